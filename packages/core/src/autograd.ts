@@ -1,0 +1,200 @@
+import { full } from "./create.ts";
+import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
+import { type GraphNode, graphClock, type Recorded } from "./graph.ts";
+import { add } from "./ops/add.ts";
+import { keep, scope } from "./scope.ts";
+import { formatShape, sameShape } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Options of a backward pass. */
+export interface BackwardOptions {
+  /** Keep what the graph saved, so that it can be walked again. Default: `createGraph`. */
+  retainGraph?: boolean;
+  /** Record the backward pass itself, for gradients of gradients. Default false. */
+  createGraph?: boolean;
+}
+
+/**
+ * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` is a scalar, or `gradient` gives
+ * the gradient of something with respect to it, in its shape. Frees what the graph saved as it passes.
+ */
+export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+  const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null };
+  walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
+    if (!leaf) return false;
+    const before = leaf.grad;
+    leaf.grad = keep(before ? add(before, grad) : grad);
+    before?.dispose();
+    return before === null;
+  });
+}
+
+/**
+ * The gradients of `output` with respect to each of `inputs`, zeros where it does not depend on one; no `.grad`
+ * changes. `gradient` as in `backward`.
+ */
+export function gradients(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  options: BackwardOptions & { gradient?: Tensor } = {},
+): Tensor[] {
+  const found = new Map<GraphNode, Tensor[]>();
+  for (const { node, shape } of inputs) {
+    if (!node) throw new Error(`gradients: an input ${formatShape(shape)} does not require gradients`);
+    found.set(node, []);
+  }
+  const start = root("gradients", output, options.gradient);
+  walk([start], { ...options, wanted: (node) => found.has(node) }, (node, index, grad) => {
+    const slots = found.get(node) as Tensor[];
+    slots[index] = node.leaf || options.createGraph ? grad : grad.detach();
+    return node.leaf !== null;
+  });
+  return inputs.map((input) => {
+    const grad = found.get(input.node as GraphNode)?.[input.outputIndex];
+    return grad ?? full(input.shape, 0, { backend: input.storage.backend });
+  });
+}
+
+interface Root {
+  readonly node: GraphNode;
+  readonly index: number;
+  readonly grad: Tensor;
+}
+
+interface WalkOptions extends BackwardOptions {
+  /** The nodes whose arriving gradients `sink` receives. */
+  wanted: (node: GraphNode) => boolean;
+  /** Nodes older than this are not walked through. */
+  start?: number;
+}
+
+/** Receives a complete gradient; answers whether it took the tensor over. */
+type Sink = (node: GraphNode, index: number, grad: Tensor) => boolean;
+
+function root(name: string, output: Tensor, gradient?: Tensor): Root {
+  if (!output.node) throw new Error(`${name}: the tensor does not depend on anything that requires gradients`);
+  if (!gradient && output.size !== 1) {
+    throw new Error(`${name}: the tensor ${formatShape(output.shape)} is not a scalar; pass its gradient`);
+  }
+  if (gradient && !sameShape(gradient.shape, output.shape)) {
+    throw new Error(`${name}: the gradient ${formatShape(gradient.shape)} must be ${formatShape(output.shape)}`);
+  }
+  const grad = gradient ? gradient.alias() : full(output.shape, 1, { backend: output.storage.backend });
+  return { node: output.node, index: output.outputIndex, grad };
+}
+
+/** Carries gradients from the roots down the graph, node by node, freeing each as soon as it is used up. */
+function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
+  const { createGraph = false, retainGraph = createGraph, wanted, start = 0 } = options;
+  const free = (grad: Tensor | undefined) => createGraph || grad?.dispose();
+  const arrived = new Map<GraphNode, (Tensor | undefined)[]>();
+  const put = (node: GraphNode, index: number, grad: Tensor) => {
+    const slots = arrived.get(node) ?? [];
+    const before = slots[index];
+    slots[index] = before ? add(before, grad) : grad;
+    if (before) {
+      free(before);
+      free(grad);
+    }
+    arrived.set(node, slots);
+  };
+  const run = createGraph ? enableGrad : noGrad;
+  run(() => {
+    for (const { node, index, grad } of roots) put(node, index, grad);
+    const { order, leads } = plan(roots, wanted, start);
+    for (const node of order) {
+      const grads = arrived.get(node);
+      arrived.delete(node);
+      if (!grads) continue;
+      const taken = grads.map((grad, i) => grad !== undefined && wanted(node) && sink(node, i, grad));
+      const { op } = node;
+      const needs = op?.edges.map((edge) => edge !== null && leads.has(edge.node)) ?? [];
+      if (op && node.id >= start && needs.includes(true)) {
+        if (node.freed) {
+          const fix = "pass retainGraph: true to the first backward";
+          throw new Error(`backward: what ${op.definition.name} saved is gone after an earlier backward; ${fix}`);
+        }
+        const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
+        if (!retainGraph) node.freeSaved();
+        op.edges.forEach((edge, i) => {
+          const grad = pulled[i];
+          if (edge && grad) put(edge.node, edge.index, grad);
+        });
+      }
+      grads.forEach((grad, i) => {
+        if (!taken[i]) free(grad);
+      });
+    }
+  });
+}
+
+/** The nodes the gradient reaches, each after all that consume it, and those of them that lead to a wanted one. */
+function plan(
+  roots: readonly Root[],
+  wanted: (node: GraphNode) => boolean,
+  start: number,
+): { order: GraphNode[]; leads: Set<GraphNode> } {
+  const seen = new Set<GraphNode>(roots.map(({ node }) => node));
+  const stack = [...seen];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (node.id < start) continue;
+    for (const edge of node.op?.edges ?? []) {
+      if (edge && !seen.has(edge.node)) {
+        seen.add(edge.node);
+        stack.push(edge.node);
+      }
+    }
+  }
+  const order = [...seen].sort((a, b) => b.id - a.id);
+  const leads = new Set<GraphNode>();
+  for (let i = order.length - 1; i >= 0; i--) {
+    const node = order[i];
+    if (wanted(node) || node.op?.edges.some((edge) => edge !== null && leads.has(edge.node))) leads.add(node);
+  }
+  return { order, leads };
+}
+
+/** The gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
+function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
+  const { backend } = (arrived.find((t) => t) as Tensor).storage;
+  const { definition, params, savedInputs, savedOutputs } = op;
+  const context = {
+    inputs: savedInputs as Tensor[],
+    outputs: savedOutputs as Tensor[],
+    grads: op.outputs.map((spec, i) => arrived[i] ?? full(spec.shape, 0, { backend })),
+    params,
+    needs,
+    inputSpecs: op.inputs,
+    outputSpecs: op.outputs,
+  };
+  const results = definition.vjp ? definition.vjp(context) : throughComposition(op, context.grads, needs);
+  const taken = new Set<Tensor>(arrived as Tensor[]);
+  return results.map((grad, i) => {
+    if (!grad || !needs[i]) return null;
+    const own = taken.has(grad) && !grad.requiresGrad ? grad.detach() : grad;
+    taken.add(own);
+    return own;
+  });
+}
+
+/** Gradients of an op that has none of its own: its composition is run again and walked back to the op's inputs. */
+function throughComposition(op: Recorded, grads: readonly Tensor[], needs: readonly boolean[]): (Tensor | null)[] {
+  const { definition, params, savedInputs, edges } = op;
+  if (!definition.compose) throw new Error(`${definition.name}: the op has no gradient`);
+  const { compose } = definition;
+  const start = graphClock();
+  const composed = enableGrad(() => compose(savedInputs as Tensor[], params));
+  const outputs = Array.isArray(composed) ? composed : [composed];
+  const roots = outputs.flatMap((output, i): Root[] =>
+    output.node ? [{ node: output.node, index: output.outputIndex, grad: grads[i].alias() }] : [],
+  );
+  const results = new Array<Tensor | null>(edges.length).fill(null);
+  const createGraph = isGradEnabled();
+  walk(roots, { createGraph, retainGraph: createGraph, wanted: (node) => node.id < start, start }, (node, index, grad) => {
+    const i = edges.findIndex((edge) => edge?.node === node && edge.index === index);
+    if (i < 0 || !needs[i]) return false;
+    results[i] = grad;
+    return true;
+  });
+  return results;
+}

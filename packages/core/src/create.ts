@@ -1,0 +1,111 @@
+import { type Backend, currentBackend } from "./backend.ts";
+import { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
+import { f32ToBf16, f32ToF16 } from "./half.ts";
+import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
+import { allocate, type Tensor } from "./tensor.ts";
+
+/** Options of the functions that make tensors. */
+export interface CreateOptions {
+  /** Default f32. */
+  dtype?: DType;
+  requiresGrad?: boolean;
+  /** Default: the one `init` chose. */
+  backend?: Backend;
+}
+
+type Nested = number | boolean | readonly Nested[];
+
+/** A tensor on `backend` from raw little-endian bytes, which are copied. */
+export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend = currentBackend()): Tensor {
+  checkShape("fromBytes", shape);
+  const wanted = sizeOf(shape) * bytesPerElement[dtype];
+  if (bytes.byteLength !== wanted) {
+    throw new Error(`fromBytes: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
+  }
+  const out = allocate(shape, dtype, backend);
+  backend.write(out.storage.buffer, bytes);
+  return out;
+}
+
+/**
+ * A tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The dtype defaults to
+ * f32, or to i32 for an Int32Array and u8 for a Uint8Array.
+ */
+export function tensor(data: Nested | ArrayLike<number>, options: CreateOptions & { shape?: Shape } = {}): Tensor {
+  const flat: number[] = [];
+  let values: ArrayLike<number> = flat;
+  let shape = options.shape;
+  if (ArrayBuffer.isView(data)) {
+    values = data as TypedArray;
+    shape ??= [values.length];
+  } else {
+    const found = flatten(data as Nested, flat);
+    shape ??= found;
+  }
+  checkShape("tensor", shape);
+  if (sizeOf(shape) !== values.length) {
+    throw new Error(`tensor: ${values.length} values do not fill the shape ${formatShape(shape)}`);
+  }
+  const dtype = options.dtype ?? (data instanceof Int32Array ? "i32" : data instanceof Uint8Array ? "u8" : "f32");
+  return finish(fromBytes(encode(values, dtype), shape, dtype, options.backend), options);
+}
+
+function flatten(data: Nested, into: number[], depth = 0, shape: number[] = []): number[] {
+  if (typeof data === "number" || typeof data === "boolean") {
+    if (depth !== shape.length) throw new Error(`tensor: nested arrays are ragged: a value stands at depth ${depth}`);
+    into.push(Number(data));
+    return shape;
+  }
+  if (shape.length === depth && into.length === 0) shape.push(data.length);
+  if (shape[depth] !== data.length) {
+    throw new Error(`tensor: nested arrays are ragged: lengths ${shape[depth]} and ${data.length} at depth ${depth}`);
+  }
+  for (const item of data) flatten(item, into, depth + 1, shape);
+  return shape;
+}
+
+function encode(values: ArrayLike<number>, dtype: DType): Uint8Array {
+  const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement[dtype]), 0, values.length);
+  if (raw instanceof Uint16Array) {
+    const wide = values instanceof Float32Array ? values : Float32Array.from(values);
+    if (dtype === "bf16") f32ToBf16(wide, raw);
+    else f32ToF16(wide, raw);
+  } else if (dtype === "bool") {
+    for (let i = 0; i < values.length; i++) raw[i] = values[i] ? 1 : 0;
+  } else {
+    raw.set(values);
+  }
+  return new Uint8Array(raw.buffer);
+}
+
+function finish(out: Tensor, options: CreateOptions): Tensor {
+  if (options.requiresGrad) out.requiresGrad = true;
+  return out;
+}
+
+/** A tensor filled with `value`. */
+export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
+  checkShape("full", shape);
+  const dtype = options.dtype ?? "f32";
+  const bytes = encode(new Float32Array(sizeOf(shape)).fill(value), dtype);
+  return finish(fromBytes(bytes, shape, dtype, options.backend), options);
+}
+
+/** A tensor of zeros. */
+export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+/** A tensor of ones. */
+export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
+
+/** The numbers `start`, `start + step`, ... below `end`, as i32 by default. */
+export function arange(start: number, end: number, step = 1, options: CreateOptions = {}): Tensor {
+  if (!(step !== 0 && Number.isFinite(step))) throw new Error(`arange: step ${step} must be a finite number other than 0`);
+  const length = Math.max(0, Math.ceil((end - start) / step));
+  const values = Float64Array.from({ length }, (_, i) => start + i * step);
+  const dtype = options.dtype ?? "i32";
+  return finish(fromBytes(encode(values, dtype), [length], dtype, options.backend), options);
+}

@@ -1,0 +1,70 @@
+import type { TensorSpec } from "./backend.ts";
+import type { OpDefinition } from "./op.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Where a gradient flows next: output `index` of `node`. */
+export interface Edge {
+  readonly node: GraphNode;
+  readonly index: number;
+}
+
+/** What a recorded op keeps for its gradient; `undefined` where a value was not saved. */
+export interface Recorded {
+  readonly definition: OpDefinition<unknown>;
+  readonly params: unknown;
+  readonly edges: readonly (Edge | null)[];
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  savedInputs: (Tensor | undefined)[];
+  savedOutputs: (Tensor | undefined)[];
+}
+
+let nextId = 0;
+
+/** The id that the next node will get: nodes made from now on are not below it. */
+export function graphClock(): number {
+  return nextId;
+}
+
+/**
+ * A step of the recorded computation: either an op, or a leaf that collects its gradient.
+ * It is counted by the tensors it produced and the nodes that consume it; at zero it lets go of what it saved.
+ */
+export class GraphNode {
+  /** Grows with creation, so descending ids are an order in which gradients can flow. */
+  readonly id: number = nextId++;
+  readonly leaf: Tensor | null;
+  readonly op: Recorded | null;
+  /** True once a backward pass freed what this node had saved. */
+  freed = false;
+  #references = 0;
+
+  constructor(leaf: Tensor | null, op: Recorded | null) {
+    this.leaf = leaf;
+    this.op = op;
+    if (op) for (const edge of op.edges) edge?.node.retain();
+  }
+
+  retain(): void {
+    this.#references++;
+  }
+
+  release(): void {
+    const pending: GraphNode[] = [this];
+    for (let node = pending.pop(); node; node = pending.pop()) {
+      if (--node.#references > 0 || !node.op) continue;
+      node.freeSaved();
+      for (const edge of node.op.edges) if (edge) pending.push(edge.node);
+    }
+  }
+
+  /** Gives back the saved values; gradients can no longer flow through this node. */
+  freeSaved(): void {
+    if (this.freed || !this.op) return;
+    this.freed = true;
+    for (const saved of this.op.savedInputs) saved?.dispose();
+    for (const saved of this.op.savedOutputs) saved?.dispose();
+    this.op.savedInputs = [];
+    this.op.savedOutputs = [];
+  }
+}

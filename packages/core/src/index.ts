@@ -1,0 +1,25 @@
+export { type BackwardOptions, backward, gradients } from "./autograd.ts";
+export {
+  type Backend,
+  type Buffer,
+  currentBackend,
+  init,
+  isInitialized,
+  type OpKernels,
+  type Scratch,
+  type TensorRef,
+  type TensorSpec,
+  type View,
+  type WasmTensor,
+} from "./backend.ts";
+export { arange, type CreateOptions, fromBytes, full, ones, tensor, zeros } from "./create.ts";
+export { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
+export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
+export type { Kernels } from "./kernels.gen.ts";
+export { defineOp, type Op, type OpDefinition, type VjpContext } from "./op.ts";
+export * from "./ops/index.ts";
+export { reference } from "./reference.ts";
+export { keep, scope } from "./scope.ts";
+export { formatShape, type Shape, sizeOf } from "./shape.ts";
+export { memory, resetPeak } from "./storage.ts";
+export { Tensor } from "./tensor.ts";

@@ -1,0 +1,144 @@
+import type { OpKernels, TensorSpec } from "./backend.ts";
+import { bytesPerElement, type DType } from "./dtype.ts";
+import { isGradEnabled } from "./gradMode.ts";
+import { type Edge, GraphNode } from "./graph.ts";
+import { formatShape, sizeOf } from "./shape.ts";
+import { Storage } from "./storage.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Which inputs and outputs an op keeps for its gradient, by position. */
+export interface Saves {
+  readonly inputs?: readonly number[];
+  readonly outputs?: readonly number[];
+}
+
+/** What a gradient rule sees. `inputs` and `outputs` hold only what `saves` named. */
+export interface VjpContext<P> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** The gradient of each output, zeros where none arrived. */
+  readonly grads: readonly Tensor[];
+  readonly params: P;
+  /** Whether each input wants a gradient; others may be null in the answer. */
+  readonly needs: readonly boolean[];
+  readonly inputSpecs: readonly TensorSpec[];
+  readonly outputSpecs: readonly TensorSpec[];
+}
+
+/** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops), its kernels and its gradient. */
+export interface OpDefinition<P> extends OpKernels<P> {
+  /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
+  readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
+  /** The op in terms of others: run where a backend has no kernel, and differentiated where there is no `vjp`. */
+  readonly compose?: (inputs: readonly Tensor[], params: P) => Tensor | Tensor[];
+  /** Default: nothing is saved; with `compose` and no `vjp`, all inputs. */
+  readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
+  /** Gradients of the inputs, written in ops so that they can be differentiated again. */
+  readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
+  /** The output is input 0 under another shape and shares its memory. */
+  readonly view?: true;
+  /** Writes into input 0 (and others, as it documents) and has no outputs. Never recorded. */
+  readonly inPlace?: true;
+}
+
+type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
+  ? T[]
+  : Acc["length"] extends N
+    ? Acc
+    : Tuple<N, T, [...Acc, T]>;
+
+/** A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place). */
+export interface Op<N extends number, P = void, M extends number = 1> {
+  (...args: P extends void ? Tuple<N, Tensor> : [...Tuple<N, Tensor>, params: P]): M extends 1 ? Tensor : Tuple<M, Tensor>;
+  readonly definition: OpDefinition<P>;
+}
+
+/** Makes an op callable: `op(...tensors, params)`. */
+export function defineOp<N extends number, P = void, M extends number = 1>(definition: OpDefinition<P>): Op<N, P, M> {
+  const call = (...args: unknown[]): Tensor | Tensor[] => {
+    const hasParams = !(args[args.length - 1] instanceof Tensor) && args.length > 0;
+    const params = (hasParams ? args.pop() : undefined) as P;
+    const outputs = apply(definition, args as Tensor[], params);
+    return outputs.length === 1 ? outputs[0] : outputs;
+  };
+  return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
+}
+
+function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Tensor[] {
+  const shapes = definition.shape(inputs, params);
+  const specs = Array.isArray(shapes) ? shapes : [shapes];
+  if (definition.view) return [shareInput(definition, inputs[0], specs[0], params)];
+  const backend = inputs.length > 0 ? inputs[0].storage.backend : undefined;
+  if (!backend) throw new Error(`${definition.name}: an op needs at least one tensor`);
+  for (const input of inputs) {
+    if (input.storage.backend !== backend) {
+      throw new Error(
+        `${definition.name}: inputs live on ${backend.name} and ${input.storage.backend.name}; move them to one backend`,
+      );
+    }
+  }
+  if (!backend.supports(definition)) {
+    if (!definition.compose) throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
+    const composed = definition.compose(inputs, params);
+    return Array.isArray(composed) ? composed : [composed];
+  }
+  if (definition.inPlace) {
+    backend.run(definition, inputs.map((t) => t.ref()), [], params);
+    return [];
+  }
+  const storages = specs.map((spec) => new Storage(backend, sizeOf(spec.shape) * bytesPerElement[spec.dtype]));
+  backend.run(
+    definition,
+    inputs.map((t) => t.ref()),
+    specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
+    params,
+  );
+  const node = record(definition, inputs, specs, params);
+  const outputs = specs.map((spec, i) => new Tensor(storages[i], spec.shape, spec.dtype, node, i));
+  if (node) save(node, inputs, outputs);
+  return outputs;
+}
+
+function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {
+  const node = record(definition, [input], [spec], params);
+  const output = new Tensor(input.storage.retain(), spec.shape, spec.dtype, node);
+  if (node) save(node, [input], [output]);
+  return output;
+}
+
+function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorSpec[], params: P): GraphNode | null {
+  if (!isGradEnabled() || !(definition.vjp || definition.compose) || !inputs.some((t) => t.requiresGrad)) return null;
+  return new GraphNode(null, {
+    definition: definition as OpDefinition<unknown>,
+    params,
+    edges: inputs.map((t): Edge | null => (t.node ? { node: t.node, index: t.outputIndex } : null)),
+    inputs: inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+    outputs: specs,
+    savedInputs: [],
+    savedOutputs: [],
+  });
+}
+
+function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
+  const { op } = node;
+  if (!op) return;
+  const { definition, edges, params } = op;
+  const wanted =
+    typeof definition.saves === "function"
+      ? definition.saves(
+          edges.map((edge) => edge !== null),
+          params,
+        )
+      : (definition.saves ?? (definition.vjp ? {} : { inputs: inputs.map((_, i) => i) }));
+  for (const i of wanted.inputs ?? []) op.savedInputs[i] = inputs[i].alias();
+  for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
+}
+
+/** Throws unless input `i` of `op` has one of the given dtypes. */
+export function expectDType(op: string, inputs: readonly TensorSpec[], i: number, ...dtypes: DType[]): void {
+  const { dtype, shape } = inputs[i];
+  if (!dtypes.includes(dtype)) {
+    const half = dtype === "f16" || dtype === "bf16" ? "; cast it with t.to('f32') first" : "";
+    throw new Error(`${op}: input ${i} ${formatShape(shape)} is ${dtype}, expected ${dtypes.join(" or ")}${half}`);
+  }
+}

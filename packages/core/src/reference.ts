@@ -1,0 +1,30 @@
+import type { Backend, Buffer, OpKernels, TensorRef, View } from "./backend.ts";
+import { viewAs } from "./dtype.ts";
+import { sizeOf } from "./shape.ts";
+
+interface HostBuffer extends Buffer {
+  readonly memory: ArrayBuffer;
+}
+
+const memoryOf = (buffer: Buffer): ArrayBuffer => (buffer as HostBuffer).memory;
+
+function view({ buffer, shape, dtype }: TensorRef): View {
+  const size = sizeOf(shape);
+  return { shape, dtype, size, data: viewAs(dtype, memoryOf(buffer), 0, size) };
+}
+
+/** The backend of plain loops: it defines what every op means, and is never made faster. */
+export function reference(): Backend {
+  return {
+    name: "reference",
+    alloc: (bytes): HostBuffer => ({ bytes, memory: new ArrayBuffer(bytes) }),
+    free: () => {},
+    write: (buffer, bytes) => new Uint8Array(memoryOf(buffer)).set(bytes),
+    read: (buffer) => new Uint8Array(memoryOf(buffer).slice(0)),
+    supports: (op) => op.ref !== undefined,
+    run<P>(op: OpKernels<P>, inputs: TensorRef[], outputs: TensorRef[], params: P) {
+      if (!op.ref) throw new Error(`${op.name}: the op has no reference kernel`);
+      op.ref(inputs.map(view), outputs.map(view), params);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Tensor } from "./tensor.ts";
+
+let frame: Set<Tensor> | null = null;
+
+/** Notes a new tensor in the running scope; false when there is none. */
+export function enterScope(tensor: Tensor): boolean {
+  frame?.add(tensor);
+  return frame !== null;
+}
+
+/** Removes a tensor from the running scope; false when it was not in it. */
+export function leaveScope(tensor: Tensor): boolean {
+  return frame?.delete(tensor) ?? false;
+}
+
+function collect(value: unknown, into: Set<unknown>): void {
+  if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
+  into.add(value);
+  if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
+    for (const item of value) collect(item, into);
+  } else {
+    for (const key of Object.keys(value)) collect((value as Record<string, unknown>)[key], into);
+  }
+}
+
+/**
+ * Runs `fn` and frees every tensor that it made, save those reachable from what it returns (through arrays, maps
+ * and objects) and those given to `keep`. Scopes nest: what an inner one returns belongs to the outer one.
+ * `fn` must be synchronous; a promise is an error.
+ */
+export function scope<T>(fn: () => T): T {
+  const outer = frame;
+  const own = new Set<Tensor>();
+  frame = own;
+  let result: T;
+  try {
+    result = fn();
+  } catch (error) {
+    frame = outer;
+    for (const tensor of own) tensor.dispose();
+    throw error;
+  }
+  frame = outer;
+  if (result instanceof Promise) {
+    for (const tensor of own) tensor.dispose();
+    throw new Error("scope: the function returned a promise; await outside of scope, and give it a synchronous function");
+  }
+  const returned = new Set<unknown>();
+  collect(result, returned);
+  for (const tensor of own) {
+    if (returned.has(tensor)) tensor.track();
+    else tensor.dispose();
+  }
+  return result;
+}
+
+/** Takes a tensor out of the running scope: it then lives until `dispose()`, or until it is garbage. Returns it. */
+export function keep<T extends Tensor>(tensor: T): T {
+  if (leaveScope(tensor)) tensor.watch();
+  return tensor;
+}

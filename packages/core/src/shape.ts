@@ -1,0 +1,74 @@
+/** Sizes of a tensor's dimensions, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[];
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i];
+  return size;
+}
+
+/** A shape as error messages print it: `[2,3]`. */
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(",")}]`;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Row-major strides in elements. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = stride;
+    stride *= shape[i];
+  }
+  return strides;
+}
+
+/** Strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension. */
+export function broadcastStrides(shape: Shape, target: Shape): number[] {
+  const own = stridesOf(shape);
+  const lead = target.length - shape.length;
+  return target.map((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? 0 : own[i - lead]));
+}
+
+/** The common shape of two operands by NumPy's broadcasting rule. Throws, naming `op`, where there is none. */
+export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
+  if (sameShape(a, b)) return a;
+  const rank = Math.max(a.length, b.length);
+  const out = new Array<number>(rank);
+  for (let i = 1; i <= rank; i++) {
+    const x = i <= a.length ? a[a.length - i] : 1;
+    const y = i <= b.length ? b[b.length - i] : 1;
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new Error(
+        `${op}: cannot broadcast ${formatShape(a)} with ${formatShape(b)}: sizes ${x} and ${y} differ and neither is 1`,
+      );
+    }
+    out[rank - i] = x === 1 ? y : x;
+  }
+  return out;
+}
+
+/** Turns a dimension counted from either end into 0..rank-1. */
+export function normalizeDim(op: string, dim: number, rank: number): number {
+  const d = dim < 0 ? dim + rank : dim;
+  if (!Number.isInteger(dim) || d < 0 || d >= rank) {
+    throw new Error(`${op}: dim ${dim} is out of range for ${rank} dimensions; use ${-rank}..${rank - 1}`);
+  }
+  return d;
+}
+
+/** Throws unless every size is a non-negative integer. */
+export function checkShape(what: string, shape: Shape): void {
+  for (const size of shape) {
+    if (!Number.isInteger(size) || size < 0) {
+      throw new Error(`${what}: shape ${formatShape(shape)} holds ${size}; sizes are integers of at least 0`);
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import { currentBackend, type TensorRef } from "./backend.ts";
+import { bytesPerElement, type DType, isFloating, type TypedArray, viewAs } from "./dtype.ts";
+import { GraphNode } from "./graph.ts";
+import { bf16ToF32, f16ToF32 } from "./half.ts";
+import { enterScope } from "./scope.ts";
+import { formatShape, type Shape, sizeOf } from "./shape.ts";
+import { Storage } from "./storage.ts";
+
+interface Held {
+  storage: Storage;
+  node: GraphNode | null;
+}
+
+/** Frees what a tensor held once the tensor itself is garbage: the net under `scope`, `using` and `dispose`. */
+const registry = new FinalizationRegistry<Held>(({ storage, node }) => {
+  storage.release();
+  node?.release();
+});
+
+/** A contiguous, row-major array on a backend, and its place in the recorded computation. */
+export class Tensor implements Disposable {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly size: number;
+  /** The gradient that `backward` left here; null before. */
+  grad: Tensor | null = null;
+  #storage: Storage | null;
+  #node: GraphNode | null;
+  readonly #outputIndex: number;
+  readonly #recorded: boolean;
+
+  /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
+  constructor(storage: Storage, shape: Shape, dtype: DType, node: GraphNode | null = null, index = 0, owner = true) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.size = sizeOf(shape);
+    this.#storage = storage;
+    this.#node = node;
+    this.#outputIndex = index;
+    this.#recorded = owner && node !== null && node.op !== null;
+    if (!owner) return;
+    if (this.#recorded) node?.retain();
+    this.track();
+  }
+
+  /** Number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** Its memory. Throws once the tensor was freed. */
+  get storage(): Storage {
+    if (!this.#storage) {
+      throw new Error(
+        `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
+      );
+    }
+    return this.#storage;
+  }
+
+  get isDisposed(): boolean {
+    return this.#storage === null;
+  }
+
+  /** The recorded step that made it, or that collects its gradient; null where no gradient flows. */
+  get node(): GraphNode | null {
+    return this.#node;
+  }
+
+  /** Which output of `node` it is. */
+  get outputIndex(): number {
+    return this.#outputIndex;
+  }
+
+  /** True for a tensor that no recorded op made: `backward` leaves gradients only on leaves. */
+  get isLeaf(): boolean {
+    return !this.#node?.op;
+  }
+
+  get requiresGrad(): boolean {
+    return this.#node !== null;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (value === this.requiresGrad) return;
+    if (!this.isLeaf) {
+      throw new Error("requiresGrad can be changed on leaves only; use detach() to cut a result from its history");
+    }
+    if (value && !isFloating(this.dtype)) {
+      throw new Error(`a ${this.dtype} tensor ${formatShape(this.shape)} cannot require gradients; use a float dtype`);
+    }
+    this.#node = value ? new GraphNode(this, null) : null;
+  }
+
+  /** @internal What a backend's run takes. */
+  ref(): TensorRef {
+    return { buffer: this.storage.buffer, shape: this.shape, dtype: this.dtype };
+  }
+
+  /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
+  alias(): Tensor {
+    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.#node, this.#outputIndex, false);
+  }
+
+  /** The same memory without its history: no gradient flows through it. */
+  detach(): Tensor {
+    return new Tensor(this.storage.retain(), this.shape, this.dtype);
+  }
+
+  /** The raw bytes, little-endian, as they lie in memory. */
+  async bytes(): Promise<Uint8Array> {
+    return (await this.storage.backend.read(this.storage.buffer)).subarray(0, this.size * bytesPerElement[this.dtype]);
+  }
+
+  /** The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or Uint8Array. */
+  async data(): Promise<Float32Array | Int32Array | Uint8Array> {
+    return this.#decode(await this.bytes());
+  }
+
+  /** `data()` at once; only where memory is the host's (wasm, reference). */
+  dataSync(): Float32Array | Int32Array | Uint8Array {
+    const bytes = this.storage.backend.read(this.storage.buffer);
+    if (bytes instanceof Promise) {
+      throw new Error(`dataSync: the ${this.storage.backend.name} backend reads asynchronously; use await data()`);
+    }
+    return this.#decode(bytes);
+  }
+
+  /** The only element of a tensor of size 1. */
+  async item(): Promise<number> {
+    return this.#single(await this.data());
+  }
+
+  /** `item()` at once; only where memory is the host's (wasm, reference). */
+  itemSync(): number {
+    return this.#single(this.dataSync());
+  }
+
+  #single(data: TypedArray): number {
+    if (this.size !== 1) throw new Error(`item: the tensor ${formatShape(this.shape)} has ${this.size} elements, not 1`);
+    return data[0];
+  }
+
+  #decode(bytes: Uint8Array): Float32Array | Int32Array | Uint8Array {
+    const raw = viewAs(this.dtype, bytes.buffer, bytes.byteOffset, this.size);
+    if (!(raw instanceof Uint16Array)) return raw;
+    const out = new Float32Array(this.size);
+    if (this.dtype === "bf16") bf16ToF32(raw, out);
+    else f16ToF32(raw, out);
+    return out;
+  }
+
+  /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
+  dispose(): void {
+    const storage = this.#storage;
+    if (!storage) return;
+    this.#storage = null;
+    registry.unregister(this);
+    storage.release();
+    if (this.#recorded) this.#node?.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal Gives the tensor to the running scope, or to the garbage collector's net where there is none. */
+  track(): void {
+    if (!enterScope(this)) this.watch();
+  }
+
+  /** @internal Puts the tensor under the garbage collector's net. */
+  watch(): void {
+    registry.register(this, { storage: this.storage, node: this.#recorded ? this.#node : null }, this);
+  }
+}
+
+/** @internal An uninitialised tensor on a backend. */
+export function allocate(shape: Shape, dtype: DType, backend = currentBackend()): Tensor {
+  return new Tensor(new Storage(backend, sizeOf(shape) * bytesPerElement[dtype]), shape, dtype);
+}
