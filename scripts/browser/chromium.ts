@@ -1,0 +1,35 @@
+import { existsSync } from "node:fs";
+import { chromium } from "playwright";
+
+const known = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
+];
+
+/** The Chromium or Chrome to test in: `$CHROMIUM`, an installed one, or Playwright's own; undefined when there is none. */
+export function findChromium(): string | undefined {
+  const named = process.env.CHROMIUM;
+  if (named !== undefined && !existsSync(named)) throw new Error(`CHROMIUM=${named}: there is no such file`);
+  return named ?? [...known, chromium.executablePath()].find((path) => existsSync(path));
+}
+
+/** WebGPU on a software adapter, and nothing that talks to the network or needs a sandboxed user. */
+export const chromiumFlags: string[] = [
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+  "--disable-quic",
+];
+
+/** Headers that make a page cross-origin isolated, so that SharedArrayBuffer exists. */
+export const isolationHeaders: Record<string, string> = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};

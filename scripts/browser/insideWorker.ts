@@ -1,0 +1,21 @@
+import { relative } from "node:path";
+import type { Plugin } from "vitest/config";
+
+const testFile = /\.test\.ts$/;
+
+/**
+ * A Vite plugin that moves test files into a Web Worker: a test file loaded by the page becomes a few lines that run the
+ * same file, asked for with `?inWorker`, in a fresh module Worker and report each of its tests under its own name.
+ */
+export function insideWorker(root: string): Plugin {
+  return {
+    name: "lowrank:inside-worker",
+    enforce: "pre",
+    load(id) {
+      const [path = "", query = ""] = id.split("?");
+      if (!testFile.test(path) || query.includes("inWorker")) return;
+      const url = `/${relative(root, path).replaceAll("\\", "/")}`;
+      return `import { runInWorker } from "/scripts/browser/page.ts";\nawait runInWorker(${JSON.stringify(url)});\n`;
+    },
+  };
+}

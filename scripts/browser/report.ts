@@ -1,0 +1,21 @@
+/** What the page tells the worker: the test file's URL path and Vitest's own configuration. */
+export interface Job {
+  file: string;
+  config: object;
+}
+
+export interface Failure {
+  name: string;
+  message: string;
+  stack: string;
+}
+
+/** One test or suite as the worker saw it. */
+export interface Outcome {
+  kind: "suite" | "test";
+  name: string;
+  state: "pass" | "fail" | "skip" | "todo";
+  note: string;
+  failures: Failure[];
+  children: Outcome[];
+}

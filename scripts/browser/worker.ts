@@ -1,0 +1,90 @@
+// Runs one test file inside this Worker with Vitest's own runner. The state below is what Vitest 5 keeps for a page; it has
+// no public form for a Worker, so a new Vitest version may ask for a change here.
+import type { Failure, Job, Outcome } from "./report.ts";
+
+interface Task {
+  type: "suite" | "test";
+  name: string;
+  mode: "run" | "skip" | "only" | "todo" | "queued";
+  tasks?: Task[];
+  result?: { state?: string; note?: string; errors?: Failure[] };
+}
+
+const stray: Failure[] = [];
+const plain = ({ name, message, stack = "" }: Error | Failure): Failure => ({ name, message, stack });
+
+addEventListener("error", (event) => stray.push(plain(event.error)));
+addEventListener("unhandledrejection", (event) => stray.push(plain(event.reason)));
+addEventListener("message", async ({ data }: MessageEvent<Job>) => postMessage(await report(data)), { once: true });
+
+async function report(job: Job): Promise<Outcome> {
+  try {
+    return await run(job);
+  } catch (error) {
+    return { kind: "suite", name: job.file, state: "fail", note: "", failures: [plain(error as Error)], children: [] };
+  }
+}
+
+async function run({ file, config }: Job): Promise<Outcome> {
+  const snapshotEnvironment = noSnapshots(file);
+  const state = {
+    config: { ...config, snapshotOptions: { snapshotEnvironment, updateSnapshot: "none" } },
+    ctx: { pool: "browser" },
+    environment: { name: "worker" },
+    rpc: { snapshotSaved: async () => {} },
+    onCleanup: () => {},
+    providedContext: {},
+    filepath: file,
+    metaEnv: import.meta.env,
+  };
+  const pass = (load: () => unknown) => load();
+  Object.assign(globalThis, {
+    __vitest_worker__: state,
+    __vitest_browser_runner__: { wrapModule: pass, wrapDynamicImport: pass },
+  });
+
+  // Imported only now: both read the state above as they load.
+  const [{ TestRunner }, { startTests, setupCommonEnv }] = await Promise.all([
+    import("vitest"),
+    import("vitest/internal/browser"),
+  ]);
+  class WorkerRunner extends TestRunner {
+    override importFile(path: string): Promise<unknown> {
+      return import(/* @vite-ignore */ `${path}?inWorker`);
+    }
+  }
+  await setupCommonEnv(state.config as never);
+  const [root] = await startTests([file], new WorkerRunner(state.config as never) as never);
+  return { ...outcome(root as unknown as Task), failures: [...failuresOf(root as unknown as Task), ...stray] };
+}
+
+function outcome(task: Task): Outcome {
+  const state = task.mode === "todo" ? "todo" : task.result?.state;
+  return {
+    kind: task.type,
+    name: task.name,
+    state: state === "pass" || state === "fail" || state === "todo" ? state : "skip",
+    note: task.result?.note ?? "",
+    failures: failuresOf(task),
+    children: task.tasks?.map(outcome) ?? [],
+  };
+}
+
+function failuresOf(task: Task): Failure[] {
+  return task.result?.errors?.map(plain) ?? [];
+}
+
+function noSnapshots(file: string): object {
+  const refuse = async () => {
+    throw new Error(`${file}: snapshots are not kept for tests that run in a Worker`);
+  };
+  return {
+    getVersion: () => "1",
+    getHeader: () => "",
+    resolvePath: async (path: string) => path,
+    resolveRawPath: refuse,
+    readSnapshotFile: async () => null,
+    saveSnapshotFile: refuse,
+    removeSnapshotFile: refuse,
+  };
+}
