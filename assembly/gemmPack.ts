@@ -1,0 +1,143 @@
+// Packing: blocks of A and B as k-major panels, so that the tiles read forward and a transpose costs nothing later.
+import { MR, NR } from "./gemmTile";
+
+/** Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart. */
+// @ts-ignore: decorator
+@inline
+function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
+  const r0 = v128.load(src);
+  const r1 = v128.load(src + srs);
+  const r2 = v128.load(src + 2 * srs);
+  const r3 = v128.load(src + 3 * srs);
+  const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  v128.store(dst, f32x4.mul(scale, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5)));
+  v128.store(dst + drs, f32x4.mul(scale, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7)));
+  v128.store(dst + 2 * drs, f32x4.mul(scale, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5)));
+  v128.store(dst + 3 * drs, f32x4.mul(scale, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7)));
+}
+
+/** Packs `panels` groups of MR rows of A[.., k], rows `ars` bytes apart, into k-major panels. */
+export function packA(src: usize, ars: usize, dst: usize, panels: i32, k: i32): void {
+  const one = f32x4.splat(1);
+  const width: usize = MR << 2;
+  while (panels--) {
+    let s = src;
+    let p = k;
+    for (; p >= 4; p -= 4) {
+      transpose4(s, ars, dst, width, one);
+      const r4 = v128.load(s + 4 * ars);
+      if (MR == 6) {
+        const r5 = v128.load(s + 5 * ars);
+        const lo = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
+        const hi = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
+        v128.store64_lane(dst, lo, 0, 16);
+        v128.store64_lane(dst + width, lo, 1, 16);
+        v128.store64_lane(dst + 2 * width, hi, 0, 16);
+        v128.store64_lane(dst + 3 * width, hi, 1, 16);
+      } else {
+        v128.store32_lane(dst, r4, 0, 16);
+        v128.store32_lane(dst + width, r4, 1, 16);
+        v128.store32_lane(dst + 2 * width, r4, 2, 16);
+        v128.store32_lane(dst + 3 * width, r4, 3, 16);
+      }
+      s += 16;
+      dst += 4 * width;
+    }
+    for (; p > 0; p--) {
+      for (let i = 0; i < MR; i++) store<u32>(dst + (<usize>i << 2), load<u32>(s + <usize>i * ars));
+      s += 4;
+      dst += width;
+    }
+    src += <usize>MR * ars;
+  }
+}
+
+/** Packs `panels` groups of MR columns of the stored A[k, ..] (A transposed), rows `aks` bytes apart. */
+export function packAT(src: usize, aks: usize, dst: usize, panels: i32, k: i32): void {
+  const width: usize = MR << 2;
+  const panelBytes = <usize>k * width;
+  // Eight k rows at a time: each is read forward, and each panel gets whole cache lines.
+  for (let k0 = 0; k0 < k; k0 += 8) {
+    const rows = min(8, k - k0);
+    let s = src + <usize>k0 * aks;
+    let d = dst + <usize>k0 * width;
+    for (let panel = 0; panel < panels; panel++) {
+      let sp = s;
+      let dp = d;
+      for (let p = 0; p < rows; p++) {
+        v128.store(dp, v128.load(sp));
+        if (MR == 6) store<u64>(dp, load<u64>(sp, 16), 16);
+        else store<u32>(dp, load<u32>(sp, 16), 16);
+        sp += aks;
+        dp += width;
+      }
+      s += width;
+      d += panelBytes;
+    }
+  }
+}
+
+/** Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns; the last panel is filled up with zeros. */
+export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32): void {
+  const scale = f32x4.splat(alpha);
+  const full = n >> 3;
+  const panelBytes = <usize>k << 5;
+  for (let k0 = 0; k0 < k; k0 += 8) {
+    const rows = min(8, k - k0);
+    let s = src + <usize>k0 * bks;
+    let d = dst + (<usize>k0 << 5);
+    for (let panel = 0; panel < full; panel++) {
+      let sp = s;
+      let dp = d;
+      for (let p = 0; p < rows; p++) {
+        v128.store(dp, f32x4.mul(scale, v128.load(sp)));
+        v128.store(dp, f32x4.mul(scale, v128.load(sp, 16)), 16);
+        sp += bks;
+        dp += 32;
+      }
+      s += 32;
+      d += panelBytes;
+    }
+  }
+  const rest = n & 7;
+  if (!rest) return;
+  src += <usize>full << 5;
+  dst += <usize>full * panelBytes;
+  while (k--) {
+    for (let j = 0; j < rest; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(src + (<usize>j << 2)));
+    for (let j = rest; j < NR; j++) store<f32>(dst + (<usize>j << 2), 0);
+    src += bks;
+    dst += 32;
+  }
+}
+
+/** Packs alpha * Bᵀ for the stored B[n, k], rows `brs` bytes apart, as packB does. */
+export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha: f32): void {
+  const scale = f32x4.splat(alpha);
+  for (; n >= NR; n -= NR) {
+    let s = src;
+    let p = k;
+    for (; p >= 4; p -= 4) {
+      transpose4(s, brs, dst, 32, scale);
+      transpose4(s + 4 * brs, brs, dst + 16, 32, scale);
+      s += 16;
+      dst += 128;
+    }
+    for (; p > 0; p--) {
+      for (let j = 0; j < NR; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(s + <usize>j * brs));
+      s += 4;
+      dst += 32;
+    }
+    src += brs << 3;
+  }
+  if (!n) return;
+  for (let p = 0; p < k; p++) {
+    const s = src + (<usize>p << 2);
+    for (let j = 0; j < n; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(s + <usize>j * brs));
+    for (let j = n; j < NR; j++) store<f32>(dst + (<usize>j << 2), 0);
+    dst += 32;
+  }
+}

@@ -1,0 +1,197 @@
+// Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop.
+// C is loaded, added to and stored, never started from zero: that costs half the speed in V8.
+
+/** Rows of the packed tile: what 16 XMM registers hold without spilling. */
+export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+
+/** Columns of every tile: two vectors. */
+export const NR: i32 = 8;
+
+// @ts-ignore: decorator
+@inline
+export function madd(x: v128, y: v128, sum: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(x, y, sum) : f32x4.add(sum, f32x4.mul(x, y));
+}
+
+/**
+ * C[rows,8] += A[rows,k] * B[k,8], with `rows` a constant at each call.
+ * A is read at a + i * ars + p * aks, B at b + p * bks, C at c + i * crs; all strides in bytes.
+ */
+// @ts-ignore: decorator
+@inline
+function directTile(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  const zero = f32x4.splat(0);
+  const p1 = c + crs;
+  const p2 = p1 + crs;
+  const p3 = p2 + crs;
+  const p4 = p3 + crs;
+  const p5 = p4 + crs;
+  let a1 = a + ars;
+  let a2 = a1 + ars;
+  let a3 = a2 + ars;
+  let a4 = a3 + ars;
+  let a5 = a4 + ars;
+  let c00 = v128.load(c);
+  let c01 = v128.load(c, 16);
+  let c10 = rows > 1 ? v128.load(p1) : zero;
+  let c11 = rows > 1 ? v128.load(p1, 16) : zero;
+  let c20 = rows > 2 ? v128.load(p2) : zero;
+  let c21 = rows > 2 ? v128.load(p2, 16) : zero;
+  let c30 = rows > 3 ? v128.load(p3) : zero;
+  let c31 = rows > 3 ? v128.load(p3, 16) : zero;
+  let c40 = rows > 4 ? v128.load(p4) : zero;
+  let c41 = rows > 4 ? v128.load(p4, 16) : zero;
+  let c50 = rows > 5 ? v128.load(p5) : zero;
+  let c51 = rows > 5 ? v128.load(p5, 16) : zero;
+  do {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    a += aks;
+    if (rows > 1) {
+      x = v128.load32_splat(a1);
+      c10 = madd(x, b0, c10);
+      c11 = madd(x, b1, c11);
+      a1 += aks;
+    }
+    if (rows > 2) {
+      x = v128.load32_splat(a2);
+      c20 = madd(x, b0, c20);
+      c21 = madd(x, b1, c21);
+      a2 += aks;
+    }
+    if (rows > 3) {
+      x = v128.load32_splat(a3);
+      c30 = madd(x, b0, c30);
+      c31 = madd(x, b1, c31);
+      a3 += aks;
+    }
+    if (rows > 4) {
+      x = v128.load32_splat(a4);
+      c40 = madd(x, b0, c40);
+      c41 = madd(x, b1, c41);
+      a4 += aks;
+    }
+    if (rows > 5) {
+      x = v128.load32_splat(a5);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+      a5 += aks;
+    }
+    b += bks;
+  } while (--k);
+  v128.store(c, c00);
+  v128.store(c, c01, 16);
+  if (rows > 1) {
+    v128.store(p1, c10);
+    v128.store(p1, c11, 16);
+  }
+  if (rows > 2) {
+    v128.store(p2, c20);
+    v128.store(p2, c21, 16);
+  }
+  if (rows > 3) {
+    v128.store(p3, c30);
+    v128.store(p3, c31, 16);
+  }
+  if (rows > 4) {
+    v128.store(p4, c40);
+    v128.store(p4, c41, 16);
+  }
+  if (rows > 5) {
+    v128.store(p5, c50);
+    v128.store(p5, c51, 16);
+  }
+}
+
+function tile1(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(1, a, ars, aks, b, bks, c, crs, k);
+}
+function tile2(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(2, a, ars, aks, b, bks, c, crs, k);
+}
+function tile3(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(3, a, ars, aks, b, bks, c, crs, k);
+}
+function tile4(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(4, a, ars, aks, b, bks, c, crs, k);
+}
+function tile5(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(5, a, ars, aks, b, bks, c, crs, k);
+}
+function tile6(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  directTile(6, a, ars, aks, b, bks, c, crs, k);
+}
+
+/** C[rows,8] += A[rows,k] * B[k,8] for 1 <= rows <= MR, A as it lies; strides in bytes. */
+export function tileDirect(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  if (rows == 6) tile6(a, ars, aks, b, bks, c, crs, k);
+  else if (rows == 5) tile5(a, ars, aks, b, bks, c, crs, k);
+  else if (rows == 4) tile4(a, ars, aks, b, bks, c, crs, k);
+  else if (rows == 3) tile3(a, ars, aks, b, bks, c, crs, k);
+  else if (rows == 2) tile2(a, ars, aks, b, bks, c, crs, k);
+  else tile1(a, ars, aks, b, bks, c, crs, k);
+}
+
+/** C[MR,8] += A * B, with A an MR-wide k-major panel; bks and crs in bytes. */
+export function tilePacked(a: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+  const p1 = c + crs;
+  const p2 = p1 + crs;
+  const p3 = p2 + crs;
+  const p4 = p3 + crs;
+  const p5 = p4 + crs;
+  let c00 = v128.load(c);
+  let c01 = v128.load(c, 16);
+  let c10 = v128.load(p1);
+  let c11 = v128.load(p1, 16);
+  let c20 = v128.load(p2);
+  let c21 = v128.load(p2, 16);
+  let c30 = v128.load(p3);
+  let c31 = v128.load(p3, 16);
+  let c40 = v128.load(p4);
+  let c41 = v128.load(p4, 16);
+  let c50 = MR > 5 ? v128.load(p5) : c40;
+  let c51 = MR > 5 ? v128.load(p5, 16) : c41;
+  do {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = madd(x, b0, c00);
+    c01 = madd(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = madd(x, b0, c10);
+    c11 = madd(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = madd(x, b0, c20);
+    c21 = madd(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = madd(x, b0, c30);
+    c31 = madd(x, b1, c31);
+    x = v128.load32_splat(a, 16);
+    c40 = madd(x, b0, c40);
+    c41 = madd(x, b1, c41);
+    if (MR > 5) {
+      x = v128.load32_splat(a, 20);
+      c50 = madd(x, b0, c50);
+      c51 = madd(x, b1, c51);
+    }
+    a += MR << 2;
+    b += bks;
+  } while (--k);
+  v128.store(c, c00);
+  v128.store(c, c01, 16);
+  v128.store(p1, c10);
+  v128.store(p1, c11, 16);
+  v128.store(p2, c20);
+  v128.store(p2, c21, 16);
+  v128.store(p3, c30);
+  v128.store(p3, c31, 16);
+  v128.store(p4, c40);
+  v128.store(p4, c41, 16);
+  if (MR > 5) {
+    v128.store(p5, c50);
+    v128.store(p5, c51, 16);
+  }
+}

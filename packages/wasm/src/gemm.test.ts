@@ -1,0 +1,226 @@
+import type { Kernels } from "@lowrank/core";
+import { describe, expect, test } from "vitest";
+import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
+
+const MEMORY_PAGES = 400;
+
+/** One product: stored matrices with leading dimensions, as the kernel's flags describe them. */
+interface Product {
+  m: number;
+  n: number;
+  k: number;
+  transA?: boolean;
+  transB?: boolean;
+  alpha?: number;
+  accumulate?: boolean;
+  pad?: number;
+}
+
+interface Loaded {
+  kernels: Kernels;
+  memory: WebAssembly.Memory;
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+}
+
+/** Instantiates a build on a plain memory whose scratch and heap are full of NaN. */
+async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number): Promise<Loaded> {
+  const plain = bytes.slice();
+  plain[flagOffset] = 1;
+  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
+  const { instance } = await WebAssembly.instantiate(plain, { env: { memory } });
+  const kernels = instance.exports as unknown as Kernels;
+  new Float32Array(memory.buffer).fill(Number.NaN);
+  kernels.setScratch(heapBase);
+  return { kernels, memory };
+}
+
+let seed = 1;
+function random(): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return seed / 2 ** 31 - 1;
+}
+
+function layout(product: Product): {
+  lda: number;
+  ldb: number;
+  ldc: number;
+  aSize: number;
+  bSize: number;
+  cSize: number;
+} {
+  const { m, n, k, transA, transB, pad = 0 } = product;
+  const lda = (transA ? m : k) + pad;
+  const ldb = (transB ? k : n) + pad;
+  const ldc = n + pad;
+  return { lda, ldb, ldc, aSize: lda * (transA ? k : m), bSize: ldb * (transB ? n : k), cSize: ldc * m };
+}
+
+/** The product by its definition, in float64; also the sum of magnitudes, which scales the rounding error. */
+function reference(
+  product: Product,
+  a: Float32Array,
+  b: Float32Array,
+  c: Float32Array,
+): { sum: number; size: number }[] {
+  const { m, n, k, transA, transB, alpha = 1, accumulate } = product;
+  const { lda, ldb, ldc } = layout(product);
+  const out: { sum: number; size: number }[] = [];
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = accumulate ? c[i * ldc + j]! : 0;
+      let size = Math.abs(sum);
+      for (let p = 0; p < k; p++) {
+        const term = alpha * a[transA ? p * lda + i : i * lda + p]! * b[transB ? j * ldb + p : p * ldb + j]!;
+        sum += term;
+        size += Math.abs(term);
+      }
+      out.push({ sum, size });
+    }
+  }
+  return out;
+}
+
+/** Runs one product with operands made by `fill` and returns the result beside the untouched C. */
+function run({ kernels, memory }: Loaded, product: Product, fill: () => number = random) {
+  const { m, n, k, transA = false, transB = false, alpha = 1, accumulate = false } = product;
+  const { lda, ldb, ldc, aSize, bSize, cSize } = layout(product);
+  const aAt = heapBase + kernels.scratchBytes();
+  const bAt = aAt + aSize * 4;
+  const cAt = bAt + bSize * 4;
+  const a = new Float32Array(memory.buffer, aAt, aSize).map(fill);
+  const b = new Float32Array(memory.buffer, bAt, bSize).map(fill);
+  const before = Float32Array.from({ length: cSize }, random);
+  new Float32Array(memory.buffer, aAt, aSize).set(a);
+  new Float32Array(memory.buffer, bAt, bSize).set(b);
+  const c = new Float32Array(memory.buffer, cAt, cSize);
+  c.set(before);
+  kernels.gemm(aAt, bAt, cAt, m, n, k, lda, ldb, ldc, Number(transA), Number(transB), alpha, Number(accumulate));
+  return { a, b, before, c, ldc };
+}
+
+function check(loaded: Loaded, product: Product): void {
+  const { a, b, before, c, ldc } = run(loaded, product);
+  const { m, n } = product;
+  const expected = reference(product, a, b, before);
+  let worst = 0;
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      const { sum, size } = expected[i * n + j]!;
+      const error = Math.abs(c[i * ldc + j]! - sum) / (size + 1e-30);
+      if (!(error <= worst)) worst = error;
+    }
+    for (let j = n; j < ldc; j++) {
+      if (c[i * ldc + j] !== before[i * ldc + j]) throw new Error(`${JSON.stringify(product)} wrote beyond row ${i}`);
+    }
+  }
+  expect(worst, JSON.stringify(product)).toBeLessThan(2e-6);
+}
+
+const builds = [
+  { name: "simd", bytes: decode(simdBase64), flagOffset: simdFlagOffset },
+  { name: "relaxed", bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
+];
+const modes = [
+  { transA: false, transB: false },
+  { transA: false, transB: true },
+  { transA: true, transB: false },
+  { transA: true, transB: true },
+];
+const odd = [1, 2, 3, 5, 7, 17, 33];
+
+for (const { name, bytes, flagOffset } of builds) {
+  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name} build`, () => {
+    const loaded = load(bytes, flagOffset);
+
+    test.each(modes)("small and odd sizes, %o", async (mode) => {
+      for (const m of odd) for (const n of odd) for (const k of odd) check(await loaded, { m, n, k, ...mode });
+    });
+
+    test.each(modes)("sizes around the blocks, %o", async (mode) => {
+      const shapes: [number, number, number][] = [
+        [65, 130, 257],
+        [130, 65, 300],
+        [257, 33, 513],
+        [300, 17, 65],
+        [97, 1030, 40],
+        [1, 1030, 300],
+        [4, 300, 1030],
+        [3, 257, 2100],
+        [300, 1, 257],
+        [130, 3, 300],
+        [65, 7, 130],
+      ];
+      for (const [m, n, k] of shapes) check(await loaded, { m, n, k, ...mode });
+    });
+
+    test.each(modes)("leading dimensions, alpha and accumulation, %o", async (mode) => {
+      for (const m of [1, 3, 7, 50]) {
+        for (const n of [1, 4, 9, 40]) {
+          for (const k of [1, 6, 270]) {
+            check(await loaded, { m, n, k, ...mode, pad: 3, alpha: -0.37, accumulate: true });
+            check(await loaded, { m, n, k, ...mode, pad: 5, alpha: 2.5 });
+          }
+        }
+      }
+    });
+
+    test.each(modes)("an empty inner size gives zeros, or C itself when accumulating, %o", async (mode) => {
+      for (const m of [0, 1, 9]) {
+        for (const n of [0, 1, 9]) {
+          check(await loaded, { m, n, k: 0, ...mode, pad: 2 });
+          check(await loaded, { m, n, k: 0, ...mode, accumulate: true });
+        }
+      }
+    });
+
+    test.each(modes)("NaN and infinity spread as in IEEE arithmetic, %o", async (mode) => {
+      const values = [0, 1, -2, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0.5, 3, 1, 1, 1];
+      const pick = () => values[Math.floor((random() + 1) * 6)]!;
+      for (const [m, n, k] of [
+        [1, 9, 3],
+        [2, 17, 2],
+        [4, 33, 3],
+        [7, 1, 3],
+        [9, 4, 2],
+        [13, 16, 3],
+        [31, 41, 4],
+      ] as const) {
+        const product: Product = { m, n, k, ...mode };
+        const { a, b, before, c } = run(await loaded, product, pick);
+        reference(product, a, b, before).forEach(({ sum }, i) => {
+          if (!Object.is(c[i]! + 0, sum + 0))
+            throw new Error(`${JSON.stringify(product)} at ${i}: ${c[i]}, not ${sum}`);
+        });
+      }
+    });
+
+    test("batches step by their strides, and a stride of 0 repeats the matrix", async () => {
+      const { kernels, memory } = await loaded;
+      const [batch, m, n, k] = [3, 5, 9, 6];
+      for (const [strideA, strideB] of [
+        [m * k, k * n],
+        [m * k, 0],
+        [0, k * n],
+      ] as const) {
+        for (const mode of modes) {
+          const aAt = heapBase + kernels.scratchBytes();
+          const bAt = aAt + batch * m * k * 4;
+          const cAt = bAt + batch * k * n * 4;
+          const one = cAt + batch * m * n * 4;
+          const floats = (at: number, length: number) => new Float32Array(memory.buffer, at, length);
+          for (const view of [floats(aAt, batch * m * k), floats(bAt, batch * k * n)]) view.set(view.map(random));
+          const sizes = [m, n, k, mode.transA ? m : k, mode.transB ? k : n, n] as const;
+          const flags = [Number(mode.transA), Number(mode.transB), 0.5, 0] as const;
+          kernels.gemmBatched(aAt, bAt, cAt, batch, strideA, strideB, m * n, ...sizes, ...flags);
+          for (let i = 0; i < batch; i++) {
+            kernels.gemm(aAt + i * strideA * 4, bAt + i * strideB * 4, one, ...sizes, ...flags);
+            expect([...floats(cAt + i * m * n * 4, m * n)]).toEqual([...floats(one, m * n)]);
+          }
+        }
+      }
+    });
+  });
+}
