@@ -16,7 +16,7 @@ const formats: Format[] = [
 ];
 
 /** The value of a code by IEEE 754's definition. */
-function valueOf({ exponentBits, mantissaBits }: Format, code: number): number {
+function decode({ exponentBits, mantissaBits }: Format, code: number): number {
   const sign = code & 0x8000 ? -1 : 1;
   const top = 2 ** exponentBits - 1;
   const exponent = (code >>> mantissaBits) & top;
@@ -40,7 +40,7 @@ describe.each(formats)("$name", (format) => {
   it("widens every code to its value", () => {
     const wide = new Float32Array(65536);
     format.widen(allCodes, wide);
-    const wrong = Array.from(allCodes).filter((code) => !Object.is(wide[code], valueOf(format, code)));
+    const wrong = Array.from(allCodes).filter((code) => !Object.is(wide[code], decode(format, code)));
     expect(wrong).toEqual([]);
   });
 
@@ -56,8 +56,8 @@ describe.each(formats)("$name", (format) => {
   it("rounds every midpoint to even, and what is next to it to the nearer side", () => {
     const wrong: number[] = [];
     for (let code = 0; code < infinity; code++) {
-      const low = valueOf(format, code);
-      const next = code + 1 === infinity ? 2 * low - valueOf(format, code - 1) : valueOf(format, code + 1);
+      const low = decode(format, code);
+      const next = code + 1 === infinity ? 2 * low - decode(format, code - 1) : decode(format, code + 1);
       const middle = Float32Array.of((low + next) / 2);
       const bits = new Uint32Array(middle.buffer);
       const even = code & 1 ? code + 1 : code;
@@ -74,15 +74,15 @@ describe.each(formats)("$name", (format) => {
     fc.assert(
       fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (x) => {
         const code = narrowOne(x);
-        const largest = valueOf(format, infinity - 1);
+        const largest = decode(format, infinity - 1);
         expect(code >>> 15).toBe(x < 0 || Object.is(x, -0) ? 1 : 0);
         if ((code & 0x7fff) === infinity) {
           expect(Math.abs(x)).toBeGreaterThan(largest);
           return;
         }
-        const error = Math.abs(valueOf(format, code) - x);
+        const error = Math.abs(decode(format, code) - x);
         for (const other of [code - 1, code + 1]) {
-          if ((other & 0x7fff) < infinity) expect(Math.abs(valueOf(format, other) - x)).toBeGreaterThanOrEqual(error);
+          if ((other & 0x7fff) < infinity) expect(Math.abs(decode(format, other) - x)).toBeGreaterThanOrEqual(error);
         }
       }),
       { numRuns: 5000 },
