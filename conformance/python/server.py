@@ -1,0 +1,42 @@
+"""
+Serves the measurements over JSON lines, so that one start of Python pays for all of them.
+
+A request is {"id", "command", "args"}; its answer {"id", "result"} or {"id", "error"}, in the order asked. Whatever the
+libraries print goes to standard error.
+"""
+
+import json
+import os
+import sys
+import traceback
+
+
+
+def serve(answers):
+    import peft
+    import torch
+    import transformers
+    from apply_adapter import apply_adapter
+    from make_model import make_model
+    from train_adapter import train_adapter
+
+    def answer(**fields):
+        answers.write(json.dumps(fields) + "\n")
+
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    commands = {f.__name__: f for f in (make_model, apply_adapter, train_adapter)}
+    answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer(id=request["id"], result=commands[request["command"]](**request["args"]))
+        except Exception:
+            answer(id=request["id"], error=traceback.format_exc())
+
+
+if __name__ == "__main__":
+    with os.fdopen(os.dup(1), "w", buffering=1) as channel:
+        os.dup2(2, 1)
+        serve(channel)
