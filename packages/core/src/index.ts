@@ -18,6 +18,8 @@ export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export type { Kernels } from "./kernels.gen.ts";
 export { defineOp, type Op, type OpDefinition, type VjpContext } from "./op.ts";
 export * from "./ops/index.ts";
+export { Generator, type GeneratorState, philox } from "./random.ts";
+export { rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
 export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";

@@ -1,0 +1,56 @@
+import { Module } from "./module.ts";
+
+/** Modules by index: children named "0", "1", ... */
+export class ModuleList<T extends Module = Module> extends Module implements Iterable<T> {
+  readonly #items: T[];
+
+  constructor(items: Iterable<T> = []) {
+    super();
+    this.#items = [...items];
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  at(index: number): T {
+    return this.#items[index];
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#items[Symbol.iterator]();
+  }
+
+  override *namedChildren(): Iterable<[string, Module]> {
+    for (const [i, item] of this.#items.entries()) yield [String(i), item];
+  }
+
+  protected override setChild(name: string, module: Module): void {
+    this.#items[Number(name)] = module as T;
+  }
+}
+
+/** Modules by name, as adapters keep theirs: children named by key. */
+export class ModuleDict<T extends Module = Module> extends Module {
+  readonly #items = new Map<string, T>();
+
+  get(name: string): T | undefined {
+    return this.#items.get(name);
+  }
+
+  set(name: string, module: T): void {
+    this.#items.set(name, module);
+  }
+
+  delete(name: string): boolean {
+    return this.#items.delete(name);
+  }
+
+  override *namedChildren(): Iterable<[string, Module]> {
+    yield* this.#items;
+  }
+
+  protected override setChild(name: string, module: Module): void {
+    this.#items.set(name, module as T);
+  }
+}

@@ -1,0 +1,55 @@
+import { cacheWrite, keep, type Tensor, zeros } from "@lowrank/core";
+
+/** Sizes of a key-value cache. */
+export interface KVCacheOptions {
+  layers: number;
+  batch: number;
+  /** The most tokens a sequence may come to. */
+  capacity: number;
+  keyValueHeads: number;
+  headDim: number;
+}
+
+/** Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer. */
+export class KVCache implements Disposable {
+  readonly capacity: number;
+  readonly #keys: Tensor[];
+  readonly #values: Tensor[];
+  #length = 0;
+
+  constructor({ layers, batch, capacity, keyValueHeads, headDim }: KVCacheOptions) {
+    this.capacity = capacity;
+    const make = () => keep(zeros([batch, capacity, keyValueHeads, headDim]));
+    this.#keys = Array.from({ length: layers }, make);
+    this.#values = Array.from({ length: layers }, make);
+  }
+
+  /** Tokens whose keys and values every layer holds. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Stores the keys and values of new tokens [B, T, Hkv, d] and gives the whole cache, of which `keyLength` rows are in use. */
+  update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
+    const keyLength = this.#length + keys.shape[1];
+    if (keyLength > this.capacity) {
+      throw new Error(`KVCache: ${keyLength} tokens do not fit the capacity of ${this.capacity}; make a larger cache`);
+    }
+    cacheWrite(this.#keys[layer], keys, { position: this.#length });
+    cacheWrite(this.#values[layer], values, { position: this.#length });
+    return { keys: this.#keys[layer], values: this.#values[layer], keyLength };
+  }
+
+  /** Counts `tokens` new tokens as seen, once every layer has stored them. */
+  advance(tokens: number): void {
+    this.#length += tokens;
+  }
+
+  dispose(): void {
+    for (const tensor of [...this.#keys, ...this.#values]) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

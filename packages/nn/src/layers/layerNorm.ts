@@ -1,0 +1,21 @@
+import { layerNorm, type Tensor } from "@lowrank/core";
+import { Module } from "../module.ts";
+import type { Parameter } from "../parameter.ts";
+
+/** Layer normalisation over the last dimension (Ba et al. 2016). */
+export class LayerNorm extends Module {
+  weight: Parameter;
+  bias: Parameter;
+  readonly eps: number;
+
+  constructor(weight: Parameter, bias: Parameter, eps: number) {
+    super();
+    this.weight = weight;
+    this.bias = bias;
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, { eps: this.eps });
+  }
+}

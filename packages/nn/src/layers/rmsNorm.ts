@@ -1,0 +1,19 @@
+import { rmsNorm, type Tensor } from "@lowrank/core";
+import { Module } from "../module.ts";
+import type { Parameter } from "../parameter.ts";
+
+/** Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019). */
+export class RMSNorm extends Module {
+  weight: Parameter;
+  readonly eps: number;
+
+  constructor(weight: Parameter, eps: number) {
+    super();
+    this.weight = weight;
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight, { eps: this.eps });
+  }
+}

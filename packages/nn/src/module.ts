@@ -1,0 +1,94 @@
+import type { Tensor } from "@lowrank/core";
+import { Parameter } from "./parameter.ts";
+
+const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
+
+/**
+ * A part of a model. Its properties that are modules or parameters are its children, under their own names:
+ * the paths are those of Hugging Face checkpoints (`model.layers.0.self_attn.q_proj.weight`).
+ */
+export abstract class Module {
+  /** True between `train()` and `eval()`: dropout acts. */
+  training = true;
+
+  /** Direct children, by name. */
+  *namedChildren(): Iterable<[string, Module]> {
+    for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+  }
+
+  /** This module ("") and all below it, by path, parents first. */
+  *namedModules(prefix = ""): Iterable<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
+  }
+
+  /** All parameters by path; one that stands in several places (tied weights) only at the first, unless `duplicates`. */
+  *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
+    const seen = new Set<Parameter>();
+    for (const [path, module] of this.namedModules()) {
+      for (const [name, value] of Object.entries(module)) {
+        if (!(value instanceof Parameter) || (seen.has(value) && !options.duplicates)) continue;
+        seen.add(value);
+        yield [join(path, name), value];
+      }
+    }
+  }
+
+  /** All parameters, each once. */
+  *parameters(): Iterable<Parameter> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  /** The module at `path`. Throws, naming the part that is not there and what is. */
+  getSubmodule(path: string): Module {
+    let module: Module = this;
+    if (path === "") return module;
+    for (const part of path.split(".")) {
+      const children = new Map(module.namedChildren());
+      const next = children.get(part);
+      if (!next) throw new Error(`no module "${path}": "${part}" is not one of ${[...children.keys()].join(", ")}`);
+      module = next;
+    }
+    return module;
+  }
+
+  /** Puts `module` in the place of the one at `path`. */
+  setSubmodule(path: string, module: Module): void {
+    const dot = path.lastIndexOf(".");
+    const name = path.slice(dot + 1);
+    this.getSubmodule(path);
+    this.getSubmodule(dot < 0 ? "" : path.slice(0, dot)).setChild(name, module);
+  }
+
+  /** Replaces a direct child; containers override it. */
+  protected setChild(name: string, module: Module): void {
+    (this as unknown as Record<string, Module>)[name] = module;
+  }
+
+  /** Puts this module and all below it into training mode. */
+  train(mode = true): this {
+    for (const [, module] of this.namedModules()) module.training = mode;
+    return this;
+  }
+
+  /** Puts this module and all below it into evaluation mode: no dropout. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Parameters by path, tied ones once. */
+  stateDict(): Map<string, Tensor> {
+    return new Map(this.namedParameters());
+  }
+
+  /** Freezes or unfreezes every parameter. */
+  setRequiresGrad(value: boolean): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = value;
+    return this;
+  }
+}
+
+/** A module of one tensor in, one tensor out. */
+export interface UnaryModule extends Module {
+  forward(x: Tensor): Tensor;
+}
