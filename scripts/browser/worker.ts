@@ -32,6 +32,7 @@ async function run({ file, config }: Job): Promise<Outcome> {
     ctx: { pool: "browser" },
     environment: { name: "worker" },
     rpc: { snapshotSaved: async () => {} },
+    durations: { fetch: 0, prepare: 0, environment: 0 },
     onCleanup: () => {},
     providedContext: {},
     filepath: file,
@@ -49,6 +50,8 @@ async function run({ file, config }: Job): Promise<Outcome> {
     import("vitest/internal/browser"),
   ]);
   class WorkerRunner extends TestRunner {
+    trace = <T>(_name: string, attributes: object | (() => T), body?: () => T): T =>
+      (body ?? (attributes as () => T))();
     override importFile(path: string): Promise<unknown> {
       return import(/* @vite-ignore */ `${path}?inWorker`);
     }

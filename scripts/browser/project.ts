@@ -1,0 +1,34 @@
+import { playwright } from "@vitest/browser-playwright";
+import type { TestProjectConfiguration } from "vitest/config";
+import { chromiumFlags, isolationHeaders } from "./chromium.ts";
+import { insideWorker } from "./insideWorker.ts";
+
+export interface ChromiumProject {
+  /** The project's name; the one called `worker` runs its files inside a Web Worker instead of on the page. */
+  name: "browser" | "worker";
+  root: string;
+  include: string[];
+  executablePath: string;
+}
+
+/** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
+export function chromiumProject({ name, root, include, executablePath }: ChromiumProject): TestProjectConfiguration {
+  return {
+    root,
+    plugins: name === "worker" ? [insideWorker(root)] : [],
+    server: { headers: isolationHeaders },
+    test: {
+      name,
+      include,
+      exclude: ["**/*.node.test.ts", "**/node_modules/**"],
+      testTimeout: 60_000,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({ launchOptions: { executablePath, args: chromiumFlags } }),
+        instances: [{ browser: "chromium", name }],
+      },
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import { checkImports } from "./checkImports.ts";
+
+const check = (files: Record<string, string>): string[] => checkImports(new Map(Object.entries(files)));
+
+describe("checkImports", () => {
+  it("lets packages import by the table and core along its line", () => {
+    const files = {
+      "packages/core/src/shape.ts": "export const rank = 1;",
+      "packages/core/src/tensor.ts": 'import { rank } from "./shape.ts";\nimport type { Op } from "./op.ts";',
+      "packages/core/src/op.ts": 'import {\n  Tensor,\n} from "./tensor.ts";',
+      "packages/peft/src/index.ts": 'import { Module } from "@lowrank/nn";\nimport { matmul } from "@lowrank/core";',
+      "packages/peft/src/lora.test.ts": 'import { Llama } from "@lowrank/models";',
+    };
+    expect(check(files)).toEqual([]);
+  });
+
+  it.each([
+    ["packages/models/src/a.ts", 'import { getPeftModel } from "@lowrank/peft";', "models may not import peft"],
+    ["packages/peft/src/a.ts", 'import type { Llama } from "@lowrank/models";', "peft may not import models"],
+    ["packages/nn/src/a.ts", 'const backend = await import("@lowrank/wasm");', "nn may not import wasm"],
+    ["packages/nano/src/a.ts", 'export * from "lowrank";', "nano may not import lowrank"],
+    ["packages/core/src/a.ts", 'import { readFile } from "node:fs";', "core may import nothing"],
+    ["packages/nn/src/a.ts", 'import { x } from "../../core/src/x.ts";', "from outside its folder"],
+    ["packages/nn/src/a.test.ts", 'import { x } from "@lowrank/core/src/x.ts";', "only public exports"],
+    ["bench/a.ts", 'import { x } from "../packages/core/src/x.ts";', "from outside its folder"],
+    ["assembly/a.ts", 'import { x } from "../scripts/x";', "a kernel may not import"],
+    ["packages/extra/src/a.ts", 'import { x } from "@lowrank/core";', "has no row in the table"],
+  ])("refuses %s with %s", (path, source, message) => {
+    expect(check({ [path]: source })).toEqual([expect.stringContaining(message)]);
+  });
+
+  it("names a value import from the right of core's line, also through an unnamed file", () => {
+    const problems = check({
+      "packages/core/src/tensor.ts": 'import { help } from "./helper.ts";',
+      "packages/core/src/helper.ts": 'export { add } from "./ops/add.ts";',
+      "packages/core/src/ops/add.ts": "export const add = 1;",
+    });
+    expect(problems).toEqual([
+      expect.stringMatching(/tensor\.ts: reaches .*ops\/add\.ts.*tensor\.ts -> .*helper\.ts -> .*add\.ts/),
+    ]);
+  });
+
+  it("finds a cycle of values and lets one of types be", () => {
+    const cycle = (kind: string) => ({
+      "packages/nn/src/a.ts": 'import { b } from "./b.ts";',
+      "packages/nn/src/b.ts": `import ${kind}{ a } from "./a.ts";`,
+    });
+    expect(check(cycle("type "))).toEqual([]);
+    expect(check(cycle(""))).toHaveLength(2);
+  });
+});

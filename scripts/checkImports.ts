@@ -1,0 +1,151 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+
+/** The packages that each package may import; `docs/design/imports.md` says why. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  wasm: ["core"],
+  nn: ["core"],
+  models: ["core", "nn"],
+  peft: ["core", "nn"],
+  train: ["core", "nn", "models", "peft"],
+  nano: ["core", "wasm", "nn", "models", "peft", "train"],
+  lowrank: ["core", "wasm", "nn", "models", "peft", "train", "nano"],
+};
+
+/** The line inside core: a file reaches values only of its own group and of those on its left, by whatever path. */
+const coreLine: readonly RegExp[] = [
+  /^(dtype|shape)$/,
+  /^backend$/,
+  /^tensor$/,
+  /^gradMode$/,
+  /^op$/,
+  /^ops\/(?!index$)/,
+  /^ops\/index$/,
+  /^autograd$/,
+  /^functional$/,
+  /^methods$/,
+  /^index$/,
+];
+
+const statement =
+  /^\s*(?:import|export)\b(\s+type\b)?[^;'"`]*?\bfrom\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm;
+const isTest = (path: string): boolean => path.endsWith(".test.ts");
+const packageOf = (path: string): string | undefined => /^packages\/([^/]+)\//.exec(path)?.[1];
+
+interface Import {
+  target: string;
+  isType: boolean;
+}
+
+function importsOf(source: string): Import[] {
+  return [...source.matchAll(statement)].map(([, type, from, bare, dynamic]) => {
+    return { target: (from ?? bare ?? dynamic) as string, isType: type !== undefined };
+  });
+}
+
+/** Every breach of the import rules, one sentence each; `files` maps a path from the repository root to its source. */
+export function checkImports(files: ReadonlyMap<string, string>): string[] {
+  const problems: string[] = [];
+  const values = new Map<string, string[]>();
+  for (const [path, source] of files) {
+    const imports = importsOf(source);
+    for (const { target } of imports) {
+      const problem = breach(path, target);
+      if (problem !== undefined) problems.push(`${path}: ${problem}`);
+    }
+    if (isTest(path) || !path.startsWith("packages/")) continue;
+    const kept = imports.filter(({ target, isType }) => !isType && target.startsWith("."));
+    values.set(
+      path,
+      kept.map(({ target }) => join(dirname(path), target)),
+    );
+  }
+  for (const path of values.keys()) problems.push(...checkReach(path, values));
+  return problems;
+}
+
+function breach(path: string, target: string): string | undefined {
+  const own = packageOf(path);
+  if (target.startsWith(".")) {
+    const landing = join(dirname(path), target);
+    const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : landing.startsWith("packages/");
+    if (leaves) return `imports "${target}" from outside its folder; import the package by its name`;
+    if (path.startsWith("assembly/") && !landing.startsWith("assembly/")) return `a kernel may not import "${target}"`;
+    return;
+  }
+  if (/^(@lowrank\/[^/]+|lowrank)\/(src|dist)\b/.test(target))
+    return `imports "${target}"; only public exports may be used`;
+  if (own === undefined || isTest(path)) return;
+  const allowed = mayImport[own];
+  if (allowed === undefined) return `packages/${own} has no row in the table of scripts/checkImports.ts`;
+  const other = target === "lowrank" ? "lowrank" : /^@lowrank\/([^/]+)/.exec(target)?.[1];
+  if (other === undefined) return own === "core" ? `core may import nothing, but imports "${target}"` : undefined;
+  if (!allowed.includes(other)) return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
+}
+
+function checkReach(start: string, values: ReadonlyMap<string, readonly string[]>): string[] {
+  const problems: string[] = [];
+  const cameFrom = new Map<string, string>();
+  const queue = [start];
+  for (const path of queue) {
+    for (const next of values.get(path) ?? []) {
+      if (next === start) problems.push(`${start}: a cycle of imports: ${trail(path, start, cameFrom)} -> ${start}`);
+      if (next === start || cameFrom.has(next)) continue;
+      cameFrom.set(next, path);
+      queue.push(next);
+      if (placeInCore(next) > placeInCore(start)) {
+        problems.push(`${start}: reaches ${next}, which is on its right: ${trail(next, start, cameFrom)}`);
+      }
+    }
+  }
+  return problems;
+}
+
+/** The place of a file in the line; one that the line does not name is held only by what it reaches: NaN. */
+function placeInCore(path: string): number {
+  const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];
+  const place = name === undefined ? -1 : coreLine.findIndex((group) => group.test(name));
+  return place === -1 ? Number.NaN : place;
+}
+
+function trail(end: string, start: string, cameFrom: ReadonlyMap<string, string>): string {
+  const steps = [end];
+  for (let at = end; at !== start; ) {
+    at = cameFrom.get(at) as string;
+    steps.unshift(at);
+  }
+  return steps.join(" -> ");
+}
+
+function checkDependencies(root: string): string[] {
+  return Object.entries(mayImport).flatMap(([name, allowed]) => {
+    const manifest = join(root, "packages", name, "package.json");
+    if (!existsSync(manifest))
+      return [`packages/${name}: is in the table of scripts/checkImports.ts but does not exist`];
+    const { dependencies = {} }: { dependencies?: Record<string, string> } = JSON.parse(readFileSync(manifest, "utf8"));
+    const ours = Object.keys(dependencies).filter((key) => key === "lowrank" || key.startsWith("@lowrank/"));
+    return ours
+      .filter((key) => !allowed.includes(key.replace("@lowrank/", "")))
+      .map((key) => `packages/${name}/package.json: may not depend on ${key}`);
+  });
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const root = resolve(import.meta.dirname, "..");
+  const patterns = [
+    "packages/*/src/**/*.ts",
+    "assembly/**/*.ts",
+    "bench/**/*.ts",
+    "conformance/**/*.ts",
+    "scripts/**/*.ts",
+  ];
+  const paths = globSync(patterns, { cwd: root, exclude: ["**/node_modules/**"] }).map((path) =>
+    path.replaceAll("\\", "/"),
+  );
+  const files = new Map(paths.sort().map((path) => [path, readFileSync(join(root, path), "utf8")]));
+  const problems = [...checkImports(files), ...checkDependencies(root)];
+  for (const problem of problems) console.error(problem);
+  console.log(`checkImports: ${files.size} files, ${problems.length} problems`);
+  if (problems.length > 0) process.exitCode = 1;
+}
