@@ -1,0 +1,122 @@
+import type { TensorSpec, View } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
+
+/** Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with the allowed key positions. */
+function forEachQuery(
+  g: Geometry,
+  mask: View | undefined,
+  row: (b: number, h: number, i: number, keys: number[]) => void,
+) {
+  for (let b = 0; b < g.batch; b++) {
+    for (let h = 0; h < g.heads; h++) {
+      for (let i = 0; i < g.queries; i++) {
+        const keys: number[] = [];
+        for (let j = 0; j < g.keys; j++) if (isAllowed(g, mask?.data, b, h, i, j)) keys.push(j);
+        row(b, h, i, keys);
+      }
+    }
+  }
+}
+
+const queryAt = (g: Geometry, b: number, h: number, i: number) => ((b * g.queries + i) * g.heads + h) * g.size;
+const keyAt = (g: Geometry, b: number, h: number, j: number) =>
+  ((b * g.capacity + j) * g.kvHeads + Math.floor(h / g.group)) * g.size;
+
+function dot(a: View, ia: number, b: View, ib: number, n: number): number {
+  let sum = 0;
+  for (let d = 0; d < n; d++) sum += a.data[ia + d] * b.data[ib + d];
+  return sum;
+}
+
+function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
+  const s = g.scale * dot(q, iq, k, ik, g.size);
+  return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
+}
+
+const attentionOp: Op<number, AttentionParams, 2> = defineOp({
+  name: "attention",
+  shape: (inputs, params) => {
+    const g = geometry("attention", inputs, params);
+    return [
+      { shape: inputs[0].shape, dtype: "f32" },
+      { shape: [g.batch, g.heads, g.queries], dtype: "f32" },
+    ];
+  },
+  ref: ([q, k, v, mask], [out, lse], params) => {
+    const g = geometry("attention", mask ? [q, k, v, mask] : [q, k, v], params);
+    out.data.fill(0);
+    forEachQuery(g, mask, (b, h, i, keys) => {
+      const iq = queryAt(g, b, h, i);
+      const scores = keys.map((j) => score(g, q, iq, k, keyAt(g, b, h, j)));
+      const top = scores.reduce((a, s) => Math.max(a, s), -Infinity);
+      const weights = scores.map((s) => Math.exp(s - top));
+      const total = weights.reduce((a, w) => a + w, 0);
+      lse.data[(b * g.heads + h) * g.queries + i] = keys.length > 0 ? top + Math.log(total) : 0;
+      for (let d = 0; d < g.size; d++) {
+        let sum = 0;
+        for (const [n, j] of keys.entries()) sum += weights[n] * v.data[keyAt(g, b, h, j) + d];
+        if (keys.length > 0) out.data[iq + d] = sum / total;
+      }
+    });
+  },
+  saves: (needs) => ({ inputs: needs.map((_, i) => i), outputs: [0, 1] }),
+  vjp: ({ grads: [dout], inputs: [q, k, v, ...mask], outputs: [out, lse], params }) => [
+    ...attentionBackward(dout, q, k, v, out, lse, ...mask, params),
+    ...mask.map(() => null),
+  ],
+});
+
+/**
+ * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights made again tile by
+ * tile from the rows' log-sum-exp.
+ */
+export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
+  name: "attentionBackward",
+  shape: (inputs, params) => {
+    const [dout, q, k, v, out, lse, ...mask] = inputs;
+    const g = geometry("attentionBackward", [q, k, v, ...mask], params);
+    expectDType("attentionBackward", inputs, 0, "f32");
+    if (!sameShape(dout.shape, q.shape) || !sameShape(out.shape, q.shape)) {
+      throw new Error(`attentionBackward: the gradient must have the shape of q`);
+    }
+    if (!sameShape(lse.shape, [g.batch, g.heads, g.queries]))
+      throw new Error("attentionBackward: lse must be [B, H, T]");
+    return [q, k, v].map(({ shape }): TensorSpec => ({ shape, dtype: "f32" }));
+  },
+  ref: ([dout, q, k, v, out, lse, mask], [dq, dk, dv], params) => {
+    const g = geometry("attentionBackward", mask ? [q, k, v, mask] : [q, k, v], params);
+    for (const grad of [dq, dk, dv]) grad.data.fill(0);
+    forEachQuery(g, mask, (b, h, i, keys) => {
+      const iq = queryAt(g, b, h, i);
+      const row = (b * g.heads + h) * g.queries + i;
+      const delta = dot(dout, iq, out, iq, g.size);
+      for (const j of keys) {
+        const ik = keyAt(g, b, h, j);
+        const s = score(g, q, iq, k, ik);
+        const p = Math.exp(s - lse.data[row]);
+        const slope = g.softcap > 0 ? 1 - (s / g.softcap) ** 2 : 1;
+        const ds = p * (dot(dout, iq, v, ik, g.size) - delta) * slope * g.scale;
+        for (let d = 0; d < g.size; d++) {
+          dq.data[iq + d] += ds * k.data[ik + d];
+          dk.data[ik + d] += ds * q.data[iq + d];
+          dv.data[ik + d] += p * dout.data[iq + d];
+        }
+      }
+    });
+  },
+});
+
+/**
+ * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a multiple of Hkv: each
+ * key head serves H / Hkv query heads. `mask` (bool or u8, true = attend) broadcasts to [B, H, T, S]; a query that
+ * sees no key gives zeros. The T x S weights exist tile by tile only. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionParams & { mask?: Tensor } = {}): Tensor {
+  const { mask, ...params } = options;
+  const [out, lse] = attentionOp(q, k, v, ...(mask ? [mask] : []), params);
+  lse.dispose();
+  return out;
+}

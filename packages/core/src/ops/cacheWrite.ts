@@ -1,0 +1,56 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, type Op } from "../op.ts";
+import { formatShape } from "../shape.ts";
+
+/** Where `cacheWrite` puts the first row: one position, or one for each sequence of the batch. */
+export interface CacheWriteParams {
+  readonly position: number | readonly number[];
+}
+
+function check([cache, rows]: readonly TensorSpec[], { position }: CacheWriteParams): void {
+  const [c, r] = [cache.shape, rows.shape];
+  const fits = c.length >= 2 && r.length === c.length && c.every((size, d) => d === 1 || size === r[d]);
+  if (!fits || cache.dtype !== rows.dtype) {
+    throw new Error(
+      `cacheWrite: ${rows.dtype} rows ${formatShape(r)} do not fit the ${cache.dtype} cache ${formatShape(c)}: only dimension 1 may differ`,
+    );
+  }
+  if (typeof position !== "number" && position.length !== c[0]) {
+    throw new Error(`cacheWrite: ${position.length} positions for a batch of ${c[0]}`);
+  }
+  for (const p of typeof position === "number" ? [position] : position) {
+    if (!(p >= 0 && p + r[1] <= c[1])) {
+      throw new Error(
+        `cacheWrite: rows ${p}..${p + r[1] - 1} lie outside the cache's ${c[1]} rows; make a larger cache`,
+      );
+    }
+  }
+}
+
+/** Calls `run(cacheOffset, rowsOffset, length)` in elements for each sequence of the batch. */
+function forEachSequence(
+  cache: TensorSpec,
+  rows: TensorSpec,
+  { position }: CacheWriteParams,
+  run: (cacheOffset: number, rowsOffset: number, length: number) => void,
+): void {
+  const [batch, tokens, ...rest] = rows.shape;
+  const width = rest.reduce((a, b) => a * b, 1);
+  for (let b = 0; b < batch; b++) {
+    const at = typeof position === "number" ? position : position[b];
+    run((b * cache.shape[1] + at) * width, b * tokens * width, tokens * width);
+  }
+}
+
+/** Writes rows [B, T, ...] into cache [B, capacity, ...] from `position` on, in place. */
+export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
+  name: "cacheWrite",
+  inPlace: true,
+  shape: (inputs, params) => {
+    check(inputs, params);
+    return [];
+  },
+  ref: ([cache, rows], _outputs, params) => {
+    forEachSequence(cache, rows, params, (to, from, n) => cache.data.set(rows.data.subarray(from, from + n), to));
+  },
+});

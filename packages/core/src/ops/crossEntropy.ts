@@ -1,0 +1,127 @@
+import type { TensorSpec, View } from "../backend.ts";
+import type { TypedArray } from "../dtype.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** Options of `crossEntropy`, as in PyTorch. */
+export interface CrossEntropyParams {
+  /** Rows with this label count for nothing. Default -100. */
+  readonly ignoreIndex?: number;
+  /** Default "mean", over the rows that count: NaN where none does, as in PyTorch. */
+  readonly reduction?: "mean" | "sum" | "none";
+  /** The share of the target spread evenly over all classes. Default 0. */
+  readonly labelSmoothing?: number;
+}
+
+/** Throws unless labels [...] (i32) fit logits [..., V]. */
+export function checkLabels(op: string, logits: TensorSpec, labels: TensorSpec): void {
+  expectDType(op, [logits, labels], 0, "f32");
+  expectDType(op, [logits, labels], 1, "i32");
+  if (logits.shape.length === 0 || !sameShape(logits.shape.slice(0, -1), labels.shape)) {
+    throw new Error(
+      `${op}: labels ${formatShape(labels.shape)} do not fit ${formatShape(logits.shape)}: expected ${formatShape(logits.shape.slice(0, -1))}`,
+    );
+  }
+}
+
+/** The error of a label that names no class. */
+export function badLabel(label: number, at: number, classes: number, ignoreIndex: number): Error {
+  return new Error(
+    `crossEntropy: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1}) and not ignoreIndex ${ignoreIndex}`,
+  );
+}
+
+/** Number of rows that count. Throws for a label that names no class. */
+export function countLabels(labels: TypedArray, classes: number, ignoreIndex: number): number {
+  let count = 0;
+  for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === ignoreIndex) continue;
+    if (labels[i] < 0 || labels[i] >= classes) throw badLabel(labels[i], i, classes, ignoreIndex);
+    count++;
+  }
+  return count;
+}
+
+function logSumExp(x: TypedArray, start: number, n: number): number {
+  let top = -Infinity;
+  for (let i = 0; i < n; i++) top = Math.max(top, x[start + i]);
+  let total = 0;
+  for (let i = 0; i < n; i++) total += Math.exp(x[start + i] - top);
+  return top + Math.log(total);
+}
+
+/** The loss of one row of logits, given its log-sum-exp. */
+function rowLoss(logits: View, start: number, n: number, label: number, lse: number, smoothing: number): number {
+  let loss = (1 - smoothing) * (lse - logits.data[start + label]);
+  if (smoothing > 0) for (let i = 0; i < n; i++) loss += (smoothing / n) * (lse - logits.data[start + i]);
+  return loss;
+}
+
+const crossEntropyOp: Op<2, CrossEntropyParams, 2> = defineOp({
+  name: "crossEntropy",
+  shape: ([logits, labels], { reduction = "mean" }) => {
+    checkLabels("crossEntropy", logits, labels);
+    return [
+      { shape: reduction === "none" ? labels.shape : [], dtype: "f32" },
+      { shape: labels.shape, dtype: "f32" },
+    ];
+  },
+  ref: ([logits, labels], [loss, lse], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+    const n = logits.shape[logits.shape.length - 1];
+    const count = countLabels(labels.data, n, ignoreIndex);
+    let total = 0;
+    for (let row = 0; row < labels.size; row++) {
+      const label = labels.data[row];
+      const ignored = label === ignoreIndex;
+      lse.data[row] = ignored ? 0 : logSumExp(logits.data, row * n, n);
+      const value = ignored ? 0 : rowLoss(logits, row * n, n, label, lse.data[row], labelSmoothing);
+      if (reduction === "none") loss.data[row] = value;
+      total += value;
+    }
+    if (reduction !== "none") loss.data[0] = reduction === "mean" ? total / count : total;
+  },
+  saves: { inputs: [0, 1], outputs: [1] },
+  vjp: ({ grads: [dloss], inputs: [logits, labels], outputs: [, lse], params }) => [
+    crossEntropyBackward(dloss, logits, labels, lse, params),
+    null,
+  ],
+});
+
+/** The gradient of `crossEntropy`: (dloss, logits, labels, lse) to dlogits. */
+export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
+  name: "crossEntropyBackward",
+  shape: ([dloss, logits, labels, lse], { reduction = "mean" }) => {
+    checkLabels("crossEntropyBackward", logits, labels);
+    expectDType("crossEntropyBackward", [dloss, lse], 0, "f32");
+    const wanted = reduction === "none" ? labels.shape : [];
+    if (!sameShape(dloss.shape, wanted) || !sameShape(lse.shape, labels.shape)) {
+      throw new Error(`crossEntropyBackward: the gradient ${formatShape(dloss.shape)} must be ${formatShape(wanted)}`);
+    }
+    return { shape: logits.shape, dtype: "f32" };
+  },
+  ref: ([dloss, logits, labels, lse], [dlogits], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+    const n = logits.shape[logits.shape.length - 1];
+    const count = reduction === "mean" ? countLabels(labels.data, n, ignoreIndex) : 1;
+    dlogits.data.fill(0);
+    for (let row = 0; row < labels.size; row++) {
+      const label = labels.data[row];
+      if (label === ignoreIndex) continue;
+      const factor = dloss.data[reduction === "none" ? row : 0] / count;
+      for (let i = 0; i < n; i++) {
+        const target = labelSmoothing / n + (i === label ? 1 - labelSmoothing : 0);
+        dlogits.data[row * n + i] = factor * (Math.exp(logits.data[row * n + i] - lse.data[row]) - target);
+      }
+    }
+  },
+});
+
+/**
+ * Cross-entropy of logits [..., V] against class labels [...] (i32): a scalar, or [...] with reduction "none". Throws
+ * for a label that is neither a class nor `ignoreIndex`.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
+  const [loss, lse] = crossEntropyOp(logits, labels, params);
+  lse.dispose();
+  return loss;
+}

@@ -1,0 +1,66 @@
+import type { TypedArray } from "../dtype.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape } from "../shape.ts";
+
+function checkIds(ids: TypedArray, vocab: number): void {
+  for (let i = 0; i < ids.length; i++) if (ids[i] < 0 || ids[i] >= vocab) throw badId(ids[i], i, vocab);
+}
+
+function badId(id: number, at: number, vocab: number): Error {
+  return new Error(
+    `embedding: id ${id} at position ${at} is outside the table of ${vocab} rows (0..${vocab - 1}); does the tokenizer belong to this model?`,
+  );
+}
+
+/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D]. Throws for an id outside 0..V-1. */
+export const embedding: Op<2> = defineOp({
+  name: "embedding",
+  shape: (inputs) => {
+    expectDType("embedding", inputs, 0, "f32");
+    expectDType("embedding", inputs, 1, "i32");
+    const [weight, ids] = inputs;
+    if (weight.shape.length !== 2) {
+      throw new Error(`embedding: the weight ${formatShape(weight.shape)} must be [vocabulary, width]`);
+    }
+    return { shape: [...ids.shape, weight.shape[1]], dtype: "f32" };
+  },
+  ref: ([weight, ids], [out]) => {
+    const [vocab, width] = weight.shape;
+    checkIds(ids.data, vocab);
+    for (let i = 0; i < ids.size; i++) {
+      for (let d = 0; d < width; d++) out.data[i * width + d] = weight.data[ids.data[i] * width + d];
+    }
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => [
+    embeddingBackward(dy, ids, { vocab: weight.shape[0] }),
+    null,
+  ],
+});
+
+/** The gradient of an embedding's weight: rows of dy [..., D] summed into [vocab, D] by id. */
+export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
+  name: "embeddingBackward",
+  shape: (inputs, { vocab }) => {
+    expectDType("embeddingBackward", inputs, 0, "f32");
+    expectDType("embeddingBackward", inputs, 1, "i32");
+    const [dy, ids] = inputs;
+    const width = dy.shape[dy.shape.length - 1];
+    if (formatShape([...ids.shape, width]) !== formatShape(dy.shape)) {
+      throw new Error(
+        `embeddingBackward: gradient ${formatShape(dy.shape)} does not fit ids ${formatShape(ids.shape)}`,
+      );
+    }
+    return { shape: [vocab, width], dtype: "f32" };
+  },
+  ref: ([dy, ids], [out], { vocab }) => {
+    const width = out.shape[1];
+    checkIds(ids.data, vocab);
+    out.data.fill(0);
+    for (let i = 0; i < ids.size; i++) {
+      for (let d = 0; d < width; d++) out.data[ids.data[i] * width + d] += dy.data[i * width + d];
+    }
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dw], inputs: [, ids] }) => [embedding(dw, ids), null],
+});

@@ -1,0 +1,104 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, normalizeDim, type Shape, sameShape, sizeOf } from "../shape.ts";
+
+/** The dimension along which an op works; negative counts from the end. */
+export interface SoftmaxParams {
+  readonly dim: number;
+}
+
+/** A tensor as [outer, n, inner] around one dimension. */
+interface Lanes {
+  readonly outer: number;
+  readonly n: number;
+  readonly inner: number;
+}
+
+function lanes(shape: Shape, dim: number): Lanes {
+  const d = normalizeDim("softmax", dim, shape.length);
+  return { outer: sizeOf(shape.slice(0, d)), n: shape[d], inner: sizeOf(shape.slice(d + 1)) };
+}
+
+/** Calls `lane(start, n, step)` for each run of elements along `dim`. */
+function forEachLane(shape: Shape, dim: number, lane: (start: number, n: number, step: number) => void): void {
+  const { outer, n, inner } = lanes(shape, dim);
+  for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) lane(o * n * inner + i, n, inner);
+}
+
+function shapeOf(op: string, inputs: readonly TensorSpec[], { dim }: SoftmaxParams): TensorSpec {
+  for (let i = 0; i < inputs.length; i++) {
+    expectDType(op, inputs, i, "f32");
+    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
+      throw new Error(`${op}: ${formatShape(inputs[i].shape)} and ${formatShape(inputs[0].shape)} differ`);
+    }
+  }
+  normalizeDim(op, dim, inputs[0].shape.length);
+  return { shape: inputs[0].shape, dtype: "f32" };
+}
+
+/** exp(x) / sum(exp(x)) along `dim`, safe for large x. */
+export const softmax: Op<1, SoftmaxParams> = defineOp({
+  name: "softmax",
+  shape: (inputs, params) => shapeOf("softmax", inputs, params),
+  ref: ([x], [out], { dim }) => {
+    forEachLane(x.shape, dim, (start, n, step) => {
+      let top = -Infinity;
+      for (let i = 0; i < n; i++) top = Math.max(top, x.data[start + i * step]);
+      let total = 0;
+      for (let i = 0; i < n; i++) total += Math.exp(x.data[start + i * step] - top);
+      for (let i = 0; i < n; i++) out.data[start + i * step] = Math.exp(x.data[start + i * step] - top) / total;
+    });
+  },
+  saves: { outputs: [0] },
+  vjp: ({ grads: [dy], outputs: [y], params }) => [softmaxBackward(dy, y, params)],
+});
+
+/** The gradient of `softmax` from its output: (dy, y) to y * (dy - sum(dy * y)). */
+export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
+  name: "softmaxBackward",
+  shape: (inputs, params) => shapeOf("softmaxBackward", inputs, params),
+  ref: ([dy, y], [dx], { dim }) => {
+    forEachLane(y.shape, dim, (start, n, step) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += dy.data[start + i * step] * y.data[start + i * step];
+      for (let i = 0; i < n; i++) {
+        const at = start + i * step;
+        dx.data[at] = y.data[at] * (dy.data[at] - sum);
+      }
+    });
+  },
+});
+
+/** log(softmax(x)) along `dim`, safe for large x. */
+export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
+  name: "logSoftmax",
+  shape: (inputs, params) => shapeOf("logSoftmax", inputs, params),
+  ref: ([x], [out], { dim }) => {
+    forEachLane(x.shape, dim, (start, n, step) => {
+      let top = -Infinity;
+      for (let i = 0; i < n; i++) top = Math.max(top, x.data[start + i * step]);
+      let total = 0;
+      for (let i = 0; i < n; i++) total += Math.exp(x.data[start + i * step] - top);
+      const shift = top + Math.log(total);
+      for (let i = 0; i < n; i++) out.data[start + i * step] = x.data[start + i * step] - shift;
+    });
+  },
+  saves: { outputs: [0] },
+  vjp: ({ grads: [dy], outputs: [y], params }) => [logSoftmaxBackward(dy, y, params)],
+});
+
+/** The gradient of `logSoftmax` from its output: (dy, y) to dy - exp(y) * sum(dy). */
+export const logSoftmaxBackward: Op<2, SoftmaxParams> = defineOp({
+  name: "logSoftmaxBackward",
+  shape: (inputs, params) => shapeOf("logSoftmaxBackward", inputs, params),
+  ref: ([dy, y], [dx], { dim }) => {
+    forEachLane(y.shape, dim, (start, n, step) => {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += dy.data[start + i * step];
+      for (let i = 0; i < n; i++) {
+        const at = start + i * step;
+        dx.data[at] = dy.data[at] - Math.exp(y.data[at]) * sum;
+      }
+    });
+  },
+});

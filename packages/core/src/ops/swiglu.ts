@@ -1,0 +1,42 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, sameShape } from "../shape.ts";
+
+function check(op: string, inputs: readonly TensorSpec[]): TensorSpec {
+  for (let i = 0; i < inputs.length; i++) {
+    expectDType(op, inputs, i, "f32");
+    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
+      throw new Error(`${op}: shapes ${formatShape(inputs[0].shape)} and ${formatShape(inputs[i].shape)} differ`);
+    }
+  }
+  return { shape: inputs[0].shape, dtype: "f32" };
+}
+
+const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** silu(gate) * up, the gated unit of Llama's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202 */
+export const swiglu: Op<2> = defineOp({
+  name: "swiglu",
+  shape: (inputs) => check("swiglu", inputs),
+  ref: ([gate, up], [out]) => {
+    for (let i = 0; i < out.size; i++) out.data[i] = gate.data[i] * sigmoidOf(gate.data[i]) * up.data[i];
+  },
+  saves: { inputs: [0, 1] },
+  vjp: ({ grads: [dy], inputs: [gate, up] }) => swigluBackward(dy, gate, up),
+});
+
+/** The gradient of `swiglu`: (dy, gate, up) to dgate, dup. */
+export const swigluBackward: Op<3, void, 2> = defineOp({
+  name: "swigluBackward",
+  shape: (inputs) => {
+    const spec = check("swigluBackward", inputs);
+    return [spec, spec];
+  },
+  ref: ([dy, gate, up], [dgate, dup]) => {
+    for (let i = 0; i < dy.size; i++) {
+      const s = sigmoidOf(gate.data[i]);
+      dgate.data[i] = dy.data[i] * up.data[i] * s * (1 + gate.data[i] * (1 - s));
+      dup.data[i] = dy.data[i] * gate.data[i] * s;
+    }
+  },
+});

@@ -1,0 +1,35 @@
+import type { TensorSpec, View } from "../backend.ts";
+import type { DType, TypedArray } from "../dtype.ts";
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../half.ts";
+import { defineOp, type Op } from "../op.ts";
+
+function widen({ data, dtype, size }: View): TypedArray {
+  if (!(data instanceof Uint16Array)) return data;
+  const wide = new Float32Array(size);
+  if (dtype === "bf16") bf16ToF32(data, wide);
+  else f16ToF32(data, wide);
+  return wide;
+}
+
+function narrow(values: TypedArray, { data, dtype, size }: View): void {
+  if (data instanceof Uint16Array) {
+    const wide = values instanceof Float32Array ? values : Float32Array.from(values);
+    if (dtype === "bf16") f32ToBf16(wide, data);
+    else f32ToF16(wide, data);
+  } else if (dtype === "bool") {
+    for (let i = 0; i < size; i++) data[i] = values[i] === 0 ? 0 : 1;
+  } else {
+    data.set(values);
+  }
+}
+
+/**
+ * x in another dtype. To i32 and u8, fractions are cut off and u8 keeps the lowest 8 bits; to bool, all but 0 is true;
+ * to f16 and bf16, rounds to nearest even.
+ */
+export const to: Op<1, { dtype: DType }> = defineOp({
+  name: "to",
+  shape: ([x]: readonly TensorSpec[], { dtype }) => ({ shape: x.shape, dtype }),
+  ref: ([x], [out]) => narrow(widen(x), out),
+  vjp: ({ grads: [dy], inputSpecs: [x] }) => [dy.dtype === x.dtype ? dy : to(dy, { dtype: x.dtype })],
+});
