@@ -4,24 +4,23 @@ import warnings
 from pathlib import Path
 
 import torch
-from base import load_base, load_inputs, measure, save_tensors
+from base import as_batch, as_json, load_base, measure
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 
 
-def apply_adapter(base, adapter, inputs, out, merge=True):
+def apply_adapter(base, adapter, inputs, merge=True):
     """
-    Writes logits, merged_logits (if `merge`), loss and gradients to `out`.
-
-    Returns `missing` and `unexpected`, the saved keys that the file lacks or has too many by PEFT's own account (what it
-    would save, and what its load reports), and the `warnings` that loading gave.
+    Returns `missing` and `unexpected`, the saved keys that the file lacks or has too many by PEFT's own account (what
+    it would save, and what its load reports), the `warnings` that loading gave, and as `tensors` logits, merged_logits
+    (if `merge`), loss and gradients.
     """
-    batch = load_inputs(inputs)
+    batch = as_batch(inputs)
     prompt = PeftConfig.from_pretrained(adapter).is_prompt_learning
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=not prompt)
-        loaded = model.load_adapter(adapter, "default", is_trainable=not prompt)
+        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=not prompt, torch_device="cpu")
+        loaded = model.load_adapter(adapter, "default", is_trainable=not prompt, torch_device="cpu")
     with safe_open(str(Path(adapter) / "adapter_model.safetensors"), "pt") as file:
         have = set(file.keys())
     with warnings.catch_warnings():
@@ -32,9 +31,9 @@ def apply_adapter(base, adapter, inputs, out, merge=True):
     if merge:
         with torch.no_grad():
             tensors["merged_logits"] = model.merge_and_unload(safe_merge=True)(**batch).logits
-    save_tensors(tensors, out)
     return {
         "missing": sorted((want - have) | set(loaded.missing_keys)),
         "unexpected": sorted((have - want) | set(loaded.unexpected_keys)),
         "warnings": [str(w.message) for w in caught if not issubclass(w.category, FutureWarning)],
+        "tensors": as_json(tensors),
     }

@@ -1,10 +1,10 @@
-"""What every measurement shares: loading a base, reading inputs, and measuring a model on them."""
+"""What every measurement shares: loading a base, inputs and tensors as JSON, measuring a model and training it."""
 
+import base64
 import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -16,14 +16,20 @@ def load_base(folder, attention="eager"):
     return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention).eval()
 
 
-def load_inputs(path):
-    """input_ids, attention_mask and labels of a safetensors file, those that it holds, as int64."""
-    tensors = load_file(path)
-    return {name: tensors[name].long() for name in ("input_ids", "attention_mask", "labels") if name in tensors}
+def as_batch(inputs):
+    """A model's keyword arguments from the rows of input_ids, attention_mask and labels."""
+    return {name: torch.tensor(rows) for name, rows in inputs.items()}
 
 
-def save_tensors(tensors, path):
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, path)
+def as_json(tensors):
+    """Tensors as their shapes and their little-endian float32 bytes in base64."""
+    return {
+        name: {
+            "shape": list(t.shape),
+            "data": base64.b64encode(t.detach().float().contiguous().numpy().tobytes()).decode(),
+        }
+        for name, t in tensors.items()
+    }
 
 
 def trainable(model):
@@ -31,12 +37,12 @@ def trainable(model):
     return [(n.replace(".default", ""), p) for n, p in model.named_parameters() if p.requires_grad]
 
 
-def measure(model, inputs):
+def measure(model, batch):
     """Logits; with labels the loss too, and `grad.<name>` of every trainable parameter that it reaches."""
     model.zero_grad()
-    output = model(**inputs)
+    output = model(**batch)
     tensors = {"logits": output.logits}
-    if "labels" in inputs:
+    if "labels" in batch:
         tensors["loss"] = output.loss.reshape(1)
         if output.loss.requires_grad:
             output.loss.backward()
@@ -44,16 +50,16 @@ def measure(model, inputs):
     return tensors
 
 
-def train_step(model, optimizer, inputs):
+def train_step(model, optimizer, batch):
     """One optimiser step; returns the loss before it."""
     optimizer.zero_grad()
-    loss = model(**inputs).loss
+    loss = model(**batch).loss
     loss.backward()
     optimizer.step()
     return loss.item()
 
 
-def train(model, inputs, steps, lr, decay=0.0):
+def train(model, batch, steps, lr, decay=0.0):
     """Losses of AdamW steps on one batch, each taken before its step."""
     optimizer = torch.optim.AdamW([p for _, p in trainable(model)], lr=lr, weight_decay=decay)
-    return [train_step(model, optimizer, inputs) for _ in range(steps)]
+    return [train_step(model, optimizer, batch) for _ in range(steps)]

@@ -11,7 +11,6 @@ import sys
 import traceback
 
 
-
 def serve(answers):
     import peft
     import torch

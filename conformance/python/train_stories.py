@@ -3,9 +3,9 @@ LoRA on all linears of a small language model with PyTorch and PEFT, timed: the 
 
     train_stories.py '{"model": FOLDER, "blocks": FILE}'
 
-FILE is a safetensors file with `train` [blocks, T] and `validation` [blocks, T] token ids. The labels are the ids: the model
-shifts them, so that each block's first token is never predicted. Every step takes the next `batch` blocks of `train` in
-order. Prints one JSON line.
+FILE is a safetensors file with `train` [blocks, T] and `validation` [blocks, T] token ids. The labels are the ids: the
+model shifts them, so that each block's first token is never predicted. Every step takes the next `batch` blocks of
+`train` in order. Prints one JSON line.
 """
 
 import json
@@ -39,7 +39,18 @@ def mean_loss(model, blocks, batch):
 
 
 def train_stories(
-    model, blocks, adapter=None, save=None, threads=1, seed=0, batch=8, rank=8, alpha=16, lr=1e-2, decay=0.0, attention="sdpa"
+    model,
+    blocks,
+    adapter=None,
+    save=None,
+    threads=1,
+    seed=0,
+    batch=8,
+    rank=8,
+    alpha=16,
+    lr=1e-2,
+    decay=0.0,
+    attention="sdpa",
 ):
     """`adapter`: a saved adapter to start from, instead of a fresh one; `save`: a folder for the trained one."""
     torch.set_num_threads(threads)

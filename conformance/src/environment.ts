@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const requirements = fileURLToPath(new URL("../requirements.txt", import.meta.url));
+/** What the pinned packages are published for. */
+const versions = ["3.11", "3.12", "3.13", "3.14"];
+/** The installed packages take 4.3 GB, and their archives stand beside them until the install ends. */
+const neededBytes = 7e9;
+
+/** What every Python process here runs with: no network, no GPU, nothing of the user's own packages. */
+export const pythonVariables: NodeJS.ProcessEnv = {
+  ...process.env,
+  HF_HUB_OFFLINE: "1",
+  TRANSFORMERS_OFFLINE: "1",
+  TOKENIZERS_PARALLELISM: "false",
+  CUDA_VISIBLE_DEVICES: "",
+  PYTHONNOUSERSITE: "1",
+  PYTHONWARNINGS: "ignore",
+  PYTHONDONTWRITEBYTECODE: "1",
+};
+
+/** An interpreter that has the pinned packages, or the reason why there is none here. */
+export type Environment = { python: string; skipped?: undefined } | { python?: undefined; skipped: string };
+
+/**
+ * The Python with PyTorch, transformers and PEFT at the versions of requirements.txt. On first use it is made in
+ * `conformance/.venv`, or in the folder that `LOWRANK_VENV` names. `LOWRANK_PYTHON` names an interpreter, or the folder
+ * of a virtual environment, to use as it is. Throws where that one lacks the packages, or the install fails.
+ */
+export async function ensureEnvironment(): Promise<Environment> {
+  const given = process.env.LOWRANK_PYTHON;
+  if (given) {
+    const python = (await stat(given)).isDirectory() ? interpreterOf(given) : given;
+    await checkImports(python);
+    return { python };
+  }
+  const folder = process.env.LOWRANK_VENV || fileURLToPath(new URL("../.venv", import.meta.url));
+  const python = interpreterOf(folder);
+  const stamp = join(folder, "requirements.sha256");
+  const hash = createHash("sha256")
+    .update(await readFile(requirements))
+    .digest("hex");
+  if (existsSync(python) && existsSync(stamp) && (await readFile(stamp, "utf8")) === hash) return { python };
+
+  const system = await findPython();
+  if (!system) return { skipped: `no Python ${versions[0]} to ${versions.at(-1)} with venv found` };
+  // Whatever lies there was left half made, or is of other requirements.
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(dirname(folder), { recursive: true });
+  const disk = await statfs(dirname(folder));
+  const free = disk.bavail * disk.bsize;
+  if (free < neededBytes)
+    return { skipped: `no room on the disk: ${gigabytes(free)} free, ${gigabytes(neededBytes)} needed` };
+
+  process.stderr.write(`Installing PyTorch, transformers and PEFT into ${folder} (4.3 GB, a minute or two) ... `);
+  const start = performance.now();
+  await run(system, ["-m", "venv", folder]);
+  const downloads = join(folder, "downloads");
+  await mkdir(downloads);
+  const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:"];
+  await run(python, [...pip, "-r", requirements], { env: { ...pythonVariables, TMPDIR: downloads } });
+  await rm(downloads, { recursive: true });
+  await checkImports(python);
+  await writeFile(stamp, hash);
+  process.stderr.write(`${Math.round((performance.now() - start) / 1000)} s\n`);
+  return { python };
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+
+function interpreterOf(venv: string): string {
+  return process.platform === "win32" ? join(venv, "Scripts", "python.exe") : join(venv, "bin", "python");
+}
+
+async function checkImports(python: string): Promise<void> {
+  await run(python, ["-c", "import torch, transformers, peft"], { env: pythonVariables });
+}
+
+async function findPython(): Promise<string | undefined> {
+  for (const name of ["python3", ...versions.map((version) => `python${version}`), "python"]) {
+    const probe = "import ensurepip, sys, venv; print('.'.join(map(str, sys.version_info[:2])))";
+    const version = await run(name, ["-c", probe]).then(
+      (result) => result.stdout.trim(),
+      () => "",
+    );
+    if (versions.includes(version)) return name;
+  }
+  return undefined;
+}
