@@ -1,0 +1,23 @@
+/** Bytes that can be read in part: a file, a blob, a buffer. */
+export interface ByteSource {
+  /** Number of bytes. */
+  readonly size: number;
+  /** Bytes `offset` to `offset + length`. They may share memory with the source: read them only. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** A source over bytes in memory; reads are views of them. */
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.length,
+    read: async (offset, length) => bytes.subarray(offset, offset + length),
+  };
+}
+
+/** A source over a Blob or File, for example one that the user picked. */
+export function blobSource(blob: Blob): ByteSource {
+  return {
+    size: blob.size,
+    read: async (offset, length) => new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
+  };
+}

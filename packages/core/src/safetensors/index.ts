@@ -1,0 +1,12 @@
+export { type ByteSource, blobSource, bytesSource } from "./byteSource.ts";
+export {
+  openSafetensors,
+  type SafetensorsData,
+  type SafetensorsFile,
+  type SafetensorsInfo,
+} from "./openSafetensors.ts";
+export type { SafetensorsDType } from "./safetensorsDType.ts";
+export { SafetensorsError } from "./safetensorsError.ts";
+export { parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from "./safetensorsHeader.ts";
+export { openShardedSafetensors, parseSafetensorsIndex, type SafetensorsIndex } from "./safetensorsIndex.ts";
+export { type SafetensorsTensor, writeSafetensors } from "./writeSafetensors.ts";

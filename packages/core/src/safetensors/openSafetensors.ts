@@ -1,0 +1,154 @@
+import type { DType } from "../dtype.ts";
+import type { ByteSource } from "./byteSource.ts";
+import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safetensorsDType.ts";
+import { SafetensorsError } from "./safetensorsError.ts";
+import { maxHeaderLength, parseSafetensorsHeader, type SafetensorsEntry } from "./safetensorsHeader.ts";
+
+/** What the header says about a tensor. */
+export interface SafetensorsInfo {
+  /** The dtype in the file, also one that `read` cannot give. */
+  dtype: SafetensorsDType;
+  shape: readonly number[];
+  /** Bytes in the file. */
+  byteLength: number;
+}
+
+/** The values of one tensor. `bytes` are little-endian, aligned to their element, and may share memory with the source. */
+export interface SafetensorsData<D = DType> {
+  dtype: D;
+  shape: number[];
+  bytes: Uint8Array;
+}
+
+/** Tensors by name, in one file or in several; only what is read is loaded. */
+export interface SafetensorsFile {
+  /** What messages call the file. */
+  readonly label: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The tensors in the order of their data; of a sharded model, in the order of its index. */
+  names(): string[];
+  has(name: string): boolean;
+  /** Throws `SafetensorsError` for a name that the file does not hold. */
+  info(name: string): SafetensorsInfo;
+  /** Reads one tensor. I64 comes as i32; a value that does not fit, and a dtype without counterpart, are errors. */
+  read(name: string): Promise<SafetensorsData>;
+  /** Reads one tensor as it is stored, whatever its dtype: to copy it into another file unchanged. */
+  readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
+}
+
+const tensorDTypes = new Map<string, DType>(
+  Object.entries(safetensorsNames).map(([dtype, name]) => [name, dtype as DType]),
+);
+
+async function readExactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {
+  if (length === 0) return new Uint8Array(0);
+  const bytes = await source.read(offset, length);
+  if (bytes.length !== length) {
+    throw new SafetensorsError(
+      `${label}: reading ${length} bytes at ${offset} gave ${bytes.length}; the file changed or is cut off`,
+    );
+  }
+  return bytes;
+}
+
+function narrowI64(bytes: Uint8Array, what: string): Uint8Array {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const out = new Int32Array(words.length / 2);
+  for (let i = 0; i < out.length; i++) {
+    const low = words[2 * i];
+    if (words[2 * i + 1] !== low >> 31) {
+      const value = (BigInt(words[2 * i + 1]) << 32n) | BigInt(low >>> 0);
+      throw new SafetensorsError(
+        `${what} is I64 and holds ${value} at index ${i}, outside of i32 (-2^31 to 2^31 - 1); store smaller values`,
+      );
+    }
+    out[i] = low;
+  }
+  return new Uint8Array(out.buffer);
+}
+
+/** Names for a message: all of a few, else the first. */
+function list(names: string[]): string {
+  return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ") || "none";
+}
+
+class SingleFile implements SafetensorsFile {
+  readonly label: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #source: ByteSource;
+  readonly #tensors: ReadonlyMap<string, SafetensorsEntry>;
+  readonly #dataStart: number;
+
+  constructor(label: string, source: ByteSource, header: Uint8Array) {
+    this.label = label;
+    this.#source = source;
+    this.#dataStart = 8 + header.length;
+    const { metadata, tensors } = parseSafetensorsHeader(header, source.size - this.#dataStart, label);
+    this.metadata = metadata;
+    this.#tensors = tensors;
+  }
+
+  names(): string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#tensors.has(name);
+  }
+
+  info(name: string): SafetensorsInfo {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    return { dtype, shape, byteLength: end - begin };
+  }
+
+  async read(name: string): Promise<SafetensorsData> {
+    const stored = this.#entry(name).dtype;
+    const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);
+    const what = `${this.label}: tensor "${name}"`;
+    if (dtype === undefined) {
+      const readable = [...tensorDTypes.keys()].join(", ");
+      throw new SafetensorsError(`${what} is ${stored}; only ${readable} and I64 can be read: convert the file first`);
+    }
+    const { shape, bytes } = await this.readStored(name);
+    return { dtype, shape, bytes: stored === "I64" ? narrowI64(bytes, what) : bytes };
+  }
+
+  async readStored(name: string): Promise<SafetensorsData<SafetensorsDType>> {
+    const { dtype, shape, begin, end } = this.#entry(name);
+    const bytes = await readExactly(
+      this.#source,
+      this.#dataStart + begin,
+      end - begin,
+      `${this.label}: tensor "${name}"`,
+    );
+    const aligned = bytes.byteOffset % Math.max(1, safetensorsBits[dtype] / 8) === 0;
+    return { dtype, shape: [...shape], bytes: aligned ? bytes : bytes.slice() };
+  }
+
+  #entry(name: string): SafetensorsEntry {
+    const entry = this.#tensors.get(name);
+    if (!entry) {
+      throw new SafetensorsError(`${this.label}: there is no tensor "${name}"; the file holds ${list(this.names())}`);
+    }
+    return entry;
+  }
+}
+
+/**
+ * Opens a safetensors file: reads and checks its header, and nothing else until a tensor is read.
+ * `label` names the file in messages. Throws `SafetensorsError`; errors of the source pass through.
+ */
+export async function openSafetensors(source: ByteSource, label = "safetensors"): Promise<SafetensorsFile> {
+  if (source.size < 8) {
+    throw new SafetensorsError(`${label}: ${source.size} bytes are too few for a safetensors file; download it again`);
+  }
+  const prefix = await readExactly(source, 0, 8, label);
+  const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
+  const limit = Math.min(maxHeaderLength, source.size - 8);
+  if (length > limit) {
+    throw new SafetensorsError(
+      `${label}: the header would take ${length} bytes, and at most ${limit} are possible in this file of ${source.size}; it is cut off, a Git LFS pointer, or not safetensors`,
+    );
+  }
+  return new SingleFile(label, source, await readExactly(source, 8, Number(length), label));
+}

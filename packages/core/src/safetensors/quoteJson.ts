@@ -1,0 +1,10 @@
+/** A parsed JSON value as error messages quote it: short, and safe for values nested deeper than `JSON.stringify` goes. */
+export function quoteJson(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 8).map((item) => (typeof item === "object" && item ? "..." : quoteJson(item)));
+    return `[${items.join(",")}${value.length > 8 ? ",..." : ""}]`;
+  }
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = value === undefined ? "missing" : JSON.stringify(value);
+  return text.length > 200 ? `${text.slice(0, 197)}...` : text;
+}

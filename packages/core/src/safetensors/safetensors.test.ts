@@ -1,0 +1,352 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  blobSource,
+  bytesSource,
+  openSafetensors,
+  type SafetensorsDType,
+  SafetensorsError,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from "./index.ts";
+import { safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
+
+/** A file with this header text, or this object as its header, and data. */
+function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Array {
+  const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
+  const file = new Uint8Array(8 + json.length + data.length);
+  new DataView(file.buffer).setUint32(0, json.length, true);
+  file.set(json, 8);
+  file.set(data, 8 + json.length);
+  return file;
+}
+
+const open = (bytes: Uint8Array): Promise<SafetensorsFile> => openSafetensors(bytesSource(bytes), "a.safetensors");
+
+async function failure(run: () => Promise<unknown>): Promise<string> {
+  const error = await run().then(
+    () => expect.fail("no error"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(SafetensorsError);
+  return (error as SafetensorsError).message;
+}
+
+const u8 = (shape: number[], begin: number, end: number) => ({ dtype: "U8", shape, data_offsets: [begin, end] });
+
+/** Distinctly named tensors of every dtype, with scalars and empty dimensions among them. */
+const tensorLists: fc.Arbitrary<SafetensorsTensor[]> = fc.uniqueArray(
+  fc
+    .record({
+      name: fc.string({ unit: "binary", maxLength: 12 }).filter((name) => name !== "__metadata__"),
+      dtype: fc.constantFrom(...(Object.keys(safetensorsBits) as SafetensorsDType[])),
+      shape: fc.array(fc.nat({ max: 4 }), { maxLength: 4 }),
+      fill: fc.nat({ max: 255 }),
+    })
+    .filter(({ dtype, shape }) => !Number.isNaN(safetensorsByteLength(dtype, shape)))
+    .map(({ fill, ...tensor }) => ({
+      ...tensor,
+      bytes: new Uint8Array(safetensorsByteLength(tensor.dtype, tensor.shape)).map((_, i) => fill + i * 7),
+    })),
+  { selector: (tensor) => tensor.name, maxLength: 8 },
+);
+const metadatas = fc.option(fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })), {
+  nil: undefined,
+});
+
+describe("reading", () => {
+  it("reads tensors by name, and only the bytes it needs", async () => {
+    const floats = Float32Array.of(1, -2, 3.5, 4, 5, 6);
+    const file = writeSafetensors(
+      [
+        { name: "w", dtype: "f32", shape: [2, 3], bytes: new Uint8Array(floats.buffer) },
+        { name: "flag", dtype: "bool", shape: [], bytes: Uint8Array.of(1) },
+      ],
+      { format: "pt" },
+    );
+    const reads: [number, number][] = [];
+    const { size, read } = bytesSource(file);
+    const opened = await openSafetensors({
+      size,
+      read: (offset, length) => {
+        reads.push([offset, length]);
+        return read(offset, length);
+      },
+    });
+    expect(opened.metadata).toEqual({ format: "pt" });
+    expect(opened.names()).toEqual(["w", "flag"]);
+    expect(opened.has("w")).toBe(true);
+    expect(opened.has("toString")).toBe(false);
+    expect(opened.info("w")).toEqual({ dtype: "F32", shape: [2, 3], byteLength: 24 });
+    expect(reads).toEqual([
+      [0, 8],
+      [8, file.length - 8 - 25],
+    ]);
+    const { dtype, shape, bytes } = await opened.read("w");
+    expect(reads[2]).toEqual([file.length - 25, 24]);
+    expect(dtype).toBe("f32");
+    expect(shape).toEqual([2, 3]);
+    expect(new Float32Array(bytes.buffer, bytes.byteOffset, 6)).toEqual(floats);
+    expect(await opened.read("flag")).toEqual({ dtype: "bool", shape: [], bytes: Uint8Array.of(1) });
+  });
+
+  it("reads a blob as it reads memory", async () => {
+    const file = writeSafetensors([{ name: "x", dtype: "u8", shape: [3], bytes: Uint8Array.of(7, 8, 9) }]);
+    const opened = await openSafetensors(blobSource(new Blob([file as Uint8Array<ArrayBuffer>])));
+    expect((await opened.read("x")).bytes).toEqual(Uint8Array.of(7, 8, 9));
+  });
+
+  it("aligns bytes to their element wherever the header ends and the buffer starts", async () => {
+    for (let shift = 0; shift < 8; shift++) {
+      const data = new Uint8Array(Float32Array.of(1.5, 2.5).buffer);
+      const header = `{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}${" ".repeat(shift)}`;
+      const { bytes } = await (await open(fileOf(header, data))).read("x");
+      expect(bytes.byteOffset % 4).toBe(0);
+      expect(new Float32Array(bytes.buffer, bytes.byteOffset, 2)).toEqual(Float32Array.of(1.5, 2.5));
+    }
+  });
+
+  it("reads I64 as i32, and names a value that does not fit", async () => {
+    const write = (...values: bigint[]) =>
+      writeSafetensors([
+        { name: "ids", dtype: "I64", shape: [values.length], bytes: new Uint8Array(BigInt64Array.from(values).buffer) },
+      ]);
+    const fitting = [0n, -1n, -100n, 2n ** 31n - 1n, -(2n ** 31n)];
+    const { dtype, shape, bytes } = await (await open(write(...fitting))).read("ids");
+    expect(dtype).toBe("i32");
+    expect(shape).toEqual([5]);
+    expect(Array.from(new Int32Array(bytes.buffer, bytes.byteOffset, 5), BigInt)).toEqual(fitting);
+    for (const value of [2n ** 31n, -(2n ** 31n) - 1n, 2n ** 32n, -(2n ** 63n), 2n ** 63n - 1n]) {
+      const file = await open(write(1n, value));
+      expect(await failure(() => file.read("ids"))).toContain(`tensor "ids" is I64 and holds ${value} at index 1`);
+    }
+  });
+
+  it("opens a file with a dtype that tensors lack, copies it, and refuses only to read it", async () => {
+    const bytes = new Uint8Array(Float64Array.of(1, 2).buffer);
+    const file = await open(
+      writeSafetensors([
+        { name: "wide", dtype: "F64", shape: [2], bytes },
+        { name: "x", dtype: "u8", shape: [1], bytes: Uint8Array.of(1) },
+      ]),
+    );
+    expect(file.info("wide").dtype).toBe("F64");
+    expect((await file.read("x")).bytes).toEqual(Uint8Array.of(1));
+    expect(await file.readStored("wide")).toEqual({ dtype: "F64", shape: [2], bytes });
+    expect(await failure(() => file.read("wide"))).toContain('a.safetensors: tensor "wide" is F64; only F32, F16,');
+  });
+
+  it("says what a file holds when asked for what it does not", async () => {
+    const file = await open(fileOf({ a: u8([1], 0, 1) }, [1]));
+    expect(await failure(() => file.read("b"))).toBe('a.safetensors: there is no tensor "b"; the file holds a');
+    expect(() => file.info("b")).toThrow(SafetensorsError);
+  });
+
+  it("notices a source that gives fewer bytes than it promised", async () => {
+    const source = bytesSource(fileOf({ a: u8([4], 0, 4) }, [1, 2, 3, 4]));
+    const short = await openSafetensors({
+      size: source.size,
+      read: async (offset, length) => (await source.read(offset, length)).subarray(0, length === 4 ? 3 : length),
+    });
+    expect(await failure(() => short.read("a"))).toContain('tensor "a": reading 4 bytes at');
+  });
+});
+
+describe("malformed files", () => {
+  const long = fileOf("{}");
+  new DataView(long.buffer).setBigUint64(0, 2n ** 63n, true);
+  const pointer = new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  const nested = `{"a":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
+
+  it.each<[string, Uint8Array, string]>([
+    ["empty", new Uint8Array(0), "0 bytes are too few"],
+    ["shorter than the length", new Uint8Array(7), "7 bytes are too few"],
+    ["header length of 2^63", long, "the header would take 9223372036854775808 bytes, and at most 2 are possible"],
+    ["cut in the header", fileOf("{}   ").subarray(0, 11), "the header would take 5 bytes, and at most 3"],
+    ["Git LFS pointer", pointer, "a Git LFS pointer, or not safetensors"],
+    ["empty header", fileOf(""), "not valid JSON"],
+    ["not JSON", fileOf("hello"), "not valid JSON"],
+    ["byte order mark", fileOf("\ufeff{}"), "not valid JSON"],
+    ["not UTF-8", Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0, 0x22, 0xff, 0xff, 0x22), "not valid JSON in UTF-8"],
+    ["array", fileOf("[1,2]"), "the header is [1,2] and must be a JSON object"],
+    ["null", fileOf("null"), "the header is null and must be"],
+    ["tensor of null", fileOf({ a: null }), 'tensor "a" is described by null; it needs dtype'],
+    ["deep nesting", fileOf(nested), 'tensor "a" is described by [...]'],
+    ["no dtype", fileOf({ a: { shape: [], data_offsets: [0, 0] } }), "unknown dtype missing"],
+    [
+      "unknown dtype",
+      fileOf({ a: { ...u8([], 0, 1), dtype: "F128" } }, [0]),
+      'tensor "a" has the unknown dtype "F128"',
+    ],
+    ["prototype dtype", fileOf({ a: { ...u8([], 0, 1), dtype: "toString" } }, [0]), 'unknown dtype "toString"'],
+    ["negative size", fileOf({ a: u8([-1], 0, 0) }), "has the shape [-1]; sizes are integers of at least 0"],
+    ["fractional size", fileOf({ a: u8([1.5], 0, 0) }), "has the shape [1.5]"],
+    ["size as text", fileOf('{"a":{"dtype":"U8","shape":["2"],"data_offsets":[0,2]}}', [0, 0]), 'has the shape ["2"]'],
+    ["shape missing", fileOf({ a: { dtype: "U8", data_offsets: [0, 0] } }), "has the shape missing"],
+    ["offsets missing", fileOf({ a: { dtype: "U8", shape: [] } }), "has the data_offsets missing"],
+    ["three offsets", fileOf({ a: { ...u8([1], 0, 1), data_offsets: [0, 1, 1] } }, [0]), "data_offsets [0,1,1]"],
+    ["offsets reversed", fileOf({ a: u8([1], 2, 1) }, [0, 0]), "data_offsets [2,1]; they must be [begin, end]"],
+    ["negative offset", fileOf({ a: u8([1], -1, 0) }), "data_offsets [-1,0]"],
+    ["size differs", fileOf({ a: u8([3], 0, 2) }, [0, 0]), "takes 3 bytes, but data_offsets [0,2] hold 2"],
+    ["size overflows", fileOf({ a: u8([2 ** 40, 2 ** 40], 0, 0) }), "takes no countable number of bytes"],
+    ["half a byte", fileOf({ a: { ...u8([3], 0, 1), dtype: "F4" } }, [0]), "takes no countable number of bytes"],
+    ["beyond the file", fileOf({ a: u8([3], 0, 3) }, [0, 0]), "ends at byte 3 of the data, but the file holds only 2"],
+    [
+      "overlap",
+      fileOf({ a: u8([2], 0, 2), b: u8([2], 1, 3) }, [0, 0, 0]),
+      'tensor "b" at bytes [1,3] overlaps tensor "a"',
+    ],
+    [
+      "gap",
+      fileOf({ a: u8([1], 0, 1), b: u8([1], 2, 3) }, [0, 0, 0]),
+      'leaves a gap after tensor "a", which ends at byte 1',
+    ],
+    ["gap at the start", fileOf({ a: u8([1], 1, 2) }, [0, 0]), "leaves a gap after the header"],
+    ["bytes left over", fileOf({ a: u8([1], 0, 1) }, [0, 0]), "the tensors cover 1 bytes, but 2 follow the header"],
+    [
+      "same name twice",
+      fileOf('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061":1}', [0]),
+      'names "a" twice',
+    ],
+    [
+      "same field twice",
+      fileOf('{"a":{"dtype":"I8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}', [0]),
+      '"dtype" twice',
+    ],
+    ["metadata a list", fileOf({ __metadata__: [] }), "__metadata__ is [] and must be an object of strings"],
+    ["metadata with a number", fileOf({ __metadata__: { n: 1 } }), '__metadata__ holds 1 for "n"; values are strings'],
+  ])("%s", async (_, bytes, message) => {
+    const text = await failure(() => open(bytes));
+    expect(text).toContain(message);
+    expect(text.startsWith("a.safetensors: ")).toBe(true);
+  });
+
+  it("never fails with anything but a SafetensorsError, whatever bytes are changed, lost or added", async () => {
+    const edits = fc.array(fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        tensorLists,
+        metadatas,
+        edits,
+        fc.integer({ min: -20, max: 20 }),
+        async (list, meta, at, grow) => {
+          const whole = writeSafetensors(list, meta);
+          const broken = new Uint8Array(Math.max(0, whole.length + grow));
+          broken.set(whole.subarray(0, broken.length));
+          for (const edit of at) if (broken.length) broken[edit.at % broken.length] = edit.byte;
+          await expectOnlySafetensorsErrors(broken);
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("never fails with anything but a SafetensorsError, whatever JSON the header holds", async () => {
+    const size = fc.oneof(fc.nat({ max: 8 }), fc.jsonValue());
+    const offsets = fc.oneof(fc.tuple(size, size), fc.jsonValue());
+    const entry = fc.record(
+      {
+        dtype: fc.oneof(fc.constantFrom(...Object.keys(safetensorsBits)), fc.jsonValue()),
+        shape: fc.oneof(fc.array(size, { maxLength: 3 }), fc.jsonValue()),
+        data_offsets: offsets,
+      },
+      { requiredKeys: [] },
+    );
+    const key = fc.oneof(fc.string(), fc.constantFrom("__metadata__", "__proto__", "a"));
+    const header = fc.oneof(fc.dictionary(key, fc.oneof(entry, fc.jsonValue())), fc.jsonValue());
+    await fc.assert(
+      fc.asyncProperty(header, fc.uint8Array({ maxLength: 16 }), (json, data) =>
+        expectOnlySafetensorsErrors(fileOf(JSON.stringify(json), data)),
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  async function expectOnlySafetensorsErrors(bytes: Uint8Array): Promise<void> {
+    try {
+      const file = await open(bytes);
+      for (const name of file.names()) await file.read(name);
+    } catch (error) {
+      expect(error).toBeInstanceOf(SafetensorsError);
+    }
+  }
+});
+
+describe("writing", () => {
+  it("lays a file out as the format's own library does", () => {
+    const zeros = (name: string, dtype: SafetensorsTensor["dtype"], shape: number[], bytes: number) => ({
+      name,
+      dtype,
+      shape,
+      bytes: new Uint8Array(bytes).fill(name.charCodeAt(0)),
+    });
+    // U+FFFF sorts before U+10000 by its UTF-8 bytes, and after it by UTF-16 units.
+    const file = writeSafetensors(
+      [
+        zeros("\u{10000}", "u8", [1], 1),
+        zeros("\uffff", "u8", [1], 1),
+        zeros('é/\\\n"', "u8", [], 1),
+        zeros("b", "f32", [2], 8),
+        zeros("a", "bool", [2, 0], 0),
+        zeros("c", "I64", [1], 8),
+        zeros("d", "bf16", [1], 2),
+        zeros("e", "f16", [1], 2),
+        zeros("f", "i32", [1], 4),
+        zeros("aa", "f32", [1, 1], 4),
+      ],
+      { format: "pt" },
+    );
+    const length = Number(new DataView(file.buffer).getBigUint64(0, true));
+    const header = new TextDecoder().decode(file.subarray(8, 8 + length));
+    expect(length % 8).toBe(0);
+    expect(header.trimEnd()).toBe(
+      '{"__metadata__":{"format":"pt"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},' +
+        '"aa":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]},"b":{"dtype":"F32","shape":[2],"data_offsets":[12,20]},' +
+        '"f":{"dtype":"I32","shape":[1],"data_offsets":[20,24]},"d":{"dtype":"BF16","shape":[1],"data_offsets":[24,26]},' +
+        '"e":{"dtype":"F16","shape":[1],"data_offsets":[26,28]},"é/\\\\\\n\\"":{"dtype":"U8","shape":[],"data_offsets":[28,29]},' +
+        '"\uffff":{"dtype":"U8","shape":[1],"data_offsets":[29,30]},"\u{10000}":{"dtype":"U8","shape":[1],"data_offsets":[30,31]},' +
+        '"a":{"dtype":"BOOL","shape":[2,0],"data_offsets":[31,31]}}',
+    );
+    expect(new TextDecoder("latin1").decode(file.subarray(8 + length))).toBe(
+      `${"c".repeat(8)}${"a".repeat(4)}${"b".repeat(8)}ffffddee\xe9\xff\0`,
+    );
+  });
+
+  it("writes an empty file, with and without metadata", () => {
+    expect(writeSafetensors([])).toEqual(fileOf("{}      "));
+    expect(writeSafetensors([], {})).toEqual(fileOf('{"__metadata__":{}}     '));
+  });
+
+  it("round trips any dtypes, shapes and names", async () => {
+    await fc.assert(
+      fc.asyncProperty(tensorLists, metadatas, async (list, metadata) => {
+        const bytes = writeSafetensors(list, metadata);
+        const file = await open(bytes);
+        expect(Object.entries(file.metadata).sort()).toEqual(Object.entries(metadata ?? {}).sort());
+        expect(file.names().sort()).toEqual(list.map(({ name }) => name).sort());
+        const again: SafetensorsTensor[] = [];
+        for (const { name, ...tensor } of list) {
+          const stored = await file.readStored(name);
+          expect(stored).toEqual(tensor);
+          again.push({ name, ...stored });
+        }
+        expect(writeSafetensors(again.reverse(), metadata)).toEqual(bytes);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("refuses what would not be a file", () => {
+    const one = { name: "a", dtype: "u8", shape: [1], bytes: Uint8Array.of(1) } as const;
+    const write = (...tensors: SafetensorsTensor[]) => writeSafetensors(tensors);
+    expect(() => write(one, one)).toThrow(SafetensorsError);
+    expect(() => write(one, { ...one, dtype: "f32", bytes: new Uint8Array(4) })).toThrow('two tensors are named "a"');
+    expect(() => write({ ...one, name: "__metadata__" })).toThrow('cannot be named "__metadata__"');
+    expect(() => write({ ...one, name: "\ud800" })).toThrow('tensor name "\\ud800" is not a string of valid Unicode');
+    expect(() => write({ ...one, shape: [2] })).toThrow("takes 2 bytes, but 1 were given");
+    expect(() => write({ ...one, shape: [-1] })).toThrow("shape [-1]");
+    expect(() => write({ ...one, dtype: "f64" as "f32" })).toThrow("unknown dtype f64");
+    expect(() => writeSafetensors([one], { n: 1 as unknown as string })).toThrow("metadata n: 1 is not a string");
+  });
+});

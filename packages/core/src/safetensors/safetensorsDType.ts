@@ -1,0 +1,46 @@
+import type { DType } from "../dtype.ts";
+
+/** Bits of one element of each dtype of the format, in the order in which a writer lays the tensors out. */
+export const safetensorsBits = {
+  U64: 64,
+  I64: 64,
+  F64: 64,
+  C64: 64,
+  F32: 32,
+  U32: 32,
+  I32: 32,
+  BF16: 16,
+  F16: 16,
+  U16: 16,
+  I16: 16,
+  F8_E5M2FNUZ: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E8M0: 8,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  I8: 8,
+  U8: 8,
+  F6_E3M2: 6,
+  F6_E2M3: 6,
+  F4: 4,
+  BOOL: 8,
+} as const;
+
+/** A dtype as safetensors files name it. */
+export type SafetensorsDType = keyof typeof safetensorsBits;
+
+/** The name in files of each tensor dtype. */
+export const safetensorsNames: Readonly<Record<DType, SafetensorsDType>> = {
+  f32: "F32",
+  f16: "F16",
+  bf16: "BF16",
+  i32: "I32",
+  u8: "U8",
+  bool: "BOOL",
+};
+
+/** Bytes of `shape` in `dtype`; NaN where they are no whole number or too many to count. */
+export function safetensorsByteLength(dtype: SafetensorsDType, shape: readonly number[]): number {
+  const bytes = shape.reduce((size, n) => size * n, safetensorsBits[dtype]) / 8;
+  return Number.isSafeInteger(bytes) ? bytes : Number.NaN;
+}

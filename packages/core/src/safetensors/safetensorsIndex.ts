@@ -1,0 +1,104 @@
+import { findDuplicateKey } from "./findDuplicateKey.ts";
+import type { SafetensorsData, SafetensorsFile, SafetensorsInfo } from "./openSafetensors.ts";
+import { quoteJson } from "./quoteJson.ts";
+import type { SafetensorsDType } from "./safetensorsDType.ts";
+import { SafetensorsError } from "./safetensorsError.ts";
+
+/** The file that holds each tensor of a sharded model, as `model.safetensors.index.json` says. */
+export type SafetensorsIndex = ReadonlyMap<string, string>;
+
+/**
+ * Reads the text of a `*.safetensors.index.json`. Throws `SafetensorsError` where it is malformed, and for any file
+ * that is not a plain `*.safetensors` name, so that an index cannot point out of its folder.
+ */
+export function parseSafetensorsIndex(json: string, label = "safetensors index"): SafetensorsIndex {
+  let index: { weight_map?: unknown } | null;
+  let duplicate: string | undefined;
+  try {
+    index = JSON.parse(json);
+    duplicate = findDuplicateKey(json);
+  } catch (error) {
+    throw new SafetensorsError(`${label}: it is not valid JSON (${(error as Error).message}); download it again`, {
+      cause: error,
+    });
+  }
+  const map = typeof index === "object" ? index?.weight_map : undefined;
+  if (typeof map !== "object" || map === null || Array.isArray(map)) {
+    throw new SafetensorsError(`${label}: it needs an object "weight_map" from tensor names to file names`);
+  }
+  if (duplicate !== undefined) {
+    throw new SafetensorsError(`${label}: it names "${duplicate}" twice; which one counts is not defined`);
+  }
+  for (const [name, file] of Object.entries(map)) {
+    // Neither a path, nor a drive or scheme, and never "..": the name is joined to a folder or an address.
+    if (typeof file !== "string" || !/^[^/\\:\0]+\.safetensors$/.test(file)) {
+      throw new SafetensorsError(
+        `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file beside the index`,
+      );
+    }
+  }
+  return new Map(Object.entries(map as Record<string, string>));
+}
+
+class ShardedFiles implements SafetensorsFile {
+  readonly label: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly #files: ReadonlyMap<string, SafetensorsFile>;
+
+  constructor(label: string, files: ReadonlyMap<string, SafetensorsFile>) {
+    this.label = label;
+    this.#files = files;
+    this.metadata = Object.assign({}, ...Array.from(new Set(files.values()), (file) => file.metadata));
+  }
+
+  names(): string[] {
+    return [...this.#files.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#files.has(name);
+  }
+
+  info(name: string): SafetensorsInfo {
+    return this.#file(name).info(name);
+  }
+
+  async read(name: string): Promise<SafetensorsData> {
+    return this.#file(name).read(name);
+  }
+
+  async readStored(name: string): Promise<SafetensorsData<SafetensorsDType>> {
+    return this.#file(name).readStored(name);
+  }
+
+  #file(name: string): SafetensorsFile {
+    const file = this.#files.get(name);
+    if (!file) throw new SafetensorsError(`${this.label}: the index names no tensor "${name}"`);
+    return file;
+  }
+}
+
+/**
+ * Opens all files of a sharded model as one. The index decides: tensors that it does not name stay unseen, and one that
+ * its file does not hold is a `SafetensorsError`. `open` gets each file name once. Metadata are those of all files, the
+ * last one's where they differ.
+ */
+export async function openShardedSafetensors(
+  index: SafetensorsIndex,
+  open: (file: string) => Promise<SafetensorsFile>,
+  label = "sharded safetensors",
+): Promise<SafetensorsFile> {
+  const names = [...new Set(index.values())];
+  const shards = new Map(await Promise.all(names.map(async (file) => [file, await open(file)] as const)));
+  const files = new Map<string, SafetensorsFile>();
+  for (const [name, file] of index) {
+    const shard = shards.get(file)!;
+    if (!shard.has(name)) {
+      throw new SafetensorsError(
+        `${label}: ${file} does not hold the tensor "${name}" that the index places in it; download both again`,
+      );
+    }
+    files.set(name, shard);
+  }
+  return new ShardedFiles(label, files);
+}
