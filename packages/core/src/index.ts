@@ -21,6 +21,7 @@ export * from "./ops/index.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
+export * from "./safetensors/index.ts";
 export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export { memory, resetPeak } from "./storage.ts";
