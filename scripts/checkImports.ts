@@ -71,17 +71,18 @@ function breach(path: string, target: string): string | undefined {
     const landing = join(dirname(path), target);
     const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : landing.startsWith("packages/");
     if (leaves) return `imports "${target}" from outside its folder; import the package by its name`;
-    if (path.startsWith("assembly/") && !landing.startsWith("assembly/")) return `a kernel may not import "${target}"`;
-    return;
+    const strays = path.startsWith("assembly/") && !landing.startsWith("assembly/");
+    return strays ? `a kernel may not import "${target}"` : undefined;
   }
   if (/^(@lowrank\/[^/]+|lowrank)\/(src|dist)\b/.test(target))
     return `imports "${target}"; only public exports may be used`;
-  if (own === undefined || isTest(path)) return;
+  if (own === undefined || isTest(path)) return undefined;
   const allowed = mayImport[own];
   if (allowed === undefined) return `packages/${own} has no row in the table of scripts/checkImports.ts`;
   const other = target === "lowrank" ? "lowrank" : /^@lowrank\/([^/]+)/.exec(target)?.[1];
   if (other === undefined) return own === "core" ? `core may import nothing, but imports "${target}"` : undefined;
-  if (!allowed.includes(other)) return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
+  if (allowed.includes(other)) return undefined;
+  return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
 }
 
 function checkReach(start: string, values: ReadonlyMap<string, readonly string[]>): string[] {

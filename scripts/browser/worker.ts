@@ -50,7 +50,7 @@ async function run({ file, config }: Job): Promise<Outcome> {
     import("vitest/internal/browser"),
   ]);
   class WorkerRunner extends TestRunner {
-    trace = <T>(_name: string, attributes: object | (() => T), body?: () => T): T =>
+    override trace = <T>(_name: string, attributes: object | (() => T), body?: () => T): T =>
       (body ?? (attributes as () => T))();
     override importFile(path: string): Promise<unknown> {
       return import(/* @vite-ignore */ `${path}?inWorker`);

@@ -1,0 +1,28 @@
+import { expect, it } from "vitest";
+import { docBlocks } from "./docBlocks.ts";
+
+const markdown = [
+  "# Title",
+  "```ts run",
+  "const a = 1;",
+  "```",
+  "text",
+  "```ts continues",
+  "a + 1;",
+  "```",
+  "```sh",
+  "ls",
+  "```",
+];
+
+it("keeps each line of code at its own line of the Markdown file", () => {
+  const [ts, sh, ...more] = docBlocks("README.md", markdown.join("\n"));
+  expect(more).toEqual([]);
+  expect(ts).toMatchObject({ line: 2, language: "ts", words: ["run"] });
+  expect(ts.code.split("\n")).toEqual(["", "", "const a = 1;", "", "", "", "a + 1;", ""]);
+  expect(sh.code.split("\n").indexOf("ls")).toBe(markdown.indexOf("ls"));
+});
+
+it("refuses a block without its end", () => {
+  expect(() => docBlocks("README.md", "a\n```ts\nb")).toThrow("README.md:2: the code block has no closing ```");
+});

@@ -1,0 +1,36 @@
+/** A fenced code block of a Markdown file, or several where later ones say `continues`. */
+export interface DocBlock {
+  file: string;
+  /** The line of the opening fence, from 1. */
+  line: number;
+  language: string;
+  /** Words after the language: `run` executes the block, `continues` joins it to the one before. */
+  words: string[];
+  /** The code, each line standing at its own line number of the Markdown file. */
+  code: string;
+}
+
+/** Reads the fenced code blocks of a Markdown text; an unclosed fence is an error. */
+export function docBlocks(file: string, markdown: string): DocBlock[] {
+  const blocks: DocBlock[] = [];
+  const lines = markdown.split("\n");
+  for (let at = 0; at < lines.length; at++) {
+    const open = /^\s*(`{3,})\s*(\S*)\s*(.*)$/.exec(lines[at]);
+    if (open === null) continue;
+    const [, fence, language, rest] = open;
+    const end = lines.findIndex((line, i) => i > at && line.trim() === fence);
+    if (end === -1) throw new Error(`${file}:${at + 1}: the code block has no closing ${fence}`);
+    const words = rest.split(/\s+/).filter(Boolean);
+    const inner = lines.slice(at + 1, end);
+    const before = blocks.at(-1);
+    if (words.includes("continues") && before?.language === language) {
+      const gap = at + 1 - (before.code.split("\n").length - 1);
+      before.code += "\n".repeat(gap) + inner.map((line) => `${line}\n`).join("");
+    } else {
+      const code = "\n".repeat(at + 1) + inner.map((line) => `${line}\n`).join("");
+      blocks.push({ file, line: at + 1, language, words, code });
+    }
+    at = end;
+  }
+  return blocks;
+}
