@@ -1,0 +1,5 @@
+export { folderFiles } from "./folderFiles.ts";
+export { memoryFiles } from "./memoryFiles.ts";
+export { type ModelFiles, missingFile, readJson } from "./modelFiles.ts";
+export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
+export { writeFolder } from "./writeFolder.ts";
