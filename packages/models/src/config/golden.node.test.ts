@@ -1,0 +1,36 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { folderFiles } from "../files/folderFiles.ts";
+import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
+
+const shared = process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../../shared");
+const isThere = existsSync(shared);
+if (!isThere) console.log(`skipped: configs of reference models (${shared} is absent; set LOWRANK_SHARED)`);
+
+const json = async (path: string) => JSON.parse(await readFile(resolve(shared, path), "utf8"));
+
+for (const name of ["llama", "llama-tied", "llama3-rope", "gpt2"]) {
+  test.skipIf(!isThere)(`${name}: transformers 4 and 5 write the same config, and it is written back`, async () => {
+    const four = await json(`golden/models/${name}/config.json`);
+    const five = await json(`golden/models/${name}/config.v5.json`);
+    const config = parseModelConfig(four);
+    expect(parseModelConfig(five)).toEqual(config);
+    const written = toHfConfig(config);
+    expect(parseModelConfig(written)).toEqual(config);
+    // tie_word_embeddings of gpt2 is true by default, and then transformers 4 does not write it.
+    expect({ tie_word_embeddings: true, ...four }).toMatchObject(written);
+  });
+}
+
+for (const name of ["stories260K-hf", "pyspell-hf", "gpt-nano-sort-hf", "smollm2-135m-instruct"]) {
+  test.skipIf(!isThere)(`${name} is read and written back`, async () => {
+    const config = await readModelConfig(await folderFiles(resolve(shared, "models", name)));
+    const file = await json(`models/${name}/config.json`);
+    const written = toHfConfig(config);
+    expect(parseModelConfig(written)).toEqual(config);
+    for (const [key, value] of Object.entries(file))
+      if (key in written) expect(written).toMatchObject({ [key]: value });
+  });
+}

@@ -1,0 +1,87 @@
+import { type Activation, readActivation } from "./activation.ts";
+import type { JsonFields } from "./jsonFields.ts";
+import { eosToHf } from "./tokenIds.ts";
+
+/** The shape of a GPT-2 model, named as in Hugging Face's GPT2Config. */
+export interface GPT2Config {
+  modelType: "gpt2";
+  vocabSize: number;
+  nPositions: number;
+  nEmbd: number;
+  nLayer: number;
+  nHead: number;
+  /** The width of the MLP; 4 nEmbd where the file says null. */
+  nInner: number;
+  activationFunction: Activation;
+  layerNormEpsilon: number;
+  scaleAttnWeights: boolean;
+  scaleAttnByInverseLayerIdx: boolean;
+  tieWordEmbeddings: boolean;
+  attnPdrop: number;
+  embdPdrop: number;
+  residPdrop: number;
+  bosTokenId: number | null;
+  eosTokenIds: number[];
+  padTokenId: number | null;
+}
+
+/** Reads a `config.json` of model_type gpt2; missing keys take the defaults of transformers. */
+export function readGPT2Config(fields: JsonFields): GPT2Config {
+  const nEmbd = fields.integer("n_embd", 768);
+  const nHead = fields.integer("n_head", 12);
+  if (nEmbd % nHead !== 0) throw fields.bad("n_head", `a divisor of n_embd ${nEmbd}`);
+  if (fields.boolean("add_cross_attention", false)) {
+    throw fields.bad("add_cross_attention", "false, since cross-attention is not supported");
+  }
+  return {
+    modelType: "gpt2",
+    vocabSize: fields.integer("vocab_size", 50257),
+    nPositions: fields.integer("n_positions", 1024),
+    nEmbd,
+    nLayer: fields.integer("n_layer", 12),
+    nHead,
+    nInner: fields.integer("n_inner", 4 * nEmbd),
+    activationFunction: readActivation(fields, "activation_function", "gelu_new"),
+    layerNormEpsilon: fields.number("layer_norm_epsilon", 1e-5),
+    scaleAttnWeights: fields.boolean("scale_attn_weights", true),
+    scaleAttnByInverseLayerIdx: fields.boolean("scale_attn_by_inverse_layer_idx", false),
+    tieWordEmbeddings: fields.boolean("tie_word_embeddings", true),
+    attnPdrop: probability(fields, "attn_pdrop"),
+    embdPdrop: probability(fields, "embd_pdrop"),
+    residPdrop: probability(fields, "resid_pdrop"),
+    bosTokenId: fields.tokenId("bos_token_id", 50256),
+    eosTokenIds: fields.tokenIds("eos_token_id", [50256]),
+    padTokenId: fields.tokenId("pad_token_id", null),
+  };
+}
+
+function probability(fields: JsonFields, key: string): number {
+  const value = fields.number(key, 0.1);
+  if (value >= 0 && value < 1) return value;
+  throw fields.bad(key, "a probability of at least 0 and below 1");
+}
+
+/** The `config.json` of a GPT-2 model with the keys of transformers 4. */
+export function gpt2ToHf(config: GPT2Config): Record<string, unknown> {
+  return {
+    activation_function: config.activationFunction,
+    architectures: ["GPT2LMHeadModel"],
+    attn_pdrop: config.attnPdrop,
+    bos_token_id: config.bosTokenId,
+    embd_pdrop: config.embdPdrop,
+    eos_token_id: eosToHf(config.eosTokenIds),
+    layer_norm_epsilon: config.layerNormEpsilon,
+    model_type: config.modelType,
+    n_embd: config.nEmbd,
+    n_head: config.nHead,
+    n_inner: config.nInner === 4 * config.nEmbd ? null : config.nInner,
+    n_layer: config.nLayer,
+    n_positions: config.nPositions,
+    pad_token_id: config.padTokenId,
+    resid_pdrop: config.residPdrop,
+    scale_attn_by_inverse_layer_idx: config.scaleAttnByInverseLayerIdx,
+    scale_attn_weights: config.scaleAttnWeights,
+    tie_word_embeddings: config.tieWordEmbeddings,
+    vocab_size: config.vocabSize,
+  };
+}

@@ -1,0 +1,6 @@
+export type { Activation } from "./activation.ts";
+export { type GenerationConfig, parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
+export type { GPT2Config } from "./gpt2Config.ts";
+export type { LlamaConfig } from "./llamaConfig.ts";
+export { type ModelConfig, parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
+export type { LinearRopeScaling, Llama3RopeScaling, RopeConfig } from "./ropeConfig.ts";

@@ -1,0 +1,80 @@
+/** Typed reading of a JSON object's fields; every error names the file, the key and the value. */
+export class JsonFields {
+  readonly where: string;
+  readonly #object: Record<string, unknown>;
+
+  constructor(value: unknown, where: string) {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Error(`${where}: expected a JSON object, found ${show(value)}`);
+    }
+    this.where = where;
+    this.#object = value as Record<string, unknown>;
+  }
+
+  /** The field as it stands; undefined where absent or null. */
+  raw(key: string): unknown {
+    return this.#object[key] ?? undefined;
+  }
+
+  /** A whole number of at least `least`. */
+  integer(key: string, fallback?: number, least = 1): number {
+    const value = this.#required(key, fallback);
+    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
+    throw this.bad(key, `a whole number of at least ${least}`);
+  }
+
+  number(key: string, fallback?: number): number {
+    const value = this.#required(key, fallback);
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw this.bad(key, "a number");
+  }
+
+  boolean(key: string, fallback?: boolean): boolean {
+    const value = this.#required(key, fallback);
+    if (typeof value === "boolean") return value;
+    throw this.bad(key, "true or false");
+  }
+
+  oneOf<T extends string>(key: string, supported: readonly T[], fallback?: T): T {
+    const value = this.#required(key, fallback);
+    if (supported.includes(value as T)) return value as T;
+    throw this.bad(key, `${supported.map((s) => `"${s}"`).join(" or ")}, which are supported`);
+  }
+
+  /** A token id, or null where absent. */
+  tokenId(key: string, fallback: number | null): number | null {
+    const value = this.#object[key] === undefined ? fallback : this.#object[key];
+    return value === null ? null : this.integer(key, fallback ?? undefined, 0);
+  }
+
+  /** Token ids given as one number, a list, or null. */
+  tokenIds(key: string, fallback: readonly number[]): number[] {
+    const value = this.#object[key];
+    if (value === undefined) return [...fallback];
+    const ids = value === null ? [] : Array.isArray(value) ? value : [value];
+    if (ids.every((id) => Number.isSafeInteger(id) && id >= 0)) return ids;
+    throw this.bad(key, "a token id or a list of them");
+  }
+
+  /** A nested object, or undefined where absent or null. */
+  object(key: string): JsonFields | undefined {
+    const value = this.raw(key);
+    return value === undefined ? undefined : new JsonFields(value, `${this.where}: ${key}`);
+  }
+
+  /** The error for a value that is not what it must be. */
+  bad(key: string, expected: string): Error {
+    return new Error(`${this.where}: ${key} is ${show(this.#object[key])}; expected ${expected}`);
+  }
+
+  #required(key: string, fallback: unknown): unknown {
+    const value = this.raw(key) ?? fallback;
+    if (value === undefined) throw new Error(`${this.where}: ${key} is missing`);
+    return value;
+  }
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

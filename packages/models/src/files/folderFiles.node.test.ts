@@ -1,0 +1,39 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { folderFiles } from "./folderFiles.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-"));
+  await writeFile(join(folder, "a.json"), '"é"');
+  await writeFile(
+    join(folder, "b.bin"),
+    Uint8Array.from({ length: 100 }, (_, i) => i),
+  );
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("reads text and parts, by path and by URL", async () => {
+  for (const place of [folder, pathToFileURL(folder), pathToFileURL(folder).href]) {
+    const files = await folderFiles(place);
+    expect(await files.readText("a.json")).toBe('"é"');
+    const source = await files.open("b.bin");
+    expect(source.size).toBe(100);
+    expect(Array.from(await source.read(97, 3))).toEqual([97, 98, 99]);
+    expect([await files.has("b.bin"), await files.has("c")]).toEqual([true, false]);
+    await expect(source.read(98, 3)).rejects.toThrow("ends at byte 100; bytes 98 to 101 were asked for");
+  }
+});
+
+test("errors say what is there", async () => {
+  const files = await folderFiles(folder);
+  await expect(files.readText("config.json")).rejects.toThrow(
+    `folder ${folder} has no config.json (it holds a.json, b.bin)`,
+  );
+  await expect(files.open("c")).rejects.toThrow("has no c");
+  await expect(folderFiles(join(folder, "none"))).rejects.toThrow("There is no folder");
+  await expect(folderFiles(join(folder, "a.json"))).rejects.toThrow("is a file; expected the folder");
+});

@@ -1,0 +1,66 @@
+import { type ModelFiles, missingFile } from "./modelFiles.ts";
+
+/** The files of a folder on disk, by path or file: URL (Node only). Throws where there is no such folder. */
+export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
+  const [fs, { join }, { fileURLToPath }] = await Promise.all([
+    import("node:fs/promises"),
+    import("node:path"),
+    import("node:url"),
+  ]);
+  const path = folder instanceof URL || folder.startsWith("file:") ? fileURLToPath(folder) : folder;
+  const found = await orUndefined(fs.stat(path));
+  if (!found) throw new Error(`There is no folder ${path}; expected one with config.json and *.safetensors`);
+  if (!found.isDirectory()) throw new Error(`${path} is a file; expected the folder that holds it`);
+
+  const size = async (name: string) => {
+    const file = await orUndefined(fs.stat(join(path, name)));
+    return file?.isFile() ? file.size : undefined;
+  };
+  const files: ModelFiles = {
+    label: `folder ${path}`,
+    has: async (name) => (await size(name)) !== undefined,
+    readText: async (name) => {
+      if ((await size(name)) === undefined) throw await missingFile(files, name);
+      return fs.readFile(join(path, name), "utf8");
+    },
+    open: async (name) => {
+      const bytes = await size(name);
+      if (bytes === undefined) throw await missingFile(files, name);
+      return { size: bytes, read: (offset, length) => readRange(join(path, name), offset, length) };
+    },
+    list: async () => (await fs.readdir(path, { withFileTypes: true })).filter((e) => e.isFile()).map((e) => e.name),
+  };
+  return files;
+
+  /** Opened anew for each part: no handle outlives a read. */
+  async function readRange(file: string, offset: number, length: number): Promise<Uint8Array> {
+    const handle = await fs.open(file, "r");
+    try {
+      const buffer = new Uint8Array(length);
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await handle.read(buffer, done, Math.min(length - done, 1 << 30), offset + done);
+        if (bytesRead === 0) {
+          throw new Error(
+            `${file} ends at byte ${offset + done}; bytes ${offset} to ${offset + length} were asked for`,
+          );
+        }
+        done += bytesRead;
+      }
+      return buffer;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */
+async function orUndefined<T>(stat: Promise<T>): Promise<T | undefined> {
+  try {
+    return await stat;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}

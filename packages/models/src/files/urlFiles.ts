@@ -1,0 +1,76 @@
+import { type ByteSource, bytesSource } from "@lowrank/core";
+import type { ModelFiles } from "./modelFiles.ts";
+
+/** Options of `urlFiles`. */
+export interface UrlFilesOptions {
+  /** Sent with every request, for example an authorization. */
+  headers?: Record<string, string>;
+  /** Used instead of the global fetch. */
+  fetch?: typeof globalThis.fetch;
+}
+
+/**
+ * Files below an address, such as `https://host/models/name/`. Large files are read in parts by Range requests; from
+ * a server that does not know these, a file is fetched whole, once. Any answer but success or 404 is an error.
+ */
+export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
+  const root = new URL(base);
+  if (!root.pathname.endsWith("/")) root.pathname += "/";
+  const { fetch = globalThis.fetch, headers } = options;
+  const request = (name: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
+    fetch(new URL(name, root), { ...init, headers: { ...headers, ...init.headers } });
+
+  return {
+    label: root.href,
+    has: async (name) => {
+      const response = await request(name, { method: "HEAD" });
+      if (response.status === 404) return false;
+      checkStatus(response, root, name);
+      return true;
+    },
+    readText: async (name) => {
+      const response = await request(name);
+      checkStatus(response, root, name);
+      return response.text();
+    },
+    open: async (name) => {
+      const first = await request(name, { headers: { Range: "bytes=0-0" } });
+      checkStatus(first, root, name);
+      if (first.status !== 206) return bytesSource(new Uint8Array(await first.arrayBuffer()));
+      await first.arrayBuffer();
+      return rangeSource(name, totalSize(first, root, name), (range) => request(name, { headers: { Range: range } }));
+    },
+  };
+}
+
+function rangeSource(name: string, size: number, get: (range: string) => Promise<Response>): ByteSource {
+  return {
+    size,
+    read: async (offset, length) => {
+      if (length === 0) return new Uint8Array(0);
+      const response = await get(`bytes=${offset}-${offset + length - 1}`);
+      if (response.status !== 206) {
+        throw new Error(`${name}: the server answered ${response.status} to a Range request; expected 206`);
+      }
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      if (bytes.length !== length) {
+        throw new Error(`${name}: the server sent ${bytes.length} bytes from ${offset}; ${length} were asked for`);
+      }
+      return bytes;
+    },
+  };
+}
+
+function totalSize(response: Response, root: URL, name: string): number {
+  const range = response.headers.get("Content-Range");
+  const size = Number(range?.split("/")[1]);
+  if (!Number.isSafeInteger(size)) {
+    const fix = "a server of another origin must list Content-Range in Access-Control-Expose-Headers";
+    throw new Error(`${new URL(name, root)}: the size is not told (Content-Range: ${range}); ${fix}`);
+  }
+  return size;
+}
+
+function checkStatus(response: Response, root: URL, name: string): void {
+  if (!response.ok) throw new Error(`${new URL(name, root)}: ${response.status} ${response.statusText}`.trimEnd());
+}

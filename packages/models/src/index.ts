@@ -1,0 +1,10 @@
+export * from "./config/index.ts";
+export { folderFiles } from "./files/folderFiles.ts";
+export { memoryFiles } from "./files/memoryFiles.ts";
+export { type ModelFiles, missingFile, readJson } from "./files/modelFiles.ts";
+export { type UrlFilesOptions, urlFiles } from "./files/urlFiles.ts";
+export { weightFiles } from "./files/weightFiles.ts";
+export { argmax, penaliseRepetition, type SamplingOptions, sampleToken, tokenProbabilities } from "./sampling.ts";
+export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
+export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
+export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";

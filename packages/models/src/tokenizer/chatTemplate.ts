@@ -1,0 +1,46 @@
+import { Template } from "@huggingface/jinja";
+import { type ModelFiles, readJson } from "../files/modelFiles.ts";
+
+/** One turn of a conversation. */
+export interface ChatMessage {
+  role: string;
+  content: string;
+}
+
+/** Options of `applyChatTemplate`. */
+export interface ChatTemplateOptions {
+  /** End with the opening of an assistant turn, for the model to go on. Default false. */
+  addGenerationPrompt?: boolean;
+  /** Further variables of the template, such as `tools`. */
+  variables?: Record<string, unknown>;
+}
+
+/** A model's chat template in Jinja: `chat_template.jinja`, else `chat_template` of `tokenizer_config.json`. */
+export async function readChatTemplate(files: ModelFiles): Promise<string | null> {
+  if (await files.has("chat_template.jinja")) return files.readText("chat_template.jinja");
+  if (!(await files.has("tokenizer_config.json"))) return null;
+  const config = (await readJson(files, "tokenizer_config.json")) as { chat_template?: unknown };
+  const template = Array.isArray(config.chat_template) ? findDefault(config.chat_template) : config.chat_template;
+  if (template === undefined || template === null) return null;
+  if (typeof template === "string") return template;
+  throw new Error(`tokenizer_config.json of ${files.label}: chat_template has no template named "default"`);
+}
+
+function findDefault(named: { name?: unknown; template?: unknown }[]): unknown {
+  return named.find(({ name }) => name === "default")?.template ?? false;
+}
+
+/** Renders a conversation as the text that the model was trained on. `specialTokens` are the template's variables. */
+export function renderChat(
+  template: string,
+  messages: readonly ChatMessage[],
+  specialTokens: Record<string, string>,
+  options: ChatTemplateOptions = {},
+): string {
+  return new Template(template).render({
+    ...specialTokens,
+    ...options.variables,
+    messages,
+    add_generation_prompt: options.addGenerationPrompt ?? false,
+  });
+}

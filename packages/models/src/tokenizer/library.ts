@@ -1,0 +1,33 @@
+import * as huggingFace from "@huggingface/tokenizers";
+
+// The library's own declarations import each other without file endings, which TypeScript does not follow under
+// `nodenext`: they would all be `any`. What is used of them is declared here.
+
+/** A tokenizer of @huggingface/tokenizers. */
+export interface LibraryTokenizer {
+  readonly pre_tokenizer: PreTokenizer | null;
+  readonly decoder: Decoder | null;
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
+  decode(ids: number[], options: { skip_special_tokens: boolean }): string;
+  token_to_id(token: string): number | undefined;
+  id_to_token(id: number): string | undefined;
+  get_vocab(): Map<string, number>;
+}
+
+/** Any of its pre-tokenizers. */
+export type PreTokenizer = object;
+
+/** Any of its decoders. */
+export type Decoder = object;
+
+interface Library {
+  Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
+  SequencePreTokenizer: new (config: object) => { readonly tokenizers: readonly (PreTokenizer | null)[] };
+  ByteLevelPreTokenizer: new (config: object) => { pattern: RegExp };
+  DigitsPreTokenizer: new (config: object) => { pattern: RegExp; readonly config: { individual_digits?: boolean } };
+  SequenceDecoder: new (config: object) => { readonly decoders: readonly Decoder[] };
+  ByteFallbackDecoder: new (config: object) => { text_decoder: TextDecoder };
+}
+
+/** The classes of @huggingface/tokenizers that are used here. */
+export const library: Library = huggingFace as unknown as Library;

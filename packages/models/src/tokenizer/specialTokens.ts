@@ -1,0 +1,19 @@
+const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"] as const;
+
+/** The name of a special token in `tokenizer_config.json`. */
+export type SpecialTokenName = (typeof names)[number];
+
+/** The special tokens that a `tokenizer_config.json` names: strings, or objects with their text as `content`. */
+export function readSpecialTokens(config: unknown, where: string): Partial<Record<SpecialTokenName, string>> {
+  const found: Partial<Record<SpecialTokenName, string>> = {};
+  for (const name of names) {
+    const value = (config as Record<string, unknown>)[name];
+    if (value === undefined || value === null) continue;
+    const text = typeof value === "string" ? value : (value as { content?: unknown }).content;
+    if (typeof text !== "string") {
+      throw new Error(`${where}: ${name} is ${JSON.stringify(value)}; expected a string or an object with "content"`);
+    }
+    found[name] = text;
+  }
+  return found;
+}

@@ -1,0 +1,107 @@
+import { type ModelFiles, missingFile, readJson } from "../files/modelFiles.ts";
+import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
+import { type LibraryTokenizer, library } from "./library.ts";
+import { matchRust } from "./matchRust.ts";
+import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
+
+/** What a tokenizer is made of: the JSON values of its files. */
+export interface TokenizerParts {
+  tokenizerJson: object;
+  tokenizerConfig?: object;
+  chatTemplate?: string | null;
+  /** What error messages call it. Default "the tokenizer". */
+  label?: string;
+}
+
+/** Options of `decode`. */
+export interface DecodeOptions {
+  /** Leave out tokens such as `</s>`. Default false. */
+  skipSpecialTokens?: boolean;
+}
+
+/** Text to token ids and back, as a Hugging Face `tokenizer.json` says. */
+export class Tokenizer {
+  readonly label: string;
+  readonly bosTokenId: number | null;
+  readonly eosTokenId: number | null;
+  readonly padTokenId: number | null;
+  /** How many ids there are, added tokens included. */
+  readonly vocabSize: number;
+  readonly chatTemplate: string | null;
+  readonly #tokenizer: LibraryTokenizer;
+  readonly #specialTokens: Partial<Record<SpecialTokenName, string>>;
+
+  constructor({ tokenizerJson, tokenizerConfig = {}, chatTemplate = null, label = "the tokenizer" }: TokenizerParts) {
+    this.label = label;
+    this.chatTemplate = chatTemplate;
+    this.#specialTokens = readSpecialTokens(tokenizerConfig, `tokenizer_config.json of ${label}`);
+    // transformers 5 no longer tidies spaces unless told to; the JavaScript library still does.
+    const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
+    this.#tokenizer = new library.Tokenizer(tokenizerJson, config);
+    matchRust(this.#tokenizer);
+    this.vocabSize = this.#tokenizer.get_vocab().size;
+    this.bosTokenId = this.#specialId("bos_token");
+    this.eosTokenId = this.#specialId("eos_token");
+    this.padTokenId = this.#specialId("pad_token");
+  }
+
+  /** Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`; only the first must be there. */
+  static async fromFiles(files: ModelFiles): Promise<Tokenizer> {
+    if (!(await files.has("tokenizer.json"))) throw await missingFile(files, "tokenizer.json");
+    const tokenizerConfig = (await files.has("tokenizer_config.json"))
+      ? await readJson(files, "tokenizer_config.json")
+      : {};
+    return new Tokenizer({
+      tokenizerJson: (await readJson(files, "tokenizer.json")) as object,
+      tokenizerConfig: tokenizerConfig as object,
+      chatTemplate: await readChatTemplate(files),
+      label: files.label,
+    });
+  }
+
+  /** The ids of a text. Special tokens written in it are recognised; `addSpecialTokens: false` adds none around it. */
+  encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
+    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: options.addSpecialTokens ?? true });
+    const unknown = ids.indexOf(undefined);
+    if (unknown >= 0) {
+      throw new Error(
+        `${this.label}: ${JSON.stringify(tokens[unknown])} is not in the vocabulary, which has no unk_token`,
+      );
+    }
+    return ids as number[];
+  }
+
+  /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    const list = Array.from(ids);
+    if (list.length === 0) return "";
+    const bad = list.find((id) => this.#tokenizer.id_to_token(id) === undefined);
+    if (bad !== undefined) {
+      throw new Error(`${this.label}: ${bad} is not a token id; there are ids from 0 to ${this.vocabSize - 1}`);
+    }
+    return this.#tokenizer.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false });
+  }
+
+  /** The id of a token by its text in the vocabulary, or null. */
+  tokenId(token: string): number | null {
+    return this.#tokenizer.token_to_id(token) ?? null;
+  }
+
+  /** A conversation as text; encode it with `addSpecialTokens: false`, since templates write special tokens out. */
+  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
+    if (this.chatTemplate === null) {
+      throw new Error(
+        `${this.label} has no chat template: it is not a chat model, or its tokenizer_config.json is old`,
+      );
+    }
+    return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options);
+  }
+
+  #specialId(name: SpecialTokenName): number | null {
+    const token = this.#specialTokens[name];
+    if (token === undefined) return null;
+    const id = this.tokenId(token);
+    if (id === null) throw new Error(`${this.label}: ${name} ${JSON.stringify(token)} is not in the vocabulary`);
+    return id;
+  }
+}
