@@ -1,0 +1,53 @@
+// pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT. With words, only the checks whose line holds
+// them all.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { init } from "@lowrank/core";
+import { wasm } from "@lowrank/wasm";
+import { type BaseName, bases } from "./src/bases.ts";
+import { randomBatch } from "./src/batch.ts";
+import { oursInPeft, theirsInLowrank } from "./src/directions.ts";
+import { ensureEnvironment } from "./src/environment.ts";
+import { loraCases } from "./src/loraCases.ts";
+import { Python } from "./src/python.ts";
+import { Report } from "./src/report.ts";
+
+const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
+
+async function runAll(python: Python, folder: string, report: Report): Promise<void> {
+  for (const name of Object.keys(bases) as BaseName[]) {
+    await python.ask("make_model", { config: bases[name], seed: 1, out: join(folder, name) });
+  }
+  for (const [index, lora] of loraCases.entries()) {
+    const base = join(folder, lora.base);
+    const batch = randomBatch(index, bases[lora.base].vocab_size);
+    for (const [direction, trial] of Object.entries(directions)) {
+      const own = join(folder, `case${index}`);
+      await report.check(`${lora.base}, ${lora.name}: ${direction}`, () =>
+        trial(lora, { python, base, batch, folder: own }),
+      );
+    }
+  }
+}
+
+const report = new Report(process.argv.slice(2));
+const { python: interpreter, skipped } = await ensureEnvironment();
+if (interpreter === undefined) {
+  report.skip(`conformance with PEFT: ${skipped}`);
+} else {
+  await init(wasm());
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-conformance-"));
+  try {
+    await using python = await Python.start(interpreter);
+    console.log(
+      Object.entries(python.versions)
+        .map((entry) => entry.join(" "))
+        .join(", "),
+    );
+    await runAll(python, folder, report);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+process.exitCode = report.close();

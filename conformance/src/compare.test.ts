@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { compare, type Results } from "./compare.ts";
+
+const results = (entries: Record<string, number[]>): Results =>
+  new Map(Object.entries(entries).map(([name, values]) => [name, Float32Array.from(values)]));
+
+test("agreement within the tolerance is no problem, and the largest difference of a kind is kept", () => {
+  const { differences, problems } = compare(
+    results({ "grad.a": [1, 2], "grad.b": [0, 4] }),
+    results({ "grad.a": [1, 2], "grad.b": [2 ** -14, 4] }),
+  );
+  expect(problems).toEqual([]);
+  expect(differences.get("grad")).toBe(2 ** -16);
+});
+
+test.each([
+  ["a difference", [1, 2.001], [1, 2]],
+  ["a NaN", [1, Number.NaN], [1, 2]],
+  ["a NaN on both sides", [1, Number.NaN], [1, Number.NaN]],
+  ["another length", [1, 2, 3], [1, 2]],
+  ["noise where there should be nothing", [0, 1e-9], [0, 0]],
+])("%s is a problem", (_, ours, theirs) => {
+  expect(compare(results({ logits: ours }), results({ logits: theirs })).problems).toHaveLength(1);
+});
+
+test("a result that one side lacks is a problem", () => {
+  expect(compare(results({ logits: [1] }), results({ logits: [1], loss: [1] })).problems).toEqual([
+    "Lowrank gives no loss",
+  ]);
+  expect(compare(results({ logits: [1], loss: [1] }), results({ logits: [1] })).problems).toEqual([
+    "PEFT gives no loss",
+  ]);
+});

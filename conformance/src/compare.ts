@@ -1,0 +1,51 @@
+/** Named results of one side: logits, loss, merged_logits, losses, and `grad.<parameter>`. */
+export type Results = Map<string, Float32Array>;
+
+/** What was found when two sides should agree: nothing wrong where `problems` is empty. */
+export interface Findings {
+  /** The largest difference per kind of result, relative to the largest entry of its tensor. */
+  differences: Map<string, number>;
+  problems: string[];
+}
+
+/**
+ * Allowed differences, relative to a tensor's largest entry. After these two-layer models two right float32 programs that
+ * add in different orders differ by a few 1e-7, and PEFT's own merge moves logits by up to 2e-6; 2e-5 is ten times that,
+ * while a wrong scale, rank, mask or transpose shows as 1e-2 or more. Gradients pass through the layers twice. Losses of
+ * further training carry AdamW's quotients, in which rounding of small gradients counts in full.
+ */
+const tolerances: Record<string, number> = { logits: 2e-5, merged_logits: 2e-5, loss: 2e-5, grad: 5e-5, losses: 2e-4 };
+
+/** Compares results name by name; one that only one side has is a problem. */
+export function compare(ours: Results, theirs: Results): Findings {
+  const differences = new Map<string, number>();
+  const problems = [...theirs.keys()].filter((name) => !ours.has(name)).map((name) => `Lowrank gives no ${name}`);
+  for (const [name, values] of ours) {
+    const expected = theirs.get(name);
+    if (!expected) {
+      problems.push(`PEFT gives no ${name}`);
+      continue;
+    }
+    const kind = name.split(".")[0];
+    const difference = relativeDifference(values, expected);
+    differences.set(kind, Math.max(difference, differences.get(kind) ?? 0));
+    if (!(difference <= tolerances[kind])) {
+      problems.push(`${name} differs by ${difference.toExponential(1)}, allowed ${tolerances[kind]}`);
+    }
+  }
+  return { differences, problems };
+}
+
+/** Largest difference over largest entry; infinite for other lengths or a NaN. */
+function relativeDifference(actual: Float32Array, expected: Float32Array): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let difference = 0;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const d = Math.abs(actual[i] - expected[i]);
+    if (Number.isNaN(d)) return Number.POSITIVE_INFINITY;
+    difference = Math.max(difference, d);
+    largest = Math.max(largest, Math.abs(expected[i]));
+  }
+  return difference === 0 ? 0 : difference / largest;
+}

@@ -1,0 +1,43 @@
+import type { Findings } from "./compare.ts";
+
+/** Prints a line per check and counts; checks whose name lacks one of the words are left out. */
+export class Report {
+  readonly #words: readonly string[];
+  #passed = 0;
+  #failed = 0;
+
+  constructor(words: readonly string[]) {
+    this.#words = words;
+  }
+
+  /** Runs a check; what it throws is a failure. */
+  async check(name: string, trial: () => Promise<Findings>): Promise<void> {
+    if (!this.#words.every((word) => name.includes(word))) return;
+    try {
+      const { differences, problems } = await trial();
+      if (problems.length > 0) return this.#fail(name, problems);
+      this.#passed++;
+      const figures = [...differences].map(([kind, difference]) => `${kind} ${difference.toExponential(1)}`);
+      console.log(`ok      ${name} (${figures.join(", ")})`);
+    } catch (error) {
+      this.#fail(name, [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
+    }
+  }
+
+  /** Says that something was not tried, and why. */
+  skip(what: string): void {
+    console.log(`skipped ${what}`);
+  }
+
+  /** Prints the count; returns the exit code. */
+  close(): number {
+    console.log(`${this.#passed} passed, ${this.#failed} failed`);
+    return this.#failed > 0 ? 1 : 0;
+  }
+
+  #fail(name: string, problems: readonly string[]): void {
+    this.#failed++;
+    console.log(`FAILED  ${name}`);
+    for (const problem of problems) console.log(`        ${problem.replaceAll("\n", "\n        ")}`);
+  }
+}
