@@ -1,0 +1,75 @@
+import { drawSlots } from "./arguments.ts";
+import { familyName } from "./intent.ts";
+import { javascript } from "./languages/javascript.ts";
+import type { Language, LanguageName } from "./languages/language.ts";
+import { renderIntent } from "./languages/language.ts";
+import { lua } from "./languages/lua.ts";
+import { python } from "./languages/python.ts";
+import { sql } from "./languages/sql.ts";
+import { listIntents, requestWords, templatesOf } from "./requests.ts";
+import type { SeededRandom } from "./seededRandom.ts";
+import { seededRandom } from "./seededRandom.ts";
+import type { Split } from "./template.ts";
+import { chooseWords, fill } from "./template.ts";
+
+/** A request in plain English with the code that answers it. */
+export interface TaskPair {
+  /** Request, ended by a newline. */
+  prompt: string;
+  /** One line of code, without a newline. */
+  completion: string;
+  /** Kind of request, such as `print.add`. */
+  family: string;
+}
+
+/** What to generate. */
+export interface GeneratePairsOptions {
+  language: LanguageName;
+  split: Split;
+  count: number;
+  seed: number;
+}
+
+const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
+
+/** Words that mean something in a language or its code here: no made-up name may be one. */
+const codeWords = "def del not let var new nil abs len max min sum sub log math table value item numbers".split(" ");
+
+/**
+ * Generates requests with their code. The same seed and split give the same requests in every language; requests within
+ * one call differ and go through all families in turn; a split's phrasings occur in no other split. Throws a RangeError
+ * on an unknown language or a count that is not a whole number, 0 or more.
+ */
+export function generatePairs({ language, split, count, seed }: GeneratePairsOptions): TaskPair[] {
+  if (!Number.isInteger(count) || count < 0) {
+    throw new RangeError(`generatePairs: count is ${count}: give a whole number of pairs, 0 or more`);
+  }
+  if (!(language in languages)) {
+    throw new RangeError(`generatePairs: no language "${language}": give one of ${Object.keys(languages).join(", ")}`);
+  }
+  const random = seededRandom(seed, split);
+  const reserved = new Set([...codeWords, ...requestWords(["train", "validation", "test"])]);
+  const kinds = listIntents().map((intent) => ({ intent, templates: templatesOf(intent, split) }));
+  const seen = new Set<string>();
+  const pairs: TaskPair[] = [];
+  while (pairs.length < count) {
+    for (const { intent, templates } of shuffled(kinds, random)) {
+      const template = chooseWords(random.pick(templates), random);
+      const slots = drawSlots(random, reserved);
+      const prompt = `${fill(template, { ...slots })}\n`;
+      if (seen.has(prompt) || pairs.length === count) continue;
+      seen.add(prompt);
+      pairs.push({ prompt, completion: renderIntent(languages[language], intent, slots), family: familyName(intent) });
+    }
+  }
+  return pairs;
+}
+
+function shuffled<T>(items: readonly T[], random: SeededRandom): T[] {
+  const mixed = [...items];
+  for (let at = mixed.length - 1; at > 0; at--) {
+    const other = random.below(at + 1);
+    [mixed[at], mixed[other]] = [mixed[other], mixed[at]];
+  }
+  return mixed;
+}

@@ -1,0 +1,87 @@
+/** Values that a statement prints or stores. */
+export type ExpressionName =
+  | "add"
+  | "subtract"
+  | "multiply"
+  | "divide"
+  | "remainder"
+  | "power"
+  | "larger"
+  | "smaller"
+  | "absolute"
+  | "listSum"
+  | "listLargest"
+  | "listSmallest"
+  | "listCount"
+  | "listFirst"
+  | "listLast"
+  | "upper"
+  | "lower"
+  | "stringLength"
+  | "firstLetter"
+  | "concat"
+  | "replace";
+
+/** Comparisons that apply to a variable (`x > 5`) as well as to the elements of a list. */
+export type ComparisonName = "greater" | "less" | "atLeast" | "atMost" | "equal" | "notEqual";
+
+/** Things that are true or false. */
+export type ConditionName = ComparisonName | "even" | "odd" | "divisible" | "contains" | "startsWith" | "endsWith";
+
+/** Statements around an expression. */
+export type ExpressionStatement = "print" | "store";
+
+/** Statements around a condition. */
+export type ConditionStatement = "check" | "when" | "choose";
+
+/** Statements that stand alone. */
+export type PlainStatement =
+  | "forEach"
+  | "countUp"
+  | "repeat"
+  | "mapAdd"
+  | "mapMultiply"
+  | "append"
+  | "sort"
+  | "clear"
+  | "increase"
+  | "decrease"
+  | "printWord"
+  | "storeWord"
+  | "storeNumber";
+
+type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
+
+/** What is asked for, free of any language. */
+export type Intent =
+  | Around<ExpressionStatement, ExpressionName>
+  | Around<ConditionStatement, ConditionName>
+  | Around<"filter", ComparisonName>
+  | Around<PlainStatement, undefined>;
+
+/** Arguments of a request: what its words name, copied into the code. */
+export interface Slots {
+  /** Number or variable. */
+  a: string;
+  b: string;
+  /** Variable holding a number, string or list. */
+  x: string;
+  s: string;
+  l: string;
+  /** Name that is assigned to. */
+  t: string;
+  /** Words that stand in quotes. */
+  w: string;
+  v: string;
+  /** Number, divisor, repetition, and the two ends of a range. */
+  n: string;
+  d: string;
+  k: string;
+  i: string;
+  j: string;
+}
+
+/** Name of an intent's family, such as `print.add` or `sort`. */
+export function familyName(intent: Intent): string {
+  return intent.inner === undefined ? intent.statement : `${intent.statement}.${intent.inner}`;
+}

@@ -1,0 +1,75 @@
+import type { Language } from "./language.ts";
+
+const sumLoop = (list: string, into: string): string =>
+  `local ${into} = 0 for _, item in ipairs(${list}) do ${into} = ${into} + item end`;
+
+/** Lua 5.4. */
+export const lua: Language = {
+  expressions: {
+    add: ({ a, b }) => `${a} + ${b}`,
+    subtract: ({ a, b }) => `${a} - ${b}`,
+    multiply: ({ a, b }) => `${a} * ${b}`,
+    divide: ({ a, b }) => `${a} / ${b}`,
+    remainder: ({ a, b }) => `${a} % ${b}`,
+    power: ({ a, b }) => `${a} ^ ${b}`,
+    larger: ({ a, b }) => `math.max(${a}, ${b})`,
+    smaller: ({ a, b }) => `math.min(${a}, ${b})`,
+    absolute: ({ x }) => `math.abs(${x})`,
+    listSum: ({ l }) => `sum(${l})`,
+    listLargest: ({ l }) => `math.max(table.unpack(${l}))`,
+    listSmallest: ({ l }) => `math.min(table.unpack(${l}))`,
+    listCount: ({ l }) => `#${l}`,
+    listFirst: ({ l }) => `${l}[1]`,
+    listLast: ({ l }) => `${l}[#${l}]`,
+    upper: ({ s }) => `${s}:upper()`,
+    lower: ({ s }) => `${s}:lower()`,
+    stringLength: ({ s }) => `#${s}`,
+    firstLetter: ({ s }) => `${s}:sub(1, 1)`,
+    concat: ({ s, w }) => `${s} .. ${w}`,
+    replace: ({ s, w, v }) => `(${s}:gsub(${w}, ${v}))`,
+  },
+  conditions: {
+    greater: ({ x, b }) => `${x} > ${b}`,
+    less: ({ x, b }) => `${x} < ${b}`,
+    atLeast: ({ x, b }) => `${x} >= ${b}`,
+    atMost: ({ x, b }) => `${x} <= ${b}`,
+    equal: ({ x, b }) => `${x} == ${b}`,
+    notEqual: ({ x, b }) => `${x} ~= ${b}`,
+    even: ({ x }) => `${x} % 2 == 0`,
+    odd: ({ x }) => `${x} % 2 == 1`,
+    divisible: ({ x, d }) => `${x} % ${d} == 0`,
+    contains: ({ s, w }) => `${s}:find(${w}) ~= nil`,
+    startsWith: ({ s, w }) => `${s}:sub(1, #${w}) == ${w}`,
+    endsWith: ({ s, w }) => `${s}:sub(-#${w}) == ${w}`,
+  },
+  expressionStatements: {
+    print: (value) => `print(${value})`,
+    store: (value, { t }) => `local ${t} = ${value}`,
+  },
+  conditionStatements: {
+    check: (condition) => `print(${condition})`,
+    when: (condition, { w }) => `if ${condition} then print(${w}) end`,
+    choose: (condition, { w, v }) => `print(${condition} and ${w} or ${v})`,
+  },
+  element: "item",
+  filter: (condition, { l }) => `for _, item in ipairs(${l}) do if ${condition} then print(item) end end`,
+  statements: {
+    forEach: ({ l }) => `for _, item in ipairs(${l}) do print(item) end`,
+    countUp: ({ i, j }) => `for i = ${i}, ${j} do print(i) end`,
+    repeat: ({ w, k }) => `for i = 1, ${k} do print(${w}) end`,
+    mapAdd: ({ l, n }) => `for _, item in ipairs(${l}) do print(item + ${n}) end`,
+    mapMultiply: ({ l, n }) => `for _, item in ipairs(${l}) do print(item * ${n}) end`,
+    append: ({ l, n }) => `table.insert(${l}, ${n})`,
+    sort: ({ l }) => `table.sort(${l})`,
+    clear: ({ l }) => `${l} = {}`,
+    increase: ({ x, n }) => `${x} = ${x} + ${n}`,
+    decrease: ({ x, n }) => `${x} = ${x} - ${n}`,
+    printWord: ({ w }) => `print(${w})`,
+    storeWord: ({ t, w }) => `local ${t} = ${w}`,
+    storeNumber: ({ t, n }) => `local ${t} = ${n}`,
+  },
+  whole: {
+    "print.listSum": ({ l }) => `${sumLoop(l, "sum")} print(sum)`,
+    "store.listSum": ({ l, t }) => sumLoop(l, t),
+  },
+};

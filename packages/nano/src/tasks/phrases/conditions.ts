@@ -1,0 +1,136 @@
+import type { ComparisonName, ConditionName } from "../intent.ts";
+import type { Phrasings } from "../template.ts";
+
+/** What follows "is" or "that are": `{b}` is the right-hand side. */
+const relations: Record<ComparisonName, Phrasings> = {
+  greater: {
+    train: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}"],
+    validation: ["[greater|larger|bigger|more|higher] than {b}"],
+    test: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}"],
+  },
+  less: {
+    train: ["[less|smaller|lower] than {b}", "below {b}", "under {b}"],
+    validation: ["[less|smaller|lower] than {b}"],
+    test: ["[less|smaller|lower] than {b}", "below {b}", "under {b}"],
+  },
+  atLeast: {
+    train: [
+      "at least {b}",
+      "{b} or [more|higher|greater]",
+      "[greater|more] than or equal to {b}",
+      "not [below|under] {b}",
+    ],
+    validation: ["{b} or above"],
+    test: ["at least {b}", "{b} or larger", "larger than or equal to {b}"],
+  },
+  atMost: {
+    train: ["at most {b}", "{b} or [less|lower]", "[less|lower] than or equal to {b}", "not [above|over] {b}"],
+    validation: ["{b} or below"],
+    test: ["at most {b}", "{b} or smaller", "smaller than or equal to {b}"],
+  },
+  equal: {
+    train: ["equal to {b}", "the same as {b}", "exactly {b}"],
+    validation: ["equal to {b}"],
+    test: ["equal to {b}", "exactly the same as {b}"],
+  },
+  notEqual: {
+    train: ["not equal to {b}", "different from {b}", "not the same as {b}", "other than {b}"],
+    validation: ["not {b}"],
+    test: ["not equal to {b}", "not exactly {b}"],
+  },
+};
+
+function phrase(phrasings: Phrasings, wrap: (relation: string) => string): Phrasings {
+  return {
+    train: phrasings.train.map(wrap),
+    validation: phrasings.validation.map(wrap),
+    test: phrasings.test.map(wrap),
+  };
+}
+
+function comparison(name: ComparisonName, more: Phrasings): Phrasings {
+  const base = phrase(relations[name], (relation) => `{x} is ${relation}`);
+  return {
+    train: [...base.train, ...more.train],
+    validation: [...base.validation, ...more.validation],
+    test: [...base.test, ...more.test],
+  };
+}
+
+/** Clauses that say a condition, such as "x is above 5". */
+export const conditionPhrasings: Record<ConditionName, Phrasings> = {
+  greater: comparison("greater", {
+    train: ["{x} exceeds {b}", "{x} is a [larger|bigger] number than {b}"],
+    validation: [],
+    test: [],
+  }),
+  less: comparison("less", { train: ["{x} is a [smaller|lower] number than {b}"], validation: [], test: [] }),
+  atLeast: comparison("atLeast", { train: [], validation: [], test: [] }),
+  atMost: comparison("atMost", { train: [], validation: [], test: [] }),
+  equal: comparison("equal", {
+    train: ["{x} equals {b}", "{x} and {b} are equal", "{x} matches {b}"],
+    validation: [],
+    test: ["{x} and {b} are the same", "{x} exactly matches {b}"],
+  }),
+  notEqual: comparison("notEqual", {
+    train: ["{x} does not equal {b}", "{x} and {b} are different", "{x} and {b} are not equal"],
+    validation: [],
+    test: ["{x} is not the same number as {b}", "{x} and {b} are not the same"],
+  }),
+  even: {
+    train: ["{x} is even", "{x} is an even number", "{x} is a multiple of two", "{x} can be halved evenly"],
+    validation: ["the number {x} is even"],
+    test: ["{x} is an even value", "the value of {x} is even"],
+  },
+  odd: {
+    train: ["{x} is odd", "{x} is an odd number", "{x} is not a multiple of two", "{x} can not be halved evenly"],
+    validation: ["the number {x} is odd"],
+    test: ["{x} is an odd value", "the value of {x} is odd"],
+  },
+  divisible: {
+    train: [
+      "{x} is divisible by {d}",
+      "{x} can be divided by {d}",
+      "{x} is a multiple of {d}",
+      "{d} divides {x}",
+      "{x} can be split into {d} parts",
+    ],
+    validation: ["{d} evenly divides {x}"],
+    test: ["{x} can be evenly divided by {d}", "the number {x} is divisible by {d}"],
+  },
+  contains: {
+    train: [
+      "{s} [contains|includes] {w}",
+      "{w} is in {s}",
+      "{w} [appears|occurs] [in|inside] {s}",
+      "{s} has {w} in it",
+      "{w} can be found in {s}",
+    ],
+    validation: ["{s} has {w} inside it"],
+    test: ["{w} is found in {s}", "{w} is inside {s}"],
+  },
+  startsWith: {
+    train: [
+      "{s} [starts|begins] with {w}",
+      "{w} is at the [start|beginning] of {s}",
+      "{s} has {w} at the [start|beginning]",
+    ],
+    validation: ["{w} comes at the [start|beginning] of {s}"],
+    test: ["the [start|beginning] of {s} is {w}", "{w} comes first in {s}"],
+  },
+  endsWith: {
+    train: ["{s} [ends|finishes] with {w}", "{w} is at the end of {s}", "{s} has {w} at the end"],
+    validation: ["{w} comes at the end of {s}"],
+    test: ["the end of {s} is {w}", "{w} comes last in {s}"],
+  },
+};
+
+/** Words that choose elements of a list, such as "that are above 5". */
+export const filterPhrasings: Record<ComparisonName, Phrasings> = {
+  greater: phrase(relations.greater, (relation) => relation),
+  less: phrase(relations.less, (relation) => relation),
+  atLeast: phrase(relations.atLeast, (relation) => relation),
+  atMost: phrase(relations.atMost, (relation) => relation),
+  equal: phrase(relations.equal, (relation) => relation),
+  notEqual: phrase(relations.notEqual, (relation) => relation),
+};

@@ -1,0 +1,29 @@
+/** Small seeded generator of task data: the same seed gives the same draws on every machine. */
+export interface SeededRandom {
+  /** Integer in [0, bound). */
+  below(bound: number): number;
+  /** True with the given probability. */
+  chance(probability: number): boolean;
+  /** One of the items, each as likely. */
+  pick<T>(items: readonly T[]): T;
+}
+
+/** Generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name). */
+export function seededRandom(seed: number, stream: string): SeededRandom {
+  let state = seed >>> 0;
+  for (let at = 0; at < stream.length; at++) state = Math.imul(state ^ stream.charCodeAt(at), 0x01000193);
+  const next = (): number => {
+    state = (state + 0x9e3779b9) | 0;
+    let mixed = state ^ (state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return (mixed ^ (mixed >>> 15)) >>> 0;
+  };
+  const below = (bound: number): number => Math.floor((next() / 2 ** 32) * bound);
+  return {
+    below,
+    chance: (probability) => next() / 2 ** 32 < probability,
+    pick: (items) => items[below(items.length)],
+  };
+}
