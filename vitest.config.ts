@@ -9,7 +9,7 @@ const executablePath = findChromium();
 const node: TestProjectConfiguration = {
   test: {
     name: "node",
-    include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts"],
+    include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/fixtures/**"],
     testTimeout: 60_000,
   },
