@@ -8,6 +8,7 @@ function runGolden(): Tally {
   const args = [resolve(import.meta.dirname, "golden/run.ts")];
   const { stdout, error } = spawnSync(process.execPath, args, {
     encoding: "utf8",
+    maxBuffer: 2 ** 28,
     stdio: ["ignore", "pipe", "inherit"],
   });
   if (error) throw error;
