@@ -88,5 +88,5 @@ export function isAllowed(
   const ahead = j - (g.keys - g.queries + i);
   if (g.causal && (ahead > 0 || (g.window > 0 && ahead <= -g.window))) return false;
   const [mb, mh, mi] = g.maskStrides;
-  return !mask || mask[b * mb + h * mh + i * mi + j] !== 0;
+  return mask?.[b * mb + h * mh + i * mi + j] !== 0;
 }

@@ -1,4 +1,4 @@
-import type { TensorSpec, View } from "../backend.ts";
+import type { TensorSpec } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
@@ -43,7 +43,7 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
   return count;
 }
 
-function logSumExp(x: TypedArray, start: number, n: number): number {
+function logSumExp(x: TypedArray | Float64Array, start: number, n: number): number {
   let top = -Infinity;
   for (let i = 0; i < n; i++) top = Math.max(top, x[start + i]);
   let total = 0;
@@ -52,13 +52,32 @@ function logSumExp(x: TypedArray, start: number, n: number): number {
 }
 
 /** The loss of one row of logits, given its log-sum-exp. */
-function rowLoss(logits: View, start: number, n: number, label: number, lse: number, smoothing: number): number {
-  let loss = (1 - smoothing) * (lse - logits.data[start + label]);
-  if (smoothing > 0) for (let i = 0; i < n; i++) loss += (smoothing / n) * (lse - logits.data[start + i]);
+function rowLoss(
+  x: TypedArray | Float64Array,
+  start: number,
+  n: number,
+  label: number,
+  lse: number,
+  smoothing: number,
+): number {
+  let loss = (1 - smoothing) * (lse - x[start + label]);
+  if (smoothing > 0) for (let i = 0; i < n; i++) loss += (smoothing / n) * (lse - x[start + i]);
   return loss;
 }
 
-const crossEntropyOp: Op<2, CrossEntropyParams, 2> = defineOp({
+/** Turns a row of logits into the gradient of its loss, and gives the loss. */
+export function rowGradient(logits: Float64Array, label: number, smoothing: number): number {
+  const n = logits.length;
+  const lse = logSumExp(logits, 0, n);
+  const loss = rowLoss(logits, 0, n, label, lse, smoothing);
+  for (let i = 0; i < n; i++) {
+    logits[i] = Math.exp(logits[i] - lse) - smoothing / n - (i === label ? 1 - smoothing : 0);
+  }
+  return loss;
+}
+
+/** `crossEntropy` and each row's log-sum-exp [...], from which the gradient is made; 0 for ignored rows. */
+export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
   name: "crossEntropy",
   shape: ([logits, labels], { reduction = "mean" }) => {
     checkLabels("crossEntropy", logits, labels);
@@ -75,7 +94,7 @@ const crossEntropyOp: Op<2, CrossEntropyParams, 2> = defineOp({
       const label = labels.data[row];
       const ignored = label === ignoreIndex;
       lse.data[row] = ignored ? 0 : logSumExp(logits.data, row * n, n);
-      const value = ignored ? 0 : rowLoss(logits, row * n, n, label, lse.data[row], labelSmoothing);
+      const value = ignored ? 0 : rowLoss(logits.data, row * n, n, label, lse.data[row], labelSmoothing);
       if (reduction === "none") loss.data[row] = value;
       total += value;
     }
@@ -121,7 +140,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
  * for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
-  const [loss, lse] = crossEntropyOp(logits, labels, params);
+  const [loss, lse] = crossEntropyWithRows(logits, labels, params);
   lse.dispose();
   return loss;
 }

@@ -1,0 +1,53 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, sameShape } from "../shape.ts";
+
+/** Throws unless all inputs of an optimiser step are f32 of one shape. */
+export function checkStep(op: string, inputs: readonly TensorSpec[]): void {
+  for (let i = 0; i < inputs.length; i++) {
+    expectDType(op, inputs, i, "f32");
+    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
+      throw new Error(
+        `${op}: parameter ${formatShape(inputs[0].shape)} and input ${i} ${formatShape(inputs[i].shape)} differ`,
+      );
+    }
+  }
+}
+
+/** Settings of one Adam step. */
+export interface AdamStepParams {
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** The number of this step, from 1: corrects the averages' start at zero. */
+  readonly step: number;
+  /** Shrinks the parameter itself (AdamW) instead of adding to its gradient (Adam). */
+  readonly decoupled: boolean;
+}
+
+/**
+ * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment); the gradient stays.
+ * Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
+ */
+export const adamStep: Op<4, AdamStepParams, 0> = defineOp({
+  name: "adamStep",
+  inPlace: true,
+  shape: (inputs) => {
+    checkStep("adamStep", inputs);
+    return [];
+  },
+  ref: ([p, grad, m, v], _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+    const stepSize = lr / (1 - beta1 ** step);
+    const root = Math.sqrt(1 - beta2 ** step);
+    const shrink = decoupled ? 1 - lr * weightDecay : 1;
+    const decay = decoupled ? 0 : weightDecay;
+    for (let i = 0; i < p.size; i++) {
+      const g = grad.data[i] + decay * p.data[i];
+      m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
+      v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
+      p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
+    }
+  },
+});

@@ -1,0 +1,37 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { Generator, type GeneratorState } from "../random.ts";
+import type { Tensor } from "../tensor.ts";
+
+interface DropoutParams {
+  readonly p: number;
+  /** Where the random numbers start: the same state gives the same zeros, so none need be kept for the gradient. */
+  readonly state: GeneratorState;
+}
+
+const dropoutOp: Op<1, DropoutParams> = defineOp({
+  name: "dropout",
+  shape: (inputs, { p }) => {
+    expectDType("dropout", inputs, 0, "f32");
+    if (!(p >= 0 && p <= 1)) throw new Error(`dropout: p is ${p}; it must be a probability from 0 to 1`);
+    return { shape: inputs[0].shape, dtype: "f32" };
+  },
+  ref: ([x], [out], { p, state }) => {
+    const generator = new Generator(state.seed);
+    generator.state = state;
+    const uniform = new Float32Array(x.size);
+    generator.fillUniform(uniform);
+    for (let i = 0; i < x.size; i++) out.data[i] = uniform[i] < p ? 0 : x.data[i] / (1 - p);
+  },
+  vjp: ({ grads: [dy], params }) => [dropoutOp(dy, params)],
+});
+
+/**
+ * Zeroes each number with probability p and divides the rest by 1 - p. Number i is zero where the generator's next
+ * uniform number i is below p; the generator moves on by x.size. Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
+ */
+export function dropout(x: Tensor, { p, generator }: { p: number; generator: Generator }): Tensor {
+  const { state } = generator;
+  const out = dropoutOp(x, { p, state });
+  generator.offset += x.size;
+  return out;
+}

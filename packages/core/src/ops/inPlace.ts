@@ -1,0 +1,47 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, sameShape } from "../shape.ts";
+
+/** Overwrites x with `source`, of the same shape and dtype, as PyTorch's copy_ does. */
+export const copyInto: Op<2, void, 0> = defineOp({
+  name: "copyInto",
+  inPlace: true,
+  shape: ([x, source]) => {
+    if (x.dtype !== source.dtype || !sameShape(x.shape, source.shape)) {
+      throw new Error(
+        `copyInto: ${source.dtype} ${formatShape(source.shape)} does not fit ${x.dtype} ${formatShape(x.shape)}`,
+      );
+    }
+    return [];
+  },
+  ref: ([x, source]) => x.data.set(source.data),
+});
+
+/** x += alpha * y in place; alpha is 1 by default. */
+export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
+  name: "addInto",
+  inPlace: true,
+  shape: (inputs) => {
+    expectDType("addInto", inputs, 0, "f32");
+    expectDType("addInto", inputs, 1, "f32");
+    if (!sameShape(inputs[0].shape, inputs[1].shape)) {
+      throw new Error(`addInto: ${formatShape(inputs[1].shape)} does not fit ${formatShape(inputs[0].shape)}`);
+    }
+    return [];
+  },
+  ref: ([x, y], _outputs, { alpha = 1 }) => {
+    for (let i = 0; i < x.size; i++) x.data[i] += alpha * y.data[i];
+  },
+});
+
+/** x *= factor in place. */
+export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
+  name: "scaleInPlace",
+  inPlace: true,
+  shape: (inputs) => {
+    expectDType("scaleInPlace", inputs, 0, "f32");
+    return [];
+  },
+  ref: ([x], _outputs, { factor }) => {
+    for (let i = 0; i < x.size; i++) x.data[i] *= factor;
+  },
+});

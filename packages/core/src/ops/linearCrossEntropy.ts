@@ -1,0 +1,102 @@
+import type { TensorSpec } from "../backend.ts";
+import { isGradEnabled } from "../gradMode.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { checkLabels, countLabels, crossEntropyBackward, crossEntropyWithRows, rowGradient } from "./crossEntropy.ts";
+import { matmul } from "./matmul.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+
+/** Options of `linearCrossEntropy`; see `crossEntropy`. */
+export interface LinearCrossEntropyParams {
+  readonly ignoreIndex?: number;
+  readonly reduction?: "mean" | "sum";
+  readonly labelSmoothing?: number;
+}
+
+interface Params extends LinearCrossEntropyParams {
+  /** Which gradients the forward pass makes along the way. */
+  readonly wants: { readonly hidden: boolean; readonly weight: boolean };
+}
+
+function check(inputs: readonly TensorSpec[]): void {
+  const [hidden, weight, labels] = inputs;
+  for (let i = 0; i < 2; i++) expectDType("linearCrossEntropy", inputs, i, "f32");
+  const [h, w] = [hidden.shape, weight.shape];
+  if (w.length !== 2 || h.length === 0 || h[h.length - 1] !== w[1]) {
+    throw new Error(
+      `linearCrossEntropy: hidden ${formatShape(h)} must end in the width of the weight ${formatShape(w)}`,
+    );
+  }
+  checkLabels("linearCrossEntropy", hidden, labels);
+}
+
+const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
+  name: "linearCrossEntropy",
+  shape: (inputs, { wants }) => {
+    check(inputs);
+    const [hidden, weight] = inputs;
+    return [
+      { shape: [], dtype: "f32" },
+      { shape: wants.hidden ? hidden.shape : [0], dtype: "f32" },
+      { shape: wants.weight ? weight.shape : [0], dtype: "f32" },
+    ];
+  },
+  ref: ([hidden, weight, labels], [loss, dhidden, dweight], params) => {
+    const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0, wants } = params;
+    const [classes, width] = weight.shape;
+    const count = countLabels(labels.data, classes, ignoreIndex);
+    const factor = reduction === "mean" ? 1 / count : 1;
+    const logits = new Float64Array(classes);
+    let total = 0;
+    dhidden.data.fill(0);
+    dweight.data.fill(0);
+    for (let row = 0; row < labels.size; row++) {
+      const label = labels.data[row];
+      if (label === ignoreIndex) continue;
+      const at = row * width;
+      for (let c = 0; c < classes; c++) {
+        logits[c] = 0;
+        for (let d = 0; d < width; d++) logits[c] += hidden.data[at + d] * weight.data[c * width + d];
+      }
+      total += rowGradient(logits, label, labelSmoothing);
+      for (let c = 0; c < classes; c++) {
+        const g = factor * logits[c];
+        for (let d = 0; d < width; d++) {
+          if (wants.hidden) dhidden.data[at + d] += g * weight.data[c * width + d];
+          if (wants.weight) dweight.data[c * width + d] += g * hidden.data[at + d];
+        }
+      }
+    }
+    loss.data[0] = total * factor;
+  },
+  saves: { inputs: [0, 1, 2], outputs: [1, 2] },
+  vjp: ({ grads: [dloss], inputs: [hidden, weight, labels], outputs: [, dhidden, dweight], needs, params }) => {
+    if (!isGradEnabled()) return [needs[0] ? mul(dhidden, dloss) : null, needs[1] ? mul(dweight, dloss) : null, null];
+    const logits = matmul(hidden, weight, { transposeB: true });
+    const [, lse] = crossEntropyWithRows(logits, labels, params);
+    const dlogits = crossEntropyBackward(dloss, logits, labels, lse, params);
+    const [g, h] = [dlogits, hidden].map((t) => reshape(t, { shape: [-1, t.shape[t.shape.length - 1]] }));
+    return [matmul(dlogits, weight, {}), matmul(g, h, { transposeA: true }), null];
+  },
+});
+
+/**
+ * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D] without ever holding all the logits: rows go
+ * through in chunks, ignored ones are skipped, and the gradients are made on the way where something wants them.
+ * Hsu et al. 2024, https://arxiv.org/abs/2410.10989
+ */
+export function linearCrossEntropy(
+  hidden: Tensor,
+  weight: Tensor,
+  labels: Tensor,
+  params: LinearCrossEntropyParams = {},
+): Tensor {
+  const recording = isGradEnabled();
+  const wants = { hidden: recording && hidden.requiresGrad, weight: recording && weight.requiresGrad };
+  const [loss, dhidden, dweight] = linearCrossEntropyOp(hidden, weight, labels, { ...params, wants });
+  dhidden.dispose();
+  dweight.dispose();
+  return loss;
+}

@@ -1,0 +1,117 @@
+import type { TensorSpec, View } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { matmul } from "./matmul.ts";
+import { reshape } from "./reshape.ts";
+
+interface LoraParams {
+  readonly scaling: number;
+  /** Multiplies by the transposed matrices, x W + s (x B) A: the gradient of x. */
+  readonly transposed?: boolean;
+}
+
+/** The factors in the order of use, by input position, and the matrices' sizes: W turns `from` numbers into `to`. */
+function plan(inputs: readonly TensorSpec[], { transposed }: LoraParams) {
+  for (let i = 0; i < 4; i++) expectDType("loraLinear", inputs, i, "f32");
+  const [x, w, a, b] = inputs.map(({ shape }) => shape);
+  if (w.length !== 2 || a.length !== 2 || b.length !== 2 || a[1] !== w[1] || b[0] !== w[0] || a[0] !== b[1]) {
+    throw new Error(
+      `loraLinear: W ${formatShape(w)} [out,in], A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit`,
+    );
+  }
+  const [to, from] = transposed ? [w[1], w[0]] : w;
+  if (x.length === 0 || x[x.length - 1] !== from) {
+    throw new Error(`loraLinear: x ${formatShape(x)} must end in ${from} for W ${formatShape(w)}`);
+  }
+  const rows = x.slice(0, -1).reduce((product, n) => product * n, 1);
+  return { rows, from, to, rank: a[0], ...order(transposed) };
+}
+
+const order = (transposed = false) => (transposed ? { down: 3, up: 2 } : { down: 2, up: 3 });
+
+/** out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
+function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += x.data[i * k + p] * y.data[transposed ? j * k + p : p * n + j];
+      out.data[i * n + j] += alpha * sum;
+    }
+  }
+}
+
+/** aᵀ b over all rows, or its transpose. */
+function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
+  const [x, y] = (swapped ? [b, a] : [a, b]).map((t) => reshape(t, { shape: [-1, t.shape[t.shape.length - 1]] }));
+  return matmul(x, y, { transposeA: true });
+}
+
+/** Also gives the scaled low-rank activations s x Aᵀ, from which the gradient of B is made. */
+const loraOp: Op<4, LoraParams, 2> = defineOp({
+  name: "loraLinear",
+  shape: (inputs, params) => {
+    const { to, rank } = plan(inputs, params);
+    const lead = inputs[0].shape.slice(0, -1);
+    return [
+      { shape: [...lead, to], dtype: "f32" },
+      { shape: [...lead, rank], dtype: "f32" },
+    ];
+  },
+  ref: (inputs, [out, low], params) => {
+    const { rows, from, to, rank, down, up } = plan(inputs, params);
+    const [x, w] = inputs;
+    const t = !params.transposed;
+    out.data.fill(0);
+    low.data.fill(0);
+    multiply(x, inputs[down], low, rows, rank, from, t, params.scaling);
+    multiply(x, w, out, rows, to, from, t, 1);
+    multiply(low, inputs[up], out, rows, to, rank, t, 1);
+  },
+  wasm: (k, inputs, [out, low], params) => {
+    const { rows, from, to, rank, down, up } = plan(inputs, params);
+    const [x, w] = inputs;
+    const t = params.transposed ? 0 : 1;
+    k.gemm(x.ptr, inputs[down].ptr, low.ptr, rows, rank, from, from, t ? from : rank, rank, 0, t, params.scaling, 0);
+    k.gemm(x.ptr, w.ptr, out.ptr, rows, to, from, from, t ? from : to, to, 0, t, 1, 0);
+    k.gemm(low.ptr, inputs[up].ptr, out.ptr, rows, to, rank, rank, t ? rank : to, to, 0, t, 1, 1);
+  },
+  saves: (needs, { transposed }) => {
+    const { down, up } = order(transposed);
+    const kept = [needs[1] || needs[down], needs[0], false, false];
+    kept[down] = needs[0];
+    kept[up] = needs[0] || needs[down];
+    return { inputs: kept.flatMap((keep, i) => (keep ? [i] : [])), outputs: needs[up] ? [1] : [] };
+  },
+  vjp: ({ grads: [dy, dlow], arrived, inputs, outputs: [, low], needs, params }) => {
+    const { scaling, transposed = false } = params;
+    const { down, up } = order(transposed);
+    const [x, w, a, b] = inputs;
+    const scaled = (t: Tensor) => affine(t, { scale: scaling });
+    let dx: Tensor | null = null;
+    let inner: Tensor | null = null;
+    if (needs[0]) [dx, inner] = loraOp(dy, w, a, b, { scaling, transposed: !transposed });
+    else if (needs[down]) inner = scaled(matmul(dy, inputs[up], { transposeB: transposed }));
+    if (arrived[1]) {
+      const extra = scaled(dlow);
+      if (inner) inner = add(inner, extra);
+      if (dx) dx = add(dx, matmul(extra, inputs[down], { transposeB: transposed }));
+    }
+    const grads = [dx, needs[1] ? outer(dy, x, transposed) : null, null, null];
+    if (needs[down] && inner) grads[down] = outer(inner, x, transposed);
+    if (needs[up]) grads[up] = outer(dy, low, transposed);
+    return grads;
+  },
+});
+
+/**
+ * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in], A [r, in], B [out, r]; a bias is the caller's to add. x is
+ * kept for the gradient only where A (or W) trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
+ */
+export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
+  const [out, low] = loraOp(x, w, a, b, params);
+  low.dispose();
+  return out;
+}
