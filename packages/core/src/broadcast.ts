@@ -30,23 +30,20 @@ export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   return { sizes, strides };
 }
 
-/**
- * Calls `row` for every innermost run of a traversal with the output offset and each operand's offset, and the run's
- * length and strides: `row(outOffset, offsets, length, innerStrides)`.
- */
-export function forEachRow(
+/** Calls `visit` with the output offset and each operand's offset for every step of all but the `inner` last dimensions. */
+export function forEachOuter(
   { sizes, strides }: Traversal,
-  row: (outOffset: number, offsets: readonly number[], length: number, inner: readonly number[]) => void,
+  inner: number,
+  visit: (outOffset: number, offsets: readonly number[]) => void,
 ): void {
-  const last = sizes.length - 1;
-  const length = sizes[last];
-  const inner = strides.map((s) => s[last]);
-  const offsets = strides.map(() => 0);
-  const counter = new Array<number>(last).fill(0);
   if (sizes.some((size) => size === 0)) return;
+  const outer = sizes.length - inner;
+  const length = sizes.slice(outer).reduce((product, size) => product * size, 1);
+  const offsets = strides.map(() => 0);
+  const counter = new Array<number>(outer).fill(0);
   for (let out = 0; ; out += length) {
-    row(out, offsets, length, inner);
-    let d = last - 1;
+    visit(out, offsets);
+    let d = outer - 1;
     for (; d >= 0; d--) {
       for (const [k, s] of strides.entries()) offsets[k] += s[d];
       if (++counter[d] < sizes[d]) break;
@@ -55,4 +52,41 @@ export function forEachRow(
     }
     if (d < 0) return;
   }
+}
+
+/**
+ * Calls `row` for every innermost run of a traversal with the output offset and each operand's offset, and the run's
+ * length and strides: `row(outOffset, offsets, length, innerStrides)`.
+ */
+export function forEachRow(
+  traversal: Traversal,
+  row: (outOffset: number, offsets: readonly number[], length: number, inner: readonly number[]) => void,
+): void {
+  const last = traversal.sizes.length - 1;
+  const inner = traversal.strides.map((s) => s[last]);
+  forEachOuter(traversal, 1, (out, offsets) => row(out, offsets, traversal.sizes[last], inner));
+}
+
+/** The two innermost dimensions of a traversal: sizes, and each operand's strides between rows and within a row. */
+export interface Plane {
+  readonly rows: number;
+  readonly length: number;
+  readonly row: readonly number[];
+  readonly inner: readonly number[];
+}
+
+/** Calls `visit` for every innermost plane of a traversal, so that a kernel call covers many short rows. */
+export function forEachPlane(
+  traversal: Traversal,
+  visit: (outOffset: number, offsets: readonly number[], plane: Plane) => void,
+): void {
+  const { sizes, strides } = traversal;
+  const last = sizes.length - 1;
+  const plane: Plane = {
+    rows: last > 0 ? sizes[last - 1] : 1,
+    length: sizes[last],
+    row: strides.map((s) => (last > 0 ? s[last - 1] : 0)),
+    inner: strides.map((s) => s[last]),
+  };
+  forEachOuter(traversal, Math.min(2, sizes.length), (out, offsets) => visit(out, offsets, plane));
 }

@@ -1,17 +1,17 @@
-import { collapse, forEachRow } from "../broadcast.ts";
+import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { broadcastShapes, formatShape, sameShape, type Shape } from "../shape.ts";
+import { broadcastShapes, formatShape, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** x repeated to a larger shape by the broadcasting rule. */
+/** x (f32 or i32) repeated to a larger shape by the broadcasting rule. */
 export const expand: Op<1, { shape: Shape }> = defineOp({
   name: "expand",
   shape: (inputs, { shape }) => {
-    expectDType("expand", inputs, 0, "f32");
+    expectDType("expand", inputs, 0, "f32", "i32");
     if (!sameShape(broadcastShapes("expand", inputs[0].shape, shape), shape)) {
       throw new Error(`expand: ${formatShape(inputs[0].shape)} does not broadcast to ${formatShape(shape)}`);
     }
-    return { shape, dtype: "f32" };
+    return { shape, dtype: inputs[0].dtype };
   },
   ref: ([x], [out]) => {
     forEachRow(collapse(out.shape, [x.shape]), (o, [i], n, [step]) => {
@@ -19,21 +19,21 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
     });
   },
   wasm: (k, [x], [out]) => {
-    forEachRow(collapse(out.shape, [x.shape]), (o, [i], n, [step]) => {
-      if (step === 0) k.fillFrom(x.ptr + 4 * i, out.ptr + 4 * o, n);
-      else k.copy(x.ptr + 4 * i, out.ptr + 4 * o, n);
+    forEachPlane(collapse(out.shape, [x.shape]), (o, [i], { rows, length, row, inner }) => {
+      k.expand(x.ptr + 4 * i, out.ptr + 4 * o, rows, length, row[0], inner[0]);
     });
   },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [sumTo(dy, x.shape)],
 });
 
-const sumToOp: Op<1, { shape: Shape }> = defineOp({
-  name: "sumTo",
+/** The sum of x over the dimensions along which `shape` broadcasts to it, in that shape; summed in double precision. */
+export const sumToShape: Op<1, { shape: Shape }> = defineOp({
+  name: "sumToShape",
   shape: (inputs, { shape }) => {
-    expectDType("sumTo", inputs, 0, "f32");
+    expectDType("sumToShape", inputs, 0, "f32");
     const x = inputs[0].shape;
-    if (!sameShape(broadcastShapes("sumTo", x, shape), x)) {
-      throw new Error(`sumTo: ${formatShape(shape)} does not broadcast to ${formatShape(x)}`);
+    if (!sameShape(broadcastShapes("sumToShape", x, shape), x)) {
+      throw new Error(`sumToShape: ${formatShape(shape)} does not broadcast to ${formatShape(x)}`);
     }
     return { shape, dtype: "f32" };
   },
@@ -44,17 +44,18 @@ const sumToOp: Op<1, { shape: Shape }> = defineOp({
     });
     out.data.set(sums);
   },
-  wasm: (k, [x], [out]) => {
-    k.fill(out.ptr, out.size, 0);
-    forEachRow(collapse(x.shape, [out.shape]), (i, [o], n, [step]) => {
-      if (step === 0) k.sumInto(x.ptr + 4 * i, out.ptr + 4 * o, n);
-      else k.addInto(x.ptr + 4 * i, out.ptr + 4 * o, n);
+  wasm: (k, [x], [out], _params, scratch) => {
+    const sums = scratch(8 * out.size);
+    k.fill(sums, 2 * out.size, 0);
+    forEachPlane(collapse(x.shape, [out.shape]), (i, [o], { rows, length, row, inner }) => {
+      k.sumPlane(x.ptr + 4 * i, sums + 8 * o, rows, length, row[0], inner[0]);
     });
+    k.narrow(sums, out.ptr, out.size);
   },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [expand(dy, { shape: x.shape })],
 });
 
-/** Sums the dimensions along which `shape` was broadcast to x: the gradient of broadcasting. */
+/** Sums the dimensions along which `shape` was broadcast to x, the gradient of broadcasting; x itself where none was. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : sumToOp(x, { shape });
+  return sameShape(x.shape, shape) ? x : sumToShape(x, { shape });
 }

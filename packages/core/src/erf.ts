@@ -1,0 +1,21 @@
+const twoOverSqrtPi = 2 / Math.sqrt(Math.PI);
+
+/** The error function in double precision: its all-positive series up to 3, a continued fraction of erfc beyond. */
+export function erf(x: number): number {
+  const t = Math.abs(x);
+  if (Number.isNaN(t)) return x;
+  if (t > 6) return Math.sign(x);
+  const gauss = Math.exp(-t * t);
+  if (t < 3) {
+    let term = t;
+    let sum = t;
+    for (let n = 1; term > sum * 1e-17; n++) {
+      term *= (2 * t * t) / (2 * n + 1);
+      sum += term;
+    }
+    return Math.sign(x) * twoOverSqrtPi * gauss * sum;
+  }
+  let fraction = t;
+  for (let n = 60; n > 0; n--) fraction = t + n / 2 / fraction;
+  return Math.sign(x) * (1 - gauss / (fraction * Math.sqrt(Math.PI)));
+}

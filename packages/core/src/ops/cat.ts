@@ -1,0 +1,95 @@
+import type { TensorSpec } from "../backend.ts";
+import { bytesPerElement } from "../dtype.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, type Shape } from "../shape.ts";
+import { alongDim, withSize } from "./alongDim.ts";
+
+/** Where each of `sizes` starts. */
+function starts(sizes: readonly number[]): number[] {
+  let at = 0;
+  return sizes.map((size) => {
+    const start = at;
+    at += size;
+    return start;
+  });
+}
+
+function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
+  const { dim: d } = alongDim("cat", inputs[0].shape, dim);
+  let size = 0;
+  for (const [i, { shape }] of inputs.entries()) {
+    expectDType("cat", inputs, i, inputs[0].dtype);
+    if (shape.length !== inputs[0].shape.length || shape.some((s, j) => j !== d && s !== inputs[0].shape[j])) {
+      throw new Error(
+        `cat: input ${i} ${formatShape(shape)} must equal ${formatShape(inputs[0].shape)} in all dimensions but ${d}`,
+      );
+    }
+    size += shape[d];
+  }
+  return withSize(inputs[0].shape, d, size);
+}
+
+/** Tensors of one dtype (any) joined along `dim`. */
+export const cat: Op<number, { dim: number }> = defineOp({
+  name: "cat",
+  shape: (inputs, { dim }) => ({ shape: catShape(inputs, dim), dtype: inputs[0].dtype }),
+  ref: (inputs, [out], { dim }) => {
+    const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
+    const at = starts(inputs.map(({ shape }) => shape[d]));
+    for (const [k, x] of inputs.entries()) {
+      const run = x.shape[d] * inner;
+      for (let i = 0; i < outer; i++) {
+        for (let j = 0; j < run; j++) out.data[(i * n + at[k]) * inner + j] = x.data[i * run + j];
+      }
+    }
+  },
+  wasm: (k, inputs, [out], { dim }) => {
+    const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
+    const bytes = inner * bytesPerElement[out.dtype];
+    const at = starts(inputs.map(({ shape }) => shape[d]));
+    for (const [i, x] of inputs.entries()) {
+      const run = x.shape[d] * bytes;
+      k.copyBlocks(x.ptr, out.ptr + at[i] * bytes, outer, 1, run, run, 0, n * bytes, 0);
+    }
+  },
+  vjp: ({ grads: [dy], inputSpecs, params: { dim } }) => {
+    const { dim: d } = alongDim("cat", inputSpecs[0].shape, dim);
+    const parts: unknown = split(dy, { sizes: inputSpecs.map(({ shape }) => shape[d]), dim: d });
+    return (Array.isArray(parts) ? parts : [parts]) as ReturnType<typeof split>;
+  },
+});
+
+/** x (any dtype) cut along `dim` into pieces of the given sizes, which add up to the dimension's. One piece comes bare. */
+export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = defineOp({
+  name: "split",
+  shape: ([x], { sizes, dim }) => {
+    const { dim: d, n } = alongDim("split", x.shape, dim);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    if (total !== n || sizes.some((size) => !Number.isInteger(size) || size < 0)) {
+      throw new Error(
+        `split: sizes ${formatShape(sizes)} add up to ${total}, but dim ${d} of ${formatShape(x.shape)} is ${n}`,
+      );
+    }
+    return sizes.map((size) => ({ shape: withSize(x.shape, d, size), dtype: x.dtype }));
+  },
+  ref: ([x], outputs, { sizes, dim }) => {
+    const { outer, n, inner } = alongDim("split", x.shape, dim);
+    const at = starts(sizes);
+    for (const [k, out] of outputs.entries()) {
+      const run = sizes[k] * inner;
+      for (let i = 0; i < outer; i++) {
+        for (let j = 0; j < run; j++) out.data[i * run + j] = x.data[(i * n + at[k]) * inner + j];
+      }
+    }
+  },
+  wasm: (k, [x], outputs, { sizes, dim }) => {
+    const { outer, n, inner } = alongDim("split", x.shape, dim);
+    const bytes = inner * bytesPerElement[x.dtype];
+    const at = starts(sizes);
+    for (const [i, out] of outputs.entries()) {
+      const run = sizes[i] * bytes;
+      k.copyBlocks(x.ptr + at[i] * bytes, out.ptr, outer, 1, run, n * bytes, 0, run, 0);
+    }
+  },
+  vjp: ({ grads, params: { dim } }) => [cat(...grads, { dim })],
+});

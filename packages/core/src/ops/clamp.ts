@@ -1,0 +1,29 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { compare } from "./compare.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
+
+/** Bounds of `clamp`; a missing one does not bind. */
+export interface ClampParams {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** x held between `min` and `max` (which wins where they cross); NaN passes. The gradient passes at the bounds too. */
+export const clamp: Op<1, ClampParams> = defineOp({
+  name: "clamp",
+  shape: (inputs) => {
+    expectDType("clamp", inputs, 0, "f32");
+    return { shape: inputs[0].shape, dtype: "f32" };
+  },
+  ref: ([x], [out], { min = -Infinity, max = Infinity }) => {
+    for (let i = 0; i < out.size; i++) out.data[i] = Math.min(Math.max(x.data[i], min), max);
+  },
+  wasm: (k, [x], [out], { min = -Infinity, max = Infinity }) => k.clamp(x.ptr, out.ptr, out.size, min, max),
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [x], params: { min = -Infinity, max = Infinity } }) => {
+    const zero = scalarLike(dy, 0);
+    const below = where(compare(x, scalarLike(x, max), { relation: "le" }), dy, zero);
+    return [where(compare(x, scalarLike(x, min), { relation: "ge" }), below, zero)];
+  },
+});

@@ -1,0 +1,43 @@
+import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { broadcastShapes } from "../shape.ts";
+
+/** The comparisons of `compare`. The WebAssembly kernel takes their position in this list. */
+export const relations = ["eq", "ne", "lt", "le", "gt", "ge"] as const;
+
+/** Parameters of `compare`. */
+export interface CompareParams {
+  readonly relation: (typeof relations)[number];
+}
+
+const tests: Record<CompareParams["relation"], (a: number, b: number) => boolean> = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+};
+
+/** Whether the relation holds for each pair of two f32 or two i32 tensors, broadcast, as bool. No gradient. */
+export const compare: Op<2, CompareParams> = defineOp({
+  name: "compare",
+  shape: (inputs) => {
+    expectDType("compare", inputs, 0, "f32", "i32");
+    expectDType("compare", inputs, 1, inputs[0].dtype);
+    return { shape: broadcastShapes("compare", inputs[0].shape, inputs[1].shape), dtype: "bool" };
+  },
+  ref: ([a, b], [out], { relation }) => {
+    const test = tests[relation];
+    forEachRow(collapse(out.shape, [a.shape, b.shape]), (o, [i, j], n, [si, sj]) => {
+      for (let x = 0; x < n; x++) out.data[o + x] = test(a.data[i + x * si], b.data[j + x * sj]) ? 1 : 0;
+    });
+  },
+  wasm: (k, [a, b], [out], { relation }) => {
+    const kind = relations.indexOf(relation);
+    const run = a.dtype === "i32" ? k.compareInt : k.compare;
+    forEachPlane(collapse(out.shape, [a.shape, b.shape]), (o, [i, j], { rows, length, row, inner }) => {
+      run(a.ptr + 4 * i, b.ptr + 4 * j, out.ptr + o, rows, length, row[0], row[1], inner[0], inner[1], kind);
+    });
+  },
+});

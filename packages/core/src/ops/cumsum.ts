@@ -1,0 +1,25 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { alongDim } from "./alongDim.ts";
+import { flip } from "./flip.ts";
+
+/** Running sums along `dim`, in double precision. */
+export const cumsum: Op<1, { dim: number }> = defineOp({
+  name: "cumsum",
+  shape: (inputs, { dim }) => {
+    expectDType("cumsum", inputs, 0, "f32");
+    alongDim("cumsum", inputs[0].shape, dim);
+    return { shape: inputs[0].shape, dtype: "f32" };
+  },
+  ref: ([x], [out], { dim }) => {
+    const { outer, n, inner } = alongDim("cumsum", x.shape, dim);
+    for (let lane = 0; lane < outer * inner; lane++) {
+      const start = Math.floor(lane / inner) * n * inner + (lane % inner);
+      let sum = 0;
+      for (let j = 0; j < n; j++) {
+        sum += x.data[start + j * inner];
+        out.data[start + j * inner] = sum;
+      }
+    }
+  },
+  vjp: ({ grads: [dy], params: { dim } }) => [flip(cumsum(flip(dy, { dims: [dim] }), { dim }), { dims: [dim] })],
+});

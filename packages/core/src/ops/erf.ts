@@ -1,0 +1,15 @@
+import { erf as erfOf } from "../erf.ts";
+import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { exp } from "./exp.ts";
+import { mul } from "./mul.ts";
+import { unary } from "./unary.ts";
+
+/** The error function. */
+export const erf: Op<1> = defineOp({
+  ...unary("erf", erfOf, (k) => k.erf),
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [x] }) => [
+    mul(dy, affine(exp(affine(mul(x, x), { scale: -1 })), { scale: 2 / Math.sqrt(Math.PI) })),
+  ],
+});

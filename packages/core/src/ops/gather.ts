@@ -1,0 +1,90 @@
+import type { TensorSpec } from "../backend.ts";
+import { forEachRow, type Traversal } from "../broadcast.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, normalizeDim, type Shape, stridesOf } from "../shape.ts";
+import { checkIndex, indexError } from "./indexBounds.ts";
+
+function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: number): void {
+  if (index.shape.length !== table.length || index.shape.some((s, i) => i !== dim && s > table[i])) {
+    throw new Error(
+      `${op}: index ${formatShape(index.shape)} must have the dimensions of ${formatShape(table)} and, but for dim ${dim}, be no larger`,
+    );
+  }
+}
+
+/** Walks the index, with for each of its rows the offset into the table where position 0 of `dim` lies. */
+function traverse(index: Shape, table: Shape, dim: number): Traversal {
+  if (index.length === 0) return { sizes: [1], strides: [[0]] };
+  return { sizes: index, strides: [stridesOf(table).map((stride, d) => (d === dim ? 0 : stride))] };
+}
+
+/** out[..i..] = x[..index[..i..]..] along `dim`: index is i32 and has the shape of the result. */
+export const gather: Op<2, { dim: number }> = defineOp({
+  name: "gather",
+  shape: (inputs, { dim }) => {
+    expectDType("gather", inputs, 0, "f32", "i32");
+    expectDType("gather", inputs, 1, "i32");
+    const [x, index] = inputs;
+    checkIndexShape("gather", x.shape, index, normalizeDim("gather", dim, x.shape.length));
+    return { shape: index.shape, dtype: x.dtype };
+  },
+  ref: ([x, index], [out], { dim }) => {
+    const d = normalizeDim("gather", dim, x.shape.length);
+    const stride = stridesOf(x.shape)[d];
+    forEachRow(traverse(index.shape, x.shape, d), (o, [i], n, [step]) => {
+      for (let j = 0; j < n; j++) {
+        out.data[o + j] = x.data[i + j * step + checkIndex("gather", index.data[o + j], x.shape[d]) * stride];
+      }
+    });
+  },
+  wasm: (k, [x, index], [out], { dim }) => {
+    const d = normalizeDim("gather", dim, x.shape.length);
+    const stride = stridesOf(x.shape)[d];
+    forEachRow(traverse(index.shape, x.shape, d), (o, [i], n, [step]) => {
+      const bad = k.gather(x.ptr + 4 * i, index.ptr + 4 * o, out.ptr + 4 * o, n, step, stride, x.shape[d]);
+      if (bad >= 0) throw indexError("gather", x.shape[d]);
+    });
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dy], inputs: [, index], inputSpecs: [x], params: { dim } }) => [
+    scatterAdd(dy, index, { dim, shape: x.shape }),
+    null,
+  ],
+});
+
+/** The dual of `gather`: zeros of `shape` with each element of x added at its index along `dim`. */
+export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
+  name: "scatterAdd",
+  shape: (inputs, { dim, shape }) => {
+    expectDType("scatterAdd", inputs, 0, "f32");
+    expectDType("scatterAdd", inputs, 1, "i32");
+    const [x, index] = inputs;
+    if (formatShape(x.shape) !== formatShape(index.shape)) {
+      throw new Error(`scatterAdd: values ${formatShape(x.shape)} and index ${formatShape(index.shape)} must agree`);
+    }
+    checkIndexShape("scatterAdd", shape, index, normalizeDim("scatterAdd", dim, shape.length));
+    return { shape, dtype: "f32" };
+  },
+  ref: ([x, index], [out], { dim, shape }) => {
+    const d = normalizeDim("scatterAdd", dim, shape.length);
+    const stride = stridesOf(shape)[d];
+    const sums = new Float64Array(out.size);
+    forEachRow(traverse(index.shape, shape, d), (o, [i], n, [step]) => {
+      for (let j = 0; j < n; j++) {
+        sums[i + j * step + checkIndex("scatterAdd", index.data[o + j], shape[d]) * stride] += x.data[o + j];
+      }
+    });
+    out.data.set(sums);
+  },
+  wasm: (k, [x, index], [out], { dim, shape }) => {
+    const d = normalizeDim("scatterAdd", dim, shape.length);
+    const stride = stridesOf(shape)[d];
+    k.fill(out.ptr, out.size, 0);
+    forEachRow(traverse(index.shape, shape, d), (o, [i], n, [step]) => {
+      const bad = k.scatterAdd(x.ptr + 4 * o, index.ptr + 4 * o, out.ptr + 4 * i, n, step, stride, shape[d]);
+      if (bad >= 0) throw indexError("scatterAdd", shape[d]);
+    });
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dy], inputs: [, index], params: { dim } }) => [gather(dy, index, { dim }), null],
+});

@@ -1,0 +1,69 @@
+import { bytesPerElement } from "../dtype.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape } from "../shape.ts";
+import { alongDim, withSize } from "./alongDim.ts";
+import { checkIndex, indexError } from "./indexBounds.ts";
+
+/** The entries of `dim` that a 1-D i32 index names, in its order. Any dtype. */
+export const indexSelect: Op<2, { dim: number }> = defineOp({
+  name: "indexSelect",
+  shape: (inputs, { dim }) => {
+    const [x, index] = inputs;
+    expectDType("indexSelect", inputs, 1, "i32");
+    const { dim: d } = alongDim("indexSelect", x.shape, dim);
+    if (index.shape.length !== 1) throw new Error(`indexSelect: the index ${formatShape(index.shape)} must be 1-D`);
+    return { shape: withSize(x.shape, d, index.shape[0]), dtype: x.dtype };
+  },
+  ref: ([x, index], [out], { dim }) => {
+    const { outer, n, inner } = alongDim("indexSelect", x.shape, dim);
+    for (let i = 0; i < outer; i++) {
+      for (let j = 0; j < index.size; j++) {
+        const from = (i * n + checkIndex("indexSelect", index.data[j], n)) * inner;
+        for (let l = 0; l < inner; l++) out.data[(i * index.size + j) * inner + l] = x.data[from + l];
+      }
+    }
+  },
+  wasm: (k, [x, index], [out], { dim }) => {
+    const { outer, n, inner } = alongDim("indexSelect", x.shape, dim);
+    const bytes = inner * bytesPerElement[x.dtype];
+    if (k.indexSelect(x.ptr, index.ptr, out.ptr, outer, n, index.size, bytes) >= 0) throw indexError("indexSelect", n);
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dy], inputs: [, index], inputSpecs: [x], params: { dim } }) => {
+    const { n: size } = alongDim("indexSelect", x.shape, dim);
+    return [indexAdd(dy, index, { dim, size }), null];
+  },
+});
+
+/** The dual of `indexSelect`: zeros with `size` entries along `dim`, each entry of x added where the index says. */
+export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
+  name: "indexAdd",
+  shape: (inputs, { dim, size }) => {
+    expectDType("indexAdd", inputs, 0, "f32");
+    expectDType("indexAdd", inputs, 1, "i32");
+    const [x, index] = inputs;
+    const { dim: d, n } = alongDim("indexAdd", x.shape, dim);
+    if (index.shape.length !== 1 || index.shape[0] !== n) {
+      throw new Error(`indexAdd: the index ${formatShape(index.shape)} must be [${n}], one for each entry of dim ${d}`);
+    }
+    return { shape: withSize(x.shape, d, size), dtype: "f32" };
+  },
+  ref: ([x, index], [out], { dim, size }) => {
+    const { outer, n, inner } = alongDim("indexAdd", x.shape, dim);
+    const sums = new Float64Array(out.size);
+    for (let i = 0; i < outer; i++) {
+      for (let j = 0; j < n; j++) {
+        const to = (i * size + checkIndex("indexAdd", index.data[j], size)) * inner;
+        for (let l = 0; l < inner; l++) sums[to + l] += x.data[(i * n + j) * inner + l];
+      }
+    }
+    out.data.set(sums);
+  },
+  wasm: (k, [x, index], [out], { dim, size }) => {
+    const { outer, n, inner } = alongDim("indexAdd", x.shape, dim);
+    k.fill(out.ptr, out.size, 0);
+    if (k.indexAdd(x.ptr, index.ptr, out.ptr, outer, size, n, inner) >= 0) throw indexError("indexAdd", size);
+  },
+  saves: { inputs: [1] },
+  vjp: ({ grads: [dy], inputs: [, index], params: { dim } }) => [indexSelect(dy, index, { dim }), null],
+});

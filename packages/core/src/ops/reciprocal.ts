@@ -1,0 +1,15 @@
+import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { mul } from "./mul.ts";
+import { unary } from "./unary.ts";
+
+/** 1 / x. */
+export const reciprocal: Op<1> = defineOp({
+  ...unary(
+    "reciprocal",
+    (x) => 1 / x,
+    (k) => k.reciprocal,
+  ),
+  saves: { outputs: [0] },
+  vjp: ({ grads: [dy], outputs: [y] }) => [mul(affine(dy, { scale: -1 }), mul(y, y))],
+});

@@ -1,0 +1,15 @@
+import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { mul } from "./mul.ts";
+import { unary } from "./unary.ts";
+
+/** 1 / sqrt(x). */
+export const rsqrt: Op<1> = defineOp({
+  ...unary(
+    "rsqrt",
+    (x) => 1 / Math.sqrt(x),
+    (k) => k.rsqrt,
+  ),
+  saves: { outputs: [0] },
+  vjp: ({ grads: [dy], outputs: [y] }) => [mul(affine(dy, { scale: -0.5 }), mul(y, mul(y, y)))],
+});

@@ -1,0 +1,15 @@
+import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { mul } from "./mul.ts";
+import { unary } from "./unary.ts";
+
+/** x * x. */
+export const square: Op<1> = defineOp({
+  ...unary(
+    "square",
+    (x) => x * x,
+    (k) => k.square,
+  ),
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [x] }) => [mul(affine(dy, { scale: 2 }), x)],
+});

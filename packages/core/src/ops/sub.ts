@@ -1,0 +1,17 @@
+import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { binary } from "./binary.ts";
+import { sumTo } from "./expand.ts";
+
+/** a - b, broadcast. */
+export const sub: Op<2> = defineOp({
+  ...binary(
+    "sub",
+    (a, b) => a - b,
+    (k) => k.sub,
+  ),
+  vjp: ({ grads: [dy], inputSpecs: [a, b], needs }) => [
+    needs[0] ? sumTo(dy, a.shape) : null,
+    needs[1] ? affine(sumTo(dy, b.shape), { scale: -1 }) : null,
+  ],
+});

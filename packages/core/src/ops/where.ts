@@ -1,0 +1,38 @@
+import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { broadcastShapes } from "../shape.ts";
+import { sumTo } from "./expand.ts";
+import { scalarLike } from "./scalarLike.ts";
+
+/** `a` where the bool or u8 `condition` is not 0, `b` elsewhere; all three broadcast. */
+export const where: Op<3> = defineOp({
+  name: "where",
+  shape: (inputs) => {
+    expectDType("where", inputs, 0, "bool", "u8");
+    expectDType("where", inputs, 1, "f32", "i32");
+    expectDType("where", inputs, 2, inputs[1].dtype);
+    const values = broadcastShapes("where", inputs[1].shape, inputs[2].shape);
+    return { shape: broadcastShapes("where", inputs[0].shape, values), dtype: inputs[1].dtype };
+  },
+  ref: ([condition, a, b], [out]) => {
+    const traversal = collapse(out.shape, [condition.shape, a.shape, b.shape]);
+    forEachRow(traversal, (o, [c, i, j], n, [sc, si, sj]) => {
+      for (let x = 0; x < n; x++) {
+        out.data[o + x] = condition.data[c + x * sc] ? a.data[i + x * si] : b.data[j + x * sj];
+      }
+    });
+  },
+  wasm: (k, [condition, a, b], [out]) => {
+    const traversal = collapse(out.shape, [condition.shape, a.shape, b.shape]);
+    forEachPlane(traversal, (o, [c, i, j], { rows, length, row, inner }) => {
+      const [cp, ap, bp, op] = [condition.ptr + c, a.ptr + 4 * i, b.ptr + 4 * j, out.ptr + 4 * o];
+      k.where(cp, ap, bp, op, rows, length, row[0], row[1], row[2], inner[0], inner[1], inner[2]);
+    });
+  },
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [condition], inputSpecs: [, a, b], needs }) => [
+    null,
+    needs[1] ? sumTo(where(condition, dy, scalarLike(dy, 0)), a.shape) : null,
+    needs[2] ? sumTo(where(condition, scalarLike(dy, 0), dy), b.shape) : null,
+  ],
+});
