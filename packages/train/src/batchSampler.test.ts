@@ -1,0 +1,57 @@
+import { Generator } from "@lowrank/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { BatchSampler, type BatchSamplerOptions } from "./batchSampler.ts";
+
+const take = (sampler: BatchSampler, n: number) => Array.from({ length: n }, () => Array.from(sampler.next()));
+const seeded = () => new Generator(7);
+
+test("without shuffling, examples come in order, epoch after epoch", () => {
+  const sampler = new BatchSampler(5, { batchSize: 2 });
+  expect(sampler.batchesPerEpoch).toBe(3);
+  expect(take(sampler, 4)).toEqual([[0, 1], [2, 3], [4], [0, 1]]);
+  expect(sampler.state).toEqual({ epoch: 1, position: 2 });
+  expect(take(new BatchSampler(5, { batchSize: 2, dropLast: true }), 3)).toEqual([
+    [0, 1],
+    [2, 3],
+    [0, 1],
+  ]);
+});
+
+test("shuffled epochs differ from each other, and are the same for the same seed", () => {
+  const make = () => new BatchSampler(20, { batchSize: 20, shuffle: seeded() });
+  const [first, second] = take(make(), 2);
+  expect(first).not.toEqual(second);
+  expect(first).not.toEqual(Array.from({ length: 20 }, (_, i) => i));
+  expect(take(make(), 2)).toEqual([first, second]);
+});
+
+test("every example comes once in an epoch, and a stopped sampler goes on as if it had not been", () => {
+  const counts = fc.record({ count: fc.integer({ min: 1, max: 30 }), batchSize: fc.integer({ min: 1, max: 8 }) });
+  fc.assert(
+    fc.property(counts, fc.nat(12), fc.boolean(), ({ count, batchSize }, stop, shuffled) => {
+      const options: BatchSamplerOptions = { batchSize, shuffle: shuffled ? seeded() : undefined };
+      const whole = new BatchSampler(count, options);
+      const epoch = take(whole, whole.batchesPerEpoch).flat();
+      expect(epoch.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+      expect(whole.state).toEqual({ epoch: 1, position: 0 });
+
+      const stopped = new BatchSampler(count, options);
+      take(stopped, stop);
+      const resumed = new BatchSampler(count, options);
+      resumed.next();
+      resumed.state = stopped.state;
+      expect(take(resumed, 10)).toEqual(take(stopped, 10));
+    }),
+  );
+});
+
+test("misuse is named", () => {
+  expect(() => new BatchSampler(0, { batchSize: 1 })).toThrow("count is 0");
+  expect(() => new BatchSampler(3, { batchSize: 0 })).toThrow("batchSize is 0");
+  expect(() => new BatchSampler(3, { batchSize: 4, dropLast: true })).toThrow("3 examples make no batch of 4");
+  const sampler = new BatchSampler(3, { batchSize: 2 });
+  expect(() => {
+    sampler.state = { epoch: 0, position: 4 };
+  }).toThrow("position 4 is beyond an epoch of 3 examples");
+});

@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type ReadDatasetOptions, readDataset } from "./readDataset.ts";
+
+type Source = Parameters<typeof readDataset>[0];
+const read = (source: Source, options?: ReadDatasetOptions) => Array.fromAsync(readDataset(source, options));
+const errorOf = (source: Source, options?: ReadDatasetOptions) =>
+  read(source, options).then(
+    () => "no error",
+    (error: Error) => error.message,
+  );
+
+const examples = [
+  { text: "a\nb" },
+  { prompt: "p", completion: "c" },
+  { messages: [{ role: "user", content: "u" }] },
+] as const;
+const jsonl = examples.map((example) => JSON.stringify(example)).join("\n");
+
+describe("formats are known by their content or name", () => {
+  test.each([
+    ["JSONL", jsonl, {}],
+    ["JSONL with blank lines, CRLF and a byte order mark", `\uFEFF\r\n${jsonl.replaceAll("\n", "\r\n\r\n")}\r\n`, {}],
+    ["a JSON array", JSON.stringify(examples, null, 2), {}],
+    ["a JSON array on one line", ` ${JSON.stringify(examples)}`, { name: "x.json" }],
+    ["JSONL by name", jsonl, { name: "x.JSONL" }],
+  ])("%s", async (_, text, options) => {
+    expect(await read(text, options)).toEqual(examples);
+  });
+
+  test("text is one example, also where its name says so alone", async () => {
+    expect(await read("To be,\nor not\n")).toEqual([{ text: "To be,\nor not\n" }]);
+    expect(await read(jsonl, { name: "x.txt" })).toEqual([{ text: jsonl }]);
+    expect(await read(jsonl, { format: "text" })).toEqual([{ text: jsonl }]);
+    expect(await read('"a"\n"b"', { format: "jsonl" })).toEqual([{ text: "a" }, { text: "b" }]);
+  });
+
+  test("in pieces, cut anywhere", async () => {
+    const pieces = fc.array(fc.nat(jsonl.length), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(pieces, async (cuts) => {
+        const ends = [0, ...cuts, jsonl.length].sort((a, b) => a - b);
+        const parts = ends.slice(1).map((end, i) => jsonl.slice(ends[i], end));
+        expect(await read(parts)).toEqual(examples);
+      }),
+    );
+  });
+});
+
+describe("errors name the file, the line, what was found and what is accepted", () => {
+  const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "content"}]}';
+
+  test.each([
+    ['{"text": "a"}\n\n{"text": 3}', "d.jsonl:3: text is 3; expected a string"],
+    ['{"text": "a"}\n{"txt": "b", "n": 1}', `d.jsonl:2: found keys txt, n; an example is ${accepted}`],
+    ["{}", "d.jsonl:1: found keys (none)"],
+    ['{"text": "a", "messages": []}', "d.jsonl:1: found keys text, messages"],
+    ['{"prompt": "a"}', "d.jsonl:1: completion is missing; expected a string"],
+    ['{"messages": []}', "d.jsonl:1: messages is []; expected a list"],
+    ['{"messages": [{"role": "user"}]}', "d.jsonl:1: messages[0].content is missing"],
+    ['{"messages": ["hi"]}', "d.jsonl:1: messages[0].role is missing"],
+    ["[1]\n", `d.jsonl:1: found [1]; an example is ${accepted}`],
+    ['{"text": "a"}\n{"text": "b"', "d.jsonl:2: not valid JSON"],
+    ["\n \n", "d.jsonl holds no example"],
+  ])("%j", async (text, message) => {
+    expect(await errorOf(text, { name: "d.jsonl" })).toContain(message);
+  });
+
+  test("an item of an array has the line on which it starts", async () => {
+    const array = '[\n  {"text": "[\\"{\\n"},\n  {\n    "text":\n    "b"\n  }, "c",\n\n  {"text": ["d"]}\n]';
+    expect(await errorOf(array, { name: "d.json" })).toContain('d.json:8: text is ["d"]');
+    expect(await errorOf("[", { name: "d.json" })).toContain("d.json: not valid JSON");
+    expect(await errorOf("[]", { name: "d.json" })).toBe("d.json holds no example");
+    expect(await errorOf('{"text": "a"}', { name: "d", format: "json" })).toContain("d: expected a JSON array");
+  });
+
+  test("the line of every item, however it is written", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.jsonValue(), { minLength: 1 }), fc.nat(4), async (values, indent) => {
+        const items = values.map((value) => JSON.stringify({ text: "t", other: value }, null, indent));
+        const before = `[${items.join(",\n")}`;
+        const line = before.split("\n").length + 1;
+        expect(await errorOf(`${before},\n{"text":0}]`)).toContain(`data:${line}: text is 0`);
+      }),
+    );
+  });
+
+  test("empty", async () => {
+    expect(await errorOf("")).toBe("data is empty");
+    expect(await errorOf([], { name: "x.txt" })).toBe("x.txt is empty");
+  });
+});
+
+test("map turns other records into examples", async () => {
+  const source = '{"question": "q", "answer": "a"}\n{"question": "r"}';
+  const map = (record: unknown) => {
+    const { question, answer } = record as Record<string, string>;
+    return { prompt: question, completion: answer };
+  };
+  const dataset = readDataset(source, { map });
+  expect((await dataset.next()).value).toEqual({ prompt: "q", completion: "a" });
+  await expect(dataset.next()).rejects.toThrow("data:2: completion is missing");
+});

@@ -1,0 +1,79 @@
+import { type Example, toExample } from "./example.ts";
+import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
+
+/** How a data file is written: plain text, one JSON value a line, or one JSON array. */
+export type DatasetFormat = "text" | "jsonl" | "json";
+
+/** Options of `readDataset`. */
+export interface ReadDatasetOptions {
+  /** The file's name, for errors and its ending. Default "data". */
+  name?: string;
+  /** Default: by the name's ending (.txt, .md, .jsonl, .ndjson), else by the first character ([ array, { JSONL). */
+  format?: DatasetFormat;
+  /** Turns a record of other keys into an example. Default: it is one. */
+  map?: (record: unknown) => unknown;
+}
+
+const byEnding: Record<string, DatasetFormat> = { txt: "text", md: "text", jsonl: "jsonl", ndjson: "jsonl" };
+const byteOrderMark = "\uFEFF";
+
+/**
+ * Reads the examples of a data file, given as a string or in pieces. A text file is one example. Errors name file,
+ * line, what was found and what is accepted; a file without any example is an error.
+ */
+export async function* readDataset(
+  source: string | Iterable<string> | AsyncIterable<string>,
+  options: ReadDatasetOptions = {},
+): AsyncGenerator<Example> {
+  const { name = "data", map } = options;
+  const [start, chunks] = await peek(typeof source === "string" ? [source] : source);
+  const format = options.format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start);
+  if (format === "text") {
+    const text = await join(chunks);
+    if (text === "") throw new Error(`${name} is empty`);
+    yield { text };
+    return;
+  }
+  let count = 0;
+  const records: AsyncIterable<JsonRecord> | Iterable<JsonRecord> =
+    format === "json" ? jsonArray(await join(chunks), name) : jsonLines(chunks, name);
+  for await (const { value, where } of records) {
+    count++;
+    yield toExample({ value: map ? map(value) : value, where });
+  }
+  if (count === 0) throw new Error(`${name} holds no example`);
+}
+
+function guess(start: string): DatasetFormat {
+  if (start.startsWith("[")) return "json";
+  return start.startsWith("{") ? "jsonl" : "text";
+}
+
+/** The first characters that are not white space, and all pieces again, without a byte order mark. */
+async function peek(source: Iterable<string> | AsyncIterable<string>): Promise<[string, AsyncIterable<string>]> {
+  const iterator = pull(source);
+  let head = "";
+  let done = false;
+  while (!done && head.trim() === "") {
+    const next = await iterator.next();
+    done = next.done === true;
+    if (!done) head += next.value;
+  }
+  if (head.startsWith(byteOrderMark)) head = head.slice(1);
+  return [head.trimStart(), rejoin(head, iterator)];
+}
+
+async function* pull(source: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string> {
+  yield* source;
+}
+
+async function* rejoin(head: string, rest: AsyncIterator<string>): AsyncGenerator<string> {
+  yield head;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
+async function join(chunks: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const chunk of chunks) text += chunk;
+  return text;
+}

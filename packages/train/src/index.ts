@@ -1,0 +1,14 @@
+export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
+export { type Batch, type CollateOptions, collate } from "./collate.ts";
+export {
+  type ChatExample,
+  type CompletionExample,
+  type Example,
+  type TextExample,
+  toExample,
+} from "./datasets/example.ts";
+export { loadDataset } from "./datasets/loadDataset.ts";
+export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { ignoreIndex } from "./ignoreIndex.ts";
+export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
+export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";

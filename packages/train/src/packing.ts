@@ -1,0 +1,63 @@
+import type { TokenizedExample } from "./tokenize.ts";
+
+/** Options of `blocks`. */
+export interface BlocksOptions {
+  /** Tokens in a block, BOS included. */
+  blockSize: number;
+  /** Put before each block; none by default. */
+  bosTokenId?: number | null;
+  /** Leave out a last block that is shorter. Default false. */
+  dropLast?: boolean;
+}
+
+/** Cuts a long text into blocks of BOS and the next `blockSize - 1` tokens; every token is learned, each once. */
+export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
+  const { blockSize, bosTokenId = null, dropLast = false } = options;
+  const start = bosTokenId === null ? [] : [bosTokenId];
+  const step = blockSize - start.length;
+  checkBlockSize(blockSize, start.length + 1);
+  const found: TokenizedExample[] = [];
+  for (let at = 0; at < tokens.length; at += step) {
+    const size = Math.min(step, tokens.length - at);
+    if (dropLast && size < step) break;
+    const inputIds = [...start, ...Array.from({ length: size }, (_, i) => tokens[at + i])];
+    found.push({ inputIds, labels: [...inputIds] });
+  }
+  return found;
+}
+
+/** Options of `packExamples`. */
+export interface PackOptions {
+  /** Tokens in a block; the last one may hold fewer. */
+  blockSize: number;
+  /** Closes each example that does not end with it; null where the model has none. */
+  eosTokenId: number | null;
+}
+
+/** Joins examples end to end, each closed by EOS, and cuts them into blocks; labels go along. */
+export function packExamples(examples: Iterable<TokenizedExample>, options: PackOptions): TokenizedExample[] {
+  const { blockSize, eosTokenId } = options;
+  checkBlockSize(blockSize, 1);
+  const found: TokenizedExample[] = [];
+  let block: TokenizedExample = { inputIds: [], labels: [] };
+  const add = (id: number, label: number) => {
+    block.inputIds.push(id);
+    block.labels.push(label);
+    if (block.inputIds.length === blockSize) {
+      found.push(block);
+      block = { inputIds: [], labels: [] };
+    }
+  };
+  for (const { inputIds, labels } of examples) {
+    for (let t = 0; t < inputIds.length; t++) add(inputIds[t], labels[t]);
+    if (eosTokenId !== null && inputIds.at(-1) !== eosTokenId) add(eosTokenId, eosTokenId);
+  }
+  if (block.inputIds.length > 0) found.push(block);
+  return found;
+}
+
+function checkBlockSize(blockSize: number, least: number): void {
+  if (!Number.isSafeInteger(blockSize) || blockSize < least) {
+    throw new Error(`blockSize is ${blockSize}; expected a whole number of at least ${least}`);
+  }
+}

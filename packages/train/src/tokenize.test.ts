@@ -1,0 +1,99 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type ExampleTokenizer, tokenizeExample } from "./tokenize.ts";
+
+// Token ids are character codes, but "ab" is one token (1), "<s>" is 2 and "</s>" is 3.
+const special: Record<string, number> = { ab: 1, "<s>": 2, "</s>": 3 };
+const tokenizer: ExampleTokenizer = {
+  eosTokenId: 3,
+  encode(text, { addSpecialTokens = true } = {}) {
+    const parts = text.match(/ab|<s>|<\/s>|./gsu) ?? [];
+    return [...(addSpecialTokens ? [2] : []), ...parts.map((part) => special[part] ?? part.codePointAt(0))];
+  },
+  applyChatTemplate(messages, { addGenerationPrompt = false } = {}) {
+    const turns = messages.map(({ role, content }) => `${role[0]}:${content}</s>\n`);
+    return turns.join("") + (addGenerationPrompt ? "a:" : "");
+  },
+};
+const codes = (text: string) => Array.from(text, (c) => c.codePointAt(0) as number);
+const masked = (n: number) => new Array<number>(n).fill(-100);
+
+test("text: every token is learned, and EOS closes it once", () => {
+  const ids = [2, ...codes("xy"), 3];
+  expect(tokenizeExample(tokenizer, { text: "xy" })).toEqual({ inputIds: ids, labels: ids });
+  expect(tokenizeExample(tokenizer, { text: "xy</s>" })).toEqual({ inputIds: ids, labels: ids });
+  const open = { ...tokenizer, eosTokenId: null };
+  expect(tokenizeExample(open, { text: "xy" }).inputIds).toEqual(ids.slice(0, -1));
+});
+
+describe("prompt and completion", () => {
+  test("the prompt is not learned", () => {
+    expect(tokenizeExample(tokenizer, { prompt: "xy", completion: "z" })).toEqual({
+      inputIds: [2, ...codes("xyz"), 3],
+      labels: [...masked(3), ...codes("z"), 3],
+    });
+  });
+
+  test("a token across the border is learned", () => {
+    expect(tokenizeExample(tokenizer, { prompt: "xa", completion: "bz" })).toEqual({
+      inputIds: [2, ...codes("x"), 1, ...codes("z"), 3],
+      labels: [...masked(2), 1, ...codes("z"), 3],
+    });
+  });
+});
+
+describe("conversations", () => {
+  test("only the assistant's turns are learned, each to its EOS, and what follows the last is left out", () => {
+    const messages = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: "y" },
+      { role: "user", content: "z" },
+      { role: "assistant", content: "w" },
+      { role: "user", content: "v" },
+    ];
+    const { inputIds, labels } = tokenizeExample(tokenizer, { messages });
+    expect(inputIds).toEqual([...codes("u:x"), 3, ...codes("\na:y"), 3, ...codes("\nu:z"), 3, ...codes("\na:w"), 3]);
+    expect(labels).toEqual([...masked(7), ...codes("y"), 3, ...masked(8), ...codes("w"), 3]);
+  });
+
+  test("without an assistant's turn there is nothing to learn", () => {
+    const messages = [{ role: "user", content: "x" }];
+    expect(() => tokenizeExample(tokenizer, { messages })).toThrow("without an assistant turn (roles: user)");
+  });
+
+  test("a template that rewrites earlier turns is an error", () => {
+    const rewriting: ExampleTokenizer = {
+      ...tokenizer,
+      applyChatTemplate: (messages) => `${messages.length} ${messages.map((m) => m.content).join()}`,
+    };
+    const messages = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: "y" },
+    ];
+    expect(() => tokenizeExample(rewriting, { messages })).toThrow(
+      "messages[1]: the chat template changes earlier text",
+    );
+  });
+});
+
+test("labels are the tokens or -100, as many as tokens, some of them learned", () => {
+  const text = fc.string({ minLength: 1 });
+  const example = fc.oneof(
+    fc.record({ text }),
+    fc.record({ prompt: text, completion: text }),
+    fc.record({
+      messages: fc
+        .array(fc.record({ role: fc.constantFrom("user", "assistant"), content: text }), { maxLength: 5 })
+        .map((messages) => [...messages, { role: "assistant", content: "end" }]),
+    }),
+  );
+  fc.assert(
+    fc.property(example, (e) => {
+      const { inputIds, labels } = tokenizeExample(tokenizer, e);
+      expect(labels).toHaveLength(inputIds.length);
+      for (const [i, label] of labels.entries()) expect([inputIds[i], -100]).toContain(label);
+      expect(labels.some((label) => label !== -100)).toBe(true);
+      if ("text" in e) expect(labels).toEqual(inputIds);
+    }),
+  );
+});
