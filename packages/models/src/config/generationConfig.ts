@@ -1,4 +1,4 @@
-import { type ModelFiles, readJson } from "../files/modelFiles.ts";
+import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "./jsonFields.ts";
 
 /** How a model's makers mean it to generate. Only what the file says; null and [] where it is silent. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
-import { folderFiles } from "../files/folderFiles.ts";
 import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
 
 const shared = process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../../shared");

@@ -1,5 +1,5 @@
+import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
-import { memoryFiles } from "../files/memoryFiles.ts";
 import { parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
 import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
 

@@ -1,4 +1,4 @@
-import { type ModelFiles, readJson } from "../files/modelFiles.ts";
+import { type ModelFiles, readJson } from "@lowrank/files";
 import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./gpt2Config.ts";
 import { JsonFields } from "./jsonFields.ts";
 import { type LlamaConfig, llamaToHf, readLlamaConfig } from "./llamaConfig.ts";

@@ -1,5 +1,5 @@
 import { Template } from "@huggingface/jinja";
-import { type ModelFiles, readJson } from "../files/modelFiles.ts";
+import { type ModelFiles, readJson } from "@lowrank/files";
 
 /** One turn of a conversation. */
 export interface ChatMessage {

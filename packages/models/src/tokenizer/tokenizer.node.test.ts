@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { folderFiles } from "@lowrank/files";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { folderFiles } from "../files/folderFiles.ts";
 import { StreamDecoder } from "./streamDecoder.ts";
 import { Tokenizer } from "./tokenizer.ts";
 

@@ -1,4 +1,4 @@
-import { type ModelFiles, missingFile, readJson } from "../files/modelFiles.ts";
+import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";

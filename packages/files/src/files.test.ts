@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { memoryFiles } from "./memoryFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
-import { weightFiles } from "./weightFiles.ts";
 
 const content = Uint8Array.from({ length: 100 }, (_, i) => i);
 
@@ -71,25 +70,5 @@ describe("urlFiles", () => {
     await expect(files.readText("other")).rejects.toThrow("https://host/model/other: 404 Not Found");
     await expect(files.open("other")).rejects.toThrow("404");
     await expect(server({ expose: false }).files.open("data")).rejects.toThrow("Access-Control-Expose-Headers");
-  });
-});
-
-describe("weightFiles", () => {
-  const index = "model.safetensors.index.json";
-
-  test("one file, or the shards of an index", async () => {
-    expect(await weightFiles(memoryFiles({ "model.safetensors": "" }))).toEqual(["model.safetensors"]);
-    const map = { weight_map: { a: "2.safetensors", b: "1.safetensors", c: "1.safetensors" } };
-    expect(await weightFiles(memoryFiles({ [index]: JSON.stringify(map) }))).toEqual([
-      "1.safetensors",
-      "2.safetensors",
-    ]);
-  });
-
-  test("errors say what is there", async () => {
-    await expect(weightFiles(memoryFiles({ "pytorch_model.bin": "" }, "mine"))).rejects.toThrow(
-      `mine has no model.safetensors or ${index} (it holds pytorch_model.bin)`,
-    );
-    await expect(weightFiles(memoryFiles({ [index]: "{}" }))).rejects.toThrow('has no "weight_map"');
   });
 });
