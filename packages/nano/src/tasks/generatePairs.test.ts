@@ -31,21 +31,21 @@ test("pairs of a known seed stay as they are", () => {
   expect(pairs).toMatchInlineSnapshot(`
     [
       {
-        "completion": "if (day >= score) console.log("no");",
+        "completion": "if (points >= macun) console.log("down");",
         "family": "when.atLeast",
-        "prompt": "when day is score or larger please print "no"
+        "prompt": "could you please check if points is the variable macun or larger and if so say "down"
     ",
       },
       {
-        "completion": "let cell = Math.abs(q);",
+        "completion": "let r = Math.abs(weight);",
         "family": "store.absolute",
-        "prompt": "please find q without its sign and save it as cell
+        "prompt": "would you find weight without its sign and let r be the result
     ",
       },
       {
-        "completion": "let r = bupig + "left";",
+        "completion": "let copy = street + "bird";",
         "family": "store.concat",
-        "prompt": "please take bupig and attach "left" and store the result as r
+        "prompt": "save street joined with the text "bird" at the end in a variable called copy
     ",
       },
     ]

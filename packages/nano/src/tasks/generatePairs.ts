@@ -6,11 +6,12 @@ import { renderIntent } from "./languages/language.ts";
 import { lua } from "./languages/lua.ts";
 import { python } from "./languages/python.ts";
 import { sql } from "./languages/sql.ts";
+import { sayRequest } from "./phrases/manners.ts";
 import { listIntents, requestWords, templatesOf } from "./requests.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 import { seededRandom } from "./seededRandom.ts";
 import type { Split } from "./template.ts";
-import { chooseWords, fill } from "./template.ts";
+import { chooseWords } from "./template.ts";
 
 /** A request in plain English with the code that answers it. */
 export interface TaskPair {
@@ -54,9 +55,10 @@ export function generatePairs({ language, split, count, seed }: GeneratePairsOpt
   const pairs: TaskPair[] = [];
   while (pairs.length < count) {
     for (const { intent, templates } of shuffled(kinds, random)) {
-      const template = chooseWords(random.pick(templates), random);
+      const wording = chooseWords(random.pick(templates), random);
       const slots = drawSlots(random, reserved);
-      const prompt = `${fill(template, { ...slots })}\n`;
+      const prompt = `${sayRequest(wording, slots, random)}
+`;
       if (seen.has(prompt) || pairs.length === count) continue;
       seen.add(prompt);
       pairs.push({ prompt, completion: renderIntent(languages[language], intent, slots), family: familyName(intent) });

@@ -1,6 +1,7 @@
 import type { ComparisonName, ConditionName, ExpressionName, Intent, PlainStatement } from "./intent.ts";
 import { conditionPhrasings, filterPhrasings } from "./phrases/conditions.ts";
 import { expressionPhrasings } from "./phrases/expressions.ts";
+import { endings, openings, qualifiers } from "./phrases/manners.ts";
 import { conditionStatements, expressionStatements, filterStatement, plainStatements } from "./phrases/statements.ts";
 import type { Phrasings, Split } from "./template.ts";
 import { wordsOf } from "./template.ts";
@@ -66,5 +67,6 @@ export function requestWords(splits: readonly Split[]): Set<string> {
     filterStatement,
     ...Object.values(plainStatements),
   ];
-  return new Set(phrasings.flatMap((one) => splits.flatMap((split) => one[split].flatMap(wordsOf))));
+  const manners = [...openings, ...endings, ...Object.values(qualifiers).flat()];
+  return new Set([...manners, ...phrasings.flatMap((one) => splits.flatMap((split) => one[split]))].flatMap(wordsOf));
 }

@@ -8,9 +8,14 @@ test("chooses one word of each group", () => {
   expect([...seen].sort()).toEqual(["print {a} now", "print {a} then", "show {a} now", "show {a} then"]);
 });
 
-test("fills arguments and names a missing one", () => {
-  expect(fill("add {a} to {l}", { a: "5", l: "scores" })).toBe("add 5 to scores");
-  expect(() => fill("add {a}", {})).toThrow('fill: "add {a}" has no value for {a}');
+test("fills arguments, given the word before each", () => {
+  const asked: string[] = [];
+  const filled = fill("add {a} to the list {l}", (name, before) => {
+    asked.push(`${before}>${name}`);
+    return name.toUpperCase();
+  });
+  expect(filled).toBe("add A to the list L");
+  expect(asked).toEqual(["add>a", "list>l"]);
 });
 
 test("lists the plain words", () => {

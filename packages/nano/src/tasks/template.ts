@@ -11,11 +11,10 @@ export function chooseWords(phrasing: string, random: SeededRandom): string {
   return phrasing.replace(/\[([^\]]*)\]/g, (_, choices: string) => random.pick(choices.split("|")));
 }
 
-/** Replaces every `{name}` of a phrasing by its value; throws on a name without one. */
-export function fill(phrasing: string, values: Readonly<Record<string, string>>): string {
-  return phrasing.replace(/\{(\w+)\}/g, (_, name: string) => {
-    if (!(name in values)) throw new Error(`fill: "${phrasing}" has no value for {${name}}: give one`);
-    return values[name];
+/** Replaces every `{name}` of a phrasing by what `value` says for the name and the word before it. */
+export function fill(phrasing: string, value: (name: string, before: string) => string): string {
+  return phrasing.replace(/(\w*)( ?)\{(\w+)\}/g, (_, before: string, space: string, name: string) => {
+    return before + space + value(name, before);
   });
 }
 

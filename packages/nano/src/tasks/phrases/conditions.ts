@@ -79,13 +79,13 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   }),
   even: {
     train: ["{x} is even", "{x} is an even number", "{x} is a multiple of two", "{x} can be halved evenly"],
-    validation: ["the number {x} is even"],
-    test: ["{x} is an even value", "the value of {x} is even"],
+    validation: ["{x} is even and not odd"],
+    test: ["{x} is an even value", "{x} is a number that is even"],
   },
   odd: {
     train: ["{x} is odd", "{x} is an odd number", "{x} is not a multiple of two", "{x} can not be halved evenly"],
-    validation: ["the number {x} is odd"],
-    test: ["{x} is an odd value", "the value of {x} is odd"],
+    validation: ["{x} is odd and not even"],
+    test: ["{x} is an odd value", "{x} is a number that is odd"],
   },
   divisible: {
     train: [
@@ -96,7 +96,7 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
       "{x} can be split into {d} parts",
     ],
     validation: ["{d} evenly divides {x}"],
-    test: ["{x} can be evenly divided by {d}", "the number {x} is divisible by {d}"],
+    test: ["{x} can be evenly divided by {d}", "{x} is a number divisible by {d}"],
   },
   contains: {
     train: [

@@ -38,7 +38,7 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "{a} less {b}",
       ],
       validation: ["the result you get from subtracting {b} from {a}"],
-      test: ["the difference {a} minus {b}", "the number {a} minus {b}"],
+      test: ["the difference {a} minus {b}", "what you get from {a} minus {b}"],
     },
     order: {
       train: [
@@ -192,7 +192,7 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "the size of {x} without its sign",
       ],
       validation: ["the positive value of {x}"],
-      test: ["the absolute number of {x}", "the value of {x} without its sign"],
+      test: ["the positive number of {x}", "the size of {x} as a positive number"],
     },
     order: {
       train: [
