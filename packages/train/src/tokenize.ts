@@ -65,7 +65,7 @@ function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): T
 
 /** A model stops at the turn's last end-of-sequence token: what the template writes after it is not learned. */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
-  const last = eosTokenId === null ? -1 : ids.lastIndexOf(eosTokenId, end - 1);
+  const last = eosTokenId === null ? -1 : ids.slice(0, end).lastIndexOf(eosTokenId);
   return last >= start ? last + 1 : end;
 }
 
