@@ -2,6 +2,7 @@ import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { composeAttentionBackward } from "./attentionComposed.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
 /** Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with the allowed key positions. */
@@ -107,6 +108,7 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
       }
     });
   },
+  compose: composeAttentionBackward,
 });
 
 /**

@@ -3,6 +3,15 @@ import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
+import { sumTo } from "./expand.ts";
+import { mul } from "./mul.ts";
+import { oneHot } from "./oneHot.ts";
+import { reshape } from "./reshape.ts";
+import { rowSum } from "./rows.ts";
+import { softmax } from "./softmax.ts";
+import { sub } from "./sub.ts";
 
 /** Options of `crossEntropy`, as in PyTorch. */
 export interface CrossEntropyParams {
@@ -132,6 +141,15 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
         dlogits.data[row * n + i] = factor * (Math.exp(logits.data[row * n + i] - lse.data[row]) - target);
       }
     }
+  },
+  compose: ([dloss, logits, labels], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+    const classes = logits.shape[logits.shape.length - 1];
+    const hot = oneHot(labels, { classes, ignoreIndex });
+    const counts = rowSum(hot);
+    const each = reduction === "none" ? reshape(dloss, { shape: counts.shape }) : dloss;
+    const factor = reduction === "mean" ? div(mul(each, counts), sumTo(counts, [])) : mul(each, counts);
+    const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
+    return mul(factor, sub(softmax(logits, { dim: -1 }), target));
   },
 });
 

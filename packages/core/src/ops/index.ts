@@ -38,6 +38,7 @@ export { maximum } from "./maximum.ts";
 export { min } from "./min.ts";
 export { minimum } from "./minimum.ts";
 export { mul } from "./mul.ts";
+export { type OneHotParams, oneHot } from "./oneHot.ts";
 export { permute } from "./permute.ts";
 export { pow } from "./pow.ts";
 export { reciprocal } from "./reciprocal.ts";
@@ -47,6 +48,7 @@ export { type NormParams, rmsNorm, rmsNormBackward, rmsNormWeightBackward } from
 export { type RmspropStepParams, rmspropStep } from "./rmspropStep.ts";
 export { type RopeParams, rope, ropeTables } from "./rope.ts";
 export { rsqrt } from "./rsqrt.ts";
+export { type ScaledDotProductAttentionOptions, scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 export { type SgdStepParams, sgdStep } from "./sgdStep.ts";
 export { sigmoid } from "./sigmoid.ts";
 export { sign } from "./sign.ts";

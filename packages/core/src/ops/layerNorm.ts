@@ -1,7 +1,14 @@
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, type Op } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+import { affine } from "./affine.ts";
 import { sumTo } from "./expand.ts";
+import { mul } from "./mul.ts";
 import { checkNorm, type NormParams } from "./rmsNorm.ts";
+import { rowMean } from "./rows.ts";
+import { rsqrt } from "./rsqrt.ts";
+import { square } from "./square.ts";
+import { sub } from "./sub.ts";
 
 function momentsOfRow(x: TypedArray, start: number, n: number, eps: number): { mean: number; root: number } {
   let sum = 0;
@@ -10,6 +17,13 @@ function momentsOfRow(x: TypedArray, start: number, n: number, eps: number): { m
   let squares = 0;
   for (let i = 0; i < n; i++) squares += (x[start + i] - mean) ** 2;
   return { mean, root: 1 / Math.sqrt(squares / n + eps) };
+}
+
+/** x in units of its rows' deviation, and 1 / deviation [..., 1]. */
+function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
+  const centred = sub(x, rowMean(x));
+  const root = rsqrt(affine(rowMean(square(centred)), { shift: eps }));
+  return { unit: mul(centred, root), root };
 }
 
 /**
@@ -63,6 +77,11 @@ export const layerNormBackward: Op<3, NormParams> = defineOp({
       }
     }
   },
+  compose: ([dy, x, weight], { eps }) => {
+    const { unit, root } = standardize(x, eps);
+    const g = mul(dy, weight);
+    return mul(root, sub(sub(g, rowMean(g)), mul(unit, rowMean(mul(g, unit)))));
+  },
 });
 
 /** The gradient of layerNorm's weight: (dy, x) to [D]. */
@@ -81,4 +100,5 @@ export const layerNormWeightBackward: Op<2, NormParams> = defineOp({
     }
     dw.data.set(sums);
   },
+  compose: ([dy, x], { eps }) => sumTo(mul(dy, standardize(x, eps).unit), x.shape.slice(-1)),
 });

@@ -2,6 +2,14 @@ import type { TensorSpec } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { affine } from "./affine.ts";
+import { sumTo } from "./expand.ts";
+import { mul } from "./mul.ts";
+import { rowMean } from "./rows.ts";
+import { rsqrt } from "./rsqrt.ts";
+import { square } from "./square.ts";
+import { sub } from "./sub.ts";
 
 /** `eps` is added to the mean square (of `layerNorm`: to the variance) before the root. */
 export interface NormParams {
@@ -26,6 +34,8 @@ function rootOfRow(x: TypedArray, start: number, n: number, eps: number): number
   for (let i = 0; i < n; i++) squares += x[start + i] * x[start + i];
   return 1 / Math.sqrt(squares / n + eps);
 }
+
+const rootOfRows = (x: Tensor, eps: number): Tensor => rsqrt(affine(rowMean(square(x)), { shift: eps }));
 
 /**
  * x / sqrt(mean(x²) + eps) * weight over the last dimension; weight is [D].
@@ -70,6 +80,11 @@ export const rmsNormBackward: Op<3, NormParams> = defineOp({
       }
     }
   },
+  compose: ([dy, x, weight], { eps }) => {
+    const unit = mul(x, rootOfRows(x, eps));
+    const g = mul(dy, weight);
+    return mul(rootOfRows(x, eps), sub(g, mul(unit, rowMean(mul(g, unit)))));
+  },
 });
 
 /** The gradient of rmsNorm's weight: (dy, x) to [D]. */
@@ -88,4 +103,5 @@ export const rmsNormWeightBackward: Op<2, NormParams> = defineOp({
     }
     dw.data.set(sums);
   },
+  compose: ([dy, x], { eps }) => sumTo(mul(dy, mul(x, rootOfRows(x, eps))), x.shape.slice(-1)),
 });

@@ -1,27 +1,21 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, normalizeDim, type Shape, sameShape, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { alongDim, withSize } from "./alongDim.ts";
+import { exp } from "./exp.ts";
+import { sumTo } from "./expand.ts";
+import { mul } from "./mul.ts";
+import { sub } from "./sub.ts";
 
 /** The dimension along which an op works; negative counts from the end. */
 export interface SoftmaxParams {
   readonly dim: number;
 }
 
-/** A tensor as [outer, n, inner] around one dimension. */
-interface Lanes {
-  readonly outer: number;
-  readonly n: number;
-  readonly inner: number;
-}
-
-function lanes(shape: Shape, dim: number): Lanes {
-  const d = normalizeDim("softmax", dim, shape.length);
-  return { outer: sizeOf(shape.slice(0, d)), n: shape[d], inner: sizeOf(shape.slice(d + 1)) };
-}
-
 /** Calls `lane(start, n, step)` for each run of elements along `dim`. */
 function forEachLane(shape: Shape, dim: number, lane: (start: number, n: number, step: number) => void): void {
-  const { outer, n, inner } = lanes(shape, dim);
+  const { outer, n, inner } = alongDim("softmax", shape, dim);
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) lane(o * n * inner + i, n, inner);
 }
 
@@ -34,6 +28,11 @@ function shapeOf(op: string, inputs: readonly TensorSpec[], { dim }: SoftmaxPara
   }
   normalizeDim(op, dim, inputs[0].shape.length);
   return { shape: inputs[0].shape, dtype: "f32" };
+}
+
+/** Sum along `dim`, which stays with size 1. */
+function sumAlong(x: Tensor, dim: number): Tensor {
+  return sumTo(x, withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1));
 }
 
 /** exp(x) / sum(exp(x)) along `dim`, safe for large x. */
@@ -67,6 +66,7 @@ export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
       }
     });
   },
+  compose: ([dy, y], { dim }) => mul(y, sub(dy, sumAlong(mul(dy, y), dim))),
 });
 
 /** log(softmax(x)) along `dim`, safe for large x. */
@@ -101,4 +101,5 @@ export const logSoftmaxBackward: Op<2, SoftmaxParams> = defineOp({
       }
     });
   },
+  compose: ([dy, y], { dim }) => sub(dy, mul(exp(y), sumAlong(dy, dim))),
 });

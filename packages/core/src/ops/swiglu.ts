@@ -1,6 +1,10 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { affine } from "./affine.ts";
+import { mul } from "./mul.ts";
+import { sigmoid } from "./sigmoid.ts";
+import { sub } from "./sub.ts";
 
 function check(op: string, inputs: readonly TensorSpec[]): TensorSpec {
   for (let i = 0; i < inputs.length; i++) {
@@ -38,5 +42,11 @@ export const swigluBackward: Op<3, void, 2> = defineOp({
       dgate.data[i] = dy.data[i] * up.data[i] * s * (1 + gate.data[i] * (1 - s));
       dup.data[i] = dy.data[i] * gate.data[i] * s;
     }
+  },
+  compose: ([dy, gate, up]) => {
+    const s = sigmoid(gate);
+    const silu = mul(gate, s);
+    const slope = mul(s, affine(sub(gate, silu), { shift: 1 }));
+    return [mul(mul(dy, up), slope), mul(dy, silu)];
   },
 });

@@ -1,0 +1,30 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+
+/** How `oneHot` reads labels. */
+export interface OneHotParams {
+  readonly classes: number;
+  /** Rows with this label are all zeros. Default: none is. */
+  readonly ignoreIndex?: number;
+}
+
+/** 1 at each label's class and 0 elsewhere: labels [...] (i32) to f32 [..., classes]. */
+export const oneHot: Op<1, OneHotParams> = defineOp({
+  name: "oneHot",
+  shape: (inputs, { classes }) => {
+    expectDType("oneHot", inputs, 0, "i32");
+    return { shape: [...inputs[0].shape, classes], dtype: "f32" };
+  },
+  ref: ([labels], [out], { classes, ignoreIndex }) => {
+    out.data.fill(0);
+    for (let i = 0; i < labels.size; i++) {
+      const label = labels.data[i];
+      if (label === ignoreIndex) continue;
+      if (label < 0 || label >= classes) {
+        throw new Error(
+          `oneHot: label ${label} at position ${i} is none of the ${classes} classes (0..${classes - 1})`,
+        );
+      }
+      out.data[i * classes + label] = 1;
+    }
+  },
+});
