@@ -47,7 +47,7 @@ function itemLines(text: string): number[] {
 }
 
 /** Lines of a text that comes in pieces, without their ends (LF or CRLF). */
-export async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of chunks) {
     const parts = (rest + chunk).split("\n");
