@@ -1,3 +1,5 @@
+import "./methods.ts";
+
 export { type BackwardOptions, backward, gradients } from "./autograd.ts";
 export {
   type Backend,
@@ -14,10 +16,11 @@ export {
 } from "./backend.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, tensor, zeros } from "./create.ts";
 export { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
+export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export type { Kernels } from "./kernels.gen.ts";
+export type { TensorMethods } from "./methods.ts";
 export { defineOp, type Op, type OpDefinition, type VjpContext } from "./op.ts";
-export * from "./ops/index.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";

@@ -1,0 +1,48 @@
+// The public functions: every op, and over them the forms that take numbers, options and PyTorch's argument order.
+export * from "../ops/index.ts";
+export { add, div, maximum, minimum, mul, neg, pow, sub } from "./arithmetic.ts";
+export { eq, ge, gt, le, lt, ne, where } from "./comparison.ts";
+export { einsum } from "./einsum.ts";
+export { indexAdd, scatterAdd } from "./indexing.ts";
+export {
+  binaryCrossEntropyWithLogits,
+  type KlDivOptions,
+  klDiv,
+  type LossOptions,
+  l1Loss,
+  mseLoss,
+} from "./losses.ts";
+export { type LinearOptions, linear, matmul } from "./products.ts";
+export {
+  type AlongOptions,
+  argmax,
+  argmin,
+  logsumexp,
+  max,
+  mean,
+  min,
+  prod,
+  type ReduceOptions,
+  std,
+  sum,
+  topk,
+  variance,
+} from "./reductions.ts";
+export {
+  cat,
+  chunk,
+  expand,
+  flatten,
+  flip,
+  pad,
+  permute,
+  repeatInterleave,
+  reshape,
+  split,
+  squeeze,
+  stack,
+  transpose,
+  tril,
+  triu,
+  unsqueeze,
+} from "./shapes.ts";

@@ -1,0 +1,65 @@
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import { formatShape, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, div, mul, neg, sub } from "./arithmetic.ts";
+import { gt, where } from "./comparison.ts";
+import { mean, sum } from "./reductions.ts";
+
+/** How a loss sums up its elements; default "mean". */
+export interface LossOptions {
+  reduction?: "mean" | "sum" | "none";
+}
+
+function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
+  return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
+}
+
+function checkShapes(name: string, input: Tensor, target: Tensor): void {
+  if (!sameShape(input.shape, target.shape)) {
+    throw new Error(
+      `${name}: input ${formatShape(input.shape)} and target ${formatShape(target.shape)} differ in shape`,
+    );
+  }
+}
+
+/** The squared error (input - target)². */
+export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkShapes("mseLoss", input, target);
+  return scope(() => reduce(ops.square(sub(input, target)), options));
+}
+
+/** The absolute error |input - target|. */
+export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkShapes("l1Loss", input, target);
+  return scope(() => reduce(ops.abs(sub(input, target)), options));
+}
+
+/** The binary cross-entropy of logits against targets in 0..1, safe for large logits. */
+export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkShapes("binaryCrossEntropyWithLogits", input, target);
+  return scope(() => reduce(sub(ops.softplus(input), mul(input, target)), options));
+}
+
+/** Options of `klDiv`. "batchmean" divides the sum by the size of dimension 0. */
+export interface KlDivOptions {
+  reduction?: "batchmean" | "mean" | "sum" | "none";
+  /** The target holds log-probabilities too. */
+  logTarget?: boolean;
+}
+
+/** The Kullback-Leibler divergence target * (log(target) - input) for log-probabilities `input`; 0 where target is 0. */
+export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
+  checkShapes("klDiv", input, target);
+  const { reduction = "mean", logTarget = false } = options;
+  return scope(() => {
+    const losses = logTarget ? mul(ops.exp(target), sub(target, input)) : add(entropy(target), neg(mul(target, input)));
+    return reduction === "batchmean" ? div(sum(losses), input.shape[0] ?? 1) : reduce(losses, { reduction });
+  });
+}
+
+/** p * log(p), and 0 at p = 0. */
+function entropy(p: Tensor): Tensor {
+  const positive = gt(p, 0);
+  return where(positive, mul(p, ops.log(where(positive, p, 1))), 0);
+}

@@ -1,0 +1,37 @@
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+
+/**
+ * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and their dimension
+ * is dropped; leading dimensions broadcast. The flags read an operand with its last two dimensions swapped.
+ */
+export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
+  if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
+  return scope(() => {
+    const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
+    const right = b.ndim === 1 ? ops.reshape(b, { shape: [1, -1] }) : b;
+    const out = ops.matmul(left, right, {
+      transposeA: a.ndim > 1 && options.transposeA,
+      transposeB: b.ndim === 1 || options.transposeB,
+    });
+    const rows = a.ndim === 1 ? [] : [out.shape[out.ndim - 2]];
+    const columns = b.ndim === 1 ? [] : [out.shape[out.ndim - 1]];
+    return ops.reshape(out, { shape: [...out.shape.slice(0, -2), ...rows, ...columns] });
+  });
+}
+
+/** How `linear` reads its weight. */
+export interface LinearOptions {
+  /** The weight is [in, out], as GPT-2's Conv1D keeps it, instead of [out, in]. */
+  fanInFanOut?: boolean;
+}
+
+/** x [..., in] times the transpose of weight [out, in], plus bias [out]. Half-precision parameters are widened first. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
+  return scope(() => {
+    const wide = (t: Tensor) => (t.dtype === "f16" || t.dtype === "bf16" ? ops.to(t, { dtype: "f32" }) : t);
+    const y = matmul(x, wide(weight), { transposeB: !options.fanInFanOut });
+    return bias ? ops.add(y, wide(bias)) : y;
+  });
+}

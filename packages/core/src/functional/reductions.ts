@@ -1,0 +1,128 @@
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import { normalizeDim, type Shape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, div, sub } from "./arithmetic.ts";
+import { eq, where } from "./comparison.ts";
+
+/** Options of a reduction: which dimensions (default all), and whether they stay with size 1. */
+export interface ReduceOptions {
+  dim?: number | readonly number[];
+  keepdim?: boolean;
+}
+
+/** Options of a reduction along one dimension (default: over the flattened tensor). */
+export interface AlongOptions {
+  dim?: number;
+  keepdim?: boolean;
+}
+
+/** The shape after a reduction, with the reduced dimensions kept as 1 and dropped. */
+function reduced(name: string, shape: Shape, dim: ReduceOptions["dim"]): { kept: number[]; dropped: number[] } {
+  const all = dim === undefined;
+  const dims = new Set((typeof dim === "number" ? [dim] : (dim ?? [])).map((d) => normalizeDim(name, d, shape.length)));
+  return {
+    kept: shape.map((s, d) => (all || dims.has(d) ? 1 : s)),
+    dropped: shape.filter((_, d) => !all && !dims.has(d)),
+  };
+}
+
+function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tensor {
+  const { kept, dropped } = reduced(name, x.shape, dim);
+  const total = ops.sumToShape(x, { shape: kept });
+  return keepdim ? total : ops.reshape(total, { shape: dropped });
+}
+
+/** The sum over `dim` (default: all). */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return sumOver("sum", x, options);
+}
+
+/** The mean over `dim` (default: all). */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const total = sumOver("mean", x, options);
+  return div(total, x.size / total.size);
+}
+
+/** The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased). */
+export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  const { dim, correction = 1 } = options;
+  return scope(() => {
+    const centred = sub(x, mean(x, { dim, keepdim: true }));
+    const total = sumOver("variance", ops.square(centred), options);
+    return div(total, Math.max(0, x.size / total.size - correction));
+  });
+}
+
+/** The standard deviation over `dim` (default: all), with n - `correction` (default 1: unbiased). */
+export function std(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  return scope(() => ops.sqrt(variance(x, options)));
+}
+
+function pick(x: Tensor, op: typeof ops.max, output: 0 | 1, { dim, keepdim }: AlongOptions): Tensor {
+  return scope(() => {
+    const lanes = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
+    const d = normalizeDim(op.definition.name, dim ?? 0, lanes.ndim);
+    const picked = op(lanes, { dim: d })[output];
+    if (dim === undefined) return ops.reshape(picked, { shape: keepdim ? x.shape.map(() => 1) : [] });
+    return keepdim ? picked : ops.reshape(picked, { shape: x.shape.filter((_, i) => i !== d) });
+  });
+}
+
+/** The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals. */
+export function max(x: Tensor, options: AlongOptions = {}): Tensor {
+  return pick(x, ops.max, 0, options);
+}
+
+/** The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals. */
+export function min(x: Tensor, options: AlongOptions = {}): Tensor {
+  return pick(x, ops.min, 0, options);
+}
+
+/** The i32 position of the first largest element (or first NaN) along `dim` (default: in the flattened tensor). */
+export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
+  return pick(x, ops.max, 1, options);
+}
+
+/** The i32 position of the first smallest element (or first NaN) along `dim` (default: in the flattened tensor). */
+export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
+  return pick(x, ops.min, 1, options);
+}
+
+/** The product along `dim` (default: of all). Multiplies halves with each other, so gradients are right at zeros too. */
+export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
+  return scope(() => {
+    let rest = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
+    const d = normalizeDim("prod", dim ?? 0, rest.ndim);
+    if (rest.shape[d] === 0) rest = ops.place(rest, { dim: d, size: 1, start: 0, value: 1 });
+    for (let n = rest.shape[d]; n > 1; n = rest.shape[d]) {
+      const half = n >> 1;
+      const pairs = ops.mul(
+        ops.slice(rest, { dim: d, end: half }),
+        ops.slice(rest, { dim: d, start: half, end: 2 * half }),
+      );
+      rest = n % 2 ? ops.cat(pairs, ops.slice(rest, { dim: d, start: n - 1 }), { dim: d }) : pairs;
+    }
+    if (dim === undefined) return ops.reshape(rest, { shape: keepdim ? x.shape.map(() => 1) : [] });
+    return keepdim ? rest : ops.reshape(rest, { shape: x.shape.filter((_, i) => i !== d) });
+  });
+}
+
+/** log(sum(exp(x))) over `dim` (default: all), safe for large x. */
+export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { dim, keepdim } = options;
+  return scope(() => {
+    const { kept, dropped } = reduced("logsumexp", x.shape, dim);
+    let top = x.detach();
+    for (const [d, size] of kept.entries()) if (size !== top.shape[d]) top = max(top, { dim: d, keepdim: true });
+    // An infinite maximum would turn x - top into NaN.
+    top = where(eq(sub(top, top), 0), top, 0);
+    const total = add(ops.log(ops.sumToShape(ops.exp(sub(x, top)), { shape: kept })), top);
+    return keepdim ? total : ops.reshape(total, { shape: dropped });
+  });
+}
+
+/** The k largest elements along `dim` (default last), largest first, and their i32 positions. */
+export function topk(x: Tensor, k: number, options: { dim?: number } = {}): [values: Tensor, indices: Tensor] {
+  return ops.topk(x, { k, dim: options.dim ?? -1 });
+}

@@ -1,0 +1,149 @@
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import { formatShape, normalizeDim, type Shape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** The same elements under another shape; one size may be -1. Shares the memory. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return ops.reshape(x, { shape });
+}
+
+/** x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
+export function expand(x: Tensor, shape: Shape): Tensor {
+  const lead = shape.length - x.ndim;
+  return ops.expand(x, { shape: shape.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s)) });
+}
+
+/** x with its dimensions in the order `dims`, copied. */
+export function permute(x: Tensor, dims: Shape): Tensor {
+  return ops.permute(x, { dims });
+}
+
+/** x with two dimensions swapped, copied. */
+export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  const a = normalizeDim("transpose", dim0, x.ndim);
+  const b = normalizeDim("transpose", dim1, x.ndim);
+  return ops.permute(x, { dims: x.shape.map((_, d) => (d === a ? b : d === b ? a : d)) });
+}
+
+/** x with a new dimension of size 1 at `dim`; -1 is last. */
+export function unsqueeze(x: Tensor, dim: number): Tensor {
+  const d = normalizeDim("unsqueeze", dim, x.ndim + 1);
+  return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)]);
+}
+
+/** x without dimension `dim`, which has size 1 (default: without all such). */
+export function squeeze(x: Tensor, options: { dim?: number } = {}): Tensor {
+  if (options.dim === undefined)
+    return reshape(
+      x,
+      x.shape.filter((s) => s !== 1),
+    );
+  const d = normalizeDim("squeeze", options.dim, x.ndim);
+  if (x.shape[d] !== 1) throw new Error(`squeeze: dim ${d} of ${formatShape(x.shape)} is ${x.shape[d]}, not 1`);
+  return reshape(
+    x,
+    x.shape.filter((_, i) => i !== d),
+  );
+}
+
+/** x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one. */
+export function flatten(x: Tensor, options: { startDim?: number; endDim?: number } = {}): Tensor {
+  if (x.ndim === 0) return reshape(x, [1]);
+  const start = normalizeDim("flatten", options.startDim ?? 0, x.ndim);
+  const end = normalizeDim("flatten", options.endDim ?? -1, x.ndim);
+  if (start > end) throw new Error(`flatten: startDim ${start} comes after endDim ${end}`);
+  const merged = x.shape.slice(start, end + 1).reduce((product, s) => product * s, 1);
+  return reshape(x, [...x.shape.slice(0, start), merged, ...x.shape.slice(end + 1)]);
+}
+
+/** Tensors joined along `dim` (default 0). */
+export function cat(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  if (tensors.length === 0) throw new Error("cat: needs at least one tensor");
+  return ops.cat(...tensors, { dim: options.dim ?? 0 });
+}
+
+/** Tensors of one shape joined along a new dimension `dim` (default 0). */
+export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  const dim = normalizeDim("stack", options.dim ?? 0, (tensors[0]?.ndim ?? 0) + 1);
+  return scope(() =>
+    cat(
+      tensors.map((t) => unsqueeze(t, dim)),
+      { dim },
+    ),
+  );
+}
+
+/** x cut along `dim` (default 0) into pieces of `size` (the last may be smaller), or of the given sizes. */
+export function split(x: Tensor, size: number | readonly number[], options: { dim?: number } = {}): Tensor[] {
+  const dim = normalizeDim("split", options.dim ?? 0, x.ndim);
+  let sizes = size;
+  if (typeof sizes === "number") {
+    const each = sizes;
+    if (!Number.isInteger(each) || each < 1) throw new Error(`split: size ${each} must be an integer of at least 1`);
+    const n = x.shape[dim];
+    sizes = Array.from({ length: Math.max(1, Math.ceil(n / each)) }, (_, i) => Math.min(each, n - i * each));
+  }
+  const pieces: Tensor | Tensor[] = ops.split(x, { sizes, dim });
+  return Array.isArray(pieces) ? pieces : [pieces];
+}
+
+/** x in `count` pieces along `dim` (default 0), equal but for the last. */
+export function chunk(x: Tensor, count: number, options: { dim?: number } = {}): Tensor[] {
+  const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
+  return split(x, Math.max(1, Math.ceil(n / count)), options);
+}
+
+/**
+ * x with `value` (default 0) around it: `pad` holds [before, after] of the last dimension, then of the one before it,
+ * as in PyTorch. Negative amounts cut off.
+ */
+export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
+  if (pad.length % 2 || pad.length > 2 * x.ndim) {
+    throw new Error(`pad: ${formatShape(pad)} must hold two numbers for each of at most ${x.ndim} dimensions`);
+  }
+  return scope(() => {
+    let out = x;
+    for (let i = 0; i < pad.length; i += 2) {
+      const dim = x.ndim - 1 - i / 2;
+      const [before, after] = [pad[i], pad[i + 1]];
+      const n = out.shape[dim];
+      if (before < 0 || after < 0) {
+        out = ops.slice(out, { dim, start: Math.max(0, -before), end: n + Math.min(0, after) });
+      }
+      if (before > 0 || after > 0) {
+        const start = Math.max(0, before);
+        const size = start + out.shape[dim] + Math.max(0, after);
+        out = ops.place(out, { dim, size, start, value: options.value });
+      }
+    }
+    return out;
+  });
+}
+
+/** The lower triangle of each matrix; `diagonal` (default 0) is the last one kept, positive above the main one. */
+export function tril(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+  return ops.triangle(x, { part: "lower", diagonal: options.diagonal ?? 0 });
+}
+
+/** The upper triangle of each matrix; `diagonal` (default 0) is the first one kept, positive above the main one. */
+export function triu(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+  return ops.triangle(x, { part: "upper", diagonal: options.diagonal ?? 0 });
+}
+
+/** x with the order of elements reversed along each of `dims`. */
+export function flip(x: Tensor, dims: Shape): Tensor {
+  return ops.flip(x, { dims });
+}
+
+/** x with each element repeated `repeats` times in place along `dim` (default: the flattened tensor). */
+export function repeatInterleave(x: Tensor, repeats: number, options: { dim?: number } = {}): Tensor {
+  return scope(() => {
+    const from = options.dim === undefined ? reshape(x, [-1]) : x;
+    const d = normalizeDim("repeatInterleave", options.dim ?? 0, from.ndim);
+    const before = from.shape.slice(0, d + 1);
+    const after = from.shape.slice(d + 1);
+    const wide = ops.expand(reshape(from, [...before, 1, ...after]), { shape: [...before, repeats, ...after] });
+    return reshape(wide, [...before.slice(0, -1), from.shape[d] * repeats, ...after]);
+  });
+}

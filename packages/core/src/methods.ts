@@ -1,0 +1,124 @@
+// Chainable forms of the functions: importing this file gives every Tensor its methods.
+import { type BackwardOptions, backward } from "./autograd.ts";
+import type { DType } from "./dtype.ts";
+import * as f from "./functional/index.ts";
+import { Tensor } from "./tensor.ts";
+
+/** The functions that are methods too: `f.name(x, ...rest)` is `x.name(...rest)`. */
+type Name =
+  | ("add" | "sub" | "mul" | "div" | "pow" | "neg" | "maximum" | "minimum" | "eq" | "ne" | "lt" | "le" | "gt" | "ge")
+  | ("exp" | "log" | "sqrt" | "rsqrt" | "square" | "reciprocal" | "abs" | "sign" | "sin" | "cos" | "erf" | "clamp")
+  | ("tanh" | "sigmoid" | "relu" | "silu" | "gelu" | "geluTanh" | "softplus" | "softmax" | "logSoftmax")
+  | (
+      | "sum"
+      | "mean"
+      | "variance"
+      | "std"
+      | "max"
+      | "min"
+      | "argmax"
+      | "argmin"
+      | "prod"
+      | "logsumexp"
+      | "cumsum"
+      | "topk"
+    )
+  | ("reshape" | "expand" | "permute" | "transpose" | "unsqueeze" | "squeeze" | "flatten" | "flip" | "pad")
+  | ("split" | "chunk" | "slice" | "gather" | "indexSelect" | "tril" | "triu" | "repeatInterleave" | "matmul");
+
+type Functions = typeof f;
+type Method<F> = F extends (x: Tensor, ...rest: infer R) => infer Out ? (...rest: R) => Out : never;
+
+const functions: Pick<Functions, Name> = {
+  add: f.add,
+  sub: f.sub,
+  mul: f.mul,
+  div: f.div,
+  pow: f.pow,
+  neg: f.neg,
+  maximum: f.maximum,
+  minimum: f.minimum,
+  eq: f.eq,
+  ne: f.ne,
+  lt: f.lt,
+  le: f.le,
+  gt: f.gt,
+  ge: f.ge,
+  exp: f.exp,
+  log: f.log,
+  sqrt: f.sqrt,
+  rsqrt: f.rsqrt,
+  square: f.square,
+  reciprocal: f.reciprocal,
+  abs: f.abs,
+  sign: f.sign,
+  sin: f.sin,
+  cos: f.cos,
+  erf: f.erf,
+  clamp: f.clamp,
+  tanh: f.tanh,
+  sigmoid: f.sigmoid,
+  relu: f.relu,
+  silu: f.silu,
+  gelu: f.gelu,
+  geluTanh: f.geluTanh,
+  softplus: f.softplus,
+  softmax: f.softmax,
+  logSoftmax: f.logSoftmax,
+  sum: f.sum,
+  mean: f.mean,
+  variance: f.variance,
+  std: f.std,
+  max: f.max,
+  min: f.min,
+  argmax: f.argmax,
+  argmin: f.argmin,
+  prod: f.prod,
+  logsumexp: f.logsumexp,
+  cumsum: f.cumsum,
+  topk: f.topk,
+  reshape: f.reshape,
+  expand: f.expand,
+  permute: f.permute,
+  transpose: f.transpose,
+  unsqueeze: f.unsqueeze,
+  squeeze: f.squeeze,
+  flatten: f.flatten,
+  flip: f.flip,
+  pad: f.pad,
+  split: f.split,
+  chunk: f.chunk,
+  slice: f.slice,
+  gather: f.gather,
+  indexSelect: f.indexSelect,
+  tril: f.tril,
+  triu: f.triu,
+  repeatInterleave: f.repeatInterleave,
+  matmul: f.matmul,
+};
+
+/** What every Tensor can do besides what its class says. */
+export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
+  /** Adds the gradient of this scalar (or with `gradient` of any tensor) to `.grad` of the leaves it depends on. */
+  backward(gradient?: Tensor, options?: BackwardOptions): void;
+  /** The tensor in another dtype; itself where it has it already. */
+  to(dtype: DType): Tensor;
+};
+
+const to = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : f.to(x, { dtype }));
+
+declare module "./tensor.ts" {
+  interface Tensor extends TensorMethods {}
+}
+
+type AnyFunction = (x: Tensor, ...rest: unknown[]) => unknown;
+
+for (const [name, fn] of Object.entries({ ...functions, backward, to }) as [string, AnyFunction][]) {
+  Object.defineProperty(Tensor.prototype, name, {
+    configurable: true,
+    writable: true,
+    value(this: Tensor, ...rest: unknown[]) {
+      return fn(this, ...rest);
+    },
+  });
+}
