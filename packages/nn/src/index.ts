@@ -1,6 +1,7 @@
 export { ModuleDict, ModuleList } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
 export { Conv1D } from "./layers/conv1d.ts";
+export { Dropout } from "./layers/dropout.ts";
 export { Embedding } from "./layers/embedding.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";

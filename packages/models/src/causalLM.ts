@@ -1,0 +1,74 @@
+import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
+import { type KVCache, Linear, Module, type UnaryModule } from "@lowrank/nn";
+
+/** One batch for a language model. */
+export interface ModelInputs {
+  /** Token ids, i32 [B, T]. */
+  inputIds: Tensor;
+  /** u8 or bool [B, S], 0 on padding; S counts the cached tokens too. */
+  attentionMask?: Tensor | null;
+  /** i32 [B, T]: the position of each token; default: its index, after those in the cache. */
+  positionIds?: Tensor | null;
+  /** Keys and values of the tokens before these. */
+  cache?: KVCache | null;
+}
+
+/** What a language model answers: logits f32 [B, T, V], and the loss where labels were given. */
+export interface ModelOutput {
+  logits: Tensor;
+  loss?: Tensor;
+}
+
+/** A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1. */
+export type LabelledInputs = ModelInputs & { labels: Tensor };
+
+/** A decoder that predicts the next token. Subclasses give the stack below the head, and the head. */
+export abstract class CausalLM extends Module {
+  abstract readonly vocabSize: number;
+  /** The most tokens a sequence may have. */
+  abstract readonly maxPositions: number;
+
+  /** Final hidden states, f32 [B, T, D]. */
+  abstract hidden(inputs: ModelInputs): Tensor;
+
+  /** The layer that turns hidden states into logits. */
+  abstract get head(): UnaryModule;
+
+  /** An empty cache for `batch` sequences of up to `capacity` tokens. */
+  abstract createCache(batch: number, capacity: number): KVCache;
+
+  forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {
+    return scope(() => {
+      const logits = this.head.forward(this.hidden(inputs));
+      if (!inputs.labels) return { logits };
+      return { logits, loss: crossEntropy(shifted(logits, 0), shifted(inputs.labels, 1), { ignoreIndex: -100 }) };
+    });
+  }
+
+  /** Mean cross-entropy in nats over the labelled tokens; the logits of a whole batch are never held. */
+  loss(inputs: LabelledInputs): Tensor {
+    return scope(() => {
+      const { head } = this;
+      const hidden = shifted(this.hidden(inputs), 0);
+      const labels = shifted(inputs.labels, 1);
+      return head instanceof Linear && !head.bias
+        ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
+        : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
+    });
+  }
+
+  /** Logits of each row's last token, f32 [B, V], without gradients. */
+  nextLogits(inputs: ModelInputs): Tensor {
+    return noGrad(() =>
+      scope(() => {
+        const last = slice(this.hidden(inputs), { dim: 1, start: -1 });
+        return reshape(this.head.forward(last), [last.shape[0], this.vocabSize]);
+      }),
+    );
+  }
+}
+
+/** Drops the last position (`from` 0) or the first (1) of [B, T, ...]. */
+function shifted(x: Tensor, from: 0 | 1): Tensor {
+  return slice(x, { dim: 1, start: from, end: x.shape[1] - 1 + from });
+}

@@ -1,0 +1,168 @@
+import { add, arange, reshape, scope, split, type Tensor } from "@lowrank/core";
+import {
+  Conv1D,
+  Dropout,
+  type Embedding,
+  KVCache,
+  LayerNorm,
+  Linear,
+  Module,
+  ModuleList,
+  type UnaryModule,
+} from "@lowrank/nn";
+import { activate } from "./activation.ts";
+import { type Attend, causalAttention } from "./attend.ts";
+import { CausalLM, type ModelInputs } from "./causalLM.ts";
+import type { GPT2Config } from "./config/gpt2Config.ts";
+import { ParameterPath, type ParameterSource } from "./parameters.ts";
+
+// B batch, T tokens, D hidden size, d head size.
+
+function conv1D(path: ParameterPath, inFeatures: number, outFeatures: number): Conv1D {
+  const weight = path.parameter("weight", [inFeatures, outFeatures]);
+  return new Conv1D(weight, path.parameter("bias", [outFeatures], { value: 0 }));
+}
+
+function norm(path: ParameterPath, { nEmbd, layerNormEpsilon }: GPT2Config): LayerNorm {
+  const weight = path.parameter("weight", [nEmbd], { value: 1 });
+  return new LayerNorm(weight, path.parameter("bias", [nEmbd], { value: 0 }), layerNormEpsilon);
+}
+
+class GPT2Attention extends Module {
+  c_attn: UnaryModule;
+  c_proj: UnaryModule;
+  resid_dropout: UnaryModule;
+  readonly #config: GPT2Config;
+
+  constructor(path: ParameterPath, config: GPT2Config) {
+    super();
+    const { nEmbd, residPdrop } = config;
+    this.c_attn = conv1D(path.at("c_attn"), nEmbd, 3 * nEmbd);
+    this.c_proj = conv1D(path.at("c_proj"), nEmbd, nEmbd);
+    this.resid_dropout = new Dropout(residPdrop);
+    this.#config = config;
+  }
+
+  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+    const { nEmbd, nHead, scaleAttnWeights, scaleAttnByInverseLayerIdx } = this.#config;
+    const [B, T] = x.shape;
+    const parts = split(this.c_attn.forward(x), nEmbd, { dim: -1 });
+    const [q, k, v] = parts.map((y) => reshape(y, [B, T, nHead, nEmbd / nHead]));
+    const scale = (scaleAttnWeights ? (nEmbd / nHead) ** -0.5 : 1) / (scaleAttnByInverseLayerIdx ? layer + 1 : 1);
+    const out = reshape(attend(layer, q, k, v, scale), [B, T, nEmbd]);
+    return this.resid_dropout.forward(this.c_proj.forward(out));
+  }
+}
+
+class GPT2MLP extends Module {
+  c_fc: UnaryModule;
+  c_proj: UnaryModule;
+  dropout: UnaryModule;
+  readonly #config: GPT2Config;
+
+  constructor(path: ParameterPath, config: GPT2Config) {
+    super();
+    const { nEmbd, nInner, residPdrop } = config;
+    this.c_fc = conv1D(path.at("c_fc"), nEmbd, nInner);
+    this.c_proj = conv1D(path.at("c_proj"), nInner, nEmbd);
+    this.dropout = new Dropout(residPdrop);
+    this.#config = config;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.dropout.forward(this.c_proj.forward(activate(this.#config.activationFunction, this.c_fc.forward(x))));
+  }
+}
+
+class GPT2Block extends Module {
+  ln_1: UnaryModule;
+  attn: GPT2Attention;
+  ln_2: UnaryModule;
+  mlp: GPT2MLP;
+
+  constructor(path: ParameterPath, config: GPT2Config) {
+    super();
+    this.ln_1 = norm(path.at("ln_1"), config);
+    this.attn = new GPT2Attention(path.at("attn"), config);
+    this.ln_2 = norm(path.at("ln_2"), config);
+    this.mlp = new GPT2MLP(path.at("mlp"), config);
+  }
+
+  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+    return scope(() => {
+      const h = add(x, this.attn.forward(this.ln_1.forward(x), layer, attend));
+      return add(h, this.mlp.forward(this.ln_2.forward(h)));
+    });
+  }
+}
+
+class GPT2Model extends Module {
+  wte: UnaryModule;
+  wpe: UnaryModule;
+  drop: UnaryModule;
+  h: ModuleList<GPT2Block>;
+  ln_f: UnaryModule;
+
+  constructor(config: GPT2Config, source: ParameterSource) {
+    super();
+    const path = new ParameterPath(source, "transformer");
+    this.wte = path.embedding("wte", config.vocabSize, config.nEmbd);
+    this.wpe = path.embedding("wpe", config.nPositions, config.nEmbd);
+    this.drop = new Dropout(config.embdPdrop);
+    const indices = Array.from({ length: config.nLayer }, (_, i) => i);
+    this.h = new ModuleList(indices.map((i) => new GPT2Block(path.at(`h.${i}`), config)));
+    this.ln_f = norm(path.at("ln_f"), config);
+  }
+
+  forward(inputs: ModelInputs): Tensor {
+    return scope(() => {
+      const { inputIds, cache } = inputs;
+      const T = inputIds.shape[1];
+      const start = cache?.length ?? 0;
+      const positions = inputs.positionIds ?? arange(start, start + T);
+      let x = this.drop.forward(add(this.wte.forward(inputIds), this.wpe.forward(positions)));
+      const attend = causalAttention(inputs);
+      let layer = 0;
+      for (const block of this.h) x = block.forward(x, layer++, attend);
+      cache?.advance(T);
+      return this.ln_f.forward(x);
+    });
+  }
+}
+
+/** GPT-2 with a language-model head, as transformers' GPT2LMHeadModel. Radford et al. 2019. */
+export class GPT2LMHeadModel extends CausalLM {
+  readonly config: GPT2Config;
+  transformer: GPT2Model;
+  lm_head: UnaryModule;
+
+  constructor(config: GPT2Config, source: ParameterSource) {
+    super();
+    this.config = config;
+    this.transformer = new GPT2Model(config, source);
+    const { vocabSize, nEmbd, tieWordEmbeddings } = config;
+    const tied = (this.transformer.wte as Embedding).weight;
+    this.lm_head = new Linear(tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, nEmbd], { std: 0.02 }));
+  }
+
+  hidden(inputs: ModelInputs): Tensor {
+    return this.transformer.forward(inputs);
+  }
+
+  createCache(batch: number, capacity: number): KVCache {
+    const { nLayer, nHead, nEmbd } = this.config;
+    return new KVCache({ layers: nLayer, batch, capacity, keyValueHeads: nHead, headDim: nEmbd / nHead });
+  }
+
+  get head(): UnaryModule {
+    return this.lm_head;
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  get maxPositions(): number {
+    return this.config.nPositions;
+  }
+}

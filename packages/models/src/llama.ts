@@ -1,0 +1,159 @@
+import { add, mul, reshape, scope, swiglu, type Tensor } from "@lowrank/core";
+import { type Embedding, KVCache, Linear, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
+import { activate } from "./activation.ts";
+import { type Attend, causalAttention } from "./attend.ts";
+import { CausalLM, type ModelInputs } from "./causalLM.ts";
+import type { Activation } from "./config/activation.ts";
+import type { LlamaConfig } from "./config/llamaConfig.ts";
+import { ParameterPath, type ParameterSource } from "./parameters.ts";
+import { RotaryEmbedding } from "./rope.ts";
+
+// B batch, T tokens, D hidden size, H heads, d head size.
+
+function norm(path: ParameterPath, { hiddenSize, rmsNormEps }: LlamaConfig): RMSNorm {
+  return new RMSNorm(path.parameter("weight", [hiddenSize], { value: 1 }), rmsNormEps);
+}
+
+type Rotate = (x: Tensor) => Tensor;
+
+class LlamaAttention extends Module {
+  q_proj: UnaryModule;
+  k_proj: UnaryModule;
+  v_proj: UnaryModule;
+  o_proj: UnaryModule;
+  readonly #headDim: number;
+
+  constructor(path: ParameterPath, config: LlamaConfig) {
+    super();
+    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim, attentionBias } = config;
+    this.q_proj = path.linear("q_proj", hiddenSize, numAttentionHeads * headDim, attentionBias);
+    this.k_proj = path.linear("k_proj", hiddenSize, numKeyValueHeads * headDim, attentionBias);
+    this.v_proj = path.linear("v_proj", hiddenSize, numKeyValueHeads * headDim, attentionBias);
+    this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, attentionBias);
+    this.#headDim = headDim;
+  }
+
+  forward(x: Tensor, layer: number, rotate: Rotate, attend: Attend): Tensor {
+    const [B, T] = x.shape;
+    const heads = (y: Tensor) => reshape(y, [B, T, -1, this.#headDim]);
+    const q = rotate(heads(this.q_proj.forward(x)));
+    const k = rotate(heads(this.k_proj.forward(x)));
+    const v = heads(this.v_proj.forward(x));
+    const out = attend(layer, q, k, v, this.#headDim ** -0.5);
+    return this.o_proj.forward(reshape(out, [B, T, -1]));
+  }
+}
+
+class LlamaMLP extends Module {
+  gate_proj: UnaryModule;
+  up_proj: UnaryModule;
+  down_proj: UnaryModule;
+  readonly #activation: Activation;
+
+  constructor(path: ParameterPath, config: LlamaConfig) {
+    super();
+    const { hiddenSize, intermediateSize, mlpBias, hiddenAct } = config;
+    this.#activation = hiddenAct;
+    this.gate_proj = path.linear("gate_proj", hiddenSize, intermediateSize, mlpBias);
+    this.up_proj = path.linear("up_proj", hiddenSize, intermediateSize, mlpBias);
+    this.down_proj = path.linear("down_proj", intermediateSize, hiddenSize, mlpBias);
+  }
+
+  forward(x: Tensor): Tensor {
+    const gate = this.gate_proj.forward(x);
+    const up = this.up_proj.forward(x);
+    const gated = this.#activation === "silu" ? swiglu(gate, up) : mul(activate(this.#activation, gate), up);
+    return this.down_proj.forward(gated);
+  }
+}
+
+class LlamaDecoderLayer extends Module {
+  self_attn: LlamaAttention;
+  mlp: LlamaMLP;
+  input_layernorm: UnaryModule;
+  post_attention_layernorm: UnaryModule;
+
+  constructor(path: ParameterPath, config: LlamaConfig) {
+    super();
+    this.self_attn = new LlamaAttention(path.at("self_attn"), config);
+    this.mlp = new LlamaMLP(path.at("mlp"), config);
+    this.input_layernorm = norm(path.at("input_layernorm"), config);
+    this.post_attention_layernorm = norm(path.at("post_attention_layernorm"), config);
+  }
+
+  forward(x: Tensor, layer: number, rotate: Rotate, attend: Attend): Tensor {
+    return scope(() => {
+      const h = add(x, this.self_attn.forward(this.input_layernorm.forward(x), layer, rotate, attend));
+      return add(h, this.mlp.forward(this.post_attention_layernorm.forward(h)));
+    });
+  }
+}
+
+class LlamaModel extends Module {
+  embed_tokens: UnaryModule;
+  layers: ModuleList<LlamaDecoderLayer>;
+  norm: UnaryModule;
+  readonly #rotary: RotaryEmbedding;
+
+  constructor(config: LlamaConfig, source: ParameterSource) {
+    super();
+    const path = new ParameterPath(source, "model");
+    this.embed_tokens = path.embedding("embed_tokens", config.vocabSize, config.hiddenSize);
+    const indices = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
+    this.layers = new ModuleList(indices.map((i) => new LlamaDecoderLayer(path.at(`layers.${i}`), config)));
+    this.norm = norm(path.at("norm"), config);
+    this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
+  }
+
+  forward(inputs: ModelInputs): Tensor {
+    return scope(() => {
+      const { inputIds, cache, positionIds = null } = inputs;
+      const rotate = this.#rotary.at(inputIds.shape[1], cache?.length ?? 0, positionIds);
+      const attend = causalAttention(inputs);
+      let x = this.embed_tokens.forward(inputIds);
+      let layer = 0;
+      for (const block of this.layers) x = block.forward(x, layer++, rotate, attend);
+      cache?.advance(inputIds.shape[1]);
+      return this.norm.forward(x);
+    });
+  }
+}
+
+/** Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
+export class LlamaForCausalLM extends CausalLM {
+  readonly config: LlamaConfig;
+  model: LlamaModel;
+  lm_head: UnaryModule;
+
+  constructor(config: LlamaConfig, source: ParameterSource) {
+    super();
+    this.config = config;
+    this.model = new LlamaModel(config, source);
+    const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
+    const tied = (this.model.embed_tokens as Embedding).weight;
+    this.lm_head = new Linear(
+      tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, hiddenSize], { std: 0.02 }),
+    );
+  }
+
+  hidden(inputs: ModelInputs): Tensor {
+    return this.model.forward(inputs);
+  }
+
+  createCache(batch: number, capacity: number): KVCache {
+    const { numHiddenLayers, numKeyValueHeads, headDim } = this.config;
+    return new KVCache({ layers: numHiddenLayers, batch, capacity, keyValueHeads: numKeyValueHeads, headDim });
+  }
+
+  get head(): UnaryModule {
+    return this.lm_head;
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  get maxPositions(): number {
+    return this.config.maxPositionEmbeddings;
+  }
+}

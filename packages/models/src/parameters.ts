@@ -1,0 +1,51 @@
+import { full, type Generator, randn, type Shape } from "@lowrank/core";
+import { Embedding, Linear, Parameter } from "@lowrank/nn";
+
+/** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
+export type Init = { readonly std: number } | { readonly value: number };
+
+/** Gives a model under construction its parameters, by full checkpoint name. */
+export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
+
+/** Parameters drawn afresh, as transformers initialises a model without a checkpoint. */
+export function randomParameters(generator: Generator): ParameterSource {
+  return (_name, shape, init) => {
+    using data = "std" in init ? randn(shape, { generator, std: init.std }) : full(shape, init.value);
+    return new Parameter(data);
+  };
+}
+
+const normal: Init = { std: 0.02 };
+
+/** Makes parameters and common layers below one path of a model. */
+export class ParameterPath {
+  readonly #source: ParameterSource;
+  readonly #path: string;
+
+  constructor(source: ParameterSource, path: string) {
+    this.#source = source;
+    this.#path = path;
+  }
+
+  /** The path one step down. */
+  at(name: string): ParameterPath {
+    return new ParameterPath(this.#source, `${this.#path}.${name}`);
+  }
+
+  /** The parameter `name` at this path; drawn from a normal distribution of std 0.02 where none is loaded. */
+  parameter(name: string, shape: Shape, init: Init = normal): Parameter {
+    return this.#source(`${this.#path}.${name}`, shape, init);
+  }
+
+  /** A linear layer whose weight is [out, in]. */
+  linear(name: string, inFeatures: number, outFeatures: number, bias: boolean): Linear {
+    const at = this.at(name);
+    const weight = at.parameter("weight", [outFeatures, inFeatures]);
+    return new Linear(weight, bias ? at.parameter("bias", [outFeatures], { value: 0 }) : null);
+  }
+
+  /** A table of `rows` vectors. */
+  embedding(name: string, rows: number, dim: number): Embedding {
+    return new Embedding(this.at(name).parameter("weight", [rows, dim]));
+  }
+}

@@ -1,0 +1,19 @@
+import { dropout, Generator, type Tensor } from "@lowrank/core";
+import { Module } from "../module.ts";
+
+/** Zeroes entries with probability p while training and scales the rest by 1 / (1 - p) (Srivastava et al. 2014). */
+export class Dropout extends Module {
+  readonly p: number;
+  readonly generator: Generator;
+
+  /** `generator`: where the zeros come from; default: seed 0. */
+  constructor(p: number, generator: Generator = new Generator(0)) {
+    super();
+    this.p = p;
+    this.generator = generator;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.training && this.p > 0 ? dropout(x, { p: this.p, generator: this.generator }) : x;
+  }
+}

@@ -1,0 +1,98 @@
+import {
+  fromBytes,
+  type Generator,
+  type GeneratorState,
+  openSafetensors,
+  type Tensor,
+  writeSafetensors,
+} from "@lowrank/core";
+import { folderFiles, readJson, writeFolder } from "@lowrank/files";
+import type { AdamW } from "@lowrank/nn";
+import type { SamplerState } from "./batchSampler.ts";
+
+/** Where and how often a `Trainer` saves itself: `folder/checkpoint-<step>` (Node only). */
+export interface Checkpointing {
+  folder: string;
+  /** Steps between checkpoints; one is written after the last step too. */
+  every: number;
+}
+
+/** Where a run stood. */
+export interface RunState {
+  step: number;
+  sampler: SamplerState;
+}
+
+interface TrainerState extends RunState {
+  generators: GeneratorState[];
+}
+
+const files = { weights: "trainable.safetensors", optimizer: "optimizer.safetensors", state: "trainer_state.json" };
+
+async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
+  const entries = [...tensors].map(async ([name, t]) => ({
+    name,
+    dtype: t.dtype,
+    shape: t.shape,
+    bytes: await t.bytes(),
+  }));
+  return writeSafetensors(await Promise.all(entries), { format: "pt" });
+}
+
+/** Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and dropout stood. */
+export async function writeCheckpoint(
+  { folder }: Checkpointing,
+  run: RunState,
+  parameters: ReadonlyMap<string, Tensor>,
+  optimizer: AdamW,
+  generators: readonly Generator[],
+): Promise<void> {
+  const state: TrainerState = { ...run, generators: generators.map((g) => g.state) };
+  const contents = new Map<string, Uint8Array | string>([
+    [files.weights, await pack(parameters)],
+    [files.optimizer, await pack(optimizer.stateDict())],
+    [files.state, `${JSON.stringify(state, null, 2)}\n`],
+  ]);
+  await writeFolder(`${folder}/checkpoint-${run.step}`, contents);
+}
+
+/**
+ * Reads a checkpoint folder into parameters, optimiser and generators, and tells where the run stood. Throws, with
+ * nothing changed, where it holds other tensors than the run trains.
+ */
+export async function readCheckpoint(
+  folder: string,
+  parameters: ReadonlyMap<string, Tensor>,
+  optimizer: AdamW,
+  generators: readonly Generator[],
+): Promise<RunState> {
+  const source = await folderFiles(folder);
+  const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
+  const [weights, moments] = [await open(files.weights), await open(files.optimizer)];
+  const { generators: states, ...run } = (await readJson(source, files.state)) as TrainerState;
+  for (const [name, { shape }] of parameters) {
+    const saved = weights.has(name) ? weights.info(name).shape : undefined;
+    if (saved?.join() !== shape.join()) {
+      throw new Error(
+        `${weights.label}: "${name}" is [${saved ?? "missing"}], this run trains [${shape}]; resume with the same model and adapter`,
+      );
+    }
+  }
+  if (weights.names().length !== parameters.size || states.length !== generators.length) {
+    throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
+  }
+  for (const [name, parameter] of parameters) {
+    const { bytes, shape, dtype } = await weights.read(name);
+    using saved = fromBytes(bytes, shape, dtype);
+    copyInto(parameter, saved);
+  }
+  const state = new Map<string, Tensor>();
+  for (const name of moments.names()) {
+    const { bytes, shape, dtype } = await moments.read(name);
+    state.set(name, fromBytes(bytes, shape, dtype));
+  }
+  optimizer.loadStateDict(state);
+  for (const tensor of state.values()) tensor.dispose();
+  for (const [i, generator] of generators.entries()) generator.state = states[i];
+  return run;
+}

@@ -1,0 +1,211 @@
+import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
+import { AdamW, clipGradNorm, type ScheduleName, schedule } from "@lowrank/nn";
+import { BatchSampler } from "./batchSampler.ts";
+import { type Checkpointing, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type Batch, type CollateOptions, collate } from "./collate.ts";
+import { type Evaluation, evaluate } from "./evaluate.ts";
+import { labelCount } from "./labelCount.ts";
+import { type TrainableModel, toInputs } from "./modelBatch.ts";
+import type { TokenizedExample } from "./tokenize.ts";
+
+/** How a `Trainer` trains; names and defaults follow transformers' TrainingArguments. */
+export interface TrainerOptions extends CollateOptions {
+  /** Optimiser steps; default: as many as `epochs` takes. */
+  maxSteps?: number;
+  /** Passes over the examples where `maxSteps` is not given. Default 3. */
+  epochs?: number;
+  /** Examples in a forward pass. Default 8. */
+  batchSize?: number;
+  /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
+  gradientAccumulationSteps?: number;
+  /** Peak learning rate of AdamW. */
+  learningRate: number;
+  /** Default "linear": down to 0 over the steps. */
+  schedule?: ScheduleName;
+  /** Steps over which the rate rises from 0. Default 0. */
+  warmupSteps?: number;
+  /** Decoupled weight decay. Default 0. */
+  weightDecay?: number;
+  /** Default [0.9, 0.999]. */
+  betas?: [number, number];
+  /** Default 1e-8. */
+  eps?: number;
+  /** The gradients' norm is scaled down to this; 0 leaves it. Default 1. */
+  maxGradNorm?: number;
+  /** Orders the examples. Default 0. */
+  seed?: number;
+  /** Draw the examples in a new order each epoch. Default true. */
+  shuffle?: boolean;
+  /** Measured before the first step, every `every` steps (default: never) and after the last. */
+  evaluation?: { examples: readonly TokenizedExample[]; every?: number };
+  checkpoints?: Checkpointing;
+  onStep?: (report: StepReport) => void;
+  onEvaluation?: (step: number, evaluation: Evaluation) => void;
+  /** Stops after the running step; `train` then returns what there is. */
+  signal?: AbortSignal;
+}
+
+/** One optimiser step. */
+export interface StepReport {
+  /** Counted from 1. */
+  step: number;
+  maxSteps: number;
+  /** Mean cross-entropy over the step's labels, in nats. */
+  loss: number;
+  learningRate: number;
+  /** L2 norm of all gradients before clipping. */
+  gradNorm: number;
+  /** Tokens run, padding included. */
+  tokens: number;
+  /** Wall time of the step. */
+  seconds: number;
+}
+
+/** What `train` did. */
+export interface TrainingResult {
+  /** Steps done in all, those before a resumption included. */
+  steps: number;
+  /** Mean loss of each step of this run. */
+  losses: number[];
+  /** Tokens run in this run, padding included, and the wall time of its steps. */
+  tokens: number;
+  seconds: number;
+  /** Examples that were cut to `maxLength`. */
+  truncatedExamples: number;
+  evaluations: { step: number; evaluation: Evaluation }[];
+}
+
+/** Trains the parameters of a model that require gradients, with AdamW. */
+export class Trainer {
+  readonly model: TrainableModel;
+  readonly examples: readonly TokenizedExample[];
+  readonly maxSteps: number;
+  readonly #options: TrainerOptions;
+  readonly #parameters: Map<string, Tensor>;
+  readonly #optimizer: AdamW;
+  readonly #sampler: BatchSampler;
+  readonly #factor: (step: number) => number;
+  #step = 0;
+
+  /** Throws where there are no examples, or nothing that trains. */
+  constructor(model: TrainableModel, examples: readonly TokenizedExample[], options: TrainerOptions) {
+    const { batchSize = 8, gradientAccumulationSteps: accumulation = 1, seed = 0, epochs = 3 } = options;
+    this.model = model;
+    this.examples = examples;
+    this.#options = options;
+    this.#parameters = new Map([...model.namedParameters()].filter(([, p]) => p.requiresGrad));
+    if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
+    if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
+    const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
+    this.#sampler = new BatchSampler(examples.length, { batchSize: Math.min(batchSize, examples.length), shuffle });
+    this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
+    const { learningRate: lr, betas, eps, weightDecay = 0 } = options;
+    this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
+    this.#factor = schedule(options.schedule ?? "linear", {
+      warmupSteps: options.warmupSteps ?? 0,
+      totalSteps: this.maxSteps,
+    });
+  }
+
+  /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
+  async resume(folder: string): Promise<void> {
+    const state = await readCheckpoint(folder, this.#parameters, this.#optimizer, this.#generators());
+    this.#sampler.state = state.sampler;
+    this.#step = state.step;
+  }
+
+  async train(): Promise<TrainingResult> {
+    const result: TrainingResult = {
+      steps: this.#step,
+      losses: [],
+      tokens: 0,
+      seconds: 0,
+      truncatedExamples: 0,
+      evaluations: [],
+    };
+    const { onStep, signal, checkpoints, evaluation } = this.#options;
+    if (this.#step === 0) await this.#evaluate(result);
+    while (this.#step < this.maxSteps && !signal?.aborted) {
+      const report = await this.#trainStep(result);
+      onStep?.(report);
+      const last = this.#step === this.maxSteps;
+      if (last || (evaluation?.every && this.#step % evaluation.every === 0)) await this.#evaluate(result);
+      if (checkpoints && (last || this.#step % checkpoints.every === 0)) {
+        const state = { step: this.#step, sampler: this.#sampler.state };
+        await writeCheckpoint(checkpoints, state, this.#parameters, this.#optimizer, this.#generators());
+      }
+    }
+    this.model.eval();
+    return result;
+  }
+
+  async #trainStep(result: TrainingResult): Promise<StepReport> {
+    const { gradientAccumulationSteps = 1, maxGradNorm = 1 } = this.#options;
+    const start = performance.now();
+    const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
+    const labels = batches.map(labelCount);
+    const total = labels.reduce((a, b) => a + b, 0);
+    if (total === 0)
+      throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
+    this.model.train();
+    let loss = 0;
+    for (const [i, batch] of batches.entries())
+      if (labels[i] > 0) loss += await this.#accumulate(batch, labels[i] / total);
+    if (!Number.isFinite(loss)) {
+      throw new Error(
+        `Trainer: the loss of step ${this.#step + 1} is ${loss}; lower learningRate (${this.#options.learningRate})`,
+      );
+    }
+    const gradNorm = clipGradNorm(
+      [...this.#parameters.values()],
+      maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY,
+    );
+    const learningRate = this.#options.learningRate * this.#factor(this.#step);
+    this.#optimizer.lr = learningRate;
+    this.#optimizer.step();
+    this.#optimizer.zeroGrad();
+    this.#step++;
+    const tokens = batches.reduce((sum, b) => sum + b.batchSize * b.length, 0);
+    const seconds = (performance.now() - start) / 1000;
+    result.steps = this.#step;
+    result.losses.push(loss);
+    result.tokens += tokens;
+    result.seconds += seconds;
+    result.truncatedExamples += batches.reduce((sum, b) => sum + b.truncatedExamples, 0);
+    return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
+  }
+
+  /** Adds one batch's share of the gradients; gives its share of the loss. */
+  async #accumulate(batch: Batch, share: number): Promise<number> {
+    using loss = scope(() => {
+      const value = this.model.loss(toInputs(batch));
+      backward(value, tensor(share));
+      return value.detach();
+    });
+    return share * (await loss.item());
+  }
+
+  #nextBatch(): Batch {
+    return collate(
+      Array.from(this.#sampler.next(), (i) => this.examples[i]),
+      this.#options,
+    );
+  }
+
+  async #evaluate(result: TrainingResult): Promise<void> {
+    const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
+    if (!wanted) return;
+    const evaluation = await evaluate(this.model, wanted.examples, { ...this.#options, batchSize });
+    result.evaluations.push({ step: this.#step, evaluation });
+    onEvaluation?.(this.#step, evaluation);
+  }
+
+  /** The sources of randomness inside the model (dropout), in the order of its modules. */
+  #generators(): Generator[] {
+    const found = new Set<Generator>();
+    for (const [, module] of this.model.namedModules()) {
+      if ("generator" in module && module.generator instanceof Generator) found.add(module.generator);
+    }
+    return [...found];
+  }
+}

@@ -1,0 +1,60 @@
+/** One comparison of a golden run; `error` says how it failed, `skipped` why it was not made. */
+export interface Check {
+  name: string;
+  error?: string;
+  skipped?: string;
+}
+
+type Numbers = ArrayLike<number>;
+
+function worst(actual: Numbers, expected: Numbers): { difference: number; at: number; largest: number } {
+  let difference = 0;
+  let at = 0;
+  let largest = 0;
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]));
+    const d = Math.abs(actual[i] - expected[i]);
+    if (d > difference || Number.isNaN(d)) [difference, at] = [Number.isNaN(d) ? Number.POSITIVE_INFINITY : d, i];
+  }
+  return { difference, at, largest };
+}
+
+function verdict(name: string, actual: Numbers, expected: Numbers, limitOf: (largest: number) => number): Check {
+  if (actual.length !== expected.length) {
+    return { name, error: `${actual.length} numbers instead of ${expected.length}` };
+  }
+  const { difference, at, largest } = worst(actual, expected);
+  const limit = limitOf(largest);
+  if (difference <= limit) return { name };
+  const sizes = `off by ${difference.toExponential(2)}, allowed ${limit.toExponential(2)}`;
+  return { name, error: `${sizes}: [${at}] is ${actual[at]} instead of ${expected[at]}` };
+}
+
+/** Each number within `tolerance` of the expected one. */
+export function within(name: string, actual: Numbers, expected: Numbers, tolerance: number): Check {
+  return verdict(name, actual, expected, () => tolerance);
+}
+
+/** Each number within `tolerance` times the tensor's largest entry, or within `floor` where that is larger. */
+export function withinOfLargest(name: string, actual: Numbers, expected: Numbers, tolerance: number, floor = 0): Check {
+  return verdict(name, actual, expected, (largest) => Math.max(tolerance * largest, floor));
+}
+
+/** Each number within `tolerance` of the expected one, relative to that number. */
+export function withinEach(name: string, actual: Numbers, expected: Numbers, tolerance: number): Check {
+  const ratios = Array.from(expected, (e, i) => actual[i] / e);
+  const check = verdict(
+    name,
+    ratios,
+    ratios.map(() => 1),
+    () => tolerance,
+  );
+  return check.error
+    ? { name, error: `${check.error} (ratios of ${Array.from(actual)} and ${Array.from(expected)})` }
+    : check;
+}
+
+/** The same values. */
+export function equal(name: string, actual: Numbers, expected: Numbers): Check {
+  return within(name, actual, expected, 0);
+}

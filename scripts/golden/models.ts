@@ -1,0 +1,134 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { backward, scope, type Tensor, tensor } from "@lowrank/core";
+import { generate, type LabelledInputs, type LoadedModel, loadModel, parseModelConfig } from "@lowrank/models";
+import { AdamW } from "@lowrank/nn";
+import { type Check, equal, within, withinEach, withinOfLargest } from "./compare.ts";
+import { GoldenFile } from "./goldenFile.ts";
+
+/** Float32 sums in another order move logits by some 1e-6; 2e-5 leaves room for depth. */
+const logitTolerance = 2e-5;
+const gradientTolerance = 1e-4;
+const gradientFloor = 1e-6;
+const lossTolerance = 1e-5;
+
+const supported = ["llama", "gpt2"];
+
+/** The models of DIR/models: logits, loss, every gradient, greedy tokens and training losses. */
+export async function* models(dir: string): AsyncGenerator<Check> {
+  const root = join(dir, "models");
+  if (!existsSync(root)) return;
+  for (const name of readdirSync(root).sort()) {
+    const folder = join(root, name);
+    const { model_type: type, architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+    const head = String(architectures?.[0]);
+    if (!supported.includes(type) || head.endsWith("Classification")) {
+      yield { name: `models/${name}`, skipped: `${head} is not supported yet` };
+      continue;
+    }
+    for await (const check of modelChecks(folder)) yield { ...check, name: `models/${name} ${check.name}` };
+  }
+}
+
+async function* modelChecks(folder: string): AsyncGenerator<Check> {
+  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+  const loaded = await loadModel(folder);
+  const { model, config } = loaded;
+  const inputs = await labelledInputs(golden);
+
+  const v5 = join(folder, "config.v5.json");
+  if (existsSync(v5)) {
+    const other = parseModelConfig(JSON.parse(readFileSync(v5, "utf8")));
+    const same = JSON.stringify(other) === JSON.stringify(config);
+    yield {
+      name: "config.v5",
+      ...(same ? {} : { error: `reads otherwise than config.json: ${JSON.stringify(other)}` }),
+    };
+  }
+  const out = scope(() => model.forward(inputs));
+  yield within("logits", await out.logits.data(), await golden.array("logits"), logitTolerance);
+  const { labels: _, attentionMask: __, ...bare } = inputs;
+  const unmasked = scope(() => model.forward(bare));
+  yield within("logits.nomask", await unmasked.logits.data(), await golden.array("logits.nomask"), logitTolerance);
+  yield* lossAndGradients(golden, model, inputs, new Map(model.namedParameters()), "loss");
+  yield await greedy(golden, loaded);
+  yield await adamwLosses(golden, model, inputs, { lr: 1e-3, weightDecay: 0.01 });
+}
+
+/** The batch that a golden file holds. */
+export async function labelledInputs(golden: GoldenFile): Promise<LabelledInputs> {
+  const [inputIds, attentionMask, labels] = await Promise.all(
+    ["input_ids", "attention_mask", "labels"].map((name) => golden.tensor(name)),
+  );
+  return { inputIds, attentionMask: attentionMask.to("bool"), labels };
+}
+
+/** Something with a loss: a model, adapted or not. */
+export interface WithLoss {
+  loss(inputs: LabelledInputs): Tensor;
+  parameters(): Iterable<Tensor>;
+}
+
+/** The loss, and the gradient of every tensor that the golden file names. */
+export async function* lossAndGradients(
+  golden: GoldenFile,
+  model: WithLoss,
+  inputs: LabelledInputs,
+  parameters: ReadonlyMap<string, Tensor>,
+  lossName: string,
+): AsyncGenerator<Check> {
+  const loss = scope(() => {
+    const value = model.loss(inputs);
+    backward(value);
+    return value.detach();
+  });
+  yield withinEach(lossName, await loss.data(), await golden.array("loss"), lossTolerance);
+  for (const name of golden.names("grad.")) {
+    const grad = parameters.get(name.slice("grad.".length))?.grad;
+    if (!grad) yield { name, error: "no gradient arrived" };
+    else yield withinOfLargest(name, await grad.data(), await golden.array(name), gradientTolerance, gradientFloor);
+  }
+  for (const parameter of model.parameters()) {
+    parameter.grad?.dispose();
+    parameter.grad = null;
+  }
+}
+
+/** Twelve tokens after the first four of each row; transformers fills up with the padding id after EOS. */
+async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promise<Check> {
+  const expected = await golden.array("greedy");
+  const ids = await golden.array("input_ids");
+  const rows = [0, 1];
+  const prompts = rows.map((row) => Array.from(ids.slice((row * ids.length) / 2, (row * ids.length) / 2 + 4)));
+  const maxNewTokens = expected.length / rows.length;
+  const tokens = await generate(model, prompts, { maxNewTokens, eosTokenIds: config.eosTokenIds });
+  const padded = tokens.flatMap((row) => [
+    ...row,
+    ...new Array<number>(maxNewTokens - row.length).fill(config.padTokenId ?? 0),
+  ]);
+  return equal("greedy", padded, expected);
+}
+
+/** The losses of AdamW steps over all that trains. */
+export async function adamwLosses(
+  golden: GoldenFile,
+  model: WithLoss,
+  inputs: LabelledInputs,
+  options: { lr: number; weightDecay: number },
+): Promise<Check> {
+  const expected = await golden.array("adamw_losses");
+  const trained = [...model.parameters()].filter((p) => p.requiresGrad);
+  const optimizer = new AdamW(trained, options);
+  const losses: number[] = [];
+  while (losses.length < expected.length) {
+    using loss = scope(() => {
+      const value = model.loss(inputs);
+      backward(value, tensor(1));
+      return value.detach();
+    });
+    losses.push(await loss.item());
+    optimizer.step();
+    optimizer.zeroGrad();
+  }
+  return withinEach("adamw_losses", losses, expected, lossTolerance);
+}
