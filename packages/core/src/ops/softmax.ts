@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape, normalizeDim, type Shape, sameShape, sizeOf } from "../shape.ts";
+import { formatShape, normalizeDim, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { alongDim, withSize } from "./alongDim.ts";
 import { exp } from "./exp.ts";

@@ -1,0 +1,33 @@
+import { adagradStep, type Tensor } from "@lowrank/core";
+import { Optimizer, type Params } from "./optimizer.ts";
+
+/** Settings of `Adagrad`. */
+export interface AdagradOptions {
+  lr: number;
+  /** The rate of step t is lr / (1 + (t - 1) lrDecay). */
+  lrDecay: number;
+  weightDecay: number;
+  eps: number;
+}
+
+/** Adagrad, as `torch.optim.Adagrad`. Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html */
+export class Adagrad extends Optimizer<AdagradOptions> {
+  /** Defaults: lr 0.01, no decay, eps 1e-10. */
+  constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
+    super(params, { lr: 0.01, lrDecay: 0, weightDecay: 0, eps: 1e-10, ...options });
+  }
+
+  protected override stateNames(): readonly string[] {
+    return ["sum"];
+  }
+
+  protected override update(
+    param: Tensor,
+    grad: Tensor,
+    { sum }: Record<string, Tensor>,
+    step: number,
+    { lr, lrDecay, weightDecay, eps }: AdagradOptions,
+  ): void {
+    adagradStep(param, grad, sum, { lr: lr / (1 + (step - 1) * lrDecay), weightDecay, eps });
+  }
+}

@@ -1,0 +1,40 @@
+import { adamStep, type Tensor } from "@lowrank/core";
+import { Optimizer, type Params } from "./optimizer.ts";
+
+/** Settings of `Adam` and `AdamW`. */
+export interface AdamOptions {
+  lr: number;
+  betas: readonly [number, number];
+  eps: number;
+  weightDecay: number;
+}
+
+/** Adam, as `torch.optim.Adam`: weight decay is added to the gradient. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980 */
+export class Adam extends Optimizer<AdamOptions> {
+  /** Whether weight decay shrinks the parameter itself. */
+  protected readonly decoupled: boolean = false;
+
+  /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */
+  constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, ...options });
+    for (const { betas } of this.groups) {
+      if (!betas.every((beta) => beta >= 0 && beta < 1)) {
+        throw new Error(`Adam: betas are ${betas}; both must be at least 0 and below 1`);
+      }
+    }
+  }
+
+  protected override stateNames(): readonly string[] {
+    return ["expAvg", "expAvgSq"];
+  }
+
+  protected override update(
+    param: Tensor,
+    grad: Tensor,
+    { expAvg, expAvgSq }: Record<string, Tensor>,
+    step: number,
+    { lr, betas: [beta1, beta2], eps, weightDecay }: AdamOptions,
+  ): void {
+    adamStep(param, grad, expAvg, expAvgSq, { lr, beta1, beta2, eps, weightDecay, step, decoupled: this.decoupled });
+  }
+}

@@ -1,0 +1,114 @@
+import { add, backward, init, keep, memory, reference, scope, square, sum, tensor } from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import * as schedules from "../schedules.ts";
+import { AdamW } from "./adamW.ts";
+import { clipGradNorm } from "./clipGradNorm.ts";
+import { SGD } from "./sgd.ts";
+
+beforeAll(() => init(reference()));
+
+const loss = (x: ReturnType<typeof tensor>) => sum(square(add(x, -3)));
+
+describe("optimizers", () => {
+  it("train inside a scope without losing their state or growing memory", () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    using optimizer = new AdamW([x], { lr: 0.1 });
+    const step = () =>
+      scope(() => {
+        backward(loss(x));
+        optimizer.step();
+        optimizer.zeroGrad();
+      });
+    step();
+    const { buffers } = memory();
+    for (let i = 0; i < 300; i++) step();
+    expect(memory().buffers).toBe(buffers);
+    for (const value of x.dataSync()) expect(value).toBeCloseTo(3, 1);
+  });
+
+  it("go on from a saved state as if nothing had happened", () => {
+    const train = (
+      steps: number,
+      x = tensor([1, -2], { requiresGrad: true }),
+      optimizer = new AdamW([x], { lr: 0.05 }),
+    ) => {
+      for (let i = 0; i < steps; i++) {
+        backward(loss(x));
+        optimizer.step();
+        optimizer.zeroGrad();
+      }
+      return { x, optimizer };
+    };
+    const straight = train(7).x.dataSync();
+    const half = train(3);
+    const x = tensor(half.x.dataSync() as Float32Array, { requiresGrad: true });
+    const resumed = new AdamW([x], { lr: 1 });
+    resumed.loadStateDict(half.optimizer.stateDict());
+    half.optimizer.dispose();
+    expect(resumed.lr).toBe(0.05);
+    expect(train(4, x, resumed).x.dataSync()).toEqual(straight);
+    const other = new AdamW([tensor([1, 2, 3], { requiresGrad: true })]);
+    expect(() => other.loadStateDict(resumed.stateDict())).toThrow(/state "expAvg" of parameter 0 \[3\] is missing/);
+  });
+
+  it("take settings per group and skip parameters without a gradient", () => {
+    const [a, b, c] = [1, 1, 1].map((v) => tensor([v], { requiresGrad: true }));
+    const optimizer = new SGD([{ params: [a, c], lr: 0.5 }, { params: [b] }], { lr: 0.1 });
+    for (const x of [a, b]) x.grad = keep(tensor([1]));
+    optimizer.step();
+    expect([a, b, c].map((x) => x.dataSync()[0])).toEqual([0.5, Math.fround(0.9), 1]);
+    optimizer.lr = 0.2;
+    expect(optimizer.groups.map(({ lr }) => lr)).toEqual([0.2, 0.2]);
+  });
+
+  it("refuse nothing to train, a parameter given twice and bad settings", () => {
+    const x = tensor([1], { requiresGrad: true });
+    expect(() => new SGD([])).toThrow(/no parameters/);
+    expect(() => new SGD([x, x])).toThrow(/given twice/);
+    expect(() => new SGD([x], { nesterov: true })).toThrow(/nesterov needs momentum/);
+    expect(() => new AdamW([x], { betas: [1, 0.9] })).toThrow(/betas are 1,0.9/);
+    expect(() => new AdamW([x], { lr: Number.NaN })).toThrow(/lr is NaN/);
+  });
+});
+
+describe("clipGradNorm", () => {
+  it("leaves short gradients alone and shows NaN", () => {
+    const x = tensor([3, 4], { requiresGrad: true });
+    expect(() => clipGradNorm([x], 1)).toThrow(/no parameter has a gradient/);
+    x.grad = tensor([3, 4]);
+    expect(clipGradNorm([x], 10).itemSync()).toBe(5);
+    expect([...x.grad.dataSync()]).toEqual([3, 4]);
+    x.grad = tensor([Number.NaN, 4]);
+    expect(clipGradNorm([x], 1).itemSync()).toBeNaN();
+    expect(x.grad.dataSync()[1]).toBeNaN();
+  });
+});
+
+describe("schedules", () => {
+  const options = { warmupSteps: 4, totalSteps: 20 };
+
+  it("grow over the warm-up and end where they should", () => {
+    for (const schedule of [
+      schedules.linear(options),
+      schedules.cosine(options),
+      schedules.cosineWithRestarts(options),
+    ]) {
+      expect(schedule(0)).toBe(0);
+      expect(schedule(2)).toBe(0.5);
+      expect(schedule(4)).toBe(1);
+      expect(schedule(20)).toBeCloseTo(0, 12);
+      expect(schedule(30)).toBeGreaterThanOrEqual(0);
+    }
+    expect(schedules.constant()(7)).toBe(1);
+    expect(schedules.constantWithWarmup(options)(2)).toBe(0.5);
+    expect(schedules.polynomial({ ...options, lr: 1e-3 })(20)).toBeCloseTo(1e-4, 12);
+    expect(() => schedules.polynomial({ ...options, lr: 1e-8 })).toThrow(/above lrEnd/);
+  });
+
+  it("fall with the square root of the steps", () => {
+    const schedule = schedules.inverseSqrt({ warmupSteps: 100 });
+    expect(schedule(100)).toBe(1);
+    expect(schedule(400)).toBe(0.5);
+    expect(schedules.inverseSqrt({ warmupSteps: 0 })(30_000)).toBe(0.5);
+  });
+});

@@ -1,0 +1,158 @@
+import { copyInto, formatShape, keep, noGrad, scope, type Tensor, zeros } from "@lowrank/core";
+
+/** Parameters that share settings; what a group leaves out is taken from the optimiser's options. */
+export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
+
+/** What an optimiser trains: parameters, or groups of them with settings of their own. */
+export type Params<O> = Iterable<Tensor> | Iterable<ParamGroup<O>>;
+
+/** What an optimiser remembers: tensors by parameter (in the order of the groups) and name, and plain settings. */
+export interface OptimizerState<O> {
+  /** Settings of each group, and how many parameters it holds. */
+  groups: (O & { count: number })[];
+  /** Steps taken and state tensors of each parameter that was stepped, by its position. */
+  state: Map<number, { step: number; tensors: Record<string, Tensor> }>;
+}
+
+/** One parameter's memory between steps. */
+interface Memory {
+  step: number;
+  tensors: Record<string, Tensor>;
+}
+
+function copyOf(source: Tensor): Tensor {
+  const copy = keep(zeros(source.shape, { backend: source.storage.backend }));
+  copyInto(copy, source);
+  return copy;
+}
+
+/** Updates parameters from their `.grad`. Parameters without one are skipped, as in PyTorch. */
+export abstract class Optimizer<O extends { lr: number }> implements Disposable {
+  /** Settings may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
+  readonly groups: (O & { params: Tensor[] })[];
+  readonly #memory = new Map<Tensor, Memory>();
+
+  constructor(params: Params<O>, options: O) {
+    const items = [...(params as Iterable<Tensor | ParamGroup<O>>)];
+    const grouped = items.length > 0 && "params" in items[0];
+    const groups = grouped ? (items as ParamGroup<O>[]) : [{ params: items } as unknown as ParamGroup<O>];
+    this.groups = groups.map((group) => ({ ...options, ...group, params: [...group.params] }));
+    const seen = new Set<Tensor>();
+    for (const param of this.parameters()) {
+      if (seen.has(param)) throw new Error(`optimizer: a parameter ${formatShape(param.shape)} is given twice`);
+      seen.add(param);
+    }
+    if (seen.size === 0) throw new Error("optimizer: it was given no parameters; does anything require gradients?");
+    for (const group of this.groups) {
+      if (!(group.lr >= 0)) throw new Error(`optimizer: lr is ${group.lr}; it must be at least 0`);
+    }
+  }
+
+  /** The learning rate of the first group; setting it sets that of all groups. */
+  get lr(): number {
+    return this.groups[0].lr;
+  }
+
+  set lr(lr: number) {
+    for (const group of this.groups) group.lr = lr;
+  }
+
+  /** Names of the state tensors one parameter needs; each starts at zero in the parameter's shape. */
+  protected abstract stateNames(group: O): readonly string[];
+
+  /** Updates one parameter in place. `step` counts from 1. */
+  protected abstract update(param: Tensor, grad: Tensor, state: Record<string, Tensor>, step: number, group: O): void;
+
+  /** Applies the gradients. */
+  step(): void {
+    noGrad(() =>
+      scope(() => {
+        for (const group of this.groups) {
+          for (const param of group.params) {
+            if (!param.grad) continue;
+            const memory = this.#memoryOf(param, group);
+            memory.step++;
+            this.update(param, param.grad, memory.tensors, memory.step, group);
+          }
+        }
+      }),
+    );
+  }
+
+  /** Frees all gradients. */
+  zeroGrad(): void {
+    for (const param of this.parameters()) {
+      param.grad?.dispose();
+      param.grad = null;
+    }
+  }
+
+  /** Settings and state for a checkpoint; the tensors are the optimiser's own, so read them before the next step. */
+  stateDict(): OptimizerState<O> {
+    const groups = this.groups.map(({ params, ...group }) => ({ ...group, count: params.length }));
+    const state: OptimizerState<O>["state"] = new Map();
+    for (const [i, param] of [...this.parameters()].entries()) {
+      const memory = this.#memory.get(param);
+      if (memory) state.set(i, { step: memory.step, tensors: { ...memory.tensors } });
+    }
+    return { groups: groups as unknown as OptimizerState<O>["groups"], state };
+  }
+
+  /** Takes over settings and a copy of the state. Throws where they are those of other parameters. */
+  loadStateDict({ groups, state }: OptimizerState<O>): void {
+    const params = [...this.parameters()];
+    const counts = this.groups.map(({ params: { length } }) => length);
+    if (groups.length !== counts.length || groups.some(({ count }, i) => count !== counts[i])) {
+      const theirs = groups.map(({ count }) => count);
+      throw new Error(`optimizer: the state is of groups of ${theirs} parameters, not of ${counts}`);
+    }
+    for (const [i, { tensors }] of state) {
+      const { shape } = params[i];
+      const names = this.stateNames(groups[this.#groupOf(i)]);
+      for (const name of names) {
+        if (formatShape(tensors[name]?.shape ?? [-1]) !== formatShape(shape)) {
+          throw new Error(`optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing or misshapen`);
+        }
+      }
+    }
+    this.dispose();
+    for (const [i, { count: _, ...settings }] of groups.entries()) Object.assign(this.groups[i], settings);
+    for (const [i, { step, tensors }] of state) {
+      const names = this.stateNames(this.groups[this.#groupOf(i)]);
+      this.#memory.set(params[i], { step, tensors: Object.fromEntries(names.map((n) => [n, copyOf(tensors[n])])) });
+    }
+  }
+
+  /** Frees the state tensors. */
+  dispose(): void {
+    for (const { tensors } of this.#memory.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
+    this.#memory.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** All parameters, group by group. */
+  *parameters(): Iterable<Tensor> {
+    for (const { params } of this.groups) yield* params;
+  }
+
+  #groupOf(index: number): number {
+    let end = 0;
+    return this.groups.findIndex(({ params }) => {
+      end += params.length;
+      return index < end;
+    });
+  }
+
+  #memoryOf(param: Tensor, group: O): Memory {
+    let memory = this.#memory.get(param);
+    if (!memory) {
+      const make = () => keep(zeros(param.shape, { backend: param.storage.backend }));
+      memory = { step: 0, tensors: Object.fromEntries(this.stateNames(group).map((name) => [name, make()])) };
+      this.#memory.set(param, memory);
+    }
+    return memory;
+  }
+}

@@ -1,0 +1,34 @@
+import { rmspropStep, type Tensor } from "@lowrank/core";
+import { Optimizer, type Params } from "./optimizer.ts";
+
+/** Settings of `RMSprop`. */
+export interface RMSpropOptions {
+  lr: number;
+  alpha: number;
+  eps: number;
+  weightDecay: number;
+  momentum: number;
+}
+
+/** RMSprop, as `torch.optim.RMSprop` without centring. */
+export class RMSprop extends Optimizer<RMSpropOptions> {
+  /** Defaults: lr 0.01, alpha 0.99, eps 1e-8, no momentum, no weight decay. */
+  constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
+    super(params, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, ...options });
+  }
+
+  protected override stateNames({ momentum }: RMSpropOptions): readonly string[] {
+    return momentum > 0 ? ["squareAvg", "momentumBuffer"] : ["squareAvg"];
+  }
+
+  protected override update(
+    param: Tensor,
+    grad: Tensor,
+    { squareAvg, momentumBuffer }: Record<string, Tensor>,
+    _step: number,
+    settings: RMSpropOptions,
+  ): void {
+    if (momentumBuffer) rmspropStep(param, grad, squareAvg, momentumBuffer, settings);
+    else rmspropStep(param, grad, squareAvg, settings);
+  }
+}

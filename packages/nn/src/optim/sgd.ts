@@ -1,0 +1,40 @@
+import { sgdStep, type Tensor } from "@lowrank/core";
+import { Optimizer, type Params } from "./optimizer.ts";
+
+/** Settings of `SGD`. */
+export interface SGDOptions {
+  lr: number;
+  momentum: number;
+  dampening: number;
+  weightDecay: number;
+  nesterov: boolean;
+}
+
+/** Stochastic gradient descent with momentum, as `torch.optim.SGD`. */
+export class SGD extends Optimizer<SGDOptions> {
+  /** Defaults: lr 1e-3, no momentum, no weight decay. */
+  constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> = {}) {
+    super(params, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, ...options });
+    for (const { nesterov, momentum, dampening } of this.groups) {
+      if (nesterov && !(momentum > 0 && dampening === 0)) {
+        throw new Error(`SGD: nesterov needs momentum > 0 (is ${momentum}) and dampening 0 (is ${dampening})`);
+      }
+    }
+  }
+
+  protected override stateNames({ momentum }: SGDOptions): readonly string[] {
+    return momentum > 0 ? ["momentumBuffer"] : [];
+  }
+
+  protected override update(
+    param: Tensor,
+    grad: Tensor,
+    { momentumBuffer }: Record<string, Tensor>,
+    step: number,
+    { lr, momentum, dampening, weightDecay, nesterov }: SGDOptions,
+  ): void {
+    const settings = { lr, momentum, dampening, weightDecay, nesterov, first: step === 1 };
+    if (momentumBuffer) sgdStep(param, grad, momentumBuffer, settings);
+    else sgdStep(param, grad, settings);
+  }
+}

@@ -1,0 +1,72 @@
+// Learning-rate schedules, named as those of transformers' get_scheduler.
+
+/** The factor of the learning rate at a step, counted from 0. */
+export type Schedule = (step: number) => number;
+
+/** Settings common to schedules that warm up. */
+export interface WarmupOptions {
+  /** Steps of linear growth from 0. */
+  warmupSteps: number;
+}
+
+/** Settings of schedules that end. */
+export interface DecayOptions extends WarmupOptions {
+  totalSteps: number;
+}
+
+/** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
+function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
+  return (step) =>
+    step < warmupSteps
+      ? step / Math.max(1, warmupSteps)
+      : rest((step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+}
+
+/** Always 1. */
+export function constant(): Schedule {
+  return () => 1;
+}
+
+/** Warm-up, then 1. */
+export function constantWithWarmup({ warmupSteps }: WarmupOptions): Schedule {
+  return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
+}
+
+/** Warm-up, then a straight line to 0. */
+export function linear(options: DecayOptions): Schedule {
+  return warmThen(options, (progress) => Math.max(0, 1 - progress));
+}
+
+/** Warm-up, then `cycles` (default half of one) of a cosine from 1. */
+export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
+  const { cycles = 0.5 } = options;
+  return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
+}
+
+/** Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983 */
+export function cosineWithRestarts(options: DecayOptions & { cycles?: number }): Schedule {
+  const { cycles = 1 } = options;
+  return warmThen(options, (progress) =>
+    progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1)))),
+  );
+}
+
+/**
+ * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power` (default 1). `lr` is the
+ * optimiser's own rate, which the factor multiplies.
+ */
+export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number; power?: number }): Schedule {
+  const { lr, lrEnd = 1e-7, power = 1 } = options;
+  if (!(lr > lrEnd)) throw new Error(`polynomial: lr ${lr} must be above lrEnd ${lrEnd}`);
+  const end = lrEnd / lr;
+  return warmThen(options, (progress) => (progress > 1 ? end : end + (1 - end) * (1 - progress) ** power));
+}
+
+/** Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the warm-up, or 10,000 without one). */
+export function inverseSqrt({
+  warmupSteps,
+  timescale = warmupSteps || 10_000,
+}: WarmupOptions & { timescale?: number }): Schedule {
+  const shift = timescale - warmupSteps;
+  return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1 / Math.sqrt((step + shift) / timescale));
+}
