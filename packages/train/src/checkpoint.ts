@@ -1,13 +1,15 @@
 import {
+  copyInto,
   fromBytes,
   type Generator,
   type GeneratorState,
   openSafetensors,
+  type SafetensorsFile,
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
 import { folderFiles, readJson, writeFolder } from "@lowrank/files";
-import type { AdamW } from "@lowrank/nn";
+import type { AdamOptions, AdamW, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
 
 /** Where and how often a `Trainer` saves itself: `folder/checkpoint-<step>` (Node only). */
@@ -25,6 +27,8 @@ export interface RunState {
 
 interface TrainerState extends RunState {
   generators: GeneratorState[];
+  /** The optimiser's settings, and the steps of each parameter by its position. */
+  optimizer: { groups: OptimizerState<AdamOptions>["groups"]; steps: [parameter: number, step: number][] };
 }
 
 const files = { weights: "trainable.safetensors", optimizer: "optimizer.safetensors", state: "trainer_state.json" };
@@ -47,10 +51,15 @@ export async function writeCheckpoint(
   optimizer: AdamW,
   generators: readonly Generator[],
 ): Promise<void> {
-  const state: TrainerState = { ...run, generators: generators.map((g) => g.state) };
+  const { groups, state: moments } = optimizer.stateDict();
+  const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
+  const state: TrainerState = { ...run, generators: generators.map((g) => g.state), optimizer: { groups, steps } };
+  const momentTensors = [...moments].flatMap(([i, { tensors }]) =>
+    Object.entries(tensors).map(([name, tensor]): [string, Tensor] => [`${i}.${name}`, tensor]),
+  );
   const contents = new Map<string, Uint8Array | string>([
     [files.weights, await pack(parameters)],
-    [files.optimizer, await pack(optimizer.stateDict())],
+    [files.optimizer, await pack(new Map(momentTensors))],
     [files.state, `${JSON.stringify(state, null, 2)}\n`],
   ]);
   await writeFolder(`${folder}/checkpoint-${run.step}`, contents);
@@ -69,7 +78,7 @@ export async function readCheckpoint(
   const source = await folderFiles(folder);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
   const [weights, moments] = [await open(files.weights), await open(files.optimizer)];
-  const { generators: states, ...run } = (await readJson(source, files.state)) as TrainerState;
+  const { generators: states, optimizer: saved, ...run } = (await readJson(source, files.state)) as TrainerState;
   for (const [name, { shape }] of parameters) {
     const saved = weights.has(name) ? weights.info(name).shape : undefined;
     if (saved?.join() !== shape.join()) {
@@ -83,16 +92,24 @@ export async function readCheckpoint(
   }
   for (const [name, parameter] of parameters) {
     const { bytes, shape, dtype } = await weights.read(name);
-    using saved = fromBytes(bytes, shape, dtype);
-    copyInto(parameter, saved);
+    using value = fromBytes(bytes, shape, dtype);
+    copyInto(parameter, value);
   }
-  const state = new Map<string, Tensor>();
-  for (const name of moments.names()) {
-    const { bytes, shape, dtype } = await moments.read(name);
-    state.set(name, fromBytes(bytes, shape, dtype));
-  }
-  optimizer.loadStateDict(state);
-  for (const tensor of state.values()) tensor.dispose();
+  optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, generator] of generators.entries()) generator.state = states[i];
   return run;
+}
+
+async function readMoments(
+  file: SafetensorsFile,
+  steps: readonly [parameter: number, step: number][],
+): Promise<OptimizerState<AdamOptions>["state"]> {
+  const state: OptimizerState<AdamOptions>["state"] = new Map(steps.map(([i, step]) => [i, { step, tensors: {} }]));
+  for (const key of file.names()) {
+    const dot = key.indexOf(".");
+    const { bytes, shape, dtype } = await file.read(key);
+    const memory = state.get(Number(key.slice(0, dot)));
+    if (memory) memory.tensors[key.slice(dot + 1)] = fromBytes(bytes, shape, dtype);
+  }
+  return state;
 }

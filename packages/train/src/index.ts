@@ -1,4 +1,5 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
+export type { Checkpointing } from "./checkpoint.ts";
 export { type Batch, type CollateOptions, collate } from "./collate.ts";
 export {
   type ChatExample,
@@ -9,6 +10,9 @@ export {
 } from "./datasets/example.ts";
 export { loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { type Evaluation, evaluate } from "./evaluate.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
+export { type TrainableModel, toInputs } from "./modelBatch.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
+export { type StepReport, Trainer, type TrainerOptions, type TrainingResult } from "./trainer.ts";

@@ -1,5 +1,5 @@
 import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
-import { AdamW, clipGradNorm, type ScheduleName, schedule } from "@lowrank/nn";
+import { AdamW, clipGradNorm, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { type Checkpointing, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Batch, type CollateOptions, collate } from "./collate.ts";
@@ -21,7 +21,7 @@ export interface TrainerOptions extends CollateOptions {
   /** Peak learning rate of AdamW. */
   learningRate: number;
   /** Default "linear": down to 0 over the steps. */
-  schedule?: ScheduleName;
+  schedule?: "constant" | "linear" | "cosine";
   /** Steps over which the rate rises from 0. Default 0. */
   warmupSteps?: number;
   /** Decoupled weight decay. Default 0. */
@@ -84,7 +84,7 @@ export class Trainer {
   readonly #parameters: Map<string, Tensor>;
   readonly #optimizer: AdamW;
   readonly #sampler: BatchSampler;
-  readonly #factor: (step: number) => number;
+  readonly #factor: Schedule;
   #step = 0;
 
   /** Throws where there are no examples, or nothing that trains. */
@@ -101,10 +101,9 @@ export class Trainer {
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
     const { learningRate: lr, betas, eps, weightDecay = 0 } = options;
     this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
-    this.#factor = schedule(options.schedule ?? "linear", {
-      warmupSteps: options.warmupSteps ?? 0,
-      totalSteps: this.maxSteps,
-    });
+    const { schedule = "linear", warmupSteps = 0 } = options;
+    const decay = { warmupSteps, totalSteps: this.maxSteps };
+    this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
@@ -156,10 +155,8 @@ export class Trainer {
         `Trainer: the loss of step ${this.#step + 1} is ${loss}; lower learningRate (${this.#options.learningRate})`,
       );
     }
-    const gradNorm = clipGradNorm(
-      [...this.#parameters.values()],
-      maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY,
-    );
+    using norm = clipGradNorm(this.#parameters.values(), maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY);
+    const gradNorm = await norm.item();
     const learningRate = this.#options.learningRate * this.#factor(this.#step);
     this.#optimizer.lr = learningRate;
     this.#optimizer.step();
