@@ -99,7 +99,7 @@ export class Trainer {
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
     this.#sampler = new BatchSampler(examples.length, { batchSize: Math.min(batchSize, examples.length), shuffle });
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
-    const { learningRate: lr, betas, eps, weightDecay = 0 } = options;
+    const { learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
     this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };

@@ -1,0 +1,43 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Generator, init, reference } from "@lowrank/core";
+import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Trainer, type TrainerOptions } from "./trainer.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "lowrank-checkpoint-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+beforeAll(async () => {
+  await init(reference());
+});
+
+/** GPT-2 with dropout, so that its random numbers must go on too. */
+const newModel = (nEmbd = 8) => {
+  const sizes = { vocab_size: 11, n_positions: 16, n_embd: nEmbd, n_layer: 1, n_head: 2 };
+  const dropout = { attn_pdrop: 0, embd_pdrop: 0.2, resid_pdrop: 0.2 };
+  const config = parseModelConfig({ model_type: "gpt2", ...sizes, ...dropout });
+  return createModel(config, randomParameters(new Generator(5)));
+};
+
+const examples = Array.from({ length: 10 }, (_, i) => {
+  const inputIds = Array.from({ length: 5 }, (_, t) => 1 + ((i * 3 + t) % 9));
+  return { inputIds, labels: inputIds };
+});
+const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: 9 };
+
+it("goes on from a checkpoint as if it had never stopped, to the last bit", async () => {
+  const whole = await new Trainer(newModel(), examples, options).train();
+  await new Trainer(newModel(), examples, { ...options, checkpoints: { folder, every: 4 } }).train();
+  expect(readdirSync(folder).sort()).toEqual(["checkpoint-4", "checkpoint-8", "checkpoint-9"]);
+  const resumed = new Trainer(newModel(), examples, options);
+  await resumed.resume(join(folder, "checkpoint-4"));
+  const rest = await resumed.train();
+  expect(rest.losses).toEqual(whole.losses.slice(4));
+});
+
+it("refuses the checkpoint of another model", async () => {
+  const other = new Trainer(newModel(12), examples, options);
+  await expect(other.resume(join(folder, "checkpoint-4"))).rejects.toThrow(/is \[11,8\], this run trains \[11,12\]/);
+});
