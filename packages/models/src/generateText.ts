@@ -9,16 +9,19 @@ export interface GenerateTextOptions extends Omit<GenerateOptions, "onToken"> {
   onText?: (piece: string) => void;
 }
 
-/** Continues a text and returns what follows it; ends at the tokenizer's EOS unless `eosTokenIds` says otherwise. */
+/**
+ * Continues a text, or the ids of one, and returns what follows it. Ends at the tokenizer's EOS unless `eosTokenIds`
+ * says otherwise.
+ */
 export async function generateText(
   model: CausalLM,
   tokenizer: Tokenizer,
-  prompt: string,
+  prompt: string | readonly number[],
   options: GenerateTextOptions = {},
 ): Promise<string> {
   const { onText, ...rest } = options;
   const eosTokenIds = options.eosTokenIds ?? (tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId]);
-  const ids = tokenizer.encode(prompt);
+  const ids = typeof prompt === "string" ? tokenizer.encode(prompt) : prompt;
   const decoder = new StreamDecoder(tokenizer, { after: ids });
   let text = "";
   const emit = (piece: string) => {

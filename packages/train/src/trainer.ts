@@ -39,9 +39,10 @@ export interface TrainerOptions extends CollateOptions {
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
   evaluation?: { examples: readonly TokenizedExample[]; every?: number };
   checkpoints?: Checkpointing;
-  onStep?: (report: StepReport) => void;
+  /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
+  onStep?: (report: StepReport) => void | Promise<void>;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
-  /** Stops after the running step; `train` then returns what there is. */
+  /** Stops after the running step, with a checkpoint where they are asked for; `train` returns what there is. */
   signal?: AbortSignal;
 }
 
@@ -126,10 +127,10 @@ export class Trainer {
     if (this.#step === 0) await this.#evaluate(result);
     while (this.#step < this.maxSteps && !signal?.aborted) {
       const report = await this.#trainStep(result);
-      onStep?.(report);
+      await onStep?.(report);
       const last = this.#step === this.maxSteps;
       if (last || (evaluation?.every && this.#step % evaluation.every === 0)) await this.#evaluate(result);
-      if (checkpoints && (last || this.#step % checkpoints.every === 0)) {
+      if (checkpoints && (last || signal?.aborted || this.#step % checkpoints.every === 0)) {
         const state = { step: this.#step, sampler: this.#sampler.state };
         await writeCheckpoint(checkpoints, state, this.#parameters, this.#optimizer, this.#generators());
       }
