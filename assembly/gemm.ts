@@ -1,5 +1,11 @@
-// Matrix products in f32, row-major: C[M,N] (+)= alpha * op(A)[M,K] * op(B)[K,N].
+// Matrix products in f32, row-major: C[m,n] (+)= alpha * op(A)[m,k] * op(B)[k,n].
+import { gemmAxpy } from "./gemmAxpy";
 import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
+import { gemmDot } from "./gemmDot";
+
+/** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
+const GATHER_COLUMNS: i32 = 4;
+const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
 let scratch: usize = 0;
 
@@ -8,14 +14,36 @@ export function scratchBytes(): i32 {
   return BLOCK_SCRATCH;
 }
 
-/** Gives this instance its scratch memory: `scratchBytes()` bytes, 16-byte aligned, shared with nobody. */
+/** Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte aligned, shared with nobody. */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
+/** Whether `few` rows times many are faster as dot products along k than as packed tiles. */
+// @ts-ignore: decorator
+@inline
+function dotIsFaster(few: i32, k: i32): bool {
+  return few == 1 ? k >= 16 : few <= 4 ? k >= 48 : few <= 16 && k >= 192;
+}
+
+function clear(c: usize, crs: usize, m: i32, n: i32): void {
+  for (; m > 0; m--) {
+    memory.fill(c, 0, <usize>n << 2);
+    c += crs;
+  }
+}
+
+/** Writes the columns of B[k,n] as n rows of k floats. */
+function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void {
+  for (let p = 0; p < k; p++) {
+    for (let j = 0; j < n; j++) store<u32>(rows + (<usize>(j * k + p) << 2), load<u32>(b + (<usize>j << 2)));
+    b += brs;
+  }
+}
+
 /**
- * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its transpose where the flag is 1:
- * A is stored [m,k], transposed [k,m]; B is stored [k,n], transposed [n,k]. Leading dimensions in elements.
+ * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its transpose where the flag is 1;
+ * so A lies as [m,k] or [k,m], B as [k,n] or [n,k]. Pointers in bytes, leading dimensions in elements.
  */
 export function gemm(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -25,13 +53,21 @@ export function gemm(
   const ars = <usize>lda << 2;
   const brs = <usize>ldb << 2;
   const crs = <usize>ldc << 2;
-  if (!accumulate) {
-    const bytes = <usize>n << 2;
-    if (ldc == n) memory.fill(c, 0, <usize>m * bytes);
-    else for (let i = 0; i < m; i++) memory.fill(c + <usize>i * crs, 0, bytes);
+  const add = accumulate != 0;
+  if (k <= 0) {
+    if (!add) clear(c, crs, m, n);
+  } else if (!transA && transB && dotIsFaster(min(m, n), k)) {
+    if (m <= n) gemmDot(a, ars, b, brs, c, crs, 4, m, n, k, alpha, add);
+    else gemmDot(b, brs, a, ars, c, 4, crs, n, m, k, alpha, add);
+  } else if (!transB && m <= 2) {
+    if (!add) clear(c, crs, m, n);
+    gemmAxpy(a, transA ? 4 : ars, transA ? ars : 4, b, brs, c, crs, m, n, k, alpha);
+  } else if (!transA && !transB && n <= GATHER_COLUMNS && k <= GATHER_FLOATS / n && dotIsFaster(n, k)) {
+    gatherColumns(b, brs, scratch, k, n);
+    gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add);
+  } else {
+    gemmBlocked(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
   }
-  if (k <= 0) return;
-  gemmBlocked(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, scratch);
 }
 
 /** `batch` products of one shape; the strides between matrices are in elements, 0 repeats the same matrix. */

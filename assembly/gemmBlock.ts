@@ -1,75 +1,88 @@
-// The blocked product: B in blocks of KC x NC, A in blocks of MC x KC, tiles of MR x 8 over both.
+// The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
 import { packA, packAT, packB, packBT } from "./gemmPack";
 import { MR, NR, tileDirect, tilePacked } from "./gemmTile";
 
 const KC: i32 = 256;
-const MC: i32 = 16 * MR;
-const NC: i32 = 1024;
+const NC: i32 = 512;
 
-const TILE_BYTES: i32 = 256;
-const A_BYTES: i32 = MC * KC * 4;
+/** Rows of A up to which B is read where it lies: packing it would not be earned back. */
+const DIRECT_B_ROWS: i32 = 2 * MR;
+/** Depth of a block of B read where it lies: its half lines must outlive one column of tiles in the cache. */
+const DIRECT_B_KC: i32 = 64;
+/** Columns below which A is read where it lies, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
+const NARROW_COLUMNS: i32 = 32;
+const NARROW_KC: i32 = 2048;
 
-/** Bytes of scratch that the blocked product needs: one C tile, a block of A, a block of B. */
-export const BLOCK_SCRATCH: i32 = TILE_BYTES + A_BYTES + KC * NC * 4;
+const ZERO_BYTES: i32 = 64;
+const TILE_BYTES: i32 = MR * NR * 4;
+const A_BYTES: i32 = MR * KC * 4;
 
-/** Below this many columns a block of A is read where it lies: packing would cost more than it saves. */
-const PACK_A_COLUMNS: i32 = 24;
+/** Bytes of scratch that the blocked product needs: zeros, one tile of C, a panel of A, a block of B. */
+export const BLOCK_SCRATCH: i32 = ((ZERO_BYTES + TILE_BYTES + A_BYTES + 63) & ~63) + KC * NC * 4;
 
-/** Adds A * B for one edge tile with fewer than 8 columns, by way of a whole tile in scratch. */
-function edgeTile(rows: i32, columns: i32, a: usize, ars: usize, aks: usize, b: usize, c: usize, crs: usize, k: i32, tile: usize): void {
+/** Computes an edge tile of fewer than 8 columns by way of a whole tile in scratch. */
+function edgeTile(
+  rows: i32, columns: i32, a: usize, ars: usize, aks: usize, b: usize, c: usize, crs: usize, k: i32,
+  tile: usize, add: bool,
+): void {
   const bytes = <usize>columns << 2;
   memory.fill(tile, 0, TILE_BYTES);
-  for (let i = 0; i < rows; i++) memory.copy(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
-  tileDirect(rows, a, ars, aks, b, 32, tile, 32, k);
+  if (add) for (let i = 0; i < rows; i++) memory.copy(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
+  tileDirect(rows, a, ars, aks, b, 32, tile, 32, tile, 32, k);
   for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
 }
 
-/** C += alpha * op(A) * op(B) for any sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. */
+/** C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. */
 export function gemmBlocked(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, alpha: f32, scratch: usize,
+  transA: bool, transB: bool, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
-  const tile = scratch;
-  const packedA = scratch + TILE_BYTES;
-  const packedB = packedA + A_BYTES;
+  const zeros = scratch;
+  const tile = zeros + ZERO_BYTES;
+  const packedA = tile + TILE_BYTES;
+  const packedB = scratch + <usize>(BLOCK_SCRATCH - KC * NC * 4);
   const ars: usize = transA ? 4 : lda;
   const aks: usize = transA ? lda : 4;
-  const pack = n >= PACK_A_COLUMNS;
-  for (let j0 = 0; j0 < n; j0 += NC) {
-    const nc = min(NC, n - j0);
-    for (let p0 = 0; p0 < k; p0 += KC) {
-      const kc = min(KC, k - p0);
-      const panelB = <usize>kc << 5;
-      const panelA = <usize>kc * <usize>(MR << 2);
-      if (transB) packBT(b + <usize>j0 * ldb + (<usize>p0 << 2), ldb, packedB, kc, nc, alpha);
-      else packB(b + <usize>p0 * ldb + (<usize>j0 << 2), ldb, packedB, kc, nc, alpha);
-      for (let i0 = 0; i0 < m; i0 += MC) {
-        const mc = min(MC, m - i0);
-        const blockA = a + <usize>i0 * ars + <usize>p0 * aks;
-        const panels = pack ? mc / MR : 0;
-        if (transA) packAT(blockA, aks, packedA, panels, kc);
-        else packA(blockA, ars, packedA, panels, kc);
-        for (let j = 0; j < nc; j += NR) {
-          const columns = nc - j;
-          const panel = packedB + <usize>(j >> 3) * panelB;
-          let ct = c + <usize>i0 * ldc + (<usize>(j0 + j) << 2);
-          let i = 0;
-          if (columns >= NR) {
-            let pa = packedA;
-            for (; i < panels * MR; i += MR) {
-              tilePacked(pa, panel, 32, ct, ldc, kc);
-              pa += panelA;
-              ct += <usize>MR * ldc;
-            }
-          }
-          for (; i < mc; i += MR) {
-            const rows = min(MR, mc - i);
-            const at = blockA + <usize>i * ars;
-            if (columns >= NR) tileDirect(rows, at, ars, aks, panel, 32, ct, ldc, kc);
-            else edgeTile(rows, columns, at, ars, aks, panel, ct, ldc, kc, tile);
-            ct += <usize>MR * ldc;
-          }
+  const directB = !transB && m <= DIRECT_B_ROWS && alpha == 1;
+  const narrow = n < NARROW_COLUMNS;
+  const depth = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
+  // Equal column blocks, so that the last one is no thin rest.
+  const blocks = (n + NC - 1) / NC;
+  const width = ((n + blocks - 1) / blocks + NR - 1) & ~(NR - 1);
+  memory.fill(zeros, 0, ZERO_BYTES);
+  for (let j0 = 0; j0 < n; j0 += width) {
+    const nc = min(width, n - j0);
+    const whole = nc & ~(NR - 1);
+    for (let p0 = 0; p0 < k; p0 += depth) {
+      const kc = min(depth, k - p0);
+      const panelBytes = <usize>kc << 5;
+      const edge = packedB + <usize>(whole >> 3) * panelBytes;
+      const blockB = transB ? b + <usize>j0 * ldb + (<usize>p0 << 2) : b + <usize>p0 * ldb + (<usize>j0 << 2);
+      if (directB) packB(blockB + (<usize>whole << 2), ldb, edge, kc, nc - whole, 1);
+      else if (transB) packBT(blockB, ldb, packedB, kc, nc, alpha);
+      else packB(blockB, ldb, packedB, kc, nc, alpha);
+      const bks: usize = directB ? ldb : 32;
+      const nextPanel: usize = directB ? 32 : panelBytes;
+      const add = accumulate || p0 > 0;
+      for (let i = 0; i < m; i += MR) {
+        const rows = min(MR, m - i);
+        const at = a + <usize>i * ars + <usize>p0 * aks;
+        const packed = !narrow && rows == MR;
+        if (packed) {
+          if (transA) packAT(at, aks, packedA, kc);
+          else packA(at, ars, packedA, kc);
         }
+        let ct = c + <usize>i * ldc + (<usize>j0 << 2);
+        let panel = directB ? blockB : packedB;
+        for (let j = 0; j < whole; j += NR) {
+          const from = add ? ct : zeros;
+          const frs: usize = add ? ldc : 0;
+          if (packed) tilePacked(packedA, panel, bks, ct, ldc, from, frs, kc);
+          else tileDirect(rows, at, ars, aks, panel, bks, ct, ldc, from, frs, kc);
+          ct += NR << 2;
+          panel += nextPanel;
+        }
+        if (whole < nc) edgeTile(rows, nc - whole, at, ars, aks, edge, ct, ldc, kc, tile, add);
       }
     }
   }

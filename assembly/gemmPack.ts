@@ -19,64 +19,45 @@ function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128)
   v128.store(dst + 3 * drs, f32x4.mul(scale, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7)));
 }
 
-/** Packs `panels` groups of MR rows of A[.., k], rows `ars` bytes apart, into k-major panels. */
-export function packA(src: usize, ars: usize, dst: usize, panels: i32, k: i32): void {
+/** Packs MR rows of A[MR, k], `ars` bytes apart, into a k-major panel. */
+export function packA(src: usize, ars: usize, dst: usize, k: i32): void {
   const one = f32x4.splat(1);
   const width: usize = MR << 2;
-  while (panels--) {
-    let s = src;
-    let p = k;
-    for (; p >= 4; p -= 4) {
-      transpose4(s, ars, dst, width, one);
-      const r4 = v128.load(s + 4 * ars);
-      if (MR == 6) {
-        const r5 = v128.load(s + 5 * ars);
-        const lo = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
-        const hi = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
-        v128.store64_lane(dst, lo, 0, 16);
-        v128.store64_lane(dst + width, lo, 1, 16);
-        v128.store64_lane(dst + 2 * width, hi, 0, 16);
-        v128.store64_lane(dst + 3 * width, hi, 1, 16);
-      } else {
-        v128.store32_lane(dst, r4, 0, 16);
-        v128.store32_lane(dst + width, r4, 1, 16);
-        v128.store32_lane(dst + 2 * width, r4, 2, 16);
-        v128.store32_lane(dst + 3 * width, r4, 3, 16);
-      }
-      s += 16;
-      dst += 4 * width;
+  for (; k >= 4; k -= 4) {
+    transpose4(src, ars, dst, width, one);
+    const r4 = v128.load(src + 4 * ars);
+    if (MR == 6) {
+      const r5 = v128.load(src + 5 * ars);
+      const lo = v128.shuffle<f32>(r4, r5, 0, 4, 1, 5);
+      const hi = v128.shuffle<f32>(r4, r5, 2, 6, 3, 7);
+      v128.store64_lane(dst, lo, 0, 16);
+      v128.store64_lane(dst + width, lo, 1, 16);
+      v128.store64_lane(dst + 2 * width, hi, 0, 16);
+      v128.store64_lane(dst + 3 * width, hi, 1, 16);
+    } else {
+      v128.store32_lane(dst, r4, 0, 16);
+      v128.store32_lane(dst + width, r4, 1, 16);
+      v128.store32_lane(dst + 2 * width, r4, 2, 16);
+      v128.store32_lane(dst + 3 * width, r4, 3, 16);
     }
-    for (; p > 0; p--) {
-      for (let i = 0; i < MR; i++) store<u32>(dst + (<usize>i << 2), load<u32>(s + <usize>i * ars));
-      s += 4;
-      dst += width;
-    }
-    src += <usize>MR * ars;
+    src += 16;
+    dst += 4 * width;
+  }
+  for (; k > 0; k--) {
+    for (let i: usize = 0; i < <usize>MR; i++) store<u32>(dst + (i << 2), load<u32>(src + i * ars));
+    src += 4;
+    dst += width;
   }
 }
 
-/** Packs `panels` groups of MR columns of the stored A[k, ..] (A transposed), rows `aks` bytes apart. */
-export function packAT(src: usize, aks: usize, dst: usize, panels: i32, k: i32): void {
-  const width: usize = MR << 2;
-  const panelBytes = <usize>k * width;
-  // Eight k rows at a time: each is read forward, and each panel gets whole cache lines.
-  for (let k0 = 0; k0 < k; k0 += 8) {
-    const rows = min(8, k - k0);
-    let s = src + <usize>k0 * aks;
-    let d = dst + <usize>k0 * width;
-    for (let panel = 0; panel < panels; panel++) {
-      let sp = s;
-      let dp = d;
-      for (let p = 0; p < rows; p++) {
-        v128.store(dp, v128.load(sp));
-        if (MR == 6) store<u64>(dp, load<u64>(sp, 16), 16);
-        else store<u32>(dp, load<u32>(sp, 16), 16);
-        sp += aks;
-        dp += width;
-      }
-      s += width;
-      d += panelBytes;
-    }
+/** Packs MR columns of the stored Aᵀ[k, MR], rows `aks` bytes apart, as packA does. */
+export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
+  for (; k > 0; k--) {
+    v128.store(dst, v128.load(src));
+    if (MR == 6) store<u64>(dst, load<u64>(src, 16), 16);
+    else store<u32>(dst, load<u32>(src, 16), 16);
+    src += aks;
+    dst += MR << 2;
   }
 }
 

@@ -1,5 +1,5 @@
 // Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop.
-// C is loaded, added to and stored, never started from zero: that costs half the speed in V8.
+// The sums start from `from`, which is C itself or a row of zeros: a branch or a splat there costs half the speed in V8.
 
 /** Rows of the packed tile: what 16 XMM registers hold without spilling. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
@@ -14,13 +14,21 @@ export function madd(x: v128, y: v128, sum: v128): v128 {
 }
 
 /**
- * C[rows,8] += A[rows,k] * B[k,8], with `rows` a constant at each call.
- * A is read at a + i * ars + p * aks, B at b + p * bks, C at c + i * crs; all strides in bytes.
+ * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call.
+ * A is read at a + i * ars + p * aks, B at b + p * bks, the starting values at from + i * frs; all strides in bytes.
  */
 // @ts-ignore: decorator
 @inline
-function directTile(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+function directTile(
+  rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
   const zero = f32x4.splat(0);
+  const f1 = from + frs;
+  const f2 = f1 + frs;
+  const f3 = f2 + frs;
+  const f4 = f3 + frs;
+  const f5 = f4 + frs;
   const p1 = c + crs;
   const p2 = p1 + crs;
   const p3 = p2 + crs;
@@ -31,18 +39,18 @@ function directTile(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: 
   let a3 = a2 + ars;
   let a4 = a3 + ars;
   let a5 = a4 + ars;
-  let c00 = v128.load(c);
-  let c01 = v128.load(c, 16);
-  let c10 = rows > 1 ? v128.load(p1) : zero;
-  let c11 = rows > 1 ? v128.load(p1, 16) : zero;
-  let c20 = rows > 2 ? v128.load(p2) : zero;
-  let c21 = rows > 2 ? v128.load(p2, 16) : zero;
-  let c30 = rows > 3 ? v128.load(p3) : zero;
-  let c31 = rows > 3 ? v128.load(p3, 16) : zero;
-  let c40 = rows > 4 ? v128.load(p4) : zero;
-  let c41 = rows > 4 ? v128.load(p4, 16) : zero;
-  let c50 = rows > 5 ? v128.load(p5) : zero;
-  let c51 = rows > 5 ? v128.load(p5, 16) : zero;
+  let c00 = v128.load(from);
+  let c01 = v128.load(from, 16);
+  let c10 = rows > 1 ? v128.load(f1) : zero;
+  let c11 = rows > 1 ? v128.load(f1, 16) : zero;
+  let c20 = rows > 2 ? v128.load(f2) : zero;
+  let c21 = rows > 2 ? v128.load(f2, 16) : zero;
+  let c30 = rows > 3 ? v128.load(f3) : zero;
+  let c31 = rows > 3 ? v128.load(f3, 16) : zero;
+  let c40 = rows > 4 ? v128.load(f4) : zero;
+  let c41 = rows > 4 ? v128.load(f4, 16) : zero;
+  let c50 = rows > 5 ? v128.load(f5) : zero;
+  let c51 = rows > 5 ? v128.load(f5, 16) : zero;
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -106,54 +114,82 @@ function directTile(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: 
   }
 }
 
-function tile1(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(1, a, ars, aks, b, bks, c, crs, k);
+function tile1(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(1, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
-function tile2(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(2, a, ars, aks, b, bks, c, crs, k);
+function tile2(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(2, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
-function tile3(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(3, a, ars, aks, b, bks, c, crs, k);
+function tile3(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(3, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
-function tile4(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(4, a, ars, aks, b, bks, c, crs, k);
+function tile4(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(4, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
-function tile5(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(5, a, ars, aks, b, bks, c, crs, k);
+function tile5(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(5, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
-function tile6(a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  directTile(6, a, ars, aks, b, bks, c, crs, k);
+function tile6(
+  a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  directTile(6, a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** C[rows,8] += A[rows,k] * B[k,8] for 1 <= rows <= MR, A as it lies; strides in bytes. */
-export function tileDirect(rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
-  if (rows == 6) tile6(a, ars, aks, b, bks, c, crs, k);
-  else if (rows == 5) tile5(a, ars, aks, b, bks, c, crs, k);
-  else if (rows == 4) tile4(a, ars, aks, b, bks, c, crs, k);
-  else if (rows == 3) tile3(a, ars, aks, b, bks, c, crs, k);
-  else if (rows == 2) tile2(a, ars, aks, b, bks, c, crs, k);
-  else tile1(a, ars, aks, b, bks, c, crs, k);
+/** C[rows,8] = from + A[rows,k] * B[k,8] for 1 <= rows <= MR, A as it lies; strides in bytes. */
+export function tileDirect(
+  rows: i32, a: usize, ars: usize, aks: usize, b: usize, bks: usize,
+  c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  if (rows == 6) tile6(a, ars, aks, b, bks, c, crs, from, frs, k);
+  else if (rows == 5) tile5(a, ars, aks, b, bks, c, crs, from, frs, k);
+  else if (rows == 4) tile4(a, ars, aks, b, bks, c, crs, from, frs, k);
+  else if (rows == 3) tile3(a, ars, aks, b, bks, c, crs, from, frs, k);
+  else if (rows == 2) tile2(a, ars, aks, b, bks, c, crs, from, frs, k);
+  else tile1(a, ars, aks, b, bks, c, crs, from, frs, k);
 }
 
-/** C[MR,8] += A * B, with A an MR-wide k-major panel; bks and crs in bytes. */
-export function tilePacked(a: usize, b: usize, bks: usize, c: usize, crs: usize, k: i32): void {
+/** C[MR,8] = from + A * B, with A an MR-wide k-major panel; strides in bytes. */
+export function tilePacked(
+  a: usize, b: usize, bks: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  const f1 = from + frs;
+  const f2 = f1 + frs;
+  const f3 = f2 + frs;
+  const f4 = f3 + frs;
+  const f5 = f4 + frs;
   const p1 = c + crs;
   const p2 = p1 + crs;
   const p3 = p2 + crs;
   const p4 = p3 + crs;
   const p5 = p4 + crs;
-  let c00 = v128.load(c);
-  let c01 = v128.load(c, 16);
-  let c10 = v128.load(p1);
-  let c11 = v128.load(p1, 16);
-  let c20 = v128.load(p2);
-  let c21 = v128.load(p2, 16);
-  let c30 = v128.load(p3);
-  let c31 = v128.load(p3, 16);
-  let c40 = v128.load(p4);
-  let c41 = v128.load(p4, 16);
-  let c50 = MR > 5 ? v128.load(p5) : c40;
-  let c51 = MR > 5 ? v128.load(p5, 16) : c41;
+  let c00 = v128.load(from);
+  let c01 = v128.load(from, 16);
+  let c10 = v128.load(f1);
+  let c11 = v128.load(f1, 16);
+  let c20 = v128.load(f2);
+  let c21 = v128.load(f2, 16);
+  let c30 = v128.load(f3);
+  let c31 = v128.load(f3, 16);
+  let c40 = v128.load(f4);
+  let c41 = v128.load(f4, 16);
+  let c50 = MR > 5 ? v128.load(f5) : c40;
+  let c51 = MR > 5 ? v128.load(f5, 16) : c41;
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);

@@ -1,0 +1,32 @@
+import { loadPart, storePart } from "./lanes";
+
+/** The position of the first id outside 0..vocab-1, or -1. */
+export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
+  for (let i = 0; i < count; i++) if (load<u32>(ids + (<usize>i << 2)) >= <u32>vocab) return i;
+  return -1;
+}
+
+/** Rows of weight [.., width] by id. */
+export function embedding(weight: usize, ids: usize, out: usize, count: i32, width: i32): void {
+  const bytes = <usize>width << 2;
+  for (; count > 0; count--) {
+    memory.copy(out, weight + <usize>load<u32>(ids) * bytes, bytes);
+    ids += 4;
+    out += bytes;
+  }
+}
+
+/** Adds rows of dy to the rows of dweight that ids name. */
+export function embeddingBackward(dy: usize, ids: usize, dweight: usize, count: i32, width: i32): void {
+  const bytes = <usize>width << 2;
+  const zero = f32x4.splat(0);
+  for (; count > 0; count--) {
+    let row = dweight + <usize>load<u32>(ids) * bytes;
+    for (let n = width; n > 0; n -= 4) {
+      const at = <usize>(width - n) << 2;
+      storePart(row + at, f32x4.add(loadPart(row + at, n, zero), loadPart(dy + at, n, zero)), n);
+    }
+    ids += 4;
+    dy += bytes;
+  }
+}
