@@ -162,6 +162,7 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
     inputs: savedInputs as Tensor[],
     outputs: savedOutputs as Tensor[],
     grads: op.outputs.map((spec, i) => arrived[i] ?? full(spec.shape, 0, { backend })),
+    arrived: op.outputs.map((_, i) => arrived[i] !== undefined),
     params,
     needs,
     inputSpecs: op.inputs,
@@ -180,7 +181,8 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
 /** Gradients of an op that has none of its own: its composition is run again and walked back to the op's inputs. */
 function throughComposition(op: Recorded, grads: readonly Tensor[], needs: readonly boolean[]): (Tensor | null)[] {
   const { definition, params, savedInputs, edges } = op;
-  if (!definition.compose) throw new Error(`${definition.name}: the op has no gradient`);
+  if (!definition.compose)
+    throw new Error(`${definition.name}: this op has no gradient; gradients of gradients cannot pass it`);
   const { compose } = definition;
   const start = graphClock();
   const composed = enableGrad(() => compose(savedInputs as Tensor[], params));
@@ -190,11 +192,15 @@ function throughComposition(op: Recorded, grads: readonly Tensor[], needs: reado
   );
   const results = new Array<Tensor | null>(edges.length).fill(null);
   const createGraph = isGradEnabled();
-  walk(roots, { createGraph, retainGraph: createGraph, wanted: (node) => node.id < start, start }, (node, index, grad) => {
-    const i = edges.findIndex((edge) => edge?.node === node && edge.index === index);
-    if (i < 0 || !needs[i]) return false;
-    results[i] = grad;
-    return true;
-  });
+  walk(
+    roots,
+    { createGraph, retainGraph: createGraph, wanted: (node) => node.id < start, start },
+    (node, index, grad) => {
+      const i = edges.findIndex((edge) => edge?.node === node && edge.index === index);
+      if (i < 0 || !needs[i]) return false;
+      results[i] = grad;
+      return true;
+    },
+  );
   return results;
 }

@@ -103,7 +103,8 @@ export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
 
 /** The numbers `start`, `start + step`, ... below `end`, as i32 by default. */
 export function arange(start: number, end: number, step = 1, options: CreateOptions = {}): Tensor {
-  if (!(step !== 0 && Number.isFinite(step))) throw new Error(`arange: step ${step} must be a finite number other than 0`);
+  if (!(step !== 0 && Number.isFinite(step)))
+    throw new Error(`arange: step ${step} must be a finite number other than 0`);
   const length = Math.max(0, Math.ceil((end - start) / step));
   const values = Float64Array.from({ length }, (_, i) => start + i * step);
   const dtype = options.dtype ?? "i32";

@@ -61,7 +61,7 @@ export class GraphNode {
   /** Gives back the saved values; gradients can no longer flow through this node. */
   freeSaved(): void {
     if (this.freed || !this.op) return;
-    this.freed = true;
+    this.freed = this.op.savedInputs.length + this.op.savedOutputs.length > 0;
     for (const saved of this.op.savedInputs) saved?.dispose();
     for (const saved of this.op.savedOutputs) saved?.dispose();
     this.op.savedInputs = [];

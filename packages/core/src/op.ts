@@ -1,5 +1,5 @@
 import type { OpKernels, TensorSpec } from "./backend.ts";
-import { bytesPerElement, type DType } from "./dtype.ts";
+import { bytesPerElement, type DType, isFloating } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
 import { formatShape, sizeOf } from "./shape.ts";
@@ -18,6 +18,8 @@ export interface VjpContext<P> {
   readonly outputs: readonly Tensor[];
   /** The gradient of each output, zeros where none arrived. */
   readonly grads: readonly Tensor[];
+  /** Whether a gradient of each output arrived. */
+  readonly arrived: readonly boolean[];
   readonly params: P;
   /** Whether each input wants a gradient; others may be null in the answer. */
   readonly needs: readonly boolean[];
@@ -49,7 +51,9 @@ type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
 
 /** A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place). */
 export interface Op<N extends number, P = void, M extends number = 1> {
-  (...args: P extends void ? Tuple<N, Tensor> : [...Tuple<N, Tensor>, params: P]): M extends 1 ? Tensor : Tuple<M, Tensor>;
+  (
+    ...args: P extends void ? Tuple<N, Tensor> : [...Tuple<N, Tensor>, params: P]
+  ): M extends 1 ? Tensor : Tuple<M, Tensor>;
   readonly definition: OpDefinition<P>;
 }
 
@@ -78,12 +82,18 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     }
   }
   if (!backend.supports(definition)) {
-    if (!definition.compose) throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
+    if (!definition.compose)
+      throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
     const composed = definition.compose(inputs, params);
     return Array.isArray(composed) ? composed : [composed];
   }
   if (definition.inPlace) {
-    backend.run(definition, inputs.map((t) => t.ref()), [], params);
+    backend.run(
+      definition,
+      inputs.map((t) => t.ref()),
+      [],
+      params,
+    );
     return [];
   }
   const storages = specs.map((spec) => new Storage(backend, sizeOf(spec.shape) * bytesPerElement[spec.dtype]));
@@ -107,7 +117,7 @@ function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorS
 }
 
 function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorSpec[], params: P): GraphNode | null {
-  if (!isGradEnabled() || !(definition.vjp || definition.compose) || !inputs.some((t) => t.requiresGrad)) return null;
+  if (!isGradEnabled() || !inputs.some((t) => t.requiresGrad) || !specs.some((s) => isFloating(s.dtype))) return null;
   return new GraphNode(null, {
     definition: definition as OpDefinition<unknown>,
     params,

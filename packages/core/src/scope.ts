@@ -43,7 +43,9 @@ export function scope<T>(fn: () => T): T {
   frame = outer;
   if (result instanceof Promise) {
     for (const tensor of own) tensor.dispose();
-    throw new Error("scope: the function returned a promise; await outside of scope, and give it a synchronous function");
+    throw new Error(
+      "scope: the function returned a promise; await outside of scope, and give it a synchronous function",
+    );
   }
   const returned = new Set<unknown>();
   collect(result, returned);

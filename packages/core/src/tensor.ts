@@ -138,7 +138,8 @@ export class Tensor implements Disposable {
   }
 
   #single(data: TypedArray): number {
-    if (this.size !== 1) throw new Error(`item: the tensor ${formatShape(this.shape)} has ${this.size} elements, not 1`);
+    if (this.size !== 1)
+      throw new Error(`item: the tensor ${formatShape(this.shape)} has ${this.size} elements, not 1`);
     return data[0];
   }
 

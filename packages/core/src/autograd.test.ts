@@ -1,0 +1,175 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import {
+  add,
+  backward,
+  enableGrad,
+  exp,
+  gradients,
+  init,
+  isGradEnabled,
+  matmul,
+  memory,
+  mul,
+  noGrad,
+  reference,
+  reshape,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+} from "./index.ts";
+
+beforeAll(async () => {
+  await init(reference());
+});
+
+const leaf = (values: number[]) => tensor(values, { requiresGrad: true });
+const numbers = (t: Tensor | null) => Array.from(t?.dataSync() ?? []);
+
+describe("backward", () => {
+  it("reaches every leaf, adds over uses, and adds to a gradient that is there", () => {
+    const x = leaf([2, 3]);
+    const y = leaf([5, 7]);
+    backward(sum(add(mul(x, y), mul(x, x))));
+    expect(numbers(x.grad)).toEqual([5 + 4, 7 + 6]);
+    expect(numbers(y.grad)).toEqual([2, 3]);
+    backward(sum(x));
+    expect(numbers(x.grad)).toEqual([10, 14]);
+  });
+
+  it("takes the gradient of an output that is no scalar", () => {
+    const x = leaf([1, 2]);
+    backward(mul(x, x), tensor([1, 10]));
+    expect(numbers(x.grad)).toEqual([2, 40]);
+  });
+
+  it("gives no gradient to frozen tensors and keeps nothing for them", () => {
+    const frozen = tensor([[1, 2]]);
+    const w = tensor([[3], [4]], { requiresGrad: true });
+    const y = sum(matmul(frozen, w));
+    backward(y);
+    expect(frozen.grad).toBeNull();
+    expect(numbers(w.grad)).toEqual([1, 2]);
+  });
+
+  it("frees what the graph saved, so that a second pass says why it cannot run", () => {
+    const x = leaf([1, 2]);
+    const y = sum(mul(x, x));
+    backward(y, undefined, { retainGraph: true });
+    backward(y);
+    expect(numbers(x.grad)).toEqual([4, 8]);
+    expect(() => backward(y)).toThrow(/mul saved is gone.*retainGraph/);
+  });
+
+  it("refuses what has no gradient", () => {
+    expect(() => backward(tensor(1))).toThrow(/does not depend on anything/);
+    expect(() => backward(mul(leaf([1, 2]), leaf([1, 2])))).toThrow(/\[2\] is not a scalar/);
+    expect(() => backward(sum(leaf([1, 2])), tensor([1, 1]))).toThrow(/gradient \[2\] must be \[\]/);
+    expect(() => tensor([1], { dtype: "i32", requiresGrad: true })).toThrow(/i32 tensor \[1\] cannot require/);
+    const result = mul(leaf([1]), leaf([1]));
+    expect(() => {
+      result.requiresGrad = false;
+    }).toThrow(/leaves only; use detach/);
+  });
+});
+
+describe("gradients", () => {
+  it("gives derivatives of derivatives", () => {
+    const x = leaf([0.5, -1]);
+    const y = sum(mul(mul(x, x), x));
+    const [first] = gradients(y, [x], { createGraph: true });
+    const [second] = gradients(sum(first), [x], { createGraph: true });
+    const [third] = gradients(sum(second), [x]);
+    expect(numbers(first)).toEqual([0.75, 3]);
+    expect(numbers(second)).toEqual([3, -6]);
+    expect(numbers(third)).toEqual([6, 6]);
+    expect(x.grad).toBeNull();
+  });
+
+  it("is taken with respect to results too, and is zero where there is no path", () => {
+    const x = leaf([1, 2]);
+    const other = leaf([1]);
+    const h = exp(x);
+    const [dh, none] = gradients(sum(mul(h, h)), [h, other]);
+    expect(numbers(dh)[0]).toBeCloseTo(2 * Math.E, 5);
+    expect(numbers(none)).toEqual([0]);
+  });
+
+  it("passes a reshape, which shares memory", () => {
+    const x = leaf([1, 2, 3, 4]);
+    const [dx] = gradients(
+      sum(
+        mul(
+          reshape(x, [2, 2]),
+          tensor([
+            [1, 2],
+            [3, 4],
+          ]),
+        ),
+      ),
+      [x],
+    );
+    expect(numbers(dx)).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("grad mode", () => {
+  it("records nothing inside noGrad, and again inside enableGrad", () => {
+    const x = leaf([1]);
+    expect(noGrad(() => mul(x, x).requiresGrad)).toBe(false);
+    expect(noGrad(() => enableGrad(() => mul(x, x).requiresGrad))).toBe(true);
+    expect(() =>
+      noGrad(() => {
+        throw new Error("inside");
+      }),
+    ).toThrow("inside");
+    expect(isGradEnabled()).toBe(true);
+  });
+});
+
+describe("memory", () => {
+  it("returns to where it was after each of many training steps in a scope", () => {
+    const w = tensor(
+      [
+        [0.1, 0.2],
+        [0.3, 0.4],
+      ],
+      { requiresGrad: true },
+    );
+    const step = () => {
+      scope(() => {
+        const h = matmul(tensor([[1, 2]]), w);
+        backward(sum(mul(exp(h), h)));
+      });
+      w.grad?.dispose();
+      w.grad = null;
+    };
+    step();
+    const before = memory();
+    for (let i = 0; i < 1000; i++) step();
+    expect(memory().bytes).toBe(before.bytes);
+    expect(memory().buffers).toBe(before.buffers);
+  });
+
+  it("lets go of activations as the backward pass moves on, once no handle holds them", () => {
+    const x = leaf(new Array(1000).fill(0.5));
+    const loss = scope(() => {
+      let h: Tensor = x;
+      for (let i = 0; i < 5; i++) h = exp(mul(h, h));
+      return sum(h);
+    });
+    const held = memory().bytes;
+    backward(loss);
+    // Five results of exp were saved; x.grad is new.
+    expect(held - memory().bytes).toBe(5 * 4000 - 4000);
+  });
+
+  it("frees a graph that is never walked when its result is disposed", () => {
+    const x = leaf([1, 2, 3]);
+    const before = memory().buffers;
+    const y = scope(() => exp(mul(exp(x), x)));
+    expect(memory().buffers).toBeGreaterThan(before + 1);
+    y.dispose();
+    expect(memory().buffers).toBe(before);
+  });
+});

@@ -1,0 +1,13 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where the models and data sets lie that are not part of the repository: $LOWRANK_SHARED, else ../shared. */
+export const sharedFolder: string = process.env.LOWRANK_SHARED ?? join(import.meta.dirname, "../../shared");
+
+/** A path below the shared folder, or undefined, with a notice that names what is left out, where it is absent. */
+export function sharedPath(path: string, what: string): string | undefined {
+  const full = join(sharedFolder, path);
+  if (existsSync(full)) return full;
+  console.log(`skipped: ${what} (${path} is not in the shared folder; set LOWRANK_SHARED)`);
+  return undefined;
+}
