@@ -1,5 +1,21 @@
 // Every kernel is exported from here: numbers in, memory out.
+export * from "./activationBackward";
+export * from "./copy";
+export * from "./attention";
+export * from "./crossEntropy";
+export * from "./dropout";
+export * from "./elementwise";
+export * from "./embedding";
 export * from "./gemm";
+export * from "./indexing";
+export * from "./norm";
+export * from "./optimizer";
+export * from "./reduce";
+export * from "./rope";
+export * from "./select";
+export * from "./softmax";
+export * from "./swiglu";
+export * from "./unary";
 
 /** First byte after the static data: the heap starts here. */
 export const heapBase: usize = __heap_base;

@@ -1,0 +1,63 @@
+// Gradients of activations in one pass: out[i] = dy[i] * f'(x[i]).
+import { madd } from "./gemmTile";
+import { erff4, expf4, sigmoidf4 } from "./math";
+
+const SILU: i32 = 0;
+const GELU: i32 = 1;
+const GELU_TANH: i32 = 2;
+
+// @ts-ignore: decorator
+@inline
+function siluSlope(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const s = sigmoidf4(x);
+  return f32x4.mul(s, madd(x, f32x4.sub(one, s), one));
+}
+
+// @ts-ignore: decorator
+@inline
+function geluSlope(x: v128): v128 {
+  const half = f32x4.splat(0.5);
+  const area = madd(half, erff4(f32x4.mul(x, f32x4.splat(0.707106781))), half);
+  const density = f32x4.mul(expf4(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5))), f32x4.splat(0.398942280));
+  return madd(x, density, area);
+}
+
+/** With s = 1 / (1 + exp(-2 u)): s + x s (1 - s) 2 u'. */
+// @ts-ignore: decorator
+@inline
+function geluTanhSlope(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const x2 = f32x4.mul(x, x);
+  const minus2u = f32x4.mul(x, madd(x2, f32x4.splat(-0.0713548163), f32x4.splat(-1.59576912)));
+  const s = f32x4.div(one, f32x4.add(one, expf4(minus2u)));
+  const twoSlope = madd(x2, f32x4.splat(0.214064449), f32x4.splat(1.59576912));
+  return madd(f32x4.mul(f32x4.mul(x, twoSlope), s), f32x4.sub(one, s), s);
+}
+
+// @ts-ignore: decorator
+@inline
+function slope(f: i32, x: v128): v128 {
+  return f == SILU ? siluSlope(x) : f == GELU ? geluSlope(x) : geluTanhSlope(x);
+}
+
+// @ts-ignore: decorator
+@inline
+function map(f: i32, dy: usize, x: usize, out: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(out, f32x4.mul(v128.load(dy), slope(f, v128.load(x))));
+    dy += 16;
+    x += 16;
+    out += 16;
+  }
+  for (; n > 0; n--) {
+    v128.store32_lane(out, f32x4.mul(v128.load32_splat(dy), slope(f, v128.load32_splat(x))), 0);
+    dy += 4;
+    x += 4;
+    out += 4;
+  }
+}
+
+export function siluBackward(dy: usize, x: usize, out: usize, n: i32): void { map(SILU, dy, x, out, n); }
+export function geluBackward(dy: usize, x: usize, out: usize, n: i32): void { map(GELU, dy, x, out, n); }
+export function geluTanhBackward(dy: usize, x: usize, out: usize, n: i32): void { map(GELU_TANH, dy, x, out, n); }

@@ -1,0 +1,148 @@
+// Moving elements without changing them.
+
+/** Copies bytes forward; short runs by hand, since a call of memory.copy costs more than they do. */
+// @ts-ignore: decorator
+@inline
+function copyBytes(src: usize, dst: usize, bytes: usize): void {
+  if (bytes > 256) {
+    memory.copy(dst, src, bytes);
+    return;
+  }
+  for (; bytes >= 16; bytes -= 16) {
+    v128.store(dst, v128.load(src));
+    src += 16;
+    dst += 16;
+  }
+  for (; bytes >= 4; bytes -= 4) {
+    store<u32>(dst, load<u32>(src));
+    src += 4;
+    dst += 4;
+  }
+  for (; bytes > 0; bytes--) {
+    store<u8>(dst, load<u8>(src));
+    src++;
+    dst++;
+  }
+}
+
+/** Stores the 32-bit pattern `bits` in n elements. */
+export function fill(out: usize, n: i32, bits: i32): void {
+  if (bits == 0) {
+    memory.fill(out, 0, <usize>n << 2);
+    return;
+  }
+  const v = i32x4.splat(bits);
+  for (; n >= 4; n -= 4) {
+    v128.store(out, v);
+    out += 16;
+  }
+  for (; n > 0; n--) {
+    store<i32>(out, bits);
+    out += 4;
+  }
+}
+
+/** Repeats 4-byte elements over a plane: out[r, j] = x[r * rowStride + j * step], step 0 or 1; out is contiguous. */
+export function expand(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32): void {
+  const bytes = <usize>n << 2;
+  for (; rows > 0; rows--) {
+    if (step) copyBytes(x, out, bytes);
+    else fill(out, n, load<i32>(x));
+    x += <usize>rowStride << 2;
+    out += bytes;
+  }
+}
+
+/** Copies outer x count runs of `bytes`; strides in bytes, for both dimensions of both sides. */
+export function copyBlocks(
+  x: usize, out: usize, outer: i32, count: i32, bytes: i32, xOuter: i32, xStep: i32, outOuter: i32, outStep: i32,
+): void {
+  for (; outer > 0; outer--) {
+    let src = x;
+    let dst = out;
+    for (let i = count; i > 0; i--) {
+      copyBytes(src, dst, <usize>bytes);
+      src += <usize>xStep;
+      dst += <usize>outStep;
+    }
+    x += <usize>xOuter;
+    out += <usize>outOuter;
+  }
+}
+
+/** Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in tiles of 4 x 4. */
+function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void {
+  const outBytes = <usize>n << 2;
+  let j = 0;
+  for (; j + 4 <= n; j += 4) {
+    let s = x + <usize>j * stride;
+    let d = out + (<usize>j << 2);
+    let i = rows;
+    for (; i >= 4; i -= 4) {
+      const r0 = v128.load(s);
+      const r1 = v128.load(s + stride);
+      const r2 = v128.load(s + 2 * stride);
+      const r3 = v128.load(s + 3 * stride);
+      const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+      const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+      const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+      const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+      v128.store(d, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5));
+      v128.store(d + outBytes, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7));
+      v128.store(d + 2 * outBytes, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5));
+      v128.store(d + 3 * outBytes, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7));
+      s += 16;
+      d += outBytes << 2;
+    }
+    for (; i > 0; i--) {
+      for (let k: usize = 0; k < 4; k++) store<u32>(d + (k << 2), load<u32>(s + k * stride));
+      s += 4;
+      d += outBytes;
+    }
+  }
+  for (; j < n; j++) {
+    let s = x + <usize>j * stride;
+    let d = out + (<usize>j << 2);
+    for (let i = 0; i < rows; i++) {
+      store<u32>(d, load<u32>(s));
+      s += 4;
+      d += outBytes;
+    }
+  }
+}
+
+/**
+ * Copies a 4-D array of elements of 1, 2 or 4 bytes: out is contiguous of sizes n0..n3, x is read with strides s0..s3
+ * in elements.
+ */
+export function permute(
+  x: usize, out: usize, n0: i32, n1: i32, n2: i32, n3: i32, s0: i32, s1: i32, s2: i32, s3: i32, size: i32,
+): void {
+  const bytes = <usize>size;
+  const runBytes = <usize>n3 * bytes;
+  const step = <usize>s3 * bytes;
+  for (let i0 = 0; i0 < n0; i0++) {
+    for (let i1 = 0; i1 < n1; i1++) {
+      let src = x + (<usize>i0 * s0 + <usize>i1 * s1) * bytes;
+      if (s2 == 1 && size == 4) {
+        transpose(src, out, n2, n3, step);
+        out += <usize>n2 * runBytes;
+        continue;
+      }
+      for (let i2 = 0; i2 < n2; i2++) {
+        if (s3 == 1) copyBytes(src, out, runBytes);
+        else {
+          let s = src;
+          for (let d = out; d < out + runBytes; d += bytes) {
+            if (size == 4) store<u32>(d, load<u32>(s));
+            else if (size == 2) store<u16>(d, load<u16>(s));
+            else store<u8>(d, load<u8>(s));
+            s += step;
+          }
+        }
+        src += <usize>s2 * bytes;
+        out += runBytes;
+      }
+    }
+  }
+}

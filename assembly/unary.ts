@@ -1,0 +1,131 @@
+// Elementwise functions of one array: out[i] = f(x[i]).
+import { madd } from "./gemmTile";
+import { erff4, expf4, logf4, sigmoidf4, tanhf4 } from "./math";
+
+const EXP: i32 = 0;
+const LOG: i32 = 1;
+const SQRT: i32 = 2;
+const RSQRT: i32 = 3;
+const RECIPROCAL: i32 = 4;
+const SQUARE: i32 = 5;
+const ABS: i32 = 6;
+const SIGN: i32 = 7;
+const RELU: i32 = 8;
+const TANH: i32 = 9;
+const SIGMOID: i32 = 10;
+const ERF: i32 = 11;
+const SILU: i32 = 12;
+const GELU: i32 = 13;
+const GELU_TANH: i32 = 14;
+
+// @ts-ignore: decorator
+@inline
+function sign4(x: v128): v128 {
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  return f32x4.sub(v128.and(f32x4.gt(x, zero), one), v128.and(f32x4.lt(x, zero), one));
+}
+
+// @ts-ignore: decorator
+@inline
+function gelu4(x: v128): v128 {
+  const half = f32x4.mul(x, f32x4.splat(0.5));
+  return madd(half, erff4(f32x4.mul(x, f32x4.splat(0.707106781))), half);
+}
+
+/** x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x³), which is the tanh form with one exp less. */
+// @ts-ignore: decorator
+@inline
+function geluTanh4(x: v128): v128 {
+  const slope = madd(f32x4.mul(x, x), f32x4.splat(-0.0713548163), f32x4.splat(-1.59576912));
+  const one = f32x4.splat(1);
+  return f32x4.div(x, f32x4.add(one, expf4(f32x4.mul(x, slope))));
+}
+
+/** One function of four floats; `f` is a constant at each call, so only its own branch remains. */
+// @ts-ignore: decorator
+@inline
+function apply(f: i32, x: v128): v128 {
+  return f == EXP ? expf4(x)
+    : f == LOG ? logf4(x)
+    : f == SQRT ? f32x4.sqrt(x)
+    : f == RSQRT ? f32x4.div(f32x4.splat(1), f32x4.sqrt(x))
+    : f == RECIPROCAL ? f32x4.div(f32x4.splat(1), x)
+    : f == SQUARE ? f32x4.mul(x, x)
+    : f == ABS ? f32x4.abs(x)
+    : f == SIGN ? sign4(x)
+    : f == RELU ? f32x4.max(x, f32x4.splat(0))
+    : f == TANH ? tanhf4(x)
+    : f == SIGMOID ? sigmoidf4(x)
+    : f == ERF ? erff4(x)
+    : f == SILU ? f32x4.div(x, f32x4.add(f32x4.splat(1), expf4(f32x4.neg(x))))
+    : f == GELU ? gelu4(x)
+    : geluTanh4(x);
+}
+
+// @ts-ignore: decorator
+@inline
+function map(f: i32, x: usize, out: usize, n: i32): void {
+  for (; n >= 8; n -= 8) {
+    v128.store(out, apply(f, v128.load(x)));
+    v128.store(out, apply(f, v128.load(x, 16)), 16);
+    x += 32;
+    out += 32;
+  }
+  for (; n > 0; n--) {
+    v128.store32_lane(out, apply(f, v128.load32_splat(x)), 0);
+    x += 4;
+    out += 4;
+  }
+}
+
+export function exp(x: usize, out: usize, n: i32): void { map(EXP, x, out, n); }
+export function log(x: usize, out: usize, n: i32): void { map(LOG, x, out, n); }
+export function sqrt(x: usize, out: usize, n: i32): void { map(SQRT, x, out, n); }
+export function rsqrt(x: usize, out: usize, n: i32): void { map(RSQRT, x, out, n); }
+export function reciprocal(x: usize, out: usize, n: i32): void { map(RECIPROCAL, x, out, n); }
+export function square(x: usize, out: usize, n: i32): void { map(SQUARE, x, out, n); }
+export function abs(x: usize, out: usize, n: i32): void { map(ABS, x, out, n); }
+export function sign(x: usize, out: usize, n: i32): void { map(SIGN, x, out, n); }
+export function relu(x: usize, out: usize, n: i32): void { map(RELU, x, out, n); }
+export function tanh(x: usize, out: usize, n: i32): void { map(TANH, x, out, n); }
+export function sigmoid(x: usize, out: usize, n: i32): void { map(SIGMOID, x, out, n); }
+export function erf(x: usize, out: usize, n: i32): void { map(ERF, x, out, n); }
+export function silu(x: usize, out: usize, n: i32): void { map(SILU, x, out, n); }
+export function gelu(x: usize, out: usize, n: i32): void { map(GELU, x, out, n); }
+export function geluTanh(x: usize, out: usize, n: i32): void { map(GELU_TANH, x, out, n); }
+
+/** x * scale + shift; a shift of 0 is not added, which keeps -0. */
+export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): void {
+  const s = f32x4.splat(scale);
+  const t = f32x4.splat(shift);
+  const shifts = shift != 0;
+  for (; n >= 4; n -= 4) {
+    const y = f32x4.mul(v128.load(x), s);
+    v128.store(out, shifts ? f32x4.add(y, t) : y);
+    x += 16;
+    out += 16;
+  }
+  for (; n > 0; n--) {
+    const y = load<f32>(x) * scale;
+    store<f32>(out, shifts ? y + shift : y);
+    x += 4;
+    out += 4;
+  }
+}
+
+/** x held between lo and hi; NaN passes. */
+export function clamp(x: usize, out: usize, n: i32, lo: f32, hi: f32): void {
+  const low = f32x4.splat(lo);
+  const high = f32x4.splat(hi);
+  for (; n >= 4; n -= 4) {
+    v128.store(out, f32x4.min(f32x4.max(v128.load(x), low), high));
+    x += 16;
+    out += 16;
+  }
+  for (; n > 0; n--) {
+    v128.store32_lane(out, f32x4.min(f32x4.max(v128.load32_splat(x), low), high), 0);
+    x += 4;
+    out += 4;
+  }
+}
