@@ -5,6 +5,7 @@ export class Report {
   readonly #words: readonly string[];
   #passed = 0;
   #failed = 0;
+  #skipped = 0;
 
   constructor(words: readonly string[]) {
     this.#words = words;
@@ -26,13 +27,16 @@ export class Report {
 
   /** Says that something was not tried, and why. */
   skip(what: string): void {
+    this.#skipped++;
     console.log(`skipped ${what}`);
   }
 
-  /** Prints the count; returns the exit code. */
+  /** Prints the count; returns the exit code, which is 1 too where the words left no check. */
   close(): number {
+    const none = this.#passed + this.#failed + this.#skipped === 0;
+    if (none) console.log(`no check's name holds all of: ${this.#words.join(", ")}`);
     console.log(`${this.#passed} passed, ${this.#failed} failed`);
-    return this.#failed > 0 ? 1 : 0;
+    return this.#failed > 0 || none ? 1 : 0;
   }
 
   #fail(name: string, problems: readonly string[]): void {
