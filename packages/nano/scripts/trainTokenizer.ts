@@ -10,8 +10,8 @@ const pairsPerLanguage = 20_000;
 const special = ["<pad>", "<s>", "</s>"];
 const maxLength = 128;
 
-/** Words, single digits, runs of punctuation with the spaces around them, and single white space. */
-const piecePattern = "\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+ ?|\\s";
+/** Words, single digits, operators and single marks with the spaces around them, and single white space. */
+const piecePattern = "\\p{L}+|\\p{N}| ?[-=<>!+*/~.]+ ?| ?[^\\s\\p{L}\\p{N}] ?|\\s";
 
 function countPieces(): Map<string, number> {
   const counts = new Map<string, number>();

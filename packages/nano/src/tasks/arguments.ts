@@ -25,15 +25,18 @@ export const quotedWords: readonly string[] =
     " ",
   );
 
+/** Share of names and quoted words that are made up, so that copying is learned and not a list of words. */
+const inventedShare = 0.15;
+
 const consonants = "bcdfghjklmnprstvwz".split("");
 const vowels = "aeiou".split("");
 
-/** A pronounceable made-up word of three to six letters. */
-function inventWord(random: SeededRandom, ending: string): string {
+/** A pronounceable made-up word such as "lom" or "kefop". */
+function inventWord(random: SeededRandom): string {
   const syllables = 1 + random.below(2);
   let word = "";
   for (let at = 0; at < syllables; at++) word += random.pick(consonants) + random.pick(vowels);
-  return word + (ending === "" ? random.pick(consonants) : random.pick(["", ...consonants]) + ending);
+  return word + random.pick(consonants);
 }
 
 function numeral(random: SeededRandom): string {
@@ -42,30 +45,30 @@ function numeral(random: SeededRandom): string {
 }
 
 /**
- * Draws one value for every argument a request can have. Names and quoted words within one request differ; a share of
- * them is made up, so that copying is learned and not a word list. Words in `reserved` are never made up.
+ * Draws one value for every argument a request can have. Names and quoted words within one request differ, and no
+ * made-up one is in `reserved`.
  */
 export function drawSlots(random: SeededRandom, reserved: ReadonlySet<string>): Slots {
   const used = new Set<string>();
-  const draw = (pool: readonly string[], invented: number, ending = ""): string => {
+  const draw = (pool: readonly string[], ending = ""): string => {
     for (;;) {
-      const word = random.chance(invented) ? inventWord(random, ending) : random.pick(pool);
+      const word = random.chance(inventedShare) ? inventWord(random) + ending : random.pick(pool);
       if (used.has(word) || (reserved.has(word) && !pool.includes(word))) continue;
       used.add(word);
       return word;
     }
   };
-  const name = (): string => draw(numberNames, 0.25);
+  const name = (): string => draw(numberNames);
   const operand = (): string => (random.chance(0.5) ? name() : numeral(random));
-  const quoted = (): string => `"${draw(quotedWords, 0.25)}"`;
+  const quoted = (): string => `"${draw(quotedWords)}"`;
   const low = random.below(50);
   return {
     a: operand(),
     b: operand(),
     x: name(),
-    s: draw(stringNames, 0.25),
-    l: draw(listNames, 0.25, "s"),
-    t: draw(targetNames, 0.25),
+    s: draw(stringNames),
+    l: draw(listNames, "s"),
+    t: draw(targetNames),
     w: quoted(),
     v: quoted(),
     n: numeral(random),

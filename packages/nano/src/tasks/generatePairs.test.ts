@@ -31,21 +31,21 @@ test("pairs of a known seed stay as they are", () => {
   expect(pairs).toMatchInlineSnapshot(`
     [
       {
-        "completion": "if (points >= macun) console.log("down");",
+        "completion": "if (tig >= day) console.log("up");",
         "family": "when.atLeast",
-        "prompt": "could you please check if points is the variable macun or larger and if so say "down"
+        "prompt": "check if the value of tig is more or equal to day and if so say "up" for me
     ",
       },
       {
-        "completion": "let r = Math.abs(weight);",
+        "completion": "let bevar = Math.abs(budget);",
         "family": "store.absolute",
-        "prompt": "would you find weight without its sign and let r be the result
+        "prompt": "store the positive number of budget in a variable called bevar
     ",
       },
       {
-        "completion": "let copy = street + "bird";",
+        "completion": "let wudik = message + "new";",
         "family": "store.concat",
-        "prompt": "save street joined with the text "bird" at the end in a variable called copy
+        "prompt": "i need to store message and the text "new" as one string in wudik
     ",
       },
     ]

@@ -4,39 +4,55 @@ import type { Phrasings } from "../template.ts";
 /** What follows "is" or "that are": `{b}` is the right-hand side. */
 const relations: Record<ComparisonName, Phrasings> = {
   greater: {
-    train: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}"],
+    train: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}", "a [greater|larger|bigger|higher] number than {b}"],
     validation: ["[greater|larger|bigger|more|higher] than {b}"],
     test: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}"],
   },
   less: {
-    train: ["[less|smaller|lower] than {b}", "below {b}", "under {b}"],
+    train: ["[less|smaller|lower] than {b}", "below {b}", "under {b}", "a [smaller|lower] number than {b}"],
     validation: ["[less|smaller|lower] than {b}"],
     test: ["[less|smaller|lower] than {b}", "below {b}", "under {b}"],
   },
   atLeast: {
     train: [
       "at least {b}",
-      "{b} or [more|higher|greater]",
-      "[greater|more] than or equal to {b}",
+      "{b} or [more|higher|greater|larger|above]",
+      "[greater|larger|bigger|more|higher] than or equal to {b}",
       "not [below|under] {b}",
+      "not [less|smaller|lower] than {b}",
+      "no [less|smaller|lower] than {b}",
     ],
-    validation: ["{b} or above"],
-    test: ["at least {b}", "{b} or larger", "larger than or equal to {b}"],
+    validation: ["[above|over] or equal to {b}"],
+    test: ["at least {b}", "[greater|larger|bigger|more] or equal to {b}", "a number of {b} or [more|higher]"],
   },
   atMost: {
-    train: ["at most {b}", "{b} or [less|lower]", "[less|lower] than or equal to {b}", "not [above|over] {b}"],
-    validation: ["{b} or below"],
-    test: ["at most {b}", "{b} or smaller", "smaller than or equal to {b}"],
+    train: [
+      "at most {b}",
+      "{b} or [less|lower|smaller|below]",
+      "[less|smaller|lower] than or equal to {b}",
+      "not [above|over] {b}",
+      "not [greater|larger|bigger|more|higher] than {b}",
+      "no [greater|larger|bigger|more|higher] than {b}",
+    ],
+    validation: ["[below|under] or equal to {b}"],
+    test: ["at most {b}", "[less|smaller|lower] or equal to {b}", "a number of {b} or [less|lower]"],
   },
   equal: {
-    train: ["equal to {b}", "the same as {b}", "exactly {b}"],
-    validation: ["equal to {b}"],
-    test: ["equal to {b}", "exactly the same as {b}"],
+    train: ["equal to {b}", "the same as {b}", "exactly {b}", "just {b}", "the same number as {b}"],
+    validation: ["just the same as {b}"],
+    test: ["equal to {b}", "exactly the same as {b}", "exactly equal to {b}"],
   },
   notEqual: {
-    train: ["not equal to {b}", "different from {b}", "not the same as {b}", "other than {b}"],
-    validation: ["not {b}"],
-    test: ["not equal to {b}", "not exactly {b}"],
+    train: [
+      "not equal to {b}",
+      "different from {b}",
+      "not the same as {b}",
+      "other than {b}",
+      "not exactly {b}",
+      "a different number from {b}",
+    ],
+    validation: ["a number other than {b}"],
+    test: ["not equal to {b}", "a number different from {b}", "not the same number as {b}"],
   },
 };
 
@@ -60,22 +76,22 @@ function comparison(name: ComparisonName, more: Phrasings): Phrasings {
 /** Clauses that say a condition, such as "x is above 5". */
 export const conditionPhrasings: Record<ConditionName, Phrasings> = {
   greater: comparison("greater", {
-    train: ["{x} exceeds {b}", "{x} is a [larger|bigger] number than {b}"],
+    train: ["{x} exceeds {b}"],
     validation: [],
     test: [],
   }),
-  less: comparison("less", { train: ["{x} is a [smaller|lower] number than {b}"], validation: [], test: [] }),
+  less: comparison("less", { train: [], validation: [], test: [] }),
   atLeast: comparison("atLeast", { train: [], validation: [], test: [] }),
   atMost: comparison("atMost", { train: [], validation: [], test: [] }),
   equal: comparison("equal", {
-    train: ["{x} equals {b}", "{x} and {b} are equal", "{x} matches {b}"],
+    train: ["{x} equals {b}", "{x} and {b} are equal", "{x} matches {b}", "{x} and {b} are the same numbers"],
     validation: [],
     test: ["{x} and {b} are the same", "{x} exactly matches {b}"],
   }),
   notEqual: comparison("notEqual", {
-    train: ["{x} does not equal {b}", "{x} and {b} are different", "{x} and {b} are not equal"],
+    train: ["{x} does not equal {b}", "{x} and {b} are different", "{x} and {b} are not equal", "{x} differs from {b}"],
     validation: [],
-    test: ["{x} is not the same number as {b}", "{x} and {b} are not the same"],
+    test: ["{x} and {b} are not the same", "{x} and {b} are different numbers"],
   }),
   even: {
     train: ["{x} is even", "{x} is an even number", "{x} is a multiple of two", "{x} can be halved evenly"],
@@ -106,7 +122,7 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
       "{s} has {w} in it",
       "{w} can be found in {s}",
     ],
-    validation: ["{s} has {w} inside it"],
+    validation: ["{s} has {w} inside"],
     test: ["{w} is found in {s}", "{w} is inside {s}"],
   },
   startsWith: {
@@ -114,14 +130,22 @@ export const conditionPhrasings: Record<ConditionName, Phrasings> = {
       "{s} [starts|begins] with {w}",
       "{w} is at the [start|beginning] of {s}",
       "{s} has {w} at the [start|beginning]",
+      "the first letters of {s} are {w}",
+      "at the [start|beginning] of {s} there is {w}",
     ],
     validation: ["{w} comes at the [start|beginning] of {s}"],
-    test: ["the [start|beginning] of {s} is {w}", "{w} comes first in {s}"],
+    test: ["the [start|beginning] of {s} is {w}", "there is {w} at the [start|beginning] of {s}"],
   },
   endsWith: {
-    train: ["{s} [ends|finishes] with {w}", "{w} is at the end of {s}", "{s} has {w} at the end"],
+    train: [
+      "{s} [ends|finishes] with {w}",
+      "{w} is at the end of {s}",
+      "{s} has {w} at the end",
+      "the last letters of {s} are {w}",
+      "at the end of {s} there is {w}",
+    ],
     validation: ["{w} comes at the end of {s}"],
-    test: ["the end of {s} is {w}", "{w} comes last in {s}"],
+    test: ["the end of {s} is {w}", "there is {w} at the end of {s}"],
   },
 };
 

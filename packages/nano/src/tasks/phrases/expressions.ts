@@ -463,13 +463,14 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
     order: {
       train: [
         "replace {w} [with|by] {v} in {s}",
+        "take {s} and change {w} to {v}",
         "change {w} to {v} in {s}",
         "in {s} replace {w} [with|by] {v}",
         "put {v} [in place of|instead of] {w} in {s}",
         "change every {w} of {s} to {v}",
       ],
       validation: ["replace every {w} in {s} [with|by] {v}"],
-      test: ["in {s} change {w} to {v}", "in {s} put {v} [in place of|instead of] {w}"],
+      test: ["take {s} and replace {w} [with|by] {v}", "in {s} change {w} to {v}"],
     },
   },
 };

@@ -243,7 +243,7 @@ export const plainStatements: Record<PlainStatement, Phrasings> = {
     ],
     validation: ["loop {k} times and each time [print|say] {w}"],
     test: [
-      "in a loop of {k} [print|say] {w}",
+      "for {k} times [print|say] {w}",
       "repeat {w} over and over {k} times",
       "do this {k} times [write|show] {w} to the screen",
       "i [want|need] {w} {k} times",
