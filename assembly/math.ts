@@ -59,6 +59,12 @@ export function logf4(x: v128): v128 {
   return v128.bitselect(f32x4.splat(NaN), y, f32x4.lt(x, zero));
 }
 
+// @ts-ignore: decorator
+@inline
+function withSignOf(x: v128, magnitude: v128): v128 {
+  return v128.bitselect(x, magnitude, i32x4.splat(0x80000000));
+}
+
 /** Hyperbolic tangent. */
 // @ts-ignore: decorator
 @inline
@@ -71,9 +77,10 @@ export function tanhf4(x: v128): v128 {
   p = madd(p, z, f32x4.splat(-0.333332837));
   const near = madd(f32x4.mul(x, z), p, x);
   const one = f32x4.splat(1);
-  const e = expf4(f32x4.add(x, x));
+  const t = f32x4.abs(x);
+  const e = expf4(f32x4.add(t, t));
   const far = f32x4.sub(one, f32x4.div(f32x4.splat(2), f32x4.add(e, one)));
-  return v128.bitselect(near, far, f32x4.lt(f32x4.abs(x), f32x4.splat(0.625)));
+  return v128.bitselect(near, withSignOf(x, far), f32x4.lt(t, f32x4.splat(0.625)));
 }
 
 /** 1 / (1 + exp(-x)). */
@@ -106,6 +113,5 @@ export function erff4(x: v128): v128 {
   p = madd(p, u, f32x4.splat(5.35283327));
   p = madd(p, u, f32x4.splat(7.80680847));
   const large = f32x4.sub(f32x4.splat(1), expf4(f32x4.neg(p)));
-  const signed = v128.bitselect(x, large, i32x4.splat(0x80000000));
-  return v128.bitselect(small, signed, f32x4.lt(t, f32x4.splat(1)));
+  return v128.bitselect(small, withSignOf(x, large), f32x4.lt(t, f32x4.splat(1)));
 }
