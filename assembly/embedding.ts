@@ -30,3 +30,8 @@ export function embeddingBackward(dy: usize, ids: usize, dweight: usize, count: 
     dy += bytes;
   }
 }
+
+/** The integer at an address: what an error names. */
+export function readI32(p: usize): i32 {
+  return load<i32>(p);
+}

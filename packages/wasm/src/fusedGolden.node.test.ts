@@ -53,7 +53,7 @@ const ops: Record<string, (t: Tensor[], params: Case["params"]) => Tensor> = {
     const frequencies = Array.from({ length: size / 2 }, (_, i) => theta ** ((-2 * i) / size));
     const { cos, sin } = ropeTables(frequencies, offset + tokens);
     const dims = [0, 2, 1, 3];
-    return permute(rope(permute(x, { dims }), cos, sin, { offset }), { dims });
+    return permute(rope(permute(x, dims), cos, sin, { offset }), dims);
   },
   swiglu: ([gate, up]) => swiglu(gate, up),
   loraLinear: ([x, w, a, b], p) => loraLinear(x, w, a, b, p),

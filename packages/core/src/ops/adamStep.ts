@@ -50,4 +50,12 @@ export const adamStep: Op<4, AdamStepParams, 0> = defineOp({
       p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
     }
   },
+  wasm: (k, [p, grad, m, v], _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+    const stepSize = lr / (1 - beta1 ** step);
+    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
+    const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
+    const { ptr, size } = p;
+    const [rest1, rest2] = [1 - beta1, 1 - beta2];
+    k.adamStep(ptr, grad.ptr, m.ptr, v.ptr, size, beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay);
+  },
 });

@@ -1,4 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
+import { bytesPerElement } from "../dtype.ts";
 import { defineOp, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 
@@ -52,5 +53,11 @@ export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   },
   ref: ([cache, rows], _outputs, params) => {
     forEachSequence(cache, rows, params, (to, from, n) => cache.data.set(rows.data.subarray(from, from + n), to));
+  },
+  wasm: (k, [cache, rows], _outputs, params) => {
+    const bytes = bytesPerElement[cache.dtype];
+    forEachSequence(cache, rows, params, (to, from, n) => {
+      k.copyBlocks(rows.ptr + bytes * from, cache.ptr + bytes * to, 1, 1, bytes * n, 0, 0, 0, 0);
+    });
   },
 });

@@ -22,6 +22,11 @@ const dropoutOp: Op<1, DropoutParams> = defineOp({
     generator.fillUniform(uniform);
     for (let i = 0; i < x.size; i++) out.data[i] = uniform[i] < p ? 0 : x.data[i] / (1 - p);
   },
+  wasm: (k, [x], [out], { p, state: { seed, stream, offset } }) => {
+    const [low, high] = stream;
+    const threshold = Math.ceil(p * 2 ** 24);
+    k.dropout(x.ptr, out.ptr, x.size, offset, seed, Math.floor(seed / 2 ** 32), low, high, threshold, 1 / (1 - p));
+  },
   vjp: ({ grads: [dy], params }) => [dropoutOp(dy, params)],
 });
 

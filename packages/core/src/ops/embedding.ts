@@ -1,9 +1,16 @@
+import type { WasmTensor } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
+import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 
 function checkIds(ids: TypedArray, vocab: number): void {
   for (let i = 0; i < ids.length; i++) if (ids[i] < 0 || ids[i] >= vocab) throw badId(ids[i], i, vocab);
+}
+
+function findBadId(k: Kernels, ids: WasmTensor, vocab: number): void {
+  const at = k.findBadId(ids.ptr, ids.size, vocab);
+  if (at >= 0) throw badId(k.readI32(ids.ptr + 4 * at), at, vocab);
 }
 
 function badId(id: number, at: number, vocab: number): Error {
@@ -30,6 +37,10 @@ export const embedding: Op<2> = defineOp({
     for (let i = 0; i < ids.size; i++) {
       for (let d = 0; d < width; d++) out.data[i * width + d] = weight.data[ids.data[i] * width + d];
     }
+  },
+  wasm: (k, [weight, ids], [out]) => {
+    findBadId(k, ids, weight.shape[0]);
+    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1]);
   },
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => [
@@ -60,6 +71,11 @@ export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
     for (let i = 0; i < ids.size; i++) {
       for (let d = 0; d < width; d++) out.data[ids.data[i] * width + d] += dy.data[i * width + d];
     }
+  },
+  wasm: (k, [dy, ids], [out], { vocab }) => {
+    findBadId(k, ids, vocab);
+    k.fill(out.ptr, out.size, 0);
+    k.embeddingBackward(dy.ptr, ids.ptr, out.ptr, ids.size, out.shape[1]);
   },
   saves: { inputs: [1] },
   vjp: ({ grads: [dw], inputs: [, ids] }) => [embedding(dw, ids), null],

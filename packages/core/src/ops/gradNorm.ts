@@ -13,6 +13,12 @@ export const gradNorm: Op<number> = defineOp({
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
     out.data[0] = Math.sqrt(sum);
   },
+  wasm: (k, inputs, [out], _params, scratch) => {
+    const total = scratch(8);
+    k.fill(total, 2, 0);
+    for (const { ptr, size } of inputs) k.addSquares(ptr, total, size);
+    k.rootOf(total, out.ptr);
+  },
 });
 
 /** x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips; a norm of NaN makes x NaN. */
@@ -31,4 +37,5 @@ export const clipToNorm: Op<2, { maxNorm: number }, 0> = defineOp({
     const factor = Math.min(1, maxNorm / (norm.data[0] + 1e-6));
     for (let i = 0; i < x.size; i++) x.data[i] *= factor;
   },
+  wasm: (k, [x, norm], _outputs, { maxNorm }) => k.clipToNorm(x.ptr, norm.ptr, x.size, maxNorm),
 });

@@ -3,7 +3,14 @@ import { isGradEnabled } from "../gradMode.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkLabels, countLabels, crossEntropyBackward, crossEntropyWithRows, rowGradient } from "./crossEntropy.ts";
+import {
+  checkLabels,
+  countLabels,
+  crossEntropyBackward,
+  crossEntropyWithRows,
+  findBadLabel,
+  rowGradient,
+} from "./crossEntropy.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
@@ -14,6 +21,10 @@ export interface LinearCrossEntropyParams {
   readonly reduction?: "mean" | "sum";
   readonly labelSmoothing?: number;
 }
+
+/** How many rows, and at most about how many logits, are held at a time. */
+const maxChunkRows = 256;
+const maxChunkLogits = 4 << 20;
 
 interface Params extends LinearCrossEntropyParams {
   /** Which gradients the forward pass makes along the way. */
@@ -70,6 +81,33 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
       }
     }
     loss.data[0] = total * factor;
+  },
+  wasm: (k, [hidden, weight, labels], [loss, dhidden, dweight], params, scratch) => {
+    const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0, wants } = params;
+    const [classes, width] = weight.shape;
+    findBadLabel(k, labels, classes, ignoreIndex);
+    const indices = scratch(4 * labels.size);
+    const count = k.selectRows(labels.ptr, indices, labels.size, ignoreIndex);
+    const factor = reduction === "mean" ? 1 / count : 1;
+    const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
+    const [rows, logits, total] = [scratch(4 * chunk * width), scratch(4 * chunk * classes), scratch(8)];
+    const gradient = wants.hidden || wants.weight ? 1 : 0;
+    k.fill(total, 2, 0);
+    k.fill(dhidden.ptr, dhidden.size, 0);
+    k.fill(dweight.ptr, dweight.size, 0);
+    for (let start = 0; start < count; start += chunk) {
+      const n = Math.min(chunk, count - start);
+      const at = indices + 4 * start;
+      k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
+      k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
+      k.crossEntropyChunk(logits, labels.ptr, at, total, n, classes, labelSmoothing, factor, gradient);
+      if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
+      if (wants.hidden) {
+        k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
+        k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
+      }
+    }
+    k.finishLoss(total, loss.ptr, factor);
   },
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
   vjp: ({ grads: [dloss], inputs: [hidden, weight, labels], outputs: [, dhidden, dweight], needs, params }) => {

@@ -54,6 +54,8 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) out.data[row + i] = x.data[row + i] * root * weight.data[i];
     }
   },
+  wasm: (k, [x, weight], [out], { eps }) =>
+    k.rmsNorm(x.ptr, weight.ptr, out.ptr, x.size / weight.size, weight.size, eps),
   saves: (needs) => ({ inputs: needs[0] ? [0, 1] : [0] }),
   vjp: ({ grads: [dy], inputs: [x, weight], needs, params }) => [
     needs[0] ? rmsNormBackward(dy, x, weight, params) : null,
@@ -80,6 +82,9 @@ export const rmsNormBackward: Op<3, NormParams> = defineOp({
       }
     }
   },
+  wasm: (k, [dy, x, weight], [dx], { eps }) => {
+    k.rmsNormBackward(dy.ptr, x.ptr, weight.ptr, dx.ptr, x.size / weight.size, weight.size, eps);
+  },
   compose: ([dy, x, weight], { eps }) => {
     const unit = mul(x, rootOfRows(x, eps));
     const g = mul(dy, weight);
@@ -102,6 +107,9 @@ export const rmsNormWeightBackward: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) sums[i] += dy.data[row + i] * x.data[row + i] * root;
     }
     dw.data.set(sums);
+  },
+  wasm: (k, [dy, x], [dw], { eps }, scratch) => {
+    k.rmsNormWeightBackward(dy.ptr, x.ptr, dw.ptr, scratch(4 * dw.size), x.size / dw.size, dw.size, eps);
   },
   compose: ([dy, x], { eps }) => sumTo(mul(dy, mul(x, rootOfRows(x, eps))), x.shape.slice(-1)),
 });

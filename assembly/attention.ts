@@ -1,0 +1,257 @@
+// Attention over tiles of the T x S weights, forward and backward. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+import { gemm } from "./gemm";
+import { loadPart, storePart, sumOf } from "./lanes";
+import { rowMax, sumExp } from "./logSumExp";
+import { expf4, tanhf4 } from "./math";
+
+/** Rows and columns of a tile. */
+const TILE_ROWS: i32 = 96;
+const TILE_KEYS: i32 = 256;
+
+/** With fewer queries, a tile holds one query of every head that shares a key head. */
+const FEW_QUERIES: i32 = 8;
+
+/** The score of a hidden pair: finite, so that differences stay numbers. */
+const HIDDEN: f32 = -1e30;
+
+/** Bytes of scratch that `attention` and `attentionBackward` need: two tiles and three numbers per row. */
+export function attentionScratch(): i32 {
+  return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
+}
+
+/** The keys [from, to) that the query at position `at` sees. */
+// @ts-ignore: decorator
+@inline
+function firstKey(at: i32, window: i32): i32 {
+  return window ? max(0, at - window + 1) : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function endKey(at: i32, keys: i32, causal: i32): i32 {
+  return causal ? max(0, min(keys, at + 1)) : keys;
+}
+
+/** Caps n scores and hides those whose mask byte is 0; `mask` is 0 where there is none. */
+function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
+  const cap = f32x4.splat(softcap);
+  const hidden = f32x4.splat(HIDDEN);
+  const zero = f32x4.splat(0);
+  for (let i = 0; i < n; i += 4) {
+    const at = s + (<usize>i << 2);
+    let v = loadPart(at, n - i, zero);
+    if (softcap > 0) v = f32x4.mul(cap, tanhf4(f32x4.div(v, cap)));
+    if (mask) {
+      let seen = v128.load8_lane(mask + i, zero, 0);
+      if (n - i > 1) seen = v128.load8_lane(mask + i + 1, seen, 4);
+      if (n - i > 2) seen = v128.load8_lane(mask + i + 2, seen, 8);
+      if (n - i > 3) seen = v128.load8_lane(mask + i + 3, seen, 12);
+      v = v128.bitselect(hidden, v, i32x4.eq(seen, zero));
+    }
+    storePart(at, v, n - i);
+  }
+}
+
+/** x *= factor over n floats. */
+function scaleRow(x: usize, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (; n > 0; n -= 4) {
+    storePart(x, f32x4.mul(loadPart(x, n, f), f), n);
+    x += 16;
+  }
+}
+
+/**
+ * Attends with `rows` queries to all their keys. Query r reads q and writes out at r * qStep floats, its log-sum-exp
+ * at r * lseStep, its mask at r * maskStep bytes; its position is at + r * atStep. Rows of k and v are kStep floats apart.
+ */
+function attend(
+  q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
+  qStep: i32, kStep: i32, lseStep: i32, maskStep: i32, at: i32, atStep: i32, scale: f32, causal: i32, window: i32, softcap: f32,
+): void {
+  const tops = tile + ((TILE_ROWS * TILE_KEYS) << 2);
+  const totals = tops + (TILE_ROWS << 2);
+  for (let r = 0; r < rows; r++) {
+    store<f32>(tops + (<usize>r << 2), -Infinity);
+    store<f32>(totals + (<usize>r << 2), 0);
+    memory.fill(out + (<usize>(r * qStep) << 2), 0, <usize>size << 2);
+  }
+  const end = endKey(at + (rows - 1) * atStep, keys, causal);
+  for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
+    const n = min(TILE_KEYS, end - j);
+    const ahead = (<usize>j * <usize>kStep) << 2;
+    gemm(q, k + ahead, tile, rows, n, size, qStep, kStep, n, 0, 1, scale, 0);
+    for (let r = 0; r < rows; r++) {
+      const row = tile + (<usize>(r * n) << 2);
+      const from = min(n, max(0, firstKey(at + r * atStep, window) - j));
+      const to = max(from, min(n, endKey(at + r * atStep, keys, causal) - j));
+      const seen = row + (<usize>from << 2);
+      if (mask || softcap > 0) bend(seen, to - from, mask ? mask + r * maskStep + j + from : 0, softcap);
+      const top = load<f32>(tops + (<usize>r << 2));
+      const next = max(top, rowMax(seen, to - from));
+      if (next <= HIDDEN) {
+        memory.fill(row, 0, <usize>n << 2);
+        continue;
+      }
+      memory.fill(row, 0, <usize>from << 2);
+      memory.fill(row + (<usize>to << 2), 0, <usize>(n - to) << 2);
+      const sum = sumExp(seen, seen, to - from, next);
+      const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      const total = totals + (<usize>r << 2);
+      store<f32>(total, <f32>(<f64>load<f32>(total) * <f64>kept + sum));
+      store<f32>(tops + (<usize>r << 2), next);
+      if (kept != 1) scaleRow(out + (<usize>(r * qStep) << 2), size, kept);
+    }
+    gemm(tile, v + ahead, out, rows, size, n, n, kStep, qStep, 0, 0, 1, 1);
+  }
+  for (let r = 0; r < rows; r++) {
+    const total = load<f32>(totals + (<usize>r << 2));
+    const none = total == 0;
+    const log: f32 = none ? 0 : load<f32>(tops + (<usize>r << 2)) + <f32>Math.log(<f64>total);
+    store<f32>(lse + (<usize>(r * lseStep) << 2), log);
+    if (!none) scaleRow(out + (<usize>(r * qStep) << 2), size, 1 / total);
+  }
+}
+
+/**
+ * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries, heads, size], k and
+ * v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the mask's strides are in bytes.
+ */
+export function attention(
+  q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, scratch: usize, first: i32, last: i32,
+  queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32, softcap: f32,
+  maskBatch: i32, maskHead: i32, maskQuery: i32,
+): void {
+  const kvHeads = heads / group;
+  const qStep = heads * size;
+  const kStep = kvHeads * size;
+  for (let index = first; index < last; index++) {
+    const b = index / kvHeads;
+    const h0 = (index % kvHeads) * group;
+    const kv = (<usize>(b * capacity) * <usize>kStep + <usize>((index % kvHeads) * size)) << 2;
+    for (let g = 0; g < group; g++) {
+      const few = queries < FEW_QUERIES;
+      if (few && g % TILE_ROWS) continue;
+      const h = h0 + g;
+      for (let i = 0; i < queries; i += few ? 1 : TILE_ROWS) {
+        const qo = (<usize>((b * queries + i) * heads + h) * <usize>size) << 2;
+        const row = lse + (<usize>((b * heads + h) * queries + i) << 2);
+        const m = mask ? mask + b * maskBatch + h * maskHead + i * maskQuery : 0;
+        const at = keys - queries + i;
+        if (few) {
+          const rows = min(TILE_ROWS, group - g);
+          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, size, kStep, queries, maskHead, at, 0, scale, causal, window, softcap);
+        } else {
+          const rows = min(TILE_ROWS, queries - i);
+          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, qStep, kStep, 1, maskQuery, at, 1, scale, causal, window, softcap);
+        }
+      }
+    }
+  }
+}
+
+/** sum(a * b) over n floats. */
+function dot(a: usize, b: usize, n: i32): f32 {
+  const zero = f32x4.splat(0);
+  let s = zero;
+  for (; n > 0; n -= 4) {
+    s = f32x4.add(s, f32x4.mul(loadPart(a, n, zero), loadPart(b, n, zero)));
+    a += 16;
+    b += 16;
+  }
+  return sumOf(s);
+}
+
+/** Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale. */
+function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  const shift = f32x4.splat(lse);
+  const level = f32x4.splat(delta);
+  const factor = f32x4.splat(scale);
+  const inverse = f32x4.splat(1 / softcap);
+  for (; n > 0; n -= 4) {
+    const score = loadPart(s, n, zero);
+    const p = expf4(f32x4.sub(score, shift));
+    let ds = f32x4.mul(f32x4.mul(p, f32x4.sub(loadPart(d, n, zero), level)), factor);
+    if (softcap > 0) {
+      const bent = f32x4.mul(score, inverse);
+      // A hidden score is far beyond the cap; its weight is 0 all the same.
+      ds = f32x4.mul(ds, f32x4.max(zero, f32x4.sub(one, f32x4.mul(bent, bent))));
+    }
+    storePart(s, p, n);
+    storePart(d, ds, n);
+    s += 16;
+    d += 16;
+  }
+}
+
+/** Adds the gradients of `rows` queries of one head; the arguments are as in `attend`. */
+function pullTile(
+  dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, tile: usize,
+  rows: i32, keys: i32, size: i32, qStep: i32, kStep: i32, maskStep: i32, at: i32, scale: f32, causal: i32, window: i32, softcap: f32,
+): void {
+  const products = tile + ((TILE_ROWS * TILE_KEYS) << 2);
+  const deltas = products + ((TILE_ROWS * TILE_KEYS) << 2);
+  for (let r = 0; r < rows; r++) {
+    const offset = <usize>(r * qStep) << 2;
+    store<f32>(deltas + (<usize>r << 2), dot(dout + offset, out + offset, size));
+    memory.fill(dq + offset, 0, <usize>size << 2);
+  }
+  const end = endKey(at + rows - 1, keys, causal);
+  for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
+    const n = min(TILE_KEYS, end - j);
+    const ahead = (<usize>j * <usize>kStep) << 2;
+    gemm(q, k + ahead, tile, rows, n, size, qStep, kStep, n, 0, 1, scale, 0);
+    gemm(dout, v + ahead, products, rows, n, size, qStep, kStep, n, 0, 1, 1, 0);
+    for (let r = 0; r < rows; r++) {
+      const row = <usize>(r * n) << 2;
+      const from = min(n, max(0, firstKey(at + r, window) - j));
+      const to = max(from, min(n, endKey(at + r, keys, causal) - j));
+      const seen = row + (<usize>from << 2);
+      if (mask || softcap > 0) bend(tile + seen, to - from, mask ? mask + r * maskStep + j + from : 0, softcap);
+      pullRow(tile + seen, products + seen, to - from, load<f32>(lse + (<usize>r << 2)), load<f32>(deltas + (<usize>r << 2)), scale, softcap);
+      clearEnds(tile + row, n, from, to);
+      clearEnds(products + row, n, from, to);
+    }
+    gemm(tile, dout, dv + ahead, n, size, rows, n, qStep, kStep, 1, 0, 1, 1);
+    gemm(products, q, dk + ahead, n, size, rows, n, qStep, kStep, 1, 0, 1, 1);
+    gemm(products, k + ahead, dq, rows, size, n, n, kStep, qStep, 0, 0, 1, 1);
+  }
+}
+
+/** Clears a row of n floats outside of from..to-1. */
+// @ts-ignore: decorator
+@inline
+function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
+  memory.fill(row, 0, <usize>from << 2);
+  memory.fill(row + (<usize>to << 2), 0, <usize>(n - to) << 2);
+}
+
+/** The gradients of `attention` for the key heads first..last-1; dk and dv start as zeros. */
+export function attentionBackward(
+  dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, scratch: usize,
+  first: i32, last: i32, queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32,
+  softcap: f32, maskBatch: i32, maskHead: i32, maskQuery: i32,
+): void {
+  const kvHeads = heads / group;
+  const qStep = heads * size;
+  const kStep = kvHeads * size;
+  for (let index = first; index < last; index++) {
+    const b = index / kvHeads;
+    const kv = (<usize>(b * capacity) * <usize>kStep + <usize>((index % kvHeads) * size)) << 2;
+    for (let g = 0; g < group; g++) {
+      const h = (index % kvHeads) * group + g;
+      for (let i = 0; i < queries; i += TILE_ROWS) {
+        const qo = (<usize>((b * queries + i) * heads + h) * <usize>size) << 2;
+        const row = lse + (<usize>((b * heads + h) * queries + i) << 2);
+        const m = mask ? mask + b * maskBatch + h * maskHead + i * maskQuery : 0;
+        const rows = min(TILE_ROWS, queries - i);
+        pullTile(
+          dout + qo, q + qo, k + kv, v + kv, out + qo, row, m, dq + qo, dk + kv, dv + kv, scratch,
+          rows, keys, size, qStep, kStep, maskQuery, keys - queries + i, scale, causal, window, softcap,
+        );
+      }
+    }
+  }
+}

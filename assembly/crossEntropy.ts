@@ -1,0 +1,141 @@
+// Cross-entropy of rows of n logits against class labels. Labels were checked before: see findBadLabel.
+import { loadPart, storePart, sumOf } from "./lanes";
+import { rowLogSumExp } from "./logSumExp";
+import { expf4 } from "./math";
+
+/** The position of the first label that is neither a class nor `ignored`, or -1. */
+export function findBadLabel(labels: usize, rows: i32, classes: i32, ignored: i32): i32 {
+  for (let i = 0; i < rows; i++) {
+    const label = load<i32>(labels + (<usize>i << 2));
+    if (label != ignored && <u32>label >= <u32>classes) return i;
+  }
+  return -1;
+}
+
+function countRows(labels: usize, rows: i32, ignored: i32): i32 {
+  let count = 0;
+  for (let i = 0; i < rows; i++) if (load<i32>(labels + (<usize>i << 2)) != ignored) count++;
+  return count;
+}
+
+function sumRow(x: usize, n: i32): f64 {
+  const zero = f32x4.splat(0);
+  let total: f64 = 0;
+  while (n > 0) {
+    let sum = zero;
+    for (let m = min(256, n); m > 0; m -= 4) {
+      sum = f32x4.add(sum, loadPart(x, m, zero));
+      x += 16;
+    }
+    total += <f64>sumOf(sum);
+    n -= 256;
+  }
+  return total;
+}
+
+// @ts-ignore: decorator
+@inline
+function rowLoss(x: usize, n: i32, label: i32, lse: f32, smoothing: f64): f64 {
+  const loss = <f64>lse - <f64>load<f32>(x + (<usize>label << 2));
+  if (smoothing == 0) return loss;
+  return (1 - smoothing) * loss + smoothing * (<f64>lse - sumRow(x, n) / <f64>n);
+}
+
+/** dx = factor * (exp(x - lse) - target); dx may be x. */
+function rowGradient(x: usize, dx: usize, n: i32, label: i32, lse: f32, smoothing: f64, factor: f32): void {
+  const shift = f32x4.splat(lse);
+  const even = f32x4.splat(<f32>(smoothing / <f64>n));
+  const scale = f32x4.splat(factor);
+  for (let i = 0; i < n; i += 4) {
+    const at = <usize>i << 2;
+    const p = expf4(f32x4.sub(loadPart(x + at, n - i, shift), shift));
+    storePart(dx + at, f32x4.mul(scale, f32x4.sub(p, even)), n - i);
+  }
+  const hit = dx + (<usize>label << 2);
+  store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
+}
+
+/** `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's log-sum-exp. */
+export function crossEntropy(
+  x: usize, labels: usize, loss: usize, lse: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
+): void {
+  const count = countRows(labels, rows, ignored);
+  let total: f64 = 0;
+  for (let row = 0; row < rows; row++) {
+    const label = load<i32>(labels);
+    let value: f64 = 0;
+    let log: f32 = 0;
+    if (label != ignored) {
+      log = rowLogSumExp(x, n);
+      value = rowLoss(x, n, label, log, smoothing);
+    }
+    store<f32>(lse, log);
+    if (reduction == 0) store<f32>(loss + (<usize>row << 2), <f32>value);
+    total += value;
+    x += <usize>n << 2;
+    labels += 4;
+    lse += 4;
+  }
+  if (reduction) store<f32>(loss, <f32>(reduction == 2 ? total / <f64>count : total));
+}
+
+export function crossEntropyBackward(
+  dloss: usize, x: usize, labels: usize, lse: usize, dx: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
+): void {
+  const bytes = <usize>n << 2;
+  const share: f32 = reduction == 2 ? 1 / <f32>countRows(labels, rows, ignored) : 1;
+  for (let row = 0; row < rows; row++) {
+    const label = load<i32>(labels);
+    const factor = share * load<f32>(reduction == 0 ? dloss + (<usize>row << 2) : dloss);
+    if (label == ignored) memory.fill(dx, 0, bytes);
+    else rowGradient(x, dx, n, label, load<f32>(lse), smoothing, factor);
+    x += bytes;
+    dx += bytes;
+    labels += 4;
+    lse += 4;
+  }
+}
+
+/** Writes the positions of the rows that count to `indices`; returns how many. */
+export function selectRows(labels: usize, indices: usize, rows: i32, ignored: i32): i32 {
+  let count = 0;
+  for (let row = 0; row < rows; row++) {
+    if (load<i32>(labels + (<usize>row << 2)) == ignored) continue;
+    store<i32>(indices + (<usize>count << 2), row);
+    count++;
+  }
+  return count;
+}
+
+/** Copies rows of `bytes` bytes from x[indices[i]] to out[i]; with `scatter`, from x[i] to out[indices[i]]. */
+export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes: i32, scatter: i32): void {
+  for (let i = 0; i < count; i++) {
+    const picked = <usize>load<i32>(indices + (<usize>i << 2)) * <usize>bytes;
+    const whole = <usize>i * <usize>bytes;
+    if (scatter) memory.copy(out + picked, x + whole, bytes);
+    else memory.copy(out + whole, x + picked, bytes);
+  }
+}
+
+/**
+ * Adds the losses of the rows `indices` to the f64 at `total`, and turns their logits [count, n] into gradients times
+ * `factor` where `gradient` is 1.
+ */
+export function crossEntropyChunk(
+  x: usize, labels: usize, indices: usize, total: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,
+): void {
+  let sum = load<f64>(total);
+  for (let i = 0; i < count; i++) {
+    const label = load<i32>(labels + (<usize>load<i32>(indices + (<usize>i << 2)) << 2));
+    const lse = rowLogSumExp(x, n);
+    sum += rowLoss(x, n, label, lse, smoothing);
+    if (gradient) rowGradient(x, x, n, label, lse, smoothing, factor);
+    x += <usize>n << 2;
+  }
+  store<f64>(total, sum);
+}
+
+/** loss = the f64 at `total` times `factor`. */
+export function finishLoss(total: usize, loss: usize, factor: f64): void {
+  store<f32>(loss, <f32>(load<f64>(total) * factor));
+}

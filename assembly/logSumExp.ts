@@ -1,0 +1,51 @@
+// Maxima and sums of exponentials over rows, on which softmax, cross-entropy and attention stand.
+import { loadPart, maxOf, storePart, sumOf } from "./lanes";
+import { expf4 } from "./math";
+
+/** Floats summed in single precision before the sum goes on in double. */
+export const BLOCK: i32 = 256;
+
+/** The largest of n floats, or NaN where there is one. */
+export function rowMax(x: usize, n: i32): f32 {
+  const floor = f32x4.splat(-Infinity);
+  let top = floor;
+  for (; n >= 16; n -= 16) {
+    const a = f32x4.max(v128.load(x), v128.load(x, 16));
+    const b = f32x4.max(v128.load(x, 32), v128.load(x, 48));
+    top = f32x4.max(top, f32x4.max(a, b));
+    x += 64;
+  }
+  for (; n > 0; n -= 4) {
+    top = f32x4.max(top, loadPart(x, n, floor));
+    x += 16;
+  }
+  return maxOf(top);
+}
+
+/** The sum of exp(x - shift) over n floats, which are written to `out` where it is not 0. */
+export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
+  const s = f32x4.splat(shift);
+  const floor = f32x4.splat(-Infinity);
+  let total: f64 = 0;
+  while (n > 0) {
+    let sum = f32x4.splat(0);
+    for (let m = min(BLOCK, n); m > 0; m -= 4) {
+      const e = expf4(f32x4.sub(loadPart(x, m, floor), s));
+      sum = f32x4.add(sum, e);
+      if (out) {
+        storePart(out, e, m);
+        out += 16;
+      }
+      x += 16;
+    }
+    total += <f64>sumOf(sum);
+    n -= BLOCK;
+  }
+  return total;
+}
+
+/** max + log(sum(exp(x - max))) of n floats. */
+export function rowLogSumExp(x: usize, n: i32): f32 {
+  const top = rowMax(x, n);
+  return top + <f32>Math.log(sumExp(x, 0, n, top));
+}

@@ -1,0 +1,140 @@
+// Optimiser steps and gradient clipping, in place.
+import { madd } from "./gemmTile";
+import { loadPart, storePart, sumOf } from "./lanes";
+
+/** p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p joins the gradient. */
+export function adamStep(
+  p: usize, grad: usize, m: usize, v: usize, n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32,
+  stepSize: f32, rootFactor: f32, eps: f32, shrink: f32, decay: f32,
+): void {
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4) {
+    let x = loadPart(p, n, zero);
+    const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
+    const first = madd(f32x4.splat(beta1), loadPart(m, n, zero), f32x4.mul(f32x4.splat(rest1), g));
+    const second = madd(f32x4.splat(beta2), loadPart(v, n, zero), f32x4.mul(f32x4.mul(f32x4.splat(rest2), g), g));
+    const root = madd(f32x4.sqrt(second), f32x4.splat(rootFactor), f32x4.splat(eps));
+    x = f32x4.sub(f32x4.mul(x, f32x4.splat(shrink)), f32x4.div(f32x4.mul(f32x4.splat(stepSize), first), root));
+    storePart(p, x, n);
+    storePart(m, first, n);
+    storePart(v, second, n);
+    p += 16;
+    grad += 16;
+    m += 16;
+    v += 16;
+  }
+}
+
+/** SGD; `buffer` is 0 without momentum. */
+export function sgdStep(
+  p: usize, grad: usize, buffer: usize, n: i32, lr: f32, decay: f32, momentum: f32, rest: f32, nesterov: i32, first: i32,
+): void {
+  const zero = f32x4.splat(0);
+  const rate = f32x4.splat(-lr);
+  const factor = f32x4.splat(momentum);
+  for (; n > 0; n -= 4) {
+    const x = loadPart(p, n, zero);
+    let g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
+    if (buffer) {
+      const b = first ? g : madd(factor, loadPart(buffer, n, zero), f32x4.mul(f32x4.splat(rest), g));
+      storePart(buffer, b, n);
+      g = nesterov ? madd(factor, b, g) : b;
+      buffer += 16;
+    }
+    storePart(p, madd(rate, g, x), n);
+    p += 16;
+    grad += 16;
+  }
+}
+
+export function adagradStep(p: usize, grad: usize, sum: usize, n: i32, lr: f32, decay: f32, eps: f32): void {
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4) {
+    const x = loadPart(p, n, zero);
+    const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
+    const s = madd(g, g, loadPart(sum, n, zero));
+    storePart(sum, s, n);
+    const root = f32x4.add(f32x4.sqrt(s), f32x4.splat(eps));
+    storePart(p, f32x4.sub(x, f32x4.div(f32x4.mul(f32x4.splat(lr), g), root)), n);
+    p += 16;
+    grad += 16;
+    sum += 16;
+  }
+}
+
+/** RMSprop; `buffer` is 0 without momentum. */
+export function rmspropStep(
+  p: usize, grad: usize, mean: usize, buffer: usize, n: i32, lr: f32, decay: f32, alpha: f32, rest: f32, eps: f32, momentum: f32,
+): void {
+  const zero = f32x4.splat(0);
+  for (; n > 0; n -= 4) {
+    const x = loadPart(p, n, zero);
+    const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
+    const s = madd(f32x4.splat(alpha), loadPart(mean, n, zero), f32x4.mul(f32x4.mul(f32x4.splat(rest), g), g));
+    storePart(mean, s, n);
+    let move = f32x4.div(g, f32x4.add(f32x4.sqrt(s), f32x4.splat(eps)));
+    if (buffer) {
+      move = madd(f32x4.splat(momentum), loadPart(buffer, n, zero), move);
+      storePart(buffer, move, n);
+      buffer += 16;
+    }
+    storePart(p, f32x4.sub(x, f32x4.mul(f32x4.splat(lr), move)), n);
+    p += 16;
+    grad += 16;
+    mean += 16;
+  }
+}
+
+/** Adds the sum of squares of n floats to the f64 at `total`. */
+export function addSquares(x: usize, total: usize, n: i32): void {
+  const zero = f32x4.splat(0);
+  let sum = load<f64>(total);
+  while (n > 0) {
+    let low = f64x2.splat(0);
+    let high = low;
+    for (let m = min(4096, n); m > 0; m -= 4) {
+      const v = loadPart(x, m, zero);
+      const a = f64x2.promote_low_f32x4(v);
+      const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+      low = f64x2.add(low, f64x2.mul(a, a));
+      high = f64x2.add(high, f64x2.mul(b, b));
+      x += 16;
+    }
+    const s = f64x2.add(low, high);
+    sum += f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+    n -= 4096;
+  }
+  store<f64>(total, sum);
+}
+
+/** out = sqrt of the f64 at `total`. */
+export function rootOf(total: usize, out: usize): void {
+  store<f32>(out, <f32>sqrt<f64>(load<f64>(total)));
+}
+
+/** x *= factor. */
+export function scaleInPlace(x: usize, n: i32, factor: f32): void {
+  const zero = f32x4.splat(0);
+  const f = f32x4.splat(factor);
+  for (; n > 0; n -= 4) {
+    storePart(x, f32x4.mul(loadPart(x, n, zero), f), n);
+    x += 16;
+  }
+}
+
+/** x += alpha * y. */
+export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
+  const zero = f32x4.splat(0);
+  const a = f32x4.splat(alpha);
+  for (; n > 0; n -= 4) {
+    storePart(x, madd(a, loadPart(y, n, zero), loadPart(x, n, zero)), n);
+    x += 16;
+    y += 16;
+  }
+}
+
+/** x *= min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`; a NaN there makes x NaN. */
+export function clipToNorm(x: usize, norm: usize, n: i32, maxNorm: f32): void {
+  const ratio = maxNorm / (load<f32>(norm) + 1e-6);
+  if (!(ratio >= 1)) scaleInPlace(x, n, ratio);
+}
