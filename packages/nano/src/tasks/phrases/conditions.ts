@@ -4,7 +4,12 @@ import type { Phrasings } from "../template.ts";
 /** What follows "is" or "that are": `{b}` is the right-hand side. */
 const relations: Record<ComparisonName, Phrasings> = {
   greater: {
-    train: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}", "a [greater|larger|bigger|higher] number than {b}"],
+    train: [
+      "[greater|larger|bigger|more|higher] than {b}",
+      "above {b}",
+      "over {b}",
+      "a [greater|larger|bigger|higher] number than {b}",
+    ],
     validation: ["[greater|larger|bigger|more|higher] than {b}"],
     test: ["[greater|larger|bigger|more|higher] than {b}", "above {b}", "over {b}"],
   },
