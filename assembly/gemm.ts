@@ -19,11 +19,13 @@ export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
-/** Whether `few` rows times many are faster as dot products along k than as packed tiles. */
-// @ts-ignore: decorator
-@inline
-function dotIsFaster(few: i32, k: i32): bool {
-  return few == 1 ? k >= 16 : few <= 4 ? k >= 48 : few <= 16 && k >= 192;
+/** Whether A * Bᵀ is faster as dot products along k than as tiles. */
+function dotIsFaster(m: i32, n: i32, k: i32): bool {
+  const few = min(m, n);
+  if (few == 1) return k >= 16;
+  if (few <= 4) return k >= 48;
+  // Few rows of A would not earn back the packing of B; few columns waste a part of an 8-wide tile.
+  return k >= 192 && (m <= 16 || n <= 6);
 }
 
 function clear(c: usize, crs: usize, m: i32, n: i32): void {
@@ -56,13 +58,13 @@ export function gemm(
   const add = accumulate != 0;
   if (k <= 0) {
     if (!add) clear(c, crs, m, n);
-  } else if (!transA && transB && dotIsFaster(min(m, n), k)) {
+  } else if (!transA && transB && dotIsFaster(m, n, k)) {
     if (m <= n) gemmDot(a, ars, b, brs, c, crs, 4, m, n, k, alpha, add);
     else gemmDot(b, brs, a, ars, c, 4, crs, n, m, k, alpha, add);
   } else if (!transB && m <= 2) {
     if (!add) clear(c, crs, m, n);
     gemmAxpy(a, transA ? 4 : ars, transA ? ars : 4, b, brs, c, crs, m, n, k, alpha);
-  } else if (!transA && !transB && n <= GATHER_COLUMNS && k <= GATHER_FLOATS / n && dotIsFaster(n, k)) {
+  } else if (!transA && !transB && n <= GATHER_COLUMNS && k <= GATHER_FLOATS / n && dotIsFaster(m, n, k)) {
     gatherColumns(b, brs, scratch, k, n);
     gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add);
   } else {

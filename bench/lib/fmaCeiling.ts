@@ -1,7 +1,6 @@
 import { compileString } from "assemblyscript/asc";
 
 const CHAINS = 12;
-const ROUNDS = 200_000;
 
 /** AssemblyScript for CHAINS independent multiply-add chains that never leave the registers. */
 function source(relaxed: boolean): string {
@@ -18,8 +17,8 @@ function source(relaxed: boolean): string {
   }`;
 }
 
-/** A function that runs the chains once and the floating-point operations it does: the most any 128-bit kernel can reach. */
-export async function fmaCeiling(relaxed: boolean): Promise<{ run: () => Promise<void>; flops: number }> {
+/** A function that does about `flops` operations in multiply-adds alone: no 128-bit kernel can be faster. */
+export async function fmaCeiling(relaxed: boolean, flops: number): Promise<() => Promise<void>> {
   const { binary, error, stderr } = await compileString(source(relaxed), {
     optimizeLevel: 3,
     runtime: "stub",
@@ -31,5 +30,6 @@ export async function fmaCeiling(relaxed: boolean): Promise<{ run: () => Promise
   const imports = { env: { abort: () => {} } };
   const { instance } = await WebAssembly.instantiate(Uint8Array.from(binary), imports);
   const chains = instance.exports.chains as (at: number, rounds: number) => void;
-  return { run: async () => chains(0, ROUNDS), flops: ROUNDS * CHAINS * 8 };
+  const rounds = Math.round(flops / (CHAINS * 8));
+  return async () => chains(0, rounds);
 }
