@@ -1,0 +1,325 @@
+import {
+  type AttentionParams,
+  adagradStep,
+  adamStep,
+  addInto,
+  attention,
+  type Backend,
+  cacheWrite,
+  clipToNorm,
+  copyInto,
+  crossEntropy,
+  dropout,
+  embedding,
+  Generator,
+  gradients,
+  gradNorm,
+  init,
+  layerNorm,
+  linearCrossEntropy,
+  logSoftmax,
+  loraLinear,
+  reference,
+  rmsNorm,
+  rmspropStep,
+  rope,
+  ropeTables,
+  scaleInPlace,
+  sgdStep,
+  softmax,
+  swiglu,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { wasm } from "./wasm.ts";
+
+let backends: Record<string, Backend>;
+beforeAll(async () => {
+  backends = { reference: reference(), relaxed: await wasm({ build: "relaxed" }), simd: await wasm({ build: "simd" }) };
+});
+
+/** The same numbers on every backend. */
+function numbers(shape: number[], seed: number, scale = 1): Float32Array {
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  new Generator(seed).fillNormal(values, 0, scale);
+  return values;
+}
+
+type Input = { shape: number[]; data: Float32Array | Int32Array | Uint8Array; dtype?: "bool" };
+const random = (shape: number[], seed: number, scale = 1): Input => ({ shape, data: numbers(shape, seed, scale) });
+
+/** Runs `fn` and the gradients of its float inputs on one backend. */
+async function run(name: string, inputs: Input[], fn: (t: Tensor[]) => Tensor): Promise<ArrayLike<number>[]> {
+  const backend = await init(backends[name]);
+  const tensors = inputs.map(({ shape, data, dtype }) => tensor(data, { shape, dtype, backend }));
+  const wanted = tensors.filter(({ dtype }) => dtype === "f32");
+  for (const t of wanted) t.requiresGrad = true;
+  const out = fn(tensors);
+  const gradient = tensor(numbers([...out.shape], 99), { shape: out.shape });
+  return [out, ...gradients(out, wanted, { gradient })].map((t) => t.dataSync());
+}
+
+/** Expects numbers within `tolerance` of the largest expected one (of 0.05 at least); NaN and infinities in the same places. */
+function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+  expect(actual.length).toBe(expected.length);
+  let largest = 0.05;
+  for (let i = 0; i < expected.length; i++)
+    if (Number.isFinite(expected[i])) largest = Math.max(largest, Math.abs(expected[i]));
+  for (let i = 0; i < expected.length; i++) {
+    const [a, e] = [actual[i], expected[i]];
+    const same = Number.isFinite(e) ? Math.abs(a - e) <= tolerance * largest : Object.is(a, e);
+    if (!same) expect(`${i}: ${a}`).toBe(`${i}: ${e}`);
+  }
+}
+
+async function same(inputs: Input[], fn: (t: Tensor[]) => Tensor, tolerance = 3e-6): Promise<void> {
+  const expected = await run("reference", inputs, fn);
+  for (const build of ["relaxed", "simd"]) {
+    const actual = await run(build, inputs, fn);
+    for (const [i, values] of actual.entries()) close(values, expected[i], tolerance);
+  }
+}
+
+interface AttentionCase extends AttentionParams {
+  b?: number;
+  t: number;
+  s: number;
+  h: number;
+  kv: number;
+  d: number;
+  mask?: (b: number, h: number, i: number, j: number) => boolean;
+  maskShape?: number[];
+}
+
+const attentionCases: AttentionCase[] = [
+  ...[8, 24, 32, 48, 64, 128, 1, 5, 7].map((d) => ({ t: 9, s: 9, h: 2, kv: 2, d, causal: true })),
+  { b: 2, t: 1, s: 1, h: 1, kv: 1, d: 4, causal: true },
+  { b: 2, t: 1, s: 70, h: 6, kv: 2, d: 16, causal: true },
+  { b: 2, t: 3, s: 300, h: 4, kv: 1, d: 12, causal: true, keyLength: 290 },
+  { b: 2, t: 1, s: 64, h: 3, kv: 3, d: 8, causal: true, keyLength: 1 },
+  { b: 2, t: 200, s: 200, h: 2, kv: 1, d: 24, causal: true },
+  { t: 100, s: 600, h: 2, kv: 2, d: 8, causal: true },
+  { t: 20, s: 12, h: 2, kv: 2, d: 8, causal: true },
+  { t: 97, s: 33, h: 3, kv: 1, d: 10, scale: 0.3 },
+  { t: 130, s: 300, h: 2, kv: 1, d: 16, causal: true, window: 5 },
+  { t: 3, s: 300, h: 2, kv: 1, d: 16, causal: true, window: 17, keyLength: 299 },
+  { t: 40, s: 40, h: 4, kv: 2, d: 16, causal: true, softcap: 2 },
+  { t: 4, s: 40, h: 4, kv: 2, d: 16, softcap: 2, mask: (_b, _h, _i, j) => j % 3 > 0, maskShape: [40] },
+  { b: 2, t: 12, s: 12, h: 2, kv: 1, d: 8, causal: true, mask: (b, _h, _i, j) => j >= 4 * b, maskShape: [2, 1, 1, 12] },
+  { b: 2, t: 5, s: 11, h: 4, kv: 2, d: 8, mask: (_b, h, i, j) => (h + i + j) % 2 > 0, maskShape: [4, 5, 11] },
+  { b: 2, t: 2, s: 300, h: 4, kv: 2, d: 8, mask: (_b, h, _i, j) => j >= 270 + h, maskShape: [4, 1, 300] },
+  { b: 2, t: 9, s: 9, h: 2, kv: 2, d: 8, mask: (b, _h, i) => b > 0 && i > 2, maskShape: [2, 1, 9, 9] },
+];
+
+describe("attention", () => {
+  it.each(attentionCases)(
+    "t $t s $s h $h/$kv d $d causal $causal window $window keys $keyLength $maskShape",
+    async (c) => {
+      const { b = 1, t, s, h, kv, d, mask, maskShape = [], causal, window, softcap, scale, keyLength } = c;
+      const inputs = [random([b, t, h, d], 1), random([b, s, kv, d], 2), random([b, s, kv, d], 3)];
+      if (mask) {
+        const [mb, mh, mt, ms] = [...new Array(4 - maskShape.length).fill(1), ...maskShape];
+        const data = new Uint8Array(mb * mh * mt * ms);
+        for (let x = 0; x < data.length; x++) {
+          const [j, i, head] = [x % ms, Math.floor(x / ms) % mt, Math.floor(x / ms / mt) % mh];
+          data[x] = Number(mask(Math.floor(x / ms / mt / mh), head, i, j));
+        }
+        inputs.push({ shape: maskShape, data, dtype: "bool" } as Input as never);
+      }
+      const params = { causal, window, softcap, scale, keyLength };
+      await same(inputs, ([q, k, v, m]) => attention(q, k, v, { ...params, mask: m }), 1e-5);
+    },
+  );
+
+  it("stands scores beyond the range of exp, and lets NaN through", async () => {
+    const inputs = [random([1, 9, 2, 8], 1, 60), random([1, 9, 2, 8], 2, 60), random([1, 9, 2, 8], 3)];
+    await same(inputs, ([q, k, v]) => attention(q, k, v, { causal: true }), 2e-4);
+    for (const rows of [2, 12]) {
+      const q = numbers([1, rows, 1, 4], 4);
+      q[4] = Number.NaN;
+      const backend = backends.relaxed;
+      const [k, v] = [5, 6].map((seed) => tensor(numbers([1, rows, 1, 4], seed), { shape: [1, rows, 1, 4], backend }));
+      const out = attention(tensor(q, { shape: [1, rows, 1, 4], backend }), k, v, { causal: true }).dataSync();
+      expect([...out].map(Number.isNaN)).toEqual([...out].map((_, i) => i >= 4 && i < 8));
+    }
+  });
+});
+
+describe("rows", () => {
+  for (const n of [1, 3, 4, 7, 16, 19, 300, 1021]) {
+    it(`of ${n}`, async () => {
+      const x = random([3, n], 1, 3);
+      await same([x], ([t]) => softmax(t, { dim: -1 }));
+      await same([x], ([t]) => logSoftmax(t, { dim: -1 }));
+      await same([random([2, n, 3], 1, 3)], ([t]) => softmax(t, { dim: 1 }));
+      await same([random([n, 5], 1, 3)], ([t]) => logSoftmax(t, { dim: 0 }));
+      await same([random([70, n], 1), random([n], 2)], ([t, w]) => rmsNorm(t, w, { eps: 1e-6 }), 1e-5);
+      const norm = [random([70, n], 1), random([n], 2), random([n], 3)];
+      await same(norm, ([t, w, b]) => layerNorm(t, w, b, { eps: 1e-3 }), 2e-5);
+      await same([random([n, 3], 1, 4), random([n, 3], 2)], ([g, u]) => swiglu(g, u));
+      await same([random([n, 6], 1), { shape: [4], data: Int32Array.of(0, n - 1, 0, n >> 1) }], ([w, i]) =>
+        embedding(w, i),
+      );
+      const labels: Input = { shape: [4], data: Int32Array.of(0, -100, n - 1, n >> 1) };
+      for (const reduction of ["mean", "sum", "none"] as const) {
+        const params = { reduction, labelSmoothing: reduction === "sum" ? 0.1 : 0 };
+        await same([random([4, n], 1, 3), labels], ([t, y]) => crossEntropy(t, y, params));
+      }
+      await same([random([4, 6], 1), random([n, 6], 2), labels], ([t, w, y]) => linearCrossEntropy(t, w, y), 1e-5);
+    });
+  }
+
+  it("with extreme numbers", async () => {
+    const data = Float32Array.of(1e4, -1e4, 0, 88, -Infinity, 5, 3e38, -3e38, 1, 0, 0, 0, 1, Number.NaN, 2, 3);
+    await same([{ shape: [4, 4], data }], ([t]) => softmax(t, { dim: -1 }));
+    await same([{ shape: [4, 4], data: data.slice() }], ([t]) => logSoftmax(t, { dim: -1 }));
+    const labels: Input = { shape: [4], data: Int32Array.of(0, 1, 2, 3) };
+    await same([{ shape: [4, 4], data }, labels], ([t, y]) => crossEntropy(t, y, { reduction: "none" }));
+    const wide = Float32Array.of(0, -0, 100, -100, 1e30, 3, Number.NaN);
+    await same([{ shape: [7], data: wide }, random([7], 1)], ([g, u]) => swiglu(g, u));
+  });
+
+  it("are NaN where no label counts, as in PyTorch", async () => {
+    const labels: Input = { shape: [2], data: Int32Array.of(-100, -100) };
+    await same([random([2, 5], 1), labels], ([t, y]) => crossEntropy(t, y));
+    await same([random([2, 5], 1), random([7, 5], 2), labels], ([t, w, y]) => linearCrossEntropy(t, w, y));
+  });
+
+  it("go through in chunks without the logits in memory", async () => {
+    const rows = 600;
+    const labels: Input = {
+      shape: [2, rows / 2],
+      data: Int32Array.from({ length: rows }, (_, i) => (i % 3 ? i % 11 : -1)),
+    };
+    const inputs = [random([2, rows / 2, 6], 1), random([11, 6], 2), labels];
+    await same(inputs, ([t, w, y]) => linearCrossEntropy(t, w, y, { ignoreIndex: -1, labelSmoothing: 0.1 }), 1e-5);
+  });
+
+  it("name what is out of range", async () => {
+    for (const backend of Object.values(backends)) {
+      const weight = tensor(numbers([3, 2], 1), { shape: [3, 2], backend });
+      const ids = tensor(Int32Array.of(1, 7), { backend });
+      expect(() => embedding(weight, ids)).toThrow(/id 7 at position 1 is outside the table of 3 rows/);
+      const logits = tensor(numbers([2, 3], 1), { shape: [2, 3], backend });
+      expect(() => crossEntropy(logits, ids)).toThrow(/label 7 at position 1 is none of the 3 classes/);
+      expect(() => linearCrossEntropy(logits, tensor(numbers([5, 3], 1), { shape: [5, 3], backend }), ids)).toThrow(
+        /label 7/,
+      );
+    }
+  });
+});
+
+describe("rope", () => {
+  for (const [size, rotated] of [
+    [8, 8],
+    [10, 6],
+    [64, 64],
+    [7, 2],
+  ]) {
+    it(`turns ${rotated} of ${size} numbers`, async () => {
+      const frequencies = Array.from({ length: rotated / 2 }, (_, i) => 1 / (i + 1));
+      await same([random([2, 5, 3, size], 1)], ([x]) => {
+        const { cos, sin } = ropeTables(frequencies, 9);
+        return rope(x, cos, sin, { offset: 4 });
+      });
+      const positions: Input = { shape: [2, 5], data: Int32Array.of(0, 0, 0, 1, 2, 0, 1, 2, 3, 4) };
+      await same([random([2, 5, 3, size], 1), positions], ([x, p]) => {
+        const { cos, sin } = ropeTables(frequencies, 9);
+        return rope(x, embedding(cos, p), embedding(sin, p), {});
+      });
+    });
+  }
+});
+
+describe("products and noise", () => {
+  it("loraLinear", async () => {
+    const inputs = [random([2, 5, 12], 1), random([9, 12], 2), random([3, 12], 3), random([9, 3], 4)];
+    await same(inputs, ([x, w, a, b]) => loraLinear(x, w, a, b, { scaling: 0.5 }), 1e-5);
+  });
+
+  it("dropout zeroes the same numbers everywhere and moves the generator on", async () => {
+    const seen: ArrayLike<number>[] = [];
+    for (const name of ["reference", "relaxed", "simd"]) {
+      const generator = new Generator(2 ** 40 + 7).fork(3);
+      generator.offset = 2 ** 35 + 5;
+      const [first, , second] = [
+        ...(await run(name, [random([37], 1)], ([x]) => dropout(x, { p: 0.3, generator }))),
+        ...(await run(name, [random([37], 1)], ([x]) => dropout(x, { p: 0.3, generator }))),
+      ];
+      expect(generator.offset).toBe(2 ** 35 + 5 + 2 * 37);
+      expect([...(second as Float32Array)]).not.toEqual([...(first as Float32Array)]);
+      seen.push(first);
+    }
+    for (const values of seen.slice(1)) close(values, seen[0], 1e-7);
+    const many = await run("relaxed", [{ shape: [20000], data: new Float32Array(20000).fill(1) }], ([x]) =>
+      dropout(x, { p: 0.25, generator: new Generator(1) }),
+    );
+    const kept = [...(many[0] as Float32Array)].filter((v) => v !== 0);
+    expect(kept.length / 20000).toBeCloseTo(0.75, 1);
+    expect(kept.every((v) => Math.abs(v - 4 / 3) < 1e-6)).toBe(true);
+    const none = await run("relaxed", [random([5], 1)], ([x]) => dropout(x, { p: 1, generator: new Generator(1) }));
+    expect([...(none[0] as Float32Array)].every((v) => v === 0)).toBe(true);
+  });
+});
+
+describe("in place", () => {
+  const steps: Record<string, (t: Tensor[]) => void> = {
+    adamStep: ([p, g, m, v]) => {
+      for (const step of [1, 2]) {
+        const moments = { beta1: 0.9, beta2: 0.99, eps: 1e-8, step };
+        adamStep(p, g, m, v, { lr: 0.1, weightDecay: 0.1, decoupled: step > 1, ...moments });
+      }
+    },
+    sgdStep: ([p, g, m]) => {
+      const settings = { lr: 0.1, weightDecay: 0.1, momentum: 0.9, dampening: 0.2, nesterov: false };
+      sgdStep(p, g, settings as never as { first: boolean } & typeof settings);
+      for (const first of [true, false]) sgdStep(p, g, m, { ...settings, first, nesterov: first });
+    },
+    adagradStep: ([p, g, , v]) => adagradStep(p, g, v, { lr: 0.1, weightDecay: 0.1, eps: 1e-10 }),
+    rmspropStep: ([p, g, m, v]) => {
+      const settings = { lr: 0.1, weightDecay: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5 };
+      rmspropStep(p, g, v, settings);
+      rmspropStep(p, g, v, m, settings);
+    },
+    clipToNorm: ([p, g]) => {
+      clipToNorm(p, gradNorm(p, g), { maxNorm: 1 });
+      clipToNorm(g, gradNorm(p, g), { maxNorm: 1000 });
+    },
+    others: ([p, g, m, v]) => {
+      addInto(p, g, { alpha: -0.5 });
+      addInto(p, m, {});
+      scaleInPlace(m, { factor: 3 });
+      copyInto(v, p);
+    },
+  };
+
+  it.each(Object.keys(steps))("%s", async (name) => {
+    const results: ArrayLike<number>[][] = [];
+    for (const backend of Object.values(backends)) {
+      const tensors = [1, 2, 3, 4].map((seed) => {
+        const data = numbers([37], seed);
+        return tensor(seed === 4 ? data.map(Math.abs) : data, { backend });
+      });
+      steps[name](tensors);
+      results.push(tensors.map((t) => t.dataSync()));
+    }
+    for (const actual of results.slice(1))
+      for (const [i, values] of actual.entries()) close(values, results[0][i], 2e-6);
+  });
+
+  it("cacheWrite puts rows where each sequence stands", async () => {
+    for (const backend of Object.values(backends)) {
+      const cache = tensor(new Float32Array(2 * 4 * 3), { shape: [2, 4, 1, 3], backend });
+      const rows = tensor(
+        Float32Array.from({ length: 12 }, (_, i) => i + 1),
+        { shape: [2, 2, 1, 3], backend },
+      );
+      cacheWrite(cache, rows, { position: [2, 0] });
+      expect([...cache.dataSync()]).toEqual([
+        0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 0, 0, 0,
+      ]);
+      expect(() => cacheWrite(cache, rows, { position: 3 })).toThrow(/rows 3..4 lie outside the cache's 4 rows/);
+    }
+  });
+});
