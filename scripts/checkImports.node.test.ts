@@ -11,6 +11,7 @@ describe("checkImports", () => {
       "packages/core/src/op.ts": 'import {\n  Tensor,\n} from "./tensor.ts";',
       "packages/peft/src/index.ts": 'import { Module } from "@lowrank/nn";\nimport { matmul } from "@lowrank/core";',
       "packages/peft/src/lora.test.ts": 'import { Llama } from "@lowrank/models";',
+      "packages/peft/src/real.node.test.ts": 'import { sharedPath } from "../../../scripts/sharedFolder.ts";',
     };
     expect(check(files)).toEqual([]);
   });

@@ -70,8 +70,9 @@ function breach(path: string, target: string): string | undefined {
   const own = packageOf(path);
   if (target.startsWith(".")) {
     const landing = join(dirname(path), target);
+    const helper = isTest(path) && landing.startsWith("scripts/");
     const leaves = own !== undefined ? !landing.startsWith(`packages/${own}/src/`) : landing.startsWith("packages/");
-    if (leaves) return `imports "${target}" from outside its folder; import the package by its name`;
+    if (leaves && !helper) return `imports "${target}" from outside its folder; import the package by its name`;
     const strays = path.startsWith("assembly/") && !landing.startsWith("assembly/");
     return strays ? `a kernel may not import "${target}"` : undefined;
   }

@@ -16,7 +16,7 @@ export interface CreateOptions {
 type Nested = number | boolean | readonly Nested[];
 
 /** A tensor on `backend` from raw little-endian bytes, which are copied. */
-export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend = currentBackend()): Tensor {
+export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend: Backend = currentBackend()): Tensor {
   checkShape("fromBytes", shape);
   const wanted = sizeOf(shape) * bytesPerElement[dtype];
   if (bytes.byteLength !== wanted) {

@@ -1,4 +1,4 @@
-import { currentBackend, type TensorRef } from "./backend.ts";
+import { type Backend, currentBackend, type TensorRef } from "./backend.ts";
 import { bytesPerElement, type DType, isFloating, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
@@ -178,6 +178,6 @@ export class Tensor implements Disposable {
 }
 
 /** @internal An uninitialised tensor on a backend. */
-export function allocate(shape: Shape, dtype: DType, backend = currentBackend()): Tensor {
+export function allocate(shape: Shape, dtype: DType, backend: Backend = currentBackend()): Tensor {
   return new Tensor(new Storage(backend, sizeOf(shape) * bytesPerElement[dtype]), shape, dtype);
 }
