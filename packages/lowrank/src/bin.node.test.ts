@@ -1,0 +1,277 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "./index.ts";
+
+let folder: string;
+const at = (name: string) => join(folder, name);
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the command as a user does. `onStderr` sees each piece of stderr as it comes. */
+function lowrank(
+  args: string[],
+  options: { stdin?: string; onStderr?: (text: string, stop: () => void) => void; env?: object } = {},
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, "bin.ts"), ...args], {
+      cwd: folder,
+      env: { ...process.env, LOWRANK_DEBUG: "", ...options.env },
+    });
+    const outcome: Outcome = { code: null, stdout: "", stderr: "" };
+    child.stdout.on("data", (text) => {
+      outcome.stdout += text;
+    });
+    child.stderr.on("data", (text) => {
+      outcome.stderr += text;
+      options.onStderr?.(String(text), () => child.kill("SIGINT"));
+    });
+    child.stdin.end(options.stdin ?? "");
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ ...outcome, code }));
+  });
+}
+
+// One token for each printable character, a space as byte-level tokenizers write it, and the ends of a text.
+const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
+const vocab = ["<s>", "</s>", ...characters, "Ġ", "Ċ"];
+const bosFirst = { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }] };
+const tokenizerJson = {
+  added_tokens: [0, 1].map((id) => ({ id, content: vocab[id], special: true })),
+  normalizer: null,
+  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+  post_processor: { ...bosFirst, special_tokens: { "<s>": { id: "<s>", ids: [0], tokens: ["<s>"] } } },
+  decoder: { type: "ByteLevel" },
+  model: { type: "BPE", vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: [] },
+};
+const tokenizerConfig = {
+  bos_token: "<s>",
+  eos_token: "</s>",
+  chat_template: "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-command-"));
+  await init(wasm());
+  const config = parseModelConfig({
+    model_type: "llama",
+    vocab_size: vocab.length,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    max_position_embeddings: 64,
+    tie_word_embeddings: true,
+    bos_token_id: 0,
+    eos_token_id: 1,
+  });
+  await saveModel(createModel(config, randomParameters(new Generator(1))), config, at("model"));
+  await writeFile(at("model/tokenizer.json"), JSON.stringify(tokenizerJson));
+  await writeFile(at("model/tokenizer_config.json"), JSON.stringify(tokenizerConfig));
+  await writeFile(at("text.txt"), "the cat sat on the mat. ".repeat(120));
+  const pairs = Array.from({ length: 24 }, (_, i) => ({ prompt: `say ${i % 3}: `, completion: "abc"[i % 3] }));
+  await writeFile(at("pairs.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const trainText = "train --model model --data text.txt --block-size 32 --batch-size 4 --lr 2e-2 --steps 20".split(" ");
+
+describe("train, generate, merge, report", () => {
+  let trained: Outcome;
+  beforeAll(async () => {
+    trained = await lowrank([...trainText, "--output", "adapter", "--r", "4", "--alpha", "8"]);
+  });
+
+  test("train lowers the validation loss and says what it did", () => {
+    expect(trained.stderr).toContain("step 20 of 20 | loss ");
+    expect(trained.code).toBe(0);
+    expect(trained.stdout).toContain("adapter on 14 modules: 2 q_proj, 2 k_proj, 2 v_proj, 2 o_proj, 2 gate_proj");
+    expect(trained.stdout).toMatch(/trainable params: 1,856 \|\| all params: [\d,]+ \|\| trainable%: /);
+    const [, before, after] = /nats per token: ([\d.]+) at step 0.*, ([\d.]+) at step 20/.exec(trained.stdout) ?? [];
+    expect(Number(after)).toBeLessThan(0.9 * Number(before));
+    expect(trained.stdout).toMatch(/adapter off: loss [\d.]+ before, [\d.]+ after, bit-identical/);
+    expect(trained.stdout).toContain("lowrank merge --model model --adapter adapter --output adapter-merged");
+  });
+
+  test("the folder is an adapter of PEFT", async () => {
+    const files = (await readdir(at("adapter"))).sort();
+    expect(files).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
+    const config = JSON.parse(await readFile(at("adapter/adapter_config.json"), "utf8"));
+    expect(config).toMatchObject({ peft_type: "LORA", r: 4, lora_alpha: 8, task_type: "CAUSAL_LM" });
+    expect(config.base_model_name_or_path).toBe("model");
+  });
+
+  test("the same seed gives the same adapter, another one another", async () => {
+    const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
+    await lowrank([...trainText, "--output", "again", "--r", "4", "--alpha", "8"]);
+    expect(await bytes("again")).toEqual(await bytes("adapter"));
+    await lowrank([...trainText, "--output", "other", "--r", "4", "--alpha", "8", "--seed", "5"]);
+    expect(await bytes("other")).not.toEqual(await bytes("adapter"));
+  });
+
+  test("generate goes on with the adapter, from an argument as from stdin", async () => {
+    const generate = ["generate", "--model", "model", "--adapter", "adapter", "--max-new-tokens", "12"];
+    const asked = await lowrank([...generate, "--prompt", "the cat"]);
+    expect(asked.stderr).toBe("");
+    expect(asked.stdout.length).toBeGreaterThan(1);
+    expect((await lowrank(generate, { stdin: "the cat\n" })).stdout).toBe(asked.stdout);
+    const base = await lowrank(["generate", "--model", "model", "--max-new-tokens", "12", "--prompt", "the cat"]);
+    expect(base.stdout).not.toBe(asked.stdout);
+  });
+
+  test("generate samples by seed, and chats through the template", async () => {
+    const generate = ["generate", "--model", "model", "--temperature", "2", "--max-new-tokens", "20", "--chat", "hi"];
+    const first = await lowrank([...generate, "--seed", "1"]);
+    expect(first.code).toBe(0);
+    expect((await lowrank([...generate, "--seed", "1"])).stdout).toBe(first.stdout);
+    expect((await lowrank([...generate, "--seed", "2"])).stdout).not.toBe(first.stdout);
+  });
+
+  test("merge writes a model that answers as model and adapter do", async () => {
+    const merged = await lowrank("merge --model model --adapter adapter --output merged".split(" "));
+    expect(merged.stderr).toBe("");
+    expect(merged.stdout).toMatch(
+      /^merged: logits differ by \S+ at most \(largest \S+\), greedy tokens are the same\n/,
+    );
+    expect(merged.stdout).not.toContain("warning");
+    expect((await readdir(at("merged"))).sort()).toEqual(
+      ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"].sort(),
+    );
+    const words = "generate --max-new-tokens 12 --prompt cat --model".split(" ");
+    const asked = await lowrank([...words, "merged"]);
+    expect(asked.stdout).toBe((await lowrank([...words, "model", "--adapter", "adapter"])).stdout);
+    const again = await lowrank("merge --model model --adapter adapter --output merged".split(" "));
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("--output merged is not empty") });
+  });
+
+  test("merge in bf16 halves the file", async () => {
+    const merged = await lowrank("merge --model model --adapter adapter --output half --dtype bf16".split(" "));
+    expect(merged.code).toBe(0);
+    expect(JSON.parse(await readFile(at("half/config.json"), "utf8")).torch_dtype).toBe("bfloat16");
+    const size = async (name: string) => (await readFile(at(`${name}/model.safetensors`))).length;
+    expect(await size("half")).toBeLessThan(0.6 * (await size("model")));
+  });
+
+  test("report tells of an adapter on disk and of one to be", async () => {
+    const written = await lowrank(["report", "model", "--adapter", "adapter"]);
+    expect(written.stdout).toContain("trainable params: 1,856 ||");
+    const planned = await lowrank(["report", "model", "--r", "2", "--target-modules", "q_proj,k_porj", "--json"]);
+    const { trainable, matched, unmatchedTargets } = JSON.parse(planned.stdout);
+    expect({ trainable, matched, unmatchedTargets }).toEqual({
+      trainable: 128,
+      matched: ["model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj"],
+      unmatchedTargets: ["k_porj"],
+    });
+  });
+});
+
+test("train learns from prompts and completions, padded or packed, with modules saved in full", async () => {
+  const words = "train --model model --data pairs.jsonl --lr 1e-2 --epochs 4 --accumulate 2 --batch-size 4".split(" ");
+  const padded = await lowrank([...words, "--modules-to-save", "model.norm", "--output", "pairs"]);
+  expect(padded.stdout).toContain("in 22 examples to train on");
+  expect(padded.stdout).toContain("bit-identical");
+  const packed = await lowrank([...words, "--pack", "--block-size", "16", "--output", "packed"]);
+  expect(packed.stdout).toContain("blocks of 16 to train on");
+  expect(packed.code).toBe(0);
+});
+
+test("a run that is interrupted saves, and its checkpoint is gone on from", async () => {
+  const whole = [...trainText.slice(0, -1), "120", "--save-every", "1000"];
+  let interrupted = false;
+  const stopped = await lowrank([...whole, "--output", "stopped"], {
+    onStderr: (text, stop) => {
+      if (interrupted || !text.includes("step 6 of 120")) return;
+      interrupted = true;
+      stop();
+    },
+  });
+  expect(stopped.code).toBe(0);
+  expect(stopped.stderr).toContain("stopping after this step");
+  const checkpoint = (await readdir(at("stopped"))).find((name) => name.startsWith("checkpoint-"));
+  expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(120);
+  const resumed = await lowrank([...whole, "--output", "resumed", "--resume", `stopped/${checkpoint}`]);
+  expect(resumed.code).toBe(0);
+  await lowrank([...whole, "--output", "unstopped"]);
+  const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
+  expect(await bytes("resumed")).toEqual(await bytes("unstopped"));
+});
+
+describe("errors are one line that says what to do, and leave nothing behind", () => {
+  const train = (more: string) => ["train", "--model", "model", "--output", "none", ...more.split(" ")];
+  test.each([
+    [train("--data missing.txt"), "error: there is no file missing.txt\n"],
+    [train("--data text.txt pairs.jsonl"), "error: --data mixes examples (pairs.jsonl) with texts;"],
+    [train("--data model"), "error: model is a folder; give the files in it\n"],
+    [train("--data text.txt --block-size 999"), "error: --block-size is 999, but the model has 64 positions; give 64"],
+    [train("--data text.txt --target-modules q_porj"), "did you mean q_proj for q_porj?"],
+    [train("--data text.txt --resume nowhere"), "error: There is no folder nowhere"],
+    [
+      ["train", "--model", "model", "--data", "text.txt", "--output", "model"],
+      "error: --output model is the model's own",
+    ],
+    [["train", "--model", "nowhere", "--data", "text.txt", "--output", "none"], "error: There is no folder nowhere"],
+    [
+      ["generate", "--model", "text.txt", "--prompt", "a"],
+      "error: text.txt is a file; expected the folder that holds it",
+    ],
+    [["generate", "--model", "model", "--adapter", "model", "--prompt", "a"], "adapter_config.json"],
+    [["generate", "--model", "model", "--prompt", "a", "--max-new-tokens", "99"], "exceed the model's 64 positions"],
+    [["merge", "--model", "model", "--adapter", "model", "--output", "none"], "adapter_config.json"],
+  ])("%j", async (args, message) => {
+    const { code, stdout, stderr } = await lowrank(args);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^error: .*\n$/);
+    expect(stdout).not.toContain("wrote");
+    expect(code).toBe(1);
+    expect(await readdir(folder)).not.toContain("none");
+  });
+
+  test.each([
+    [
+      train("--data text.txt --r 1.5"),
+      "option '--r <n>' argument '1.5' is invalid. Expected a whole number of at least 1.",
+    ],
+    [train("--data text.txt --lr fast"), "argument 'fast' is invalid. Expected a number above 0."],
+    [train("--data text.txt --schedul linear"), "(Did you mean --schedule?)"],
+    [train("--data text.txt --steps 3 --epochs 1"), "'--steps <n>' cannot be used with option '--epochs <n>'"],
+    [["generate", "--model", "model", "--greedy", "--top-k", "3"], "cannot be used with option"],
+    [["trian"], "unknown command 'trian'"],
+    [["merge", "--model", "model"], "required option '--adapter <dir>' not specified"],
+  ])("%j", async (args, message) => {
+    const { code, stderr } = await lowrank(args);
+    expect(stderr).toContain(message);
+    expect(code).toBe(1);
+  });
+
+  test("broken examples are named by line", async () => {
+    await writeFile(at("broken.jsonl"), '{"prompt": "a", "completion": "b"}\n{"question": "a"}\n');
+    const { code, stderr } = await lowrank(train("--data broken.jsonl"));
+    expect(stderr).toContain("broken.jsonl");
+    expect(stderr).toContain("found keys question");
+    expect(code).toBe(1);
+  });
+
+  test("LOWRANK_DEBUG=1 adds the stack", async () => {
+    const { stderr } = await lowrank(train("--data missing.txt"), { env: { LOWRANK_DEBUG: "1" } });
+    expect(stderr).toContain("trainData.ts");
+  });
+});
+
+test.each(["train", "generate", "merge", "report"])("%s --help has two examples", async (command) => {
+  const { code, stdout } = await lowrank([command, "--help"]);
+  expect(code).toBe(0);
+  expect(stdout.match(/^ {2}\$ .*lowrank /gm)?.length).toBe(2);
+});
+
+test("--version", async () => {
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8"));
+  expect((await lowrank(["--version"])).stdout).toBe(`${version}\n`);
+});

@@ -1,0 +1,31 @@
+import { noGrad, scope, tensor } from "@lowrank/core";
+import { type CausalLM, generate } from "@lowrank/models";
+
+/** What a model makes of a prompt: the logits of every position, and the tokens it continues with when greedy. */
+export interface Answer {
+  logits: Float32Array;
+  tokens: number[];
+}
+
+/** Asks a model; `tokens` are 16 or what fits. Throws where a logit is not finite, naming `what` was asked. */
+export async function answer(model: CausalLM, ids: readonly number[], what: string): Promise<Answer> {
+  model.eval();
+  using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
+  using output = noGrad(() => scope(() => model.forward({ inputIds }).logits));
+  const logits = (await output.data()) as Float32Array;
+  const bad = logits.find((logit) => !Number.isFinite(logit));
+  if (bad !== undefined) throw new Error(`${what} answers with ${bad}; nothing was written`);
+  const maxNewTokens = Math.min(16, model.maxPositions - ids.length);
+  const [tokens] = await generate(model, [ids], { maxNewTokens });
+  return { logits, tokens };
+}
+
+/** How far two answers to one prompt are apart. */
+export function compareAnswers(a: Answer, b: Answer): { maxDifference: number; scale: number; sameTokens: boolean } {
+  let [maxDifference, scale] = [0, 0];
+  for (const [i, logit] of a.logits.entries()) {
+    maxDifference = Math.max(maxDifference, Math.abs(logit - b.logits[i]));
+    scale = Math.max(scale, Math.abs(logit));
+  }
+  return { maxDifference, scale, sameTokens: a.tokens.join() === b.tokens.join() };
+}

@@ -1,0 +1,35 @@
+import { InvalidArgumentError } from "commander";
+
+/** Parses an option's value as a whole number of at least `least`. */
+export function integer(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+  };
+}
+
+/** Parses an option's value as a number of at least `least`; with `above`, larger than it; at most `most`. */
+export function number(range: { least?: number; above?: number; most?: number }): (text: string) => number {
+  const { least = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, most = Number.MAX_VALUE } = range;
+  const limits = Object.entries({ "at least": range.least, above: range.above, "at most": range.most });
+  const expected = limits.flatMap(([word, limit]) => (limit === undefined ? [] : [`${word} ${limit}`])).join(", ");
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= least && value > above && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a number ${expected}.`);
+  };
+}
+
+/** Parses a list of names separated by commas. */
+export function names(text: string): string[] {
+  const list = text.split(",").map((name) => name.trim());
+  if (list.every((name) => name !== "")) return list;
+  throw new InvalidArgumentError("Expected names separated by commas.");
+}
+
+/** Parses `--target-modules`: all-linear, names separated by commas, or (with any of `*+?()[]|^$\{}`) an expression. */
+export function targetModules(text: string): string | string[] {
+  if (text === "all-linear") return text;
+  return /[*+?()[\]|^$\\{}]/.test(text) ? text : names(text);
+}

@@ -1,0 +1,24 @@
+import type { TargetReport } from "@lowrank/peft";
+
+/** What an adapter's targets came to, in lines: which modules matched, which names did not. */
+export function describeTargets(report: TargetReport): string[] {
+  const lines = [`adapter on ${report.matched.length} modules: ${byLastName(report.matched)}`];
+  if (report.excluded.length > 0) lines.push(`targeted but excluded: ${report.excluded.join(", ")}`);
+  if (report.unmatchedTargets.length > 0) {
+    lines.push(`warning: no module is named ${report.unmatchedTargets.join(", ")}; the others carry the adapter`);
+  }
+  if (report.unusedPatterns.length > 0) {
+    lines.push(`warning: these patterns match no target: ${report.unusedPatterns.join(", ")}`);
+  }
+  return lines;
+}
+
+/** Such as "5 q_proj, 5 v_proj". */
+function byLastName(paths: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const path of paths) {
+    const name = path.slice(path.lastIndexOf(".") + 1);
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return Array.from(counts, ([name, count]) => `${count} ${name}`).join(", ");
+}

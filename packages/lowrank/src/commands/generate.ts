@@ -1,0 +1,90 @@
+import { text } from "node:stream/consumers";
+import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
+import { Command, Option } from "commander";
+import { integer, number } from "./argument.ts";
+import { loadWithTokenizer, useAdapter } from "./loading.ts";
+
+interface GenerateCommandOptions {
+  model: string;
+  adapter?: string;
+  prompt?: string;
+  chat?: string;
+  maxNewTokens?: number;
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  seed: number;
+  greedy?: boolean;
+}
+
+const examples = `
+Examples:
+  $ lowrank generate --model ./model --prompt "Once upon a time" --temperature 0.8 --seed 7
+  $ echo "Once upon a time" | lowrank generate --model ./model --adapter ./adapter --greedy`;
+
+/** `lowrank generate`. */
+export function generateCommand(): Command {
+  return new Command("generate")
+    .description(
+      "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
+        "from stdin. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
+    )
+    .requiredOption("--model <dir>", "folder of the model")
+    .option("--adapter <dir>", "folder of a PEFT adapter to use")
+    .addOption(new Option("--prompt <text>", "text to continue").conflicts("chat"))
+    .option("--chat <text>", "a user's message, put through the model's chat template")
+    .option("--max-new-tokens <n>", "the most tokens to add (default: 64, or less where the model ends)", integer(1))
+    .option("--temperature <t>", "sample, with logits divided by this; 0 is --greedy", number({ least: 0 }))
+    .option("--top-k <k>", "sample among the k likeliest tokens; 0 means all", integer(0))
+    .option(
+      "--top-p <p>",
+      "sample among the likeliest tokens that reach this probability",
+      number({ above: 0, most: 1 }),
+    )
+    .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
+    .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
+    .addHelpText("after", examples)
+    .action(generate);
+}
+
+async function generate(options: GenerateCommandOptions): Promise<void> {
+  const prompt = options.prompt ?? options.chat ?? (await readPrompt());
+  const loaded = await loadWithTokenizer(options.model);
+  const { model, tokenizer } = loaded;
+  if (options.adapter !== undefined) await useAdapter(model, options.adapter);
+  const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);
+  const room = model.maxPositions - ids.length;
+  const maxNewTokens = options.maxNewTokens ?? Math.min(loaded.generationConfig?.maxNewTokens ?? 64, Math.max(room, 1));
+  await generateText(model, tokenizer, ids, {
+    ...sampling(options, loaded),
+    maxNewTokens,
+    onText: (piece) => process.stdout.write(piece),
+  });
+  process.stdout.write("\n");
+}
+
+async function readPrompt(): Promise<string> {
+  if (process.stdin.isTTY) throw new Error('there is no prompt: give --prompt "text", --chat "text", or text on stdin');
+  return (await text(process.stdin)).replace(/\r?\n$/, "");
+}
+
+function encodeChat(tokenizer: Tokenizer, content: string): number[] {
+  const rendered = tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true });
+  return tokenizer.encode(rendered, { addSpecialTokens: false });
+}
+
+/** What the command line says, else what the model's makers say. */
+function sampling(options: GenerateCommandOptions, { generationConfig }: LoadedModel): object {
+  const asked = [options.temperature, options.topK, options.topP].some((value) => value !== undefined);
+  const greedy = options.greedy === true || options.temperature === 0;
+  const eosTokenIds = generationConfig?.eosTokenIds ?? [];
+  return {
+    doSample: !greedy && (asked || (generationConfig?.doSample ?? false)),
+    temperature: options.temperature ?? generationConfig?.temperature ?? undefined,
+    topK: options.topK ?? generationConfig?.topK ?? undefined,
+    topP: options.topP ?? generationConfig?.topP ?? undefined,
+    repetitionPenalty: generationConfig?.repetitionPenalty ?? undefined,
+    eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : undefined,
+    seed: options.seed,
+  };
+}

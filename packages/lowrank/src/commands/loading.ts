@@ -1,0 +1,16 @@
+import type { CausalLM, LoadedModel, Tokenizer } from "@lowrank/models";
+import { PeftModel } from "@lowrank/peft";
+import { loadModel } from "../loadModel.ts";
+
+/** Loads a model's folder. Throws where it has no tokenizer. */
+export async function loadWithTokenizer(folder: string): Promise<LoadedModel & { tokenizer: Tokenizer }> {
+  const loaded = await loadModel(folder);
+  const { tokenizer } = loaded;
+  if (tokenizer) return { ...loaded, tokenizer };
+  throw new Error(`${folder} has no tokenizer.json; copy the one of the model it was made from beside config.json`);
+}
+
+/** Puts the adapter of a PEFT folder into `model`, which from then on answers with it. */
+export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel> {
+  return PeftModel.fromPretrained(model, folder);
+}

@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { generateCommand } from "./generate.ts";
+import { mergeCommand } from "./merge.ts";
+import { reportCommand } from "./report.ts";
+import { trainCommand } from "./train.ts";
+
+const help = `
+Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
+adapter_config.json and adapter_model.safetensors an adapter of PEFT. Results go to stdout, progress to stderr.
+LOWRANK_DEBUG=1 adds the stack to an error.
+
+From a model and a text to a model that has learned it:
+  $ lowrank train --model ./model --data text.txt --output ./adapter
+  $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
+  $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
+
+/** The `lowrank` command, ready to parse arguments. */
+export function createProgram(): Command {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const { version }: { version: string } = JSON.parse(manifest);
+  const program = new Command("lowrank");
+  program
+    .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
+    .version(version)
+    .helpCommand(false)
+    .showHelpAfterError("(add --help for the options and examples)")
+    .addHelpText("after", help);
+  for (const command of [trainCommand(), generateCommand(), mergeCommand(), reportCommand()]) {
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  return program;
+}

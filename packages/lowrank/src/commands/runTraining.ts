@@ -1,0 +1,132 @@
+import { setImmediate } from "node:timers/promises";
+import { getPeftModel, type PeftModel } from "@lowrank/peft";
+import { evaluate, Trainer, type TrainingResult } from "@lowrank/train";
+import { describeTargets } from "./describeTargets.ts";
+import { withInterrupt } from "./interrupt.ts";
+import { loadWithTokenizer } from "./loading.ts";
+import { toLoraConfig } from "./loraOptions.ts";
+import { checkOutput, shellWord } from "./output.ts";
+import type { TrainCommandOptions } from "./train.ts";
+import { readTrainData, type TrainData } from "./trainData.ts";
+import { formatSeconds, trainProgress } from "./trainProgress.ts";
+
+/** What `lowrank train` does. */
+export async function runTraining(options: TrainCommandOptions): Promise<void> {
+  await checkOutput(options.output, options.model);
+  const { model, tokenizer, generationConfig } = await loadWithTokenizer(options.model);
+  const lengths = sequenceLengths(options, model.maxPositions);
+  const data = await readTrainData(tokenizer, { ...options, ...lengths });
+  console.log(`data: ${data.description}`);
+
+  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
+  const batching = { batchSize: options.batchSize, padTokenId, maxLength: lengths.maxLength };
+  const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
+  const baseLoss = (await evaluate(model, probe, batching)).loss;
+
+  const peft = getPeftModel(model, toLoraConfig(options, options.model));
+  console.log(describeTargets(peft.targetReport).join("\n"));
+  peft.printTrainableParameters();
+  const { result, stepSeconds } = await train(peft, data, batching, options);
+  await peft.savePretrained(options.output);
+
+  const sameLoss = await peft.disableAdapter(async () => (await evaluate(peft, probe, batching)).loss);
+  console.log(summary(result, stepSeconds).join("\n"));
+  console.log(baseCheck(baseLoss, sameLoss, options));
+  console.log(nextSteps(options).join("\n"));
+}
+
+/** Tokens in a block and in an example; throws where the model has fewer positions. */
+function sequenceLengths(options: TrainCommandOptions, most: number): { blockSize: number; maxLength: number } {
+  const { blockSize = Math.min(256, most), maxLength = most } = options;
+  for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
+    if (value > most) throw new Error(`${name} is ${value}, but the model has ${most} positions; give ${most} or less`);
+  }
+  return { blockSize, maxLength };
+}
+
+async function train(
+  model: PeftModel,
+  data: TrainData,
+  batching: { batchSize: number; padTokenId: number; maxLength: number },
+  options: TrainCommandOptions,
+): Promise<{ result: TrainingResult; stepSeconds: number[] }> {
+  const progress = trainProgress(process.stderr);
+  const stepSeconds: number[] = [];
+  const work = async (signal: AbortSignal) => {
+    const trainer = new Trainer(model, data.train, {
+      ...batching,
+      signal,
+      maxSteps: options.steps,
+      epochs: options.epochs,
+      gradientAccumulationSteps: options.accumulate,
+      learningRate: options.lr,
+      schedule: options.schedule,
+      warmupSteps: options.warmupSteps,
+      weightDecay: options.weightDecay,
+      maxGradNorm: options.maxGradNorm,
+      seed: options.seed,
+      evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
+      checkpoints: options.saveEvery ? { folder: options.output, every: options.saveEvery } : undefined,
+      onStep: async (report) => {
+        stepSeconds.push(report.seconds);
+        progress.step(report);
+        // Gives a Ctrl-C its turn.
+        await setImmediate();
+      },
+      onEvaluation: (step, { loss }) =>
+        progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
+    });
+    if (options.resume !== undefined) await trainer.resume(options.resume);
+    return trainer.train();
+  };
+  try {
+    const note = () => progress.note("stopping after this step; Ctrl-C again stops at once, and saves nothing");
+    return { result: await withInterrupt(note, work), stepSeconds };
+  } finally {
+    progress.end();
+  }
+}
+
+function summary(result: TrainingResult, stepSeconds: readonly number[]): string[] {
+  const lines: string[] = [];
+  const [first, last] = [result.evaluations.at(0), result.evaluations.at(-1)];
+  if (first && last && first !== last) {
+    const [before, after] = [first, last].map(({ step, evaluation: { loss, perplexity } }) => {
+      return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
+    });
+    lines.push(`validation loss, nats per token: ${before}, ${after}`);
+  }
+  if (stepSeconds.length > 0) {
+    const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
+    const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");
+    const took = `${stepSeconds.length} steps in ${formatSeconds(result.seconds)}`;
+    lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)`);
+  }
+  lines.push(`peak memory: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
+  if (result.truncatedExamples > 0) {
+    lines.push(
+      `warning: ${result.truncatedExamples} examples were cut to --max-length; the end of them was not learned`,
+    );
+  }
+  return lines;
+}
+
+/** Says whether the base model, with the adapter off, still is what it was. */
+function baseCheck(before: number, after: number, { bias }: TrainCommandOptions): string {
+  const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
+  if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;
+  if (bias !== "none") return `base model with the adapter off: ${losses}; --bias ${bias} trains its biases in place`;
+  throw new Error(
+    `the base model with the adapter off has changed: ${losses}; the adapter was saved, but is not to be trusted`,
+  );
+}
+
+function nextSteps({ model, output }: TrainCommandOptions): string[] {
+  const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
+  return [
+    `wrote ${output}: adapter_config.json, adapter_model.safetensors, README.md`,
+    "next:",
+    `  lowrank generate ${folders} --prompt "..."`,
+    `  lowrank merge ${folders} --output ${shellWord(`${output.replace(/\/+$/, "")}-merged`)}`,
+  ];
+}

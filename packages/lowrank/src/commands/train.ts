@@ -1,0 +1,92 @@
+import { Command, Option } from "commander";
+import { integer, number } from "./argument.ts";
+import { addLoraOptions, type LoraCommandOptions } from "./loraOptions.ts";
+import { runTraining } from "./runTraining.ts";
+
+/** What `lowrank train` was told. */
+export interface TrainCommandOptions extends LoraCommandOptions {
+  model: string;
+  data: string[];
+  validation?: string;
+  validationFraction: number;
+  output: string;
+  method: "lora";
+  lr: number;
+  schedule: "constant" | "linear" | "cosine";
+  warmupSteps: number;
+  weightDecay: number;
+  maxGradNorm: number;
+  batchSize: number;
+  accumulate: number;
+  blockSize?: number;
+  maxLength?: number;
+  steps?: number;
+  epochs: number;
+  seed: number;
+  pack?: boolean;
+  evalEvery?: number;
+  saveEvery?: number;
+  resume?: string;
+  trainTokens?: number;
+  validationTokens?: number;
+}
+
+const help = `
+A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file holds examples, one JSON object each:
+{"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
+assistant's turns are learned). Ctrl-C stops after the running step and saves.
+
+Examples:
+  $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
+  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --target-modules q_proj,v_proj --epochs 2`;
+
+/** `lowrank train`. */
+export function trainCommand(): Command {
+  const command = new Command("train")
+    .description(
+      "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
+        "PEFT loads.",
+    )
+    .requiredOption("--model <dir>", "folder of the model")
+    .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl or .json")
+    .requiredOption("--output <dir>", "folder to write the adapter to")
+    .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
+    .option(
+      "--validation-fraction <x>",
+      "without --validation, hold back this last part of the data; 0 measures nothing",
+      number({ least: 0, most: 0.9 }),
+      0.1,
+    )
+    .addOption(new Option("--method <name>", "kind of adapter").choices(["lora"]).default("lora"));
+  return addLoraOptions(command)
+    .option("--lr <x>", "peak learning rate of AdamW", number({ above: 0 }), 2e-4)
+    .addOption(
+      new Option("--schedule <name>", "the learning rate over the steps")
+        .choices(["constant", "linear", "cosine"])
+        .default("linear"),
+    )
+    .option("--warmup-steps <n>", "steps over which the rate rises from 0", integer(0), 0)
+    .option("--weight-decay <x>", "decoupled weight decay", number({ least: 0 }), 0)
+    .option("--max-grad-norm <x>", "scale larger gradients down to this norm; 0 leaves them", number({ least: 0 }), 1)
+    .option("--batch-size <n>", "examples or blocks in a forward pass", integer(1), 8)
+    .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
+    .option(
+      "--block-size <n>",
+      "tokens in a block of a text or of packed examples (default: 256, or less where the model ends)",
+      integer(2),
+    )
+    .option("--max-length <n>", "cut longer examples to this (default: where the model ends)", integer(2))
+    .addOption(
+      new Option("--steps <n>", "optimiser steps, instead of --epochs").argParser(integer(1)).conflicts("epochs"),
+    )
+    .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
+    .option("--seed <n>", "orders the data and draws the adapter's start", integer(0), 0)
+    .option("--pack", "join examples to full blocks instead of padding them")
+    .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
+    .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
+    .option("--resume <dir>", "go on from such a checkpoint, with the same options")
+    .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
+    .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1))
+    .addHelpText("after", help)
+    .action(runTraining);
+}

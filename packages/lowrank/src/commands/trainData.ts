@@ -1,0 +1,132 @@
+import { extname } from "node:path";
+import type { Tokenizer } from "@lowrank/models";
+import { blocks, loadDataset, packExamples, type TokenizedExample, tokenizeExample } from "@lowrank/train";
+
+/** Which examples to train on and to validate with. */
+export interface DataOptions {
+  data: string[];
+  validation?: string;
+  /** The last part of the data that validates where there is no `validation` file. */
+  validationFraction: number;
+  /** Tokens in a block of a text, or of packed examples. */
+  blockSize: number;
+  /** Join examples to full blocks instead of padding them. */
+  pack?: boolean;
+  trainTokens?: number;
+  validationTokens?: number;
+}
+
+/** Tokenized examples, with a sentence about where they come from. */
+export interface TrainData {
+  train: TokenizedExample[];
+  validation: TokenizedExample[];
+  description: string;
+}
+
+const recordEndings = [".json", ".jsonl", ".ndjson"];
+
+/** A file's tokens: one long text, or examples. */
+type Source = { ids: number[] } | { examples: TokenizedExample[] };
+
+/**
+ * Reads text files as one text, cut into blocks of BOS (where the tokenizer adds one) and the tokens that follow, or
+ * .jsonl, .ndjson and .json files as examples. Throws where the two are mixed, or nothing is left to train on.
+ */
+export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
+  const source = await read(tokenizer, options.data);
+  const [head, tail] = options.validation
+    ? [source, await read(tokenizer, [options.validation])]
+    : divide(source, 1 - options.validationFraction);
+  const train = cut(tokenizer, limit(head, options.trainTokens), options);
+  const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
+  if (train.length === 0) {
+    throw new Error(
+      `${options.data.join(", ")}: nothing is left to train on; give more data or a smaller --validation-fraction`,
+    );
+  }
+  const unit = "ids" in source || options.pack ? `blocks of ${options.blockSize}` : "examples";
+  const description = `${count(train)} tokens in ${train.length} ${unit} to train on, ${count(validation)} in ${validation.length} to validate`;
+  return { train, validation, description };
+}
+
+function count(examples: readonly TokenizedExample[]): string {
+  return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
+}
+
+async function read(tokenizer: Tokenizer, paths: readonly string[]): Promise<Source> {
+  const records = paths.filter((path) => recordEndings.includes(extname(path).toLowerCase()));
+  if (records.length === 0) return { ids: await readTexts(tokenizer, paths) };
+  if (records.length < paths.length) {
+    throw new Error(
+      `--data mixes examples (${records.join(", ")}) with texts; give files of one kind (${recordEndings.join(", ")} hold examples)`,
+    );
+  }
+  const examples: TokenizedExample[] = [];
+  for (const path of paths) {
+    for (const [i, example] of (await load(path)).entries()) {
+      try {
+        examples.push(tokenizeExample(tokenizer, example));
+      } catch (error) {
+        throw new Error(`${path}, example ${i + 1}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+  }
+  return { examples };
+}
+
+async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promise<number[]> {
+  const ids: number[] = [];
+  for (const path of paths) {
+    for (const example of await load(path, "text")) {
+      if (!("text" in example)) continue;
+      for (const id of tokenizer.encode(example.text, { addSpecialTokens: false })) ids.push(id);
+    }
+  }
+  return ids;
+}
+
+async function load(path: string, format?: "text"): ReturnType<typeof loadDataset> {
+  try {
+    return await loadDataset(path, { format });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new Error(`there is no file ${path}`, { cause: error });
+    if (code === "EISDIR") throw new Error(`${path} is a folder; give the files in it`, { cause: error });
+    throw error;
+  }
+}
+
+/** The first `share` of a source and the rest. */
+function divide(source: Source, share: number): [Source, Source] {
+  const split = <T>(items: T[]): [T[], T[]] => {
+    const at = Math.ceil(items.length * share);
+    return [items.slice(0, at), items.slice(at)];
+  };
+  if ("ids" in source) {
+    const [first, last] = split(source.ids);
+    return [{ ids: first }, { ids: last }];
+  }
+  const [first, last] = split(source.examples);
+  return [{ examples: first }, { examples: last }];
+}
+
+/** The first `tokens` of a text; of examples, those that start within them. */
+function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
+  if ("ids" in source) return { ids: source.ids.slice(0, tokens) };
+  let seen = 0;
+  const examples = source.examples.filter(({ inputIds }) => {
+    const within = seen < tokens;
+    seen += inputIds.length;
+    return within;
+  });
+  return { examples };
+}
+
+function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOptions): TokenizedExample[] {
+  if ("ids" in source) {
+    const [first] = tokenizer.encode("");
+    const bosTokenId = first === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
+    return blocks(source.ids, { blockSize, bosTokenId });
+  }
+  return pack ? packExamples(source.examples, { blockSize, eosTokenId: tokenizer.eosTokenId }) : source.examples;
+}

@@ -1,0 +1,11 @@
+// The public API of all packages in one import. Where two share a name, the one named below is meant.
+export * from "@lowrank/core";
+export { argmax } from "@lowrank/core";
+export * from "@lowrank/files";
+export * from "@lowrank/models";
+export { nanoModelFolder } from "@lowrank/nano";
+export * from "@lowrank/nn";
+export * from "@lowrank/peft";
+export * from "@lowrank/train";
+export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
+export { loadModel } from "./loadModel.ts";
