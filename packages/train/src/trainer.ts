@@ -40,7 +40,7 @@ export interface TrainerOptions extends CollateOptions {
   evaluation?: { examples: readonly TokenizedExample[]; every?: number };
   checkpoints?: Checkpointing;
   /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
-  onStep?: (report: StepReport) => void | Promise<void>;
+  onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
   /** Stops after the running step, with a checkpoint where they are asked for; `train` returns what there is. */
   signal?: AbortSignal;
