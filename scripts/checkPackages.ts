@@ -30,10 +30,10 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
   return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
 }
 
-async function lint(folder: string, archive: string): Promise<string[]> {
+async function lint(archive: string): Promise<string[]> {
   const bytes = readFileSync(archive);
   const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  const { messages, pkg } = await publint({ pkgDir: folder, pack: { tarball }, strict: true });
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
   return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
 }
 
@@ -55,7 +55,7 @@ try {
     const before = new Set(readdirSync(packed));
     const { problems } = command(folder, "npx", "-y", packageManager, "pack", "--pack-destination", packed);
     const archive = readdirSync(packed).find((name) => !before.has(name));
-    if (archive !== undefined) problems.push(...(await lint(folder, join(packed, archive))));
+    if (archive !== undefined) problems.push(...(await lint(join(packed, archive))));
     count(`pack ${folder.slice(root.length + 1)}`, problems);
   }
   const archives = readdirSync(packed).map((name) => join(packed, name));
