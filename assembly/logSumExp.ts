@@ -29,14 +29,25 @@ export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
   let total: f64 = 0;
   while (n > 0) {
     let sum = f32x4.splat(0);
-    for (let m = min(BLOCK, n); m > 0; m -= 4) {
-      const e = expf4(f32x4.sub(loadPart(x, m, floor), s));
-      sum = f32x4.add(sum, e);
-      if (out) {
-        storePart(out, e, m);
+    let m = min(BLOCK, n);
+    if (out) {
+      for (; m >= 4; m -= 4) {
+        const e = expf4(f32x4.sub(v128.load(x), s));
+        v128.store(out, e);
+        sum = f32x4.add(sum, e);
+        x += 16;
         out += 16;
       }
-      x += 16;
+    } else {
+      for (; m >= 4; m -= 4) {
+        sum = f32x4.add(sum, expf4(f32x4.sub(v128.load(x), s)));
+        x += 16;
+      }
+    }
+    if (m > 0) {
+      const e = expf4(f32x4.sub(loadPart(x, m, floor), s));
+      if (out) storePart(out, e, m);
+      sum = f32x4.add(sum, e);
     }
     total += <f64>sumOf(sum);
     n -= BLOCK;

@@ -134,7 +134,7 @@ describe("attention", () => {
 
   it("stands scores beyond the range of exp, and lets NaN through", async () => {
     const inputs = [random([1, 9, 2, 8], 1, 60), random([1, 9, 2, 8], 2, 60), random([1, 9, 2, 8], 3)];
-    await same(inputs, ([q, k, v]) => attention(q, k, v, { causal: true }), 2e-4);
+    await same(inputs, ([q, k, v]) => attention(q, k, v, { causal: true }), 1e-3);
     for (const rows of [2, 12]) {
       const q = numbers([1, rows, 1, 4], 4);
       q[4] = Number.NaN;
