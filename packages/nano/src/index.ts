@@ -1,3 +1,4 @@
+export { complete } from "./complete.ts";
 export { exactMatch } from "./exactMatch.ts";
 export { nanoModelFolder } from "./nanoModelFolder.ts";
 export type { GeneratePairsOptions, TaskPair } from "./tasks/generatePairs.ts";

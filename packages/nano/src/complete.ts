@@ -1,0 +1,30 @@
+import { type CausalLM, generate, type Tokenizer } from "@lowrank/models";
+
+/**
+ * The model's answer to each prompt: the likeliest tokens up to EOS, as text. Prompts run in batches, each over prompts
+ * of about one length.
+ */
+export async function complete(
+  model: CausalLM,
+  tokenizer: Tokenizer,
+  prompts: readonly string[],
+  options: { batchSize?: number; maxNewTokens?: number } = {},
+): Promise<string[]> {
+  const { batchSize = 64, maxNewTokens = 64 } = options;
+  const { eosTokenId } = tokenizer;
+  if (eosTokenId === null) throw new Error("complete: the tokenizer names no eos_token, at which an answer would end");
+  const ids = prompts.map((prompt) => tokenizer.encode(prompt));
+  const order = [...ids.keys()].sort((a, b) => ids[a].length - ids[b].length);
+  const answers = new Array<string>(prompts.length);
+  for (let at = 0; at < order.length; at += batchSize) {
+    const rows = order.slice(at, at + batchSize);
+    const batch = rows.map((row) => ids[row]);
+    const longest = batch[batch.length - 1].length;
+    const tokens = await generate(model, batch, {
+      maxNewTokens: Math.min(maxNewTokens, model.maxPositions - longest),
+      eosTokenIds: [eosTokenId],
+    });
+    for (const [i, row] of rows.entries()) answers[row] = tokenizer.decode(tokens[i], { skipSpecialTokens: true });
+  }
+  return answers;
+}
