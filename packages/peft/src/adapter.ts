@@ -1,0 +1,20 @@
+import type { PeftConfig } from "./config/peftConfig.ts";
+import type { PeftMethod } from "./method.ts";
+import type { Swap } from "./swap.ts";
+import type { TargetReport } from "./targets/matchTargets.ts";
+
+/** Where the keys of adapter files start. */
+export const filePrefix = "base_model.model.";
+
+/** One adapter on a model, apart from what sits in the wrappers. */
+export interface Adapter {
+  readonly name: string;
+  readonly method: PeftMethod;
+  /** With its targets said in full. */
+  readonly config: PeftConfig;
+  readonly report: TargetReport;
+  /** Whether its tensors train while it is active. */
+  trainable: boolean;
+  /** Base values that it replaces while it is active, by their key in its file: biases, embedding tables. */
+  readonly swaps: Map<string, Swap>;
+}

@@ -1,0 +1,136 @@
+import {
+  copyInto,
+  fromBytes,
+  openSafetensors,
+  type SafetensorsFile,
+  type Tensor,
+  to,
+  writeSafetensors,
+} from "@lowrank/core";
+import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
+import type { Adapter } from "./adapter.ts";
+import { configJson } from "./config/configFile.ts";
+import { modelCard } from "./modelCard.ts";
+
+/** The names of an adapter's files. */
+export const adapterFileNames = {
+  config: "adapter_config.json",
+  weights: "adapter_model.safetensors",
+  card: "README.md",
+} as const;
+
+/** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
+export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
+
+/** The files of a source, of its folder `subfolder` where one is named. */
+export async function openSource(source: AdapterSource, subfolder?: string): Promise<ModelFiles> {
+  let files: ModelFiles;
+  if (typeof source === "string" || source instanceof URL) files = await folderFiles(source);
+  else files = source instanceof Map ? memoryFiles(source) : (source as ModelFiles);
+  if (subfolder === undefined) return files;
+  const under = (name: string) => `${subfolder}/${name}`;
+  return {
+    label: `${files.label}/${subfolder}`,
+    has: (name) => files.has(under(name)),
+    readText: (name) => files.readText(under(name)),
+    open: (name) => files.open(under(name)),
+  };
+}
+
+/** Opens an adapter's weights. Throws with advice for a folder that holds only a pickle. */
+export async function openWeights(files: ModelFiles): Promise<SafetensorsFile> {
+  const { weights } = adapterFileNames;
+  if (!(await files.has(weights)) && (await files.has("adapter_model.bin"))) {
+    throw new Error(
+      `${files.label} has adapter_model.bin, which can run code when read; save it as ${weights} with PEFT`,
+    );
+  }
+  return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
+}
+
+/** Keys that do not fit between an adapter's file and what the model has for it. */
+export interface KeyMismatch {
+  missing: string[];
+  unexpected: string[];
+  misshaped: string[];
+}
+
+/** Compares a file with the tensors that the adapter has. `optional` ones may be missing. */
+export function compareKeys(
+  file: SafetensorsFile,
+  expected: ReadonlyMap<string, Tensor>,
+  optional: ReadonlyMap<string, Tensor>,
+): KeyMismatch {
+  const misshaped: string[] = [];
+  for (const [key, { shape }] of [...expected, ...optional]) {
+    if (file.has(key) && file.info(key).shape.join() !== shape.join()) {
+      misshaped.push(`${key} is [${file.info(key).shape}] in the file, [${shape}] here`);
+    }
+  }
+  return {
+    missing: [...expected.keys()].filter((key) => !file.has(key)),
+    unexpected: file.names().filter((key) => !expected.has(key) && !optional.has(key)),
+    misshaped,
+  };
+}
+
+/** A mismatch in words; null where all fits. */
+export function describeMismatch(label: string, { missing, unexpected, misshaped }: KeyMismatch): string | null {
+  const part = (what: string, keys: readonly string[]) => (keys.length > 0 ? [`${what}: ${keys.join(", ")}`] : []);
+  const parts = [
+    ...part("missing", missing),
+    ...part("unexpected", unexpected),
+    ...part("of another shape", misshaped),
+  ];
+  return parts.length > 0 ? `${label} does not fit this model and its adapter_config.json; ${parts.join("; ")}` : null;
+}
+
+/** Reads a tensor of the file; the caller frees it. */
+export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
+  const { bytes, shape, dtype } = await file.read(key);
+  const stored = fromBytes(bytes, shape, dtype, like.storage.backend);
+  if (dtype === like.dtype) return stored;
+  using _ = stored;
+  return to(stored, { dtype: like.dtype });
+}
+
+/** Reads values from a file into tensors, in their dtype. Keys that the file lacks stay as they are. */
+export async function readInto(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+  for (const [key, tensor] of tensors) {
+    if (!file.has(key)) continue;
+    using value = await readTensor(file, key, tensor);
+    copyInto(tensor, value);
+  }
+}
+
+/** The embedding tables of a file that are not those of the base model, by key; the caller frees them. */
+export async function differingTables(
+  file: SafetensorsFile,
+  tables: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, Tensor>> {
+  const differing = new Map<string, Tensor>();
+  for (const [key, table] of tables) {
+    if (!file.has(key)) continue;
+    const own = await readTensor(file, key, table);
+    const [a, b] = [await own.bytes(), await table.bytes()];
+    if (a.some((byte, i) => byte !== b[i])) differing.set(key, own);
+    else own.dispose();
+  }
+  return differing;
+}
+
+/** The files of one adapter, byte for byte as PEFT lays them out. */
+export async function adapterContents(
+  adapter: Adapter,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, Uint8Array | string>> {
+  const entries = [];
+  for (const [name, tensor] of tensors) {
+    entries.push({ name, dtype: tensor.dtype, shape: tensor.shape, bytes: await tensor.bytes() });
+  }
+  return new Map<string, Uint8Array | string>([
+    [adapterFileNames.config, configJson(adapter.method, adapter.config)],
+    [adapterFileNames.weights, writeSafetensors(entries, { format: "pt" })],
+    [adapterFileNames.card, modelCard(adapter.config)],
+  ]);
+}

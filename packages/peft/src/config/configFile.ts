@@ -1,0 +1,67 @@
+import type { PeftMethod } from "../method.ts";
+import { toCamelCase, toSnakeCase } from "./keyCase.ts";
+import { type PeftConfig, sameValue } from "./peftConfig.ts";
+import { PythonFloat, pythonJson } from "./pythonJson.ts";
+
+/** The version of PEFT whose files are read and written. */
+const peftVersion = "0.21.2";
+
+/** Fields of every file that a configuration does not hold. */
+const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
+
+/**
+ * Reads adapter_config.json. A field that is not supported and set is an error, one that is not known a warning;
+ * both name it. `label` is what messages call the file.
+ */
+export function parseConfig(
+  json: unknown,
+  methods: readonly PeftMethod[],
+  label: string,
+  onWarning: (message: string) => void,
+): { method: PeftMethod; config: PeftConfig } {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new Error(`${label} is not a JSON object`);
+  const fields = json as Record<string, unknown>;
+  const method = methods.find(({ peftType }) => peftType === fields.peft_type);
+  if (!method) {
+    const known = methods.map(({ peftType }) => peftType).join(", ");
+    throw new Error(`${label}: peft_type is ${JSON.stringify(fields.peft_type)}; supported are ${known}`);
+  }
+  const { refused, ignored } = method.format;
+  const known = new method.Config({} as never);
+  const options: Record<string, unknown> = {};
+  const dropped: string[] = [];
+  for (const [key, value] of Object.entries(fields)) {
+    if (Object.hasOwn(known, toCamelCase(key))) {
+      if (key !== "peft_type") options[toCamelCase(key)] = value;
+    } else if (Object.hasOwn(refused, key)) {
+      if (!sameValue(value, refused[key])) {
+        throw new Error(
+          `${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support yet`,
+        );
+      }
+    } else if (!fileOnly.has(key) && !(Object.hasOwn(ignored, key) && sameValue(value, ignored[key]))) {
+      dropped.push(key);
+    }
+  }
+  if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
+  return { method, config: new method.Config(options as never) };
+}
+
+/** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
+export function configJson(method: PeftMethod, config: PeftConfig): string {
+  const { classic, floats } = method.format;
+  const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
+  const fields: Record<string, unknown> = {
+    auto_mapping: null,
+    inference_mode: true,
+    peft_type: config.peftType,
+    peft_version: peftVersion,
+  };
+  for (const [name, value] of Object.entries(config)) {
+    const key = toSnakeCase(name);
+    if (!classic.includes(key) && sameValue(value, defaults[name])) continue;
+    fields[key] = floats.includes(key) && typeof value === "number" ? new PythonFloat(value) : value;
+  }
+  return pythonJson(fields);
+}

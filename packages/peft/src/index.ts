@@ -1,0 +1,20 @@
+export type { AdapterSource } from "./adapterFiles.ts";
+export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
+export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
+export type { MergeDrift } from "./merge.ts";
+export type { MergeReport } from "./mergeReport.ts";
+export { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
+export { peftMethods } from "./methods/index.ts";
+export { lora, loraScaling } from "./methods/lora.ts";
+export { type InitLoraWeights, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
+export {
+  type AdaptableModel,
+  type AddAdapterOptions,
+  type FromPretrainedOptions,
+  type GetPeftModelOptions,
+  getPeftModel,
+  type LoadAdapterOptions,
+  type MergeAndUnloadOptions,
+  PeftModel,
+} from "./peftModel.ts";
+export type { TargetReport } from "./targets/matchTargets.ts";

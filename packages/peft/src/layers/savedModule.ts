@@ -1,0 +1,95 @@
+import { type Tensor, to } from "@lowrank/core";
+import { Module, Parameter } from "@lowrank/nn";
+import { Slot } from "./slot.ts";
+import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+
+/** A parameter of the original module and an adapter's copy of it. */
+interface Copy {
+  owner: Record<string, unknown>;
+  key: string;
+  /** The name below the original module. */
+  name: string;
+  original: Parameter;
+  parameter: Parameter;
+}
+
+type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
+
+/** A part of the base model that each adapter trains as a whole, in copies of its own (`modules_to_save`). */
+export class SavedModule extends Module implements Wrapper {
+  original_module: Module;
+  modules_to_save: Slot = new Slot();
+  readonly #active: ActiveAdapter;
+  readonly #copies = new Map<string, Copy[]>();
+
+  constructor(original: Module, active: ActiveAdapter) {
+    super();
+    this.original_module = original;
+    this.#active = active;
+  }
+
+  get wrapped(): Module {
+    return this.original_module;
+  }
+
+  has(adapter: string): boolean {
+    return this.#copies.has(adapter);
+  }
+
+  /** Copies the original's parameters, in f32, for an adapter to train. */
+  add(adapter: string): void {
+    const copies: Copy[] = [];
+    this.modules_to_save.set(adapter, mirror(this.original_module, "", copies));
+    this.#copies.set(adapter, copies);
+  }
+
+  remove(adapter: string): void {
+    this.#copies.delete(adapter);
+    this.modules_to_save.delete(adapter);
+  }
+
+  tensors(adapter: string): ReadonlyMap<string, Parameter> {
+    return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
+  }
+
+  /** The original's forward, on the active adapter's copies. */
+  forward(...inputs: Tensor[]): Tensor {
+    const copies = (this.#active.name !== null && this.#copies.get(this.#active.name)) || [];
+    for (const { owner, key, parameter } of copies) owner[key] = parameter;
+    try {
+      return (this.original_module as AnyModule).forward(...inputs);
+    } finally {
+      for (const { owner, key, original } of copies) owner[key] = original;
+    }
+  }
+
+  /** The copies as the base model's own values. */
+  merge(adapter: string, path: string): Replacement[] {
+    return (this.#copies.get(adapter) ?? []).map(({ owner, key, name, parameter }) => ({
+      path: `${path}.${name}`,
+      owners: [owner as unknown as Module],
+      key,
+      value: parameter,
+    }));
+  }
+}
+
+/** A tree of the module's shape that holds copies of its parameters, under the same names. */
+function mirror(module: Module, prefix: string, copies: Copy[]): Slot {
+  const tree = new Slot();
+  for (const [key, value] of Object.entries(module)) {
+    if (!(value instanceof Parameter)) continue;
+    using copy = to(value.detach(), { dtype: "f32" });
+    const parameter = new Parameter(copy);
+    tree.set(key, parameter);
+    copies.push({
+      owner: module as unknown as Record<string, unknown>,
+      key,
+      name: prefix + key,
+      original: value,
+      parameter,
+    });
+  }
+  for (const [name, child] of module.namedChildren()) tree.set(name, mirror(child, `${prefix}${name}.`, copies));
+  return tree;
+}

@@ -1,0 +1,53 @@
+import { Module, type Parameter } from "@lowrank/nn";
+
+/** Holds one thing for each adapter, as properties under the adapters' names: `lora_A.default.weight`. */
+export class Slot extends Module {
+  get(name: string): unknown {
+    return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
+  }
+
+  set(name: string, value: Module | Parameter): void {
+    (this as unknown as Record<string, unknown>)[name] = value;
+  }
+
+  delete(name: string): void {
+    delete (this as unknown as Record<string, unknown>)[name];
+  }
+}
+
+const reserved = new Set([
+  "constructor",
+  "training",
+  ...Object.getOwnPropertyNames(Slot.prototype),
+  ...Object.getOwnPropertyNames(Module.prototype),
+]);
+
+/** Throws for a name that cannot be an adapter's: it is part of parameter names and of folder names. */
+export function checkAdapterName(name: string): void {
+  if (!/^[^./\\\s]+$/.test(name) || reserved.has(name)) {
+    throw new Error(`${JSON.stringify(name)} cannot be an adapter's name; use letters, digits, - and _`);
+  }
+}
+
+/**
+ * Puts a tensor into `owner` under PEFT's name for it: the adapter's name goes behind the first part of the key, so
+ * that "lora_A.weight" becomes `lora_A.default.weight`.
+ */
+export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
+  const [first, rest] = key.split(".", 2);
+  const slots = owner as unknown as Record<string, Slot | undefined>;
+  slots[first] ??= new Slot();
+  const slot = slots[first];
+  if (rest === undefined) {
+    slot.set(adapter, value);
+    return;
+  }
+  const inner = (slot.get(adapter) as Slot | undefined) ?? new Slot();
+  inner.set(rest, value);
+  slot.set(adapter, inner);
+}
+
+/** Takes everything out of `owner` that stands there for an adapter. */
+export function clear(owner: Module, adapter: string): void {
+  for (const slot of Object.values(owner)) if (slot instanceof Slot) slot.delete(adapter);
+}

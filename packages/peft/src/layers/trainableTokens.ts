@@ -1,0 +1,118 @@
+import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
+import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { clear, place } from "./slot.ts";
+import { wide } from "./tunerLayer.ts";
+import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+
+/** The rows of a table that an adapter trains. */
+export interface TokenRows {
+  /** The rows' new values, [n, dim]. */
+  delta: Parameter;
+  /** For each token, where its new row stands in `delta` (0 for others): i32 [vocabulary]. */
+  position: Tensor;
+  /** 1 for tokens with a new row: u8 [vocabulary]. */
+  flag: Tensor;
+}
+
+/** Makes the rows of `indices`, equal to those of the table. Throws for an index outside of it. */
+export function tokenRows(weight: Parameter, indices: readonly number[], path: string): TokenRows {
+  const [vocabulary] = weight.shape;
+  const position = new Int32Array(vocabulary);
+  const flag = new Uint8Array(vocabulary);
+  for (const [i, token] of indices.entries()) {
+    if (!Number.isInteger(token) || token < 0 || token >= vocabulary || flag[token]) {
+      throw new Error(
+        `trainableTokenIndices: ${token} for ${path} is ${flag[token] ? "given twice" : `outside of 0..${vocabulary - 1}`}`,
+      );
+    }
+    position[token] = i;
+    flag[token] = 1;
+  }
+  const delta = noGrad(() =>
+    scope(() => to(indexSelect(weight, tensor(Int32Array.from(indices)), { dim: 0 }), { dtype: "f32" })),
+  );
+  const rows = { delta: new Parameter(delta), position: keep(tensor(position)), flag: keep(tensor(flag)) };
+  delta.dispose();
+  return rows;
+}
+
+/** PEFT's inner layer: it carries the names. */
+class TokenAdapter extends Module {
+  base_layer: UnaryModule;
+
+  constructor(base: UnaryModule) {
+    super();
+    this.base_layer = base;
+  }
+}
+
+/** An embedding, or an output layer tied to it, of which adapters retrain some rows (`trainable_token_indices`). */
+export class TrainableTokens extends Module implements Wrapper {
+  token_adapter: Module;
+  readonly #base: UnaryModule;
+  readonly #kind: "embedding" | "linear";
+  /** Whether the rows belong to another module's file entry, to which this one is tied. */
+  readonly #tied: boolean;
+  readonly #active: ActiveAdapter;
+  readonly #rows = new Map<string, TokenRows>();
+
+  constructor(base: UnaryModule, kind: "embedding" | "linear", active: ActiveAdapter, tied: boolean) {
+    super();
+    this.token_adapter = new TokenAdapter(base);
+    this.#base = base;
+    this.#kind = kind;
+    this.#active = active;
+    this.#tied = tied;
+  }
+
+  get wrapped(): UnaryModule {
+    return this.#base;
+  }
+
+  has(adapter: string): boolean {
+    return this.#rows.has(adapter);
+  }
+
+  add(adapter: string, rows: TokenRows): void {
+    this.#rows.set(adapter, rows);
+    place(this.token_adapter, "trainable_tokens_delta", adapter, rows.delta);
+  }
+
+  remove(adapter: string): void {
+    this.#rows.delete(adapter);
+    clear(this.token_adapter, adapter);
+  }
+
+  tensors(adapter: string): ReadonlyMap<string, Parameter> {
+    const rows = this.#rows.get(adapter);
+    return new Map(rows && !this.#tied ? [["token_adapter.trainable_tokens_delta", rows.delta]] : []);
+  }
+
+  forward(x: Tensor): Tensor {
+    const rows = this.#active.name === null ? undefined : this.#rows.get(this.#active.name);
+    if (!rows) return this.wrapped.forward(x);
+    return scope(() => (this.#kind === "embedding" ? this.#lookUp(x, rows) : this.#score(x, rows)));
+  }
+
+  #lookUp(ids: Tensor, { delta, position, flag }: TokenRows): Tensor {
+    const flat = ids.reshape([-1]);
+    const isNew = indexSelect(flag, flat, { dim: 0 }).reshape([...ids.shape, 1]);
+    const fresh = embedding(delta, indexSelect(position, flat, { dim: 0 }).reshape(ids.shape));
+    return where(isNew, fresh, this.wrapped.forward(ids));
+  }
+
+  #score(x: Tensor, { delta, position, flag }: TokenRows): Tensor {
+    const fresh = matmul(x, delta, { transposeB: true });
+    return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
+  }
+
+  /** The table with its new rows, for all `owners` of it. */
+  merge(adapter: string, path: string, owners: readonly Module[]): Replacement[] {
+    const rows = this.#rows.get(adapter);
+    if (!rows || this.#tied) return [];
+    const { weight } = this.wrapped as Embedding | Linear;
+    const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
+    const value = where(rows.flag.reshape([-1, 1]), fresh, wide(weight));
+    return [{ path: `${path}.weight`, owners, key: "weight", value }];
+  }
+}

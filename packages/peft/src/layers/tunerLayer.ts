@@ -1,0 +1,99 @@
+import { type Tensor, to } from "@lowrank/core";
+import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { clear, place } from "./slot.ts";
+import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+
+/** Weight and bias of a layer, in f32. */
+export interface DenseLayer {
+  weight: Tensor;
+  bias: Tensor | null;
+}
+
+/** What a method puts on one layer for one adapter. */
+export interface LayerAdapter {
+  /** What it trains, by key in the file: "lora_A.weight". Always f32. */
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  /** Modules it brings, by name: "lora_dropout". */
+  readonly modules?: Readonly<Record<string, Module>>;
+  /** What the layer gives with the adapter in place. */
+  forward(x: Tensor, base: UnaryModule): Tensor;
+  /** The layer with the adapter folded in; absent where a method cannot. `base` is the caller's to free. */
+  merge?(base: DenseLayer): DenseLayer;
+}
+
+type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
+
+/** A base layer with the adapters that sit on it. */
+export class TunerLayer extends Module implements Wrapper {
+  base_layer: UnaryModule;
+  readonly #active: ActiveAdapter;
+  readonly #adapters = new Map<string, LayerAdapter>();
+  /** While true, the base layer holds merged weights and acts alone. */
+  merged = false;
+
+  constructor(base: UnaryModule, active: ActiveAdapter) {
+    super();
+    this.base_layer = base;
+    this.#active = active;
+  }
+
+  get wrapped(): UnaryModule {
+    return this.base_layer;
+  }
+
+  has(adapter: string): boolean {
+    return this.#adapters.has(adapter);
+  }
+
+  /** What an adapter has here. */
+  get(adapter: string): LayerAdapter | undefined {
+    return this.#adapters.get(adapter);
+  }
+
+  add(adapter: string, layer: LayerAdapter): void {
+    this.#adapters.set(adapter, layer);
+    for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
+    for (const [key, parameter] of Object.entries(layer.parameters)) place(this, key, adapter, parameter);
+  }
+
+  remove(adapter: string): void {
+    this.#adapters.delete(adapter);
+    clear(this, adapter);
+  }
+
+  tensors(adapter: string): ReadonlyMap<string, Parameter> {
+    return new Map(Object.entries(this.#adapters.get(adapter)?.parameters ?? {}));
+  }
+
+  forward(x: Tensor): Tensor {
+    const adapter = this.merged || this.#active.name === null ? undefined : this.#adapters.get(this.#active.name);
+    return adapter ? adapter.forward(x, this.base_layer) : this.base_layer.forward(x);
+  }
+
+  /** The base weights with adapters folded in one after the other. Throws where a method cannot merge. */
+  merge(adapters: readonly string[], path: string): Replacement[] {
+    const base = this.base_layer as WeightedModule;
+    let dense: DenseLayer = { weight: wide(base.weight), bias: base.bias ? wide(base.bias) : null };
+    const before = dense;
+    for (const name of adapters) {
+      const adapter = this.#adapters.get(name);
+      if (!adapter) continue;
+      if (!adapter.merge) throw new Error(`${path}: the method of adapter "${name}" cannot be merged into the weights`);
+      dense = adapter.merge(dense);
+    }
+    const owners = [base];
+    const replacements: Replacement[] = [];
+    if (dense.weight !== before.weight) {
+      replacements.push({ path: `${path}.weight`, owners, key: "weight", value: dense.weight });
+    }
+    if (dense.bias && dense.bias !== before.bias) {
+      replacements.push({ path: `${path}.bias`, owners, key: "bias", value: dense.bias });
+    }
+    return replacements;
+  }
+}
+
+/** A tensor in f32; itself where it is. */
+export function wide(t: Tensor): Tensor {
+  return t.dtype === "f32" ? t : to(t, { dtype: "f32" });
+}

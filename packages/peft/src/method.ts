@@ -1,0 +1,44 @@
+import type { Generator } from "@lowrank/core";
+import type { UnaryModule } from "@lowrank/nn";
+import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
+import type { LayerKind } from "./layers/layerKind.ts";
+import type { LayerAdapter } from "./layers/tunerLayer.ts";
+
+/** What a method is told about a layer that it shall adapt. */
+export interface LayerContext<C extends PeftConfig> {
+  base: UnaryModule;
+  kind: LayerKind;
+  /** The layer's path in the base model. */
+  path: string;
+  /** With its targets said in full. */
+  config: C;
+  /** Where initial values are drawn from. */
+  generator: Generator;
+  /** Values will be read from a file: initial ones need not be drawn. */
+  loading: boolean;
+}
+
+/** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
+export interface PeftMethod<C extends PeftConfig = PeftConfig> {
+  /** PEFT's name: "LORA". */
+  readonly peftType: string;
+  readonly Config: new (options: never) => C;
+  readonly format: ConfigFormat;
+  /** The kinds of layer it can sit on. */
+  readonly kinds: readonly LayerKind[];
+  /** Targets by `model_type`, where a configuration names none. */
+  readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
+  /** Which biases of the base model train too. */
+  bias?(config: C): "none" | "all" | "layers";
+  /** Rows of embeddings that train too: of the input embedding, or by module name. */
+  trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
+  /** Keys of patterns that no target matched. */
+  unusedPatterns?(config: C, paths: readonly string[]): string[];
+  /** What one adapter gets on one layer. */
+  createLayer(context: LayerContext<C>): LayerAdapter;
+}
+
+/** Names a method; its file is all there is to it, besides its configuration and a line in `methods/index.ts`. */
+export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
+  return method;
+}

@@ -1,0 +1,170 @@
+import { add, affine, indexSelect, loraLinear, matmul, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
+import { Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
+import { attentionTargets } from "../targets/defaultTargets.ts";
+import { LoraConfig, loraFormat } from "./loraConfig.ts";
+import { patternValue, unusedKeys } from "./pattern.ts";
+
+/** The factor of B A on the layer at `path`: alpha / r, or alpha / √r where rank-stabilised. */
+export function loraScaling(config: LoraConfig, path: string): number {
+  const { r, alpha } = rankAndAlpha(config, path);
+  return config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
+}
+
+function rankAndAlpha(config: LoraConfig, path: string): { r: number; alpha: number } {
+  return {
+    r: patternValue(config.rankPattern, path, config.r),
+    alpha: patternValue(config.alphaPattern, path, config.loraAlpha),
+  };
+}
+
+/** Initialisations that leave the base model as it is, so that a trained adapter's file says all. */
+const harmless = new Set(["gaussian", "eva", "orthogonal"]);
+
+type Draw = (shape: readonly number[]) => Tensor;
+
+/** How A and B start. */
+function initial(context: LayerContext<LoraConfig>, r: number, inFeatures: number) {
+  const { base, config, generator, loading } = context;
+  const { initLoraWeights: init } = config;
+  const { backend } = (base as Linear).weight.storage;
+  const supported = typeof init === "boolean" || init === "gaussian" || (loading && harmless.has(init));
+  if (!supported) {
+    throw new Error(`initLoraWeights: ${JSON.stringify(init)} is not supported yet; use true, false or "gaussian"`);
+  }
+  const zero: Draw = (shape) => zeros(shape, { backend });
+  const uniform =
+    (bound: number): Draw =>
+    (shape) =>
+      rand(shape, { generator, low: -bound, high: bound, backend });
+  const normal =
+    (std: number): Draw =>
+    (shape) =>
+      randn(shape, { generator, std, backend });
+  if (loading) return { a: zero, b: zero, embeddingA: zero, embeddingB: zero };
+  const random = init === false;
+  return {
+    a: init === "gaussian" ? normal(1 / r) : uniform(1 / Math.sqrt(inFeatures)),
+    b: random ? uniform(1 / Math.sqrt(r)) : zero,
+    embeddingA: random ? normal(1) : zero,
+    embeddingB: normal(1),
+  };
+}
+
+function parameter(draw: Draw, shape: readonly number[]): Parameter {
+  using data = draw(shape);
+  return new Parameter(data);
+}
+
+/** LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with a bias [out]. */
+class LoraLinear implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #scaling: number;
+  readonly #transposed: boolean;
+
+  constructor(context: LayerContext<LoraConfig>) {
+    const { base, kind, config, path, generator } = context;
+    const { inFeatures, outFeatures } = base as Linear;
+    const { r } = rankAndAlpha(config, path);
+    const { a, b } = initial(context, r, inFeatures);
+    this.parameters = {
+      "lora_A.weight": parameter(a, [r, inFeatures]),
+      "lora_B.weight": parameter(b, [outFeatures, r]),
+      ...(config.loraBias ? { "lora_B.bias": parameter(b, [outFeatures]) } : {}),
+    };
+    this.#dropout = new Dropout(config.loraDropout, generator.fork(hash(path)));
+    this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
+    this.#scaling = loraScaling(config, path);
+    this.#transposed = kind === "conv1d";
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
+    const scaling = this.#scaling;
+    return scope(() => {
+      const dropped = this.#dropout.forward(x);
+      let y: Tensor;
+      if (base instanceof Linear && dropped === x) {
+        y = loraLinear(x, wide(base.weight), a, b, { scaling });
+        if (base.bias) y = add(y, wide(base.bias));
+      } else {
+        const low = affine(matmul(dropped, a, { transposeB: true }), { scale: scaling });
+        y = add(base.forward(x), matmul(low, b, { transposeB: true }));
+      }
+      return bias ? add(y, affine(bias, { scale: scaling })) : y;
+    });
+  }
+
+  merge({ weight, bias }: DenseLayer): DenseLayer {
+    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": added } = this.parameters;
+    const scaledBias = added && affine(added, { scale: this.#scaling });
+    return {
+      weight: add(weight, affine(this.#transposed ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling })),
+      bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
+    };
+  }
+}
+
+/** (B A)ᵀ */
+function transposedProduct(a: Tensor, b: Tensor): Tensor {
+  return matmul(a, b, { transposeA: true, transposeB: true });
+}
+
+/** LoRA on an embedding: A [r, vocabulary], B [dim, r]. */
+class LoraEmbedding implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly #scaling: number;
+
+  constructor(context: LayerContext<LoraConfig>) {
+    const { base, config, path } = context;
+    const [vocabulary, dim] = (base as Linear).weight.shape;
+    const { r } = rankAndAlpha(config, path);
+    const { embeddingA, embeddingB } = initial(context, r, vocabulary);
+    this.parameters = {
+      lora_embedding_A: parameter(embeddingA, [r, vocabulary]),
+      lora_embedding_B: parameter(embeddingB, [dim, r]),
+    };
+    this.#scaling = loraScaling(config, path);
+  }
+
+  forward(ids: Tensor, base: UnaryModule): Tensor {
+    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    return scope(() => {
+      const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
+      const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
+      const y = base.forward(ids);
+      return add(y, rows.reshape(y.shape));
+    });
+  }
+
+  merge({ weight, bias }: DenseLayer): DenseLayer {
+    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    return { weight: add(weight, affine(transposedProduct(a, b), { scale: this.#scaling })), bias };
+  }
+}
+
+/** A number from a path, to give each layer's dropout a stream of its own (FNV-1a). */
+function hash(path: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < path.length; i++) h = Math.imul(h ^ path.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+/** LoRA: W + scaling B A beside a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
+export const lora: PeftMethod<LoraConfig> = definePeftMethod({
+  peftType: "LORA",
+  Config: LoraConfig,
+  format: loraFormat,
+  kinds: ["linear", "conv1d", "embedding"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
+  trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
+  unusedPatterns: ({ rankPattern, alphaPattern }, paths) => [
+    ...unusedKeys(rankPattern, paths).map((key) => `rankPattern "${key}"`),
+    ...unusedKeys(alphaPattern, paths).map((key) => `alphaPattern "${key}"`),
+  ],
+  createLayer: (context) => (context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context)),
+});

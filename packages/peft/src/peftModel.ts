@@ -1,0 +1,326 @@
+import { Generator, type Tensor } from "@lowrank/core";
+import { readJson, writeFolder } from "@lowrank/files";
+import { Module, type Parameter } from "@lowrank/nn";
+import {
+  type AdapterSource,
+  adapterContents,
+  adapterFileNames,
+  compareKeys,
+  describeMismatch,
+  differingTables,
+  openSource,
+  openWeights,
+  readInto,
+} from "./adapterFiles.ts";
+import { parseConfig } from "./config/configFile.ts";
+import type { PeftConfig } from "./config/peftConfig.ts";
+import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
+import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
+import { peftMethods } from "./methods/index.ts";
+import type { TargetReport } from "./targets/matchTargets.ts";
+import { Tuner } from "./tuner.ts";
+
+/** A model that adapters can be put on. */
+export interface AdaptableModel extends Module {
+  forward(...inputs: never[]): unknown;
+}
+
+type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
+  ? { inputs: I; loss: L }
+  : { inputs: never[]; loss: never };
+
+/** Options of `getPeftModel` and `addAdapter`. */
+export interface AddAdapterOptions {
+  /** Where initial values come from. Default: seed 0. */
+  generator?: Generator;
+}
+
+/** Options of `getPeftModel`. */
+export interface GetPeftModelOptions extends AddAdapterOptions {
+  /** Default "default". */
+  adapterName?: string;
+  /** Receives warnings. Default: console.warn. */
+  onWarning?: (message: string) => void;
+}
+
+/** Options of `loadAdapter`. */
+export interface LoadAdapterOptions {
+  /** Whether the adapter is to be trained further. Default false. */
+  isTrainable?: boolean;
+  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
+  strict?: boolean;
+  /** The folder below the source that holds the adapter. */
+  subfolder?: string;
+}
+
+/** Options of `PeftModel.fromPretrained`. */
+export interface FromPretrainedOptions extends LoadAdapterOptions {
+  adapterName?: string;
+  onWarning?: (message: string) => void;
+}
+
+/** Options of `mergeAndUnload`. */
+export interface MergeAndUnloadOptions<M extends AdaptableModel> {
+  /** Look for NaN and infinity in every merged weight before any is written. Default true. */
+  safeMerge?: boolean;
+  /** Which adapters; default: the active one. */
+  adapterNames?: readonly string[];
+  /** What the model takes as input: it is run before and after, and `mergeReport` tells the difference. */
+  verify?: Parameters<M["forward"]>;
+}
+
+/** A base model with adapters on it. */
+export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
+  base_model: Tuner<M>;
+  /** What the last `mergeAndUnload` found; null before. */
+  mergeReport: MergeReport | null = null;
+  readonly #onWarning: (message: string) => void;
+
+  /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
+  constructor(model: M, onWarning: (message: string) => void = console.warn) {
+    super();
+    this.training = model.training;
+    this.base_model = new Tuner(model);
+    this.base_model.training = model.training;
+    this.#onWarning = onWarning;
+  }
+
+  /**
+   * Puts the adapter of a folder, or of files in memory, on a model. Throws where the file and the model do not fit, with
+   * all keys that are missing, unexpected or of another shape; the model is then as before.
+   */
+  static async fromPretrained<M extends AdaptableModel>(
+    model: M,
+    source: AdapterSource,
+    { adapterName = "default", onWarning, ...options }: FromPretrainedOptions = {},
+  ): Promise<PeftModel<M>> {
+    const peft = new PeftModel(model, onWarning);
+    await peft.loadAdapter(source, adapterName, options);
+    peft.setAdapter(adapterName);
+    return peft;
+  }
+
+  /** The base model, with the adapters in place. */
+  get baseModel(): M {
+    return this.base_model.model;
+  }
+
+  /** The name of the acting adapter. */
+  get activeAdapter(): string | null {
+    return this.base_model.active;
+  }
+
+  /** The configurations, by adapter, with targets said in full. */
+  get peftConfig(): ReadonlyMap<string, PeftConfig> {
+    return new Map([...this.base_model.adapters].map(([name, { config }]) => [name, config]));
+  }
+
+  /** What the active adapter's targets came to. */
+  get targetReport(): TargetReport | null {
+    return this.activeAdapter === null ? null : this.base_model.adapter(this.activeAdapter).report;
+  }
+
+  /** The base model's forward, adapted. */
+  forward(...inputs: Parameters<M["forward"]>): ReturnType<M["forward"]> {
+    return this.baseModel.forward(...inputs) as ReturnType<M["forward"]>;
+  }
+
+  /** The base model's loss, adapted. */
+  loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
+    const model = this.baseModel as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
+    if (!model.loss) throw new Error(`${this.baseModel.constructor.name} has no loss; compute it from forward`);
+    return model.loss(...inputs);
+  }
+
+  /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
+  addAdapter(adapterName: string, config: PeftConfig, { generator = new Generator(0) }: AddAdapterOptions = {}): void {
+    const method = peftMethods.find(({ peftType }) => peftType === config.peftType);
+    if (!method) throw new Error(`there is no method ${config.peftType}`);
+    this.base_model.add({ name: adapterName, method, config, generator, loading: false }, this.#onWarning);
+  }
+
+  /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
+  async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
+    const { isTrainable = false, strict = true, subfolder } = options;
+    const files = await openSource(source, subfolder);
+    const label = `${adapterFileNames.config} of ${files.label}`;
+    const json = await readJson(files, adapterFileNames.config);
+    const { method, config } = parseConfig(json, peftMethods, label, this.#onWarning);
+    const weights = await openWeights(files);
+    const tuner = this.base_model;
+    const generator = new Generator(0);
+    const adapter = tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
+    try {
+      const [expected, tables] = [tuner.trained(adapterName), tuner.tables(adapterName)];
+      const mismatch = compareKeys(weights, expected, tables);
+      const message = describeMismatch(weights.label, mismatch);
+      if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
+      if (message !== null) this.#onWarning(message);
+      await readInto(weights, expected);
+      for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(adapterName, key, table);
+    } catch (error) {
+      tuner.remove(adapterName);
+      throw error;
+    }
+    adapter.trainable = isTrainable;
+    if (!isTrainable) this.eval();
+  }
+
+  /**
+   * Makes one adapter act; its tensors train, those of the others do not. One that was loaded without `isTrainable` is
+   * not trained unless `inferenceMode` is false. Merged weights are unmerged first, with a warning.
+   */
+  setAdapter(adapterName: string, { inferenceMode }: { inferenceMode?: boolean } = {}): void {
+    const tuner = this.base_model;
+    tuner.checkWhole("set an adapter");
+    const adapter = tuner.adapter(adapterName);
+    if (this.isMerged) {
+      this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
+      this.unmergeAdapter();
+    }
+    if (inferenceMode !== undefined) adapter.trainable = !inferenceMode;
+    tuner.activate(adapterName);
+  }
+
+  /** Takes an adapter off the model. A merged one is an error. */
+  deleteAdapter(adapterName: string): void {
+    if (this.base_model.mergedNames.includes(adapterName)) {
+      throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before it is deleted`);
+    }
+    this.base_model.remove(adapterName);
+  }
+
+  /**
+   * Runs `fn`, which may be async, on the base model as it was given: bit for bit, merged weights, trained biases and
+   * wrappers taken out. Nested uses end with the outermost.
+   */
+  disableAdapter<T>(fn: () => T): T {
+    return this.base_model.bare(fn);
+  }
+
+  /** Whether merged weights stand in the model. */
+  get isMerged(): boolean {
+    return this.base_model.mergedNames.length > 0;
+  }
+
+  /**
+   * Folds adapters (default: the active one) into the weights, with the old ones kept so that `unmergeAdapter` restores
+   * them to the last bit. What is trained whole or row by row stays beside them. Checks for NaN first unless `safeMerge`
+   * is false.
+   */
+  async mergeAdapter(options: { adapterNames?: readonly string[]; safeMerge?: boolean } = {}): Promise<void> {
+    const tuner = this.base_model;
+    const names = this.#toMerge(options.adapterNames);
+    if (this.isMerged) throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
+    if (options.safeMerge ?? true) await checkMerge(tuner.merging(names, false), names);
+    tuner.setMerged(names, swapMerged(tuner.merging(names, false)));
+  }
+
+  /** Takes merged weights out again: the old ones, to the last bit. */
+  unmergeAdapter(): void {
+    this.base_model.checkWhole("unmerge");
+    this.base_model.unmerge();
+  }
+
+  /**
+   * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells what it cost. A
+   * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. A NaN or
+   * an infinity is an error before anything is written, unless `safeMerge` is false.
+   */
+  async mergeAndUnload(options: MergeAndUnloadOptions<M> = {}): Promise<M> {
+    const { safeMerge = true, adapterNames, verify } = options;
+    const tuner = this.base_model;
+    const names = this.#toMerge(adapterNames);
+    const training = this.training;
+    const run = () => outputNumbers(() => this.baseModel.forward(...(verify as never[])));
+    if (verify) this.eval();
+    this.unmergeAdapter();
+    const before = verify && (await run());
+    const drift = safeMerge ? await checkMerge(tuner.merging(names, true), names) : [];
+    writeMerged(this.baseModel, tuner.merging(names, true));
+    tuner.release(names.includes(this.activeAdapter ?? ""));
+    const after = before && compareOutputs(before, (await run()).values);
+    this.train(training);
+    this.mergeReport = { adapters: names, drift, ...after };
+    return this.baseModel;
+  }
+
+  #toMerge(adapterNames?: readonly string[]): readonly string[] {
+    const tuner = this.base_model;
+    tuner.checkWhole("merge");
+    const { active } = tuner;
+    const names = adapterNames ?? (active === null ? [] : [active]);
+    if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
+    for (const name of names) {
+      if (tuner.adapter(name).swaps.size > 0 && name !== active) {
+        throw new Error(
+          `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
+        );
+      }
+    }
+    return names;
+  }
+
+  /** Gives back the base model as it was, without any adapter. */
+  unload(): M {
+    this.unmergeAdapter();
+    this.base_model.release(false);
+    return this.baseModel;
+  }
+
+  /** An adapter's tensors under the keys of its file. */
+  adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
+    return new Map([...this.base_model.trained(adapterName), ...this.base_model.tables(adapterName)]);
+  }
+
+  /** The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name. */
+  async adapterFiles(selectedAdapters?: readonly string[]): Promise<Map<string, Uint8Array | string>> {
+    const files = new Map<string, Uint8Array | string>();
+    for (const name of selectedAdapters ?? this.base_model.adapters.keys()) {
+      const contents = await adapterContents(this.base_model.adapter(name), this.adapterTensors(name));
+      for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
+    }
+    if (files.size === 0) throw new Error("there is no adapter to save");
+    return files;
+  }
+
+  /** Writes the adapters into a folder (Node only); nothing is left half-written. */
+  async savePretrained(folder: string | URL, options: { selectedAdapters?: readonly string[] } = {}): Promise<void> {
+    await writeFolder(folder, await this.adapterFiles(options.selectedAdapters));
+  }
+
+  /** The parameters that train now. */
+  *trainableParameters(): Iterable<Parameter> {
+    for (const parameter of this.parameters()) if (parameter.requiresGrad) yield parameter;
+  }
+
+  /** How many numbers train, and how many there are in base and adapters together. */
+  getNbTrainableParameters(): { trainable: number; all: number } {
+    let [trainable, all] = [0, 0];
+    for (const { size, requiresGrad } of this.parameters()) {
+      all += size;
+      if (requiresGrad) trainable += size;
+    }
+    return { trainable, all };
+  }
+
+  /** Prints the counts as PEFT does. */
+  printTrainableParameters(print: (line: string) => void = console.log): void {
+    const { trainable, all } = this.getNbTrainableParameters();
+    const count = (n: number) => n.toLocaleString("en-US");
+    const share = ((100 * trainable) / all).toFixed(4);
+    print(`trainable params: ${count(trainable)} || all params: ${count(all)} || trainable%: ${share}`);
+  }
+}
+
+/** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
+export function getPeftModel<M extends AdaptableModel>(
+  model: M,
+  config: PeftConfig,
+  { adapterName = "default", onWarning, generator }: GetPeftModelOptions = {},
+): PeftModel<M> {
+  const peft = new PeftModel(model, onWarning);
+  peft.addAdapter(adapterName, config, { generator });
+  peft.setAdapter(adapterName);
+  return peft;
+}

@@ -1,0 +1,187 @@
+import { type Generator, to } from "@lowrank/core";
+import { type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { filePrefix } from "./adapter.ts";
+import type { PeftConfig } from "./config/peftConfig.ts";
+import { layerKind } from "./layers/layerKind.ts";
+import { type TokenRows, tokenRows } from "./layers/trainableTokens.ts";
+import type { LayerAdapter } from "./layers/tunerLayer.ts";
+import type { PeftMethod } from "./method.ts";
+import { type Place, placesOf, Swap } from "./swap.ts";
+import { inputEmbedding } from "./targets/embeddings.ts";
+import { matchTargets, resolveTargets, type TargetReport, targetWarnings } from "./targets/matchTargets.ts";
+
+/** What a new adapter is made from. */
+export interface NewAdapter {
+  name: string;
+  method: PeftMethod;
+  config: PeftConfig;
+  generator: Generator;
+  /** Values will be read from a file. */
+  loading: boolean;
+}
+
+/** An embedding, or an output layer tied to one, with the rows that train. */
+export interface PlannedTokens {
+  path: string;
+  base: UnaryModule;
+  kind: "embedding" | "linear";
+  rows: TokenRows;
+  /** The rows are saved with another module. */
+  tied: boolean;
+}
+
+/** All that an adapter will put on a model, made before anything on the model changes. */
+export interface Plan {
+  config: PeftConfig;
+  report: TargetReport;
+  layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
+  saved: { path: string; base: Module }[];
+  tokens: PlannedTokens[];
+  swaps: Map<string, Swap>;
+  warnings: string[];
+}
+
+/** Heads that a task's adapters train whole, as in PEFT. */
+const taskHeads: Readonly<Record<string, readonly string[]>> = {
+  SEQ_CLS: ["classifier", "score"],
+  TOKEN_CLS: ["classifier", "score"],
+  QUESTION_ANS: ["qa_outputs"],
+};
+
+/** Makes an adapter's parts for a bare base model. Throws for targets and options that do not fit it. */
+export function planAdapter(model: Module, { method, config: given, generator, loading }: NewAdapter): Plan {
+  const heads = taskHeads[given.taskType ?? ""] ?? [];
+  const modulesToSave =
+    heads.length > 0 ? [...new Set([...(given.modulesToSave ?? []), ...heads])] : given.modulesToSave;
+  let config = resolveTargets(model, given.with({ modulesToSave }), method.defaultTargets);
+  const { targets, report } = matchTargets(model, config, method.kinds);
+  if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  report.unusedPatterns = method.unusedPatterns?.(config, report.matched) ?? [];
+
+  const warnings = targetWarnings(model, report, method.kinds);
+  const places = placesOf(model);
+  const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
+  const layers = targets.map(([path, module, kind]) => {
+    const base = module as UnaryModule;
+    warnings.push(...tieWarning(path, base, places, paths));
+    return { path, base, layer: method.createLayer({ base, kind, path, config, generator, loading }) };
+  });
+  const saved = savedModules(model, config, heads, warnings);
+  for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
+  const tokens = plannedTokens(model, method.trainableTokens?.(config) ?? null, places, paths);
+  checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
+  const adapted = new Set(report.matched);
+  const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
+  return { config, report, layers, saved, tokens, swaps, warnings };
+}
+
+/** Says where a module that is adapted alone shares its weight with others. */
+function tieWarning(path: string, base: Module, places: Map<Parameter, Place[]>, paths: Map<Module, string>): string[] {
+  const { weight } = base as { weight?: Parameter };
+  const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
+  if (others.length === 0) return [];
+  const names = others.map(({ owner }) => paths.get(owner)).join(", ");
+  return [
+    `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`,
+  ];
+}
+
+/** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
+function savedModules(model: Module, config: PeftConfig, heads: readonly string[], warnings: string[]): Plan["saved"] {
+  const saved: Plan["saved"] = [];
+  const names = config.modulesToSave ?? [];
+  const found = new Set<string>(heads);
+  for (const [path, base] of model.namedModules()) {
+    const ends = path === "" ? [] : names.filter((name) => path.endsWith(name));
+    if (ends.length === 0) continue;
+    for (const name of ends) found.add(name);
+    if (!saved.some((outer) => path.startsWith(`${outer.path}.`))) saved.push({ path, base });
+  }
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length > 0)
+    warnings.push(`modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`);
+  return saved;
+}
+
+function plannedTokens(
+  model: Module,
+  wanted: readonly number[] | Readonly<Record<string, readonly number[]>> | null,
+  places: Map<Parameter, Place[]>,
+  paths: Map<Module, string>,
+): PlannedTokens[] {
+  if (wanted === null) return [];
+  const planned: PlannedTokens[] = [];
+  for (const [name, indices] of tokensByName(model, wanted)) {
+    const found = [...model.namedModules()].filter(([path]) => path !== "" && path.endsWith(name));
+    if (found.length === 0) throw new Error(`trainableTokenIndices: no module's path ends with ${name}`);
+    for (const [path, module] of found) {
+      if (planned.some((other) => other.path === path)) continue;
+      const kind = tokenKind(path, module);
+      const { weight } = module as Linear;
+      const rows = tokenRows(weight, indices, path);
+      planned.push({ path, base: module as UnaryModule, kind, rows, tied: false });
+      for (const { owner } of places.get(weight) ?? []) {
+        const tiedPath = paths.get(owner)!;
+        if (owner === module) continue;
+        planned.push({
+          path: tiedPath,
+          base: owner as UnaryModule,
+          kind: tokenKind(tiedPath, owner),
+          rows,
+          tied: true,
+        });
+      }
+    }
+  }
+  return planned;
+}
+
+function tokensByName(model: Module, wanted: readonly number[] | Readonly<Record<string, readonly number[]>>) {
+  if (!Array.isArray(wanted)) return Object.entries(wanted as Readonly<Record<string, readonly number[]>>);
+  const found = inputEmbedding(model);
+  if (!found)
+    throw new Error("trainableTokenIndices: this model has no embedding; name the module the tokens belong to");
+  return [[found[0], wanted as readonly number[]]] as const;
+}
+
+function tokenKind(path: string, module: Module): "embedding" | "linear" {
+  const kind = layerKind(module);
+  if (kind === "embedding" || kind === "linear") return kind;
+  throw new Error(
+    `trainableTokenIndices: ${path} is a ${module.constructor.name}; tokens have rows in embeddings and output layers only`,
+  );
+}
+
+/** Throws where two parts of an adapter would sit on the same module, or one inside the other. */
+export function checkDisjoint(paths: readonly string[]): void {
+  const sorted = [...paths].sort();
+  for (const [i, path] of sorted.entries()) {
+    const next = sorted.slice(i + 1).find((other) => other === path || other.startsWith(`${path}.`));
+    if (next !== undefined) {
+      throw new Error(
+        next === path
+          ? `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`
+          : `${next} lies inside of ${path}, which is saved whole; exclude it from targetModules`,
+      );
+    }
+  }
+}
+
+function biasSwaps(
+  model: Module,
+  mode: "none" | "all" | "layers",
+  adapted: ReadonlySet<string>,
+  saved: Plan["saved"],
+): Map<string, Swap> {
+  const swaps = new Map<string, Swap>();
+  if (mode === "none") return swaps;
+  for (const [path, owner] of model.namedModules()) {
+    const { bias } = owner as { bias?: unknown };
+    if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
+    if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
+    const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
+    using copy = to(bias.detach(), { dtype: "f32" });
+    swaps.set(key, new Swap([{ owner, key: "bias" }], new Parameter(copy)));
+  }
+  return swaps;
+}

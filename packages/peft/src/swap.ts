@@ -1,0 +1,49 @@
+import type { Module, Parameter } from "@lowrank/nn";
+
+/** A property of a module. */
+export interface Place {
+  owner: Module;
+  key: string;
+}
+
+/** Two values of one parameter, tied ones in all their places; exactly one of them stands in the model. */
+export class Swap {
+  readonly places: readonly Place[];
+  readonly off: Parameter | null;
+  readonly on: Parameter;
+
+  /** `off` is what stands there now. */
+  constructor(places: readonly Place[], on: Parameter) {
+    this.places = places;
+    this.off = valueAt(places[0]);
+    this.on = on;
+  }
+
+  /** Puts one of the two in place. */
+  set(on: boolean): void {
+    for (const { owner, key } of this.places) setValue({ owner, key }, on ? this.on : this.off);
+  }
+}
+
+/** The parameter at a place. */
+export function valueAt({ owner, key }: Place): Parameter | null {
+  return (owner as unknown as Record<string, Parameter | null>)[key] ?? null;
+}
+
+/** Puts a parameter in a place. */
+export function setValue({ owner, key }: Place, value: Parameter | null): void {
+  (owner as unknown as Record<string, Parameter | null>)[key] = value;
+}
+
+/** Every place where each parameter of a model stands: more than one where it is tied. */
+export function placesOf(model: Module): Map<Parameter, Place[]> {
+  const places = new Map<Parameter, Place[]>();
+  for (const [path, parameter] of model.namedParameters({ duplicates: true })) {
+    const dot = path.lastIndexOf(".");
+    const place = { owner: model.getSubmodule(path.slice(0, Math.max(dot, 0))), key: path.slice(dot + 1) };
+    const known = places.get(parameter);
+    if (known) known.push(place);
+    else places.set(parameter, [place]);
+  }
+  return places;
+}

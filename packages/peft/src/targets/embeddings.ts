@@ -1,0 +1,26 @@
+import { Embedding, type Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { pythonRegex } from "./pythonRegex.ts";
+
+/** The first embedding of a model, which takes its token ids. */
+export function inputEmbedding(model: Module): [path: string, module: Embedding] | null {
+  for (const [path, module] of model.namedModules()) if (module instanceof Embedding) return [path, module];
+  return null;
+}
+
+/** The layer that gives the logits: a model's `head`, or the classifier of a sequence classification. */
+export function outputLayer(model: Module, taskType: string | null): Module | null {
+  const { head, score, classifier } = model as { head?: unknown; score?: Module; classifier?: Module };
+  if (typeof head === "object" && head !== null) return head as Module;
+  return taskType === "SEQ_CLS" ? (score ?? classifier ?? null) : null;
+}
+
+/** Names whose targeting makes PEFT save the table that an adapted embedding stands on. */
+const tableNames = ["embed_tokens", "lm_head"];
+
+/** Whether the files of an adapter hold the whole table of an embedding that it targets: PEFT's rule. */
+export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
+  if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
+  const regex = pythonRegex(targetModules, "fullmatch");
+  return paths.some((path) => regex.test(path) && tableNames.includes(path.slice(path.lastIndexOf(".") + 1)));
+}

@@ -1,0 +1,161 @@
+import type { Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { type LayerKind, layerKind } from "../layers/layerKind.ts";
+import { outputLayer } from "./embeddings.ts";
+import { nearest } from "./nearest.ts";
+import { pythonRegex } from "./pythonRegex.ts";
+
+/** What a configuration's targets came to. */
+export interface TargetReport {
+  /** Paths of the modules that carry the adapter. */
+  matched: string[];
+  /** Paths that were targeted and then excluded, by `excludeModules` or `modulesToSave`. */
+  excluded: string[];
+  /** Entries of `targetModules` that no module answers to. */
+  unmatchedTargets: string[];
+  /** Keys of `rankPattern` and the like that no target answers to. */
+  unusedPatterns: string[];
+}
+
+/** The layer choice that some methods' configurations have. */
+interface LayerChoice {
+  layersToTransform?: readonly number[] | number | null;
+  layersPattern?: readonly string[] | string | null;
+}
+
+/** Whether a path is `name`, or ends with it after a dot. */
+export function endsWithName(path: string, name: string): boolean {
+  return path === name || path.endsWith(`.${name}`);
+}
+
+/** Whether a list of names, or an expression over the whole path, says `path`. */
+function matches(wanted: readonly string[] | string, path: string): boolean {
+  if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
+  return wanted.some((name) => endsWithName(path, name));
+}
+
+/** The paths of all linear layers but the output layer. */
+function allLinear(model: Module, config: PeftConfig): string[] {
+  const head = outputLayer(model, config.taskType);
+  const linear = (module: Module) => ["linear", "conv1d"].includes(layerKind(module) ?? "");
+  return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
+}
+
+/** A configuration with its targets said in full: "all-linear" and an architecture's default as lists. */
+export function resolveTargets<C extends PeftConfig>(
+  model: Module,
+  config: C,
+  defaults: Readonly<Record<string, readonly string[]>>,
+): C {
+  const { targetModules } = config;
+  if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
+    return config.with({ targetModules: allLinear(model, config) });
+  }
+  if (targetModules !== null) return config;
+  const type = (model as { config?: { modelType?: string } }).config?.modelType;
+  const known = type === undefined ? undefined : defaults[type];
+  if (!known) {
+    throw new Error(
+      `targetModules is not set, and there is no default for ${type ? `a ${type} model` : "a model without config.modelType"}; name some of ${candidates(model).join(", ")}`,
+    );
+  }
+  return config.with({ targetModules: [...known] });
+}
+
+/** The last names of all layers that can carry an adapter. */
+function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
+  const names = new Set<string>();
+  for (const [path, module] of model.namedModules()) {
+    const kind = layerKind(module);
+    if (kind && kinds.includes(kind)) names.add(path.slice(path.lastIndexOf(".") + 1));
+  }
+  return [...names];
+}
+
+/** PEFT's rule for layer choice: the first number that follows a name in the path, or one of the given names. */
+function inChosenLayer(path: string, { layersToTransform, layersPattern }: LayerChoice): boolean {
+  if (layersToTransform === undefined || layersToTransform === null) return true;
+  const wanted = typeof layersToTransform === "number" ? [layersToTransform] : layersToTransform;
+  if (wanted.length === 0) return true;
+  const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
+  const expressions =
+    names.filter((name) => name !== "").length === 0
+      ? [/^.*?\.[^.]*\.(\d+)\./]
+      : names.map((name) => pythonRegex(String.raw`(?:^|.*?\.)${name}\.(\d+)\.`, "match"));
+  for (const expression of expressions) {
+    const index = expression.exec(path)?.[1];
+    if (index !== undefined) return wanted.includes(Number(index));
+  }
+  return false;
+}
+
+/**
+ * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it came to. Throws where
+ * none matched, and where one is of a kind that the method cannot adapt.
+ */
+export function matchTargets(
+  model: Module,
+  config: PeftConfig & LayerChoice,
+  kinds: readonly LayerKind[],
+): { targets: [path: string, module: Module, kind: LayerKind][]; report: TargetReport } {
+  const wanted = config.targetModules ?? [];
+  const report: TargetReport = { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] };
+  const targets: [string, Module, LayerKind][] = [];
+  const answered = new Set<string>();
+  for (const [path, module] of model.namedModules()) {
+    if (path === "" || !matches(wanted, path)) continue;
+    if (typeof wanted !== "string" && !wanted.includes(path) && !inChosenLayer(path, config)) continue;
+    if (typeof wanted !== "string") for (const name of wanted) if (endsWithName(path, name)) answered.add(name);
+    const saved = (config.modulesToSave ?? []).some((name) =>
+      pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match").test(path),
+    );
+    if (saved || (config.excludeModules && matches(config.excludeModules, path))) {
+      report.excluded.push(path);
+      continue;
+    }
+    const kind = layerKind(module);
+    if (!kind || !kinds.includes(kind)) {
+      throw new Error(
+        `targetModules matches ${path}, a ${module.constructor.name}; ${config.peftType} adapts ${kinds.join(", ")} layers only: name those inside it`,
+      );
+    }
+    targets.push([path, module, kind]);
+    report.matched.push(path);
+  }
+  if (typeof wanted !== "string") report.unmatchedTargets = wanted.filter((name) => !answered.has(name));
+  if (targets.length === 0) throw nothingMatched(model, config, kinds, report);
+  return { targets, report };
+}
+
+function nothingMatched(model: Module, config: PeftConfig, kinds: readonly LayerKind[], report: TargetReport): Error {
+  const known = candidates(model, kinds);
+  const excluded = report.excluded.length > 0 ? ` (${report.excluded.length} were excluded)` : "";
+  return new Error(
+    `targetModules ${JSON.stringify(config.targetModules)} matches no module of this model${excluded}; ${suggest(report.unmatchedTargets, known)}layers that can be targeted: ${known.join(", ")}`,
+  );
+}
+
+/** "did you mean" for each name that matched nothing and resembles one that exists. */
+export function suggest(names: readonly string[], known: readonly string[]): string {
+  const pairs = names.flatMap((name) => {
+    const last = name.slice(name.lastIndexOf(".") + 1);
+    const near = nearest(last, known);
+    return near === null || near === last ? [] : [`${near} for ${name}`];
+  });
+  return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";
+}
+
+/** Named warnings for what a report shows as left over. */
+export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): string[] {
+  const warnings: string[] = [];
+  if (report.unmatchedTargets.length > 0) {
+    const hint = suggest(report.unmatchedTargets, candidates(model, kinds));
+    warnings.push(
+      `targetModules: nothing is named ${report.unmatchedTargets.join(", ")}; ${hint}the others are adapted`,
+    );
+  }
+  if (report.unusedPatterns.length > 0) {
+    warnings.push(`these patterns match no target: ${report.unusedPatterns.join(", ")}`);
+  }
+  return warnings;
+}

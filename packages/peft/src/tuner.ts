@@ -1,0 +1,259 @@
+import type { Tensor } from "@lowrank/core";
+import { type Linear, Module, Parameter } from "@lowrank/nn";
+import { type Adapter, filePrefix } from "./adapter.ts";
+import { SavedModule } from "./layers/savedModule.ts";
+import { checkAdapterName } from "./layers/slot.ts";
+import { TrainableTokens } from "./layers/trainableTokens.ts";
+import { TunerLayer } from "./layers/tunerLayer.ts";
+import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
+import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
+import { placesOf, Swap } from "./swap.ts";
+import { inputEmbedding, outputLayer, savesTables } from "./targets/embeddings.ts";
+
+/** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
+export class Tuner<M extends Module> extends Module {
+  model: M;
+  readonly #wrappers = new Map<string, Wrapper>();
+  readonly #adapters = new Map<string, Adapter>();
+  readonly #active: ActiveAdapter = { name: null };
+  /** Merged weights in place, in the order of merging. */
+  #merges: readonly Swap[] = [];
+  #mergedNames: readonly string[] = [];
+  #isBare = false;
+
+  /** Throws for a model that carries adapters already. */
+  constructor(model: M) {
+    super();
+    for (const [path, module] of model.namedModules()) {
+      if (module instanceof TunerLayer || module instanceof SavedModule || module instanceof TrainableTokens) {
+        throw new Error(
+          `${path} carries adapters of another PeftModel; add yours to that with addAdapter, or unload it first`,
+        );
+      }
+    }
+    this.model = model;
+  }
+
+  get adapters(): ReadonlyMap<string, Adapter> {
+    return this.#adapters;
+  }
+
+  get active(): string | null {
+    return this.#active.name;
+  }
+
+  get mergedNames(): readonly string[] {
+    return this.#mergedNames;
+  }
+
+  /** The adapter of that name. Throws, naming those there are. */
+  adapter(name: string): Adapter {
+    const adapter = this.#adapters.get(name);
+    if (adapter) return adapter;
+    throw new Error(`there is no adapter "${name}"; there are ${[...this.#adapters.keys()].join(", ") || "none"}`);
+  }
+
+  /** Throws while the model stands bare, inside of `disableAdapter`. */
+  checkWhole(what: string): void {
+    if (this.#isBare) throw new Error(`cannot ${what} inside of disableAdapter; do it before or after`);
+  }
+
+  /** Puts a new adapter on the model, inactive. Where it throws, nothing has changed. */
+  add(options: NewAdapter, onWarning: (message: string) => void): Adapter {
+    const { name, method } = options;
+    this.checkWhole("add an adapter");
+    checkAdapterName(name);
+    if (this.#adapters.has(name))
+      throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
+    const plan = this.bare(() => planAdapter(this.model, options));
+    this.#checkPlan(plan);
+    for (const warning of plan.warnings) onWarning(warning);
+    const { config, report, swaps } = plan;
+    const adapter: Adapter = { name, method, config, report, trainable: true, swaps };
+    this.#adapters.set(name, adapter);
+    if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
+    this.#install(name, plan);
+    this.#train(name, false);
+    return adapter;
+  }
+
+  #checkPlan(plan: Plan): void {
+    const kinds = [
+      [plan.layers, TunerLayer],
+      [plan.saved, SavedModule],
+      [plan.tokens, TrainableTokens],
+    ] as const;
+    const paths = new Set(this.#wrappers.keys());
+    for (const [parts, kind] of kinds) {
+      for (const { path } of parts) {
+        const before = this.#wrappers.get(path);
+        if (before && !(before instanceof kind)) {
+          throw new Error(
+            `${path}: another adapter uses this module in another way (${before.constructor.name}); delete that adapter first`,
+          );
+        }
+        paths.add(path);
+      }
+    }
+    checkDisjoint([...paths]);
+  }
+
+  #install(name: string, { layers, saved, tokens }: Plan): void {
+    for (const { path, base, layer } of layers)
+      this.#wrap(path, () => new TunerLayer(base, this.#active)).add(name, layer);
+    for (const { path, base } of saved) this.#wrap(path, () => new SavedModule(base, this.#active)).add(name);
+    for (const { path, base, kind, rows, tied } of tokens) {
+      this.#wrap(path, () => new TrainableTokens(base, kind, this.#active, tied)).add(name, rows);
+    }
+    for (const [, wrapper] of this.#wrappers) wrapper.train(wrapper.wrapped.training);
+  }
+
+  #wrap<W extends Wrapper>(path: string, make: () => W): W {
+    const wrapper = this.#wrappers.get(path) ?? make();
+    this.#wrappers.set(path, wrapper);
+    this.model.setSubmodule(path, wrapper);
+    return wrapper as W;
+  }
+
+  /** Takes an adapter off; wrappers that hold nothing more give way to their module. */
+  remove(name: string): void {
+    this.checkWhole("delete an adapter");
+    this.adapter(name);
+    if (this.#active.name === name) this.activate(null);
+    for (const [path, wrapper] of this.#wrappers) {
+      wrapper.remove(name);
+      if ([...this.#adapters.keys()].some((other) => wrapper.has(other))) continue;
+      this.model.setSubmodule(path, wrapper.wrapped);
+      this.#wrappers.delete(path);
+    }
+    this.#adapters.delete(name);
+  }
+
+  /** Makes one adapter act, or none. */
+  activate(name: string | null): void {
+    const next = name === null ? null : this.adapter(name);
+    const before = this.#active.name;
+    if (before !== null && before !== name) {
+      this.#train(before, false);
+      this.#swap(before, false);
+    }
+    this.#active.name = name;
+    if (next === null) return;
+    if (before !== name) this.#swap(next.name, true);
+    this.#train(next.name, next.trainable);
+  }
+
+  #swap(name: string, on: boolean): void {
+    for (const swap of this.adapter(name).swaps.values()) swap.set(on);
+  }
+
+  #train(name: string, value: boolean): void {
+    for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
+  }
+
+  /** Runs `fn` on the base model as it was given: no wrapper, no swapped value, no merged weight. Nests. */
+  bare<T>(fn: () => T): T {
+    if (this.#isBare) return fn();
+    this.#setBare(true);
+    let result: T;
+    try {
+      result = fn();
+    } catch (error) {
+      this.#setBare(false);
+      throw error;
+    }
+    if (result instanceof Promise) return result.finally(() => this.#setBare(false)) as T;
+    this.#setBare(false);
+    return result;
+  }
+
+  #setBare(bare: boolean): void {
+    this.#isBare = bare;
+    const merges = bare ? [...this.#merges].reverse() : this.#merges;
+    if (bare) for (const merge of merges) merge.set(false);
+    if (this.#active.name !== null) this.#swap(this.#active.name, !bare);
+    if (!bare) for (const merge of merges) merge.set(true);
+    for (const [path, wrapper] of this.#wrappers) this.model.setSubmodule(path, bare ? wrapper.wrapped : wrapper);
+  }
+
+  /** What an adapter trains, by key in its file. */
+  trained(name: string): Map<string, Parameter> {
+    const found = new Map<string, Parameter>();
+    for (const [path, wrapper] of this.#wrappers) {
+      for (const [key, parameter] of wrapper.tensors(name)) found.set(`${filePrefix}${path}.${key}`, parameter);
+    }
+    for (const [key, { on }] of this.adapter(name).swaps) if (!this.tables(name).has(key)) found.set(key, on);
+    return found;
+  }
+
+  /** Embedding tables that an adapter's file holds though they do not train, by key: PEFT saves them with their adapter. */
+  tables(name: string): Map<string, Parameter> {
+    const { config, method, swaps } = this.adapter(name);
+    const tables = new Map<string, Parameter>();
+    if (method.trainableTokens?.(config)) return tables;
+    const [paths, ends] = this.bare(() => [
+      [...this.model.namedModules()].map(([path]) => path),
+      [inputEmbedding(this.model)?.[1], outputLayer(this.model, config.taskType)],
+    ]);
+    if (!savesTables(config, paths)) return tables;
+    for (const [path, wrapper] of this.#wrappers) {
+      if (!(wrapper instanceof TunerLayer) || !wrapper.has(name) || !ends.includes(wrapper.wrapped)) continue;
+      const key = `${filePrefix}${path}.base_layer.weight`;
+      tables.set(key, swaps.get(key)?.on ?? (wrapper.wrapped as Linear).weight);
+    }
+    return tables;
+  }
+
+  /** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
+  replaceTable(name: string, key: string, table: Tensor): void {
+    const before = this.tables(name).get(key)!;
+    const places = this.bare(() => placesOf(this.model)).get(before)!;
+    const parameter = new Parameter(table, { requiresGrad: false });
+    table.dispose();
+    const swap = new Swap(places, parameter);
+    this.adapter(name).swaps.set(key, swap);
+  }
+
+  /** What merging adapters replaces, one wrapper at a time; `all` with what is trained whole and row by row. */
+  *merging(names: readonly string[], all: boolean): Iterable<() => Replacement[]> {
+    const places = this.bare(() => placesOf(this.model));
+    for (const [path, wrapper] of this.#wrappers) {
+      if (wrapper instanceof TunerLayer) yield () => wrapper.merge(names, path);
+      else if (!all) continue;
+      else if (wrapper instanceof SavedModule) {
+        for (const name of names) yield () => wrapper.merge(name, path);
+      } else if (wrapper instanceof TrainableTokens) {
+        const owners = (places.get((wrapper.wrapped as Linear).weight) ?? [{ owner: wrapper.wrapped }]).map(
+          (p) => p.owner,
+        );
+        for (const name of names) yield () => wrapper.merge(name, path, owners);
+      }
+    }
+  }
+
+  /** Notes weights that now stand merged in place of others. */
+  setMerged(names: readonly string[], merges: readonly Swap[]): void {
+    this.#mergedNames = names;
+    this.#merges = merges;
+    for (const wrapper of this.#wrappers.values()) if (wrapper instanceof TunerLayer) wrapper.merged = names.length > 0;
+  }
+
+  /** Puts the weights back that a merge had replaced. */
+  unmerge(): void {
+    for (const merge of [...this.#merges].reverse()) {
+      merge.set(false);
+      merge.on.dispose();
+    }
+    this.setMerged([], []);
+  }
+
+  /** Gives up all adapters; the active one's swapped values stay in the model where `keep`. */
+  release(keep: boolean): void {
+    if (!keep) this.activate(null);
+    for (const [path, wrapper] of this.#wrappers) this.model.setSubmodule(path, wrapper.wrapped);
+    this.#wrappers.clear();
+    this.#adapters.clear();
+    this.#active.name = null;
+    this.model.setRequiresGrad(false);
+  }
+}

@@ -1,0 +1,145 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { scope, type Tensor } from "@lowrank/core";
+import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
+import { getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
+import { type Check, within } from "./compare.ts";
+import { GoldenFile } from "./goldenFile.ts";
+import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
+
+const logitTolerance = 2e-5;
+
+/** The bases whose model type is supported. */
+const bases = ["llama", "gpt2"];
+
+/** The adapters of DIR/adapters, on the models of DIR/models. */
+export async function* adapters(dir: string): AsyncGenerator<Check> {
+  const root = join(dir, "adapters");
+  if (!existsSync(root)) return;
+  for (const base of directories(root)) {
+    for (const method of directories(join(root, base))) {
+      const name = `adapters/${base}/${method}`;
+      const reason = whySkipped(base, join(root, base, method));
+      if (reason !== null) {
+        yield { name, skipped: reason };
+        continue;
+      }
+      const files = { base: join(dir, "models", base), adapter: join(root, base, method) };
+      for await (const check of adapterChecks(files)) yield { ...check, name: `${name} ${check.name}` };
+    }
+  }
+}
+
+const directories = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+
+function whySkipped(base: string, folder: string): string | null {
+  if (!bases.includes(base)) return `the base ${base} is not supported yet`;
+  const { peft_type: type, use_dora: dora } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
+  if (!peftMethods.some(({ peftType }) => peftType === type))
+    return `the method ${type ?? "of AdapterHub"} is not supported yet`;
+  return dora ? "DoRA is not supported yet" : null;
+}
+
+interface Files {
+  base: string;
+  adapter: string;
+}
+
+/** A golden adapter on its base, without the warnings that some of them deserve. */
+async function load({ base, adapter }: Files, isTrainable: boolean): Promise<PeftModel<CausalLM>> {
+  const { model } = await loadModel(base);
+  return PeftModel.fromPretrained(model, adapter, { isTrainable, onWarning: () => {} });
+}
+
+async function logitsOf<I>(model: { forward(inputs: I): { logits: Tensor } }, inputs: I) {
+  const { logits } = scope(() => model.forward(inputs));
+  return logits.data();
+}
+
+async function* adapterChecks(files: Files): AsyncGenerator<Check> {
+  const golden = await GoldenFile.open(join(files.adapter, "golden.safetensors"));
+  const inputs = await labelledInputs(golden);
+  const peft = await load(files, true);
+
+  yield await fresh(files, peft, golden, inputs);
+  yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
+  const parameters = new Map(
+    [...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]),
+  );
+  yield* lossAndGradients(golden, peft, inputs, parameters, "loss");
+  yield counts(files, peft);
+  yield sameBytes(await peft.adapterFiles(), files.adapter);
+  yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+
+  const merged = await (await load(files, false)).mergeAndUnload();
+  const untied = files.adapter.endsWith(join("gpt2", "lora-embedding"));
+  const expected = golden.has("merged_logits") && !untied ? "merged_logits" : "logits";
+  yield within("merged_logits", await logitsOf(merged, inputs), await golden.array(expected), logitTolerance);
+}
+
+/** A fresh adapter of the same configuration: the logits that PEFT's gave, which are the base model's. */
+async function fresh(
+  { base }: Files,
+  peft: PeftModel<CausalLM>,
+  golden: GoldenFile,
+  inputs: LabelledInputs,
+): Promise<Check> {
+  const { model } = await loadModel(base);
+  const config = peft.peftConfig.get("default")!;
+  const untrained = getPeftModel(model, config, { onWarning: () => {} });
+  return within("init_logits", await logitsOf(untrained, inputs), await golden.array("init_logits"), logitTolerance);
+}
+
+function counts({ adapter }: Files, peft: PeftModel<CausalLM>): Check {
+  const [method, base] = adapter.split(/[\\/]/).reverse();
+  const index = JSON.parse(readFileSync(join(adapter, "..", "..", "index.json"), "utf8")) as {
+    base: string;
+    method: string;
+    trainable: number;
+    all: number;
+  }[];
+  const expected = index.find((entry) => entry.base === base && entry.method === method);
+  const { trainable, all } = peft.getNbTrainableParameters();
+  if (!expected || (expected.trainable === trainable && expected.all === all)) return { name: "parameter counts" };
+  return {
+    name: "parameter counts",
+    error: `${trainable} of ${all} instead of ${expected.trainable} of ${expected.all}`,
+  };
+}
+
+function sameBytes(saved: ReadonlyMap<string, Uint8Array | string>, adapter: string): Check {
+  const name = "adapter_model.safetensors";
+  const expected = readFileSync(join(adapter, name));
+  const actual = Buffer.from(saved.get(name) as Uint8Array);
+  if (actual.equals(expected)) return { name: "saved again" };
+  return { name: "saved again", error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
+}
+
+/** Two LoRA adapters on one llama: each alone, and neither, gives the logits that PEFT recorded. */
+export async function* weighted(dir: string): AsyncGenerator<Check> {
+  const folder = join(dir, "weighted");
+  if (!existsSync(folder)) return;
+  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+  const inputs = { inputIds: await golden.tensor("input_ids") };
+  const { model } = await loadModel(join(dir, "models", "llama"));
+  const peft = await PeftModel.fromPretrained(model, join(folder, "a"), { adapterName: "a" });
+  await peft.loadAdapter(join(folder, "b"), "b");
+  for (const name of golden.names("logits.")) {
+    const adapter = name.slice("logits.".length);
+    if (adapter === "base") {
+      const logits = await peft.disableAdapter(() => logitsOf(peft, inputs));
+      yield within(`weighted ${name}`, logits, await golden.array(name), logitTolerance);
+      continue;
+    }
+    if (!["a", "b"].includes(adapter)) {
+      yield { name: `weighted ${name}`, skipped: "combinations of adapters are not supported yet" };
+      continue;
+    }
+    peft.setAdapter(adapter);
+    yield within(`weighted ${name}`, await logitsOf(peft, inputs), await golden.array(name), logitTolerance);
+  }
+}
