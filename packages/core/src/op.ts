@@ -97,14 +97,21 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     return [];
   }
   const storages = specs.map((spec) => new Storage(backend, sizeOf(spec.shape) * bytesPerElement[spec.dtype]));
-  backend.run(
-    definition,
-    inputs.map((t) => t.ref()),
-    specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
-    params,
-  );
+  try {
+    backend.run(
+      definition,
+      inputs.map((t) => t.ref()),
+      specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
+      params,
+    );
+  } catch (error) {
+    for (const storage of storages) storage.release();
+    throw error;
+  }
   const node = record(definition, inputs, specs, params);
-  const outputs = specs.map((spec, i) => new Tensor(storages[i], spec.shape, spec.dtype, node, i));
+  const outputs = specs.map(
+    ({ shape, dtype }, i) => new Tensor(storages[i], shape, dtype, isFloating(dtype) ? node : null, i),
+  );
   if (node) save(node, inputs, outputs);
   return outputs;
 }

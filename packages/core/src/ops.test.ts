@@ -1,0 +1,69 @@
+import { describe, it } from "vitest";
+import { Generator, init, reference, square, type Tensor } from "./index.ts";
+import { checkGrad, type FunctionName, inputValues, makeInput, type OpCase, opCases } from "./testing/index.ts";
+
+const backend = await init(reference());
+
+/** Gradients that finite differences cannot see: DoRA holds its row norms constant. */
+const heldConstant = new Set(["doraLinear"]);
+
+const floatsOf = ({ inputs, gradients }: OpCase) =>
+  gradients ?? inputs.flatMap(({ dtype = "f32" }, k) => (dtype === "f32" ? [k] : []));
+
+function check(opCase: OpCase, order: 1 | 2): Promise<void> {
+  const generator = new Generator(1);
+  const tensors = opCase.inputs.map((input) => makeInput(input, inputValues(input, generator), backend));
+  const run = (...t: Tensor[]) => [opCase.run(t)].flat();
+  // Squares, so that functions that are linear have gradients of gradients too.
+  const fn = order === 1 ? run : (...t: Tensor[]) => run(...t).map((y) => (y.dtype === "f32" ? square(y) : y));
+  return checkGrad(fn, tensors, { inputs: floatsOf(opCase), order });
+}
+
+/** Finite differences take four evaluations for each element. */
+const largest = 400;
+
+describe("gradients agree with finite differences", () => {
+  for (const [name, cases] of Object.entries(opCases)) {
+    for (const [i, opCase] of cases.entries()) {
+      const sizes = opCase.inputs.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+      if (floatsOf(opCase).length === 0 || Math.max(...sizes) > largest || sizes.includes(0)) continue;
+      if (heldConstant.has(name)) continue;
+      it(`${name} #${i + 1}`, () => check(opCase, 1));
+    }
+  }
+});
+
+describe("gradients of gradients agree with finite differences", () => {
+  const names: FunctionName[] = [
+    ...(["mul", "div", "pow", "exp", "log", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "sin"] as const),
+    ...([
+      "silu",
+      "gelu",
+      "geluTanh",
+      "softplus",
+      "clamp",
+      "maximum",
+      "where",
+      "prod",
+      "logsumexp",
+      "variance",
+    ] as const),
+    ...(["matmul", "einsum", "gather", "indexSelect", "cat", "split", "slice", "permute", "cumsum", "topk"] as const),
+    ...([
+      "softmax",
+      "logSoftmax",
+      "rmsNorm",
+      "layerNorm",
+      "swiglu",
+      "attention",
+      "crossEntropy",
+      "loraLinear",
+    ] as const),
+  ];
+  for (const name of names) {
+    const smooth = opCases[name].find(({ inputs }) =>
+      inputs.every(({ shape }) => shape.length > 0 && !shape.includes(0)),
+    );
+    it(name, () => check(smooth as OpCase, 2));
+  }
+});

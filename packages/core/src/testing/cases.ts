@@ -1,0 +1,96 @@
+import type { Tensor } from "../tensor.ts";
+import type { Input } from "./input.ts";
+
+/** One way of calling a function, which every backend must answer as the reference does. */
+export interface OpCase {
+  readonly name?: string;
+  readonly inputs: readonly Input[];
+  /** Calls the function. In-place functions return what they wrote to. */
+  readonly run: (inputs: Tensor[]) => Tensor | readonly Tensor[];
+  /** Inputs whose gradients are compared; default all f32 ones. */
+  readonly gradients?: readonly number[];
+  /** Relative to the largest entry of a tensor; default 1e-5, some 80 units in the last place. */
+  readonly tolerance?: number;
+}
+
+/** Cases of each of the named functions. */
+export type Cases<Name extends string> = { readonly [K in Name]: readonly OpCase[] };
+
+type Options = Omit<Input, "shape">;
+
+/** An f32 input. */
+export const x = (shape: readonly number[], options: Options = {}): Input => ({ shape, ...options });
+
+/** An i32 input with elements from 0 to `size` - 1. */
+export const index = (shape: readonly number[], size: number): Input => ({ shape, dtype: "i32", high: size });
+
+const awkward = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 1e30, -1e30, 1e-30, 1e-42, 100, -100, 88.5, -103];
+
+/** An elementwise function: a scalar, nothing, odd sizes, several dimensions, and the awkward numbers. */
+export function unaryCases(f: (x: Tensor) => Tensor, options: Options = {}): OpCase[] {
+  const shapes = [[], [0], [1], [3], [2, 3, 5], [37]];
+  const run = ([a]: Tensor[]) => f(a);
+  return [
+    ...shapes.map((shape) => ({ inputs: [x(shape, options)], run })),
+    { name: "awkward numbers", inputs: [x([awkward.length], { values: awkward })], run, gradients: [] },
+  ];
+}
+
+const broadcasts = [
+  [[], []],
+  [[0], [0]],
+  [[3], [1]],
+  [[19], [19]],
+  [[4, 5], [5]],
+  [[7, 33], [33]],
+  [
+    [6, 5],
+    [6, 1],
+  ],
+  [
+    [4, 1],
+    [1, 5],
+  ],
+  [
+    [2, 3, 4],
+    [2, 1, 4],
+  ],
+  [
+    [2, 1, 3, 1],
+    [5, 1, 4],
+  ],
+  [[2, 3], []],
+  [[0, 3], [3]],
+] as const;
+
+/** A broadcasting function: every kind of broadcast from either side, and pairs of awkward numbers. */
+export function binaryCases(
+  f: (x: Tensor, y: Tensor) => Tensor,
+  left: Options = {},
+  right: Options = {},
+  gradients?: readonly number[],
+): OpCase[] {
+  const run = ([a, b]: Tensor[]) => f(a, b);
+  const pairs = awkward.flatMap((a) => awkward.map((b) => [a, b]));
+  const column = (k: 0 | 1) => x([pairs.length], { values: pairs.map((pair) => pair[k]) });
+  return [
+    ...broadcasts.flatMap(([a, b]) => [
+      { inputs: [x(a, left), x(b, right)], run, gradients },
+      { inputs: [x(b, left), x(a, right)], run, gradients },
+    ]),
+    { name: "awkward numbers", inputs: [column(0), column(1)], run, gradients: [] },
+  ];
+}
+
+/** A function of one tensor with several ways to call it. */
+export function calls(
+  inputs: readonly Input[],
+  ...runs: ((...inputs: Tensor[]) => Tensor | readonly Tensor[])[]
+): OpCase[] {
+  return runs.map((f) => ({ inputs, run: (tensors) => f(...tensors) }));
+}
+
+/** The cases with gradients compared for the inputs at these positions only. */
+export function withGradients(gradients: readonly number[], cases: readonly OpCase[]): OpCase[] {
+  return cases.map((opCase) => ({ ...opCase, gradients }));
+}

@@ -1,0 +1,93 @@
+import { gradients } from "../autograd.ts";
+import { tensor } from "../create.ts";
+import { enableGrad, noGrad } from "../gradMode.ts";
+import { add } from "../ops/add.ts";
+import { sumTo } from "../ops/expand.ts";
+import { mul } from "../ops/mul.ts";
+import { Generator } from "../random.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { expectClose } from "./expectClose.ts";
+
+/** Options of `checkGrad`. */
+export interface CheckGradOptions {
+  /** Distance of the finite differences. Default 0.02: four points of f32 then give about 5 digits. */
+  step?: number;
+  /** Relative to the largest entry of a gradient. Default 1e-3. */
+  tolerance?: number;
+  /** 2 checks the gradients of the gradients too. Default 1. */
+  order?: 1 | 2;
+  /** Inputs whose gradients are checked; default all that are f32. */
+  inputs?: readonly number[];
+}
+
+type Fn = (...inputs: Tensor[]) => Tensor | readonly Tensor[];
+
+function leafOf(t: Tensor): Tensor {
+  const leaf = t.detach();
+  leaf.requiresGrad = true;
+  return leaf;
+}
+
+/** The outputs of f32 of a function, flat. */
+function outputs(fn: Fn, inputs: readonly Tensor[]): Tensor[] {
+  return [fn(...inputs)].flat().filter((t): t is Tensor => t.dtype === "f32");
+}
+
+/**
+ * Compares the gradients of `fn`, for outputs weighted at random, with differences of its values between points
+ * near the inputs. Throws at the first number that is off. `fn` must be smooth within 2 steps of the inputs.
+ */
+export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: CheckGradOptions = {}): Promise<void> {
+  const { step = 0.02, tolerance = 1e-3, order = 1 } = options;
+  const chosen = options.inputs ?? inputs.flatMap((t, i) => (t.dtype === "f32" ? [i] : []));
+  const { backend } = inputs[0].storage;
+  const start = await Promise.all(inputs.map(async (t) => ({ shape: t.shape, dtype: t.dtype, data: await t.data() })));
+  const weights = scope(() => noGrad(() => outputs(fn, inputs))).map(({ shape, size }, k) => {
+    const values = new Float32Array(size);
+    new Generator(k + 1).fillUniform(values, 0.5, 1.5);
+    return { shape, values };
+  });
+  const rebuild = (i: number, data: ArrayLike<number>) => tensor(data, { ...start[i], backend });
+
+  const valueAt = async (i: number, at: number, shift: number): Promise<number> => {
+    const moved = Float32Array.from(start[i].data);
+    moved[at] += shift;
+    const results = scope(() =>
+      noGrad(() =>
+        outputs(
+          fn,
+          inputs.map((t, j) => (j === i ? rebuild(i, moved) : t)),
+        ),
+      ),
+    );
+    const data = await Promise.all(results.map((t) => t.data()));
+    for (const t of results) t.dispose();
+    return data.reduce((sum, y, k) => Array.from(y).reduce((part, v, n) => part + v * weights[k].values[n], sum), 0);
+  };
+
+  // Gradients are recorded here even where values are computed without, so that they can be differentiated again.
+  const slopes = (...tensors: Tensor[]): Tensor[] =>
+    enableGrad(() => {
+      const leaves = tensors.map((t, i) => (chosen.includes(i) && !t.requiresGrad ? leafOf(t) : t));
+      const total = outputs(fn, leaves)
+        .map((y, k) => sumTo(mul(y, tensor(weights[k].values, { shape: weights[k].shape, backend })), []))
+        .reduce((sum, part) => add(sum, part));
+      const wanted = chosen.map((i) => leaves[i]);
+      return gradients(total, wanted, { createGraph: order === 2 });
+    });
+
+  const found = scope(() => slopes(...start.map(({ data }, i) => rebuild(i, data))));
+  for (const [n, i] of chosen.entries()) {
+    const expected = new Float32Array(start[i].data.length);
+    for (let at = 0; at < expected.length; at++) {
+      const near = (await valueAt(i, at, step)) - (await valueAt(i, at, -step));
+      const far = (await valueAt(i, at, 2 * step)) - (await valueAt(i, at, -2 * step));
+      expected[at] = (8 * near - far) / (12 * step);
+    }
+    const actual = { shape: found[n].shape, data: await found[n].data() };
+    expectClose(`gradient of input ${i}`, actual, { shape: start[i].shape, data: expected }, tolerance);
+  }
+  for (const t of found) t.dispose();
+  if (order === 2) await checkGrad(slopes, inputs, { ...options, order: 1, inputs: chosen });
+}

@@ -1,0 +1,77 @@
+import * as f from "../functional/index.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Cases, calls, type OpCase, withGradients, x } from "./cases.ts";
+import type { Input } from "./input.ts";
+
+type Name =
+  | "adagradStep"
+  | "adamStep"
+  | "addInto"
+  | "cacheWrite"
+  | "clipToNorm"
+  | "copyInto"
+  | "gradNorm"
+  | "rmspropStep"
+  | "scaleInPlace"
+  | "sgdStep";
+
+const same = [x([5, 7]), x([5, 7])];
+const bools: Input = { shape: [3, 7], dtype: "bool" };
+const stepInputs = [x([5, 7]), x([5, 7]), x([5, 7]), x([5, 7], { low: 0, high: 2 })];
+const adam = { lr: 0.05, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1, step: 3 };
+const sgd = { lr: 0.1, weightDecay: 0.01, momentum: 0.9, dampening: 0, nesterov: true, first: false };
+
+/** A function that writes into its inputs: the inputs at `written` are its results. */
+function inPlace(
+  inputs: readonly Input[],
+  f: (...inputs: Tensor[]) => unknown,
+  written: readonly number[] = [0],
+): OpCase {
+  const run = (tensors: Tensor[]) => {
+    f(...tensors);
+    return written.map((i) => tensors[i].detach());
+  };
+  return { inputs, run, gradients: [] };
+}
+
+/** The functions that write into their inputs, and those about gradients as a whole. */
+export const inPlaceCases: Cases<Name> = {
+  adagradStep: [
+    inPlace(
+      stepInputs.slice(1),
+      (p, g, s) => f.adagradStep(p, g, s, { lr: 0.1, weightDecay: 0.1, eps: 1e-10 }),
+      [0, 2],
+    ),
+  ],
+  adamStep: [true, false].map((decoupled) =>
+    inPlace(stepInputs, (p, g, m, v) => f.adamStep(p, g, m, v, { ...adam, decoupled }), [0, 2, 3]),
+  ),
+  addInto: [inPlace(same, (s, t) => f.addInto(s, t, { alpha: 0.3 }))],
+  cacheWrite: [
+    inPlace([x([2, 9, 3, 4]), x([2, 2, 3, 4])], (cache, rows) => f.cacheWrite(cache, rows, { position: 5 })),
+    inPlace([x([2, 9, 3, 4]), x([2, 2, 3, 4])], (cache, rows) => f.cacheWrite(cache, rows, { position: [0, 7] })),
+  ],
+  clipToNorm: [inPlace([x([5, 7]), x([], { values: [4] })], (t, norm) => f.clipToNorm(t, norm, { maxNorm: 1.5 }))],
+  copyInto: [inPlace(same, (s, t) => f.copyInto(s, t)), inPlace([bools, bools], (s, t) => f.copyInto(s, t))],
+  gradNorm: withGradients(
+    [],
+    calls([x([5, 7]), x([3])], (...t) => f.gradNorm(...t)),
+  ),
+  rmspropStep: [
+    inPlace(
+      stepInputs,
+      (p, g, b, m) => f.rmspropStep(p, g, m, b, { lr: 0.01, weightDecay: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5 }),
+      [0, 2, 3],
+    ),
+    inPlace(
+      stepInputs.slice(1),
+      (p, g, m) => f.rmspropStep(p, g, m, { lr: 0.01, weightDecay: 0, alpha: 0.9, eps: 1e-8, momentum: 0 }),
+      [0, 2],
+    ),
+  ],
+  scaleInPlace: [inPlace([x([5, 7])], (t) => f.scaleInPlace(t, { factor: -0.3 }))],
+  sgdStep: [
+    inPlace(stepInputs.slice(1), (p, g, b) => f.sgdStep(p, g, b, sgd), [0, 2]),
+    inPlace(stepInputs.slice(2), (p, g) => f.sgdStep(p, g, { ...sgd, momentum: 0, nesterov: false })),
+  ],
+};

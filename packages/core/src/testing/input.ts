@@ -1,0 +1,53 @@
+import type { Backend } from "../backend.ts";
+import { tensor } from "../create.ts";
+import type { DType } from "../dtype.ts";
+import type { Generator } from "../random.ts";
+import { type Shape, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** How a test makes one input. */
+export interface Input {
+  readonly shape: Shape;
+  /** Default f32. */
+  readonly dtype?: DType;
+  /** The elements themselves; by default they are random. */
+  readonly values?: readonly number[];
+  /** Range of random elements: -2 to 2 for floats, 0 to 2 (exclusive) for integers and bool. */
+  readonly low?: number;
+  readonly high?: number;
+  /** Random elements keep a distance from this point, where a function has a kink. */
+  readonly kink?: number;
+  /** The elements lie 0.1 apart, in random order, from this number on: no two of them nearly tie. */
+  readonly distinctFrom?: number;
+}
+
+function floats(input: Input, generator: Generator): Float32Array {
+  const { shape, low = -2, high = 2, kink, distinctFrom } = input;
+  const out = new Float32Array(sizeOf(shape));
+  if (distinctFrom !== undefined) {
+    for (const [i, rank] of generator.permutation(out.length).entries()) out[i] = distinctFrom + 0.1 * rank;
+    return out;
+  }
+  generator.fillUniform(out, low, high);
+  if (kink === undefined) return out;
+  return out.map((v) => (Math.abs(v - kink) < 0.1 ? kink + (v < kink ? -0.1 : 0.1) : v));
+}
+
+/** The elements of an input, before they take its dtype. */
+export function inputValues(input: Input, generator: Generator): Float32Array | Int32Array {
+  const { shape, dtype = "f32", values, low = 0, high = 2 } = input;
+  if (values) return dtype === "i32" ? Int32Array.from(values) : Float32Array.from(values);
+  if (dtype === "f32" || dtype === "f16" || dtype === "bf16") return floats(input, generator);
+  const out = new Int32Array(sizeOf(shape));
+  generator.fillInt(out, low, high);
+  return out;
+}
+
+/** A tensor with the given elements. */
+export function makeInput(
+  { shape, dtype = "f32" }: Input,
+  values: Float32Array | Int32Array,
+  backend: Backend,
+): Tensor {
+  return tensor(values, { shape, dtype, backend });
+}

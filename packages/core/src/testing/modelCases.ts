@@ -1,0 +1,130 @@
+import * as f from "../functional/index.ts";
+import { Generator } from "../random.ts";
+import { type Cases, calls, index, withGradients, x } from "./cases.ts";
+import type { Input } from "./input.ts";
+
+type Name =
+  | "attention"
+  | "attentionBackward"
+  | "batchedLora"
+  | "crossEntropy"
+  | "crossEntropyBackward"
+  | "doraLinear"
+  | "doraNorm"
+  | "dropout"
+  | "embedding"
+  | "embeddingBackward"
+  | "layerNorm"
+  | "layerNormBackward"
+  | "layerNormWeightBackward"
+  | "linearCrossEntropy"
+  | "logSoftmax"
+  | "logSoftmaxBackward"
+  | "loraLinear"
+  | "oneHot"
+  | "rmsNorm"
+  | "rmsNormBackward"
+  | "rmsNormWeightBackward"
+  | "rope"
+  | "scaledDotProductAttention"
+  | "softmax"
+  | "softmaxBackward"
+  | "swiglu"
+  | "swigluBackward";
+
+const a = x([2, 5, 8]);
+const same = [x([5, 7]), x([5, 7])];
+const row = x([16]);
+const [q, kv] = [x([2, 5, 4, 8]), x([2, 7, 2, 8])];
+const tables = [x([9, 4], { low: -1, high: 1 }), x([9, 4], { low: -1, high: 1 })];
+const lora = [x([3, 5, 12]), x([10, 12]), x([4, 12]), x([10, 4])];
+const labels: Input = {
+  shape: [4, 6],
+  dtype: "i32",
+  values: Array.from({ length: 24 }, (_, i) => (i % 5 ? i % 13 : -100)),
+};
+
+/**
+ * The fused functions of language models. What a backward pass is handed (a log-sum-exp, say) is random here and does
+ * not belong to its other inputs, so its own gradient means nothing.
+ */
+export const modelCases: Cases<Name> = {
+  attention: [
+    ...calls(
+      [q, kv, kv],
+      (s, k, v) => f.attention(s, k, v, { causal: true }),
+      (s, k, v) => f.attention(s, k, v, { scale: 0.4, softcap: 5 }),
+    ),
+    ...calls([q, q, q], (s, k, v) => f.attention(s, k, v, { causal: true, window: 3 })),
+    ...calls([q, kv, kv, { shape: [2, 1, 5, 7], dtype: "bool" }], (s, k, v, mask) => f.attention(s, k, v, { mask })),
+    ...calls([x([1, 70, 2, 16]), x([1, 70, 1, 16]), x([1, 70, 1, 16])], (s, k, v) =>
+      f.attention(s, k, v, { causal: true }),
+    ),
+  ],
+  attentionBackward: withGradients(
+    [],
+    calls([q, q, kv, kv, q, x([2, 4, 5], { low: 2, high: 4 })], (...t) => f.attentionBackward(...t, { causal: true })),
+  ),
+  batchedLora: withGradients(
+    [0, 2, 3],
+    calls([x([5, 3, 12]), x([10, 12]), x([3, 4, 12]), x([3, 10, 4])], (...t) =>
+      f.batchedLora(t[0], t[1], t[2], t[3], { adapterIndices: [2, -1, 0, 2, 1], scaling: 0.5 }),
+    ),
+  ),
+  crossEntropy: calls(
+    [x([4, 6, 13]), labels],
+    (t, l) => f.crossEntropy(t, l),
+    (t, l) => f.crossEntropy(t, l, { reduction: "sum", labelSmoothing: 0.1 }),
+    (t, l) => f.crossEntropy(t, l, { reduction: "none" }),
+  ),
+  crossEntropyBackward: withGradients(
+    [],
+    calls([x([]), x([4, 6, 13]), labels, x([4, 6], { low: 3, high: 4 })], (d, t, l, lse) =>
+      f.crossEntropyBackward(d, t, l, lse, {}),
+    ),
+  ),
+  doraLinear: calls([...lora, x([10], { low: 0.3, high: 3 })], (s, w, m, n, g) =>
+    f.doraLinear(s, w, m, n, g, { scaling: 2 }),
+  ).map((c) => ({ ...c, gradients: [0, 4] })),
+  doraNorm: calls(lora.slice(1), (w, m, n) => f.doraNorm(w, m, n, { scaling: 2 })).map((c) => ({
+    ...c,
+    gradients: [],
+  })),
+  dropout: calls([x([40, 7])], (t) => f.dropout(t, { p: 0.3, generator: new Generator(7) })),
+  embedding: calls([x([11, 6]), index([3, 5], 11)], (w, ids) => f.embedding(w, ids)),
+  embeddingBackward: calls([x([3, 5, 6]), index([3, 5], 11)], (dy, ids) => f.embeddingBackward(dy, ids, { vocab: 11 })),
+  layerNorm: calls([x([3, 5, 16]), row, row], (t, w, b) => f.layerNorm(t, w, b, { eps: 1e-5 })),
+  layerNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.layerNormBackward(dy, t, w, { eps: 1e-5 })),
+  layerNormWeightBackward: calls([x([3, 16]), x([3, 16])], (dy, t) => f.layerNormWeightBackward(dy, t, { eps: 1e-5 })),
+  linearCrossEntropy: calls(
+    [x([4, 6, 10]), x([13, 10]), labels],
+    (h, w, l) => f.linearCrossEntropy(h, w, l),
+    (h, w, l) => f.linearCrossEntropy(h, w, l, { reduction: "sum", labelSmoothing: 0.1 }),
+  ),
+  logSoftmax: calls(
+    [a],
+    (t) => f.logSoftmax(t, { dim: -1 }),
+    (t) => f.logSoftmax(t, { dim: 1 }),
+  ),
+  logSoftmaxBackward: calls(same, (dy, y) => f.logSoftmaxBackward(dy, y, { dim: -1 })),
+  loraLinear: calls(lora, (s, w, m, n) => f.loraLinear(s, w, m, n, { scaling: 2 })),
+  oneHot: calls([index([3, 4], 6)], (l) => f.oneHot(l, { classes: 6 })),
+  rmsNorm: calls([x([3, 5, 16]), row], (t, w) => f.rmsNorm(t, w, { eps: 1e-5 })),
+  rmsNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.rmsNormBackward(dy, t, w, { eps: 1e-5 })),
+  rmsNormWeightBackward: calls([x([3, 16]), x([3, 16])], (dy, t) => f.rmsNormWeightBackward(dy, t, { eps: 1e-5 })),
+  rope: calls([x([2, 6, 3, 8]), ...tables], (t, cos, sin) => f.rope(t, cos, sin, { offset: 3 })).map((c) => ({
+    ...c,
+    gradients: [0],
+  })),
+  scaledDotProductAttention: calls([x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])], (s, k, v) =>
+    f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
+  ),
+  softmax: calls(
+    [a],
+    (t) => f.softmax(t, { dim: -1 }),
+    (t) => f.softmax(t, { dim: 1 }),
+  ),
+  softmaxBackward: calls(same, (dy, y) => f.softmaxBackward(dy, y, { dim: -1 })),
+  swiglu: calls(same, (gate, up) => f.swiglu(gate, up)),
+  swigluBackward: calls([...same, x([5, 7])], (dy, gate, up) => f.swigluBackward(dy, gate, up)),
+};

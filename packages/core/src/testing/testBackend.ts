@@ -1,0 +1,95 @@
+import { gradients } from "../autograd.ts";
+import type { Backend } from "../backend.ts";
+import type { OpDefinition } from "../op.ts";
+import * as ops from "../ops/index.ts";
+import { Generator } from "../random.ts";
+import { reference } from "../reference.ts";
+import { scope } from "../scope.ts";
+import { formatShape } from "../shape.ts";
+import { memory } from "../storage.ts";
+import type { Tensor } from "../tensor.ts";
+import type { OpCase } from "./cases.ts";
+import { expectClose, type Numbers } from "./expectClose.ts";
+import { inputValues, makeInput } from "./input.ts";
+import { type FunctionName, opCases } from "./opCases.ts";
+
+/** A test of the conformance suite. */
+export interface BackendTest {
+  readonly name: string;
+  /** Why the backend declines it; it is not to be run then. */
+  readonly declined?: string;
+  readonly run: () => Promise<void>;
+}
+
+/** What a backend says about itself to the suite. */
+export interface TestBackendOptions {
+  /** Functions that it cannot run, with reasons. */
+  declines?: Partial<Record<FunctionName, string>>;
+}
+
+interface Outcome {
+  readonly values: Numbers[];
+  readonly gradients: Numbers[];
+}
+
+/**
+ * The conformance suite: every case of every public function, values and gradients, must be what the reference
+ * backend gives, and must leave no memory behind. Hand each test to your runner: `it(name, run)`.
+ */
+export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
+  return Object.entries(opCases).flatMap(([name, cases]) =>
+    cases.map((opCase, i) => ({
+      name: `${name} ${opCase.name ?? `#${i + 1} ${opCase.inputs.map(({ shape }) => formatShape(shape)).join(" ")}`}`,
+      declined: declines[name as FunctionName],
+      run: () => checkCase(backend, opCase),
+    })),
+  );
+}
+
+async function checkCase(backend: Backend, opCase: OpCase): Promise<void> {
+  const expected = await runCase(reference(), opCase);
+  const before = memory().buffers;
+  const actual = await runCase(backend, opCase);
+  const left = memory().buffers - before;
+  const { tolerance = 1e-5 } = opCase;
+  for (const [i, e] of expected.values.entries()) expectClose(`output ${i}`, actual.values[i], e, tolerance);
+  for (const [i, e] of expected.gradients.entries()) expectClose(`gradient ${i}`, actual.gradients[i], e, tolerance);
+  if (left !== 0) throw new Error(`${left} buffers were not freed`);
+}
+
+async function runCase(backend: Backend, { inputs, run, gradients: chosen }: OpCase): Promise<Outcome> {
+  const generator = new Generator(1);
+  const wanted = chosen ?? inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" ? [i] : []));
+  const [outputs, slopes] = scope(() => {
+    const tensors = inputs.map((input) => makeInput(input, inputValues(input, generator), backend));
+    for (const i of wanted) tensors[i].requiresGrad = true;
+    const results = [run(tensors)].flat();
+    const roots = results.filter((t) => t.requiresGrad);
+    const leaves = wanted.map((i) => tensors[i]);
+    return [results, roots.length > 0 ? pullBack(roots, leaves, generator, backend) : []];
+  });
+  const numbers = (tensors: readonly Tensor[]) =>
+    Promise.all(tensors.map(async (t) => ({ shape: t.shape, data: await t.data() })));
+  const outcome = { values: await numbers(outputs), gradients: await numbers(slopes) };
+  for (const t of [...outputs, ...slopes]) t.dispose();
+  return outcome;
+}
+
+/** The gradients of the outputs' sum, each number weighted at random. */
+function pullBack(outputs: Tensor[], leaves: Tensor[], generator: Generator, backend: Backend): Tensor[] {
+  const total = outputs
+    .map((y) => {
+      const weights = { shape: y.shape, low: 0.5, high: 1.5 };
+      return ops.sumToShape(ops.mul(y, makeInput(weights, inputValues(weights, generator), backend)), { shape: [] });
+    })
+    .reduce((sum, part) => ops.add(sum, part));
+  return gradients(total, leaves);
+}
+
+/** The ops that a WebAssembly backend runs without a kernel of their own: through their reference loops. */
+export function opsWithoutKernel(): string[] {
+  const definitions = Object.values(ops).flatMap((op) =>
+    "definition" in op ? [op.definition as OpDefinition<never>] : [],
+  );
+  return definitions.flatMap(({ name, wasm, view }) => (wasm || view ? [] : [name])).sort();
+}
