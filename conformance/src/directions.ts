@@ -27,7 +27,7 @@ export async function oursInPeft({ options }: LoraCase, { python, base, batch, f
   await train(peft, inputs, steps, lr);
   await peft.savePretrained(adapter);
   const ours = await measure(peft, inputs);
-  ours.set("merged_logits", await logitsOf(peft.mergeAndUnload(), inputs));
+  ours.set("merged_logits", await logitsOf(await peft.mergeAndUnload(), inputs));
 
   const theirs = await python.ask<{
     missing: string[];
@@ -53,7 +53,7 @@ export async function theirsInLowrank(lora: LoraCase, { python, base, batch, fol
   const merged = await PeftModel.fromPretrained((await loadModel(base)).model, adapter);
   const peft = await PeftModel.fromPretrained((await loadModel(base)).model, adapter, { isTrainable: true });
   const ours = await measure(peft, inputs);
-  ours.set("merged_logits", await logitsOf(merged.mergeAndUnload(), inputs));
+  ours.set("merged_logits", await logitsOf(await merged.mergeAndUnload(), inputs));
   ours.set("losses", await train(peft, inputs, steps, lr));
   return compare(ours, unpack(theirs.tensors));
 }

@@ -1,8 +1,6 @@
-import type { LoraConfig } from "@lowrank/peft";
+import type { LoraOptions } from "@lowrank/peft";
 import type { BaseName } from "./bases.ts";
 import { trainedTokens } from "./batch.ts";
-
-type LoraOptions = ConstructorParameters<typeof LoraConfig>[0];
 
 /** One adapter to be tried in both directions. */
 export interface LoraCase {

@@ -1,5 +1,5 @@
 import { noGrad, type Tensor } from "@lowrank/core";
-import type { CausalLM, LabelledInputs, ModelOutput } from "@lowrank/models";
+import type { CausalLM, LabelledInputs } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
 import type { Results } from "./compare.ts";
@@ -8,7 +8,7 @@ import type { Results } from "./compare.ts";
 export type PackedTensors = Record<string, { shape: number[]; data: string }>;
 
 /** What is to be trained, under PEFT's names without the adapter's. */
-function trainable(model: PeftModel): [string, Tensor][] {
+function trainable(model: PeftModel<CausalLM>): [string, Tensor][] {
   return [...model.namedParameters()]
     .filter(([, parameter]) => parameter.requiresGrad)
     .map(([name, parameter]) => [name.replace(".default", ""), parameter]);
@@ -17,10 +17,10 @@ function trainable(model: PeftModel): [string, Tensor][] {
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
 /** Logits, loss and the gradient of every trainable parameter that the loss reaches. */
-export async function measure(model: PeftModel, inputs: LabelledInputs): Promise<Results> {
+export async function measure(model: PeftModel<CausalLM>, inputs: LabelledInputs): Promise<Results> {
   const parameters = trainable(model);
   for (const [, parameter] of parameters) parameter.grad = null;
-  const { logits, loss } = model.forward(inputs) as ModelOutput;
+  const { logits, loss } = model.forward(inputs);
   loss!.backward();
   const results: Results = new Map([
     ["logits", await floats(logits)],
@@ -37,19 +37,16 @@ export async function logitsOf(model: CausalLM, inputs: LabelledInputs): Promise
 
 /** Losses of AdamW steps on one batch, each taken before its step. */
 export async function train(
-  model: PeftModel,
+  model: PeftModel<CausalLM>,
   inputs: LabelledInputs,
   steps: number,
   lr: number,
 ): Promise<Float32Array> {
-  const optimizer = new AdamW(
-    trainable(model).map(([, parameter]) => parameter),
-    { lr, weightDecay: 0 },
-  );
+  const optimizer = new AdamW(model.trainableParameters(), { lr, weightDecay: 0 });
   const losses = new Float32Array(steps);
   for (let step = 0; step < steps; step++) {
     optimizer.zeroGrad();
-    const loss = (model.forward(inputs) as ModelOutput).loss!;
+    const loss = model.forward(inputs).loss!;
     loss.backward();
     optimizer.step();
     losses[step] = await loss.item();
