@@ -1,5 +1,6 @@
 // Every kernel is exported from here: numbers in, memory out.
 export * from "./activationBackward";
+export * from "./cast";
 export * from "./copy";
 export * from "./attention";
 export * from "./crossEntropy";

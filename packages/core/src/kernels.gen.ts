@@ -4,6 +4,7 @@ export interface Kernels {
   siluBackward(dy: number, x: number, out: number, n: number): void;
   geluBackward(dy: number, x: number, out: number, n: number): void;
   geluTanhBackward(dy: number, x: number, out: number, n: number): void;
+  cast(x: number, out: number, n: number, from: number, to: number): void;
   fill(out: number, n: number, bits: number): void;
   expand(x: number, out: number, rows: number, n: number, rowStride: number, step: number): void;
   copyBlocks(x: number, out: number, outer: number, count: number, bytes: number, xOuter: number, xStep: number, outOuter: number, outStep: number): void;

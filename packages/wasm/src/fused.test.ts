@@ -30,6 +30,7 @@ import {
   swiglu,
   type Tensor,
   tensor,
+  to,
 } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { wasm } from "./wasm.ts";
@@ -260,6 +261,52 @@ describe("products and noise", () => {
     expect(kept.every((v) => Math.abs(v - 4 / 3) < 1e-6)).toBe(true);
     const none = await run("relaxed", [random([5], 1)], ([x]) => dropout(x, { p: 1, generator: new Generator(1) }));
     expect([...(none[0] as Float32Array)].every((v) => v === 0)).toBe(true);
+  });
+});
+
+describe("to", () => {
+  const dtypes = ["f32", "f16", "bf16", "i32", "u8", "bool"] as const;
+  const edges = [
+    0,
+    -0,
+    1.5,
+    -1.5,
+    2.5,
+    254.9,
+    256,
+    -1,
+    65504,
+    65519,
+    65520,
+    1e-8,
+    6e-8,
+    -3e-5,
+    6.1e-5,
+    1 + 2 ** -11,
+    3e9,
+  ];
+  const data = Float32Array.of(
+    ...edges,
+    -3e9,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    1e-40,
+    1.00390625,
+    1.01171875,
+    3.4e38,
+  );
+  for (const from of dtypes) {
+    for (const dtype of dtypes) {
+      it(`${from} to ${dtype}`, () => {
+        const cast = (backend: Backend) => to(to(tensor(data, { backend }), { dtype: from }), { dtype }).dataSync();
+        const expected = cast(backends.reference);
+        for (const build of ["relaxed", "simd"]) expect(cast(backends[build])).toEqual(expected);
+      });
+    }
+  }
+
+  it("has a gradient in the dtype it came from", async () => {
+    await same([random([9], 1)], ([x]) => to(to(x, { dtype: "bf16" }), { dtype: "f32" }));
   });
 });
 

@@ -18,18 +18,25 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
     else f32ToF16(wide, data);
   } else if (dtype === "bool") {
     for (let i = 0; i < size; i++) data[i] = values[i] === 0 ? 0 : 1;
-  } else {
+  } else if (dtype === "f32") {
     data.set(values);
+  } else {
+    const [low, high] = dtype === "i32" ? [-(2 ** 31), 2 ** 31 - 1] : [0, 255];
+    for (let i = 0; i < size; i++) data[i] = Math.min(Math.max(values[i], low), high);
   }
 }
 
+/** The order in which the kernel numbers dtypes. */
+const dtypes: readonly DType[] = ["f32", "f16", "bf16", "i32", "u8", "bool"];
+
 /**
- * x in another dtype. To i32 and u8, fractions are cut off and u8 keeps the lowest 8 bits; to bool, all but 0 is true;
- * to f16 and bf16, rounds to nearest even.
+ * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest end and NaN 0; to
+ * bool, all but 0 is true; to f16 and bf16, rounds to nearest even.
  */
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
   shape: ([x]: readonly TensorSpec[], { dtype }) => ({ shape: x.shape, dtype }),
   ref: ([x], [out]) => narrow(widen(x), out),
+  wasm: (k, [x], [out]) => k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype)),
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [dy.dtype === x.dtype ? dy : to(dy, { dtype: x.dtype })],
 });
