@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import { type Backend, init, reference } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
+import { adapters, weighted } from "./adapters.ts";
 import type { Check } from "./compare.ts";
+import { models } from "./models.ts";
 import { ops } from "./ops.ts";
 import { optimisersAndSchedules } from "./optimisers.ts";
 
@@ -23,6 +25,9 @@ const all = Object.keys(backends);
 const suites: readonly Suite[] = [
   { run: ops, on: all },
   { run: optimisersAndSchedules, on: all },
+  { run: models, on: all },
+  { run: adapters, on: all },
+  { run: weighted, on: all },
 ];
 
 const dir = process.argv[2] ?? join(import.meta.dirname, "../../golden");
@@ -30,25 +35,31 @@ let passed = 0;
 let failed = 0;
 const skipped = new Map<string, string>();
 
-for (const [name, start] of Object.entries(backends)) {
+function count({ name, error, skipped: reason }: Check, backend: string): void {
+  if (reason !== undefined) skipped.set(name, reason);
+  else if (error === undefined) passed++;
+  else {
+    failed++;
+    console.log(`FAILED ${name} on ${backend}: ${error}`);
+  }
+}
+
+for (const [backend, start] of Object.entries(backends)) {
   await init(start());
   for (const { run, on } of suites) {
-    if (!on.includes(name)) continue;
-    for await (const check of run(dir)) {
-      if (check.skipped !== undefined) skipped.set(check.name, check.skipped);
-      else if (check.error === undefined) passed++;
-      else {
-        failed++;
-        console.log(`FAILED ${check.name} on ${name}: ${check.error}`);
-      }
+    if (!on.includes(backend)) continue;
+    try {
+      for await (const check of run(dir)) count(check, backend);
+    } catch (error) {
+      count({ name: `the rest of ${run.name}`, error: (error as Error).stack }, backend);
     }
   }
 }
 
 for (const [name, reason] of skipped) console.log(`skipped ${name}: ${reason}`);
 if (passed + failed === 0) {
-  console.log(`${dir} holds nothing that is known here; see golden/README.md for the layout`);
   failed++;
+  console.log(`${dir} holds nothing that is known here; golden/README.md describes the layout`);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 ? 1 : 0;

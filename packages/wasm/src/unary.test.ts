@@ -1,0 +1,58 @@
+import * as core from "@lowrank/core";
+import { describe, expect, it } from "vitest";
+import { wasm } from "./index.ts";
+
+/** The distance to a float's neighbour, with subnormals as coarse as the smallest normal. */
+function unit(value: number): number {
+  return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
+}
+
+/** Functions with their exact values, an interval, and the most units in the last place they may be off. */
+const functions = [
+  ["exp", core.exp, Math.exp, -103, 88.7, 1],
+  ["log", core.log, Math.log, 1e-3, 4, 1],
+  ["log", core.log, Math.log, 4, 3e38, 1],
+  ["tanh", core.tanh, Math.tanh, -10, 10, 2],
+  ["sigmoid", core.sigmoid, (x: number) => 1 / (1 + Math.exp(-x)), -80, 80, 2.5],
+  ["silu", core.silu, (x: number) => x / (1 + Math.exp(-x)), -80, 80, 2.5],
+] as const;
+
+describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (build) => {
+  const backend = await wasm({ build });
+
+  it.each(functions)("%s is within a few units in the last place", (_name, f, exact, low, high, most) => {
+    const x = Float32Array.from({ length: 1 << 18 }, (_, i) => low + ((high - low) * i) / (1 << 18));
+    const y = core.scope(() => f(core.tensor(x, { backend })).dataSync());
+    let worst = 0;
+    for (const [i, v] of x.entries()) worst = Math.max(worst, Math.abs(y[i] - exact(v)) / unit(exact(v)));
+    expect(worst).toBeLessThanOrEqual(most);
+  });
+
+  it("erf and the GELUs are within 3e-7, as far as 32-bit cancellation allows", () => {
+    const x = core.tensor(
+      Float32Array.from({ length: 100_001 }, (_, i) => i / 10_000 - 5),
+      { backend },
+    );
+    const exact = core.tensor(x.dataSync() as Float32Array, { backend: core.reference() });
+    for (const f of [core.erf, core.gelu, core.geluTanh]) {
+      const [y, e] = [f(x).dataSync(), f(exact).dataSync()];
+      expect(Math.max(...y.map((v, i) => Math.abs(v - e[i]) / Math.max(1, Math.abs(e[i]))))).toBeLessThan(3e-7);
+    }
+  });
+
+  it("an index out of range is an error that leaves no memory behind", () => {
+    const x = core.ones([3, 4], { backend });
+    const index = core.tensor(new Int32Array([0, 3]), { backend });
+    const before = core.memory().buffers;
+    expect(() => core.indexSelect(x, index, { dim: 0 })).toThrow("indexSelect: an index is out of range for 3 entries");
+    expect(() => core.gather(x, index.reshape([2, 1]), { dim: 0 })).toThrow("gather: an index is out of range");
+    expect(core.memory().buffers).toBe(before);
+  });
+
+  it("sums of many equal numbers do not drift", () => {
+    const x = core.full([1 << 20], 0.1, { backend });
+    expect(core.sum(x).itemSync()).toBe(Math.fround(Math.fround(0.1) * 2 ** 20));
+    const rows = core.full([1 << 16, 16], 0.1, { backend });
+    expect(core.sum(rows, { dim: 0 }).dataSync()[9]).toBe(Math.fround(Math.fround(0.1) * 2 ** 16));
+  });
+});
