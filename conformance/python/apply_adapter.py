@@ -32,7 +32,7 @@ def apply_adapter(base, adapter, inputs, merge=True):
         with torch.no_grad():
             tensors["merged_logits"] = model.merge_and_unload(safe_merge=True)(**batch).logits
     return {
-        "missing": sorted((want - have) | set(loaded.missing_keys)),
+        "missing": sorted((want - have) | {key.replace(".default", "") for key in loaded.missing_keys}),
         "unexpected": sorted((have - want) | set(loaded.unexpected_keys)),
         "warnings": [str(w.message) for w in caught if not issubclass(w.category, FutureWarning)],
         "tensors": as_json(tensors),
