@@ -11,7 +11,6 @@ test("targets are counted by name, and what is left over is named", () => {
   expect(lines).toEqual([
     "adapter on 3 modules: 2 q_proj, 1 v_proj",
     "targeted but excluded: layers.1.v_proj",
-    "warning: no module is named k_porj; the others carry the adapter",
-    "warning: these patterns match no target: up_proj",
+    "matched nothing: k_porj, up_proj",
   ]);
 });

@@ -1,15 +1,12 @@
 import type { TargetReport } from "@lowrank/peft";
 
 /** What an adapter's targets came to, in lines: which modules matched, which names did not. */
-export function describeTargets(report: TargetReport): string[] {
+export function describeTargets(report: TargetReport | null): string[] {
+  if (report === null) return ["no adapter is active"];
   const lines = [`adapter on ${report.matched.length} modules: ${byLastName(report.matched)}`];
   if (report.excluded.length > 0) lines.push(`targeted but excluded: ${report.excluded.join(", ")}`);
-  if (report.unmatchedTargets.length > 0) {
-    lines.push(`warning: no module is named ${report.unmatchedTargets.join(", ")}; the others carry the adapter`);
-  }
-  if (report.unusedPatterns.length > 0) {
-    lines.push(`warning: these patterns match no target: ${report.unusedPatterns.join(", ")}`);
-  }
+  const unused = [...report.unmatchedTargets, ...report.unusedPatterns];
+  if (unused.length > 0) lines.push(`matched nothing: ${unused.join(", ")}`);
   return lines;
 }
 

@@ -11,6 +11,15 @@ export async function loadWithTokenizer(folder: string): Promise<LoadedModel & {
 }
 
 /** Puts the adapter of a PEFT folder into `model`, which from then on answers with it. */
-export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel> {
-  return PeftModel.fromPretrained(model, folder);
+export async function useAdapter(
+  model: CausalLM,
+  folder: string,
+  options: { isTrainable?: boolean } = {},
+): Promise<PeftModel<CausalLM>> {
+  return PeftModel.fromPretrained(model, folder, { ...options, onWarning: warn });
+}
+
+/** Says a warning on stderr. */
+export function warn(message: string): void {
+  console.error(`warning: ${message}`);
 }

@@ -1,5 +1,5 @@
 import { mkdir, rename, rm, rmdir } from "node:fs/promises";
-import { type CausalLM, type LoadedModel, saveModel } from "@lowrank/models";
+import { type LoadedModel, saveModel } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
@@ -49,7 +49,7 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   const ids = loaded.tokenizer.encode(options.prompt);
   const peft = await useAdapter(loaded.model, options.adapter);
   const adapted = await answer(loaded.model, ids, "the model with its adapter");
-  const model = peft.mergeAndUnload({ safeMerge: true }) as CausalLM;
+  const model = await peft.mergeAndUnload({ safeMerge: true });
   const merged = await answer(model, ids, "the merged model");
   console.log(comparison("merged", adapted, merged, tolerances.f32));
   const written = await write({ ...loaded, model }, ids, merged, options);

