@@ -16,6 +16,7 @@ import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
+import type { PeftMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
@@ -134,7 +135,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
   addAdapter(adapterName: string, config: PeftConfig, { generator = new Generator(0) }: AddAdapterOptions = {}): void {
-    const method = peftMethods.find(({ peftType }) => peftType === config.peftType);
+    const method = Object.values<PeftMethod>(peftMethods).find(({ peftType }) => peftType === config.peftType);
     if (!method) throw new Error(`there is no method ${config.peftType}`);
     this.base_model.add({ name: adapterName, method, config, generator, loading: false }, this.#onWarning);
   }

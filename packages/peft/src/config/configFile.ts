@@ -15,16 +15,16 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
  */
 export function parseConfig(
   json: unknown,
-  methods: readonly PeftMethod[],
+  methods: Readonly<Record<string, PeftMethod>>,
   label: string,
   onWarning: (message: string) => void,
 ): { method: PeftMethod; config: PeftConfig } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
   const fields = json as Record<string, unknown>;
-  const method = methods.find(({ peftType }) => peftType === fields.peft_type);
+  const method = Object.values(methods).find(({ peftType }) => peftType === fields.peft_type);
   if (!method) {
-    const known = methods.map(({ peftType }) => peftType).join(", ");
+    const known = Object.keys(methods).join(", ");
     throw new Error(`${label}: peft_type is ${JSON.stringify(fields.peft_type)}; supported are ${known}`);
   }
   const { refused, ignored } = method.format;

@@ -1,5 +1,4 @@
-import type { PeftMethod } from "../method.ts";
 import { lora } from "./lora.ts";
 
-/** All methods, by which configurations and files are told apart. */
-export const peftMethods: readonly PeftMethod[] = [lora];
+/** All methods by PEFT's name, by which configurations and files are told apart. */
+export const peftMethods: { readonly LORA: typeof lora } = { LORA: lora };

@@ -1,0 +1,219 @@
+import { init, memory, reference, scope, type Tensor, writeSafetensors } from "@lowrank/core";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
+import type { peftMethods } from "./index.ts";
+import { LoraConfig } from "./loraConfig.ts";
+
+interface Case {
+  name: string;
+  config: PeftConfig;
+  model?: TinyOptions;
+  /** The case starts away from the base model by design. */
+  startsElsewhere?: true;
+}
+
+const everywhere = ["up", "down"];
+
+/** At least one configuration for each method: a method without an entry does not compile. */
+const cases: Record<keyof typeof peftMethods, Case[]> = {
+  LORA: [
+    { name: "linears", config: new LoraConfig({ r: 2, targetModules: everywhere }) },
+    {
+      name: "all-linear, rank-stabilised",
+      config: new LoraConfig({ r: 3, useRslora: true, targetModules: "all-linear" }),
+    },
+    { name: "gaussian", config: new LoraConfig({ r: 2, initLoraWeights: "gaussian", targetModules: everywhere }) },
+    {
+      name: "random start",
+      config: new LoraConfig({ r: 2, initLoraWeights: false, targetModules: everywhere }),
+      startsElsewhere: true,
+    },
+    { name: "embedding", config: new LoraConfig({ r: 2, targetModules: ["embed_tokens", "up"] }) },
+    {
+      name: "tied embedding",
+      config: new LoraConfig({ r: 2, targetModules: ["embed_tokens"] }),
+      model: { tied: true },
+    },
+    { name: "output layer", config: new LoraConfig({ r: 2, targetModules: ["lm_head"] }) },
+    { name: "all biases", config: new LoraConfig({ r: 2, bias: "all", targetModules: everywhere }) },
+    { name: "biases of targets", config: new LoraConfig({ r: 2, bias: "lora_only", targetModules: ["up"] }) },
+    { name: "bias on B", config: new LoraConfig({ r: 2, loraBias: true, targetModules: "all-linear" }) },
+    {
+      name: "modules to save",
+      config: new LoraConfig({ r: 2, modulesToSave: ["norm", "lm_head"], targetModules: ["up"] }),
+    },
+    {
+      name: "trainable tokens",
+      config: new LoraConfig({ r: 2, trainableTokenIndices: [3, 9], targetModules: ["up"] }),
+    },
+    {
+      name: "trainable tokens of tied layers",
+      config: new LoraConfig({ r: 2, trainableTokenIndices: { embed_tokens: [1, 5] }, targetModules: ["up"] }),
+      model: { tied: true },
+    },
+    {
+      name: "patterns",
+      config: new LoraConfig({
+        r: 2,
+        targetModules: everywhere,
+        rankPattern: { "layers.1.up": 4 },
+        alphaPattern: { down: 3 },
+      }),
+    },
+    { name: "bf16 base", config: new LoraConfig({ r: 2, targetModules: everywhere }), model: { dtype: "bf16" } },
+    {
+      name: "f16 base",
+      config: new LoraConfig({ r: 2, bias: "all", targetModules: everywhere }),
+      model: { dtype: "f16" },
+    },
+  ],
+};
+
+const quiet = { onWarning: () => {} };
+
+beforeAll(() => init(reference()));
+
+const bits = async (tensors: ReadonlyMap<string, Tensor>) =>
+  Promise.all([...tensors].map(async ([name, t]) => [name, t.dtype, await t.bytes()] as const));
+
+const lossBits = (model: TinyModel | PeftModel<TinyModel>) => scope(() => model.loss(tinyBatch())).bytes();
+
+for (const [method, list] of Object.entries(cases)) {
+  describe.each(list)(`${method}: $name`, ({ config, model: options, startsElsewhere }) => {
+    const base = () => new TinyModel(options).eval();
+    const trained = () => {
+      const peft = getPeftModel(base(), config, quiet);
+      train(peft);
+      return peft;
+    };
+
+    test.skipIf(startsElsewhere)("a fresh adapter changes nothing, to the last bit", async () => {
+      const before = await logitBits(base());
+      expect(await logitBits(getPeftModel(base(), config, quiet))).toEqual(before);
+    });
+
+    test("training lowers the loss and leaves the base as it was", async () => {
+      const model = base();
+      const before = await bits(new TinyModel(options).stateDict());
+      const peft = getPeftModel(model, config, quiet);
+      const losses = train(peft, 6);
+      expect(losses.at(-1)).toBeLessThan(losses[0] * 0.95);
+      expect(await bits(peft.unload().stateDict())).toEqual(before);
+      expect([...model.parameters()].some((p) => p.requiresGrad)).toBe(false);
+    });
+
+    test("merged and live agree; unmerging restores to the last bit", async () => {
+      const peft = trained();
+      const live = await logitBits(peft);
+      await peft.mergeAdapter();
+      const merged = await logitBits(peft);
+      expect(peft.isMerged).toBe(true);
+      const half = options?.dtype !== undefined;
+      const difference = largestDifference(merged, live);
+      expect(difference).toBeLessThan(half ? 0.05 : 1e-5);
+      peft.unmergeAdapter();
+      expect(await logitBits(peft)).toEqual(live);
+      expect(await bits(peft.unload().stateDict())).toEqual(await bits(base().stateDict()));
+    });
+
+    test("merging for good leaves a plain model that answers the same", async () => {
+      const peft = trained();
+      const names = [...new TinyModel(options).stateDict().keys()];
+      const model = await peft.mergeAndUnload({ verify: [tinyBatch()] });
+      const half = options?.dtype !== undefined;
+      expect(peft.mergeReport?.maxAbsDiff).toBeLessThan(half ? 0.05 : 1e-5);
+      expect(peft.mergeReport?.drift.length ?? 0).toBe(half ? 4 : 0);
+      const extra = [...model.stateDict().keys()].filter((name) => !names.includes(name));
+      expect(extra.every((name) => name.endsWith("lm_head.weight"))).toBe(true);
+      expect([...model.namedModules()].map(([path]) => path)).toEqual([...base().namedModules()].map(([path]) => path));
+    });
+
+    test("saved and loaded, all is equal to the last bit", async () => {
+      const peft = trained();
+      const files = await peft.adapterFiles();
+      const again = await PeftModel.fromPretrained(base(), files, quiet);
+      expect(await bits(again.adapterTensors())).toEqual(await bits(peft.adapterTensors()));
+      expect(await logitBits(again)).toEqual(await logitBits(peft));
+      expect(await again.adapterFiles()).toEqual(files);
+      expect([...again.trainableParameters()]).toEqual([]);
+    });
+
+    test("two adapters switch and do not touch each other", async () => {
+      const peft = trained();
+      const first = await logitBits(peft);
+      const before = await bits(peft.adapterTensors("default"));
+      peft.addAdapter("second", config);
+      expect(await logitBits(peft)).toEqual(first);
+      peft.setAdapter("second");
+      train(peft, 2, 0.02);
+      const second = await logitBits(peft);
+      expect(second).not.toEqual(first);
+      peft.setAdapter("default");
+      expect(await logitBits(peft)).toEqual(first);
+      expect(await bits(peft.adapterTensors("default"))).toEqual(before);
+      peft.setAdapter("second");
+      expect(await logitBits(peft)).toEqual(second);
+      peft.deleteAdapter("default");
+      expect(await logitBits(peft)).toEqual(second);
+    });
+
+    test("disabled, it is the base model to the last bit, nested and async too", async () => {
+      const [logits, loss] = [await logitBits(base()), await lossBits(base())];
+      const peft = trained();
+      const live = await logitBits(peft);
+      const check = async () => {
+        expect(await logitBits(peft)).toEqual(logits);
+        expect(await lossBits(peft)).toEqual(loss);
+      };
+      await peft.disableAdapter(async () => {
+        await peft.disableAdapter(check);
+        await check();
+      });
+      expect(await logitBits(peft)).toEqual(live);
+      await peft.mergeAdapter();
+      const merged = await logitBits(peft);
+      await peft.disableAdapter(check);
+      expect(await logitBits(peft)).toEqual(merged);
+    });
+
+    test("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
+      const peft = trained();
+      const [first, second, ...rest] = await Promise.all(
+        [...peft.base_model.trained("default")].map(async ([name, { dtype, shape }]) => ({
+          name,
+          dtype,
+          shape: [...shape],
+        })),
+      );
+      const wrong = [{ ...second, shape: [...second.shape, 2] }, { ...first, name: "base_model.model.extra" }, ...rest];
+      const filled = wrong.map((entry) => ({
+        ...entry,
+        bytes: new Uint8Array(4 * entry.shape.reduce((a, n) => a * n, 1)),
+      }));
+      const files = new Map([...(await peft.adapterFiles()), ["adapter_model.safetensors", writeSafetensors(filled)]]);
+      const model = base();
+      const error = await PeftModel.fromPretrained(model, files, quiet).catch((e: Error) => e.message);
+      expect(error).toContain(
+        `missing: ${first.name}; unexpected: base_model.model.extra; of another shape: ${second.name}`,
+      );
+      expect(await logitBits(model)).toEqual(await logitBits(base()));
+      expect([...model.namedParameters()].map(([name]) => name)).toEqual([...base().namedParameters()].map(([n]) => n));
+    });
+
+    test("forward and backward keep no memory", () => {
+      const peft = getPeftModel(base(), config, quiet);
+      const optimizerLess = () => scope(() => peft.loss(tinyBatch()).backward());
+      optimizerLess();
+      const before = memory().buffers;
+      for (let i = 0; i < 3; i++) optimizerLess();
+      expect(memory().buffers).toBe(before);
+    });
+  });
+}
+
+function largestDifference(a: Uint8Array, b: Uint8Array): number {
+  const [x, y] = [a, b].map((bytes) => new Float32Array(bytes.slice().buffer));
+  return Math.max(...x.map((value, i) => Math.abs(value - y[i])));
+}

@@ -1,0 +1,70 @@
+import { init, reference } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { TinyModel } from "../testing/tinyModel.ts";
+import { attentionTargets } from "./defaultTargets.ts";
+import { matchTargets, resolveTargets, targetWarnings } from "./matchTargets.ts";
+
+const kinds = ["linear", "conv1d", "embedding"] as const;
+
+beforeAll(() => init(reference()));
+
+function match(options: LoraOptions) {
+  const model = new TinyModel();
+  const config = resolveTargets(model, new LoraConfig(options), attentionTargets);
+  const { report } = matchTargets(model, config, kinds);
+  return { ...report, warnings: targetWarnings(model, report, kinds) };
+}
+
+const layers = ["layers.0.up", "layers.0.down", "layers.1.up", "layers.1.down"];
+
+test.each<[string, LoraOptions, string[]]>([
+  ["names at the end of a path", { targetModules: ["up"] }, ["layers.0.up", "layers.1.up"]],
+  ["names of several parts", { targetModules: ["1.up", "layers.0.down"] }, ["layers.0.down", "layers.1.up"]],
+  ["an expression over the whole path", { targetModules: String.raw`layers\.\d\.(up|down)` }, layers],
+  ["all-linear, but for the output layer", { targetModules: "all-linear" }, layers],
+  [
+    "exclusion by name",
+    { targetModules: "all-linear", excludeModules: ["1.up"] },
+    layers.filter((l) => l !== "layers.1.up"),
+  ],
+  [
+    "exclusion by expression",
+    { targetModules: "all-linear", excludeModules: ".*up" },
+    ["layers.0.down", "layers.1.down"],
+  ],
+  [
+    "what is saved whole is no target",
+    { targetModules: ["up", "lm_head"], modulesToSave: ["lm_head"] },
+    ["layers.0.up", "layers.1.up"],
+  ],
+  ["layers by number", { targetModules: ["up"], layersToTransform: 1, layersPattern: "layers" }, ["layers.1.up"]],
+  ["an empty list of layers is all", { targetModules: ["up"], layersToTransform: [] }, ["layers.0.up", "layers.1.up"]],
+])("%s", (_, options, expected) => {
+  expect(match(options).matched).toEqual(expected);
+});
+
+test("a full path is a target whatever the layers", () => {
+  const options = { targetModules: ["layers.0.up", "down"], layersToTransform: [1], layersPattern: "layers" };
+  expect(match(options).matched).toEqual(["layers.0.up", "layers.1.down"]);
+});
+
+test("names that match nothing are told, with what they may have meant", () => {
+  const { unmatchedTargets, warnings } = match({ targetModules: ["up", "dwn"] });
+  expect(unmatchedTargets).toEqual(["dwn"]);
+  expect(warnings).toEqual(["targetModules: nothing is named dwn; did you mean down for dwn? the others are adapted"]);
+});
+
+test("nothing matched is an error that lists what there is", () => {
+  expect(() => match({ targetModules: ["q_proj", "upp"] })).toThrow(
+    'targetModules ["q_proj","upp"] matches no module of this model; did you mean up for upp? layers that can be targeted: embed_tokens, up, down, lm_head',
+  );
+});
+
+test("a module that cannot be adapted is an error that names it", () => {
+  expect(() => match({ targetModules: ["norm"] })).toThrow("targetModules matches layers.0.norm, a LayerNorm");
+});
+
+test("without targets an unknown architecture is an error", () => {
+  expect(() => match({})).toThrow("there is no default for a tiny model; name some of up, down, lm_head");
+});
