@@ -86,7 +86,7 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
 }
 
 /** Reads a tensor of the file; the caller frees it. */
-export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
+async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
   const { bytes, shape, dtype } = await file.read(key);
   const stored = fromBytes(bytes, shape, dtype, like.storage.backend);
   if (dtype === like.dtype) return stored;

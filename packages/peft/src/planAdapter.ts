@@ -21,7 +21,7 @@ export interface NewAdapter {
 }
 
 /** An embedding, or an output layer tied to one, with the rows that train. */
-export interface PlannedTokens {
+interface PlannedTokens {
   path: string;
   base: UnaryModule;
   kind: "embedding" | "linear";

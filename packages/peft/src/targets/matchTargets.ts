@@ -24,7 +24,7 @@ interface LayerChoice {
 }
 
 /** Whether a path is `name`, or ends with it after a dot. */
-export function endsWithName(path: string, name: string): boolean {
+function endsWithName(path: string, name: string): boolean {
   return path === name || path.endsWith(`.${name}`);
 }
 
@@ -136,7 +136,7 @@ function nothingMatched(model: Module, config: PeftConfig, kinds: readonly Layer
 }
 
 /** "did you mean" for each name that matched nothing and resembles one that exists. */
-export function suggest(names: readonly string[], known: readonly string[]): string {
+function suggest(names: readonly string[], known: readonly string[]): string {
   const pairs = names.flatMap((name) => {
     const last = name.slice(name.lastIndexOf(".") + 1);
     const near = nearest(last, known);
