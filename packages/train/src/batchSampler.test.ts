@@ -55,3 +55,17 @@ test("misuse is named", () => {
     sampler.state = { epoch: 0, position: 4 };
   }).toThrow("position 4 is beyond an epoch of 3 examples");
 });
+
+test("lengths make batches of about equal examples, each example still once an epoch", () => {
+  const lengths = Array.from({ length: 203 }, (_, i) => 1 + ((i * 37) % 101));
+  const spread = (options: { lengths?: number[] }) => {
+    const sampler = new BatchSampler(203, { batchSize: 8, shuffle: new Generator(3), ...options });
+    const batches = Array.from({ length: sampler.batchesPerEpoch }, () => Array.from(sampler.next()));
+    expect(batches.flat().sort((a, b) => a - b)).toEqual(lengths.map((_, i) => i));
+    expect(sampler.state).toEqual({ epoch: 1, position: 0 });
+    const ranges = batches.map((b) => Math.max(...b.map((i) => lengths[i])) - Math.min(...b.map((i) => lengths[i])));
+    return ranges.reduce((a, b) => a + b, 0) / ranges.length;
+  };
+  expect(spread({ lengths })).toBeLessThan(spread({}) / 5);
+  expect(() => new BatchSampler(3, { batchSize: 1, lengths: [1] })).toThrow(/1 lengths for 3 examples/);
+});

@@ -1,6 +1,11 @@
 /** Gives each epoch its own random numbers: a `Generator` of @lowrank/core is one. */
 export interface EpochShuffler {
-  fork(epoch: number): { permutation(n: number): Int32Array };
+  fork(epoch: number): EpochRandom;
+}
+
+/** The random orders of one epoch. */
+export interface EpochRandom {
+  permutation(n: number): Int32Array;
 }
 
 /** Where a sampler stands: `position` examples of `epoch` were taken. */
@@ -14,6 +19,8 @@ export interface BatchSamplerOptions {
   batchSize: number;
   /** Orders each epoch anew; without it, examples come as they are. */
   shuffle?: EpochShuffler;
+  /** With `shuffle`: each example's length, to make batches of about equal ones, which need little padding. */
+  lengths?: readonly number[];
   /** Leave out an epoch's last batch where it is smaller. Default false. */
   dropLast?: boolean;
 }
@@ -25,17 +32,22 @@ export class BatchSampler {
   readonly batchSize: number;
   readonly batchesPerEpoch: number;
   readonly #shuffle: EpochShuffler | undefined;
+  readonly #lengths: readonly number[] | undefined;
   #epoch = 0;
   #position = 0;
   #order: Int32Array | undefined;
 
-  constructor(count: number, { batchSize, shuffle, dropLast = false }: BatchSamplerOptions) {
+  constructor(count: number, { batchSize, shuffle, lengths, dropLast = false }: BatchSamplerOptions) {
     check("count", count, 1);
     check("batchSize", batchSize, 1);
     this.count = count;
     this.batchSize = batchSize;
     this.batchesPerEpoch = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
     this.#shuffle = shuffle;
+    this.#lengths = lengths;
+    if (lengths && lengths.length !== count) {
+      throw new Error(`BatchSampler: ${lengths.length} lengths for ${count} examples`);
+    }
     if (this.batchesPerEpoch === 0) {
       throw new Error(`BatchSampler: ${count} examples make no batch of ${batchSize}; set dropLast: false`);
     }
@@ -59,8 +71,7 @@ export class BatchSampler {
 
   /** The indices of the next batch. */
   next(): Int32Array {
-    this.#order ??=
-      this.#shuffle?.fork(this.#epoch).permutation(this.count) ?? Int32Array.from({ length: this.count }, (_, i) => i);
+    this.#order ??= this.#orderOf(this.#shuffle?.fork(this.#epoch));
     const batch = this.#order.slice(this.#position, this.#position + this.batchSize);
     this.#position += this.batchSize;
     if (this.#position >= this.batchesPerEpoch * this.batchSize) {
@@ -70,7 +81,30 @@ export class BatchSampler {
     }
     return batch;
   }
+
+  #orderOf(random: EpochRandom | undefined): Int32Array {
+    if (!random) return Int32Array.from({ length: this.count }, (_, i) => i);
+    const order = random.permutation(this.count);
+    return this.#lengths ? this.#groupByLength(order, this.#lengths, random) : order;
+  }
+
+  /** Sorts by length within stretches of some batches and draws the order of the batches; a smaller one stays last. */
+  #groupByLength(order: Int32Array, lengths: readonly number[], random: EpochRandom): Int32Array {
+    const stretch = batchesSortedTogether * this.batchSize;
+    const full = order.length - (order.length % this.batchSize);
+    const sorted: Int32Array[] = [];
+    for (let at = 0; at < full; at += stretch) {
+      const part = order.slice(at, Math.min(at + stretch, full)).sort((a, b) => lengths[a] - lengths[b]);
+      for (let i = 0; i < part.length; i += this.batchSize) sorted.push(part.subarray(i, i + this.batchSize));
+    }
+    const out = order.slice();
+    for (const [i, from] of random.permutation(sorted.length).entries()) out.set(sorted[from], i * this.batchSize);
+    return out;
+  }
 }
+
+/** More sort better, fewer mix better; transformers takes 50. */
+const batchesSortedTogether = 50;
 
 function check(name: string, value: number, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {

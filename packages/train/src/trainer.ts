@@ -36,6 +36,8 @@ export interface TrainerOptions extends CollateOptions {
   seed?: number;
   /** Draw the examples in a new order each epoch. Default true. */
   shuffle?: boolean;
+  /** Put examples of about equal length into a batch, which saves padding. Default false. */
+  groupByLength?: boolean;
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
   evaluation?: { examples: readonly TokenizedExample[]; every?: number };
   checkpoints?: Checkpointing;
@@ -98,7 +100,12 @@ export class Trainer {
     if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
-    this.#sampler = new BatchSampler(examples.length, { batchSize: Math.min(batchSize, examples.length), shuffle });
+    const lengths = options.groupByLength ? examples.map(({ inputIds }) => inputIds.length) : undefined;
+    this.#sampler = new BatchSampler(examples.length, {
+      batchSize: Math.min(batchSize, examples.length),
+      shuffle,
+      lengths,
+    });
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
     const { learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
     this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
