@@ -185,6 +185,8 @@ test("train learns from prompts and completions, padded or packed, with modules 
   const padded = await succeed([...words, "--modules-to-save", "model.norm", "--output", "pairs"]);
   expect(padded.stdout).toContain("in 22 examples to train on");
   expect(padded.stdout).toContain("bit-identical");
+  const cut = await succeed([...words, "--max-length", "9", "--output", "cut"]);
+  expect(cut.stderr).toContain("22 of 22 examples are longer than 9 tokens (--max-length)");
   const packed = await succeed([...words, "--pack", "--block-size", "16", "--output", "packed"]);
   expect(packed.stdout).toContain("blocks of 16 to train on");
 });

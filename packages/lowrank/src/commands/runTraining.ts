@@ -21,6 +21,11 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
   console.log(`data: ${data.description}`);
+  const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
+  if (cut > 0) {
+    const most = `${lengths.maxLength} tokens (--max-length)`;
+    warn(`${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`);
+  }
 
   const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const batching = { batchSize: options.batchSize, padTokenId, maxLength: lengths.maxLength };
@@ -108,11 +113,6 @@ function summary(result: TrainingResult, stepSeconds: readonly number[]): string
     lines.push(`speed: ${took}, ${speed} tokens/s, ${Math.round(median * 1000)} ms a step (median)`);
   }
   lines.push(`peak memory: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`);
-  if (result.truncatedExamples > 0) {
-    lines.push(
-      `warning: ${result.truncatedExamples} examples were cut to --max-length; the end of them was not learned`,
-    );
-  }
   return lines;
 }
 
