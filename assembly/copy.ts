@@ -70,43 +70,55 @@ export function copyBlocks(
   }
 }
 
-/** Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in tiles of 4 x 4. */
+/** Copies a block of 4 x 4 four-byte elements transposed; strides in bytes. */
+// @ts-ignore: decorator
+@inline
+function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usize): void {
+  const r0 = v128.load(src);
+  const r1 = v128.load(src + srcStride);
+  const r2 = v128.load(src + 2 * srcStride);
+  const r3 = v128.load(src + 3 * srcStride);
+  const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+  const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+  const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+  const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+  v128.store(dst, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5));
+  v128.store(dst + dstStride, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7));
+  v128.store(dst + 2 * dstStride, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5));
+  v128.store(dst + 3 * dstStride, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7));
+}
+
+/**
+ * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in blocks of 16 x 16, so
+ * that each cache line of either side is used whole while it is near.
+ */
 function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void {
-  const outBytes = <usize>n << 2;
-  let j = 0;
-  for (; j + 4 <= n; j += 4) {
-    let s = x + <usize>j * stride;
-    let d = out + (<usize>j << 2);
-    let i = rows;
-    for (; i >= 4; i -= 4) {
-      const r0 = v128.load(s);
-      const r1 = v128.load(s + stride);
-      const r2 = v128.load(s + 2 * stride);
-      const r3 = v128.load(s + 3 * stride);
-      const lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
-      const hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
-      const lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
-      const hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
-      v128.store(d, v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5));
-      v128.store(d + outBytes, v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7));
-      v128.store(d + 2 * outBytes, v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5));
-      v128.store(d + 3 * outBytes, v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7));
-      s += 16;
-      d += outBytes << 2;
-    }
-    for (; i > 0; i--) {
-      for (let k: usize = 0; k < 4; k++) store<u32>(d + (k << 2), load<u32>(s + k * stride));
-      s += 4;
-      d += outBytes;
-    }
-  }
-  for (; j < n; j++) {
-    let s = x + <usize>j * stride;
-    let d = out + (<usize>j << 2);
-    for (let i = 0; i < rows; i++) {
-      store<u32>(d, load<u32>(s));
-      s += 4;
-      d += outBytes;
+  const outStride = <usize>n << 2;
+  for (let i0 = 0; i0 < rows; i0 += 16) {
+    const iEnd = min(i0 + 16, rows);
+    for (let j0 = 0; j0 < n; j0 += 16) {
+      const jEnd = min(j0 + 16, n);
+      let j = j0;
+      for (; j + 4 <= jEnd; j += 4) {
+        let src = x + <usize>j * stride + (<usize>i0 << 2);
+        let dst = out + <usize>i0 * outStride + (<usize>j << 2);
+        let i = i0;
+        for (; i + 4 <= iEnd; i += 4) {
+          transposeBlock(src, stride, dst, outStride);
+          src += 16;
+          dst += outStride << 2;
+        }
+        for (; i < iEnd; i++) {
+          for (let k: usize = 0; k < 4; k++) store<u32>(dst + (k << 2), load<u32>(src + k * stride));
+          src += 4;
+          dst += outStride;
+        }
+      }
+      for (; j < jEnd; j++) {
+        for (let i = i0; i < iEnd; i++) {
+          store<u32>(out + <usize>i * outStride + (<usize>j << 2), load<u32>(x + <usize>j * stride + (<usize>i << 2)));
+        }
+      }
     }
   }
 }

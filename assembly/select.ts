@@ -4,6 +4,7 @@ const NE: i32 = 1;
 const LT: i32 = 2;
 const LE: i32 = 3;
 const GT: i32 = 4;
+const GE: i32 = 5;
 
 // @ts-ignore: decorator
 @inline
@@ -27,34 +28,54 @@ function mask(relation: i32, a: v128, b: v128): v128 {
   return f32x4.ge(a, b);
 }
 
+/** One row of comparisons; a fixed operand is read once. */
+// @ts-ignore: decorator
+@inline
+function compareRow(relation: i32, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
+  const a0 = v128.load32_splat(a);
+  const b0 = v128.load32_splat(b);
+  const one = i8x16.splat(1);
+  for (; n >= 4; n -= 4) {
+    const m = mask(relation, fixedA ? a0 : v128.load(a), fixedB ? b0 : v128.load(b));
+    // The first byte of each lane holds the answer.
+    v128.store32_lane(out, v128.and(v128.shuffle<u8>(m, m, 0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), one), 0);
+    if (!fixedA) a += 16;
+    if (!fixedB) b += 16;
+    out += 4;
+  }
+  for (; n > 0; n--) {
+    store<u8>(out, <u8>holds<f32>(relation, load<f32>(a), load<f32>(b)));
+    if (!fixedA) a += 4;
+    if (!fixedB) b += 4;
+    out++;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function compareRows(
+  relation: i32, a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32,
+): void {
+  for (; rows > 0; rows--) {
+    if (bStep == 0) compareRow(relation, a, b, out, n, false, true);
+    else if (aStep == 0) compareRow(relation, a, b, out, n, true, false);
+    else compareRow(relation, a, b, out, n, false, false);
+    a += <usize>aRow << 2;
+    b += <usize>bRow << 2;
+    out += <usize>n;
+  }
+}
+
 /** out (bytes) = whether relation number `relation` holds between the f32 operands. */
 export function compare(
   a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32, relation: i32,
 ): void {
-  const as = <usize>aStep << 2;
-  const bs = <usize>bStep << 2;
-  const one = i8x16.splat(1);
-  for (; rows > 0; rows--) {
-    let x = a;
-    let y = b;
-    let i = n;
-    for (; i >= 4; i -= 4) {
-      const m = mask(relation, aStep ? v128.load(x) : v128.load32_splat(x), bStep ? v128.load(y) : v128.load32_splat(y));
-      // The first byte of each lane holds the answer.
-      v128.store32_lane(out, v128.and(v128.shuffle<u8>(m, m, 0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), one), 0);
-      x += as << 2;
-      y += bs << 2;
-      out += 4;
-    }
-    for (; i > 0; i--) {
-      store<u8>(out, <u8>holds<f32>(relation, load<f32>(x), load<f32>(y)));
-      x += as;
-      y += bs;
-      out++;
-    }
-    a += <usize>aRow << 2;
-    b += <usize>bRow << 2;
-  }
+  if (relation == EQ) compareRows(EQ, a, b, out, rows, n, aRow, bRow, aStep, bStep);
+  else if (relation == NE) compareRows(NE, a, b, out, rows, n, aRow, bRow, aStep, bStep);
+  else if (relation == LT) compareRows(LT, a, b, out, rows, n, aRow, bRow, aStep, bStep);
+  else if (relation == LE) compareRows(LE, a, b, out, rows, n, aRow, bRow, aStep, bStep);
+  else if (relation == GT) compareRows(GT, a, b, out, rows, n, aRow, bRow, aStep, bStep);
+  else compareRows(GE, a, b, out, rows, n, aRow, bRow, aStep, bStep);
 }
 
 /** `compare` for i32 operands. */
@@ -75,37 +96,50 @@ export function compareInt(
   }
 }
 
+/** One row of choices; a fixed value is read once. */
+// @ts-ignore: decorator
+@inline
+function whereRow(c: usize, a: usize, b: usize, out: usize, n: i32, fixedA: bool, fixedB: bool): void {
+  const a0 = v128.load32_splat(a);
+  const b0 = v128.load32_splat(b);
+  const zero = i32x4.splat(0);
+  for (; n >= 4; n -= 4) {
+    const wide = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(c)));
+    const x = fixedA ? a0 : v128.load(a);
+    const y = fixedB ? b0 : v128.load(b);
+    v128.store(out, v128.bitselect(y, x, i32x4.eq(wide, zero)));
+    c += 4;
+    if (!fixedA) a += 16;
+    if (!fixedB) b += 16;
+    out += 16;
+  }
+  for (; n > 0; n--) {
+    store<u32>(out, load<u8>(c) ? load<u32>(a) : load<u32>(b));
+    c++;
+    if (!fixedA) a += 4;
+    if (!fixedB) b += 4;
+    out += 4;
+  }
+}
+
 /** out = a where the condition's byte is not 0, else b, for 4-byte elements. */
 export function where(
   condition: usize, a: usize, b: usize, out: usize, rows: i32, n: i32,
   conditionRow: i32, aRow: i32, bRow: i32, conditionStep: i32, aStep: i32, bStep: i32,
 ): void {
-  const zero = i32x4.splat(0);
   for (; rows > 0; rows--) {
-    let c = condition;
-    let x = a;
-    let y = b;
-    let i = n;
-    for (; i >= 4; i -= 4) {
-      const bytes = conditionStep ? v128.load32_zero(c) : v128.load8_splat(c);
-      const wide = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(bytes));
-      const va = aStep ? v128.load(x) : v128.load32_splat(x);
-      const vb = bStep ? v128.load(y) : v128.load32_splat(y);
-      v128.store(out, v128.bitselect(va, vb, i32x4.ne(wide, zero)));
-      c += <usize>conditionStep << 2;
-      x += <usize>aStep << 4;
-      y += <usize>bStep << 4;
-      out += 16;
-    }
-    for (; i > 0; i--) {
-      store<u32>(out, load<u8>(c) ? load<u32>(x) : load<u32>(y));
-      c += <usize>conditionStep;
-      x += <usize>aStep << 2;
-      y += <usize>bStep << 2;
-      out += 4;
-    }
+    if (conditionStep == 0) {
+      // One condition for the whole row: a copy of the chosen operand.
+      const chosen = load<u8>(condition) ? a : b;
+      const step = load<u8>(condition) ? aStep : bStep;
+      for (let i = 0; i < n; i++) store<u32>(out + (<usize>i << 2), load<u32>(chosen + (<usize>(i * step) << 2)));
+    } else if (bStep == 0 && aStep == 0) whereRow(condition, a, b, out, n, true, true);
+    else if (bStep == 0) whereRow(condition, a, b, out, n, false, true);
+    else if (aStep == 0) whereRow(condition, a, b, out, n, true, false);
+    else whereRow(condition, a, b, out, n, false, false);
     condition += <usize>conditionRow;
     a += <usize>aRow << 2;
     b += <usize>bRow << 2;
+    out += <usize>n << 2;
   }
 }

@@ -1,6 +1,13 @@
 // Elementwise functions of one array: out[i] = f(x[i]).
 import { madd } from "./gemmTile";
-import { erff4, expf4, logf4, sigmoidf4, tanhf4 } from "./math";
+import { constant, erff4, expf4, logf4, sigmoidf4, tanhf4 } from "./math";
+
+const HALF = memory.data<f32>([0.5]);
+const ONE = memory.data<f32>([1]);
+const ROOT_HALF = memory.data<f32>([0.707106781]);
+/** -2 sqrt(2 / pi), and that times 0.044715. */
+const GELU_LINEAR = memory.data<f32>([-1.59576912]);
+const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
 
 const EXP: i32 = 0;
 const LOG: i32 = 1;
@@ -29,17 +36,22 @@ function sign4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function gelu4(x: v128): v128 {
-  const half = f32x4.mul(x, f32x4.splat(0.5));
-  return madd(half, erff4(f32x4.mul(x, f32x4.splat(0.707106781))), half);
+  const half = f32x4.mul(x, constant(HALF));
+  return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
+}
+
+// @ts-ignore: decorator
+@inline
+function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(constant(ONE), expf4(f32x4.neg(x))));
 }
 
 /** x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x³), which is the tanh form with one exp less. */
 // @ts-ignore: decorator
 @inline
 function geluTanh4(x: v128): v128 {
-  const slope = madd(f32x4.mul(x, x), f32x4.splat(-0.0713548163), f32x4.splat(-1.59576912));
-  const one = f32x4.splat(1);
-  return f32x4.div(x, f32x4.add(one, expf4(f32x4.mul(x, slope))));
+  const minus2u = f32x4.mul(x, madd(f32x4.mul(x, x), constant(GELU_CUBIC), constant(GELU_LINEAR)));
+  return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u)));
 }
 
 /** One function of four floats; `f` is a constant at each call, so only its own branch remains. */
@@ -58,7 +70,7 @@ function apply(f: i32, x: v128): v128 {
     : f == TANH ? tanhf4(x)
     : f == SIGMOID ? sigmoidf4(x)
     : f == ERF ? erff4(x)
-    : f == SILU ? f32x4.div(x, f32x4.add(f32x4.splat(1), expf4(f32x4.neg(x))))
+    : f == SILU ? silu4(x)
     : f == GELU ? gelu4(x)
     : geluTanh4(x);
 }
@@ -66,11 +78,10 @@ function apply(f: i32, x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function map(f: i32, x: usize, out: usize, n: i32): void {
-  for (; n >= 8; n -= 8) {
+  for (; n >= 4; n -= 4) {
     v128.store(out, apply(f, v128.load(x)));
-    v128.store(out, apply(f, v128.load(x, 16)), 16);
-    x += 32;
-    out += 32;
+    x += 16;
+    out += 16;
   }
   for (; n > 0; n--) {
     v128.store32_lane(out, apply(f, v128.load32_splat(x)), 0);
