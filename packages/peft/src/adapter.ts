@@ -1,3 +1,4 @@
+import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import type { PeftMethod } from "./method.ts";
 import type { Swap } from "./swap.ts";
@@ -15,6 +16,8 @@ export interface Adapter {
   readonly report: TargetReport;
   /** Whether its tensors train while it is active. */
   trainable: boolean;
+  /** Base layers whose tables its file holds though they do not train, by key: PEFT saves them with their adapter. */
+  readonly tables: ReadonlyMap<string, Embedding | Linear>;
   /** Base values that it replaces while it is active, by their key in its file: biases, embedding tables. */
   readonly swaps: Map<string, Swap>;
 }

@@ -32,8 +32,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> {
   bias?(config: C): "none" | "all" | "layers";
   /** Rows of embeddings that train too: of the input embedding, or by module name. */
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
-  /** Keys of patterns that no target matched. */
-  unusedPatterns?(config: C, paths: readonly string[]): string[];
+  /** Values by keys for the end of a path, which are checked against the targets. */
+  patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What one adapter gets on one layer. */
   createLayer(context: LayerContext<C>): LayerAdapter;
 }

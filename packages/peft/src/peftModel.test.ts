@@ -1,4 +1,4 @@
-import { copyInto, full, Generator, init, reference, tensor } from "@lowrank/core";
+import { copyInto, full, Generator, init, reference, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { loraScaling } from "./methods/lora.ts";
 import { LoraConfig } from "./methods/loraConfig.ts";
@@ -111,7 +111,7 @@ test("a target that shares its weight is told, and merging gives it a weight of 
     "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it a weight of its own",
   ]);
   train(peft);
-  await peft.mergeAndUnload({ verify: [tinyBatch()] });
+  await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
   expect(peft.mergeReport).toMatchObject({ adapters: ["default"], drift: [], greedyEqual: true });
   expect(peft.mergeReport!.maxAbsDiff).toBeLessThan(1e-5);
   expect([...model.stateDict().keys()].filter((name) => /embed|head/.test(name))).toEqual([
@@ -152,6 +152,52 @@ test("adapters under other names lie in folders of their own", async () => {
     new Map([...files].filter(([n]) => n.startsWith("other")).map(([n, c]) => [n.replace("other", "x"), c])),
   );
   expect(files.get("README.md")).toContain("library_name: peft");
+});
+
+test("values in half precision are read as f32", async () => {
+  const peft = getPeftModel(new TinyModel(), linears);
+  train(peft);
+  const entries = await Promise.all(
+    [...peft.adapterTensors()].map(async ([name, t]) => {
+      using half = t.detach().to("bf16");
+      return { name, dtype: "bf16" as const, shape: t.shape, bytes: await half.bytes() };
+    }),
+  );
+  const files = new Map([...(await peft.adapterFiles()), ["adapter_model.safetensors", writeSafetensors(entries)]]);
+  const again = await PeftModel.fromPretrained(new TinyModel(), files);
+  for (const [name, t] of again.adapterTensors()) {
+    expect(t.dtype).toBe("f32");
+    const expected = (await peft.adapterTensors().get(name)!.data()) as Float32Array;
+    for (const [i, value] of (await t.data()).entries()) expect(value).toBeCloseTo(expected[i], 2);
+  }
+});
+
+test("patterns that match nothing, or in another order on disk, are told", () => {
+  const warnings: string[] = [];
+  const config = linears.with({ alphaPattern: { up: 3, "0.up": 5 }, rankPattern: { gate: 4 } });
+  getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
+  expect(warnings).toEqual([
+    'these patterns match no target: rankPattern "gate"',
+    expect.stringMatching(/^alphaPattern: "up" and "0.up" both say layers.0.up; the first wins here/),
+  ]);
+});
+
+test("names of modules to save that match nothing are told", () => {
+  const warnings: string[] = [];
+  const onWarning = (message: string) => warnings.push(message);
+  getPeftModel(new TinyModel(), linears.with({ modulesToSave: ["head", "classifier"] }), { onWarning });
+  expect(warnings).toEqual(["modulesToSave: no module's path ends with classifier; nothing is saved for it"]);
+});
+
+test("an adapter loaded for inference trains only when told so", async () => {
+  const files = await getPeftModel(new TinyModel(), linears).adapterFiles();
+  const peft = await PeftModel.fromPretrained(new TinyModel(), files);
+  expect(peft.getNbTrainableParameters().trainable).toBe(0);
+  expect(peft.training).toBe(false);
+  peft.setAdapter("default", { inferenceMode: false });
+  expect(peft.getNbTrainableParameters().trainable).toBe(128);
+  const trainable = await PeftModel.fromPretrained(new TinyModel(), files, { isTrainable: true });
+  expect(trainable.getNbTrainableParameters().trainable).toBe(128);
 });
 
 test("lenient loading takes what fits and warns of the rest", async () => {

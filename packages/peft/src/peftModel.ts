@@ -66,8 +66,8 @@ export interface MergeAndUnloadOptions<M extends AdaptableModel> {
   safeMerge?: boolean;
   /** Which adapters; default: the active one. */
   adapterNames?: readonly string[];
-  /** What the model takes as input: it is run before and after, and `mergeReport` tells the difference. */
-  verify?: Parameters<M["forward"]>;
+  /** Runs the model on inputs before and after; `mergeReport` tells the difference. */
+  verify?: { inputs: Parameters<M["forward"]>[0] };
 }
 
 /** A base model with adapters on it. */
@@ -150,7 +150,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const weights = await openWeights(files);
     const tuner = this.base_model;
     const generator = new Generator(0);
-    const adapter = tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
+    tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
     try {
       const [expected, tables] = [tuner.trained(adapterName), tuner.tables(adapterName)];
       const mismatch = compareKeys(weights, expected, tables);
@@ -163,7 +163,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       tuner.remove(adapterName);
       throw error;
     }
-    adapter.trainable = isTrainable;
+    tuner.setTrainable(adapterName, isTrainable);
     if (!isTrainable) this.eval();
   }
 
@@ -174,16 +174,16 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   setAdapter(adapterName: string, { inferenceMode }: { inferenceMode?: boolean } = {}): void {
     const tuner = this.base_model;
     tuner.checkWhole("set an adapter");
-    const adapter = tuner.adapter(adapterName);
+    tuner.adapter(adapterName);
     if (this.isMerged) {
       this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
       this.unmergeAdapter();
     }
-    if (inferenceMode !== undefined) adapter.trainable = !inferenceMode;
+    if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
     tuner.activate(adapterName);
   }
 
-  /** Takes an adapter off the model. A merged one is an error. */
+  /** Takes an adapter off the model and frees its tensors. A merged one is an error. */
   deleteAdapter(adapterName: string): void {
     if (this.base_model.mergedNames.includes(adapterName)) {
       throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before it is deleted`);
@@ -233,16 +233,19 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const tuner = this.base_model;
     const names = this.#toMerge(adapterNames);
     const training = this.training;
-    const run = () => outputNumbers(() => this.baseModel.forward(...(verify as never[])));
-    if (verify) this.eval();
+    const run = () => outputNumbers(() => this.baseModel.forward(verify?.inputs as never));
     this.unmergeAdapter();
-    const before = verify && (await run());
-    const drift = safeMerge ? await checkMerge(tuner.merging(names, true), names) : [];
-    writeMerged(this.baseModel, tuner.merging(names, true));
-    tuner.release(names.includes(this.activeAdapter ?? ""));
-    const after = before && compareOutputs(before, (await run()).values);
-    this.train(training);
-    this.mergeReport = { adapters: names, drift, ...after };
+    try {
+      if (verify) this.eval();
+      const before = verify && (await run());
+      const drift = safeMerge ? await checkMerge(tuner.merging(names, true), names) : [];
+      writeMerged(this.baseModel, tuner.merging(names, true));
+      tuner.release(names.includes(this.activeAdapter ?? ""));
+      const after = before && compareOutputs(before, (await run()).values);
+      this.mergeReport = { adapters: names, drift, ...after };
+    } finally {
+      if (verify) this.train(training);
+    }
     return this.baseModel;
   }
 

@@ -1,5 +1,5 @@
 import { type Generator, to } from "@lowrank/core";
-import { type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { filePrefix } from "./adapter.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { layerKind } from "./layers/layerKind.ts";
@@ -7,8 +7,9 @@ import { type TokenRows, tokenRows } from "./layers/trainableTokens.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
 import type { PeftMethod } from "./method.ts";
 import { type Place, placesOf, Swap } from "./swap.ts";
-import { inputEmbedding } from "./targets/embeddings.ts";
+import { inputEmbedding, outputLayer, savesTables } from "./targets/embeddings.ts";
 import { matchTargets, resolveTargets, type TargetReport, targetWarnings } from "./targets/matchTargets.ts";
+import { orderWarnings, unusedKeys } from "./targets/pattern.ts";
 
 /** What a new adapter is made from. */
 export interface NewAdapter {
@@ -38,6 +39,7 @@ export interface Plan {
   saved: { path: string; base: Module }[];
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
+  tables: Map<string, Embedding | Linear>;
   warnings: string[];
 }
 
@@ -56,9 +58,13 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   let config = resolveTargets(model, given.with({ modulesToSave }), method.defaultTargets);
   const { targets, report } = matchTargets(model, config, method.kinds);
   if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
-  report.unusedPatterns = method.unusedPatterns?.(config, report.matched) ?? [];
+  const patterns = Object.entries(method.patterns?.(config) ?? {});
+  report.unusedPatterns = patterns.flatMap(([name, keys]) =>
+    unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`),
+  );
 
   const warnings = targetWarnings(model, report, method.kinds);
+  for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
   const places = placesOf(model);
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
   const layers = targets.map(([path, module, kind]) => {
@@ -72,7 +78,17 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
   const adapted = new Set(report.matched);
   const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
-  return { config, report, layers, saved, tokens, swaps, warnings };
+  const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers);
+  return { config, report, layers, saved, tokens, swaps, tables, warnings };
+}
+
+/** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
+function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
+  const paths = [...model.namedModules()].map(([path]) => path);
+  if (!savesTables(config, paths)) return new Map();
+  const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
+  const found = layers.filter(({ base }) => ends.includes(base));
+  return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }
 
 /** Says where a module that is adapted alone shares its weight with others. */

@@ -1,14 +1,13 @@
-import type { Tensor } from "@lowrank/core";
+import { copyInto, type Tensor, to } from "@lowrank/core";
 import { type Linear, Module, Parameter } from "@lowrank/nn";
 import { type Adapter, filePrefix } from "./adapter.ts";
 import { SavedModule } from "./layers/savedModule.ts";
-import { checkAdapterName } from "./layers/slot.ts";
+import { checkAdapterName, free } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
 import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { placesOf, Swap } from "./swap.ts";
-import { inputEmbedding, outputLayer, savesTables } from "./targets/embeddings.ts";
 
 /** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
 export class Tuner<M extends Module> extends Module {
@@ -68,8 +67,8 @@ export class Tuner<M extends Module> extends Module {
     const plan = this.bare(() => planAdapter(this.model, options));
     this.#checkPlan(plan);
     for (const warning of plan.warnings) onWarning(warning);
-    const { config, report, swaps } = plan;
-    const adapter: Adapter = { name, method, config, report, trainable: true, swaps };
+    const { config, report, swaps, tables } = plan;
+    const adapter: Adapter = { name, method, config, report, trainable: true, swaps, tables };
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     this.#install(name, plan);
@@ -103,7 +102,7 @@ export class Tuner<M extends Module> extends Module {
       this.#wrap(path, () => new TunerLayer(base, this.#active)).add(name, layer);
     for (const { path, base } of saved) this.#wrap(path, () => new SavedModule(base, this.#active)).add(name);
     for (const { path, base, kind, rows, tied } of tokens) {
-      this.#wrap(path, () => new TrainableTokens(base, kind, this.#active, tied)).add(name, rows);
+      this.#wrap(path, () => new TrainableTokens(base, kind, this.#active)).add(name, rows, tied);
     }
     for (const [, wrapper] of this.#wrappers) wrapper.train(wrapper.wrapped.training);
   }
@@ -115,10 +114,10 @@ export class Tuner<M extends Module> extends Module {
     return wrapper as W;
   }
 
-  /** Takes an adapter off; wrappers that hold nothing more give way to their module. */
+  /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
-    this.adapter(name);
+    const { swaps } = this.adapter(name);
     if (this.#active.name === name) this.activate(null);
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -126,21 +125,29 @@ export class Tuner<M extends Module> extends Module {
       this.model.setSubmodule(path, wrapper.wrapped);
       this.#wrappers.delete(path);
     }
+    for (const { on } of swaps.values()) free(on);
     this.#adapters.delete(name);
   }
 
-  /** Makes one adapter act, or none. */
+  /** Makes one adapter act, or none: nothing is touched but what trains, and the values that adapters swap. */
   activate(name: string | null): void {
     const next = name === null ? null : this.adapter(name);
     const before = this.#active.name;
-    if (before !== null && before !== name) {
-      this.#train(before, false);
+    if (before === name) return;
+    if (before !== null) {
+      if (this.adapter(before).trainable) this.#train(before, false);
       this.#swap(before, false);
     }
     this.#active.name = name;
     if (next === null) return;
-    if (before !== name) this.#swap(next.name, true);
-    this.#train(next.name, next.trainable);
+    this.#swap(next.name, true);
+    if (next.trainable) this.#train(next.name, true);
+  }
+
+  /** Says whether an adapter trains while it is active. */
+  setTrainable(name: string, trainable: boolean): void {
+    this.adapter(name).trainable = trainable;
+    if (this.#active.name === name) this.#train(name, trainable);
   }
 
   #swap(name: string, on: boolean): void {
@@ -182,26 +189,15 @@ export class Tuner<M extends Module> extends Module {
     for (const [path, wrapper] of this.#wrappers) {
       for (const [key, parameter] of wrapper.tensors(name)) found.set(`${filePrefix}${path}.${key}`, parameter);
     }
-    for (const [key, { on }] of this.adapter(name).swaps) if (!this.tables(name).has(key)) found.set(key, on);
+    const { swaps, tables } = this.adapter(name);
+    for (const [key, { on }] of swaps) if (!tables.has(key)) found.set(key, on);
     return found;
   }
 
-  /** Embedding tables that an adapter's file holds though they do not train, by key: PEFT saves them with their adapter. */
+  /** The tables that an adapter's file holds, its own or the base model's, by key. */
   tables(name: string): Map<string, Parameter> {
-    const { config, method, swaps } = this.adapter(name);
-    const tables = new Map<string, Parameter>();
-    if (method.trainableTokens?.(config)) return tables;
-    const [paths, ends] = this.bare(() => [
-      [...this.model.namedModules()].map(([path]) => path),
-      [inputEmbedding(this.model)?.[1], outputLayer(this.model, config.taskType)],
-    ]);
-    if (!savesTables(config, paths)) return tables;
-    for (const [path, wrapper] of this.#wrappers) {
-      if (!(wrapper instanceof TunerLayer) || !wrapper.has(name) || !ends.includes(wrapper.wrapped)) continue;
-      const key = `${filePrefix}${path}.base_layer.weight`;
-      tables.set(key, swaps.get(key)?.on ?? (wrapper.wrapped as Linear).weight);
-    }
-    return tables;
+    const { tables, swaps } = this.adapter(name);
+    return new Map([...tables].map(([key, { weight }]) => [key, swaps.get(key)?.on ?? weight]));
   }
 
   /** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
@@ -247,13 +243,15 @@ export class Tuner<M extends Module> extends Module {
     this.setMerged([], []);
   }
 
-  /** Gives up all adapters; the active one's swapped values stay in the model where `keep`. */
+  /** Gives up all adapters and frees them; where `keep`, the values that the active one swaps become the model's own. */
   release(keep: boolean): void {
-    if (!keep) this.activate(null);
-    for (const [path, wrapper] of this.#wrappers) this.model.setSubmodule(path, wrapper.wrapped);
-    this.#wrappers.clear();
-    this.#adapters.clear();
-    this.#active.name = null;
-    this.model.setRequiresGrad(false);
+    const active = this.#active.name;
+    const kept = keep && active !== null ? [...this.adapter(active).swaps.values()] : [];
+    for (const { on, off } of kept) {
+      if (!off) continue;
+      using value = to(on.detach(), { dtype: off.dtype });
+      copyInto(off, value);
+    }
+    for (const name of [...this.#adapters.keys()]) this.remove(name);
   }
 }

@@ -1,6 +1,6 @@
 import { type Tensor, to } from "@lowrank/core";
 import { Module, Parameter } from "@lowrank/nn";
-import { Slot } from "./slot.ts";
+import { free, Slot } from "./slot.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
 
 /** A parameter of the original module and an adapter's copy of it. */
@@ -44,6 +44,7 @@ export class SavedModule extends Module implements Wrapper {
   }
 
   remove(adapter: string): void {
+    for (const parameter of this.tensors(adapter).values()) free(parameter);
     this.#copies.delete(adapter);
     this.modules_to_save.delete(adapter);
   }

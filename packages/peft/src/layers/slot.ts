@@ -1,3 +1,4 @@
+import type { Tensor } from "@lowrank/core";
 import { Module, type Parameter } from "@lowrank/nn";
 
 /** Holds one thing for each adapter, as properties under the adapters' names: `lora_A.default.weight`. */
@@ -45,6 +46,12 @@ export function place(owner: Module, key: string, adapter: string, value: Module
   const inner = (slot.get(adapter) as Slot | undefined) ?? new Slot();
   inner.set(rest, value);
   slot.set(adapter, inner);
+}
+
+/** Gives back the memory of a tensor and its gradient. */
+export function free(tensor: Tensor): void {
+  tensor.grad?.dispose();
+  tensor.dispose();
 }
 
 /** Takes everything out of `owner` that stands there for an adapter. */

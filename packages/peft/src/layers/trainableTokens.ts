@@ -1,6 +1,6 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
-import { clear, place } from "./slot.ts";
+import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
 
@@ -12,6 +12,12 @@ export interface TokenRows {
   position: Tensor;
   /** 1 for tokens with a new row: u8 [vocabulary]. */
   flag: Tensor;
+}
+
+/** The rows, and whether they are saved with another module, to which this one is tied. */
+interface Held {
+  rows: TokenRows;
+  tied: boolean;
 }
 
 /** Makes the rows of `indices`, equal to those of the table. Throws for an index outside of it. */
@@ -51,18 +57,15 @@ export class TrainableTokens extends Module implements Wrapper {
   token_adapter: Module;
   readonly #base: UnaryModule;
   readonly #kind: "embedding" | "linear";
-  /** Whether the rows belong to another module's file entry, to which this one is tied. */
-  readonly #tied: boolean;
   readonly #active: ActiveAdapter;
-  readonly #rows = new Map<string, TokenRows>();
+  readonly #held = new Map<string, Held>();
 
-  constructor(base: UnaryModule, kind: "embedding" | "linear", active: ActiveAdapter, tied: boolean) {
+  constructor(base: UnaryModule, kind: "embedding" | "linear", active: ActiveAdapter) {
     super();
     this.token_adapter = new TokenAdapter(base);
     this.#base = base;
     this.#kind = kind;
     this.#active = active;
-    this.#tied = tied;
   }
 
   get wrapped(): UnaryModule {
@@ -70,27 +73,30 @@ export class TrainableTokens extends Module implements Wrapper {
   }
 
   has(adapter: string): boolean {
-    return this.#rows.has(adapter);
+    return this.#held.has(adapter);
   }
 
-  add(adapter: string, rows: TokenRows): void {
-    this.#rows.set(adapter, rows);
+  add(adapter: string, rows: TokenRows, tied: boolean): void {
+    this.#held.set(adapter, { rows, tied });
     place(this.token_adapter, "trainable_tokens_delta", adapter, rows.delta);
   }
 
   remove(adapter: string): void {
-    this.#rows.delete(adapter);
+    const held = this.#held.get(adapter);
+    this.#held.delete(adapter);
+    for (const tensor of Object.values(held?.rows ?? {})) free(tensor);
     clear(this.token_adapter, adapter);
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
-    const rows = this.#rows.get(adapter);
-    return new Map(rows && !this.#tied ? [["token_adapter.trainable_tokens_delta", rows.delta]] : []);
+    const held = this.#held.get(adapter);
+    return new Map(held && !held.tied ? [["token_adapter.trainable_tokens_delta", held.rows.delta]] : []);
   }
 
   forward(x: Tensor): Tensor {
-    const rows = this.#active.name === null ? undefined : this.#rows.get(this.#active.name);
-    if (!rows) return this.wrapped.forward(x);
+    const held = this.#active.name === null ? undefined : this.#held.get(this.#active.name);
+    if (!held) return this.wrapped.forward(x);
+    const { rows } = held;
     return scope(() => (this.#kind === "embedding" ? this.#lookUp(x, rows) : this.#score(x, rows)));
   }
 
@@ -108,8 +114,9 @@ export class TrainableTokens extends Module implements Wrapper {
 
   /** The table with its new rows, for all `owners` of it. */
   merge(adapter: string, path: string, owners: readonly Module[]): Replacement[] {
-    const rows = this.#rows.get(adapter);
-    if (!rows || this.#tied) return [];
+    const held = this.#held.get(adapter);
+    if (!held || held.tied) return [];
+    const { rows } = held;
     const { weight } = this.wrapped as Embedding | Linear;
     const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
     const value = where(rows.flag.reshape([-1, 1]), fresh, wide(weight));

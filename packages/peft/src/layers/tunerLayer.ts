@@ -1,6 +1,6 @@
 import { type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { clear, place } from "./slot.ts";
+import { clear, free, place } from "./slot.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
 
 /** Weight and bias of a layer, in f32. */
@@ -57,6 +57,7 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   remove(adapter: string): void {
+    for (const parameter of this.tensors(adapter).values()) free(parameter);
     this.#adapters.delete(adapter);
     clear(this, adapter);
   }

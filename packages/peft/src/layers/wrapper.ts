@@ -22,6 +22,7 @@ export interface Wrapper extends Module {
   /** The base module. */
   readonly wrapped: Module;
   has(adapter: string): boolean;
+  /** Takes an adapter out and frees its tensors. */
   remove(adapter: string): void;
   /** An adapter's tensors by their key in its file, below this module's path. */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;

@@ -3,8 +3,8 @@ import { Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowr
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import { patternValue } from "../targets/pattern.ts";
 import { LoraConfig, loraFormat } from "./loraConfig.ts";
-import { patternValue, unusedKeys } from "./pattern.ts";
 
 /** The factor of B A on the layer at `path`: alpha / r, or alpha / √r where rank-stabilised. */
 export function loraScaling(config: LoraConfig, path: string): number {
@@ -162,9 +162,6 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
-  unusedPatterns: ({ rankPattern, alphaPattern }, paths) => [
-    ...unusedKeys(rankPattern, paths).map((key) => `rankPattern "${key}"`),
-    ...unusedKeys(alphaPattern, paths).map((key) => `alphaPattern "${key}"`),
-  ],
+  patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   createLayer: (context) => (context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context)),
 });

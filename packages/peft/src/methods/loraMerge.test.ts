@@ -148,7 +148,7 @@ test("over random sets of modules, merging for good keeps the answers and leaves
       const config = new LoraConfig({ ...options, initLoraWeights: false });
       const peft = getPeftModel(new TinyModel({ tied }), config, { generator, onWarning: () => {} });
       const live = (await scope(() => peft.forward(tinyBatch())).logits.data()) as Float32Array;
-      const model = await peft.mergeAndUnload({ verify: [tinyBatch()] });
+      const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
       const largest = Math.max(1, ...live.map(Math.abs));
       expect(peft.mergeReport!.maxAbsDiff!).toBeLessThanOrEqual(1e-4 * largest);
       const plain = new TinyModel({ tied });

@@ -121,7 +121,7 @@ for (const [method, list] of Object.entries(cases)) {
     test("merging for good leaves a plain model that answers the same", async () => {
       const peft = trained();
       const names = [...new TinyModel(options).stateDict().keys()];
-      const model = await peft.mergeAndUnload({ verify: [tinyBatch()] });
+      const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
       const half = options?.dtype !== undefined;
       expect(peft.mergeReport?.maxAbsDiff).toBeLessThan(half ? 0.05 : 1e-5);
       expect(peft.mergeReport?.drift.length ?? 0).toBe(half ? 4 : 0);
@@ -200,6 +200,15 @@ for (const [method, list] of Object.entries(cases)) {
       );
       expect(await logitBits(model)).toEqual(await logitBits(base()));
       expect([...model.namedParameters()].map(([name]) => name)).toEqual([...base().namedParameters()].map(([n]) => n));
+    });
+
+    test("a deleted adapter gives its memory back", () => {
+      const peft = getPeftModel(base(), config, quiet);
+      const before = memory().buffers;
+      peft.addAdapter("second", config);
+      expect(memory().buffers).toBeGreaterThan(before);
+      peft.deleteAdapter("second");
+      expect(memory().buffers).toBe(before);
     });
 
     test("forward and backward keep no memory", () => {
