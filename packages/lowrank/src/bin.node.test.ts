@@ -202,6 +202,7 @@ test("a run that is interrupted saves, and its checkpoint is gone on from", asyn
     },
   });
   expect(stopped.stderr).toContain("stopping after this step");
+  expect(stopped.stdout).toMatch(/stopped after step \d+ of 120; the adapter is as it was then/);
   const checkpoint = (await readdir(at("stopped"))).find((name) => name.startsWith("checkpoint-"));
   expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(120);
   await succeed([...whole, "--output", "resumed", "--resume", `stopped/${checkpoint}`]);

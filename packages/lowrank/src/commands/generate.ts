@@ -25,6 +25,7 @@ Examples:
 /** `lowrank generate`. */
 export function generateCommand(): Command {
   return new Command("generate")
+    .summary("continues a prompt, with or without an adapter")
     .description(
       "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
         "from stdin. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",

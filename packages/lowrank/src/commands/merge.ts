@@ -25,6 +25,7 @@ const tolerances = { f32: 1e-4, f16: 1e-2, bf16: 1e-1 };
 /** `lowrank merge`. */
 export function mergeCommand(): Command {
   return new Command("merge")
+    .summary("adds an adapter to the weights and writes a model folder")
     .description(
       "Adds an adapter to the model's own weights and writes a model folder that needs no PEFT. What was merged and what " +
         "was written are compared with model and adapter on a prompt; weights that are not finite are refused.",

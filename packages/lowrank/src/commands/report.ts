@@ -18,6 +18,7 @@ Examples:
 /** `lowrank report`. */
 export function reportCommand(): Command {
   const command = new Command("report")
+    .summary("tells what an adapter trains, or what one on disk holds")
     .description(
       "Tells what an adapter would train, or what one on disk holds: which modules it sits on, and how many parameters it has.",
     )

@@ -36,11 +36,11 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const peft = getPeftModel(model, toLoraConfig(options, options.model), { generator, onWarning: warn });
   console.log(describeTargets(peft.targetReport).join("\n"));
   peft.printTrainableParameters();
-  const { result, stepSeconds } = await train(peft, data, batching, options);
+  const run = await train(peft, data, batching, options);
   await peft.savePretrained(options.output);
 
   const sameLoss = await peft.disableAdapter(async () => (await evaluate(peft, probe, batching)).loss);
-  console.log(summary(result, stepSeconds).join("\n"));
+  console.log(summary(run).join("\n"));
   console.log(baseCheck(baseLoss, sameLoss));
   console.log(nextSteps(options).join("\n"));
 }
@@ -54,12 +54,19 @@ function sequenceLengths(options: TrainCommandOptions, most: number): { blockSiz
   return { blockSize, maxLength };
 }
 
+/** What was trained, and how long each step took. */
+interface Run {
+  result: TrainingResult;
+  stepSeconds: readonly number[];
+  maxSteps: number;
+}
+
 async function train(
   model: PeftModel<CausalLM>,
   data: TrainData,
   batching: { batchSize: number; padTokenId: number; maxLength: number },
   options: TrainCommandOptions,
-): Promise<{ result: TrainingResult; stepSeconds: number[] }> {
+): Promise<Run> {
   const progress = trainProgress(process.stderr);
   const stepSeconds: number[] = [];
   const work = async (signal: AbortSignal) => {
@@ -87,25 +94,25 @@ async function train(
         progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
     });
     if (options.resume !== undefined) await trainer.resume(options.resume);
-    return trainer.train();
+    return { result: await trainer.train(), stepSeconds, maxSteps: trainer.maxSteps };
   };
   try {
     const note = () => progress.note("stopping after this step; Ctrl-C again stops at once, and saves nothing");
-    return { result: await withInterrupt(note, work), stepSeconds };
+    return await withInterrupt(note, work);
   } finally {
     progress.end();
   }
 }
 
-function summary(result: TrainingResult, stepSeconds: readonly number[]): string[] {
+function summary({ result, stepSeconds, maxSteps }: Run): string[] {
   const lines: string[] = [];
-  const [first, last] = [result.evaluations.at(0), result.evaluations.at(-1)];
-  if (first && last && first !== last) {
-    const [before, after] = [first, last].map(({ step, evaluation: { loss, perplexity } }) => {
-      return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
-    });
-    lines.push(`validation loss, nats per token: ${before}, ${after}`);
-  }
+  const ends = new Set([...result.evaluations.slice(0, 1), ...result.evaluations.slice(-1)]);
+  const losses = Array.from(ends, ({ step, evaluation: { loss, perplexity } }) => {
+    return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
+  });
+  if (losses.length > 0) lines.push(`validation loss, nats per token: ${losses.join(", ")}`);
+  if (result.steps < maxSteps)
+    lines.push(`stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then`);
   if (stepSeconds.length > 0) {
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
     const speed = Math.round(result.tokens / result.seconds).toLocaleString("en-US");

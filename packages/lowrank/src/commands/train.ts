@@ -43,6 +43,7 @@ Examples:
 /** `lowrank train`. */
 export function trainCommand(): Command {
   const command = new Command("train")
+    .summary("trains an adapter and writes a folder that PEFT loads")
     .description(
       "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
         "PEFT loads.",

@@ -31,16 +31,22 @@ function pace(): (report: StepReport) => { loss: string; speed: string; left: st
 
 function barProgress(stream: NodeJS.WriteStream): TrainProgress {
   const format = "{bar} step {value} of {total} | loss {loss} | {speed} | {left}";
-  const bar = new SingleBar({ format, stream, gracefulExit: false, barsize: 24, hideCursor: false });
+  const bar = new SingleBar({ format, stream, gracefulExit: false, barsize: 24, clearOnComplete: true });
   const describe = pace();
+  const clear = () => {
+    if (bar.isActive) bar.stop();
+  };
   return {
     step: (report) => {
       const shown = describe(report);
       if (!bar.isActive) bar.start(report.maxSteps, report.step, shown);
       bar.update(report.step, shown);
     },
-    note: (text) => stream.write(`\r\u001b[K${text}\n`),
-    end: () => bar.stop(),
+    note: (text) => {
+      clear();
+      stream.write(`${text}\n`);
+    },
+    end: clear,
   };
 }
 
