@@ -3,7 +3,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes } from "../shape.ts";
 
 /** The comparisons of `compare`. The WebAssembly kernel takes their position in this list. */
-export const relations = ["eq", "ne", "lt", "le", "gt", "ge"] as const;
+const relations = ["eq", "ne", "lt", "le", "gt", "ge"] as const;
 
 /** Parameters of `compare`. */
 export interface CompareParams {
