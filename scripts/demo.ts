@@ -1,12 +1,12 @@
 // The main job on the embedded model: a LoRA adapter teaches Nano, which knows Python, to answer in JavaScript.
 import { join, relative } from "node:path";
-import { init, scope, type Tensor, tensor } from "@lowrank/core";
+import { init, scope, tensor } from "@lowrank/core";
 import { type LoadedModel, loadModel } from "@lowrank/models";
 import { complete, exactMatch, generatePairs, nanoModelFolder, type TaskPair } from "@lowrank/nano";
-import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
+import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { type TokenizedExample, Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
-import { SingleBar } from "cli-progress";
+import { trainProgress } from "lowrank/progress";
 
 const seed = 1;
 const output = join(import.meta.dirname, "..", "demo-output", "javascript-adapter");
@@ -44,27 +44,29 @@ say(`  exact match with JavaScript: ${(100 * exactMatchBefore).toFixed(1)} %\n`)
 say(`2. LoRA (r = 8, all linear layers) on ${training.length} JavaScript examples`);
 const peft = getPeftModel(model, new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear" }));
 peft.printTrainableParameters();
-const { trainable, total } = peft.getNbTrainableParameters();
+const { trainable, all: total } = peft.getNbTrainableParameters();
 const examples = training.map((pair): TokenizedExample => tokenizeExample(tokenizer, pair));
-const bar = new SingleBar({ format: "  {bar} {value}/{total} steps | loss {loss} | {speed} tokens/s | {eta} s left" });
+const progress = trainProgress(process.stdout);
 const trainer = new Trainer(peft, examples, {
   padTokenId: tokenizer.padTokenId ?? 0,
   learningRate: 1e-2,
   batchSize: 16,
   maxSteps: 200,
-  onStep: ({ step, loss, tokens, seconds }) =>
-    bar.update(step, { loss: loss.toFixed(3), speed: Math.round(tokens / seconds) }),
+  onStep: (report) => progress.step(report),
 });
-bar.start(trainer.maxSteps, 0, { loss: "-", speed: "-" });
 const { losses, tokens, seconds: trainingSeconds } = await trainer.train();
-bar.stop();
-say(`  loss ${losses[0].toFixed(3)} -> ${losses[losses.length - 1].toFixed(3)} in ${trainingSeconds.toFixed(1)} s, ${Math.round(tokens / trainingSeconds)} tokens/s\n`);
+progress.end();
+say(
+  `  loss ${losses[0].toFixed(3)} -> ${losses[losses.length - 1].toFixed(3)} in ${trainingSeconds.toFixed(1)} s, ${Math.round(tokens / trainingSeconds)} tokens/s\n`,
+);
 
 say("3. The same requests again");
 const after = await answers(test);
 const exactMatchAfter = match(after);
 show(after);
-say(`  exact match with JavaScript: ${(100 * exactMatchBefore).toFixed(1)} % -> ${(100 * exactMatchAfter).toFixed(1)} %\n`);
+say(
+  `  exact match with JavaScript: ${(100 * exactMatchBefore).toFixed(1)} % -> ${(100 * exactMatchAfter).toFixed(1)} %\n`,
+);
 
 say("4. The adapter, saved as Hugging Face PEFT saves it");
 await peft.savePretrained(output);
@@ -73,7 +75,7 @@ say(`  ${relative(process.cwd(), output)}: adapter_config.json, adapter_model.sa
 say("5. Merged into the base weights");
 const probe = tokenizer.encode(`${test[0].prompt}${test[0].completion}`);
 const logits = async (): Promise<Float32Array> => {
-  const out = scope(() => model.forward({ inputIds: tensor([probe], { dtype: "i32" }) }).logits as Tensor);
+  const out = scope(() => model.forward({ inputIds: tensor([probe], { dtype: "i32" }) }).logits);
   return (await out.data()) as Float32Array;
 };
 const live = await logits();
@@ -82,7 +84,9 @@ const merged = await logits();
 const mergedMaxDiff = live.reduce((worst, x, i) => Math.max(worst, Math.abs(x - merged[i])), 0);
 const mergedAnswers = await answers(test);
 const mergedGreedyEqual = mergedAnswers.every((answer, i) => answer === after[i]);
-say(`  largest logit difference ${mergedMaxDiff.toExponential(1)}; greedy answers ${mergedGreedyEqual ? "equal" : "DIFFER"}\n`);
+say(
+  `  largest logit difference ${mergedMaxDiff.toExponential(1)}; greedy answers ${mergedGreedyEqual ? "equal" : "DIFFER"}\n`,
+);
 
 say(`Next, on your own model (a Hugging Face folder) and data (JSONL with "prompt" and "completion", or text):
   npx -y pnpm@12.4.2 exec lowrank train --model MODEL --data DATA.jsonl --output my-adapter
