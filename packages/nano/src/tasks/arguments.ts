@@ -25,52 +25,31 @@ export const quotedWords: readonly string[] =
     " ",
   );
 
-/** Share of names and quoted words that are made up, so that copying is learned and not a list of words. */
-const inventedShare = 0.15;
-
-const consonants = "bcdfghjklmnprstvwz".split("");
-const vowels = "aeiou".split("");
-
-/** A pronounceable made-up word such as "lom" or "kefop". */
-function inventWord(random: SeededRandom): string {
-  const syllables = 1 + random.below(2);
-  let word = "";
-  for (let at = 0; at < syllables; at++) word += random.pick(consonants) + random.pick(vowels);
-  return word + random.pick(consonants);
-}
-
 function numeral(random: SeededRandom): string {
-  const size = random.pick([10, 100, 100, 1000]);
+  const size = random.pick([10, 10, 100, 100, 100, 1000]);
   return String(random.below(size));
 }
 
-/**
- * Draws one value for every argument a request can have. Names and quoted words within one request differ, and no
- * made-up one is in `reserved`.
- */
-export function drawSlots(random: SeededRandom, reserved: ReadonlySet<string>): Slots {
+/** Draws one value for every argument a request can have; the names and quoted words of one request differ. */
+export function drawSlots(random: SeededRandom): Slots {
   const used = new Set<string>();
-  const draw = (pool: readonly string[], ending = ""): string => {
-    for (;;) {
-      const word = random.chance(inventedShare) ? inventWord(random) + ending : random.pick(pool);
-      if (used.has(word) || (reserved.has(word) && !pool.includes(word))) continue;
-      used.add(word);
-      return word;
-    }
+  const draw = (pool: readonly string[]): string => {
+    const free = pool.filter((word) => !used.has(word));
+    const word = random.pick(free);
+    used.add(word);
+    return word;
   };
-  const name = (): string => draw(numberNames);
-  const operand = (): string => (random.chance(0.5) ? name() : numeral(random));
-  const quoted = (): string => `"${draw(quotedWords)}"`;
+  const operand = (): string => (random.chance(0.5) ? draw(numberNames) : numeral(random));
   const low = random.below(50);
   return {
     a: operand(),
     b: operand(),
-    x: name(),
+    x: draw(numberNames),
     s: draw(stringNames),
-    l: draw(listNames, "s"),
+    l: draw(listNames),
     t: draw(targetNames),
-    w: quoted(),
-    v: quoted(),
+    w: `"${draw(quotedWords)}"`,
+    v: `"${draw(quotedWords)}"`,
     n: numeral(random),
     d: String(2 + random.below(18)),
     k: String(2 + random.below(98)),

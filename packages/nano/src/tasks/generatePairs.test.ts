@@ -31,21 +31,21 @@ test("pairs of a known seed stay as they are", () => {
   expect(pairs).toMatchInlineSnapshot(`
     [
       {
-        "completion": "if (tig >= day) console.log("up");",
+        "completion": "if (day >= distance) console.log("small");",
         "family": "when.atLeast",
-        "prompt": "check if the value of tig is more or equal to day and if so say "up" for me
+        "prompt": "check if day is more or equal to distance and if so say "small"
     ",
       },
       {
-        "completion": "let bevar = Math.abs(budget);",
+        "completion": "let answer = Math.abs(score);",
         "family": "store.absolute",
-        "prompt": "store the positive number of budget in a variable called bevar
+        "prompt": "take score and drop its sign and save the result in a variable called answer
     ",
       },
       {
-        "completion": "let wudik = message + "new";",
+        "completion": "let temp = title + "up";",
         "family": "store.concat",
-        "prompt": "i need to store message and the text "new" as one string in wudik
+        "prompt": "store title joined with "up" at the end in a variable called temp
     ",
       },
     ]

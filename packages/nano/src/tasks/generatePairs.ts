@@ -7,7 +7,7 @@ import { lua } from "./languages/lua.ts";
 import { python } from "./languages/python.ts";
 import { sql } from "./languages/sql.ts";
 import { sayRequest } from "./phrases/manners.ts";
-import { listIntents, requestWords, templatesOf } from "./requests.ts";
+import { listIntents, templatesOf } from "./requests.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 import { seededRandom } from "./seededRandom.ts";
 import type { Split } from "./template.ts";
@@ -33,9 +33,6 @@ export interface GeneratePairsOptions {
 
 const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
 
-/** Words that mean something in a language or its code here: no made-up name may be one. */
-const codeWords = "def del not let var new nil abs len max min sum sub log math table value item numbers".split(" ");
-
 /**
  * Generates requests with their code. The same seed and split give the same requests in every language; requests within
  * one call differ and go through all families in turn; a split's phrasings occur in no other split. Throws a RangeError
@@ -49,14 +46,13 @@ export function generatePairs({ language, split, count, seed }: GeneratePairsOpt
     throw new RangeError(`generatePairs: no language "${language}": give one of ${Object.keys(languages).join(", ")}`);
   }
   const random = seededRandom(seed, split);
-  const reserved = new Set([...codeWords, ...requestWords(["train", "validation", "test"])]);
   const kinds = listIntents().map((intent) => ({ intent, templates: templatesOf(intent, split) }));
   const seen = new Set<string>();
   const pairs: TaskPair[] = [];
   while (pairs.length < count) {
     for (const { intent, templates } of shuffled(kinds, random)) {
       const wording = chooseWords(random.pick(templates), random);
-      const slots = drawSlots(random, reserved);
+      const slots = drawSlots(random);
       const prompt = `${sayRequest(wording, slots, random)}
 `;
       if (seen.has(prompt) || pairs.length === count) continue;
