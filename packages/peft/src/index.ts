@@ -7,14 +7,13 @@ export { definePeftMethod, type LayerContext, type PeftMethod } from "./method.t
 export { peftMethods } from "./methods/index.ts";
 export { lora, loraScaling } from "./methods/lora.ts";
 export { type InitLoraWeights, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
-export {
-  type AdaptableModel,
-  type AddAdapterOptions,
-  type FromPretrainedOptions,
-  type GetPeftModelOptions,
-  getPeftModel,
-  type LoadAdapterOptions,
-  type MergeAndUnloadOptions,
-  PeftModel,
-} from "./peftModel.ts";
+export { getPeftModel, PeftModel } from "./peftModel.ts";
+export type {
+  AdaptableModel,
+  AddAdapterOptions,
+  FromPretrainedOptions,
+  GetPeftModelOptions,
+  LoadAdapterOptions,
+  MergeAndUnloadOptions,
+} from "./peftModelOptions.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

@@ -1,4 +1,4 @@
-import { abs, affine, copyInto, max, mean, noGrad, scope, sub, sum, type Tensor, to } from "@lowrank/core";
+import { abs, affine, copyInto, type DType, max, mean, noGrad, scope, sub, sum, type Tensor, to } from "@lowrank/core";
 import { type Linear, type Module, Parameter } from "@lowrank/nn";
 import { wide } from "./layers/tunerLayer.ts";
 import type { Replacement } from "./layers/wrapper.ts";
@@ -7,7 +7,7 @@ import { placesOf, Swap, setValue, valueAt } from "./swap.ts";
 /** How far a merged half-precision weight lies from the exact sum, by rounding. */
 export interface MergeDrift {
   path: string;
-  dtype: "f16" | "bf16";
+  dtype: DType;
   maxAbs: number;
   meanAbs: number;
 }
@@ -28,28 +28,31 @@ export async function checkMerge(steps: Steps, adapters: readonly string[]): Pro
   const drifts: MergeDrift[] = [];
   for (const step of steps) {
     const measured = noGrad(() => scope(() => step().map(measure)));
-    for (const { path, dtype, probe, largest, average } of measured) {
+    for (const { path, dtype, probe, drift } of measured) {
       if ((await probe.item()) !== 0) {
         throw new Error(
           `merging ${adapters.join(", ")} would give ${path} a NaN or an infinity${dtype === "f16" ? " (f16 ends at 65504)" : ""}; the adapter seems to be broken. Nothing was merged`,
         );
       }
-      if (dtype === "f16" || dtype === "bf16") {
-        drifts.push({ path, dtype, maxAbs: await largest.item(), meanAbs: await average.item() });
-      }
-      for (const tensor of [probe, largest, average]) tensor.dispose();
+      probe.dispose();
+      if (!drift) continue;
+      drifts.push({ path, dtype, maxAbs: await drift.largest.item(), meanAbs: await drift.average.item() });
+      drift.largest.dispose();
+      drift.average.dispose();
     }
   }
   return drifts;
 }
 
 function measure(replacement: Replacement) {
+  const { path, value } = replacement;
   const stored = rounded(replacement);
-  const value = wide(stored);
-  const drift = abs(sub(value, replacement.value));
+  const kept = wide(stored);
   // 0 for finite numbers, NaN for others.
-  const probe = sum(affine(value, { scale: 0 }));
-  return { path: replacement.path, dtype: stored.dtype, probe, largest: max(drift), average: mean(drift) };
+  const probe = sum(affine(kept, { scale: 0 }));
+  if (stored === value) return { path, dtype: stored.dtype, probe, drift: null };
+  const difference = abs(sub(kept, value));
+  return { path, dtype: stored.dtype, probe, drift: { largest: max(difference), average: mean(difference) } };
 }
 
 /** Puts merged values in the place of the old ones, which the swaps keep. */

@@ -18,57 +18,17 @@ import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
 import type { PeftMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
+import type {
+  AdaptableModel,
+  AddAdapterOptions,
+  FromPretrainedOptions,
+  GetPeftModelOptions,
+  LoadAdapterOptions,
+  LossOf,
+  MergeAndUnloadOptions,
+} from "./peftModelOptions.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
-
-/** A model that adapters can be put on. */
-export interface AdaptableModel extends Module {
-  forward(...inputs: never[]): unknown;
-}
-
-type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
-  ? { inputs: I; loss: L }
-  : { inputs: never[]; loss: never };
-
-/** Options of `getPeftModel` and `addAdapter`. */
-export interface AddAdapterOptions {
-  /** Where initial values come from. Default: seed 0. */
-  generator?: Generator;
-}
-
-/** Options of `getPeftModel`. */
-export interface GetPeftModelOptions extends AddAdapterOptions {
-  /** Default "default". */
-  adapterName?: string;
-  /** Receives warnings. Default: console.warn. */
-  onWarning?: (message: string) => void;
-}
-
-/** Options of `loadAdapter`. */
-export interface LoadAdapterOptions {
-  /** Whether the adapter is to be trained further. Default false. */
-  isTrainable?: boolean;
-  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
-  strict?: boolean;
-  /** The folder below the source that holds the adapter. */
-  subfolder?: string;
-}
-
-/** Options of `PeftModel.fromPretrained`. */
-export interface FromPretrainedOptions extends LoadAdapterOptions {
-  adapterName?: string;
-  onWarning?: (message: string) => void;
-}
-
-/** Options of `mergeAndUnload`. */
-export interface MergeAndUnloadOptions<M extends AdaptableModel> {
-  /** Look for NaN and infinity in every merged weight before any is written. Default true. */
-  safeMerge?: boolean;
-  /** Which adapters; default: the active one. */
-  adapterNames?: readonly string[];
-  /** Runs the model on inputs before and after; `mergeReport` tells the difference. */
-  verify?: { inputs: Parameters<M["forward"]>[0] };
-}
 
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {

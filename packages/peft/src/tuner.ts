@@ -210,8 +210,17 @@ export class Tuner<M extends Module> extends Module {
     this.adapter(name).swaps.set(key, swap);
   }
 
-  /** What merging adapters replaces, one wrapper at a time; `all` with what is trained whole and row by row. */
+  /** What merging adapters replaces, one wrapper at a time; `all` with what is trained whole and row by row.
+   * Throws at the start where a method cannot merge. */
   *merging(names: readonly string[], all: boolean): Iterable<() => Replacement[]> {
+    for (const [path, wrapper] of this.#wrappers) {
+      const stuck =
+        wrapper instanceof TunerLayer && names.find((name) => wrapper.has(name) && !wrapper.get(name)?.merge);
+      if (stuck)
+        throw new Error(
+          `${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it beside them`,
+        );
+    }
     const places = this.bare(() => placesOf(this.model));
     for (const [path, wrapper] of this.#wrappers) {
       if (wrapper instanceof TunerLayer) yield () => wrapper.merge(names, path);

