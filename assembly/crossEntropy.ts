@@ -1,6 +1,6 @@
 // Cross-entropy of rows of n logits against class labels. Labels were checked before: see findBadLabel.
 import { loadPart, storePart, sumOf } from "./lanes";
-import { rowLogSumExp } from "./logSumExp";
+import { rowLogSumExp, rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
 
 /** The position of the first label that is neither a class nor `ignored`, or -1. */
@@ -33,12 +33,10 @@ function sumRow(x: usize, n: i32): f64 {
   return total;
 }
 
-// @ts-ignore: decorator
-@inline
-function rowLoss(x: usize, n: i32, label: i32, lse: f32, smoothing: f64): f64 {
-  const loss = <f64>lse - <f64>load<f32>(x + (<usize>label << 2));
-  if (smoothing == 0) return loss;
-  return (1 - smoothing) * loss + smoothing * (<f64>lse - sumRow(x, n) / <f64>n);
+/** What a row's loss is below its log-sum-exp: the label's logit, or a blend with the mean of all. */
+function targetLogit(x: usize, n: i32, label: i32, smoothing: f64): f64 {
+  const hit = <f64>load<f32>(x + (<usize>label << 2));
+  return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumRow(x, n)) / <f64>n;
 }
 
 /** dx = factor * (exp(x - lse) - target); dx may be x. */
@@ -55,6 +53,18 @@ function rowGradient(x: usize, dx: usize, n: i32, label: i32, lse: f32, smoothin
   store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
 }
 
+/** Turns exp(x - shift) into the gradient: factor * (x * share - target). */
+function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, share: f32): void {
+  const scale = f32x4.splat(factor * share);
+  const even = f32x4.splat(factor * <f32>(smoothing / <f64>n));
+  for (let i = 0; i < n; i += 4) {
+    const p = x + (<usize>i << 2);
+    storePart(p, f32x4.sub(f32x4.mul(loadPart(p, n - i, scale), scale), even), n - i);
+  }
+  const hit = x + (<usize>label << 2);
+  store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
+}
+
 /** `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's log-sum-exp. */
 export function crossEntropy(
   x: usize, labels: usize, loss: usize, lse: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
@@ -67,7 +77,7 @@ export function crossEntropy(
     let log: f32 = 0;
     if (label != ignored) {
       log = rowLogSumExp(x, n);
-      value = rowLoss(x, n, label, log, smoothing);
+      value = <f64>log - targetLogit(x, n, label, smoothing);
     }
     store<f32>(lse, log);
     if (reduction == 0) store<f32>(loss + (<usize>row << 2), <f32>value);
@@ -127,9 +137,11 @@ export function crossEntropyChunk(
   let sum = load<f64>(total);
   for (let i = 0; i < count; i++) {
     const label = load<i32>(labels + (<usize>load<i32>(indices + (<usize>i << 2)) << 2));
-    const lse = rowLogSumExp(x, n);
-    sum += rowLoss(x, n, label, lse, smoothing);
-    if (gradient) rowGradient(x, x, n, label, lse, smoothing, factor);
+    const target = targetLogit(x, n, label, smoothing);
+    const top = rowMax(x, n);
+    const mass = sumExp(x, gradient ? x : 0, n, top);
+    sum += <f64>top + Math.log(mass) - target;
+    if (gradient) scaleRow(x, n, label, smoothing, factor, <f32>(1 / mass));
     x += <usize>n << 2;
   }
   store<f64>(total, sum);

@@ -24,7 +24,7 @@ export interface LinearCrossEntropyParams {
 
 /** How many rows, and at most about how many logits, are held at a time. */
 const maxChunkRows = 256;
-const maxChunkLogits = 4 << 20;
+const maxChunkLogits = 8 << 20;
 
 interface Params extends LinearCrossEntropyParams {
   /** Which gradients the forward pass makes along the way. */
