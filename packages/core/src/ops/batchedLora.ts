@@ -2,10 +2,9 @@ import { tensor } from "../create.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
-import { embedding, embeddingBackward } from "./embedding.ts";
+import { indexAdd, indexSelect } from "./indexSelect.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
-import { reshape } from "./reshape.ts";
 
 /** Which adapter each sequence of `batchedLora` uses. */
 export interface BatchedLoraParams {
@@ -35,11 +34,7 @@ function check(x: Tensor, w: Tensor, a: Tensor, b: Tensor, { adapterIndices, sca
   }
 }
 
-/** The matrices or sequences of t [n, ...] with the given indices. */
-function pick(t: Tensor, indices: Tensor): Tensor {
-  const rows = embedding(reshape(t, { shape: [t.shape[0], -1] }), indices);
-  return reshape(rows, { shape: [indices.size, ...t.shape.slice(1)] });
-}
+const pick = (t: Tensor, indices: Tensor): Tensor => indexSelect(t, indices, { dim: 0 });
 
 /**
  * x Wᵀ + s (x Aᵢᵀ) Bᵢᵀ with an adapter of its own for each sequence: x [N, T, in], W [out, in], A [n, r, in],
@@ -59,7 +54,5 @@ export function batchedLora(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: 
   const low = matmul(some ? pick(x, some) : x, pick(a, adapters), { transposeB: true });
   const scaled = mul(low, tensor(factors, { shape: [rows.length, 1, 1], backend }));
   const delta = matmul(scaled, pick(b, adapters), { transposeB: true });
-  if (!some) return add(base, delta);
-  const flat = reshape(delta, { shape: [rows.length, -1] });
-  return add(base, reshape(embeddingBackward(flat, some, { vocab: x.shape[0] }), { shape: base.shape }));
+  return add(base, some ? indexAdd(delta, some, { dim: 0, size: x.shape[0] }) : delta);
 }
