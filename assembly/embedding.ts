@@ -7,10 +7,9 @@ export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
 }
 
 /** Rows of weight [.., width] by id. */
-export function embedding(weight: usize, ids: usize, out: usize, count: i32, width: i32): void {
-  const bytes = <usize>width << 2;
+export function embedding(weight: usize, ids: usize, out: usize, count: i32, bytes: i32): void {
   for (; count > 0; count--) {
-    memory.copy(out, weight + <usize>load<u32>(ids) * bytes, bytes);
+    memory.copy(out, weight + <usize>load<u32>(ids) * <usize>bytes, bytes);
     ids += 4;
     out += bytes;
   }

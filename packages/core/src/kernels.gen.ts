@@ -27,7 +27,7 @@ export interface Kernels {
   maximum(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
   minimum(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
   findBadId(ids: number, count: number, vocab: number): number;
-  embedding(weight: number, ids: number, out: number, count: number, width: number): void;
+  embedding(weight: number, ids: number, out: number, count: number, bytes: number): void;
   embeddingBackward(dy: number, ids: number, dweight: number, count: number, width: number): void;
   readI32(p: number): number;
   scratchBytes(): number;

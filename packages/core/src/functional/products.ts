@@ -30,8 +30,7 @@ export interface LinearOptions {
 /** x [..., in] times the transpose of weight [out, in], plus bias [out]. Half-precision parameters are widened first. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   return scope(() => {
-    const wide = (t: Tensor) => (t.dtype === "f16" || t.dtype === "bf16" ? ops.to(t, { dtype: "f32" }) : t);
-    const y = matmul(x, wide(weight), { transposeB: !options.fanInFanOut });
-    return bias ? ops.add(y, wide(bias)) : y;
+    const y = matmul(x, ops.widen(weight), { transposeB: !options.fanInFanOut });
+    return bias ? ops.add(y, ops.widen(bias)) : y;
   });
 }

@@ -1,8 +1,9 @@
 import type { WasmTensor } from "../backend.ts";
-import type { TypedArray } from "../dtype.ts";
+import { bytesPerElement, type TypedArray } from "../dtype.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import { to, widen } from "./to.ts";
 
 function checkIds(ids: TypedArray, vocab: number): void {
   for (let i = 0; i < ids.length; i++) if (ids[i] < 0 || ids[i] >= vocab) throw badId(ids[i], i, vocab);
@@ -19,17 +20,17 @@ function badId(id: number, at: number, vocab: number): Error {
   );
 }
 
-/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D]. Throws for an id outside 0..V-1. */
+/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype. Throws for an id outside 0..V-1. */
 export const embedding: Op<2> = defineOp({
   name: "embedding",
   shape: (inputs) => {
-    expectDType("embedding", inputs, 0, "f32");
+    expectDType("embedding", inputs, 0, "f32", "f16", "bf16");
     expectDType("embedding", inputs, 1, "i32");
     const [weight, ids] = inputs;
     if (weight.shape.length !== 2) {
       throw new Error(`embedding: the weight ${formatShape(weight.shape)} must be [vocabulary, width]`);
     }
-    return { shape: [...ids.shape, weight.shape[1]], dtype: "f32" };
+    return { shape: [...ids.shape, weight.shape[1]], dtype: weight.dtype };
   },
   ref: ([weight, ids], [out]) => {
     const [vocab, width] = weight.shape;
@@ -40,13 +41,13 @@ export const embedding: Op<2> = defineOp({
   },
   wasm: (k, [weight, ids], [out]) => {
     findBadId(k, ids, weight.shape[0]);
-    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1]);
+    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1] * bytesPerElement[weight.dtype]);
   },
   saves: { inputs: [1] },
-  vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => [
-    embeddingBackward(dy, ids, { vocab: weight.shape[0] }),
-    null,
-  ],
+  vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => {
+    const dw = embeddingBackward(widen(dy), ids, { vocab: weight.shape[0] });
+    return [weight.dtype === "f32" ? dw : to(dw, { dtype: weight.dtype }), null];
+  },
 });
 
 /** The gradient of an embedding's weight: rows of dy [..., D] summed into [vocab, D] by id. */

@@ -62,7 +62,7 @@ export { square } from "./square.ts";
 export { sub } from "./sub.ts";
 export { swiglu, swigluBackward } from "./swiglu.ts";
 export { tanh } from "./tanh.ts";
-export { to } from "./to.ts";
+export { to, widen } from "./to.ts";
 export { type TopkParams, topk } from "./topk.ts";
 export { type TriangleParams, triangle } from "./triangle.ts";
 export { where } from "./where.ts";

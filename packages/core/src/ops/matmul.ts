@@ -1,8 +1,8 @@
-import { broadcastStrides, formatShape, broadcastShapes, type Shape, sizeOf } from "../shape.ts";
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { reshape } from "./reshape.ts";
+import { broadcastShapes, broadcastStrides, formatShape, type Shape, sizeOf } from "../shape.ts";
 import { sumTo } from "./expand.ts";
+import { reshape } from "./reshape.ts";
 
 /** Which operands of `matmul` are read with their last two dimensions swapped. */
 export interface MatmulParams {
@@ -76,7 +76,8 @@ export const matmul: Op<2, MatmulParams> = defineOp({
         for (let j = 0; j < n; j++) {
           let sum = 0;
           for (let x = 0; x < k; x++) {
-            sum += a.data[ia + (transposeA ? x * m + i : i * k + x)] * b.data[ib + (transposeB ? j * k + x : x * n + j)];
+            sum +=
+              a.data[ia + (transposeA ? x * m + i : i * k + x)] * b.data[ib + (transposeB ? j * k + x : x * n + j)];
           }
           out.data[io + i * n + j] = sum;
         }

@@ -2,13 +2,14 @@ import type { TensorSpec, View } from "../backend.ts";
 import type { DType, TypedArray } from "../dtype.ts";
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../half.ts";
 import { defineOp, type Op } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
 
-function widen({ data, dtype, size }: View): TypedArray {
+function wide({ data, dtype, size }: View): TypedArray {
   if (!(data instanceof Uint16Array)) return data;
-  const wide = new Float32Array(size);
-  if (dtype === "bf16") bf16ToF32(data, wide);
-  else f16ToF32(data, wide);
-  return wide;
+  const out = new Float32Array(size);
+  if (dtype === "bf16") bf16ToF32(data, out);
+  else f16ToF32(data, out);
+  return out;
 }
 
 function narrow(values: TypedArray, { data, dtype, size }: View): void {
@@ -36,7 +37,12 @@ const dtypes: readonly DType[] = ["f32", "f16", "bf16", "i32", "u8", "bool"];
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
   shape: ([x]: readonly TensorSpec[], { dtype }) => ({ shape: x.shape, dtype }),
-  ref: ([x], [out]) => narrow(widen(x), out),
+  ref: ([x], [out]) => narrow(wide(x), out),
   wasm: (k, [x], [out]) => k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype)),
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [dy.dtype === x.dtype ? dy : to(dy, { dtype: x.dtype })],
 });
+
+/** x in f32, in which arithmetic is done: x itself where it is f32. */
+export function widen(x: Tensor): Tensor {
+  return x.dtype === "f32" ? x : to(x, { dtype: "f32" });
+}

@@ -91,7 +91,12 @@ export const modelCases: Cases<Name> = {
     gradients: [],
   })),
   dropout: calls([x([40, 7])], (t) => f.dropout(t, { p: 0.3, generator: new Generator(7) })),
-  embedding: calls([x([11, 6]), index([3, 5], 11)], (w, ids) => f.embedding(w, ids)),
+  embedding: [
+    ...calls([x([11, 6]), index([3, 5], 11)], (w, ids) => f.embedding(w, ids)),
+    ...calls([x([11, 5]), index([3, 5], 11)], (w, ids) => f.widen(f.embedding(f.to(w, { dtype: "bf16" }), ids))).map(
+      (c) => ({ ...c, gradients: [] }),
+    ),
+  ],
   embeddingBackward: calls([x([3, 5, 6]), index([3, 5], 11)], (dy, ids) => f.embeddingBackward(dy, ids, { vocab: 11 })),
   layerNorm: calls([x([3, 5, 16]), row, row], (t, w, b) => f.layerNorm(t, w, b, { eps: 1e-5 })),
   layerNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.layerNormBackward(dy, t, w, { eps: 1e-5 })),

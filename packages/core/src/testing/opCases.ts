@@ -329,6 +329,10 @@ export const opCases: Cases<FunctionName> = {
   ),
   unsqueeze: calls([a], (t) => f.unsqueeze(t, 1)),
   variance: reductionCases(f.variance).slice(0, -1),
+  widen: withGradients(
+    [],
+    calls([a], (t) => f.widen(f.to(t, { dtype: "f16" }))),
+  ),
   where: [
     ...calls(
       [bools, x([3, 7]), x([7])],

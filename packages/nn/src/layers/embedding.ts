@@ -1,4 +1,4 @@
-import { embedding, type Tensor } from "@lowrank/core";
+import { embedding, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import type { Parameter } from "../parameter.ts";
 
@@ -12,6 +12,6 @@ export class Embedding extends Module {
   }
 
   forward(ids: Tensor): Tensor {
-    return embedding(this.weight, ids);
+    return widen(embedding(this.weight, ids));
   }
 }

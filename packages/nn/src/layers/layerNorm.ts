@@ -1,4 +1,4 @@
-import { layerNorm, type Tensor } from "@lowrank/core";
+import { layerNorm, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import type { Parameter } from "../parameter.ts";
 
@@ -16,6 +16,6 @@ export class LayerNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.weight, this.bias, { eps: this.eps });
+    return layerNorm(x, widen(this.weight), widen(this.bias), { eps: this.eps });
   }
 }

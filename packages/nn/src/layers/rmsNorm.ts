@@ -1,4 +1,4 @@
-import { rmsNorm, type Tensor } from "@lowrank/core";
+import { rmsNorm, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import type { Parameter } from "../parameter.ts";
 
@@ -14,6 +14,6 @@ export class RMSNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return rmsNorm(x, this.weight, { eps: this.eps });
+    return rmsNorm(x, widen(this.weight), { eps: this.eps });
   }
 }
