@@ -19,8 +19,10 @@ import { complete, exactMatch, generatePairs, type LanguageName, nanoModelFolder
 const steps = Number(process.argv[2] ?? 5000);
 const seed = Number(process.argv[3] ?? 1);
 const batchSize = 32;
-/** Plain lines of the other languages, in parts of all examples: the model has seen them, but is never asked for them. */
-const plainShare = 0.13;
+/** Plain code in the other languages, in parts of all examples: the model has seen it, but is never asked for it. */
+const plainShare = 0.12;
+/** Lines in one example of plain code. */
+const plainLines = 3;
 
 await init(wasm());
 const files = await folderFiles(nanoModelFolder);
@@ -33,17 +35,21 @@ function startingParameters(generator: Generator): ParameterSource {
   return (name, shape, start) => draw(name, shape, name === "model.embed_tokens.weight" ? { std: 0.1 } : start);
 }
 
+function plainCode(language: LanguageName, count: number): { text: string }[] {
+  const pairs = generatePairs({ language, split: "train", count: count * plainLines, seed: seed + 1 });
+  return Array.from({ length: count }, (_, at) => {
+    const lines = pairs.slice(at * plainLines, (at + 1) * plainLines);
+    return { text: lines.map(({ completion }) => completion).join("\n") };
+  });
+}
+
 function trainingExamples(): TokenizedExample[] {
   const count = steps * batchSize;
   const plain = Math.round((count * plainShare) / 3);
   const others: LanguageName[] = ["javascript", "lua", "sql"];
   return [
     ...generatePairs({ language: "python", split: "train", count: count - 3 * plain, seed }),
-    ...others.flatMap((language) =>
-      generatePairs({ language, split: "train", count: plain, seed: seed + 1 }).map(({ completion }) => ({
-        text: completion,
-      })),
-    ),
+    ...others.flatMap((language) => plainCode(language, plain)),
   ].map((example) => tokenizeExample(tokenizer, example));
 }
 

@@ -38,17 +38,18 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "{a} less {b}",
       ],
       validation: ["the result you get from subtracting {b} from {a}"],
-      test: ["the difference {a} minus {b}", "what you get from {a} minus {b}"],
+      test: ["the difference {a} minus {b}", "the difference you get from {a} and {b}"],
     },
     order: {
       train: [
         "subtract {b} from {a}",
         "take {b} away from {a}",
         "take {b} from {a}",
+        "start with {a} and subtract {b}",
         "take the difference of {a} and {b}",
       ],
       validation: ["take away {b} from {a}"],
-      test: ["take {a} and subtract {b}", "take {a} minus {b}"],
+      test: ["take {a} and subtract {b}", "take the difference between {a} and {b}"],
     },
   },
   multiply: {
@@ -79,7 +80,7 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "{a} split into {b} parts",
       ],
       validation: ["the result of {a} over {b}"],
-      test: ["the quotient of {a} divided by {b}", "the quotient you get from {a} and {b}"],
+      test: ["the quotient of {a} divided by {b}", "the quotient of dividing {a} by {b}"],
     },
     order: {
       train: [
@@ -148,11 +149,12 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "the one that is [larger|bigger] out of {a} and {b}",
       ],
       validation: ["the [larger|bigger] one of {a} and {b}"],
-      test: ["the [larger|bigger] out of {a} and {b}", "whichever is [larger|bigger] of {a} and {b}"],
+      test: ["the [larger|bigger] number out of {a} and {b}", "whichever is [larger|bigger] of {a} and {b}"],
     },
     order: {
       train: [
         "find the [larger|bigger|greater] of {a} and {b}",
+        "find the [larger|bigger|greater] out of {a} and {b}",
         "take the [maximum|max] of {a} and {b}",
         "pick the [larger|bigger|greater] one of {a} and {b}",
       ],
@@ -170,11 +172,12 @@ export const expressionPhrasings: Record<ExpressionName, ExpressionPhrasings> = 
         "the one that is [smaller|lower] out of {a} and {b}",
       ],
       validation: ["the [smaller|lower] one of {a} and {b}"],
-      test: ["the [smaller|lower] out of {a} and {b}", "whichever is [smaller|lower] of {a} and {b}"],
+      test: ["the [smaller|lower] number out of {a} and {b}", "whichever is [smaller|lower] of {a} and {b}"],
     },
     order: {
       train: [
         "find the [smaller|lower|lesser] of {a} and {b}",
+        "find the [smaller|lower|lesser] out of {a} and {b}",
         "take the [minimum|min] of {a} and {b}",
         "pick the [smaller|lower|lesser] one of {a} and {b}",
       ],

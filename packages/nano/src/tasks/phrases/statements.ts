@@ -173,7 +173,7 @@ export const filterStatement: Phrasings = {
   test: [
     "tell me which {l} are {condition}",
     "[print|show] only the {l} that are {condition}",
-    "[give|show] me everything in {l} that is {condition}",
+    "[give|show] me the [items|values|elements] of {l} that are {condition}",
     "[keep|pick] [all|the] [items|values] of {l} that are {condition}",
   ],
 };
@@ -198,7 +198,7 @@ export const plainStatements: Record<PlainStatement, Phrasings> = {
     validation: ["go through all {l} and [print|show] everything"],
     test: [
       "loop over {l} and [print|show] every [item|value|element] one by one",
-      "go through {l} and [print|display] each of the [items|values|elements]",
+      "go through {l} and [print|show|display] each [item|value|element]",
       "[print|show] the [items|values|elements] of {l} one at a time",
       "list all [items|values|elements] in {l}",
     ],
@@ -243,7 +243,7 @@ export const plainStatements: Record<PlainStatement, Phrasings> = {
     ],
     validation: ["loop {k} times and each time [print|say] {w}"],
     test: [
-      "for {k} times [print|say] {w}",
+      "loop {k} times and [write|show] {w}",
       "repeat {w} over and over {k} times",
       "do this {k} times [write|show] {w} to the screen",
       "i [want|need] {w} {k} times",
@@ -378,7 +378,7 @@ export const plainStatements: Record<PlainStatement, Phrasings> = {
       "{x} should go up by {n}",
       "i [want|need] to raise {x} by {n}",
       "let {x} be [larger|bigger] by {n}",
-      "by {n} increase {x}",
+      "let {x} increase by {n}",
     ],
   },
   decrease: {
@@ -401,7 +401,7 @@ export const plainStatements: Record<PlainStatement, Phrasings> = {
       "{x} should go down by {n}",
       "i [want|need] to [lower|reduce] {x} by {n}",
       "let {x} be [smaller|lower] by {n}",
-      "by {n} decrease {x}",
+      "let {x} decrease by {n}",
     ],
   },
   printWord: {
