@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
+/** The numbers of PyTorch, transformers and PEFT that the repository holds. */
+export const goldenFolder: string = join(import.meta.dirname, "../golden");
+
 /** Where the models and data sets lie that are not part of the repository: $LOWRANK_SHARED, else ../shared. */
 export const sharedFolder: string = process.env.LOWRANK_SHARED ?? join(import.meta.dirname, "../../shared");
 

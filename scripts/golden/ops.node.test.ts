@@ -1,11 +1,11 @@
-import { join } from "node:path";
 import { init, reference } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { describe, expect, it } from "vitest";
+import { goldenFolder } from "../sharedFolder.ts";
 import { ops } from "./ops.ts";
 import { optimisersAndSchedules } from "./optimisers.ts";
 
-const dir = join(import.meta.dirname, "../../golden");
+const dir = goldenFolder;
 
 describe.each([
   ["reference", reference],

@@ -1,7 +1,7 @@
 // `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default.
-import { join } from "node:path";
 import { type Backend, init, reference } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
+import { goldenFolder } from "../sharedFolder.ts";
 import { adapters, weighted } from "./adapters.ts";
 import type { Check } from "./compare.ts";
 import { models } from "./models.ts";
@@ -30,7 +30,7 @@ const suites: readonly Suite[] = [
   { run: weighted, on: all },
 ];
 
-const dir = process.argv[2] ?? join(import.meta.dirname, "../../golden");
+const dir = process.argv[2] ?? goldenFolder;
 let passed = 0;
 let failed = 0;
 const skipped = new Map<string, string>();

@@ -1,20 +1,17 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { expect, test } from "vitest";
+import { sharedPath } from "../../../scripts/sharedFolder.ts";
 import { collate } from "./collate.ts";
 import { tokenizeExample } from "./tokenize.ts";
 
-const shared = process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../shared");
-const folder = resolve(shared, "models/smollm2-135m-instruct");
-const isThere = existsSync(folder);
-if (!isThere) console.log(`skipped: SmolLM2's training examples (${folder} is absent; set LOWRANK_SHARED)`);
+const folder = sharedPath("models/smollm2-135m-instruct", "SmolLM2's training examples");
 
-test.skipIf(!isThere)("SmolLM2: 40 conversations become the rows that PEFT trained on", async () => {
-  const tokenizer = await Tokenizer.fromFiles(await folderFiles(folder));
-  const { examples } = JSON.parse(await readFile(resolve(folder, "expected/train.json"), "utf8"));
+test.skipIf(!folder)("SmolLM2: 40 conversations become the rows that PEFT trained on", async () => {
+  const tokenizer = await Tokenizer.fromFiles(await folderFiles(folder as string));
+  const { examples } = JSON.parse(await readFile(join(folder as string, "expected/train.json"), "utf8"));
   expect(examples).toHaveLength(40);
   for (const { prompt, completion, ids, labels, length } of examples) {
     const messages = [

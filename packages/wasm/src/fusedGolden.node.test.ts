@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   batchedLora,
   bytesSource,
@@ -26,6 +25,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { goldenFolder } from "../../../scripts/sharedFolder.ts";
 import { wasm } from "./wasm.ts";
 
 interface Case {
@@ -61,13 +61,9 @@ const ops: Record<string, (t: Tensor[], params: Case["params"]) => Tensor> = {
   batchedLora: ([x, w, a, b], p) => batchedLora(x, w, a, b, p),
 };
 
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-const shared = process.env.LOWRANK_SHARED ?? join(root, "../shared");
-const folder = [join(root, "golden"), join(shared, "golden")].find((path) => existsSync(join(path, "ops.json")));
-const cases: Case[] = folder
-  ? JSON.parse(readFileSync(join(folder, "ops.json"), "utf8")).cases.filter(({ op }: Case) => op in ops)
-  : [];
-if (!folder) console.log("skipped: fused ops against PyTorch (no golden folder; set LOWRANK_SHARED)");
+const cases: Case[] = JSON.parse(readFileSync(join(goldenFolder, "ops.json"), "utf8")).cases.filter(
+  ({ op }: Case) => op in ops,
+);
 
 /** The largest difference, relative to the largest number. */
 function distance(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -86,7 +82,7 @@ describe.each(["reference", "relaxed", "simd"] as const)("PyTorch's numbers on %
   });
 
   it.each(cases)("$id", async ({ id, op, params, inputs, outputs, grads }) => {
-    const bytes = new Uint8Array(readFileSync(join(folder as string, "ops.safetensors")));
+    const bytes = new Uint8Array(readFileSync(join(goldenFolder, "ops.safetensors")));
     const file = await openSafetensors(bytesSource(bytes));
     const load = async (name: string) => {
       const { dtype, shape, bytes: raw } = await file.read(name);

@@ -1,20 +1,17 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
+import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
 import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
 
-const shared = process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../../shared");
-const isThere = existsSync(shared);
-if (!isThere) console.log(`skipped: configs of reference models (${shared} is absent; set LOWRANK_SHARED)`);
-
-const json = async (path: string) => JSON.parse(await readFile(resolve(shared, path), "utf8"));
+const models = sharedPath("models", "configs of real models");
+const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));
 
 for (const name of ["llama", "llama-tied", "llama3-rope", "gpt2"]) {
-  test.skipIf(!isThere)(`${name}: transformers 4 and 5 write the same config, and it is written back`, async () => {
-    const four = await json(`golden/models/${name}/config.json`);
-    const five = await json(`golden/models/${name}/config.v5.json`);
+  test(`${name}: transformers 4 and 5 write the same config, and it is written back`, async () => {
+    const four = await json(join(goldenFolder, "models", name, "config.json"));
+    const five = await json(join(goldenFolder, "models", name, "config.v5.json"));
     const config = parseModelConfig(four);
     expect(parseModelConfig(five)).toEqual(config);
     const written = toHfConfig(config);
@@ -25,9 +22,9 @@ for (const name of ["llama", "llama-tied", "llama3-rope", "gpt2"]) {
 }
 
 for (const name of ["stories260K-hf", "pyspell-hf", "gpt-nano-sort-hf", "smollm2-135m-instruct"]) {
-  test.skipIf(!isThere)(`${name} is read and written back`, async () => {
-    const config = await readModelConfig(await folderFiles(resolve(shared, "models", name)));
-    const file = await json(`models/${name}/config.json`);
+  test.skipIf(!models)(`${name} is read and written back`, async () => {
+    const config = await readModelConfig(await folderFiles(join(models as string, name)));
+    const file = await json(join(models as string, name, "config.json"));
     const written = toHfConfig(config);
     expect(parseModelConfig(written)).toEqual(config);
     for (const [key, value] of Object.entries(file))

@@ -1,19 +1,16 @@
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { sharedPath } from "../../../../scripts/sharedFolder.ts";
 import { StreamDecoder } from "./streamDecoder.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-const shared = process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../../shared");
-const models = resolve(shared, "models");
-const isThere = existsSync(models);
-if (!isThere) console.log(`skipped: the tokenizers of real models (${models} is absent; set LOWRANK_SHARED)`);
+const models = sharedPath("models", "the tokenizers of real models");
 
-const load = async (model: string) => Tokenizer.fromFiles(await folderFiles(resolve(models, model)));
-const expected = async (file: string) => JSON.parse(await readFile(resolve(models, file), "utf8"));
+const load = async (model: string) => Tokenizer.fromFiles(await folderFiles(join(models as string, model)));
+const expected = async (file: string) => JSON.parse(await readFile(join(models as string, file), "utf8"));
 
 function streamed(tokenizer: Tokenizer, ids: readonly number[], after: readonly number[] = []): string {
   const stream = new StreamDecoder(tokenizer, { after, skipSpecialTokens: true });
@@ -22,7 +19,7 @@ function streamed(tokenizer: Tokenizer, ids: readonly number[], after: readonly 
   return pieces.join("") + stream.flush();
 }
 
-describe.skipIf(!isThere)("stories260K", () => {
+describe.skipIf(!models)("stories260K", () => {
   test("23 texts have the ids that run.c gives them, and decode to themselves, whole and streamed", async () => {
     const tokenizer = await load("stories260K-hf");
     const { tokenizer: cases } = await expected("expected/stories260K.json");
@@ -67,7 +64,7 @@ describe.skipIf(!isThere)("stories260K", () => {
   });
 });
 
-test.skipIf(!isThere)("pyspell: six prompts and completions", async () => {
+test.skipIf(!models)("pyspell: six prompts and completions", async () => {
   const tokenizer = await load("pyspell-hf");
   const { cases } = await expected("expected/pyspell.json");
   expect(cases).toHaveLength(6);
@@ -78,7 +75,7 @@ test.skipIf(!isThere)("pyspell: six prompts and completions", async () => {
   }
 });
 
-describe.skipIf(!isThere)("SmolLM2", () => {
+describe.skipIf(!models)("SmolLM2", () => {
   test("71 texts have the ids of llama.cpp and decode as the Rust library does", async () => {
     const tokenizer = await load("smollm2-135m-instruct");
     const { cases } = await expected("smollm2-135m-instruct/expected/tokens.json");

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { bytesSource, init, openSafetensors, reference, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
+import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
 import * as schedules from "../schedules.ts";
 import { Adagrad } from "./adagrad.ts";
 import { Adam } from "./adam.ts";
@@ -11,11 +11,6 @@ import { clipGradNorm } from "./clipGradNorm.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { RMSprop } from "./rmsprop.ts";
 import { SGD } from "./sgd.ts";
-
-const root = fileURLToPath(new URL("../../../../", import.meta.url));
-const shared = process.env.LOWRANK_SHARED ?? join(root, "../shared");
-const folder = [join(root, "golden"), join(shared, "golden")].find((path) => existsSync(join(path, "ops.json")));
-if (!folder) console.log("skipped: optimisers against PyTorch (no golden folder; set LOWRANK_SHARED)");
 
 // biome-ignore lint/suspicious/noExplicitAny: settings differ by optimiser and come from a JSON file
 type Settings = any;
@@ -30,10 +25,10 @@ const optimizers: Record<string, (params: Tensor[], settings: Settings) => Optim
   "optim.rmsprop": (params, { lr, momentum, alpha, eps }) => new RMSprop(params, { lr, momentum, alpha, eps }),
 };
 
-describe.skipIf(!folder)("PyTorch's numbers", () => {
-  const golden = folder ? JSON.parse(readFileSync(join(folder, "ops.json"), "utf8")) : { cases: [], schedules: [] };
+describe("PyTorch's numbers", () => {
+  const golden = JSON.parse(readFileSync(join(goldenFolder, "ops.json"), "utf8"));
   const load = async (name: string): Promise<Float32Array> => {
-    const bytes = new Uint8Array(readFileSync(join(folder as string, "ops.safetensors")));
+    const bytes = new Uint8Array(readFileSync(join(goldenFolder, "ops.safetensors")));
     const file = await openSafetensors(bytesSource(bytes));
     return new Float32Array((await file.read(name)).bytes.slice().buffer);
   };

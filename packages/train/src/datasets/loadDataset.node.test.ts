@@ -1,13 +1,11 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { sharedPath } from "../../../../scripts/sharedFolder.ts";
 import { loadDataset } from "./loadDataset.ts";
 
-const data = resolve(process.env.LOWRANK_SHARED ?? resolve(import.meta.dirname, "../../../../../shared"), "data");
-const isThere = existsSync(data);
-if (!isThere) console.log(`skipped: data sets from disk (${data} is absent; set LOWRANK_SHARED)`);
+const data = sharedPath("data", "data sets from disk");
 
 test("a file on disk, with its path in errors", async () => {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
@@ -23,14 +21,14 @@ test("a file on disk, with its path in errors", async () => {
   }
 });
 
-test.skipIf(!isThere)("real files: text, JSONL and an array", async () => {
-  const [shakespeare] = await loadDataset(join(data, "tinyshakespeare.txt"));
+test.skipIf(!data)("real files: text, JSONL and an array", async () => {
+  const [shakespeare] = await loadDataset(join(data as string, "tinyshakespeare.txt"));
   expect("text" in shakespeare && shakespeare.text.length).toBe(1115394);
   const map = (record: unknown) => {
     const { question, answer } = record as Record<string, string>;
     return { prompt: question, completion: answer };
   };
-  expect(await loadDataset(join(data, "gsm8k_test.jsonl"), { map })).toHaveLength(1319);
-  const fables = await loadDataset(join(data, "aesop_fables.json"));
+  expect(await loadDataset(join(data as string, "gsm8k_test.jsonl"), { map })).toHaveLength(1319);
+  const fables = await loadDataset(join(data as string, "aesop_fables.json"));
   expect(fables[0]).toHaveProperty("text", expect.stringContaining("A cock was once strutting"));
 });
