@@ -55,6 +55,12 @@ export function gradients(
   });
 }
 
+/** The leaves that a result depends on. */
+export function leavesOf(output: Tensor): Set<Tensor> {
+  const nodes = output.node ? reached([output.node], 0) : [];
+  return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
+}
+
 interface Root {
   readonly node: GraphNode;
   readonly index: number;
@@ -128,13 +134,9 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   });
 }
 
-/** The nodes the gradient reaches, each after all that consume it, and those of them that lead to a wanted one. */
-function plan(
-  roots: readonly Root[],
-  wanted: (node: GraphNode) => boolean,
-  start: number,
-): { order: GraphNode[]; leads: Set<GraphNode> } {
-  const seen = new Set<GraphNode>(roots.map(({ node }) => node));
+/** All nodes below `from`; those older than `start` are not gone through. */
+function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
+  const seen = new Set<GraphNode>(from);
   const stack = [...seen];
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (node.id < start) continue;
@@ -145,6 +147,19 @@ function plan(
       }
     }
   }
+  return seen;
+}
+
+/** The nodes the gradient reaches, each after all that consume it, and those of them that lead to a wanted one. */
+function plan(
+  roots: readonly Root[],
+  wanted: (node: GraphNode) => boolean,
+  start: number,
+): { order: GraphNode[]; leads: Set<GraphNode> } {
+  const seen = reached(
+    roots.map(({ node }) => node),
+    start,
+  );
   const order = [...seen].sort((a, b) => b.id - a.id);
   const leads = new Set<GraphNode>();
   for (let i = order.length - 1; i >= 0; i--) {

@@ -29,3 +29,4 @@ export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
+export { type GradOptions, grad, valueAndGrad, vjp } from "./transforms.ts";
