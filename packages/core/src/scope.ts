@@ -9,7 +9,7 @@ export function enterScope(tensor: Tensor): boolean {
 }
 
 /** Removes a tensor from the running scope; false when it was not in it. */
-export function leaveScope(tensor: Tensor): boolean {
+function leaveScope(tensor: Tensor): boolean {
   return frame?.delete(tensor) ?? false;
 }
 
