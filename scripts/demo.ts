@@ -17,8 +17,8 @@ await init(wasm());
 const loaded = await loadModel(nanoModelFolder);
 const { model } = loaded;
 const tokenizer = loaded.tokenizer as NonNullable<LoadedModel["tokenizer"]>;
-const training = generatePairs({ language: "javascript", split: "train", count: 400, seed });
-const test = generatePairs({ language: "javascript", split: "test", count: 200, seed });
+const training = generatePairs({ language: "javascript", split: "train", count: 600, seed });
+const test = generatePairs({ language: "javascript", split: "test", count: 485, seed });
 
 const answers = (pairs: TaskPair[]) =>
   complete(
@@ -49,9 +49,14 @@ const examples = training.map((pair): TokenizedExample => tokenizeExample(tokeni
 const progress = trainProgress(process.stdout);
 const trainer = new Trainer(peft, examples, {
   padTokenId: tokenizer.padTokenId ?? 0,
-  learningRate: 1e-2,
+  maxSteps: 600,
   batchSize: 16,
-  maxSteps: 200,
+  learningRate: 8e-3,
+  schedule: "cosine",
+  warmupSteps: 20,
+  weightDecay: 0.1,
+  betas: [0.9, 0.99],
+  groupByLength: true,
   onStep: (report) => progress.step(report),
 });
 const { losses, tokens, seconds: trainingSeconds } = await trainer.train();
