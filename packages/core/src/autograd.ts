@@ -1,6 +1,6 @@
 import { full } from "./create.ts";
 import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
-import { type GraphNode, graphClock, type Recorded } from "./graph.ts";
+import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
 import { add } from "./ops/add.ts";
 import { keep, scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
@@ -59,6 +59,22 @@ export function gradients(
 export function leavesOf(output: Tensor): Set<Tensor> {
   const nodes = output.node ? reached([output.node], 0) : [];
   return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
+}
+
+/** Where gradients of `outputs` leave the graph made since the clock stood at `start`: each place once. */
+export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
+  const places = new Map<GraphNode, Set<number>>();
+  const note = ({ node, index }: Edge) => {
+    if (node.id < start) places.set(node, (places.get(node) ?? new Set()).add(index));
+  };
+  const roots = outputs.flatMap(({ node, outputIndex: index }) => (node ? [{ node, index }] : []));
+  roots.forEach(note);
+  const nodes = reached(
+    roots.map(({ node }) => node),
+    start,
+  );
+  for (const { id, op } of nodes) if (id >= start) for (const edge of op?.edges ?? []) if (edge) note(edge);
+  return [...places].flatMap(([node, indices]) => [...indices].map((index) => ({ node, index })));
 }
 
 interface Root {

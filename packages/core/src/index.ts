@@ -14,6 +14,7 @@ export {
   type View,
   type WasmTensor,
 } from "./backend.ts";
+export { checkpoint } from "./checkpoint.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, tensor, zeros } from "./create.ts";
 export { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
 export * from "./functional/index.ts";
@@ -29,4 +30,4 @@ export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
-export { type GradOptions, grad, valueAndGrad, vjp } from "./transforms.ts";
+export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

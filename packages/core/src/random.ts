@@ -54,6 +54,32 @@ export interface GeneratorState {
   offset: number;
 }
 
+let watched: Map<Generator, GeneratorState> | null = null;
+
+/** Runs `fn` (synchronously), and tells the state in which it found each generator that it moved. */
+export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
+  const outer = watched;
+  const found = new Map<Generator, GeneratorState>();
+  watched = found;
+  try {
+    return { result: fn(), found };
+  } finally {
+    watched = outer;
+    for (const [generator, state] of found) if (outer && !outer.has(generator)) outer.set(generator, state);
+  }
+}
+
+/** Runs `fn` (synchronously) with generators in the given states, and puts them back where they stood. */
+export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
+  const before = [...states].map(([generator]) => [generator, generator.state] as const);
+  for (const [generator, state] of states) generator.state = state;
+  try {
+    return fn();
+  } finally {
+    for (const [generator, state] of before) generator.state = state;
+  }
+}
+
 /**
  * Counter-based random numbers: value i of a fill depends only on the seed, the fork and `offset + i`, so any split of
  * a fill over calls, threads or backends gives the same numbers. A fill advances `offset` by its length.
@@ -77,6 +103,7 @@ export class Generator {
 
   set offset(offset: number) {
     checkCount("offset", offset);
+    this.#note();
     this.#offset = offset;
   }
 
@@ -91,10 +118,15 @@ export class Generator {
     if (stream.length !== 2 || !stream.every((word) => Number.isInteger(word) && word >>> 0 === word)) {
       throw new Error(`Generator: stream [${stream}] is not two integers from 0 to 2^32 - 1`);
     }
+    this.#note();
     this.#seed = seed;
     this.#stream = [...stream];
     this.#offset = offset;
     this.#block = -1;
+  }
+
+  #note(): void {
+    if (watched && !watched.has(this)) watched.set(this, this.state);
   }
 
   /** Uniform numbers from `low` up to but excluding `high`, both as f32, in steps of (high - low) / 2^24. */

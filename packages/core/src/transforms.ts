@@ -1,6 +1,12 @@
 import { gradients, leavesOf } from "./autograd.ts";
+import { full } from "./create.ts";
 import { enableGrad, isGradEnabled } from "./gradMode.ts";
+import { add } from "./ops/add.ts";
+import { sumTo } from "./ops/expand.ts";
+import { mul } from "./ops/mul.ts";
 import { reshape } from "./ops/reshape.ts";
+import { scope } from "./scope.ts";
+import { formatShape, sameShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Which arguments of a function to differentiate by. */
@@ -65,4 +71,46 @@ export function vjp<A extends Tensor[]>(
   const all = args.map((_, i) => i);
   const { value, pull } = record(fn as (...args: Tensor[]) => Tensor, args, all);
   return { value, pullback: (gradient) => pull(gradient, true) };
+}
+
+/**
+ * The value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape: the Jacobian times
+ * the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v. Exact, by pulling a
+ * gradient back and differentiating by it (Townsend 2017), so it costs about three evaluations.
+ */
+export function jvp<A extends Tensor[]>(
+  fn: (...args: A) => Tensor,
+  primals: [...A],
+  tangents: readonly Tensor[],
+): { value: Tensor; tangent: Tensor } {
+  checkTangents(primals, tangents);
+  const recording = isGradEnabled();
+  return enableGrad(() =>
+    scope(() => {
+      const points = primals.map(point);
+      const value = fn(...(points as A));
+      const zero = () => full(value.shape, 0, { backend: value.storage.backend });
+      if (!value.node) return { value, tangent: zero() };
+      const direction = zero();
+      direction.requiresGrad = true;
+      const pulled = gradients(value, points, { gradient: direction, createGraph: true });
+      // Linear in `direction`: its slope is the derivative along the tangents.
+      const along = pulled.map((g, i) => sumTo(mul(g, tangents[i]), [])).reduce((sum, part) => add(sum, part));
+      const own = new Set([...points, direction]);
+      const createGraph = recording && [...leavesOf(value), ...leavesOf(along)].some((leaf) => !own.has(leaf));
+      const tangent = along.node ? gradients(along, [direction], { createGraph })[0] : zero();
+      return { value: createGraph ? value : value.detach(), tangent };
+    }),
+  );
+}
+
+function checkTangents(primals: readonly Tensor[], tangents: readonly Tensor[]): void {
+  if (primals.length === 0 || primals.length !== tangents.length) {
+    throw new Error(`jvp: ${primals.length} primals and ${tangents.length} tangents; give one tangent for each primal`);
+  }
+  for (const [i, { shape }] of primals.entries()) {
+    if (!sameShape(tangents[i].shape, shape)) {
+      throw new Error(`jvp: tangent ${i} ${formatShape(tangents[i].shape)} must be ${formatShape(shape)}`);
+    }
+  }
 }
