@@ -28,6 +28,21 @@ export abstract class CausalLM extends Module {
   /** The most tokens a sequence may have. */
   abstract readonly maxPositions: number;
 
+  /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
+  gradientCheckpointing = false;
+
+  /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */
+  gradientCheckpointingEnable(): this {
+    this.gradientCheckpointing = true;
+    return this;
+  }
+
+  /** Keeps activations again. */
+  gradientCheckpointingDisable(): this {
+    this.gradientCheckpointing = false;
+    return this;
+  }
+
   /** Final hidden states, f32 [B, T, D]. */
   abstract hidden(inputs: ModelInputs): Tensor;
 

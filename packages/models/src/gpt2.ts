@@ -1,4 +1,4 @@
-import { add, arange, reshape, scope, split, type Tensor } from "@lowrank/core";
+import { add, arange, checkpoint, reshape, scope, split, type Tensor } from "@lowrank/core";
 import {
   Conv1D,
   Dropout,
@@ -114,16 +114,21 @@ class GPT2Model extends Module {
     this.ln_f = norm(path.at("ln_f"), config);
   }
 
-  forward(inputs: ModelInputs): Tensor {
+  forward(inputs: ModelInputs, checkpointing: boolean): Tensor {
     return scope(() => {
       const { inputIds, cache } = inputs;
       const T = inputIds.shape[1];
       const start = cache?.length ?? 0;
       const positions = inputs.positionIds ?? arange(start, start + T);
       let x = this.drop.forward(add(this.wte.forward(inputIds), this.wpe.forward(positions)));
+      const forget = checkpointing && this.training && !cache;
       const attend = causalAttention(inputs);
-      let layer = 0;
-      for (const block of this.h) x = block.forward(x, layer++, attend);
+      for (const [layer, block] of [...this.h].entries()) {
+        // A forgotten block makes its own view of the mask, where the backward pass makes it again.
+        x = forget
+          ? checkpoint((h: Tensor) => block.forward(h, layer, causalAttention(inputs)))(x)
+          : block.forward(x, layer, attend);
+      }
       cache?.advance(T);
       return this.ln_f.forward(x);
     });
@@ -146,7 +151,7 @@ export class GPT2LMHeadModel extends CausalLM {
   }
 
   hidden(inputs: ModelInputs): Tensor {
-    return this.transformer.forward(inputs);
+    return this.transformer.forward(inputs, this.gradientCheckpointing);
   }
 
   createCache(batch: number, capacity: number): KVCache {

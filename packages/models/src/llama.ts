@@ -1,4 +1,4 @@
-import { add, mul, reshape, scope, swiglu, type Tensor } from "@lowrank/core";
+import { add, checkpoint, mul, reshape, scope, swiglu, type Tensor } from "@lowrank/core";
 import { type Embedding, KVCache, Linear, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
 import { activate } from "./activation.ts";
 import { type Attend, causalAttention } from "./attend.ts";
@@ -105,14 +105,19 @@ class LlamaModel extends Module {
     this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
   }
 
-  forward(inputs: ModelInputs): Tensor {
+  forward(inputs: ModelInputs, checkpointing: boolean): Tensor {
     return scope(() => {
       const { inputIds, cache, positionIds = null } = inputs;
-      const rotate = this.#rotary.at(inputIds.shape[1], cache?.length ?? 0, positionIds);
-      const attend = causalAttention(inputs);
+      const rotary = () => this.#rotary.at(inputIds.shape[1], cache?.length ?? 0, positionIds);
       let x = this.embed_tokens.forward(inputIds);
-      let layer = 0;
-      for (const block of this.layers) x = block.forward(x, layer++, rotate, attend);
+      const forget = checkpointing && this.training && !cache;
+      const [rotate, attend] = [rotary(), causalAttention(inputs)];
+      for (const [layer, block] of [...this.layers].entries()) {
+        // A forgotten block makes its own tables and view of the mask, where the backward pass makes them again.
+        x = forget
+          ? checkpoint((h: Tensor) => block.forward(h, layer, rotary(), causalAttention(inputs)))(x)
+          : block.forward(x, layer, rotate, attend);
+      }
       cache?.advance(inputIds.shape[1]);
       return this.norm.forward(x);
     });
@@ -137,7 +142,7 @@ export class LlamaForCausalLM extends CausalLM {
   }
 
   hidden(inputs: ModelInputs): Tensor {
-    return this.model.forward(inputs);
+    return this.model.forward(inputs, this.gradientCheckpointing);
   }
 
   createCache(batch: number, capacity: number): KVCache {
