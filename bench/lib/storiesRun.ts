@@ -7,6 +7,7 @@ import { PeftModel } from "@lowrank/peft";
 import { evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { median } from "./measure.ts";
+import { peakBytes } from "./peakBytes.ts";
 
 /** What a run prints, here and in Python. */
 export interface StoriesResult {
@@ -14,12 +15,6 @@ export interface StoriesResult {
   validation: { before: number; after: number };
   stepSeconds: { median: number; best: number };
   peakBytes: number;
-}
-
-/** The most memory this process has held. */
-function peakBytes(): number {
-  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
-  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
 }
 
 const { model: folder, blocks, adapter } = JSON.parse(process.argv[2] ?? "") as Record<string, string>;

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import resource
 from pathlib import Path
 
 import torch
@@ -63,3 +65,11 @@ def train(model, batch, steps, lr, decay=0.0):
     """Losses of AdamW steps on one batch, each taken before its step."""
     optimizer = torch.optim.AdamW([p for _, p in trainable(model)], lr=lr, weight_decay=decay)
     return [train_step(model, optimizer, batch) for _ in range(steps)]
+
+
+def peak_bytes():
+    """The most memory this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

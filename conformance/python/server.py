@@ -16,6 +16,7 @@ def serve(answers):
     import torch
     import transformers
     from apply_adapter import apply_adapter
+    from lora_step import LoraStep
     from make_model import make_model
     from train_adapter import train_adapter
 
@@ -25,7 +26,9 @@ def serve(answers):
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    commands = {f.__name__: f for f in (make_model, apply_adapter, train_adapter)}
+    lora = LoraStep()
+    functions = (make_model, apply_adapter, train_adapter, lora.make_lora_step, lora.run_lora_steps)
+    commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})
     for line in sys.stdin:
         request = json.loads(line)

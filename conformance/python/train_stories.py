@@ -9,26 +9,15 @@ model shifts them, so that each block's first token is never predicted. Every st
 """
 
 import json
-import re
-import resource
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import torch
 import transformers
-from base import load_base, train_step, trainable
+from base import load_base, peak_bytes, train_step, trainable
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
-
-
-def peak_bytes():
-    """The most memory this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @torch.no_grad()

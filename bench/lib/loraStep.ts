@@ -1,0 +1,71 @@
+import { backward, Generator, scope, tensor } from "@lowrank/core";
+import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { AdamW } from "@lowrank/nn";
+import { getPeftModel, LoraConfig } from "@lowrank/peft";
+
+/** One training step as both sides are given it: LoRA on all linear layers but the head, AdamW, labels = ids. */
+export interface LoraStepCase {
+  /** The fields of a Hugging Face config.json. */
+  config: { model_type: string; vocab_size: number } & Record<string, unknown>;
+  batch: number;
+  tokens: number;
+  rank: number;
+  alpha: number;
+}
+
+const lora = { rank: 8, alpha: 16 };
+const llama = { model_type: "llama", tie_word_embeddings: true, max_position_embeddings: 2048, rms_norm_eps: 1e-5 };
+
+/** The shapes of a Llama of 15M parameters and of SmolLM2-135M. */
+export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
+  m15: {
+    config: {
+      ...llama,
+      vocab_size: 32000,
+      hidden_size: 288,
+      intermediate_size: 768,
+      num_hidden_layers: 6,
+      num_attention_heads: 6,
+      num_key_value_heads: 6,
+    },
+    batch: 4,
+    tokens: 256,
+    ...lora,
+  },
+  m135: {
+    config: {
+      ...llama,
+      vocab_size: 49152,
+      hidden_size: 576,
+      intermediate_size: 1536,
+      num_hidden_layers: 30,
+      num_attention_heads: 9,
+      num_key_value_heads: 3,
+    },
+    batch: 1,
+    tokens: 128,
+    ...lora,
+  },
+};
+
+/** A function that does one step on the current backend, always on the same random tokens, and gives the loss before it. */
+export function makeLoraStep({ config, batch, tokens, rank, alpha }: LoraStepCase): () => number {
+  const generator = new Generator(0);
+  const base = createModel(parseModelConfig(config), randomParameters(generator));
+  const options = { r: rank, loraAlpha: alpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
+  const model = getPeftModel(base, new LoraConfig(options));
+  const optimizer = new AdamW([...model.parameters()].filter((p) => p.requiresGrad));
+  const ids = new Int32Array(batch * tokens);
+  generator.fillInt(ids, 0, config.vocab_size);
+  const inputIds = tensor(ids, { shape: [batch, tokens] });
+  return () => {
+    using loss = scope(() => {
+      const value = model.loss({ inputIds, labels: inputIds });
+      backward(value);
+      return value.detach();
+    });
+    optimizer.step();
+    optimizer.zeroGrad();
+    return loss.itemSync();
+  };
+}
