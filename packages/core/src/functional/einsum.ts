@@ -1,87 +1,108 @@
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
-import { formatShape, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { mul } from "./arithmetic.ts";
+import { type Label, readEquation } from "./einsumEquation.ts";
 import { sum } from "./reductions.ts";
-import { reshape } from "./shapes.ts";
+import { permute, reshape } from "./shapes.ts";
 
-interface Parsed {
-  readonly a: string;
-  readonly b: string;
-  readonly out: string;
-}
-
-function parse(equation: string): Parsed {
-  const match = /^([a-zA-Z]*),([a-zA-Z]*)->([a-zA-Z]*)$/.exec(equation.replaceAll(" ", ""));
-  if (!match)
-    throw new Error(`einsum: cannot read "${equation}"; write two operands and the result, like "bij,bjk->bik"`);
-  const [, a, b, out] = match;
-  for (const term of [a, b, out]) {
-    if (new Set(term).size !== term.length)
-      throw new Error(`einsum: a letter occurs twice in "${term}" of "${equation}"`);
-  }
-  for (const letter of out) {
-    if (!a.includes(letter) && !b.includes(letter)) {
-      throw new Error(`einsum: "${letter}" of the result of "${equation}" is in neither operand`);
-    }
-  }
-  return { a, b, out };
-}
-
-/** Notes the size of each letter of an operand. */
-function readSizes(equation: string, term: string, shape: Shape, sizes: Map<string, number>): void {
-  if (term.length !== shape.length)
-    throw new Error(`einsum: "${term}" of "${equation}" does not fit ${formatShape(shape)}`);
-  for (const [d, letter] of [...term].entries()) {
-    const known = sizes.get(letter) ?? shape[d];
-    if (known !== shape[d]) throw new Error(`einsum: "${letter}" of "${equation}" is ${known} and ${shape[d]}`);
-    sizes.set(letter, shape[d]);
-  }
-}
-
-/** An operand with the letters that only it has summed away. */
-function sumLonely(x: Tensor, term: string, others: string): [Tensor, string] {
-  const lonely = [...term].flatMap((letter, d) => (others.includes(letter) ? [] : [d]));
-  if (lonely.length === 0) return [x, term];
-  return [sum(x, { dim: lonely }), [...term].filter((letter) => others.includes(letter)).join("")];
-}
-
-function arrange(x: Tensor, term: string, order: string): Tensor {
-  return term === order ? x : ops.permute(x, { dims: [...order].map((letter) => term.indexOf(letter)) });
+/** A tensor and the label of each of its dimensions. */
+interface Labelled {
+  readonly x: Tensor;
+  readonly labels: readonly Label[];
 }
 
 /**
- * The Einstein sum of two operands, such as "bhqd,bhkd->bhqk", by way of one batched matrix product. Letters may not
- * repeat within an operand; there is no ellipsis.
+ * The Einstein sum of any number of operands by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that occurs twice in an
+ * operand takes its diagonal ("ii->i"), "..." stands for any dimensions, which broadcast, and without "->" the letters
+ * that occur once are the result's, in alphabetical order. Operands are joined from the left, two at a time, by one
+ * batched matrix product.
  */
-export function einsum(equation: string, a: Tensor, b: Tensor): Tensor {
-  const terms = parse(equation);
-  const sizes = new Map<string, number>();
-  readSizes(equation, terms.a, a.shape, sizes);
-  readSizes(equation, terms.b, b.shape, sizes);
-  const { out } = terms;
+export function einsum(equation: string, ...operands: Tensor[]): Tensor {
+  const { terms, out, sizes } = readEquation(
+    equation,
+    operands.map(({ shape }) => shape),
+  );
   return scope(() => {
-    const [x, termA] = sumLonely(a, terms.a, terms.b + out);
-    const [y, termB] = sumLonely(b, terms.b, terms.a + out);
-    const only = (term: string, test: (letter: string) => boolean) => [...term].filter(test).join("");
-    const batch = only(out, (l) => termA.includes(l) && termB.includes(l));
-    const rows = only(termA, (l) => !termB.includes(l));
-    const columns = only(termB, (l) => !termA.includes(l));
-    const summed = only(termA, (l) => termB.includes(l) && !out.includes(l));
-    // The order in which an operand already lies needs no copy: matmul reads it through its transpose flag.
-    const transposeA = termA === batch + summed + rows && rows !== "";
-    const transposeB = termB === batch + columns + summed && columns !== "";
-    const left = arrange(x, termA, transposeA ? batch + summed + rows : batch + rows + summed);
-    const right = arrange(y, termB, transposeB ? batch + columns + summed : batch + summed + columns);
-    const shapeOf = (letters: string) => [...letters].map((letter) => sizes.get(letter) as number);
-    const size = (letters: string) => shapeOf(letters).reduce((product, s) => product * s, 1);
-    const matrix = (t: Tensor, m: string, n: string) => reshape(t, [...shapeOf(batch), size(m), size(n)]);
-    const product = ops.matmul(
-      transposeA ? matrix(left, summed, rows) : matrix(left, rows, summed),
-      transposeB ? matrix(right, columns, summed) : matrix(right, summed, columns),
-      { transposeA, transposeB },
-    );
-    const order = batch + rows + columns;
-    return arrange(reshape(product, shapeOf(order)), order, out);
+    const parts = operands.map((x, i) => withoutRepeats({ x, labels: terms[i] }, sizes));
+    let all = parts[0];
+    for (let i = 1; i < parts.length; i++) {
+      const kept = new Set([...out, ...parts.slice(i + 1).flatMap(({ labels }) => labels)]);
+      all = join(all, parts[i], kept, sizes);
+    }
+    return arrange(sumLonely(all, new Set(out)), out);
   });
+}
+
+/** The diagonals of repeated labels, without the dimensions of size 1 that stand for a larger one. */
+function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, number>): Labelled {
+  const own = labels.flatMap((label, d) => (x.shape[d] === sizes.get(label) ? [d] : []));
+  let part: Labelled = {
+    x: reshape(
+      x,
+      own.map((d) => x.shape[d]),
+    ),
+    labels: own.map((d) => labels[d]),
+  };
+  for (const label of new Set(part.labels)) {
+    while (part.labels.indexOf(label) !== part.labels.lastIndexOf(label)) part = diagonal(part, label);
+  }
+  return part;
+}
+
+/** The first two dimensions of `label` as one, last, that holds their diagonal. */
+function diagonal({ x, labels }: Labelled, label: Label): Labelled {
+  const first = labels.indexOf(label);
+  const second = labels.indexOf(label, first + 1);
+  const rest = labels.flatMap((_, d) => (d === first || d === second ? [] : [d]));
+  const n = x.shape[first];
+  const square = reshape(permute(x, [...rest, first, second]), [...rest.map((d) => x.shape[d]), n * n]);
+  return { x: ops.slice(square, { dim: -1, step: n + 1 }), labels: [...rest.map((d) => labels[d]), label] };
+}
+
+/** An operand with the labels that nothing else has summed away. */
+function sumLonely({ x, labels }: Labelled, others: ReadonlySet<Label>): Labelled {
+  const lonely = labels.flatMap((label, d) => (others.has(label) ? [] : [d]));
+  if (lonely.length === 0) return { x, labels };
+  return { x: sum(x, { dim: lonely }), labels: labels.filter((label) => others.has(label)) };
+}
+
+function arrange({ x, labels }: Labelled, order: readonly Label[]): Tensor {
+  if (labels.every((label, d) => label === order[d])) return x;
+  return permute(
+    x,
+    order.map((label) => labels.indexOf(label)),
+  );
+}
+
+const isEqual = (a: readonly Label[], b: readonly Label[]) => a.length === b.length && a.every((l, i) => l === b[i]);
+
+/** The product of two operands, summed over the labels that both have and nobody keeps. */
+function join(a: Labelled, b: Labelled, kept: ReadonlySet<Label>, sizes: ReadonlyMap<Label, number>): Labelled {
+  const left = sumLonely(a, new Set([...kept, ...b.labels]));
+  const right = sumLonely(b, new Set([...kept, ...a.labels]));
+  const shared = left.labels.filter((label) => right.labels.includes(label));
+  const batch = shared.filter((label) => kept.has(label));
+  const summed = shared.filter((label) => !kept.has(label));
+  const rows = left.labels.filter((label) => !shared.includes(label));
+  const columns = right.labels.filter((label) => !shared.includes(label));
+  const shapeOf = (labels: readonly Label[]) => labels.map((label) => sizes.get(label) as number);
+  const size = (labels: readonly Label[]) => shapeOf(labels).reduce((product, s) => product * s, 1);
+  const matrix = (t: Tensor, m: readonly Label[], n: readonly Label[]) =>
+    reshape(t, [...shapeOf(batch), size(m), size(n)]);
+  const order = [...batch, ...rows, ...columns];
+  // The order in which an operand already lies needs no copy: matmul reads it through its transpose flag.
+  const transposeA = rows.length > 0 && isEqual(left.labels, [...batch, ...summed, ...rows]);
+  const transposeB = columns.length > 0 && isEqual(right.labels, [...batch, ...columns, ...summed]);
+  const x = arrange(left, [...batch, ...(transposeA ? [...summed, ...rows] : [...rows, ...summed])]);
+  const y = arrange(right, [...batch, ...(transposeB ? [...columns, ...summed] : [...summed, ...columns])]);
+  const product =
+    summed.length === 0
+      ? mul(matrix(x, rows, []), matrix(y, [], columns))
+      : ops.matmul(
+          transposeA ? matrix(x, summed, rows) : matrix(x, rows, summed),
+          transposeB ? matrix(y, columns, summed) : matrix(y, summed, columns),
+          { transposeA, transposeB },
+        );
+  return { x: reshape(product, shapeOf(order)), labels: order };
 }
