@@ -128,26 +128,26 @@ export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes
 }
 
 /**
- * Adds the losses of the rows `indices` to the f64 at `total`, and turns their logits [count, n] into gradients times
+ * Writes the losses of the rows `indices` to `losses` as f64, and turns their logits [count, n] into gradients times
  * `factor` where `gradient` is 1.
  */
 export function crossEntropyChunk(
-  x: usize, labels: usize, indices: usize, total: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,
+  x: usize, labels: usize, indices: usize, losses: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,
 ): void {
-  let sum = load<f64>(total);
   for (let i = 0; i < count; i++) {
     const label = load<i32>(labels + (<usize>load<i32>(indices + (<usize>i << 2)) << 2));
     const target = targetLogit(x, n, label, smoothing);
     const top = rowMax(x, n);
     const mass = sumExp(x, gradient ? x : 0, n, top);
-    sum += <f64>top + Math.log(mass) - target;
+    store<f64>(losses + (<usize>i << 3), <f64>top + Math.log(mass) - target);
     if (gradient) scaleRow(x, n, label, smoothing, factor, <f32>(1 / mass));
     x += <usize>n << 2;
   }
-  store<f64>(total, sum);
 }
 
-/** loss = the f64 at `total` times `factor`. */
-export function finishLoss(total: usize, loss: usize, factor: f64): void {
-  store<f32>(loss, <f32>(load<f64>(total) * factor));
+/** loss = factor times the sum of `count` numbers (f64) at `losses`. */
+export function finishLoss(losses: usize, count: i32, loss: usize, factor: f64): void {
+  let total: f64 = 0;
+  for (let i = 0; i < count; i++) total += load<f64>(losses + (<usize>i << 3));
+  store<f32>(loss, <f32>(total * factor));
 }

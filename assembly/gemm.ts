@@ -1,7 +1,8 @@
 // Matrix products in f32, row-major: C[m,n] (+)= alpha * op(A)[m,k] * op(B)[k,n].
-import { gemmAxpy } from "./gemmAxpy";
+import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
-import { gemmDot } from "./gemmDot";
+import { DOT_ROWS, gemmDot } from "./gemmDot";
+import { MR, NR } from "./gemmTile";
 
 /** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
 const GATHER_COLUMNS: i32 = 4;
@@ -43,6 +44,14 @@ function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void 
   }
 }
 
+/** Where part `part` of `parts` begins among `total` rows or columns that are handed out `unit` at a time. */
+function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
+  if (part == 0) return 0;
+  if (part == parts) return total;
+  const units = <i64>((total + unit - 1) / unit);
+  return min(total, <i32>((units * part) / parts) * unit);
+}
+
 /**
  * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its transpose where the flag is 1;
  * so A lies as [m,k] or [k,m], B as [k,n] or [n,k]. Pointers in bytes, leading dimensions in elements.
@@ -51,24 +60,56 @@ export function gemm(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
   transA: i32, transB: i32, alpha: f32, accumulate: i32,
 ): void {
+  gemmPart(a, b, c, m, n, k, lda, ldb, ldc, transA, transB, alpha, accumulate, 0, 1);
+}
+
+/**
+ * Part `part` of `parts` of what `gemm` does: some rows or columns of C. The whole product decides how each number is
+ * computed, so that all parts together give the same bits whatever their count.
+ */
+export function gemmPart(
+  a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
+  transA: i32, transB: i32, alpha: f32, accumulate: i32, part: i32, parts: i32,
+): void {
   if (m <= 0 || n <= 0) return;
   const ars = <usize>lda << 2;
   const brs = <usize>ldb << 2;
   const crs = <usize>ldc << 2;
   const add = accumulate != 0;
   if (k <= 0) {
-    if (!add) clear(c, crs, m, n);
+    if (!add && part == 0) clear(c, crs, m, n);
   } else if (!transA && transB && dotIsFaster(m, n, k)) {
-    if (m <= n) gemmDot(a, ars, b, brs, c, crs, 4, m, n, k, alpha, add);
-    else gemmDot(b, brs, a, ars, c, 4, crs, n, m, k, alpha, add);
+    const rows = max(m, n);
+    const first = bound(rows, DOT_ROWS, part, parts);
+    const last = bound(rows, DOT_ROWS, part + 1, parts);
+    if (m <= n) gemmDot(a, ars, b, brs, c, crs, 4, m, n, k, alpha, add, first, last);
+    else gemmDot(b, brs, a, ars, c, 4, crs, n, m, k, alpha, add, first, last);
   } else if (!transB && m <= 2) {
-    if (!add) clear(c, crs, m, n);
-    gemmAxpy(a, transA ? 4 : ars, transA ? ars : 4, b, brs, c, crs, m, n, k, alpha);
+    const first = bound(n, AXPY_COLUMNS, part, parts);
+    const columns = bound(n, AXPY_COLUMNS, part + 1, parts) - first;
+    const at = <usize>first << 2;
+    if (!add) clear(c + at, crs, m, columns);
+    gemmAxpy(a, transA ? 4 : ars, transA ? ars : 4, b + at, brs, c + at, crs, m, columns, k, alpha);
   } else if (!transA && !transB && n <= GATHER_COLUMNS && k <= GATHER_FLOATS / n && dotIsFaster(m, n, k)) {
+    const first = bound(m, DOT_ROWS, part, parts);
+    const last = bound(m, DOT_ROWS, part + 1, parts);
     gatherColumns(b, brs, scratch, k, n);
-    gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add);
+    gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add, first, last);
+  } else if (m > n) {
+    // The longer side is cut, so that little is packed twice.
+    const first = bound(m, MR, part, parts);
+    const rows = bound(m, MR, part + 1, parts) - first;
+    if (rows <= 0) return;
+    const at = a + <usize>first * (transA ? 4 : ars);
+    const out = c + <usize>first * crs;
+    gemmBlocked(at, b, out, rows, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
   } else {
-    gemmBlocked(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
+    const first = bound(n, NR, part, parts);
+    const columns = bound(n, NR, part + 1, parts) - first;
+    if (columns <= 0) return;
+    const at = b + <usize>first * (transB ? brs : 4);
+    const out = c + (<usize>first << 2);
+    gemmBlocked(a, at, out, m, columns, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
   }
 }
 

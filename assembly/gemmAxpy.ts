@@ -4,6 +4,9 @@ import { madd } from "./gemmTile";
 /** Columns at a time, so that a strip of C and four of B stay in the first-level cache. */
 const STRIP: i32 = 1024;
 
+/** Columns in multiples of this can be computed apart: whole vectors and cache lines. */
+export const AXPY_COLUMNS: i32 = 16;
+
 // @ts-ignore: decorator
 @inline
 function axpy4(c: usize, n: i32, b: usize, brs: usize, y0: f32, y1: f32, y2: f32, y3: f32): void {

@@ -4,6 +4,9 @@ import { madd } from "./gemmTile";
 /** From this many bytes W comes from main memory, which is twice as fast read row after row as four rows abreast. */
 const COLD_BYTES: i64 = 2 << 20;
 
+/** Rows of W in multiples of this can be computed apart. */
+export const DOT_ROWS: i32 = 4;
+
 /** The first `count` (0 to 3) floats at `p`, zeros above. */
 // @ts-ignore: decorator
 @inline
@@ -147,18 +150,21 @@ function dot4x2(
   put(c + 3 * ccs, s31, alpha, accumulate);
 }
 
-/** C[m,n] (+)= alpha * X * Wᵀ; rows of X and W are contiguous, C has any strides; all strides in bytes. */
+/** The columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ; rows of X and W are contiguous, C has any strides; all strides in bytes. */
 export function gemmDot(
   x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, ccs: usize,
-  m: i32, n: i32, k: i32, alpha: f32, accumulate: bool,
+  m: i32, n: i32, k: i32, alpha: f32, accumulate: bool, first: i32, last: i32,
 ): void {
-  const abreast: usize = m > 2 || (m == 2 && <i64>n * <i64>wrs < COLD_BYTES) ? 4 : 1;
+  const abreast: usize = m > 2 || (m == 2 && <i64>n * <i64>wrs < COLD_BYTES) ? DOT_ROWS : 1;
+  w += <usize>first * wrs;
+  c += <usize>first * ccs;
+  n = last - first;
   while (n > 0) {
     const rows = <usize>n >= abreast ? abreast : 1;
     let xi = x;
     let ci = c;
     for (let i = m >> 1; i > 0; i--) {
-      if (rows == 4) dot4x2(w, wrs, xi, xrs, ci, crs, ccs, k, alpha, accumulate);
+      if (rows == DOT_ROWS) dot4x2(w, wrs, xi, xrs, ci, crs, ccs, k, alpha, accumulate);
       else dot1x2(w, xi, xrs, ci, crs, k, alpha, accumulate);
       xi += 2 * xrs;
       ci += 2 * crs;

@@ -17,8 +17,8 @@ export interface Kernels {
   crossEntropyBackward(dloss: number, x: number, labels: number, lse: number, dx: number, rows: number, n: number, ignored: number, smoothing: number, reduction: number): void;
   selectRows(labels: number, indices: number, rows: number, ignored: number): number;
   copyRows(x: number, indices: number, out: number, count: number, bytes: number, scatter: number): void;
-  crossEntropyChunk(x: number, labels: number, indices: number, total: number, count: number, n: number, smoothing: number, factor: number, gradient: number): void;
-  finishLoss(total: number, loss: number, factor: number): void;
+  crossEntropyChunk(x: number, labels: number, indices: number, losses: number, count: number, n: number, smoothing: number, factor: number, gradient: number): void;
+  finishLoss(losses: number, count: number, loss: number, factor: number): void;
   dropout(x: number, out: number, n: number, offset: number, seedLow: number, seedHigh: number, streamLow: number, streamHigh: number, threshold: number, scale: number): void;
   add(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
   sub(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
@@ -33,6 +33,7 @@ export interface Kernels {
   scratchBytes(): number;
   setScratch(ptr: number): void;
   gemm(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
+  gemmPart(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   scatterAdd(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;

@@ -90,9 +90,9 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
     const count = k.selectRows(labels.ptr, indices, labels.size, ignoreIndex);
     const factor = reduction === "mean" ? 1 / count : 1;
     const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
-    const [rows, logits, total] = [scratch(4 * chunk * width), scratch(4 * chunk * classes), scratch(8)];
+    const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
+    const losses = scratch(8 * count);
     const gradient = wants.hidden || wants.weight ? 1 : 0;
-    k.fill(total, 2, 0);
     k.fill(dhidden.ptr, dhidden.size, 0);
     k.fill(dweight.ptr, dweight.size, 0);
     for (let start = 0; start < count; start += chunk) {
@@ -100,14 +100,14 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
       const at = indices + 4 * start;
       k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
       k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
-      k.crossEntropyChunk(logits, labels.ptr, at, total, n, classes, labelSmoothing, factor, gradient);
+      k.crossEntropyChunk(logits, labels.ptr, at, losses + 8 * start, n, classes, labelSmoothing, factor, gradient);
       if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
       if (wants.hidden) {
         k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
         k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
       }
     }
-    k.finishLoss(total, loss.ptr, factor);
+    k.finishLoss(losses, count, loss.ptr, factor);
   },
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
   vjp: ({ grads: [dloss], inputs: [hidden, weight, labels], outputs: [, dhidden, dweight], needs, params }) => {
