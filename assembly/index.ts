@@ -7,6 +7,7 @@ export * from "./crossEntropy";
 export * from "./dropout";
 export * from "./elementwise";
 export * from "./embedding";
+export * from "./extremum";
 export * from "./gemm";
 export * from "./indexing";
 export * from "./norm";

@@ -20,12 +20,15 @@ describe("gradients at kinks and ties are PyTorch's", () => {
     ["clamp at its bounds", (x: Tensor) => core.clamp(x, { min: -1, max: 1 }), [-2, -1, 0, 1, 2], [0, 1, 1, 1, 0]],
     ["maximum of equals", (x: Tensor) => core.maximum(x, 1), [0, 1, 2], [0, 0.5, 1]],
     ["minimum of equals", (x: Tensor) => core.minimum(x, 1), [0, 1, 2], [1, 0.5, 0]],
-    ["max picks the first of equals", core.max, [1, 3, 3], [0, 1, 0]],
+    ["max along a dim picks the first of equals", (x: Tensor) => core.max(x, { dim: 0 }), [1, 3, 3], [0, 1, 0]],
+    ["max of all shares among equals", core.max, [1, 3, 3], [0, 0.5, 0.5]],
+    ["min of all shares among equals", core.min, [1, 3, 1], [0.5, 0, 0.5]],
+    ["amax shares among equals", (x: Tensor) => core.amax(x, { dim: 0 }), [3, 3, 1, 3], [1 / 3, 1 / 3, 0, 1 / 3]],
     ["pow with exponent 0 at 0", (x: Tensor) => core.pow(x, 0), [0, 2], [0, 0]],
     ["prod with a zero", core.prod, [2, 0, 3], [0, 6, 0]],
     ["prod with two zeros", core.prod, [0, 0, 3], [0, 0, 0]],
   ] as const)("%s", (_name, f, x, expected) => {
-    expect(slope(f as (x: Tensor) => Tensor, [...x])).toEqual(expected);
+    expect(slope(f as (x: Tensor) => Tensor, [...x])).toEqual(expected.map(Math.fround));
   });
 
   it("pow by an exponent that wants a gradient is 0 where the base is 0", () => {
@@ -122,7 +125,8 @@ describe("misuse is named with the fix", () => {
       /index -1 is out of range/,
     ],
     ["topk", () => core.topk(core.ones([2]), 3), /topk: k 3 is out of range for dim 0 of \[2\]; use 0\.\.2/],
-    ["max", () => core.max(core.zeros([0])), /max: dim 0 of \[0\] is empty/],
+    ["max", () => core.max(core.zeros([0])), /amax: \[0\] is empty and has no amax/],
+    ["max along", () => core.max(core.zeros([0]), { dim: 0 }), /max: dim 0 of \[0\] is empty/],
     [
       "mseLoss",
       () => core.mseLoss(core.ones([2]), core.ones([2, 1])),

@@ -30,6 +30,8 @@ export interface Kernels {
   embedding(weight: number, ids: number, out: number, count: number, bytes: number): void;
   embeddingBackward(dy: number, ids: number, dweight: number, count: number, width: number): void;
   readI32(p: number): number;
+  extremumPlane(x: number, out: number, rows: number, n: number, rowStride: number, step: number, smallest: number): void;
+  extremum(x: number, values: number, positions: number, outer: number, n: number, inner: number, smallest: number): void;
   scratchBytes(): number;
   setScratch(ptr: number): void;
   gemm(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;

@@ -14,6 +14,8 @@ type Name =
       | "mean"
       | "variance"
       | "std"
+      | "amax"
+      | "amin"
       | "max"
       | "min"
       | "argmax"
@@ -69,6 +71,8 @@ const functions: Pick<Functions, Name> = {
   mean: f.mean,
   variance: f.variance,
   std: f.std,
+  amax: f.amax,
+  amin: f.amin,
   max: f.max,
   min: f.min,
   argmax: f.argmax,

@@ -15,6 +15,8 @@ export {
 export { type LinearOptions, linear, matmul } from "./products.ts";
 export {
   type AlongOptions,
+  amax,
+  amin,
   argmax,
   argmin,
   logsumexp,

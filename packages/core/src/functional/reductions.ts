@@ -69,14 +69,38 @@ function pick(x: Tensor, op: typeof ops.max, output: 0 | 1, { dim, keepdim }: Al
   });
 }
 
-/** The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals. */
-export function max(x: Tensor, options: AlongOptions = {}): Tensor {
-  return pick(x, ops.max, 0, options);
+function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions): Tensor {
+  const { kept, dropped } = reduced(op.definition.name, x.shape, dim);
+  return scope(() => {
+    const y = op(x, { shape: kept });
+    return keepdim ? y : ops.reshape(y, { shape: dropped });
+  });
 }
 
-/** The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals. */
+/** The largest element over `dim` (default: all), NaN if there is one. Equal ones share the gradient. */
+export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extrema(x, ops.amax, options);
+}
+
+/** The smallest element over `dim` (default: all), NaN if there is one. Equal ones share the gradient. */
+export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return extrema(x, ops.amin, options);
+}
+
+/**
+ * The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals
+ * along a `dim`; without one they share it.
+ */
+export function max(x: Tensor, options: AlongOptions = {}): Tensor {
+  return options.dim === undefined ? amax(x, options) : pick(x, ops.max, 0, options);
+}
+
+/**
+ * The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals
+ * along a `dim`; without one they share it.
+ */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
-  return pick(x, ops.min, 0, options);
+  return options.dim === undefined ? amin(x, options) : pick(x, ops.min, 0, options);
 }
 
 /** The i32 position of the first largest element (or first NaN) along `dim` (default: in the flattened tensor). */

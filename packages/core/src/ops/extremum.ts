@@ -8,7 +8,7 @@ import { scatterAdd } from "./gather.ts";
  * An op that picks one element of each lane along `dim`: it gives the values and their i32 positions, both with size 1
  * in `dim`. A lane's first NaN beats all; otherwise the first element that no other beats. The gradient flows to it.
  */
-export function extremum(name: string, beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {
+export function extremum(name: "max" | "min", beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {
   return defineOp<1, { dim: number }, 2>({
     name,
     shape: (inputs, { dim }): TensorSpec[] => {
@@ -34,6 +34,10 @@ export function extremum(name: string, beats: (a: number, b: number) => boolean)
         values.data[lane] = x.data[start + best * inner];
         positions.data[lane] = best;
       }
+    },
+    wasm: (k, [x], [values, positions], { dim }) => {
+      const { outer, n, inner } = alongDim(name, x.shape, dim);
+      k.extremum(x.ptr, values.ptr, positions.ptr, outer, n, inner, name === "min" ? 1 : 0);
     },
     saves: { outputs: [1] },
     vjp: ({ grads: [dy], outputs: [, positions], inputSpecs: [x], params: { dim } }) => [

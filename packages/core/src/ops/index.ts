@@ -3,6 +3,7 @@ export { type AdagradStepParams, adagradStep } from "./adagradStep.ts";
 export { type AdamStepParams, adamStep } from "./adamStep.ts";
 export { add } from "./add.ts";
 export { type AffineParams, affine } from "./affine.ts";
+export { amax, amin, type ExtremaParams } from "./amax.ts";
 export { attention, attentionBackward } from "./attention.ts";
 export type { AttentionParams } from "./attentionGeometry.ts";
 export { type BatchedLoraParams, batchedLora } from "./batchedLora.ts";

@@ -50,6 +50,19 @@ const reductionCases = (
   ...calls([x([], options)], (t) => reduce(t)),
 ];
 
+/** Reductions of distinct numbers, which tie nowhere, and of special ones. */
+const extremaCases = (reduce: (x: Tensor, options?: f.ReduceOptions) => Tensor): OpCase[] => [
+  ...reductionCases(reduce, { distinctFrom: -4 }),
+  ...[0, 1]
+    .flatMap((dim) =>
+      calls(
+        [x([2, 9], { values: [1, 3, 3, 1, 2, Number.NaN, 5, -1, 0, 7, -0, 0, 0, 8, -9, 9, Infinity, -Infinity] })],
+        (t) => reduce(t, { dim }),
+      ),
+    )
+    .map((c) => ({ ...c, gradients: [] })),
+];
+
 const alongCases = (pick: (x: Tensor, options?: f.AlongOptions) => Tensor): OpCase[] => [
   ...calls(
     [distinct],
@@ -57,6 +70,7 @@ const alongCases = (pick: (x: Tensor, options?: f.AlongOptions) => Tensor): OpCa
     (t) => pick(t, { dim: 1 }),
     (t) => pick(t, { dim: -1, keepdim: true }),
   ),
+  ...calls([x([2, 19], { distinctFrom: -1 })], (t) => pick(t, { dim: 1 })),
   {
     ...calls([x([2, 4], { values: [1, 3, 3, 1, 2, Number.NaN, 5, -1] })], (t) => pick(t, { dim: 1 }))[0],
     gradients: [],
@@ -73,6 +87,8 @@ export const opCases: Cases<FunctionName> = {
     ...unaryCases((t) => f.affine(t, { scale: -1.5, shift: 0.25 })),
     ...unaryCases((t) => f.affine(t, { scale: 3 })),
   ],
+  amax: extremaCases(f.amax),
+  amin: extremaCases(f.amin),
   argmax: withGradients([], alongCases(f.argmax)),
   argmin: withGradients([], alongCases(f.argmin)),
   binaryCrossEntropyWithLogits: calls([x([5, 7]), x([5, 7], { low: 0, high: 1 })], (s, t) =>

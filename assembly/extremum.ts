@@ -1,0 +1,119 @@
+// Maxima and minima: over planes as `sumPlane` sums them, and along one dimension with their positions.
+import { loadPart, maxOf, storePart } from "./lanes";
+
+/** The larger of each pair, or the smaller; NaN where either is. `smallest` is a constant at each call. */
+// @ts-ignore: decorator
+@inline
+function better(smallest: bool, a: v128, b: v128): v128 {
+  return smallest ? f32x4.min(a, b) : f32x4.max(a, b);
+}
+
+/** The extremum of n >= 1 floats, or NaN where there is one. */
+// @ts-ignore: decorator
+@inline
+function rowExtremum(smallest: bool, x: usize, n: i32): f32 {
+  const first = v128.load32_splat(x);
+  let top = first;
+  for (; n >= 8; n -= 8) {
+    top = better(smallest, top, better(smallest, v128.load(x), v128.load(x, 16)));
+    x += 32;
+  }
+  for (; n > 0; n -= 4) {
+    top = better(smallest, top, loadPart(x, n, first));
+    x += 16;
+  }
+  return smallest ? -maxOf(f32x4.neg(top)) : maxOf(top);
+}
+
+// @ts-ignore: decorator
+@inline
+function plane(smallest: bool, x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32): void {
+  for (; rows > 0; rows--) {
+    if (step == 0) {
+      const one = better(smallest, v128.load32_splat(out), f32x4.splat(rowExtremum(smallest, x, n)));
+      v128.store32_lane(out, one, 0);
+    } else {
+      for (let j = 0; j < n; j += 4) {
+        const at = <usize>j << 2;
+        const zero = f32x4.splat(0);
+        storePart(out + at, better(smallest, loadPart(out + at, n - j, zero), loadPart(x + at, n - j, zero)), n - j);
+      }
+    }
+    x += <usize>n << 2;
+    out += <usize>rowStride << 2;
+  }
+}
+
+/**
+ * Takes a contiguous plane of `rows` x `n` floats into extrema: element (r, j) goes to out[r * rowStride + j * step],
+ * with a step of 0 or 1. The caller fills `out` with infinities first.
+ */
+export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32, smallest: i32): void {
+  if (smallest) plane(true, x, out, rows, n, rowStride, step);
+  else plane(false, x, out, rows, n, rowStride, step);
+}
+
+/** The position of the first NaN, or else of the first of n floats that equals the extremum. */
+// @ts-ignore: decorator
+@inline
+function positionIn(smallest: bool, x: usize, n: i32): i32 {
+  const top = rowExtremum(smallest, x, n);
+  const wanted = f32x4.splat(top);
+  const nan = top != top;
+  let j = 0;
+  for (; j + 4 <= n; j += 4) {
+    const v = v128.load(x + (<usize>j << 2));
+    const hits = i32x4.bitmask(nan ? f32x4.ne(v, v) : f32x4.eq(v, wanted));
+    if (hits) return j + ctz(hits);
+  }
+  for (; j < n; j++) {
+    const v = load<f32>(x + (<usize>j << 2));
+    if (nan ? v != v : v == top) break;
+  }
+  return j;
+}
+
+/** Along the middle of [outer, n, inner] with inner > 1: four lanes at a time, row after row. */
+// @ts-ignore: decorator
+@inline
+function lanes(smallest: bool, x: usize, values: usize, positions: usize, n: i32, inner: i32): void {
+  const bytes = <usize>inner << 2;
+  for (let c = 0; c < inner; c += 4) {
+    const at = <usize>c << 2;
+    const zero = f32x4.splat(0);
+    let best = loadPart(x + at, inner - c, zero);
+    let position = i32x4.splat(0);
+    for (let j = 1; j < n; j++) {
+      const v = loadPart(x + at + <usize>j * bytes, inner - c, zero);
+      const beats = smallest ? f32x4.lt(v, best) : f32x4.gt(v, best);
+      const wins = v128.or(beats, v128.and(f32x4.ne(v, v), f32x4.eq(best, best)));
+      best = v128.bitselect(v, best, wins);
+      position = v128.bitselect(i32x4.splat(j), position, wins);
+    }
+    storePart(values + at, best, inner - c);
+    storePart(positions + at, position, inner - c);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function along(smallest: bool, x: usize, values: usize, positions: usize, outer: i32, n: i32, inner: i32): void {
+  for (; outer > 0; outer--) {
+    if (inner == 1) {
+      const at = positionIn(smallest, x, n);
+      store<i32>(positions, at);
+      store<f32>(values, load<f32>(x + (<usize>at << 2)));
+    } else {
+      lanes(smallest, x, values, positions, n, inner);
+    }
+    x += (<usize>n * <usize>inner) << 2;
+    values += <usize>inner << 2;
+    positions += <usize>inner << 2;
+  }
+}
+
+/** The extremum and its position of each lane along the middle of [outer, n, inner]; n is at least 1. */
+export function extremum(x: usize, values: usize, positions: usize, outer: i32, n: i32, inner: i32, smallest: i32): void {
+  if (smallest) along(true, x, values, positions, outer, n, inner);
+  else along(false, x, values, positions, outer, n, inner);
+}

@@ -1,0 +1,56 @@
+import type { TensorSpec, View } from "../backend.ts";
+import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../shape.ts";
+import { bitsOf } from "./bits.ts";
+import { compare } from "./compare.ts";
+import { div } from "./div.ts";
+import { sumTo } from "./expand.ts";
+import { mul } from "./mul.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
+
+/** The shape that the result has, which broadcasts to the input's. */
+export interface ExtremaParams {
+  readonly shape: Shape;
+}
+
+function extrema(name: "amax" | "amin", better: (a: number, b: number) => number): Op<1, ExtremaParams> {
+  const start = name === "amin" ? Infinity : -Infinity;
+  return defineOp<1, ExtremaParams>({
+    name,
+    shape: (inputs, { shape }): TensorSpec => {
+      expectDType(name, inputs, 0, "f32");
+      const x = inputs[0].shape;
+      if (!sameShape(broadcastShapes(name, x, shape), x)) {
+        throw new Error(`${name}: ${formatShape(shape)} does not broadcast to ${formatShape(x)}`);
+      }
+      if (sizeOf(x) === 0 && sizeOf(shape) > 0)
+        throw new Error(`${name}: ${formatShape(x)} is empty and has no ${name}`);
+      return { shape, dtype: "f32" };
+    },
+    ref: ([x]: View[], [out]: View[]) => {
+      out.data.fill(start);
+      forEachRow(collapse(x.shape, [out.shape]), (i, [o], n, [step]) => {
+        for (let j = 0; j < n; j++) out.data[o + j * step] = better(out.data[o + j * step], x.data[i + j]);
+      });
+    },
+    wasm: (k, [x], [out]) => {
+      k.fill(out.ptr, out.size, bitsOf(start, "f32"));
+      forEachPlane(collapse(x.shape, [out.shape]), (i, [o], { rows, length, row, inner }) => {
+        k.extremumPlane(x.ptr + 4 * i, out.ptr + 4 * o, rows, length, row[0], inner[0], name === "amin" ? 1 : 0);
+      });
+    },
+    saves: { inputs: [0], outputs: [0] },
+    vjp: ({ grads: [dy], inputs: [x], outputs: [y] }) => {
+      const ties = where(compare(x, y, { relation: "eq" }), scalarLike(x, 1), scalarLike(x, 0));
+      return [mul(ties, div(dy, sumTo(ties, y.shape)))];
+    },
+  });
+}
+
+/** The largest element over the dimensions along which `shape` broadcasts to x; equal ones share the gradient. */
+export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
+
+/** The smallest element over the dimensions along which `shape` broadcasts to x; equal ones share the gradient. */
+export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);
