@@ -1,17 +1,31 @@
 import type { Backend, Buffer, Kernels, OpKernels, TensorRef, View, WasmTensor } from "@lowrank/core";
 import { sizeOf, viewAs } from "@lowrank/core";
 import { Heap } from "./heap.ts";
+import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
+import { startWorkers } from "./startWorkers.ts";
+import { threadedKernels } from "./threadedKernels.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
   /** Which kernels: those with relaxed SIMD (fused multiply-add) or plain SIMD. Default: relaxed where the engine has it. */
   build?: "relaxed" | "simd";
+  /**
+   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on it, to the bit. Where
+   * memory cannot be shared there is one, and a warning that says why.
+   */
+  threads?: number;
+  /** The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768. */
+  grain?: number;
 }
 
 /** The WebAssembly backend, with what it tells about itself. */
 export interface WasmBackend extends Backend {
   readonly build: "relaxed" | "simd";
+  /** Threads that work inside a kernel, the caller's included. */
+  readonly threads: number;
+  /** Ends the other threads; the backend goes on with one. */
+  dispose(): void;
   /** Bytes of wasm memory in use, waiting to be reused, and in all. */
   heapStats(): { used: number; free: number; length: number };
 }
@@ -20,11 +34,34 @@ interface HeapBuffer extends Buffer {
   readonly ptr: number;
 }
 
-/** The module's bytes, told to import a memory of its own (flag 1) instead of a shared one (3). */
-function decode(base64: string, flagOffset: number): Uint8Array<ArrayBuffer> {
+const maxThreads = 64;
+
+/** The module's bytes, told to import a memory of its own (flag 1) or a shared one (3). */
+function decode(base64: string, flagOffset: number, shared: boolean): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  bytes[flagOffset] = 1;
+  bytes[flagOffset] = shared ? 3 : 1;
   return bytes;
+}
+
+function notice(reason: string): void {
+  console.warn(`wasm: one thread instead of more: ${reason}`);
+}
+
+/** A memory of up to 4 GiB; a plain one, after a notice, where it cannot be shared as wished. */
+function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: boolean } {
+  const size = { initial: 256, maximum: 65536 };
+  if (shared && (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false)) {
+    notice(
+      "this page cannot share memory; serve it with Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp",
+    );
+  } else if (shared) {
+    try {
+      return { memory: new WebAssembly.Memory({ ...size, shared }), shared };
+    } catch (error) {
+      notice(`no shared memory can be had (${error})`);
+    }
+  }
+  return { memory: new WebAssembly.Memory(size), shared: false };
 }
 
 /**
@@ -32,20 +69,42 @@ function decode(base64: string, flagOffset: number): Uint8Array<ArrayBuffer> {
  * An op without a kernel of its own runs its reference loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
-  const relaxed = decode(relaxedBase64, relaxedFlagOffset);
+  const { threads: asked = 1, grain = 32768 } = options;
+  if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
+    throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
+  }
+  const { memory, shared } = makeMemory(asked > 1);
+  const relaxed = decode(relaxedBase64, relaxedFlagOffset, shared);
   const hasRelaxed = WebAssembly.validate(relaxed);
   if (options.build === "relaxed" && !hasRelaxed) {
     throw new Error('wasm: this JavaScript engine has no relaxed SIMD; leave `build` out or use "simd"');
   }
   const build = options.build ?? (hasRelaxed ? "relaxed" : "simd");
-  const bytes = build === "relaxed" ? relaxed : decode(simdBase64, simdFlagOffset);
+  const bytes = build === "relaxed" ? relaxed : decode(simdBase64, simdFlagOffset, shared);
   if (!WebAssembly.validate(bytes)) throw new Error("wasm: this JavaScript engine has no WebAssembly SIMD");
 
-  const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536 });
-  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
-  const k = instance.exports as unknown as Kernels;
+  const module = await WebAssembly.compile(bytes);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
   k.setScratch(heap.alloc(k.scratchBytes()));
+
+  let threads = 1;
+  let stop = (): void => {};
+  if (shared) {
+    const board = heap.alloc(boardBytes);
+    const setups = Array.from({ length: asked - 1 }, () => {
+      return { module, memory, board, scratch: heap.alloc(k.scratchBytes()), tiles: heap.alloc(k.attentionScratch()) };
+    });
+    try {
+      stop = await startWorkers(setups);
+      threads = asked;
+    } catch (error) {
+      notice(`a worker could not start (${error instanceof Error ? error.message : error})`);
+    }
+    const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
+    k = threadedKernels(k, jobs, () => threads, grain);
+  }
 
   const ptrOf = (buffer: Buffer): number => (buffer as HeapBuffer).ptr;
   const view = ({ buffer, shape, dtype }: TensorRef): View => {
@@ -66,6 +125,13 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   return {
     name: "wasm",
     build,
+    get threads() {
+      return threads;
+    },
+    dispose: () => {
+      threads = 1;
+      stop();
+    },
     heapStats: () => heap.stats(),
     alloc: (size): HeapBuffer => ({ bytes: size, ptr: heap.alloc(size) }),
     free: (buffer) => heap.free(ptrOf(buffer), buffer.bytes),

@@ -1,0 +1,130 @@
+/** A kernel as the module exports it. */
+export type Kernel = (...args: number[]) => unknown;
+
+/** A kernel call cut into parts: part p does the units from p * chunk on, at most `chunk` of them. */
+export interface Job {
+  /** The kernel's place among the module's exports. */
+  kernel: number;
+  args: number[];
+  /** Argument i grows by `step` with each unit that lies before the part. */
+  steps: [i: number, step: number][];
+  units: number;
+  chunk: number;
+  /** The arguments that take the part's count of units, its end, and scratch memory of the thread's own. */
+  count?: number;
+  end?: number;
+  scratch?: number;
+}
+
+/** Bytes of shared memory that a board takes. */
+export const boardBytes = 1024;
+
+// Places of 4-byte words, a cache line apart, and of 8-byte numbers behind them.
+const ticket = 0;
+const finished = 16;
+const trapped = 17;
+const header = 24;
+const headerLength = 7;
+const mostArgs = 32;
+const firstArg = header + headerLength;
+const firstStep = firstArg + mostArgs;
+
+/** A ticket is the job's number over the count of its parts that nobody has taken yet. */
+const partBits = 8;
+const partMask = 2 ** partBits - 1;
+
+/** The most parts that a job can have. */
+export const mostParts: number = partMask;
+
+/** Looks at a word before a thread sleeps: some 10 µs, which bridges the gap between one kernel and the next. */
+const spins = 4000;
+
+/**
+ * Where caller and workers meet: one job in shared memory at a time, its parts taken one by one. The words stay valid
+ * when the memory grows, since a shared buffer never moves.
+ */
+export class JobBoard {
+  readonly #words: Int32Array;
+  readonly #numbers: Float64Array;
+  readonly #kernels: readonly Kernel[];
+  readonly #scratch: number | undefined;
+  readonly #mayWait: boolean;
+
+  /** `scratch` is this thread's own; without it, jobs run with the scratch that their caller gave. */
+  constructor(memory: WebAssembly.Memory, ptr: number, kernels: readonly Kernel[], scratch?: number) {
+    this.#words = new Int32Array(memory.buffer, ptr, boardBytes / 4);
+    this.#numbers = new Float64Array(memory.buffer, ptr, boardBytes / 8);
+    this.#kernels = kernels;
+    this.#scratch = scratch;
+    this.#mayWait = mayWait(this.#words);
+  }
+
+  /** The caller's side: shares a job out, does parts of it too, and returns when all are done. Throws where a part trapped. */
+  run({ kernel, args, steps, units, chunk, count = -1, end = -1, scratch = -1 }: Job): void {
+    const [words, numbers] = [this.#words, this.#numbers];
+    const parts = Math.ceil(units / chunk);
+    numbers.set([kernel, args.length, units, chunk, count, end, scratch], header);
+    numbers.set(args, firstArg);
+    numbers.fill(0, firstStep, firstStep + args.length);
+    for (const [i, step] of steps) numbers[firstStep + i] = step;
+    words[finished] = 0;
+    words[trapped] = 0;
+    Atomics.store(words, ticket, (((Atomics.load(words, ticket) >>> partBits) + 1) << partBits) | parts);
+    Atomics.notify(words, ticket, parts - 1);
+    this.work();
+    let done = Atomics.load(words, finished);
+    for (let look = 0; done < parts; done = Atomics.load(words, finished)) {
+      if (look < spins) look++;
+      else if (this.#mayWait) Atomics.wait(words, finished, done);
+    }
+    if (Atomics.load(words, trapped)) throw new Error("wasm: a kernel failed; its arguments reach outside the memory");
+  }
+
+  /** Does parts of the job at hand until none is left to take. */
+  work(): void {
+    const words = this.#words;
+    for (let t = Atomics.load(words, ticket); t & partMask; t = Atomics.load(words, ticket)) {
+      if (Atomics.compareExchange(words, ticket, t, t - 1) !== t) continue;
+      // From here on the job stands still until this part is done.
+      const parts = Math.ceil(this.#numbers[header + 2] / this.#numbers[header + 3]);
+      try {
+        this.#doPart(parts - (t & partMask));
+      } catch {
+        Atomics.store(words, trapped, 1);
+      }
+      if (Atomics.add(words, finished, 1) + 1 === parts) Atomics.notify(words, finished);
+    }
+  }
+
+  /** A worker's life: works, looks for the next job for a moment, then sleeps until there is one. Never returns. */
+  serve(): never {
+    const words = this.#words;
+    for (;;) {
+      this.work();
+      let t = Atomics.load(words, ticket);
+      for (let look = 0; look < spins && !(t & partMask); look++) t = Atomics.load(words, ticket);
+      if (!(t & partMask)) Atomics.wait(words, ticket, t);
+    }
+  }
+
+  #doPart(part: number): void {
+    const [kernel, length, units, chunk, count, end, scratch] = this.#numbers.subarray(header, firstArg);
+    const start = part * chunk;
+    const stop = Math.min(units, start + chunk);
+    const args = Array.from({ length }, (_, i) => this.#numbers[firstArg + i] + start * this.#numbers[firstStep + i]);
+    if (count >= 0) args[count] = stop - start;
+    if (end >= 0) args[end] = stop;
+    if (scratch >= 0 && this.#scratch !== undefined) args[scratch] = this.#scratch;
+    this.#kernels[kernel](...args);
+  }
+}
+
+/** A page's main thread may not sleep. */
+function mayWait(words: Int32Array): boolean {
+  try {
+    Atomics.wait(words, ticket, -1, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,200 @@
+import {
+  adamStep,
+  add,
+  attention,
+  embedding,
+  gradients,
+  init,
+  linear,
+  linearCrossEntropy,
+  matmul,
+  mul,
+  reshape,
+  rmsNorm,
+  rope,
+  ropeTables,
+  swiglu,
+  type Tensor,
+  tensor,
+  zeros,
+} from "@lowrank/core";
+import { testBackend } from "@lowrank/core/testing";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { type WasmBackend, wasm } from "./index.ts";
+
+/** A grain this small cuts every kernel call that can be cut. */
+const grain = 1;
+
+/** Runs `work` on a fresh backend for each count of threads; all must give the same bytes. */
+async function expectSameBits(build: "simd" | "relaxed", work: (backend: WasmBackend) => Promise<Uint8Array[]>) {
+  let expected: Uint8Array[] | undefined;
+  for (const threads of [1, 2, 3]) {
+    const backend = await wasm({ build, threads, grain });
+    expect(backend.threads).toBe(threads);
+    const results = await work(backend);
+    backend.dispose();
+    expected ??= results;
+    for (const [i, bytes] of results.entries()) {
+      const at = bytes.findIndex((byte, j) => byte !== expected![i]![j]);
+      if (at >= 0) throw new Error(`${threads} threads: result ${i} differs at byte ${at}`);
+    }
+  }
+}
+
+async function bytesOf(tensors: readonly Tensor[]): Promise<Uint8Array[]> {
+  return Promise.all(tensors.map(async (t) => new Uint8Array((await t.data()).buffer)));
+}
+
+function random(seed: number): (...shape: number[]) => Tensor {
+  let state = seed;
+  return (...shape) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 31 - 1;
+    });
+    return tensor(values, { shape });
+  };
+}
+
+/** Token ids in a fixed disorder. */
+function ids(count: number, vocab: number, ...shape: number[]): Tensor {
+  return tensor(
+    Array.from({ length: count }, (_, i) => (i * 31 + 7) % vocab),
+    { shape, dtype: "i32" },
+  );
+}
+
+/** Loss, gradients and AdamW's results of a step of a small decoder. */
+async function trainingStep(): Promise<Uint8Array[]> {
+  const [batch, tokens, width, heads, kvHeads, hidden, vocab] = [3, 67, 48, 4, 2, 130, 301];
+  const make = random(1);
+  const weight = (...shape: number[]) => {
+    const w = make(...shape);
+    w.requiresGrad = true;
+    return w;
+  };
+  const [table, norm] = [weight(vocab, width), weight(width)];
+  const [q, k, v, o] = [heads, kvHeads, kvHeads]
+    .map((h) => weight((h * width) / heads, width))
+    .concat(weight(width, width));
+  const [gate, up, down] = [weight(hidden, width), weight(hidden, width), weight(width, hidden)];
+  const weights = [table!, norm!, q!, k!, v!, o!, gate!, up!, down!];
+  const { cos, sin } = ropeTables([1, 0.5, 0.2, 0.1, 0.05, 0.01], tokens);
+  const labels = ids(batch * tokens, vocab, batch, tokens);
+  const split = (x: Tensor, w: Tensor, h: number) => reshape(linear(x, w), [batch, tokens, h, width / heads]);
+
+  const x = embedding(table!, ids(batch * tokens, vocab - 1, batch, tokens));
+  const y = rmsNorm(x, norm!, { eps: 1e-5 });
+  const turned = [q!, k!].map((w, i) => rope(split(y, w, [heads, kvHeads][i]!), cos, sin, {}));
+  const mixed = attention(turned[0]!, turned[1]!, split(y, v!, kvHeads), { causal: true });
+  const z = add(x, linear(reshape(mixed, [batch, tokens, width]), o!));
+  const out = add(z, linear(swiglu(linear(z, gate!), linear(z, up!)), down!));
+  const loss = linearCrossEntropy(out, table!, labels, { ignoreIndex: 3 });
+  const grads = gradients(loss, weights);
+  const settings = { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, step: 1, decoupled: true };
+  for (const [i, w] of weights.entries()) adamStep(w.detach(), grads[i]!, zeros(w.shape), zeros(w.shape), settings);
+  return bytesOf([loss, ...grads, ...weights]);
+}
+
+/** Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several blocks. */
+async function products(): Promise<Uint8Array[]> {
+  const results: Tensor[] = [];
+  const make = random(2);
+  for (const [m, n, k] of [
+    [1, 301, 70],
+    [2, 530, 300],
+    [16, 90, 200],
+    [300, 5, 257],
+    [301, 3, 300],
+    [61, 203, 130],
+    [260, 530, 33],
+    [530, 150, 270],
+  ] as const) {
+    for (const transposeA of [false, true]) {
+      for (const transposeB of [false, true]) {
+        const a = transposeA ? make(k, m) : make(m, k);
+        const b = transposeB ? make(n, k) : make(k, n);
+        results.push(matmul(a, b, { transposeA, transposeB }));
+      }
+    }
+  }
+  return bytesOf(results);
+}
+
+/** Attention and its gradients, with few queries and many, grouped heads, a window, a cap and a mask. */
+async function attentions(): Promise<Uint8Array[]> {
+  const results: Tensor[] = [];
+  const make = random(3);
+  for (const [queries, keys, options] of [
+    [70, 70, { causal: true }],
+    [3, 300, { causal: true, window: 90 }],
+    [130, 130, { causal: true, softcap: 5 }],
+    [65, 80, {}],
+  ] as const) {
+    const inputs = [make(2, queries, 6, 20), make(2, keys, 3, 20), make(2, keys, 3, 20)];
+    for (const input of inputs) input.requiresGrad = true;
+    const out = attention(inputs[0]!, inputs[1]!, inputs[2]!, options);
+    results.push(out, ...gradients(mul(out, make(...out.shape)).sum(), inputs));
+  }
+  return bytesOf(results);
+}
+
+for (const build of ["simd", "relaxed"] as const) {
+  describe(`any count of threads gives the same bits, ${build}`, () => {
+    const work = { products, attentions, trainingStep };
+    for (const [name, run] of Object.entries(work)) {
+      it(name, () =>
+        expectSameBits(build, async (backend) => {
+          await init(backend);
+          return run();
+        }),
+      );
+    }
+  });
+}
+
+describe("two threads", async () => {
+  const backend = await wasm({ threads: 2, grain });
+  afterAll(() => backend.dispose());
+
+  for (const { name, run } of testBackend(backend)) it(name, run);
+
+  it("see memory that grows while they run", async () => {
+    const before = backend.heapStats().length;
+    const x = tensor(new Float32Array(3 * 2 ** 20).fill(2), { shape: [3 * 2 ** 10, 2 ** 10], backend });
+    const sums = matmul(add(x, x), x, { transposeA: true });
+    expect(backend.heapStats().length).toBeGreaterThan(before);
+    expect((await sums.data()).every((value) => value === 8 * 3 * 2 ** 10)).toBe(true);
+  });
+});
+
+describe("threads", () => {
+  it("work on as one after dispose", async () => {
+    const backend = await wasm({ threads: 2, grain });
+    backend.dispose();
+    expect(backend.threads).toBe(1);
+    const x = tensor([1, 2, 3, 4], { shape: [2, 2], backend });
+    expect([...(await matmul(x, x).data())]).toEqual([7, 10, 15, 22]);
+  });
+
+  it("are one, with one notice, where memory cannot be shared", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    vi.stubGlobal("SharedArrayBuffer", undefined);
+    try {
+      const backend = await wasm({ threads: 2 });
+      expect(backend.threads).toBe(1);
+      const x = tensor([1, 2, 3, 4], { shape: [2, 2], backend });
+      expect([...(await matmul(x, x).data())]).toEqual([7, 10, 15, 22]);
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/^wasm: one thread.*Cross-Origin-Opener-Policy/)]]);
+    } finally {
+      vi.unstubAllGlobals();
+      warn.mockRestore();
+    }
+  });
+
+  it("are a whole number", async () => {
+    for (const threads of [0, 1.5, 65]) {
+      await expect(wasm({ threads })).rejects.toThrow(`wasm: threads is ${threads}; give a whole number from 1 to 64`);
+    }
+  });
+});

@@ -1,0 +1,25 @@
+// The file that every worker runs, in Node and in browsers: one message in, "ready" out, then kernels until it is ended.
+import { JobBoard, type Kernel } from "./jobBoard.ts";
+import type { WorkerSetup } from "./startWorkers.ts";
+
+interface Port {
+  postMessage(message: unknown): void;
+}
+
+function serve(port: Port, { module, memory, board, scratch, tiles }: WorkerSetup): void {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  (exports.setScratch as Kernel)(scratch);
+  const kernels = Object.values(exports) as Kernel[];
+  const jobs = new JobBoard(memory, board, kernels, tiles);
+  port.postMessage("ready");
+  jobs.serve();
+}
+
+const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
+if (node) {
+  const port = node.parentPort;
+  port?.once("message", (setup: WorkerSetup) => serve(port, setup));
+} else {
+  const port = globalThis as unknown as Port;
+  addEventListener("message", ({ data }: MessageEvent<WorkerSetup>) => serve(port, data), { once: true });
+}
