@@ -2,25 +2,26 @@ import type { Slots } from "./intent.ts";
 import type { SeededRandom } from "./seededRandom.ts";
 
 /** Names that stand for a number. */
-export const numberNames: readonly string[] =
+const numberNames: readonly string[] =
   "price age size score level speed weight height width cost points year month day rate depth tax salary budget distance x y z p q".split(
     " ",
   );
 
 /** Names that stand for a string. */
-export const stringNames: readonly string[] =
+const stringNames: readonly string[] =
   "name city title color country street email user message label path sentence line".split(" ");
 
 /** Names that stand for a list of numbers. */
-export const listNames: readonly string[] =
+const listNames: readonly string[] =
   "scores prices ages sizes weights marks grades sales costs lengths heights years levels speeds rates".split(" ");
 
 /** Names that a result is stored in. */
-export const targetNames: readonly string[] =
-  "answer outcome final best target temp current reply copy cell box r m".split(" ");
+const targetNames: readonly string[] = "answer outcome final best target temp current reply copy cell box r m".split(
+  " ",
+);
 
 /** Words that stand in quotes. */
-export const quotedWords: readonly string[] =
+const quotedWords: readonly string[] =
   "hello cat dog red blue green apple banana sun moon star tree river bird fish yes no good bad hot cold big small up down left right win lose stop go high low old new fast slow done".split(
     " ",
   );
