@@ -21,7 +21,7 @@ export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export type { Kernels } from "./kernels.gen.ts";
 export type { TensorMethods } from "./methods.ts";
-export { defineOp, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
+export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";

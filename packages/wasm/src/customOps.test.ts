@@ -1,0 +1,110 @@
+import {
+  abs,
+  affine,
+  defineOp,
+  div,
+  expectDType,
+  grad,
+  jvp,
+  memory,
+  mul,
+  type Op,
+  reference,
+  scope,
+  softplus,
+  square,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+} from "@lowrank/core";
+import { checkGrad } from "@lowrank/core/testing";
+import { describe, expect, it } from "vitest";
+import { wasm } from "./index.ts";
+
+/** x / (width + |x|), by loops and with a gradient rule of its own. */
+const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
+  name: "softsign",
+  shape: (inputs, { width }) => {
+    expectDType("softsign", inputs, 0, "f32");
+    if (!(width > 0)) throw new Error(`softsign: width is ${width}; it must be positive`);
+    return inputs[0];
+  },
+  ref: ([x], [out], { width }) => {
+    for (let i = 0; i < out.size; i++) out.data[i] = x.data[i] / (width + Math.abs(x.data[i]));
+  },
+  saves: { inputs: [0] },
+  vjp: ({ grads: [dy], inputs: [x], params: { width } }) => [
+    div(affine(dy, { scale: width }), square(affine(abs(x), { shift: width }))),
+  ],
+});
+
+/** x * tanh(softplus(x)), in other ops only. */
+const mish: Op<1> = defineOp<1>({
+  name: "mish",
+  shape: (inputs) => {
+    expectDType("mish", inputs, 0, "f32");
+    return inputs[0];
+  },
+  compose: ([x]) => mul(x, tanh(softplus(x))),
+});
+
+/** The sum and the difference of two tensors: values by loops, gradients by composition. */
+const sumAndDifference: Op<2, void, 2> = defineOp<2, void, 2>({
+  name: "sumAndDifference",
+  shape: ([a]) => [a, a],
+  ref: ([a, b], [plus, minus]) => {
+    for (let i = 0; i < a.size; i++) {
+      plus.data[i] = a.data[i] + b.data[i];
+      minus.data[i] = a.data[i] - b.data[i];
+    }
+  },
+  compose: ([a, b]) => [a.add(b), a.sub(b)],
+});
+
+const points = [-3, -0.7, 0.4, 2, 5];
+const numbers = (t: Tensor) => Array.from(t.dataSync());
+
+describe.each([
+  ["reference", reference()],
+  ["wasm", await wasm()],
+] as const)("ops defined outside of the package, on %s", (_name, backend) => {
+  const x = () => tensor(points, { backend });
+  const wide = (t: Tensor) => softsign(t, { width: 2 });
+
+  it("give their values, and leave no memory", () => {
+    const before = memory().buffers;
+    scope(() => {
+      for (const [i, p] of points.entries()) {
+        expect(numbers(wide(x()))[i]).toBeCloseTo(p / (2 + Math.abs(p)), 6);
+        expect(numbers(mish(x()))[i]).toBeCloseTo(p * Math.tanh(Math.log1p(Math.exp(p))), 5);
+      }
+      const [plus, minus] = sumAndDifference(x(), x());
+      expect(numbers(plus)).toEqual(numbers(x().mul(2)));
+      expect(numbers(minus)).toEqual(points.map(() => 0));
+    });
+    expect(memory().buffers).toBe(before);
+  });
+
+  it("have the gradients that finite differences show, of first and second order", async () => {
+    for (const f of [wide, mish]) await checkGrad(f, [x()], { order: 2, tolerance: 2e-3 });
+    await checkGrad((a: Tensor, b: Tensor) => sumAndDifference(a.square(), b.square()), [x(), x()], { order: 2 });
+  });
+
+  it("go through grad, grad of grad, and jvp", () => {
+    const f = (t: Tensor) => sum(wide(t));
+    const first = points.map((p) => 2 / (2 + Math.abs(p)) ** 2);
+    const second = points.map((p) => (-4 * Math.sign(p)) / (2 + Math.abs(p)) ** 3);
+    for (const [i, g] of numbers(grad(f)(x())).entries()) expect(g).toBeCloseTo(first[i], 6);
+    for (const [i, g] of numbers(grad((t: Tensor) => sum(grad(f)(t)))(x())).entries()) {
+      expect(g).toBeCloseTo(second[i], 6);
+    }
+    const { tangent } = jvp(wide, [x()], [x()]);
+    for (const [i, g] of numbers(tangent).entries()) expect(g).toBeCloseTo(first[i] * points[i], 5);
+  });
+
+  it("throw what their shape rule says", () => {
+    expect(() => softsign(x(), { width: 0 })).toThrow("softsign: width is 0; it must be positive");
+    expect(() => mish(tensor([1], { dtype: "i32", backend }))).toThrow(/mish: input 0 \[1\] is i32, expected f32/);
+  });
+});
