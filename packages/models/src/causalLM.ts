@@ -47,14 +47,14 @@ export abstract class CausalLM extends Module {
   abstract hidden(inputs: ModelInputs): Tensor;
 
   /** The layer that turns hidden states into logits. */
-  abstract get head(): UnaryModule;
+  abstract lm_head: UnaryModule;
 
   /** An empty cache for `batch` sequences of up to `capacity` tokens. */
   abstract createCache(batch: number, capacity: number): KVCache;
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {
     return scope(() => {
-      const logits = this.head.forward(this.hidden(inputs));
+      const logits = this.lm_head.forward(this.hidden(inputs));
       if (!inputs.labels) return { logits };
       return { logits, loss: crossEntropy(shifted(logits, 0), shifted(inputs.labels, 1), { ignoreIndex: -100 }) };
     });
@@ -63,7 +63,7 @@ export abstract class CausalLM extends Module {
   /** Mean cross-entropy in nats over the labelled tokens; the logits of a whole batch are never held. */
   loss(inputs: LabelledInputs): Tensor {
     return scope(() => {
-      const { head } = this;
+      const { lm_head: head } = this;
       const hidden = shifted(this.hidden(inputs), 0);
       const labels = shifted(inputs.labels, 1);
       return head instanceof Linear && !head.bias
@@ -77,7 +77,7 @@ export abstract class CausalLM extends Module {
     return noGrad(() =>
       scope(() => {
         const last = slice(this.hidden(inputs), { dim: 1, start: -1 });
-        return reshape(this.head.forward(last), [last.shape[0], this.vocabSize]);
+        return reshape(this.lm_head.forward(last), [last.shape[0], this.vocabSize]);
       }),
     );
   }

@@ -159,10 +159,6 @@ export class GPT2LMHeadModel extends CausalLM {
     return new KVCache({ layers: nLayer, batch, capacity, keyValueHeads: nHead, headDim: nEmbd / nHead });
   }
 
-  get head(): UnaryModule {
-    return this.lm_head;
-  }
-
   get vocabSize(): number {
     return this.config.vocabSize;
   }

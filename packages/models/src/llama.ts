@@ -150,10 +150,6 @@ export class LlamaForCausalLM extends CausalLM {
     return new KVCache({ layers: numHiddenLayers, batch, capacity, keyValueHeads: numKeyValueHeads, headDim });
   }
 
-  get head(): UnaryModule {
-    return this.lm_head;
-  }
-
   get vocabSize(): number {
     return this.config.vocabSize;
   }
