@@ -128,7 +128,7 @@ export function tanhf4(x: v128): v128 {
   const t = f32x4.abs(x);
   const e = expf4(f32x4.add(t, t));
   const far = f32x4.sub(one, f32x4.div(constant(TWO), f32x4.add(e, one)));
-  return v128.bitselect(near, withSignOf(x, far), f32x4.lt(t, constant(TANH_END)));
+  return withSignOf(x, v128.bitselect(near, far, f32x4.lt(t, constant(TANH_END))));
 }
 
 /** 1 / (1 + exp(-x)). */

@@ -28,6 +28,7 @@ export function div(x: Tensor, y: Tensor | number): Tensor {
 export function pow(x: Tensor, y: Tensor | number): Tensor {
   if (y === 2) return ops.square(x);
   if (y === 0.5) return ops.sqrt(x);
+  if (y === -0.5) return ops.rsqrt(x);
   if (y === -1) return ops.reciprocal(x);
   return ops.pow(x, asTensor(y, x));
 }

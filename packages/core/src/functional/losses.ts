@@ -38,7 +38,11 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
 /** The binary cross-entropy of logits against targets in 0..1, safe for large logits. */
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkShapes("binaryCrossEntropyWithLogits", input, target);
-  return scope(() => reduce(sub(ops.softplus(input), mul(input, target)), options));
+  return scope(() => {
+    // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the right sign leaves finite.
+    const wrong = mul(ops.affine(target, { scale: -1, shift: 1 }), input);
+    return reduce(add(wrong, ops.softplus(neg(input))), options);
+  });
 }
 
 /** Options of `klDiv`. "batchmean" divides the sum by the size of dimension 0. */

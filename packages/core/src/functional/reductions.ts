@@ -54,9 +54,13 @@ export function variance(x: Tensor, options: ReduceOptions & { correction?: numb
   });
 }
 
-/** The standard deviation over `dim` (default: all), with n - `correction` (default 1: unbiased). */
+/** The standard deviation over `dim` (default: all), with n - `correction` (default 1: unbiased). Its gradient at 0 is 0. */
 export function std(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
-  return scope(() => ops.sqrt(variance(x, options)));
+  return scope(() => {
+    const squared = variance(x, options);
+    const none = eq(squared, 0);
+    return where(none, 0, ops.sqrt(where(none, 1, squared)));
+  });
 }
 
 function pick(x: Tensor, op: typeof ops.max, output: 0 | 1, { dim, keepdim }: AlongOptions): Tensor {

@@ -9,7 +9,7 @@ export interface ClampParams {
   readonly max?: number;
 }
 
-/** x held between `min` and `max` (which wins where they cross); NaN passes. The gradient passes at the bounds too. */
+/** x held between `min` and `max` (which wins where they cross); NaN passes. No gradient passes at the bounds. */
 export const clamp: Op<1, ClampParams> = defineOp({
   name: "clamp",
   shape: (inputs) => {
@@ -21,9 +21,9 @@ export const clamp: Op<1, ClampParams> = defineOp({
   },
   wasm: (k, [x], [out], { min = -Infinity, max = Infinity }) => k.clamp(x.ptr, out.ptr, out.size, min, max),
   saves: { inputs: [0] },
-  vjp: ({ grads: [dy], inputs: [x], params: { min = -Infinity, max = Infinity } }) => {
+  vjp: ({ grads: [dy], inputs: [x], params: { min, max } }) => {
     const zero = scalarLike(dy, 0);
-    const below = where(compare(x, scalarLike(x, max), { relation: "le" }), dy, zero);
-    return [where(compare(x, scalarLike(x, min), { relation: "ge" }), below, zero)];
+    const below = max === undefined ? dy : where(compare(x, scalarLike(x, max), { relation: "lt" }), dy, zero);
+    return [min === undefined ? below : where(compare(x, scalarLike(x, min), { relation: "gt" }), below, zero)];
   },
 });

@@ -30,9 +30,10 @@ export const topk: Op<1, TopkParams, 2> = defineOp({
     for (let lane = 0; lane < outer * inner; lane++) {
       const from = Math.floor(lane / inner) * n * inner + (lane % inner);
       const to = Math.floor(lane / inner) * k * inner + (lane % inner);
-      const rank = (j: number) => (Number.isNaN(x.data[from + j * inner]) ? Infinity : x.data[from + j * inner]);
+      const nan = (j: number) => Number(Number.isNaN(x.data[from + j * inner]));
+      const rank = (j: number) => (nan(j) ? Infinity : x.data[from + j * inner]);
       for (let j = 0; j < n; j++) order[j] = j;
-      order.sort((a, b) => (rank(a) === rank(b) ? a - b : rank(b) - rank(a)));
+      order.sort((a, b) => (rank(a) === rank(b) ? nan(b) - nan(a) || a - b : rank(b) - rank(a)));
       for (let j = 0; j < k; j++) {
         values.data[to + j * inner] = x.data[from + order[j] * inner];
         positions.data[to + j * inner] = order[j];
