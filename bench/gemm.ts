@@ -1,4 +1,6 @@
-// One-thread f32 matrix products against what a JavaScript user would pick instead, interleaved in one process.
+// One-thread f32 matrix products against what a JavaScript user would pick instead, interleaved in one process; and two
+// threads of ours against one.
+import { availableParallelism } from "node:os";
 import { fmaCeiling } from "./lib/fmaCeiling.ts";
 import { type Contestant, interleave, machine, printTable, type Timing } from "./lib/measure.ts";
 import type { GemmCase, GemmPeer } from "./peers/gemmPeer.ts";
@@ -65,8 +67,34 @@ async function measure(product: GemmCase, peers: GemmPeer[]): Promise<Map<string
   return interleave(contestants, WARM_UPS, ROUNDS[product.n]!);
 }
 
-/** Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's, by median. */
+/** The speed of two threads over one at n=1024, by median; undefined where two cannot run. */
+async function measureThreads(): Promise<number | undefined> {
+  if (availableParallelism() < 2) {
+    console.log("absent: two threads (one processor)");
+    return undefined;
+  }
+  const product = randomCase(1024, false);
+  const contestants: Contestant[] = [];
+  for (const threads of [1, 2]) {
+    const { name, prepare } = (await lowrankGemm(undefined, threads))!;
+    const run = await prepare(product);
+    checkResult(name, product, await run());
+    contestants.push({ name, run });
+  }
+  const timings = await interleave(contestants, WARM_UPS, ROUNDS[1024]! * 2);
+  console.log("\nn=1024, A*B, ms");
+  const rows = [...timings].map(([name, { median, best }]) => [name, median.toFixed(1), best.toFixed(1)]);
+  printTable(["", "median", "best"], rows);
+  const [one, two] = [...timings.values()];
+  return Number((one!.median / two!.median).toFixed(3));
+}
+
+/**
+ * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's, and that of two
+ * threads over one, by median.
+ */
 export async function bench(): Promise<void> {
+  const threads2 = await measureThreads();
   const builds = [await lowrankGemm("relaxed"), await lowrankGemm("simd")].filter((build) => build !== undefined);
   const ours = builds[0]!.name;
   const peers = await loadPeers();
@@ -88,5 +116,6 @@ export async function bench(): Promise<void> {
       figures[`${key}OfCeiling`] = Number((timings.get("ceiling")!.best / mine.best).toFixed(3));
     }
   }
+  if (threads2 !== undefined) figures.threads2 = threads2;
   console.log(`\n${JSON.stringify({ gemm: figures })}`);
 }

@@ -100,6 +100,12 @@ describe("train, generate, merge, report", () => {
     trained = await succeed([...trainText, "--output", "adapter", "--r", "4", "--alpha", "8"]);
   });
 
+  test("train writes the same adapter with two threads", async () => {
+    await succeed([...trainText, "--output", "adapter-2", "--r", "4", "--alpha", "8", "--threads", "2"]);
+    const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
+    expect(await weights("adapter-2")).toEqual(await weights("adapter"));
+  });
+
   test("train lowers the validation loss and says what it did", () => {
     expect(trained.stderr).toContain("step 30 of 30 | loss ");
     expect(trained.stdout).toContain("adapter on 14 modules: 2 q_proj, 2 k_proj, 2 v_proj, 2 o_proj, 2 gate_proj");

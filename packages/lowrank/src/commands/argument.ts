@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 
 /** Parses an option's value as a whole number of at least `least`. */
 export function integer(least: number): (text: string) => number {
@@ -7,6 +7,13 @@ export function integer(least: number): (text: string) => number {
     if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
     throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
   };
+}
+
+/** `--threads`, of the commands that compute long. */
+export function threadsOption(): Option {
+  return new Option("--threads <n>", "processor cores to use; the results are the same")
+    .argParser(integer(1))
+    .default(1);
 }
 
 /** Parses an option's value as a number of at least `least`; with `above`, larger than it; at most `most`. */

@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
-import { integer, number } from "./argument.ts";
+import { integer, number, threadsOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 
 interface GenerateCommandOptions {
@@ -14,6 +14,7 @@ interface GenerateCommandOptions {
   topK?: number;
   topP?: number;
   seed: number;
+  threads: number;
   greedy?: boolean;
 }
 
@@ -44,13 +45,14 @@ export function generateCommand(): Command {
     )
     .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
     .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
+    .addOption(threadsOption())
     .addHelpText("after", examples)
     .action(generate);
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
-  const loaded = await loadWithTokenizer(options.model);
+  const loaded = await loadWithTokenizer(options.model, options.threads);
   const { model, tokenizer } = loaded;
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);

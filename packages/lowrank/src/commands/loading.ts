@@ -1,9 +1,12 @@
+import { init } from "@lowrank/core";
 import type { CausalLM, LoadedModel, Tokenizer } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
+import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 
-/** Loads a model's folder. Throws where it has no tokenizer. */
-export async function loadWithTokenizer(folder: string): Promise<LoadedModel & { tokenizer: Tokenizer }> {
+/** Loads a model's folder, to run on `threads` threads. Throws where it has no tokenizer. */
+export async function loadWithTokenizer(folder: string, threads = 1): Promise<LoadedModel & { tokenizer: Tokenizer }> {
+  await init(wasm({ threads }));
   const loaded = await loadModel(folder);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };
