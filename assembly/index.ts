@@ -14,6 +14,7 @@ export * from "./norm";
 export * from "./optimizer";
 export * from "./reduce";
 export * from "./rope";
+export * from "./scalarMath";
 export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";

@@ -91,6 +91,33 @@ export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, rowStride: i3
   }
 }
 
+/** Running sums along the middle of [outer, n, inner]; `sums` is scratch for `inner` doubles. */
+export function cumsum(x: usize, out: usize, sums: usize, outer: i32, n: i32, inner: i32): void {
+  for (; outer > 0; outer--) {
+    if (inner == 1) {
+      let sum: f64 = 0;
+      for (let j = 0; j < n; j++) {
+        sum += <f64>load<f32>(x);
+        store<f32>(out, <f32>sum);
+        x += 4;
+        out += 4;
+      }
+      continue;
+    }
+    memory.fill(sums, 0, <usize>inner << 3);
+    for (let j = 0; j < n; j++) {
+      for (let i = 0; i < inner; i++) {
+        const s = sums + (<usize>i << 3);
+        const sum = load<f64>(s) + <f64>load<f32>(x);
+        store<f64>(s, sum);
+        store<f32>(out, <f32>sum);
+        x += 4;
+        out += 4;
+      }
+    }
+  }
+}
+
 /** Rounds n doubles to floats. */
 export function narrow(x: usize, out: usize, n: i32): void {
   for (; n > 0; n--) {

@@ -24,6 +24,7 @@ const ERF: i32 = 11;
 const SILU: i32 = 12;
 const GELU: i32 = 13;
 const GELU_TANH: i32 = 14;
+const SOFTPLUS: i32 = 15;
 
 // @ts-ignore: decorator
 @inline
@@ -54,6 +55,17 @@ function geluTanh4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u)));
 }
 
+/** max(x, 0) + log(1 + e) with e = exp(-|x|); what rounding 1 + e loses is added to the logarithm. */
+// @ts-ignore: decorator
+@inline
+function softplus4(x: v128): v128 {
+  const one = constant(ONE);
+  const e = expf4(f32x4.neg(f32x4.abs(x)));
+  const u = f32x4.add(one, e);
+  const rest = f32x4.div(f32x4.sub(e, f32x4.sub(u, one)), u);
+  return f32x4.add(f32x4.max(x, f32x4.splat(0)), f32x4.add(logf4(u), rest));
+}
+
 /** One function of four floats; `f` is a constant at each call, so only its own branch remains. */
 // @ts-ignore: decorator
 @inline
@@ -72,7 +84,8 @@ function apply(f: i32, x: v128): v128 {
     : f == ERF ? erff4(x)
     : f == SILU ? silu4(x)
     : f == GELU ? gelu4(x)
-    : geluTanh4(x);
+    : f == GELU_TANH ? geluTanh4(x)
+    : softplus4(x);
 }
 
 // @ts-ignore: decorator
@@ -105,6 +118,7 @@ export function erf(x: usize, out: usize, n: i32): void { map(ERF, x, out, n); }
 export function silu(x: usize, out: usize, n: i32): void { map(SILU, x, out, n); }
 export function gelu(x: usize, out: usize, n: i32): void { map(GELU, x, out, n); }
 export function geluTanh(x: usize, out: usize, n: i32): void { map(GELU_TANH, x, out, n); }
+export function softplus(x: usize, out: usize, n: i32): void { map(SOFTPLUS, x, out, n); }
 
 /** x * scale + shift; a shift of 0 is not added, which keeps -0. */
 export function affine(x: usize, out: usize, n: i32, scale: f32, shift: f32): void {

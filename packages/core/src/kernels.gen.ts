@@ -57,8 +57,12 @@ export interface Kernels {
   axpy(x: number, y: number, n: number, alpha: number): void;
   clipToNorm(x: number, norm: number, n: number, maxNorm: number): void;
   sumPlane(x: number, sums: number, rows: number, n: number, rowStride: number, step: number): void;
+  cumsum(x: number, out: number, sums: number, outer: number, n: number, inner: number): void;
   narrow(x: number, out: number, n: number): void;
   rope(x: number, cos: number, sin: number, out: number, rows: number, heads: number, size: number, half: number, sign: number): void;
+  sin(x: number, out: number, n: number): void;
+  cos(x: number, out: number, n: number): void;
+  pow(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
   compare(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number, relation: number): void;
   compareInt(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number, relation: number): void;
   where(condition: number, a: number, b: number, out: number, rows: number, n: number, conditionRow: number, aRow: number, bRow: number, conditionStep: number, aStep: number, bStep: number): void;
@@ -83,6 +87,7 @@ export interface Kernels {
   silu(x: number, out: number, n: number): void;
   gelu(x: number, out: number, n: number): void;
   geluTanh(x: number, out: number, n: number): void;
+  softplus(x: number, out: number, n: number): void;
   affine(x: number, out: number, n: number, scale: number, shift: number): void;
   clamp(x: number, out: number, n: number, lo: number, hi: number): void;
 }

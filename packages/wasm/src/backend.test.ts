@@ -10,8 +10,5 @@ for (const build of ["simd", "relaxed"] as const) {
 }
 
 it("has a kernel for every op that training and generation spend time in", () => {
-  expect(opsWithoutKernel()).toEqual([
-    ...["cos", "cumsum", "expm1", "flip", "log1p", "oneHot", "pow", "sin", "softplus", "topk"],
-    "triangle",
-  ]);
+  expect(opsWithoutKernel()).toEqual(["expm1", "flip", "log1p", "oneHot", "topk", "triangle"]);
 });

@@ -15,6 +15,11 @@ const functions = [
   ["tanh", core.tanh, Math.tanh, -10, 10, 2],
   ["sigmoid", core.sigmoid, (x: number) => 1 / (1 + Math.exp(-x)), -80, 80, 2.5],
   ["silu", core.silu, (x: number) => x / (1 + Math.exp(-x)), -80, 80, 2.5],
+  ["softplus", core.softplus, (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), -80, 80, 3],
+  ["sin", core.sin, Math.sin, -20, 20, 1],
+  ["sin", core.sin, Math.sin, 1e6, 1e30, 1],
+  ["cos", core.cos, Math.cos, -20, 20, 1],
+  ["pow", (x: core.Tensor) => core.pow(x, 2.7), (x: number) => x ** Math.fround(2.7), 1e-6, 100, 1],
 ] as const;
 
 describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (build) => {
