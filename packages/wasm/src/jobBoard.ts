@@ -113,7 +113,7 @@ export class JobBoard {
     const stop = Math.min(units, start + chunk);
     const args = Array.from({ length }, (_, i) => this.#numbers[firstArg + i] + start * this.#numbers[firstStep + i]);
     if (count >= 0) args[count] = stop - start;
-    if (end >= 0) args[end] = stop;
+    if (end >= 0) args[end] -= units - stop;
     if (scratch >= 0 && this.#scratch !== undefined) args[scratch] = this.#scratch;
     this.#kernels[kernel](...args);
   }
