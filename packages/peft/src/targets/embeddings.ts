@@ -8,10 +8,10 @@ export function inputEmbedding(model: Module): [path: string, module: Embedding]
   return null;
 }
 
-/** The layer that gives the logits: a model's `head`, or the classifier of a sequence classification. */
+/** The layer that gives the logits: a model's `lm_head`, or the classifier of a sequence classification. */
 export function outputLayer(model: Module, taskType: string | null): Module | null {
-  const { head, score, classifier } = model as { head?: unknown; score?: Module; classifier?: Module };
-  if (typeof head === "object" && head !== null) return head as Module;
+  const { lm_head: head, score, classifier } = model as { lm_head?: Module; score?: Module; classifier?: Module };
+  if (head) return head;
   return taskType === "SEQ_CLS" ? (score ?? classifier ?? null) : null;
 }
 
