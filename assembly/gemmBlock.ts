@@ -2,8 +2,8 @@
 import { packA, packAT, packB, packBT } from "./gemmPack";
 import { MR, NR, tileDirect, tilePacked } from "./gemmTile";
 
-const KC: i32 = 256;
-const NC: i32 = 512;
+const KC: i32 = 384;
+const NC: i32 = 384;
 
 /** Rows of A up to which B is read where it lies: packing it would not be earned back. */
 const DIRECT_B_ROWS: i32 = 2 * MR;
@@ -19,6 +19,11 @@ const A_BYTES: i32 = MR * KC * 4;
 
 /** Bytes of scratch that the blocked product needs: zeros, one tile of C, a panel of A, a block of B. */
 export const BLOCK_SCRATCH: i32 = ((ZERO_BYTES + TILE_BYTES + A_BYTES + 63) & ~63) + KC * NC * 4;
+
+/** Rows of the next tile where `left` remain: a rest of one or two is shared between two tiles, which costs less. */
+function rowsOfTile(left: i32): i32 {
+  return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);
+}
 
 /** Computes an edge tile of fewer than 8 columns by way of a whole tile in scratch. */
 function edgeTile(
@@ -45,8 +50,10 @@ export function gemmBlocked(
   const aks: usize = transA ? lda : 4;
   const directB = !transB && m <= DIRECT_B_ROWS && alpha == 1;
   const narrow = n < NARROW_COLUMNS;
-  const depth = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
-  // Equal column blocks, so that the last one is no thin rest.
+  // Equal blocks both ways, so that the last one is no thin rest.
+  const deepest = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
+  const cuts = (k + deepest - 1) / deepest;
+  const depth = (k + cuts - 1) / cuts;
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + NR - 1) & ~(NR - 1);
   memory.fill(zeros, 0, ZERO_BYTES);
@@ -64,8 +71,8 @@ export function gemmBlocked(
       const bks: usize = directB ? ldb : 32;
       const nextPanel: usize = directB ? 32 : panelBytes;
       const add = accumulate || p0 > 0;
-      for (let i = 0; i < m; i += MR) {
-        const rows = min(MR, m - i);
+      for (let i = 0, rows = 0; i < m; i += rows) {
+        rows = rowsOfTile(m - i);
         const at = a + <usize>i * ars + <usize>p0 * aks;
         const packed = !narrow && rows == MR;
         if (packed) {
