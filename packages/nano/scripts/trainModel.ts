@@ -16,7 +16,7 @@ import { type TokenizedExample, Trainer, tokenizeExample } from "@lowrank/train"
 import { wasm } from "@lowrank/wasm";
 import { complete, exactMatch, generatePairs, type LanguageName, nanoModelFolder, type Split } from "../src/index.ts";
 
-const steps = Number(process.argv[2] ?? 5000);
+const steps = Number(process.argv[2] ?? 6000);
 const seed = Number(process.argv[3] ?? 1);
 const batchSize = 32;
 /** Plain code in the other languages, in parts of all examples: the model has seen it, but is never asked for it. */
