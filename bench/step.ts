@@ -8,7 +8,7 @@ import { startPython } from "./lib/startPython.ts";
 type Python = Awaited<ReturnType<typeof startPython>>;
 
 const WARM_UPS = 2;
-const ROUNDS = 15;
+const ROUNDS = 11;
 
 /** Our tokens/s over PyTorch's by the median step, or undefined without PyTorch. */
 async function measure(
