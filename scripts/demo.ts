@@ -49,12 +49,11 @@ const examples = training.map((pair): TokenizedExample => tokenizeExample(tokeni
 const progress = trainProgress(process.stdout);
 const trainer = new Trainer(peft, examples, {
   padTokenId: tokenizer.padTokenId ?? 0,
-  maxSteps: 600,
-  batchSize: 16,
-  learningRate: 8e-3,
+  maxSteps: 1200,
+  batchSize: 8,
+  learningRate: 3e-3,
   schedule: "cosine",
   warmupSteps: 20,
-  weightDecay: 0.1,
   betas: [0.9, 0.99],
   groupByLength: true,
   onStep: (report) => progress.step(report),
