@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { init } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases } from "./lib/loraStep.ts";
+import type { LoraStepMemory } from "./lib/loraStepMemory.ts";
 import { machine, printTable } from "./lib/measure.ts";
 import { smallTraining } from "./lib/smallTraining.ts";
 import { startPython } from "./lib/startPython.ts";
@@ -32,7 +33,7 @@ async function growth(): Promise<number> {
 /** Peak resident bytes of a fresh process each, one thread, imports included; PyTorch's is undefined without it. */
 async function peaks(): Promise<{ ours: number; theirs: number | undefined }> {
   const { stdout } = await run(process.execPath, [join(import.meta.dirname, "lib/loraStepMemory.ts"), `${PEAK_STEPS}`]);
-  const { peakBytes: ours } = JSON.parse(stdout) as { peakBytes: number };
+  const { peakBytes: ours } = JSON.parse(stdout) as LoraStepMemory;
   await using python = await startPython();
   if (!python) return { ours, theirs: undefined };
   await python.ask("make_lora_step", { ...loraStepCases.m135, threads: 1 });

@@ -4,8 +4,15 @@ import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeLoraStep } from "./loraStep.ts";
 import { peakBytes } from "./peakBytes.ts";
 
+/** What it prints. */
+export interface LoraStepMemory {
+  loss: number;
+  peakBytes: number;
+}
+
 await init(wasm());
 const step = makeLoraStep(loraStepCases.m135);
 let loss = Number.NaN;
 for (let i = 0; i < Number(process.argv[2]); i++) loss = step();
-console.log(JSON.stringify({ loss, peakBytes: peakBytes() }));
+const result: LoraStepMemory = { loss, peakBytes: peakBytes() };
+console.log(JSON.stringify(result));
