@@ -3,21 +3,28 @@ import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { MR, NR } from "./gemmTile";
+import { gemmWide, WIDE_MR, WIDE_NR, WIDE_SCRATCH } from "./gemmWide";
 
 /** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
 let scratch: usize = 0;
+let wide: bool = false;
 
 /** Bytes of scratch memory the products need; constant. */
 export function scratchBytes(): i32 {
-  return BLOCK_SCRATCH;
+  return max(BLOCK_SCRATCH, WIDE_SCRATCH);
 }
 
 /** Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte aligned, shared with nobody. */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
+}
+
+/** Whether large products use the tile for engines that fuse pairs of 128-bit operations: 1 or 0, 0 at the start. */
+export function setWide(on: i32): void {
+  wide = on != 0;
 }
 
 /** Whether A * Bᵀ is faster as dot products along k than as tiles. */
@@ -95,21 +102,26 @@ export function gemmPart(
     const last = bound(m, DOT_ROWS, part + 1, parts);
     gatherColumns(b, brs, scratch, k, n);
     gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add, first, last);
-  } else if (m > n) {
-    // The longer side is cut, so that little is packed twice.
-    const first = bound(m, MR, part, parts);
-    const rows = bound(m, MR, part + 1, parts) - first;
-    if (rows <= 0) return;
-    const at = a + <usize>first * (transA ? 4 : ars);
-    const out = c + <usize>first * crs;
-    gemmBlocked(at, b, out, rows, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
   } else {
-    const first = bound(n, NR, part, parts);
-    const columns = bound(n, NR, part + 1, parts) - first;
-    if (columns <= 0) return;
-    const at = b + <usize>first * (transB ? brs : 4);
-    const out = c + (<usize>first << 2);
-    gemmBlocked(a, at, out, m, columns, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
+    const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
+    // The longer side is cut, so that little is packed twice.
+    const cutRows = m > n;
+    const unit = cutRows ? (useWide ? WIDE_MR : MR) : useWide ? WIDE_NR : NR;
+    const first = bound(cutRows ? m : n, unit, part, parts);
+    const count = bound(cutRows ? m : n, unit, part + 1, parts) - first;
+    if (count <= 0) return;
+    const at = <usize>first;
+    if (cutRows) {
+      a += at * (transA ? 4 : ars);
+      c += at * crs;
+      m = count;
+    } else {
+      b += at * (transB ? brs : 4);
+      c += at << 2;
+      n = count;
+    }
+    if (useWide) gemmWide(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
+    else gemmBlocked(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
   }
 }
 

@@ -4,7 +4,7 @@ import { MR, NR } from "./gemmTile";
 /** Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
+export function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
   const r0 = v128.load(src);
   const r1 = v128.load(src + srs);
   const r2 = v128.load(src + 2 * srs);

@@ -26,7 +26,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Instantiates a build on a plain memory whose scratch and heap are full of NaN. */
-async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number): Promise<Loaded> {
+async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, wide: boolean): Promise<Loaded> {
   const plain = bytes.slice();
   plain[flagOffset] = 1;
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
@@ -34,6 +34,7 @@ async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number): Promise
   const kernels = instance.exports as unknown as Kernels;
   new Float32Array(memory.buffer).fill(Number.NaN);
   kernels.setScratch(heapBase);
+  kernels.setWide(Number(wide));
   return { kernels, memory };
 }
 
@@ -119,10 +120,10 @@ function check(loaded: Loaded, product: Product): void {
   expect(worst, JSON.stringify(product)).toBeLessThan(2e-6);
 }
 
-const builds = [
-  { name: "simd", bytes: decode(simdBase64), flagOffset: simdFlagOffset },
-  { name: "relaxed", bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
-];
+const builds = [false, true].flatMap((wide) => [
+  { name: "simd", wide, bytes: decode(simdBase64), flagOffset: simdFlagOffset },
+  { name: "relaxed", wide, bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
+]);
 const modes = [
   { transA: false, transB: false },
   { transA: false, transB: true },
@@ -131,9 +132,9 @@ const modes = [
 ];
 const odd = [1, 2, 3, 5, 7, 17, 33];
 
-for (const { name, bytes, flagOffset } of builds) {
-  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name} build`, () => {
-    const loaded = load(bytes, flagOffset);
+for (const { name, wide, bytes, flagOffset } of builds) {
+  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name} build${wide ? ", wide tile" : ""}`, () => {
+    const loaded = load(bytes, flagOffset, wide);
 
     test.each(modes)("small and odd sizes, %o", async (mode) => {
       for (const m of odd) for (const n of odd) for (const k of odd) check(await loaded, { m, n, k, ...mode });

@@ -5,6 +5,7 @@ import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
+import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
@@ -17,6 +18,11 @@ export interface WasmOptions {
   threads?: number;
   /** The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768. */
   grain?: number;
+  /**
+   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile made for that. Needs Node
+   * 26 or later on x64, before any other backend of the process. The numbers are checked at the start; throws otherwise.
+   */
+  wideSimd?: boolean;
 }
 
 /** The WebAssembly backend, with what it tells about itself. */
@@ -24,6 +30,8 @@ export interface WasmBackend extends Backend {
   readonly build: "relaxed" | "simd";
   /** Threads that work inside a kernel, the caller's included. */
   readonly threads: number;
+  /** Whether pairs of 128-bit operations are fused. */
+  readonly wideSimd: boolean;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
   /** Bytes of wasm memory in use, waiting to be reused, and in all. */
@@ -35,6 +43,9 @@ interface HeapBuffer extends Buffer {
 }
 
 const maxThreads = 64;
+
+/** Whether this process has compiled kernels, and whether those were fused ones: the engine keeps the code it has. */
+let compiled: "plain" | "wide" | undefined;
 
 /** The module's bytes, told to import a memory of its own (flag 1) or a shared one (3). */
 function decode(base64: string, flagOffset: number, shared: boolean): Uint8Array<ArrayBuffer> {
@@ -69,10 +80,12 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  * An op without a kernel of its own runs its reference loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
-  const { threads: asked = 1, grain = 32768 } = options;
+  const { threads: asked = 1, grain = 32768, wideSimd = false } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
+  if (wideSimd) enableWideSimd(compiled === "plain");
+  compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
   const relaxed = decode(relaxedBase64, relaxedFlagOffset, shared);
   const hasRelaxed = WebAssembly.validate(relaxed);
@@ -88,13 +101,20 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
   k.setScratch(heap.alloc(k.scratchBytes()));
+  if (wideSimd) {
+    k.setWide(1);
+    const at = heap.alloc(wideCheckBytes);
+    checkWideSimd(k, memory, at);
+    heap.free(at, wideCheckBytes);
+  }
 
   let threads = 1;
   let stop = (): void => {};
   if (shared) {
     const board = heap.alloc(boardBytes);
     const setups = Array.from({ length: asked - 1 }, () => {
-      return { module, memory, board, scratch: heap.alloc(k.scratchBytes()), tiles: heap.alloc(k.attentionScratch()) };
+      const [scratch, tiles] = [heap.alloc(k.scratchBytes()), heap.alloc(k.attentionScratch())];
+      return { module, memory, board, scratch, tiles, wideSimd };
     });
     try {
       stop = await startWorkers(setups);
@@ -125,6 +145,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   return {
     name: "wasm",
     build,
+    wideSimd,
     get threads() {
       return threads;
     },

@@ -16,6 +16,11 @@ export function threadsOption(): Option {
     .default(1);
 }
 
+/** `--wide-simd`, of the commands that compute long. */
+export function wideSimdOption(): Option {
+  return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");
+}
+
 /** Parses an option's value as a number of at least `least`; with `above`, larger than it; at most `most`. */
 export function number(range: { least?: number; above?: number; most?: number }): (text: string) => number {
   const { least = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, most = Number.MAX_VALUE } = range;

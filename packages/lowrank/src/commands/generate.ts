@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
-import { integer, number, threadsOption } from "./argument.ts";
+import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 
 interface GenerateCommandOptions {
@@ -15,6 +15,7 @@ interface GenerateCommandOptions {
   topP?: number;
   seed: number;
   threads: number;
+  wideSimd?: boolean;
   greedy?: boolean;
 }
 
@@ -46,13 +47,14 @@ export function generateCommand(): Command {
     .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
     .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
     .addOption(threadsOption())
+    .addOption(wideSimdOption())
     .addHelpText("after", examples)
     .action(generate);
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
-  const loaded = await loadWithTokenizer(options.model, options.threads);
+  const loaded = await loadWithTokenizer(options.model, options);
   const { model, tokenizer } = loaded;
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);

@@ -4,9 +4,12 @@ import { PeftModel } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 
-/** Loads a model's folder, to run on `threads` threads. Throws where it has no tokenizer. */
-export async function loadWithTokenizer(folder: string, threads = 1): Promise<LoadedModel & { tokenizer: Tokenizer }> {
-  await init(wasm({ threads }));
+/** Loads a model's folder, to run on `threads` threads or with fused SIMD. Throws where it has no tokenizer. */
+export async function loadWithTokenizer(
+  folder: string,
+  { threads = 1, wideSimd = false }: { threads?: number; wideSimd?: boolean } = {},
+): Promise<LoadedModel & { tokenizer: Tokenizer }> {
+  await init(wasm({ threads, wideSimd }));
   const loaded = await loadModel(folder);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };

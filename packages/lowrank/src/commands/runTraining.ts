@@ -16,7 +16,7 @@ import { formatSeconds, trainProgress } from "./trainProgress.ts";
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   console.error(`loading ${options.model}`);
-  const { model, tokenizer, generationConfig } = await loadWithTokenizer(options.model, options.threads);
+  const { model, tokenizer, generationConfig } = await loadWithTokenizer(options.model, options);
   const lengths = sequenceLengths(options, model.maxPositions);
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });

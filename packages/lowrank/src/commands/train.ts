@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { integer, number, threadsOption } from "./argument.ts";
+import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
 import { addLoraOptions, type LoraCommandOptions } from "./loraOptions.ts";
 import { runTraining } from "./runTraining.ts";
 
@@ -24,6 +24,7 @@ export interface TrainCommandOptions extends LoraCommandOptions {
   epochs: number;
   seed: number;
   threads: number;
+  wideSimd?: boolean;
   pack?: boolean;
   evalEvery?: number;
   saveEvery?: number;
@@ -84,6 +85,7 @@ export function trainCommand(): Command {
     .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
     .option("--seed <n>", "orders the data and draws the adapter's start", integer(0), 0)
     .addOption(threadsOption())
+    .addOption(wideSimdOption())
     .option("--pack", "join examples to full blocks instead of padding them")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))

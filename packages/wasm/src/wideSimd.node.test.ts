@@ -1,0 +1,59 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { wasm } from "./wasm.ts";
+
+const node26 = join(import.meta.dirname, "../../../bench/node_modules/node-26/bin/node");
+
+/** Runs a program under Node 26 and returns what it printed. */
+function run(program: string): string {
+  const { stdout, stderr, status } = spawnSync(node26, ["--input-type=module", "--eval", program], {
+    cwd: import.meta.dirname,
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  return stdout;
+}
+
+const product = `
+  import { matmul, tensor } from "@lowrank/core";
+  import { wasm } from "@lowrank/wasm";
+  const [m, n, k] = [130, 203, 301];
+  const values = (count, step) => Float32Array.from({ length: count }, (_, i) => ((i * step) % 1009) / 504 - 1);
+  const [left, right] = [values(m * k, 7919), values(k * n, 6007)];
+  async function multiply(backend) {
+    const [a, b] = [tensor(left, { shape: [m, k], backend }), tensor(right, { shape: [k, n], backend })];
+    return matmul(a, b).data();
+  }`;
+
+it.skipIf(!existsSync(node26))("multiplies right, and the same to the bit with two threads, on Node 26", () => {
+  const program = `${product}
+    const one = await multiply(await wasm({ wideSimd: true }));
+    const two = await multiply(await wasm({ wideSimd: true, threads: 2, grain: 1 }));
+    let worst = 0;
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let p = 0; p < k; p++) sum += left[i * k + p] * right[p * n + j];
+        worst = Math.max(worst, Math.abs(one[i * n + j] - sum));
+      }
+    }
+    console.log(one.length, worst < 1e-4, one.every((x, i) => x === two[i]));`;
+  expect(run(program)).toBe("26390 true true\n");
+});
+
+it.skipIf(!existsSync(node26))("must come before other backends, on Node 26", () => {
+  const program = `
+    import { wasm } from "@lowrank/wasm";
+    await wasm();
+    await wasm({ wideSimd: true }).catch((error) => console.log(error.message));`;
+  expect(run(program)).toMatch(/^wasm: wide SIMD must be asked for by the first backend of a process; .*\n$/);
+});
+
+it.skipIf(Number.parseInt(process.versions.node, 10) >= 26)("is an error of one line on an older Node", async () => {
+  await expect(wasm({ wideSimd: true })).rejects.toThrow(
+    `wasm: wide SIMD needs Node 26 or later on x64, and this is Node ${process.versions.node}`,
+  );
+});

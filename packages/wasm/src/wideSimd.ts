@@ -1,0 +1,60 @@
+import type { Kernels } from "@lowrank/core";
+
+/** The first major version of Node whose engine fuses pairs of 128-bit operations well. */
+const leastNode = 26;
+
+/**
+ * Tells V8 to fuse pairs of 128-bit operations into 256 bits, in all WebAssembly that this process compiles from now on.
+ * Throws where the engine cannot, or where it has compiled the kernels before, unfused: it would use those again.
+ */
+export function enableWideSimd(late: boolean): void {
+  const { versions, arch } = globalThis.process ?? {};
+  const v8 = globalThis.process?.getBuiltinModule?.("node:v8");
+  if (!v8 || Number.parseInt(versions.node, 10) < leastNode || arch !== "x64") {
+    const here = v8 ? `Node ${versions.node} on ${arch}` : "a browser";
+    throw new Error(
+      `wasm: wide SIMD needs Node ${leastNode} or later on x64, and this is ${here}; leave it out or change over`,
+    );
+  }
+  if (late) {
+    throw new Error("wasm: wide SIMD must be asked for by the first backend of a process; move that call to the front");
+  }
+  v8.setFlagsFromString("--experimental-wasm-revectorize");
+}
+
+/** Long enough for the engine's optimising compiler, whose code is what has to be checked. */
+const warmUpMilliseconds = 60;
+
+const [m, n, k] = [37, 70, 300];
+const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
+
+/** Bytes of memory that `checkWideSimd` uses. */
+export const wideCheckBytes: number = 4 * (cAt + m * n);
+
+/** Multiplies by the wide tile until its code is the optimised one, and throws where plain loops give other numbers. */
+export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
+  const floats = new Float32Array(memory.buffer, at, cAt + m * n);
+  for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;
+  const multiply = (transA: number, transB: number): void => {
+    const [a, b, c] = [aAt, bAt, cAt].map((offset) => at + 4 * offset);
+    kernels.gemm(a, b, c, m, n, k, transA ? m : k, transB ? k : n, n, transA, transB, 1, 0);
+  };
+  const modes = [0, 1].flatMap((transA) => [0, 1].map((transB) => [transA, transB] as const));
+  const end = performance.now() + warmUpMilliseconds;
+  while (performance.now() < end) for (const mode of modes) multiply(...mode);
+  for (const [transA, transB] of modes) {
+    multiply(transA, transB);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        for (let p = 0; p < k; p++) {
+          sum += floats[aAt + (transA ? p * m + i : i * k + p)] * floats[bAt + (transB ? j * k + p : p * n + j)];
+        }
+        const got = floats[cAt + i * n + j];
+        if (!(Math.abs(got - sum) < 1e-3)) {
+          throw new Error(`wasm: wide SIMD gives ${got} in place of ${sum} on this machine; leave it out`);
+        }
+      }
+    }
+  }
+}
