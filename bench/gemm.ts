@@ -1,8 +1,9 @@
 // One-thread f32 matrix products against what a JavaScript user would pick instead, interleaved in one process; and two
-// threads of ours against one.
+// threads of ours against one, and wide SIMD against PyTorch.
 import { availableParallelism } from "node:os";
 import { fmaCeiling } from "./lib/fmaCeiling.ts";
 import { type Contestant, interleave, machine, printTable, type Timing } from "./lib/measure.ts";
+import { measureWide } from "./lib/wideGemm.ts";
 import type { GemmCase, GemmPeer } from "./peers/gemmPeer.ts";
 import { lowrankGemm } from "./peers/lowrankGemm.ts";
 
@@ -90,11 +91,12 @@ async function measureThreads(): Promise<number | undefined> {
 }
 
 /**
- * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's, and that of two
- * threads over one, by median.
+ * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's, that of two
+ * threads over one, and that of wide SIMD over PyTorch's, by median.
  */
 export async function bench(): Promise<void> {
   const threads2 = await measureThreads();
+  const wide = await measureWide();
   const builds = [await lowrankGemm("relaxed"), await lowrankGemm("simd")].filter((build) => build !== undefined);
   const ours = builds[0]!.name;
   const peers = await loadPeers();
@@ -117,5 +119,6 @@ export async function bench(): Promise<void> {
     }
   }
   if (threads2 !== undefined) figures.threads2 = threads2;
+  if (wide !== undefined) figures.wide = wide;
   console.log(`\n${JSON.stringify({ gemm: figures })}`);
 }
