@@ -17,7 +17,7 @@ for (let i = 0; i < n; i++) {
 console.log("ready");
 for await (const _ of createInterface({ input: process.stdin })) {
   const start = performance.now();
-  using product = matmul(left!, right!);
-  const milliseconds = performance.now() - start;
-  console.log(milliseconds);
+  const product = matmul(left!, right!);
+  console.log(performance.now() - start);
+  product.dispose();
 }
