@@ -278,6 +278,15 @@ describe("errors are one line that says what to do, and leave nothing behind", (
   });
 });
 
+test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(
+  "--wide-simd on an older Node is a one-line error",
+  async () => {
+    const { code, stderr } = await lowrank(["generate", "--model", "model", "--prompt", "the", "--wide-simd"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: wasm: wide SIMD needs Node 26 or later on x64, and this is Node .*\n$/);
+  },
+);
+
 test.each(["train", "generate", "merge", "report"])("%s --help has two examples", async (command) => {
   const { code, stdout } = await lowrank([command, "--help"]);
   expect(code).toBe(0);
