@@ -1,20 +1,9 @@
 // Casts between dtypes.
-const F32: i32 = 0;
-const F16: i32 = 1;
-const BF16: i32 = 2;
+import { BF16, F16, F32, unpackRow, widenHalf } from "./unpackRow";
+
 const I32: i32 = 3;
 const U8: i32 = 4;
 const BOOL: i32 = 5;
-
-// @ts-ignore: decorator
-@inline
-function widenHalf(code: u32): f32 {
-  const sign = (code & 0x8000) << 16;
-  const magnitude = code & 0x7fff;
-  // Infinity and NaN keep their all-ones exponent.
-  if (magnitude >= 0x7c00) return reinterpret<f32>(sign | ((magnitude << 13) + 0x70000000));
-  return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
-}
 
 /** The f16 code nearest to the f32 with these bits. */
 function halfOf(x: u32): u32 {
@@ -63,14 +52,6 @@ function write(p: usize, i: i32, to: i32, v: f64): void {
 
 /** out = x in another dtype; dtypes by number: f32, f16, bf16, i32, u8, bool. */
 export function cast(x: usize, out: usize, n: i32, from: i32, to: i32): void {
-  let i = 0;
-  if (from == BF16 && to == F32) {
-    for (; i + 8 <= n; i += 8) {
-      const v = v128.load(x + (<usize>i << 1));
-      const p = out + (<usize>i << 2);
-      v128.store(p, i32x4.shl(i32x4.extend_low_i16x8_u(v), 16));
-      v128.store(p, i32x4.shl(i32x4.extend_high_i16x8_u(v), 16), 16);
-    }
-  }
-  for (; i < n; i++) write(out, i, to, read(x, i, from));
+  if (to == F32 && (from == F16 || from == BF16)) unpackRow(from, x, 0, n, out);
+  else for (let i = 0; i < n; i++) write(out, i, to, read(x, i, from));
 }
