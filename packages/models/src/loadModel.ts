@@ -1,12 +1,4 @@
-import type { SafetensorsFile, Shape } from "@lowrank/core";
-import {
-  type DType,
-  fromBytes,
-  openSafetensors,
-  openShardedSafetensors,
-  parseSafetensorsIndex,
-  to,
-} from "@lowrank/core";
+import { type DType, fromBytes, type SafetensorsFile, type Shape, to } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { folderFiles } from "@lowrank/files";
 import { Parameter } from "@lowrank/nn";
@@ -14,6 +6,7 @@ import type { CausalLM } from "./causalLM.ts";
 import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
 import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
+import { isDerived, openWeights } from "./openWeights.ts";
 import type { ParameterSource } from "./parameters.ts";
 import { Tokenizer } from "./tokenizer/tokenizer.ts";
 
@@ -58,15 +51,6 @@ export async function loadModel(
   return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files };
 }
 
-async function openWeights(files: ModelFiles): Promise<SafetensorsFile> {
-  const open = async (name: string) => openSafetensors(await files.open(name), `${name} of ${files.label}`);
-  const single = "model.safetensors";
-  const index = `${single}.index.json`;
-  if ((await files.has(single)) || !(await files.has(index))) return open(single);
-  const label = `${index} of ${files.label}`;
-  return openShardedSafetensors(parseSafetensorsIndex(await files.readText(index), label), open, label);
-}
-
 /** Reads the tensors one by one, so that only one is held as file bytes at a time. */
 async function readParameters(
   weights: SafetensorsFile,
@@ -91,12 +75,6 @@ async function readParameters(
     onProgress?.(loaded, total);
   }
   return parameters;
-}
-
-/** Tensors that old checkpoints carry though they follow from the config or repeat a tied one. */
-function isDerived(name: string, config: ModelConfig): boolean {
-  if (name === "lm_head.weight") return config.tieWordEmbeddings;
-  return /\.(rotary_emb\.inv_freq|attn\.(masked_)?bias)$/.test(name);
 }
 
 /** Hands out loaded parameters, each once. */
