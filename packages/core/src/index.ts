@@ -19,6 +19,7 @@ export { arange, type CreateOptions, fromBytes, full, ones, tensor, zeros } from
 export { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
 export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
+export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export type { Kernels } from "./kernels.gen.ts";
 export type { TensorMethods } from "./methods.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
