@@ -1,18 +1,9 @@
 // Gradients of activations in one pass: out[i] = dy[i] * f'(x[i]).
+import { geluGate, geluSlope, geluTanhGate, geluTanhSlope } from "./gelu";
 import { madd } from "./gemmTile";
-import { constant, erff4, expf4, sigmoidf4 } from "./math";
+import { constant, sigmoidf4 } from "./math";
 
-const HALF = memory.data<f32>([0.5]);
-const MINUS_HALF = memory.data<f32>([-0.5]);
 const ONE = memory.data<f32>([1]);
-const ROOT_HALF = memory.data<f32>([0.707106781]);
-/** 1 / sqrt(2 pi). */
-const NORMAL = memory.data<f32>([0.398942280]);
-/** 2 sqrt(2 / pi), with their signs and times 0.044715 where u = sqrt(2 / pi) (x + 0.044715 x³) or its slope is made. */
-const GELU_LINEAR = memory.data<f32>([-1.59576912]);
-const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
-const SLOPE_CONSTANT = memory.data<f32>([1.59576912]);
-const SLOPE_SQUARE = memory.data<f32>([0.214064449]);
 
 const SILU: i32 = 0;
 const GELU: i32 = 1;
@@ -28,29 +19,8 @@ function siluSlope(x: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function geluSlope(x: v128): v128 {
-  const half = constant(HALF);
-  const area = madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
-  const density = f32x4.mul(expf4(f32x4.mul(f32x4.mul(x, x), constant(MINUS_HALF))), constant(NORMAL));
-  return madd(x, density, area);
-}
-
-/** With s = 1 / (1 + exp(-2 u)): s + x s (1 - s) 2 u'. */
-// @ts-ignore: decorator
-@inline
-function geluTanhSlope(x: v128): v128 {
-  const one = constant(ONE);
-  const x2 = f32x4.mul(x, x);
-  const minus2u = f32x4.mul(x, madd(x2, constant(GELU_CUBIC), constant(GELU_LINEAR)));
-  const s = f32x4.div(one, f32x4.add(one, expf4(minus2u)));
-  const twoSlope = madd(x2, constant(SLOPE_SQUARE), constant(SLOPE_CONSTANT));
-  return madd(f32x4.mul(f32x4.mul(x, twoSlope), s), f32x4.sub(one, s), s);
-}
-
-// @ts-ignore: decorator
-@inline
 function slope(f: i32, x: v128): v128 {
-  return f == SILU ? siluSlope(x) : f == GELU ? geluSlope(x) : geluTanhSlope(x);
+  return f == SILU ? siluSlope(x) : f == GELU ? geluSlope(x, geluGate(x)) : geluTanhSlope(x, geluTanhGate(x));
 }
 
 // @ts-ignore: decorator

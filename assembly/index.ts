@@ -8,6 +8,7 @@ export * from "./dropout";
 export * from "./elementwise";
 export * from "./embedding";
 export * from "./extremum";
+export * from "./geglu";
 export * from "./gemm";
 export * from "./indexing";
 export * from "./norm";

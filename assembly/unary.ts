@@ -1,13 +1,8 @@
 // Elementwise functions of one array: out[i] = f(x[i]).
-import { madd } from "./gemmTile";
+import { gelu4, geluTanh4 } from "./gelu";
 import { constant, erff4, expf4, logf4, sigmoidf4, tanhf4 } from "./math";
 
-const HALF = memory.data<f32>([0.5]);
 const ONE = memory.data<f32>([1]);
-const ROOT_HALF = memory.data<f32>([0.707106781]);
-/** -2 sqrt(2 / pi), and that times 0.044715. */
-const GELU_LINEAR = memory.data<f32>([-1.59576912]);
-const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
 
 const EXP: i32 = 0;
 const LOG: i32 = 1;
@@ -36,23 +31,8 @@ function sign4(x: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function gelu4(x: v128): v128 {
-  const half = f32x4.mul(x, constant(HALF));
-  return madd(half, erff4(f32x4.mul(x, constant(ROOT_HALF))), half);
-}
-
-// @ts-ignore: decorator
-@inline
 function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), expf4(f32x4.neg(x))));
-}
-
-/** x / (1 + exp(-2 u)) with u = sqrt(2 / pi) (x + 0.044715 x³), which is the tanh form with one exp less. */
-// @ts-ignore: decorator
-@inline
-function geluTanh4(x: v128): v128 {
-  const minus2u = f32x4.mul(x, madd(f32x4.mul(x, x), constant(GELU_CUBIC), constant(GELU_LINEAR)));
-  return f32x4.div(x, f32x4.add(constant(ONE), expf4(minus2u)));
 }
 
 /** max(x, 0) + log(1 + e) with e = exp(-|x|); what rounding 1 + e loses is added to the logarithm. */

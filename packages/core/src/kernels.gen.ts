@@ -32,6 +32,8 @@ export interface Kernels {
   readI32(p: number): number;
   extremumPlane(x: number, out: number, rows: number, n: number, rowStride: number, step: number, smallest: number): void;
   extremum(x: number, values: number, positions: number, outer: number, n: number, inner: number, smallest: number): void;
+  geglu(gate: number, up: number, out: number, n: number, tanh: number): void;
+  gegluBackward(dy: number, gate: number, up: number, dgate: number, dup: number, n: number, tanh: number): void;
   scratchBytes(): number;
   setScratch(ptr: number): void;
   setWide(on: number): void;

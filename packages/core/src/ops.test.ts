@@ -55,6 +55,7 @@ describe("gradients of gradients agree with finite differences", () => {
       "rmsNorm",
       "layerNorm",
       "swiglu",
+      "geglu",
       "attention",
       "crossEntropy",
       "loraLinear",

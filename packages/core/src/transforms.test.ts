@@ -86,7 +86,17 @@ describe("jvp", () => {
     ...(["sin", "cos", "tanh", "sigmoid", "relu", "silu", "gelu", "geluTanh", "softplus", "erf", "expm1"] as const),
     ...(["sum", "mean", "variance", "prod", "logsumexp", "cumsum", "max", "min", "clamp", "maximum"] as const),
     ...(["matmul", "linear", "einsum", "permute", "reshape", "expand", "cat", "pad", "flip", "tril"] as const),
-    ...(["softmax", "logSoftmax", "layerNorm", "rmsNorm", "swiglu", "rope", "attention", "loraLinear"] as const),
+    ...([
+      "softmax",
+      "logSoftmax",
+      "layerNorm",
+      "rmsNorm",
+      "swiglu",
+      "geglu",
+      "rope",
+      "attention",
+      "loraLinear",
+    ] as const),
     ...(["embedding", "gather", "indexSelect", "crossEntropy", "linearCrossEntropy", "where"] as const),
   ];
 

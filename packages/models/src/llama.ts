@@ -1,6 +1,6 @@
-import { add, checkpoint, mul, reshape, scope, swiglu, type Tensor } from "@lowrank/core";
+import { add, checkpoint, reshape, scope, type Tensor } from "@lowrank/core";
 import { type Embedding, KVCache, Linear, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
-import { activate } from "./activation.ts";
+import { gatedUnit } from "./activation.ts";
 import { type Attend, causalAttention } from "./attend.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
@@ -62,8 +62,7 @@ class LlamaMLP extends Module {
   forward(x: Tensor): Tensor {
     const gate = this.gate_proj.forward(x);
     const up = this.up_proj.forward(x);
-    const gated = this.#activation === "silu" ? swiglu(gate, up) : mul(activate(this.#activation, gate), up);
-    return this.down_proj.forward(gated);
+    return this.down_proj.forward(gatedUnit(this.#activation, gate, up));
   }
 }
 

@@ -12,6 +12,7 @@ import {
   dropout,
   embedding,
   Generator,
+  geglu,
   gradients,
   gradNorm,
   init,
@@ -159,6 +160,9 @@ describe("rows", () => {
       const norm = [random([70, n], 1), random([n], 2), random([n], 3)];
       await same(norm, ([t, w, b]) => layerNorm(t, w, b, { eps: 1e-3 }), 2e-5);
       await same([random([n, 3], 1, 4), random([n, 3], 2)], ([g, u]) => swiglu(g, u));
+      for (const approximate of ["none", "tanh"] as const) {
+        await same([random([n, 3], 1, 3), random([n, 3], 2)], ([g, u]) => geglu(g, u, { approximate }));
+      }
       await same([random([n, 6], 1), { shape: [4], data: Int32Array.of(0, n - 1, 0, n >> 1) }], ([w, i]) =>
         embedding(w, i),
       );
@@ -179,6 +183,7 @@ describe("rows", () => {
     await same([{ shape: [4, 4], data }, labels], ([t, y]) => crossEntropy(t, y, { reduction: "none" }));
     const wide = Float32Array.of(0, -0, 100, -100, 1e30, 3, Number.NaN);
     await same([{ shape: [7], data: wide }, random([7], 1)], ([g, u]) => swiglu(g, u));
+    await same([{ shape: [7], data: wide }, random([7], 1)], ([g, u]) => geglu(g, u, {}));
   });
 
   it("are NaN where no label counts, as in PyTorch", async () => {
@@ -195,6 +200,14 @@ describe("rows", () => {
     };
     const inputs = [random([2, rows / 2, 6], 1), random([11, 6], 2), labels];
     await same(inputs, ([t, w, y]) => linearCrossEntropy(t, w, y, { ignoreIndex: -1, labelSmoothing: 0.1 }), 1e-5);
+  });
+
+  it("geglu names what it does not know", () => {
+    const [x, y] = [[2], [3]].map((shape) => tensor(numbers(shape, 1), { shape, backend: backends.simd }));
+    expect(() => geglu(x, y, {})).toThrow("geglu: shapes [2] and [3] differ");
+    expect(() => geglu(x, x, { approximate: "new" as "tanh" })).toThrow(
+      'geglu: approximate is "new"; give "none" or "tanh"',
+    );
   });
 
   it("name what is out of range", async () => {

@@ -97,6 +97,8 @@ const cutters: { [name in keyof Kernels]?: Cutter } = {
   logSoftmaxBackward: rows(3, [0, 1, 2], 4),
   swiglu: elements(3, [0, 1, 2]),
   swigluBackward: elements(5, [0, 1, 2, 3, 4]),
+  geglu: elements(3, [0, 1, 2]),
+  gegluBackward: elements(5, [0, 1, 2, 3, 4]),
   adamStep: elements(4, [0, 1, 2, 3]),
   axpy: elements(2, [0, 1], 0.5),
   add: binary,

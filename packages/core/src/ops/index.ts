@@ -23,6 +23,7 @@ export { expand, sumToShape } from "./expand.ts";
 export { expm1 } from "./expm1.ts";
 export { flip } from "./flip.ts";
 export { gather, scatterAdd } from "./gather.ts";
+export { type GegluParams, geglu, gegluBackward } from "./geglu.ts";
 export { gelu, geluBackward } from "./gelu.ts";
 export { geluTanh, geluTanhBackward } from "./geluTanh.ts";
 export { clipToNorm, gradNorm } from "./gradNorm.ts";

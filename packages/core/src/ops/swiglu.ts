@@ -1,27 +1,16 @@
-import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape, sameShape } from "../shape.ts";
+import { defineOp, type Op } from "../op.ts";
 import { affine } from "./affine.ts";
+import { checkGated } from "./gated.ts";
 import { mul } from "./mul.ts";
 import { sigmoid } from "./sigmoid.ts";
 import { sub } from "./sub.ts";
-
-function check(op: string, inputs: readonly TensorSpec[]): TensorSpec {
-  for (let i = 0; i < inputs.length; i++) {
-    expectDType(op, inputs, i, "f32");
-    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
-      throw new Error(`${op}: shapes ${formatShape(inputs[0].shape)} and ${formatShape(inputs[i].shape)} differ`);
-    }
-  }
-  return { shape: inputs[0].shape, dtype: "f32" };
-}
 
 const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** silu(gate) * up, the gated unit of Llama's MLP. Shazeer 2020, https://arxiv.org/abs/2002.05202 */
 export const swiglu: Op<2> = defineOp({
   name: "swiglu",
-  shape: (inputs) => check("swiglu", inputs),
+  shape: (inputs) => checkGated("swiglu", inputs),
   ref: ([gate, up], [out]) => {
     for (let i = 0; i < out.size; i++) out.data[i] = gate.data[i] * sigmoidOf(gate.data[i]) * up.data[i];
   },
@@ -34,7 +23,7 @@ export const swiglu: Op<2> = defineOp({
 export const swigluBackward: Op<3, void, 2> = defineOp({
   name: "swigluBackward",
   shape: (inputs) => {
-    const spec = check("swigluBackward", inputs);
+    const spec = checkGated("swigluBackward", inputs);
     return [spec, spec];
   },
   ref: ([dy, gate, up], [dgate, dup]) => {

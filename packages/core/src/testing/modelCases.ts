@@ -14,6 +14,8 @@ type Name =
   | "dropout"
   | "embedding"
   | "embeddingBackward"
+  | "geglu"
+  | "gegluBackward"
   | "layerNorm"
   | "layerNormBackward"
   | "layerNormWeightBackward"
@@ -38,6 +40,7 @@ const row = x([16]);
 const [q, kv] = [x([2, 5, 4, 8]), x([2, 7, 2, 8])];
 const tables = [x([9, 4], { low: -1, high: 1 }), x([9, 4], { low: -1, high: 1 })];
 const lora = [x([3, 5, 12]), x([10, 12]), x([4, 12]), x([10, 4])];
+const gegluKinds: readonly f.GegluParams[] = [{}, { approximate: "tanh" }];
 const labels: Input = {
   shape: [4, 6],
   dtype: "i32",
@@ -98,6 +101,13 @@ export const modelCases: Cases<Name> = {
     ),
   ],
   embeddingBackward: calls([x([3, 5, 6]), index([3, 5], 11)], (dy, ids) => f.embeddingBackward(dy, ids, { vocab: 11 })),
+  geglu: gegluKinds.flatMap((params) => [
+    ...calls(same, (gate, up) => f.geglu(gate, up, params)),
+    ...calls([x([3], { low: -4, high: 4 }), x([3])], (gate, up) => f.geglu(gate, up, params)),
+  ]),
+  gegluBackward: gegluKinds.flatMap((params) =>
+    calls([...same, x([5, 7])], (dy, gate, up) => f.gegluBackward(dy, gate, up, params)),
+  ),
   layerNorm: calls([x([3, 5, 16]), row, row], (t, w, b) => f.layerNorm(t, w, b, { eps: 1e-5 })),
   layerNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.layerNormBackward(dy, t, w, { eps: 1e-5 })),
   layerNormWeightBackward: calls([x([3, 16]), x([3, 16])], (dy, t) => f.layerNormWeightBackward(dy, t, { eps: 1e-5 })),

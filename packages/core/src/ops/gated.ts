@@ -1,0 +1,14 @@
+import type { TensorSpec } from "../backend.ts";
+import { expectDType } from "../op.ts";
+import { formatShape, sameShape } from "../shape.ts";
+
+/** What a gated unit or its gradient gives. Throws unless all inputs are f32 of one shape. */
+export function checkGated(op: string, inputs: readonly TensorSpec[]): TensorSpec {
+  for (let i = 0; i < inputs.length; i++) {
+    expectDType(op, inputs, i, "f32");
+    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
+      throw new Error(`${op}: shapes ${formatShape(inputs[0].shape)} and ${formatShape(inputs[i].shape)} differ`);
+    }
+  }
+  return { shape: inputs[0].shape, dtype: "f32" };
+}
