@@ -3,7 +3,7 @@ import { findChromium } from "./scripts/browser/chromium.ts";
 import { chromiumProject } from "./scripts/browser/project.ts";
 
 const root = import.meta.dirname;
-const include = ["packages/*/src/**/*.test.ts"];
+const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const executablePath = findChromium();
 
 const node: TestProjectConfiguration = {

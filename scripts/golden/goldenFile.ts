@@ -1,7 +1,15 @@
-import { openAsBlob } from "node:fs";
-import { blobSource, fromBytes, openSafetensors, type SafetensorsFile, type Tensor, viewAs } from "@lowrank/core";
+import {
+  blobSource,
+  bytesSource,
+  fromBytes,
+  openSafetensors,
+  type SafetensorsFile,
+  type Tensor,
+  viewAs,
+} from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
 
-/** A golden.safetensors, read as arrays or tensors by name. */
+/** A safetensors file of the golden data, read as arrays or tensors by name. */
 export class GoldenFile {
   readonly #file: SafetensorsFile;
 
@@ -9,7 +17,15 @@ export class GoldenFile {
     this.#file = file;
   }
 
+  /** One of `files`, read whole: over a network its many tensors would be as many requests. */
+  static async of(files: ModelFiles, name: string): Promise<GoldenFile> {
+    const source = await files.open(name);
+    return new GoldenFile(await openSafetensors(bytesSource(await source.read(0, source.size)), name));
+  }
+
+  /** A file on disk (Node only). */
   static async open(path: string): Promise<GoldenFile> {
+    const { openAsBlob } = await import("node:fs");
     return new GoldenFile(await openSafetensors(blobSource(await openAsBlob(path)), path));
   }
 

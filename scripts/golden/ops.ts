@@ -1,42 +1,37 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { gradients, scope, type Tensor } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
 import { type Check, equal, withinOfLargest } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
+import type { OpCase, OpsFile } from "./opCase.ts";
 import { opFunctions } from "./opFunctions.ts";
-
-/** A case of ops.json. */
-export interface OpCase {
-  id: string;
-  op: string;
-  params: Record<string, unknown>;
-  /** Names of tensors in ops.safetensors. */
-  inputs: string[];
-  outputs: string[];
-  /** Names of the gradients, by the position of the input. */
-  grads: Record<string, string>;
-}
+import { optimiserChecks } from "./optimisers.ts";
+import { schedules } from "./schedules.ts";
 
 /** float32 against float64 rounded to float32, relative to a tensor's largest entry. */
 const tolerance = 1e-5;
 
-/** Reads the cases of `DIR/ops.json`; none where the file is missing. */
-export function readOpCases(dir: string): OpCase[] {
-  const path = join(dir, "ops.json");
-  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).cases : [];
+/** ops.json and the tensors that its cases name; undefined where `files` have none. */
+export async function openOps(files: ModelFiles): Promise<{ file: OpsFile; golden: GoldenFile } | undefined> {
+  if (!(await files.has("ops.json"))) return undefined;
+  const file = (await readJson(files, "ops.json")) as OpsFile;
+  return { file, golden: await GoldenFile.of(files, "ops.safetensors") };
 }
 
-/** The ops of DIR/ops.json: every output, and the gradient of every input that has one. */
-export async function* ops(dir: string): AsyncGenerator<Check> {
-  const cases = readOpCases(dir).filter(({ op }) => !op.startsWith("optim.") && op !== "clipGradNorm");
-  if (cases.length === 0) return;
-  const golden = await GoldenFile.open(join(dir, "ops.safetensors"));
-  for (const opCase of cases) {
-    try {
-      yield* opChecks(golden, opCase);
-    } catch (error) {
-      yield { name: `ops/${opCase.id}`, error: String(error) };
-    }
+/** All of ops.json: ops, optimiser steps, gradient clipping and schedules. */
+export async function* ops(files: ModelFiles): AsyncGenerator<Check> {
+  const opened = await openOps(files);
+  if (!opened) return;
+  for (const opCase of opened.file.cases) yield* caseChecks(opened.golden, opCase);
+  yield* schedules(opened.file.schedules ?? []);
+}
+
+/** A case: every output, and the gradient of every input that has one. An error is a failed check. */
+export async function* caseChecks(golden: GoldenFile, opCase: OpCase): AsyncGenerator<Check> {
+  const checks = optimiserChecks(opCase.op) ?? opChecks;
+  try {
+    yield* checks(golden, opCase);
+  } catch (error) {
+    yield { name: `ops/${opCase.id}`, error: String(error) };
   }
 }
 

@@ -1,0 +1,32 @@
+import type { Check } from "./compare.ts";
+import type { GoldenFile } from "./goldenFile.ts";
+
+/** A case of ops.json. */
+export interface OpCase {
+  id: string;
+  op: string;
+  params: Record<string, unknown>;
+  /** Names of tensors in ops.safetensors. */
+  inputs: string[];
+  outputs: string[];
+  /** Names of the gradients, by the position of the input. */
+  grads: Record<string, string>;
+}
+
+/** The learning rates of a schedule, step by step. */
+export interface GoldenSchedule {
+  name: string;
+  lr: number;
+  warmup: number;
+  total: number;
+  values: number[];
+}
+
+/** What ops.json holds. */
+export interface OpsFile {
+  cases: OpCase[];
+  schedules?: GoldenSchedule[];
+}
+
+/** The comparisons of one case with the tensors of ops.safetensors. */
+export type CaseChecks = (golden: GoldenFile, opCase: OpCase) => AsyncGenerator<Check>;
