@@ -1,6 +1,7 @@
-import type { DType, TypedArray } from "./dtype.ts";
+import { type DType, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import type { Kernels } from "./kernels.gen.ts";
-import type { Shape } from "./shape.ts";
+import { byteLength, type Packing } from "./packing.ts";
+import { type Shape, sizeOf } from "./shape.ts";
 
 /** A block of memory that a backend handed out. */
 export interface Buffer {
@@ -11,6 +12,8 @@ export interface Buffer {
 export interface TensorSpec {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Of nf4 and fp4 weights only. */
+  readonly packing?: Packing;
 }
 
 /** A tensor as a backend's `run` receives it: contiguous, row-major, from the start of `buffer`. */
@@ -22,6 +25,13 @@ export interface TensorRef extends TensorSpec {
 export interface View extends TensorSpec {
   readonly data: TypedArray;
   readonly size: number;
+}
+
+/** A tensor as reference kernels see it, in host memory from `byteOffset` on; a packed one as its bytes. */
+export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBufferLike, byteOffset: number): View {
+  const size = sizeOf(shape);
+  const length = isPacked(dtype) ? byteLength({ shape, dtype, packing }) : size;
+  return { shape, dtype, packing, size, data: viewAs(dtype, memory, byteOffset, length) };
 }
 
 /** A tensor as a WebAssembly kernel sees it: an address in its memory. */

@@ -26,7 +26,7 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
     // Recorded once to learn what `fn` depends on; the record goes with the handles of this scope.
     const edges = edgesBefore(start, outputs);
     if (edges.length === 0) return result;
-    const specs = outputs.map(({ shape, dtype }) => ({ shape, dtype }));
+    const specs = outputs.map((t) => t.spec());
     const definition: OpDefinition<void> = {
       name: "checkpoint",
       shape: () => specs,
@@ -36,14 +36,12 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
       definition: definition as OpDefinition<unknown>,
       params: undefined,
       edges,
-      inputs: inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+      inputs: inputs.map((t) => t.spec()),
       outputs: specs,
       savedInputs: inputs.map((t) => t.alias()),
       savedOutputs: [],
     });
-    const remembered = outputs.map(
-      (t, i) => new Tensor(t.storage.retain(), t.shape, t.dtype, t.requiresGrad ? node : null, i),
-    );
+    const remembered = outputs.map((t, i) => new Tensor(t.storage.retain(), t, t.requiresGrad ? node : null, i));
     return (Array.isArray(result) ? remembered : remembered[0]) as R;
   });
 }

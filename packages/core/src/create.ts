@@ -1,6 +1,7 @@
-import { type Backend, currentBackend } from "./backend.ts";
-import { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
+import { type Backend, currentBackend, type TensorSpec } from "./backend.ts";
+import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
+import { byteLength, checkHeader, checkPacked } from "./packing.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
@@ -18,11 +19,27 @@ type Nested = number | boolean | readonly Nested[];
 /** A tensor on `backend` from raw little-endian bytes, which are copied. */
 export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend: Backend = currentBackend()): Tensor {
   checkShape("fromBytes", shape);
-  const wanted = sizeOf(shape) * bytesPerElement[dtype];
+  return written("fromBytes", bytes, { shape, dtype }, backend);
+}
+
+/**
+ * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them out, with a header that agrees
+ * with `packing`; q4_1 and q8_0 as blocks of a GGUF file, whole ones in every row.
+ */
+export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
+  checkShape("packedTensor", spec.shape);
+  checkPacked("packedTensor", spec);
+  return written("packedTensor", bytes, spec, spec.backend ?? currentBackend());
+}
+
+function written(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec, backend: Backend): Tensor {
+  const spec = { shape, dtype, packing };
+  const wanted = byteLength(spec);
   if (bytes.byteLength !== wanted) {
-    throw new Error(`fromBytes: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
+    throw new Error(`${what}: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
   }
-  const out = allocate(shape, dtype, backend);
+  checkHeader(what, bytes, spec);
+  const out = allocate(spec, backend);
   backend.write(out.storage.buffer, bytes);
   return out;
 }
@@ -65,7 +82,7 @@ function flatten(data: Nested, into: number[], depth = 0, shape: number[] = []):
 }
 
 function encode(values: ArrayLike<number>, dtype: DType): Uint8Array {
-  const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement[dtype]), 0, values.length);
+  const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement(dtype)), 0, values.length);
   if (raw instanceof Uint16Array) {
     const wide = values instanceof Float32Array ? values : Float32Array.from(values);
     if (dtype === "bf16") f32ToBf16(wide, raw);

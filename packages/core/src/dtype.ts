@@ -1,13 +1,33 @@
-/** Element types of a tensor. Arithmetic is f32; f16 and bf16 are storage formats. */
-export type DType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
+/** dtypes whose elements lie one by one. Arithmetic is f32; f16 and bf16 are storage formats. */
+export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 
-/** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes. */
+/** Formats of quantised weights, in blocks that share a scale: bitsandbytes' 4-bit types, and blocks of GGUF files. */
+export type PackedDType = "nf4" | "fp4" | "q4_1" | "q8_0";
+
+/** What a tensor holds. */
+export type DType = ElementDType | PackedDType;
+
+/** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | Uint8Array;
 
-/** Bytes one element of each dtype occupies. */
-export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1, bool: 1 };
+const elementBytes: Readonly<Record<ElementDType, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1, bool: 1 };
 
-/** A typed view of `length` elements of `buffer` from `byteOffset` on. */
+/** True for the formats of quantised weights. */
+export function isPacked(dtype: DType): dtype is PackedDType {
+  return !(dtype in elementBytes);
+}
+
+/** Bytes of one element. Throws for a packed dtype, whose elements have none of their own. */
+export function bytesPerElement(dtype: DType): number {
+  if (isPacked(dtype)) {
+    throw new Error(
+      `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,
+    );
+  }
+  return elementBytes[dtype];
+}
+
+/** A typed view of `length` elements (bytes, where packed) of `buffer` from `byteOffset` on. */
 export function viewAs(dtype: DType, buffer: ArrayBufferLike, byteOffset: number, length: number): TypedArray {
   switch (dtype) {
     case "f32":

@@ -12,17 +12,27 @@ export {
   type TensorRef,
   type TensorSpec,
   type View,
+  viewOf,
   type WasmTensor,
 } from "./backend.ts";
 export { checkpoint } from "./checkpoint.ts";
-export { arange, type CreateOptions, fromBytes, full, ones, tensor, zeros } from "./create.ts";
-export { bytesPerElement, type DType, type TypedArray, viewAs } from "./dtype.ts";
+export { arange, type CreateOptions, fromBytes, full, ones, packedTensor, tensor, zeros } from "./create.ts";
+export {
+  bytesPerElement,
+  type DType,
+  type ElementDType,
+  isPacked,
+  type PackedDType,
+  type TypedArray,
+  viewAs,
+} from "./dtype.ts";
 export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export type { Kernels } from "./kernels.gen.ts";
 export type { TensorMethods } from "./methods.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
+export { byteLength, type Packing } from "./packing.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";

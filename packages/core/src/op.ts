@@ -1,8 +1,9 @@
 import type { OpKernels, TensorSpec } from "./backend.ts";
-import { bytesPerElement, type DType, isFloating } from "./dtype.ts";
+import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
-import { formatShape, sizeOf } from "./shape.ts";
+import { byteLength } from "./packing.ts";
+import { formatShape } from "./shape.ts";
 import { Storage } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -37,6 +38,8 @@ export interface OpDefinition<P> extends OpKernels<P> {
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
   /** Gradients of the inputs, written in ops so that they can be differentiated again. */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
+  /** Inputs that may be packed weights; packed tensors are refused elsewhere. */
+  readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
   /** Writes into input 0 (and others, as it documents) and has no outputs. Never recorded. */
@@ -69,6 +72,7 @@ export function defineOp<N extends number, P = void, M extends number = 1>(defin
 }
 
 function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Tensor[] {
+  for (const [i, input] of inputs.entries()) if (isPacked(input.dtype)) checkPackedInput(definition, i, input);
   const shapes = definition.shape(inputs, params);
   const specs = Array.isArray(shapes) ? shapes : [shapes];
   if (definition.view) return [shareInput(definition, inputs[0], specs[0], params)];
@@ -96,7 +100,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     );
     return [];
   }
-  const storages = specs.map((spec) => new Storage(backend, sizeOf(spec.shape) * bytesPerElement[spec.dtype]));
+  const storages = specs.map((spec) => new Storage(backend, byteLength(spec)));
   try {
     backend.run(
       definition,
@@ -109,16 +113,14 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     throw error;
   }
   const node = record(definition, inputs, specs, params);
-  const outputs = specs.map(
-    ({ shape, dtype }, i) => new Tensor(storages[i], shape, dtype, isFloating(dtype) ? node : null, i),
-  );
+  const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);
   return outputs;
 }
 
 function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {
   const node = record(definition, [input], [spec], params);
-  const output = new Tensor(input.storage.retain(), spec.shape, spec.dtype, node);
+  const output = new Tensor(input.storage.retain(), spec, node);
   if (node) save(node, [input], [output]);
   return output;
 }
@@ -129,7 +131,7 @@ function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorS
     definition: definition as OpDefinition<unknown>,
     params,
     edges: inputs.map((t): Edge | null => (t.node ? { node: t.node, index: t.outputIndex } : null)),
-    inputs: inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+    inputs: inputs.map((t) => t.spec()),
     outputs: specs,
     savedInputs: [],
     savedOutputs: [],
@@ -151,11 +153,18 @@ function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
   for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
 }
 
+function checkPackedInput<P>({ name, packed }: OpDefinition<P>, i: number, { dtype, shape }: TensorSpec): void {
+  if (packed?.includes(i)) return;
+  throw new Error(
+    `${name}: input ${i} ${formatShape(shape)} is a packed ${dtype} weight, which only products and embeddings read; dequantise it with t.to("f32") first`,
+  );
+}
+
 /** Throws unless input `i` of `op` has one of the given dtypes. */
 export function expectDType(op: string, inputs: readonly TensorSpec[], i: number, ...dtypes: DType[]): void {
   const { dtype, shape } = inputs[i];
   if (!dtypes.includes(dtype)) {
-    const half = dtype === "f16" || dtype === "bf16" ? "; cast it with t.to('f32') first" : "";
-    throw new Error(`${op}: input ${i} ${formatShape(shape)} is ${dtype}, expected ${dtypes.join(" or ")}${half}`);
+    const advice = dtype === "f16" || dtype === "bf16" || isPacked(dtype) ? "; cast it with t.to('f32') first" : "";
+    throw new Error(`${op}: input ${i} ${formatShape(shape)} is ${dtype}, expected ${dtypes.join(" or ")}${advice}`);
   }
 }

@@ -1,6 +1,4 @@
-import type { Backend, Buffer, OpKernels, TensorRef, View } from "./backend.ts";
-import { viewAs } from "./dtype.ts";
-import { sizeOf } from "./shape.ts";
+import { type Backend, type Buffer, type OpKernels, type TensorRef, type View, viewOf } from "./backend.ts";
 
 interface HostBuffer extends Buffer {
   readonly memory: ArrayBuffer;
@@ -8,10 +6,7 @@ interface HostBuffer extends Buffer {
 
 const memoryOf = (buffer: Buffer): ArrayBuffer => (buffer as HostBuffer).memory;
 
-function view({ buffer, shape, dtype }: TensorRef): View {
-  const size = sizeOf(shape);
-  return { shape, dtype, size, data: viewAs(dtype, memoryOf(buffer), 0, size) };
-}
+const view = (tensor: TensorRef): View => viewOf(tensor, memoryOf(tensor.buffer), 0);
 
 /** The backend of plain loops: it defines what every op means, and is never made faster. */
 export function reference(): Backend {

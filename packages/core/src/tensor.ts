@@ -1,7 +1,8 @@
-import { type Backend, currentBackend, type TensorRef } from "./backend.ts";
-import { bytesPerElement, type DType, isFloating, type TypedArray, viewAs } from "./dtype.ts";
+import { type Backend, currentBackend, type TensorRef, type TensorSpec } from "./backend.ts";
+import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
+import { byteLength, type Packing } from "./packing.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
@@ -21,6 +22,8 @@ const registry = new FinalizationRegistry<Held>(({ storage, node }) => {
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** How an nf4 or fp4 weight is cut into blocks. */
+  readonly packing: Packing | undefined;
   /** Number of elements. */
   readonly size: number;
   /** The gradient that `backward` left here; null before. */
@@ -31,10 +34,11 @@ export class Tensor implements Disposable {
   readonly #recorded: boolean;
 
   /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
-  constructor(storage: Storage, shape: Shape, dtype: DType, node: GraphNode | null = null, index = 0, owner = true) {
-    this.shape = shape;
-    this.dtype = dtype;
-    this.size = sizeOf(shape);
+  constructor(storage: Storage, spec: TensorSpec, node: GraphNode | null = null, index = 0, owner = true) {
+    this.shape = spec.shape;
+    this.dtype = spec.dtype;
+    this.packing = spec.packing;
+    this.size = sizeOf(spec.shape);
     this.#storage = storage;
     this.#node = node;
     this.#outputIndex = index;
@@ -93,24 +97,29 @@ export class Tensor implements Disposable {
     this.#node = value ? new GraphNode(this, null) : null;
   }
 
+  /** @internal Shape, dtype and packing, without the data. */
+  spec(): TensorSpec {
+    return { shape: this.shape, dtype: this.dtype, packing: this.packing };
+  }
+
   /** @internal What a backend's run takes. */
   ref(): TensorRef {
-    return { buffer: this.storage.buffer, shape: this.shape, dtype: this.dtype };
+    return { buffer: this.storage.buffer, shape: this.shape, dtype: this.dtype, packing: this.packing };
   }
 
   /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
   alias(): Tensor {
-    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.#node, this.#outputIndex, false);
+    return new Tensor(this.storage.retain(), this, this.#node, this.#outputIndex, false);
   }
 
   /** The same memory without its history: no gradient flows through it. */
   detach(): Tensor {
-    return new Tensor(this.storage.retain(), this.shape, this.dtype);
+    return new Tensor(this.storage.retain(), this);
   }
 
   /** The raw bytes, little-endian, as they lie in memory. */
   async bytes(): Promise<Uint8Array> {
-    return (await this.storage.backend.read(this.storage.buffer)).subarray(0, this.size * bytesPerElement[this.dtype]);
+    return (await this.storage.backend.read(this.storage.buffer)).subarray(0, byteLength(this));
   }
 
   /** The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or Uint8Array. */
@@ -144,6 +153,11 @@ export class Tensor implements Disposable {
   }
 
   #decode(bytes: Uint8Array): Float32Array | Int32Array | Uint8Array {
+    if (isPacked(this.dtype)) {
+      throw new Error(
+        `a packed ${this.dtype} tensor ${formatShape(this.shape)} has no plain elements: use t.to("f32")`,
+      );
+    }
     const raw = viewAs(this.dtype, bytes.buffer, bytes.byteOffset, this.size);
     if (!(raw instanceof Uint16Array)) return raw;
     const out = new Float32Array(this.size);
@@ -178,6 +192,6 @@ export class Tensor implements Disposable {
 }
 
 /** @internal An uninitialised tensor on a backend. */
-export function allocate(shape: Shape, dtype: DType, backend: Backend = currentBackend()): Tensor {
-  return new Tensor(new Storage(backend, sizeOf(shape) * bytesPerElement[dtype]), shape, dtype);
+export function allocate(spec: TensorSpec, backend: Backend = currentBackend()): Tensor {
+  return new Tensor(new Storage(backend, byteLength(spec)), spec);
 }

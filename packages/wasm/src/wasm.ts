@@ -1,5 +1,5 @@
 import type { Backend, Buffer, Kernels, OpKernels, TensorRef, View, WasmTensor } from "@lowrank/core";
-import { sizeOf, viewAs } from "@lowrank/core";
+import { sizeOf, viewOf } from "@lowrank/core";
 import { Heap } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
@@ -127,12 +127,9 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   }
 
   const ptrOf = (buffer: Buffer): number => (buffer as HeapBuffer).ptr;
-  const view = ({ buffer, shape, dtype }: TensorRef): View => {
-    const size = sizeOf(shape);
-    return { shape, dtype, size, data: viewAs(dtype, memory.buffer, ptrOf(buffer), size) };
-  };
-  const address = ({ buffer, shape, dtype }: TensorRef): WasmTensor => {
-    return { shape, dtype, size: sizeOf(shape), ptr: ptrOf(buffer) };
+  const view = (tensor: TensorRef): View => viewOf(tensor, memory.buffer, ptrOf(tensor.buffer));
+  const address = ({ buffer, shape, dtype, packing }: TensorRef): WasmTensor => {
+    return { shape, dtype, packing, size: sizeOf(shape), ptr: ptrOf(buffer) };
   };
 
   const temporaries: [ptr: number, bytes: number][] = [];

@@ -55,7 +55,7 @@ export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
     forEachSequence(cache, rows, params, (to, from, n) => cache.data.set(rows.data.subarray(from, from + n), to));
   },
   wasm: (k, [cache, rows], _outputs, params) => {
-    const bytes = bytesPerElement[cache.dtype];
+    const bytes = bytesPerElement(cache.dtype);
     forEachSequence(cache, rows, params, (to, from, n) => {
       k.copyBlocks(rows.ptr + bytes * from, cache.ptr + bytes * to, 1, 1, bytes * n, 0, 0, 0, 0);
     });

@@ -45,7 +45,7 @@ export const cat: Op<number, { dim: number }> = defineOp({
   },
   wasm: (k, inputs, [out], { dim }) => {
     const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
-    const bytes = inner * bytesPerElement[out.dtype];
+    const bytes = inner * bytesPerElement(out.dtype);
     const at = starts(inputs.map(({ shape }) => shape[d]));
     for (const [i, x] of inputs.entries()) {
       const run = x.shape[d] * bytes;
@@ -84,7 +84,7 @@ export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = d
   },
   wasm: (k, [x], outputs, { sizes, dim }) => {
     const { outer, n, inner } = alongDim("split", x.shape, dim);
-    const bytes = inner * bytesPerElement[x.dtype];
+    const bytes = inner * bytesPerElement(x.dtype);
     const at = starts(sizes);
     for (const [i, out] of outputs.entries()) {
       const run = sizes[i] * bytes;

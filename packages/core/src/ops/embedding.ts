@@ -41,7 +41,7 @@ export const embedding: Op<2> = defineOp({
   },
   wasm: (k, [weight, ids], [out]) => {
     findBadId(k, ids, weight.shape[0]);
-    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1] * bytesPerElement[weight.dtype]);
+    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1] * bytesPerElement(weight.dtype));
   },
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => {

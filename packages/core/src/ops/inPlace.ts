@@ -16,7 +16,7 @@ export const copyInto: Op<2, void, 0> = defineOp({
   },
   ref: ([x, source]) => x.data.set(source.data),
   wasm: (k, [x, source]) => {
-    k.copyBlocks(source.ptr, x.ptr, 1, 1, x.size * bytesPerElement[x.dtype], 0, 0, 0, 0);
+    k.copyBlocks(source.ptr, x.ptr, 1, 1, x.size * bytesPerElement(x.dtype), 0, 0, 0, 0);
   },
 });
 

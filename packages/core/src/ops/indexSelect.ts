@@ -25,7 +25,7 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
   },
   wasm: (k, [x, index], [out], { dim }) => {
     const { outer, n, inner } = alongDim("indexSelect", x.shape, dim);
-    const bytes = inner * bytesPerElement[x.dtype];
+    const bytes = inner * bytesPerElement(x.dtype);
     if (k.indexSelect(x.ptr, index.ptr, out.ptr, outer, n, index.size, bytes) >= 0) throw indexError("indexSelect", n);
   },
   saves: { inputs: [1] },

@@ -42,7 +42,7 @@ export const permute: Op<1, { dims: Shape }> = defineOp({
   },
   wasm: (k, [x], [out], { dims }) => {
     const traversal = traverse(x, resolve(x, dims));
-    const bytes = bytesPerElement[x.dtype];
+    const bytes = bytesPerElement(x.dtype);
     const rank = traversal.sizes.length;
     const pad = <T>(values: readonly T[], value: T) => [
       ...new Array<T>(Math.max(0, 4 - rank)).fill(value),

@@ -64,7 +64,7 @@ export const slice: Op<1, SliceParams> = defineOp({
   },
   wasm: (k, [x], [out], params) => {
     const { outer, n, inner, start, step, count } = plan(x, params);
-    const bytes = inner * bytesPerElement[x.dtype];
+    const bytes = inner * bytesPerElement(x.dtype);
     if (step === 1) {
       k.copyBlocks(x.ptr + start * bytes, out.ptr, outer, 1, count * bytes, n * bytes, 0, count * bytes, 0);
     } else {

@@ -1,4 +1,4 @@
-import type { DType } from "../dtype.ts";
+import type { ElementDType } from "../dtype.ts";
 import type { ByteSource } from "./byteSource.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
@@ -14,7 +14,7 @@ export interface SafetensorsInfo {
 }
 
 /** The values of one tensor. `bytes` are little-endian, aligned to their element, and may share memory with the source. */
-export interface SafetensorsData<D = DType> {
+export interface SafetensorsData<D = ElementDType> {
   dtype: D;
   shape: number[];
   bytes: Uint8Array;
@@ -36,8 +36,8 @@ export interface SafetensorsFile {
   readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
 }
 
-const tensorDTypes = new Map<string, DType>(
-  Object.entries(safetensorsNames).map(([dtype, name]) => [name, dtype as DType]),
+const tensorDTypes = new Map<string, ElementDType>(
+  Object.entries(safetensorsNames).map(([dtype, name]) => [name, dtype as ElementDType]),
 );
 
 async function readExactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {

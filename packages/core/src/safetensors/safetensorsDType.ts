@@ -1,4 +1,4 @@
-import type { DType } from "../dtype.ts";
+import type { ElementDType } from "../dtype.ts";
 
 /** Bits of one element of each dtype of the format, in the order in which a writer lays the tensors out. */
 export const safetensorsBits = {
@@ -30,7 +30,7 @@ export const safetensorsBits = {
 export type SafetensorsDType = keyof typeof safetensorsBits;
 
 /** The name in files of each tensor dtype. */
-export const safetensorsNames: Readonly<Record<DType, SafetensorsDType>> = {
+export const safetensorsNames: Readonly<Record<ElementDType, SafetensorsDType>> = {
   f32: "F32",
   f16: "F16",
   bf16: "BF16",

@@ -1,4 +1,4 @@
-import type { DType } from "../dtype.ts";
+import type { DType, ElementDType } from "../dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
@@ -30,7 +30,7 @@ function compareUtf8(a: string, b: string): number {
 
 function storedDType({ name, dtype, shape, bytes }: SafetensorsTensor): SafetensorsDType {
   const stored = Object.hasOwn(safetensorsNames, dtype)
-    ? safetensorsNames[dtype as DType]
+    ? safetensorsNames[dtype as ElementDType]
     : (dtype as SafetensorsDType);
   if (!Object.hasOwn(safetensorsBits, stored)) {
     throw new SafetensorsError(`writeSafetensors: tensor "${name}" has the unknown dtype ${dtype}`);
