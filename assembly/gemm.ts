@@ -4,6 +4,7 @@ import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { MR, NR } from "./gemmTile";
 import { gemmWide, WIDE_MR, WIDE_NR, WIDE_SCRATCH } from "./gemmWide";
+import { F32 } from "./unpackRow";
 
 /** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
 const GATHER_COLUMNS: i32 = 4;
@@ -103,26 +104,59 @@ export function gemmPart(
     gatherColumns(b, brs, scratch, k, n);
     gemmDot(scratch, <usize>k << 2, a, ars, c, 4, crs, n, m, k, alpha, add, first, last);
   } else {
-    const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
-    // The longer side is cut, so that little is packed twice.
-    const cutRows = m > n;
-    const unit = cutRows ? (useWide ? WIDE_MR : MR) : useWide ? WIDE_NR : NR;
-    const first = bound(cutRows ? m : n, unit, part, parts);
-    const count = bound(cutRows ? m : n, unit, part + 1, parts) - first;
-    if (count <= 0) return;
-    const at = <usize>first;
-    if (cutRows) {
-      a += at * (transA ? 4 : ars);
-      c += at * crs;
-      m = count;
-    } else {
-      b += at * (transB ? brs : 4);
-      c += at << 2;
-      n = count;
-    }
-    if (useWide) gemmWide(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
-    else gemmBlocked(a, b, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, scratch);
+    tiled(a, b, F32, 0, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, part, parts);
   }
+}
+
+/** A part of the product by register tiles. B begins at element `start` of what lies at `b`, stored as `format`. */
+function tiled(
+  a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
+  transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
+): void {
+  const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
+  // The longer side is cut, so that little is packed twice.
+  const cutRows = m > n;
+  const unit = cutRows ? (useWide ? WIDE_MR : MR) : useWide ? WIDE_NR : NR;
+  const first = bound(cutRows ? m : n, unit, part, parts);
+  const count = bound(cutRows ? m : n, unit, part + 1, parts) - first;
+  if (count <= 0) return;
+  const at = <usize>first;
+  if (cutRows) {
+    a += at * (transA ? 4 : ars);
+    c += at * crs;
+    m = count;
+  } else {
+    if (format == F32) b += at * (transB ? brs : 4);
+    else start += first * (transB ? <i32>(brs >> 2) : 1);
+    c += at << 2;
+    n = count;
+  }
+  if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
+  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
+}
+
+/**
+ * C[m,n] (+)= alpha * A[m,k] * op(W), with W a whole weight in the storage format `format` (see unpackRow), [k,n], or
+ * [n,k] where `transposed` is 1. It is widened block by block on its way into the tiles.
+ */
+export function gemmWeight(
+  a: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
+): void {
+  gemmWeightPart(a, w, format, c, m, n, k, transposed, alpha, accumulate, 0, 1);
+}
+
+/** Part `part` of `parts` of what `gemmWeight` does; see `gemmPart`. */
+export function gemmWeightPart(
+  a: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
+  part: i32, parts: i32,
+): void {
+  const ldw = transposed ? k : n;
+  if (format == F32 || m <= 0 || n <= 0 || k <= 0) {
+    gemmPart(a, w, c, m, n, k, k, ldw, n, 0, transposed, alpha, accumulate, part, parts);
+    return;
+  }
+  const add = accumulate != 0;
+  tiled(a, w, format, 0, c, m, n, k, <usize>k << 2, <usize>ldw << 2, <usize>n << 2, false, transposed != 0, alpha, add, part, parts);
 }
 
 /** `batch` products of one shape; the strides between matrices are in elements, 0 repeats the same matrix. */

@@ -1,6 +1,7 @@
 // The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
-import { packA, packAT, packB, packBT } from "./gemmPack";
+import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
 import { MR, NR, tileDirect, tilePacked } from "./gemmTile";
+import { F32 } from "./unpackRow";
 
 const KC: i32 = 384;
 const NC: i32 = 384;
@@ -17,8 +18,11 @@ const ZERO_BYTES: i32 = 64;
 const TILE_BYTES: i32 = MR * NR * 4;
 const A_BYTES: i32 = MR * KC * 4;
 
-/** Bytes of scratch that the blocked product needs: zeros, one tile of C, a panel of A, a block of B. */
-export const BLOCK_SCRATCH: i32 = ((ZERO_BYTES + TILE_BYTES + A_BYTES + 63) & ~63) + KC * NC * 4;
+const B_BYTES: i32 = KC * NC * 4;
+const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
+
+/** Bytes of scratch that the blocked product needs: zeros, one tile of C, a panel of A, a block of B, rows of a weight. */
+export const BLOCK_SCRATCH: i32 = ((ZERO_BYTES + TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /** Rows of the next tile where `left` remain: a rest of one or two is shared between two tiles, which costs less. */
 function rowsOfTile(left: i32): i32 {
@@ -37,19 +41,24 @@ function edgeTile(
   for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
 }
 
-/** C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. */
+/**
+ * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. B begins at
+ * element `start` of what lies at `b` in the storage format `format`; for F32 `start` is 0.
+ */
 export function gemmBlocked(
-  a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
+  a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
   transA: bool, transB: bool, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
   const zeros = scratch;
   const tile = zeros + ZERO_BYTES;
   const packedA = tile + TILE_BYTES;
-  const packedB = scratch + <usize>(BLOCK_SCRATCH - KC * NC * 4);
+  const strip = scratch + <usize>(BLOCK_SCRATCH - STRIP_BYTES);
+  const packedB = strip - B_BYTES;
   const ars: usize = transA ? 4 : lda;
   const aks: usize = transA ? lda : 4;
-  const directB = !transB && m <= DIRECT_B_ROWS && alpha == 1;
-  const narrow = n < NARROW_COLUMNS;
+  const widened = format != F32;
+  const directB = !widened && !transB && m <= DIRECT_B_ROWS && alpha == 1;
+  const narrow = !widened && n < NARROW_COLUMNS;
   // Equal blocks both ways, so that the last one is no thin rest.
   const deepest = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
   const cuts = (k + deepest - 1) / deepest;
@@ -65,9 +74,12 @@ export function gemmBlocked(
       const panelBytes = <usize>kc << 5;
       const edge = packedB + <usize>(whole >> 3) * panelBytes;
       const blockB = transB ? b + <usize>j0 * ldb + (<usize>p0 << 2) : b + <usize>p0 * ldb + (<usize>j0 << 2);
-      if (directB) packB(blockB + (<usize>whole << 2), ldb, edge, kc, nc - whole, 1);
+      if (widened) {
+        const ld = <i32>(ldb >> 2);
+        packWeight(format, b, start + (transB ? j0 * ld + p0 : p0 * ld + j0), ld, transB, packedB, kc, nc, alpha, strip);
+      } else if (directB) packB(blockB + (<usize>whole << 2), ldb, edge, kc, nc - whole, 1, panelBytes);
       else if (transB) packBT(blockB, ldb, packedB, kc, nc, alpha);
-      else packB(blockB, ldb, packedB, kc, nc, alpha);
+      else packB(blockB, ldb, packedB, kc, nc, alpha, panelBytes);
       const bks: usize = directB ? ldb : 32;
       const nextPanel: usize = directB ? 32 : panelBytes;
       const add = accumulate || p0 > 0;

@@ -1,5 +1,6 @@
 // Packing: blocks of A and B as k-major panels, so that the tiles read forward and a transpose costs nothing later.
 import { MR, NR } from "./gemmTile";
+import { unpackRow } from "./unpackRow";
 
 /** Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart. */
 // @ts-ignore: decorator
@@ -61,11 +62,13 @@ export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
   }
 }
 
-/** Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns; the last panel is filled up with zeros. */
-export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32): void {
+/**
+ * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the last panel is filled
+ * up with zeros.
+ */
+export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32, panelBytes: usize): void {
   const scale = f32x4.splat(alpha);
   const full = n >> 3;
-  const panelBytes = <usize>k << 5;
   for (let k0 = 0; k0 < k; k0 += 8) {
     const rows = min(8, k - k0);
     let s = src + <usize>k0 * bks;
@@ -120,5 +123,27 @@ export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha
     for (let j = 0; j < n; j++) store<f32>(dst + (<usize>j << 2), alpha * load<f32>(s + <usize>j * brs));
     for (let j = n; j < NR; j++) store<f32>(dst + (<usize>j << 2), 0);
     dst += 32;
+  }
+}
+
+/** Rows of a weight that are widened at a time before they are packed: `packWeight` needs a strip for so many. */
+export const WEIGHT_ROWS: i32 = 8;
+
+/**
+ * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in another format: its
+ * first number is element `start`, its rows are `ld` elements apart.
+ */
+export function packWeight(
+  format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, n: i32, alpha: f32, strip: usize,
+): void {
+  const rows = transB ? n : k;
+  const length = transB ? k : n;
+  const lineBytes = <usize>length << 2;
+  const panelBytes = <usize>k << 5;
+  for (let i = 0; i < rows; i += WEIGHT_ROWS) {
+    const count = min(WEIGHT_ROWS, rows - i);
+    for (let r = 0; r < count; r++) unpackRow(format, w, start + (i + r) * ld, length, strip + <usize>r * lineBytes);
+    if (transB) packBT(strip, lineBytes, dst + <usize>(i >> 3) * panelBytes, k, count, alpha);
+    else packB(strip, lineBytes, dst + (<usize>i << 5), count, n, alpha, panelBytes);
   }
 }

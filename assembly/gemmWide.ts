@@ -2,6 +2,7 @@
 // accumulators lie side by side. Where nothing is fused the tile spills registers and is slower than the others.
 import { transpose4 } from "./gemmPack";
 import { madd } from "./gemmTile";
+import { F32, unpackRow } from "./unpackRow";
 
 /** Rows and columns of the tile. */
 export const WIDE_MR: i32 = 4;
@@ -15,8 +16,11 @@ const ZERO_BYTES: i32 = 64;
 const TILE_BYTES: i32 = WIDE_MR * WIDE_NR * 4;
 const A_BYTES: i32 = WIDE_MR * KC * 4;
 
-/** Bytes of scratch that the wide product needs: zeros, one tile of C, a panel of A, a block of B. */
-export const WIDE_SCRATCH: i32 = ZERO_BYTES + TILE_BYTES + A_BYTES + KC * NC * 4;
+/** A panel's worth of a widened weight. */
+const STRIP_BYTES: i32 = WIDE_NR * KC * 4;
+
+/** Bytes of scratch that the wide product needs: zeros, one tile of C, a panel of A, a block of B, a widened panel. */
+export const WIDE_SCRATCH: i32 = ZERO_BYTES + TILE_BYTES + A_BYTES + KC * NC * 4 + STRIP_BYTES;
 
 /** C[4,16] = from + A * B, with A a 4-wide and B a 16-wide k-major panel; strides in bytes. */
 function wideTile(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
@@ -137,19 +141,32 @@ function edgeTile(
   for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + (<usize>i << 6), bytes);
 }
 
-/** C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds WIDE_SCRATCH bytes. */
+/** Packs a panel of B as packPanel does, from a weight in another format whose rows are `ld` elements apart. */
+function packWidePanel(
+  format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, count: i32, alpha: f32, strip: usize,
+): void {
+  const rows = transB ? count : k;
+  const length = transB ? k : count;
+  const lineBytes = <usize>length << 2;
+  for (let r = 0; r < rows; r++) unpackRow(format, w, start + r * ld, length, strip + <usize>r * lineBytes);
+  packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, WIDE_NR, alpha);
+}
+
+/** The product as `gemmBlocked` makes it; `scratch` holds WIDE_SCRATCH bytes. */
 export function gemmWide(
-  a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
+  a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
   transA: bool, transB: bool, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
   const zeros = scratch;
   const tile = zeros + ZERO_BYTES;
   const packedA = tile + TILE_BYTES;
   const packedB = packedA + A_BYTES;
+  const strip = packedB + KC * NC * 4;
   const ars: usize = transA ? 4 : lda;
   const aks: usize = transA ? lda : 4;
   const bks: usize = transB ? 4 : ldb;
   const bcs: usize = transB ? ldb : 4;
+  const ld = <i32>(ldb >> 2);
   const cuts = (k + KC - 1) / KC;
   const depth = (k + cuts - 1) / cuts;
   const blocks = (n + NC - 1) / NC;
@@ -163,8 +180,14 @@ export function gemmWide(
       const add = accumulate || p0 > 0;
       let panel = packedB;
       for (let j = 0; j < nc; j += WIDE_NR) {
-        const from = b + <usize>(j0 + j) * bcs + <usize>p0 * bks;
-        packPanel(from, bcs, bks, panel, kc, min(WIDE_NR, nc - j), WIDE_NR, alpha);
+        const count = min(WIDE_NR, nc - j);
+        if (format == F32) {
+          const from = b + <usize>(j0 + j) * bcs + <usize>p0 * bks;
+          packPanel(from, bcs, bks, panel, kc, count, WIDE_NR, alpha);
+        } else {
+          const from = start + (transB ? (j0 + j) * ld + p0 : p0 * ld + j0 + j);
+          packWidePanel(format, b, from, ld, transB, panel, kc, count, alpha, strip);
+        }
         panel += panelBytes;
       }
       for (let i = 0; i < m; i += WIDE_MR) {

@@ -39,6 +39,8 @@ export interface Kernels {
   setWide(on: number): void;
   gemm(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gemmPart(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number, part: number, parts: number): void;
+  gemmWeight(a: number, w: number, format: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
+  gemmWeightPart(a: number, w: number, format: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   scatterAdd(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;

@@ -1,4 +1,5 @@
-import type { Kernels } from "@lowrank/core";
+import { f32ToBf16, f32ToF16, type Kernels } from "@lowrank/core";
+import { expectClose } from "@lowrank/core/testing";
 import { describe, expect, test } from "vitest";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
 
@@ -228,6 +229,45 @@ for (const { name, wide, bytes, flagOffset } of builds) {
           for (let i = 0; i < batch; i++) {
             kernels.gemm(aAt + i * strideA * 4, bAt + i * strideB * 4, one, ...sizes, ...flags);
             expect([...floats(cAt + i * m * n * 4, m * n)]).toEqual([...floats(one, m * n)]);
+          }
+        }
+      }
+    });
+
+    test("a half-precision weight gives what its f32 copy gives, whole or in parts", async () => {
+      const { kernels, memory } = await loaded;
+      const [wAt, aAt] = [heapBase + kernels.scratchBytes(), heapBase + kernels.scratchBytes() + (1 << 20)];
+      const [wideAt, outAt, partsAt] = [aAt + (1 << 20), aAt + (3 << 20), aAt + (4 << 20)];
+      for (const [m, n, k] of [
+        [1, 1, 1],
+        [3, 40, 19],
+        [29, 9, 33],
+        [25, 403, 387],
+        [64, 48, 270],
+      ] as const) {
+        const floats = (at: number, length: number) => new Float32Array(memory.buffer, at, length);
+        floats(aAt, m * k).set(floats(aAt, m * k).map(random));
+        for (const [format, dtype] of [
+          [1, "f16"],
+          [2, "bf16"],
+        ] as const) {
+          const codes = new Uint16Array(memory.buffer, wAt, n * k);
+          const values = Float32Array.from({ length: n * k }, random);
+          if (dtype === "f16") f32ToF16(values, codes);
+          else f32ToBf16(values, codes);
+          kernels.cast(wAt, wideAt, n * k, format, 0);
+          for (const transposed of [0, 1]) {
+            kernels.gemmWeight(aAt, wAt, format, outAt, m, n, k, transposed, 0.5, 0);
+            const whole = floats(outAt, m * n).slice();
+            floats(partsAt, m * n).fill(Number.NaN);
+            for (const part of [0, 1, 2]) {
+              kernels.gemmWeightPart(aAt, wAt, format, partsAt, m, n, k, transposed, 0.5, 0, part, 3);
+            }
+            expect(floats(partsAt, m * n)).toEqual(whole);
+            const name = `${dtype} ${m}x${n}x${k}${transposed ? " transposed" : ""}`;
+            kernels.gemmWeight(aAt, wideAt, 0, outAt, m, n, k, transposed, 0.5, 0);
+            // Products of few rows or columns add in another order in f32.
+            expectClose(name, { shape: [m, n], data: whole }, { shape: [m, n], data: floats(outAt, m * n) }, 2e-6);
           }
         }
       }
