@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import golden from "./encodeBlocks.gen.json" with { type: "json" };
+import { encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+
+const types = Object.keys(encodings) as GgufEncoding[];
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+test.each(types)("%s: the bytes of gguf-py", (type) => {
+  expect(hex(encodeBlocks(type, Float32Array.from(golden.values), "w"))).toBe(golden.encoded[type]);
+});
+
+/** What a block means again: llama.cpp's d * q (Q8_0) and d * q + m (Q4_1). */
+function decode(type: "Q8_0" | "Q4_1", bytes: Uint8Array): { values: number[]; step: number } {
+  const view = new DataView(bytes.buffer);
+  const step = view.getFloat16(0, true);
+  if (type === "Q8_0") return { values: Array.from({ length: 32 }, (_, i) => step * view.getInt8(2 + i)), step };
+  const least = view.getFloat16(2, true);
+  const code = (i: number) => (i < 16 ? bytes[4 + i] & 15 : bytes[4 + i - 16] >> 4);
+  return { values: Array.from({ length: 32 }, (_, i) => step * code(i) + least), step };
+}
+
+const block = fc.array(fc.float({ min: -2000, max: 2000, noNaN: true }), { minLength: 32, maxLength: 32 });
+
+test.each(["Q8_0", "Q4_1"] as const)("%s: numbers come back within half a step", (type) => {
+  fc.assert(
+    fc.property(block, (numbers) => {
+      const { values, step } = decode(type, encodeBlocks(type, Float32Array.from(numbers), "w"));
+      const largest = Math.max(...numbers.map(Math.abs));
+      // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off by: 2^-11, or below 2^-24.
+      const bound = step / 2 + largest * 2 * 2 ** -11 * 1.01 + 129 * 2 ** -25;
+      for (const [i, value] of values.entries()) expect(Math.abs(value - numbers[i])).toBeLessThanOrEqual(bound);
+    }),
+  );
+});
+
+describe("refuses", () => {
+  const withOne = (value: number, at = 9) => Float32Array.from({ length: 32 }, (_, i) => (i === at ? value : 1));
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("%d in a quantised block", (value) => {
+    for (const type of ["Q8_0", "Q4_1"] as const) {
+      for (const at of [0, 9, 31]) {
+        expect(() => encodeBlocks(type, withOne(value, at), "lm_head.weight")).toThrow(
+          `lm_head.weight holds a number that is not finite, which ${type} cannot store`,
+        );
+      }
+    }
+  });
+
+  test("scales that f16 cannot hold", () => {
+    expect(() => encodeBlocks("Q8_0", withOne(1e7), "w")).toThrow("w holds numbers too large for an f16 scale");
+    expect(() => encodeBlocks("Q4_1", withOne(-7e4), "w")).toThrow("w holds numbers too large for an f16 scale");
+  });
+
+  test("numbers beyond f16, and keeps infinities that were there", () => {
+    expect(() => encodeBlocks("F16", withOne(65520), "w")).toThrow("w holds 65520, beyond f16's 65504");
+    expect(hex(encodeBlocks("F16", withOne(Number.POSITIVE_INFINITY, 0), "w").subarray(0, 4))).toBe("007c003c");
+  });
+
+  test("numbers that fill no whole block", () => {
+    expect(() => encodeBlocks("Q4_1", new Float32Array(33), "w")).toThrow("w: 33 numbers are no whole blocks of 32");
+  });
+});
+
+test("lengths count whole blocks", () => {
+  expect(types.map((type) => encodedLength(type, 64))).toEqual([256, 128, 40, 68, 128]);
+});
