@@ -30,3 +30,22 @@ test("makes the folder, writes all files, and leaves nothing else behind", async
     await rm(parent, { recursive: true });
   }
 });
+
+test("writes pieces as they come, and nothing when they fail half way", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
+  async function* pieces(fail: boolean) {
+    yield Uint8Array.of(1, 2);
+    yield new Uint8Array(0);
+    if (fail) throw new Error("no more");
+    yield Uint8Array.of(3);
+  }
+  try {
+    await writeFolder(folder, new Map([["a.bin", pieces(false)]]));
+    expect(Array.from(await readFile(join(folder, "a.bin")))).toEqual([1, 2, 3]);
+    await expect(writeFolder(folder, new Map([["a.bin", pieces(true)]]))).rejects.toThrow("no more");
+    expect(Array.from(await readFile(join(folder, "a.bin")))).toEqual([1, 2, 3]);
+    expect(await readdir(folder)).toEqual(["a.bin"]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,10 +1,10 @@
 /**
  * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is written beside
- * its place and renamed only when all are whole, so a failure leaves what was there.
+ * its place and renamed only when all are whole, so a failure leaves what was there. Bytes may come piece by piece.
  */
 export async function writeFolder(
   folder: string | URL,
-  contents: ReadonlyMap<string, Uint8Array | string>,
+  contents: ReadonlyMap<string, Uint8Array | string | AsyncIterable<Uint8Array>>,
 ): Promise<void> {
   const [fs, { dirname, join }, { fileURLToPath }] = await Promise.all([
     import("node:fs/promises"),
