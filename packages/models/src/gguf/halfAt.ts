@@ -1,0 +1,20 @@
+import { f16ToF32 } from "@lowrank/core";
+
+let table: Float32Array | undefined;
+
+/** Every f16 code's value: blocks hold their scales at odd places, where no typed array can look. */
+function halves(): Float32Array {
+  if (!table) {
+    table = new Float32Array(1 << 16);
+    f16ToF32(
+      Uint16Array.from(table, (_, code) => code),
+      table,
+    );
+  }
+  return table;
+}
+
+/** The f16 at `at`, as f32. */
+export function halfAt(bytes: Uint8Array, at: number): number {
+  return halves()[bytes[at] | (bytes[at + 1] << 8)];
+}
