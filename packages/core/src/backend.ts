@@ -53,6 +53,8 @@ export interface OpKernels<P> {
 /** Where tensors live and ops run. It never knows a model. */
 export interface Backend {
   readonly name: string;
+  /** It keeps no data, so none needs to be made for it. */
+  readonly dataless?: true;
   alloc(bytes: number): Buffer;
   free(buffer: Buffer): void;
   write(buffer: Buffer, bytes: Uint8Array): void;
@@ -69,6 +71,17 @@ let current: Backend | undefined;
 export async function init(backend: Backend | Promise<Backend>): Promise<Backend> {
   current = await backend;
   return current;
+}
+
+/** Runs `fn` (synchronously) with `backend` as the one on which new tensors are created. */
+export function withBackend<T>(backend: Backend, fn: () => T): T {
+  const before = current;
+  current = backend;
+  try {
+    return fn();
+  } finally {
+    current = before;
+  }
 }
 
 /** True once `init` has chosen a backend. */

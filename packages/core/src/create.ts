@@ -103,9 +103,10 @@ function finish(out: Tensor, options: CreateOptions): Tensor {
 /** A tensor filled with `value`. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape("full", shape);
-  const dtype = options.dtype ?? "f32";
+  const { dtype = "f32", backend = currentBackend() } = options;
+  if (backend.dataless) return finish(allocate({ shape, dtype }, backend), options);
   const bytes = encode(new Float32Array(sizeOf(shape)).fill(value), dtype);
-  return finish(fromBytes(bytes, shape, dtype, options.backend), options);
+  return finish(fromBytes(bytes, shape, dtype, backend), options);
 }
 
 /** A tensor of zeros. */

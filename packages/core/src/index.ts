@@ -14,6 +14,7 @@ export {
   type View,
   viewOf,
   type WasmTensor,
+  withBackend,
 } from "./backend.ts";
 export { checkpoint } from "./checkpoint.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, packedTensor, tensor, zeros } from "./create.ts";
@@ -30,6 +31,7 @@ export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export type { Kernels } from "./kernels.gen.ts";
+export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
 export { byteLength, type Packing } from "./packing.ts";

@@ -1,24 +1,25 @@
-import { type CreateOptions, tensor } from "./create.ts";
+import { currentBackend } from "./backend.ts";
+import { type CreateOptions, tensor, zeros } from "./create.ts";
 import type { Generator } from "./random.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Uniform random numbers in [low, high), f32 by default. */
-export function rand(
-  shape: Shape,
-  options: CreateOptions & { generator: Generator; low?: number; high?: number },
-): Tensor {
+type RandomOptions = CreateOptions & { generator: Generator };
+
+/** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
+function drawn(shape: Shape, options: RandomOptions, fill: (values: Float32Array) => void): Tensor {
+  if ((options.backend ?? currentBackend()).dataless) return zeros(shape, options);
   const values = new Float32Array(sizeOf(shape));
-  options.generator.fillUniform(values, options.low ?? 0, options.high ?? 1);
+  fill(values);
   return tensor(values, { dtype: "f32", ...options, shape });
 }
 
+/** Uniform random numbers in [low, high), f32 by default. */
+export function rand(shape: Shape, options: RandomOptions & { low?: number; high?: number }): Tensor {
+  return drawn(shape, options, (values) => options.generator.fillUniform(values, options.low ?? 0, options.high ?? 1));
+}
+
 /** Normal random numbers, f32 by default. */
-export function randn(
-  shape: Shape,
-  options: CreateOptions & { generator: Generator; mean?: number; std?: number },
-): Tensor {
-  const values = new Float32Array(sizeOf(shape));
-  options.generator.fillNormal(values, options.mean ?? 0, options.std ?? 1);
-  return tensor(values, { dtype: "f32", ...options, shape });
+export function randn(shape: Shape, options: RandomOptions & { mean?: number; std?: number }): Tensor {
+  return drawn(shape, options, (values) => options.generator.fillNormal(values, options.mean ?? 0, options.std ?? 1));
 }

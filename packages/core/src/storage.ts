@@ -13,7 +13,7 @@ export class Storage {
   constructor(backend: Backend, bytes: number) {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);
-    liveBytes += bytes;
+    liveBytes += this.buffer.bytes;
     liveStorages++;
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }

@@ -1,0 +1,55 @@
+import type { Backend, Buffer, TensorSpec } from "./backend.ts";
+import { allocate, type Tensor } from "./tensor.ts";
+
+/** Memory that was only asked for. */
+export interface MetaBuffer extends Buffer {
+  /** Bytes that a real backend would hold; `bytes`, what this one holds, is 0. */
+  readonly planned: number;
+  /** The op that writes it; "data" where none does. */
+  op: string;
+}
+
+/** One change of what a real backend would hold: a buffer handed out, or given back. */
+export interface MetaEvent {
+  readonly buffer: MetaBuffer;
+  readonly freed: boolean;
+}
+
+/** A backend of shapes alone. */
+export interface MetaBackend extends Backend {
+  /** All that was handed out and given back, in order. */
+  readonly events: readonly MetaEvent[];
+  /** A tensor on it. */
+  tensor(spec: TensorSpec): Tensor;
+}
+
+/**
+ * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and lifetimes of tensors are
+ * those of a real run, so a model of any size can be built and trained for one step to see what memory it would take.
+ */
+export function meta(): MetaBackend {
+  const events: MetaEvent[] = [];
+  const backend: MetaBackend = {
+    name: "meta",
+    dataless: true,
+    events,
+    tensor: (spec) => allocate(spec, backend),
+    alloc: (planned): MetaBuffer => {
+      const buffer = { bytes: 0, planned, op: "data" };
+      events.push({ buffer, freed: false });
+      return buffer;
+    },
+    free: (buffer) => {
+      events.push({ buffer: buffer as MetaBuffer, freed: true });
+    },
+    write: () => {},
+    read: () => {
+      throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
+    },
+    supports: (op) => op.wasm !== undefined || op.ref !== undefined,
+    run: ({ name }, _inputs, outputs) => {
+      for (const { buffer } of outputs) (buffer as MetaBuffer).op = name;
+    },
+  };
+  return backend;
+}
