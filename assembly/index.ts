@@ -13,6 +13,7 @@ export * from "./gemm";
 export * from "./indexing";
 export * from "./norm";
 export * from "./optimizer";
+export * from "./optimizer8bit";
 export * from "./reduce";
 export * from "./rope";
 export * from "./scalarMath";

@@ -61,6 +61,7 @@ export interface Kernels {
   scaleInPlace(x: number, n: number, factor: number): void;
   axpy(x: number, y: number, n: number, alpha: number): void;
   clipToNorm(x: number, norm: number, n: number, maxNorm: number): void;
+  adamStep8bit(p: number, grad: number, m: number, v: number, mScales: number, vScales: number, mTable: number, vTable: number, room: number, n: number, beta1: number, rest1: number, beta2: number, rest2: number, stepSize: number, rootFactor: number, eps: number, shrink: number): void;
   sumPlane(x: number, sums: number, rows: number, n: number, rowStride: number, step: number): void;
   cumsum(x: number, out: number, sums: number, outer: number, n: number, inner: number): void;
   narrow(x: number, out: number, n: number): void;

@@ -1,6 +1,7 @@
 export { abs } from "./abs.ts";
 export { type AdagradStepParams, adagradStep } from "./adagradStep.ts";
 export { type AdamStepParams, adamStep } from "./adamStep.ts";
+export { adamStep8bit } from "./adamStep8bit.ts";
 export { add } from "./add.ts";
 export { type AffineParams, affine } from "./affine.ts";
 export { amax, amin, type ExtremaParams } from "./amax.ts";

@@ -6,6 +6,7 @@ import type { Input } from "./input.ts";
 type Name =
   | "adagradStep"
   | "adamStep"
+  | "adamStep8bit"
   | "addInto"
   | "cacheWrite"
   | "clipToNorm"
@@ -46,6 +47,19 @@ export const inPlaceCases: Cases<Name> = {
   adamStep: [true, false].map((decoupled) =>
     inPlace(stepInputs, (p, g, m, v) => f.adamStep(p, g, m, v, { ...adam, decoupled }), [0, 2, 3]),
   ),
+  adamStep8bit: [[], [7], [40, 13]].map((shape) => {
+    const blocks = Math.ceil(shape.reduce((a, b) => a * b, 1) / 256);
+    const scale = x([blocks], { low: 0.1, high: 2 });
+    const codes: Input = { shape, dtype: "u8", high: 256 };
+    const table = (low: number): Input =>
+      x([256], { values: Array.from({ length: 256 }, (_, i) => low + ((1 - low) * i) / 255) });
+    return inPlace(
+      [x(shape), x(shape), codes, codes, scale, scale, table(-1), table(0)],
+      (...[p, g, m, v, mScales, vScales, mTable, vTable]) =>
+        f.adamStep8bit(p, g, m, v, mScales, vScales, mTable, vTable, adam),
+      [0, 2, 3, 4, 5],
+    );
+  }),
   addInto: [inPlace(same, (s, t) => f.addInto(s, t, { alpha: 0.3 }))],
   cacheWrite: [
     inPlace([x([2, 9, 3, 4]), x([2, 2, 3, 4])], (cache, rows) => f.cacheWrite(cache, rows, { position: 5 })),

@@ -1,0 +1,70 @@
+// AdamW with moments of 8 bits, block by block.
+import { madd } from "./gemmTile";
+import { loadPart, maxOf, storePart } from "./lanes";
+import { nearestCode } from "./nearestCode";
+
+/** Elements that share a scale. */
+const BLOCK: i32 = 256;
+
+/** Widens `count` codes to numbers at `dst`. */
+function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usize): void {
+  for (let i = 0; i < count; i++) {
+    const at = <usize>i;
+    store<f32>(dst + (at << 2), load<f32>(table + (<usize>load<u8>(codes + at) << 2)) * scale);
+  }
+}
+
+/** Rounds `count` numbers to the nearest codes of their block, whose scale, their largest magnitude, is returned. */
+function roundToCodes(values: usize, table: usize, count: i32, codes: usize): f32 {
+  const zero = f32x4.splat(0);
+  let most = zero;
+  for (let i = 0; i < count; i += 4) {
+    most = f32x4.max(most, f32x4.abs(loadPart(values + (<usize>i << 2), count - i, zero)));
+  }
+  const scale = maxOf(most);
+  if (scale == 0) {
+    memory.fill(codes, 0, count);
+    return scale;
+  }
+  const inverse: f32 = 1 / scale;
+  for (let i = 0; i < count; i++) {
+    const at = <usize>i;
+    store<u8>(codes + at, <u8>nearestCode(table, load<f32>(values + (at << 2)) * inverse));
+  }
+  return scale;
+}
+
+/** As `adamStep`, on the moments that the codes at m and v mean; `room` holds two blocks of floats. */
+export function adamStep8bit(
+  p: usize, grad: usize, m: usize, v: usize, mScales: usize, vScales: usize, mTable: usize, vTable: usize, room: usize,
+  n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32, eps: f32, shrink: f32,
+): void {
+  const zero = f32x4.splat(0);
+  const second = room + (<usize>BLOCK << 2);
+  for (; n > 0; n -= BLOCK) {
+    const count = min(BLOCK, n);
+    widenCodes(m, mTable, load<f32>(mScales), count, room);
+    widenCodes(v, vTable, load<f32>(vScales), count, second);
+    for (let i = 0; i < count; i += 4) {
+      const at = <usize>i << 2;
+      const rest = count - i;
+      const g = loadPart(grad + at, rest, zero);
+      const a = madd(f32x4.splat(beta1), v128.load(room + at), f32x4.mul(f32x4.splat(rest1), g));
+      const b = madd(f32x4.splat(beta2), v128.load(second + at), f32x4.mul(f32x4.mul(f32x4.splat(rest2), g), g));
+      const root = madd(f32x4.sqrt(b), f32x4.splat(rootFactor), f32x4.splat(eps));
+      const x = f32x4.mul(loadPart(p + at, rest, zero), f32x4.splat(shrink));
+      storePart(p + at, f32x4.sub(x, f32x4.div(f32x4.mul(f32x4.splat(stepSize), a), root)), rest);
+      v128.store(room + at, a);
+      v128.store(second + at, b);
+    }
+    store<f32>(mScales, roundToCodes(room, mTable, count, m));
+    store<f32>(vScales, roundToCodes(second, vTable, count, v));
+    const bytes = <usize>count << 2;
+    p += bytes;
+    grad += bytes;
+    m += count;
+    v += count;
+    mScales += 4;
+    vScales += 4;
+  }
+}

@@ -1,0 +1,102 @@
+import { symmetricEigen } from "./symmetricEigen.ts";
+
+/** The largest singular values of a matrix [rows, columns], with their unit vectors as rows. */
+export interface Svd {
+  /** Largest first. */
+  readonly values: Float64Array;
+  /** [rank, rows]; a row of zeros where the singular value is below 1e-8 of the largest. */
+  readonly left: Float64Array;
+  /** [rank, columns] */
+  readonly right: Float64Array;
+}
+
+/** Below this share of the largest, what a Gram matrix tells of a singular value is rounding. */
+const noise = 1e-8;
+
+/**
+ * The `rank` largest singular values of a row-major matrix in host memory, by the eigenvalues of its smaller Gram matrix,
+ * all in f64: for f32 data as exact as the data. Each pair of vectors has its largest entry on the right positive, so
+ * that results do not depend on chance. Throws for a rank that the matrix cannot have.
+ */
+export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
+  const smaller = Math.min(rows, columns);
+  if (!Number.isInteger(rank) || rank < 1 || rank > smaller) {
+    throw new Error(`truncatedSvd: rank ${rank} of a matrix [${rows},${columns}] must be from 1 to ${smaller}`);
+  }
+  const a = Float64Array.from(matrix);
+  const wide = rows < columns;
+  const eigen = symmetricEigen(
+    wide ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows),
+    smaller,
+  );
+  const values = eigen.values.slice(0, rank).map((value) => Math.sqrt(Math.max(value, 0)));
+  const known = eigen.vectors.slice(0, rank * smaller);
+  const other = wide ? timesMatrix(known, a, rank, rows, columns) : timesTransposed(known, a, rank, rows, columns);
+  const length = Math.max(rows, columns);
+  for (let i = 0; i < rank; i++) normalise(other.subarray(i * length, (i + 1) * length), values[i], values[0]);
+  const [left, right] = wide ? [known, other] : [other, known];
+  for (let i = 0; i < rank; i++)
+    orient(left.subarray(i * rows, (i + 1) * rows), right.subarray(i * columns, (i + 1) * columns));
+  return { values, left, right };
+}
+
+function transpose(a: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(a.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
+  return out;
+}
+
+/** a aᵀ of [n, k]. */
+function gram(a: Float64Array, n: number, k: number): Float64Array {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += a[i * k + p] * a[j * k + p];
+      out[i * n + j] = sum;
+      out[j * n + i] = sum;
+    }
+  }
+  return out;
+}
+
+/** x a of x [rank, rows]. */
+function timesMatrix(x: Float64Array, a: Float64Array, rank: number, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(rank * columns);
+  for (let r = 0; r < rank; r++) {
+    for (let i = 0; i < rows; i++) {
+      const factor = x[r * rows + i];
+      for (let j = 0; j < columns; j++) out[r * columns + j] += factor * a[i * columns + j];
+    }
+  }
+  return out;
+}
+
+/** x aᵀ of x [rank, columns]. */
+function timesTransposed(x: Float64Array, a: Float64Array, rank: number, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(rank * rows);
+  for (let r = 0; r < rank; r++) {
+    for (let i = 0; i < rows; i++) {
+      let sum = 0;
+      for (let j = 0; j < columns; j++) sum += x[r * columns + j] * a[i * columns + j];
+      out[r * rows + i] = sum;
+    }
+  }
+  return out;
+}
+
+function normalise(vector: Float64Array, value: number, largest: number): void {
+  if (value <= noise * largest) {
+    vector.fill(0);
+    return;
+  }
+  for (let i = 0; i < vector.length; i++) vector[i] /= value;
+}
+
+/** Turns a pair of vectors around where the right one's largest entry is negative. */
+function orient(left: Float64Array, right: Float64Array): void {
+  let most = 0;
+  for (const x of right) if (Math.abs(x) > Math.abs(most)) most = x;
+  if (most >= 0) return;
+  for (const vector of [left, right]) for (let i = 0; i < vector.length; i++) vector[i] = -vector[i];
+}

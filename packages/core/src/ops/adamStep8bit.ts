@@ -1,0 +1,84 @@
+import type { TensorSpec } from "../backend.ts";
+import type { TypedArray } from "../dtype.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { formatShape, sizeOf } from "../shape.ts";
+import type { AdamStepParams } from "./adamStep.ts";
+
+/** Elements that share a scale of the 8-bit moments, as in bitsandbytes. */
+export const adam8bitBlockSize = 256;
+
+const names = ["parameter", "gradient", "first moment", "second moment", "first scales", "second scales"];
+
+function check(inputs: readonly TensorSpec[]): void {
+  const [{ shape }] = inputs;
+  const size = sizeOf(shape);
+  const sizes = [size, size, size, size, ...[0, 0].map(() => Math.ceil(size / adam8bitBlockSize)), 256, 256];
+  for (const [i, input] of inputs.entries()) {
+    expectDType("adamStep8bit", inputs, i, i === 2 || i === 3 ? "u8" : "f32");
+    if (sizeOf(input.shape) === sizes[i]) continue;
+    throw new Error(
+      `adamStep8bit: the ${names[i] ?? "code"} ${formatShape(input.shape)} must have ${sizes[i]} elements for a parameter ${formatShape(shape)}`,
+    );
+  }
+}
+
+/** The position of the entry of an ascending table that is nearest to x; of two equally near, the first. */
+function nearest(table: TypedArray, x: number): number {
+  let at = 0;
+  while (at + 1 < table.length && x >= table[at + 1]) at++;
+  const [below, above] = [Math.fround(x - table[at]), Math.fround((table[at + 1] ?? Infinity) - x)];
+  return Math.abs(above) < Math.abs(below) ? at + 1 : at;
+}
+
+/** Writes the codes of a block of moments, which lie in `values`, and gives back its scale. */
+function encode(values: Float32Array, table: TypedArray, codes: TypedArray, from: number): number {
+  const scale = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+  const inverse = Math.fround(1 / scale);
+  for (const [i, x] of values.entries()) codes[from + i] = scale === 0 ? 0 : nearest(table, Math.fround(x * inverse));
+  return scale;
+}
+
+/**
+ * One step of AdamW in place with moments of 8 bits: (parameter, gradient, first moment, second moment, their scales per
+ * 256 elements, the two tables of what a code means, ascending, f32 [256]). The moments are widened, moved as `adamStep`
+ * does, used, and rounded to the nearest code of their block again; bitsandbytes' AdamW8bit on its CPU backend.
+ * Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ */
+export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
+  name: "adamStep8bit",
+  inPlace: true,
+  shape: (inputs) => {
+    check(inputs);
+    return [];
+  },
+  ref: ([p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params) => {
+    const { lr, beta1, beta2, eps, weightDecay, step } = params;
+    const stepSize = lr / (1 - beta1 ** step);
+    const root = Math.sqrt(1 - beta2 ** step);
+    for (let from = 0, block = 0; from < p.size; from += adam8bitBlockSize, block++) {
+      const length = Math.min(adam8bitBlockSize, p.size - from);
+      const [first, second] = [new Float32Array(length), new Float32Array(length)];
+      for (let i = 0; i < length; i++) {
+        const g = grad.data[from + i];
+        first[i] = beta1 * Math.fround(mTable.data[m.data[from + i]] * mScales.data[block]) + (1 - beta1) * g;
+        second[i] = beta2 * Math.fround(vTable.data[v.data[from + i]] * vScales.data[block]) + (1 - beta2) * g * g;
+        const move = (stepSize * first[i]) / (Math.sqrt(second[i]) / root + eps);
+        p.data[from + i] = p.data[from + i] * (1 - lr * weightDecay) - move;
+      }
+      mScales.data[block] = encode(first, mTable.data, m.data, from);
+      vScales.data[block] = encode(second, vTable.data, v.data, from);
+    }
+  },
+  wasm: (k, [p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params, scratch) => {
+    const { lr, beta1, beta2, eps, weightDecay, step } = params;
+    const stepSize = lr / (1 - beta1 ** step);
+    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
+    const [rest1, rest2, shrink] = [1 - beta1, 1 - beta2, 1 - lr * weightDecay];
+    const room = scratch(8 * adam8bitBlockSize);
+    const states = [m.ptr, v.ptr, mScales.ptr, vScales.ptr, mTable.ptr, vTable.ptr] as const;
+    k.adamStep8bit(
+      ...([p.ptr, grad.ptr, ...states, room, p.size] as const),
+      ...([beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink] as const),
+    );
+  },
+});
