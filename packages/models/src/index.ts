@@ -1,6 +1,7 @@
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
 export * from "./config/index.ts";
 export { createModel } from "./createModel.ts";
+export { describeModel, type LayerDescription, type ModelDescription } from "./describeModel.ts";
 export { type GenerateOptions, generate } from "./generate.ts";
 export { type GenerateTextOptions, generateText } from "./generateText.ts";
 export { GPT2LMHeadModel } from "./gpt2.ts";

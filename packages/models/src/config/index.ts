@@ -3,4 +3,5 @@ export { type GenerationConfig, parseGenerationConfig, readGenerationConfig } fr
 export type { GPT2Config } from "./gpt2Config.ts";
 export type { LlamaConfig } from "./llamaConfig.ts";
 export { type ModelConfig, parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
+export { presetConfig, presetNames } from "./presets.ts";
 export type { LinearRopeScaling, Llama3RopeScaling, RopeConfig } from "./ropeConfig.ts";

@@ -1,8 +1,8 @@
+import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type LayerKind, layerKind } from "../layers/layerKind.ts";
 import { outputLayer } from "./embeddings.ts";
-import { nearest } from "./nearest.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
 /** What a configuration's targets came to. */
@@ -139,7 +139,7 @@ function nothingMatched(model: Module, config: PeftConfig, kinds: readonly Layer
 function suggest(names: readonly string[], known: readonly string[]): string {
   const pairs = names.flatMap((name) => {
     const last = name.slice(name.lastIndexOf(".") + 1);
-    const near = nearest(last, known);
+    const near = nearestName(last, known);
     return near === null || near === last ? [] : [`${near} for ${name}`];
   });
   return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";

@@ -12,7 +12,7 @@ function distance(a: string, b: string): number {
 }
 
 /** The known name most like a mistaken one; null where none is within half its length. */
-export function nearest(name: string, known: Iterable<string>): string | null {
+export function nearestName(name: string, known: Iterable<string>): string | null {
   let best: string | null = null;
   let least = Math.ceil(name.length / 2) + 1;
   for (const candidate of known) {

@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { describeModel } from "../describeModel.ts";
+import { presetConfig, presetNames } from "./presets.ts";
+
+// As published, or as the released checkpoints hold them.
+const counts: Record<string, number> = {
+  gpt2: 124_439_808,
+  "gpt2-medium": 354_823_168,
+  "gpt2-large": 774_030_080,
+  "gpt2-xl": 1_557_611_200,
+  "gpt3-175b": 174_604_259_328,
+  "llama-7b": 6_738_415_616,
+  "llama-13b": 13_015_864_320,
+  "llama-33b": 32_528_943_616,
+  "llama-65b": 65_285_660_672,
+  "llama-2-7b": 6_738_415_616,
+  "llama-2-13b": 13_015_864_320,
+  "llama-2-70b": 68_976_648_192,
+  "llama-3-8b": 8_030_261_248,
+  "llama-3-70b": 70_553_706_496,
+  "llama-3.2-1b": 1_235_814_400,
+  "llama-3.2-3b": 3_212_749_824,
+  "smollm2-135m": 134_515_008,
+  "smollm2-360m": 361_821_120,
+  "smollm2-1.7b": 1_711_376_384,
+  "tinyllama-1.1b": 1_100_048_384,
+  stories15m: 15_191_712,
+};
+
+test("each preset has the parameters of the published model", () => {
+  const found = presetNames.map((name) => [name, describeModel(presetConfig(name)).parameterCount]);
+  expect(Object.fromEntries(found)).toEqual(counts);
+});
+
+test("the seven linear layers of Llama's blocks are those that QLoRA quantises", () => {
+  const linear = (name: string) => {
+    const { layers, head } = describeModel(presetConfig(name));
+    const sizes = layers.map((layer) =>
+      layer.kind === "linear" && layer.path !== head ? layer.inFeatures * layer.outFeatures : 0,
+    );
+    return sizes.reduce((a, b) => a + b, 0);
+  };
+  expect(["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map(linear)).toEqual([
+    6_476_005_376, 12_687_769_600, 32_102_154_240, 64_760_053_760,
+  ]);
+});
+
+test("an unknown name gets the nearest one, and all", () => {
+  expect(() => presetConfig("llama-2-7")).toThrow(
+    'there is no preset "llama-2-7"; did you mean llama-2-7b? There are gpt2, gpt2-medium,',
+  );
+  expect(() => presetConfig("toString")).toThrow('there is no preset "toString"; There are');
+});
