@@ -18,6 +18,11 @@ export function median(values: number[]): number {
   return values.toSorted((x, y) => x - y)[values.length >> 1]!;
 }
 
+/** The middle of ratios, of which 2 and 1/2 cancel. */
+export function geometricMean(values: number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
 /** Times all contestants in turn, round after round, so that noise from outside meets them alike. */
 export async function interleave(
   contestants: Contestant[],

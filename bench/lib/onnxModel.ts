@@ -1,4 +1,5 @@
-// The few protobuf messages of onnx.proto that a model of one node needs.
+// The few protobuf messages of onnx.proto that a model of one or two nodes needs.
+import { type GemmCase, gemmShapes } from "../peers/gemmPeer.ts";
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -19,15 +20,38 @@ function text(field: number, value: string): number[] {
   return message(field, [...new TextEncoder().encode(value)]);
 }
 
-/** The bytes of an ONNX model c = a * b, or a * bᵀ, of n x n floats, as one Gemm node. */
-export function gemmModel(n: number, transB: boolean): Uint8Array {
+/** A node; attributes are an int or a list of ints. */
+function node(type: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}) {
+  const [attributeInt, attributeInts] = [2, 7];
+  return message(
+    1,
+    ...inputs.map((name) => text(1, name)),
+    text(2, output),
+    text(4, type),
+    ...Object.entries(attributes).map(([name, value]) =>
+      Array.isArray(value)
+        ? message(5, text(1, name), ...value.map((x) => int(8, x)), int(20, attributeInts))
+        : message(5, text(1, name), int(3, value), int(20, attributeInt)),
+    ),
+  );
+}
+
+/**
+ * The bytes of an ONNX model c = a * b: plain matrices as one Gemm node, which takes the transpose as an attribute, a batch
+ * of them as MatMul after a Transpose, which the runtime fuses.
+ */
+export function productModel(product: Omit<GemmCase, "a" | "b">): Uint8Array {
   const float32 = 1;
-  const attributeInt = 2;
-  const dimension = message(1, int(1, n));
-  const type = message(1, int(1, float32), message(2, dimension, dimension));
-  const value = (field: number, name: string) => message(field, text(1, name), message(2, type));
-  const attribute = message(5, text(1, "transB"), int(3, Number(transB)), int(20, attributeInt));
-  const node = message(1, text(1, "a"), text(1, "b"), text(2, "c"), text(4, "Gemm"), attribute);
-  const graph = message(7, node, text(2, "gemm"), value(11, "a"), value(11, "b"), value(12, "c"));
+  const { a, b, c } = gemmShapes(product);
+  const value = (field: number, name: string, shape: number[]) => {
+    const dimensions = message(2, ...shape.map((size) => message(1, int(1, size))));
+    return message(field, text(1, name), message(2, message(1, int(1, float32), dimensions)));
+  };
+  const plain = [node("Gemm", ["a", "b"], "c", { transB: Number(product.transB) })];
+  const batched = product.transB
+    ? [node("Transpose", ["b"], "bt", { perm: [0, 2, 1] }), node("MatMul", ["a", "bt"], "c")]
+    : [node("MatMul", ["a", "b"], "c")];
+  const nodes = product.batch > 1 ? batched : plain;
+  const graph = message(7, ...nodes, text(2, "product"), value(11, "a", a), value(11, "b", b), value(12, "c", c));
   return Uint8Array.from([...int(1, 8), ...graph, ...message(8, int(2, 13))]);
 }

@@ -1,5 +1,5 @@
 import { defaultDevice, init, numpy } from "@jax-js/jax";
-import type { GemmPeer } from "./gemmPeer.ts";
+import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
 /** @jax-js/jax on its wasm device. */
 export async function load(): Promise<GemmPeer> {
@@ -8,12 +8,13 @@ export async function load(): Promise<GemmPeer> {
   defaultDevice("wasm");
   return {
     name: "jax-js",
-    async prepare({ n, transB, a, b }) {
-      const left = numpy.array(a).reshape([n, n]);
-      const right = numpy.array(b).reshape([n, n]);
+    async prepare(product) {
+      const shapes = gemmShapes(product);
+      const left = numpy.array(product.a).reshape(shapes.a);
+      const right = numpy.array(product.b).reshape(shapes.b);
       return async () => {
-        const product = numpy.matmul(left.ref, transB ? right.ref.transpose() : right.ref);
-        return (await product.data()) as Float32Array;
+        const result = numpy.matmul(left.ref, product.transB ? numpy.matrixTranspose(right.ref) : right.ref);
+        return (await result.data()) as Float32Array;
       };
     },
   };

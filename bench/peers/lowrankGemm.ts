@@ -1,6 +1,6 @@
 import { matmul, tensor } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
-import type { GemmPeer } from "./gemmPeer.ts";
+import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
 /** `matmul` on the WebAssembly backend of one build; undefined where this engine cannot run it. */
 export async function lowrankGemm(build?: "simd" | "relaxed", threads = 1): Promise<GemmPeer | undefined> {
@@ -12,11 +12,13 @@ export async function lowrankGemm(build?: "simd" | "relaxed", threads = 1): Prom
   }
   return {
     name: `lowrank (${backend.build}${threads > 1 ? `, ${threads} threads` : ""})`,
-    async prepare({ n, transB, a, b }) {
-      const [left, right] = [a, b].map((values) => tensor(values, { shape: [n, n], backend }));
+    async prepare(product) {
+      const shapes = gemmShapes(product);
+      const left = tensor(product.a, { shape: shapes.a, backend });
+      const right = tensor(product.b, { shape: shapes.b, backend });
       return async () => {
-        using product = matmul(left!, right!, { transposeB: transB });
-        return (await product.data()) as Float32Array;
+        using result = matmul(left, right, { transposeB: product.transB });
+        return (await result.data()) as Float32Array;
       };
     },
   };

@@ -1,7 +1,7 @@
 import { setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
-import { matMul, setBackend, tensor2d } from "@tensorflow/tfjs-core";
+import { matMul, setBackend, tensor } from "@tensorflow/tfjs-core";
 import { removeGlobalWorker } from "../lib/removeGlobalWorker.ts";
-import type { GemmPeer } from "./gemmPeer.ts";
+import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
 /** @tensorflow/tfjs-backend-wasm on one thread. */
 export async function load(): Promise<GemmPeer> {
@@ -10,13 +10,14 @@ export async function load(): Promise<GemmPeer> {
   removeGlobalWorker();
   return {
     name: "tfjs-backend-wasm",
-    async prepare({ n, transB, a, b }) {
-      const left = tensor2d(a, [n, n]);
-      const right = tensor2d(b, [n, n]);
+    async prepare(product) {
+      const shapes = gemmShapes(product);
+      const left = tensor(product.a, shapes.a);
+      const right = tensor(product.b, shapes.b);
       return async () => {
-        const product = matMul(left, right, false, transB);
-        const values = await product.data<"float32">();
-        product.dispose();
+        const result = matMul(left, right, false, product.transB);
+        const values = await result.data<"float32">();
+        result.dispose();
         return values;
       };
     },
