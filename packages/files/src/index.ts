@@ -1,5 +1,6 @@
 export { folderFiles } from "./folderFiles.ts";
 export { memoryFiles } from "./memoryFiles.ts";
 export { type ModelFiles, missingFile, readJson } from "./modelFiles.ts";
+export { openFile } from "./openFile.ts";
 export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
 export { writeFolder } from "./writeFolder.ts";
