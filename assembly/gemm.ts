@@ -136,27 +136,27 @@ function tiled(
 }
 
 /**
- * C[m,n] (+)= alpha * A[m,k] * op(W), with W a whole weight in the storage format `format` (see unpackRow), [k,n], or
- * [n,k] where `transposed` is 1. It is widened block by block on its way into the tiles.
+ * C[m,n] (+)= alpha * A[m,k] * op(W), with W whole rows of a weight, from element `start` on, in the storage format
+ * `format` (see unpackRow): [k,n], or [n,k] where `transposed` is 1. It is widened block by block on its way into the tiles.
  */
 export function gemmWeight(
-  a: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
+  a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
 ): void {
-  gemmWeightPart(a, w, format, c, m, n, k, transposed, alpha, accumulate, 0, 1);
+  gemmWeightPart(a, w, format, start, c, m, n, k, transposed, alpha, accumulate, 0, 1);
 }
 
 /** Part `part` of `parts` of what `gemmWeight` does; see `gemmPart`. */
 export function gemmWeightPart(
-  a: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
+  a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
   part: i32, parts: i32,
 ): void {
   const ldw = transposed ? k : n;
   if (format == F32 || m <= 0 || n <= 0 || k <= 0) {
-    gemmPart(a, w, c, m, n, k, k, ldw, n, 0, transposed, alpha, accumulate, part, parts);
+    gemmPart(a, w + (<usize>start << 2), c, m, n, k, k, ldw, n, 0, transposed, alpha, accumulate, part, parts);
     return;
   }
   const add = accumulate != 0;
-  tiled(a, w, format, 0, c, m, n, k, <usize>k << 2, <usize>ldw << 2, <usize>n << 2, false, transposed != 0, alpha, add, part, parts);
+  tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, <usize>n << 2, false, transposed != 0, alpha, add, part, parts);
 }
 
 /** `batch` products of one shape; the strides between matrices are in elements, 0 repeats the same matrix. */

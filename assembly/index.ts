@@ -11,6 +11,7 @@ export * from "./extremum";
 export * from "./geglu";
 export * from "./gemm";
 export * from "./indexing";
+export * from "./linearCrossEntropy";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";

@@ -39,13 +39,16 @@ export interface Kernels {
   setWide(on: number): void;
   gemm(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gemmPart(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number, part: number, parts: number): void;
-  gemmWeight(a: number, w: number, format: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
-  gemmWeightPart(a: number, w: number, format: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
+  gemmWeight(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
+  gemmWeightPart(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   scatterAdd(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
   indexSelect(x: number, index: number, out: number, outer: number, n: number, count: number, bytes: number): number;
   indexAdd(x: number, index: number, out: number, outer: number, n: number, count: number, inner: number): number;
+  linearCrossEntropyScratch(): number;
+  linearCrossEntropyPart(hidden: number, weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
+  linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;
   rmsNormWeightBackward(dy: number, x: number, dw: number, part: number, rows: number, n: number, eps: number): void;

@@ -257,15 +257,15 @@ for (const { name, wide, bytes, flagOffset } of builds) {
           else f32ToBf16(values, codes);
           kernels.cast(wAt, wideAt, n * k, format, 0);
           for (const transposed of [0, 1]) {
-            kernels.gemmWeight(aAt, wAt, format, outAt, m, n, k, transposed, 0.5, 0);
+            kernels.gemmWeight(aAt, wAt, format, 0, outAt, m, n, k, transposed, 0.5, 0);
             const whole = floats(outAt, m * n).slice();
             floats(partsAt, m * n).fill(Number.NaN);
             for (const part of [0, 1, 2]) {
-              kernels.gemmWeightPart(aAt, wAt, format, partsAt, m, n, k, transposed, 0.5, 0, part, 3);
+              kernels.gemmWeightPart(aAt, wAt, format, 0, partsAt, m, n, k, transposed, 0.5, 0, part, 3);
             }
             expect(floats(partsAt, m * n)).toEqual(whole);
             const name = `${dtype} ${m}x${n}x${k}${transposed ? " transposed" : ""}`;
-            kernels.gemmWeight(aAt, wideAt, 0, outAt, m, n, k, transposed, 0.5, 0);
+            kernels.gemmWeight(aAt, wideAt, 0, 0, outAt, m, n, k, transposed, 0.5, 0);
             // Products of few rows or columns add in another order in f32.
             expectClose(name, { shape: [m, n], data: whole }, { shape: [m, n], data: floats(outAt, m * n) }, 2e-6);
           }

@@ -1,6 +1,6 @@
 import type { Backend, Buffer, Kernels, OpKernels, TensorRef, View, WasmTensor } from "@lowrank/core";
 import { sizeOf, viewOf } from "@lowrank/core";
-import { Heap } from "./heap.ts";
+import { Heap, type HeapBlock, type HeapStats } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
@@ -34,12 +34,8 @@ export interface WasmBackend extends Backend {
   readonly wideSimd: boolean;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
-  /** Bytes of wasm memory in use, waiting to be reused, and in all. */
-  heapStats(): { used: number; free: number; length: number };
-}
-
-interface HeapBuffer extends Buffer {
-  readonly ptr: number;
+  /** What the WebAssembly memory holds. */
+  heapStats(): HeapStats;
 }
 
 const maxThreads = 64;
@@ -100,20 +96,21 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
-  k.setScratch(heap.alloc(k.scratchBytes()));
+  k.setScratch(heap.alloc(k.scratchBytes()).ptr);
   if (wideSimd) {
     k.setWide(1);
-    const at = heap.alloc(wideCheckBytes);
-    checkWideSimd(k, memory, at);
-    heap.free(at, wideCheckBytes);
+    const room = heap.alloc(wideCheckBytes);
+    checkWideSimd(k, memory, room.ptr);
+    heap.free(room);
   }
 
   let threads = 1;
   let stop = (): void => {};
   if (shared) {
-    const board = heap.alloc(boardBytes);
+    const board = heap.alloc(boardBytes).ptr;
+    const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
     const setups = Array.from({ length: asked - 1 }, () => {
-      const [scratch, tiles] = [heap.alloc(k.scratchBytes()), heap.alloc(k.attentionScratch())];
+      const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
       return { module, memory, board, scratch, tiles, wideSimd };
     });
     try {
@@ -126,17 +123,17 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     k = threadedKernels(k, jobs, () => threads, grain);
   }
 
-  const ptrOf = (buffer: Buffer): number => (buffer as HeapBuffer).ptr;
+  const ptrOf = (buffer: Buffer): number => (buffer as HeapBlock).ptr;
   const view = (tensor: TensorRef): View => viewOf(tensor, memory.buffer, ptrOf(tensor.buffer));
   const address = ({ buffer, shape, dtype, packing }: TensorRef): WasmTensor => {
     return { shape, dtype, packing, size: sizeOf(shape), ptr: ptrOf(buffer) };
   };
 
-  const temporaries: [ptr: number, bytes: number][] = [];
+  const temporaries: HeapBlock[] = [];
   const scratch = (size: number): number => {
-    const ptr = heap.alloc(size);
-    temporaries.push([ptr, size]);
-    return ptr;
+    const block = heap.alloc(size);
+    temporaries.push(block);
+    return block.ptr;
   };
 
   return {
@@ -151,8 +148,8 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       stop();
     },
     heapStats: () => heap.stats(),
-    alloc: (size): HeapBuffer => ({ bytes: size, ptr: heap.alloc(size) }),
-    free: (buffer) => heap.free(ptrOf(buffer), buffer.bytes),
+    alloc: (size) => heap.alloc(size),
+    free: (buffer) => heap.free(buffer as HeapBlock),
     write: (buffer, data) => new Uint8Array(memory.buffer, ptrOf(buffer), data.byteLength).set(data),
     read: (buffer) => new Uint8Array(memory.buffer, ptrOf(buffer), buffer.bytes).slice(),
     supports: (op) => op.wasm !== undefined || op.ref !== undefined,
@@ -164,7 +161,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       try {
         op.wasm(k, inputs.map(address), outputs.map(address), params, scratch);
       } finally {
-        for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(...t);
+        for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);
       }
     },
   };

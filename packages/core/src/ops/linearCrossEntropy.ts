@@ -1,5 +1,6 @@
-import type { TensorSpec } from "../backend.ts";
+import type { Scratch, TensorSpec, WasmTensor } from "../backend.ts";
 import { isGradEnabled } from "../gradMode.ts";
+import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -14,6 +15,7 @@ import {
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
+import { weightFormat } from "./weight.ts";
 
 /** Options of `linearCrossEntropy`; see `crossEntropy`. */
 export interface LinearCrossEntropyParams {
@@ -22,7 +24,7 @@ export interface LinearCrossEntropyParams {
   readonly labelSmoothing?: number;
 }
 
-/** How many rows, and at most about how many logits, are held at a time. */
+/** How many rows, and at most about how many logits, are held at a time where rows go through in chunks. */
 const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;
 
@@ -41,6 +43,67 @@ function check(inputs: readonly TensorSpec[]): void {
     );
   }
   checkLabels("linearCrossEntropy", hidden, labels);
+}
+
+/** Tensors in wasm memory, the positions of the `count` rows that count, and where their losses go. */
+interface Work {
+  readonly hidden: WasmTensor;
+  readonly weight: WasmTensor;
+  readonly labels: WasmTensor;
+  readonly dhidden: WasmTensor;
+  readonly dweight: WasmTensor;
+  readonly indices: number;
+  readonly count: number;
+  readonly losses: number;
+  readonly factor: number;
+}
+
+/** Rows in chunks, all their logits at a time. */
+function byRows(k: Kernels, work: Work, wants: Params["wants"], labelSmoothing: number, scratch: Scratch): void {
+  const { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor } = work;
+  const [classes, width] = weight.shape;
+  const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
+  const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
+  const gradient = wants.hidden || wants.weight ? 1 : 0;
+  for (let start = 0; start < count; start += chunk) {
+    const n = Math.min(chunk, count - start);
+    const at = indices + 4 * start;
+    k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
+    k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
+    k.crossEntropyChunk(logits, labels.ptr, at, losses + 8 * start, n, classes, labelSmoothing, factor, gradient);
+    if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
+    if (wants.hidden) {
+      k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
+      k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
+    }
+  }
+}
+
+/** Parts of the classes, which threads may do side by side, and the numbers that their sums may take together. */
+const classParts = 8;
+const maxSums = 8 << 20;
+
+/** Classes in blocks with a running maximum: a row's logits are never whole, and each is made and used in the cache. */
+function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
+  const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;
+  const [classes, width] = weight.shape;
+  const chunk = Math.max(1, Math.min(count, Math.floor(maxSums / (classParts * width))));
+  const [rows, chosen, targets] = [scratch(4 * chunk * width), scratch(4 * chunk), scratch(4 * chunk)];
+  const [tops, masses] = [scratch(4 * chunk * classParts), scratch(8 * chunk * classParts)];
+  const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
+  const own = scratch(k.linearCrossEntropyScratch());
+  const w = [weight.ptr, weightFormat(weight)] as const;
+  for (let start = 0; start < count; start += chunk) {
+    const n = Math.min(chunk, count - start);
+    const at = indices + 4 * start;
+    k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
+    k.copyRows(labels.ptr, at, chosen, n, 4, 0);
+    const found = [chosen, tops, masses, sums, targets] as const;
+    k.linearCrossEntropyPart(rows, ...w, ...found, own, 0, classParts, classParts, n, width, classes);
+    const out = wantsHidden ? rows : 0;
+    k.linearCrossEntropyJoin(...w, ...found, losses + 8 * start, out, n, n, width, classParts, factor);
+    if (wantsHidden) k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
+  }
 }
 
 const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
@@ -82,31 +145,19 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
     }
     loss.data[0] = total * factor;
   },
-  wasm: (k, [hidden, weight, labels], [loss, dhidden, dweight], params, scratch) => {
+  wasm: (k, inputs, [loss, dhidden, dweight], params, scratch) => {
     const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0, wants } = params;
-    const [classes, width] = weight.shape;
-    findBadLabel(k, labels, classes, ignoreIndex);
+    const [hidden, weight, labels] = inputs;
+    findBadLabel(k, labels, weight.shape[0], ignoreIndex);
     const indices = scratch(4 * labels.size);
     const count = k.selectRows(labels.ptr, indices, labels.size, ignoreIndex);
     const factor = reduction === "mean" ? 1 / count : 1;
-    const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
-    const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
     const losses = scratch(8 * count);
-    const gradient = wants.hidden || wants.weight ? 1 : 0;
     k.fill(dhidden.ptr, dhidden.size, 0);
     k.fill(dweight.ptr, dweight.size, 0);
-    for (let start = 0; start < count; start += chunk) {
-      const n = Math.min(chunk, count - start);
-      const at = indices + 4 * start;
-      k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
-      k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
-      k.crossEntropyChunk(logits, labels.ptr, at, losses + 8 * start, n, classes, labelSmoothing, factor, gradient);
-      if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
-      if (wants.hidden) {
-        k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
-        k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
-      }
-    }
+    const work = { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor };
+    if (wants.weight || labelSmoothing > 0) byRows(k, work, wants, labelSmoothing, scratch);
+    else byClasses(k, work, wants.hidden, scratch);
     k.finishLoss(losses, count, loss.ptr, factor);
   },
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
@@ -121,9 +172,10 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
 });
 
 /**
- * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D] without ever holding all the logits: rows go
- * through in chunks, ignored ones are skipped, and the gradients are made on the way where something wants them.
- * Hsu et al. 2024, https://arxiv.org/abs/2410.10989
+ * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D] without ever holding all the logits: ignored rows
+ * are skipped, and the gradients are made on the way where something wants them. Where the weight is frozen, classes go
+ * through in blocks (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009); else rows go through in chunks (Hsu et al.
+ * 2024, https://arxiv.org/abs/2410.10989).
  */
 export function linearCrossEntropy(
   hidden: Tensor,

@@ -1,0 +1,123 @@
+// Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a running maximum, so
+// that no row of logits is ever whole. After Dao et al. 2022, https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024,
+// https://arxiv.org/abs/2411.09009
+import { gemmWeight } from "./gemm";
+import { loadPart, storePart } from "./lanes";
+import { rowMax, sumExp } from "./logSumExp";
+import { expf4 } from "./math";
+import { unpackRow } from "./unpackRow";
+
+/** Classes in a block: one block of the matrix product. */
+const CLASSES: i32 = 384;
+/** Rows of a block of logits, which then stays in the second-level cache. */
+const ROWS: i32 = 512;
+
+/** Bytes of scratch that `linearCrossEntropyPart` needs. */
+export function linearCrossEntropyScratch(): i32 {
+  return 4 * CLASSES * ROWS;
+}
+
+/** x *= factor over n floats. */
+function scaleFloats(x: usize, n: i32, factor: f32): void {
+  const f = f32x4.splat(factor);
+  for (; n > 0; n -= 4) {
+    storePart(x, f32x4.mul(loadPart(x, n, f), f), n);
+    x += 16;
+  }
+}
+
+/**
+ * Takes a block of logits [rows, n] of the classes from `from` on into the running maxima, masses and sums, and turns
+ * it into exp(logit - maximum).
+ */
+function takeBlock(
+  logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const row = <usize>r << 2;
+    const label = load<i32>(labels + row) - from;
+    if (<u32>label < <u32>n) store<f32>(targets + row, load<f32>(logits + (<usize>label << 2)));
+    const top = load<f32>(tops + row);
+    const next = max(top, rowMax(logits, n));
+    const mass = masses + (<usize>r << 3);
+    if (next != top) {
+      const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      store<f32>(tops + row, next);
+      store<f64>(mass, load<f64>(mass) * <f64>kept);
+      if (sums) scaleFloats(sums + <usize>(r * width << 2), width, kept);
+    }
+    store<f64>(mass, load<f64>(mass) + sumExp(logits, sums ? logits : 0, n, next));
+    logits += <usize>n << 2;
+  }
+}
+
+/**
+ * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format `format`.
+ * A part writes for each of its rows the largest logit (tops, f32), the sum of exp(logit - top) (masses, f64) and, where
+ * `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
+ */
+export function linearCrossEntropyPart(
+  hidden: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
+  scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
+): void {
+  const share = ((classes + parts - 1) / parts + 7) & ~7;
+  const blocks = (rows + ROWS - 1) / ROWS;
+  const height = (rows + blocks - 1) / blocks;
+  for (let part = first; part < last; part++) {
+    const end = min(classes, (part + 1) * share);
+    for (let i = 0; i < rows; i += height) {
+      const m = min(height, rows - i);
+      const at = <usize>(part * rows + i);
+      const x = hidden + (<usize>(i * width) << 2);
+      const top = tops + (at << 2);
+      const mass = masses + (at << 3);
+      const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
+      for (let r: usize = 0; r < <usize>m; r++) store<f32>(top + (r << 2), -Infinity);
+      memory.fill(mass, 0, <usize>m << 3);
+      if (sums) memory.fill(sum, 0, <usize>(m * width) << 2);
+      for (let v = part * share; v < end; v += CLASSES) {
+        const n = min(CLASSES, end - v);
+        gemmWeight(x, weight, format, v * width, scratch, m, n, width, 1, 1, 0);
+        takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width);
+        if (sums) gemmWeight(scratch, weight, format, v * width, sum, m, width, n, 0, 1, 1);
+      }
+    }
+  }
+}
+
+/**
+ * Joins what the parts found for the rows 0..count-1 of `rows`: losses (f64), and where `dhidden` is not 0 the gradient
+ * [count, width] times `factor`.
+ */
+export function linearCrossEntropyJoin(
+  weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,
+  dhidden: usize, count: i32, rows: i32, width: i32, parts: i32, factor: f32,
+): void {
+  const zero = f32x4.splat(0);
+  for (let r = 0; r < count; r++) {
+    const row = <usize>r << 2;
+    let top: f32 = -Infinity;
+    for (let p = 0; p < parts; p++) top = max(top, load<f32>(tops + row + (<usize>(p * rows) << 2)));
+    let mass: f64 = 0;
+    for (let p = 0; p < parts; p++) {
+      const at = <usize>(p * rows + r);
+      mass += load<f64>(masses + (at << 3)) * Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top);
+    }
+    store<f64>(losses + (<usize>r << 3), <f64>top + Math.log(mass) - <f64>load<f32>(targets + row));
+    if (!dhidden) continue;
+    const out = dhidden + (<usize>(r * width) << 2);
+    unpackRow(format, weight, load<i32>(labels + row) * width, width, out);
+    scaleFloats(out, width, -factor);
+    for (let p = 0; p < parts; p++) {
+      const at = <usize>(p * rows + r);
+      const kept = <f32>(Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top) / mass) * factor;
+      const share = f32x4.splat(kept);
+      const sum = sums + ((at * <usize>width) << 2);
+      for (let j = 0; j < width; j += 4) {
+        const d = out + (<usize>j << 2);
+        const s = loadPart(sum + (<usize>j << 2), width - j, zero);
+        storePart(d, f32x4.add(loadPart(d, width - j, zero), f32x4.mul(share, s)), width - j);
+      }
+    }
+  }
+}
