@@ -9,4 +9,9 @@ export type { SafetensorsDType } from "./safetensorsDType.ts";
 export { SafetensorsError } from "./safetensorsError.ts";
 export { parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from "./safetensorsHeader.ts";
 export { openShardedSafetensors, parseSafetensorsIndex, type SafetensorsIndex } from "./safetensorsIndex.ts";
-export { type SafetensorsTensor, writeSafetensors } from "./writeSafetensors.ts";
+export {
+  type SafetensorsSpec,
+  type SafetensorsTensor,
+  safetensorsFileLength,
+  writeSafetensors,
+} from "./writeSafetensors.ts";

@@ -8,6 +8,7 @@ import {
   SafetensorsError,
   type SafetensorsFile,
   type SafetensorsTensor,
+  safetensorsFileLength,
   writeSafetensors,
 } from "./index.ts";
 import { safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
@@ -322,6 +323,8 @@ describe("writing", () => {
     await fc.assert(
       fc.asyncProperty(tensorLists, metadatas, async (list, metadata) => {
         const bytes = writeSafetensors(list, metadata);
+        const specs = list.map(({ bytes: _, ...spec }) => spec);
+        expect(safetensorsFileLength(specs, metadata)).toBe(bytes.length);
         const file = await open(bytes);
         expect(Object.entries(file.metadata).sort()).toEqual(Object.entries(metadata ?? {}).sort());
         expect(file.names().sort()).toEqual(list.map(({ name }) => name).sort());

@@ -2,11 +2,15 @@ import type { DType, ElementDType } from "../dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** A tensor to write; a dtype of the file format itself copies one that tensors cannot hold. */
-export interface SafetensorsTensor {
+/** A tensor of a file, without its data; a dtype of the file format itself is one that tensors cannot hold. */
+export interface SafetensorsSpec {
   name: string;
   dtype: DType | SafetensorsDType;
   shape: readonly number[];
+}
+
+/** A tensor to write. */
+export interface SafetensorsTensor extends SafetensorsSpec {
   /** Little-endian elements, row-major. */
   bytes: Uint8Array;
 }
@@ -28,7 +32,7 @@ function compareUtf8(a: string, b: string): number {
   return a.length - b.length;
 }
 
-function storedDType({ name, dtype, shape, bytes }: SafetensorsTensor): SafetensorsDType {
+function storedDType({ name, dtype, shape }: SafetensorsSpec): SafetensorsDType {
   const stored = Object.hasOwn(safetensorsNames, dtype)
     ? safetensorsNames[dtype as ElementDType]
     : (dtype as SafetensorsDType);
@@ -37,12 +41,6 @@ function storedDType({ name, dtype, shape, bytes }: SafetensorsTensor): Safetens
   }
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw new SafetensorsError(`writeSafetensors: tensor "${name}" has the shape [${shape}]; sizes are integers >= 0`);
-  }
-  const expected = safetensorsByteLength(stored, shape);
-  if (bytes.length !== expected) {
-    throw new SafetensorsError(
-      `writeSafetensors: tensor "${name}", ${stored} of shape [${shape}], takes ${expected} bytes, but ${bytes.length} were given`,
-    );
   }
   return stored;
 }
@@ -60,42 +58,65 @@ function describeMetadata(metadata: Readonly<Record<string, string>>): string {
   return `"__metadata__":${JSON.stringify(metadata)}`;
 }
 
-/**
- * The bytes of a safetensors file, the same as Hugging Face's library writes: metadata first, tensors by dtype and
- * then name, the header padded to 8 bytes. Throws `SafetensorsError` for repeated names and sizes that do not fit.
- */
-export function writeSafetensors(
-  tensors: Iterable<SafetensorsTensor>,
-  metadata?: Readonly<Record<string, string>>,
-): Uint8Array {
-  const sorted = Array.from(tensors, (tensor) => ({ ...tensor, dtype: storedDType(tensor) }));
-  sorted.sort((a, b) => order.get(a.dtype)! - order.get(b.dtype)! || compareUtf8(a.name, b.name));
+/** Header and order of a file's tensors: metadata first, tensors by dtype and then name, padded to 8 bytes. */
+function layOut<T extends SafetensorsSpec>(tensors: Iterable<T>, metadata?: Readonly<Record<string, string>>) {
+  const sorted = Array.from(tensors, (tensor) => ({ tensor, stored: storedDType(tensor) }));
+  sorted.sort((a, b) => order.get(a.stored)! - order.get(b.stored)! || compareUtf8(a.tensor.name, b.tensor.name));
 
   const names = new Set<string>();
   const parts = metadata ? [describeMetadata(metadata)] : [];
   let offset = 0;
-  for (const { name, dtype, shape, bytes } of sorted) {
+  for (const { stored, tensor } of sorted) {
+    const { name, shape } = tensor;
     checkText("the tensor name", name);
     if (names.has(name)) throw new SafetensorsError(`writeSafetensors: two tensors are named "${name}"; rename one`);
     if (name === "__metadata__") {
       throw new SafetensorsError('writeSafetensors: a tensor cannot be named "__metadata__"; rename it');
     }
     names.add(name);
-    const end = offset + bytes.length;
-    parts.push(`${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${offset},${end}]}`);
+    const end = offset + safetensorsByteLength(stored, shape);
+    parts.push(`${JSON.stringify(name)}:{"dtype":"${stored}","shape":[${shape}],"data_offsets":[${offset},${end}]}`);
     offset = end;
   }
 
   const header = new TextEncoder().encode(`{${parts.join(",")}}`);
   const dataStart = 8 + Math.ceil(header.length / 8) * 8;
-  const file = new Uint8Array(dataStart + offset);
+  return { sorted, header, dataStart, byteLength: dataStart + offset };
+}
+
+/** The length of the file that `writeSafetensors` makes of tensors of these shapes. */
+export function safetensorsFileLength(
+  tensors: Iterable<SafetensorsSpec>,
+  metadata?: Readonly<Record<string, string>>,
+): number {
+  return layOut(tensors, metadata).byteLength;
+}
+
+/**
+ * The bytes of a safetensors file, the same as Hugging Face's library writes. Throws `SafetensorsError` for repeated
+ * names and sizes that do not fit.
+ */
+export function writeSafetensors(
+  tensors: Iterable<SafetensorsTensor>,
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  const { sorted, header, dataStart, byteLength } = layOut(tensors, metadata);
+  for (const { tensor, stored } of sorted) {
+    const { name, shape, bytes } = tensor;
+    const expected = safetensorsByteLength(stored, shape);
+    if (bytes.length === expected) continue;
+    throw new SafetensorsError(
+      `writeSafetensors: tensor "${name}", ${stored} of shape [${shape}], takes ${expected} bytes, but ${bytes.length} were given`,
+    );
+  }
+  const file = new Uint8Array(byteLength);
   new DataView(file.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
   file.set(header, 8);
   file.fill(0x20, 8 + header.length, dataStart);
   let at = dataStart;
-  for (const { bytes } of sorted) {
-    file.set(bytes, at);
-    at += bytes.length;
+  for (const { tensor } of sorted) {
+    file.set(tensor.bytes, at);
+    at += tensor.bytes.length;
   }
   return file;
 }
