@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
@@ -35,6 +35,23 @@ it("goes on from a checkpoint as if it had never stopped, to the last bit", asyn
   await resumed.resume(join(folder, "checkpoint-4"));
   const rest = await resumed.train();
   expect(rest.losses).toEqual(whole.losses.slice(4));
+});
+
+it("goes on with 8-bit moments to the last bit too, and refuses those of another optimiser", async () => {
+  const small = { ...options, optim: "adamw_8bit", maxSteps: 4 } as const;
+  const wide = () => newModel(40);
+  const whole = await new Trainer(wide(), examples, small).train();
+  const checkpoints = { folder: join(folder, "8bit"), every: 2 };
+  await new Trainer(wide(), examples, { ...small, checkpoints }).train();
+  const from = join(folder, "8bit", "checkpoint-2");
+  const resumed = new Trainer(wide(), examples, small);
+  await resumed.resume(from);
+  expect((await resumed.train()).losses).toEqual(whole.losses.slice(2));
+  // Moments in f32 take twice the parameters.
+  const full = statSync(join(from, "trainable.safetensors")).size;
+  expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
+  const other = new Trainer(wide(), examples, { ...small, optim: "adamw" });
+  await expect(other.resume(from)).rejects.toThrow(/state "expAvg" of parameter 0 .* is missing/);
 });
 
 it("refuses the checkpoint of another model", async () => {

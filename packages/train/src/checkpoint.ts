@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { folderFiles, readJson, writeFolder } from "@lowrank/files";
-import type { AdamOptions, AdamW, OptimizerState } from "@lowrank/nn";
+import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
 
 /** Where and how often a `Trainer` saves itself: `folder/checkpoint-<step>` (Node only). */
@@ -48,7 +48,7 @@ export async function writeCheckpoint(
   { folder }: Checkpointing,
   run: RunState,
   parameters: ReadonlyMap<string, Tensor>,
-  optimizer: AdamW,
+  optimizer: Optimizer<AdamOptions>,
   generators: readonly Generator[],
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
@@ -72,7 +72,7 @@ export async function writeCheckpoint(
 export async function readCheckpoint(
   folder: string,
   parameters: ReadonlyMap<string, Tensor>,
-  optimizer: AdamW,
+  optimizer: Optimizer<AdamOptions>,
   generators: readonly Generator[],
 ): Promise<RunState> {
   const source = await folderFiles(folder);

@@ -1,5 +1,5 @@
 import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
-import { AdamW, clipGradNorm, type Schedule, schedules } from "@lowrank/nn";
+import { AdamW, AdamW8bit, clipGradNorm, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { type Checkpointing, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Batch, type CollateOptions, collate } from "./collate.ts";
@@ -18,6 +18,8 @@ export interface TrainerOptions extends CollateOptions {
   batchSize?: number;
   /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
   gradientAccumulationSteps?: number;
+  /** AdamW, or AdamW with moments of 8 bits, as bitsandbytes has it. Default "adamw". */
+  optim?: "adamw" | "adamw_8bit";
   /** Peak learning rate of AdamW. */
   learningRate: number;
   /** Default "linear": down to 0 over the steps. */
@@ -78,14 +80,14 @@ export interface TrainingResult {
   evaluations: { step: number; evaluation: Evaluation }[];
 }
 
-/** Trains the parameters of a model that require gradients, with AdamW. */
+/** Trains the parameters of a model that require gradients, with AdamW or AdamW8bit. */
 export class Trainer {
   readonly model: TrainableModel;
   readonly examples: readonly TokenizedExample[];
   readonly maxSteps: number;
   readonly #options: TrainerOptions;
   readonly #parameters: Map<string, Tensor>;
-  readonly #optimizer: AdamW;
+  readonly #optimizer: AdamW | AdamW8bit;
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
   #step = 0;
@@ -108,7 +110,8 @@ export class Trainer {
     });
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
     const { learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
-    this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
+    const Optimizer = options.optim === "adamw_8bit" ? AdamW8bit : AdamW;
+    this.#optimizer = new Optimizer([...this.#parameters.values()], { lr, betas, eps, weightDecay });
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);

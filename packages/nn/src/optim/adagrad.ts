@@ -1,5 +1,5 @@
 import { adagradStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
 
 /** Settings of `Adagrad`. */
 export interface AdagradOptions {
@@ -17,8 +17,8 @@ export class Adagrad extends Optimizer<AdagradOptions> {
     super(params, { lr: 0.01, lrDecay: 0, weightDecay: 0, eps: 1e-10, ...options });
   }
 
-  protected override stateNames(): readonly string[] {
-    return ["sum"];
+  protected override stateSpecs(param: Tensor): Record<string, StateSpec> {
+    return stateLike(param, "sum");
   }
 
   protected override update(

@@ -1,5 +1,5 @@
 import { adamStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
 export interface AdamOptions {
@@ -7,6 +7,14 @@ export interface AdamOptions {
   betas: readonly [number, number];
   eps: number;
   weightDecay: number;
+}
+
+/** Throws unless both averages of every group forget. */
+export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): void {
+  for (const { betas } of groups) {
+    if (betas.every((beta) => beta >= 0 && beta < 1)) continue;
+    throw new Error(`${optimizer}: betas are ${betas}; both must be at least 0 and below 1`);
+  }
 }
 
 /** Adam, as `torch.optim.Adam`: weight decay is added to the gradient. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980 */
@@ -17,15 +25,11 @@ export class Adam extends Optimizer<AdamOptions> {
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
     super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, ...options });
-    for (const { betas } of this.groups) {
-      if (!betas.every((beta) => beta >= 0 && beta < 1)) {
-        throw new Error(`Adam: betas are ${betas}; both must be at least 0 and below 1`);
-      }
-    }
+    checkBetas("Adam", this.groups);
   }
 
-  protected override stateNames(): readonly string[] {
-    return ["expAvg", "expAvgSq"];
+  protected override stateSpecs(param: Tensor): Record<string, StateSpec> {
+    return stateLike(param, "expAvg", "expAvgSq");
   }
 
   protected override update(

@@ -1,4 +1,4 @@
-import { copyInto, formatShape, keep, noGrad, scope, type Tensor, zeros } from "@lowrank/core";
+import { copyInto, formatShape, keep, noGrad, type Shape, scope, type Tensor, zeros } from "@lowrank/core";
 
 /** Parameters that share settings; what a group leaves out is taken from the optimiser's options. */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
@@ -14,6 +14,17 @@ export interface OptimizerState<O> {
   state: Map<number, { step: number; tensors: Record<string, Tensor> }>;
 }
 
+/** Shape and dtype of a state tensor, which starts at zero. */
+export interface StateSpec {
+  readonly shape: Shape;
+  readonly dtype: "f32" | "u8";
+}
+
+/** The specs of f32 state tensors in a parameter's shape. */
+export function stateLike({ shape }: Tensor, ...names: readonly string[]): Record<string, StateSpec> {
+  return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
+}
+
 /** One parameter's memory between steps. */
 interface Memory {
   step: number;
@@ -21,7 +32,8 @@ interface Memory {
 }
 
 function copyOf(source: Tensor): Tensor {
-  const copy = keep(zeros(source.shape, { backend: source.storage.backend }));
+  const dtype = source.dtype as StateSpec["dtype"];
+  const copy = keep(zeros(source.shape, { dtype, backend: source.storage.backend }));
   copyInto(copy, source);
   return copy;
 }
@@ -57,8 +69,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     for (const group of this.groups) group.lr = lr;
   }
 
-  /** Names of the state tensors one parameter needs; each starts at zero in the parameter's shape. */
-  protected abstract stateNames(group: O): readonly string[];
+  /** The state tensors one parameter needs, by name. */
+  protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
   /** Updates one parameter in place. `step` counts from 1. */
   protected abstract update(param: Tensor, grad: Tensor, state: Record<string, Tensor>, step: number, group: O): void;
@@ -108,9 +120,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
     for (const [i, { tensors }] of state) {
       const { shape } = params[i];
-      const names = this.stateNames(groups[this.#groupOf(i)]);
-      for (const name of names) {
-        if (formatShape(tensors[name]?.shape ?? [-1]) !== formatShape(shape)) {
+      const specs = this.stateSpecs(params[i], groups[this.#groupOf(i)]);
+      for (const [name, { shape: wanted, dtype }] of Object.entries(specs)) {
+        const found = tensors[name];
+        if (found?.dtype !== dtype || formatShape(found.shape) !== formatShape(wanted)) {
           throw new Error(`optimizer: state "${name}" of parameter ${i} ${formatShape(shape)} is missing or misshapen`);
         }
       }
@@ -118,7 +131,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     this.dispose();
     for (const [i, { count: _, ...settings }] of groups.entries()) Object.assign(this.groups[i], settings);
     for (const [i, { step, tensors }] of state) {
-      const names = this.stateNames(this.groups[this.#groupOf(i)]);
+      const names = Object.keys(this.stateSpecs(params[i], this.groups[this.#groupOf(i)]));
       this.#memory.set(params[i], { step, tensors: Object.fromEntries(names.map((n) => [n, copyOf(tensors[n])])) });
     }
   }
@@ -149,8 +162,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   #memoryOf(param: Tensor, group: O): Memory {
     let memory = this.#memory.get(param);
     if (!memory) {
-      const make = () => keep(zeros(param.shape, { backend: param.storage.backend }));
-      memory = { step: 0, tensors: Object.fromEntries(this.stateNames(group).map((name) => [name, make()])) };
+      const specs = Object.entries(this.stateSpecs(param, group));
+      const { backend } = param.storage;
+      const make = ({ shape, dtype }: StateSpec) => keep(zeros(shape, { dtype, backend }));
+      memory = { step: 0, tensors: Object.fromEntries(specs.map(([name, spec]) => [name, make(spec)])) };
       this.#memory.set(param, memory);
     }
     return memory;

@@ -1,5 +1,5 @@
 import { rmspropStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
 
 /** Settings of `RMSprop`. */
 export interface RMSpropOptions {
@@ -17,8 +17,8 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     super(params, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, ...options });
   }
 
-  protected override stateNames({ momentum }: RMSpropOptions): readonly string[] {
-    return momentum > 0 ? ["squareAvg", "momentumBuffer"] : ["squareAvg"];
+  protected override stateSpecs(param: Tensor, { momentum }: RMSpropOptions): Record<string, StateSpec> {
+    return stateLike(param, "squareAvg", ...(momentum > 0 ? ["momentumBuffer"] : []));
   }
 
   protected override update(

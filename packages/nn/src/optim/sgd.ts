@@ -1,5 +1,5 @@
 import { sgdStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
 
 /** Settings of `SGD`. */
 export interface SGDOptions {
@@ -22,8 +22,8 @@ export class SGD extends Optimizer<SGDOptions> {
     }
   }
 
-  protected override stateNames({ momentum }: SGDOptions): readonly string[] {
-    return momentum > 0 ? ["momentumBuffer"] : [];
+  protected override stateSpecs(param: Tensor, { momentum }: SGDOptions): Record<string, StateSpec> {
+    return stateLike(param, ...(momentum > 0 ? ["momentumBuffer"] : []));
   }
 
   protected override update(

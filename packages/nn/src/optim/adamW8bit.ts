@@ -1,0 +1,79 @@
+import {
+  adam8bitBlockSize,
+  adamStep,
+  adamStep8bit,
+  type Backend,
+  dynamicMap,
+  keep,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { type AdamOptions, checkBetas } from "./adam.ts";
+import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+
+/** Settings of `AdamW8bit`. */
+export interface AdamW8bitOptions extends AdamOptions {
+  /** Parameters of fewer elements keep their moments in f32. */
+  min8bitSize: number;
+}
+
+/** The tables of what a code of each moment means. */
+interface Tables {
+  first: Tensor;
+  second: Tensor;
+}
+
+/**
+ * AdamW whose moments take a byte each: rounded to a dynamic 8-bit map, signed for the first and unsigned for the
+ * second, in blocks of 256 with a scale each, as bitsandbytes' AdamW8bit on its CPU backend. State tensors carry
+ * bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ */
+export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
+  readonly #tables = new Map<Backend, Tables>();
+
+  /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, 8 bits from 4096 elements on. */
+  constructor(params: Params<AdamW8bitOptions>, options: Partial<AdamW8bitOptions> = {}) {
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, min8bitSize: 4096, ...options });
+    checkBetas("AdamW8bit", this.groups);
+  }
+
+  protected override stateSpecs(param: Tensor, { min8bitSize }: AdamW8bitOptions): Record<string, StateSpec> {
+    if (param.size < min8bitSize) return stateLike(param, "state1", "state2");
+    const codes: StateSpec = { shape: param.shape, dtype: "u8" };
+    const scales: StateSpec = { shape: [Math.ceil(param.size / adam8bitBlockSize)], dtype: "f32" };
+    return { state1: codes, state2: codes, absmax1: scales, absmax2: scales };
+  }
+
+  protected override update(
+    param: Tensor,
+    grad: Tensor,
+    { state1, state2, absmax1, absmax2 }: Record<string, Tensor>,
+    step: number,
+    { lr, betas: [beta1, beta2], eps, weightDecay }: AdamW8bitOptions,
+  ): void {
+    const settings = { lr, beta1, beta2, eps, weightDecay, step };
+    if (state1.dtype === "f32") {
+      adamStep(param, grad, state1, state2, { ...settings, decoupled: true });
+      return;
+    }
+    const { first, second } = this.#tablesOn(param.storage.backend);
+    adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, settings);
+  }
+
+  /** Frees the state tensors and the tables. */
+  override dispose(): void {
+    super.dispose();
+    for (const { first, second } of this.#tables.values()) for (const table of [first, second]) table.dispose();
+    this.#tables.clear();
+  }
+
+  #tablesOn(backend: Backend): Tables {
+    let tables = this.#tables.get(backend);
+    if (!tables) {
+      const table = (signed: boolean) => keep(tensor(dynamicMap({ signed }), { backend }));
+      tables = { first: table(true), second: table(false) };
+      this.#tables.set(backend, tables);
+    }
+    return tables;
+  }
+}
