@@ -1,32 +1,122 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { classBytes, Heap } from "./heap.ts";
+import { Heap, type HeapBlock } from "./heap.ts";
+
+const newMemory = (initial: number, maximum: number) => new WebAssembly.Memory({ initial, maximum });
+
+const lines = (bytes: number) => Math.max(64, Math.ceil(bytes / 64) * 64);
+
+/** Sizes from a few bytes to half a megabyte, each size of a number as likely as the others. */
+const bytes = fc.nat({ max: 19 }).chain((bits) => fc.integer({ min: 2 ** bits - 1, max: 2 ** (bits + 1) }));
 
 describe("heap", () => {
-  it("rounds to classes that waste at most a quarter", () => {
-    for (let bytes = 65; bytes < 1e6; bytes = Math.ceil(bytes * 1.07)) {
-      const size = classBytes(bytes);
-      expect(size).toBeGreaterThanOrEqual(bytes);
-      expect(size).toBeLessThanOrEqual(bytes * 1.25);
-      expect(classBytes(size)).toBe(size);
-    }
+  it("keeps blocks apart, counts them, and joins all that comes back", () => {
+    // A number frees one of the live blocks; -1 allocates.
+    const action = fc.record({ bytes, free: fc.integer({ min: -1, max: 30 }) });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 200, size: "max" }), fc.nat({ max: 3000 }), (actions, base) => {
+        const memory = newMemory(1, 4096);
+        const heap = new Heap(memory, base);
+        const first = Math.ceil(base / 64) * 64;
+        const live: HeapBlock[] = [];
+        for (const { bytes, free } of actions) {
+          if (free >= 0 && free < live.length) heap.free(live.splice(free, 1)[0] as HeapBlock);
+          else live.push(heap.alloc(bytes));
+          const sorted = [...live].sort((a, b) => a.ptr - b.ptr);
+          let end = first;
+          for (const block of sorted) {
+            expect(block.ptr % 64).toBe(0);
+            expect(block.ptr).toBeGreaterThanOrEqual(end);
+            end = block.ptr + block.bytes;
+          }
+          const stats = heap.stats();
+          expect(end).toBeLessThanOrEqual(stats.length);
+          expect(stats.length).toBe(memory.buffer.byteLength);
+          expect(stats.used).toBe(live.reduce((sum, block) => sum + lines(block.bytes), 0));
+          expect(stats.used + stats.free).toBe(stats.length - first);
+        }
+        for (const block of live) heap.free(block);
+        const { used, free, largestFree, length } = heap.stats();
+        expect([used, free, largestFree]).toEqual([0, length - first, length - first]);
+      }),
+    );
   });
 
-  it("reuses freed blocks and keeps live ones apart", () => {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: 64 });
-    const heap = new Heap(memory, 1000);
-    const a = heap.alloc(100);
-    const b = heap.alloc(100);
-    expect(a % 64).toBe(0);
-    expect(b - a).toBeGreaterThanOrEqual(100);
-    heap.free(a, 100);
-    expect(heap.alloc(98)).toBe(a);
-    expect(heap.stats().used).toBe(2 * classBytes(100));
+  it("takes nearly the smallest free block that is large enough, and cuts it", () => {
+    const heap = new Heap(newMemory(64, 64), 0);
+    const [large, , small] = [300_000, 64, 100_000, 64].map((size) => heap.alloc(size)) as HeapBlock[];
+    const [inLarge, inSmall] = [large.ptr, small.ptr];
+    for (const block of [large, small]) heap.free(block);
+    expect(heap.alloc(90_000).ptr).toBe(inSmall);
+    expect(heap.alloc(150_000).ptr).toBe(inLarge);
+    // What is left of the large one serves, although it was freed as a block of another size.
+    expect(heap.alloc(149_000).ptr).toBe(inLarge + lines(150_000));
   });
 
-  it("grows, and says what holds the memory when it cannot", () => {
-    const heap = new Heap(new WebAssembly.Memory({ initial: 1, maximum: 4 }), 0);
+  it("finds the only block that fits among many of its class that do not", () => {
+    const heap = new Heap(newMemory(16, 16), 0);
+    // 16 KiB and up: a class is 1 KiB wide.
+    const sizes = [17_300, ...Array.from({ length: 20 }, () => 16_448)];
+    const blocks = sizes.flatMap((size) => [heap.alloc(size), heap.alloc(64)]);
+    heap.alloc(heap.stats().largestFree);
+    const at = blocks[0]?.ptr;
+    for (let i = 0; i < blocks.length; i += 2) heap.free(blocks[i] as HeapBlock);
+    expect(heap.alloc(17_300).ptr).toBe(at);
+    expect(heap.stats().length).toBe(16 * 65536);
+  });
+
+  it("grows by what is missing and a bounded spare", () => {
+    const mebi = 2 ** 20;
+    const heap = new Heap(newMemory(16, 65536), 0);
+    heap.alloc(mebi);
+    heap.alloc(64);
+    expect(heap.stats().length).toBe(1.25 * mebi);
+    heap.alloc(200 * mebi);
+    expect(heap.stats().length).toBe(201.0625 * mebi);
+    heap.alloc(mebi);
+    expect(heap.stats().length).toBe(217.0625 * mebi);
+  });
+
+  it("stays as long as it is over repeated steps", () => {
+    const heap = new Heap(newMemory(1, 65536), 0);
+    const sizes = Array.from({ length: 200 }, (_, i) => ((i * 7919) % 977) * 513 + 1);
+    const step = () => {
+      const blocks = sizes.map((size) => heap.alloc(size));
+      for (const [i, block] of blocks.entries()) if (i % 3) heap.free(block);
+      const others = sizes.slice(0, 50).map((size) => heap.alloc(2 * size));
+      for (const [i, block] of blocks.entries()) if (i % 3 === 0) heap.free(block);
+      for (const block of others) heap.free(block);
+    };
+    step();
+    const before = heap.stats();
+    for (let i = 0; i < 20; i++) step();
+    expect(heap.stats()).toEqual(before);
+  });
+
+  it("says what holds the memory when it cannot grow", () => {
+    const heap = new Heap(newMemory(1, 4), 0);
+    const blocks = [1000, 50_000, 50_000, 1000, 60_000, 500].map((size) => heap.alloc(size));
+    heap.free(blocks[3] as HeapBlock);
+    expect(() => heap.alloc(1_500_000)).toThrow(
+      "wasm memory is full: asked for 1.4 MiB. Of 0.188 MiB, 0.154 MiB are in use (most by 2 of 0.048 MiB, " +
+        "1 of 0.057 MiB, 1 of 0.001 MiB) and 0.033 MiB free, the largest free block 0.032 MiB. " +
+        "Use a smaller batch or sequence, or free tensors with scope()",
+    );
+    expect(heap.alloc(90_000).bytes).toBe(90_000);
+  });
+
+  it("grows by what is missing alone where the memory may not have a spare", () => {
+    const heap = new Heap(newMemory(16, 18), 0);
+    heap.alloc(16 * 65536);
     heap.alloc(100_000);
-    expect(heap.stats().length).toBeGreaterThan(65536);
-    expect(() => heap.alloc(1_000_000)).toThrow(/asked for 1\.0 MiB; .* are taken .*live tensors/);
+    expect(heap.stats().length).toBe(18 * 65536);
+  });
+
+  it("refuses a block that was given back before", () => {
+    const heap = new Heap(newMemory(1, 1), 0);
+    const [a, b] = [heap.alloc(100), heap.alloc(200)];
+    heap.free(a);
+    heap.free(b);
+    for (const block of [a, b]) expect(() => heap.free(block)).toThrow(/was given back before/);
   });
 });

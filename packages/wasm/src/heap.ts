@@ -1,71 +1,183 @@
+import { type Block, FreeLists } from "./freeLists.ts";
+
 const pageBytes = 65536;
 const maxPages = 65536;
 
-/** The smallest size class that holds `bytes`: 4 classes for each doubling, so at most a quarter is lost. */
-export function classBytes(bytes: number): number {
-  if (bytes <= 64) return 64;
-  const step = 2 ** (Math.floor(Math.log2(bytes - 1)) - 2);
-  return Math.ceil(bytes / step) * step;
+/** Blocks start and end at whole cache lines. */
+const granuleBytes = 64;
+
+/** What a memory grows by at the most beyond what is needed. */
+const spareBytes = 16 * 2 ** 20;
+
+/** What a heap holds, in bytes. */
+export interface HeapStats {
+  /** By blocks in use, in whole cache lines. */
+  used: number;
+  /** Between them and behind them. */
+  free: number;
+  /** The largest free stretch. */
+  largestFree: number;
+  /** The whole memory, with the kernels' own data. */
+  length: number;
+}
+
+/** Memory that a heap handed out. */
+export class HeapBlock implements Block {
+  /** What was asked for. */
+  bytes = 0;
+  start: number;
+  size: number;
+  free = false;
+  previous: Block | null = null;
+  next: Block | null = null;
+  newer: Block | null = null;
+  older: Block | null = null;
+
+  constructor(start: number, size: number) {
+    this.start = start;
+    this.size = size;
+  }
+
+  /** Its address. */
+  get ptr(): number {
+    return this.start * granuleBytes;
+  }
 }
 
 /**
- * Hands out blocks of a WebAssembly memory, 64-byte aligned. Freed blocks wait in a list of their size class;
- * new ones come from the end, growing the memory by a quarter at least.
+ * Hands out blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the smallest free one that is
+ * large enough, and joined with its free neighbours when it comes back. The memory grows by what is missing, and at
+ * most 16 MiB or a quarter more.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
+  readonly #lists = new FreeLists();
+  /** The first granule, and the one behind the last block. */
+  readonly #base: number;
   #end: number;
-  readonly #free = new Map<number, number[]>();
+  #last: HeapBlock | null = null;
   #used = 0;
 
   constructor(memory: WebAssembly.Memory, base: number) {
     this.memory = memory;
-    this.#end = Math.ceil(base / 64) * 64;
+    this.#base = Math.ceil(base / granuleBytes);
+    this.#end = this.#base;
+    this.#takeIn();
   }
 
-  /** Address of a block of at least `bytes`. Throws where the 4 GiB of a WebAssembly memory do not suffice. */
-  alloc(bytes: number): number {
-    const size = classBytes(bytes);
-    const ptr = this.#free.get(size)?.pop() ?? this.#extend(size, bytes);
+  /** A block of at least `bytes`. Throws where the memory cannot grow that far; 4 GiB is the most there can be. */
+  alloc(bytes: number): HeapBlock {
+    const size = bytes > granuleBytes ? Math.ceil(bytes / granuleBytes) : 1;
+    const block = (this.#lists.find(size) ?? this.#grow(size, bytes)) as HeapBlock;
+    this.#lists.remove(block);
+    if (block.size > size) this.#lists.add(this.#cut(block, size));
+    block.bytes = bytes;
     this.#used += size;
-    return ptr;
+    return block;
   }
 
-  /** Gives back a block that `alloc(bytes)` handed out. */
-  free(ptr: number, bytes: number): void {
-    const size = classBytes(bytes);
-    this.#used -= size;
-    const list = this.#free.get(size);
-    if (list) list.push(ptr);
-    else this.#free.set(size, [ptr]);
-  }
-
-  /** Bytes in use, bytes waiting in free lists, and the memory's whole length. */
-  stats(): { used: number; free: number; length: number } {
-    let free = 0;
-    for (const [size, list] of this.#free) free += size * list.length;
-    return { used: this.#used, free, length: this.memory.buffer.byteLength };
-  }
-
-  #extend(size: number, asked: number): number {
-    const ptr = this.#end;
-    const missing = ptr + size - this.memory.buffer.byteLength;
-    if (missing > 0) {
-      const have = this.memory.buffer.byteLength / pageBytes;
-      const need = Math.ceil(missing / pageBytes);
-      const wish = Math.min(Math.max(need, Math.ceil(have / 4)), maxPages - have);
-      try {
-        if (wish < need) throw new RangeError("over 4 GiB");
-        this.memory.grow(wish);
-      } catch {
-        const { used, free, length } = this.stats();
-        const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
-        throw new Error(
-          `wasm memory is full: asked for ${mib(asked)}; ${mib(length)} are taken (${mib(used)} by live tensors, ${mib(free)} free in blocks of other sizes). Use a smaller batch or sequence, or free tensors with scope()`,
-        );
-      }
+  /** Takes a block back. */
+  free(block: HeapBlock): void {
+    if (block.free) throw new Error(`heap: the block of ${block.bytes} bytes at ${block.ptr} was given back before`);
+    this.#used -= block.size;
+    const { previous, next } = block;
+    if (next?.free) {
+      this.#lists.remove(next);
+      this.#join(block, next);
     }
-    this.#end = ptr + size;
-    return ptr;
+    if (previous?.free) {
+      this.#lists.remove(previous);
+      this.#join(previous, block);
+      block.free = true;
+      this.#lists.add(previous);
+    } else this.#lists.add(block);
   }
+
+  stats(): HeapStats {
+    let free = 0;
+    let largest = 0;
+    for (const block of this.#blocks()) {
+      if (!block.free) continue;
+      free += block.size;
+      largest = Math.max(largest, block.size);
+    }
+    const [used, length] = [this.#used * granuleBytes, this.memory.buffer.byteLength];
+    return { used, free: free * granuleBytes, largestFree: largest * granuleBytes, length };
+  }
+
+  /** Cuts a block after `size` granules and gives the rest. */
+  #cut(block: HeapBlock, size: number): HeapBlock {
+    const rest = new HeapBlock(block.start + size, block.size - size);
+    const { next } = block;
+    block.size = size;
+    block.next = rest;
+    rest.previous = block;
+    rest.next = next;
+    if (next) next.previous = rest;
+    else this.#last = rest;
+    return rest;
+  }
+
+  #join(block: Block, next: Block): void {
+    block.size += next.size;
+    block.next = next.next;
+    if (next.next) next.next.previous = block;
+    else this.#last = block as HeapBlock;
+  }
+
+  /** Makes the memory behind the last block a free one, or the end of a free one. */
+  #takeIn(): void {
+    const end = Math.floor(this.memory.buffer.byteLength / granuleBytes);
+    if (end <= this.#end) return;
+    const [last, fresh] = [this.#last, new HeapBlock(this.#end, end - this.#end)];
+    this.#end = end;
+    this.#last = fresh;
+    fresh.previous = last;
+    if (last) last.next = fresh;
+    this.#used += fresh.size;
+    this.free(fresh);
+  }
+
+  /** Grows the memory until there is a free block of `size` at its end. */
+  #grow(size: number, asked: number): Block {
+    const length = this.memory.buffer.byteLength;
+    const start = this.#last?.free ? this.#last.start : this.#end;
+    const need = Math.ceil(((start + size) * granuleBytes - length) / pageBytes);
+    const spare = Math.floor(Math.min(length / 4, spareBytes) / pageBytes);
+    if (!this.#growBy(Math.max(need, Math.min(spare, maxPages - length / pageBytes))) && !this.#growBy(need)) {
+      throw new Error(this.#full(asked));
+    }
+    this.#takeIn();
+    return this.#last as Block;
+  }
+
+  #growBy(pages: number): boolean {
+    try {
+      this.memory.grow(pages);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #full(asked: number): string {
+    const { used, free, largestFree, length } = this.stats();
+    const held = new Map<number, number>();
+    for (const { bytes, free } of this.#blocks()) if (!free) held.set(bytes, (held.get(bytes) ?? 0) + 1);
+    const most = [...held].sort(([a, n], [b, m]) => b * m - a * n).slice(0, 3);
+    const holders = most.map(([bytes, count]) => `${count} of ${mebibytes(bytes)}`).join(", ");
+    return (
+      `wasm memory is full: asked for ${mebibytes(asked)}. Of ${mebibytes(length)}, ${mebibytes(used)} are in use` +
+      `${holders && ` (most by ${holders})`} and ${mebibytes(free)} free, the largest free block ${mebibytes(largestFree)}. ` +
+      "Use a smaller batch or sequence, or free tensors with scope()"
+    );
+  }
+
+  *#blocks(): Iterable<HeapBlock> {
+    for (let block = this.#last; block; block = block.previous as HeapBlock | null) yield block;
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 1)} MiB`;
 }
