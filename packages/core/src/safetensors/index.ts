@@ -10,8 +10,10 @@ export { SafetensorsError } from "./safetensorsError.ts";
 export { parseSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from "./safetensorsHeader.ts";
 export { openShardedSafetensors, parseSafetensorsIndex, type SafetensorsIndex } from "./safetensorsIndex.ts";
 export {
+  type SafetensorsPiece,
   type SafetensorsSpec,
   type SafetensorsTensor,
   safetensorsFileLength,
+  streamSafetensors,
   writeSafetensors,
 } from "./writeSafetensors.ts";

@@ -9,6 +9,7 @@ import {
   type SafetensorsFile,
   type SafetensorsTensor,
   safetensorsFileLength,
+  streamSafetensors,
   writeSafetensors,
 } from "./index.ts";
 import { safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
@@ -312,6 +313,37 @@ describe("writing", () => {
     expect(new TextDecoder("latin1").decode(file.subarray(8 + length))).toBe(
       `${"c".repeat(8)}${"a".repeat(4)}${"b".repeat(8)}ffffddee\xe9\xff\0`,
     );
+  });
+
+  it("gives the same bytes piece by piece, one tensor after the other", async () => {
+    await fc.assert(
+      fc.asyncProperty(tensorLists, metadatas, async (tensors, metadata) => {
+        let reading = 0;
+        const pieces = tensors.map(({ bytes, ...rest }) => ({
+          ...rest,
+          read: async () => {
+            reading++;
+            return bytes;
+          },
+        }));
+        const joined: number[] = [];
+        let count = -1;
+        for await (const piece of streamSafetensors(pieces, metadata)) {
+          count++;
+          expect(reading).toBe(count);
+          joined.push(...piece);
+        }
+        expect(joined).toEqual([...writeSafetensors(tensors, metadata)]);
+      }),
+    );
+  });
+
+  it("refuses a piece of another length than its shape's", async () => {
+    const piece = { name: "w", dtype: "f32" as const, shape: [2], read: async () => new Uint8Array(7) };
+    const drain = async () => {
+      for await (const _ of streamSafetensors([piece]));
+    };
+    expect(await failure(drain)).toContain('tensor "w", F32 of shape [2], takes 8 bytes, but 7 were given');
   });
 
   it("writes an empty file, with and without metadata", () => {

@@ -15,6 +15,12 @@ export interface SafetensorsTensor extends SafetensorsSpec {
   bytes: Uint8Array;
 }
 
+/** A tensor to write whose bytes are asked for when their turn comes. */
+export interface SafetensorsPiece extends SafetensorsSpec {
+  /** Little-endian elements, row-major. */
+  read: () => Promise<Uint8Array>;
+}
+
 const order = new Map(Object.keys(safetensorsBits).map((dtype, i) => [dtype, i]));
 
 /** A UTF-16 unit's place in the order of UTF-8 bytes, where surrogates come after all other units. */
@@ -79,9 +85,19 @@ function layOut<T extends SafetensorsSpec>(tensors: Iterable<T>, metadata?: Read
     offset = end;
   }
 
-  const header = new TextEncoder().encode(`{${parts.join(",")}}`);
-  const dataStart = 8 + Math.ceil(header.length / 8) * 8;
-  return { sorted, header, dataStart, byteLength: dataStart + offset };
+  const json = new TextEncoder().encode(`{${parts.join(",")}}`);
+  const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(head.length - 8), true);
+  head.set(json, 8);
+  return { sorted, head, byteLength: head.length + offset };
+}
+
+function checkLength({ name, shape }: SafetensorsSpec, stored: SafetensorsDType, bytes: Uint8Array): Uint8Array {
+  const expected = safetensorsByteLength(stored, shape);
+  if (bytes.length === expected) return bytes;
+  throw new SafetensorsError(
+    `writeSafetensors: tensor "${name}", ${stored} of shape [${shape}], takes ${expected} bytes, but ${bytes.length} were given`,
+  );
 }
 
 /** The length of the file that `writeSafetensors` makes of tensors of these shapes. */
@@ -100,23 +116,24 @@ export function writeSafetensors(
   tensors: Iterable<SafetensorsTensor>,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const { sorted, header, dataStart, byteLength } = layOut(tensors, metadata);
-  for (const { tensor, stored } of sorted) {
-    const { name, shape, bytes } = tensor;
-    const expected = safetensorsByteLength(stored, shape);
-    if (bytes.length === expected) continue;
-    throw new SafetensorsError(
-      `writeSafetensors: tensor "${name}", ${stored} of shape [${shape}], takes ${expected} bytes, but ${bytes.length} were given`,
-    );
-  }
+  const { sorted, head, byteLength } = layOut(tensors, metadata);
+  for (const { tensor, stored } of sorted) checkLength(tensor, stored, tensor.bytes);
   const file = new Uint8Array(byteLength);
-  new DataView(file.buffer).setBigUint64(0, BigInt(dataStart - 8), true);
-  file.set(header, 8);
-  file.fill(0x20, 8 + header.length, dataStart);
-  let at = dataStart;
+  file.set(head);
+  let at = head.length;
   for (const { tensor } of sorted) {
     file.set(tensor.bytes, at);
     at += tensor.bytes.length;
   }
   return file;
+}
+
+/** The bytes of `writeSafetensors`, piece by piece, so that one tensor is held at a time. */
+export async function* streamSafetensors(
+  tensors: Iterable<SafetensorsPiece>,
+  metadata?: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array, void> {
+  const { sorted, head } = layOut(tensors, metadata);
+  yield head;
+  for (const { tensor, stored } of sorted) yield checkLength(tensor, stored, await tensor.read());
 }
