@@ -16,4 +16,9 @@ export type {
   LoadAdapterOptions,
   MergeAndUnloadOptions,
 } from "./peftModelOptions.ts";
+export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
+export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
+export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
+export type { FloatDType, Part, Quantization } from "./plan/storage.ts";
+export type { Peak } from "./plan/trace.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

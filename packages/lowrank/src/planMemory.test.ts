@@ -1,0 +1,143 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  AdamW,
+  backward,
+  createModel,
+  describeModel,
+  Generator,
+  getPeftModel,
+  init,
+  LoraConfig,
+  type ModelConfig,
+  memory,
+  noGrad,
+  Parameter,
+  type PlanOptions,
+  parseModelConfig,
+  planMemory,
+  randomParameters,
+  resetPeak,
+  scope,
+  type Tensor,
+  tensor,
+  to,
+  wasm,
+} from "./index.ts";
+
+const llama = parseModelConfig({
+  model_type: "llama",
+  vocab_size: 96,
+  hidden_size: 32,
+  intermediate_size: 88,
+  num_hidden_layers: 3,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 128,
+});
+const gpt2 = parseModelConfig({
+  model_type: "gpt2",
+  vocab_size: 96,
+  n_embd: 32,
+  n_layer: 3,
+  n_head: 4,
+  n_positions: 128,
+});
+const adapter = new LoraConfig({ r: 4, targetModules: "all-linear" });
+const batchSize = 2;
+
+beforeAll(async () => {
+  await init(wasm());
+});
+
+function build(config: ModelConfig, { dtype = "f32", adapter = null }: PlanOptions) {
+  const draw = randomParameters(new Generator(1));
+  const base = createModel(config, (name, shape, start) => {
+    const wide = draw(name, shape, start);
+    if (dtype === "f32") return wide;
+    const narrow = new Parameter(noGrad(() => scope(() => to(wide, { dtype }))));
+    wide.dispose();
+    return narrow;
+  });
+  return { base, model: adapter ? getPeftModel(base, adapter) : base };
+}
+
+function ids(length: number): Tensor {
+  const row = Array.from({ length: batchSize * length }, (_, i) => (7 * i) % 96);
+  return tensor(row, { dtype: "i32", shape: [batchSize, length] });
+}
+
+/** The most bytes of tensors that the second of two training steps holds, model and optimiser included. */
+function measuredStep(config: ModelConfig, options: PlanOptions): number {
+  const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
+  const before = memory().bytes;
+  const { base, model } = build(config, options);
+  if (gradientCheckpointing) base.gradientCheckpointingEnable();
+  const optimizer = new AdamW([...model.parameters()].filter(({ requiresGrad }) => requiresGrad));
+  for (let step = 0; step < 2; step++) {
+    resetPeak();
+    for (let pass = 0; pass < gradientAccumulationSteps; pass++) {
+      scope(() => {
+        const loss = model.loss({ inputIds: ids(sequenceLength), labels: ids(sequenceLength) });
+        backward(loss, tensor(1 / gradientAccumulationSteps));
+      });
+    }
+    optimizer.step();
+    optimizer.zeroGrad();
+  }
+  const peak = memory().peakBytes - before;
+  optimizer.dispose();
+  for (const parameter of model.parameters()) parameter.dispose();
+  return peak;
+}
+
+/** The most bytes of tensors while a prompt is read into a cache, model and cache included, and those of the cache. */
+function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
+  const before = memory().bytes;
+  const { base, model } = build(config, options);
+  model.eval();
+  resetPeak();
+  const built = memory().bytes;
+  using cache = base.createCache(batchSize, options.sequenceLength);
+  const kvCache = memory().bytes - built;
+  scope(() => base.nextLogits({ inputIds: ids(options.sequenceLength), cache }));
+  const peak = memory().peakBytes - before;
+  for (const parameter of model.parameters()) parameter.dispose();
+  return { peak, kvCache };
+}
+
+// The plan runs what is run here, on shapes, so what it says is no estimate: it is what the engine counts, to the byte.
+describe.each([
+  ["llama", llama],
+  ["gpt2", gpt2],
+])("%s takes what the plan says", (_name, config) => {
+  const cases = [adapter, null].flatMap((adapter) =>
+    [false, true].flatMap((gradientCheckpointing) =>
+      [8, 32, 128].flatMap((sequenceLength) =>
+        [1, 3].map((gradientAccumulationSteps) => {
+          const name = `${adapter ? "LoRA" : "full"}, ${sequenceLength} tokens, ${gradientAccumulationSteps} passes, ${gradientCheckpointing ? "checkpointing" : "all kept"}`;
+          return { name, adapter, gradientCheckpointing, sequenceLength, gradientAccumulationSteps, batchSize };
+        }),
+      ),
+    ),
+  );
+  const half = { name: "LoRA on bf16", adapter, dtype: "bf16", sequenceLength: 32, batchSize } as const;
+  const short = { name: "8 tokens", sequenceLength: 8, batchSize };
+
+  test.each([...cases, half, { ...half, name: "LoRA on bf16, checkpointing", gradientCheckpointing: true }])(
+    "in training: $name",
+    ({ name: _, ...options }) => {
+      const { training } = planMemory(describeModel(config), options);
+      expect(training.bytes).toBe(measuredStep(config, options));
+    },
+  );
+
+  test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half])(
+    "in generation: $name",
+    ({ name: _, ...options }) => {
+      const { generation, kvCache } = planMemory(describeModel(config), options);
+      const measured = measuredPrompt(config, options);
+      expect(kvCache).toBe(measured.kvCache);
+      expect(generation).toBe(measured.peak);
+    },
+  );
+});

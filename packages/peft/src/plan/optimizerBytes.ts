@@ -1,0 +1,32 @@
+import { meta, type Tensor, withBackend } from "@lowrank/core";
+import { Adagrad, AdamW, AdamW8bit, Parameter, RMSprop, SGD } from "@lowrank/nn";
+import { Trace } from "./trace.ts";
+
+const optimizers = {
+  adamw: (params: Tensor[]) => new AdamW(params),
+  adamw8bit: (params: Tensor[]) => new AdamW8bit(params),
+  adagrad: (params: Tensor[]) => new Adagrad(params),
+  rmsprop: (params: Tensor[]) => new RMSprop(params),
+  sgd: (params: Tensor[]) => new SGD(params, { lr: 1 }),
+};
+
+/** An optimiser that a plan can reckon with, at its default settings. */
+export type PlannedOptimizer = keyof typeof optimizers;
+
+/** The optimisers that a plan can reckon with. */
+export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
+
+/** Bytes that an optimiser keeps between steps: one step of it is taken on shapes. */
+export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[]): number {
+  const backend = meta();
+  return withBackend(backend, () => {
+    const params = trained.map(({ shape }) => {
+      const parameter = new Parameter(backend.tensor({ shape, dtype: "f32" }));
+      parameter.grad = parameter.detach();
+      return parameter;
+    });
+    const trace = new Trace(backend);
+    optimizers[name](params).step();
+    return trace.read().held;
+  });
+}

@@ -1,0 +1,137 @@
+import { bytesPerElement, type MetaBackend, meta, withBackend } from "@lowrank/core";
+import { Parameter } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { getPeftModel, type PeftModel } from "../peftModel.ts";
+import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
+import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
+import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
+import { type FloatDType, type Part, type Quantization, type Storage, storageOf } from "./storage.ts";
+import type { Peak } from "./trace.ts";
+
+/** What a plan is for. */
+export interface PlanOptions {
+  /** The adapter that trains; null: the whole model does. Default null. */
+  adapter?: PeftConfig | null;
+  /** 4-bit storage of the weights of linear layers but the output layer. Default: none. */
+  quantization?: Quantization | null;
+  /** How the base model's other weights are stored. Default f32. */
+  dtype?: FloatDType;
+  /** How the adapter is stored. Default f32, as here and in PEFT. */
+  adapterDtype?: FloatDType;
+  /** Default: that of what trains. */
+  gradientDtype?: FloatDType;
+  /** Default "adamw", with moments in f32. */
+  optimizer?: PlannedOptimizer;
+  /** Sequences in a forward pass. Default 1. */
+  batchSize?: number;
+  /** Tokens in a sequence. Default 512, or where the model ends. */
+  sequenceLength?: number;
+  /** Forward passes that make one step. Default 1. */
+  gradientAccumulationSteps?: number;
+  /** Blocks forget their activations and compute them again. Default false. */
+  gradientCheckpointing?: boolean;
+}
+
+/** The memory of a training step and of generating, in bytes. */
+export interface MemoryPlan extends RunSizes {
+  /** The base model: what is quantised, and the rest. */
+  readonly weights: { readonly quantized: Part; readonly rest: Part; readonly bytes: number };
+  /** What the adapter adds; zeros where the whole model trains. */
+  readonly adapter: Part;
+  /** All that trains, and its gradients. */
+  readonly gradients: Part;
+  /** What the optimiser keeps between steps. */
+  readonly optimizer: number;
+  /** The most that ops keep and work on at a time. */
+  readonly activations: number;
+  /** A step at its worst moment: weights, adapter and optimiser, with what gradients and activations take then. */
+  readonly training: Peak;
+  /** Keys and values of `sequenceLength` tokens. */
+  readonly kvCache: number;
+  /** Reading a prompt of `sequenceLength` tokens at its worst moment: weights, adapter, cache and activations. */
+  readonly generation: number;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The memory that fine-tuning and generating take, in bytes of tensors. The model is built and trained for one step on
+ * shapes alone (`meta`), so that it is what this engine holds; nothing is computed or allocated. `model` is what
+ * `describeModel` of @lowrank/models gives. Throws for targets that match nothing, and for sequences that are too long.
+ */
+export function planMemory(model: PlannableModel, options: PlanOptions = {}): MemoryPlan {
+  const { adapter = null, dtype = "f32", adapterDtype = "f32", optimizer = "adamw", quantization = null } = options;
+  if (adapter === null && quantization) {
+    throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
+  }
+  const storage = storageOf(model, dtype, quantization);
+  const gradientBytes = bytesPerElement(options.gradientDtype ?? (adapter ? adapterDtype : dtype));
+  const warnings: string[] = [];
+  const step = onShapes(model, storage, options, (message) => warnings.push(message));
+  const sizes = runSizes(step.base, options);
+  const traced = step.run((backend) => trainStep(backend, step.model, sizes, gradientBytes));
+  const prompt = onShapes(model, storage, options, () => {});
+  const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
+
+  const trained = trainedParameters(step.model);
+  const parameters = trained.reduce((sum, { size }) => sum + size, 0);
+  const added = adapter ? parameters : 0;
+  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) };
+  const { quantized, rest } = storage;
+  const kept = quantized.bytes + rest.bytes + part.bytes;
+  const state = optimizerBytes(optimizer, trained);
+  return {
+    ...sizes,
+    weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },
+    adapter: part,
+    gradients: { parameters, bytes: parameters * gradientBytes },
+    optimizer: state,
+    activations: traced.mostActivations,
+    training: { ...traced.peak, bytes: kept + state + traced.peak.bytes },
+    kvCache: read.kvCache,
+    generation: kept + read.bytes,
+    warnings,
+  };
+}
+
+/** A model made on shapes, and how to run it there. */
+interface OnShapes {
+  readonly base: BuiltModel;
+  /** With its adapter. */
+  readonly model: BuiltModel | PeftModel<BuiltModel>;
+  run<T>(fn: (backend: MetaBackend) => T): T;
+}
+
+function onShapes(
+  model: PlannableModel,
+  storage: Storage,
+  { adapter = null, gradientCheckpointing = false }: PlanOptions,
+  onWarning: (message: string) => void,
+): OnShapes {
+  const backend = meta();
+  const requiresGrad = adapter === null;
+  return withBackend(backend, () => {
+    const base = model.build(
+      (name, shape) => new Parameter(backend.tensor(storage.spec(name, shape)), { requiresGrad }),
+    );
+    if (gradientCheckpointing) base.gradientCheckpointingEnable();
+    return {
+      base,
+      model: adapter ? getPeftModel(base, adapter, { onWarning }) : base,
+      run: (fn) => withBackend(backend, () => fn(backend)),
+    };
+  });
+}
+
+function runSizes({ maxPositions }: BuiltModel, options: PlanOptions): RunSizes {
+  const { batchSize = 1, sequenceLength = Math.min(512, maxPositions), gradientAccumulationSteps = 1 } = options;
+  const sizes = { batchSize, sequenceLength, gradientAccumulationSteps };
+  for (const [name, value] of Object.entries(sizes)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new Error(`planMemory: ${name} is ${value}; it must be a whole number of at least 1`);
+    }
+  }
+  if (sequenceLength <= maxPositions) return sizes;
+  throw new Error(
+    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions; give ${maxPositions} or less`,
+  );
+}

@@ -1,0 +1,26 @@
+import type { Shape, Tensor } from "@lowrank/core";
+import type { Parameter } from "@lowrank/nn";
+import type { AdaptableModel } from "../peftModelOptions.ts";
+
+/** A model without weights, as `describeModel` of @lowrank/models gives it. */
+export interface PlannableModel {
+  readonly modelType: string;
+  /** Parameters by checkpoint name, tied ones once. */
+  readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
+  /** Layers that hold parameters. */
+  readonly layers: readonly { readonly path: string; readonly kind: string }[];
+  /** Path of the output layer, which is not quantised. */
+  readonly head: string;
+  /** Makes the model, with parameters from `source`. */
+  build(source: (name: string, shape: Shape) => Parameter): BuiltModel;
+}
+
+/** A language model that can be run for one step. */
+export interface BuiltModel extends AdaptableModel {
+  /** The most tokens a sequence may have. */
+  readonly maxPositions: number;
+  loss(inputs: { inputIds: Tensor; labels: Tensor }): Tensor;
+  gradientCheckpointingEnable(): unknown;
+  createCache(batch: number, capacity: number): object;
+  nextLogits(inputs: { inputIds: Tensor; cache: never }): Tensor;
+}
