@@ -1,19 +1,17 @@
-import { type DType, fromBytes, type SafetensorsFile, type Shape, to } from "@lowrank/core";
+import type { Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import { folderFiles } from "@lowrank/files";
 import { Parameter } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
-import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
+import type { ModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
-import { isDerived, openWeights } from "./openWeights.ts";
+import type { ModelWeights } from "./modelWeights.ts";
+import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
 import { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** Options of `loadModel`. */
-export interface LoadModelOptions {
-  /** The dtype the weights take in memory; "auto" keeps the file's. Default f32, in which arithmetic is done. */
-  dtype?: "f32" | "f16" | "bf16" | "auto";
+export interface LoadModelOptions extends WeightOptions {
   /** Called as tensors arrive, with the bytes read so far and in all. */
   onProgress?: (loaded: number, total: number) => void;
 }
@@ -22,24 +20,21 @@ export interface LoadModelOptions {
 export interface LoadedModel {
   model: CausalLM;
   config: ModelConfig;
-  /** Undefined where the folder has no tokenizer.json. */
+  /** Undefined where the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
   generationConfig: GenerationConfig | null;
+  /** The folder; of a GGUF file, what its folder would hold besides weights. */
   files: ModelFiles;
 }
 
 /**
  * Loads a model from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`: config.json,
- * model.safetensors or its shards, tokenizer.json. Throws where a tensor is missing, unexpected or of another shape.
+ * model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path or address, which ends in .gguf, or a
+ * Blob or File. Throws where a tensor is missing, unexpected or of another shape.
  */
-export async function loadModel(
-  source: string | URL | ModelFiles,
-  options: LoadModelOptions = {},
-): Promise<LoadedModel> {
-  const files = typeof source === "string" || source instanceof URL ? await folderFiles(source) : source;
-  const config = await readModelConfig(files);
-  const weights = await openWeights(files);
-  const parameters = await readParameters(weights, config, options);
+export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  const { config, files, weights } = await openModel(source, options);
+  const parameters = await readParameters(weights, options);
   const model = createModel(config, takeFrom(parameters, weights.label)).eval();
   const unexpected = [...parameters.keys()];
   if (unexpected.length > 0) {
@@ -53,25 +48,17 @@ export async function loadModel(
 
 /** Reads the tensors one by one, so that only one is held as file bytes at a time. */
 async function readParameters(
-  weights: SafetensorsFile,
-  config: ModelConfig,
-  { dtype = "f32", onProgress }: LoadModelOptions,
+  weights: ModelWeights,
+  { onProgress }: LoadModelOptions,
 ): Promise<Map<string, Parameter>> {
-  const names = weights.names().filter((name) => !isDerived(name, config));
-  const total = names.reduce((sum, name) => sum + weights.info(name).byteLength, 0);
+  const names = weights.names();
+  const total = names.reduce((sum, name) => sum + weights.byteLength(name), 0);
   const parameters = new Map<string, Parameter>();
   let loaded = 0;
   for (const name of names) {
-    const { bytes, shape, dtype: stored } = await weights.read(name);
-    using raw = fromBytes(bytes, shape, stored);
-    const wanted: DType = dtype === "auto" || stored === "i32" || stored === "u8" ? stored : dtype;
-    if (wanted === stored) {
-      parameters.set(name, new Parameter(raw));
-    } else {
-      using cast = to(raw, { dtype: wanted });
-      parameters.set(name, new Parameter(cast));
-    }
-    loaded += bytes.length;
+    using tensor = await weights.read(name);
+    parameters.set(name, new Parameter(tensor));
+    loaded += weights.byteLength(name);
     onProgress?.(loaded, total);
   }
   return parameters;

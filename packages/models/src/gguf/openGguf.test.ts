@@ -1,0 +1,166 @@
+import { bytesSource, Generator, init, reference, scope, tensor } from "@lowrank/core";
+import { memoryFiles } from "@lowrank/files";
+import { beforeAll, describe, expect, test } from "vitest";
+import { parseModelConfig } from "../config/modelConfig.ts";
+import { createModel } from "../createModel.ts";
+import { type LoadModelOptions, loadModel } from "../loadModel.ts";
+import { randomParameters } from "../parameters.ts";
+import { encodeBlocks, type GgufEncoding } from "./encodeBlocks.ts";
+import { interleaveHeads } from "./headRows.ts";
+import { openGguf } from "./openGguf.ts";
+import { tensorLayouts } from "./tensorLayout.ts";
+import { ggufBytes } from "./testing/ggufBytes.ts";
+import { transpose } from "./transpose.ts";
+import type { GgufContents, GgufTensor, GgufValue } from "./writeGguf.ts";
+
+const sizes = { vocab_size: 40, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2, num_attention_heads: 4 };
+const llama = {
+  model_type: "llama",
+  ...sizes,
+  num_key_value_heads: 2,
+  max_position_embeddings: 16,
+  rms_norm_eps: 1e-5,
+};
+const gpt2 = { model_type: "gpt2", vocab_size: 40, n_positions: 16, n_embd: 32, n_layer: 2, n_head: 2, n_inner: 64 };
+const u32 = (value: number): GgufValue => ({ type: "u32", value });
+
+const metadata: Record<string, Record<string, GgufValue>> = {
+  llama: {
+    "general.architecture": { type: "string", value: "llama" },
+    "llama.block_count": u32(2),
+    "llama.context_length": u32(16),
+    "llama.embedding_length": u32(64),
+    "llama.feed_forward_length": u32(96),
+    "llama.attention.head_count": u32(4),
+    "llama.attention.head_count_kv": u32(2),
+    "llama.attention.layer_norm_rms_epsilon": { type: "f32", value: 1e-5 },
+  },
+  gpt2: {
+    "general.architecture": { type: "string", value: "gpt2" },
+    "gpt2.block_count": u32(2),
+    "gpt2.context_length": u32(16),
+    "gpt2.embedding_length": u32(32),
+    "gpt2.feed_forward_length": u32(64),
+    "gpt2.attention.head_count": u32(2),
+    "gpt2.attention.layer_norm_epsilon": { type: "f32", value: 1e-5 },
+  },
+};
+
+beforeAll(async () => {
+  await init(reference());
+});
+
+/** A random model and the same one as a GGUF file, matrices of the given type. */
+async function modelAndFile(json: { model_type: string }, type: GgufEncoding) {
+  const config = parseModelConfig(json);
+  const model = createModel(config, randomParameters(new Generator(3))).eval();
+  const state = new Map(model.stateDict());
+  const tensors = await Promise.all(
+    tensorLayouts(config).map(async ({ hf, gguf, shape, heads, transposed }): Promise<GgufTensor> => {
+      const values = (await state.get(hf)!.data()) as Float32Array;
+      const turned = transposed ? transpose(values, shape[0], shape[1]) : values;
+      const own = shape.length === 1 ? "F32" : type;
+      const blocks = encodeBlocks(own, turned, hf);
+      const bytes = heads === undefined ? blocks : interleaveHeads(blocks, shape[0], heads);
+      return { name: gguf, type: own, shape: transposed ? shape.toReversed() : shape, read: async () => bytes };
+    }),
+  );
+  const contents: GgufContents = { metadata: new Map(Object.entries(metadata[json.model_type])), tensors };
+  return { model, contents, bytes: await ggufBytes(contents) };
+}
+
+const load = (bytes: Uint8Array<ArrayBuffer>, options?: LoadModelOptions) =>
+  loadModel(new File([bytes], "tiny.gguf"), options);
+
+async function logits(model: Awaited<ReturnType<typeof load>>["model"]) {
+  const inputIds = tensor([[1, 5, 7, 30, 2]], { dtype: "i32" });
+  return scope(() => model.forward({ inputIds }).logits).data();
+}
+
+describe.each([
+  ["llama, tied", { ...llama, tie_word_embeddings: true }],
+  ["llama, with biases and an output layer", { ...llama, attention_bias: true, mlp_bias: true }],
+  ["gpt2, tied", gpt2],
+  ["gpt2, with an output layer", { ...gpt2, tie_word_embeddings: false }],
+])("%s", (_, json) => {
+  test("F32: the model that was written, bit for bit", async () => {
+    const { model, bytes } = await modelAndFile(json, "F32");
+    const progress: [number, number][] = [];
+    const loaded = await load(bytes, { onProgress: (...report) => progress.push(report) });
+    expect(await logits(loaded.model)).toEqual(await logits(model));
+    expect(loaded.tokenizer).toBeUndefined();
+    expect(loaded.config).toMatchObject({ modelType: json.model_type });
+    expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
+  });
+
+  test.each(["F16", "BF16"] as const)("%s: kept by dtype auto, widened by default", async (type) => {
+    const { bytes } = await modelAndFile(json, type);
+    const wide = await load(bytes);
+    const own = await load(bytes, { dtype: "auto" });
+    const dtypes = new Set(Array.from(own.model.stateDict().values(), ({ dtype }) => dtype));
+    expect(dtypes).toEqual(new Set([type.toLowerCase(), "f32"]));
+    for (const [name, parameter] of own.model.stateDict()) {
+      expect(await parameter.data()).toEqual(await wide.model.stateDict().get(name)!.data());
+    }
+  });
+
+  test.each(["f16", "bf16"] as const)("%s by name: what core rounds to", async (dtype) => {
+    const { bytes } = await modelAndFile(json, "Q8_0");
+    const wide = (await load(bytes)).model.stateDict();
+    for (const [name, parameter] of (await load(bytes, { dtype })).model.stateDict()) {
+      expect(parameter.dtype).toBe(dtype);
+      expect(await parameter.bytes()).toEqual(await wide.get(name)!.to(dtype).bytes());
+    }
+  });
+
+  test.each(["Q4_1", "Q8_0"] as const)("%s packed: the blocks stay, and mean the same", async (type) => {
+    const { bytes } = await modelAndFile(json, type);
+    const wide = (await load(bytes)).model.stateDict();
+    const packed = (await load(bytes, { weights: "packed" })).model.stateDict();
+    for (const [name, parameter] of packed) {
+      const kept = parameter.shape.length === 2 && !/\.(c_attn|c_proj|c_fc)\./.test(name);
+      expect([name, parameter.dtype]).toEqual([name, kept ? type.toLowerCase() : "f32"]);
+      expect(await parameter.to("f32").bytes()).toEqual(await wide.get(name)!.bytes());
+    }
+  });
+});
+
+describe("errors", () => {
+  const tied = { ...llama, tie_word_embeddings: true };
+  const open = async (contents: GgufContents) => openGguf(bytesSource(await ggufBytes(contents)), "x.gguf");
+
+  test("a tensor that is missing, unexpected or of another shape", async () => {
+    const { contents } = await modelAndFile(tied, "F32");
+    const without = contents.tensors.filter(({ name }) => name !== "blk.1.ffn_up.weight");
+    await expect(open({ ...contents, tensors: without })).rejects.toThrow(
+      'x.gguf: the tensor "blk.1.ffn_up.weight" is missing',
+    );
+    const more = { ...contents.tensors[0], name: "blk.0.attn_q_norm.weight" };
+    await expect(open({ ...contents, tensors: [...contents.tensors, more] })).rejects.toThrow(
+      "x.gguf: 1 tensors have no place in a llama of its metadata: blk.0.attn_q_norm.weight",
+    );
+    const other = new Map(contents.metadata).set("llama.feed_forward_length", u32(64));
+    await expect(open({ ...contents, metadata: other })).rejects.toThrow(
+      'x.gguf: "blk.0.ffn_gate.weight" is [96,64]; its metadata ask for [64,64]',
+    );
+  });
+
+  test("a file that becomes shorter while it is read", async () => {
+    const { bytes } = await modelAndFile(tied, "F32");
+    const { tensors } = await openGguf(bytesSource(bytes), "x.gguf");
+    const { offset } = tensors.get("model.norm.weight")!.info;
+    const memory = new Blob([bytes]);
+    Object.defineProperty(memory, "slice", {
+      value: (from: number, to: number) => new Blob([bytes.slice(0, offset + 8).slice(from, to)]),
+    });
+    await expect(loadModel(memory)).rejects.toThrow(
+      'the GGUF file: reading 256 bytes of "output_norm.weight" gave 8; the file changed or is cut off',
+    );
+  });
+
+  test("packed weights of a folder", async () => {
+    await expect(loadModel(memoryFiles({}, "mine"), { weights: "packed" })).rejects.toThrow(
+      'mine: weights "packed" is for GGUF files',
+    );
+  });
+});

@@ -1,0 +1,87 @@
+import type { ByteSource } from "@lowrank/core";
+import { type ModelFiles, memoryFiles } from "@lowrank/files";
+import { type ModelConfig, parseModelConfig } from "../config/modelConfig.ts";
+import { decodeBlocks } from "./ggmlTypes.ts";
+import { ggufConfig } from "./ggufConfig.ts";
+import { ggufTokenizer } from "./ggufTokenizer.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
+import { type TensorLayout, tensorLayouts } from "./tensorLayout.ts";
+
+/** A tensor of a GGUF file, and what it is in a Hugging Face model. */
+export interface GgufTensorPlace {
+  readonly info: GgufTensorInfo;
+  readonly layout: TensorLayout;
+}
+
+/** A GGUF file's model: all but the tensors' data, which is read when asked for. */
+export interface GgufFile {
+  /** What messages call the file. */
+  readonly label: string;
+  readonly source: ByteSource;
+  readonly header: GgufHeader;
+  readonly config: ModelConfig;
+  /** What its Hugging Face folder would hold besides weights: config.json, and its tokenizer where it has one. */
+  readonly files: ModelFiles;
+  /** Its tensors by their Hugging Face names, in the order of the model. */
+  readonly tensors: ReadonlyMap<string, GgufTensorPlace>;
+}
+
+/** Tensors that are no weights of a model. */
+const notWeights = new Set(["rope_freqs.weight"]);
+
+/**
+ * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is read. Throws where its
+ * architecture, tokenizer or a tensor's type is not supported, or tensors and metadata do not belong together.
+ */
+export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
+  const header = await readGguf(source, label);
+  const factors = header.tensors.get("rope_freqs.weight");
+  const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
+  const configJson = ggufConfig(header, label, ropeFactors);
+  const config = parseModelConfig(configJson, label);
+  return {
+    label,
+    source,
+    header,
+    config,
+    files: companionFiles(header, configJson, label),
+    tensors: placeTensors(header, config, label),
+  };
+}
+
+function companionFiles(header: GgufHeader, configJson: object, label: string): ModelFiles {
+  const contents: Record<string, string> = { "config.json": JSON.stringify(configJson) };
+  const tokenizer = ggufTokenizer(header, label);
+  if (tokenizer) {
+    contents["tokenizer.json"] = JSON.stringify(tokenizer.tokenizerJson);
+    contents["tokenizer_config.json"] = JSON.stringify(tokenizer.tokenizerConfig, null, 2);
+  }
+  return memoryFiles(contents, label);
+}
+
+function placeTensors(
+  { tensors }: GgufHeader,
+  config: ModelConfig,
+  label: string,
+): ReadonlyMap<string, GgufTensorPlace> {
+  const left = new Set(tensors.keys());
+  const places = new Map<string, GgufTensorPlace>();
+  for (const layout of tensorLayouts(config)) {
+    const info = tensors.get(layout.gguf);
+    if (!info) throw new Error(`${label}: the tensor "${layout.gguf}" is missing`);
+    const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;
+    if (info.shape.join() !== shape.join()) {
+      throw new Error(`${label}: "${layout.gguf}" is [${info.shape}]; its metadata ask for [${shape}]`);
+    }
+    left.delete(layout.gguf);
+    places.set(layout.hf, { info, layout });
+  }
+  const unexpected = [...left].filter((name) => !notWeights.has(name));
+  if (unexpected.length > 0) {
+    throw new Error(
+      `${label}: ${unexpected.length} tensors have no place in a ${config.modelType} of its metadata: ${unexpected.slice(0, 5).join(", ")}`,
+    );
+  }
+  return places;
+}

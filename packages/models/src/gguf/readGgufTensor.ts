@@ -1,0 +1,65 @@
+import { f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor } from "@lowrank/core";
+import { decodeBlocks, type GgmlType } from "./ggmlTypes.ts";
+import { separateHeads } from "./headRows.ts";
+import type { GgufFile } from "./openGguf.ts";
+import { readBlocks } from "./readBlocks.ts";
+import { transpose } from "./transpose.ts";
+
+/** How a tensor is to lie in memory. */
+export interface ReadGgufTensorOptions {
+  /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
+  dtype?: "f32" | "f16" | "bf16" | "auto";
+  /** Keep Q4_1 and Q8_0 weights in their blocks, as tensors of dtype q4_1 and q8_0. Default false. */
+  packed?: boolean;
+}
+
+const packedDTypes: Readonly<Record<string, "q4_1" | "q8_0">> = { Q4_1: "q4_1", Q8_0: "q8_0" };
+const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: "bf16" };
+
+/** Elements that are widened at a time on their way to half precision. */
+const chunk = 1 << 18;
+
+/** Reads one tensor, by its Hugging Face name, as that model has it: a query's rows in their order, Conv1D [in, out]. */
+export async function readGgufTensor(
+  file: GgufFile,
+  name: string,
+  options: ReadGgufTensorOptions = {},
+): Promise<Tensor> {
+  const place = file.tensors.get(name);
+  if (!place) throw new Error(`${file.label}: there is no tensor "${name}"`);
+  const { info, layout } = place;
+  const { type, shape } = info;
+  const stored = await readBlocks(file.source, info, file.label);
+  const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
+  if (options.packed && type.name in packedDTypes && !layout.transposed) {
+    return packedTensor(blocks, { shape: layout.shape, dtype: packedDTypes[type.name] });
+  }
+  const { dtype = "f32" } = options;
+  const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
+  if (layout.transposed) {
+    const values = transpose(decodeBlocks(type, blocks), shape[0], shape[1]);
+    return fromBytes(bytesOf(wanted === "f32" ? values : narrow(values, wanted)), layout.shape, wanted);
+  }
+  return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
+}
+
+/** The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32. */
+function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
+  if (dtype === "f32") return decodeBlocks(type, blocks);
+  const out = new Uint16Array((blocks.length / type.blockBytes) * type.blockSize);
+  const step = (chunk / type.blockSize) * type.blockBytes;
+  for (let at = 0, to = 0; at < blocks.length; at += step, to += chunk) {
+    narrow(decodeBlocks(type, blocks.subarray(at, at + step)), dtype, out.subarray(to));
+  }
+  return out;
+}
+
+function narrow(values: Float32Array, dtype: "f16" | "bf16", out = new Uint16Array(values.length)): Uint16Array {
+  if (dtype === "bf16") f32ToBf16(values, out);
+  else f32ToF16(values, out);
+  return out;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,55 @@
+import type { JsonFields } from "../config/jsonFields.ts";
+import { inverseFrequencies } from "../rope.ts";
+
+/** What rotary embedding there is without scaling, and the factors of `rope_freqs.weight` that divide its frequencies. */
+interface Rope {
+  theta: number;
+  headDim: number;
+  factors: Float32Array | undefined;
+}
+
+/** What Llama 3.1, 3.2 and 3.3 were trained with, but for `factor`. */
+const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
+
+/**
+ * transformers' `rope_scaling` for a GGUF file. Llama 3's is there as factors alone, not as the settings that they came
+ * from: those of the published models are tried. Throws for any other scaling.
+ */
+export function ropeScaling(
+  metadata: JsonFields,
+  key: (name: string) => string,
+  { theta, headDim, factors }: Rope,
+): Record<string, unknown> | null {
+  if (factors) return llama3Scaling(metadata.where, { theta, headDim, factors });
+  const legacy = metadata.number(key("rope.scale_linear"), 1);
+  const type = metadata.oneOf(key("rope.scaling.type"), ["none", "linear"], legacy === 1 ? "none" : "linear");
+  if (type === "none") return null;
+  return { rope_type: "linear", factor: metadata.number(key("rope.scaling.factor"), legacy) };
+}
+
+function llama3Scaling(
+  where: string,
+  { theta, headDim, factors }: Rope & { factors: Float32Array },
+): Record<string, unknown> {
+  const factor = Math.max(...factors);
+  const plain = inverseFrequencies({ theta, scaling: null }, headDim);
+  const scaled = inverseFrequencies(
+    {
+      theta,
+      scaling: {
+        type: "llama3",
+        factor,
+        lowFreqFactor: llama3.low_freq_factor,
+        highFreqFactor: llama3.high_freq_factor,
+        originalMaxPositionEmbeddings: llama3.original_max_position_embeddings,
+      },
+    },
+    headDim,
+  );
+  // The converter computes them in another order, in f32.
+  const same = plain.every((f, i) => Math.abs(f / scaled[i] - factors[i]) <= 1e-5 * factors[i]);
+  if (same && factors.length === plain.length) return { ...llama3, factor };
+  throw new Error(
+    `${where}: rope_freqs.weight is not the scaling of Llama 3.1 to 3.3, the only one supported as factors`,
+  );
+}

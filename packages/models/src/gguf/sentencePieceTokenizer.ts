@@ -1,0 +1,67 @@
+import type { JsonFields } from "../config/jsonFields.ts";
+import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
+
+/** What SentencePiece writes for a space. */
+const space = "\u2581";
+
+/**
+ * A SentencePiece tokenizer of pieces with scores, `tokenizer.ggml.model` llama: the parts of its tokenizer.json. As
+ * transformers does, it becomes a BPE whose merges are all ways to make a piece of two, best scores first.
+ */
+export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
+  const { tokens } = vocabulary;
+  const scores = listOf<number>(metadata, "tokenizer.ggml.scores", "number", tokens.length);
+  const prefixed = metadata.boolean("tokenizer.ggml.add_space_prefix", true);
+  const prepend = { type: "Prepend", prepend: space };
+  const replace = { type: "Replace", pattern: { String: " " }, content: space };
+  const strip = { type: "Strip", content: " ", start: 1, stop: 0 };
+  const unknown = metadata.integer("tokenizer.ggml.unknown_token_id", 0, 0);
+  return {
+    normalizer: { type: "Sequence", normalizers: prefixed ? [prepend, replace] : [replace] },
+    pre_tokenizer: null,
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: space }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+        ...(prefixed ? [strip] : []),
+      ],
+    },
+    model: {
+      type: "BPE",
+      dropout: null,
+      unk_token: tokens[unknown],
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: true,
+      byte_fallback: true,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: mergesOf(vocabulary, scores),
+    },
+  };
+}
+
+/** All pairs of pieces that make a piece: by its score, falling, then with the longer left part, then right part, first. */
+function mergesOf({ tokens, ids, added }: GgufVocabulary, scores: readonly number[]): [string, string][] {
+  const apart = new Set(added.map(({ content }) => content));
+  const pairs: { left: string; right: string; score: number }[] = [];
+  for (const [id, token] of tokens.entries()) {
+    if (apart.has(token)) continue;
+    // By characters, not by halves of them.
+    for (let at = 0, left = ""; at < token.length; ) {
+      left += String.fromCodePoint(token.codePointAt(at) as number);
+      at = left.length;
+      const right = token.slice(at);
+      if (ids.has(left) && ids.has(right) && !apart.has(left) && !apart.has(right)) {
+        pairs.push({ left, right, score: scores[id] });
+      }
+    }
+  }
+  const characters = (text: string) => Array.from(text).length;
+  pairs.sort(
+    (a, b) => b.score - a.score || characters(b.left) - characters(a.left) || characters(b.right) - characters(a.right),
+  );
+  return pairs.map(({ left, right }) => [left, right]);
+}

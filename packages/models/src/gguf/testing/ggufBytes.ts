@@ -1,0 +1,8 @@
+import { type GgufContents, writeGguf } from "../writeGguf.ts";
+
+/** A whole GGUF file in memory. */
+export async function ggufBytes(contents: GgufContents): Promise<Uint8Array<ArrayBuffer>> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of writeGguf(contents)) pieces.push(piece.slice());
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}

@@ -1,0 +1,54 @@
+import { blobSource } from "@lowrank/core";
+import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
+import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
+import { ggufWeights } from "./gguf/ggufWeights.ts";
+import { openGguf } from "./gguf/openGguf.ts";
+import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
+import { openWeights } from "./openWeights.ts";
+
+/**
+ * Where a model comes from: a Hugging Face folder (a path or file: URL in Node) or its `ModelFiles`; a GGUF file by path,
+ * file: URL or http(s) address, which end in .gguf; or that file itself, as a Blob or File.
+ */
+export type ModelSource = string | URL | Blob | ModelFiles;
+
+/** How weights are to lie in memory. */
+export interface WeightOptions {
+  /** The dtype the weights take in memory; "auto" keeps the file's. Default f32, in which arithmetic is done. */
+  dtype?: "f32" | "f16" | "bf16" | "auto";
+  /** "packed" keeps what a GGUF file has as Q4_1 or Q8_0 in its blocks, at a fraction of the memory. */
+  weights?: "packed";
+}
+
+/** A model before its tensors are read. */
+export interface OpenedModel {
+  readonly config: ModelConfig;
+  readonly files: ModelFiles;
+  readonly weights: ModelWeights;
+}
+
+/** Reads what a model is, and of its weights only where they lie. */
+export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
+  const { dtype = "f32", weights } = options;
+  const packed = weights === "packed";
+  const file = await ggufOf(source);
+  if (file) {
+    const opened = await openGguf(file.source, file.label);
+    return { config: opened.config, files: opened.files, weights: ggufWeights(opened, { dtype, packed }) };
+  }
+  const files =
+    typeof source === "string" || source instanceof URL ? await folderFiles(source) : (source as ModelFiles);
+  if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
+  const config = await readModelConfig(files);
+  return { config, files, weights: safetensorsWeights(await openWeights(files), config, dtype) };
+}
+
+/** The GGUF file that `source` means, or undefined. */
+async function ggufOf(source: ModelSource) {
+  if (source instanceof Blob) {
+    return { source: blobSource(source), label: source instanceof File ? source.name : "the GGUF file" };
+  }
+  if (!(typeof source === "string" || source instanceof URL)) return undefined;
+  const path = /^[a-z]+:\/\//i.test(String(source)) ? new URL(source).pathname : String(source);
+  return path.toLowerCase().endsWith(".gguf") ? { source: await openFile(source), label: String(source) } : undefined;
+}
