@@ -19,6 +19,9 @@ export const adapterFileNames = {
   card: "README.md",
 } as const;
 
+/** What PEFT notes in an adapter's weights. */
+export const safetensorsMetadata = { format: "pt" } as const;
+
 /** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
@@ -130,7 +133,7 @@ export async function adapterContents(
   }
   return new Map<string, Uint8Array | string>([
     [adapterFileNames.config, configJson(adapter.method, adapter.config)],
-    [adapterFileNames.weights, writeSafetensors(entries, { format: "pt" })],
+    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
     [adapterFileNames.card, modelCard(adapter.config)],
   ]);
 }

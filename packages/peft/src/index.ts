@@ -16,6 +16,7 @@ export type {
   LoadAdapterOptions,
   MergeAndUnloadOptions,
 } from "./peftModelOptions.ts";
+export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";

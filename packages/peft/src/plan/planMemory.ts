@@ -1,11 +1,10 @@
-import { bytesPerElement, type MetaBackend, meta, withBackend } from "@lowrank/core";
-import { Parameter } from "@lowrank/nn";
+import { bytesPerElement } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { getPeftModel, type PeftModel } from "../peftModel.ts";
+import { onShapes } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
-import { type FloatDType, type Part, type Quantization, type Storage, storageOf } from "./storage.ts";
+import { type FloatDType, type Part, type Quantization, storageOf } from "./storage.ts";
 import type { Peak } from "./trace.ts";
 
 /** What a plan is for. */
@@ -66,13 +65,14 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const storage = storageOf(model, dtype, quantization);
   const gradientBytes = bytesPerElement(options.gradientDtype ?? (adapter ? adapterDtype : dtype));
   const warnings: string[] = [];
-  const step = onShapes(model, storage, options, (message) => warnings.push(message));
+  const step = onShapes(model, adapter, storage.spec, (message) => warnings.push(message));
+  if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
-  const traced = step.run((backend) => trainStep(backend, step.model, sizes, gradientBytes));
-  const prompt = onShapes(model, storage, options, () => {});
+  const traced = step.run((backend) => trainStep(backend, step.adapted ?? step.base, sizes, gradientBytes));
+  const prompt = onShapes(model, adapter, storage.spec, () => {});
   const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
 
-  const trained = trainedParameters(step.model);
+  const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
   const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) };
@@ -91,35 +91,6 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
     generation: kept + read.bytes,
     warnings,
   };
-}
-
-/** A model made on shapes, and how to run it there. */
-interface OnShapes {
-  readonly base: BuiltModel;
-  /** With its adapter. */
-  readonly model: BuiltModel | PeftModel<BuiltModel>;
-  run<T>(fn: (backend: MetaBackend) => T): T;
-}
-
-function onShapes(
-  model: PlannableModel,
-  storage: Storage,
-  { adapter = null, gradientCheckpointing = false }: PlanOptions,
-  onWarning: (message: string) => void,
-): OnShapes {
-  const backend = meta();
-  const requiresGrad = adapter === null;
-  return withBackend(backend, () => {
-    const base = model.build(
-      (name, shape) => new Parameter(backend.tensor(storage.spec(name, shape)), { requiresGrad }),
-    );
-    if (gradientCheckpointing) base.gradientCheckpointingEnable();
-    return {
-      base,
-      model: adapter ? getPeftModel(base, adapter, { onWarning }) : base,
-      run: (fn) => withBackend(backend, () => fn(backend)),
-    };
-  });
 }
 
 function runSizes({ maxPositions }: BuiltModel, options: PlanOptions): RunSizes {

@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  createModel,
+  describeAdapter,
+  describeModel,
+  Generator,
+  getPeftModel,
+  init,
+  LoraConfig,
+  type LoraOptions,
+  parseModelConfig,
+  presetConfig,
+  randomParameters,
+  wasm,
+} from "./index.ts";
+
+beforeAll(async () => {
+  await init(wasm());
+});
+
+const onPreset = (preset: string, options: LoraOptions) =>
+  describeAdapter(describeModel(presetConfig(preset)), new LoraConfig(options));
+
+// From the results of PEFT's method comparison on MetaMathQA, and from the papers' own counts.
+test.each<[string, string, LoraOptions, number, number | null]>([
+  ["PEFT's LoRA of rank 32 on Llama-3.2-3B", "llama-3.2-3b", { r: 32 }, 9_175_040, 36_715_216],
+  ["PEFT's LoRA of rank 64 on Llama-3.2-3B", "llama-3.2-3b", { r: 64, useRslora: true }, 18_350_080, 73_415_408],
+  ["PEFT's default on LLaMA 7B", "llama-7b", {}, 4_194_304, null],
+  ["PEFT's default on LLaMA 13B", "llama-13b", {}, 6_553_600, null],
+  ["PEFT's default on GPT-2", "gpt2", {}, 294_912, null],
+  ["PEFT's default on GPT-2 medium", "gpt2-medium", {}, 786_432, null],
+  ["PEFT's default on GPT-2 large", "gpt2-large", {}, 1_474_560, null],
+  ["PEFT's default on GPT-2 XL", "gpt2-xl", {}, 2_457_600, null],
+  ["QLoRA's adapter on LLaMA 7B", "llama-7b", { r: 64, targetModules: "all-linear" }, 159_907_840, null],
+  ["QLoRA's adapter on LLaMA 13B", "llama-13b", { r: 64, targetModules: "all-linear" }, 250_347_520, null],
+  ["QLoRA's adapter on LLaMA 33B", "llama-33b", { r: 64, targetModules: "all-linear" }, 487_587_840, null],
+  ["QLoRA's adapter on LLaMA 65B", "llama-65b", { r: 64, targetModules: "all-linear" }, 799_539_200, null],
+])("%s", (_what, preset, options, trainable, fileBytes) => {
+  const found = onPreset(preset, options);
+  expect(found.trainable).toBe(trainable);
+  if (fileBytes !== null) expect(found.fileBytes).toBe(fileBytes);
+});
+
+describe("is what the adapter comes to on the real model", () => {
+  const config = parseModelConfig({
+    model_type: "llama",
+    vocab_size: 40,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    attention_bias: true,
+    tie_word_embeddings: true,
+  });
+
+  test.each<[string, LoraOptions]>([
+    ["all linear layers", { r: 3, targetModules: "all-linear" }],
+    ["patterns", { targetModules: ["q_proj", "up_proj"], rankPattern: { q_proj: 2 }, loraBias: true }],
+    ["an embedding, whose table PEFT saves", { targetModules: ["embed_tokens", "v_proj"] }],
+    ["biases and a whole module", { targetModules: ["k_proj"], bias: "all", modulesToSave: ["norm"] }],
+    ["tokens", { targetModules: ["k_proj"], trainableTokenIndices: [1, 5] }],
+  ])("%s", async (_what, options) => {
+    const lora = new LoraConfig(options);
+    const warnings: string[] = [];
+    const model = createModel(config, randomParameters(new Generator(1)));
+    const peft = getPeftModel(model, lora, { onWarning: (message) => warnings.push(message) });
+    const file = (await peft.adapterFiles()).get("adapter_model.safetensors") as Uint8Array;
+    const found = describeAdapter(describeModel(config), lora);
+    expect(found.fileBytes).toBe(file.length);
+    expect(found.trainable).toBe(peft.getNbTrainableParameters().trainable);
+    expect(found.tensors).toEqual(Array.from(peft.adapterTensors(), ([name, { shape }]) => ({ name, shape })));
+    expect(found.report).toEqual(peft.targetReport);
+    expect(found.config).toEqual(peft.peftConfig.get("default"));
+    expect(found.warnings).toEqual(warnings);
+  });
+
+  test("and fails as it would", () => {
+    expect(() => describeAdapter(describeModel(config), new LoraConfig({ targetModules: ["q_porj"] }))).toThrow(
+      "did you mean q_proj",
+    );
+  });
+});
