@@ -19,7 +19,8 @@ const companionNames = [
   "generation_config.json",
 ];
 
-const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
+/** A dtype's name in config.json. */
+export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
 
 /**
  * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from `companions`, its

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import golden from "./encodeBlocks.gen.json" with { type: "json" };
 import { encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import { decodeBlocks, ggmlTypes } from "./ggmlTypes.ts";
+import { halfAt } from "./halfAt.ts";
 
 const types = Object.keys(encodings) as GgufEncoding[];
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -10,22 +12,14 @@ test.each(types)("%s: the bytes of gguf-py", (type) => {
   expect(hex(encodeBlocks(type, Float32Array.from(golden.values), "w"))).toBe(golden.encoded[type]);
 });
 
-/** What a block means again: llama.cpp's d * q (Q8_0) and d * q + m (Q4_1). */
-function decode(type: "Q8_0" | "Q4_1", bytes: Uint8Array): { values: number[]; step: number } {
-  const view = new DataView(bytes.buffer);
-  const step = view.getFloat16(0, true);
-  if (type === "Q8_0") return { values: Array.from({ length: 32 }, (_, i) => step * view.getInt8(2 + i)), step };
-  const least = view.getFloat16(2, true);
-  const code = (i: number) => (i < 16 ? bytes[4 + i] & 15 : bytes[4 + i - 16] >> 4);
-  return { values: Array.from({ length: 32 }, (_, i) => step * code(i) + least), step };
-}
-
 const block = fc.array(fc.float({ min: -2000, max: 2000, noNaN: true }), { minLength: 32, maxLength: 32 });
 
 test.each(["Q8_0", "Q4_1"] as const)("%s: numbers come back within half a step", (type) => {
   fc.assert(
     fc.property(block, (numbers) => {
-      const { values, step } = decode(type, encodeBlocks(type, Float32Array.from(numbers), "w"));
+      const bytes = encodeBlocks(type, Float32Array.from(numbers), "w");
+      const values = decodeBlocks(ggmlTypes.get(encodings[type].id)!, bytes);
+      const step = halfAt(bytes, 0);
       const largest = Math.max(...numbers.map(Math.abs));
       // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off by: 2^-11, or below 2^-24.
       const bound = step / 2 + largest * 2 * 2 ** -11 * 1.01 + 129 * 2 ** -25;

@@ -1,27 +1,35 @@
 import { f32ToBf16, f32ToF16 } from "@lowrank/core";
+import { ggmlTypes } from "./ggmlTypes.ts";
 
 // The rounding is that of llama.cpp's reference code (quantize_row_*_ref in ggml-quants.c), which gguf-py repeats: every
 // intermediate result is an f32, and no product is fused with a sum.
 
+/** The types of tensors that can be written, by ggml's names. */
+export type GgufEncoding = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_1";
+
 /** How a tensor's numbers can be written into a GGUF file: ggml's number of the type, and the blocks of a row. */
-export const encodings = {
-  F32: { id: 0, blockSize: 1, blockBytes: 4, encode: encodeF32 },
-  F16: { id: 1, blockSize: 1, blockBytes: 2, encode: halves(f32ToF16) },
-  Q4_1: { id: 3, blockSize: 32, blockBytes: 20, encode: encodeQ4_1 },
-  Q8_0: { id: 8, blockSize: 32, blockBytes: 34, encode: encodeQ8_0 },
-  BF16: { id: 30, blockSize: 1, blockBytes: 2, encode: halves(f32ToBf16) },
-} as const satisfies Record<string, Encoding>;
+export const encodings: Readonly<Record<GgufEncoding, Encoding>> = {
+  F32: encoding(0, encodeF32),
+  F16: encoding(1, halves(f32ToF16)),
+  Q4_1: encoding(3, encodeQ4_1),
+  Q8_0: encoding(8, encodeQ8_0),
+  BF16: encoding(30, halves(f32ToBf16)),
+};
+
+type Encode = (values: Float32Array, what: string) => Uint8Array<ArrayBuffer>;
 
 interface Encoding {
-  id: number;
+  readonly id: number;
   /** Elements of a block, and the bytes it takes. */
-  blockSize: number;
-  blockBytes: number;
-  encode: (values: Float32Array, what: string) => Uint8Array<ArrayBuffer>;
+  readonly blockSize: number;
+  readonly blockBytes: number;
+  readonly encode: Encode;
 }
 
-/** A type of `encodings`. */
-export type GgufEncoding = keyof typeof encodings;
+function encoding(id: number, encode: Encode): Encoding {
+  const { blockSize, blockBytes } = ggmlTypes.get(id)!;
+  return { id, blockSize, blockBytes, encode };
+}
 
 /** Bytes of `count` elements; `count` is a whole number of blocks. */
 export function encodedLength(type: GgufEncoding, count: number): number {
@@ -45,8 +53,8 @@ function encodeF32(values: Float32Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(values.slice().buffer);
 }
 
-function halves(narrow: (from: Float32Array, to: Uint16Array) => void) {
-  return (values: Float32Array, what: string): Uint8Array<ArrayBuffer> => {
+function halves(narrow: (from: Float32Array, to: Uint16Array) => void): Encode {
+  return (values, what) => {
     const codes = new Uint16Array(values.length);
     narrow(values, codes);
     if (narrow === f32ToF16) {

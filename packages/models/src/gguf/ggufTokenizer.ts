@@ -39,7 +39,7 @@ export function ggufTokenizer(
     after: fields.boolean("tokenizer.ggml.add_eos_token", false) ? special.eos_token : undefined,
   };
   return {
-    tokenizerJson: {
+    tokenizerJson: wholeTokenizer(fields) ?? {
       version: "1.0",
       truncation: null,
       padding: null,
@@ -60,6 +60,17 @@ export function ggufTokenizer(
       ...chatTemplate(fields),
     },
   };
+}
+
+/** The tokenizer.json that a converter kept where the other keys cannot express all of it. */
+function wholeTokenizer(fields: JsonFields): object | undefined {
+  const text = fields.raw("tokenizer.huggingface.json");
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text as string);
+  } catch (error) {
+    throw new Error(`${fields.where}: tokenizer.huggingface.json is not valid JSON: ${(error as Error).message}`);
+  }
 }
 
 /** Puts BOS before a text and EOS after it; null where neither is wanted. */

@@ -1,0 +1,206 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bytesSource, init, openSafetensors, reference } from "@lowrank/core";
+import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
+import { beforeAll, describe, expect, test } from "vitest";
+import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { readModelConfig, toHfConfig } from "../config/modelConfig.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { fromGguf } from "./fromGguf.ts";
+import { openGguf } from "./openGguf.ts";
+import { ggufBytes } from "./testing/ggufBytes.ts";
+import { type GgufDType, toGguf } from "./toGguf.ts";
+
+const stories = sharedPath("models/stories260K-hf", "stories260K through GGUF");
+const golden = (name: string) => join(goldenFolder, "models", name);
+
+beforeAll(() => init(reference()));
+
+const open = async (files: ModelFiles, dtype: GgufDType) => {
+  const { notes, ...contents } = await toGguf(files, { dtype, name: "a model" });
+  return { notes, file: await openGguf(bytesSource(await ggufBytes(contents)), "model.gguf") };
+};
+
+/** The folder that a GGUF file of `files` becomes. */
+async function throughGguf(files: ModelFiles, dtype: GgufDType = "f32"): Promise<ModelFiles> {
+  const contents = new Map<string, string | Uint8Array>();
+  for (const [name, content] of await fromGguf((await open(files, dtype)).file)) {
+    if (typeof content === "string") {
+      contents.set(name, content);
+      continue;
+    }
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    for await (const piece of content) pieces.push(piece.slice());
+    contents.set(name, new Uint8Array(await new Blob(pieces).arrayBuffer()));
+  }
+  return memoryFiles(contents);
+}
+
+async function tensorsOf(files: ModelFiles): Promise<Map<string, { shape: number[]; bytes: Uint8Array }>> {
+  const weights = await openSafetensors(await files.open("model.safetensors"));
+  const tensors = new Map();
+  for (const name of weights.names()) {
+    const { shape, bytes } = await weights.read(name);
+    tensors.set(name, { shape, bytes: Uint8Array.from(bytes) });
+  }
+  return tensors;
+}
+
+/** What a config means for a model that runs: nothing that only training uses, no ids of a tokenizer that is not there. */
+async function meaningOf(files: ModelFiles): Promise<Record<string, unknown>> {
+  const { attnPdrop, embdPdrop, residPdrop, bosTokenId, eosTokenIds, padTokenId, ...meaning } = (await readModelConfig(
+    files,
+  )) as unknown as Record<string, unknown>;
+  return meaning;
+}
+
+describe("a folder, as F32 GGUF, as a folder", () => {
+  test.each(["llama", "llama-tied", "gpt2"])("%s: every tensor to the bit, and what the config means", async (name) => {
+    const files = await folderFiles(golden(name));
+    const back = await throughGguf(files);
+    expect(await tensorsOf(back)).toEqual(await tensorsOf(files));
+    expect(await meaningOf(back)).toEqual(await meaningOf(files));
+    expect(await back.has("tokenizer.json")).toBe(false);
+  });
+
+  test.skipIf(!stories)("stories260K: tensors, config and tokens", async () => {
+    const files = await folderFiles(stories!);
+    const back = await throughGguf(files);
+    expect(await tensorsOf(back)).toEqual(await tensorsOf(files));
+    expect(toHfConfig(await readModelConfig(back))).toEqual(toHfConfig(await readModelConfig(files)));
+    const [ours, theirs] = [await Tokenizer.fromFiles(files), await Tokenizer.fromFiles(back)];
+    const license = await readFile(join(stories!, "LICENSE"), "utf8");
+    for (const text of ["Once upon a time", " é 漢字 😀\n\n a  b</s>", license]) {
+      expect(theirs.encode(text)).toEqual(ours.encode(text));
+    }
+    expect([theirs.bosTokenId, theirs.eosTokenId, theirs.padTokenId]).toEqual([1, 2, null]);
+  });
+});
+
+/** A folder in memory: a tiny Llama whose weights are `value(i)`, with these changes to its config and other files. */
+async function llamaFiles(change: object = {}, more: Record<string, string> = {}): Promise<ModelFiles> {
+  const files = await folderFiles(golden("llama"));
+  const json = { ...JSON.parse(await files.readText("config.json")), ...change };
+  const weights = new Uint8Array(await readFile(join(golden("llama"), "model.safetensors")));
+  return memoryFiles({ "config.json": JSON.stringify(json), "model.safetensors": weights, ...more }, "folder x");
+}
+
+/** A byte-level BPE of a few letters. */
+const byteTokenizer = {
+  "tokenizer.json": JSON.stringify({
+    added_tokens: ["<u>", "<s>", "</s>"].map((content, id) => ({ id, content, special: true })),
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
+    post_processor: null,
+    decoder: { type: "ByteLevel" },
+    model: {
+      type: "BPE",
+      vocab: { "<u>": 0, "<s>": 1, "</s>": 2, a: 3, b: 4, c: 5, ab: 6 },
+      merges: ["a b"],
+    },
+  }),
+  "tokenizer_config.json": JSON.stringify({ bos_token: "<s>", chat_template: "{{ messages }}" }),
+};
+
+describe("what is written", () => {
+  test("matrices take the dtype; vectors stay f32", async () => {
+    for (const dtype of ["f16", "bf16", "q8_0"] as const) {
+      const { file, notes } = await open(await folderFiles(golden("llama")), dtype);
+      for (const { info } of file.tensors.values()) {
+        expect(info.type.name).toBe(info.shape.length === 1 ? "F32" : dtype.toUpperCase());
+      }
+      expect(notes).toEqual([`folder ${golden("llama")} has no tokenizer.json, so the file holds no tokenizer`]);
+    }
+  });
+
+  test("with q4_1 the output layer is q8_0, be it tied or not", async () => {
+    for (const [name, head] of [
+      ["llama", "lm_head.weight"],
+      ["llama-tied", "model.embed_tokens.weight"],
+    ]) {
+      const { file } = await open(await folderFiles(golden(name)), "q4_1");
+      for (const [tensor, { info }] of file.tensors) {
+        const matrix = tensor === head ? "Q8_0" : "Q4_1";
+        expect(info.type.name).toBe(info.shape.length === 1 ? "F32" : matrix);
+      }
+    }
+  });
+
+  test("GPT-2's position embedding stays f32", async () => {
+    const { file } = await open(await folderFiles(golden("gpt2")), "f16");
+    expect(file.tensors.get("transformer.wpe.weight")!.info.type.name).toBe("F32");
+    expect(file.tensors.get("transformer.h.0.mlp.c_fc.weight")!.info).toMatchObject({ type: { name: "F16" } });
+  });
+
+  test.skipIf(!stories)("rows that are no whole blocks become f16, and are named", async () => {
+    const { file, notes } = await open(await folderFiles(stories!), "q8_0");
+    const names = [0, 1, 2, 3, 4].map((i) => `blk.${i}.ffn_down.weight [64,172]`);
+    expect(notes).toEqual([`f16 instead of q8_0, since rows are no whole blocks of 32: ${names.join(", ")}`]);
+    expect(file.tensors.get("model.layers.0.mlp.down_proj.weight")!.info.type.name).toBe("F16");
+  });
+
+  test("metadata under llama.cpp's keys", async () => {
+    const { file } = await open(await llamaFiles({ rope_scaling: { rope_type: "linear", factor: 2 } }), "bf16");
+    const values = Object.fromEntries(Array.from(file.header.metadata, ([key, { value }]) => [key, value]));
+    expect(values).toMatchObject({
+      "general.architecture": "llama",
+      "general.name": "a model",
+      "general.file_type": 32,
+      "general.quantization_version": 2,
+      "llama.rope.scaling.type": "linear",
+      "llama.rope.scaling.factor": 2,
+      "tokenizer.ggml.model": "none",
+    });
+    expect(file.config).toMatchObject({ rope: { scaling: { type: "linear", factor: 2 } } });
+  });
+
+  test("Llama 3's scaling as factors of the frequencies", async () => {
+    const scaling = {
+      rope_type: "llama3",
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    };
+    const files = await llamaFiles({ rope_scaling: scaling, rope_theta: 500000 });
+    const back = await throughGguf(files);
+    expect(toHfConfig(await readModelConfig(back)).rope_scaling).toEqual(scaling);
+  });
+
+  test("the end-of-text ids that one key cannot hold are named", async () => {
+    const files = await llamaFiles({ eos_token_id: [3, 5] }, byteTokenizer);
+    const { notes, file } = await open(files, "f32");
+    expect(notes).toEqual(["GGUF has one end-of-text id, 3; not kept: 5"]);
+    expect(file.config.eosTokenIds).toEqual([3]);
+  });
+
+  test("tokenizer and chat template go along", async () => {
+    const back = await Tokenizer.fromFiles(await throughGguf(await llamaFiles({ eos_token_id: 2 }, byteTokenizer)));
+    expect(back).toMatchObject({ chatTemplate: "{{ messages }}", bosTokenId: 1, eosTokenId: 2 });
+    expect(back.encode("cabba", { addSpecialTokens: false })).toEqual([5, 6, 4, 3]);
+  });
+});
+
+describe("refuses", () => {
+  test.each([
+    [{ hidden_act: "gelu" }, 'config.json: hidden_act is "gelu"; a GGUF file can only mean silu'],
+    [{ num_hidden_layers: 1 }, "tensors have no place in a llama of this config.json"],
+    [{ num_hidden_layers: 3 }, '"model.layers.2.input_layernorm.weight" is missing'],
+    [{ intermediate_size: 8 }, "config.json asks for [8,"],
+  ])("%j", async (change, message) => {
+    await expect(toGguf(await llamaFiles(change))).rejects.toThrow(message);
+  });
+
+  test("a GPT-2 that GGUF cannot express", async () => {
+    const gpt2 = await folderFiles(golden("gpt2"));
+    const config = JSON.parse(await gpt2.readText("config.json"));
+    for (const [change, message] of [
+      [{ activation_function: "relu" }, "activation_function"],
+      [{ scale_attn_weights: false }, "scale_attn_weights is false; a GGUF file can only mean true"],
+      [{ scale_attn_by_inverse_layer_idx: true }, "scale_attn_by_inverse_layer_idx is true"],
+    ] as const) {
+      const files = { ...gpt2, readText: async () => JSON.stringify({ ...config, ...change }) };
+      await expect(toGguf(files)).rejects.toThrow(message);
+    }
+  });
+});

@@ -1,0 +1,157 @@
+import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsFile } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import { type ModelConfig, readModelConfig } from "../config/modelConfig.ts";
+import { isDerived, openWeights } from "../openWeights.ts";
+import { inverseFrequencies } from "../rope.ts";
+import { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { configMetadata } from "./configMetadata.ts";
+import { encodeBlocks, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import { interleaveHeads } from "./headRows.ts";
+import { type TensorLayout, tensorLayouts } from "./tensorLayout.ts";
+import { type TokenizerJson, tokenizerMetadata } from "./tokenizerMetadata.ts";
+import { transpose } from "./transpose.ts";
+import type { GgufContents, GgufTensor, GgufValue } from "./writeGguf.ts";
+
+/** Options of `toGguf`. */
+export interface ToGgufOptions {
+  /** What the matrices become; vectors and position embeddings stay f32. Default f16, as llama.cpp's converter has it. */
+  dtype?: GgufDType;
+  /** The model's name in the file. */
+  name?: string;
+}
+
+/** A dtype that a whole model can be written in. */
+export type GgufDType = keyof typeof fileTypes;
+
+/** llama.cpp's numbers of files whose matrices are mostly of one type. */
+const fileTypes = { f32: 0, f16: 1, q4_1: 3, q8_0: 7, bf16: 32 } as const;
+
+/** What a converted file will hold, and what a user should know of it. */
+export interface GgufConversion extends GgufContents {
+  notes: string[];
+}
+
+/**
+ * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads and encodes one tensor at a
+ * time. With q4_1 the output layer (a tied embedding too) is q8_0. A matrix whose rows are no whole blocks becomes f16, and a
+ * note names it. Throws where a tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
+ */
+export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
+  const { dtype = "f16", name } = options;
+  const config = await readModelConfig(files);
+  const weights = await openWeights(files);
+  const layouts = tensorLayouts(config);
+  checkTensors(weights, layouts, config);
+  const notes: string[] = [];
+  const metadata = new Map<string, GgufValue>([
+    ["general.architecture", { type: "string", value: config.modelType }],
+    ["general.type", { type: "string", value: "model" }],
+    ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
+    ["general.file_type", { type: "u32", value: fileTypes[dtype] }],
+    ["general.quantization_version", { type: "u32", value: 2 }],
+    ...configMetadata(config),
+    ...(await tokenizerEntries(files, config, notes)),
+  ]);
+  const tensors = layouts.map((layout) => convert(weights, layout, chooseType(layout, dtype, config)));
+  const { blockSize } = encodings[upperCase(dtype)];
+  const fallen = tensors.filter(({ type, shape }) => type === "F16" && shape.at(-1)! % blockSize !== 0);
+  if (fallen.length > 0) {
+    const names = fallen.map((tensor) => `${tensor.name} [${tensor.shape}]`).join(", ");
+    notes.push(`f16 instead of ${dtype}, since rows are no whole blocks of ${blockSize}: ${names}`);
+  }
+  return { metadata, tensors: [...tensors, ...ropeFactors(config)], notes };
+}
+
+const upperCase = (dtype: GgufDType): GgufEncoding => dtype.toUpperCase() as Uppercase<GgufDType>;
+
+function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config: ModelConfig): void {
+  const expected = new Map(layouts.map((layout) => [layout.hf, layout.shape]));
+  const unexpected = weights.names().filter((name) => !expected.has(name) && !isDerived(name, config));
+  if (unexpected.length > 0) {
+    throw new Error(
+      `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+    );
+  }
+  for (const [name, shape] of expected) {
+    if (!weights.has(name)) {
+      throw new Error(
+        `${weights.label}: the tensor "${name}" is missing; config.json and weights do not belong together`,
+      );
+    }
+    const found = weights.info(name);
+    if (found.shape.join() !== shape.join()) {
+      throw new Error(`${weights.label}: "${name}" is [${found.shape}]; config.json asks for [${shape}]`);
+    }
+    if (!["F32", "F16", "BF16"].includes(found.dtype)) {
+      throw new Error(`${weights.label}: "${name}" is ${found.dtype}; only F32, F16 and BF16 weights can be converted`);
+    }
+  }
+}
+
+/** As llama.cpp's converter and its quantize command choose, but for q6_k output layers, which are q8_0 here. */
+function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
+  if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";
+  const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
+  const type = dtype === "q4_1" && layout.gguf === head ? "Q8_0" : upperCase(dtype);
+  return ggufShape(layout).at(-1)! % encodings[type].blockSize === 0 ? type : "F16";
+}
+
+function ggufShape({ shape, transposed }: TensorLayout): readonly number[] {
+  return transposed ? shape.toReversed() : shape;
+}
+
+function convert(weights: SafetensorsFile, layout: TensorLayout, type: GgufEncoding): GgufTensor {
+  const shape = ggufShape(layout);
+  const read = async () => {
+    const stored = asF32(await weights.read(layout.hf));
+    const values = layout.transposed ? transpose(stored, layout.shape[0], layout.shape[1]) : stored;
+    const blocks = encodeBlocks(type, values, `${weights.label}: "${layout.hf}"`);
+    return layout.heads === undefined ? blocks : interleaveHeads(blocks, shape[0], layout.heads);
+  };
+  return { name: layout.gguf, type, shape, read };
+}
+
+function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
+  if (dtype === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  const codes = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
+  const values = new Float32Array(codes.length);
+  (dtype === "f16" ? f16ToF32 : bf16ToF32)(codes, values);
+  return values;
+}
+
+/** Llama 3's scaling as llama.cpp reads it: what each rotary frequency is divided by. */
+function ropeFactors(config: ModelConfig): GgufTensor[] {
+  if (config.modelType !== "llama" || config.rope.scaling?.type !== "llama3") return [];
+  const scaled = inverseFrequencies(config.rope, config.headDim);
+  const plain = inverseFrequencies({ ...config.rope, scaling: null }, config.headDim);
+  const factors = plain.map((frequency, i) => frequency / scaled[i]);
+  const read = async () => encodeBlocks("F32", factors, "rope_freqs.weight");
+  return [{ name: "rope_freqs.weight", type: "F32", shape: [factors.length], read }];
+}
+
+async function tokenizerEntries(
+  files: ModelFiles,
+  config: ModelConfig,
+  notes: string[],
+): Promise<Iterable<[string, GgufValue]>> {
+  if (!(await files.has("tokenizer.json"))) {
+    notes.push(`${files.label} has no tokenizer.json, so the file holds no tokenizer`);
+    return [["tokenizer.ggml.model", { type: "string", value: "none" }]];
+  }
+  const json = (await readJson(files, "tokenizer.json")) as TokenizerJson;
+  const tokenizer = await Tokenizer.fromFiles(files);
+  const { bosTokenId, eosTokenId, padTokenId, chatTemplate } = tokenizer;
+  const ids = {
+    bos: bosTokenId ?? config.bosTokenId,
+    eos: eosTokenId ?? config.eosTokenIds[0] ?? null,
+    unk: json.model.unk_token ? tokenizer.tokenId(json.model.unk_token) : null,
+    pad: padTokenId ?? config.padTokenId,
+  };
+  const { metadata, differs } = tokenizerMetadata(json, ids, config.vocabSize, files.label);
+  if (differs)
+    notes.push(`llama.cpp may split some texts otherwise than tokenizer.json, which is kept in the file: ${differs}`);
+  const others = config.eosTokenIds.filter((id) => id !== ids.eos);
+  if (others.length > 0) notes.push(`GGUF has one end-of-text id, ${ids.eos}; not kept: ${others.join(", ")}`);
+  if (chatTemplate !== null) metadata.set("tokenizer.chat_template", { type: "string", value: chatTemplate });
+  return metadata;
+}
