@@ -1,5 +1,6 @@
 // Casts between dtypes.
-import { BF16, F16, F32, unpackRow, widenHalf } from "./unpackRow";
+import { widenHalf } from "./half";
+import { BF16, F16, F32, unpackRow } from "./unpackRow";
 
 const I32: i32 = 3;
 const U8: i32 = 4;

@@ -15,6 +15,8 @@ export * from "./linearCrossEntropy";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";
+export * from "./quantize4bit";
+export * from "./quantizeBlockwise";
 export * from "./reduce";
 export * from "./rope";
 export * from "./scalarMath";
@@ -22,6 +24,7 @@ export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";
 export * from "./unary";
+export { unpackRow } from "./unpackRow";
 
 /** First byte after the static data: the heap starts here. */
 export const heapBase: usize = __heap_base;

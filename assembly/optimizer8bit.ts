@@ -1,7 +1,7 @@
 // AdamW with moments of 8 bits, block by block.
 import { madd } from "./gemmTile";
-import { loadPart, maxOf, storePart } from "./lanes";
-import { nearestCode } from "./nearestCode";
+import { loadPart, storePart } from "./lanes";
+import { roundToCodes } from "./nearestCode";
 
 /** Elements that share a scale. */
 const BLOCK: i32 = 256;
@@ -12,26 +12,6 @@ function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usi
     const at = <usize>i;
     store<f32>(dst + (at << 2), load<f32>(table + (<usize>load<u8>(codes + at) << 2)) * scale);
   }
-}
-
-/** Rounds `count` numbers to the nearest codes of their block, whose scale, their largest magnitude, is returned. */
-function roundToCodes(values: usize, table: usize, count: i32, codes: usize): f32 {
-  const zero = f32x4.splat(0);
-  let most = zero;
-  for (let i = 0; i < count; i += 4) {
-    most = f32x4.max(most, f32x4.abs(loadPart(values + (<usize>i << 2), count - i, zero)));
-  }
-  const scale = maxOf(most);
-  if (scale == 0) {
-    memory.fill(codes, 0, count);
-    return scale;
-  }
-  const inverse: f32 = 1 / scale;
-  for (let i = 0; i < count; i++) {
-    const at = <usize>i;
-    store<u8>(codes + at, <u8>nearestCode(table, load<f32>(values + (at << 2)) * inverse));
-  }
-  return scale;
 }
 
 /** As `adamStep`, on the moments that the codes at m and v mean; `room` holds two blocks of floats. */

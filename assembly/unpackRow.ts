@@ -1,59 +1,24 @@
 // Rows of weights as f32, whatever they are stored as: what the packing of a matrix product reads through.
+import { unpackBf16, unpackF16 } from "./half";
+import { unpackFourBit } from "./unpackFourBit";
+import { unpackQ4, unpackQ8 } from "./unpackGguf";
+
 /** Storage formats of a weight, by number. */
 export const F32: i32 = 0;
 export const F16: i32 = 1;
 export const BF16: i32 = 2;
-
-/** The number that an f16 code means. */
-// @ts-ignore: decorator
-@inline
-export function widenHalf(code: u32): f32 {
-  const sign = (code & 0x8000) << 16;
-  const magnitude = code & 0x7fff;
-  // Infinity and NaN keep their all-ones exponent.
-  if (magnitude >= 0x7c00) return reinterpret<f32>(sign | ((magnitude << 13) + 0x70000000));
-  return reinterpret<f32>(sign | reinterpret<u32>(reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000)));
-}
-
-function unpackBf16(src: usize, count: i32, dst: usize): void {
-  let i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const v = v128.load(src + (<usize>i << 1));
-    const p = dst + (<usize>i << 2);
-    v128.store(p, i32x4.shl(i32x4.extend_low_i16x8_u(v), 16));
-    v128.store(p, i32x4.shl(i32x4.extend_high_i16x8_u(v), 16), 16);
-  }
-  for (; i < count; i++) store<u32>(dst + (<usize>i << 2), <u32>load<u16>(src + (<usize>i << 1)) << 16);
-}
-
-/** Four codes, each in the low half of a lane, widened as `widenHalf` does. */
-// @ts-ignore: decorator
-@inline
-function widenHalves(codes: v128): v128 {
-  const sign = i32x4.shl(v128.and(codes, i32x4.splat(0x8000)), 16);
-  const magnitude = v128.and(codes, i32x4.splat(0x7fff));
-  const shifted = i32x4.shl(magnitude, 13);
-  const finite = f32x4.mul(shifted, f32x4.splat(reinterpret<f32>(0x77800000)));
-  const special = i32x4.add(shifted, i32x4.splat(0x70000000));
-  const isSpecial = i32x4.ge_s(magnitude, i32x4.splat(0x7c00));
-  return v128.or(sign, v128.bitselect(special, finite, isSpecial));
-}
-
-function unpackF16(src: usize, count: i32, dst: usize): void {
-  let i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const v = v128.load(src + (<usize>i << 1));
-    const p = dst + (<usize>i << 2);
-    v128.store(p, widenHalves(i32x4.extend_low_i16x8_u(v)));
-    v128.store(p, widenHalves(i32x4.extend_high_i16x8_u(v)), 16);
-  }
-  for (; i < count; i++) store<f32>(dst + (<usize>i << 2), widenHalf(<u32>load<u16>(src + (<usize>i << 1))));
-}
+export const NF4: i32 = 3;
+export const FP4: i32 = 4;
+export const Q4_1: i32 = 5;
+export const Q8_0: i32 = 6;
 
 /** Writes `count` elements of the weight at `base`, from element `start` on, to `dst` as f32. */
 export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   const at = <usize>start;
-  if (format == BF16) unpackBf16(base + (at << 1), count, dst);
+  if (format == F32) memory.copy(dst, base + (at << 2), <usize>count << 2);
+  else if (format == BF16) unpackBf16(base + (at << 1), count, dst);
   else if (format == F16) unpackF16(base + (at << 1), count, dst);
-  else memory.copy(dst, base + (at << 2), <usize>count << 2);
+  else if (format == NF4 || format == FP4) unpackFourBit(base, format == FP4, start, count, dst);
+  else if (format == Q4_1) unpackQ4(base, start, count, dst);
+  else unpackQ8(base, start, count, dst);
 }

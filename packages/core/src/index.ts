@@ -38,6 +38,7 @@ export { nearestName } from "./nearestName.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
 export { adam8bitBlockSize } from "./ops/adamStep8bit.ts";
 export { byteLength, type Packing } from "./packing.ts";
+export type { QuantType } from "./quantize/codebooks.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";

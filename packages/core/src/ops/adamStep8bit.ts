@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
-import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { encodeBlock } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { AdamStepParams } from "./adamStep.ts";
 
@@ -20,22 +20,6 @@ function check(inputs: readonly TensorSpec[]): void {
       `adamStep8bit: the ${names[i] ?? "code"} ${formatShape(input.shape)} must have ${sizes[i]} elements for a parameter ${formatShape(shape)}`,
     );
   }
-}
-
-/** The position of the entry of an ascending table that is nearest to x; of two equally near, the first. */
-function nearest(table: TypedArray, x: number): number {
-  let at = 0;
-  while (at + 1 < table.length && x >= table[at + 1]) at++;
-  const [below, above] = [Math.fround(x - table[at]), Math.fround((table[at + 1] ?? Infinity) - x)];
-  return Math.abs(above) < Math.abs(below) ? at + 1 : at;
-}
-
-/** Writes the codes of a block of moments, which lie in `values`, and gives back its scale. */
-function encode(values: Float32Array, table: TypedArray, codes: TypedArray, from: number): number {
-  const scale = values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  const inverse = Math.fround(1 / scale);
-  for (const [i, x] of values.entries()) codes[from + i] = scale === 0 ? 0 : nearest(table, Math.fround(x * inverse));
-  return scale;
 }
 
 /**
@@ -65,8 +49,8 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
         const move = (stepSize * first[i]) / (Math.sqrt(second[i]) / root + eps);
         p.data[from + i] = p.data[from + i] * (1 - lr * weightDecay) - move;
       }
-      mScales.data[block] = encode(first, mTable.data, m.data, from);
-      vScales.data[block] = encode(second, vTable.data, v.data, from);
+      mScales.data[block] = encodeBlock(first, mTable.data, m.data, from);
+      vScales.data[block] = encodeBlock(second, vTable.data, v.data, from);
     }
   },
   wasm: (k, [p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params, scratch) => {

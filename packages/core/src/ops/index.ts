@@ -44,6 +44,8 @@ export { mul } from "./mul.ts";
 export { type OneHotParams, oneHot } from "./oneHot.ts";
 export { permute } from "./permute.ts";
 export { pow } from "./pow.ts";
+export { type Quantize4bitParams, quantize4bit } from "./quantize4bit.ts";
+export { type BlockwiseParams, dequantizeBlockwise, quantizeBlockwise } from "./quantizeBlockwise.ts";
 export { reciprocal } from "./reciprocal.ts";
 export { relu } from "./relu.ts";
 export { reshape } from "./reshape.ts";

@@ -1,16 +1,14 @@
-import type { TensorSpec, View } from "../backend.ts";
-import type { DType, TypedArray } from "../dtype.ts";
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../half.ts";
+import type { Scratch, TensorSpec, View, WasmTensor } from "../backend.ts";
+import { bytesPerElement, type DType, isFloating, isPacked, type TypedArray } from "../dtype.ts";
+import { f32ToBf16, f32ToF16 } from "../half.ts";
+import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
+import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { weightFormat } from "./weight.ts";
 
-function wide({ data, dtype, size }: View): TypedArray {
-  if (!(data instanceof Uint16Array)) return data;
-  const out = new Float32Array(size);
-  if (dtype === "bf16") bf16ToF32(data, out);
-  else f16ToF32(data, out);
-  return out;
-}
+const wide = (x: View): TypedArray => (isFloating(x.dtype) || isPacked(x.dtype) ? unpackAll(x) : x.data);
 
 function narrow(values: TypedArray, { data, dtype, size }: View): void {
   if (data instanceof Uint16Array) {
@@ -30,15 +28,41 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
 /** The order in which the kernel numbers dtypes. */
 const dtypes: readonly DType[] = ["f32", "f16", "bf16", "i32", "u8", "bool"];
 
+/** How many elements of a packed weight are widened at a time on their way to another dtype than f32. */
+const chunk = 1 << 14;
+
+function unpack(k: Kernels, x: WasmTensor, out: WasmTensor, scratch: Scratch): void {
+  const format = weightFormat(x);
+  if (out.dtype === "f32") {
+    k.unpackRow(format, x.ptr, 0, x.size, out.ptr);
+    return;
+  }
+  const wide = scratch(4 * chunk);
+  for (let from = 0; from < x.size; from += chunk) {
+    const count = Math.min(chunk, x.size - from);
+    k.unpackRow(format, x.ptr, from, count, wide);
+    k.cast(wide, out.ptr + from * bytesPerElement(out.dtype), count, 0, dtypes.indexOf(out.dtype));
+  }
+}
+
 /**
  * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest end and NaN 0; to
- * bool, all but 0 is true; to f16 and bf16, rounds to nearest even.
+ * bool, all but 0 is true; to f16 and bf16, rounds to nearest even. Packed weights are dequantised; `quantize4bit` makes them.
  */
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
-  shape: ([x]: readonly TensorSpec[], { dtype }) => ({ shape: x.shape, dtype }),
+  packed: [0],
+  shape: ([x]: readonly TensorSpec[], { dtype }) => {
+    if (isPacked(dtype)) {
+      throw new Error(`to: ${x.dtype} ${formatShape(x.shape)} cannot become ${dtype}; quantize4bit makes nf4 and fp4`);
+    }
+    return { shape: x.shape, dtype };
+  },
   ref: ([x], [out]) => narrow(wide(x), out),
-  wasm: (k, [x], [out]) => k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype)),
+  wasm: (k, [x], [out], _params, scratch) => {
+    if (isPacked(x.dtype)) unpack(k, x, out, scratch);
+    else k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype));
+  },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [dy.dtype === x.dtype ? dy : to(dy, { dtype: x.dtype })],
 });
 

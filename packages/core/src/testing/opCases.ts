@@ -1,4 +1,5 @@
 import * as f from "../functional/index.ts";
+import { dynamicMap } from "../quantize/dynamicMap.ts";
 import type { Tensor } from "../tensor.ts";
 import { binaryCases, type Cases, calls, index, type OpCase, unaryCases, withGradients, x } from "./cases.ts";
 import { inPlaceCases } from "./inPlaceCases.ts";
@@ -19,6 +20,7 @@ const a = x([2, 5, 8]);
 const distinct = x([3, 4, 5], { distinctFrom: -3 });
 const ints: Input = { shape: [3, 7], dtype: "i32", high: 9 };
 const bools: Input = { shape: [3, 7], dtype: "bool" };
+const dynamicCode = x([256], { values: Array.from(dynamicMap()) });
 const same = [x([5, 7]), x([5, 7])];
 
 const compareCases = (relation: (x: Tensor, y: Tensor | number) => Tensor): OpCase[] => [
@@ -110,6 +112,12 @@ export const opCases: Cases<FunctionName> = {
     [a],
     (t) => f.cumsum(t, { dim: 1 }),
     (t) => f.cumsum(t, { dim: -1 }),
+  ),
+  dequantizeBlockwise: withGradients(
+    [],
+    calls([{ shape: [3, 50], dtype: "u8", high: 256 }, x([5]), dynamicCode], (q, absmax, code) =>
+      f.dequantizeBlockwise(q, absmax, code, { blockSize: 32 }),
+    ),
   ),
   div: [...binaryCases(f.div, {}, positive), ...calls([a], (t) => f.div(t, 3))],
   einsum: [
@@ -269,6 +277,21 @@ export const opCases: Cases<FunctionName> = {
     (t) => f.prod(t),
     (t) => f.prod(t, { dim: 1 }),
     (t) => f.prod(t, { dim: 2, keepdim: true }),
+  ),
+  quantize4bit: withGradients(
+    [],
+    [[1], [7, 33], [4, 64], [3, 5, 70]].flatMap((shape) =>
+      calls(
+        [x(shape)],
+        (t) => f.to(f.quantize4bit(t, {}), { dtype: "f32" }),
+        (t) => f.to(f.quantize4bit(t, { blockSize: 32, doubleQuant: true }), { dtype: "f32" }),
+        (t) => f.to(f.quantize4bit(t, { quantType: "fp4", blockSize: 256, doubleQuant: true }), { dtype: "bf16" }),
+      ),
+    ),
+  ),
+  quantizeBlockwise: withGradients(
+    [],
+    calls([x([7, 43]), dynamicCode], (t, code) => f.quantizeBlockwise(t, code, { blockSize: 64 })),
   ),
   reciprocal: unaryCases(f.reciprocal, positive),
   relu: unaryCases(f.relu, kink),

@@ -1,0 +1,36 @@
+// What the 8-bit codes of nested scales mean; packages/core/src/quantize/dynamicMap.ts says it in full.
+
+const TABLE: usize = memory.data(1024, 16);
+
+// Each instance fills the table before it reads it; instances on one memory write the same bytes.
+let filled = false;
+
+/** Point `i` of n + 1 between 0.1 and 1, evenly spaced. */
+function boundary(i: i32, n: i32): f32 {
+  const step = <f64>((<f32>1 - <f32>0.1) / <f32>n);
+  return i < (n + 1) >> 1 ? <f32>(<f64>(<f32>0.1) + step * <f64>i) : <f32>(1 - step * <f64>(n - i));
+}
+
+/** The rank-th number above 0. */
+function ranked(rank: i32): f32 {
+  if (rank == 128) return 1;
+  const exponent = 31 - clz(rank);
+  const n = 1 << exponent;
+  const i = rank - n;
+  let scale: f64 = 1;
+  for (let e = exponent; e < 6; e++) scale *= 10;
+  return <f32>(1 / scale) * ((boundary(i, n) + boundary(i + 1, n)) / 2);
+}
+
+/** Address of the numbers by code, f32 [256], ascending. */
+export function dynamicTable(): usize {
+  if (!filled) {
+    store<f32>(TABLE, 0, 4 * 127);
+    for (let rank = 1; rank <= 128; rank++) {
+      store<f32>(TABLE + (<usize>(127 + rank) << 2), ranked(rank));
+      if (rank < 128) store<f32>(TABLE + (<usize>(127 - rank) << 2), -ranked(rank));
+    }
+    filled = true;
+  }
+  return TABLE;
+}

@@ -1,0 +1,26 @@
+// Numbers as 8-bit codes, with a scale for each block of them.
+import { roundToCodes } from "./nearestCode";
+
+/**
+ * The 8-bit codes of n numbers and the scales of their blocks; `table` says what codes mean, ascending. Returns the first
+ * block that holds a NaN or an infinity, or -1.
+ */
+export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {
+  for (let from = 0, block = 0; from < n; from += blockSize, block++) {
+    const scale = roundToCodes(x + (<usize>from << 2), table, min(blockSize, n - from), codes + <usize>from);
+    if (!(scale < <f32>Infinity)) return block;
+    store<f32>(absmax + (<usize>block << 2), scale);
+  }
+  return -1;
+}
+
+/** The numbers that 8-bit codes mean, times the scales of their blocks. */
+export function dequantizeBlockwise(codes: usize, n: i32, blockSize: i32, table: usize, absmax: usize, out: usize): void {
+  for (let from = 0, block = 0; from < n; from += blockSize, block++) {
+    const scale = load<f32>(absmax + (<usize>block << 2));
+    for (let i = from; i < min(from + blockSize, n); i++) {
+      const code = <usize>load<u8>(codes + <usize>i);
+      store<f32>(out + (<usize>i << 2), load<f32>(table + (code << 2)) * scale);
+    }
+  }
+}

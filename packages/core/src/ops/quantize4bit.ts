@@ -1,0 +1,68 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { checkBlockSize, fourBitLayout, type Packing } from "../packing.ts";
+import type { QuantType } from "../quantize/codebooks.ts";
+import { packFourBit } from "../quantize/fourBit.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
+import { formatShape } from "../shape.ts";
+import { weightFormat } from "./weight.ts";
+
+/** How `quantize4bit` stores a weight. */
+export interface Quantize4bitParams {
+  /** Default nf4. */
+  readonly quantType?: QuantType;
+  /** Elements that share a scale: a power of two from 32 to 4096; default 64. */
+  readonly blockSize?: number;
+  /** Quantises the scales as well, to 8 bits; default false. */
+  readonly doubleQuant?: boolean;
+}
+
+const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams): Packing => {
+  return { blockSize, nested: doubleQuant };
+};
+
+/** Throws unless the largest magnitude of a block is a number. */
+function checkFinite(block: number, { blockSize }: Packing): void {
+  if (block < 0) return;
+  throw new Error(
+    `quantize4bit: the elements ${block * blockSize} to ${(block + 1) * blockSize - 1} hold a NaN or an infinity; the weight seems to be broken`,
+  );
+}
+
+/**
+ * A floating x of any shape as a packed tensor of 4-bit codes, with a scale for each block of the flattened elements:
+ * codes, scales and their nested form as bitsandbytes' quantize_4bit on a CPU gives them, nested codes always the nearest
+ * ones. `to` dequantises. No gradient flows. Throws for NaN and infinities. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ */
+export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
+  name: "quantize4bit",
+  shape: (inputs, params) => {
+    expectDType("quantize4bit", inputs, 0, "f32", "f16", "bf16");
+    const [{ shape }] = inputs;
+    const { quantType = "nf4" } = params;
+    if (quantType !== "nf4" && quantType !== "fp4") {
+      throw new Error(`quantize4bit: quantType is ${quantType}; use nf4 or fp4`);
+    }
+    if (shape.includes(0)) throw new Error(`quantize4bit: the weight ${formatShape(shape)} has no elements`);
+    const packing = packingOf(params);
+    checkBlockSize("quantize4bit", packing.blockSize);
+    return { shape, dtype: quantType, packing };
+  },
+  ref: ([x], [out], params) => {
+    const packing = packingOf(params);
+    const values = unpackAll(x);
+    checkFinite(Math.floor(values.findIndex((v) => !Number.isFinite(v)) / packing.blockSize), packing);
+    packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array);
+  },
+  wasm: (k, [x], [out], params, scratch) => {
+    const packing = packingOf(params);
+    const { absmax, nested, blocks } = fourBitLayout(x.size, packing);
+    const scales = nested ? scratch(4 * blocks) : out.ptr + absmax;
+    const room = scratch(4 * packing.blockSize + 512);
+    // biome-ignore format: the kernel's arguments in its own order
+    const broken = k.quantize4bit(
+      x.ptr, weightFormat(x), x.size, out.ptr, weightFormat(out), packing.blockSize, absmax, nested, scales, room,
+    );
+    checkFinite(broken, packing);
+    if (nested) k.nestScales(out.ptr, scales, blocks, room);
+  },
+});

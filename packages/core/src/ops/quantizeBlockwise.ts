@@ -1,0 +1,74 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { encodeBlocks } from "../quantize/eightBit.ts";
+import { formatShape, sameShape, sizeOf } from "../shape.ts";
+
+/** How many elements share a scale. */
+export interface BlockwiseParams {
+  readonly blockSize: number;
+}
+
+/** Checks block size and table and gives the number of blocks. */
+function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockSize }: BlockwiseParams): number {
+  if (!Number.isSafeInteger(blockSize) || blockSize < 1) {
+    throw new Error(`${op}: blockSize is ${blockSize}; use a whole number of at least 1`);
+  }
+  if (!sameShape(table.shape, [256])) {
+    throw new Error(`${op}: the code ${formatShape(table.shape)} must be [256], what each 8-bit code means, ascending`);
+  }
+  return Math.ceil(sizeOf(shape) / blockSize);
+}
+
+function checkFinite(block: number, { blockSize }: BlockwiseParams): void {
+  if (block < 0) return;
+  throw new Error(
+    `quantizeBlockwise: the elements ${block * blockSize} to ${(block + 1) * blockSize - 1} hold a NaN or an infinity`,
+  );
+}
+
+/**
+ * (x f32, code f32 [256], ascending) as the u8 positions in `code` nearest to x / scale, in x's shape, and the scales,
+ * f32 [blocks]: the largest magnitude of each block of the flattened elements. Of two codes equally near, the lower;
+ * in a block of zeros all are 0, as in bitsandbytes' CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ */
+export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
+  name: "quantizeBlockwise",
+  shape: (inputs, params) => {
+    for (let i = 0; i < 2; i++) expectDType("quantizeBlockwise", inputs, i, "f32");
+    const [x, code] = inputs;
+    return [
+      { shape: x.shape, dtype: "u8" },
+      { shape: [blocksOf("quantizeBlockwise", x, code, params)], dtype: "f32" },
+    ];
+  },
+  ref: ([x, code], [q, absmax], params) => {
+    checkFinite(Math.floor(x.data.findIndex((v) => !Number.isFinite(v)) / params.blockSize), params);
+    encodeBlocks(x.data as Float32Array, code.data, params.blockSize, q.data, absmax.data);
+  },
+  wasm: (k, [x, code], [q, absmax], params) => {
+    checkFinite(k.quantizeBlockwise(x.ptr, x.size, params.blockSize, code.ptr, q.ptr, absmax.ptr), params);
+  },
+});
+
+/** What `quantizeBlockwise` stored, as f32: code[q] times the scale of the block, for (q u8, absmax [blocks], code [256]). */
+export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
+  name: "dequantizeBlockwise",
+  shape: (inputs, params) => {
+    expectDType("dequantizeBlockwise", inputs, 0, "u8");
+    for (let i = 1; i < 3; i++) expectDType("dequantizeBlockwise", inputs, i, "f32");
+    const [q, absmax, code] = inputs;
+    const blocks = blocksOf("dequantizeBlockwise", q, code, params);
+    if (!sameShape(absmax.shape, [blocks])) {
+      throw new Error(
+        `dequantizeBlockwise: ${formatShape(q.shape)} in blocks of ${params.blockSize} has ${blocks} scales, got ${formatShape(absmax.shape)}`,
+      );
+    }
+    return { shape: q.shape, dtype: "f32" };
+  },
+  ref: ([q, absmax, code], [out], { blockSize }) => {
+    for (let i = 0; i < q.size; i++) out.data[i] = code.data[q.data[i]] * absmax.data[Math.floor(i / blockSize)];
+  },
+  wasm: (k, [q, absmax, code], [out], { blockSize }) => {
+    k.dequantizeBlockwise(q.ptr, q.size, blockSize, code.ptr, absmax.ptr, out.ptr);
+  },
+});
