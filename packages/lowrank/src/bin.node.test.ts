@@ -186,6 +186,52 @@ describe("train, generate, merge, report", () => {
   });
 });
 
+describe("convert", () => {
+  test("a folder becomes a GGUF file, and that a folder of the same weights and answers", async () => {
+    const to = await succeed("convert --model model --output sub/model.gguf --dtype f32".split(" "));
+    expect(to.stderr).toBe("");
+    expect(to.stdout).toMatch(/^wrote sub\/model.gguf: 20 F32 tensors, [\d.]+ MB\nnext:\n/);
+    expect(await readdir(at("sub"))).toEqual(["model.gguf"]);
+    const from = await succeed("convert --model sub/model.gguf --output converted".split(" "));
+    expect(from.stdout).toMatch(/^wrote converted: f32 from 20 F32 tensors, [\d.]+ MB\n/);
+    expect((await readdir(at("converted"))).sort()).toEqual(
+      ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"].sort(),
+    );
+    expect(await readFile(at("converted/model.safetensors"))).toEqual(await readFile(at("model/model.safetensors")));
+    const ask = async (model: string) =>
+      (await succeed(["generate", "--model", model, "--greedy", "--max-new-tokens", "8", "--prompt", "cat"])).stdout;
+    expect(await ask("converted")).toBe(await ask("model"));
+    expect(await ask("sub/model.gguf")).toBe(await ask("model"));
+  });
+
+  test("f16 by default; what no block fits is named", async () => {
+    const half = await succeed("convert --model model --output half.gguf".split(" "));
+    expect(half.stdout).toContain("wrote half.gguf: 15 F16, 5 F32 tensors");
+    const blocks = await succeed("convert --model model --output blocks.gguf --dtype q8_0".split(" "));
+    expect(blocks.stdout).toContain(
+      "note: f16 instead of q8_0, since rows are no whole blocks of 32: token_embd.weight [98,16], blk.0.attn_q.weight",
+    );
+  });
+
+  test.each([
+    ["--model model --output other", "neither is a GGUF file; one of them must end in .gguf, the other is a folder"],
+    ["--model a.gguf --output b.gguf", "both are GGUF files; one of them must end in .gguf, the other is a folder"],
+    ["--model nowhere.gguf --output none", "nowhere.gguf"],
+    ["--model nowhere --output none.gguf", "There is no folder nowhere"],
+    ["--model text.txt.gguf --output none --dtype q8_0", "--dtype q8_0 is for GGUF files; a folder's weights are f32,"],
+    ["--model model --output there.gguf", "--output there.gguf exists; give another name"],
+    ["--model there.gguf --output model", "--output model is not empty"],
+    ["--model there.gguf --output none", "there.gguf cannot be read as GGUF"],
+  ])("%s", async (words, message) => {
+    await writeFile(at("there.gguf"), "not one");
+    const { code, stdout, stderr } = await lowrank(["convert", ...words.split(" ")]);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^error: .*\n$/);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect((await readdir(folder)).filter((name) => name.startsWith("none"))).toEqual([]);
+  });
+});
+
 test("train learns from prompts and completions, padded or packed, with modules saved in full", async () => {
   const words = "train --model model --data pairs.jsonl --lr 1e-2 --epochs 4 --accumulate 2 --batch-size 4".split(" ");
   const padded = await succeed([...words, "--modules-to-save", "model.norm", "--output", "pairs"]);
@@ -287,7 +333,7 @@ test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(
   },
 );
 
-test.each(["train", "generate", "merge", "report"])("%s --help has two examples", async (command) => {
+test.each(["train", "generate", "merge", "convert", "report"])("%s --help has two examples", async (command) => {
   const { code, stdout } = await lowrank([command, "--help"]);
   expect(code).toBe(0);
   expect(stdout.match(/^ {2}\$ .*lowrank /gm)?.length).toBe(2);

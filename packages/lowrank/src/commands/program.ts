@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
 import { mergeCommand } from "./merge.ts";
+import { planCommand } from "./plan.ts";
 import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
 
@@ -26,7 +28,14 @@ export function createProgram(): Command {
     .helpCommand(false)
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
-  for (const command of [trainCommand(), generateCommand(), mergeCommand(), reportCommand()]) {
+  for (const command of [
+    trainCommand(),
+    generateCommand(),
+    mergeCommand(),
+    convertCommand(),
+    reportCommand(),
+    planCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
   return program;

@@ -1,0 +1,90 @@
+import { stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { init, reference } from "@lowrank/core";
+import { folderFiles, openFile, writeFolder } from "@lowrank/files";
+import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
+import { Command, Option } from "commander";
+import { checkEmpty, checkOutput, shellWord } from "./output.ts";
+
+interface ConvertCommandOptions {
+  model: string;
+  output: string;
+  dtype?: GgufDType;
+}
+
+const help = `
+The direction follows from the names: an --output that ends in .gguf is written from a folder, a --model that ends in
+.gguf becomes a folder.
+
+Of a GGUF file, --dtype is what matrices are stored in; vectors stay f32, as llama.cpp has them:
+  f32    4 bytes a weight, loses nothing
+  f16    2 bytes (default); bf16 keeps the range of f32 instead of three more digits
+  q8_0   1.06 bytes, blocks of 32 with a scale
+  q4_1   0.63 bytes, blocks of 32 with a scale and a minimum; the output layer is q8_0
+A matrix whose rows are no whole blocks of 32 becomes f16, and convert names it.
+Of a folder, --dtype is f32 (default; blocks are widened and lose nothing more), f16 or bf16.
+
+Examples:
+  $ lowrank convert --model ./model --output ./model.gguf --dtype q8_0
+  $ lowrank convert --model ./model.gguf --output ./model`;
+
+/** `lowrank convert`. */
+export function convertCommand(): Command {
+  return new Command("convert")
+    .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
+    .description(
+      "Writes a Hugging Face folder as a GGUF file, which llama.cpp and its kin run, or a GGUF file as a Hugging Face " +
+        "folder. Llama and GPT-2; config, tokenizer and chat template go along.",
+    )
+    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
+    .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
+    .addOption(new Option("--dtype <type>", "of the written weights").choices(["f32", "f16", "bf16", "q8_0", "q4_1"]))
+    .addHelpText("after", help)
+    .action(convert);
+}
+
+const isGguf = (path: string): boolean => path.toLowerCase().endsWith(".gguf");
+
+async function convert(options: ConvertCommandOptions): Promise<void> {
+  const { model, output } = options;
+  if (isGguf(model) === isGguf(output)) {
+    const both = isGguf(model) ? "both are GGUF files" : "neither is a GGUF file";
+    throw new Error(
+      `--model ${model}, --output ${output}: ${both}; one of them must end in .gguf, the other is a folder`,
+    );
+  }
+  await (isGguf(model) ? toFolder(options) : toFile(options));
+  console.log(`next:\n  lowrank generate --model ${shellWord(output)} --prompt "..."`);
+}
+
+async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<void> {
+  if (await stat(output).catch(() => undefined)) throw new Error(`--output ${output} exists; give another name`);
+  const conversion = await toGguf(await folderFiles(model), { dtype, name: basename(resolve(model)) });
+  await writeFolder(dirname(output), new Map([[basename(output), writeGguf(conversion)]]));
+  const types = countBy(conversion.tensors.map(({ type }) => type));
+  for (const note of conversion.notes) console.log(`note: ${note}`);
+  console.log(`wrote ${output}: ${types}, ${await megabytes(output)}`);
+}
+
+async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions): Promise<void> {
+  if (dtype === "q8_0" || dtype === "q4_1") {
+    throw new Error(`--dtype ${dtype} is for GGUF files; a folder's weights are f32, f16 or bf16`);
+  }
+  await checkOutput(output, model);
+  await checkEmpty(output);
+  await init(reference());
+  const file = await openGguf(await openFile(model), model);
+  await writeFolder(output, await fromGguf(file, { dtype }));
+  const types = countBy(Array.from(file.tensors.values(), ({ info }) => info.type.name));
+  console.log(`wrote ${output}: ${dtype} from ${types}, ${await megabytes(resolve(output, "model.safetensors"))}`);
+}
+
+/** "61 F32, 210 Q4_1 tensors". */
+function countBy(types: string[]): string {
+  const counts = [...new Set(types)].map((type) => `${types.filter((other) => other === type).length} ${type}`);
+  return `${counts.join(", ")} tensors`;
+}
+
+async function megabytes(path: string): Promise<string> {
+  return `${((await stat(path)).size / 1e6).toFixed(1)} MB`;
+}
