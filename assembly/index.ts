@@ -20,6 +20,7 @@ export * from "./quantizeBlockwise";
 export * from "./reduce";
 export * from "./rope";
 export * from "./scalarMath";
+export { setSegment } from "./segments";
 export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";

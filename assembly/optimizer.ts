@@ -1,9 +1,27 @@
 // Optimiser steps and gradient clipping, in place.
 import { madd } from "./gemmTile";
-import { loadPart, storePart, sumOf } from "./lanes";
+import { loadPart, storePart } from "./lanes";
+import { countOf, endOf, ROW, rowOf, startOf } from "./segments";
 
-/** p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p joins the gradient. */
+/**
+ * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p joins the
+ * gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and v.
+ */
 export function adamStep(
+  table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,
+  eps: f32, shrink: f32, decay: f32,
+): void {
+  for (let row = rowOf(table, first); first < last; row += ROW) {
+    const at = startOf(row, first);
+    adam(
+      load<usize>(row, 8) + at, load<usize>(row, 12) + at, load<usize>(row, 16) + at, load<usize>(row, 20) + at,
+      countOf(row, first, last), beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay,
+    );
+    first = endOf(row);
+  }
+}
+
+function adam(
   p: usize, grad: usize, m: usize, v: usize, n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32,
   stepSize: f32, rootFactor: f32, eps: f32, shrink: f32, decay: f32,
 ): void {
@@ -85,31 +103,40 @@ export function rmspropStep(
   }
 }
 
-/** Adds the sum of squares of n floats to the f64 at `total`. */
-export function addSquares(x: usize, total: usize, n: i32): void {
-  const zero = f32x4.splat(0);
-  let sum = load<f64>(total);
-  while (n > 0) {
-    let low = f64x2.splat(0);
-    let high = low;
-    for (let m = min(4096, n); m > 0; m -= 4) {
-      const v = loadPart(x, m, zero);
-      const a = f64x2.promote_low_f32x4(v);
-      const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 0, 1));
-      low = f64x2.add(low, f64x2.mul(a, a));
-      high = f64x2.add(high, f64x2.mul(b, b));
-      x += 16;
+/** The sums of squares of blocks first..last-1 of a table of arrays, as f64, each at its place in `sums`. */
+export function sumSquares(table: usize, first: i32, last: i32, sums: usize): void {
+  for (let row = rowOf(table, first); first < last; row += ROW) {
+    for (const end = min(endOf(row), last); first < end; first++) {
+      const sum = squares(load<usize>(row, 8) + startOf(row, first), countOf(row, first, first + 1));
+      store<f64>(sums + (<usize>first << 3), sum);
     }
-    const s = f64x2.add(low, high);
-    sum += f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
-    n -= 4096;
   }
-  store<f64>(total, sum);
 }
 
-/** out = sqrt of the f64 at `total`. */
-export function rootOf(total: usize, out: usize): void {
-  store<f32>(out, <f32>sqrt<f64>(load<f64>(total)));
+function squares(x: usize, n: i32): f64 {
+  const zero = f32x4.splat(0);
+  let low = f64x2.splat(0);
+  let high = low;
+  for (; n > 0; n -= 4) {
+    const v = loadPart(x, n, zero);
+    const a = f64x2.promote_low_f32x4(v);
+    const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+    low = f64x2.add(low, f64x2.mul(a, a));
+    high = f64x2.add(high, f64x2.mul(b, b));
+    x += 16;
+  }
+  const s = f64x2.add(low, high);
+  return f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+}
+
+/** out = the root of the sum of `n` f64 numbers. */
+export function rootOfSum(sums: usize, n: i32, out: usize): void {
+  let total: f64 = 0;
+  for (; n > 0; n--) {
+    total += load<f64>(sums);
+    sums += 8;
+  }
+  store<f32>(out, <f32>sqrt<f64>(total));
 }
 
 /** x *= factor. */
@@ -133,8 +160,12 @@ export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
   }
 }
 
-/** x *= min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`; a NaN there makes x NaN. */
-export function clipToNorm(x: usize, norm: usize, n: i32, maxNorm: f32): void {
+/** Blocks first..last-1 of a table of arrays times min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`; NaN there makes all NaN. */
+export function clipToNorm(table: usize, first: i32, last: i32, norm: usize, maxNorm: f32): void {
   const ratio = maxNorm / (load<f32>(norm) + 1e-6);
-  if (!(ratio >= 1)) scaleInPlace(x, n, ratio);
+  if (ratio >= 1) return;
+  for (let row = rowOf(table, first); first < last; row += ROW) {
+    scaleInPlace(load<usize>(row, 8) + startOf(row, first), countOf(row, first, last), ratio);
+    first = endOf(row);
+  }
 }

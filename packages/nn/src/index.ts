@@ -12,7 +12,14 @@ export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { AdamW } from "./optim/adamW.ts";
 export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
-export { Optimizer, type OptimizerState, type ParamGroup, type Params, type StateSpec } from "./optim/optimizer.ts";
+export {
+  Optimizer,
+  type OptimizerState,
+  type ParamGroup,
+  type Params,
+  type StateSpec,
+  type Update,
+} from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
 export { Parameter } from "./parameter.ts";

@@ -368,6 +368,32 @@ describe("in place", () => {
       for (const [i, values] of actual.entries()) close(values, results[0][i], 2e-6);
   });
 
+  it("adamStep and clipToNorm do with many tensors what they do with each, to the bit", () => {
+    const settings = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, step: 2, decoupled: true };
+    const sizes = [1, 1023, 0, 5000, 7, 1024, 2049];
+    for (const backend of Object.values(backends)) {
+      const make = () =>
+        sizes.map((size, i) =>
+          [1, 2, 3, 4].map((k) => tensor(numbers([size], 4 * i + k).map(k === 4 ? Math.abs : (v) => v), { backend })),
+        );
+      const [together, apart] = [make(), make()];
+      adamStep(...together.flat(), settings);
+      for (const [p, g, m, v] of apart) adamStep(p, g, m, v, settings);
+      const norm = tensor([3], { shape: [], backend });
+      clipToNorm(...together.map(([, g]) => g), norm, { maxNorm: 1 });
+      for (const [, g] of apart) clipToNorm(g, norm, { maxNorm: 1 });
+      expect(together.flat().map((t) => t.dataSync())).toEqual(apart.flat().map((t) => t.dataSync()));
+    }
+  });
+
+  it("adamStep takes whole groups of tensors of one shape", () => {
+    const [a, b] = [[2], [3]].map((shape) => tensor(numbers(shape, 1), { shape, backend: backends.simd }));
+    const settings = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, step: 2, decoupled: true };
+    expect(() => adamStep(a, a, a, settings)).toThrow("adamStep: 3 tensors; give 4 for each parameter");
+    expect(() => adamStep(a, a, a, a, b, b, a, b, settings)).toThrow("adamStep: parameter [3] and input 6 [2] differ");
+    expect(() => clipToNorm(a, b, { maxNorm: 1 })).toThrow("clipToNorm: the norm [3] must be a scalar");
+  });
+
   it("cacheWrite puts rows where each sequence stands", async () => {
     for (const backend of Object.values(backends)) {
       const cache = tensor(new Float32Array(2 * 4 * 3), { shape: [2, 4, 1, 3], backend });

@@ -13,6 +13,9 @@ type Cutter = (args: readonly number[]) => Cut;
 /** Elements in whole cache lines. */
 const lineElements = 16;
 
+/** Elements of a block of a table of arrays, at most. */
+const blockElements = 1024;
+
 /** Multiply-adds that take as long as an element of other kernels. */
 const productsPerElement = 8;
 
@@ -54,6 +57,12 @@ function attention(scratch: number, at: number): Cutter {
     return { units, work: products / productsPerElement, steps: [[first, 1]], end, scratch, align: 1 };
   };
 }
+
+/** Blocks first..last-1 of a table of arrays; parts are found in it by the number of their first block. */
+const blocks: Cutter = ([, first, last]) => {
+  const units = last - first;
+  return { units, work: units * blockElements, steps: [[1, 1]], end: 2, align: 1 };
+};
 
 function steps(values: number[]): [number, number][] {
   return values.map((step, i) => [i, step]);
@@ -122,7 +131,9 @@ const cutters: { [name in keyof Kernels]?: Cutter } = {
   swigluBackward: elements(5, [0, 1, 2, 3, 4]),
   geglu: elements(3, [0, 1, 2]),
   gegluBackward: elements(5, [0, 1, 2, 3, 4]),
-  adamStep: elements(4, [0, 1, 2, 3]),
+  adamStep: blocks,
+  sumSquares: blocks,
+  clipToNorm: blocks,
   axpy: elements(2, [0, 1], 0.5),
   add: binary,
   sub: binary,

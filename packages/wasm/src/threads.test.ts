@@ -2,8 +2,10 @@ import {
   adamStep,
   add,
   attention,
+  clipToNorm,
   embedding,
   gradients,
+  gradNorm,
   init,
   linear,
   linearCrossEntropy,
@@ -91,8 +93,11 @@ async function trainingStep(): Promise<Uint8Array[]> {
   const loss = linearCrossEntropy(out, table!, labels, { ignoreIndex: 3 });
   const grads = gradients(loss, weights);
   const settings = { lr: 1e-2, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, step: 1, decoupled: true };
-  for (const [i, w] of weights.entries()) adamStep(w.detach(), grads[i]!, zeros(w.shape), zeros(w.shape), settings);
-  return bytesOf([loss, ...grads, ...weights]);
+  const length = gradNorm(...grads);
+  clipToNorm(...grads, length, { maxNorm: 0.1 });
+  const steps = weights.flatMap((w, i) => [w.detach(), grads[i]!, zeros(w.shape), zeros(w.shape)]);
+  adamStep(...steps, settings);
+  return bytesOf([loss, length, ...grads, ...steps]);
 }
 
 /** Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several blocks. */

@@ -1,17 +1,27 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { writeSegments } from "./segments.ts";
 
-/** Throws unless all inputs of an optimiser step are f32 of one shape. */
-export function checkStep(op: string, inputs: readonly TensorSpec[]): void {
+/** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
+export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
+  if (inputs.length % size !== 0) {
+    throw new Error(`${op}: ${inputs.length} tensors; give ${size} for each parameter`);
+  }
   for (let i = 0; i < inputs.length; i++) {
     expectDType(op, inputs, i, "f32");
-    if (!sameShape(inputs[i].shape, inputs[0].shape)) {
+    const parameter = inputs[i - (i % size)];
+    if (!sameShape(inputs[i].shape, parameter.shape)) {
       throw new Error(
-        `${op}: parameter ${formatShape(inputs[0].shape)} and input ${i} ${formatShape(inputs[i].shape)} differ`,
+        `${op}: parameter ${formatShape(parameter.shape)} and input ${i} ${formatShape(inputs[i].shape)} differ`,
       );
     }
   }
+}
+
+/** The tensors of each parameter. */
+function byParameter<T>(inputs: readonly T[]): T[][] {
+  return Array.from({ length: inputs.length / 4 }, (_, i) => inputs.slice(4 * i, 4 * i + 4));
 }
 
 /** Settings of one Adam step. */
@@ -28,34 +38,37 @@ export interface AdamStepParams {
 }
 
 /**
- * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment); the gradient stays.
+ * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), and so on for as many
+ * parameters as one likes, all in one pass; the gradients stay.
  * Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
-export const adamStep: Op<4, AdamStepParams, 0> = defineOp({
+export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
   name: "adamStep",
   inPlace: true,
   shape: (inputs) => {
-    checkStep("adamStep", inputs);
+    checkStep("adamStep", inputs, 4);
     return [];
   },
-  ref: ([p, grad, m, v], _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+  ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
     const root = Math.sqrt(1 - beta2 ** step);
     const shrink = decoupled ? 1 - lr * weightDecay : 1;
     const decay = decoupled ? 0 : weightDecay;
-    for (let i = 0; i < p.size; i++) {
-      const g = grad.data[i] + decay * p.data[i];
-      m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
-      v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
-      p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
+    for (const [p, grad, m, v] of byParameter(inputs)) {
+      for (let i = 0; i < p.size; i++) {
+        const g = grad.data[i] + decay * p.data[i];
+        m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
+        v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
+        p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
+      }
     }
   },
-  wasm: (k, [p, grad, m, v], _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+  wasm: (k, inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }, scratch) => {
     const stepSize = lr / (1 - beta1 ** step);
     const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
     const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
-    const { ptr, size } = p;
     const [rest1, rest2] = [1 - beta1, 1 - beta2];
-    k.adamStep(ptr, grad.ptr, m.ptr, v.ptr, size, beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay);
+    const { table, blocks } = writeSegments(k, byParameter(inputs), scratch);
+    k.adamStep(table, 0, blocks, beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay);
   },
 });

@@ -1,5 +1,6 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import { writeSegments } from "./segments.ts";
 
 /** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
 export const gradNorm: Op<number> = defineOp({
@@ -14,28 +15,34 @@ export const gradNorm: Op<number> = defineOp({
     out.data[0] = Math.sqrt(sum);
   },
   wasm: (k, inputs, [out], _params, scratch) => {
-    const total = scratch(8);
-    k.fill(total, 2, 0);
-    for (const { ptr, size } of inputs) k.addSquares(ptr, total, size);
-    k.rootOf(total, out.ptr);
+    const rows = inputs.map((input) => [input]);
+    const { table, blocks } = writeSegments(k, rows, scratch);
+    const sums = scratch(8 * blocks);
+    k.sumSquares(table, 0, blocks, sums);
+    k.rootOfSum(sums, blocks, out.ptr);
   },
 });
 
-/** x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips; a norm of NaN makes x NaN. */
-export const clipToNorm: Op<2, { maxNorm: number }, 0> = defineOp({
+/** Each x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of NaN makes all of them NaN. */
+export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",
   inPlace: true,
   shape: (inputs) => {
-    expectDType("clipToNorm", inputs, 0, "f32");
-    expectDType("clipToNorm", inputs, 1, "f32");
-    if (inputs[1].shape.length > 0) {
-      throw new Error(`clipToNorm: the norm ${formatShape(inputs[1].shape)} must be a scalar`);
+    for (let i = 0; i < inputs.length; i++) expectDType("clipToNorm", inputs, i, "f32");
+    const norm = inputs[inputs.length - 1];
+    if (norm.shape.length > 0) {
+      throw new Error(`clipToNorm: the norm ${formatShape(norm.shape)} must be a scalar`);
     }
     return [];
   },
-  ref: ([x, norm], _outputs, { maxNorm }) => {
+  ref: (inputs, _outputs, { maxNorm }) => {
+    const norm = inputs[inputs.length - 1];
     const factor = Math.min(1, maxNorm / (norm.data[0] + 1e-6));
-    for (let i = 0; i < x.size; i++) x.data[i] *= factor;
+    for (const x of inputs.slice(0, -1)) for (let i = 0; i < x.size; i++) x.data[i] *= factor;
   },
-  wasm: (k, [x, norm], _outputs, { maxNorm }) => k.clipToNorm(x.ptr, norm.ptr, x.size, maxNorm),
+  wasm: (k, inputs, _outputs, { maxNorm }, scratch) => {
+    const rows = inputs.slice(0, -1).map((x) => [x]);
+    const { table, blocks } = writeSegments(k, rows, scratch);
+    k.clipToNorm(table, 0, blocks, inputs[inputs.length - 1].ptr, maxNorm);
+  },
 });

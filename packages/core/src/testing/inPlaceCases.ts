@@ -44,9 +44,16 @@ export const inPlaceCases: Cases<Name> = {
       [0, 2],
     ),
   ],
-  adamStep: [true, false].map((decoupled) =>
+  adamStep: [true, false].flatMap((decoupled) => [
     inPlace(stepInputs, (p, g, m, v) => f.adamStep(p, g, m, v, { ...adam, decoupled }), [0, 2, 3]),
-  ),
+    inPlace(
+      [[3], [0], [2, 1100], [], [1024]].flatMap((shape) => {
+        return [x(shape), x(shape), x(shape), x(shape, { low: 0, high: 2 })];
+      }),
+      (...t) => f.adamStep(...t, { ...adam, decoupled }),
+      [0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19],
+    ),
+  ]),
   adamStep8bit: [[], [7], [40, 13]].map((shape) => {
     const blocks = Math.ceil(shape.reduce((a, b) => a * b, 1) / 256);
     const scale = x([blocks], { low: 0.1, high: 2 });
@@ -65,11 +72,23 @@ export const inPlaceCases: Cases<Name> = {
     inPlace([x([2, 9, 3, 4]), x([2, 2, 3, 4])], (cache, rows) => f.cacheWrite(cache, rows, { position: 5 })),
     inPlace([x([2, 9, 3, 4]), x([2, 2, 3, 4])], (cache, rows) => f.cacheWrite(cache, rows, { position: [0, 7] })),
   ],
-  clipToNorm: [inPlace([x([5, 7]), x([], { values: [4] })], (t, norm) => f.clipToNorm(t, norm, { maxNorm: 1.5 }))],
+  clipToNorm: [
+    inPlace([x([5, 7]), x([], { values: [4] })], (t, norm) => f.clipToNorm(t, norm, { maxNorm: 1.5 })),
+    ...[1.5, 5].map((maxNorm) =>
+      inPlace(
+        [x([3]), x([0]), x([2, 1100]), x([]), x([], { values: [4] })],
+        (...t) => f.clipToNorm(...t, { maxNorm }),
+        [0, 1, 2, 3],
+      ),
+    ),
+  ],
   copyInto: [inPlace(same, (s, t) => f.copyInto(s, t)), inPlace([bools, bools], (s, t) => f.copyInto(s, t))],
   gradNorm: withGradients(
     [],
-    calls([x([5, 7]), x([3])], (...t) => f.gradNorm(...t)),
+    [
+      [x([5, 7]), x([3])],
+      [x([0]), x([3, 1000]), x([]), x([1024])],
+    ].flatMap((inputs) => calls(inputs, (...t) => f.gradNorm(...t))),
   ),
   rmspropStep: [
     inPlace(

@@ -1,5 +1,5 @@
 import { adagradStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adagrad`. */
 export interface AdagradOptions {
@@ -22,12 +22,11 @@ export class Adagrad extends Optimizer<AdagradOptions> {
   }
 
   protected override update(
-    param: Tensor,
-    grad: Tensor,
-    { sum }: Record<string, Tensor>,
+    updates: readonly Update[],
     step: number,
     { lr, lrDecay, weightDecay, eps }: AdagradOptions,
   ): void {
-    adagradStep(param, grad, sum, { lr: lr / (1 + (step - 1) * lrDecay), weightDecay, eps });
+    const settings = { lr: lr / (1 + (step - 1) * lrDecay), weightDecay, eps };
+    for (const { param, grad, state } of updates) adagradStep(param, grad, state.sum, settings);
   }
 }

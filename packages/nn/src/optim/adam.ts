@@ -1,5 +1,5 @@
 import { adamStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
 export interface AdamOptions {
@@ -33,12 +33,11 @@ export class Adam extends Optimizer<AdamOptions> {
   }
 
   protected override update(
-    param: Tensor,
-    grad: Tensor,
-    { expAvg, expAvgSq }: Record<string, Tensor>,
+    updates: readonly Update[],
     step: number,
     { lr, betas: [beta1, beta2], eps, weightDecay }: AdamOptions,
   ): void {
-    adamStep(param, grad, expAvg, expAvgSq, { lr, beta1, beta2, eps, weightDecay, step, decoupled: this.decoupled });
+    const tensors = updates.flatMap(({ param, grad, state: { expAvg, expAvgSq } }) => [param, grad, expAvg, expAvgSq]);
+    adamStep(...tensors, { lr, beta1, beta2, eps, weightDecay, step, decoupled: this.decoupled });
   }
 }

@@ -9,7 +9,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { type AdamOptions, checkBetas } from "./adam.ts";
-import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `AdamW8bit`. */
 export interface AdamW8bitOptions extends AdamOptions {
@@ -45,19 +45,22 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
   }
 
   protected override update(
-    param: Tensor,
-    grad: Tensor,
-    { state1, state2, absmax1, absmax2 }: Record<string, Tensor>,
+    updates: readonly Update[],
     step: number,
     { lr, betas: [beta1, beta2], eps, weightDecay }: AdamW8bitOptions,
   ): void {
     const settings = { lr, beta1, beta2, eps, weightDecay, step };
-    if (state1.dtype === "f32") {
-      adamStep(param, grad, state1, state2, { ...settings, decoupled: true });
-      return;
+    const small: Tensor[] = [];
+    for (const { param, grad, state } of updates) {
+      const { state1, state2, absmax1, absmax2 } = state;
+      if (state1.dtype === "f32") {
+        small.push(param, grad, state1, state2);
+        continue;
+      }
+      const { first, second } = this.#tablesOn(param.storage.backend);
+      adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, settings);
     }
-    const { first, second } = this.#tablesOn(param.storage.backend);
-    adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, settings);
+    if (small.length > 0) adamStep(...small, { ...settings, decoupled: true });
   }
 
   /** Frees the state tensors and the tables. */

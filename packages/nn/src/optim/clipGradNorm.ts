@@ -9,7 +9,7 @@ export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor 
   if (grads.length === 0) throw new Error("clipGradNorm: no parameter has a gradient; call backward first");
   return noGrad(() => {
     const norm = gradNorm(...grads);
-    for (const grad of grads) clipToNorm(grad, norm, { maxNorm });
+    clipToNorm(...grads, norm, { maxNorm });
     return norm;
   });
 }

@@ -1,5 +1,5 @@
-import { add, backward, init, keep, memory, reference, scope, square, sum, tensor } from "@lowrank/core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { add, backward, init, keep, memory, reference, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import * as schedules from "../schedules.ts";
 import { AdamW } from "./adamW.ts";
 import { clipGradNorm } from "./clipGradNorm.ts";
@@ -59,6 +59,39 @@ describe("optimizers", () => {
     expect([a, b, c].map((x) => x.dataSync()[0])).toEqual([0.5, Math.fround(0.9), 1]);
     optimizer.lr = 0.2;
     expect(optimizer.groups.map(({ lr }) => lr)).toEqual([0.2, 0.2]);
+  });
+
+  it("step all parameters of a group in one op, each by its own count of steps", () => {
+    const values = [[1, 2], [3], [-1, 0.5, 2], [4]];
+    const grads = [0.5, -2, 1, 3];
+    const settings = { lr: 0.1, weightDecay: 0.1 };
+    const make = () => values.map((v) => tensor(v, { requiresGrad: true }));
+    const giveGrads = (params: Tensor[], step: number) => {
+      // The third has no gradient in the first step, and so is a step behind from then on.
+      for (const [i, p] of params.entries()) {
+        p.grad?.dispose();
+        p.grad = i === 2 && step === 0 ? null : keep(tensor(values[i].map((v) => v * grads[(i + step) % 4])));
+      }
+    };
+    const [together, apart] = [make(), make()];
+    const [a, b, c, d] = together;
+    const optimizer = new AdamW([{ params: [a, b, c] }, { params: [d], weightDecay: 0 }], settings);
+    const others = apart.map((p, i) => new AdamW([p], i === 3 ? { ...settings, weightDecay: 0 } : settings));
+    const run = vi.spyOn(a.storage.backend, "run");
+    const ops = [0, 1, 2].map((step) => {
+      giveGrads(together, step);
+      run.mockClear();
+      optimizer.step();
+      return run.mock.calls.filter(([{ name }]) => name === "adamStep").length;
+    });
+    run.mockRestore();
+    for (const step of [0, 1, 2]) {
+      giveGrads(apart, step);
+      for (const other of others) other.step();
+    }
+    expect(ops).toEqual([2, 3, 3]);
+    expect(together.map((p) => p.dataSync())).toEqual(apart.map((p) => p.dataSync()));
+    expect([...optimizer.stateDict().state.values()].map(({ step }) => step)).toEqual([3, 3, 2, 3]);
   });
 
   it("refuse nothing to train, a parameter given twice and bad settings", () => {

@@ -25,6 +25,13 @@ export function stateLike({ shape }: Tensor, ...names: readonly string[]): Recor
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
+/** What one parameter's update reads and writes. */
+export interface Update {
+  readonly param: Tensor;
+  readonly grad: Tensor;
+  readonly state: Readonly<Record<string, Tensor>>;
+}
+
 /** One parameter's memory between steps. */
 interface Memory {
   step: number;
@@ -72,20 +79,24 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** The state tensors one parameter needs, by name. */
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
-  /** Updates one parameter in place. `step` counts from 1. */
-  protected abstract update(param: Tensor, grad: Tensor, state: Record<string, Tensor>, step: number, group: O): void;
+  /** Updates parameters of one group in place, for all of which this is the same `step`, counted from 1. */
+  protected abstract update(updates: readonly Update[], step: number, group: O): void;
 
   /** Applies the gradients. */
   step(): void {
     noGrad(() =>
       scope(() => {
         for (const group of this.groups) {
+          const due = new Map<number, Update[]>();
           for (const param of group.params) {
             if (!param.grad) continue;
             const memory = this.#memoryOf(param, group);
-            memory.step++;
-            this.update(param, param.grad, memory.tensors, memory.step, group);
+            const update = { param, grad: param.grad, state: memory.tensors };
+            const together = due.get(++memory.step);
+            if (together) together.push(update);
+            else due.set(memory.step, [update]);
           }
+          for (const [step, updates] of due) this.update(updates, step, group);
         }
       }),
     );

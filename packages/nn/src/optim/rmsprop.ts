@@ -1,5 +1,5 @@
 import { rmspropStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `RMSprop`. */
 export interface RMSpropOptions {
@@ -21,14 +21,11 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     return stateLike(param, "squareAvg", ...(momentum > 0 ? ["momentumBuffer"] : []));
   }
 
-  protected override update(
-    param: Tensor,
-    grad: Tensor,
-    { squareAvg, momentumBuffer }: Record<string, Tensor>,
-    _step: number,
-    settings: RMSpropOptions,
-  ): void {
-    if (momentumBuffer) rmspropStep(param, grad, squareAvg, momentumBuffer, settings);
-    else rmspropStep(param, grad, squareAvg, settings);
+  protected override update(updates: readonly Update[], _step: number, settings: RMSpropOptions): void {
+    for (const { param, grad, state } of updates) {
+      const { squareAvg, momentumBuffer } = state;
+      if (momentumBuffer) rmspropStep(param, grad, squareAvg, momentumBuffer, settings);
+      else rmspropStep(param, grad, squareAvg, settings);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { sgdStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike } from "./optimizer.ts";
+import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `SGD`. */
 export interface SGDOptions {
@@ -27,14 +27,14 @@ export class SGD extends Optimizer<SGDOptions> {
   }
 
   protected override update(
-    param: Tensor,
-    grad: Tensor,
-    { momentumBuffer }: Record<string, Tensor>,
+    updates: readonly Update[],
     step: number,
     { lr, momentum, dampening, weightDecay, nesterov }: SGDOptions,
   ): void {
     const settings = { lr, momentum, dampening, weightDecay, nesterov, first: step === 1 };
-    if (momentumBuffer) sgdStep(param, grad, momentumBuffer, settings);
-    else sgdStep(param, grad, settings);
+    for (const { param, grad, state } of updates) {
+      if (state.momentumBuffer) sgdStep(param, grad, state.momentumBuffer, settings);
+      else sgdStep(param, grad, settings);
+    }
   }
 }

@@ -1,0 +1,59 @@
+// Many arrays in one call. A table names them, and their elements are cut into blocks that no two arrays share: work is
+// handed out by blocks, so that it does not depend on who does it.
+
+/** Elements of a block; the last one of an array may be shorter. */
+const BLOCK: i32 = 1024;
+
+// @ts-ignore: decorator
+@inline
+function blocksOf(n: i32): i32 {
+  return (n + BLOCK - 1) / BLOCK;
+}
+
+/** A row: the blocks up to its end (i32), the count of elements (i32), and up to four addresses. */
+export const ROW: usize = 24;
+
+/** Writes row `i`, after all before it; returns the count of blocks so far. */
+export function setSegment(table: usize, i: i32, n: i32, a: usize, b: usize, c: usize, d: usize): i32 {
+  const row = table + <usize>i * ROW;
+  const end = (i > 0 ? load<i32>(row - ROW) : 0) + blocksOf(n);
+  store<i32>(row, end);
+  store<i32>(row, n, 4);
+  store<usize>(row, a, 8);
+  store<usize>(row, b, 12);
+  store<usize>(row, c, 16);
+  store<usize>(row, d, 20);
+  return end;
+}
+
+/** The row that holds a block. */
+// @ts-ignore: decorator
+@inline
+export function rowOf(table: usize, block: i32): usize {
+  while (load<i32>(table) <= block) table += ROW;
+  return table;
+}
+
+/** The block behind a row. */
+// @ts-ignore: decorator
+@inline
+export function endOf(row: usize): i32 {
+  return load<i32>(row);
+}
+
+/** Where in a row's array a block begins, in bytes. */
+// @ts-ignore: decorator
+@inline
+export function startOf(row: usize, block: i32): usize {
+  const n = load<i32>(row, 4);
+  const first = load<i32>(row) - blocksOf(n);
+  return <usize>(block - first) * (BLOCK << 2);
+}
+
+/** How many elements of a row's array lie from a block on and before block `last`. */
+// @ts-ignore: decorator
+@inline
+export function countOf(row: usize, block: i32, last: i32): i32 {
+  const n = load<i32>(row, 4) - <i32>(startOf(row, block) >> 2);
+  return last < load<i32>(row) ? min(n, (last - block) * BLOCK) : n;
+}
