@@ -141,3 +141,34 @@ describe.each([
     },
   );
 });
+
+// docs/planner.md says these terms: numbers for each token and block that ops keep for their gradients.
+describe("what one more block keeps", () => {
+  const [tokens, r] = [2 * 64, 4];
+  const growth = (json: (layers: number) => object, options: PlanOptions) => {
+    const kept = (layers: number) =>
+      planMemory(describeModel(parseModelConfig(json(layers))), { ...options, batchSize: 2, sequenceLength: 64 })
+        .activations;
+    return (kept(5) - kept(4)) / (4 * tokens);
+  };
+  const [D, F, H, kv, d] = [32, 88, 4, 2, 8];
+  const llamaOf = (num_hidden_layers: number) => {
+    const sizes = { hidden_size: D, intermediate_size: F, num_attention_heads: H, num_key_value_heads: kv };
+    return { model_type: "llama", vocab_size: 96, ...sizes, num_hidden_layers };
+  };
+  const gpt2Of = (n_layer: number) => {
+    return { model_type: "gpt2", vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_layer, n_positions: 64 };
+  };
+  const llamaTerms = 4 * D + 2 * H * d + 2 * kv * d + H + 3 * F;
+  const gpt2Terms = 8 * D + H + 2 * F;
+
+  test.each([
+    ["llama, LoRA on all linear layers", llamaOf, { adapter }, llamaTerms + 7 * r],
+    ["llama, all parameters", llamaOf, {}, llamaTerms],
+    ["gpt2, LoRA on all linear layers", gpt2Of, { adapter }, gpt2Terms + 4 * r],
+    ["gpt2, all parameters", gpt2Of, {}, gpt2Terms],
+  ] as const)("%s", (_what, json, options, terms) => {
+    expect(growth(json, options)).toBe(terms);
+    expect(growth(json, { ...options, gradientCheckpointing: true })).toBe(D);
+  });
+});
