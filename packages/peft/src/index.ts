@@ -17,6 +17,7 @@ export type {
   MergeAndUnloadOptions,
 } from "./peftModelOptions.ts";
 export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
+export { type Device, devices } from "./plan/devices.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";

@@ -9,7 +9,7 @@ export interface Quantization {
   quantType: "nf4" | "fp4";
   /** Elements that share a scale. Default 64. */
   blockSize?: number;
-  /** Whether the scales are quantised too. Default true, as in QLoRA. */
+  /** Quantise the scales too, as QLoRA does. Default false. */
   doubleQuant?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Storage {
 /** Stores a model in `dtype`, but for the weights of linear layers other than the head where `quantization` is given. */
 export function storageOf(model: PlannableModel, dtype: FloatDType, quantization: Quantization | null): Storage {
   const packed = new Set(quantization ? quantizedNames(model) : []);
-  const { quantType = "nf4", blockSize = 64, doubleQuant = true } = quantization ?? {};
+  const { quantType = "nf4", blockSize = 64, doubleQuant = false } = quantization ?? {};
   const packing: Packing = { blockSize, nested: doubleQuant };
   const isPacked = ({ name }: { name: string }) => packed.has(name);
   const quantized = model.parameters.filter(isPacked).map(({ shape }) => ({ shape, dtype: quantType, packing }));

@@ -1,0 +1,101 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describeModel, presetConfig } from "@lowrank/models";
+import { LoraConfig, planMemory } from "@lowrank/peft";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-plan-"));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+function plan(...args: string[]) {
+  const bin = join(import.meta.dirname, "../bin.ts");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, "plan", ...args], {
+    cwd: folder,
+    encoding: "utf8",
+    env: { ...process.env, LOWRANK_DEBUG: "" },
+  });
+  return { status, stdout, stderr };
+}
+
+test("QLoRA of the 65B model under 48 GB, part by part", () => {
+  const words = "llama-65b --method qlora --double-quant --r 64 --seq 512 --batch 1 --target-modules all-linear";
+  const { status, stdout, stderr } = plan(
+    ...words.split(" "),
+    ..."--dtype bf16 --adapter-dtype bf16 --gradient-checkpointing --optimizer adamw".split(" "),
+  );
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toContain("llama-65b: llama, 65,285,660,672 parameters\nqlora, 1 x 512 tokens; MB of 10^6 bytes\n");
+  expect(stdout).toMatch(/^weights +34,459\.0 .*nf4 with double quantisation: 33,407\.7, .* in bf16: 1,051\.2$/m);
+  expect(stdout).toMatch(/^adapter +1,599\.1 {2}bf16$/m);
+  expect(stdout).toMatch(/^optimiser +6,396\.3 {2}adamw$/m);
+  expect(stdout).toMatch(/^gradients +1,599\.1 {2}799,539,200 parameters train$/m);
+  expect(stdout).toMatch(/^KV cache +2,684\.4 {2}512 tokens in f32$/m);
+  expect(stdout).toContain("training fits: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
+  expect(stdout).toMatch(/^training does not fit: WebAssembly memory 4 GiB, .* A100 40 GB$/m);
+});
+
+test("--json holds the plan in bytes", () => {
+  const words = "gpt2 --r 4 --target-modules c_attn --seq 64 --batch 2 --accumulate 3 --optimizer adamw8bit --json";
+  const found = JSON.parse(plan(...words.split(" ")).stdout);
+  const expected = planMemory(describeModel(presetConfig("gpt2")), {
+    adapter: new LoraConfig({ r: 4, targetModules: ["c_attn"] }),
+    sequenceLength: 64,
+    batchSize: 2,
+    gradientAccumulationSteps: 3,
+    optimizer: "adamw8bit",
+  });
+  expect(found).toMatchObject({ ...expected, modelType: "gpt2", parameters: 124_439_808, method: "lora" });
+  expect(found.devices[0]).toEqual({
+    name: "WebAssembly memory 4 GiB",
+    bytes: 4_294_967_296,
+    training: true,
+    generation: true,
+  });
+});
+
+test("a config.json and its folder are one model", () => {
+  const path = join(goldenFolder, "models", "llama");
+  const [a, b] = [path, join(path, "config.json")].map((source) => plan(source, "--method", "full", "--seq", "16"));
+  expect(a.status).toBe(0);
+  const lines = (text: string) => text.split("\n").slice(1);
+  expect(lines(a.stdout)).toEqual(lines(b.stdout));
+  expect(a.stdout).not.toMatch(/^adapter/m);
+  expect(a.stdout).toContain("training fits: WebAssembly memory 4 GiB, laptop 8 GB,");
+});
+
+test("names that match nothing are said", () => {
+  expect(plan("stories15m", "--target-modules", "q_proj,k_porj").stderr).toContain("did you mean k_proj for k_porj?");
+});
+
+describe("errors are one line that says what to do", () => {
+  test.each([
+    [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gpt2,'],
+    [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
+    [["broken.json"], "error: broken.json is not valid JSON: "],
+    [["other.json"], 'error: other.json: model_type is "mamba"; expected'],
+    [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
+    [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
+    [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
+    [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
+  ])("%j", async (args, message) => {
+    await writeFile(join(folder, "broken.json"), "{");
+    await writeFile(join(folder, "other.json"), '{"model_type": "mamba"}');
+    const { status, stdout, stderr } = plan(...args);
+    expect(stderr).toContain(message);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  });
+});
+
+test("--help names the presets and has two examples", () => {
+  const { stdout } = plan("--help");
+  expect(stdout).toContain("Presets: gpt2, gpt2-medium,");
+  expect(stdout.match(/^ {2}\$ lowrank plan /gm)?.length).toBe(2);
+});

@@ -1,0 +1,102 @@
+import { describeModel, presetNames } from "@lowrank/models";
+import {
+  type FloatDType,
+  type PlannedOptimizer,
+  type PlanOptions,
+  planMemory,
+  plannedOptimizers,
+  type Quantization,
+} from "@lowrank/peft";
+import { Command, Option } from "commander";
+import { integer } from "./argument.ts";
+import { warn } from "./loading.ts";
+import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
+import { findModelConfig } from "./modelConfig.ts";
+import { planJson, planLines } from "./planReport.ts";
+
+/** What `lowrank plan` was told. */
+export interface PlanCommandOptions extends LoraCommandOptions {
+  method: "full" | "lora" | "qlora";
+  seq?: number;
+  batch: number;
+  accumulate: number;
+  dtype: FloatDType;
+  adapterDtype: FloatDType;
+  gradientDtype?: FloatDType;
+  gradientCheckpointing?: boolean;
+  optimizer: PlannedOptimizer;
+  quantType: Quantization["quantType"];
+  doubleQuant?: boolean;
+  json?: boolean;
+}
+
+const help = `
+No weights are read and nothing is computed: the model is built and trained for one step on shapes alone, so the bytes are
+those of the tensors that Lowrank would hold. Sizes are in MB of 10^6 bytes, and bytes with --json.
+
+Presets: ${wrapped(presetNames.join(", "))}.
+
+Examples:
+  $ lowrank plan llama-65b --method qlora --double-quant --r 64 --dtype bf16 --adapter-dtype bf16 --gradient-checkpointing
+  $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --optimizer adamw8bit --json`;
+
+/** Lines of at most 110 characters. */
+function wrapped(text: string): string {
+  return text.replace(/(.{1,110})( |$)/g, "$1\n").trimEnd();
+}
+
+const dtypes = ["f32", "f16", "bf16"];
+
+/** `lowrank plan`. */
+export function planCommand(): Command {
+  const command = new Command("plan")
+    .summary("tells how much memory fine-tuning and generating take, and where they fit")
+    .description(
+      "Tells how much memory fine-tuning a model and generating with it take, part by part, and on which devices they fit.",
+    )
+    .argument("<model>", "a config.json, the folder of a model, or a preset")
+    .addOption(
+      new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
+        .choices(["full", "lora", "qlora"])
+        .default("lora"),
+    )
+    .option("--seq <n>", "tokens in a sequence (default: 512, or less where the model ends)", integer(1))
+    .option("--batch <n>", "sequences in a forward pass", integer(1), 1)
+    .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
+    .addOption(new Option("--dtype <type>", "of the base model's weights").choices(dtypes).default("f32"))
+    .addOption(
+      new Option("--adapter-dtype <type>", "of the adapter; Lowrank's own is f32").choices(dtypes).default("f32"),
+    )
+    .addOption(new Option("--gradient-dtype <type>", "of the gradients (default: that of what trains)").choices(dtypes))
+    .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
+    .addOption(
+      new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
+    )
+    .addOption(new Option("--quant-type <type>", "the 4-bit code of qlora").choices(["nf4", "fp4"]).default("nf4"))
+    .option("--double-quant", "with qlora: quantise the scales of the 4-bit weights too");
+  return addLoraOptions(command).option("--json", "print one JSON object").addHelpText("after", help).action(plan);
+}
+
+async function plan(source: string, options: PlanCommandOptions): Promise<void> {
+  const model = describeModel(await findModelConfig(source));
+  const planned = planMemory(model, toPlanOptions(source, options));
+  for (const warning of planned.warnings) warn(warning);
+  if (options.json) console.log(JSON.stringify(planJson(model, planned, options), null, 2));
+  else console.log(planLines(source, model, planned, options).join("\n"));
+}
+
+function toPlanOptions(source: string, options: PlanCommandOptions): PlanOptions {
+  const { method, quantType, doubleQuant = false } = options;
+  return {
+    adapter: method === "full" ? null : toLoraConfig(options, source),
+    quantization: method === "qlora" ? { quantType, doubleQuant } : null,
+    dtype: options.dtype,
+    adapterDtype: options.adapterDtype,
+    gradientDtype: options.gradientDtype,
+    optimizer: options.optimizer,
+    batchSize: options.batch,
+    sequenceLength: options.seq,
+    gradientAccumulationSteps: options.accumulate,
+    gradientCheckpointing: options.gradientCheckpointing,
+  };
+}

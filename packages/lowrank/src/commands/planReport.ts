@@ -1,0 +1,81 @@
+import type { ModelDescription } from "@lowrank/models";
+import { devices, type MemoryPlan } from "@lowrank/peft";
+import type { PlanCommandOptions } from "./plan.ts";
+
+const whole = (n: number): string => n.toLocaleString("en-US");
+
+/** Bytes in MB of 10^6, with one decimal. */
+function mega(bytes: number): string {
+  return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+}
+
+/** What `lowrank plan` prints. */
+export function planLines(
+  source: string,
+  model: ModelDescription,
+  plan: MemoryPlan,
+  options: PlanCommandOptions,
+): string[] {
+  const rows = [
+    ["weights", plan.weights.bytes, weightsNote(plan, options)],
+    ...(plan.adapter.parameters > 0 ? [["adapter", plan.adapter.bytes, options.adapterDtype] as const] : []),
+    ["optimiser", plan.optimizer, options.optimizer],
+    ["gradients", plan.gradients.bytes, `${whole(plan.gradients.parameters)} parameters train`],
+    ["activations", plan.activations, options.gradientCheckpointing ? "with checkpointing" : "all kept"],
+    ["training step", plan.training.bytes, worstMoment(plan)],
+    ["KV cache", plan.kvCache, `${whole(plan.batchSize * plan.sequenceLength)} tokens in f32`],
+    ["generating", plan.generation, "weights, adapter, cache, and reading the prompt"],
+  ] as const;
+  const cells = rows.map(([name, bytes, note]) => [name, mega(bytes), note]);
+  const width = Math.max(...cells.map(([, size]) => size.length));
+  return [
+    `${source}: ${model.modelType}, ${whole(model.parameterCount)} parameters`,
+    `${options.method}, ${plan.batchSize} x ${whole(plan.sequenceLength)} tokens${passes(plan)}; MB of 10^6 bytes`,
+    "",
+    ...cells.map(([name, size, note]) => `${name.padEnd(13)}  ${size.padStart(width)}  ${note}`),
+    "",
+    `activations at the worst moment: ${plan.training.byOp.map(({ op, bytes }) => `${op} ${mega(bytes)}`).join(", ")}`,
+    "",
+    ...fitLines("training", plan.training.bytes),
+    ...fitLines("generating", plan.generation),
+  ];
+}
+
+function passes({ gradientAccumulationSteps: count }: MemoryPlan): string {
+  return count === 1 ? "" : `, ${count} passes a step`;
+}
+
+function weightsNote({ weights: { quantized, rest } }: MemoryPlan, options: PlanCommandOptions): string {
+  const plain = `${whole(rest.parameters)} in ${options.dtype}: ${mega(rest.bytes)}`;
+  if (quantized.parameters === 0) return plain;
+  const scales = options.doubleQuant ? " with double quantisation" : "";
+  return `${whole(quantized.parameters)} in ${options.quantType}${scales}: ${mega(quantized.bytes)}, ${plain}`;
+}
+
+function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan): string {
+  return `at most, in the ${phase} pass, with ${mega(gradients)} of gradients and ${mega(activations)} of activations`;
+}
+
+function fitLines(what: string, bytes: number): string[] {
+  const names = (fits: boolean) => devices.filter((device) => bytes <= device.bytes === fits).map(({ name }) => name);
+  const [fitting, others] = [names(true), names(false)];
+  return [
+    `${what} fits: ${fitting.join(", ") || "none of the devices known here"}`,
+    ...(others.length > 0 ? [`${what} does not fit: ${others.join(", ")}`] : []),
+  ];
+}
+
+/** What `lowrank plan --json` prints; sizes in bytes. */
+export function planJson(model: ModelDescription, plan: MemoryPlan, { method }: PlanCommandOptions) {
+  return {
+    modelType: model.modelType,
+    parameters: model.parameterCount,
+    method,
+    ...plan,
+    devices: devices.map((device) => ({
+      ...device,
+      training: plan.training.bytes <= device.bytes,
+      generation: plan.generation <= device.bytes,
+    })),
+  };
+}

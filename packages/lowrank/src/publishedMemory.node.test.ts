@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { describeAdapter, describeModel, LoraConfig, type PlanOptions, planMemory, presetConfig } from "./index.ts";
+
+const doc = readFileSync(join(import.meta.dirname, "../../../docs/planner.md"), "utf8");
+const planOf = (preset: string, options: PlanOptions) => planMemory(describeModel(presetConfig(preset)), options);
+
+/** QLoRA's setting: Dettmers et al. 2023, arXiv:2305.14314. */
+const qlora: PlanOptions = {
+  adapter: new LoraConfig({ r: 64, targetModules: "all-linear" }),
+  quantization: { quantType: "nf4", doubleQuant: true },
+  dtype: "bf16",
+  adapterDtype: "bf16",
+  gradientCheckpointing: true,
+  sequenceLength: 512,
+};
+const mega = (bytes: number) => {
+  return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+};
+
+test.each([
+  ["7B", "llama-7b", 6_738_415_616, "3,340.8", "524.8", 159_907_840],
+  ["13B", "llama-13b", 13_015_864_320, "6,545.2", "656.2", 250_347_520],
+  ["33B", "llama-33b", 32_528_943_616, "16,560.5", "853.6", 487_587_840],
+  ["65B", "llama-65b", 65_285_660_672, "33,407.7", "1,051.2", 799_539_200],
+])(
+  "QLoRA on %s: parameters exact, megabytes to the printed digit",
+  (name, preset, parameters, packed, rest, trained) => {
+    const plan = planOf(preset, qlora);
+    const { weights, adapter, gradients, optimizer } = plan;
+    expect(weights.quantized.parameters + weights.rest.parameters).toBe(parameters);
+    expect([mega(weights.quantized.bytes), mega(weights.rest.bytes)]).toEqual([packed, rest]);
+    expect(adapter).toEqual({ parameters: trained, bytes: 2 * trained });
+    expect(gradients).toEqual(adapter);
+    expect(optimizer).toBe(8 * trained);
+    const cells = [name, parameters.toLocaleString("en-US"), packed, rest, mega(adapter.bytes), mega(optimizer)];
+    const row = doc.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+    expect(row.find((found) => found[1] === name)?.slice(1, 7)).toEqual(cells);
+  },
+);
+
+test("65B fits into 48e9 bytes, even as the sum of its parts", () => {
+  const { weights, adapter, gradients, optimizer, activations, training } = planOf("llama-65b", qlora);
+  expect(training.bytes).toBeLessThan(48e9);
+  expect(weights.bytes + adapter.bytes + gradients.bytes + optimizer + activations).toBeLessThan(48e9);
+});
+
+test("double quantisation saves 0.373 bits of a parameter, about 3 GB at 65B", () => {
+  const bytes = (doubleQuant: boolean) =>
+    planOf("llama-65b", { ...qlora, quantization: { quantType: "nf4", doubleQuant } }).weights.quantized;
+  const [single, double] = [bytes(false), bytes(true)];
+  const saved = single.bytes - double.bytes;
+  expect(((8 * saved) / single.parameters).toFixed(3)).toBe("0.373");
+  expect((saved / 1e9).toFixed(2)).toBe("3.02");
+});
+
+test("all of 65B in bf16 takes more than 780 GB", () => {
+  const { weights, gradients, optimizer } = planOf("llama-65b", { dtype: "bf16", gradientCheckpointing: true });
+  const total = weights.bytes + gradients.bytes + optimizer;
+  expect(total).toBe(12 * 65_285_660_672);
+  expect(total).toBeGreaterThan(780e9);
+  expect(doc).toContain(`takes ${Math.floor(total / 1e9)} GB for weights, gradients and optimiser`);
+});
+
+test("the figures beside those that cannot be derived are what is computed", () => {
+  const row = (start: string) => doc.split("\n").find((line) => line.startsWith(`| ${start}`)) ?? "";
+  const plans = ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora));
+  const range = (of: (plan: (typeof plans)[number]) => number) => `${mega(of(plans[0]))} to ${mega(of(plans[3]))}`;
+  expect(row("QLoRA: base models")).toContain(range(({ weights }) => weights.bytes));
+  expect(row("QLoRA: adapters")).toContain(range(({ adapter }) => adapter.bytes));
+  expect(row("QLoRA: adapters")).toContain(range(({ optimizer }) => optimizer));
+  expect(row("QLoRA: Guanaco")).toContain(plans.map(({ weights }) => (weights.bytes / 1e9).toFixed(1)).join(", "));
+
+  const [medium, gpt3] = ["gpt2-medium", "gpt3-175b"].map((preset) => describeModel(presetConfig(preset)));
+  expect(row("LoRA: GPT-3 from")).toContain(`${((2 * gpt3.parameterCount) / 1e9).toFixed(1)} GB`);
+  expect(row("LoRA: GPT-2 M has")).toContain(medium.parameterCount.toLocaleString("en-US"));
+  expect(row("LoRA: GPT-3 has")).toContain(gpt3.parameterCount.toLocaleString("en-US"));
+  // Rank 4 on the fused c_attn is as many parameters as on its queries and values.
+  const rank4 = (preset: string) =>
+    describeAdapter(describeModel(presetConfig(preset)), new LoraConfig({ r: 4 })).trainable.toLocaleString("en-US");
+  expect(row("LoRA: checkpoint")).toContain(rank4("gpt3-175b"));
+  expect(row("LoRA: GPT-2 M 0.35M")).toContain(`${rank4("gpt2-medium")}; ${rank4("gpt2-large")}`);
+});

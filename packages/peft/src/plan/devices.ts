@@ -1,0 +1,27 @@
+/** A place where a model may have to fit. */
+export interface Device {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+const gigabytes = (name: string, count: number): Device => ({ name: `${name} ${count} GB`, bytes: count * 1e9 });
+
+/**
+ * Devices by the memory they are sold with, smallest first; a gigabyte is taken as 10^9 bytes: cards have 2^30 of them, of
+ * which drivers and frameworks keep about the difference. A WebAssembly memory, in which Lowrank itself runs, has 65,536
+ * pages of 64 KiB.
+ */
+export const devices: readonly Device[] = [
+  { name: "WebAssembly memory 4 GiB", bytes: 65536 * 65536 },
+  gigabytes("laptop", 8),
+  gigabytes("RTX 3060", 12),
+  gigabytes("laptop", 16),
+  gigabytes("T4", 16),
+  gigabytes("RTX 4090", 24),
+  gigabytes("laptop", 32),
+  gigabytes("RTX 5090", 32),
+  gigabytes("A100", 40),
+  gigabytes("RTX A6000", 48),
+  gigabytes("H100", 80),
+  gigabytes("H200", 141),
+];
