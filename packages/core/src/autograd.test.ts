@@ -13,6 +13,7 @@ import {
   noGrad,
   reference,
   reshape,
+  scaleInPlace,
   scope,
   sum,
   type Tensor,
@@ -35,6 +36,23 @@ describe("backward", () => {
     expect(numbers(y.grad)).toEqual([2, 3]);
     backward(sum(x));
     expect(numbers(x.grad)).toEqual([10, 14]);
+  });
+
+  it("gives each leaf a gradient in memory of its own", () => {
+    const [x, y] = [leaf([2, 3]), leaf([5, 7])];
+    const gradient = tensor([3, 4]);
+    const before = memory().buffers;
+    scope(() => {
+      backward(add(x, y), gradient);
+      backward(reshape(x, [1, 2]), tensor([[1, 1]]));
+    });
+    scaleInPlace(x.grad as Tensor, { factor: 10 });
+    expect([x.grad, y.grad, gradient].map(numbers)).toEqual([
+      [40, 50],
+      [3, 4],
+      [3, 4],
+    ]);
+    expect(memory().buffers - before).toBe(2);
   });
 
   it("takes the gradient of an output that is no scalar", () => {

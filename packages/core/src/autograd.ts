@@ -2,9 +2,10 @@ import { full } from "./create.ts";
 import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
 import { add } from "./ops/add.ts";
+import { copyInto } from "./ops/inPlace.ts";
 import { keep, scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
-import type { Tensor } from "./tensor.ts";
+import { allocate, type Tensor } from "./tensor.ts";
 
 /** Options of a backward pass. */
 export interface BackwardOptions {
@@ -23,10 +24,18 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
   walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
     if (!leaf) return false;
     const before = leaf.grad;
-    leaf.grad = keep(before ? add(before, grad) : grad);
+    leaf.grad = keep(before ? add(before, grad) : options.createGraph ? grad : unshared(grad));
     before?.dispose();
-    return before === null;
+    return leaf.grad === grad;
   });
+}
+
+/** The same numbers in memory of their own: who scales one leaf's gradient in place must not change another's. */
+function unshared(grad: Tensor): Tensor {
+  if (!grad.storage.shared) return grad;
+  const copy = allocate(grad.spec(), grad.storage.backend);
+  copyInto(copy, grad);
+  return copy;
 }
 
 /**

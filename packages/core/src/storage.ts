@@ -18,6 +18,11 @@ export class Storage {
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }
 
+  /** Whether more than one tensor or saved value uses it. */
+  get shared(): boolean {
+    return this.#references > 1;
+  }
+
   retain(): this {
     this.#references++;
     return this;

@@ -105,6 +105,14 @@ describe("optimizers", () => {
 });
 
 describe("clipGradNorm", () => {
+  it("scales once each the gradients of parameters that are added to each other", () => {
+    const [x, y] = [0, 0].map((v) => tensor([v, v], { requiresGrad: true }));
+    backward(add(x, y), tensor([3, 4]));
+    expect(clipGradNorm([x, y], Math.SQRT1_2).itemSync()).toBeCloseTo(5 * Math.SQRT2, 5);
+    for (const { grad } of [x, y])
+      for (const [i, v] of [0.3, 0.4].entries()) expect(grad?.dataSync()[i]).toBeCloseTo(v, 5);
+  });
+
   it("leaves short gradients alone and shows NaN", () => {
     const x = tensor([3, 4], { requiresGrad: true });
     expect(() => clipGradNorm([x], 1)).toThrow(/no parameter has a gradient/);
