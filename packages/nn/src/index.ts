@@ -5,6 +5,7 @@ export { Dropout } from "./layers/dropout.ts";
 export { Embedding } from "./layers/embedding.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";
+export { Linear4bit, type Linear4bitOptions, packWeight } from "./layers/linear4bit.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
 export { Module, type UnaryModule } from "./module.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
@@ -23,5 +24,14 @@ export {
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
 export { Parameter } from "./parameter.ts";
+export {
+  dequantize,
+  type LinearPlace,
+  layersToSkip,
+  type QuantizationReport,
+  type QuantizedLayer,
+  type QuantizeOptions,
+  quantize,
+} from "./quantize.ts";
 export type { DecayOptions, Schedule, WarmupOptions } from "./schedules.ts";
 export * as schedules from "./schedules.ts";

@@ -1,12 +1,12 @@
 export type { AdapterSource } from "./adapterFiles.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
-export type { MergeDrift } from "./merge.ts";
+export type { MergeDrift, PackedMerge } from "./merge.ts";
 export type { MergeReport } from "./mergeReport.ts";
 export { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 export { peftMethods } from "./methods/index.ts";
 export { lora, loraScaling } from "./methods/lora.ts";
-export { type InitLoraWeights, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
+export { type InitLoraWeights, type LoftQConfig, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
 export { getPeftModel, PeftModel } from "./peftModel.ts";
 export type {
   AdaptableModel,
@@ -14,7 +14,7 @@ export type {
   FromPretrainedOptions,
   GetPeftModelOptions,
   LoadAdapterOptions,
-  MergeAndUnloadOptions,
+  MergeOptions,
 } from "./peftModelOptions.ts";
 export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
@@ -23,4 +23,5 @@ export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory
 export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
 export type { FloatDType, Part, Quantization } from "./plan/storage.ts";
 export type { Peak } from "./plan/trace.ts";
+export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

@@ -1,6 +1,6 @@
 import { Generator, type Tensor } from "@lowrank/core";
 import { readJson, writeFolder } from "@lowrank/files";
-import { Module, type Parameter } from "@lowrank/nn";
+import { dequantize, Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import {
   type AdapterSource,
   adapterContents,
@@ -25,7 +25,7 @@ import type {
   GetPeftModelOptions,
   LoadAdapterOptions,
   LossOf,
-  MergeAndUnloadOptions,
+  MergeOptions,
 } from "./peftModelOptions.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
@@ -33,7 +33,7 @@ import { Tuner } from "./tuner.ts";
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
-  /** What the last `mergeAndUnload` found; null before. */
+  /** What the last `mergeAdapter` or `mergeAndUnload` found; null before. */
   mergeReport: MergeReport | null = null;
   readonly #onWarning: (message: string) => void;
 
@@ -159,6 +159,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.base_model.bare(fn);
   }
 
+  /**
+   * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ start, without loss
+   * where `quantType` is "nf4" and `blockSize` 64. What adapters train whole stays. Throws while an adapter stands merged.
+   */
+  quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
+    return this.base_model.quantizeBase(options);
+  }
+
   /** Whether merged weights stand in the model. */
   get isMerged(): boolean {
     return this.base_model.mergedNames.length > 0;
@@ -166,15 +174,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that `unmergeAdapter` restores
-   * them to the last bit. What is trained whole or row by row stays beside them. Checks for NaN first unless `safeMerge`
-   * is false.
+   * them to the last bit; `mergeReport` tells what rounding cost. What is trained whole or row by row stays beside them.
+   * Checks for NaN first unless `safeMerge` is false. Throws for quantised weights unless `dtype` or `requantize` says what
+   * becomes of them.
    */
-  async mergeAdapter(options: { adapterNames?: readonly string[]; safeMerge?: boolean } = {}): Promise<void> {
+  async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     const tuner = this.base_model;
     const names = this.#toMerge(options.adapterNames);
     if (this.isMerged) throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
-    if (options.safeMerge ?? true) await checkMerge(tuner.merging(names, false), names);
-    tuner.setMerged(names, swapMerged(tuner.merging(names, false)));
+    await this.#reporting(names, options, false, () => {
+      tuner.setMerged(names, swapMerged(tuner.merging(names, false, options), options));
+    });
   }
 
   /** Takes merged weights out again: the old ones, to the last bit. */
@@ -186,27 +196,40 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells what it cost. A
    * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. A NaN or
-   * an infinity is an error before anything is written, unless `safeMerge` is false.
+   * an infinity is an error before anything is written, unless `safeMerge` is false. Of a quantised model, `dtype` gives
+   * back one with full weights throughout, and `requantize` one quantised as before; one of them must be said.
    */
-  async mergeAndUnload(options: MergeAndUnloadOptions<M> = {}): Promise<M> {
-    const { safeMerge = true, adapterNames, verify } = options;
+  async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     const tuner = this.base_model;
-    const names = this.#toMerge(adapterNames);
+    const names = this.#toMerge(options.adapterNames);
+    this.unmergeAdapter();
+    await this.#reporting(names, options, true, () => {
+      writeMerged(this.baseModel, tuner.merging(names, true, options), options);
+      tuner.release(names.includes(this.activeAdapter ?? ""));
+      if (options.dtype !== undefined) dequantize(this.baseModel, { dtype: options.dtype });
+    });
+    return this.baseModel;
+  }
+
+  /** Runs `merge` between measurements of what it does. */
+  async #reporting(
+    names: readonly string[],
+    { safeMerge = true, verify, ...packed }: MergeOptions<M>,
+    all: boolean,
+    merge: () => void,
+  ): Promise<void> {
     const training = this.training;
     const run = () => outputNumbers(() => this.baseModel.forward(verify?.inputs as never));
-    this.unmergeAdapter();
     try {
       if (verify) this.eval();
       const before = verify && (await run());
-      const drift = safeMerge ? await checkMerge(tuner.merging(names, true), names) : [];
-      writeMerged(this.baseModel, tuner.merging(names, true));
-      tuner.release(names.includes(this.activeAdapter ?? ""));
+      const drift = safeMerge ? await checkMerge(this.base_model.merging(names, all, packed), names, packed) : [];
+      merge();
       const after = before && compareOutputs(before, (await run()).values);
       this.mergeReport = { adapters: names, drift, ...after };
     } finally {
       if (verify) this.train(training);
     }
-    return this.baseModel;
   }
 
   #toMerge(adapterNames?: readonly string[]): readonly string[] {

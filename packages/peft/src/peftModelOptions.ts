@@ -1,5 +1,6 @@
 import type { Generator } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
+import type { PackedMerge } from "./merge.ts";
 
 /** A model that adapters can be put on. */
 export interface AdaptableModel extends Module {
@@ -41,8 +42,8 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
   onWarning?: (message: string) => void;
 }
 
-/** Options of `mergeAndUnload`. */
-export interface MergeAndUnloadOptions<M extends AdaptableModel> {
+/** Options of `mergeAdapter` and `mergeAndUnload`. */
+export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   /** Look for NaN and infinity in every merged weight before any is written. Default true. */
   safeMerge?: boolean;
   /** Which adapters; default: the active one. */

@@ -69,9 +69,20 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
   const layers = targets.map(([path, module, kind]) => {
     const base = module as UnaryModule;
-    warnings.push(...tieWarning(path, base, places, paths));
-    return { path, base, layer: method.createLayer({ base, kind, path, config, generator, loading }) };
+    const tied = tieWarning(path, base, places, paths);
+    warnings.push(...tied);
+    const layer = method.createLayer({ base, kind, path, config, generator, loading });
+    if (layer.baseWeight && tied.length > 0) {
+      throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
+    }
+    return { path, base, layer };
   });
+  const reset = layers.filter(({ layer }) => layer.baseWeight).length;
+  if (reset > 0) {
+    warnings.push(
+      `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`,
+    );
+  }
   const saved = savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
   const tokens = plannedTokens(model, method.trainableTokens?.(config) ?? null, places, paths);

@@ -1,11 +1,20 @@
 import { copyInto, type Tensor, to } from "@lowrank/core";
-import { type Linear, Module, Parameter } from "@lowrank/nn";
+import {
+  type Linear,
+  Module,
+  Parameter,
+  type QuantizationReport,
+  type QuantizeOptions,
+  quantize,
+  type UnaryModule,
+} from "@lowrank/nn";
 import { type Adapter, filePrefix } from "./adapter.ts";
 import { SavedModule } from "./layers/savedModule.ts";
 import { checkAdapterName, free } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
+import { checkPackedMerge, type PackedMerge } from "./merge.ts";
 import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { placesOf, Swap } from "./swap.ts";
 
@@ -183,6 +192,34 @@ export class Tuner<M extends Module> extends Module {
     for (const [path, wrapper] of this.#wrappers) this.model.setSubmodule(path, bare ? wrapper.wrapped : wrapper);
   }
 
+  /** Quantises the base model below its adapters; what they train whole or keep in their files stays. */
+  quantizeBase(options: QuantizeOptions): QuantizationReport {
+    this.checkWhole("quantise the base model");
+    if (this.#mergedNames.length > 0) {
+      throw new Error(`${this.#mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
+    }
+    const tables = new Set<Module>([...this.#adapters.values()].flatMap((adapter) => [...adapter.tables.values()]));
+    const leave = (path: string): string | null => {
+      if (tables.has(this.model.getSubmodule(path))) return "an adapter's file holds its weight";
+      const whole = [...this.#wrappers].find(([p, w]) => !(w instanceof TunerLayer) && `${path}.`.startsWith(`${p}.`));
+      return whole ? `adapters train ${whole[0]}` : null;
+    };
+    return this.bare(() => {
+      const report = quantize(this.model, options, leave);
+      for (const [path, wrapper] of this.#wrappers) {
+        const module = this.model.getSubmodule(path);
+        if (!(wrapper instanceof TunerLayer) || module === wrapper.wrapped) continue;
+        for (const { swaps } of this.#adapters.values()) {
+          for (const { places } of swaps.values()) {
+            for (const place of places) if (place.owner === wrapper.wrapped) place.owner = module;
+          }
+        }
+        wrapper.rebase(module as UnaryModule);
+      }
+      return report;
+    });
+  }
+
   /** What an adapter trains, by key in its file. */
   trained(name: string): Map<string, Parameter> {
     const found = new Map<string, Parameter>();
@@ -211,8 +248,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /** What merging adapters replaces, one wrapper at a time; `all` with what is trained whole and row by row.
-   * Throws at the start where a method cannot merge. */
-  *merging(names: readonly string[], all: boolean): Iterable<() => Replacement[]> {
+   * Throws at the start where a method cannot merge, or a quantised weight is in the way. */
+  *merging(names: readonly string[], all: boolean, packed: PackedMerge): Iterable<() => Replacement[]> {
     for (const [path, wrapper] of this.#wrappers) {
       const stuck =
         wrapper instanceof TunerLayer && names.find((name) => wrapper.has(name) && !wrapper.get(name)?.merge);
@@ -220,6 +257,8 @@ export class Tuner<M extends Module> extends Module {
         throw new Error(
           `${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it beside them`,
         );
+      const touched = names.some((name) => wrapper.has(name)) && (all || wrapper instanceof TunerLayer);
+      if (touched) checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
     }
     const places = this.bare(() => placesOf(this.model));
     for (const [path, wrapper] of this.#wrappers) {

@@ -27,13 +27,13 @@ export function parseConfig(
     const known = Object.keys(methods).join(", ");
     throw new Error(`${label}: peft_type is ${JSON.stringify(fields.peft_type)}; supported are ${known}`);
   }
-  const { refused, ignored } = method.format;
+  const { refused, ignored, nested = [] } = method.format;
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];
   for (const [key, value] of Object.entries(fields)) {
     if (Object.hasOwn(known, toCamelCase(key))) {
-      if (key !== "peft_type") options[toCamelCase(key)] = value;
+      if (key !== "peft_type") options[toCamelCase(key)] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
     } else if (Object.hasOwn(refused, key)) {
       if (!sameValue(value, refused[key])) {
         throw new Error(
@@ -50,7 +50,7 @@ export function parseConfig(
 
 /** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
 export function configJson(method: PeftMethod, config: PeftConfig): string {
-  const { classic, floats } = method.format;
+  const { classic, floats, nested = [] } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
   const fields: Record<string, unknown> = {
     auto_mapping: null,
@@ -61,7 +61,14 @@ export function configJson(method: PeftMethod, config: PeftConfig): string {
   for (const [name, value] of Object.entries(config)) {
     const key = toSnakeCase(name);
     if (!classic.includes(key) && sameValue(value, defaults[name])) continue;
-    fields[key] = floats.includes(key) && typeof value === "number" ? new PythonFloat(value) : value;
+    const isFloat = floats.includes(key) && typeof value === "number";
+    fields[key] = isFloat ? new PythonFloat(value) : nested.includes(key) ? withKeys(value, toSnakeCase) : value;
   }
   return pythonJson(fields);
+}
+
+/** An object with its keys spelled in another way; other values as they are. */
+function withKeys(value: unknown, spell: (key: string) => string): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));
 }

@@ -1,5 +1,5 @@
-import { type Tensor, to } from "@lowrank/core";
-import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { copyInto, type Tensor, to } from "@lowrank/core";
+import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { clear, free, place } from "./slot.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
 
@@ -7,6 +7,8 @@ import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
 export interface DenseLayer {
   weight: Tensor;
   bias: Tensor | null;
+  /** The weight lies as [in, out]. */
+  fanInFanOut: boolean;
 }
 
 /** What a method puts on one layer for one adapter. */
@@ -15,6 +17,8 @@ export interface LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** Modules it brings, by name: "lora_dropout". */
   readonly modules?: Readonly<Record<string, Module>>;
+  /** A value that the base layer's weight takes for good when the adapter is put on it; freed then. */
+  readonly baseWeight?: Tensor;
   /** What the layer gives with the adapter in place. */
   forward(x: Tensor, base: UnaryModule): Tensor;
   /** The layer with the adapter folded in; absent where a method cannot. `base` is the caller's to free. */
@@ -41,6 +45,11 @@ export class TunerLayer extends Module implements Wrapper {
     return this.base_layer;
   }
 
+  /** Takes another base layer of the same sizes. */
+  rebase(base: UnaryModule): void {
+    this.base_layer = base;
+  }
+
   has(adapter: string): boolean {
     return this.#adapters.has(adapter);
   }
@@ -52,8 +61,16 @@ export class TunerLayer extends Module implements Wrapper {
 
   add(adapter: string, layer: LayerAdapter): void {
     this.#adapters.set(adapter, layer);
+    if (layer.baseWeight) this.#setBase(layer.baseWeight);
     for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
     for (const [key, parameter] of Object.entries(layer.parameters)) place(this, key, adapter, parameter);
+  }
+
+  #setBase(value: Tensor): void {
+    const { weight } = this.base_layer as WeightedModule;
+    using rounded = to(value, { dtype: weight.dtype });
+    copyInto(weight, rounded);
+    value.dispose();
   }
 
   remove(adapter: string): void {
@@ -74,7 +91,8 @@ export class TunerLayer extends Module implements Wrapper {
   /** The base weights with adapters folded in one after the other; their methods must be able to merge. */
   merge(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
-    let dense: DenseLayer = { weight: wide(base.weight), bias: base.bias ? wide(base.bias) : null };
+    const bias = base.bias ? wide(base.bias) : null;
+    let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base instanceof Conv1D };
     const before = dense;
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense) ?? dense;

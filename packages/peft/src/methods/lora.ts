@@ -1,10 +1,23 @@
-import { add, affine, indexSelect, loraLinear, matmul, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
+import {
+  add,
+  affine,
+  indexSelect,
+  isPacked,
+  loraLinear,
+  matmul,
+  rand,
+  randn,
+  scope,
+  type Tensor,
+  zeros,
+} from "@lowrank/core";
 import { Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
-import { LoraConfig, loraFormat } from "./loraConfig.ts";
+import { type LoftQStart, loftq } from "./loftq.ts";
+import { type LoftQConfig, LoraConfig, loraFormat } from "./loraConfig.ts";
 
 /** The factor of B A on the layer at `path`: alpha / r, or alpha / √r where rank-stabilised. */
 export function loraScaling(config: LoraConfig, path: string): number {
@@ -20,18 +33,20 @@ function rankAndAlpha(config: LoraConfig, path: string): { r: number; alpha: num
 }
 
 /** Initialisations that leave the base model as it is, so that a trained adapter's file says all. */
-const harmless = new Set(["gaussian", "eva", "orthogonal"]);
+const harmless = ["gaussian", "eva", "orthogonal"];
 
 type Draw = (shape: readonly number[]) => Tensor;
 
-/** How A and B start. */
+/** How A and B start, as functions of their shapes. */
 function initial(context: LayerContext<LoraConfig>, r: number, inFeatures: number) {
   const { base, config, generator, loading } = context;
   const { initLoraWeights: init } = config;
   const { backend } = (base as Linear).weight.storage;
-  const supported = typeof init === "boolean" || init === "gaussian" || (loading && harmless.has(init));
-  if (!supported) {
-    throw new Error(`initLoraWeights: ${JSON.stringify(init)} is not supported yet; use true, false or "gaussian"`);
+  const supported = ["gaussian", "loftq", ...(loading ? harmless : [])];
+  if (typeof init !== "boolean" && !supported.includes(init)) {
+    throw new Error(
+      `initLoraWeights: ${JSON.stringify(init)} is not supported yet; use true, false, "gaussian" or "loftq"`,
+    );
   }
   const zero: Draw = (shape) => zeros(shape, { backend });
   const uniform =
@@ -52,6 +67,13 @@ function initial(context: LayerContext<LoraConfig>, r: number, inFeatures: numbe
   };
 }
 
+/** What LoftQ makes of a layer's weight; PEFT makes it again when an adapter is loaded, unless its base is in NF4. */
+function loftqStart({ base, kind, config, loading }: LayerContext<LoraConfig>, r: number): LoftQStart | undefined {
+  const { weight } = base as Linear;
+  if (config.initLoraWeights !== "loftq" || (loading && isPacked(weight.dtype))) return undefined;
+  return loftq(weight, r, config.loftqConfig as LoftQConfig, kind === "conv1d");
+}
+
 function parameter(draw: Draw, shape: readonly number[]): Parameter {
   using data = draw(shape);
   return new Parameter(data);
@@ -61,24 +83,25 @@ function parameter(draw: Draw, shape: readonly number[]): Parameter {
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
+  readonly baseWeight?: Tensor;
   readonly #dropout: Dropout;
   readonly #scaling: number;
-  readonly #transposed: boolean;
 
   constructor(context: LayerContext<LoraConfig>) {
-    const { base, kind, config, path, generator } = context;
+    const { base, config, path, generator } = context;
     const { inFeatures, outFeatures } = base as Linear;
     const { r } = rankAndAlpha(config, path);
     const { a, b } = initial(context, r, inFeatures);
+    const start = loftqStart(context, r);
+    this.baseWeight = start?.weight;
     this.parameters = {
-      "lora_A.weight": parameter(a, [r, inFeatures]),
-      "lora_B.weight": parameter(b, [outFeatures, r]),
+      "lora_A.weight": parameter(start ? () => start.a : a, [r, inFeatures]),
+      "lora_B.weight": parameter(start ? () => start.b : b, [outFeatures, r]),
       ...(config.loraBias ? { "lora_B.bias": parameter(b, [outFeatures]) } : {}),
     };
     this.#dropout = new Dropout(config.loraDropout, generator.fork(hash(path)));
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
     this.#scaling = loraScaling(config, path);
-    this.#transposed = kind === "conv1d";
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
@@ -98,12 +121,13 @@ class LoraLinear implements LayerAdapter {
     });
   }
 
-  merge({ weight, bias }: DenseLayer): DenseLayer {
+  merge({ weight, bias, fanInFanOut }: DenseLayer): DenseLayer {
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": added } = this.parameters;
     const scaledBias = added && affine(added, { scale: this.#scaling });
     return {
-      weight: add(weight, affine(this.#transposed ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling })),
+      weight: add(weight, affine(fanInFanOut ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling })),
       bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
+      fanInFanOut,
     };
   }
 }
@@ -120,6 +144,9 @@ class LoraEmbedding implements LayerAdapter {
 
   constructor(context: LayerContext<LoraConfig>) {
     const { base, config, path } = context;
+    if (config.initLoraWeights === "loftq") {
+      throw new Error(`initLoraWeights "loftq" is for linear layers; leave ${path} out of targetModules`);
+    }
     const [vocabulary, dim] = (base as Linear).weight.shape;
     const { r } = rankAndAlpha(config, path);
     const { embeddingA, embeddingB } = initial(context, r, vocabulary);
@@ -140,9 +167,9 @@ class LoraEmbedding implements LayerAdapter {
     });
   }
 
-  merge({ weight, bias }: DenseLayer): DenseLayer {
+  merge({ weight, ...rest }: DenseLayer): DenseLayer {
     const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    return { weight: add(weight, affine(transposedProduct(a, b), { scale: this.#scaling })), bias };
+    return { weight: add(weight, affine(transposedProduct(a, b), { scale: this.#scaling })), ...rest };
   }
 }
 

@@ -1,8 +1,21 @@
 import { toSnakeCase } from "../config/keyCase.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, sameValue } from "../config/peftConfig.ts";
 
-/** How LoRA starts: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from N(0, 1/r²). */
+/**
+ * How LoRA starts: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from N(0, 1/r²),
+ * "loftq" with what NF4 loses of the weights, which are set to what NF4 keeps of them.
+ */
 export type InitLoraWeights = boolean | string;
+
+/** How LoftQ quantises; PEFT's LoftQConfig. */
+export interface LoftQConfig {
+  /** 4, the only width supported. */
+  readonly loftqBits: number;
+  /** How often quantising and factoring take turns. */
+  readonly loftqIter: number;
+}
+
+const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
 /** Options of `LoraConfig`; those left out take PEFT's defaults. */
 export interface LoraOptions extends PeftOptions {
@@ -19,6 +32,8 @@ export interface LoraOptions extends PeftOptions {
   /** Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false. */
   useRslora?: boolean;
   initLoraWeights?: InitLoraWeights;
+  /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
+  loftqConfig?: Partial<LoftQConfig>;
   /** The layers to adapt, by number; default: all. Only with a list of `targetModules`. */
   layersToTransform?: readonly number[] | number | null;
   /** The name before a layer's number, where it is not plain: "layers", "h". */
@@ -42,6 +57,8 @@ export class LoraConfig extends PeftConfig {
   readonly bias: "none" | "all" | "lora_only";
   readonly useRslora: boolean;
   readonly initLoraWeights: InitLoraWeights;
+  /** Empty without LoftQ. */
+  readonly loftqConfig: Partial<LoftQConfig>;
   readonly layersToTransform: readonly number[] | number | null;
   readonly layersPattern: readonly string[] | string | null;
   readonly rankPattern: Readonly<Record<string, number>>;
@@ -58,6 +75,7 @@ export class LoraConfig extends PeftConfig {
     this.bias = options.bias ?? "none";
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
+    this.loftqConfig = { ...(this.initLoraWeights === "loftq" ? loftqDefaults : {}), ...options.loftqConfig };
     this.layersToTransform = options.layersToTransform ?? null;
     this.layersPattern = options.layersPattern ?? null;
     this.rankPattern = options.rankPattern ?? {};
@@ -101,6 +119,21 @@ function check(config: LoraConfig): void {
   if (layersPattern !== null && layersToTransform === null) {
     fail("layersToTransform", null, "set where layersPattern is");
   }
+  checkLoftq(config, fail);
+}
+
+function checkLoftq({ initLoraWeights, loftqConfig }: LoraConfig, fail: (...said: [string, unknown, string]) => void) {
+  if (initLoraWeights !== "loftq") {
+    if (Object.keys(loftqConfig).length > 0)
+      fail("loftqConfig", loftqConfig, 'left out unless initLoraWeights is "loftq"');
+    return;
+  }
+  const { loftqBits, loftqIter, ...others } = loftqConfig as LoftQConfig;
+  if (loftqBits !== 4) fail("loftqConfig.loftqBits", loftqBits, "4");
+  if (!Number.isInteger(loftqIter) || loftqIter < 1)
+    fail("loftqConfig.loftqIter", loftqIter, "an integer of at least 1");
+  for (const [key, value] of Object.entries(others))
+    fail(`loftqConfig.${key}`, value, "left out: there is no such option");
 }
 
 /** How LoRA's configuration lies on disk. */
@@ -123,6 +156,7 @@ export const loraFormat: ConfigFormat = {
     "task_type",
   ],
   floats: ["lora_dropout"],
+  nested: ["loftq_config"],
   refused: {
     alora_invocation_tokens: null,
     arrow_config: null,
@@ -140,7 +174,6 @@ export const loraFormat: ConfigFormat = {
   ignored: {
     corda_config: null,
     eva_config: null,
-    loftq_config: {},
     lora_ga_config: null,
     megatron_core: "megatron.core",
     qalora_group_size: 16,

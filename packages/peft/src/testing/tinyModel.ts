@@ -8,6 +8,8 @@ import {
   Module,
   ModuleList,
   Parameter,
+  type QuantizeOptions,
+  quantize,
   type UnaryModule,
 } from "@lowrank/nn";
 import type { PeftModel } from "../peftModel.ts";
@@ -18,6 +20,8 @@ export interface TinyOptions {
   dtype?: "f32" | "f16" | "bf16";
   /** The output layer shares the embedding's weight. Default false. */
   tied?: boolean;
+  /** Quantise the blocks' weights. Default: they stay. */
+  quantize?: QuantizeOptions;
 }
 
 const vocabulary = 11;
@@ -49,7 +53,7 @@ export class TinyModel extends Module {
   layers: ModuleList<Block>;
   lm_head: UnaryModule;
 
-  constructor({ dtype = "f32", tied = false }: TinyOptions = {}) {
+  constructor({ dtype = "f32", tied = false, quantize: packing }: TinyOptions = {}) {
     super();
     const generator = new Generator(1);
     const draw = (shape: number[], kind: "f32" | "f16" | "bf16" = dtype) =>
@@ -64,6 +68,7 @@ export class TinyModel extends Module {
       );
     this.layers = new ModuleList([block(), block()]);
     this.lm_head = new Linear(tied ? table : draw([vocabulary, dim], "f32"));
+    if (packing) quantize(this, packing);
   }
 
   get head(): UnaryModule {

@@ -1,0 +1,63 @@
+import { formatShape, type Packing, type QuantType, quantize4bit, scope, type Tensor, to } from "@lowrank/core";
+import { Parameter } from "../parameter.ts";
+import { Conv1D } from "./conv1d.ts";
+import { Linear } from "./linear.ts";
+
+/** How weights are quantised to 4 bits; names and meanings as in transformers' BitsAndBytesConfig. */
+export interface Linear4bitOptions {
+  /** The codes' meaning: `bnb_4bit_quant_type`. Default "nf4", made for normally distributed weights. */
+  quantType?: QuantType;
+  /** Elements that share a scale: a power of two from 32 to 4096. Default 64. */
+  blockSize?: number;
+  /** Quantise the scales too, which saves 0.37 bits of a parameter: `bnb_4bit_use_double_quant`. Default false. */
+  doubleQuant?: boolean;
+}
+
+/**
+ * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the weight of a Linear, or the
+ * transposed one of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ */
+export class Linear4bit extends Linear {
+  /** Takes a packed weight. Throws for another. */
+  constructor(weight: Parameter, bias: Parameter | null = null) {
+    super(weight, bias);
+    if (weight.packing === undefined || weight.ndim !== 2) {
+      throw new Error(
+        `Linear4bit: the weight is ${weight.dtype} ${formatShape(weight.shape)}, not nf4 or fp4 [out,in]; make the layer with Linear4bit.from`,
+      );
+    }
+  }
+
+  /** Quantises a layer's weight; the bias is shared. Throws for weights that are not f32, f16 or bf16. */
+  static from(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
+    const { weight, bias } = layer;
+    using packed = packWeight(weight, options, layer instanceof Conv1D);
+    const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
+    quantized.training = layer.training;
+    return quantized;
+  }
+
+  get quantType(): QuantType {
+    return this.weight.dtype as QuantType;
+  }
+
+  get packing(): Packing {
+    return this.weight.packing as Packing;
+  }
+
+  /** A Linear with the numbers that the codes mean. */
+  dequantize(dtype: "f32" | "f16" | "bf16" = "f32"): Linear {
+    using weight = to(this.weight.detach(), { dtype });
+    const layer = new Linear(new Parameter(weight, { requiresGrad: false }), this.bias);
+    layer.training = this.training;
+    return layer;
+  }
+}
+
+/** A weight [out, in], or [in, out] that is to be transposed, as a packed one [out, in]; the caller frees it. */
+export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
+  return scope(() => {
+    const source = weight.detach();
+    return quantize4bit(transposed ? source.transpose(0, 1) : source, options);
+  });
+}

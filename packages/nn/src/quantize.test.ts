@@ -1,0 +1,165 @@
+import {
+  byteLength,
+  Generator,
+  init,
+  memory,
+  randn,
+  reference,
+  scope,
+  sub,
+  type Tensor,
+  tensor,
+  to,
+} from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { ModuleList } from "./containers.ts";
+import { Conv1D } from "./layers/conv1d.ts";
+import { Embedding } from "./layers/embedding.ts";
+import { Linear } from "./layers/linear.ts";
+import { Linear4bit } from "./layers/linear4bit.ts";
+import { Module, type UnaryModule } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+import { dequantize, quantize } from "./quantize.ts";
+
+beforeAll(() => init(reference()));
+
+class Block extends Module {
+  up: UnaryModule;
+  down: UnaryModule;
+
+  constructor(up: UnaryModule, down: UnaryModule) {
+    super();
+    this.up = up;
+    this.down = down;
+  }
+}
+
+class Model extends Module {
+  embed: Embedding;
+  layers: ModuleList<Block>;
+  lm_head: UnaryModule;
+
+  constructor({ tied = false, dtype = "f32" as "f32" | "bf16" } = {}) {
+    super();
+    const generator = new Generator(4);
+    const draw = (...shape: number[]) => scope(() => new Parameter(to(randn(shape, { generator }), { dtype })));
+    this.embed = new Embedding(draw(20, 16));
+    const block = () => new Block(new Linear(draw(24, 16), draw(24)), new Conv1D(draw(24, 16), draw(16)));
+    this.layers = new ModuleList([block(), block()]);
+    this.lm_head = new Linear(tied ? this.embed.weight : draw(20, 16));
+  }
+
+  forward(ids: Tensor): Tensor {
+    return scope(() => {
+      let x: Tensor = this.embed.forward(ids);
+      for (const { up, down } of this.layers) x = x.add(down.forward(up.forward(x)));
+      return this.lm_head.forward(x);
+    });
+  }
+}
+
+const ids = () => tensor([[1, 7, 19]], { dtype: "i32" });
+const weightsOf = (model: Module) => new Map([...model.namedParameters()].map(([name, p]) => [name, p.dtype]));
+
+describe("quantize", () => {
+  it("swaps linears and conv1ds for Linear4bit, leaves the rest, and says so", () => {
+    const model = new Model();
+    const report = quantize(model, { quantType: "nf4" });
+    expect(report.quantized.map(({ path, shape }) => `${path} ${shape}`)).toEqual([
+      "layers.0.up 24,16",
+      "layers.0.down 16,24",
+      "layers.1.up 24,16",
+      "layers.1.down 16,24",
+    ]);
+    expect(report.skipped).toEqual([{ path: "lm_head", reason: "it is the output layer" }]);
+    expect(report.bytesBefore).toBe(4 * 4 * 384);
+    expect(report.bytesAfter).toBe(
+      4 * byteLength({ shape: [24, 16], dtype: "nf4", packing: { blockSize: 64, nested: false } }),
+    );
+    const dtypes = weightsOf(model);
+    expect([...dtypes].filter(([, dtype]) => dtype === "nf4").map(([name]) => name)).toEqual([
+      "layers.0.up.weight",
+      "layers.0.down.weight",
+      "layers.1.up.weight",
+      "layers.1.down.weight",
+    ]);
+    expect(dtypes.get("layers.0.down.bias")).toBe("f32");
+    const layer = model.getSubmodule("layers.0.down") as Linear4bit;
+    expect(layer).toBeInstanceOf(Linear4bit);
+    expect([layer.inFeatures, layer.outFeatures, layer.quantType, layer.packing]).toEqual([
+      24,
+      16,
+      "nf4",
+      { blockSize: 64, nested: false },
+    ]);
+    expect([...model.parameters()].filter((p) => p.requiresGrad && p.dtype !== "f32")).toEqual([]);
+  });
+
+  it("computes with exactly the numbers that the codes mean", () => {
+    const [packed, plain] = [new Model(), new Model()];
+    for (const model of [packed, plain]) quantize(model, { quantType: "fp4", blockSize: 32, doubleQuant: true });
+    dequantize(plain);
+    expect([...weightsOf(plain).values()].every((dtype) => dtype === "f32")).toBe(true);
+    expect(plain.getSubmodule("layers.1.down")).not.toBeInstanceOf(Linear4bit);
+    expect(packed.forward(ids()).dataSync()).toEqual(plain.forward(ids()).dataSync());
+    const off = sub(packed.forward(ids()), new Model().forward(ids())).dataSync();
+    expect(Math.max(...off.map(Math.abs))).toBeGreaterThan(1e-3);
+  });
+
+  it("gives the full weights back and takes an eighth of them", () => {
+    const before = memory();
+    const model = new Model({ dtype: "bf16" });
+    const full = memory();
+    const { bytesBefore, bytesAfter } = quantize(model);
+    expect(memory().bytes).toBe(full.bytes - bytesBefore + bytesAfter);
+    expect(memory().buffers).toBe(full.buffers);
+    for (const parameter of model.parameters()) parameter.dispose();
+    expect(memory().buffers).toBe(before.buffers);
+  });
+
+  it("skips what skipModules says, by the start or the end of a path", () => {
+    const skipped = (skipModules: string[]) => quantize(new Model(), { skipModules }).skipped.map(({ path }) => path);
+    expect(skipped(["down"])).toEqual(["layers.0.down", "layers.1.down"]);
+    expect(skipped(["layers.1", "lm_head"])).toEqual(["layers.1.up", "layers.1.down", "lm_head"]);
+    expect(skipped([String.raw`layers\.\d+\.up`])).toEqual(["layers.0.up", "layers.1.up"]);
+    expect(skipped([])).toEqual([]);
+    expect(quantize(new Model(), { skipModules: ["0.up"] }).skipped).toEqual([
+      { path: "layers.0.up", reason: 'skipModules says "0.up"' },
+    ]);
+  });
+
+  it("never unties a weight", () => {
+    const model = new Model({ tied: true });
+    const { skipped } = quantize(model, { skipModules: [] });
+    expect(skipped).toEqual([{ path: "lm_head", reason: "it shares its weight with embed" }]);
+    expect((model.lm_head as Linear).weight).toBe(model.embed.weight);
+  });
+
+  it("refuses names that match nothing, layers quantised before and other weights, and changes nothing then", () => {
+    const model = new Model();
+    expect(() => quantize(model, { skipModules: ["dwon"] })).toThrow('starts or ends with "dwon"; did you mean down?');
+    expect(() => quantize(model, { blockSize: 48 })).toThrow(/blockSize is 48/);
+    expect([...weightsOf(model).values()]).not.toContain("nf4");
+    quantize(model, { skipModules: ["up", "lm_head"] });
+    expect(() => quantize(model)).toThrow("layers.0.down is quantised already (nf4); name it in skipModules");
+    expect((model.getSubmodule("layers.0.up") as Linear).weight.dtype).toBe("f32");
+    expect(quantize(model, { skipModules: ["down", "lm_head"] }).quantized.length).toBe(2);
+    const odd = new Model();
+    (odd.getSubmodule("layers.1.up") as Linear).weight = new Parameter(
+      tensor(new Uint8Array(384), { shape: [24, 16] }),
+      { requiresGrad: false },
+    );
+    expect(() => quantize(odd)).toThrow("the weight of layers.1.up is u8; only f32, f16 and bf16 are quantised");
+    expect(weightsOf(odd).get("layers.0.up.weight")).toBe("f32");
+  });
+});
+
+describe("Linear4bit", () => {
+  it("takes a packed weight only, which cannot train", () => {
+    const { weight } = Linear.create(8, 8, { generator: new Generator(1) });
+    expect(() => new Linear4bit(weight)).toThrow("the weight is f32 [8,8], not nf4 or fp4 [out,in]");
+    const layer = Linear4bit.from(new Linear(weight));
+    expect(() => layer.setRequiresGrad(true)).toThrow(/nf4 tensor \[8,8\] cannot require gradients/);
+    expect(layer.dequantize("bf16").weight.dtype).toBe("bf16");
+  });
+});

@@ -1,0 +1,136 @@
+import { byteLength, isPacked, type Shape } from "@lowrank/core";
+import { Conv1D } from "./layers/conv1d.ts";
+import { Linear } from "./layers/linear.ts";
+import { Linear4bit, type Linear4bitOptions } from "./layers/linear4bit.ts";
+import type { Module } from "./module.ts";
+import type { Parameter } from "./parameter.ts";
+import { skippedBy } from "./skipModules.ts";
+
+/** Options of `quantize`. */
+export interface QuantizeOptions extends Linear4bitOptions {
+  /**
+   * Layers to leave as they are: the start of a path up to a dot, or its end (`llm_int8_skip_modules`). Default: the
+   * output layer. Layers that share their weight with another module are always left.
+   */
+  skipModules?: readonly string[];
+}
+
+/** A layer that was quantised. */
+export interface QuantizedLayer {
+  path: string;
+  /** Of the weight, [out, in]. */
+  shape: Shape;
+  bytesBefore: number;
+  bytesAfter: number;
+}
+
+/** What `quantize` did. */
+export interface QuantizationReport {
+  quantized: QuantizedLayer[];
+  /** Linear layers that were left, and why. */
+  skipped: { path: string; reason: string }[];
+  /** Of the quantised weights together. */
+  bytesBefore: number;
+  bytesAfter: number;
+}
+
+/** A linear layer as the choice of layers sees it: built, or only described. */
+export interface LinearPlace {
+  path: string;
+  /** Another module that holds the same weight. */
+  tiedTo?: string;
+  /** It gives the model's output. */
+  isOutput: boolean;
+}
+
+/**
+ * Why each linear layer that is not to be quantised is left, by path, by transformers' rules: those that `skipModules`
+ * says, by default the output layer; always those that share a weight. Throws for entries that match nothing.
+ */
+export function layersToSkip(places: readonly LinearPlace[], skipModules?: readonly string[]): Map<string, string> {
+  const skipped = new Map<string, string>();
+  const paths = places.map(({ path }) => path);
+  for (const [path, entry] of skippedBy(skipModules ?? [], paths)) skipped.set(path, `skipModules says "${entry}"`);
+  for (const { path, tiedTo, isOutput } of places) {
+    if (tiedTo !== undefined) skipped.set(path, `it shares its weight with ${tiedTo}`);
+    else if (isOutput && skipModules === undefined) skipped.set(path, "it is the output layer");
+  }
+  return skipped;
+}
+
+type AnyLinear = Linear | Conv1D;
+
+const isLinear = (entry: [string, Module]): entry is [string, AnyLinear] =>
+  entry[1] instanceof Linear || entry[1] instanceof Conv1D;
+
+/** The linear layers of a model, and which of them are left. */
+function choose(model: Module, skipModules?: readonly string[]) {
+  const layers = [...model.namedModules()].filter(isLinear);
+  const owners = new Map<Parameter, string[]>();
+  let last = "";
+  for (const [name, parameter] of model.namedParameters({ duplicates: true })) {
+    last = name.slice(0, Math.max(name.lastIndexOf("."), 0));
+    owners.set(parameter, [...(owners.get(parameter) ?? []), last]);
+  }
+  const places = layers.map(([path, { weight }]): LinearPlace => {
+    const tiedTo = owners.get(weight)?.find((owner) => owner !== path);
+    return { path, tiedTo, isOutput: path === last || /(^|\.)lm_head$/.test(path) };
+  });
+  return { layers, skipped: layersToSkip(places, skipModules) };
+}
+
+/** Throws, with nothing changed, where a layer cannot be quantised. */
+function check(path: string, { weight }: AnyLinear): void {
+  if (isPacked(weight.dtype)) {
+    throw new Error(`quantize: ${path} is quantised already (${weight.dtype}); name it in skipModules`);
+  }
+  if (!["f32", "f16", "bf16"].includes(weight.dtype)) {
+    throw new Error(`quantize: the weight of ${path} is ${weight.dtype}; only f32, f16 and bf16 are quantised`);
+  }
+  if (weight.requiresGrad && weight.grad) {
+    throw new Error(`quantize: ${path} is being trained (its weight has a gradient); quantise before training`);
+  }
+}
+
+/**
+ * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen Linear4bit; weights in full are
+ * given back one by one. Embeddings, norms and biases stay, and layers for whose path `leave` gives a reason. A model with
+ * adapters is quantised with its `quantizeBase`. Throws, with nothing changed, for entries of `skipModules` that match
+ * nothing, and for layers quantised before.
+ */
+export function quantize(
+  model: Module,
+  { skipModules, ...options }: QuantizeOptions = {},
+  leave: (path: string) => string | null = () => null,
+): QuantizationReport {
+  const { layers, skipped } = choose(model, skipModules);
+  for (const [path] of layers) {
+    const reason = leave(path);
+    if (reason !== null) skipped.set(path, reason);
+  }
+  const chosen = layers.filter(([path]) => !skipped.has(path));
+  for (const [path, layer] of chosen) check(path, layer);
+  const quantized = chosen.map(([path, layer]): QuantizedLayer => {
+    const replacement = Linear4bit.from(layer, options);
+    model.setSubmodule(path, replacement);
+    const sizes = { bytesBefore: byteLength(layer.weight), bytesAfter: byteLength(replacement.weight) };
+    layer.weight.dispose();
+    return { path, shape: replacement.weight.shape, ...sizes };
+  });
+  const total = (key: "bytesBefore" | "bytesAfter") => quantized.reduce((sum, layer) => sum + layer[key], 0);
+  return {
+    quantized,
+    skipped: [...skipped].map(([path, reason]) => ({ path, reason })),
+    bytesBefore: total("bytesBefore"),
+    bytesAfter: total("bytesAfter"),
+  };
+}
+
+/** Gives every Linear4bit of a model back the form of a Linear, in place, with the numbers that its codes mean. */
+export function dequantize(model: Module, { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
+  for (const [path, layer] of [...model.namedModules()]) {
+    if (!(layer instanceof Linear4bit)) continue;
+    model.setSubmodule(path, layer.dequantize(dtype));
+    layer.weight.dispose();
+  }
+}

@@ -1,0 +1,67 @@
+import {
+  isPacked,
+  matmul,
+  noGrad,
+  quantize4bit,
+  scope,
+  sub,
+  type Tensor,
+  tensor,
+  to,
+  truncatedSvd,
+} from "@lowrank/core";
+import type { LoftQConfig } from "./loraConfig.ts";
+
+/** What LoftQ makes of a weight W [out, in]. */
+export interface LoftQStart {
+  /** Q, the numbers that NF4 has for what the factors leave of W: f32, as W lies. */
+  weight: Tensor;
+  /** [r, in] */
+  a: Tensor;
+  /** [out, r] */
+  b: Tensor;
+}
+
+/**
+ * LoftQ: Q and B A with Q + B A near W, by turns: Q is W - B A in NF4 (blocks of 64), B A the best approximation of W - Q
+ * of rank r, its singular values shared among both. As in PEFT, B A is not divided by the adapter's scaling. With
+ * `transposed`, `weight` lies as [in, out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
+ */
+export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, transposed: boolean): LoftQStart {
+  const [rows, columns] = transposed ? [...weight.shape].reverse() : weight.shape;
+  if (isPacked(weight.dtype)) {
+    throw new Error(
+      `initLoraWeights "loftq" needs weights in full, and these are ${weight.dtype} already: load the model without quantize, and call quantizeBase after getPeftModel`,
+    );
+  }
+  if (rank > Math.min(rows, columns)) {
+    throw new Error(
+      `initLoraWeights "loftq": the rank is ${rank}; a weight [${rows},${columns}] has at most ${Math.min(rows, columns)}`,
+    );
+  }
+  return noGrad(() =>
+    scope(() => {
+      const source = to(weight.detach(), { dtype: "f32" });
+      const w = transposed ? source.transpose(0, 1) : source;
+      let { q, a, b } = quantizeAndFactor(w, w, rank);
+      for (let i = 1; i < loftqIter; i++) ({ q, a, b } = quantizeAndFactor(w, sub(w, matmul(b, a)), rank));
+      return { weight: transposed ? q.transpose(0, 1) : q, a, b };
+    }),
+  );
+}
+
+/** Q of `target`, and the factors of what Q leaves of w. */
+function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
+  const q = to(quantize4bit(target, { quantType: "nf4", blockSize: 64 }), { dtype: "f32" });
+  const [rows, columns] = w.shape;
+  const rest = sub(w, q).dataSync() as Float32Array;
+  const { values, left, right } = truncatedSvd(rest, rows, columns, rank);
+  const [a, b] = [new Float32Array(rank * columns), new Float32Array(rows * rank)];
+  for (let k = 0; k < rank; k++) {
+    const root = Math.sqrt(values[k]);
+    for (let j = 0; j < columns; j++) a[k * columns + j] = root * right[k * columns + j];
+    for (let i = 0; i < rows; i++) b[i * rank + k] = root * left[k * rows + i];
+  }
+  const { backend } = w.storage;
+  return { q, a: tensor(a, { shape: [rank, columns], backend }), b: tensor(b, { shape: [rows, rank], backend }) };
+}
