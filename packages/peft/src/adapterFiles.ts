@@ -1,5 +1,6 @@
 import {
   copyInto,
+  type DType,
   fromBytes,
   openSafetensors,
   type SafetensorsFile,
@@ -122,14 +123,30 @@ export async function differingTables(
   return differing;
 }
 
-/** The files of one adapter, byte for byte as PEFT lays them out. */
+/** A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that the dtype does not reach. */
+async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
+  if (tensor.dtype === dtype) return tensor.detach();
+  const saved = to(tensor.detach(), { dtype });
+  const [before, after] = [await tensor.data(), await saved.data()];
+  const lost = after.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(before[i]));
+  if (lost < 0) return saved;
+  saved.dispose();
+  throw new Error(
+    `saving as ${dtype}: ${name} holds ${before[lost]}, which ${dtype} does not reach; save as bf16 or f32`,
+  );
+}
+
+/** The files of one adapter, byte for byte as PEFT lays them out: what it trained as `dtype`, tables as they are. */
 export async function adapterContents(
   adapter: Adapter,
-  tensors: ReadonlyMap<string, Tensor>,
+  trained: ReadonlyMap<string, Tensor>,
+  tables: ReadonlyMap<string, Tensor>,
+  dtype: DType,
 ): Promise<Map<string, Uint8Array | string>> {
   const entries = [];
-  for (const [name, tensor] of tensors) {
-    entries.push({ name, dtype: tensor.dtype, shape: tensor.shape, bytes: await tensor.bytes() });
+  for (const [name, tensor] of [...trained, ...tables]) {
+    using saved = await asSaved(name, tensor, tables.has(name) ? tensor.dtype : dtype);
+    entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   return new Map<string, Uint8Array | string>([
     [adapterFileNames.config, configJson(adapter.method, adapter.config)],

@@ -276,3 +276,26 @@ test("several adapters merge into one base", async () => {
   // Two deltas of scaling 4 times 2 x 0.1 x 0.1.
   for (const [i, value] of after.entries()) expect(value - before[i]).toBeCloseTo(0.16, 5);
 });
+
+test("what was trained is saved in half precision when asked, and is f32 again when loaded", async () => {
+  const peft = getPeftModel(new TinyModel(), linears);
+  train(peft);
+  const file = "adapter_model.safetensors";
+  const whole = (await peft.adapterFiles()).get(file) as Uint8Array;
+  for (const dtype of ["bf16", "f16"] as const) {
+    const files = await peft.adapterFiles(undefined, { dtype });
+    expect((files.get(file) as Uint8Array).length).toBeLessThan(whole.length - 2 * 128 + 16);
+    const again = await PeftModel.fromPretrained(new TinyModel(), files);
+    for (const [name, t] of again.adapterTensors()) {
+      expect(t.dtype).toBe("f32");
+      const rounded = peft.adapterTensors().get(name)!.to(dtype).dataSync();
+      expect(t.dataSync()).toEqual(rounded);
+    }
+  }
+  const [[name, weight]] = peft.adapterTensors();
+  copyInto(weight, full(weight.shape, 1e6));
+  await expect(peft.adapterFiles(undefined, { dtype: "f16" })).rejects.toThrow(
+    `saving as f16: ${name} holds 1000000, which f16 does not reach; save as bf16 or f32`,
+  );
+  expect((await peft.adapterFiles(undefined, { dtype: "bf16" })).size).toBe(3);
+});

@@ -260,20 +260,30 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return new Map([...this.base_model.trained(adapterName), ...this.base_model.tables(adapterName)]);
   }
 
-  /** The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name. */
-  async adapterFiles(selectedAdapters?: readonly string[]): Promise<Map<string, Uint8Array | string>> {
+  /**
+   * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name.
+   * `dtype` rounds what was trained, which is f32 in memory; a loaded adapter is f32 again.
+   */
+  async adapterFiles(
+    selectedAdapters?: readonly string[],
+    { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {},
+  ): Promise<Map<string, Uint8Array | string>> {
     const files = new Map<string, Uint8Array | string>();
     for (const name of selectedAdapters ?? this.base_model.adapters.keys()) {
-      const contents = await adapterContents(this.base_model.adapter(name), this.adapterTensors(name));
+      const { base_model: tuner } = this;
+      const contents = await adapterContents(tuner.adapter(name), tuner.trained(name), tuner.tables(name), dtype);
       for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
     }
     if (files.size === 0) throw new Error("there is no adapter to save");
     return files;
   }
 
-  /** Writes the adapters into a folder (Node only); nothing is left half-written. */
-  async savePretrained(folder: string | URL, options: { selectedAdapters?: readonly string[] } = {}): Promise<void> {
-    await writeFolder(folder, await this.adapterFiles(options.selectedAdapters));
+  /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
+  async savePretrained(
+    folder: string | URL,
+    { selectedAdapters, dtype }: { selectedAdapters?: readonly string[]; dtype?: "f32" | "f16" | "bf16" } = {},
+  ): Promise<void> {
+    await writeFolder(folder, await this.adapterFiles(selectedAdapters, { dtype }));
   }
 
   /** The parameters that train now. */

@@ -1,4 +1,4 @@
-import { type Generator, to } from "@lowrank/core";
+import { type Generator, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { filePrefix } from "./adapter.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
@@ -98,7 +98,8 @@ function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]):
   const paths = [...model.namedModules()].map(([path]) => path);
   if (!savesTables(config, paths)) return new Map();
   const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
-  const found = layers.filter(({ base }) => ends.includes(base));
+  // A packed table is the quantised base's own affair.
+  const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
   return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }
 

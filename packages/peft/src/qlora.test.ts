@@ -169,6 +169,18 @@ describe("LoRA over Linear4bit", () => {
     expect([...peft.parameters()].filter((p) => isPacked(p.dtype)).every((p) => p.grad === null)).toBe(true);
   });
 
+  it("sits on a quantised output layer too, whose packed weight stays out of the file", async () => {
+    const model = new TinyModel({ quantize: { skipModules: [] } });
+    const peft = getPeftModel(model, config.with({ targetModules: ["lm_head"] }));
+    train(peft);
+    expect([...peft.adapterTensors().keys()].map((key) => key.split(".").at(-2))).toEqual(["lora_A", "lora_B"]);
+    const again = await PeftModel.fromPretrained(
+      new TinyModel({ quantize: { skipModules: [] } }).eval(),
+      await peft.adapterFiles(),
+    );
+    expect(await logitBits(again)).toEqual(await logitBits(peft));
+  });
+
   it("loads an adapter that was trained on full weights", async () => {
     const peft = getPeftModel(new TinyModel(), config);
     train(peft);
