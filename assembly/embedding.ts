@@ -1,4 +1,5 @@
 import { loadPart, storePart } from "./lanes";
+import { unpackRow } from "./unpackRow";
 
 /** The position of the first id outside 0..vocab-1, or -1. */
 export function findBadId(ids: usize, count: i32, vocab: i32): i32 {
@@ -12,6 +13,15 @@ export function embedding(weight: usize, ids: usize, out: usize, count: i32, byt
     memory.copy(out, weight + <usize>load<u32>(ids) * <usize>bytes, bytes);
     ids += 4;
     out += bytes;
+  }
+}
+
+/** Rows of a packed weight [.., width] by id, as f32. */
+export function embeddingPacked(weight: usize, format: i32, ids: usize, out: usize, count: i32, width: i32): void {
+  for (; count > 0; count--) {
+    unpackRow(format, weight, load<i32>(ids) * width, width, out);
+    ids += 4;
+    out += <usize>width << 2;
   }
 }
 

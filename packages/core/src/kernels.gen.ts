@@ -30,6 +30,7 @@ export interface Kernels {
   minimum(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;
   findBadId(ids: number, count: number, vocab: number): number;
   embedding(weight: number, ids: number, out: number, count: number, bytes: number): void;
+  embeddingPacked(weight: number, format: number, ids: number, out: number, count: number, width: number): void;
   embeddingBackward(dy: number, ids: number, dweight: number, count: number, width: number): void;
   readI32(p: number): number;
   extremumPlane(x: number, out: number, rows: number, n: number, rowStride: number, step: number, smallest: number): void;

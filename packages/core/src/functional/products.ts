@@ -27,10 +27,10 @@ export interface LinearOptions {
   fanInFanOut?: boolean;
 }
 
-/** x [..., in] times the transpose of weight [out, in], plus bias [out]. Half-precision parameters are widened first. */
+/** x [..., in] times the transpose of weight [out, in], plus bias [out]. A weight may be half precision or packed. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   return scope(() => {
-    const y = matmul(x, ops.widen(weight), { transposeB: !options.fanInFanOut });
+    const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
     return bias ? ops.add(y, ops.widen(bias)) : y;
   });
 }

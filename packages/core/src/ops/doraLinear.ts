@@ -12,12 +12,13 @@ import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
 import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
+import { widen } from "./to.ts";
 
 /** The length of each row of W + scaling B A, [out]; no gradient flows through it. */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
   return noGrad(() =>
     scope(() => {
-      const merged = add(w, affine(matmul(b, a, {}), { scale: params.scaling }));
+      const merged = add(widen(w), affine(matmul(b, a, {}), { scale: params.scaling }));
       return sqrt(reshape(sumTo(square(merged), [w.shape[0], 1]), { shape: [w.shape[0]] }));
     }),
   );

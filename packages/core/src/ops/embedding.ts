@@ -1,9 +1,11 @@
 import type { WasmTensor } from "../backend.ts";
-import { bytesPerElement, type TypedArray } from "../dtype.ts";
+import { bytesPerElement, isPacked, type TypedArray } from "../dtype.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
 import { formatShape } from "../shape.ts";
-import { to, widen } from "./to.ts";
+import { toDTypeOf, widen } from "./to.ts";
+import { expectWeight, weightFormat } from "./weight.ts";
 
 function checkIds(ids: TypedArray, vocab: number): void {
   for (let i = 0; i < ids.length; i++) if (ids[i] < 0 || ids[i] >= vocab) throw badId(ids[i], i, vocab);
@@ -20,33 +22,36 @@ function badId(id: number, at: number, vocab: number): Error {
   );
 }
 
-/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype. Throws for an id outside 0..V-1. */
+/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype, f32 where it is packed. Throws for an id outside 0..V-1. */
 export const embedding: Op<2> = defineOp({
   name: "embedding",
+  packed: [0],
   shape: (inputs) => {
-    expectDType("embedding", inputs, 0, "f32", "f16", "bf16");
+    expectWeight("embedding", inputs, 0);
     expectDType("embedding", inputs, 1, "i32");
     const [weight, ids] = inputs;
     if (weight.shape.length !== 2) {
       throw new Error(`embedding: the weight ${formatShape(weight.shape)} must be [vocabulary, width]`);
     }
-    return { shape: [...ids.shape, weight.shape[1]], dtype: weight.dtype };
+    return { shape: [...ids.shape, weight.shape[1]], dtype: isPacked(weight.dtype) ? "f32" : weight.dtype };
   },
   ref: ([weight, ids], [out]) => {
     const [vocab, width] = weight.shape;
     checkIds(ids.data, vocab);
+    const table = isPacked(weight.dtype) ? unpackAll(weight) : weight.data;
     for (let i = 0; i < ids.size; i++) {
-      for (let d = 0; d < width; d++) out.data[i * width + d] = weight.data[ids.data[i] * width + d];
+      for (let d = 0; d < width; d++) out.data[i * width + d] = table[ids.data[i] * width + d];
     }
   },
   wasm: (k, [weight, ids], [out]) => {
-    findBadId(k, ids, weight.shape[0]);
-    k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, weight.shape[1] * bytesPerElement(weight.dtype));
+    const [vocab, width] = weight.shape;
+    findBadId(k, ids, vocab);
+    if (isPacked(weight.dtype)) k.embeddingPacked(weight.ptr, weightFormat(weight), ids.ptr, out.ptr, ids.size, width);
+    else k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, width * bytesPerElement(weight.dtype));
   },
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => {
-    const dw = embeddingBackward(widen(dy), ids, { vocab: weight.shape[0] });
-    return [weight.dtype === "f32" ? dw : to(dw, { dtype: weight.dtype }), null];
+    return [toDTypeOf(embeddingBackward(widen(dy), ids, { vocab: weight.shape[0] }), weight), null];
   },
 });
 

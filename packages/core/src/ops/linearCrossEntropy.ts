@@ -2,6 +2,7 @@ import type { Scratch, TensorSpec, WasmTensor } from "../backend.ts";
 import { isGradEnabled } from "../gradMode.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import {
@@ -15,7 +16,8 @@ import {
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
-import { weightFormat } from "./weight.ts";
+import { toDTypeOf } from "./to.ts";
+import { expectWeight, weightFormat } from "./weight.ts";
 
 /** Options of `linearCrossEntropy`; see `crossEntropy`. */
 export interface LinearCrossEntropyParams {
@@ -35,7 +37,8 @@ interface Params extends LinearCrossEntropyParams {
 
 function check(inputs: readonly TensorSpec[]): void {
   const [hidden, weight, labels] = inputs;
-  for (let i = 0; i < 2; i++) expectDType("linearCrossEntropy", inputs, i, "f32");
+  expectDType("linearCrossEntropy", inputs, 0, "f32");
+  expectWeight("linearCrossEntropy", inputs, 1);
   const [h, w] = [hidden.shape, weight.shape];
   if (w.length !== 2 || h.length === 0 || h[h.length - 1] !== w[1]) {
     throw new Error(
@@ -65,15 +68,18 @@ function byRows(k: Kernels, work: Work, wants: Params["wants"], labelSmoothing: 
   const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
   const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
   const gradient = wants.hidden || wants.weight ? 1 : 0;
+  const [f32, format] = [weight.dtype === "f32", weightFormat(weight)];
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;
     k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
-    k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
+    if (f32) k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
+    else k.gemmWeight(rows, weight.ptr, format, 0, logits, n, classes, width, 1, 1, 0);
     k.crossEntropyChunk(logits, labels.ptr, at, losses + 8 * start, n, classes, labelSmoothing, factor, gradient);
     if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
     if (wants.hidden) {
-      k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
+      if (f32) k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
+      else k.gemmWeight(logits, weight.ptr, format, 0, rows, n, width, classes, 0, 1, 0);
       k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
     }
   }
@@ -108,6 +114,7 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
 
 const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
   name: "linearCrossEntropy",
+  packed: [1],
   shape: (inputs, { wants }) => {
     check(inputs);
     const [hidden, weight] = inputs;
@@ -120,6 +127,7 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
   ref: ([hidden, weight, labels], [loss, dhidden, dweight], params) => {
     const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0, wants } = params;
     const [classes, width] = weight.shape;
+    const w = unpackAll(weight);
     const count = countLabels(labels.data, classes, ignoreIndex);
     const factor = reduction === "mean" ? 1 / count : 1;
     const logits = new Float64Array(classes);
@@ -132,13 +140,13 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
       const at = row * width;
       for (let c = 0; c < classes; c++) {
         logits[c] = 0;
-        for (let d = 0; d < width; d++) logits[c] += hidden.data[at + d] * weight.data[c * width + d];
+        for (let d = 0; d < width; d++) logits[c] += hidden.data[at + d] * w[c * width + d];
       }
       total += rowGradient(logits, label, labelSmoothing);
       for (let c = 0; c < classes; c++) {
         const g = factor * logits[c];
         for (let d = 0; d < width; d++) {
-          if (wants.hidden) dhidden.data[at + d] += g * weight.data[c * width + d];
+          if (wants.hidden) dhidden.data[at + d] += g * w[c * width + d];
           if (wants.weight) dweight.data[c * width + d] += g * hidden.data[at + d];
         }
       }
@@ -161,18 +169,23 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
     k.finishLoss(losses, count, loss.ptr, factor);
   },
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
-  vjp: ({ grads: [dloss], inputs: [hidden, weight, labels], outputs: [, dhidden, dweight], needs, params }) => {
-    if (!isGradEnabled()) return [needs[0] ? mul(dhidden, dloss) : null, needs[1] ? mul(dweight, dloss) : null, null];
+  vjp: (context) => {
+    const { inputs, inputSpecs, outputs, needs, params } = context;
+    const [dloss] = context.grads;
+    const [hidden, weight, labels] = inputs;
+    const [, dhidden, dweight] = outputs;
+    const weightGrad = (make: () => Tensor) => (needs[1] ? toDTypeOf(make(), inputSpecs[1]) : null);
+    if (!isGradEnabled()) return [needs[0] ? mul(dhidden, dloss) : null, weightGrad(() => mul(dweight, dloss)), null];
     const logits = matmul(hidden, weight, { transposeB: true });
     const [, lse] = crossEntropyWithRows(logits, labels, params);
     const dlogits = crossEntropyBackward(dloss, logits, labels, lse, params);
     const [g, h] = [dlogits, hidden].map((t) => reshape(t, { shape: [-1, t.shape[t.shape.length - 1]] }));
-    return [matmul(dlogits, weight, {}), matmul(g, h, { transposeA: true }), null];
+    return [matmul(dlogits, weight, {}), weightGrad(() => matmul(g, h, { transposeA: true })), null];
   },
 });
 
 /**
- * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D] without ever holding all the logits: ignored rows
+ * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D], also in half precision or packed, without ever holding all the logits: ignored rows
  * are skipped, and the gradients are made on the way where something wants them. Where the weight is frozen, classes go
  * through in blocks (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009); else rows go through in chunks (Hsu et al.
  * 2024, https://arxiv.org/abs/2410.10989).

@@ -1,11 +1,14 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./reshape.ts";
+import { toDTypeOf } from "./to.ts";
+import { expectWeight, weightFormat } from "./weight.ts";
 
 interface LoraParams {
   readonly scaling: number;
@@ -15,7 +18,8 @@ interface LoraParams {
 
 /** The factors in the order of use, by input position, and the matrices' sizes: W turns `from` numbers into `to`. */
 function plan(inputs: readonly TensorSpec[], { transposed }: LoraParams) {
-  for (let i = 0; i < 4; i++) expectDType("loraLinear", inputs, i, "f32");
+  for (const i of [0, 2, 3]) expectDType("loraLinear", inputs, i, "f32");
+  expectWeight("loraLinear", inputs, 1);
   const [x, w, a, b] = inputs.map(({ shape }) => shape);
   if (w.length !== 2 || a.length !== 2 || b.length !== 2 || a[1] !== w[1] || b[0] !== w[0] || a[0] !== b[1]) {
     throw new Error(
@@ -34,10 +38,11 @@ const order = (transposed = false) => (transposed ? { down: 3, up: 2 } : { down:
 
 /** out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
 function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
+  const right = unpackAll(y);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let sum = 0;
-      for (let p = 0; p < k; p++) sum += x.data[i * k + p] * y.data[transposed ? j * k + p : p * n + j];
+      for (let p = 0; p < k; p++) sum += x.data[i * k + p] * right[transposed ? j * k + p : p * n + j];
       out.data[i * n + j] += alpha * sum;
     }
   }
@@ -52,6 +57,7 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
 /** Also gives the scaled low-rank activations s x Aᵀ, from which the gradient of B is made. */
 const loraOp: Op<4, LoraParams, 2> = defineOp({
   name: "loraLinear",
+  packed: [1],
   shape: (inputs, params) => {
     const { to, rank } = plan(inputs, params);
     const lead = inputs[0].shape.slice(0, -1);
@@ -75,7 +81,8 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
     const [x, w] = inputs;
     const t = params.transposed ? 0 : 1;
     k.gemm(x.ptr, inputs[down].ptr, low.ptr, rows, rank, from, from, t ? from : rank, rank, 0, t, params.scaling, 0);
-    k.gemm(x.ptr, w.ptr, out.ptr, rows, to, from, from, t ? from : to, to, 0, t, 1, 0);
+    if (w.dtype === "f32") k.gemm(x.ptr, w.ptr, out.ptr, rows, to, from, from, t ? from : to, to, 0, t, 1, 0);
+    else k.gemmWeight(x.ptr, w.ptr, weightFormat(w), 0, out.ptr, rows, to, from, t, 1, 0);
     k.gemm(low.ptr, inputs[up].ptr, out.ptr, rows, to, rank, rank, t ? rank : to, to, 0, t, 1, 1);
   },
   saves: (needs, { transposed }) => {
@@ -85,7 +92,7 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
     kept[up] = needs[0] || needs[down];
     return { inputs: kept.flatMap((keep, i) => (keep ? [i] : [])), outputs: needs[up] ? [1] : [] };
   },
-  vjp: ({ grads: [dy, dlow], arrived, inputs, outputs: [, low], needs, params }) => {
+  vjp: ({ grads: [dy, dlow], arrived, inputs, inputSpecs, outputs: [, low], needs, params }) => {
     const { scaling, transposed = false } = params;
     const { down, up } = order(transposed);
     const [x, w, a, b] = inputs;
@@ -99,7 +106,7 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
       if (inner) inner = add(inner, extra);
       if (dx) dx = add(dx, matmul(extra, inputs[down], { transposeB: transposed }));
     }
-    const grads = [dx, needs[1] ? outer(dy, x, transposed) : null, null, null];
+    const grads = [dx, needs[1] ? toDTypeOf(outer(dy, x, transposed), inputSpecs[1]) : null, null, null];
     if (needs[down] && inner) grads[down] = outer(inner, x, transposed);
     if (needs[up]) grads[up] = outer(dy, low, transposed);
     return grads;
@@ -107,8 +114,8 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
 });
 
 /**
- * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in], A [r, in], B [out, r]; a bias is the caller's to add. x is
- * kept for the gradient only where A (or W) trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
+ * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also in half precision or packed), A [r, in], B [out, r]; a
+ * bias is the caller's to add. x is kept for the gradient only where A (or W) trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
   const [out, low] = loraOp(x, w, a, b, params);

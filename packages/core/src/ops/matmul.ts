@@ -1,8 +1,11 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackElements.ts";
 import { broadcastShapes, broadcastStrides, formatShape, type Shape, sizeOf } from "../shape.ts";
 import { sumTo } from "./expand.ts";
 import { reshape } from "./reshape.ts";
+import { toDTypeOf } from "./to.ts";
+import { expectWeight, weightFormat } from "./weight.ts";
 
 /** Which operands of `matmul` are read with their last two dimensions swapped. */
 export interface MatmulParams {
@@ -59,25 +62,33 @@ function forEachMatrix(
 
 /**
  * Matrix product of [..., M, K] and [..., K, N] with broadcast leading dimensions; the flags read an operand as
- * its transpose without copying it. The functional `matmul` adds PyTorch's rules for vectors.
+ * its transpose without copying it. A b of two dimensions may be a weight in half precision or packed, which is never
+ * widened as a whole. The functional `matmul` adds PyTorch's rules for vectors.
  */
 export const matmul: Op<2, MatmulParams> = defineOp({
   name: "matmul",
+  packed: [1],
   shape: (inputs, params) => {
     expectDType("matmul", inputs, 0, "f32");
-    expectDType("matmul", inputs, 1, "f32");
-    const { batch, m, n } = plan(inputs[0].shape, inputs[1].shape, params);
+    expectWeight("matmul", inputs, 1);
+    const [a, b] = inputs;
+    if (b.dtype !== "f32" && (b.shape.length !== 2 || params.transposeA)) {
+      throw new Error(
+        `matmul: ${b.dtype} is for a weight of two dimensions under an operand that is not transposed, not for ${formatShape(b.shape)}${params.transposeA ? " with transposeA" : ""}; cast it with t.to("f32") first`,
+      );
+    }
+    const { batch, m, n } = plan(a.shape, b.shape, params);
     return { shape: [...batch, m, n], dtype: "f32" };
   },
   ref: ([a, b], [out], params) => {
     const { transposeA, transposeB } = params;
+    const right = unpackAll(b);
     forEachMatrix(a, b, params, (ia, ib, io, { m, n, k }) => {
       for (let i = 0; i < m; i++) {
         for (let j = 0; j < n; j++) {
           let sum = 0;
           for (let x = 0; x < k; x++) {
-            sum +=
-              a.data[ia + (transposeA ? x * m + i : i * k + x)] * b.data[ib + (transposeB ? j * k + x : x * n + j)];
+            sum += a.data[ia + (transposeA ? x * m + i : i * k + x)] * right[ib + (transposeB ? j * k + x : x * n + j)];
           }
           out.data[io + i * n + j] = sum;
         }
@@ -90,7 +101,8 @@ export const matmul: Op<2, MatmulParams> = defineOp({
     if (b.shape.length === 2 && !ta) {
       const { n, k: inner } = plan(a.shape, b.shape, params);
       const rows = sizeOf(a.shape.slice(0, -1));
-      k.gemm(a.ptr, b.ptr, out.ptr, rows, n, inner, inner, tb ? inner : n, n, ta, tb, 1, 0);
+      if (b.dtype === "f32") k.gemm(a.ptr, b.ptr, out.ptr, rows, n, inner, inner, tb ? inner : n, n, ta, tb, 1, 0);
+      else k.gemmWeight(a.ptr, b.ptr, weightFormat(b), 0, out.ptr, rows, n, inner, tb, 1, 0);
       return;
     }
     forEachMatrix(a, b, params, (ia, ib, io, p) => {
@@ -122,6 +134,6 @@ export const matmul: Op<2, MatmulParams> = defineOp({
         db = sumTo(db, inputSpecs[1].shape);
       }
     }
-    return [da, db];
+    return [da, db && toDTypeOf(db, inputSpecs[1])];
   },
 });

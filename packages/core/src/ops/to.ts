@@ -63,8 +63,13 @@ export const to: Op<1, { dtype: DType }> = defineOp({
     if (isPacked(x.dtype)) unpack(k, x, out, scratch);
     else k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype));
   },
-  vjp: ({ grads: [dy], inputSpecs: [x] }) => [dy.dtype === x.dtype ? dy : to(dy, { dtype: x.dtype })],
+  vjp: ({ grads: [dy], inputSpecs: [x] }) => [toDTypeOf(dy, x)],
 });
+
+/** x in the dtype of another tensor: x itself where it has it. */
+export function toDTypeOf(x: Tensor, { dtype }: TensorSpec): Tensor {
+  return x.dtype === dtype ? x : to(x, { dtype });
+}
 
 /** x in f32, in which arithmetic is done: x itself where it is f32. */
 export function widen(x: Tensor): Tensor {

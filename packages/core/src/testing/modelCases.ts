@@ -2,6 +2,7 @@ import * as f from "../functional/index.ts";
 import { Generator } from "../random.ts";
 import { type Cases, calls, index, withGradients, x } from "./cases.ts";
 import type { Input } from "./input.ts";
+import { weightCases } from "./weightCases.ts";
 
 type Name =
   | "attention"
@@ -95,6 +96,8 @@ export const modelCases: Cases<Name> = {
   })),
   dropout: calls([x([40, 7])], (t) => f.dropout(t, { p: 0.3, generator: new Generator(7) })),
   embedding: [
+    ...weightCases([x([11, 64]), index([3, 5], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
+    ...weightCases([x([11, 37]), index([9], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
     ...calls([x([11, 6]), index([3, 5], 11)], (w, ids) => f.embedding(w, ids)),
     ...calls([x([11, 5]), index([3, 5], 11)], (w, ids) => f.widen(f.embedding(f.to(w, { dtype: "bf16" }), ids))).map(
       (c) => ({ ...c, gradients: [] }),
@@ -111,18 +114,29 @@ export const modelCases: Cases<Name> = {
   layerNorm: calls([x([3, 5, 16]), row, row], (t, w, b) => f.layerNorm(t, w, b, { eps: 1e-5 })),
   layerNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.layerNormBackward(dy, t, w, { eps: 1e-5 })),
   layerNormWeightBackward: calls([x([3, 16]), x([3, 16])], (dy, t) => f.layerNormWeightBackward(dy, t, { eps: 1e-5 })),
-  linearCrossEntropy: calls(
-    [x([4, 6, 10]), x([13, 10]), labels],
-    (h, w, l) => f.linearCrossEntropy(h, w, l),
-    (h, w, l) => f.linearCrossEntropy(h, w, l, { reduction: "sum", labelSmoothing: 0.1 }),
-  ),
+  linearCrossEntropy: [
+    ...calls(
+      [x([4, 6, 10]), x([13, 10]), labels],
+      (h, w, l) => f.linearCrossEntropy(h, w, l),
+      (h, w, l) => f.linearCrossEntropy(h, w, l, { reduction: "sum", labelSmoothing: 0.1 }),
+    ),
+    ...weightCases([x([4, 6, 32]), x([13, 32]), labels], 1, (h, w, l) => f.linearCrossEntropy(h, w, l)),
+    ...weightCases([x([4, 6, 10]), x([13, 10]), labels], 1, (h, w, l) =>
+      f.linearCrossEntropy(h, w, l, { labelSmoothing: 0.1 }),
+    ),
+  ],
   logSoftmax: calls(
     [a],
     (t) => f.logSoftmax(t, { dim: -1 }),
     (t) => f.logSoftmax(t, { dim: 1 }),
   ),
   logSoftmaxBackward: calls(same, (dy, y) => f.logSoftmaxBackward(dy, y, { dim: -1 })),
-  loraLinear: calls(lora, (s, w, m, n) => f.loraLinear(s, w, m, n, { scaling: 2 })),
+  loraLinear: [
+    ...calls(lora, (s, w, m, n) => f.loraLinear(s, w, m, n, { scaling: 2 })),
+    ...weightCases([x([3, 5, 64]), x([10, 64]), x([4, 64]), x([10, 4])], 1, (s, w, m, n) =>
+      f.loraLinear(s, w, m, n, { scaling: 2 }),
+    ),
+  ],
   oneHot: calls([index([3, 4], 6)], (l) => f.oneHot(l, { classes: 6 })),
   rmsNorm: calls([x([3, 5, 16]), row], (t, w) => f.rmsNorm(t, w, { eps: 1e-5 })),
   rmsNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.rmsNormBackward(dy, t, w, { eps: 1e-5 })),

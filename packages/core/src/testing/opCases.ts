@@ -5,6 +5,7 @@ import { binaryCases, type Cases, calls, index, type OpCase, unaryCases, withGra
 import { inPlaceCases } from "./inPlaceCases.ts";
 import type { Input } from "./input.ts";
 import { modelCases } from "./modelCases.ts";
+import { weightCases } from "./weightCases.ts";
 
 type Functions = typeof f;
 
@@ -196,6 +197,8 @@ export const opCases: Cases<FunctionName> = {
     ),
     ...calls([x([24]), x([24, 17])], (t, w) => f.linear(t, w, null, { fanInFanOut: true })),
     ...calls([x([3, 24]), { shape: [17, 24], dtype: "bf16" }], (t, w) => f.linear(t, w)),
+    ...weightCases([x([9, 64]), x([19, 64])], 1, (t, w) => f.linear(t, w)),
+    ...weightCases([x([2, 7, 37]), x([37, 70])], 1, (t, w) => f.linear(t, w, null, { fanInFanOut: true })),
   ],
   log: unaryCases(f.log, positive),
   log1p: unaryCases(f.log1p, { low: -0.6, high: 2 }),
@@ -210,6 +213,10 @@ export const opCases: Cases<FunctionName> = {
   ],
   lt: compareCases(f.lt),
   matmul: [
+    ...[1, 4, 33].flatMap((m) =>
+      weightCases([x([m, 96]), x([23, 96])], 1, (s, w) => f.matmul(s, w, { transposeB: true })),
+    ),
+    ...weightCases([x([5, 31]), x([18, 31])], 1, (s, w) => f.matmul(s, w, { transposeB: true })),
     ...calls([x([6, 24]), x([24, 17])], (s, t) => f.matmul(s, t)),
     ...calls([x([24, 6]), x([17, 24])], (s, t) => f.matmul(s, t, { transposeA: true, transposeB: true })),
     ...calls([x([3, 1, 6, 5]), x([2, 5, 7])], (s, t) => f.matmul(s, t)),
@@ -350,6 +357,8 @@ export const opCases: Cases<FunctionName> = {
         (t) => f.to(t, { dtype: "bool" }),
       ),
       ...calls([ints], (t) => f.to(t, { dtype: "f32" })),
+      ...weightCases([x([9, 96])], 0, (w) => f.to(w, { dtype: "f32" })),
+      ...weightCases([x([257, 129])], 0, (w) => f.to(w, { dtype: "bf16" })),
     ],
   ),
   topk: calls(
