@@ -1,58 +1,68 @@
-// Whether memory grows over a long training, and the most that a LoRA step holds, against PyTorch with PEFT.
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { init } from "@lowrank/core";
-import { wasm } from "@lowrank/wasm";
-import { loraStepCases } from "./lib/loraStep.ts";
-import type { LoraStepMemory } from "./lib/loraStepMemory.ts";
+// Whether memory grows over a long LoRA training.
+import { init, memory } from "@lowrank/core";
+import { type WasmBackend, wasm } from "@lowrank/wasm";
+import { type LoraStepCase, makeLoraStep } from "./lib/loraStep.ts";
 import { machine, printTable } from "./lib/measure.ts";
-import { smallTraining } from "./lib/smallTraining.ts";
-import { startPython } from "./lib/startPython.ts";
 
 const EARLY = 100;
 const LATE = 10_000;
-const PEAK_STEPS = 3;
 
-const run = promisify(execFile);
+/** A wide vocabulary and little else: more than a fresh WebAssembly memory holds, in steps of a few milliseconds. */
+const subject: LoraStepCase = {
+  config: {
+    model_type: "llama",
+    vocab_size: 49152,
+    hidden_size: 96,
+    intermediate_size: 256,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    tie_word_embeddings: true,
+  },
+  batch: 1,
+  tokens: 4,
+  rank: 2,
+  alpha: 4,
+};
 
-/** What is held after many steps over what was held after few: tensors or WebAssembly memory, whichever grew more. */
-async function growth(): Promise<number> {
+/** What is held at a time, in bytes: by live tensors, by the WebAssembly memory, and by the process. */
+interface Held {
+  tensors: number;
+  wasm: number;
+  rss: number;
+}
+
+function heldBy(backend: WasmBackend): Held {
+  return { tensors: memory().bytes, wasm: backend.heapStats().length, rss: process.memoryUsage.rss() };
+}
+
+/** Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold late over early. */
+export async function bench(): Promise<void> {
   const backend = await wasm();
   await init(backend);
-  const [early, late] = smallTraining(backend, [EARLY, LATE]);
+  const fresh = heldBy(backend);
+  const step = makeLoraStep(subject);
+  const after = (from: number, to: number): Held => {
+    for (let done = from; done < to; done++) step();
+    return heldBy(backend);
+  };
+  const early = after(0, EARLY);
+  // A leak could hide in the memory that was there from the start.
+  if (early.tensors <= fresh.wasm) {
+    throw new Error(
+      `memory: the model holds ${early.tensors} bytes, which a fresh memory of ${fresh.wasm} has room for`,
+    );
+  }
+  const late = after(EARLY, LATE);
+  console.log(`${machine()}\n\nheld by a LoRA training on one thread, MB`);
   const mega = (bytes: number) => (bytes / 1e6).toFixed(3);
-  console.log(`\nheld after steps of a small model, MB`);
   printTable(
-    ["", `step ${EARLY}`, `step ${LATE}`],
-    (["tensors", "wasm", "rss"] as const).map((name) => [name, mega(early![name]), mega(late![name])]),
+    ["", "before", `step ${EARLY}`, `step ${LATE}`],
+    (["tensors", "wasm", "rss"] as const).map((name) => [
+      name,
+      ...[fresh, early, late].map((held) => mega(held[name])),
+    ]),
   );
-  return Math.max(late!.tensors / early!.tensors, late!.wasm / early!.wasm);
-}
-
-/** Peak resident bytes of a fresh process each, one thread, imports included; PyTorch's is undefined without it. */
-async function peaks(): Promise<{ ours: number; theirs: number | undefined }> {
-  const { stdout } = await run(process.execPath, [join(import.meta.dirname, "lib/loraStepMemory.ts"), `${PEAK_STEPS}`]);
-  const { peakBytes: ours } = JSON.parse(stdout) as LoraStepMemory;
-  await using python = await startPython();
-  if (!python) return { ours, theirs: undefined };
-  await python.ask("make_lora_step", { ...loraStepCases.m135, threads: 1 });
-  const { peakBytes: theirs } = await python.ask<{ peakBytes: number }>("run_lora_steps", { count: PEAK_STEPS });
-  return { ours, theirs };
-}
-
-/** Ends with one line of JSON: `growth` is 1 where nothing grows; `m135_memory` is our peak over PyTorch's. */
-export async function bench(): Promise<void> {
-  console.log(machine());
-  const round = (x: number) => Number(x.toFixed(4));
-  const grown = await growth();
-  const { ours, theirs } = await peaks();
-  console.log(`\npeak resident memory of ${PEAK_STEPS} LoRA steps of the SmolLM2-135M shape, MB`);
-  const rows = Object.entries({ lowrank: ours, pytorch: theirs }).filter(([, bytes]) => bytes !== undefined);
-  printTable(
-    ["", "peak"],
-    rows.map(([name, bytes]) => [name, (Number(bytes) / 1e6).toFixed(0)]),
-  );
-  const step = theirs === undefined ? {} : { m135_memory: round(ours / theirs) };
-  console.log(`\n${JSON.stringify({ memory: { growth: round(grown) }, step })}`);
+  const growth = Math.max(late.tensors / early.tensors, late.wasm / early.wasm);
+  console.log(`\n${JSON.stringify({ memory: { growth: Number(growth.toFixed(4)) } })}`);
 }

@@ -1,6 +1,6 @@
-import { backward, Generator, scope, tensor } from "@lowrank/core";
-import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
-import { AdamW } from "@lowrank/nn";
+import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
+import { type CausalLM, createModel, type LabelledInputs, parseModelConfig, randomParameters } from "@lowrank/models";
+import { AdamW, type Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 
 /** One training step as both sides are given it: LoRA on all linear layers but the head, AdamW, labels = ids. */
@@ -48,12 +48,16 @@ export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
   },
 };
 
-/** A function that does one step on the current backend, always on the same random tokens, and gives the loss before it. */
-export function makeLoraStep({ config, batch, tokens, rank, alpha }: LoraStepCase): () => number {
-  const generator = new Generator(0);
-  const base = createModel(parseModelConfig(config), randomParameters(generator));
-  const options = { r: rank, loraAlpha: alpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
-  const model = getPeftModel(base, new LoraConfig(options));
+function randomModel(config: LoraStepCase["config"], generator: Generator): CausalLM {
+  return createModel(parseModelConfig(config), randomParameters(generator));
+}
+
+/** One step on the same random tokens every time; gives the loss before it. */
+function trainingStep(
+  model: { loss(inputs: LabelledInputs): Tensor; parameters(): Iterable<Parameter> },
+  { config, batch, tokens }: LoraStepCase,
+  generator: Generator,
+): () => number {
   const optimizer = new AdamW([...model.parameters()].filter((p) => p.requiresGrad));
   const ids = new Int32Array(batch * tokens);
   generator.fillInt(ids, 0, config.vocab_size);
@@ -68,4 +72,19 @@ export function makeLoraStep({ config, batch, tokens, rank, alpha }: LoraStepCas
     optimizer.zeroGrad();
     return loss.itemSync();
   };
+}
+
+/** A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it. */
+export function makeLoraStep(subject: LoraStepCase): () => number {
+  const generator = new Generator(0);
+  const base = randomModel(subject.config, generator);
+  const { rank: r, alpha: loraAlpha } = subject;
+  const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
+  return trainingStep(getPeftModel(base, new LoraConfig(options)), subject, generator);
+}
+
+/** The same with every parameter of the model trained, and no LoRA. */
+export function makeFullStep(subject: LoraStepCase): () => number {
+  const generator = new Generator(0);
+  return trainingStep(randomModel(subject.config, generator), subject, generator);
 }

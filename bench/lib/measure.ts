@@ -23,14 +23,22 @@ export function geometricMean(values: number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
-/** Times all contestants in turn, round after round, so that noise from outside meets them alike. */
+const LEAST_ROUNDS = 3;
+
+/**
+ * Times all contestants in turn, round after round, so that noise from outside meets them alike. After `seconds` it ends
+ * early, though not before three rounds.
+ */
 export async function interleave(
   contestants: Contestant[],
   warmUps: number,
   rounds: number,
+  seconds: number = Number.POSITIVE_INFINITY,
 ): Promise<Map<string, Timing>> {
   const times = new Map(contestants.map(({ name }) => [name, [] as number[]]));
+  const end = performance.now() + 1000 * seconds;
   for (let round = -warmUps; round < rounds; round++) {
+    if (round >= LEAST_ROUNDS && performance.now() > end) break;
     for (const { name, run } of contestants) {
       const start = performance.now();
       await run();

@@ -16,9 +16,9 @@ def serve(answers):
     import torch
     import transformers
     from apply_adapter import apply_adapter
-    from lora_step import LoraStep
     from make_model import make_model
     from train_adapter import train_adapter
+    from training_step import TrainingStep
 
     def answer(**fields):
         answers.write(json.dumps(fields) + "\n")
@@ -26,8 +26,8 @@ def serve(answers):
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    lora = LoraStep()
-    functions = (make_model, apply_adapter, train_adapter, lora.make_lora_step, lora.run_lora_steps)
+    training = TrainingStep()
+    functions = (make_model, apply_adapter, train_adapter, training.make_step, training.run_steps)
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})
     for line in sys.stdin:

@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { pythonVariables } from "@lowrank/conformance/environment";
+
+/** A process that answers each line with a line. */
+export interface LineServer {
+  /** What it said when it was ready. */
+  readonly greeting: string;
+  ask(): Promise<string>;
+  end(): void;
+}
+
+/** Starts a program that says a line when it is ready, and then one for every line it is sent. */
+export async function startLineServer(command: string, args: string[]): Promise<LineServer> {
+  const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env: pythonVariables });
+  const failed = new Promise<never>((_, reject) => child.once("error", reject));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { done, value } = await Promise.race([lines.next(), failed]);
+    if (done) throw new Error(`${command} ${args[0]} ended before it answered`);
+    return value;
+  };
+  return {
+    greeting: await next(),
+    ask: () => {
+      child.stdin.write("\n");
+      return next();
+    },
+    end: () => void child.stdin.end(),
+  };
+}

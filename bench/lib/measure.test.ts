@@ -1,0 +1,38 @@
+import { expect, it, onTestFinished, vi } from "vitest";
+import { geometricMean, interleave, median } from "./measure.ts";
+
+/** Contestants whose steps take these times on a clock of their own, and the order in which they ran. */
+function contestants(milliseconds: Record<string, number>) {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const order: string[] = [];
+  const runs = Object.entries(milliseconds).map(([name, time]) => ({
+    name,
+    run: async () => {
+      order.push(name);
+      vi.advanceTimersByTime(time);
+    },
+  }));
+  return { order, runs };
+}
+
+it("takes turns and leaves warm-ups out of the times", async () => {
+  const { order, runs } = contestants({ a: 3, b: 5 });
+  const timings = await interleave(runs, 1, 2);
+  expect(order.join("")).toBe("ababab");
+  expect(Object.fromEntries(timings)).toEqual({ a: { best: 3, median: 3 }, b: { best: 5, median: 5 } });
+});
+
+it("ends after its seconds, but not before three rounds", async () => {
+  const slow = contestants({ a: 4000, b: 6000 });
+  await interleave(slow.runs, 1, 100, 1);
+  expect(slow.order.length).toBe(2 * (1 + 3));
+  const quick = contestants({ a: 40, b: 60 });
+  await interleave(quick.runs, 1, 100, 1);
+  expect(quick.order.length).toBe(2 * 11);
+});
+
+it("the middle of values and of ratios", () => {
+  expect(median([5, 1, 3])).toBe(3);
+  expect(geometricMean([4, 1 / 4, 8])).toBeCloseTo(2, 12);
+});

@@ -1,0 +1,35 @@
+import { type Backend, init } from "@lowrank/core";
+import { generate, loadModel } from "@lowrank/models";
+import { quantize } from "@lowrank/nn";
+import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
+
+/** How weights are held: widened, in the blocks of the file, or quantised anew as bitsandbytes does. */
+export type LowrankWeights = "f32" | "q4_1" | "nf4";
+
+/** Lowrank on a GGUF file, by path or as a Blob. */
+export async function lowrankDecode(
+  name: string,
+  source: string | Blob,
+  task: DecodeTask,
+  { weights, backend }: { weights: LowrankWeights; backend: Backend },
+): Promise<DecodePeer> {
+  await init(backend);
+  const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? { weights: "packed" } : {});
+  if (weights === "nf4") quantize(model, { quantType: "nf4" });
+  const ids = tokenizer!.encode(task.prompt);
+  if (ids.length !== task.promptTokens) throw new Error(`the prompt is ${ids.length} tokens, not ${task.promptTokens}`);
+  return {
+    name,
+    async decode() {
+      await init(backend);
+      const start = performance.now();
+      let first = 0;
+      const onToken = () => {
+        first ||= performance.now();
+      };
+      const [tokens] = await generate(model, [ids], { maxNewTokens: task.newTokens, onToken });
+      const end = performance.now();
+      return { promptMs: first - start, decodeMs: end - first, text: tokenizer!.decode(tokens!) };
+    },
+  };
+}
