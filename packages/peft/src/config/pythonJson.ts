@@ -1,3 +1,5 @@
+import { pythonFloat } from "@lowrank/core";
+
 /** A number that Python holds as a float, so that 0 is written 0.0. */
 export class PythonFloat {
   readonly value: number;
@@ -7,8 +9,7 @@ export class PythonFloat {
   }
 
   toString(): string {
-    const text = String(this.value).replace(/e([+-])(\d)$/, "e$10$2");
-    return /^-?\d+$/.test(text) ? `${text}.0` : text;
+    return pythonFloat(this.value);
   }
 }
 

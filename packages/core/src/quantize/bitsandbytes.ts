@@ -1,0 +1,155 @@
+import { type Backend, currentBackend } from "../backend.ts";
+import { packedTensor } from "../create.ts";
+import { isPacked } from "../dtype.ts";
+import { fourBitLayout, isGgufDType, type Packing, readOffset, writeHeader } from "../packing.ts";
+import type { SafetensorsTensor } from "../safetensors/writeSafetensors.ts";
+import { type Shape, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { codebooks, type QuantType } from "./codebooks.ts";
+import { dynamicMap } from "./dynamicMap.ts";
+import { partsOf } from "./fourBit.ts";
+import { type QuantState, QuantStateError, readQuantState, type WideDType, writeQuantState } from "./quantState.ts";
+
+const statePrefix = "quant_state.bitsandbytes__";
+const quantTypes = Object.keys(codebooks) as QuantType[];
+const stateKeys = quantTypes.map((type) => statePrefix + type);
+const knownKeys = ["absmax", "quant_map", "nested_absmax", "nested_quant_map", ...stateKeys];
+
+const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+};
+
+/**
+ * An nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and what lies under `name.`: bytes and state
+ * as its QuantState.as_dict(packed=True). `dtype` is what the weight was before, to which Python widens it; default f32.
+ */
+export async function toBitsandbytes(
+  weight: Tensor,
+  name: string,
+  { dtype = "f32" }: { dtype?: WideDType } = {},
+): Promise<SafetensorsTensor[]> {
+  const { shape, size, packing, dtype: quantType } = weight;
+  if (!isPacked(quantType) || isGgufDType(quantType)) {
+    throw new Error(`toBitsandbytes: "${name}" is ${quantType}; only nf4 and fp4 tensors are bitsandbytes weights`);
+  }
+  const { blockSize, nested } = packing as Packing;
+  const bytes = await weight.bytes();
+  const { codes, absmax, nestedAbsmax } = partsOf(bytes, size, packing as Packing);
+  const entry = (key: string, kind: "f32" | "u8", values: Float32Array | Uint8Array, as: Shape = [values.length]) => {
+    return { name: key ? `${name}.${key}` : name, dtype: kind, shape: as, bytes: bytesOf(values) };
+  };
+  const state = { quantType, blockSize, dtype, shape, ...(nested && { offset: readOffset(bytes) }) };
+  return [
+    entry("", "u8", codes, [codes.length, 1]),
+    entry("absmax", nested ? "u8" : "f32", absmax),
+    entry("quant_map", "f32", codebooks[quantType].values),
+    ...(nested ? [entry("nested_absmax", "f32", nestedAbsmax), entry("nested_quant_map", "f32", dynamicMap())] : []),
+    entry(statePrefix + quantType, "u8", writeQuantState(state)),
+  ];
+}
+
+/** A weight from a bitsandbytes checkpoint, and the dtype it had before it was quantised. */
+export interface BitsandbytesWeight {
+  readonly weight: Tensor;
+  readonly dtype: WideDType;
+}
+
+/** The entries of one weight by what follows its name. */
+class Entries {
+  readonly #name: string;
+  readonly #found = new Map<string, SafetensorsTensor>();
+
+  constructor(entries: Iterable<SafetensorsTensor>, name: string) {
+    this.#name = name;
+    for (const entry of entries) {
+      if (entry.name === name) this.#found.set("", entry);
+      else if (entry.name.startsWith(`${name}.`)) this.#found.set(entry.name.slice(name.length + 1), entry);
+    }
+    const unknown = [...this.#found.keys()].find((key) => key && !knownKeys.includes(key));
+    if (unknown !== undefined) {
+      throw this.error(unknown, `is not known; a quantised weight has ${knownKeys.join(", ")} beside it`);
+    }
+  }
+
+  has(key: string): boolean {
+    return this.#found.has(key);
+  }
+
+  error(key: string, problem: string): QuantStateError {
+    return new QuantStateError(`${key ? `${this.#name}.${key}` : this.#name} ${problem}`);
+  }
+
+  /** The bytes of an entry; throws where it is missing, or of another dtype or length. */
+  bytes(key: string, length?: number, dtype?: "f32" | "u8"): Uint8Array {
+    const entry = this.#found.get(key);
+    if (!entry) throw this.error(key, "is missing; the checkpoint is damaged, or no bitsandbytes one");
+    if (dtype && entry.dtype.toLowerCase() !== dtype) throw this.error(key, `is ${entry.dtype}; it must be ${dtype}`);
+    if (length !== undefined && entry.bytes.length !== length) {
+      throw this.error(key, `has ${entry.bytes.length} bytes; its state asks for ${length}`);
+    }
+    return entry.bytes;
+  }
+
+  floats(key: string, count: number): Float32Array {
+    return new Float32Array(this.bytes(key, 4 * count, "f32").slice().buffer);
+  }
+
+  /** Scales, which are finite and not negative. */
+  scales(key: string, count: number): Uint8Array {
+    const values = this.floats(key, count);
+    const bad = values.findIndex((v) => !(v >= 0 && v < Infinity));
+    if (bad >= 0) throw this.error(key, `holds ${values[bad]} at ${bad}; scales are finite and not negative`);
+    return bytesOf(values);
+  }
+
+  /** Throws unless the codes mean what they do here; tables of other processors differ in the last bit. */
+  checkMap(key: string, wanted: Float32Array): void {
+    const map = this.floats(key, wanted.length);
+    const bad = map.findIndex((v, i) => !(Math.abs(v - wanted[i]) <= 1e-6));
+    if (bad >= 0) throw this.error(key, `says that code ${bad} means ${map[bad]}, not ${wanted[bad]}`);
+  }
+}
+
+function readState(entries: Entries): QuantState {
+  const keys = stateKeys.filter((key) => entries.has(key));
+  if (keys.length !== 1) {
+    const found = keys.length === 0 ? "is missing" : "is there twice";
+    throw entries.error(stateKeys.join(" or "), `${found}; a bitsandbytes weight has exactly one`);
+  }
+  const [key] = keys;
+  const state = readQuantState(entries.bytes(key), entries.error(key, "").message.trimEnd());
+  if (key === statePrefix + state.quantType) return state;
+  throw entries.error(key, `says that quant_type is ${state.quantType}`);
+}
+
+/**
+ * The packed tensor that the entries `name` and `name.*` describe; others are not looked at. Throws `QuantStateError`,
+ * naming the entry, where one is missing, unknown, of another size, not finite, or where codes mean other numbers.
+ */
+export function fromBitsandbytes(
+  all: Iterable<SafetensorsTensor>,
+  name: string,
+  backend: Backend = currentBackend(),
+): BitsandbytesWeight {
+  const entries = new Entries(all, name);
+  const { quantType, blockSize, dtype, shape, offset } = readState(entries);
+  const packing = { blockSize, nested: offset !== undefined };
+  const size = sizeOf(shape);
+  const { byteLength, codes, codeBytes, absmax, blocks, nested, nestedBlocks } = fourBitLayout(size, packing);
+  // Read first: a shape that is wrong might ask for any amount of memory.
+  const stored = entries.bytes("", codeBytes);
+  const bytes = new Uint8Array(byteLength);
+  writeHeader(bytes, size, packing, offset ?? 0);
+  bytes.set(stored, codes);
+  entries.checkMap("quant_map", codebooks[quantType].values);
+  if (packing.nested) {
+    bytes.set(entries.bytes("absmax", blocks, "u8"), absmax);
+    bytes.set(entries.scales("nested_absmax", nestedBlocks), nested);
+    entries.checkMap("nested_quant_map", dynamicMap());
+  } else {
+    bytes.set(entries.scales("absmax", blocks), absmax);
+    const stray = ["nested_absmax", "nested_quant_map"].find((key) => entries.has(key));
+    if (stray) throw entries.error(stray, "is there, but the state says nothing of nested scales");
+  }
+  return { weight: packedTensor(bytes, { shape, dtype: quantType, packing, backend }), dtype };
+}
