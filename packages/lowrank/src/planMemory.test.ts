@@ -15,6 +15,7 @@ import {
   type PlanOptions,
   parseModelConfig,
   planMemory,
+  quantize,
   randomParameters,
   resetPeak,
   scope,
@@ -49,15 +50,16 @@ beforeAll(async () => {
   await init(wasm());
 });
 
-function build(config: ModelConfig, { dtype = "f32", adapter = null }: PlanOptions) {
+function build(config: ModelConfig, { dtype = "f32", adapter = null, quantization = null }: PlanOptions) {
   const draw = randomParameters(new Generator(1));
   const base = createModel(config, (name, shape, start) => {
     const wide = draw(name, shape, start);
     if (dtype === "f32") return wide;
-    const narrow = new Parameter(noGrad(() => scope(() => to(wide, { dtype }))));
+    using narrow = noGrad(() => scope(() => to(wide, { dtype })));
     wide.dispose();
-    return narrow;
+    return new Parameter(narrow);
   });
+  if (quantization) quantize(base, quantization);
   return { base, model: adapter ? getPeftModel(base, adapter) : base };
 }
 
@@ -121,17 +123,23 @@ describe.each([
     ),
   );
   const half = { name: "LoRA on bf16", adapter, dtype: "bf16", sequenceLength: 32, batchSize } as const;
+  const packed = {
+    ...half,
+    name: "LoRA on NF4 and bf16",
+    quantization: { quantType: "nf4", doubleQuant: true },
+  } as const;
   const short = { name: "8 tokens", sequenceLength: 8, batchSize };
 
-  test.each([...cases, half, { ...half, name: "LoRA on bf16, checkpointing", gradientCheckpointing: true }])(
-    "in training: $name",
-    ({ name: _, ...options }) => {
-      const { training } = planMemory(describeModel(config), options);
-      expect(training.bytes).toBe(measuredStep(config, options));
-    },
-  );
+  const checkpointing = [half, packed].map((options) => {
+    return { ...options, name: `${options.name}, checkpointing`, gradientCheckpointing: true };
+  });
 
-  test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half])(
+  test.each([...cases, half, packed, ...checkpointing])("in training: $name", ({ name: _, ...options }) => {
+    const { training } = planMemory(describeModel(config), options);
+    expect(training.bytes).toBe(measuredStep(config, options));
+  });
+
+  test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half, packed])(
     "in generation: $name",
     ({ name: _, ...options }) => {
       const { generation, kvCache } = planMemory(describeModel(config), options);

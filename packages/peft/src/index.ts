@@ -18,10 +18,11 @@ export type {
 } from "./peftModelOptions.ts";
 export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
+export type { FloatDType, Part } from "./plan/onShapes.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
-export type { FloatDType, Part, Quantization } from "./plan/storage.ts";
+
 export type { Peak } from "./plan/trace.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

@@ -1,12 +1,5 @@
 import { describeModel, presetNames } from "@lowrank/models";
-import {
-  type FloatDType,
-  type PlannedOptimizer,
-  type PlanOptions,
-  planMemory,
-  plannedOptimizers,
-  type Quantization,
-} from "@lowrank/peft";
+import { type FloatDType, type PlannedOptimizer, type PlanOptions, planMemory, plannedOptimizers } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { integer } from "./argument.ts";
 import { warn } from "./loading.ts";
@@ -25,7 +18,7 @@ export interface PlanCommandOptions extends LoraCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   optimizer: PlannedOptimizer;
-  quantType: Quantization["quantType"];
+  quantType: "nf4" | "fp4";
   doubleQuant?: boolean;
   json?: boolean;
 }

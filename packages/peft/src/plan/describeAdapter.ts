@@ -26,13 +26,7 @@ export interface AdapterDescription {
  */
 export function describeAdapter(model: PlannableModel, config: PeftConfig): AdapterDescription {
   const warnings: string[] = [];
-  const shapes = onShapes(
-    model,
-    config,
-    (_name, shape) => ({ shape, dtype: "f32" }),
-    (message) => warnings.push(message),
-  );
-  const peft = shapes.adapted;
+  const { adapted: peft } = onShapes(model, { adapter: config, onWarning: (message) => warnings.push(message) });
   const tensors = Array.from(peft.adapterTensors(), ([name, { shape, dtype }]) => ({ name, shape, dtype }));
   return {
     config: peft.peftConfig.get("default") as PeftConfig,

@@ -1,32 +1,64 @@
-import { type MetaBackend, meta, type Shape, type TensorSpec, withBackend } from "@lowrank/core";
-import { Parameter } from "@lowrank/nn";
+import { byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
+import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, type PeftModel } from "../peftModel.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 
+/** How floating-point numbers are stored. */
+export type FloatDType = "f32" | "f16" | "bf16";
+
+/** A number of parameters, and the bytes they take. */
+export interface Part {
+  readonly parameters: number;
+  readonly bytes: number;
+}
+
+/** How a model on shapes is made. */
+export interface ShapesOptions<A> {
+  /** Without one, all of the model trains. */
+  adapter: A;
+  dtype?: FloatDType;
+  quantization?: QuantizeOptions | null;
+  onWarning: (message: string) => void;
+}
+
 /** A model made on shapes, perhaps with an adapter, and how to run it there. */
 export interface OnShapes<A> {
   readonly base: BuiltModel;
+  /** The base model's parameters, those in 4 bits and the others. */
+  readonly weights: { readonly quantized: Part; readonly rest: Part };
   readonly adapted: A extends PeftConfig ? PeftModel<BuiltModel> : null;
   run<T>(fn: (backend: MetaBackend) => T): T;
 }
 
-/** Makes a model on a `meta` backend, its parameters stored as `spec` says. Without an adapter all of them train. */
+/** Makes a model on a `meta` backend. */
 export function onShapes<A extends PeftConfig | null>(
   model: PlannableModel,
-  adapter: A,
-  spec: (name: string, shape: Shape) => TensorSpec,
-  onWarning: (message: string) => void,
+  { adapter, dtype = "f32", quantization = null, onWarning }: ShapesOptions<A>,
 ): OnShapes<A> {
   const backend = meta();
   const requiresGrad = adapter === null;
   return withBackend(backend, () => {
-    const base = model.build((name, shape) => new Parameter(backend.tensor(spec(name, shape)), { requiresGrad }));
+    const base = model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad }));
+    if (quantization) quantize(base, quantization);
+    const parameters = [...base.parameters()];
+    const weights = {
+      quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
+      rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),
+    };
     const adapted = adapter && getPeftModel(base, adapter, { onWarning });
     return {
       base,
+      weights,
       adapted: adapted as OnShapes<A>["adapted"],
       run: (fn) => withBackend(backend, () => fn(backend)),
     };
   });
+}
+
+function partOf(parameters: readonly Parameter[]): Part {
+  return {
+    parameters: parameters.reduce((sum, { size }) => sum + size, 0),
+    bytes: parameters.reduce((sum, parameter) => sum + byteLength(parameter), 0),
+  };
 }

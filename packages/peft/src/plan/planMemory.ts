@@ -1,18 +1,18 @@
 import { bytesPerElement } from "@lowrank/core";
+import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { onShapes } from "./onShapes.ts";
+import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
-import { type FloatDType, type Part, type Quantization, storageOf } from "./storage.ts";
 import type { Peak } from "./trace.ts";
 
 /** What a plan is for. */
 export interface PlanOptions {
   /** The adapter that trains; null: the whole model does. Default null. */
   adapter?: PeftConfig | null;
-  /** 4-bit storage of the weights of linear layers but the output layer. Default: none. */
-  quantization?: Quantization | null;
+  /** How `quantize` of @lowrank/nn packs the base model's linear layers. Default: not at all. */
+  quantization?: QuantizeOptions | null;
   /** How the base model's other weights are stored. Default f32. */
   dtype?: FloatDType;
   /** How the adapter is stored. Default f32, as here and in PEFT. */
@@ -62,21 +62,21 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   if (adapter === null && quantization) {
     throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
-  const storage = storageOf(model, dtype, quantization);
   const gradientBytes = bytesPerElement(options.gradientDtype ?? (adapter ? adapterDtype : dtype));
   const warnings: string[] = [];
-  const step = onShapes(model, adapter, storage.spec, (message) => warnings.push(message));
+  const made = { adapter, dtype, quantization };
+  const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   const traced = step.run((backend) => trainStep(backend, step.adapted ?? step.base, sizes, gradientBytes));
-  const prompt = onShapes(model, adapter, storage.spec, () => {});
+  const prompt = onShapes(model, { ...made, onWarning: () => {} });
   const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
   const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) };
-  const { quantized, rest } = storage;
+  const { quantized, rest } = step.weights;
   const kept = quantized.bytes + rest.bytes + part.bytes;
   const state = optimizerBytes(optimizer, trained);
   return {

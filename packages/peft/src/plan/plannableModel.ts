@@ -7,10 +7,6 @@ export interface PlannableModel {
   readonly modelType: string;
   /** Parameters by checkpoint name, tied ones once. */
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
-  /** Layers that hold parameters. */
-  readonly layers: readonly { readonly path: string; readonly kind: string }[];
-  /** Path of the output layer, which is not quantised. */
-  readonly head: string;
   /** Makes the model, with parameters from `source`. */
   build(source: (name: string, shape: Shape) => Parameter): BuiltModel;
 }
