@@ -6,6 +6,7 @@ import { goldenFolder } from "../sharedFolder.ts";
 import { adapters, weighted } from "./adapters.ts";
 import type { Check } from "./compare.ts";
 import { models } from "./models.ts";
+import { nf4 } from "./nf4.ts";
 import { ops } from "./ops.ts";
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
@@ -28,6 +29,7 @@ const suites: Readonly<Record<string, () => AsyncIterable<Check>>> = {
   models: () => models(dir),
   adapters: () => adapters(dir),
   weighted: () => weighted(dir),
+  nf4: () => nf4(dir),
 };
 
 let passed = 0;
