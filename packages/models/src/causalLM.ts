@@ -1,4 +1,4 @@
-import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor, widen } from "@lowrank/core";
+import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
 import { type KVCache, Linear, Module, type UnaryModule } from "@lowrank/nn";
 
 /** One batch for a language model. */
@@ -67,7 +67,7 @@ export abstract class CausalLM extends Module {
       const hidden = shifted(this.hidden(inputs), 0);
       const labels = shifted(inputs.labels, 1);
       return head instanceof Linear && !head.bias
-        ? linearCrossEntropy(hidden, widen(head.weight), labels, { ignoreIndex: -100 })
+        ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
         : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
     });
   }
