@@ -8,6 +8,7 @@ import type { Check } from "./compare.ts";
 import { models } from "./models.ts";
 import { nf4 } from "./nf4.ts";
 import { ops } from "./ops.ts";
+import { qlora } from "./qlora.ts";
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
 const two = { threads: 2, grain: 1 };
@@ -29,6 +30,7 @@ const suites: Readonly<Record<string, () => AsyncIterable<Check>>> = {
   models: () => models(dir),
   adapters: () => adapters(dir),
   weighted: () => weighted(dir),
+  qlora: () => qlora(dir),
   nf4: () => nf4(dir),
 };
 

@@ -79,3 +79,9 @@ function describeLayer(path: string, module: Module): LayerDescription | null {
   if (!(weight instanceof Parameter) || weight.ndim !== 1) return null;
   return { path, kind: "norm", dim: weight.size, bias: bias instanceof Parameter };
 }
+
+/** Names of the weights that a model keeps as [in, out], unless they are packed. */
+export function conv1dWeights(config: ModelConfig): ReadonlySet<string> {
+  const { layers } = describeModel(config);
+  return new Set(layers.flatMap(({ kind, path }) => (kind === "conv1d" ? [`${path}.weight`] : [])));
+}

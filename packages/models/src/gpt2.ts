@@ -1,27 +1,12 @@
 import { add, arange, checkpoint, reshape, scope, split, type Tensor } from "@lowrank/core";
-import {
-  Conv1D,
-  Dropout,
-  type Embedding,
-  KVCache,
-  LayerNorm,
-  Linear,
-  Module,
-  ModuleList,
-  type UnaryModule,
-} from "@lowrank/nn";
+import { Dropout, type Embedding, KVCache, LayerNorm, Module, ModuleList, type UnaryModule } from "@lowrank/nn";
 import { activate } from "./activation.ts";
 import { type Attend, causalAttention } from "./attend.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { GPT2Config } from "./config/gpt2Config.ts";
-import { ParameterPath, type ParameterSource } from "./parameters.ts";
+import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 
 // B batch, T tokens, D hidden size, d head size.
-
-function conv1D(path: ParameterPath, inFeatures: number, outFeatures: number): Conv1D {
-  const weight = path.parameter("weight", [inFeatures, outFeatures]);
-  return new Conv1D(weight, path.parameter("bias", [outFeatures], { value: 0 }));
-}
 
 function norm(path: ParameterPath, { nEmbd, layerNormEpsilon }: GPT2Config): LayerNorm {
   const weight = path.parameter("weight", [nEmbd], { value: 1 });
@@ -37,8 +22,8 @@ class GPT2Attention extends Module {
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
     const { nEmbd, residPdrop } = config;
-    this.c_attn = conv1D(path.at("c_attn"), nEmbd, 3 * nEmbd);
-    this.c_proj = conv1D(path.at("c_proj"), nEmbd, nEmbd);
+    this.c_attn = path.conv1D("c_attn", nEmbd, 3 * nEmbd);
+    this.c_proj = path.conv1D("c_proj", nEmbd, nEmbd);
     this.resid_dropout = new Dropout(residPdrop);
     this.#config = config;
   }
@@ -63,8 +48,8 @@ class GPT2MLP extends Module {
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
     const { nEmbd, nInner, residPdrop } = config;
-    this.c_fc = conv1D(path.at("c_fc"), nEmbd, nInner);
-    this.c_proj = conv1D(path.at("c_proj"), nInner, nEmbd);
+    this.c_fc = path.conv1D("c_fc", nEmbd, nInner);
+    this.c_proj = path.conv1D("c_proj", nInner, nEmbd);
     this.dropout = new Dropout(residPdrop);
     this.#config = config;
   }
@@ -147,7 +132,7 @@ export class GPT2LMHeadModel extends CausalLM {
     this.transformer = new GPT2Model(config, source);
     const { vocabSize, nEmbd, tieWordEmbeddings } = config;
     const tied = (this.transformer.wte as Embedding).weight;
-    this.lm_head = new Linear(tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, nEmbd], { std: 0.02 }));
+    this.lm_head = linearLayer(tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, nEmbd], { std: 0.02 }));
   }
 
   hidden(inputs: ModelInputs): Tensor {

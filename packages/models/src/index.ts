@@ -14,6 +14,7 @@ export { LlamaForCausalLM } from "./llama.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
+export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { argmax, penaliseRepetition, type SamplingOptions, sampleToken, tokenProbabilities } from "./sampling.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";

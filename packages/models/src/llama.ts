@@ -1,11 +1,11 @@
 import { add, checkpoint, reshape, scope, type Tensor } from "@lowrank/core";
-import { type Embedding, KVCache, Linear, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
+import { type Embedding, KVCache, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
 import { gatedUnit } from "./activation.ts";
 import { type Attend, causalAttention } from "./attend.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
 import type { LlamaConfig } from "./config/llamaConfig.ts";
-import { ParameterPath, type ParameterSource } from "./parameters.ts";
+import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { RotaryEmbedding } from "./rope.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
@@ -135,7 +135,7 @@ export class LlamaForCausalLM extends CausalLM {
     this.model = new LlamaModel(config, source);
     const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
     const tied = (this.model.embed_tokens as Embedding).weight;
-    this.lm_head = new Linear(
+    this.lm_head = linearLayer(
       tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, hiddenSize], { std: 0.02 }),
     );
   }

@@ -1,10 +1,11 @@
 import type { Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import { Parameter } from "@lowrank/nn";
+import { Parameter, type QuantizationReport } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
+import { conv1dWeights } from "./describeModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
@@ -25,6 +26,8 @@ export interface LoadedModel {
   generationConfig: GenerationConfig | null;
   /** The folder; of a GGUF file, what its folder would hold besides weights. */
   files: ModelFiles;
+  /** What was quantised while loading; null where nothing was. */
+  quantization: QuantizationReport | null;
 }
 
 /**
@@ -33,9 +36,9 @@ export interface LoadedModel {
  * Blob or File. Throws where a tensor is missing, unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const { config, files, weights } = await openModel(source, options);
+  const { config, files, weights, quantization } = await openModel(source, options);
   const parameters = await readParameters(weights, options);
-  const model = createModel(config, takeFrom(parameters, weights.label)).eval();
+  const model = createModel(config, takeFrom(parameters, weights.label, conv1dWeights(config))).eval();
   const unexpected = [...parameters.keys()];
   if (unexpected.length > 0) {
     throw new Error(
@@ -43,7 +46,7 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
     );
   }
   const tokenizer = (await files.has("tokenizer.json")) ? await Tokenizer.fromFiles(files) : undefined;
-  return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files };
+  return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
 }
 
 /** Reads the tensors one by one, so that only one is held as file bytes at a time. */
@@ -64,13 +67,14 @@ async function readParameters(
   return parameters;
 }
 
-/** Hands out loaded parameters, each once. */
-function takeFrom(parameters: Map<string, Parameter>, label: string): ParameterSource {
-  return (name: string, shape: Shape) => {
+/** Hands out loaded parameters, each once; packed ones of a conv1d lie as [out, in]. */
+function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: ReadonlySet<string>): ParameterSource {
+  return (name: string, asked: Shape) => {
     const parameter = parameters.get(name);
     if (!parameter) {
       throw new Error(`${label}: the tensor "${name}" is missing; config.json and weights do not belong together`);
     }
+    const shape = parameter.packing && conv1d.has(name) ? [...asked].reverse() : asked;
     if (parameter.shape.join() !== shape.join()) {
       throw new Error(`${label}: "${name}" is [${parameter.shape}]; config.json asks for [${shape}]`);
     }

@@ -1,10 +1,14 @@
 import { blobSource } from "@lowrank/core";
 import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
+import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
 import { ggufWeights } from "./gguf/ggufWeights.ts";
 import { openGguf } from "./gguf/openGguf.ts";
-import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
+import type { ModelWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
+import { bitsandbytesWeights } from "./quantization/bitsandbytesWeights.ts";
+import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
+import { quantizedWeights } from "./quantization/quantizedWeights.ts";
 
 /**
  * Where a model comes from: a Hugging Face folder (a path or file: URL in Node) or its `ModelFiles`; a GGUF file by path,
@@ -16,6 +20,8 @@ export type ModelSource = string | URL | Blob | ModelFiles;
 export interface WeightOptions {
   /** The dtype the weights take in memory; "auto" keeps the file's. Default f32, in which arithmetic is done. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
+  /** Quantises linear layers to 4 bits as their weights are read, so that a model in full never lies in memory. */
+  quantize?: QuantizeOptions;
   /** "packed" keeps what a GGUF file has as Q4_1 or Q8_0 in its blocks, at a fraction of the memory. */
   weights?: "packed";
 }
@@ -25,10 +31,23 @@ export interface OpenedModel {
   readonly config: ModelConfig;
   readonly files: ModelFiles;
   readonly weights: ModelWeights;
+  /** Filled as weights are quantised; null where they are not. */
+  readonly quantization: QuantizationReport | null;
 }
 
 /** Reads what a model is, and of its weights only where they lie. */
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
+  if (options.quantize && options.weights === "packed") {
+    throw new Error('weights "packed" keeps blocks of the file, which quantize would replace; give one of the two');
+  }
+  const opened = await openPlain(source, options);
+  if (!options.quantize) return { ...opened, quantization: null };
+  const { weights, report } = quantizedWeights(opened.weights, opened.config, options.quantize);
+  return { ...opened, weights, quantization: report };
+}
+
+/** A model with its weights as the file has them, but for their dtype. */
+async function openPlain(source: ModelSource, options: WeightOptions): Promise<Omit<OpenedModel, "quantization">> {
   const { dtype = "f32", weights } = options;
   const packed = weights === "packed";
   const file = await ggufOf(source);
@@ -40,7 +59,8 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
     typeof source === "string" || source instanceof URL ? await folderFiles(source) : (source as ModelFiles);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
-  return { config, files, weights: safetensorsWeights(await openWeights(files), config, dtype) };
+  const quantization = await readQuantizationConfig(files);
+  return { config, files, weights: bitsandbytesWeights(await openWeights(files), config, dtype, quantization) };
 }
 
 /** The GGUF file that `source` means, or undefined. */

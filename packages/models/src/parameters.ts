@@ -1,10 +1,13 @@
 import { full, type Generator, randn, type Shape } from "@lowrank/core";
-import { Embedding, Linear, Parameter } from "@lowrank/nn";
+import { Conv1D, Embedding, Linear, Linear4bit, Parameter } from "@lowrank/nn";
 
 /** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
 
-/** Gives a model under construction its parameters, by full checkpoint name. */
+/**
+ * Gives a model under construction its parameters, by full checkpoint name. The weight of a linear layer may be a packed
+ * one, always [out, in].
+ */
 export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
 
 /** Parameters drawn afresh, as transformers initialises a model without a checkpoint. */
@@ -16,6 +19,11 @@ export function randomParameters(generator: Generator): ParameterSource {
 }
 
 const normal: Init = { std: 0.02 };
+
+/** A linear layer of a weight [out, in], packed or not. */
+export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
+  return weight.packing ? new Linear4bit(weight, bias) : new Linear(weight, bias);
+}
 
 /** Makes parameters and common layers below one path of a model. */
 export class ParameterPath {
@@ -41,7 +49,15 @@ export class ParameterPath {
   linear(name: string, inFeatures: number, outFeatures: number, bias: boolean): Linear {
     const at = this.at(name);
     const weight = at.parameter("weight", [outFeatures, inFeatures]);
-    return new Linear(weight, bias ? at.parameter("bias", [outFeatures], { value: 0 }) : null);
+    return linearLayer(weight, bias ? at.parameter("bias", [outFeatures], { value: 0 }) : null);
+  }
+
+  /** GPT-2's linear layer, whose weight is [in, out] unless it is packed. */
+  conv1D(name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
+    const at = this.at(name);
+    const weight = at.parameter("weight", [inFeatures, outFeatures]);
+    const bias = at.parameter("bias", [outFeatures], { value: 0 });
+    return weight.packing ? linearLayer(weight, bias) : new Conv1D(weight, bias);
   }
 
   /** A table of `rows` vectors. */

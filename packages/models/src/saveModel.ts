@@ -1,11 +1,25 @@
-import { to, writeSafetensors } from "@lowrank/core";
+import {
+  isPacked,
+  type SafetensorsTensor,
+  scope,
+  type Tensor,
+  to,
+  toBitsandbytes,
+  writeSafetensors,
+} from "@lowrank/core";
 import { type ModelFiles, writeFolder } from "@lowrank/files";
+import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 import { type ModelConfig, toHfConfig } from "./config/modelConfig.ts";
+import { conv1dWeights } from "./describeModel.ts";
+import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
-  /** The dtype of the weights on disk. Default: that of each parameter in memory. */
+  /**
+   * The dtype of the weights on disk; quantised ones are widened to it. Default: that of each parameter in memory, and for
+   * weights in 4 bits what bitsandbytes writes.
+   */
   dtype?: "f32" | "f16" | "bf16";
   /** Where tokenizer and generation files are copied from, unchanged. */
   companions?: ModelFiles;
@@ -24,22 +38,33 @@ export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } a
 
 /**
  * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from `companions`, its
- * tokenizer. A tied output layer is written once, as the embedding.
+ * tokenizer. A tied output layer is written once, as the embedding. Weights in 4 bits are written as bitsandbytes and
+ * transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
   model: CausalLM,
   config: ModelConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
-  const tensors = [];
+  const tensors: SafetensorsTensor[] = [];
+  const conv1d = conv1dWeights(config);
   for (const [name, parameter] of model.stateDict()) {
-    const dtype = options.dtype ?? parameter.dtype;
-    using cast = parameter.dtype === dtype ? parameter.detach() : to(parameter.detach(), { dtype });
-    tensors.push({ name, dtype, shape: parameter.shape, bytes: await cast.bytes() });
+    if (options.dtype === undefined && parameter.packing) {
+      tensors.push(...(await toBitsandbytes(parameter, name)));
+      continue;
+    }
+    const turned = conv1d.has(name) && !(ownerOf(model, name) instanceof Conv1D);
+    using stored = storedTensor(name, parameter, turned, options.dtype);
+    tensors.push({ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() });
   }
-  const dtype = torchNames[(tensors[0]?.dtype ?? "f32") as keyof typeof torchNames];
+  const dtype = tensors.map(({ dtype }) => torchNames[dtype as keyof typeof torchNames]).find((found) => found);
+  const quantization = options.dtype === undefined ? quantizationOf(model, config) : null;
+  const json = {
+    ...toHfConfig(config, { dtype }),
+    ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
+  };
   const contents = new Map<string, Uint8Array | string>([
-    ["config.json", `${JSON.stringify(toHfConfig(config, { dtype }), null, 2)}\n`],
+    ["config.json", `${JSON.stringify(json, null, 2)}\n`],
     ["model.safetensors", writeSafetensors(tensors, { format: "pt" })],
   ]);
   const { companions } = options;
@@ -47,6 +72,22 @@ export async function modelFileContents(
     if (companions && (await companions.has(name))) contents.set(name, await companions.readText(name));
   }
   return contents;
+}
+
+function ownerOf(model: CausalLM, name: string): Module {
+  return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
+}
+
+/** A parameter as it is to be written; what was a conv1d's weight and lies as [out, in] is turned. */
+function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
+  if (dtype === undefined && isPacked(parameter.dtype)) {
+    throw new Error(`${name} is ${parameter.dtype}, which has no place in safetensors; give a dtype: f32, f16 or bf16`);
+  }
+  return scope(() => {
+    const wanted = dtype ?? parameter.dtype;
+    const tensor = parameter.dtype === wanted ? parameter.detach() : to(parameter.detach(), { dtype: wanted });
+    return turned ? tensor.transpose(0, 1) : tensor;
+  });
 }
 
 /** Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read (Node only). */

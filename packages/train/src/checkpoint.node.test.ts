@@ -38,7 +38,7 @@ it("goes on from a checkpoint as if it had never stopped, to the last bit", asyn
 });
 
 it("goes on with 8-bit moments to the last bit too, and refuses those of another optimiser", async () => {
-  const small = { ...options, optim: "adamw_8bit", maxSteps: 4 } as const;
+  const small = { ...options, optimizer: "adamw8bit", maxSteps: 4 } as const;
   const wide = () => newModel(40);
   const whole = await new Trainer(wide(), examples, small).train();
   const checkpoints = { folder: join(folder, "8bit"), every: 2 };
@@ -50,7 +50,7 @@ it("goes on with 8-bit moments to the last bit too, and refuses those of another
   // Moments in f32 take twice the parameters.
   const full = statSync(join(from, "trainable.safetensors")).size;
   expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
-  const other = new Trainer(wide(), examples, { ...small, optim: "adamw" });
+  const other = new Trainer(wide(), examples, { ...small, optimizer: "adamw" });
   await expect(other.resume(from)).rejects.toThrow(/state "expAvg" of parameter 0 .* is missing/);
 });
 

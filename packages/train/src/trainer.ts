@@ -19,7 +19,7 @@ export interface TrainerOptions extends CollateOptions {
   /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
   gradientAccumulationSteps?: number;
   /** AdamW, or AdamW with moments of 8 bits, as bitsandbytes has it. Default "adamw". */
-  optim?: "adamw" | "adamw_8bit";
+  optimizer?: "adamw" | "adamw8bit";
   /** Peak learning rate of AdamW. */
   learningRate: number;
   /** Default "linear": down to 0 over the steps. */
@@ -110,7 +110,7 @@ export class Trainer {
     });
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
     const { learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
-    const Optimizer = options.optim === "adamw_8bit" ? AdamW8bit : AdamW;
+    const Optimizer = options.optimizer === "adamw8bit" ? AdamW8bit : AdamW;
     this.#optimizer = new Optimizer([...this.#parameters.values()], { lr, betas, eps, weightDecay });
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };

@@ -111,7 +111,7 @@ class LoraLinear implements LayerAdapter {
       const dropped = this.#dropout.forward(x);
       let y: Tensor;
       if (base instanceof Linear && dropped === x) {
-        y = loraLinear(x, wide(base.weight), a, b, { scaling });
+        y = loraLinear(x, base.weight, a, b, { scaling });
         if (base.bias) y = add(y, wide(base.bias));
       } else {
         const low = affine(matmul(dropped, a, { transposeB: true }), { scale: scaling });

@@ -1,0 +1,47 @@
+import { fromBitsandbytes, type SafetensorsFile } from "@lowrank/core";
+import type { ModelConfig } from "../config/modelConfig.ts";
+import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
+import type { WeightOptions } from "../openModel.ts";
+import type { QuantizationConfig } from "./quantizationConfig.ts";
+
+const stateKey = /\.quant_state\.bitsandbytes__\w+$/;
+
+/**
+ * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as packed ones: the entries
+ * beside a weight (`weight.absmax` and the like) are part of it. Throws where config.json and the entries disagree.
+ */
+export function bitsandbytesWeights(
+  file: SafetensorsFile,
+  config: ModelConfig,
+  dtype: NonNullable<WeightOptions["dtype"]>,
+  quantization: QuantizationConfig | null,
+): ModelWeights {
+  const plain = safetensorsWeights(file, config, dtype);
+  const packed = new Set(file.names().flatMap((name) => (stateKey.test(name) ? [name.replace(stateKey, "")] : [])));
+  if (packed.size > 0 !== (quantization !== null)) {
+    throw new Error(
+      quantization
+        ? `${file.label}: config.json has a quantization_config, but no weight has a quant_state; the weights are of another model, or were dequantised: take quantization_config out`
+        : `${file.label}: ${[...packed][0]} is quantised by bitsandbytes, but config.json has no quantization_config; copy the one it was saved with`,
+    );
+  }
+  if (packed.size === 0) return plain;
+  const parts = new Map([...packed].map((name) => [name, file.names().filter((n) => isPart(n, name))]));
+  const owned = new Set([...parts.values()].flat());
+  return {
+    label: file.label,
+    names: () => plain.names().filter((name) => packed.has(name) || !owned.has(name)),
+    byteLength: (name) => (parts.get(name) ?? [name]).reduce((sum, part) => sum + file.info(part).byteLength, 0),
+    read: async (name) => {
+      const entries = parts.get(name);
+      if (!entries) return plain.read(name);
+      const read = async (part: string) => ({ name: part, ...(await file.read(part)) });
+      return fromBitsandbytes(await Promise.all(entries.map(read)), name).weight;
+    },
+  };
+}
+
+/** Whether an entry is the quantised weight `name`, or stands beside it. */
+function isPart(entry: string, name: string): boolean {
+  return entry === name || entry.startsWith(`${name}.`);
+}

@@ -1,0 +1,73 @@
+import type { QuantType } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import { Linear4bit, type Module } from "@lowrank/nn";
+import { JsonFields } from "../config/jsonFields.ts";
+import type { ModelConfig } from "../config/modelConfig.ts";
+import { describeModel } from "../describeModel.ts";
+
+/** How a checkpoint says its weights are quantised; transformers' BitsAndBytesConfig. */
+export interface QuantizationConfig {
+  quantType: QuantType;
+  doubleQuant: boolean;
+  /** Paths of linear layers that are not quantised. */
+  skipModules: readonly string[];
+}
+
+/**
+ * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of quantising than
+ * bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config need only be one that is understood.
+ */
+export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
+  const where = `config.json of ${files.label}`;
+  const fields = new JsonFields(await readJson(files, "config.json"), where).object("quantization_config");
+  if (!fields) return null;
+  fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
+  if (!fields.boolean("load_in_4bit", false)) {
+    throw new Error(
+      `${where}: quantization_config is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
+    );
+  }
+  fields.oneOf("bnb_4bit_quant_storage", ["uint8"], "uint8");
+  const skipped = fields.raw("llm_int8_skip_modules") ?? [];
+  if (!Array.isArray(skipped) || !skipped.every((name) => typeof name === "string")) {
+    throw fields.bad("llm_int8_skip_modules", "a list of names");
+  }
+  return {
+    quantType: fields.oneOf("bnb_4bit_quant_type", ["nf4", "fp4"], "fp4"),
+    doubleQuant: fields.boolean("bnb_4bit_use_double_quant", false),
+    skipModules: skipped,
+  };
+}
+
+/** How a model's linear layers are quantised; null where none is. Throws where they differ, which no config can say. */
+export function quantizationOf(model: Module, config: ModelConfig): QuantizationConfig | null {
+  const linear = describeModel(config).layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
+  const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);
+  const quantized = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [[path, layer] as const] : []));
+  if (quantized.length === 0) return null;
+  const [[first, { quantType, packing }]] = quantized;
+  const other = quantized.find(([, l]) => l.quantType !== quantType || l.packing.nested !== packing.nested);
+  if (other) {
+    throw new Error(`${first} and ${other[0]} are quantised in different ways, which config.json cannot say`);
+  }
+  const skipModules = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [] : [path]));
+  return { quantType, doubleQuant: packing.nested, skipModules };
+}
+
+/** `quantization_config` as transformers writes it. */
+export function quantizationConfigToHf(config: QuantizationConfig): Record<string, unknown> {
+  return {
+    _load_in_4bit: true,
+    _load_in_8bit: false,
+    bnb_4bit_compute_dtype: "float32",
+    bnb_4bit_quant_storage: "uint8",
+    bnb_4bit_quant_type: config.quantType,
+    bnb_4bit_use_double_quant: config.doubleQuant,
+    llm_int8_enable_fp32_cpu_offload: false,
+    llm_int8_has_fp16_weight: false,
+    llm_int8_skip_modules: config.skipModules,
+    load_in_4bit: true,
+    load_in_8bit: false,
+    quant_method: "bitsandbytes",
+  };
+}

@@ -1,0 +1,46 @@
+import { byteLength, isPacked, type Tensor } from "@lowrank/core";
+import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { ModelConfig } from "../config/modelConfig.ts";
+import { describeModel } from "../describeModel.ts";
+import type { ModelWeights } from "../modelWeights.ts";
+
+/**
+ * A model's tensors with the weights of its linear layers quantised as they are read, one at a time; those of a conv1d
+ * are turned to [out, in] first. `report` is filled as they come. Throws for entries of `skipModules` that match nothing.
+ */
+export function quantizedWeights(
+  weights: ModelWeights,
+  config: ModelConfig,
+  { skipModules, ...options }: QuantizeOptions,
+): { weights: ModelWeights; report: QuantizationReport } {
+  const { layers, ties, head } = describeModel(config);
+  const linear = layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
+  const tied = new Map(ties.map(({ name, of }) => [modulePath(name), modulePath(of)]));
+  const places = linear.map(({ path }) => ({ path, tiedTo: tied.get(path), isOutput: path === head }));
+  const skipped = layersToSkip(places, skipModules);
+  const chosen = new Map(linear.flatMap(({ path, kind }) => (skipped.has(path) ? [] : [[`${path}.weight`, kind]])));
+  const report: QuantizationReport = {
+    quantized: [],
+    skipped: [...skipped].map(([path, reason]) => ({ path, reason })),
+    bytesBefore: 0,
+    bytesAfter: 0,
+  };
+  const read = async (name: string): Promise<Tensor> => {
+    const tensor = await weights.read(name);
+    const kind = chosen.get(name);
+    if (kind === undefined) return tensor;
+    using full = tensor;
+    if (isPacked(full.dtype)) {
+      throw new Error(`${weights.label}: ${name} is quantised already (${full.dtype}); load it without quantize`);
+    }
+    const packed = packWeight(full, options, kind === "conv1d");
+    const [bytesBefore, bytesAfter] = [byteLength(full), byteLength(packed)];
+    report.quantized.push({ path: modulePath(name), shape: packed.shape, bytesBefore, bytesAfter });
+    report.bytesBefore += bytesBefore;
+    report.bytesAfter += bytesAfter;
+    return packed;
+  };
+  return { weights: { ...weights, read }, report };
+}
+
+const modulePath = (name: string): string => name.slice(0, name.lastIndexOf("."));
