@@ -72,6 +72,11 @@ function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usiz
   for (let i = filled; i < end; i += 4) v128.store(dst + (<usize>i << 2), zero);
 }
 
+/** Zeros the bytes that align what follows. */
+function clearBetween(end: usize, next: usize): void {
+  memory.fill(end, 0, next - end);
+}
+
 /**
  * Packs the n numbers at x, which lie in storage format `format`, as nf4 or fp4 at `out`: header, codes, and scales at
  * `scales`. `room` holds a block of floats and 512 bytes. Returns the first block that holds a NaN or an infinity, or -1.
@@ -84,6 +89,7 @@ export function quantize4bit(
   store<i32>(out, blockSize);
   store<i32>(out, absmaxOffset, 4);
   store<i32>(out, nestedOffset, 8);
+  clearBetween(codesFrom(out, n + 1), out + <usize>absmaxOffset);
   const orderAt = quantType == FP4 ? FP4_ORDER : NF4_ORDER;
   writeThresholds(fourBitValues(quantType == FP4), orderAt, room);
   const order = v128.load(orderAt);
@@ -114,6 +120,7 @@ export function quantize4bit(
 export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): void {
   const codes = out + <usize>load<u32>(out, 4);
   const nested = out + <usize>load<u32>(out, 8);
+  clearBetween(codes + <usize>blocks, nested);
   const offset = cascadeMean(scales, blocks, room);
   store<f32>(out, offset, 12);
   for (let i = 0; i < blocks; i++) {
