@@ -58,6 +58,7 @@ describe("is what the adapter comes to on the real model", () => {
     ["patterns", { targetModules: ["q_proj", "up_proj"], rankPattern: { q_proj: 2 }, loraBias: true }],
     ["an embedding, whose table PEFT saves", { targetModules: ["embed_tokens", "v_proj"] }],
     ["biases and a whole module", { targetModules: ["k_proj"], bias: "all", modulesToSave: ["norm"] }],
+    ["a start that is made from the weights", { r: 2, targetModules: ["q_proj"], initLoraWeights: "loftq" }],
     ["tokens", { targetModules: ["k_proj"], trainableTokenIndices: [1, 5] }],
   ])("%s", async (_what, options) => {
     const lora = new LoraConfig(options);

@@ -9,6 +9,7 @@ import {
   tensor,
   to,
   truncatedSvd,
+  zeros,
 } from "@lowrank/core";
 import type { LoftQConfig } from "./loraConfig.ts";
 
@@ -54,6 +55,8 @@ export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, 
 function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
   const q = to(quantize4bit(target, { quantType: "nf4", blockSize: 64 }), { dtype: "f32" });
   const [rows, columns] = w.shape;
+  const { backend } = w.storage;
+  if (backend.dataless) return { q, a: zeros([rank, columns], { backend }), b: zeros([rows, rank], { backend }) };
   const rest = sub(w, q).dataSync() as Float32Array;
   const { values, left, right } = truncatedSvd(rest, rows, columns, rank);
   const [a, b] = [new Float32Array(rank * columns), new Float32Array(rows * rank)];
@@ -62,6 +65,5 @@ function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
     for (let j = 0; j < columns; j++) a[k * columns + j] = root * right[k * columns + j];
     for (let i = 0; i < rows; i++) b[i * rank + k] = root * left[k * rows + i];
   }
-  const { backend } = w.storage;
   return { q, a: tensor(a, { shape: [rank, columns], backend }), b: tensor(b, { shape: [rows, rank], backend }) };
 }
