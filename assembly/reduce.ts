@@ -57,11 +57,11 @@ function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32)
 }
 
 /**
- * Adds a contiguous plane of `rows` x `n` floats to f64 sums: element (r, j) goes to sums[r * rowStride + j * step],
- * with a step of 0 or 1. The caller clears the sums first.
+ * Adds a plane of `rows` x `n` floats, whose rows lie `stride` apart, to f64 sums: element (r, j) goes to
+ * sums[r * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
  */
-export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, rowStride: i32, step: i32): void {
-  const bytes = <usize>n << 2;
+export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, rowStride: i32, step: i32): void {
+  const bytes = <usize>stride << 2;
   if (step == 0) {
     for (; rows > 0; rows--) {
       store<f64>(sums, load<f64>(sums) + sumRow(x, n));

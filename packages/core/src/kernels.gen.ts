@@ -72,7 +72,7 @@ export interface Kernels {
   nestScales(out: number, scales: number, blocks: number, room: number): void;
   quantizeBlockwise(x: number, n: number, blockSize: number, table: number, codes: number, absmax: number): number;
   dequantizeBlockwise(codes: number, n: number, blockSize: number, table: number, absmax: number, out: number): void;
-  sumPlane(x: number, sums: number, rows: number, n: number, rowStride: number, step: number): void;
+  sumPlane(x: number, sums: number, rows: number, n: number, stride: number, rowStride: number, step: number): void;
   cumsum(x: number, out: number, sums: number, outer: number, n: number, inner: number): void;
   narrow(x: number, out: number, n: number): void;
   rope(x: number, cos: number, sin: number, out: number, rows: number, heads: number, size: number, half: number, sign: number): void;

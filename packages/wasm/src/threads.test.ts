@@ -1,23 +1,64 @@
 import {
+  abs,
+  adagradStep,
+  adam8bitBlockSize,
   adamStep,
+  adamStep8bit,
   add,
+  affine,
   attention,
+  cat,
+  clamp,
   clipToNorm,
+  cos,
+  cumsum,
+  div,
+  dropout,
+  dynamicMap,
   embedding,
+  eq,
+  exp,
+  expand,
+  flip,
+  full,
+  Generator,
+  geglu,
+  gelu,
   gradients,
   gradNorm,
   init,
   linear,
   linearCrossEntropy,
+  lt,
   matmul,
+  maximum,
+  minimum,
   mul,
+  permute,
+  pow,
+  reciprocal,
+  relu,
   reshape,
   rmsNorm,
+  rmspropStep,
   rope,
   ropeTables,
+  rsqrt,
+  scaleInPlace,
+  sgdStep,
+  sign,
+  sin,
+  slice,
+  softplus,
+  split,
+  sqrt,
+  square,
+  sum,
   swiglu,
   type Tensor,
   tensor,
+  to,
+  where,
   zeros,
 } from "@lowrank/core";
 import { describe, expect, it, vi } from "vitest";
@@ -143,9 +184,88 @@ async function attentions(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
+/** Functions of numbers and choices, broadcast from either side, over a length that no part's is a multiple of. */
+async function elementwise(): Promise<Uint8Array[]> {
+  const make = random(4);
+  const [x, y, row, column, single] = [make(37, 259), make(37, 259), make(259), make(37, 1), make(1)] as const;
+  const line = make(4097);
+  const unary = [sqrt, rsqrt, reciprocal, square, abs, sign, relu, softplus, sin, cos, exp, gelu];
+  const results = unary.map((f) => f(x));
+  results.push(affine(x, { scale: 3, shift: -1 }), clamp(x, { min: -0.5, max: 0.3 }));
+  for (const f of [maximum, minimum, pow, div]) for (const other of [y, row, column, single]) results.push(f(x, other));
+  for (const f of [maximum, lt]) results.push(f(line, single), f(single, line), f(line, line));
+  for (const other of [y, row, column]) {
+    const [less, same] = [lt(x, other), eq(to(x, { dtype: "i32" }), to(other, { dtype: "i32" }))];
+    results.push(less, same, where(less, x, other), where(lt(column, 0), other, x));
+  }
+  for (const params of [{}, { approximate: "tanh" }] as const) results.push(geglu(x, y, params));
+  const generator = new Generator(5);
+  for (const t of [x, line]) results.push(dropout(t, { p: 0.3, generator }));
+  for (const dtype of ["f16", "bf16", "i32", "u8", "bool"] as const) {
+    const cast = to(affine(line, { scale: 3 }), { dtype });
+    results.push(cast, to(cast, { dtype: "f32" }));
+  }
+  return bytesOf(results);
+}
+
+/** Elements moved, picked and summed, along each dimension. */
+async function moved(): Promise<Uint8Array[]> {
+  const make = random(6);
+  const x = make(3, 41, 5, 67);
+  const results: Tensor[] = [];
+  for (const dims of [
+    [1, 0, 2, 3],
+    [0, 2, 1, 3],
+    [3, 2, 1, 0],
+    [0, 1, 3, 2],
+  ]) {
+    for (const t of [x, to(x, { dtype: "bf16" })]) results.push(permute(t, dims));
+  }
+  results.push(permute(make(70, 90), [1, 0]));
+  for (const dim of [0, 1, 2, 3]) {
+    results.push(
+      slice(x, { dim, start: 1 }),
+      cat([x, x], { dim }),
+      sum(x, { dim }),
+      cumsum(x, { dim }),
+      flip(x, [dim]),
+    );
+    results.push(...split(x, [1, x.shape[dim]! - 1], { dim }));
+  }
+  results.push(sum(x), sum(x, { dim: [0, 3] }), sum(make(500, 130), { dim: 0 }));
+  results.push(expand(make(41, 1), [41, 67]), expand(make(1, 67), [41, 67]), expand(make(1), [4097]), full([4097], 2));
+  results.push(embedding(make(30, 13), ids(200, 30, 200)));
+  return bytesOf(results);
+}
+
+/** Two steps of every optimiser but Adam in f32, which is part of `trainingStep`. */
+async function optimisers(): Promise<Uint8Array[]> {
+  const make = random(7);
+  const size = 50_001;
+  const p = make(size);
+  const zero = () => zeros([size]);
+  const [momentum, squares, mean, buffer] = [zero(), zero(), zero(), zero()];
+  const codes = [0, 1].map(() => zeros([size], { dtype: "u8" })) as [Tensor, Tensor];
+  const scales = [0, 1].map(() => zeros([Math.ceil(size / adam8bitBlockSize)])) as [Tensor, Tensor];
+  const tables = [true, false].map((signed) => tensor(dynamicMap({ signed }))) as [Tensor, Tensor];
+  for (const step of [1, 2]) {
+    const grad = make(size);
+    const settings = { lr: 0.01, weightDecay: 0.1, eps: 1e-8 };
+    const sgd = { ...settings, dampening: 0.1, nesterov: false, first: step === 1 };
+    sgdStep(p, grad, { ...sgd, momentum: 0 });
+    sgdStep(p, grad, momentum, { ...sgd, momentum: 0.9 });
+    adagradStep(p, grad, squares, settings);
+    rmspropStep(p, grad, mean, { ...settings, alpha: 0.9, momentum: 0 });
+    rmspropStep(p, grad, mean, buffer, { ...settings, alpha: 0.9, momentum: 0.5 });
+    adamStep8bit(p, grad, ...codes, ...scales, ...tables, { ...settings, beta1: 0.9, beta2: 0.99, step });
+    scaleInPlace(p, { factor: 0.9 });
+  }
+  return bytesOf([p, momentum, squares, mean, buffer, ...codes, ...scales]);
+}
+
 for (const build of ["simd", "relaxed"] as const) {
   describe(`any count of threads gives the same bits, ${build}`, () => {
-    const work = { products, attentions, trainingStep };
+    const work = { products, attentions, trainingStep, elementwise, moved, optimisers };
     for (const [name, run] of Object.entries(work)) {
       it(name, () =>
         expectSameBits(build, async (backend) => {

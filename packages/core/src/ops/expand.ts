@@ -48,7 +48,7 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
     const sums = scratch(8 * out.size);
     k.fill(sums, 2 * out.size, 0);
     forEachPlane(collapse(x.shape, [out.shape]), (i, [o], { rows, length, row, inner }) => {
-      k.sumPlane(x.ptr + 4 * i, sums + 8 * o, rows, length, row[0], inner[0]);
+      k.sumPlane(x.ptr + 4 * i, sums + 8 * o, rows, length, length, row[0], inner[0]);
     });
     k.narrow(sums, out.ptr, out.size);
   },
