@@ -3,7 +3,16 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "./index.ts";
+import {
+  createModel,
+  Generator,
+  init,
+  loadModel,
+  parseModelConfig,
+  randomParameters,
+  saveModel,
+  wasm,
+} from "./index.ts";
 
 let folder: string;
 const at = (name: string) => join(folder, name);
@@ -229,6 +238,51 @@ describe("convert", () => {
     expect(stderr).toMatch(/^error: .*\n$/);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect((await readdir(folder)).filter((name) => name.startsWith("none"))).toEqual([]);
+  });
+});
+
+describe("qlora", () => {
+  const words = (more: string) => [...trainText, "--method", "qlora", "--r", "4", ...more.split(" ").filter((w) => w)];
+
+  test("trains on 4-bit weights, with 8-bit moments and recomputed activations, and tells how to go on", async () => {
+    const more = "--output q --double-quant --quant-block-size 32 --optimizer adamw8bit --gradient-checkpointing";
+    const { stdout } = await succeed(words(more));
+    expect(stdout).toContain("base model: 14 linear layers in nf4, blocks of 32, ");
+    const [, before, after] = stdout.match(/validation loss.*: ([\d.]+) at step 0.* ([\d.]+) at step 30/) ?? [];
+    expect(Number(after)).toBeLessThan(0.8 * Number(before));
+    expect(stdout).toContain("bit-identical");
+    const next = "generate --model model --adapter q --quant-type nf4 --quant-block-size 32 --double-quant";
+    expect(stdout).toContain(`lowrank ${next} --prompt "..."`);
+    const prompt = ["--prompt", "the cat", "--max-new-tokens", "8"];
+    const [packed, full] = [
+      await succeed([...next.split(" "), ...prompt]),
+      await succeed([...next.split(" ").slice(0, 5), ...prompt]),
+    ];
+    expect(packed.stdout.length).toBeGreaterThan(4);
+    expect(full.stdout.length).toBeGreaterThan(4);
+  });
+
+  test("a model in 4 bits on disk stays as it is, and merges to one in full", async () => {
+    const { model, config, files } = await loadModel(at("model"), { quantize: {} });
+    await saveModel(model, config, at("packed"), { companions: files });
+    const train = words("--output q-packed").map((word) => (word === "model" ? "packed" : word));
+    const { stdout } = await succeed(train);
+    expect(stdout).toContain("base model: in nf4 on disk already");
+    expect(stdout).toContain('lowrank generate --model packed --adapter q-packed --prompt "..."');
+    const merged = await succeed("merge --model packed --adapter q-packed --output q-merged".split(" "));
+    expect(merged.stdout).toMatch(/written as f32: .* greedy tokens are the same/);
+    expect(JSON.parse(await readFile(at("q-merged/config.json"), "utf8")).quantization_config).toBeUndefined();
+    const again = await lowrank([...train, "--double-quant"]);
+    expect(again.stderr).toContain("packed is quantised already, to nf4; leave --double-quant out");
+  });
+
+  test("options of 4-bit weights alone are refused with advice", async () => {
+    const lone = await lowrank([...trainText, "--output", "none", "--double-quant"]);
+    expect(lone.stderr).toContain("--double-quant is for --method qlora; add that, or leave it out");
+    const generate = await lowrank("generate --model model --prompt a --quant-block-size 64".split(" "));
+    expect(generate.stderr).toContain("--quant-block-size needs --quant-type, nf4 or fp4");
+    const odd = await lowrank(words("--output none --quant-block-size 48"));
+    expect(odd.stderr).toMatch(/blockSize is 48; use a power of two from 32 to 4096/);
   });
 });
 

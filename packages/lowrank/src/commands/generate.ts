@@ -3,8 +3,14 @@ import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models"
 import { Command, Option } from "commander";
 import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
+import {
+  addQuantizeOptions,
+  givenQuantizeOptions,
+  type QuantizeCommandOptions,
+  toQuantizeOptions,
+} from "./quantizeOptions.ts";
 
-interface GenerateCommandOptions {
+interface GenerateCommandOptions extends QuantizeCommandOptions {
   model: string;
   adapter?: string;
   prompt?: string;
@@ -26,7 +32,7 @@ Examples:
 
 /** `lowrank generate`. */
 export function generateCommand(): Command {
-  return new Command("generate")
+  const command = new Command("generate")
     .summary("continues a prompt, with or without an adapter")
     .description(
       "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
@@ -47,14 +53,21 @@ export function generateCommand(): Command {
     .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
     .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
     .addOption(threadsOption())
-    .addOption(wideSimdOption())
+    .addOption(wideSimdOption());
+  return addQuantizeOptions(
+    command,
+    "quantise linear layers to 4 bits while loading, as for an adapter of --method qlora",
+  )
     .addHelpText("after", examples)
     .action(generate);
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
-  const loaded = await loadWithTokenizer(options.model, options);
+  const [first] = givenQuantizeOptions(options);
+  if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type, nf4 or fp4`);
+  const quantize = options.quantType && toQuantizeOptions(options);
+  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
   const { model, tokenizer } = loaded;
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);

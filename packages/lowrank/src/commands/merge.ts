@@ -50,7 +50,8 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   const ids = loaded.tokenizer.encode(options.prompt);
   const peft = await useAdapter(loaded.model, options.adapter);
   const adapted = await answer(loaded.model, ids, "the model with its adapter");
-  const model = await peft.mergeAndUnload({ safeMerge: true });
+  // A model in 4 bits becomes one in full.
+  const model = await peft.mergeAndUnload({ safeMerge: true, dtype: "f32" });
   const merged = await answer(model, ids, "the merged model");
   console.log(comparison("merged", adapted, merged, tolerances.f32));
   const written = await write({ ...loaded, model }, ids, merged, options);

@@ -1,13 +1,15 @@
 import { setImmediate } from "node:timers/promises";
 import { Generator } from "@lowrank/core";
 import type { CausalLM } from "@lowrank/models";
+import type { QuantizeOptions } from "@lowrank/nn";
 import { getPeftModel, type PeftModel } from "@lowrank/peft";
 import { evaluate, Trainer, type TrainingResult } from "@lowrank/train";
 import { describeTargets } from "./describeTargets.ts";
 import { withInterrupt } from "./interrupt.ts";
-import { loadWithTokenizer, warn } from "./loading.ts";
+import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
 import { toLoraConfig } from "./loraOptions.ts";
 import { checkOutput, shellWord } from "./output.ts";
+import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
@@ -16,7 +18,7 @@ import { formatSeconds, trainProgress } from "./trainProgress.ts";
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   console.error(`loading ${options.model}`);
-  const { model, tokenizer, generationConfig } = await loadWithTokenizer(options.model, options);
+  const { model, tokenizer, generationConfig, quantize } = await loadBase(options);
   const lengths = sequenceLengths(options, model.maxPositions);
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
@@ -32,6 +34,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
   const baseLoss = (await evaluate(model, probe, batching)).loss;
 
+  if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
   const generator = new Generator(options.seed);
   const peft = getPeftModel(model, toLoraConfig(options, options.model), { generator, onWarning: warn });
   console.log(describeTargets(peft.targetReport).join("\n"));
@@ -42,7 +45,25 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const sameLoss = await peft.disableAdapter(async () => (await evaluate(peft, probe, batching)).loss);
   console.log(summary(run).join("\n"));
   console.log(baseCheck(baseLoss, sameLoss));
-  console.log(nextSteps(options).join("\n"));
+  console.log(nextSteps(options, quantize).join("\n"));
+}
+
+/** Loads the model, in 4 bits for qlora; one that is in 4 bits on disk already stays as it is. */
+async function loadBase(options: TrainCommandOptions) {
+  const given = givenQuantizeOptions(options);
+  if (options.method !== "qlora") {
+    if (given.length > 0) throw new Error(`${given.join(", ")} is for --method qlora; add that, or leave it out`);
+    return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
+  }
+  const stored = await storedQuantization(options.model);
+  if (stored && given.length > 0) {
+    throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
+  }
+  const quantize = stored ? undefined : toQuantizeOptions(options);
+  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
+  if (stored) console.log(`base model: in ${stored.quantType} on disk already`);
+  if (quantize && loaded.quantization) console.log(describeQuantization(loaded.quantization, quantize));
+  return { ...loaded, quantize };
 }
 
 /** Tokens in a block and in an example; throws where the model has fewer positions. */
@@ -76,6 +97,7 @@ async function train(
       maxSteps: options.steps,
       epochs: options.epochs,
       gradientAccumulationSteps: options.accumulate,
+      optimizer: options.optimizer,
       learningRate: options.lr,
       schedule: options.schedule,
       warmupSteps: options.warmupSteps,
@@ -132,12 +154,13 @@ function baseCheck(before: number, after: number): string {
   );
 }
 
-function nextSteps({ model, output }: TrainCommandOptions): string[] {
+function nextSteps({ model, output }: TrainCommandOptions, quantize?: QuantizeOptions): string[] {
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
+  const generate = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
   return [
     `wrote ${output}: adapter_config.json, adapter_model.safetensors, README.md`,
     "next:",
-    `  lowrank generate ${folders} --prompt "..."`,
+    `  lowrank generate ${generate} --prompt "..."`,
     `  lowrank merge ${folders} --output ${shellWord(`${output.replace(/\/+$/, "")}-merged`)}`,
   ];
 }

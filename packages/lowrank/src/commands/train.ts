@@ -1,16 +1,19 @@
 import { Command, Option } from "commander";
 import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
 import { addLoraOptions, type LoraCommandOptions } from "./loraOptions.ts";
+import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
 
 /** What `lowrank train` was told. */
-export interface TrainCommandOptions extends LoraCommandOptions {
+export interface TrainCommandOptions extends LoraCommandOptions, QuantizeCommandOptions {
   model: string;
   data: string[];
   validation?: string;
   validationFraction: number;
   output: string;
-  method: "lora";
+  method: "lora" | "qlora";
+  optimizer: "adamw" | "adamw8bit";
+  gradientCheckpointing?: boolean;
   lr: number;
   schedule: "constant" | "linear" | "cosine";
   warmupSteps: number;
@@ -38,9 +41,13 @@ A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file 
 {"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
 assistant's turns are learned). Ctrl-C stops after the running step and saves.
 
+--method qlora is LoRA on a model whose linear layers are quantised to 4 bits while they are read, so that it takes an eighth of
+the memory. The adapter is saved as LoRA's is; use it on the model quantised in the same way (generate --quant-type). What does not
+fit still may with --optimizer adamw8bit and --gradient-checkpointing.
+
 Examples:
   $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
-  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --target-modules q_proj,v_proj --epochs 2`;
+  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
 
 /** `lowrank train`. */
 export function trainCommand(): Command {
@@ -60,8 +67,21 @@ export function trainCommand(): Command {
       number({ least: 0, most: 0.9 }),
       0.1,
     )
-    .addOption(new Option("--method <name>", "kind of adapter").choices(["lora"]).default("lora"));
-  return addLoraOptions(command)
+    .addOption(
+      new Option("--method <name>", "lora, or qlora: the same on a model in 4 bits")
+        .choices(["lora", "qlora"])
+        .default("lora"),
+    );
+  return addQuantizeOptions(addLoraOptions(command), "with --method qlora (default: nf4)")
+    .addOption(
+      new Option("--optimizer <name>", "adamw, or adamw8bit: its moments in a quarter of the memory")
+        .choices(["adamw", "adamw8bit"])
+        .default("adamw"),
+    )
+    .option(
+      "--gradient-checkpointing",
+      "compute activations again instead of keeping them: less memory, a third slower",
+    )
     .option("--lr <x>", "peak learning rate of AdamW", number({ above: 0 }), 2e-4)
     .addOption(
       new Option("--schedule <name>", "the learning rate over the steps")
