@@ -6,6 +6,7 @@ import type { LayerAdapter } from "./layers/tunerLayer.ts";
 
 /** What a method is told about a layer that it shall adapt. */
 export interface LayerContext<C extends PeftConfig> {
+  /** On a `dataless` backend it has shapes alone, and what is made from its numbers need only have the right shape. */
   base: UnaryModule;
   kind: LayerKind;
   /** The layer's path in the base model. */

@@ -2,23 +2,24 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeModel, presetConfig } from "@lowrank/models";
+import { Generator, init, reference } from "@lowrank/core";
+import { createModel, describeModel, presetConfig, randomParameters, saveModel } from "@lowrank/models";
 import { LoraConfig, planMemory } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
 
-let folder: string;
+const bin = join(import.meta.dirname, "../bin.ts");
+let temporary: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lowrank-plan-"));
+  temporary = await mkdtemp(join(tmpdir(), "lowrank-plan-"));
 });
 
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(temporary, { recursive: true, force: true }));
 
 function plan(...args: string[]) {
-  const bin = join(import.meta.dirname, "../bin.ts");
   const { status, stdout, stderr } = spawnSync(process.execPath, [bin, "plan", ...args], {
-    cwd: folder,
+    cwd: temporary,
     encoding: "utf8",
     env: { ...process.env, LOWRANK_DEBUG: "" },
   });
@@ -71,6 +72,27 @@ test("a config.json and its folder are one model", () => {
   expect(a.stdout).toContain("training fits: WebAssembly memory 4 GiB, laptop 8 GB,");
 });
 
+test("a GGUF file is the model it holds", async () => {
+  const config = presetConfig("gpt2");
+  const small = {
+    ...config,
+    vocabSize: 40,
+    nEmbd: 8,
+    nInner: 32,
+    nHead: 2,
+    nLayer: 2,
+    nPositions: 64,
+  } as typeof config;
+  await init(reference());
+  const folder = join(temporary, "model");
+  await saveModel(createModel(small, randomParameters(new Generator(1))), small, folder);
+  const gguf = join(temporary, "model.gguf");
+  spawnSync(process.execPath, [bin, "convert", "--model", folder, "--output", gguf]);
+  const [a, b] = [folder, gguf].map((source) => JSON.parse(plan(source, "--json").stdout));
+  expect(a.parameters).toBe(describeModel(small).parameterCount);
+  expect(b).toEqual(a);
+});
+
 test("names that match nothing are said", () => {
   expect(plan("stories15m", "--target-modules", "q_proj,k_porj").stderr).toContain("did you mean k_proj for k_porj?");
 });
@@ -83,11 +105,17 @@ describe("errors are one line that says what to do", () => {
     [["other.json"], 'error: other.json: model_type is "mamba"; expected'],
     [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
     [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
+    [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
+    [
+      ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
+      "error: --r, --bias is for an adapter; leave it out with",
+    ],
+    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "error: quantize4bit: blockSize is 48; use a power of"],
     [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
     [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
   ])("%j", async (args, message) => {
-    await writeFile(join(folder, "broken.json"), "{");
-    await writeFile(join(folder, "other.json"), '{"model_type": "mamba"}');
+    await writeFile(join(temporary, "broken.json"), "{");
+    await writeFile(join(temporary, "other.json"), '{"model_type": "mamba"}');
     const { status, stdout, stderr } = plan(...args);
     expect(stderr).toContain(message);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });

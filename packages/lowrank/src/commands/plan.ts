@@ -6,9 +6,15 @@ import { warn } from "./loading.ts";
 import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { planJson, planLines } from "./planReport.ts";
+import {
+  addQuantizeOptions,
+  givenQuantizeOptions,
+  type QuantizeCommandOptions,
+  toQuantizeOptions,
+} from "./quantizeOptions.ts";
 
 /** What `lowrank plan` was told. */
-export interface PlanCommandOptions extends LoraCommandOptions {
+export interface PlanCommandOptions extends LoraCommandOptions, QuantizeCommandOptions {
   method: "full" | "lora" | "qlora";
   seq?: number;
   batch: number;
@@ -18,8 +24,6 @@ export interface PlanCommandOptions extends LoraCommandOptions {
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   optimizer: PlannedOptimizer;
-  quantType: "nf4" | "fp4";
-  doubleQuant?: boolean;
   json?: boolean;
 }
 
@@ -47,7 +51,7 @@ export function planCommand(): Command {
     .description(
       "Tells how much memory fine-tuning a model and generating with it take, part by part, and on which devices they fit.",
     )
-    .argument("<model>", "a config.json, the folder of a model, or a preset")
+    .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
         .choices(["full", "lora", "qlora"])
@@ -64,13 +68,15 @@ export function planCommand(): Command {
     .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
     .addOption(
       new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
-    )
-    .addOption(new Option("--quant-type <type>", "the 4-bit code of qlora").choices(["nf4", "fp4"]).default("nf4"))
-    .option("--double-quant", "with qlora: quantise the scales of the 4-bit weights too");
-  return addLoraOptions(command).option("--json", "print one JSON object").addHelpText("after", help).action(plan);
+    );
+  return addQuantizeOptions(addLoraOptions(command), "with --method qlora (default: nf4)")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", help)
+    .action(plan);
 }
 
-async function plan(source: string, options: PlanCommandOptions): Promise<void> {
+async function plan(source: string, options: PlanCommandOptions, command: Command): Promise<void> {
+  checkMethod(options, command);
   const model = describeModel(await findModelConfig(source));
   const planned = planMemory(model, toPlanOptions(source, options));
   for (const warning of planned.warnings) warn(warning);
@@ -78,11 +84,35 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
   else console.log(planLines(source, model, planned, options).join("\n"));
 }
 
+const adapterOptions = [
+  "adapterDtype",
+  "r",
+  "alpha",
+  "dropout",
+  "targetModules",
+  "modulesToSave",
+  "useRslora",
+  "bias",
+] as const;
+
+/** Throws for options that the method has no use for. */
+function checkMethod(options: PlanCommandOptions, command: Command): void {
+  const quantizing = givenQuantizeOptions(options);
+  if (options.method !== "qlora" && quantizing.length > 0) {
+    throw new Error(`${quantizing.join(", ")} is for --method qlora; add that, or leave it out`);
+  }
+  if (options.method !== "full") return;
+  const given = adapterOptions.filter((key) => command.getOptionValueSource(key) === "cli");
+  const words = command.options.filter((option) => given.some((key) => key === option.attributeName()));
+  if (words.length === 0) return;
+  throw new Error(`${words.map(({ long }) => long).join(", ")} is for an adapter; leave it out with --method full`);
+}
+
 function toPlanOptions(source: string, options: PlanCommandOptions): PlanOptions {
-  const { method, quantType, doubleQuant = false } = options;
+  const { method } = options;
   return {
     adapter: method === "full" ? null : toLoraConfig(options, source),
-    quantization: method === "qlora" ? { quantType, doubleQuant } : null,
+    quantization: method === "qlora" ? toQuantizeOptions(options) : null,
     dtype: options.dtype,
     adapterDtype: options.adapterDtype,
     gradientDtype: options.gradientDtype,

@@ -1,6 +1,7 @@
 import type { ModelDescription } from "@lowrank/models";
 import { devices, type MemoryPlan } from "@lowrank/peft";
 import type { PlanCommandOptions } from "./plan.ts";
+import { toQuantizeOptions } from "./quantizeOptions.ts";
 
 const whole = (n: number): string => n.toLocaleString("en-US");
 
@@ -48,8 +49,9 @@ function passes({ gradientAccumulationSteps: count }: MemoryPlan): string {
 function weightsNote({ weights: { quantized, rest } }: MemoryPlan, options: PlanCommandOptions): string {
   const plain = `${whole(rest.parameters)} in ${options.dtype}: ${mega(rest.bytes)}`;
   if (quantized.parameters === 0) return plain;
-  const scales = options.doubleQuant ? " with double quantisation" : "";
-  return `${whole(quantized.parameters)} in ${options.quantType}${scales}: ${mega(quantized.bytes)}, ${plain}`;
+  const { quantType, doubleQuant } = toQuantizeOptions(options);
+  const scales = doubleQuant ? " with double quantisation" : "";
+  return `${whole(quantized.parameters)} in ${quantType}${scales}: ${mega(quantized.bytes)}, ${plain}`;
 }
 
 function worstMoment({ training: { phase, gradients, activations } }: MemoryPlan): string {
