@@ -1,8 +1,9 @@
-/** One comparison of a golden run; `error` says how it failed, `skipped` why it was not made. */
+/** One comparison of a golden run; `error` says how it failed, `skipped` why it was not made, `note` what it met. */
 export interface Check {
   name: string;
   error?: string;
   skipped?: string;
+  note?: string;
 }
 
 type Numbers = ArrayLike<number>;

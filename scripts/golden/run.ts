@@ -1,4 +1,8 @@
-// `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default.
+// `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default. DIR may also have
+// the layout of models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded steps, and
+// --threads says on how many threads.
+import { existsSync } from "node:fs";
+import { parseArgs } from "node:util";
 import { type Backend, init, reference } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
@@ -9,6 +13,7 @@ import { models } from "./models.ts";
 import { nf4 } from "./nf4.ts";
 import { ops } from "./ops.ts";
 import { qlora } from "./qlora.ts";
+import { isRealModel, realModel } from "./realModel/realModel.ts";
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
 const two = { threads: 2, grain: 1 };
@@ -21,9 +26,17 @@ const backends: Readonly<Record<string, () => Backend | Promise<WasmBackend>>> =
   "wasm simd, two threads": () => wasm({ build: "simd", ...two }),
 };
 
-const dir = process.argv[2] ?? goldenFolder;
+const {
+  positionals: [dir = goldenFolder],
+  values: options,
+} = parseArgs({
+  allowPositionals: true,
+  options: { gguf: { type: "string" }, long: { type: "boolean" }, threads: { type: "string", default: "1" } },
+});
 
-const suites: Readonly<Record<string, () => AsyncIterable<Check>>> = {
+type Suites = Readonly<Record<string, () => AsyncIterable<Check>>>;
+
+const goldenSuites: Suites = {
   ops: async function* () {
     yield* ops(await folderFiles(dir));
   },
@@ -34,11 +47,17 @@ const suites: Readonly<Record<string, () => AsyncIterable<Check>>> = {
   nf4: () => nf4(dir),
 };
 
+/** A real model is too large for the reference loops; what differs between the builds is tried on small ones. */
+const [suites, chosen]: [Suites, typeof backends] = isRealModel(dir)
+  ? [{ "the model": () => realModel(dir, options) }, { wasm: () => wasm({ threads: Number(options.threads) }) }]
+  : [goldenSuites, backends];
+
 let passed = 0;
 let failed = 0;
 const skipped = new Map<string, string>();
 
-function count({ name, error, skipped: reason }: Check, backend: string): void {
+function count({ name, error, note, skipped: reason }: Check, backend: string): void {
+  if (note !== undefined) console.log(`${name} on ${backend}: ${note}`);
   if (reason !== undefined) skipped.set(name, reason);
   else if (error === undefined) passed++;
   else {
@@ -47,7 +66,8 @@ function count({ name, error, skipped: reason }: Check, backend: string): void {
   }
 }
 
-for (const [backend, start] of Object.entries(backends)) {
+if (!existsSync(dir)) skipped.set(dir, "there is no such folder");
+for (const [backend, start] of Object.entries(existsSync(dir) ? chosen : {})) {
   await init(start());
   for (const [suite, run] of Object.entries(suites)) {
     try {
@@ -59,7 +79,7 @@ for (const [backend, start] of Object.entries(backends)) {
 }
 
 for (const [name, reason] of skipped) console.log(`skipped ${name}: ${reason}`);
-if (passed + failed === 0) {
+if (passed + failed + skipped.size === 0) {
   failed++;
   console.log(`${dir} holds nothing that is known here; golden/README.md describes the layout`);
 }

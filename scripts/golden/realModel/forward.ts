@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, tensor } from "@lowrank/core";
+import type { CausalLM, ModelInputs } from "@lowrank/models";
+import { type Check, within, withinEach } from "../compare.ts";
+import { GoldenFile } from "../goldenFile.ts";
+import { type ExpectedForward, readExpected } from "./expected.ts";
+
+/** Another order of summing f32 moves a loss by less than this, relative to it. */
+export const lossTolerance = 1e-5;
+/** And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a padded batch sums in 4.4e-5. */
+const logitTolerance = 1e-4;
+
+const i32 = (rows: readonly (readonly number[])[]): Tensor => tensor(rows, { dtype: "i32" });
+
+/** The six texts: loss, loss of each token, logits of the last position and the largest of some others. */
+export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Check> {
+  const { texts, batch } = readExpected<ExpectedForward>(dir, "forward");
+  const golden = await GoldenFile.open(join(dir, "expected", "forward.safetensors"));
+  for (const [i, { ids, loss, positions }] of texts.entries()) {
+    yield await textLoss(`text ${i} loss`, model, ids, loss);
+    using inputIds = i32([ids]);
+    using logits = noGrad(() => scope(() => model.forward({ inputIds }).logits));
+    using nll = noGrad(() => scope(() => tokenLosses(logits, ids)));
+    yield within(`text ${i} losses of tokens`, await nll.data(), await golden.array(`${i}.nll`), logitTolerance);
+    const values = await logits.data();
+    const vocabulary = model.vocabSize;
+    const last = values.slice((ids.length - 1) * vocabulary);
+    yield within(`text ${i} last logits`, last, await golden.array(`${i}.last`), logitTolerance);
+    const topIds = await golden.array(`${i}.top_ids`);
+    const count = topIds.length / positions.length;
+    const top = Array.from(topIds, (id, j) => values[positions[Math.floor(j / count)] * vocabulary + id]);
+    yield within(`text ${i} top logits`, top, await golden.array(`${i}.top_values`), logitTolerance);
+  }
+  const lengths = batch.last_index_right.map((index) => index + 1);
+  for (const side of ["right", "left"] as const) {
+    const { input_ids, attention_mask, position_ids } = batch[side];
+    using inputIds = i32(input_ids);
+    using attentionMask = tensor(attention_mask, { dtype: "u8" });
+    using positionIds = i32(position_ids);
+    const ends = lengths.map((length) => (side === "right" ? length : input_ids[0].length) - 1);
+    const last = await logitsAt(model, { inputIds, attentionMask, positionIds }, ends);
+    yield within(`batch padded ${side}`, last, await golden.array("batch.last"), logitTolerance);
+  }
+}
+
+/** A text's loss against the recorded one. */
+export async function textLoss(name: string, model: CausalLM, ids: readonly number[], loss: number): Promise<Check> {
+  using inputIds = i32([ids]);
+  using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
+  return withinEach(name, [await value.item()], [loss], lossTolerance);
+}
+
+function tokenLosses(logits: Tensor, ids: readonly number[]): Tensor {
+  const rows = slice(logits, { dim: 1, end: ids.length - 1 });
+  const flat = reshape(rows, [ids.length - 1, -1]);
+  return crossEntropy(flat, tensor(ids.slice(1), { dtype: "i32" }), { reduction: "none" });
+}
+
+/** Of each row, the logits at one position. */
+export async function logitsAt(
+  model: { forward(inputs: ModelInputs): { logits: Tensor } },
+  inputs: ModelInputs,
+  ends: readonly number[],
+): Promise<Float32Array> {
+  using logits = noGrad(() => scope(() => model.forward(inputs).logits));
+  const [, T, V] = logits.shape;
+  const values = (await logits.data()) as Float32Array;
+  const rows = ends.map((end, row) => values.slice((row * T + end) * V, (row * T + end + 1) * V));
+  return Float32Array.from(rows.flatMap((row) => [...row]));
+}

@@ -1,0 +1,34 @@
+import { type CausalLM, generate } from "@lowrank/models";
+import type { Check } from "../compare.ts";
+import type { GreedyCase } from "./expected.ts";
+
+/** Below this lead of the likeliest token over the next, rounding may choose the other. */
+const tie = 1e-3;
+
+/** Continues each prompt greedily. A step that differs at a recorded tie ends the comparison and is named. */
+export async function* greedy(
+  name: string,
+  model: CausalLM,
+  cases: readonly GreedyCase[],
+  eosTokenIds: readonly number[],
+): AsyncGenerator<Check> {
+  for (const { prompt, prompt_ids, ids, margins } of cases) {
+    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds });
+    yield compareTokens(`${name} ${JSON.stringify(prompt)}`, tokens, ids, margins);
+  }
+}
+
+function compareTokens(
+  name: string,
+  actual: readonly number[],
+  expected: readonly number[],
+  margins: readonly number[],
+): Check {
+  const at = expected.findIndex((id, i) => actual[i] !== id);
+  const step = at < 0 && actual.length !== expected.length ? expected.length : at;
+  if (step < 0) return { name };
+  const difference = `step ${step} gives token ${actual[step]} instead of ${expected[step]}`;
+  const margin = margins[step] ?? Number.POSITIVE_INFINITY;
+  if (margin < tie) return { name, note: `${difference}; the recorded lead is ${margin}, a tie` };
+  return { name, error: `${difference}, whose recorded lead is ${margin}` };
+}

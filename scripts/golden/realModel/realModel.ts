@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { loadModel } from "@lowrank/models";
+import type { Check } from "../compare.ts";
+import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected.ts";
+import { forward } from "./forward.ts";
+import { ggufFile } from "./ggufFile.ts";
+import { greedy } from "./greedy.ts";
+import { tokens } from "./tokens.ts";
+import { training } from "./training.ts";
+
+/** Options of `realModel`. */
+export interface RealModelOptions {
+  /** The model's file, where the folder does not hold it. */
+  gguf?: string;
+  /** Train all of the recorded steps, which takes minutes more. Default false: 20. */
+  long?: boolean;
+}
+
+/** Whether a folder has the layout of models/smollm2-135m-instruct: what is expected of a published GGUF file. */
+export function isRealModel(dir: string): boolean {
+  return existsSync(join(dir, "expected", "gguf.json"));
+}
+
+/** A published GGUF file: its bytes, tokens, logits, answers and training against what transformers and PEFT recorded. */
+export async function* realModel(dir: string, { gguf, long = false }: RealModelOptions): AsyncGenerator<Check> {
+  const path = gguf ?? join(dir, readExpected<ExpectedGguf>(dir, "gguf").file);
+  if (!existsSync(path)) {
+    yield { name: "the model", skipped: `there is no ${path}; name the file by --gguf` };
+    return;
+  }
+  const { model, tokenizer, config } = await loadModel(path);
+  const { eosTokenIds } = config;
+  yield* ggufFile(dir, path, model);
+  if (tokenizer) yield* tokens(dir, tokenizer);
+  else yield { name: "tokens", error: "the file has no tokenizer" };
+  yield* forward(dir, model);
+  yield* greedy("greedy", model, readExpected<ExpectedGreedy>(dir, "greedy").cases, eosTokenIds);
+  yield* training(dir, model, { long, eosTokenIds });
+}
