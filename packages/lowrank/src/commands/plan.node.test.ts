@@ -1,14 +1,15 @@
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, describeModel, presetConfig, randomParameters, saveModel } from "@lowrank/models";
 import { LoraConfig, planMemory } from "@lowrank/peft";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CommanderError } from "commander";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
+import { createProgram } from "./program.ts";
+import { reportFailure } from "./reportFailure.ts";
 
-const bin = join(import.meta.dirname, "../bin.ts");
 let temporary: string;
 
 beforeAll(async () => {
@@ -17,18 +18,43 @@ beforeAll(async () => {
 
 afterAll(() => rm(temporary, { recursive: true, force: true }));
 
-function plan(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, "plan", ...args], {
-    cwd: temporary,
-    encoding: "utf8",
-    env: { ...process.env, LOWRANK_DEBUG: "" },
-  });
+/** Runs the command in this process, with what bin.ts adds. */
+async function lowrank(...args: string[]) {
+  let [stdout, stderr, status] = ["", "", 0];
+  const output = {
+    writeOut: (text: string) => {
+      stdout += text;
+    },
+    writeErr: (text: string) => {
+      stderr += text;
+    },
+  };
+  const spies = [
+    vi.spyOn(console, "log").mockImplementation((text) => output.writeOut(`${text}\n`)),
+    vi.spyOn(console, "error").mockImplementation((text) => output.writeErr(`${text}\n`)),
+  ];
+  const program = createProgram();
+  for (const command of program.commands) command.exitOverride().configureOutput(output);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      status = error.exitCode;
+    } else {
+      reportFailure(error);
+      [status, process.exitCode] = [1, undefined];
+    }
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
   return { status, stdout, stderr };
 }
 
-test("QLoRA of the 65B model under 48 GB, part by part", () => {
+const plan = (...args: string[]) => lowrank("plan", ...args);
+
+test("QLoRA of the 65B model under 48 GB, part by part", async () => {
   const words = "llama-65b --method qlora --double-quant --r 64 --seq 512 --batch 1 --target-modules all-linear";
-  const { status, stdout, stderr } = plan(
+  const { status, stdout, stderr } = await plan(
     ...words.split(" "),
     ..."--dtype bf16 --adapter-dtype bf16 --gradient-checkpointing --optimizer adamw".split(" "),
   );
@@ -43,9 +69,9 @@ test("QLoRA of the 65B model under 48 GB, part by part", () => {
   expect(stdout).toMatch(/^training does not fit: WebAssembly memory 4 GiB, .* A100 40 GB$/m);
 });
 
-test("--json holds the plan in bytes", () => {
+test("--json holds the plan in bytes", async () => {
   const words = "gpt2 --r 4 --target-modules c_attn --seq 64 --batch 2 --accumulate 3 --optimizer adamw8bit --json";
-  const found = JSON.parse(plan(...words.split(" ")).stdout);
+  const found = JSON.parse((await plan(...words.split(" "))).stdout);
   const expected = planMemory(describeModel(presetConfig("gpt2")), {
     adapter: new LoraConfig({ r: 4, targetModules: ["c_attn"] }),
     sequenceLength: 64,
@@ -62,9 +88,10 @@ test("--json holds the plan in bytes", () => {
   });
 });
 
-test("a config.json and its folder are one model", () => {
+test("a config.json and its folder are one model", async () => {
   const path = join(goldenFolder, "models", "llama");
-  const [a, b] = [path, join(path, "config.json")].map((source) => plan(source, "--method", "full", "--seq", "16"));
+  const words = ["--method", "full", "--seq", "16"];
+  const [a, b] = [await plan(path, ...words), await plan(join(path, "config.json"), ...words)];
   expect(a.status).toBe(0);
   const lines = (text: string) => text.split("\n").slice(1);
   expect(lines(a.stdout)).toEqual(lines(b.stdout));
@@ -87,22 +114,23 @@ test("a GGUF file is the model it holds", async () => {
   const folder = join(temporary, "model");
   await saveModel(createModel(small, randomParameters(new Generator(1))), small, folder);
   const gguf = join(temporary, "model.gguf");
-  spawnSync(process.execPath, [bin, "convert", "--model", folder, "--output", gguf]);
-  const [a, b] = [folder, gguf].map((source) => JSON.parse(plan(source, "--json").stdout));
+  await lowrank("convert", "--model", folder, "--output", gguf);
+  const [a, b] = [JSON.parse((await plan(folder, "--json")).stdout), JSON.parse((await plan(gguf, "--json")).stdout)];
   expect(a.parameters).toBe(describeModel(small).parameterCount);
   expect(b).toEqual(a);
 });
 
-test("names that match nothing are said", () => {
-  expect(plan("stories15m", "--target-modules", "q_proj,k_porj").stderr).toContain("did you mean k_proj for k_porj?");
+test("names that match nothing are said", async () => {
+  const { stderr } = await plan("stories15m", "--target-modules", "q_proj,k_porj");
+  expect(stderr).toContain("did you mean k_proj for k_porj?");
 });
 
 describe("errors are one line that says what to do", () => {
   test.each([
     [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gpt2,'],
     [["./nowhere"], "error: there is no file or folder ./nowhere\n"],
-    [["broken.json"], "error: broken.json is not valid JSON: "],
-    [["other.json"], 'error: other.json: model_type is "mamba"; expected'],
+    [["{}/broken.json"], "broken.json is not valid JSON: "],
+    [["{}/other.json"], 'other.json: model_type is "mamba"; expected'],
     [["gpt2", "--seq", "2000"], "error: planMemory: sequenceLength is 2000, but the model has 1024 positions"],
     [["gpt2", "--target-modules", "q_porj"], 'error: targetModules ["q_porj"] matches no module of this model;'],
     [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
@@ -116,14 +144,14 @@ describe("errors are one line that says what to do", () => {
   ])("%j", async (args, message) => {
     await writeFile(join(temporary, "broken.json"), "{");
     await writeFile(join(temporary, "other.json"), '{"model_type": "mamba"}');
-    const { status, stdout, stderr } = plan(...args);
+    const { status, stdout, stderr } = await plan(...args.map((word) => word.replace("{}", temporary)));
     expect(stderr).toContain(message);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   });
 });
 
-test("--help names the presets and has two examples", () => {
-  const { stdout } = plan("--help");
+test("--help names the presets and has two examples", async () => {
+  const { stdout } = await plan("--help");
   expect(stdout).toContain("Presets: gpt2, gpt2-medium,");
   expect(stdout.match(/^ {2}\$ lowrank plan /gm)?.length).toBe(2);
 });
