@@ -1,5 +1,5 @@
-// pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT. With words, only the checks whose line holds
-// them all.
+// pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT, GGUF files to gguf-py. With words, only the
+// checks whose line holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { type BaseName, bases } from "./src/bases.ts";
 import { randomBatch } from "./src/batch.ts";
 import { oursInPeft, theirsInLowrank } from "./src/directions.ts";
 import { ensureEnvironment } from "./src/environment.ts";
+import { ggufWritten, writtenDTypes } from "./src/ggufWritten.ts";
 import { loraCases } from "./src/loraCases.ts";
 import { Python } from "./src/python.ts";
 import { Report } from "./src/report.ts";
@@ -26,6 +27,14 @@ async function runAll(python: Python, folder: string, report: Report): Promise<v
       const own = join(folder, `case${index}`);
       await report.check(`${lora.base}, ${lora.name}: ${direction}`, () =>
         trial(lora, { python, base, batch, folder: own }),
+      );
+    }
+  }
+  for (const name of Object.keys(bases)) {
+    for (const dtype of writtenDTypes) {
+      const path = join(folder, `${name}-${dtype}.gguf`);
+      await report.check(`${name}, GGUF in ${dtype}: gguf-py reads what it would write`, () =>
+        ggufWritten(python, join(folder, name), path, dtype),
       );
     }
   }
