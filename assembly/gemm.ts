@@ -72,7 +72,7 @@ export function gemm(
 }
 
 /**
- * Part `part` of `parts` of what `gemm` does: some rows or columns of C. The whole product decides how each number is
+ * Part `part` of `parts` of what `gemm` does: a piece of C. The whole product decides how each number is
  * computed, so that all parts together give the same bits whatever their count.
  */
 export function gemmPart(
@@ -108,29 +108,39 @@ export function gemmPart(
   }
 }
 
+/** How many of `parts` pieces of C lie below each other: pieces near to squares have the least to pack. */
+function piecesDown(m: i32, n: i32, parts: i32): i32 {
+  let best = 1;
+  let least = f64.MAX_VALUE;
+  for (let down = 1; down <= parts; down++) {
+    if (parts % down) continue;
+    const packed = <f64>down / <f64>m + <f64>(parts / down) / <f64>n;
+    if (packed >= least) continue;
+    least = packed;
+    best = down;
+  }
+  return best;
+}
+
 /** A part of the product by register tiles. B begins at element `start` of what lies at `b`, stored as `format`. */
 function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
   transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
 ): void {
   const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
-  // The longer side is cut, so that little is packed twice.
-  const cutRows = m > n;
-  const unit = cutRows ? (useWide ? WIDE_MR : MR) : useWide ? WIDE_NR : NR;
-  const first = bound(cutRows ? m : n, unit, part, parts);
-  const count = bound(cutRows ? m : n, unit, part + 1, parts) - first;
-  if (count <= 0) return;
-  const at = <usize>first;
-  if (cutRows) {
-    a += at * (transA ? 4 : ars);
-    c += at * crs;
-    m = count;
-  } else {
-    if (format == F32) b += at * (transB ? brs : 4);
-    else start += first * (transB ? <i32>(brs >> 2) : 1);
-    c += at << 2;
-    n = count;
-  }
+  const down = piecesDown(m, n, parts);
+  const across = parts / down;
+  const rowUnit = useWide ? WIDE_MR : MR;
+  const columnUnit = useWide ? WIDE_NR : NR;
+  const row = bound(m, rowUnit, part % down, down);
+  const column = bound(n, columnUnit, part / down, across);
+  m = bound(m, rowUnit, (part % down) + 1, down) - row;
+  n = bound(n, columnUnit, part / down + 1, across) - column;
+  if (m <= 0 || n <= 0) return;
+  a += <usize>row * (transA ? 4 : ars);
+  if (format == F32) b += <usize>column * (transB ? brs : 4);
+  else start += column * (transB ? <i32>(brs >> 2) : 1);
+  c += <usize>row * crs + (<usize>column << 2);
   if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
   else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
 }

@@ -24,14 +24,16 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ ...cut, kernel, args, chunk });
     };
   };
-  const gemmPart = names.indexOf("gemmPart");
-  const gemm: Kernel = (...args) => {
-    const [, , , m, n, inner] = args;
-    const parts = partsFor((m * n * inner) / productsPerElement);
-    if (parts < 2) return (k.gemm as Kernel)(...args);
-    const part = args.length;
-    return board.run({ kernel: gemmPart, args: [...args, 0, parts], steps: [[part, 1]], units: parts, chunk: 1 });
+  /** A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q. */
+  const product = (name: "gemm" | "gemmWeight", firstSize: number): Kernel => {
+    const kernel = names.indexOf(`${name}Part`);
+    return (...args) => {
+      const [m, n, inner] = args.slice(firstSize);
+      const parts = partsFor((m * n * inner) / productsPerElement);
+      if (parts < 2) return (k[name] as Kernel)(...args);
+      return board.run({ kernel, args: [...args, 0, parts], steps: [[args.length, 1]], units: parts, chunk: 1 });
+    };
   };
   const shared = Object.entries(cutters).map(([name, cutter]) => [name, share(name as keyof Kernels, cutter)]);
-  return { ...k, ...Object.fromEntries(shared), gemm };
+  return { ...k, ...Object.fromEntries(shared), gemm: product("gemm", 3), gemmWeight: product("gemmWeight", 5) };
 }

@@ -160,6 +160,7 @@ async function products(): Promise<Uint8Array[]> {
         const a = transposeA ? make(k, m) : make(m, k);
         const b = transposeB ? make(n, k) : make(k, n);
         results.push(matmul(a, b, { transposeA, transposeB }));
+        if (!transposeA) results.push(matmul(a, to(b, { dtype: "bf16" }), { transposeB }));
       }
     }
   }
