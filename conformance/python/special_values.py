@@ -60,6 +60,11 @@ for name, f in unary.items():
     case(name, f, x[x != inf] if name == "gelu" else x[x.abs() != torch.tensor(1e30)] if name == "geluTanh" else x)
 case("exp", torch.exp, torch.tensor([-87.0, -87.5, -100.0, -103.0, -103.9, -104.1, 88.7, 88.8]))
 
+for approximate, gates in {"none": x[x != inf], "tanh": x[x.abs() != torch.tensor(1e30)]}.items():
+    for gate in (gates, torch.linspace(-3, 3, 37)):
+        up = torch.linspace(1, -0.9, len(gate))
+        case("geglu", lambda g, u: F.gelu(g, approximate=approximate) * u, gate, up, params={"approximate": approximate})
+
 a, b = (torch.tensor([p[k] for p in PAIRS]) for k in (0, 1))
 binary = {
     "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "maximum": torch.maximum,

@@ -44,6 +44,7 @@ const calls: Record<string, Call> = {
   ...Object.fromEntries(Object.entries(unary).map(([name, f]): [string, Call] => [name, ([x]) => f(x)])),
   ...Object.fromEntries(Object.entries(binary).map(([name, f]): [string, Call] => [name, ([x, y]) => f(x, y)])),
   ...Object.fromEntries(Object.entries(withOptions).map(([name, f]): [string, Call] => [name, ([x], p) => f(x, p)])),
+  geglu: ([gate, up], params) => core.geglu(gate, up, params),
   powNumber: ([x], { exponent }) => core.pow(x, exponent),
   where: ([x]) => core.where(core.gt(x, 0), x, 0),
   max: ([x], options) => [core.max(x, options), core.argmax(x, options)],
@@ -63,8 +64,11 @@ const signed = new Set([
   ...["add", "sub", "mul", "div", "pow"],
 ]);
 
-/** Functions whose gradients are differences of near numbers, and so off by units in the last place of those. */
-const cancelling = new Set(["softmax", "logSoftmax", "crossEntropy"].map((name) => `gradient of ${name}`));
+/** Functions whose values or gradients are differences of near numbers, and so off by units in the last place of those. */
+const cancelling = new Set([
+  "geglu",
+  ...["softmax", "logSoftmax", "crossEntropy", "geglu"].map((name) => `gradient of ${name}`),
+]);
 
 function isClose(op: string, actual: number, expected: number): boolean {
   if (!Number.isFinite(expected) || (expected === 0 && signed.has(op))) return Object.is(actual, expected);
