@@ -1,5 +1,5 @@
-// pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT, GGUF files to gguf-py. With words, only the
-// checks whose line holds them all.
+// pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT, models in 4 bits between it and bitsandbytes,
+// GGUF files to gguf-py. With words, only the checks whose line holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,7 @@ import { ensureEnvironment } from "./src/environment.ts";
 import { ggufWritten, writtenDTypes } from "./src/ggufWritten.ts";
 import { loraCases } from "./src/loraCases.ts";
 import { Python } from "./src/python.ts";
+import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./src/quantized.ts";
 import { Report } from "./src/report.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
@@ -30,12 +31,26 @@ async function runAll(python: Python, folder: string, report: Report): Promise<v
       );
     }
   }
+  await runQuantized(python, folder, report);
   for (const name of Object.keys(bases)) {
     for (const dtype of writtenDTypes) {
       const path = join(folder, `${name}-${dtype}.gguf`);
       await report.check(`${name}, GGUF in ${dtype}: gguf-py reads what it would write`, () =>
         ggufWritten(python, join(folder, name), path, dtype),
       );
+    }
+  }
+}
+
+async function runQuantized(python: Python, folder: string, report: Report): Promise<void> {
+  for (const [name, config] of Object.entries(quantizedBases)) {
+    const base = join(folder, name);
+    await python.ask("make_model", { config, seed: 1, out: base });
+    for (const [index, packing] of quantizedCases.entries()) {
+      const trial = { python, base, batch: randomBatch(index, config.vocab_size), folder: `${base}-${index}` };
+      const label = `${name}, ${packing.quantType}${packing.doubleQuant ? ", scales in 8 bits" : ""}`;
+      await report.check(`${label}: ours in transformers`, () => oursInTransformers(packing, trial));
+      await report.check(`${label}: theirs in Lowrank`, () => theirsQuantized(packing, trial));
     }
   }
 }

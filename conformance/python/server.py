@@ -18,6 +18,7 @@ def serve(answers):
     from apply_adapter import apply_adapter
     from gguf_written import check_gguf
     from make_model import make_model
+    from quantized import apply_quantized, quantize_model
     from train_adapter import train_adapter
     from training_step import TrainingStep
 
@@ -28,7 +29,10 @@ def serve(answers):
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     training = TrainingStep()
-    functions = (make_model, apply_adapter, train_adapter, check_gguf, training.make_step, training.run_steps)
+    functions = (
+        *(make_model, apply_adapter, train_adapter, check_gguf, training.make_step, training.run_steps),
+        *(quantize_model, apply_quantized),
+    )
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})
     for line in sys.stdin:

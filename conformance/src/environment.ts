@@ -29,7 +29,7 @@ export const pythonVariables: NodeJS.ProcessEnv = {
 export type Environment = { python: string; skipped?: undefined } | { python?: undefined; skipped: string };
 
 /**
- * The Python with PyTorch, transformers and PEFT at the versions of requirements.txt. On first use it is made in
+ * The Python with PyTorch, transformers, PEFT and bitsandbytes at the versions of requirements.txt. On first use it is made in
  * `conformance/.venv`, or in the folder that `LOWRANK_VENV` names. `LOWRANK_PYTHON` names an interpreter, or the folder
  * of a virtual environment, to use as it is. Throws where that one lacks the packages, or the install fails.
  */
@@ -79,7 +79,7 @@ function interpreterOf(venv: string): string {
 }
 
 async function checkImports(python: string): Promise<void> {
-  await run(python, ["-c", "import torch, transformers, peft"], { env: pythonVariables });
+  await run(python, ["-c", "import torch, transformers, peft, bitsandbytes"], { env: pythonVariables });
 }
 
 async function findPython(): Promise<string | undefined> {
