@@ -6,6 +6,8 @@ import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 /** llama.cpp compiled to WebAssembly, on one thread and without WebGPU. Its times are those that it reports itself. */
 export async function wllama(model: Blob, task: DecodeTask): Promise<DecodePeer> {
   const instance = new Wllama({ default: wasmUrl }, { suppressNativeLog: true, allowOffline: true });
+  // It would fetch a build for other browsers from a CDN.
+  instance.setCompat(null);
   await instance.loadModel([model], { n_threads: 1, n_gpu_layers: 0, n_ctx: 256, n_batch: 256, n_ubatch: 256 });
   return {
     name: "wllama",

@@ -60,7 +60,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
 async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<void> {
   if (await stat(output).catch(() => undefined)) throw new Error(`--output ${output} exists; give another name`);
   const conversion = await toGguf(await folderFiles(model), { dtype, name: basename(resolve(model)) });
-  await writeFolder(dirname(output), new Map([[basename(output), writeGguf(conversion)]]));
+  await writeFolder(dirname(output), new Map([[basename(output), withProgress(writeGguf(conversion))]]));
   const types = countBy(conversion.tensors.map(({ type }) => type));
   for (const note of conversion.notes) console.log(`note: ${note}`);
   console.log(`wrote ${output}: ${types}, ${await megabytes(output)}`);
@@ -74,9 +74,26 @@ async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions)
   await checkEmpty(output);
   await init(reference());
   const file = await openGguf(await openFile(model), model);
-  await writeFolder(output, await fromGguf(file, { dtype }));
+  const contents = await fromGguf(file, { dtype });
+  for (const [name, content] of contents) if (typeof content !== "string") contents.set(name, withProgress(content));
+  await writeFolder(output, contents);
   const types = countBy(Array.from(file.tensors.values(), ({ info }) => info.type.name));
   console.log(`wrote ${output}: ${dtype} from ${types}, ${await megabytes(resolve(output, "model.safetensors"))}`);
+}
+
+/** Says on a terminal's stderr how much has been written; the line goes at the end. */
+async function* withProgress(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const say = (text: string) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
+  let written = 0;
+  try {
+    for await (const piece of pieces) {
+      yield piece;
+      written += piece.length;
+      say(`${(written / 1e6).toFixed(0)} MB written`);
+    }
+  } finally {
+    say("");
+  }
 }
 
 /** "61 F32, 210 Q4_1 tensors". */
