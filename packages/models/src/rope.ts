@@ -1,17 +1,27 @@
 import { embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
-import type { RopeConfig } from "./config/ropeConfig.ts";
+import type { Llama3RopeScaling, RopeConfig } from "./config/ropeConfig.ts";
 
-/** Rotary frequencies of one head size, with the config's scaling: one per pair of entries, in radians per position. */
+/**
+ * Rotary frequencies of one head size, with the config's scaling: one per pair of entries, in radians per position. Each
+ * step rounds to f32 as transformers' does: one ulp of a frequency turns token 1000 by 6e-5.
+ */
 export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
-  const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 1 / theta ** ((2 * i) / headDim));
+  const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 1 / f32(theta ** f32((2 * i) / headDim)));
   if (!scaling) return frequencies;
-  if (scaling.type === "linear") return frequencies.map((f) => f / scaling.factor);
+  return frequencies.map((f) => (scaling.type === "linear" ? f / scaling.factor : llama3Scaled(f, scaling)));
+}
+
+const f32 = Math.fround;
+
+function llama3Scaled(f: number, scaling: Llama3RopeScaling): number {
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: original } = scaling;
-  return frequencies.map((f) => {
-    const turns = (original * f) / (2 * Math.PI);
-    const smooth = Math.min(1, Math.max(0, (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor)));
-    return ((1 - smooth) * f) / factor + smooth * f;
-  });
+  // torch divides a number by a tensor as the tensor's reciprocal times the number.
+  const wavelength = f32(f32(1 / f) * f32(2 * Math.PI));
+  if (wavelength < original / highFreqFactor) return f;
+  if (wavelength > original / lowFreqFactor) return f / factor;
+  const turns = f32(f32(1 / wavelength) * original);
+  const smooth = f32(f32(turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor));
+  return f32(f32(f32(1 - smooth) * f) / factor) + f32(smooth * f);
 }
 
 /** Rotates queries and keys by position; its tables grow as longer sequences come. */
