@@ -191,6 +191,11 @@ describe("refuses", () => {
     await expect(toGguf(await llamaFiles(change))).rejects.toThrow(message);
   });
 
+  test("weights in 4 bits already", async () => {
+    const files = await folderFiles(join(goldenFolder, "nf4/qlora"));
+    await expect(toGguf(files)).rejects.toThrow("holds weights in bitsandbytes' 4 bits; convert the model in full");
+  });
+
   test("a GPT-2 that GGUF cannot express", async () => {
     const gpt2 = await folderFiles(golden("gpt2"));
     const config = JSON.parse(await gpt2.readText("config.json"));

@@ -2,6 +2,7 @@ import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsFile } from 
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { type ModelConfig, readModelConfig } from "../config/modelConfig.ts";
 import { isDerived, openWeights } from "../openWeights.ts";
+import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
 import { inverseFrequencies } from "../rope.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configMetadata } from "./configMetadata.ts";
@@ -39,6 +40,11 @@ export interface GgufConversion extends GgufContents {
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   const { dtype = "f16", name } = options;
   const config = await readModelConfig(files);
+  if (await readQuantizationConfig(files)) {
+    throw new Error(
+      `${files.label} holds weights in bitsandbytes' 4 bits; convert the model in full: loadModel, dequantize and saveModel write it`,
+    );
+  }
   const weights = await openWeights(files);
   const layouts = tensorLayouts(config);
   checkTensors(weights, layouts, config);
