@@ -1,6 +1,10 @@
-/** Eigenvalues of a symmetric matrix, largest first, and their unit vectors as the rows of `vectors` [n, n]. */
+import { tridiagonalVectors } from "./tridiagonalVectors.ts";
+
+/** The largest eigenvalues of a symmetric matrix, largest first, and their unit vectors as rows. */
 export interface Eigen {
+  /** [count] */
   readonly values: Float64Array;
+  /** [count, n] */
   readonly vectors: Float64Array;
 }
 
@@ -8,20 +12,24 @@ export interface Eigen {
 const mostRotations = 60;
 
 /**
- * All eigenvalues and vectors of the symmetric `matrix` [n, n] in host memory, which is overwritten: Householder's
- * reduction to three diagonals, then implicit QL. Errors are some 1e-16 of the largest eigenvalue; n = 512 takes half a
- * second. Golub and Van Loan, Matrix Computations, 8.3.
+ * The `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, and their vectors:
+ * Householder's reduction to three diagonals, implicit QL for the values, inverse iteration for the vectors. Errors are some
+ * 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  */
-export function symmetricEigen(matrix: Float64Array, n: number): Eigen {
-  const { diagonal, beside, vectors } = tridiagonal(matrix, n);
-  diagonalise(diagonal, beside, vectors, n);
-  const order = Array.from(diagonal.keys()).sort((a, b) => diagonal[b] - diagonal[a]);
-  const sorted = new Float64Array(n * n);
-  for (const [i, from] of order.entries()) sorted.set(vectors.subarray(from * n, (from + 1) * n), i * n);
-  return { values: Float64Array.from(order, (i) => diagonal[i]), vectors: sorted };
+export function symmetricEigen(matrix: Float64Array, n: number, count = n): Eigen {
+  const { diagonal, beside, factors } = tridiagonal(matrix, n);
+  const values = eigenvalues(diagonal.slice(), beside.slice(), n).sort().reverse().slice(0, count);
+  const vectors = tridiagonalVectors(diagonal, beside, values);
+  for (let i = 0; i < count; i++) {
+    const vector = vectors.subarray(i * n, (i + 1) * n);
+    for (let k = n - 2; k >= 0; k--) {
+      if (factors[k] !== 0) reflect(vector, matrix.subarray(k * n, (k + 1) * n), factors[k], k + 1, n);
+    }
+  }
+  return { values, vectors };
 }
 
-/** Q and T with A = Qᵀ T Q, where T has `diagonal` and, beside it, `beside`. */
+/** T of A = Q T Qᵀ, its diagonal and what stands beside it, and the factors of the reflections left in the rows of `a`. */
 function tridiagonal(a: Float64Array, n: number) {
   const factors = new Float64Array(n);
   const beside = new Float64Array(n);
@@ -31,15 +39,7 @@ function tridiagonal(a: Float64Array, n: number) {
     beside[k] = reflector(row, k + 1, factors, k);
     if (factors[k] !== 0) reflectBoth(a, row, factors[k], k + 1, product, n);
   }
-  const diagonal = Float64Array.from({ length: n }, (_, i) => a[i * n + i]);
-  const vectors = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) vectors[i * n + i] = 1;
-  for (let k = n - 2; k >= 0; k--) {
-    if (factors[k] === 0) continue;
-    const v = a.subarray(k * n, (k + 1) * n);
-    for (let i = k + 1; i < n; i++) reflect(vectors.subarray(i * n, (i + 1) * n), v, factors[k], k + 1, n);
-  }
-  return { diagonal, beside, vectors };
+  return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside, factors };
 }
 
 /** Makes x from `start` on the v of the reflection 1 - f v vᵀ that leaves only its first entry, which is returned. */
@@ -78,8 +78,8 @@ function reflect(x: Float64Array, v: Float64Array, f: number, start: number, n: 
   for (let j = start; j < n; j++) x[j] -= sum * v[j];
 }
 
-/** Turns `diagonal` into the eigenvalues of T, rotating the rows of `vectors` along. */
-function diagonalise(diagonal: Float64Array, beside: Float64Array, vectors: Float64Array, n: number): void {
+/** All eigenvalues of T, in no order; both arrays are overwritten. */
+function eigenvalues(diagonal: Float64Array, beside: Float64Array, n: number): Float64Array {
   for (let first = 0; first < n; first++) {
     for (let rotations = 0; ; rotations++) {
       let last = first;
@@ -92,13 +92,14 @@ function diagonalise(diagonal: Float64Array, beside: Float64Array, vectors: Floa
       if (rotations === mostRotations) {
         throw new Error("symmetricEigen: no convergence; does the matrix hold a NaN or an infinity?");
       }
-      sweep(diagonal, beside, vectors, first, last, n);
+      sweep(diagonal, beside, first, last);
     }
   }
+  return diagonal;
 }
 
 /** One implicit QL step on rows first..last, with Wilkinson's shift. */
-function sweep(d: Float64Array, e: Float64Array, vectors: Float64Array, first: number, last: number, n: number): void {
+function sweep(d: Float64Array, e: Float64Array, first: number, last: number): void {
   const half = (d[first + 1] - d[first]) / (2 * e[first]);
   const root = Math.hypot(half, 1);
   let g = d[last] - d[first] + e[first] / (half + (half < 0 ? -root : root));
@@ -120,17 +121,8 @@ function sweep(d: Float64Array, e: Float64Array, vectors: Float64Array, first: n
     p = sine * t;
     d[i + 1] = shifted + p;
     g = cosine * t - b;
-    rotate(vectors, i * n, (i + 1) * n, n, cosine, sine);
   }
   d[first] -= p;
   e[first] = g;
   e[last] = 0;
-}
-
-function rotate(vectors: Float64Array, at: number, next: number, n: number, cosine: number, sine: number): void {
-  for (let k = 0; k < n; k++) {
-    const [x, y] = [vectors[at + k], vectors[next + k]];
-    vectors[next + k] = sine * x + cosine * y;
-    vectors[at + k] = cosine * x - sine * y;
-  }
 }

@@ -15,7 +15,7 @@ const noise = 1e-8;
 
 /**
  * The `rank` largest singular values of a row-major matrix in host memory, by the eigenvalues of its smaller Gram matrix,
- * all in f64: for f32 data as exact as the data. Each pair of vectors has its largest entry on the right positive, so
+ * all in f64: for f32 data as exact as the data. [1536, 576] takes a second. Each pair of vectors has its largest entry on the right positive, so
  * that results do not depend on chance. Throws for a rank that the matrix cannot have.
  */
 export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
@@ -25,12 +25,9 @@ export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: n
   }
   const a = Float64Array.from(matrix);
   const wide = rows < columns;
-  const eigen = symmetricEigen(
-    wide ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows),
-    smaller,
-  );
-  const values = eigen.values.slice(0, rank).map((value) => Math.sqrt(Math.max(value, 0)));
-  const known = eigen.vectors.slice(0, rank * smaller);
+  const square = wide ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows);
+  const { values: squares, vectors: known } = symmetricEigen(square, smaller, rank);
+  const values = squares.map((value) => Math.sqrt(Math.max(value, 0)));
   const other = wide ? timesMatrix(known, a, rank, rows, columns) : timesTransposed(known, a, rank, rows, columns);
   const length = Math.max(rows, columns);
   for (let i = 0; i < rank; i++) normalise(other.subarray(i * length, (i + 1) * length), values[i], values[0]);
@@ -46,15 +43,27 @@ function transpose(a: Float64Array, rows: number, columns: number): Float64Array
   return out;
 }
 
-/** a aᵀ of [n, k]. */
+/** a aᵀ of [n, k]; four sums at a time, so that none waits for the one before. */
 function gram(a: Float64Array, n: number, k: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = 0;
-      for (let p = 0; p < k; p++) sum += a[i * k + p] * a[j * k + p];
-      out[i * n + j] = sum;
-      out[j * n + i] = sum;
+    for (let j = 0; j <= i; j += 4) {
+      const [x, y] = [i * k, j * k];
+      // Rows beyond the last are read as the last, and not stored.
+      const [y1, y2, y3] = [1, 2, 3].map((d) => Math.min(j + d, n - 1) * k);
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      for (let p = 0; p < k; p++) {
+        const factor = a[x + p];
+        s0 += factor * a[y + p];
+        s1 += factor * a[y1 + p];
+        s2 += factor * a[y2 + p];
+        s3 += factor * a[y3 + p];
+      }
+      for (const [d, sum] of [s0, s1, s2, s3].entries()) {
+        if (j + d > i) break;
+        out[i * n + j + d] = sum;
+        out[(j + d) * n + i] = sum;
+      }
     }
   }
   return out;

@@ -1,0 +1,127 @@
+/** Eigenvalues nearer to each other than this share of the largest magnitude need their vectors kept apart. */
+const clusterGap = 1e-3;
+
+/** Steps of inverse iteration that one vector may take; 2 are usual. */
+const mostSteps = 12;
+
+/**
+ * Unit eigenvectors, as rows, of the symmetric matrix with `diagonal` [n] and, beside it, `beside` [n - 1 used], for its
+ * given eigenvalues in descending order: inverse iteration, vectors of near eigenvalues made orthogonal. Ilse Ipsen 1997,
+ * Computing an eigenvector with inverse iteration.
+ */
+export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array, values: Float64Array): Float64Array {
+  const n = diagonal.length;
+  const vectors = new Float64Array(values.length * n);
+  const norm = diagonal.reduce((most, x, i) => Math.max(most, Math.abs(x) + (i < n - 1 ? Math.abs(beside[i]) : 0)), 0);
+  const scale = norm || 1;
+  const limit = 4 * n * Number.EPSILON * scale;
+  const random = randomNumbers();
+  let cluster = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (i > 0 && values[i - 1] - values[i] > clusterGap * scale) cluster = i;
+    const x = vectors.subarray(i * n, (i + 1) * n);
+    const lu = factor(diagonal, beside, values[i], Number.EPSILON * scale);
+    const others = (): void => orthogonalise(x, vectors, cluster, i, n);
+    for (let step = 0; step < mostSteps; step++) {
+      if (step % 4 === 0) for (let j = 0; j < n; j++) x[j] = random();
+      others();
+      solve(lu, x);
+      normalise(x);
+      others();
+      others();
+      normalise(x);
+      if (step % 4 > 0 && residual(diagonal, beside, values[i], x) <= limit) break;
+    }
+  }
+  return vectors;
+}
+
+/** Numbers from -1 to 1, the same in every run (Lehmer's generator). */
+function randomNumbers(): () => number {
+  let state = 1;
+  return () => {
+    state = (state * 48271) % 2147483647;
+    return state / 1073741823.5 - 1;
+  };
+}
+
+/** T - λ as rows of three diagonals after elimination with row exchanges. */
+interface Factored {
+  readonly pivot: Float64Array;
+  readonly next: Float64Array;
+  readonly afterNext: Float64Array;
+  readonly multiplier: Float64Array;
+  /** 1 where row i and the one below changed places. */
+  readonly swapped: Uint8Array;
+}
+
+function factor(diagonal: Float64Array, beside: Float64Array, value: number, tiny: number): Factored {
+  const n = diagonal.length;
+  const pivot = diagonal.map((x) => x - value);
+  const next = Float64Array.from(diagonal, (_, i) => (i < n - 1 ? beside[i] : 0));
+  const [afterNext, multiplier, swapped] = [new Float64Array(n), new Float64Array(n), new Uint8Array(n)];
+  for (let i = 0; i < n - 1; i++) {
+    const below = beside[i];
+    if (Math.abs(below) > Math.abs(pivot[i])) {
+      swapped[i] = 1;
+      multiplier[i] = pivot[i] / below;
+      const right = next[i];
+      [pivot[i], next[i], afterNext[i]] = [below, pivot[i + 1], next[i + 1]];
+      pivot[i + 1] = right - multiplier[i] * next[i];
+      next[i + 1] = -multiplier[i] * afterNext[i];
+      continue;
+    }
+    if (pivot[i] === 0) pivot[i] = tiny;
+    multiplier[i] = below / pivot[i];
+    pivot[i + 1] -= multiplier[i] * next[i];
+  }
+  for (let i = 0; i < n; i++) if (Math.abs(pivot[i]) < tiny) pivot[i] = pivot[i] < 0 ? -tiny : tiny;
+  return { pivot, next, afterNext, multiplier, swapped };
+}
+
+/** Makes of x the solution of (T - λ) y = x. */
+function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Float64Array): void {
+  const n = x.length;
+  for (let i = 0; i < n - 1; i++) {
+    if (swapped[i]) [x[i], x[i + 1]] = [x[i + 1], x[i]];
+    x[i + 1] -= multiplier[i] * x[i];
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    const one = i + 1 < n ? next[i] * x[i + 1] : 0;
+    const two = i + 2 < n ? afterNext[i] * x[i + 2] : 0;
+    x[i] = (x[i] - one - two) / pivot[i];
+  }
+}
+
+/** Takes from x what lies along the rows from..to-1. */
+function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
+  for (let k = from; k < to; k++) {
+    let along = 0;
+    for (let j = 0; j < n; j++) along += x[j] * vectors[k * n + j];
+    for (let j = 0; j < n; j++) x[j] -= along * vectors[k * n + j];
+  }
+}
+
+function normalise(x: Float64Array): void {
+  let most = 0;
+  for (const value of x) most = Math.max(most, Math.abs(value));
+  if (most === 0) return;
+  let squares = 0;
+  for (let j = 0; j < x.length; j++) {
+    x[j] /= most;
+    squares += x[j] * x[j];
+  }
+  const length = Math.sqrt(squares);
+  for (let j = 0; j < x.length; j++) x[j] /= length;
+}
+
+/** The largest entry of (T - λ) x. */
+function residual(diagonal: Float64Array, beside: Float64Array, value: number, x: Float64Array): number {
+  let most = 0;
+  for (let i = 0; i < x.length; i++) {
+    const above = i > 0 ? beside[i - 1] * x[i - 1] : 0;
+    const below = i + 1 < x.length ? beside[i] * x[i + 1] : 0;
+    most = Math.max(most, Math.abs((diagonal[i] - value) * x[i] + above + below));
+  }
+  return most;
+}
