@@ -2,8 +2,10 @@ import type { Kernels } from "@lowrank/core";
 import type { Job } from "./jobBoard.ts";
 
 /** A kernel call that can be cut: what a part changes, and how much work all of it is, in elements. */
-interface Cut extends Omit<Job, "kernel" | "args" | "chunk"> {
+interface Cut extends Omit<Job, "kernel" | "args" | "chunk" | "steps"> {
   work: number;
+  /** Asked for only where the work is enough for two. */
+  steps: () => Job["steps"];
   /** Parts are whole multiples of this many units. */
   align: number;
 }
@@ -30,7 +32,7 @@ function elements(count: number, pointers: number[], weight = 1): Cutter {
   return (args) => ({
     units: args[count],
     work: weight * args[count],
-    steps: pointers.map((i) => [i, 4]),
+    steps: () => pointers.map((i) => [i, 4]),
     count,
     align: lineElements,
   });
@@ -41,7 +43,7 @@ function rows(count: number, pointers: number[], n: number): Cutter {
   return (args) => ({
     units: args[count],
     work: args[count] * args[n],
-    steps: pointers.map((i) => [i, 4 * args[n]]),
+    steps: () => pointers.map((i) => [i, 4 * args[n]]),
     count,
     align: 1,
   });
@@ -54,11 +56,17 @@ function rows(count: number, pointers: number[], n: number): Cutter {
 function plane(rows: number, sizes: number[], outSize: number, weight = 0.5): Cutter {
   return (args) => {
     const [count, n] = [args[rows], args[rows + 1]];
-    const strides = (at: number) => sizes.map((size, i) => size * args[rows + at + i]);
+    const strides = (at: number): number[] => sizes.map((size, i) => size * args[rows + at + i]);
     const work = weight * count * n;
     return count === 1
-      ? { units: n, work, steps: steps([...strides(2 + sizes.length), outSize]), count: rows + 1, align: lineElements }
-      : { units: count, work, steps: steps([...strides(2), outSize * n]), count: rows, align: 1 };
+      ? {
+          units: n,
+          work,
+          steps: () => steps([...strides(2 + sizes.length), outSize]),
+          count: rows + 1,
+          align: lineElements,
+        }
+      : { units: count, work, steps: () => steps([...strides(2), outSize * n]), count: rows, align: 1 };
   };
 }
 
@@ -69,14 +77,14 @@ function attention(scratch: number, at: number): Cutter {
     const [queries, keys, , , group, size] = args.slice(at, at + 6);
     const units = args[end] - args[first];
     const products = 2 * units * group * queries * keys * size;
-    return { units, work: products / productsPerElement, steps: [[first, 1]], end, scratch, align: 1 };
+    return { units, work: products / productsPerElement, steps: () => [[first, 1]], end, scratch, align: 1 };
   };
 }
 
 /** Blocks first..last-1 of a table of arrays; parts are found in it by the number of their first block. */
 const blocks: Cutter = ([, first, last]) => {
   const units = last - first;
-  return { units, work: units * blockElements, steps: [[1, 1]], end: 2, align: 1 };
+  return { units, work: units * blockElements, steps: () => [[1, 1]], end: 2, align: 1 };
 };
 
 function steps(values: number[]): [number, number][] {
@@ -97,7 +105,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   gemmBatched: ([, , , batch, strideA, strideB, strideC, m, n, k]) => ({
     units: batch,
     work: (batch * m * n * k) / productsPerElement,
-    steps: steps([4 * strideA, 4 * strideB, 4 * strideC]),
+    steps: () => steps([4 * strideA, 4 * strideB, 4 * strideC]),
     count: 3,
     align: 1,
   }),
@@ -106,14 +114,14 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   crossEntropyChunk: ([, , , , count, n]) => ({
     units: count,
     work: count * n,
-    steps: [...steps([4 * n]), [2, 4], [3, 8]],
+    steps: () => [...steps([4 * n]), [2, 4], [3, 8]],
     count: 4,
     align: 1,
   }),
   linearCrossEntropyPart: ([, , , , , , , , , first, last, , rows, width, classes]) => ({
     units: last - first,
     work: (2 * rows * width * classes) / productsPerElement,
-    steps: [[9, 1]],
+    steps: () => [[9, 1]],
     end: 10,
     scratch: 8,
     align: 1,
@@ -121,7 +129,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   linearCrossEntropyJoin: ([, , , , , , , , dhidden, count, , width, parts]) => ({
     units: count,
     work: count * width * parts,
-    steps: [
+    steps: () => [
       [2, 4],
       [3, 4],
       [4, 8],
@@ -136,7 +144,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   rope: ([, , , , count, heads, size, half]) => ({
     units: count,
     work: (count * heads * size) / 2,
-    steps: steps([4 * heads * size, 4 * half, 4 * half, 4 * heads * size]),
+    steps: () => steps([4 * heads * size, 4 * half, 4 * half, 4 * heads * size]),
     count: 4,
     align: 1,
   }),
@@ -160,7 +168,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
     units: n,
     // Finding the nearest code takes long.
     work: 8 * n,
-    steps: steps([4, 4, 1, 1, 4 / scaleElements, 4 / scaleElements]),
+    steps: () => steps([4, 4, 1, 1, 4 / scaleElements, 4 / scaleElements]),
     count: 9,
     scratch: 8,
     align: scaleElements,
@@ -168,7 +176,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   sgdStep: ([, , buffer, n]) => ({
     units: n,
     work: n,
-    steps: steps([4, 4, buffer ? 4 : 0]),
+    steps: () => steps([4, 4, buffer ? 4 : 0]),
     count: 3,
     align: lineElements,
   }),
@@ -176,7 +184,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   rmspropStep: ([, , , buffer, n]) => ({
     units: n,
     work: n,
-    steps: steps([4, 4, 4, buffer ? 4 : 0]),
+    steps: () => steps([4, 4, 4, buffer ? 4 : 0]),
     count: 4,
     align: lineElements,
   }),
@@ -185,7 +193,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   dropout: ([, , n]) => ({
     units: n,
     work: 2 * n,
-    steps: [
+    steps: () => [
       [0, 4],
       [1, 4],
       [3, 1],
@@ -196,14 +204,14 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   cast: ([, , n, from, to]) => ({
     units: n,
     work: n,
-    steps: steps([dtypeBytes[from], dtypeBytes[to]]),
+    steps: () => steps([dtypeBytes[from], dtypeBytes[to]]),
     count: 2,
     align: 4 * lineElements,
   }),
   embedding: ([, , , count, bytes]) => ({
     units: count,
     work: copies(count, bytes),
-    steps: [
+    steps: () => [
       [1, 4],
       [2, bytes],
     ],
@@ -213,7 +221,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   copyRows: ([, , , count, bytes, scatter]) => ({
     units: count,
     work: copies(count, bytes),
-    steps: [
+    steps: () => [
       [1, 4],
       [scatter ? 0 : 2, bytes],
     ],
@@ -223,8 +231,8 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   copyBlocks: ([, , outer, count, bytes, xOuter, xStep, outOuter, outStep]) => {
     const work = copies(outer * count, bytes);
     return outer === 1
-      ? { units: count, work, steps: steps([xStep, outStep]), count: 3, align: 1 }
-      : { units: outer, work, steps: steps([xOuter, outOuter]), count: 2, align: 1 };
+      ? { units: count, work, steps: () => steps([xStep, outStep]), count: 3, align: 1 }
+      : { units: outer, work, steps: () => steps([xOuter, outOuter]), count: 2, align: 1 };
   },
   permute: (args) => {
     const [sizes, strides, bytes] = [args.slice(2, 6), args.slice(6, 10), args[10]];
@@ -239,7 +247,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
     return {
       units: sizes[at],
       work,
-      steps: steps([bytes * strides[at], bytes * inner]),
+      steps: () => steps([bytes * strides[at], bytes * inner]),
       count: 2 + at,
       align: at === 2 ? lineElements : 1,
     };
@@ -247,20 +255,21 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   expand: ([, , count, n, rowStride, step]) => {
     const work = (count * n) / 4;
     return count === 1
-      ? { units: n, work, steps: steps([4 * step, 4]), count: 3, align: lineElements }
-      : { units: count, work, steps: steps([4 * rowStride, 4 * n]), count: 2, align: 1 };
+      ? { units: n, work, steps: () => steps([4 * step, 4]), count: 3, align: lineElements }
+      : { units: count, work, steps: () => steps([4 * rowStride, 4 * n]), count: 2, align: 1 };
   },
   sumPlane: ([, , count, n, stride, rowStride, step]) => {
     const work = (count * n) / 2;
-    if (rowStride > 0) return { units: count, work, steps: steps([4 * stride, 8 * rowStride]), count: 2, align: 1 };
+    if (rowStride > 0)
+      return { units: count, work, steps: () => steps([4 * stride, 8 * rowStride]), count: 2, align: 1 };
     // Rows land on each other: their columns are apart, and the sum of all is one thread's.
-    return { units: step > 0 ? n : 1, work, steps: steps([4, 8]), count: 3, align: lineElements };
+    return { units: step > 0 ? n : 1, work, steps: () => steps([4, 8]), count: 3, align: lineElements };
   },
   cumsum: ([, , , outer, n, inner]) => ({
     // With an inner dimension the parts would share their scratch memory.
     units: inner === 1 ? outer : 1,
     work: outer * n,
-    steps: steps([4 * n, 4 * n]),
+    steps: () => steps([4 * n, 4 * n]),
     count: 3,
     align: 1,
   }),

@@ -18,10 +18,10 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
     const direct = k[name] as Kernel;
     const kernel = names.indexOf(name);
     return (...args) => {
-      const { work, align, ...cut } = cutter(args);
-      const chunk = Math.ceil(cut.units / partsFor(work) / align) * align;
-      if (!(chunk < cut.units)) return direct(...args);
-      return board.run({ ...cut, kernel, args, chunk });
+      const { work, units, align, steps, count, end, scratch } = cutter(args);
+      const chunk = Math.ceil(units / partsFor(work) / align) * align;
+      if (!(chunk < units)) return direct(...args);
+      return board.run({ kernel, args, steps: steps(), units, chunk, count, end, scratch });
     };
   };
   /** A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q. */
