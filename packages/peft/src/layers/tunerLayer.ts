@@ -1,4 +1,4 @@
-import { copyInto, type Tensor, to } from "@lowrank/core";
+import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { clear, free, place } from "./slot.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
@@ -17,7 +17,7 @@ export interface LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** Modules it brings, by name: "lora_dropout". */
   readonly modules?: Readonly<Record<string, Module>>;
-  /** A value that the base layer's weight takes for good when the adapter is put on it; freed then. */
+  /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
   readonly baseWeight?: Tensor;
   /** What the layer gives with the adapter in place. */
   forward(x: Tensor, base: UnaryModule): Tensor;
@@ -68,8 +68,12 @@ export class TunerLayer extends Module implements Wrapper {
 
   #setBase(value: Tensor): void {
     const { weight } = this.base_layer as WeightedModule;
-    using rounded = to(value, { dtype: weight.dtype });
-    copyInto(weight, rounded);
+    noGrad(() =>
+      scope(() => {
+        const full = to(value, { dtype: weight.dtype });
+        copyInto(weight, this.base_layer instanceof Conv1D ? full.transpose(0, 1) : full);
+      }),
+    );
     value.dispose();
   }
 

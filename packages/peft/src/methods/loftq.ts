@@ -15,7 +15,7 @@ import type { LoftQConfig } from "./loraConfig.ts";
 
 /** What LoftQ makes of a weight W [out, in]. */
 export interface LoftQStart {
-  /** Q, the numbers that NF4 has for what the factors leave of W: f32, as W lies. */
+  /** Q: what the factors leave of W, in NF4, [out, in]. */
   weight: Tensor;
   /** [r, in] */
   a: Tensor;
@@ -46,18 +46,18 @@ export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, 
       const w = transposed ? source.transpose(0, 1) : source;
       let { q, a, b } = quantizeAndFactor(w, w, rank);
       for (let i = 1; i < loftqIter; i++) ({ q, a, b } = quantizeAndFactor(w, sub(w, matmul(b, a)), rank));
-      return { weight: transposed ? q.transpose(0, 1) : q, a, b };
+      return { weight: q, a, b };
     }),
   );
 }
 
 /** Q of `target`, and the factors of what Q leaves of w. */
 function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
-  const q = to(quantize4bit(target, { quantType: "nf4", blockSize: 64 }), { dtype: "f32" });
+  const q = quantize4bit(target, { quantType: "nf4", blockSize: 64 });
   const [rows, columns] = w.shape;
   const { backend } = w.storage;
   if (backend.dataless) return { q, a: zeros([rank, columns], { backend }), b: zeros([rows, rank], { backend }) };
-  const rest = sub(w, q).dataSync() as Float32Array;
+  const rest = sub(w, to(q, { dtype: "f32" })).dataSync() as Float32Array;
   const { values, left, right } = truncatedSvd(rest, rows, columns, rank);
   const [a, b] = [new Float32Array(rank * columns), new Float32Array(rows * rank)];
   for (let k = 0; k < rank; k++) {
