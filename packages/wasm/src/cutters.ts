@@ -208,6 +208,17 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
     count: 2,
     align: 4 * lineElements,
   }),
+  unpackRow: ([, , , count]) => ({
+    units: count,
+    work: count,
+    steps: () => [
+      [2, 1],
+      [4, 4],
+    ],
+    count: 3,
+    // Whole blocks of every format in which weights are packed.
+    align: 4 * lineElements,
+  }),
   embedding: ([, , , count, bytes]) => ({
     units: count,
     work: copies(count, bytes),

@@ -36,6 +36,7 @@ import {
   mul,
   permute,
   pow,
+  quantize4bit,
   reciprocal,
   relu,
   reshape,
@@ -205,6 +206,12 @@ async function elementwise(): Promise<Uint8Array[]> {
   for (const dtype of ["f16", "bf16", "i32", "u8", "bool"] as const) {
     const cast = to(affine(line, { scale: 3 }), { dtype });
     results.push(cast, to(cast, { dtype: "f32" }));
+  }
+  for (const params of [
+    { quantType: "nf4", doubleQuant: true },
+    { quantType: "fp4", blockSize: 256 },
+  ] as const) {
+    results.push(to(quantize4bit(x, params), { dtype: "f32" }));
   }
   return bytesOf(results);
 }
