@@ -1,5 +1,5 @@
 // pnpm conformance [words]: adapters go both ways between Lowrank and the real PEFT, models in 4 bits between it and bitsandbytes,
-// GGUF files to gguf-py. With words, only the checks whose line holds them all.
+// GGUF files between it and gguf-py. With words, only the checks whose line holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { type BaseName, bases } from "./src/bases.ts";
 import { randomBatch } from "./src/batch.ts";
 import { oursInPeft, theirsInLowrank } from "./src/directions.ts";
 import { ensureEnvironment } from "./src/environment.ts";
+import { ggufConfigs, ggufRead } from "./src/ggufRead.ts";
 import { ggufWritten, writtenDTypes } from "./src/ggufWritten.ts";
 import { loraCases } from "./src/loraCases.ts";
 import { Python } from "./src/python.ts";
@@ -39,6 +40,11 @@ async function runAll(python: Python, folder: string, report: Report): Promise<v
         ggufWritten(python, join(folder, name), path, dtype),
       );
     }
+  }
+  for (const [name, config] of Object.entries(ggufConfigs)) {
+    await report.check(`${name}, GGUF in every type: Lowrank reads what gguf-py reads`, () =>
+      ggufRead(python, config, join(folder, `${name}-random.gguf`), 1),
+    );
   }
 }
 

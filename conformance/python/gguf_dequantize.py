@@ -14,13 +14,12 @@ HALVES = {
 SPECIAL = [0.0, -0.0, 6e-8, -65504.0, 1.5e-5, float("inf")]
 
 
-def random_blocks(name, count, rng):
+def random_blocks(name, count, rng, special=SPECIAL):
     """Every byte at random; scales are normal numbers, and in the first blocks special ones."""
     _, size = GGML_QUANT_SIZES[GGMLQuantizationType[name]]
     blocks = rng.integers(0, 256, (count, size), dtype=np.uint8)
     for at in HALVES[name]:
         scales = rng.normal(0, 0.05, count).astype(np.float16)
-        special = SPECIAL[: count // 2]
         scales[: len(special)] = special
         blocks[:, at : at + 2] = scales.view(np.uint8).reshape(count, 2)
     return blocks

@@ -16,6 +16,7 @@ def serve(answers):
     import torch
     import transformers
     from apply_adapter import apply_adapter
+    from gguf_read import write_gguf
     from gguf_written import check_gguf
     from make_model import make_model
     from quantized import apply_quantized, quantize_model
@@ -30,7 +31,7 @@ def serve(answers):
     transformers.logging.disable_progress_bar()
     training = TrainingStep()
     functions = (
-        *(make_model, apply_adapter, train_adapter, check_gguf, training.make_step, training.run_steps),
+        *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized),
     )
     commands = {f.__name__: f for f in functions}
