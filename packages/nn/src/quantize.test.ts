@@ -7,10 +7,12 @@ import {
   reference,
   scope,
   sub,
+  sum,
   type Tensor,
   tensor,
   to,
 } from "@lowrank/core";
+import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ModuleList } from "./containers.ts";
 import { Conv1D } from "./layers/conv1d.ts";
@@ -155,6 +157,37 @@ describe("quantize", () => {
 });
 
 describe("Linear4bit", () => {
+  it("gives what its dequantised Linear gives, and the same gradient, whatever its sizes", () => {
+    const layers = fc.record({
+      inFeatures: fc.integer({ min: 1, max: 40 }),
+      outFeatures: fc.integer({ min: 1, max: 40 }),
+      bias: fc.boolean(),
+      transposed: fc.boolean(),
+      quantType: fc.constantFrom("nf4", "fp4"),
+      blockSize: fc.constantFrom(32, 64, 256),
+      doubleQuant: fc.boolean(),
+      seed: fc.nat(1000),
+    });
+    fc.assert(
+      fc.property(layers, ({ inFeatures, outFeatures, bias, transposed, seed, ...packing }) => {
+        const generator = new Generator(seed);
+        const draw = (...shape: number[]) => new Parameter(randn(shape, { generator }));
+        const weight = transposed ? draw(inFeatures, outFeatures) : draw(outFeatures, inFeatures);
+        const own = bias ? draw(outFeatures) : null;
+        const packed = Linear4bit.from(transposed ? new Conv1D(weight, own) : new Linear(weight, own), packing);
+        const results = [packed, packed.dequantize()].map((layer) => {
+          const x = randn([2, 3, inFeatures], { generator: new Generator(seed + 1), requiresGrad: true });
+          const y = layer.forward(x);
+          sum(y).backward();
+          return [y.dataSync(), x.grad?.dataSync()];
+        });
+        expect(packed.weight.shape).toEqual([outFeatures, inFeatures]);
+        expect(results[0]).toEqual(results[1]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it("takes a packed weight only, which cannot train", () => {
     const { weight } = Linear.create(8, 8, { generator: new Generator(1) });
     expect(() => new Linear4bit(weight)).toThrow("the weight is f32 [8,8], not nf4 or fp4 [out,in]");
