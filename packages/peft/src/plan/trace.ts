@@ -1,4 +1,4 @@
-import type { MetaBackend, MetaBuffer } from "@lowrank/core";
+import type { MetaBackend, MetaBuffer, MetaEvent } from "@lowrank/core";
 
 /** The memory at the worst moment of a run, in bytes, above what stood there before it. */
 export interface Peak {
@@ -37,7 +37,7 @@ export class Trace {
 
   /** Names what follows. */
   phase(name: string): void {
-    this.#phases.push({ from: this.#backend.events.length, name });
+    this.#phases.push({ from: this.#backend.events.length - this.#start, name });
   }
 
   /** Says that a buffer is a parameter's gradient, for which `bytes` are reckoned. */
@@ -47,34 +47,48 @@ export class Trace {
 
   /** What happened so far. */
   read(): Traced {
-    const { events } = this.#backend;
-    const own = new Set<MetaBuffer>();
-    const ops = new Map<string, number>();
-    let [gradients, activations, mostActivations] = [0, 0, 0];
-    let peak: Peak = { bytes: 0, phase: "", gradients, activations, byOp: [] };
-    let worst = new Map<string, number>();
-    let phase = -1;
-    for (let i = this.#start; i < events.length; i++) {
-      const { buffer, freed } = events[i];
-      while (this.#phases[phase + 1]?.from <= i) phase++;
-      if (!freed) own.add(buffer);
-      else if (!own.has(buffer)) continue;
-      const sign = freed ? -1 : 1;
-      const asGradient = this.#gradients.get(buffer);
-      if (asGradient !== undefined) {
-        gradients += sign * asGradient;
-      } else {
-        activations += sign * buffer.planned;
-        ops.set(buffer.op, (ops.get(buffer.op) ?? 0) + sign * buffer.planned);
-      }
-      mostActivations = Math.max(mostActivations, activations);
-      const bytes = gradients + activations;
-      if (bytes <= peak.bytes) continue;
-      peak = { bytes, phase: this.#phases[phase]?.name ?? "", gradients, activations, byOp: [] };
-      worst = new Map(ops);
+    const events = this.#backend.events.slice(this.#start);
+    const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
+    /** The bytes by which an event changes what is held, as `of` reckons them. */
+    const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
+      own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;
+    const gradientOf = (buffer: MetaBuffer) => this.#gradients.get(buffer) ?? 0;
+    const activationOf = (buffer: MetaBuffer) => (this.#gradients.has(buffer) ? 0 : buffer.planned);
+    const gradients = runningSums(events.map((event) => change(event, gradientOf)));
+    const activations = runningSums(events.map((event) => change(event, activationOf)));
+    const bytes = activations.map((n, i) => n + gradients[i]);
+
+    const worst = indexOfLargest(bytes);
+    const byOp = new Map<string, number>();
+    for (const event of events.slice(0, worst + 1)) {
+      const { op } = event.buffer;
+      byOp.set(op, (byOp.get(op) ?? 0) + change(event, activationOf));
     }
-    const byOp = Array.from(worst, ([op, bytes]) => ({ op, bytes })).filter(({ bytes }) => bytes > 0);
-    byOp.sort((a, b) => b.bytes - a.bytes);
-    return { held: gradients + activations, mostActivations, peak: { ...peak, byOp } };
+    return {
+      held: bytes.at(-1) ?? 0,
+      mostActivations: activations[indexOfLargest(activations)] ?? 0,
+      peak: {
+        bytes: bytes[worst] ?? 0,
+        phase: this.#phases.findLast(({ from }) => from <= worst)?.name ?? "",
+        gradients: gradients[worst] ?? 0,
+        activations: activations[worst] ?? 0,
+        byOp: Array.from(byOp, ([op, bytes]) => ({ op, bytes }))
+          .filter(({ bytes }) => bytes > 0)
+          .sort((a, b) => b.bytes - a.bytes),
+      },
+    };
   }
+}
+
+function runningSums(changes: readonly number[]): Float64Array {
+  const sums = Float64Array.from(changes);
+  for (let i = 1; i < sums.length; i++) sums[i] += sums[i - 1];
+  return sums;
+}
+
+/** Where the first of the largest numbers stands; -1 where there are none. */
+function indexOfLargest(numbers: Float64Array): number {
+  let best = -1;
+  for (let i = 0; i < numbers.length; i++) if (best < 0 || numbers[i] > numbers[best]) best = i;
+  return best;
 }
