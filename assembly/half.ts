@@ -23,27 +23,32 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
   for (; i < count; i++) store<u32>(dst + (<usize>i << 2), <u32>load<u16>(src + (<usize>i << 1)) << 16);
 }
 
-/** Four codes, each in the low half of a lane, widened as `widenHalf` does. */
+/** Four finite codes, each sign-extended to a lane. */
 // @ts-ignore: decorator
 @inline
 function widenHalves(codes: v128): v128 {
-  const sign = i32x4.shl(v128.and(codes, i32x4.splat(0x8000)), 16);
-  const magnitude = v128.and(codes, i32x4.splat(0x7fff));
-  const shifted = i32x4.shl(magnitude, 13);
-  const finite = f32x4.mul(shifted, f32x4.splat(reinterpret<f32>(0x77800000)));
-  const special = i32x4.add(shifted, i32x4.splat(0x70000000));
-  const isSpecial = i32x4.ge_s(magnitude, i32x4.splat(0x7c00));
-  return v128.or(sign, v128.bitselect(special, finite, isSpecial));
+  const bits = v128.and(i32x4.shl(codes, 13), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
 }
 
-/** Widens `count` f16 codes. */
+/** Widens `count` f16 codes, one by one. */
+function unpackF16Singly(src: usize, count: i32, dst: usize): void {
+  for (let i: usize = 0; i < <usize>count; i++) store<f32>(dst + (i << 2), widenHalf(<u32>load<u16>(src + (i << 1))));
+}
+
+/** Widens `count` f16 codes: eight at a time, but for eights that hold an infinity or a NaN. */
 export function unpackF16(src: usize, count: i32, dst: usize): void {
-  let i = 0;
-  for (; i + 8 <= count; i += 8) {
-    const v = v128.load(src + (<usize>i << 1));
-    const p = dst + (<usize>i << 2);
-    v128.store(p, widenHalves(i32x4.extend_low_i16x8_u(v)));
-    v128.store(p, widenHalves(i32x4.extend_high_i16x8_u(v)), 16);
+  const exponent = i16x8.splat(0x7c00);
+  for (; count >= 8; count -= 8) {
+    const v = v128.load(src);
+    if (v128.any_true(i16x8.eq(v128.and(v, exponent), exponent))) {
+      unpackF16Singly(src, 8, dst);
+    } else {
+      v128.store(dst, widenHalves(i32x4.extend_low_i16x8_s(v)));
+      v128.store(dst, widenHalves(i32x4.extend_high_i16x8_s(v)), 16);
+    }
+    src += 16;
+    dst += 32;
   }
-  for (; i < count; i++) store<f32>(dst + (<usize>i << 2), widenHalf(<u32>load<u16>(src + (<usize>i << 1))));
+  unpackF16Singly(src, count, dst);
 }

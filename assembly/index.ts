@@ -10,6 +10,7 @@ export * from "./embedding";
 export * from "./extremum";
 export * from "./geglu";
 export * from "./gemm";
+export * from "./gemvPacked";
 export * from "./indexing";
 export * from "./linearCrossEntropy";
 export * from "./norm";

@@ -44,6 +44,23 @@ export function fourBitScale(base: usize, block: i32): f32 {
   return load<f32>(dynamicTable() + (code << 2)) * load<f32>(base + nested + ((at >> 8) << 2)) + load<f32>(base, 12);
 }
 
+/** Writes the scales of `count` blocks from `block` on. */
+export function fourBitScales(base: usize, block: i32, count: i32, dst: usize): void {
+  const absmax = base + <usize>load<u32>(base, 4);
+  const nested = <usize>load<u32>(base, 8);
+  if (nested == 0) {
+    memory.copy(dst, absmax + (<usize>block << 2), <usize>count << 2);
+    return;
+  }
+  const table = dynamicTable();
+  const offset = load<f32>(base, 12);
+  for (const end = block + count; block < end; block++) {
+    const value = load<f32>(table + (<usize>load<u8>(absmax + <usize>block) << 2));
+    store<f32>(dst, value * load<f32>(base + nested + ((<usize>block >> 8) << 2)) + offset);
+    dst += 4;
+  }
+}
+
 /** Byte `index` of each of sixteen floats: a table for `lookup`. */
 // @ts-ignore: decorator
 @inline

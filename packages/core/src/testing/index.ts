@@ -4,3 +4,4 @@ export { expectClose, type Numbers } from "./expectClose.ts";
 export { type Input, inputValues, makeInput } from "./input.ts";
 export { type FunctionName, opCases } from "./opCases.ts";
 export { type BackendTest, opsWithoutKernel, type TestBackendOptions, testBackend } from "./testBackend.ts";
+export { storedWeights } from "./weightCases.ts";

@@ -27,8 +27,8 @@ function ggufTensor(t: Tensor, dtype: "q4_1" | "q8_0"): Tensor {
   return packedTensor(bytes, spec);
 }
 
-/** Every way of storing a weight other than f32; rows of q4_1 and q8_0 are whole blocks of 32. */
-const stored: Readonly<Record<string, (w: Tensor) => Tensor>> = {
+/** Every way of storing an f32 weight of numbers from -2 to 2 in another format; rows of q4_1 and q8_0 are whole blocks of 32. */
+export const storedWeights: Readonly<Record<string, (w: Tensor) => Tensor>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
   bf16: (w) => f.to(w, { dtype: "bf16" }),
   nf4: (w) => f.quantize4bit(w, { blockSize: 32 }),
@@ -46,7 +46,7 @@ export function weightCases(
 ): OpCase[] {
   const { shape } = inputs[weight];
   const gradients = inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" && i !== weight ? [i] : []));
-  return Object.entries(stored).flatMap(([name, store]) => {
+  return Object.entries(storedWeights).flatMap(([name, store]) => {
     if (/^q/.test(name) && shape[shape.length - 1] % 32 !== 0) return [];
     return [
       { name: `${name} ${shape}`, inputs, gradients, run: (t) => run(...t.with(weight, store(t[weight].detach()))) },

@@ -1,0 +1,76 @@
+import { defineOp, Generator, matmul, type Op, randn, reference, scope, tensor } from "@lowrank/core";
+import { expectClose, storedWeights } from "@lowrank/core/testing";
+import { describe, expect, it } from "vitest";
+import { wasm } from "./index.ts";
+
+const formats = ["f32", "f16", "bf16", "nf4", "fp4", "q4_1", "q8_0"];
+
+const bitsOfThree = 0x40400000;
+
+interface Params {
+  /** Columns are computed in parts of this many. */
+  readonly part?: number;
+  readonly alpha?: number;
+  /** The result is added to threes. */
+  readonly accumulate?: boolean;
+}
+
+/** x Wᵀ by the kernel alone. */
+const gemv: Op<2, Params> = defineOp<2, Params>({
+  name: "gemv",
+  packed: [1],
+  shape: ([x, w]) => ({ shape: [x.shape[0], w.shape[0]], dtype: "f32" }),
+  wasm: (k, [x, w], [out], { part, alpha = 1, accumulate = false }, scratch) => {
+    const [n, width] = w.shape;
+    const room = scratch(k.gemvScratch());
+    const format = formats.indexOf(w.dtype);
+    k.fill(out.ptr, out.size, bitsOfThree);
+    const rows = [x.shape[0], width, alpha, accumulate ? 1 : 0] as const;
+    for (let first = 0, last = 0; first < n; first = last) {
+      last = Math.min(first + (part ?? n), n);
+      k.gemvPacked(x.ptr, w.ptr, format, 0, out.ptr, 4 * n, ...rows, first, last, room);
+    }
+  },
+});
+
+const plain = reference();
+const draw = (shape: number[], seed: number) =>
+  randn(shape, { generator: new Generator(seed), backend: plain }).dataSync();
+
+/** Rows of whole blocks, blocks that straddle rows, odd rows, and more floats than are widened or reordered at a time. */
+const shapes = [
+  [1, 9, 128],
+  [2, 5, 256],
+  [3, 6, 64],
+  [4, 7, 1088],
+  [5, 11, 96],
+  [1, 3, 31],
+  [2, 4, 1031],
+  [1, 2, 16384 + 128],
+  [2, 2, 16384],
+];
+
+describe.each([
+  ["simd", await wasm({ build: "simd" })],
+  ["relaxed", await wasm({ build: "relaxed" })],
+] as const)("gemvPacked, %s", (_build, backend) => {
+  const named = Object.keys(storedWeights).flatMap((name) => shapes.map((shape) => [name, shape] as const));
+
+  it.each(named.filter(([name, [, , k]]) => !/^q/.test(name) || k % 32 === 0))("%s %j", (name, [m, n, k]) => {
+    const [x, w] = [draw([m, k], 1), draw([n, k], 2).map((v) => Math.min(Math.max(v, -2), 2))];
+    const run = (params: Params | null) =>
+      scope(() => {
+        const on = params ? backend : plain;
+        const left = tensor(x, { shape: [m, k], backend: on });
+        const right = storedWeights[name](tensor(w, { shape: [n, k], backend: on }));
+        return (params ? gemv(left, right, params) : matmul(left, right, { transposeB: true })).dataSync();
+      });
+    const expected = run(null);
+    const numbers = (data: ArrayLike<number>) => ({ shape: [m, n], data });
+    const whole = run({});
+    expectClose("product", numbers(whole), numbers(expected), 1e-5);
+    expect(run({ part: 4 })).toEqual(whole);
+    const sum = Float32Array.from(expected, (v) => 3 - 0.5 * v);
+    expectClose("sum", numbers(run({ alpha: -0.5, accumulate: true })), numbers(sum), 1e-5);
+  });
+});
