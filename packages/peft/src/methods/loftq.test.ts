@@ -113,8 +113,9 @@ describe("initLoraWeights: loftq", () => {
     expect(() => config({ loftqBits: 8 })).toThrow(/loftqConfig.loftqBits is 8; it must be 4/);
     expect(() => config({ loftqIter: 0 })).toThrow(/loftqConfig.loftqIter is 0/);
     expect(() => new LoraConfig({ loftqConfig: { loftqIter: 2 } })).toThrow(
-      /left out unless initLoraWeights is "loftq"/,
+      /without initLoraWeights: "loftq"; add that/,
     );
+    expect(config({ loftqIter: 2 }).with({ initLoraWeights: true }).loftqConfig).toEqual({});
   });
 });
 

@@ -75,7 +75,11 @@ export class LoraConfig extends PeftConfig {
     this.bias = options.bias ?? "none";
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
-    this.loftqConfig = { ...(this.initLoraWeights === "loftq" ? loftqDefaults : {}), ...options.loftqConfig };
+    // Files that PEFT's users made ready for loading keep it beside another initialisation, where it says nothing.
+    this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
+    if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
+      throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
+    }
     this.layersToTransform = options.layersToTransform ?? null;
     this.layersPattern = options.layersPattern ?? null;
     this.rankPattern = options.rankPattern ?? {};
@@ -123,11 +127,7 @@ function check(config: LoraConfig): void {
 }
 
 function checkLoftq({ initLoraWeights, loftqConfig }: LoraConfig, fail: (...said: [string, unknown, string]) => void) {
-  if (initLoraWeights !== "loftq") {
-    if (Object.keys(loftqConfig).length > 0)
-      fail("loftqConfig", loftqConfig, 'left out unless initLoraWeights is "loftq"');
-    return;
-  }
+  if (initLoraWeights !== "loftq") return;
   const { loftqBits, loftqIter, ...others } = loftqConfig as LoftQConfig;
   if (loftqBits !== 4) fail("loftqConfig.loftqBits", loftqBits, "4");
   if (!Number.isInteger(loftqIter) || loftqIter < 1)
