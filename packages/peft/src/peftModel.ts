@@ -161,7 +161,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ start, without loss
-   * where `quantType` is "nf4" and `blockSize` 64. What adapters train whole stays. Throws while an adapter stands merged.
+   * where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What adapters train whole stays. Throws while an
+   * adapter stands merged.
    */
   quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
     return this.base_model.quantizeBase(options);
