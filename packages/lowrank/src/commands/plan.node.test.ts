@@ -65,6 +65,9 @@ test("QLoRA of the 65B model under 48 GB, part by part", async () => {
   expect(stdout).toMatch(/^optimiser +6,396\.3 {2}adamw$/m);
   expect(stdout).toMatch(/^gradients +1,599\.1 {2}799,539,200 parameters train$/m);
   expect(stdout).toMatch(/^KV cache +2,684\.4 {2}512 tokens in f32$/m);
+  expect(stdout).toContain(
+    "note: reckoned with bf16 for what trains, bf16 for its gradients; Lowrank itself trains in f32\n",
+  );
   expect(stdout).toContain("training fits: RTX A6000 48 GB, H100 80 GB, H200 141 GB\n");
   expect(stdout).toMatch(/^training does not fit: WebAssembly memory 4 GiB, .* A100 40 GB$/m);
 });
@@ -79,6 +82,7 @@ test("--json holds the plan in bytes", async () => {
     gradientAccumulationSteps: 3,
     optimizer: "adamw8bit",
   });
+  expect(found.notes).toEqual([]);
   expect(found).toMatchObject({ ...expected, modelType: "gpt2", parameters: 124_439_808, method: "lora" });
   expect(found.devices[0]).toEqual({
     name: "WebAssembly memory 4 GiB",

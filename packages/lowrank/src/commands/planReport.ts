@@ -34,6 +34,7 @@ export function planLines(
     `${options.method}, ${plan.batchSize} x ${whole(plan.sequenceLength)} tokens${passes(plan)}; MB of 10^6 bytes`,
     "",
     ...cells.map(([name, size, note]) => `${name.padEnd(13)}  ${size.padStart(width)}  ${note}`),
+    ...plan.notes.map((note) => `note: ${note}`),
     "",
     `activations at the worst moment: ${plan.training.byOp.map(({ op, bytes }) => `${op} ${mega(bytes)}`).join(", ")}`,
     "",

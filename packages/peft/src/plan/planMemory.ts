@@ -49,6 +49,9 @@ export interface MemoryPlan extends RunSizes {
   readonly kvCache: number;
   /** Reading a prompt of `sequenceLength` tokens at its worst moment: weights, adapter, cache and activations. */
   readonly generation: number;
+  /** What was asked for is reckoned, but not how this engine trains. */
+  readonly notes: readonly string[];
+  /** About targets that match nothing, and the like. */
   readonly warnings: readonly string[];
 }
 
@@ -62,7 +65,9 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   if (adapter === null && quantization) {
     throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
-  const gradientBytes = bytesPerElement(options.gradientDtype ?? (adapter ? adapterDtype : dtype));
+  const trainedDtype = adapter ? adapterDtype : dtype;
+  const { gradientDtype = trainedDtype } = options;
+  const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: string[] = [];
   const made = { adapter, dtype, quantization };
   const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
@@ -89,8 +94,14 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
     training: { ...traced.peak, bytes: kept + state + traced.peak.bytes },
     kvCache: read.kvCache,
     generation: kept + read.bytes,
+    notes: dtypeNotes(trainedDtype, gradientDtype),
     warnings,
   };
+}
+
+function dtypeNotes(trained: FloatDType, gradients: FloatDType): string[] {
+  const reckoned = [`${trained} for what trains`, `${gradients} for its gradients`].join(", ");
+  return trained === "f32" && gradients === "f32" ? [] : [`reckoned with ${reckoned}; Lowrank itself trains in f32`];
 }
 
 function runSizes({ maxPositions }: BuiltModel, options: PlanOptions): RunSizes {
