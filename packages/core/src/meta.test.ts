@@ -74,6 +74,12 @@ describe("meta", () => {
     expect(memory().peakBytes).toBe(before);
   });
 
+  it("is not counted among the buffers that hold something", () => {
+    const before = memory();
+    using _ = meta().tensor({ shape: [2, 3], dtype: "f32" });
+    expect(memory()).toEqual(before);
+  });
+
   it("names the op that wrote a buffer", () => {
     const backend = meta();
     using x = backend.tensor({ shape: [2, 3], dtype: "bf16" });

@@ -14,7 +14,7 @@ export class Storage {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);
     liveBytes += this.buffer.bytes;
-    liveStorages++;
+    if (!backend.dataless) liveStorages++;
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }
 
@@ -31,7 +31,7 @@ export class Storage {
   release(): void {
     if (--this.#references > 0) return;
     liveBytes -= this.buffer.bytes;
-    liveStorages--;
+    if (!this.backend.dataless) liveStorages--;
     this.backend.free(this.buffer);
   }
 }
