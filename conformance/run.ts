@@ -14,6 +14,7 @@ import { ggufWritten, writtenDTypes } from "./src/ggufWritten.ts";
 import { loraCases } from "./src/loraCases.ts";
 import { Python } from "./src/python.ts";
 import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./src/quantized.ts";
+import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./src/quantizedWeights.ts";
 import { Report } from "./src/report.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
@@ -33,6 +34,7 @@ async function runAll(python: Python, folder: string, report: Report): Promise<v
     }
   }
   await runQuantized(python, folder, report);
+  await runWeights(python, report);
   for (const name of Object.keys(bases)) {
     for (const dtype of writtenDTypes) {
       const path = join(folder, `${name}-${dtype}.gguf`);
@@ -45,6 +47,24 @@ async function runAll(python: Python, folder: string, report: Report): Promise<v
     await report.check(`${name}, GGUF in every type: Lowrank reads what gguf-py reads`, () =>
       ggufRead(python, config, join(folder, `${name}-random.gguf`), 1),
     );
+  }
+}
+
+async function runWeights(python: Python, report: Report): Promise<void> {
+  for (const blockSize of blockSizes) {
+    for (const quantType of quantTypes) {
+      for (const doubleQuant of [false, true]) {
+        const label = `random weights, ${quantType}, blocks of ${blockSize}${doubleQuant ? ", scales in 8 bits" : ""}`;
+        await report.check(`${label}: the bytes of bitsandbytes`, () =>
+          packedWeights(python, quantType, blockSize, doubleQuant),
+        );
+      }
+    }
+    for (const signed of [true, false]) {
+      await report.check(`random numbers, ${signed ? "" : "un"}signed 8 bits, blocks of ${blockSize}`, () =>
+        blocks8bit(python, blockSize, signed),
+      );
+    }
   }
 }
 

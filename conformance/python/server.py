@@ -19,6 +19,7 @@ def serve(answers):
     from gguf_read import write_gguf
     from gguf_written import check_gguf
     from make_model import make_model
+    from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
     from train_adapter import train_adapter
     from training_step import TrainingStep
@@ -32,7 +33,7 @@ def serve(answers):
     training = TrainingStep()
     functions = (
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
-        *(quantize_model, apply_quantized),
+        *(quantize_model, apply_quantized, quantize_weight, quantize_blocks),
     )
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})
