@@ -30,6 +30,7 @@ export {
 export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
+export { halfAt } from "./halfAt.ts";
 export type { Kernels } from "./kernels.gen.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
@@ -42,6 +43,7 @@ export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
 export type { QuantType } from "./quantize/codebooks.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
+export { decodeQ4_1, decodeQ8_0 } from "./quantize/ggufBlocks.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";

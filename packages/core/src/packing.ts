@@ -14,7 +14,7 @@ export interface Packing {
 export const nestedBlockSize = 256;
 
 /** Elements and bytes of a GGUF block. */
-export const ggufBlocks = { q4_1: { elements: 32, bytes: 20 }, q8_0: { elements: 32, bytes: 34 } } as const;
+const ggufBlocks = { q4_1: { elements: 32, bytes: 20 }, q8_0: { elements: 32, bytes: 34 } } as const;
 
 /** Where the parts of an nf4 or fp4 weight lie, in bytes from its start: header, codes, scales, second-level scales. */
 export interface FourBitLayout {

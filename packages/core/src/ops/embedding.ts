@@ -2,7 +2,7 @@ import type { WasmTensor } from "../backend.ts";
 import { bytesPerElement, isPacked, type TypedArray } from "../dtype.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight, weightFormat } from "./weight.ts";

@@ -2,7 +2,7 @@ import type { Scratch, TensorSpec, WasmTensor } from "../backend.ts";
 import { isGradEnabled } from "../gradMode.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import {

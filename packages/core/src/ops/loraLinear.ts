@@ -1,6 +1,6 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { broadcastShapes, broadcastStrides, formatShape, type Shape, sizeOf } from "../shape.ts";
 import { sumTo } from "./expand.ts";
 import { reshape } from "./reshape.ts";

@@ -2,7 +2,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { checkBlockSize, fourBitLayout, type Packing } from "../packing.ts";
 import type { QuantType } from "../quantize/codebooks.ts";
 import { packFourBit } from "../quantize/fourBit.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import { weightFormat } from "./weight.ts";
 

@@ -3,7 +3,7 @@ import { bytesPerElement, type DType, isFloating, isPacked, type TypedArray } fr
 import { f32ToBf16, f32ToF16 } from "../half.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, type Op } from "../op.ts";
-import { unpackAll } from "../quantize/unpackElements.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { weightFormat } from "./weight.ts";

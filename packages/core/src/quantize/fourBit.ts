@@ -71,16 +71,9 @@ export function packFourBit(values: Float32Array, quantType: QuantType, packing:
   writeHeader(bytes, values.length, packing, offset);
 }
 
-/** Writes elements from element `start` on to `out`, as many as it holds. */
-export function unpackFourBit(
-  bytes: Uint8Array,
-  size: number,
-  quantType: QuantType,
-  packing: Packing,
-  start: number,
-  out: Float32Array,
-): void {
-  const { codes, absmax, nestedAbsmax } = partsOf(bytes, size, packing);
+/** Writes all elements of a packed weight to `out`. */
+export function unpackFourBit(bytes: Uint8Array, quantType: QuantType, packing: Packing, out: Float32Array): void {
+  const { codes, absmax, nestedAbsmax } = partsOf(bytes, out.length, packing);
   const { values } = codebooks[quantType];
   const offset = readOffset(bytes);
   const scaleOf = (block: number): number => {
@@ -89,8 +82,7 @@ export function unpackFourBit(
     return fround(fround(nestedTable[absmax[block]] * second) + offset);
   };
   for (let i = 0; i < out.length; i++) {
-    const at = start + i;
-    const code = at & 1 ? codes[at >> 1] & 15 : codes[at >> 1] >> 4;
-    out[i] = values[code] * scaleOf(Math.floor(at / packing.blockSize));
+    const code = i & 1 ? codes[i >> 1] & 15 : codes[i >> 1] >> 4;
+    out[i] = values[code] * scaleOf(Math.floor(i / packing.blockSize));
   }
 }

@@ -1,4 +1,4 @@
-import { halfAt } from "./halfAt.ts";
+import { halfAt } from "@lowrank/core";
 
 // ggml's blocks of 256 elements, in groups that have 6-bit (or, in Q6_K, 8-bit) scales of their own below an f16. A
 // group's scale and minimum are exact in f32, and so is scale times q but for Q6_K; the last operation rounds once.

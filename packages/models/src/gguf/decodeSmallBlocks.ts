@@ -1,4 +1,4 @@
-import { halfAt } from "./halfAt.ts";
+import { halfAt } from "@lowrank/core";
 
 // ggml's blocks of 32 elements. Low nibbles are elements 0..15 and high ones 16..31; a scale d, and in the _1 types a
 // minimum m, come first as f16. A product of an f16 and such a small integer is exact in f32; the sum rounds once.
@@ -11,19 +11,6 @@ export function q4_0(blocks: Uint8Array, out: Float32Array): void {
       const q = blocks[at + 2 + i];
       out[to + i] = d * ((q & 15) - 8);
       out[to + 16 + i] = d * ((q >> 4) - 8);
-    }
-  }
-}
-
-/** d q + m, q of 4 bits. */
-export function q4_1(blocks: Uint8Array, out: Float32Array): void {
-  for (let at = 0, to = 0; at < blocks.length; at += 20, to += 32) {
-    const d = halfAt(blocks, at);
-    const m = halfAt(blocks, at + 2);
-    for (let i = 0; i < 16; i++) {
-      const q = blocks[at + 4 + i];
-      out[to + i] = d * (q & 15) + m;
-      out[to + 16 + i] = d * (q >> 4) + m;
     }
   }
 }
@@ -55,13 +42,5 @@ export function q5_1(blocks: Uint8Array, out: Float32Array): void {
       out[to + i] = d * ((q & 15) | fifthBit(blocks, at + 4, i)) + m;
       out[to + 16 + i] = d * ((q >> 4) | fifthBit(blocks, at + 4, 16 + i)) + m;
     }
-  }
-}
-
-/** d q, q a signed byte. */
-export function q8_0(blocks: Uint8Array, out: Float32Array): void {
-  for (let at = 0, to = 0; at < blocks.length; at += 34, to += 32) {
-    const d = halfAt(blocks, at);
-    for (let i = 0; i < 32; i++) out[to + i] = d * ((blocks[at + 2 + i] << 24) >> 24);
   }
 }

@@ -1,9 +1,9 @@
+import { halfAt } from "@lowrank/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import golden from "./encodeBlocks.gen.json" with { type: "json" };
 import { encodeBlocks, encodedLength, encodings, type GgufEncoding } from "./encodeBlocks.ts";
 import { decodeBlocks, ggmlTypes } from "./ggmlTypes.ts";
-import { halfAt } from "./halfAt.ts";
 
 const types = Object.keys(encodings) as GgufEncoding[];
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,6 +1,6 @@
-import { bf16ToF32, f16ToF32 } from "@lowrank/core";
+import { bf16ToF32, decodeQ4_1, decodeQ8_0, f16ToF32 } from "@lowrank/core";
 import { q4K, q5K, q6K } from "./decodeKBlocks.ts";
-import { q4_0, q4_1, q5_0, q5_1, q8_0 } from "./decodeSmallBlocks.ts";
+import { q4_0, q5_0, q5_1 } from "./decodeSmallBlocks.ts";
 
 /** Widens whole blocks to f32, into `out` from its start. */
 type Decode = (blocks: Uint8Array, out: Float32Array) => void;
@@ -29,10 +29,10 @@ export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map([
   [0, { name: "F32", blockSize: 1, blockBytes: 4, decode: f32 }],
   [1, { name: "F16", blockSize: 1, blockBytes: 2, decode: f16 }],
   [2, { name: "Q4_0", blockSize: 32, blockBytes: 18, decode: q4_0 }],
-  [3, { name: "Q4_1", blockSize: 32, blockBytes: 20, decode: q4_1 }],
+  [3, { name: "Q4_1", blockSize: 32, blockBytes: 20, decode: decodeQ4_1 }],
   [6, { name: "Q5_0", blockSize: 32, blockBytes: 22, decode: q5_0 }],
   [7, { name: "Q5_1", blockSize: 32, blockBytes: 24, decode: q5_1 }],
-  [8, { name: "Q8_0", blockSize: 32, blockBytes: 34, decode: q8_0 }],
+  [8, { name: "Q8_0", blockSize: 32, blockBytes: 34, decode: decodeQ8_0 }],
   [12, { name: "Q4_K", blockSize: 256, blockBytes: 144, decode: q4K }],
   [13, { name: "Q5_K", blockSize: 256, blockBytes: 176, decode: q5K }],
   [14, { name: "Q6_K", blockSize: 256, blockBytes: 210, decode: q6K }],

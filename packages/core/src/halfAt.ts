@@ -1,4 +1,4 @@
-import { f16ToF32 } from "@lowrank/core";
+import { f16ToF32 } from "./half.ts";
 
 let table: Float32Array | undefined;
 
@@ -14,7 +14,7 @@ function halves(): Float32Array {
   return table;
 }
 
-/** The f16 at `at`, as f32. */
+/** The f16 whose two bytes begin at `at`, as f32. */
 export function halfAt(bytes: Uint8Array, at: number): number {
   return halves()[bytes[at] | (bytes[at + 1] << 8)];
 }
