@@ -16,6 +16,16 @@ export function threadsOption(): Option {
     .default(1);
 }
 
+/** How weights lie in memory: a dtype, or GGUF's blocks as they are. */
+export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
+
+/** `--weights`, of the commands that take a model's weights as they are. */
+export function weightsOption(): Option {
+  return new Option("--weights <how>", "in memory; packed keeps Q4_1 and Q8_0 of a .gguf file in their blocks")
+    .choices(["f32", "f16", "bf16", "packed"])
+    .default("f32");
+}
+
 /** `--wide-simd`, of the commands that compute long. */
 export function wideSimdOption(): Option {
   return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");

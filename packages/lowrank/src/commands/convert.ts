@@ -4,6 +4,7 @@ import { init, reference } from "@lowrank/core";
 import { folderFiles, openFile, writeFolder } from "@lowrank/files";
 import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
 import { Command, Option } from "commander";
+import { isGguf } from "./loading.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
 
 interface ConvertCommandOptions {
@@ -42,8 +43,6 @@ export function convertCommand(): Command {
     .addHelpText("after", help)
     .action(convert);
 }
-
-const isGguf = (path: string): boolean => path.toLowerCase().endsWith(".gguf");
 
 async function convert(options: ConvertCommandOptions): Promise<void> {
   const { model, output } = options;

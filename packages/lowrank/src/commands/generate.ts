@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
 import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
-import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
+import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import {
   addQuantizeOptions,
@@ -20,6 +20,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions {
   topK?: number;
   topP?: number;
   seed: number;
+  weights: LoadedWeights;
   threads: number;
   wideSimd?: boolean;
   greedy?: boolean;
@@ -38,7 +39,7 @@ export function generateCommand(): Command {
       "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
         "from stdin. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
     )
-    .requiredOption("--model <dir>", "folder of the model")
+    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .option("--adapter <dir>", "folder of a PEFT adapter to use")
     .addOption(new Option("--prompt <text>", "text to continue").conflicts("chat"))
     .option("--chat <text>", "a user's message, put through the model's chat template")
@@ -52,6 +53,7 @@ export function generateCommand(): Command {
     )
     .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
     .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
+    .addOption(weightsOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption());
   return addQuantizeOptions(

@@ -11,6 +11,7 @@ import type { QuantizeOptions } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
+import type { LoadedWeights } from "./argument.ts";
 
 /** How a model is loaded and run. */
 interface LoadingOptions {
@@ -18,22 +19,28 @@ interface LoadingOptions {
   /** With fused SIMD. */
   wideSimd?: boolean;
   quantize?: QuantizeOptions;
+  weights?: LoadedWeights;
 }
 
-/** Loads a model's folder. Throws where it has no tokenizer. */
+/** Loads a model's folder or GGUF file. Throws where it has no tokenizer. */
 export async function loadWithTokenizer(
-  folder: string,
-  { threads = 1, wideSimd = false, quantize }: LoadingOptions = {},
+  path: string,
+  { threads = 1, wideSimd = false, quantize, weights = "f32" }: LoadingOptions = {},
 ): Promise<LoadedModel & { tokenizer: Tokenizer }> {
   await init(wasm({ threads, wideSimd }));
-  const loaded = await loadModel(folder, { quantize });
+  const loaded = await loadModel(path, { quantize, ...(weights === "packed" ? { weights } : { dtype: weights }) });
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };
-  throw new Error(`${folder} has no tokenizer.json; copy the one of the model it was made from beside config.json`);
+  throw new Error(
+    isGguf(path)
+      ? `${path} has no tokenizer; convert the model again, from a folder that has one`
+      : `${path} has no tokenizer.json; copy the one of the model it was made from beside config.json`,
+  );
 }
 
-/** How the weights in a model's folder are quantised; null where they are not. */
+/** How the weights in a model's folder are quantised; null where they are not, and for a GGUF file. */
 export async function storedQuantization(folder: string): Promise<QuantizationConfig | null> {
+  if (isGguf(folder)) return null;
   const files = await folderFiles(folder);
   return (await files.has("config.json")) ? readQuantizationConfig(files) : null;
 }
@@ -45,6 +52,11 @@ export async function useAdapter(
   options: { isTrainable?: boolean } = {},
 ): Promise<PeftModel<CausalLM>> {
   return PeftModel.fromPretrained(model, folder, { ...options, onWarning: warn });
+}
+
+/** Whether a path is that of a GGUF file. */
+export function isGguf(path: string): boolean {
+  return path.toLowerCase().endsWith(".gguf");
 }
 
 /** Says a warning on stderr. */

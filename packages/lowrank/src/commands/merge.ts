@@ -30,7 +30,7 @@ export function mergeCommand(): Command {
       "Adds an adapter to the model's own weights and writes a model folder that needs no PEFT. What was merged and what " +
         "was written are compared with model and adapter on a prompt; weights that are not finite are refused.",
     )
-    .requiredOption("--model <dir>", "folder of the model")
+    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .requiredOption("--adapter <dir>", "folder of the PEFT adapter")
     .requiredOption("--output <dir>", "folder to write, new or empty")
     .addOption(

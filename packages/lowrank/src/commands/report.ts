@@ -22,7 +22,7 @@ export function reportCommand(): Command {
     .description(
       "Tells what an adapter would train, or what one on disk holds: which modules it sits on, and how many parameters it has.",
     )
-    .argument("<model>", "folder of the model")
+    .argument("<model>", "folder of the model, or a .gguf file")
     .addOption(
       new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
         "r",

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { integer, number, threadsOption, wideSimdOption } from "./argument.ts";
+import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { addLoraOptions, type LoraCommandOptions } from "./loraOptions.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
@@ -26,6 +26,7 @@ export interface TrainCommandOptions extends LoraCommandOptions, QuantizeCommand
   steps?: number;
   epochs: number;
   seed: number;
+  weights: LoadedWeights;
   threads: number;
   wideSimd?: boolean;
   pack?: boolean;
@@ -57,7 +58,7 @@ export function trainCommand(): Command {
       "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
         "PEFT loads.",
     )
-    .requiredOption("--model <dir>", "folder of the model")
+    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl or .json")
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
@@ -104,6 +105,7 @@ export function trainCommand(): Command {
     )
     .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
     .option("--seed <n>", "orders the data and draws the adapter's start", integer(0), 0)
+    .addOption(weightsOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--pack", "join examples to full blocks instead of padding them")
