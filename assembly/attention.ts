@@ -61,6 +61,63 @@ function scaleRow(x: usize, n: i32, factor: f32): void {
   }
 }
 
+/** Rows, or keys, that share an end in a product along the diagonal: two register tiles of gemm. */
+const STEP: i32 = 12;
+
+/** About how many keys of a tile of n all rows see, where row r sees the first `base + r * rise`. */
+// @ts-ignore: decorator
+@inline
+function sharedKeys(n: i32, base: i32, rise: i32): i32 {
+  return rise ? max(0, min(n, base & ~7)) : n;
+}
+
+/** scores[rows, n] = scale * q * kᵀ, all at once for the shared keys and in steps down the diagonal; the rest stays as it is. */
+function scoreTile(
+  q: usize, k: usize, scores: usize, rows: i32, n: i32, size: i32, qStep: i32, kStep: i32, scale: f32, base: i32, rise: i32,
+): void {
+  const shared = sharedKeys(n, base, rise);
+  gemm(q, k, scores, rows, shared, size, qStep, kStep, n, 0, 1, scale, 0);
+  if (shared == n) return;
+  k += <usize>(shared * kStep) << 2;
+  scores += <usize>shared << 2;
+  for (let r = 0; r < rows; r += STEP) {
+    const count = min(STEP, rows - r);
+    const seen = min(n, base + (r + count - 1) * rise) - shared;
+    gemm(q + (<usize>(r * qStep) << 2), k, scores + (<usize>(r * n) << 2), count, seen, size, qStep, kStep, n, 0, 1, scale, 0);
+  }
+}
+
+/** out[rows, size] += p[rows, n] * v, without the keys that `scoreTile` leaves out. */
+function mixTile(
+  p: usize, v: usize, out: usize, rows: i32, n: i32, size: i32, vStep: i32, outStep: i32, base: i32, rise: i32,
+): void {
+  const shared = sharedKeys(n, base, rise);
+  gemm(p, v, out, rows, size, shared, n, vStep, outStep, 0, 0, 1, 1);
+  if (shared == n) return;
+  p += <usize>shared << 2;
+  v += <usize>(shared * vStep) << 2;
+  for (let r = 0; r < rows; r += STEP) {
+    const count = min(STEP, rows - r);
+    const seen = min(n, base + (r + count - 1) * rise) - shared;
+    gemm(p + (<usize>(r * n) << 2), v, out + (<usize>(r * outStep) << 2), count, size, seen, n, vStep, outStep, 0, 0, 1, 1);
+  }
+}
+
+/** out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that do not see a step's keys. */
+function mixKeys(
+  p: usize, x: usize, out: usize, rows: i32, n: i32, size: i32, xStep: i32, outStep: i32, base: i32, rise: i32,
+): void {
+  const shared = sharedKeys(n, base, rise);
+  gemm(p, x, out, shared, size, rows, n, xStep, outStep, 1, 0, 1, 1);
+  for (let j = shared; j < n; j += STEP) {
+    const from = max(0, j - base + 1);
+    gemm(
+      p + (<usize>(from * n + j) << 2), x + (<usize>(from * xStep) << 2), out + (<usize>(j * outStep) << 2),
+      min(STEP, n - j), size, rows - from, n, xStep, outStep, 1, 0, 1, 1,
+    );
+  }
+}
+
 /**
  * Attends with `rows` queries to all their keys. Query r reads q and writes out at r * qStep floats, its log-sum-exp
  * at r * lseStep, its mask at r * maskStep bytes; its position is at + r * atStep. Rows of k and v are kStep floats apart.
@@ -80,7 +137,9 @@ function attend(
   for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
     const n = min(TILE_KEYS, end - j);
     const ahead = (<usize>j * <usize>kStep) << 2;
-    gemm(q, k + ahead, tile, rows, n, size, qStep, kStep, n, 0, 1, scale, 0);
+    const base = endKey(at, keys, causal) - j;
+    const rise = causal ? atStep : 0;
+    scoreTile(q, k + ahead, tile, rows, n, size, qStep, kStep, scale, base, rise);
     for (let r = 0; r < rows; r++) {
       const row = tile + (<usize>(r * n) << 2);
       const from = min(n, max(0, firstKey(at + r * atStep, window) - j));
@@ -102,7 +161,7 @@ function attend(
       store<f32>(tops + (<usize>r << 2), next);
       if (kept != 1) scaleRow(out + (<usize>(r * qStep) << 2), size, kept);
     }
-    gemm(tile, v + ahead, out, rows, size, n, n, kStep, qStep, 0, 0, 1, 1);
+    mixTile(tile, v + ahead, out, rows, n, size, kStep, qStep, base, rise);
   }
   for (let r = 0; r < rows; r++) {
     const total = load<f32>(totals + (<usize>r << 2));
@@ -202,8 +261,10 @@ function pullTile(
   for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
     const n = min(TILE_KEYS, end - j);
     const ahead = (<usize>j * <usize>kStep) << 2;
-    gemm(q, k + ahead, tile, rows, n, size, qStep, kStep, n, 0, 1, scale, 0);
-    gemm(dout, v + ahead, products, rows, n, size, qStep, kStep, n, 0, 1, 1, 0);
+    const base = endKey(at, keys, causal) - j;
+    const rise = causal ? 1 : 0;
+    scoreTile(q, k + ahead, tile, rows, n, size, qStep, kStep, scale, base, rise);
+    scoreTile(dout, v + ahead, products, rows, n, size, qStep, kStep, 1, base, rise);
     for (let r = 0; r < rows; r++) {
       const row = <usize>(r * n) << 2;
       const from = min(n, max(0, firstKey(at + r, window) - j));
@@ -214,9 +275,9 @@ function pullTile(
       clearEnds(tile + row, n, from, to);
       clearEnds(products + row, n, from, to);
     }
-    gemm(tile, dout, dv + ahead, n, size, rows, n, qStep, kStep, 1, 0, 1, 1);
-    gemm(products, q, dk + ahead, n, size, rows, n, qStep, kStep, 1, 0, 1, 1);
-    gemm(products, k + ahead, dq, rows, size, n, n, kStep, qStep, 0, 0, 1, 1);
+    mixKeys(tile, dout, dv + ahead, rows, n, size, qStep, kStep, base, rise);
+    mixKeys(products, q, dk + ahead, rows, n, size, qStep, kStep, base, rise);
+    mixTile(products, k + ahead, dq, rows, n, size, kStep, qStep, base, rise);
   }
 }
 
