@@ -1,9 +1,11 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what decoding spends its time in.
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "./gemmTile";
+import { bf16Rows, q4Rows, q8Rows } from "./gemvBlocks";
 import { sumOf } from "./lanes";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, zipHigh, zipLow } from "./unpackFourBit";
-import { FP4, NF4, unpackRow } from "./unpackRow";
+import { ggufBlock, Q4_BYTES, Q8_BYTES } from "./unpackGguf";
+import { BF16, FP4, NF4, Q4_1, Q8_0, unpackRow } from "./unpackRow";
 
 /** The most floats in a row of X that is copied in another order; two rows are, and the scales of a row of W beside them. */
 const SPLIT_MOST: i32 = 16384;
@@ -30,18 +32,20 @@ export function gemvPacked(
   c += <usize>first << 2;
   start += first * k;
   const n = last - first;
-  const isFourBit = format == NF4 || format == FP4;
-  if (m > 2 || k > SPLIT_MOST || !isFourBit || ((start | k) & (load<i32>(w) - 1)) != 0) {
-    widened(x, xrs, w, format, start, c, crs, m, n, k, alpha, add, scratch);
-    return;
-  }
-  const scales = scratch + (<usize>SPLIT_MOST << 3);
-  split(x, k, scratch);
-  if (m == 2) {
-    split(x + xrs, k, scratch + xrs);
-    fourBitRows(2, scratch, xrs, w, format == FP4, start, c, crs, n, k, alpha, add, scales);
+  if (m == 1 && format == Q8_0) {
+    q8Rows(x, ggufBlock(w, start, Q8_BYTES), c, n, k, alpha, add);
+  } else if (m == 1 && format == Q4_1 && k <= SPLIT_MOST) {
+    q4Rows(x, ggufBlock(w, start, Q4_BYTES), c, n, k, alpha, add, scratch);
+  } else if (m == 1 && format == BF16 && (k & 7) == 0) {
+    bf16Rows(x, w + (<usize>start << 1), c, n, k, alpha, add);
+  } else if (m <= 2 && k <= SPLIT_MOST && (format == NF4 || format == FP4) && ((start | k) & (load<i32>(w) - 1)) == 0) {
+    const scales = scratch + (<usize>SPLIT_MOST << 3);
+    split(x, k, scratch);
+    if (m == 2) split(x + xrs, k, scratch + xrs);
+    if (m == 2) fourBitRows(2, scratch, xrs, w, format == FP4, start, c, crs, n, k, alpha, add, scales);
+    else fourBitRows(1, scratch, xrs, w, format == FP4, start, c, crs, n, k, alpha, add, scales);
   } else {
-    fourBitRows(1, scratch, xrs, w, format == FP4, start, c, crs, n, k, alpha, add, scales);
+    widened(x, xrs, w, format, start, c, crs, m, n, k, alpha, add, scratch);
   }
 }
 

@@ -2,8 +2,8 @@
 import { widenHalf } from "./half";
 
 const BLOCK: i32 = 32;
-const Q4_BYTES: usize = 20;
-const Q8_BYTES: usize = 34;
+export const Q4_BYTES: usize = 20;
+export const Q8_BYTES: usize = 34;
 
 /** Where the block of element i begins. */
 // @ts-ignore: decorator
