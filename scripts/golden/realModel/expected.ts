@@ -71,6 +71,22 @@ export interface ExpectedTraining {
   logits_text: { ids: number[] };
 }
 
+/** expected/qlora.json. */
+export interface ExpectedQlora {
+  tensors: {
+    name: string;
+    offset: number;
+    sha256_packed: string;
+    sha256_absmax: string;
+    sha256_nested_absmax: string;
+    sha256_dequantized: string;
+  }[];
+  losses: number[];
+  train_losses: number[];
+  train_grad_norms: number[];
+  grad_norm_per_tensor: Record<string, Record<string, number>>;
+}
+
 /** A padded example; what stands beyond `length` is padding. */
 export interface TrainingExample {
   length: number;

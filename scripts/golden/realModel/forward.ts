@@ -6,9 +6,9 @@ import { GoldenFile } from "../goldenFile.ts";
 import { type ExpectedForward, readExpected } from "./expected.ts";
 
 /** Another order of summing f32 moves a loss by less than this, relative to it. */
-export const lossTolerance = 1e-5;
+const lossTolerance = 1e-5;
 /** And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a padded batch sums in 4.4e-5. */
-const logitTolerance = 1e-4;
+export const logitTolerance = 1e-4;
 
 const i32 = (rows: readonly (readonly number[])[]): Tensor => tensor(rows, { dtype: "i32" });
 
@@ -56,8 +56,14 @@ function tokenLosses(logits: Tensor, ids: readonly number[]): Tensor {
   return crossEntropy(flat, tensor(ids.slice(1), { dtype: "i32" }), { reduction: "none" });
 }
 
+/** The logits of a text's last position. */
+export async function lastLogits(model: Pick<CausalLM, "forward">, ids: readonly number[]): Promise<Float32Array> {
+  using inputIds = i32([ids]);
+  return logitsAt(model, { inputIds }, [ids.length - 1]);
+}
+
 /** Of each row, the logits at one position. */
-export async function logitsAt(
+async function logitsAt(
   model: { forward(inputs: ModelInputs): { logits: Tensor } },
   inputs: ModelInputs,
   ends: readonly number[],

@@ -5,7 +5,8 @@ import { type CausalLM, type GgufMetadataValue, openGguf } from "@lowrank/models
 import type { Check } from "../compare.ts";
 import { type ExpectedGguf, readExpected } from "./expected.ts";
 
-const sha256 = (data: Uint8Array | string): string => createHash("sha256").update(data).digest("hex");
+/** The SHA-256 of bytes or of a text's UTF-8, in hexadecimal. */
+export const sha256 = (data: Uint8Array | string): string => createHash("sha256").update(data).digest("hex");
 
 /** An error where two values differ as JSON. */
 export function same(name: string, actual: unknown, expected: unknown): Check {

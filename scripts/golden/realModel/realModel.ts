@@ -6,6 +6,8 @@ import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected
 import { forward } from "./forward.ts";
 import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
+import { packed } from "./packed.ts";
+import { qlora } from "./qlora.ts";
 import { tokens } from "./tokens.ts";
 import { training } from "./training.ts";
 
@@ -37,4 +39,7 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   yield* forward(dir, model);
   yield* greedy("greedy", model, readExpected<ExpectedGreedy>(dir, "greedy").cases, eosTokenIds);
   yield* training(dir, model, { long, eosTokenIds });
+  for (const parameter of model.parameters()) parameter.dispose();
+  yield* packed(dir, path);
+  yield* qlora(dir, path);
 }

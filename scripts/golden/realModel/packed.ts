@@ -1,0 +1,22 @@
+import { loadModel } from "@lowrank/models";
+import type { Check } from "../compare.ts";
+import { type ExpectedForward, type ExpectedGguf, readExpected } from "./expected.ts";
+import { textLoss } from "./forward.ts";
+import { same, sha256 } from "./ggufFile.ts";
+
+/** The model with its weights in the file's own blocks: they mean the same numbers, and give the same losses. */
+export async function* packed(dir: string, path: string): AsyncGenerator<Check> {
+  const { tensors } = readExpected<ExpectedGguf>(dir, "gguf");
+  const { model } = await loadModel(path, { weights: "packed" });
+  const parameters = model.stateDict();
+  for (const { hf, type, sha256: hash } of tensors) {
+    const parameter = parameters.get(hf);
+    yield same(`packed ${hf}`, parameter?.dtype, type.toLowerCase());
+    using wide = parameter?.to("f32");
+    yield same(`packed ${hf} widened`, wide && sha256(await wide.bytes()), hash);
+  }
+  for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
+    yield await textLoss(`packed text ${i} loss`, model, ids, loss);
+  }
+  for (const parameter of model.parameters()) parameter.dispose();
+}
