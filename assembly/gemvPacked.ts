@@ -1,11 +1,11 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what decoding spends its time in.
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "./gemmTile";
-import { bf16Rows, q4Rows, q8Rows } from "./gemvBlocks";
+import { bf16Rows, f16Rows, q4Rows, q8Rows } from "./gemvBlocks";
 import { sumOf } from "./lanes";
-import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, zipHigh, zipLow } from "./unpackFourBit";
+import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
 import { ggufBlock, Q4_BYTES, Q8_BYTES } from "./unpackGguf";
-import { BF16, FP4, NF4, Q4_1, Q8_0, unpackRow } from "./unpackRow";
+import { BF16, F16, FP4, NF4, Q4_1, Q8_0, unpackRow } from "./unpackRow";
 
 /** The most floats in a row of X that is copied in another order; two rows are, and the scales of a row of W beside them. */
 const SPLIT_MOST: i32 = 16384;
@@ -38,6 +38,8 @@ export function gemvPacked(
     q4Rows(x, ggufBlock(w, start, Q4_BYTES), c, n, k, alpha, add, scratch);
   } else if (m == 1 && format == BF16 && (k & 7) == 0) {
     bf16Rows(x, w + (<usize>start << 1), c, n, k, alpha, add);
+  } else if (m == 1 && format == F16 && (k & 7) == 0) {
+    f16Rows(x, w + (<usize>start << 1), c, n, k, alpha, add);
   } else if (m <= 2 && k <= SPLIT_MOST && (format == NF4 || format == FP4) && ((start | k) & (load<i32>(w) - 1)) == 0) {
     const scales = scratch + (<usize>SPLIT_MOST << 3);
     split(x, k, scratch);
@@ -116,7 +118,7 @@ function fourBitRows(
   const p1 = bytePlane(values, 1);
   const p2 = bytePlane(values, 2);
   const p3 = bytePlane(values, 3);
-  const nibble = i8x16.splat(15);
+  const nibble = nibbleMask();
   const zero = f32x4.splat(0);
   const blockBytes = load<u32>(w) >> 1;
   const blocks = k / load<i32>(w);

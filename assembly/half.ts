@@ -23,32 +23,33 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
   for (; i < count; i++) store<u32>(dst + (<usize>i << 2), <u32>load<u16>(src + (<usize>i << 1)) << 16);
 }
 
-/** Four finite codes, each sign-extended to a lane. */
+/**
+ * What `widenHalves` takes after its codes, for a loop to load before it begins: V8 would build constants anew at each use.
+ * Sign and magnitude where a shift by 13 leaves them, 2^112, 2^16, an exponent of all ones.
+ */
+export const HALF_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x47800000, 0x7f800000]);
+
+/** Four codes, each sign-extended to a lane. */
 // @ts-ignore: decorator
 @inline
-function widenHalves(codes: v128): v128 {
-  const bits = v128.and(i32x4.shl(codes, 13), i32x4.splat(0x8fffe000));
-  return f32x4.mul(bits, f32x4.splat(reinterpret<f32>(0x77800000)));
+export function widenHalves(codes: v128, kept: v128, power: v128, limit: v128, exponent: v128): v128 {
+  const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), kept), power);
+  // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
+  return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
 }
 
-/** Widens `count` f16 codes, one by one. */
-function unpackF16Singly(src: usize, count: i32, dst: usize): void {
-  for (let i: usize = 0; i < <usize>count; i++) store<f32>(dst + (i << 2), widenHalf(<u32>load<u16>(src + (i << 1))));
-}
-
-/** Widens `count` f16 codes: eight at a time, but for eights that hold an infinity or a NaN. */
+/** Widens `count` f16 codes. */
 export function unpackF16(src: usize, count: i32, dst: usize): void {
-  const exponent = i16x8.splat(0x7c00);
+  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const power = v128.load32_splat(HALF_CONSTANTS, 4);
+  const limit = v128.load32_splat(HALF_CONSTANTS, 8);
+  const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
   for (; count >= 8; count -= 8) {
     const v = v128.load(src);
-    if (v128.any_true(i16x8.eq(v128.and(v, exponent), exponent))) {
-      unpackF16Singly(src, 8, dst);
-    } else {
-      v128.store(dst, widenHalves(i32x4.extend_low_i16x8_s(v)));
-      v128.store(dst, widenHalves(i32x4.extend_high_i16x8_s(v)), 16);
-    }
+    v128.store(dst, widenHalves(i32x4.extend_low_i16x8_s(v), kept, power, limit, exponent));
+    v128.store(dst, widenHalves(i32x4.extend_high_i16x8_s(v), kept, power, limit, exponent), 16);
     src += 16;
     dst += 32;
   }
-  unpackF16Singly(src, count, dst);
+  for (let i: usize = 0; i < <usize>count; i++) store<f32>(dst + (i << 2), widenHalf(<u32>load<u16>(src + (i << 1))));
 }

@@ -3,6 +3,15 @@ import { dynamicTable } from "./dynamicMap";
 
 const HEADER: usize = 64;
 
+/** 15 in every byte. V8 would build a constant anew at each use; what was loaded stays in its register. */
+const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
+
+// @ts-ignore: decorator
+@inline
+export function nibbleMask(): v128 {
+  return v128.load32_splat(NIBBLES);
+}
+
 const NF4_VALUES: usize = memory.data<f32>(
   [
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
@@ -130,6 +139,7 @@ export function unpackFourBit(base: usize, isFp4: bool, start: i32, count: i32, 
   const p1 = bytePlane(values, 1);
   const p2 = bytePlane(values, 2);
   const p3 = bytePlane(values, 3);
+  const nibble = nibbleMask();
   const shift = ctz(load<i32>(base));
   const end = start + count;
   for (let i = start; i < end; ) {
@@ -143,7 +153,7 @@ export function unpackFourBit(base: usize, isFp4: bool, start: i32, count: i32, 
     }
     for (; blockEnd - i >= 16; i += 16) {
       const bytes = v128.load64_zero(codesFrom(base, i));
-      const codes = zipLow(i8x16.shr_u(bytes, 4), v128.and(bytes, i8x16.splat(15)));
+      const codes = zipLow(v128.and(i16x8.shr_u(bytes, 4), nibble), v128.and(bytes, nibble));
       widenCodes(p0, p1, p2, p3, codes, scale, dst);
       dst += 64;
     }

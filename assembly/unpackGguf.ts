@@ -1,5 +1,6 @@
 // GGUF's q4_1 and q8_0 weights as f32: blocks of 32 elements, an f16 scale first.
 import { widenHalf } from "./half";
+import { nibbleMask } from "./unpackFourBit";
 
 const BLOCK: i32 = 32;
 export const Q4_BYTES: usize = 20;
@@ -45,6 +46,7 @@ function widenSigned(q: v128, d: v128, dst: usize): void {
 
 /** Writes `count` elements of a q4_1 weight from element `start` on. */
 export function unpackQ4(base: usize, start: i32, count: i32, dst: usize): void {
+  const nibble = nibbleMask();
   const end = start + count;
   for (let i = start; i < end; ) {
     const block = ggufBlock(base, i, Q4_BYTES);
@@ -53,8 +55,8 @@ export function unpackQ4(base: usize, start: i32, count: i32, dst: usize): void 
     const within = i & (BLOCK - 1);
     if (within == 0 && end - i >= BLOCK) {
       const bytes = v128.load(block, 4);
-      widenUnsigned(v128.and(bytes, i8x16.splat(15)), f32x4.splat(d), f32x4.splat(m), dst);
-      widenUnsigned(i8x16.shr_u(bytes, 4), f32x4.splat(d), f32x4.splat(m), dst + 64);
+      widenUnsigned(v128.and(bytes, nibble), f32x4.splat(d), f32x4.splat(m), dst);
+      widenUnsigned(v128.and(i16x8.shr_u(bytes, 4), nibble), f32x4.splat(d), f32x4.splat(m), dst + 64);
       dst += 128;
       i += BLOCK;
     } else {
