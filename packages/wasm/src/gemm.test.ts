@@ -33,7 +33,7 @@ async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, wide: bo
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
   const { instance } = await WebAssembly.instantiate(plain, { env: { memory } });
   const kernels = instance.exports as unknown as Kernels;
-  new Float32Array(memory.buffer).fill(Number.NaN);
+  new Float32Array(memory.buffer, heapBase).fill(Number.NaN);
   kernels.setScratch(heapBase);
   kernels.setWide(Number(wide));
   return { kernels, memory };
