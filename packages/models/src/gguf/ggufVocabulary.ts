@@ -4,7 +4,7 @@ import type { JsonFields } from "../config/jsonFields.ts";
 const kinds = { unknown: 2, control: 3, userDefined: 4 } as const;
 
 /** A token that is found in a text as it stands, before all else, as tokenizer.json lists it. */
-export interface AddedToken {
+interface AddedToken {
   id: number;
   content: string;
   special: boolean;
