@@ -32,6 +32,10 @@ describe("byteLength", () => {
     );
   });
 
+  it("cannot be told of a 4-bit weight without its block size", () => {
+    expect(() => byteLength({ shape: [2, 64], dtype: "nf4" })).toThrow(/nf4 \[2,64\] needs a packing/);
+  });
+
   it("pads odd counts and tail blocks", () => {
     expect(fourBitLayout(129, { blockSize: 64, nested: true })).toEqual({
       ...{ codes: 64, codeBytes: 65, absmax: 192, blocks: 3 },

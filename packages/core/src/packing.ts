@@ -49,11 +49,14 @@ export function isGgufDType(dtype: PackedDType): dtype is keyof typeof ggufBlock
   return dtype in ggufBlocks;
 }
 
-/** Bytes that the elements of a tensor occupy. */
+/** Bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
 export function byteLength({ shape, dtype, packing }: TensorSpec): number {
   const size = sizeOf(shape);
   if (!isPacked(dtype)) return size * bytesPerElement(dtype);
-  if (!isGgufDType(dtype)) return fourBitLayout(size, packing as Packing).byteLength;
+  if (!isGgufDType(dtype)) {
+    if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
+    return fourBitLayout(size, packing).byteLength;
+  }
   const { elements, bytes } = ggufBlocks[dtype];
   return (size / elements) * bytes;
 }
