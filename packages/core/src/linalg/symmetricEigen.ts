@@ -16,7 +16,7 @@ const mostRotations = 60;
  * Householder's reduction to three diagonals, implicit QL for the values, inverse iteration for the vectors. Errors are some
  * 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
  */
-export function symmetricEigen(matrix: Float64Array, n: number, count = n): Eigen {
+export function symmetricEigen(matrix: Float64Array, n: number, count: number = n): Eigen {
   const { diagonal, beside, factors } = tridiagonal(matrix, n);
   const values = eigenvalues(diagonal.slice(), beside.slice(), n).sort().reverse().slice(0, count);
   const vectors = tridiagonalVectors(diagonal, beside, values);

@@ -69,16 +69,19 @@ function fitLines(what: string, bytes: number): string[] {
 }
 
 /** What `lowrank plan --json` prints; sizes in bytes. */
-export function planJson(model: ModelDescription, plan: MemoryPlan, { method }: PlanCommandOptions) {
-  return {
-    modelType: model.modelType,
-    parameters: model.parameterCount,
-    method,
-    ...plan,
-    devices: devices.map((device) => ({
-      ...device,
-      training: plan.training.bytes <= device.bytes,
-      generation: plan.generation <= device.bytes,
-    })),
-  };
+interface PlanJson extends MemoryPlan {
+  modelType: string;
+  parameters: number;
+  method: string;
+  devices: { name: string; bytes: number; training: boolean; generation: boolean }[];
+}
+
+/** The answer of `lowrank plan --json`. */
+export function planJson(model: ModelDescription, plan: MemoryPlan, { method }: PlanCommandOptions): PlanJson {
+  const fits = devices.map((device) => ({
+    ...device,
+    training: plan.training.bytes <= device.bytes,
+    generation: plan.generation <= device.bytes,
+  }));
+  return { modelType: model.modelType, parameters: model.parameterCount, method, ...plan, devices: fits };
 }

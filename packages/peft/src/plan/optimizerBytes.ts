@@ -2,16 +2,16 @@ import { meta, type Tensor, withBackend } from "@lowrank/core";
 import { Adagrad, AdamW, AdamW8bit, Parameter, RMSprop, SGD } from "@lowrank/nn";
 import { Trace } from "./trace.ts";
 
-const optimizers = {
+/** An optimiser that a plan can reckon with, at its default settings. */
+export type PlannedOptimizer = "adamw" | "adamw8bit" | "adagrad" | "rmsprop" | "sgd";
+
+const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void }> = {
   adamw: (params: Tensor[]) => new AdamW(params),
   adamw8bit: (params: Tensor[]) => new AdamW8bit(params),
   adagrad: (params: Tensor[]) => new Adagrad(params),
   rmsprop: (params: Tensor[]) => new RMSprop(params),
   sgd: (params: Tensor[]) => new SGD(params, { lr: 1 }),
 };
-
-/** An optimiser that a plan can reckon with, at its default settings. */
-export type PlannedOptimizer = keyof typeof optimizers;
 
 /** The optimisers that a plan can reckon with. */
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];

@@ -37,7 +37,11 @@ export function trainStep(
 }
 
 /** Reads a prompt into a cache, without gradients. */
-export function readPrompt(backend: MetaBackend, model: BuiltModel, { batchSize, sequenceLength }: RunSizes) {
+export function readPrompt(
+  backend: MetaBackend,
+  model: BuiltModel,
+  { batchSize, sequenceLength }: RunSizes,
+): { kvCache: number; bytes: number } {
   const trace = new Trace(backend);
   model.eval();
   const cache = model.createCache(batchSize, sequenceLength);
