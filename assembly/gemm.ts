@@ -2,30 +2,20 @@
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
+import { scratch, wide } from "./gemmState";
 import { MR, NR } from "./gemmTile";
 import { gemmWide, WIDE_MR, WIDE_NR, WIDE_SCRATCH } from "./gemmWide";
 import { F32 } from "./unpackRow";
+
+export { setScratch, setWide } from "./gemmState";
 
 /** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
-let scratch: usize = 0;
-let wide: bool = false;
-
 /** Bytes of scratch memory the products need; constant. */
 export function scratchBytes(): i32 {
   return max(BLOCK_SCRATCH, WIDE_SCRATCH);
-}
-
-/** Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte aligned, shared with nobody. */
-export function setScratch(ptr: usize): void {
-  scratch = ptr;
-}
-
-/** Whether large products use the tile for engines that fuse pairs of 128-bit operations: 1 or 0, 0 at the start. */
-export function setWide(on: i32): void {
-  wide = on != 0;
 }
 
 /** Whether A * Bᵀ is faster as dot products along k than as tiles. */
@@ -141,8 +131,8 @@ function tiled(
   if (format == F32) b += <usize>column * (transB ? brs : 4);
   else start += column * (transB ? <i32>(brs >> 2) : 1);
   c += <usize>row * crs + (<usize>column << 2);
-  if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
-  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, scratch);
+  if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
+  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
 }
 
 /**

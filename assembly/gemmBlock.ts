@@ -43,19 +43,20 @@ function edgeTile(
 
 /**
  * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. B begins at
- * element `start` of what lies at `b` in the storage format `format`; for F32 `start` is 0.
+ * element `start` of what lies at `b` in the storage format `format`; for F32 `start` is 0. With `panels`, A was packed
+ * before: panels of MR rows one behind the other, as packA makes them.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
   const zeros = scratch;
   const tile = zeros + ZERO_BYTES;
   const packedA = tile + TILE_BYTES;
   const strip = scratch + <usize>(BLOCK_SCRATCH - STRIP_BYTES);
   const packedB = strip - B_BYTES;
-  const ars: usize = transA ? 4 : lda;
-  const aks: usize = transA ? lda : 4;
+  const ars: usize = transA || panels ? 4 : lda;
+  const aks: usize = panels ? MR << 2 : transA ? lda : 4;
   const widened = format != F32;
   const directB = !widened && !transB && m <= DIRECT_B_ROWS && alpha == 1;
   const narrow = !widened && n < NARROW_COLUMNS;
@@ -84,10 +85,10 @@ export function gemmBlocked(
       const nextPanel: usize = directB ? 32 : panelBytes;
       const add = accumulate || p0 > 0;
       for (let i = 0, rows = 0; i < m; i += rows) {
-        rows = rowsOfTile(m - i);
-        const at = a + <usize>i * ars + <usize>p0 * aks;
-        const packed = !narrow && rows == MR;
-        if (packed) {
+        rows = panels ? min(MR, m - i) : rowsOfTile(m - i);
+        const at = a + <usize>i * (panels ? <usize>k << 2 : ars) + <usize>p0 * aks;
+        const packed = rows == MR && (panels || !narrow);
+        if (packed && !panels) {
           if (transA) packAT(at, aks, packedA, kc);
           else packA(at, ars, packedA, kc);
         }
@@ -96,7 +97,7 @@ export function gemmBlocked(
         for (let j = 0; j < whole; j += NR) {
           const from = add ? ct : zeros;
           const frs: usize = add ? ldc : 0;
-          if (packed) tilePacked(packedA, panel, bks, ct, ldc, from, frs, kc);
+          if (packed) tilePacked(panels ? at : packedA, panel, bks, ct, ldc, from, frs, kc);
           else tileDirect(rows, at, ars, aks, panel, bks, ct, ldc, from, frs, kc);
           ct += NR << 2;
           panel += nextPanel;

@@ -96,7 +96,7 @@ function wideTile(a: usize, b: usize, c: usize, crs: usize, from: usize, frs: us
  * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up with zeros. Number p of
  * line i lies at src + i * line + p * step; one of the two strides is 4.
  */
-function packPanel(
+export function packPanel(
   src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
 ): void {
   const scale = f32x4.splat(alpha);
@@ -152,10 +152,10 @@ function packWidePanel(
   packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, WIDE_NR, alpha);
 }
 
-/** The product as `gemmBlocked` makes it; `scratch` holds WIDE_SCRATCH bytes. */
+/** The product as `gemmBlocked` makes it; `scratch` holds WIDE_SCRATCH bytes, panels have WIDE_MR rows. */
 export function gemmWide(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
   const zeros = scratch;
   const tile = zeros + ZERO_BYTES;
@@ -192,13 +192,15 @@ export function gemmWide(
       }
       for (let i = 0; i < m; i += WIDE_MR) {
         const rows = min(WIDE_MR, m - i);
-        packPanel(a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows, WIDE_MR, 1);
+        let left = packedA;
+        if (panels) left = a + ((<usize>i * <usize>k + <usize>(p0 * WIDE_MR)) << 2);
+        else packPanel(a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows, WIDE_MR, 1);
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         panel = packedB;
         for (let j = 0; j < nc; j += WIDE_NR) {
           const columns = min(WIDE_NR, nc - j);
-          if (rows < WIDE_MR || columns < WIDE_NR) edgeTile(rows, columns, packedA, panel, ct, ldc, kc, tile, add);
-          else wideTile(packedA, panel, ct, ldc, add ? ct : zeros, add ? ldc : 0, kc);
+          if (rows < WIDE_MR || columns < WIDE_NR) edgeTile(rows, columns, left, panel, ct, ldc, kc, tile, add);
+          else wideTile(left, panel, ct, ldc, add ? ct : zeros, add ? ldc : 0, kc);
           ct += WIDE_NR << 2;
           panel += panelBytes;
         }

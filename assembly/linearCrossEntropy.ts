@@ -1,7 +1,7 @@
 // Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a running maximum, so
 // that no row of logits is ever whole. After Dao et al. 2022, https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024,
 // https://arxiv.org/abs/2411.09009
-import { gemmWeight } from "./gemm";
+import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
@@ -9,12 +9,25 @@ import { unpackRow } from "./unpackRow";
 
 /** Classes in a block: one block of the matrix product. */
 const CLASSES: i32 = 384;
-/** Rows of a block of logits, which then stays in the second-level cache. */
-const ROWS: i32 = 512;
+/** The most rows of a block of logits, a multiple of every panel's. */
+const ROWS: i32 = 540;
 
-/** Bytes of scratch that `linearCrossEntropyPart` needs. */
+/** Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, and a panel's rows of it. */
 export function linearCrossEntropyScratch(): i32 {
-  return 4 * CLASSES * ROWS;
+  return 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
+}
+
+/** Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: as many floats, up to a whole panel. */
+export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, count: i32, width: i32, scratch: usize): void {
+  const bytes = <usize>width << 2;
+  const height = panelRows();
+  for (let i = 0; i < count; i += height) {
+    const rows = min(height, count - i);
+    for (let r = 0; r < rows; r++) {
+      memory.copy(scratch + <usize>r * bytes, x + <usize>load<i32>(indices + (<usize>(i + r) << 2)) * bytes, bytes);
+    }
+    packPanelRows(scratch, bytes, out + <usize>i * bytes, rows, width);
+  }
 }
 
 /** x *= factor over n floats. */
@@ -28,17 +41,21 @@ function scaleFloats(x: usize, n: i32, factor: f32): void {
 
 /**
  * Takes a block of logits [rows, n] of the classes from `from` on into the running maxima, masses and sums, and turns
- * it into exp(logit - maximum).
+ * it into panels of exp(logit - maximum), with `spare` for the rows of one.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
+  spare: usize,
 ): void {
+  const bytes = <usize>n << 2;
+  const height = panelRows();
   for (let r = 0; r < rows; r++) {
     const row = <usize>r << 2;
+    const x = logits + <usize>r * bytes;
     const label = load<i32>(labels + row) - from;
-    if (<u32>label < <u32>n) store<f32>(targets + row, load<f32>(logits + (<usize>label << 2)));
+    if (<u32>label < <u32>n) store<f32>(targets + row, load<f32>(x + (<usize>label << 2)));
     const top = load<f32>(tops + row);
-    const next = max(top, rowMax(logits, n));
+    const next = max(top, rowMax(x, n));
     const mass = masses + (<usize>r << 3);
     if (next != top) {
       const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
@@ -46,29 +63,34 @@ function takeBlock(
       store<f64>(mass, load<f64>(mass) * <f64>kept);
       if (sums) scaleFloats(sums + <usize>(r * width << 2), width, kept);
     }
-    store<f64>(mass, load<f64>(mass) + sumExp(logits, sums ? logits : 0, n, next));
-    logits += <usize>n << 2;
+    const inPanel = r % height;
+    store<f64>(mass, load<f64>(mass) + sumExp(x, sums ? spare + <usize>inPanel * bytes : 0, n, next));
+    if (!sums || (inPanel + 1 < height && r + 1 < rows)) continue;
+    packPanelRows(spare, bytes, x - <usize>inPanel * bytes, inPanel + 1, n);
   }
 }
 
 /**
- * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format `format`.
- * A part writes for each of its rows the largest logit (tops, f32), the sum of exp(logit - top) (masses, f64) and, where
- * `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
+ * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format `format`;
+ * `panels` holds the rows as `linearCrossEntropyPack` left them. A part writes for each of its rows the largest logit
+ * (tops, f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum times the rows of W
+ * (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
-  hidden: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
+  panels: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
   scratch: usize, first: i32, last: i32, parts: i32, rows: i32, width: i32, classes: i32,
 ): void {
   const share = ((classes + parts - 1) / parts + 7) & ~7;
   const blocks = (rows + ROWS - 1) / ROWS;
-  const height = (rows + blocks - 1) / blocks;
+  const unit = panelRows();
+  const height = (((rows + blocks - 1) / blocks + unit - 1) / unit) * unit;
+  const spare = scratch + ((CLASSES * ROWS) << 2);
   for (let part = first; part < last; part++) {
     const end = min(classes, (part + 1) * share);
     for (let i = 0; i < rows; i += height) {
       const m = min(height, rows - i);
       const at = <usize>(part * rows + i);
-      const x = hidden + (<usize>(i * width) << 2);
+      const x = panels + (<usize>(i * width) << 2);
       const top = tops + (at << 2);
       const mass = masses + (at << 3);
       const sum = sums ? sums + ((at * <usize>width) << 2) : 0;
@@ -77,9 +99,9 @@ export function linearCrossEntropyPart(
       if (sums) memory.fill(sum, 0, <usize>(m * width) << 2);
       for (let v = part * share; v < end; v += CLASSES) {
         const n = min(CLASSES, end - v);
-        gemmWeight(x, weight, format, v * width, scratch, m, n, width, 1, 1, 0);
-        takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width);
-        if (sums) gemmWeight(scratch, weight, format, v * width, sum, m, width, n, 0, 1, 1);
+        multiplyPanels(x, weight, format, v * width, scratch, m, n, width, true, false);
+        takeBlock(scratch, m, n, v, labels + (<usize>i << 2), top, mass, sum, targets + (<usize>i << 2), width, spare);
+        if (sums) multiplyPanels(scratch, weight, format, v * width, sum, m, width, n, false, true);
       }
     }
   }

@@ -38,13 +38,13 @@ export interface Kernels {
   geglu(gate: number, up: number, out: number, n: number, tanh: number): void;
   gegluBackward(dy: number, gate: number, up: number, dgate: number, dup: number, n: number, tanh: number): void;
   scratchBytes(): number;
-  setScratch(ptr: number): void;
-  setWide(on: number): void;
   gemm(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   gemmPart(a: number, b: number, c: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmWeight(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
   gemmWeightPart(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
+  setScratch(ptr: number): void;
+  setWide(on: number): void;
   gemvScratch(): number;
   gemvPacked(x: number, w: number, format: number, start: number, c: number, crs: number, m: number, k: number, alpha: number, accumulate: number, first: number, last: number, scratch: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;
@@ -52,7 +52,8 @@ export interface Kernels {
   indexSelect(x: number, index: number, out: number, outer: number, n: number, count: number, bytes: number): number;
   indexAdd(x: number, index: number, out: number, outer: number, n: number, count: number, inner: number): number;
   linearCrossEntropyScratch(): number;
-  linearCrossEntropyPart(hidden: number, weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
+  linearCrossEntropyPack(x: number, indices: number, out: number, count: number, width: number, scratch: number): void;
+  linearCrossEntropyPart(panels: number, weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;

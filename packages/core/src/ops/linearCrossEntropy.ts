@@ -89,20 +89,23 @@ function byRows(k: Kernels, work: Work, wants: Params["wants"], labelSmoothing: 
 const classParts = 8;
 const maxSums = 8 << 20;
 
+/** Rows by which packed ones may be longer: a panel has at most so many. */
+const panelSlack = 6;
+
 /** Classes in blocks with a running maximum: a row's logits are never whole, and each is made and used in the cache. */
 function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;
   const [classes, width] = weight.shape;
   const chunk = Math.max(1, Math.min(count, Math.floor(maxSums / (classParts * width))));
-  const [rows, chosen, targets] = [scratch(4 * chunk * width), scratch(4 * chunk), scratch(4 * chunk)];
+  const [rows, chosen, targets] = [scratch(4 * (chunk + panelSlack) * width), scratch(4 * chunk), scratch(4 * chunk)];
   const [tops, masses] = [scratch(4 * chunk * classParts), scratch(8 * chunk * classParts)];
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
-  const own = scratch(k.linearCrossEntropyScratch());
+  const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
   const w = [weight.ptr, weightFormat(weight)] as const;
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;
-    k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
+    k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
     k.copyRows(labels.ptr, at, chosen, n, 4, 0);
     const found = [chosen, tops, masses, sums, targets] as const;
     k.linearCrossEntropyPart(rows, ...w, ...found, own, 0, classParts, classParts, n, width, classes);

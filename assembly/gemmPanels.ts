@@ -1,0 +1,35 @@
+// Products whose left side is packed once for many right sides.
+import { gemmBlocked } from "./gemmBlock";
+import { packA } from "./gemmPack";
+import { scratch, wide } from "./gemmState";
+import { MR } from "./gemmTile";
+import { gemmWide, packPanel, WIDE_MR } from "./gemmWide";
+import { F32 } from "./unpackRow";
+
+/** The most rows that a panel has. */
+export const MOST_PANEL_ROWS: i32 = 6;
+
+/** Rows of a panel. */
+export function panelRows(): i32 {
+  return wide ? WIDE_MR : MR;
+}
+
+/** Packs up to `panelRows()` rows of k floats, `ars` bytes apart, as one panel of k * panelRows() floats. */
+export function packPanelRows(src: usize, ars: usize, dst: usize, rows: i32, k: i32): void {
+  if (!wide && rows == MR) packA(src, ars, dst, k);
+  else packPanel(src, ars, 4, dst, k, rows, panelRows(), 1);
+}
+
+/**
+ * C[m,n] (+)= A * op(W) for A[m,k] in panels one behind the other and W the rows of a weight from element `start` on, as
+ * in `gemmWeight`.
+ */
+export function multiplyPanels(
+  panels: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: bool, accumulate: bool,
+): void {
+  const ldw = <usize>(transposed ? k : n) << 2;
+  const ldc = <usize>n << 2;
+  if (format == F32) w += <usize>start << 2;
+  if (wide) gemmWide(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
+  else gemmBlocked(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
+}
