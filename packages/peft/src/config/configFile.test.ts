@@ -79,7 +79,7 @@ test.each([
   [{ rankPattern: { q: 1.5 } }, 'rankPattern["q"] is 1.5'],
   [{ targetModules: ".*", layersToTransform: [1] }, "targetModules"],
   [{ layersPattern: "h" }, "layersToTransform is null"],
-  [{ useDora: true }, "useDora is true, which is not supported yet"],
+  [{ useDora: true }, "useDora is true, which is not supported"],
   [{ rank: 8 }, "there is no option rank"],
 ])("%o is refused", (options, message) => {
   expect(() => new LoraConfig(options as LoraOptions)).toThrow(message);

@@ -1,21 +1,10 @@
-import {
-  add,
-  affine,
-  indexSelect,
-  isPacked,
-  loraLinear,
-  matmul,
-  rand,
-  randn,
-  scope,
-  type Tensor,
-  zeros,
-} from "@lowrank/core";
-import { Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { add, affine, indexSelect, isPacked, loraLinear, matmul, scope, type Tensor } from "@lowrank/core";
+import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
+import { drawn, draws, layerDropout } from "./draws.ts";
 import { type LoftQStart, loftq } from "./loftq.ts";
 import { type LoftQConfig, LoraConfig, loraFormat } from "./loraConfig.ts";
 
@@ -35,28 +24,17 @@ function rankAndAlpha(config: LoraConfig, path: string): { r: number; alpha: num
 /** Initialisations that leave the base model as it is, so that a trained adapter's file says all. */
 const harmless = ["gaussian", "eva", "orthogonal"];
 
-type Draw = (shape: readonly number[]) => Tensor;
-
 /** How A and B start, as functions of their shapes. */
 function initial(context: LayerContext<LoraConfig>, r: number, inFeatures: number) {
-  const { base, config, generator, loading } = context;
+  const { config, loading } = context;
   const { initLoraWeights: init } = config;
-  const { backend } = (base as Linear).weight.storage;
   const supported = ["gaussian", "loftq", ...(loading ? harmless : [])];
   if (typeof init !== "boolean" && !supported.includes(init)) {
     throw new Error(
       `initLoraWeights: ${JSON.stringify(init)} is not supported yet; use true, false, "gaussian" or "loftq"`,
     );
   }
-  const zero: Draw = (shape) => zeros(shape, { backend });
-  const uniform =
-    (bound: number): Draw =>
-    (shape) =>
-      rand(shape, { generator, low: -bound, high: bound, backend });
-  const normal =
-    (std: number): Draw =>
-    (shape) =>
-      randn(shape, { generator, std, backend });
+  const { zero, uniform, normal } = draws(context);
   if (loading) return { a: zero, b: zero, embeddingA: zero, embeddingB: zero };
   const random = init === false;
   return {
@@ -74,11 +52,6 @@ function loftqStart({ base, kind, config, loading }: LayerContext<LoraConfig>, r
   return loftq(weight, r, config.loftqConfig as LoftQConfig, kind === "conv1d");
 }
 
-function parameter(draw: Draw, shape: readonly number[]): Parameter {
-  using data = draw(shape);
-  return new Parameter(data);
-}
-
 /** LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with a bias [out]. */
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
@@ -88,18 +61,18 @@ class LoraLinear implements LayerAdapter {
   readonly #scaling: number;
 
   constructor(context: LayerContext<LoraConfig>) {
-    const { base, config, path, generator } = context;
+    const { base, config, path } = context;
     const { inFeatures, outFeatures } = base as Linear;
     const { r } = rankAndAlpha(config, path);
     const { a, b } = initial(context, r, inFeatures);
     const start = loftqStart(context, r);
     this.baseWeight = start?.weight;
     this.parameters = {
-      "lora_A.weight": parameter(start ? () => start.a : a, [r, inFeatures]),
-      "lora_B.weight": parameter(start ? () => start.b : b, [outFeatures, r]),
-      ...(config.loraBias ? { "lora_B.bias": parameter(b, [outFeatures]) } : {}),
+      "lora_A.weight": drawn(start ? () => start.a : a, [r, inFeatures]),
+      "lora_B.weight": drawn(start ? () => start.b : b, [outFeatures, r]),
+      ...(config.loraBias ? { "lora_B.bias": drawn(b, [outFeatures]) } : {}),
     };
-    this.#dropout = new Dropout(config.loraDropout, generator.fork(hash(path)));
+    this.#dropout = layerDropout(context, config.loraDropout);
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
     this.#scaling = loraScaling(config, path);
   }
@@ -151,8 +124,8 @@ class LoraEmbedding implements LayerAdapter {
     const { r } = rankAndAlpha(config, path);
     const { embeddingA, embeddingB } = initial(context, r, vocabulary);
     this.parameters = {
-      lora_embedding_A: parameter(embeddingA, [r, vocabulary]),
-      lora_embedding_B: parameter(embeddingB, [dim, r]),
+      lora_embedding_A: drawn(embeddingA, [r, vocabulary]),
+      lora_embedding_B: drawn(embeddingB, [dim, r]),
     };
     this.#scaling = loraScaling(config, path);
   }
@@ -171,13 +144,6 @@ class LoraEmbedding implements LayerAdapter {
     const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
     return { weight: add(weight, affine(transposedProduct(a, b), { scale: this.#scaling })), ...rest };
   }
-}
-
-/** A number from a path, to give each layer's dropout a stream of its own (FNV-1a). */
-function hash(path: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < path.length; i++) h = Math.imul(h ^ path.charCodeAt(i), 0x01000193);
-  return h >>> 0;
 }
 
 /** LoRA: W + scaling B A beside a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */

@@ -1,5 +1,14 @@
-import { toSnakeCase } from "../config/keyCase.ts";
-import { type ConfigFormat, PeftConfig, type PeftOptions, sameValue } from "../config/peftConfig.ts";
+import {
+  checkDropout,
+  checkFinite,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPattern,
+  refuse,
+} from "../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /**
  * How LoRA starts: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from N(0, 1/r²),
@@ -18,7 +27,7 @@ export interface LoftQConfig {
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
 /** Options of `LoraConfig`; those left out take PEFT's defaults. */
-export interface LoraOptions extends PeftOptions {
+export interface LoraOptions extends LayerPeftOptions {
   /** The rank. Default 8. */
   r?: number;
   /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default 8. */
@@ -34,10 +43,6 @@ export interface LoraOptions extends PeftOptions {
   initLoraWeights?: InitLoraWeights;
   /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
   loftqConfig?: Partial<LoftQConfig>;
-  /** The layers to adapt, by number; default: all. Only with a list of `targetModules`. */
-  layersToTransform?: readonly number[] | number | null;
-  /** The name before a layer's number, where it is not plain: "layers", "h". */
-  layersPattern?: readonly string[] | string | null;
   /** Ranks for some targets: names or expressions for the end of a path. */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas for some targets. */
@@ -49,7 +54,7 @@ export interface LoraOptions extends PeftOptions {
 }
 
 /** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
-export class LoraConfig extends PeftConfig {
+export class LoraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly loraAlpha: number;
   readonly loraDropout: number;
@@ -59,8 +64,6 @@ export class LoraConfig extends PeftConfig {
   readonly initLoraWeights: InitLoraWeights;
   /** Empty without LoftQ. */
   readonly loftqConfig: Partial<LoftQConfig>;
-  readonly layersToTransform: readonly number[] | number | null;
-  readonly layersPattern: readonly string[] | string | null;
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
   readonly loraBias: boolean;
@@ -80,60 +83,33 @@ export class LoraConfig extends PeftConfig {
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
     }
-    this.layersToTransform = options.layersToTransform ?? null;
-    this.layersPattern = options.layersPattern ?? null;
     this.rankPattern = options.rankPattern ?? {};
     this.alphaPattern = options.alphaPattern ?? {};
     this.loraBias = options.loraBias ?? false;
     this.trainableTokenIndices = options.trainableTokenIndices ?? null;
-    for (const key of Object.keys(options)) refuseUnknown(key, this, options);
+    checkOptions(this, options, loraFormat);
     check(this);
   }
 }
 
-function refuseUnknown(key: string, config: LoraConfig, options: object): void {
-  if (Object.hasOwn(config, key)) return;
-  const { refused, ignored } = loraFormat;
-  const snake = toSnakeCase(key);
-  const value = (options as Record<string, unknown>)[key];
-  for (const table of [refused, ignored]) if (Object.hasOwn(table, snake) && sameValue(table[snake], value)) return;
-  if (Object.hasOwn(refused, snake) || Object.hasOwn(ignored, snake)) {
-    throw new Error(`LoraConfig: ${key} is ${JSON.stringify(value)}, which is not supported yet; leave it out`);
-  }
-  throw new Error(`LoraConfig: there is no option ${key}`);
-}
-
 function check(config: LoraConfig): void {
-  const { r, loraAlpha, loraDropout, bias, targetModules, layersToTransform, layersPattern } = config;
-  const fail = (key: string, value: unknown, must: string) => {
-    throw new Error(`LoraConfig: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
-  };
-  for (const [key, rank] of Object.entries({ r, ...config.rankPattern })) {
-    if (!Number.isInteger(rank) || rank < 1)
-      fail(key === "r" ? "r" : `rankPattern["${key}"]`, rank, "an integer of at least 1");
-  }
-  for (const [key, alpha] of Object.entries({ loraAlpha, ...config.alphaPattern })) {
-    if (!Number.isFinite(alpha)) fail(key === "loraAlpha" ? key : `alphaPattern["${key}"]`, alpha, "a finite number");
-  }
-  if (!(loraDropout >= 0 && loraDropout < 1)) fail("loraDropout", loraDropout, "from 0 up to but excluding 1");
-  if (!["none", "all", "lora_only"].includes(bias)) fail("bias", bias, '"none", "all" or "lora_only"');
-  if (typeof targetModules === "string" && (layersToTransform !== null || layersPattern !== null)) {
-    fail("targetModules", targetModules, "a list where layersToTransform or layersPattern is set");
-  }
-  if (layersPattern !== null && layersToTransform === null) {
-    fail("layersToTransform", null, "set where layersPattern is");
-  }
-  checkLoftq(config, fail);
+  const { r, loraAlpha, loraDropout, bias, rankPattern, alphaPattern } = config;
+  checkInteger(config, "r", r);
+  checkPattern(config, "rankPattern", rankPattern, checkInteger);
+  checkFinite(config, "loraAlpha", loraAlpha);
+  checkPattern(config, "alphaPattern", alphaPattern, checkFinite);
+  checkDropout(config, "loraDropout", loraDropout);
+  checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
+  if (config.initLoraWeights === "loftq") checkLoftq(config);
 }
 
-function checkLoftq({ initLoraWeights, loftqConfig }: LoraConfig, fail: (...said: [string, unknown, string]) => void) {
-  if (initLoraWeights !== "loftq") return;
-  const { loftqBits, loftqIter, ...others } = loftqConfig as LoftQConfig;
-  if (loftqBits !== 4) fail("loftqConfig.loftqBits", loftqBits, "4");
-  if (!Number.isInteger(loftqIter) || loftqIter < 1)
-    fail("loftqConfig.loftqIter", loftqIter, "an integer of at least 1");
-  for (const [key, value] of Object.entries(others))
-    fail(`loftqConfig.${key}`, value, "left out: there is no such option");
+function checkLoftq(config: LoraConfig): void {
+  const { loftqBits, loftqIter, ...others } = config.loftqConfig as LoftQConfig;
+  checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4]);
+  checkInteger(config, "loftqConfig.loftqIter", loftqIter);
+  for (const [key, value] of Object.entries(others)) {
+    refuse(config, `loftqConfig.${key}`, value, "left out: there is no such option");
+  }
 }
 
 /** How LoRA's configuration lies on disk. */

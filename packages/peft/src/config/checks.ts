@@ -1,0 +1,54 @@
+import { toSnakeCase } from "./keyCase.ts";
+import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
+
+/** Throws for the value of an option, saying what it must be. */
+export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
+  throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
+}
+
+/** Throws for an option that the configuration does not have, or that says what is not supported. */
+export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
+  const { name } = config.constructor;
+  for (const [key, value] of Object.entries(options)) {
+    if (Object.hasOwn(config, key)) continue;
+    const snake = toSnakeCase(key);
+    const tables = [refused, ignored].filter((table) => Object.hasOwn(table, snake));
+    if (tables.length === 0) throw new Error(`${name}: there is no option ${key}`);
+    if (!tables.some((table) => sameValue(table[snake], value))) {
+      throw new Error(`${name}: ${key} is ${JSON.stringify(value)}, which is not supported; leave it out`);
+    }
+  }
+}
+
+/** Throws unless the value is an integer of at least `least`. */
+export function checkInteger(config: PeftConfig, key: string, value: unknown, least = 1): void {
+  if (!Number.isInteger(value) || (value as number) < least)
+    refuse(config, key, value, `an integer of at least ${least}`);
+}
+
+/** Throws unless the value is a finite number. */
+export function checkFinite(config: PeftConfig, key: string, value: unknown): void {
+  if (!Number.isFinite(value)) refuse(config, key, value, "a finite number");
+}
+
+/** Throws unless the value can be the probability of dropping something: from 0 up to but excluding 1. */
+export function checkDropout(config: PeftConfig, key: string, value: number): void {
+  if (!(value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
+}
+
+/** Throws unless the value is one of those allowed. */
+export function checkOneOf(config: PeftConfig, key: string, value: unknown, allowed: readonly unknown[]): void {
+  if (allowed.includes(value)) return;
+  const words = allowed.map((one) => JSON.stringify(one));
+  refuse(config, key, value, words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0]);
+}
+
+/** Checks each value of a pattern such as `rankPattern`. */
+export function checkPattern(
+  config: PeftConfig,
+  name: string,
+  pattern: Readonly<Record<string, number>>,
+  check: (config: PeftConfig, key: string, value: unknown) => void,
+): void {
+  for (const [key, value] of Object.entries(pattern)) check(config, `${name}["${key}"]`, value);
+}

@@ -1,0 +1,45 @@
+import { ones, rand, randn, type Tensor, zeros } from "@lowrank/core";
+import { Dropout, type Linear, Parameter } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { LayerContext } from "../method.ts";
+
+/** How a tensor starts, as a function of its shape. */
+export type Draw = (shape: readonly number[]) => Tensor;
+
+/** The starts of a layer's tensors, on its backend and from its generator. */
+export interface Draws {
+  zero: Draw;
+  one: Draw;
+  /** From -bound to bound. */
+  uniform(bound: number): Draw;
+  normal(std: number): Draw;
+}
+
+/** What a layer's tensors can start as. */
+export function draws({ base, generator }: LayerContext<PeftConfig>): Draws {
+  const { backend } = (base as Linear).weight.storage;
+  return {
+    zero: (shape) => zeros(shape, { backend }),
+    one: (shape) => ones(shape, { backend }),
+    uniform: (bound) => (shape) => rand(shape, { generator, low: -bound, high: bound, backend }),
+    normal: (std) => (shape) => randn(shape, { generator, std, backend }),
+  };
+}
+
+/** A parameter that starts so. */
+export function drawn(draw: Draw, shape: readonly number[]): Parameter {
+  using data = draw(shape);
+  return new Parameter(data);
+}
+
+/** A dropout whose random numbers are the layer's own. */
+export function layerDropout({ path, generator }: LayerContext<PeftConfig>, p: number): Dropout {
+  return new Dropout(p, generator.fork(hash(path)));
+}
+
+/** A number from a path (FNV-1a). */
+function hash(path: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < path.length; i++) h = Math.imul(h ^ path.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
