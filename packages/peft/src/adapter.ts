@@ -1,11 +1,13 @@
 import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import type { PeftMethod } from "./method.ts";
+import type { SharedTensors } from "./sharedTensors.ts";
 import type { Swap } from "./swap.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 
-/** Where the keys of adapter files start. */
+/** Where the keys of adapter files start: those of layers' tensors, and those of what the layers share. */
 export const filePrefix = "base_model.model.";
+export const sharedPrefix = "base_model.";
 
 /** One adapter on a model, apart from what sits in the wrappers. */
 export interface Adapter {
@@ -14,6 +16,7 @@ export interface Adapter {
   /** With its targets said in full. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
+  readonly shared: SharedTensors;
   /** Whether its tensors train while it is active. */
   trainable: boolean;
   /** Base layers whose tables its file holds though they do not train, by key: PEFT saves them with their adapter. */

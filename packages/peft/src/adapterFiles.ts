@@ -136,16 +136,16 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   );
 }
 
-/** The files of one adapter, byte for byte as PEFT lays them out: what it trained as `dtype`, tables as they are. */
+/** The files of one adapter, byte for byte as PEFT lays them out: what it trained as `dtype`, the rest as it is. */
 export async function adapterContents(
   adapter: Adapter,
   trained: ReadonlyMap<string, Tensor>,
-  tables: ReadonlyMap<string, Tensor>,
+  kept: ReadonlyMap<string, Tensor>,
   dtype: DType,
 ): Promise<Map<string, Uint8Array | string>> {
   const entries = [];
-  for (const [name, tensor] of [...trained, ...tables]) {
-    using saved = await asSaved(name, tensor, tables.has(name) ? tensor.dtype : dtype);
+  for (const [name, tensor] of [...trained, ...kept]) {
+    using saved = await asSaved(name, tensor, kept.has(name) ? tensor.dtype : dtype);
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   return new Map<string, Uint8Array | string>([

@@ -3,6 +3,7 @@ import type { UnaryModule } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
 import type { LayerKind } from "./layers/layerKind.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
+import type { SharedTensors } from "./sharedTensors.ts";
 
 /** What a method is told about a layer that it shall adapt. */
 export interface LayerContext<C extends PeftConfig> {
@@ -17,6 +18,13 @@ export interface LayerContext<C extends PeftConfig> {
   generator: Generator;
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
+  /** What the method's `createShared` made for this adapter. */
+  shared: SharedTensors;
+}
+
+/** What a method is told about all the layers that it shall adapt. */
+export interface SharedContext<C extends PeftConfig> extends Pick<LayerContext<C>, "config" | "generator" | "loading"> {
+  layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
 /** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
@@ -35,6 +43,12 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> {
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
   /** Values by keys for the end of a path, which are checked against the targets. */
   patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The configuration with what follows from the model's type said in full, after its targets. */
+  resolve?(config: C, modelType: string | undefined): C;
+  /** Only one adapter can be merged at a time: each takes the place of the base layers. */
+  readonly mergesAlone?: true;
+  /** What an adapter's layers share, made before them. */
+  createShared?(context: SharedContext<C>): SharedTensors;
   /** What one adapter gets on one layer. */
   createLayer(context: LayerContext<C>): LayerAdapter;
 }

@@ -112,7 +112,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const generator = new Generator(0);
     tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
     try {
-      const [expected, tables] = [tuner.trained(adapterName), tuner.tables(adapterName)];
+      const expected = new Map<string, Tensor>([...tuner.trained(adapterName), ...tuner.buffers(adapterName)]);
+      const tables = tuner.tables(adapterName);
       const mismatch = compareKeys(weights, expected, tables);
       const message = describeMismatch(weights.label, mismatch);
       if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
@@ -240,6 +241,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const names = adapterNames ?? (active === null ? [] : [active]);
     if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
     for (const name of names) {
+      if (names.length > 1 && tuner.adapter(name).method.mergesAlone) {
+        throw new Error(
+          `adapter "${name}" takes the place of its layers: merge it alone, not with ${names.length - 1} others`,
+        );
+      }
       if (tuner.adapter(name).swaps.size > 0 && name !== active) {
         throw new Error(
           `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
@@ -258,7 +264,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** An adapter's tensors under the keys of its file. */
   adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
-    return new Map([...this.base_model.trained(adapterName), ...this.base_model.tables(adapterName)]);
+    const tuner = this.base_model;
+    return new Map([...tuner.trained(adapterName), ...tuner.buffers(adapterName), ...tuner.tables(adapterName)]);
   }
 
   /**
@@ -272,7 +279,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const files = new Map<string, Uint8Array | string>();
     for (const name of selectedAdapters ?? this.base_model.adapters.keys()) {
       const { base_model: tuner } = this;
-      const contents = await adapterContents(tuner.adapter(name), tuner.trained(name), tuner.tables(name), dtype);
+      const kept = new Map([...tuner.buffers(name), ...tuner.tables(name)]);
+      const contents = await adapterContents(tuner.adapter(name), tuner.trained(name), kept, dtype);
       for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
     }
     if (files.size === 0) throw new Error("there is no adapter to save");

@@ -6,9 +6,10 @@ import { layerKind } from "./layers/layerKind.ts";
 import { type TokenRows, tokenRows } from "./layers/trainableTokens.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
 import type { PeftMethod } from "./method.ts";
+import type { SharedTensors } from "./sharedTensors.ts";
 import { type Place, placesOf, Swap } from "./swap.ts";
 import { inputEmbedding, outputLayer, savesTables } from "./targets/embeddings.ts";
-import { matchTargets, resolveTargets, type TargetReport, targetWarnings } from "./targets/matchTargets.ts";
+import { matchTargets, modelType, resolveTargets, type TargetReport, targetWarnings } from "./targets/matchTargets.ts";
 import { orderWarnings, unusedKeys } from "./targets/pattern.ts";
 
 /** What a new adapter is made from. */
@@ -35,6 +36,7 @@ interface PlannedTokens {
 export interface Plan {
   config: PeftConfig;
   report: TargetReport;
+  shared: SharedTensors;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
   saved: { path: string; base: Module }[];
   tokens: PlannedTokens[];
@@ -56,6 +58,7 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   const modulesToSave =
     heads.length > 0 ? [...new Set([...(given.modulesToSave ?? []), ...heads])] : given.modulesToSave;
   let config = resolveTargets(model, given.with({ modulesToSave }), method.defaultTargets);
+  if (method.resolve) config = method.resolve(config, modelType(model));
   const { targets, report } = matchTargets(model, config, method.kinds);
   if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
@@ -67,11 +70,12 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
   const places = placesOf(model);
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
-  const layers = targets.map(([path, module, kind]) => {
-    const base = module as UnaryModule;
+  const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
+  const shared = method.createShared?.({ layers: bases, config, generator, loading }) ?? {};
+  const layers = bases.map(({ path, base, kind }) => {
     const tied = tieWarning(path, base, places, paths);
     warnings.push(...tied);
-    const layer = method.createLayer({ base, kind, path, config, generator, loading });
+    const layer = method.createLayer({ base, kind, path, config, generator, loading, shared });
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
     }
@@ -90,7 +94,7 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   const adapted = new Set(report.matched);
   const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
   const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers);
-  return { config, report, layers, saved, tokens, swaps, tables, warnings };
+  return { config, report, shared, layers, saved, tokens, swaps, tables, warnings };
 }
 
 /** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */

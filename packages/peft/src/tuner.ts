@@ -8,9 +8,9 @@ import {
   quantize,
   type UnaryModule,
 } from "@lowrank/nn";
-import { type Adapter, filePrefix } from "./adapter.ts";
+import { type Adapter, filePrefix, sharedPrefix } from "./adapter.ts";
 import { SavedModule } from "./layers/savedModule.ts";
-import { checkAdapterName, free } from "./layers/slot.ts";
+import { checkAdapterName, clear, free, place } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
@@ -76,8 +76,8 @@ export class Tuner<M extends Module> extends Module {
     const plan = this.bare(() => planAdapter(this.model, options));
     this.#checkPlan(plan);
     for (const warning of plan.warnings) onWarning(warning);
-    const { config, report, swaps, tables } = plan;
-    const adapter: Adapter = { name, method, config, report, trainable: true, swaps, tables };
+    const { config, report, shared, swaps, tables } = plan;
+    const adapter: Adapter = { name, method, config, report, shared, trainable: true, swaps, tables };
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     this.#install(name, plan);
@@ -106,7 +106,8 @@ export class Tuner<M extends Module> extends Module {
     checkDisjoint([...paths]);
   }
 
-  #install(name: string, { layers, saved, tokens }: Plan): void {
+  #install(name: string, { shared, layers, saved, tokens }: Plan): void {
+    for (const [key, parameter] of Object.entries(shared.parameters ?? {})) place(this, key, name, parameter);
     for (const { path, base, layer } of layers)
       this.#wrap(path, () => new TunerLayer(base, this.#active)).add(name, layer);
     for (const { path, base } of saved) this.#wrap(path, () => new SavedModule(base, this.#active)).add(name);
@@ -126,7 +127,7 @@ export class Tuner<M extends Module> extends Module {
   /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
-    const { swaps } = this.adapter(name);
+    const { shared, swaps } = this.adapter(name);
     if (this.#active.name === name) this.activate(null);
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -135,6 +136,9 @@ export class Tuner<M extends Module> extends Module {
       this.#wrappers.delete(path);
     }
     for (const { on } of swaps.values()) free(on);
+    for (const parameter of Object.values(shared.parameters ?? {})) free(parameter);
+    for (const buffer of Object.values(shared.buffers ?? {})) buffer.dispose();
+    clear(this, name);
     this.#adapters.delete(name);
   }
 
@@ -226,8 +230,23 @@ export class Tuner<M extends Module> extends Module {
     for (const [path, wrapper] of this.#wrappers) {
       for (const [key, parameter] of wrapper.tensors(name)) found.set(`${filePrefix}${path}.${key}`, parameter);
     }
-    const { swaps, tables } = this.adapter(name);
+    const { shared, swaps, tables } = this.adapter(name);
+    for (const [key, parameter] of Object.entries(shared.parameters ?? {}))
+      found.set(`${sharedPrefix}${key}`, parameter);
     for (const [key, { on }] of swaps) if (!tables.has(key)) found.set(key, on);
+    return found;
+  }
+
+  /** The constants that an adapter's file holds, by key. */
+  buffers(name: string): Map<string, Tensor> {
+    const found = new Map<string, Tensor>();
+    for (const [path, wrapper] of this.#wrappers) {
+      if (!(wrapper instanceof TunerLayer)) continue;
+      for (const [key, buffer] of wrapper.buffers(name)) found.set(`${filePrefix}${path}.${key}`, buffer);
+    }
+    const { buffers, savesBuffers } = this.adapter(name).shared;
+    if (savesBuffers)
+      for (const [key, buffer] of Object.entries(buffers ?? {})) found.set(`${sharedPrefix}${key}`, buffer);
     return found;
   }
 

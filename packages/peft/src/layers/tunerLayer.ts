@@ -15,6 +15,10 @@ export interface DenseLayer {
 export interface LayerAdapter {
   /** What it trains, by key in the file: "lora_A.weight". Always f32. */
   readonly parameters: Readonly<Record<string, Parameter>>;
+  /** Constants that its file holds too, by key. */
+  readonly buffers?: Readonly<Record<string, Tensor>>;
+  /** Constants that no file holds, to be freed with it. */
+  readonly constants?: readonly Tensor[];
   /** Modules it brings, by name: "lora_dropout". */
   readonly modules?: Readonly<Record<string, Module>>;
   /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
@@ -79,12 +83,19 @@ export class TunerLayer extends Module implements Wrapper {
 
   remove(adapter: string): void {
     for (const parameter of this.tensors(adapter).values()) free(parameter);
+    for (const buffer of this.buffers(adapter).values()) buffer.dispose();
+    for (const constant of this.#adapters.get(adapter)?.constants ?? []) constant.dispose();
     this.#adapters.delete(adapter);
     clear(this, adapter);
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
     return new Map(Object.entries(this.#adapters.get(adapter)?.parameters ?? {}));
+  }
+
+  /** An adapter's constants by their key in its file, below this layer's path. */
+  buffers(adapter: string): ReadonlyMap<string, Tensor> {
+    return new Map(Object.entries(this.#adapters.get(adapter)?.buffers ?? {}));
   }
 
   forward(x: Tensor): Tensor {

@@ -41,6 +41,11 @@ function allLinear(model: Module, config: PeftConfig): string[] {
   return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
 }
 
+/** Hugging Face's name for a model's architecture. */
+export function modelType(model: Module): string | undefined {
+  return (model as { config?: { modelType?: string } }).config?.modelType;
+}
+
 /** A configuration with its targets said in full: "all-linear" and an architecture's default as lists. */
 export function resolveTargets<C extends PeftConfig>(
   model: Module,
@@ -52,7 +57,7 @@ export function resolveTargets<C extends PeftConfig>(
     return config.with({ targetModules: allLinear(model, config) });
   }
   if (targetModules !== null) return config;
-  const type = (model as { config?: { modelType?: string } }).config?.modelType;
+  const type = modelType(model);
   const known = type === undefined ? undefined : defaults[type];
   if (!known) {
     throw new Error(
