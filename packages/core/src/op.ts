@@ -1,10 +1,10 @@
 import type { OpKernels, TensorSpec } from "./backend.ts";
+import { compute } from "./compute.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
-import { byteLength } from "./packing.ts";
+import { Remade } from "./remade.ts";
 import { formatShape } from "./shape.ts";
-import { Storage } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Which inputs and outputs an op keeps for its gradient, by position. */
@@ -38,6 +38,8 @@ export interface OpDefinition<P> extends OpKernels<P> {
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
   /** Gradients of the inputs, written in ops so that they can be differentiated again. */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
+  /** Its one output costs little to compute: where the op saves all its inputs, those who would save the output do not. */
+  readonly cheap?: true;
   /** Inputs that may be packed weights; packed tensors are refused elsewhere. */
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
@@ -98,20 +100,10 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
       [],
       params,
     );
+    for (const { storage } of inputs) storage.version++;
     return [];
   }
-  const storages = specs.map((spec) => new Storage(backend, byteLength(spec)));
-  try {
-    backend.run(
-      definition,
-      inputs.map((t) => t.ref()),
-      specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
-      params,
-    );
-  } catch (error) {
-    for (const storage of storages) storage.release();
-    throw error;
-  }
+  const storages = compute(definition, inputs, specs, params);
   const node = record(definition, inputs, specs, params);
   const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);
@@ -149,7 +141,7 @@ function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
           params,
         )
       : (definition.saves ?? (definition.vjp ? {} : { inputs: inputs.map((_, i) => i) }));
-  for (const i of wanted.inputs ?? []) op.savedInputs[i] = inputs[i].alias();
+  for (const i of wanted.inputs ?? []) op.savedInputs[i] = Remade.of(inputs[i]) ?? inputs[i].alias();
   for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
 }
 

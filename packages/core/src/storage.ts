@@ -8,6 +8,8 @@ let peakBytes = 0;
 export class Storage {
   readonly backend: Backend;
   readonly buffer: Buffer;
+  /** Counts the ops that wrote into it, for those who keep what they made of its numbers. */
+  version = 0;
   #references = 1;
 
   constructor(backend: Backend, bytes: number) {

@@ -4,22 +4,55 @@ import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
+import { clamp } from "./clamp.ts";
 import { div } from "./div.ts";
 import { sumTo } from "./expand.ts";
 import { loraLinear } from "./loraLinear.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
+import { permute } from "./permute.ts";
 import { reshape } from "./reshape.ts";
 import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
 import { widen } from "./to.ts";
 
-/** The length of each row of W + scaling B A, [out]; no gradient flows through it. */
-export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
+/** How a weight lies, and the factor of B A. */
+export interface DoraNormParams {
+  readonly scaling: number;
+  /** W lies as [in, out]. */
+  readonly fanInFanOut?: boolean;
+  /** `rowSquares` of W, for those who keep them; made anew otherwise. */
+  readonly squares?: Tensor;
+}
+
+/** Below this, a row's square sum is taken for this: a row of zeros stays one instead of becoming NaN. */
+const smallest = 1e-30;
+
+/** The sum of squares of each row of W [out, in] (or of each column, where it lies as [in, out]): [out]. */
+export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: boolean } = {}): Tensor {
+  const [rows, columns] = w.shape;
   return noGrad(() =>
     scope(() => {
-      const merged = add(widen(w), affine(matmul(b, a, {}), { scale: params.scaling }));
-      return sqrt(reshape(sumTo(square(merged), [w.shape[0], 1]), { shape: [w.shape[0]] }));
+      const sums = sumTo(square(widen(w)), fanInFanOut ? [1, columns] : [rows, 1]);
+      return reshape(sums, { shape: [fanInFanOut ? columns : rows] });
+    }),
+  );
+}
+
+/**
+ * The length of each row of W + s B A, [out], without making that matrix: |W|² + s B (2 W Aᵀ + s B A Aᵀ), row by row. No
+ * gradient flows through it.
+ */
+export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
+  const { scaling, fanInFanOut = false, squares } = params;
+  return noGrad(() =>
+    scope(() => {
+      const own = affine(matmul(a, w, { transposeB: !fanInFanOut }), { scale: 2 });
+      const added = affine(matmul(matmul(a, a, { transposeB: true }), b, { transposeB: true }), { scale: scaling });
+      const cross = mul(b, permute(add(own, added), { dims: [1, 0] }));
+      const sums = reshape(sumTo(cross, [b.shape[0], 1]), { shape: [b.shape[0]] });
+      const lengths = add(squares ?? rowSquares(w, { fanInFanOut }), affine(sums, { scale: scaling }));
+      return sqrt(clamp(lengths, { min: smallest }));
     }),
   );
 }
@@ -34,12 +67,13 @@ export function doraLinear(
   a: Tensor,
   b: Tensor,
   magnitude: Tensor,
-  params: { scaling: number },
+  params: { scaling: number; squares?: Tensor },
 ): Tensor {
   if (magnitude.ndim !== 1 || magnitude.shape[0] !== w.shape[0]) {
     throw new Error(
       `doraLinear: the magnitude ${formatShape(magnitude.shape)} must be [${w.shape[0]}], one per row of W`,
     );
   }
-  return mul(loraLinear(x, w, a, b, params), div(magnitude, doraNorm(w, a, b, params)));
+  const { scaling } = params;
+  return mul(loraLinear(x, w, a, b, { scaling }), div(magnitude, doraNorm(w, a, b, params)));
 }

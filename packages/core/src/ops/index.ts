@@ -15,7 +15,7 @@ export { type CompareParams, compare } from "./compare.ts";
 export { type CrossEntropyParams, crossEntropy, crossEntropyBackward } from "./crossEntropy.ts";
 export { cumsum } from "./cumsum.ts";
 export { div } from "./div.ts";
-export { doraLinear, doraNorm } from "./doraLinear.ts";
+export { type DoraNormParams, doraLinear, doraNorm, rowSquares } from "./doraLinear.ts";
 export { dropout } from "./dropout.ts";
 export { embedding, embeddingBackward } from "./embedding.ts";
 export { erf } from "./erf.ts";

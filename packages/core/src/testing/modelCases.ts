@@ -29,6 +29,7 @@ type Name =
   | "rmsNormBackward"
   | "rmsNormWeightBackward"
   | "rope"
+  | "rowSquares"
   | "scaledDotProductAttention"
   | "softmax"
   | "softmaxBackward"
@@ -90,10 +91,13 @@ export const modelCases: Cases<Name> = {
   doraLinear: calls([...lora, x([10], { low: 0.3, high: 3 })], (s, w, m, n, g) =>
     f.doraLinear(s, w, m, n, g, { scaling: 2 }),
   ).map((c) => ({ ...c, gradients: [0, 4] })),
-  doraNorm: calls(lora.slice(1), (w, m, n) => f.doraNorm(w, m, n, { scaling: 2 })).map((c) => ({
-    ...c,
-    gradients: [],
-  })),
+  doraNorm: [
+    ...calls(
+      lora.slice(1),
+      (w, m, n) => f.doraNorm(w, m, n, { scaling: 2 }),
+      (w, m, n) => f.doraNorm(w.transpose(0, 1), m, n, { scaling: 2, fanInFanOut: true, squares: f.rowSquares(w) }),
+    ),
+  ].map((c) => ({ ...c, gradients: [] })),
   dropout: calls([x([40, 7])], (t) => f.dropout(t, { p: 0.3, generator: new Generator(7) })),
   embedding: [
     ...weightCases([x([11, 64]), index([3, 5], 11)], 0, (w, ids) => f.widen(f.embedding(w, ids))),
@@ -145,6 +149,11 @@ export const modelCases: Cases<Name> = {
     ...c,
     gradients: [0],
   })),
+  rowSquares: calls(
+    [x([7, 12])],
+    (w) => f.rowSquares(w),
+    (w) => f.rowSquares(w, { fanInFanOut: true }),
+  ).map((c) => ({ ...c, gradients: [] })),
   scaledDotProductAttention: calls([x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])], (s, k, v) =>
     f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
   ),
