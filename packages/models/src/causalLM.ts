@@ -1,32 +1,42 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
-import { type KVCache, Linear, Module, type UnaryModule } from "@lowrank/nn";
+import {
+  type AttentionSizes,
+  KVCache,
+  Linear,
+  Module,
+  type PromptableModel,
+  type UnaryModule,
+  type VirtualTokens,
+} from "@lowrank/nn";
 
 /** One batch for a language model. */
 export interface ModelInputs {
   /** Token ids, i32 [B, T]. */
   inputIds: Tensor;
-  /** u8 or bool [B, S], 0 on padding; S counts the cached tokens too. */
+  /** u8 or bool [B, S], 0 on padding; S counts the cached tokens too, but not virtual ones. */
   attentionMask?: Tensor | null;
-  /** i32 [B, T]: the position of each token; default: its index, after those in the cache. */
+  /** i32 [B, T]: the position of each token, virtual ones not counted; default: its index, after those in the cache. */
   positionIds?: Tensor | null;
   /** Keys and values of the tokens before these. */
   cache?: KVCache | null;
 }
 
-/** What a language model answers: logits f32 [B, T, V], and the loss where labels were given. */
+/** What a language model answers: logits f32 [B, T, V], virtual tokens' first, and the loss where labels were given. */
 export interface ModelOutput {
   logits: Tensor;
   loss?: Tensor;
 }
 
-/** A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1. */
+/** A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1, the last virtual token label 0. */
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 
 /** A decoder that predicts the next token. Subclasses give the stack below the head, and the head. */
-export abstract class CausalLM extends Module {
+export abstract class CausalLM extends Module implements PromptableModel {
   abstract readonly vocabSize: number;
-  /** The most tokens a sequence may have. */
+  /** The most tokens a sequence may have, virtual ones included. */
   abstract readonly maxPositions: number;
+  abstract readonly attentionSizes: AttentionSizes;
+  virtualTokens: VirtualTokens | null = null;
 
   /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
   gradientCheckpointing = false;
@@ -43,20 +53,24 @@ export abstract class CausalLM extends Module {
     return this;
   }
 
-  /** Final hidden states, f32 [B, T, D]. */
+  /** Final hidden states, f32 [B, T, D], those of virtual embeddings first. */
   abstract hidden(inputs: ModelInputs): Tensor;
 
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;
 
-  /** An empty cache for `batch` sequences of up to `capacity` tokens. */
-  abstract createCache(batch: number, capacity: number): KVCache;
+  /** An empty cache for `batch` sequences of up to `capacity` tokens, and the virtual ones before them. */
+  createCache(batch: number, capacity: number): KVCache {
+    const room = capacity + (this.virtualTokens?.count ?? 0);
+    return new KVCache({ ...this.attentionSizes, batch, capacity: room });
+  }
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {
     return scope(() => {
       const logits = this.lm_head.forward(this.hidden(inputs));
       if (!inputs.labels) return { logits };
-      return { logits, loss: crossEntropy(shifted(logits, 0), shifted(inputs.labels, 1), { ignoreIndex: -100 }) };
+      const [predicting, labels] = aligned(logits, inputs.labels);
+      return { logits, loss: crossEntropy(predicting, labels, { ignoreIndex: -100 }) };
     });
   }
 
@@ -64,8 +78,7 @@ export abstract class CausalLM extends Module {
   loss(inputs: LabelledInputs): Tensor {
     return scope(() => {
       const { lm_head: head } = this;
-      const hidden = shifted(this.hidden(inputs), 0);
-      const labels = shifted(inputs.labels, 1);
+      const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
       return head instanceof Linear && !head.bias
         ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
         : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
@@ -83,7 +96,10 @@ export abstract class CausalLM extends Module {
   }
 }
 
-/** Drops the last position (`from` 0) or the first (1) of [B, T, ...]. */
-function shifted(x: Tensor, from: 0 | 1): Tensor {
-  return slice(x, { dim: 1, start: from, end: x.shape[1] - 1 + from });
+/** Rows [B, P + T, ...] that predict a label each, and their labels; `labels` [B, T] say nothing of the P virtual tokens. */
+function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
+  const rows = x.shape[1];
+  const virtual = rows - labels.shape[1];
+  const predicting = slice(x, { dim: 1, start: Math.max(0, virtual - 1), end: rows - 1 });
+  return [predicting, virtual > 0 ? labels : slice(labels, { dim: 1, start: 1 })];
 }

@@ -34,11 +34,12 @@ export async function generate(
   if (prompts.length === 0 || empty >= 0) {
     throw new Error(`generate: prompt ${Math.max(empty, 0)} is empty; start from a BOS token at least`);
   }
-  const room = model.maxPositions - longest;
+  const virtual = model.virtualTokens?.count ?? 0;
+  const room = model.maxPositions - virtual - longest;
   const maxNewTokens = options.maxNewTokens ?? room;
   if (maxNewTokens > room) {
     throw new Error(
-      `generate: ${longest} prompt tokens and ${maxNewTokens} new ones exceed the model's ${model.maxPositions} positions`,
+      `generate: ${virtual > 0 ? `${virtual} virtual tokens, ` : ""}${longest} prompt tokens and ${maxNewTokens} new ones exceed the model's ${model.maxPositions} positions`,
     );
   }
   const wasTraining = model.training;
@@ -66,6 +67,8 @@ class Decoding {
   /** The tokens to run next [B, T], and how much of the left of each row is padding. */
   #next: number[][];
   readonly #padding: number[];
+  /** Tokens that the cache holds of each row, padding included, virtual ones not. */
+  #seen = 0;
 
   constructor(
     model: CausalLM,
@@ -104,7 +107,8 @@ class Decoding {
   }
 
   async #forward(): Promise<Float32Array> {
-    const [B, T, seen] = [this.#next.length, this.#next[0].length, this.#cache.length];
+    const [B, T, seen] = [this.#next.length, this.#next[0].length, this.#seen];
+    this.#seen += T;
     using inputIds = tensor(Int32Array.from(this.#next.flat()), { shape: [B, T] });
     if (this.#padding.every((p) => p === 0)) {
       using logits = this.#model.nextLogits({ inputIds, cache: this.#cache });

@@ -1,10 +1,22 @@
 import { add, arange, checkpoint, reshape, scope, split, type Tensor } from "@lowrank/core";
-import { Dropout, type Embedding, KVCache, LayerNorm, Module, ModuleList, type UnaryModule } from "@lowrank/nn";
+import {
+  type Attend,
+  AttentionLayer,
+  type AttentionSizes,
+  Dropout,
+  type Embedding,
+  LayerNorm,
+  Module,
+  ModuleList,
+  Residual,
+  type UnaryModule,
+  type VirtualTokens,
+} from "@lowrank/nn";
 import { activate } from "./activation.ts";
-import { type Attend, causalAttention } from "./attend.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { GPT2Config } from "./config/gpt2Config.ts";
 import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { PromptedBatch } from "./promptedBatch.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
@@ -13,7 +25,7 @@ function norm(path: ParameterPath, { nEmbd, layerNormEpsilon }: GPT2Config): Lay
   return new LayerNorm(weight, path.parameter("bias", [nEmbd], { value: 0 }), layerNormEpsilon);
 }
 
-class GPT2Attention extends Module {
+class GPT2Attention extends AttentionLayer {
   c_attn: UnaryModule;
   c_proj: UnaryModule;
   resid_dropout: UnaryModule;
@@ -64,6 +76,8 @@ class GPT2Block extends Module {
   attn: GPT2Attention;
   ln_2: UnaryModule;
   mlp: GPT2MLP;
+  attention_residual: Residual;
+  mlp_residual: Residual;
 
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
@@ -71,12 +85,14 @@ class GPT2Block extends Module {
     this.attn = new GPT2Attention(path.at("attn"), config);
     this.ln_2 = norm(path.at("ln_2"), config);
     this.mlp = new GPT2MLP(path.at("mlp"), config);
+    this.attention_residual = new Residual();
+    this.mlp_residual = new Residual();
   }
 
   forward(x: Tensor, layer: number, attend: Attend): Tensor {
     return scope(() => {
-      const h = add(x, this.attn.forward(this.ln_1.forward(x), layer, attend));
-      return add(h, this.mlp.forward(this.ln_2.forward(h)));
+      const h = this.attention_residual.forward(this.attn.forward(this.ln_1.forward(x), layer, attend), x);
+      return this.mlp_residual.forward(this.mlp.forward(this.ln_2.forward(h)), h);
     });
   }
 }
@@ -99,19 +115,23 @@ class GPT2Model extends Module {
     this.ln_f = norm(path.at("ln_f"), config);
   }
 
-  forward(inputs: ModelInputs, checkpointing: boolean): Tensor {
+  forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
     return scope(() => {
       const { inputIds, cache } = inputs;
-      const T = inputIds.shape[1];
-      const start = cache?.length ?? 0;
-      const positions = inputs.positionIds ?? arange(start, start + T);
-      let x = this.drop.forward(add(this.wte.forward(inputIds), this.wpe.forward(positions)));
+      const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
+      const embedded = batch.embed(this.wte.forward(inputIds));
+      const T = embedded.shape[1];
+      const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
+      let x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
       const forget = checkpointing && this.training && !cache;
-      const attend = causalAttention(inputs);
+      const attend = batch.attend();
       for (const [layer, block] of [...this.h].entries()) {
         // A forgotten block makes its own view of the mask, where the backward pass makes it again.
         x = forget
-          ? checkpoint((h: Tensor) => block.forward(h, layer, causalAttention(inputs)))(x)
+          ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix)))(
+              x,
+              ...batch.prefix,
+            )
           : block.forward(x, layer, attend);
       }
       cache?.advance(T);
@@ -136,12 +156,18 @@ export class GPT2LMHeadModel extends CausalLM {
   }
 
   hidden(inputs: ModelInputs): Tensor {
-    return this.transformer.forward(inputs, this.gradientCheckpointing);
+    return this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
   }
 
-  createCache(batch: number, capacity: number): KVCache {
+  get attentionSizes(): AttentionSizes {
     const { nLayer, nHead, nEmbd } = this.config;
-    return new KVCache({ layers: nLayer, batch, capacity, keyValueHeads: nHead, headDim: nEmbd / nHead });
+    return {
+      hiddenSize: nEmbd,
+      layers: nLayer,
+      attentionHeads: nHead,
+      keyValueHeads: nHead,
+      headDim: nEmbd / nHead,
+    };
   }
 
   get vocabSize(): number {

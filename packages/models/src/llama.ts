@@ -1,11 +1,22 @@
-import { add, checkpoint, reshape, scope, type Tensor } from "@lowrank/core";
-import { type Embedding, KVCache, Module, ModuleList, RMSNorm, type UnaryModule } from "@lowrank/nn";
+import { checkpoint, reshape, scope, type Tensor } from "@lowrank/core";
+import {
+  type Attend,
+  AttentionLayer,
+  type AttentionSizes,
+  type Embedding,
+  Module,
+  ModuleList,
+  Residual,
+  RMSNorm,
+  type UnaryModule,
+  type VirtualTokens,
+} from "@lowrank/nn";
 import { gatedUnit } from "./activation.ts";
-import { type Attend, causalAttention } from "./attend.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
 import type { LlamaConfig } from "./config/llamaConfig.ts";
 import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
@@ -16,7 +27,7 @@ function norm(path: ParameterPath, { hiddenSize, rmsNormEps }: LlamaConfig): RMS
 
 type Rotate = (x: Tensor) => Tensor;
 
-class LlamaAttention extends Module {
+class LlamaAttention extends AttentionLayer {
   q_proj: UnaryModule;
   k_proj: UnaryModule;
   v_proj: UnaryModule;
@@ -33,7 +44,7 @@ class LlamaAttention extends Module {
     this.#headDim = headDim;
   }
 
-  forward(x: Tensor, layer: number, rotate: Rotate, attend: Attend): Tensor {
+  forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
     const [B, T] = x.shape;
     const heads = (y: Tensor) => reshape(y, [B, T, -1, this.#headDim]);
     const q = rotate(heads(this.q_proj.forward(x)));
@@ -71,6 +82,8 @@ class LlamaDecoderLayer extends Module {
   mlp: LlamaMLP;
   input_layernorm: UnaryModule;
   post_attention_layernorm: UnaryModule;
+  attention_residual: Residual;
+  mlp_residual: Residual;
 
   constructor(path: ParameterPath, config: LlamaConfig) {
     super();
@@ -78,12 +91,15 @@ class LlamaDecoderLayer extends Module {
     this.mlp = new LlamaMLP(path.at("mlp"), config);
     this.input_layernorm = norm(path.at("input_layernorm"), config);
     this.post_attention_layernorm = norm(path.at("post_attention_layernorm"), config);
+    this.attention_residual = new Residual();
+    this.mlp_residual = new Residual();
   }
 
-  forward(x: Tensor, layer: number, rotate: Rotate, attend: Attend): Tensor {
+  forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
     return scope(() => {
-      const h = add(x, this.self_attn.forward(this.input_layernorm.forward(x), layer, rotate, attend));
-      return add(h, this.mlp.forward(this.post_attention_layernorm.forward(h)));
+      const attended = this.self_attn.forward(this.input_layernorm.forward(x), layer, attend, rotate);
+      const h = this.attention_residual.forward(attended, x);
+      return this.mlp_residual.forward(this.mlp.forward(this.post_attention_layernorm.forward(h)), h);
     });
   }
 }
@@ -104,20 +120,25 @@ class LlamaModel extends Module {
     this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
   }
 
-  forward(inputs: ModelInputs, checkpointing: boolean): Tensor {
+  forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
     return scope(() => {
-      const { inputIds, cache, positionIds = null } = inputs;
-      const rotary = () => this.#rotary.at(inputIds.shape[1], cache?.length ?? 0, positionIds);
-      let x = this.embed_tokens.forward(inputIds);
+      const { inputIds, cache } = inputs;
+      const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
+      let x = batch.embed(this.embed_tokens.forward(inputIds));
+      const T = x.shape[1];
+      const rotary = () => this.#rotary.at(T, batch.offset, batch.positionIds());
       const forget = checkpointing && this.training && !cache;
-      const [rotate, attend] = [rotary(), causalAttention(inputs)];
+      const [rotate, attend] = [rotary(), batch.attend()];
       for (const [layer, block] of [...this.layers].entries()) {
         // A forgotten block makes its own tables and view of the mask, where the backward pass makes them again.
         x = forget
-          ? checkpoint((h: Tensor) => block.forward(h, layer, rotary(), causalAttention(inputs)))(x)
-          : block.forward(x, layer, rotate, attend);
+          ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix), rotary()))(
+              x,
+              ...batch.prefix,
+            )
+          : block.forward(x, layer, attend, rotate);
       }
-      cache?.advance(inputIds.shape[1]);
+      cache?.advance(T);
       return this.norm.forward(x);
     });
   }
@@ -141,12 +162,18 @@ export class LlamaForCausalLM extends CausalLM {
   }
 
   hidden(inputs: ModelInputs): Tensor {
-    return this.model.forward(inputs, this.gradientCheckpointing);
+    return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
   }
 
-  createCache(batch: number, capacity: number): KVCache {
-    const { numHiddenLayers, numKeyValueHeads, headDim } = this.config;
-    return new KVCache({ layers: numHiddenLayers, batch, capacity, keyValueHeads: numKeyValueHeads, headDim });
+  get attentionSizes(): AttentionSizes {
+    const { hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim } = this.config;
+    return {
+      hiddenSize,
+      layers: numHiddenLayers,
+      attentionHeads: numAttentionHeads,
+      keyValueHeads: numKeyValueHeads,
+      headDim,
+    };
   }
 
   get vocabSize(): number {

@@ -1,3 +1,4 @@
+export { type Attend, AttentionLayer } from "./attentionLayer.ts";
 export { ModuleDict, ModuleList } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
 export { Conv1D } from "./layers/conv1d.ts";
@@ -6,6 +7,7 @@ export { Embedding } from "./layers/embedding.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";
 export { Linear4bit, type Linear4bitOptions, packWeight } from "./layers/linear4bit.ts";
+export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
 export { Module, type UnaryModule } from "./module.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
@@ -35,3 +37,4 @@ export {
 } from "./quantize.ts";
 export type { DecayOptions, Schedule, WarmupOptions } from "./schedules.ts";
 export * as schedules from "./schedules.ts";
+export type { AttentionSizes, PromptableModel, VirtualTokens } from "./virtualTokens.ts";

@@ -1,0 +1,86 @@
+import { arange, attention, cat, expand, ones, reshape, slice, type Tensor, to } from "@lowrank/core";
+import type { Attend, VirtualTokens } from "@lowrank/nn";
+import type { ModelInputs } from "./causalLM.ts";
+
+/** A batch on its way through a model, with the virtual tokens that stand before each sequence. */
+export class PromptedBatch {
+  /** The position of the first row. */
+  readonly offset: number;
+  /** What stands before keys and values [P, layers, 2, Hkv, d], where there is no cache that holds it: none or one. */
+  readonly prefix: readonly Tensor[];
+  readonly #inputs: ModelInputs;
+  readonly #causal: boolean;
+  /** How many virtual tokens stand before each sequence, and their embeddings where these come with this batch. */
+  readonly #count: number;
+  readonly #embeddings: Tensor | null;
+
+  /** Fills an empty cache with a prefix. To be made within the scope of one forward pass. */
+  constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
+    const { inputIds, cache } = inputs;
+    const rows = virtual && !cache?.length ? virtual.rows() : null;
+    const isCache = virtual?.kind === "cache";
+    this.#inputs = inputs;
+    this.#causal = causal;
+    this.#count = virtual?.count ?? 0;
+    this.#embeddings = isCache ? null : rows;
+    this.prefix = isCache && rows && !cache ? [rows] : [];
+    if (isCache && rows && cache) {
+      for (let layer = 0; layer < rows.shape[1]; layer++) {
+        const [keys, values] = prefixOf(layer, rows, inputIds.shape[0]);
+        cache.update(layer, keys, values);
+      }
+      cache.advance(this.#count);
+    }
+    this.offset = cache?.length ?? (isCache ? this.#count : 0);
+  }
+
+  /** Embeddings of tokens [B, T, D], with those of the virtual tokens before them where the sequences start. */
+  embed(x: Tensor): Tensor {
+    const rows = this.#embeddings;
+    return rows ? cat([expand(rows, [x.shape[0], ...rows.shape]), x], { dim: 1 }) : x;
+  }
+
+  /** The position of every row, i32 [B, T], where positions are given; they count tokens alone. Made anew each time. */
+  positionIds(): Tensor | null {
+    const { positionIds: given = null } = this.#inputs;
+    if (!given || this.#count === 0) return given;
+    const shifted = to(to(given, { dtype: "f32" }).add(this.#count), { dtype: "i32" });
+    if (!this.#embeddings) return shifted;
+    return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
+  }
+
+  /** Attention through the cache where there is one, behind the prefix, blind to padding where there is a mask. */
+  attend([rows]: readonly Tensor[] = this.prefix): Attend {
+    const { cache } = this.#inputs;
+    const causal = this.#causal;
+    const mask = this.#mask();
+    return (layer, q, k, v, scale) => {
+      if (cache) {
+        const { keys, values, keyLength } = cache.update(layer, k, v);
+        return attention(q, keys, values, { causal, scale, mask, keyLength });
+      }
+      if (!rows) return attention(q, k, v, { causal, scale, mask });
+      const [keys, values] = prefixOf(layer, rows, q.shape[0]);
+      return attention(q, cat([keys, k], { dim: 1 }), cat([values, v], { dim: 1 }), { causal, scale, mask });
+    };
+  }
+
+  #mask(): Tensor | undefined {
+    const { attentionMask: mask } = this.#inputs;
+    if (!mask) return undefined;
+    const [batch] = mask.shape;
+    const seen = this.#count > 0 ? cat([ones([batch, this.#count], { dtype: mask.dtype }), mask], { dim: 1 }) : mask;
+    return reshape(seen, [batch, 1, 1, -1]);
+  }
+}
+
+/** A layer's keys and values [B, P, Hkv, d] of [P, layers, 2, Hkv, d]. */
+function prefixOf(layer: number, rows: Tensor, batch: number): [keys: Tensor, values: Tensor] {
+  const [count, , , heads, size] = rows.shape;
+  const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });
+  const part = (which: number) => {
+    const one = reshape(slice(ofLayer, { dim: 2, start: which, end: which + 1 }), [1, count, heads, size]);
+    return expand(one, [batch, count, heads, size]);
+  };
+  return [part(0), part(1)];
+}
