@@ -5,6 +5,7 @@ import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { scratch, wide } from "./gemmState";
 import { MR, NR } from "./gemmTile";
 import { gemmWide, WIDE_MR, WIDE_NR, WIDE_SCRATCH } from "./gemmWide";
+import { gemvPacked } from "./gemvPacked";
 import { F32 } from "./unpackRow";
 
 export { setScratch, setWide } from "./gemmState";
@@ -155,8 +156,14 @@ export function gemmWeightPart(
     gemmPart(a, w + (<usize>start << 2), c, m, n, k, k, ldw, n, 0, transposed, alpha, accumulate, part, parts);
     return;
   }
-  const add = accumulate != 0;
-  tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, <usize>n << 2, false, transposed != 0, alpha, add, part, parts);
+  const crs = <usize>n << 2;
+  if (transposed && dotIsFaster(m, n, k)) {
+    const first = bound(n, DOT_ROWS, part, parts);
+    const last = bound(n, DOT_ROWS, part + 1, parts);
+    gemvPacked(a, w, format, start, c, crs, m, k, alpha, accumulate, first, last, scratch);
+    return;
+  }
+  tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, crs, false, transposed != 0, alpha, accumulate != 0, part, parts);
 }
 
 /** `batch` products of one shape; the strides between matrices are in elements, 0 repeats the same matrix. */
