@@ -15,6 +15,8 @@ import {
   reshape,
   scaleInPlace,
   scope,
+  sigmoid,
+  silu,
   sum,
   type Tensor,
   tensor,
@@ -180,6 +182,53 @@ describe("memory", () => {
     backward(loss);
     // Five results of exp were saved; x.grad is new.
     expect(held - memory().bytes).toBe(5 * 4000 - 4000);
+  });
+
+  it("does not hold what a cheap op gives, and computes it again once for all who need it", () => {
+    const [x, first, second] = [leaf(new Array(1000).fill(0.5)), leaf(new Array(1000).fill(2)), leaf([1])];
+    const make = () =>
+      scope(() => {
+        const h = silu(x);
+        return [sum(mul(h, first)), sum(mul(mul(h, h), second))] as const;
+      });
+    const before = memory().bytes;
+    const [one, two] = make();
+    // What silu and mul(h, h) give, of which only the second is held; and two sums.
+    expect(memory().bytes - before).toBe(4000 + 8);
+    const total = add(one, two);
+    backward(total, undefined, { retainGraph: true });
+    // A third sum, three gradients, and silu's result again, until nothing can ask for it any more.
+    expect(memory().bytes - before).toBe(4000 + 12 + 4000 + 4000 + 4 + 4000);
+    const sigmoid = 1 / (1 + Math.exp(-0.5));
+    const [h, slope] = [0.5 * sigmoid, sigmoid * (1 + 0.5 * (1 - sigmoid))];
+    expect(x.grad?.dataSync()[7]).toBeCloseTo(slope * (2 + 2 * h), 6);
+    expect(first.grad?.dataSync()[7]).toBeCloseTo(h, 7);
+    expect(second.grad?.dataSync()[0]).toBeCloseTo(1000 * h * h, 3);
+    for (const t of [one, two, total]) t.dispose();
+    expect(memory().bytes - before).toBe(4000 + 4000 + 4);
+  });
+
+  it("keeps a cheap op's result for those who still need it when what it was made of goes", () => {
+    const [x, w] = [leaf([1, 2]), leaf([3, 4])];
+    const [first, second] = scope(() => {
+      const h = silu(x);
+      return [sum(h), sum(mul(h, w))] as const;
+    });
+    backward(first);
+    const [dw] = gradients(second, [w]);
+    expect(numbers(dw as Tensor)).toEqual(numbers(silu(x)));
+    expect(() => backward(second)).toThrow(/saved is gone/);
+  });
+
+  it("goes through a cheap op for gradients of gradients", () => {
+    const x = leaf([0.3, -1.2]);
+    const cube = (t: Tensor) => sum(mul(t, mul(t, t)));
+    const twice = (f: (t: Tensor) => Tensor) => {
+      const [dx] = gradients(f(x), [x], { createGraph: true });
+      return numbers(gradients(sum(dx as Tensor), [x])[0] as Tensor);
+    };
+    const held = twice((t) => cube(mul(t, sigmoid(t))));
+    for (const [i, value] of twice((t) => cube(silu(t))).entries()) expect(value).toBeCloseTo(held[i] as number, 5);
   });
 
   it("frees a graph that is never walked when its result is disposed", () => {

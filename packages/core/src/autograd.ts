@@ -3,6 +3,7 @@ import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
 import { add } from "./ops/add.ts";
 import { copyInto } from "./ops/inPlace.ts";
+import { savedValues } from "./remade.ts";
 import { keep, scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
@@ -197,9 +198,10 @@ function plan(
 /** The gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;
-  const { definition, params, savedInputs, savedOutputs } = op;
+  const { definition, params, savedOutputs } = op;
+  const inputs = savedValues(op.savedInputs);
   const context = {
-    inputs: savedInputs as Tensor[],
+    inputs,
     outputs: savedOutputs as Tensor[],
     grads: op.outputs.map((spec, i) => arrived[i] ?? full(spec.shape, 0, { backend })),
     arrived: op.outputs.map((_, i) => arrived[i] !== undefined),
@@ -208,7 +210,7 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
     inputSpecs: op.inputs,
     outputSpecs: op.outputs,
   };
-  const results = definition.vjp ? definition.vjp(context) : throughComposition(op, context.grads, needs);
+  const results = definition.vjp ? definition.vjp(context) : throughComposition(op, inputs, context.grads, needs);
   const taken = new Set<Tensor>(arrived as Tensor[]);
   return results.map((grad, i) => {
     if (!grad || !needs[i]) return null;
@@ -219,13 +221,18 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
 }
 
 /** Gradients of an op that has none of its own: its composition is run again and walked back to the op's inputs. */
-function throughComposition(op: Recorded, grads: readonly Tensor[], needs: readonly boolean[]): (Tensor | null)[] {
-  const { definition, params, savedInputs, edges } = op;
+function throughComposition(
+  op: Recorded,
+  inputs: readonly Tensor[],
+  grads: readonly Tensor[],
+  needs: readonly boolean[],
+): (Tensor | null)[] {
+  const { definition, params, edges } = op;
   if (!definition.compose)
     throw new Error(`${definition.name}: this op has no gradient; gradients of gradients cannot pass it`);
   const { compose } = definition;
   const start = graphClock();
-  const composed = enableGrad(() => compose(savedInputs as Tensor[], params));
+  const composed = enableGrad(() => compose(inputs, params));
   const outputs = Array.isArray(composed) ? composed : [composed];
   const roots = outputs.flatMap((output, i): Root[] =>
     output.node ? [{ node: output.node, index: output.outputIndex, grad: grads[i].alias() }] : [],

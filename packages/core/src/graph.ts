@@ -1,5 +1,6 @@
 import type { TensorSpec } from "./backend.ts";
 import type { OpDefinition } from "./op.ts";
+import type { Remade } from "./remade.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Where a gradient flows next: output `index` of `node`. */
@@ -15,8 +16,10 @@ export interface Recorded {
   readonly edges: readonly (Edge | null)[];
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  savedInputs: (Tensor | undefined)[];
+  savedInputs: (Tensor | Remade | undefined)[];
   savedOutputs: (Tensor | undefined)[];
+  /** Its result, where nodes that use it count on it to be computed again. */
+  remade?: Remade;
 }
 
 let nextId = 0;
@@ -62,6 +65,7 @@ export class GraphNode {
   freeSaved(): void {
     if (this.freed || !this.op) return;
     this.freed = this.op.savedInputs.length + this.op.savedOutputs.length > 0;
+    this.op.remade?.settle();
     for (const saved of this.op.savedInputs) saved?.dispose();
     for (const saved of this.op.savedOutputs) saved?.dispose();
     this.op.savedInputs = [];

@@ -1,9 +1,9 @@
 import type { OpKernels, TensorSpec } from "./backend.ts";
-import { compute } from "./compute.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
 import { Remade } from "./remade.ts";
+import { runOp } from "./runOp.ts";
 import { formatShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -103,7 +103,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     for (const { storage } of inputs) storage.version++;
     return [];
   }
-  const storages = compute(definition, inputs, specs, params);
+  const storages = runOp(definition, inputs, specs, params);
   const node = record(definition, inputs, specs, params);
   const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);

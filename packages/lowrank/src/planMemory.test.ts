@@ -167,8 +167,8 @@ describe("what one more block keeps", () => {
   const gpt2Of = (n_layer: number) => {
     return { model_type: "gpt2", vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_layer, n_positions: 64 };
   };
-  const llamaTerms = 4 * D + 2 * H * d + 2 * kv * d + H + 3 * F;
-  const gpt2Terms = 8 * D + H + 2 * F;
+  const llamaTerms = 2 * D + 2 * H * d + 2 * kv * d + H + 2 * F;
+  const gpt2Terms = 6 * D + H + F;
 
   test.each([
     ["llama, LoRA on all linear layers", llamaOf, { adapter }, llamaTerms + 7 * r],

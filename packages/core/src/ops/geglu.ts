@@ -27,6 +27,7 @@ export const geglu: Op<2, GegluParams> = defineOp({
     k.geglu(gate.ptr, up.ptr, out.ptr, out.size, approximate === "tanh" ? 1 : 0);
   },
   saves: { inputs: [0, 1] },
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [gate, up], params }) => gegluBackward(dy, gate, up, params),
 });
 

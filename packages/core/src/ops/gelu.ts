@@ -18,6 +18,7 @@ export const gelu: Op<1> = defineOp({
     (k) => k.gelu,
   ),
   saves: { inputs: [0] },
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [geluBackward(dy, x)],
 });
 

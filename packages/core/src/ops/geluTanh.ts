@@ -18,6 +18,7 @@ export const geluTanh: Op<1> = defineOp({
     (k) => k.geluTanh,
   ),
   saves: { inputs: [0] },
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [geluTanhBackward(dy, x)],
 });
 

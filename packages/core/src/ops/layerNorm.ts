@@ -48,7 +48,9 @@ export const layerNorm: Op<3, NormParams> = defineOp({
   wasm: (k, [x, weight, bias], [out], { eps }) => {
     k.layerNorm(x.ptr, weight.ptr, bias.ptr, out.ptr, x.size / weight.size, weight.size, eps);
   },
-  saves: (needs) => ({ inputs: [...(needs[0] || needs[1] ? [0] : []), ...(needs[0] ? [1] : [])] }),
+  // The bias only so that the result can be computed again.
+  saves: (needs) => ({ inputs: [...(needs[0] || needs[1] ? [0] : []), ...(needs[0] ? [1, 2] : [])] }),
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [x, weight], inputSpecs, needs, params }) => [
     needs[0] ? layerNormBackward(dy, x, weight, params) : null,
     needs[1] ? layerNormWeightBackward(dy, x, params) : null,

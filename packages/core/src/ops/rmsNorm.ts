@@ -57,6 +57,7 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
   wasm: (k, [x, weight], [out], { eps }) =>
     k.rmsNorm(x.ptr, weight.ptr, out.ptr, x.size / weight.size, weight.size, eps),
   saves: (needs) => ({ inputs: needs[0] ? [0, 1] : [0] }),
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [x, weight], needs, params }) => [
     needs[0] ? rmsNormBackward(dy, x, weight, params) : null,
     needs[1] ? rmsNormWeightBackward(dy, x, params) : null,

@@ -13,6 +13,7 @@ export const silu: Op<1> = defineOp({
     (k) => k.silu,
   ),
   saves: { inputs: [0] },
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [siluBackward(dy, x)],
 });
 

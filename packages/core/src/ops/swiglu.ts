@@ -16,6 +16,7 @@ export const swiglu: Op<2> = defineOp({
   },
   wasm: (k, [gate, up], [out]) => k.swiglu(gate.ptr, up.ptr, out.ptr, out.size),
   saves: { inputs: [0, 1] },
+  cheap: true,
   vjp: ({ grads: [dy], inputs: [gate, up] }) => swigluBackward(dy, gate, up),
 });
 

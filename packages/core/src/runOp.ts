@@ -1,0 +1,27 @@
+import type { OpKernels, TensorSpec } from "./backend.ts";
+import { byteLength } from "./packing.ts";
+import { Storage } from "./storage.ts";
+import type { Tensor } from "./tensor.ts";
+
+/** Runs an op on its inputs' backend; gives the memory of its outputs. */
+export function runOp<P>(
+  definition: OpKernels<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Storage[] {
+  const { backend } = inputs[0].storage;
+  const storages = specs.map((spec) => new Storage(backend, byteLength(spec)));
+  try {
+    backend.run(
+      definition,
+      inputs.map((t) => t.ref()),
+      specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
+      params,
+    );
+  } catch (error) {
+    for (const storage of storages) storage.release();
+    throw error;
+  }
+  return storages;
+}
