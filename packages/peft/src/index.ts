@@ -3,10 +3,16 @@ export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export type { MergeDrift, PackedMerge } from "./merge.ts";
 export type { MergeReport } from "./mergeReport.ts";
-export { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
+export { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
+export { ia3 } from "./methods/ia3.ts";
+export { IA3Config, type IA3Options } from "./methods/ia3Config.ts";
 export { peftMethods } from "./methods/index.ts";
+export { lnTuning } from "./methods/lnTuning.ts";
+export { LNTuningConfig } from "./methods/lnTuningConfig.ts";
 export { lora, loraScaling } from "./methods/lora.ts";
 export { type InitLoraWeights, type LoftQConfig, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
+export { vera } from "./methods/vera.ts";
+export { VeraConfig, type VeraOptions } from "./methods/veraConfig.ts";
 export { getPeftModel, PeftModel } from "./peftModel.ts";
 export type {
   AdaptableModel,
@@ -25,4 +31,5 @@ export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
 
 export type { Peak } from "./plan/trace.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
+export type { SharedTensors } from "./sharedTensors.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

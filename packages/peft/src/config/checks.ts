@@ -52,3 +52,11 @@ export function checkPattern(
 ): void {
   for (const [key, value] of Object.entries(pattern)) check(config, `${name}["${key}"]`, value);
 }
+
+/** Throws where modules are excluded and PEFT's configuration of the method has no field for it. */
+export function refuseExclusion(config: PeftConfig): void {
+  const { excludeModules } = config;
+  if (excludeModules === null) return;
+  const must = `left out, since PEFT's ${config.constructor.name} has no such field; name in targetModules those to adapt`;
+  refuse(config, "excludeModules", excludeModules, must);
+}

@@ -1,11 +1,12 @@
-import { Conv1D, Embedding, Linear, type Module } from "@lowrank/nn";
+import { Conv1D, Embedding, LayerNorm, Linear, type Module, RMSNorm } from "@lowrank/nn";
 
 /** The kinds of layer that adapters know: they differ in how the weight lies. */
-export type LayerKind = "linear" | "conv1d" | "embedding";
+export type LayerKind = "linear" | "conv1d" | "embedding" | "norm";
 
 /** The kind of a module; null for one that adapters cannot sit on. */
 export function layerKind(module: Module): LayerKind | null {
   if (module instanceof Linear) return "linear";
   if (module instanceof Conv1D) return "conv1d";
+  if (module instanceof LayerNorm || module instanceof RMSNorm) return "norm";
   return module instanceof Embedding ? "embedding" : null;
 }

@@ -1,4 +1,4 @@
-import { ones, rand, randn, type Tensor, zeros } from "@lowrank/core";
+import { full, ones, rand, randn, type Tensor, zeros } from "@lowrank/core";
 import { Dropout, type Linear, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { LayerContext } from "../method.ts";
@@ -10,6 +10,7 @@ export type Draw = (shape: readonly number[]) => Tensor;
 export interface Draws {
   zero: Draw;
   one: Draw;
+  constant(value: number): Draw;
   /** From -bound to bound. */
   uniform(bound: number): Draw;
   normal(std: number): Draw;
@@ -21,6 +22,7 @@ export function draws({ base, generator }: LayerContext<PeftConfig>): Draws {
   return {
     zero: (shape) => zeros(shape, { backend }),
     one: (shape) => ones(shape, { backend }),
+    constant: (value) => (shape) => full(shape, value, { backend }),
     uniform: (bound) => (shape) => rand(shape, { generator, low: -bound, high: bound, backend }),
     normal: (std) => (shape) => randn(shape, { generator, std, backend }),
   };

@@ -3,8 +3,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
+import { IA3Config } from "./ia3Config.ts";
 import type { peftMethods } from "./index.ts";
+import { LNTuningConfig } from "./lnTuningConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";
+import { VeraConfig } from "./veraConfig.ts";
 
 interface Case {
   name: string;
@@ -84,6 +87,58 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
         targetModules: everywhere,
       }),
       model: { quantize: { quantType: "fp4", blockSize: 32, doubleQuant: true }, dtype: "bf16" },
+    },
+  ],
+  IA3: [
+    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
+    {
+      name: "random start, by expressions",
+      config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
+      startsElsewhere: true,
+    },
+    {
+      name: "f16 base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: [] }),
+      model: { dtype: "f16" },
+    },
+    {
+      name: "4-bit base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["up"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  LN_TUNING: [
+    { name: "norms", config: new LNTuningConfig({ targetModules: ["norm"] }) },
+    { name: "any layer", config: new LNTuningConfig({ targetModules: ["norm", "up", "down", "embed_tokens"] }) },
+    {
+      name: "half-precision layers",
+      config: new LNTuningConfig({ targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  VERA: [
+    { name: "linears", config: new VeraConfig({ r: 5, dInitial: 0.5, targetModules: everywhere }) },
+    {
+      name: "projections from the seed, random start, biases",
+      config: new VeraConfig({
+        r: 3,
+        projectionPrngKey: 7,
+        saveProjection: false,
+        initWeights: false,
+        bias: "vera_only",
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new VeraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "bf16 base",
+      config: new VeraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { dtype: "bf16" },
     },
   ],
 };
@@ -201,11 +256,13 @@ for (const [method, list] of Object.entries(cases)) {
     test("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
       const peft = trained();
       const [first, second, ...rest] = await Promise.all(
-        [...peft.base_model.trained("default")].map(async ([name, { dtype, shape }]) => ({
-          name,
-          dtype,
-          shape: [...shape],
-        })),
+        [...peft.base_model.trained("default"), ...peft.base_model.buffers("default")].map(
+          async ([name, { dtype, shape }]) => ({
+            name,
+            dtype,
+            shape: [...shape],
+          }),
+        ),
       );
       const wrong = [{ ...second, shape: [...second.shape, 2] }, { ...first, name: "base_model.model.extra" }, ...rest];
       const filled = wrong.map((entry) => ({

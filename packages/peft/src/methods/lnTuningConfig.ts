@@ -1,0 +1,18 @@
+import { checkOptions } from "../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+
+/** Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its targets are all there is. */
+export class LNTuningConfig extends PeftConfig {
+  constructor(options: PeftOptions = {}) {
+    super("LN_TUNING", options);
+    checkOptions(this, options, lnTuningFormat);
+  }
+}
+
+/** How LN tuning's configuration lies on disk. */
+export const lnTuningFormat: ConfigFormat = {
+  classic: ["base_model_name_or_path", "modules_to_save", "revision", "target_modules", "task_type"],
+  floats: [],
+  refused: {},
+  ignored: {},
+};

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { TorchGenerator } from "./torchGenerator.ts";
+
+// Recorded from PyTorch 2.15: torch.empty(4).uniform_(-bound, bound, generator=...) and torch.randperm(n, generator=...).
+test.each([
+  {
+    seed: 0,
+    bound: 0.4330127,
+    values: [-0.0032418882474303246, 0.23228688538074493, -0.35638898611068726, -0.31867092847824097],
+  },
+  {
+    seed: -5,
+    bound: 0.1,
+    values: [0.08616302162408829, 0.03214484453201294, 0.09615377336740494, 0.08648194372653961],
+  },
+  {
+    seed: 2 ** 40 + 7,
+    bound: 0.3,
+    values: [0.020953524857759476, -0.1807180941104889, 0.09552702307701111, 0.09413416683673859],
+  },
+])("uniform numbers of seed $seed are PyTorch's to the last bit", ({ seed, bound, values }) => {
+  expect([...new TorchGenerator(seed).uniform(4, -bound, bound)]).toEqual(values);
+});
+
+test("the state is renewed as PyTorch renews it", () => {
+  const values = new TorchGenerator(1234567).uniform(2000, -0.25, 0.25);
+  expect([...values.slice(-4)]).toEqual([
+    0.127398282289505, -0.1422743797302246, 0.04905238747596741, -0.23999717831611633,
+  ]);
+});
+
+test.each([
+  { seed: 777, n: 1024, values: [103, 249, 319, 701, 999, 360, 217, 998] },
+  { seed: 0, n: 5, values: [4, 0, 1, 3, 2] },
+  { seed: -3, n: 50, values: [1, 48, 7, 19, 15, 45] },
+  { seed: 777, n: 25165824, values: [1374311, 8240030, 15154851, 6474767, 14786179, 14782930] },
+])("randperm of $n with seed $seed", ({ seed, n, values }) => {
+  expect([...new TorchGenerator(seed).randperm(n, values.length)]).toEqual(values);
+});
+
+test("a whole permutation holds each number once", () => {
+  expect([...new TorchGenerator(3).randperm(1000, 1000)].sort((a, b) => a - b)).toEqual([...Array(1000).keys()]);
+});
+
+test("a seed that is no integer is refused", () => {
+  expect(() => new TorchGenerator(0.5)).toThrow("TorchGenerator: seed is 0.5; it must be an integer");
+});

@@ -1,0 +1,61 @@
+const size = 624;
+const shift = 397;
+
+/**
+ * PyTorch's generator of random numbers on the CPU after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some
+ * adapter files hold a seed in the place of numbers, so those drawn here must be PyTorch's to the last bit.
+ */
+export class TorchGenerator {
+  readonly #state = new Int32Array(size);
+  #next = size;
+
+  /** `seed` counts modulo 2^32. Throws unless it is an integer. */
+  constructor(seed: number) {
+    if (!Number.isSafeInteger(seed)) throw new Error(`TorchGenerator: seed is ${seed}; it must be an integer`);
+    const state = this.#state;
+    state[0] = Number(BigInt.asIntN(32, BigInt(seed)));
+    for (let i = 1; i < size; i++) state[i] = Math.imul(1812433253, state[i - 1] ^ (state[i - 1] >>> 30)) + i;
+  }
+
+  #twist(): void {
+    const state = this.#state;
+    for (let i = 0; i < size; i++) {
+      const y = (state[i] & 0x80000000) | (state[(i + 1) % size] & 0x7fffffff);
+      state[i] = state[(i + shift) % size] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
+    }
+    this.#next = 0;
+  }
+
+  /** A whole number from 0 to 2^32 - 1. */
+  random(): number {
+    if (this.#next === size) this.#twist();
+    let y = this.#state[this.#next++];
+    y ^= y >>> 11;
+    y ^= (y << 7) & 0x9d2c5680;
+    y ^= (y << 15) & 0xefc60000;
+    return (y ^ (y >>> 18)) >>> 0;
+  }
+
+  /**
+   * What `torch.empty(count).uniform_(low, high)` holds on a processor that multiplies and adds in one rounding, as all
+   * have that are younger than 2013; on others PyTorch's last bits differ.
+   */
+  uniform(count: number, low: number, high: number): Float32Array {
+    const from = Math.fround(low);
+    const width = Math.fround(Math.fround(high) - from);
+    // The sum needs 47 bits, so that in float64 it is exact before it is rounded.
+    return Float32Array.from({ length: count }, () => (this.random() & 0xffffff) * 2 ** -24 * width + from);
+  }
+
+  /** The first `count` numbers of `torch.randperm(n)`, for n below 2^32 / 20. */
+  randperm(n: number, count: number): Int32Array {
+    const moved = new Map<number, number>();
+    const at = (i: number) => moved.get(i) ?? i;
+    return Int32Array.from({ length: count }, (_, i) => {
+      const other = i === n - 1 ? i : i + (this.random() % (n - i));
+      const drawn = at(other);
+      moved.set(other, at(i));
+      return drawn;
+    });
+  }
+}
