@@ -38,9 +38,8 @@ const directories = (folder: string): string[] =>
 
 function whySkipped(base: string, folder: string): string | null {
   if (!bases.includes(base)) return `the base ${base} is not supported yet`;
-  const { peft_type: type, use_dora: dora } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
-  if (!Object.hasOwn(peftMethods, type ?? "")) return `the method ${type ?? "of AdapterHub"} is not supported yet`;
-  return dora ? "DoRA is not supported yet" : null;
+  const { peft_type: type } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
+  return Object.hasOwn(peftMethods, type ?? "") ? null : `the method ${type ?? "of AdapterHub"} is not supported yet`;
 }
 
 interface Files {

@@ -32,6 +32,7 @@ export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
 export type { Kernels } from "./kernels.gen.ts";
+export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";

@@ -51,6 +51,7 @@ test("classic fields are always written, others where they differ from the defau
 test.each<LoraOptions>([
   { r: 4, loraAlpha: 32, targetModules: "all-linear", taskType: "CAUSAL_LM" },
   { rankPattern: { "h.1.mlp": 2 }, alphaPattern: { q_proj: 3 }, trainableTokenIndices: { embed_tokens: [1, 2] } },
+  { useDora: true, initLoraWeights: "pissa_niter_4" },
   { layersToTransform: [0, 2], layersPattern: "layers", excludeModules: ["k_proj"], modulesToSave: ["lm_head"] },
 ])("%o comes back from its file", (options) => {
   const config = new LoraConfig(options);
@@ -64,10 +65,10 @@ test("fields that are not known are named in a warning, and left out", () => {
 
 test("PEFT's defaults of what is not supported pass; other values are an error that names the field", () => {
   expect(
-    read({ peft_type: "LORA", use_dora: false, layer_replication: null, megatron_core: "megatron.core" }).warnings,
+    read({ peft_type: "LORA", use_qalora: false, layer_replication: null, megatron_core: "megatron.core" }).warnings,
   ).toEqual([]);
-  expect(() => read({ peft_type: "LORA", use_dora: true })).toThrow(
-    /use_dora is true, which LORA here does not support/,
+  expect(() => read({ peft_type: "LORA", use_qalora: true })).toThrow(
+    /use_qalora is true, which LORA here does not support/,
   );
   expect(() => read({ peft_type: "XYZ" })).toThrow('peft_type is "XYZ"; supported are LORA');
 });
@@ -79,7 +80,11 @@ test.each([
   [{ rankPattern: { q: 1.5 } }, 'rankPattern["q"] is 1.5'],
   [{ targetModules: ".*", layersToTransform: [1] }, "targetModules"],
   [{ layersPattern: "h" }, "layersToTransform is null"],
-  [{ useDora: true }, "useDora is true, which is not supported"],
+  [{ useQalora: true }, "useQalora is true, which is not supported"],
+  [{ useDora: true, loraBias: true }, "loraBias is true; it must be false with useDora"],
+  [{ initLoraWeights: "corda" }, 'initLoraWeights "corda" is not supported: it needs covariances'],
+  [{ initLoraWeights: "pisa" }, 'initLoraWeights is "pisa"; it must be true, false'],
+  [{ initLoraWeights: "orthogonal", r: 3 }, "r is 3; it must be even"],
   [{ rank: 8 }, "there is no option rank"],
 ])("%o is refused", (options, message) => {
   expect(() => new LoraConfig(options as LoraOptions)).toThrow(message);

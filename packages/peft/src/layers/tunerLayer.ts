@@ -15,6 +15,8 @@ export interface DenseLayer {
 export interface LayerAdapter {
   /** What it trains, by key in the file: "lora_A.weight". Always f32. */
   readonly parameters: Readonly<Record<string, Parameter>>;
+  /** Where parameters lie in the model, in PEFT's naming, where that is not their key in the file. */
+  readonly paths?: Readonly<Record<string, string>>;
   /** Constants that its file holds too, by key. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Constants that no file holds, to be freed with it. */
@@ -25,8 +27,11 @@ export interface LayerAdapter {
   readonly baseWeight?: Tensor;
   /** What the layer gives with the adapter in place. */
   forward(x: Tensor, base: UnaryModule): Tensor;
-  /** The layer with the adapter folded in; absent where a method cannot. `base` is the caller's to free. */
-  merge?(base: DenseLayer): DenseLayer;
+  /**
+   * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before other adapters were
+   * folded into `base`. Both are the caller's to free.
+   */
+  merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
@@ -67,7 +72,9 @@ export class TunerLayer extends Module implements Wrapper {
     this.#adapters.set(adapter, layer);
     if (layer.baseWeight) this.#setBase(layer.baseWeight);
     for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
-    for (const [key, parameter] of Object.entries(layer.parameters)) place(this, key, adapter, parameter);
+    for (const [key, parameter] of Object.entries(layer.parameters)) {
+      place(this, layer.paths?.[key] ?? key, adapter, parameter);
+    }
   }
 
   #setBase(value: Tensor): void {
@@ -110,7 +117,7 @@ export class TunerLayer extends Module implements Wrapper {
     let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base instanceof Conv1D };
     const before = dense;
     for (const name of adapters) {
-      dense = this.#adapters.get(name)?.merge?.(dense) ?? dense;
+      dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
     }
     const owners = [base];
     const replacements: Replacement[] = [];

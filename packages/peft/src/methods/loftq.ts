@@ -1,26 +1,11 @@
-import {
-  isPacked,
-  matmul,
-  noGrad,
-  quantize4bit,
-  scope,
-  sub,
-  type Tensor,
-  tensor,
-  to,
-  truncatedSvd,
-  zeros,
-} from "@lowrank/core";
+import { isPacked, matmul, noGrad, quantize4bit, scope, sub, type Tensor, to } from "@lowrank/core";
+import { checkRank, type Factors, svdFactors } from "./factors.ts";
 import type { LoftQConfig } from "./loraConfig.ts";
 
 /** What LoftQ makes of a weight W [out, in]. */
-export interface LoftQStart {
+interface LoftQStart extends Factors {
   /** Q: what the factors leave of W, in NF4, [out, in]. */
   weight: Tensor;
-  /** [r, in] */
-  a: Tensor;
-  /** [out, r] */
-  b: Tensor;
 }
 
 /**
@@ -35,11 +20,7 @@ export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, 
       `initLoraWeights "loftq" needs weights in full, and these are ${weight.dtype} already: load the model without quantize, and call quantizeBase after getPeftModel`,
     );
   }
-  if (rank > Math.min(rows, columns)) {
-    throw new Error(
-      `initLoraWeights "loftq": the rank is ${rank}; a weight [${rows},${columns}] has at most ${Math.min(rows, columns)}`,
-    );
-  }
+  checkRank("loftq", rank, [rows, columns]);
   return noGrad(() =>
     scope(() => {
       const source = to(weight.detach(), { dtype: "f32" });
@@ -54,16 +35,5 @@ export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, 
 /** Q of `target`, and the factors of what Q leaves of w. */
 function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
   const q = quantize4bit(target, { quantType: "nf4", blockSize: 64 });
-  const [rows, columns] = w.shape;
-  const { backend } = w.storage;
-  if (backend.dataless) return { q, a: zeros([rank, columns], { backend }), b: zeros([rows, rank], { backend }) };
-  const rest = sub(w, to(q, { dtype: "f32" })).dataSync() as Float32Array;
-  const { values, left, right } = truncatedSvd(rest, rows, columns, rank);
-  const [a, b] = [new Float32Array(rank * columns), new Float32Array(rows * rank)];
-  for (let k = 0; k < rank; k++) {
-    const root = Math.sqrt(values[k]);
-    for (let j = 0; j < columns; j++) a[k * columns + j] = root * right[k * columns + j];
-    for (let i = 0; i < rows; i++) b[i * rank + k] = root * left[k * rows + i];
-  }
-  return { q, a: tensor(a, { shape: [rank, columns], backend }), b: tensor(b, { shape: [rows, rank], backend }) };
+  return { q, ...svdFactors(sub(w, to(q, { dtype: "f32" })), rank) };
 }

@@ -1,104 +1,116 @@
-import { add, affine, indexSelect, isPacked, loraLinear, matmul, scope, type Tensor } from "@lowrank/core";
-import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { add, affine, doraNorm, indexSelect, loraLinear, matmul, mul, scope, sub, type Tensor } from "@lowrank/core";
+import { Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
-import { patternValue } from "../targets/pattern.ts";
+import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
-import { type LoftQStart, loftq } from "./loftq.ts";
-import { type LoftQConfig, LoraConfig, loraFormat } from "./loraConfig.ts";
+import { LoraConfig, loraFormat } from "./loraConfig.ts";
+import { rankAndScaling } from "./loraScaling.ts";
+import { embeddingStart, linearStart } from "./loraStart.ts";
 
-/** The factor of B A on the layer at `path`: alpha / r, or alpha / √r where rank-stabilised. */
-export function loraScaling(config: LoraConfig, path: string): number {
-  const { r, alpha } = rankAndAlpha(config, path);
-  return config.useRslora ? alpha / Math.sqrt(r) : alpha / r;
+/** DoRA's lengths where the configuration asks for them: at the start, those that the rows of W + s B A have. */
+function magnitude(
+  context: LayerContext<LoraConfig>,
+  weight: Tensor,
+  [a, b]: readonly Parameter[],
+  fanInFanOut: boolean,
+): Magnitude | undefined {
+  const { config, path, loading } = context;
+  if (!config.useDora) return undefined;
+  const { scaling } = rankAndScaling(config, path);
+  const { zero } = draws(context);
+  const start = () => (loading ? zero([b.shape[0]]) : doraNorm(weight, a, b, { scaling, fanInFanOut }));
+  return new Magnitude(drawn(start, [b.shape[0]]), scaling);
 }
 
-function rankAndAlpha(config: LoraConfig, path: string): { r: number; alpha: number } {
-  return {
-    r: patternValue(config.rankPattern, path, config.r),
-    alpha: patternValue(config.alphaPattern, path, config.loraAlpha),
-  };
-}
+/** The names of DoRA's lengths: in the model, as PEFT has it, and in files, where it leaves `.weight` out. */
+const magnitudeKey = "lora_magnitude_vector";
+const doraPaths = { [magnitudeKey]: `${magnitudeKey}.weight` };
 
-/** Initialisations that leave the base model as it is, so that a trained adapter's file says all. */
-const harmless = ["gaussian", "eva", "orthogonal"];
-
-/** How A and B start, as functions of their shapes. */
-function initial(context: LayerContext<LoraConfig>, r: number, inFeatures: number) {
-  const { config, loading } = context;
-  const { initLoraWeights: init } = config;
-  const supported = ["gaussian", "loftq", ...(loading ? harmless : [])];
-  if (typeof init !== "boolean" && !supported.includes(init)) {
-    throw new Error(
-      `initLoraWeights: ${JSON.stringify(init)} is not supported yet; use true, false, "gaussian" or "loftq"`,
-    );
-  }
-  const { zero, uniform, normal } = draws(context);
-  if (loading) return { a: zero, b: zero, embeddingA: zero, embeddingB: zero };
-  const random = init === false;
-  return {
-    a: init === "gaussian" ? normal(1 / r) : uniform(1 / Math.sqrt(inFeatures)),
-    b: random ? uniform(1 / Math.sqrt(r)) : zero,
-    embeddingA: random ? normal(1) : zero,
-    embeddingB: normal(1),
-  };
-}
-
-/** What LoftQ makes of a layer's weight; PEFT makes it again when an adapter is loaded, unless its base is in NF4. */
-function loftqStart({ base, kind, config, loading }: LayerContext<LoraConfig>, r: number): LoftQStart | undefined {
-  const { weight } = base as Linear;
-  if (config.initLoraWeights !== "loftq" || (loading && isPacked(weight.dtype))) return undefined;
-  return loftq(weight, r, config.loftqConfig as LoftQConfig, kind === "conv1d");
-}
-
-/** LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with a bias [out]. */
+/** LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with a bias or lengths [out]. */
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
+  readonly paths = doraPaths;
   readonly modules: Record<string, Module>;
   readonly baseWeight?: Tensor;
   readonly #dropout: Dropout;
   readonly #scaling: number;
+  readonly #magnitude?: Magnitude;
 
   constructor(context: LayerContext<LoraConfig>) {
-    const { base, config, path } = context;
-    const { inFeatures, outFeatures } = base as Linear;
-    const { r } = rankAndAlpha(config, path);
-    const { a, b } = initial(context, r, inFeatures);
-    const start = loftqStart(context, r);
-    this.baseWeight = start?.weight;
+    const { base, config, path, kind } = context;
+    const { inFeatures, outFeatures, weight } = base as Linear;
+    const { r, scaling } = rankAndScaling(config, path);
+    const start = linearStart(context);
+    this.baseWeight = start.weight;
+    const a = drawn(start.a, [r, inFeatures]);
+    const b = drawn(start.b, [outFeatures, r]);
+    this.#magnitude = magnitude(context, start.weight ?? weight, [a, b], !start.weight && kind === "conv1d");
     this.parameters = {
-      "lora_A.weight": drawn(start ? () => start.a : a, [r, inFeatures]),
-      "lora_B.weight": drawn(start ? () => start.b : b, [outFeatures, r]),
-      ...(config.loraBias ? { "lora_B.bias": drawn(b, [outFeatures]) } : {}),
+      "lora_A.weight": a,
+      "lora_B.weight": b,
+      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures]) } : {}),
+      ...(this.#magnitude ? { [magnitudeKey]: this.#magnitude.parameter } : {}),
     };
     this.#dropout = layerDropout(context, config.loraDropout);
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
-    this.#scaling = loraScaling(config, path);
+    this.#scaling = scaling;
+  }
+
+  get constants(): readonly Tensor[] {
+    return this.#magnitude?.constants ?? [];
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
-    const scaling = this.#scaling;
     return scope(() => {
       const dropped = this.#dropout.forward(x);
+      if (this.#magnitude) return this.#rescaled(x, dropped, base as Linear | Conv1D, this.#magnitude);
+      const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
       let y: Tensor;
       if (base instanceof Linear && dropped === x) {
-        y = loraLinear(x, base.weight, a, b, { scaling });
+        y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
         if (base.bias) y = add(y, wide(base.bias));
-      } else {
-        const low = affine(matmul(dropped, a, { transposeB: true }), { scale: scaling });
-        y = add(base.forward(x), matmul(low, b, { transposeB: true }));
-      }
-      return bias ? add(y, affine(bias, { scale: scaling })) : y;
+      } else y = add(base.forward(x), this.#added(dropped));
+      return bias ? add(y, affine(bias, { scale: this.#scaling })) : y;
     });
   }
 
-  merge({ weight, bias, fanInFanOut }: DenseLayer): DenseLayer {
+  /** s (x Aᵀ) Bᵀ */
+  #added(x: Tensor): Tensor {
+    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
+    const low = affine(matmul(x, a, { transposeB: true }), { scale: this.#scaling });
+    return matmul(low, b, { transposeB: true });
+  }
+
+  /** DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W + scale x' (W + s B A) - x' W. */
+  #rescaled(x: Tensor, dropped: Tensor, base: Linear | Conv1D, lengths: Magnitude): Tensor {
+    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
+    const { weight, bias } = base;
+    const fanInFanOut = base instanceof Conv1D;
+    const scale = lengths.scale({ weight, fanInFanOut }, a, b);
+    const product = (input: Tensor) => matmul(input, weight, { transposeB: !fanInFanOut });
+    let y: Tensor;
+    if (dropped !== x) {
+      const plain = product(dropped);
+      y = add(product(x), sub(mul(add(plain, this.#added(dropped)), scale), plain));
+    } else {
+      const sum = fanInFanOut
+        ? add(product(x), this.#added(x))
+        : loraLinear(x, weight, a, b, { scaling: this.#scaling });
+      y = mul(sum, scale);
+    }
+    return bias ? add(y, wide(bias)) : y;
+  }
+
+  merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": added } = this.parameters;
     const scaledBias = added && affine(added, { scale: this.#scaling });
+    const delta = affine(fanInFanOut ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling });
+    const sum = add(weight, delta);
+    const scale = this.#magnitude?.scaleOnce(bare, a, b);
     return {
-      weight: add(weight, affine(fanInFanOut ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling })),
+      weight: scale ? mul(sum, fanInFanOut ? scale : scale.reshape([-1, 1])) : sum,
       bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
       fanInFanOut,
     };
@@ -110,24 +122,32 @@ function transposedProduct(a: Tensor, b: Tensor): Tensor {
   return matmul(a, b, { transposeA: true, transposeB: true });
 }
 
-/** LoRA on an embedding: A [r, vocabulary], B [dim, r]. */
+/** LoRA on an embedding: A [r, vocabulary], B [dim, r], perhaps lengths [dim]. */
 class LoraEmbedding implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
+  readonly paths = doraPaths;
   readonly #scaling: number;
+  readonly #magnitude?: Magnitude;
 
   constructor(context: LayerContext<LoraConfig>) {
     const { base, config, path } = context;
-    if (config.initLoraWeights === "loftq") {
-      throw new Error(`initLoraWeights "loftq" is for linear layers; leave ${path} out of targetModules`);
-    }
-    const [vocabulary, dim] = (base as Linear).weight.shape;
-    const { r } = rankAndAlpha(config, path);
-    const { embeddingA, embeddingB } = initial(context, r, vocabulary);
+    const { weight } = base as Linear;
+    const [vocabulary, dim] = weight.shape;
+    const { r, scaling } = rankAndScaling(config, path);
+    const start = embeddingStart(context);
+    const a = drawn(start.a, [r, vocabulary]);
+    const b = drawn(start.b, [dim, r]);
+    this.#magnitude = magnitude(context, weight, [a, b], true);
     this.parameters = {
-      lora_embedding_A: drawn(embeddingA, [r, vocabulary]),
-      lora_embedding_B: drawn(embeddingB, [dim, r]),
+      lora_embedding_A: a,
+      lora_embedding_B: b,
+      ...(this.#magnitude ? { [magnitudeKey]: this.#magnitude.parameter } : {}),
     };
-    this.#scaling = loraScaling(config, path);
+    this.#scaling = scaling;
+  }
+
+  get constants(): readonly Tensor[] {
+    return this.#magnitude?.constants ?? [];
   }
 
   forward(ids: Tensor, base: UnaryModule): Tensor {
@@ -136,13 +156,17 @@ class LoraEmbedding implements LayerAdapter {
       const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
       const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
       const y = base.forward(ids);
-      return add(y, rows.reshape(y.shape));
+      const sum = add(y, rows.reshape(y.shape));
+      const { weight } = base as Linear;
+      return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, a, b)) : sum;
     });
   }
 
-  merge({ weight, ...rest }: DenseLayer): DenseLayer {
+  merge({ weight, ...rest }: DenseLayer, bare: DenseLayer): DenseLayer {
     const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    return { weight: add(weight, affine(transposedProduct(a, b), { scale: this.#scaling })), ...rest };
+    const sum = add(weight, affine(transposedProduct(a, b), { scale: this.#scaling }));
+    const scale = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, a, b);
+    return { weight: scale ? mul(sum, scale) : sum, ...rest };
   }
 }
 

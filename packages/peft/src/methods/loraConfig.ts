@@ -11,8 +11,10 @@ import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfi
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /**
- * How LoRA starts: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from N(0, 1/r²),
- * "loftq" with what NF4 loses of the weights, which are set to what NF4 keeps of them.
+ * How LoRA starts on linear layers: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from
+ * N(0, 1/r²), "orthogonal" with A and B in spaces at right angles (r even). Three change the base weights for good, by
+ * what A and B start with: "pissa" (or "pissa_niter_[n]") the largest singular values, "olora" the first part of the QR
+ * decomposition, "loftq" what NF4 loses. "eva" can be loaded only, since a trained adapter's file says all.
  */
 export type InitLoraWeights = boolean | string;
 
@@ -41,6 +43,8 @@ export interface LoraOptions extends LayerPeftOptions {
   /** Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false. */
   useRslora?: boolean;
   initLoraWeights?: InitLoraWeights;
+  /** Trains the lengths of the weights' rows apart from their directions: DoRA. Default false. */
+  useDora?: boolean;
   /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
   loftqConfig?: Partial<LoftQConfig>;
   /** Ranks for some targets: names or expressions for the end of a path. */
@@ -62,6 +66,7 @@ export class LoraConfig extends LayerPeftConfig {
   readonly bias: "none" | "all" | "lora_only";
   readonly useRslora: boolean;
   readonly initLoraWeights: InitLoraWeights;
+  readonly useDora: boolean;
   /** Empty without LoftQ. */
   readonly loftqConfig: Partial<LoftQConfig>;
   readonly rankPattern: Readonly<Record<string, number>>;
@@ -78,6 +83,7 @@ export class LoraConfig extends LayerPeftConfig {
     this.bias = options.bias ?? "none";
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
+    this.useDora = options.useDora ?? false;
     // Files that PEFT's users made ready for loading keep it beside another initialisation, where it says nothing.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
@@ -100,7 +106,32 @@ function check(config: LoraConfig): void {
   checkPattern(config, "alphaPattern", alphaPattern, checkFinite);
   checkDropout(config, "loraDropout", loraDropout);
   checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
-  if (config.initLoraWeights === "loftq") checkLoftq(config);
+  checkStart(config);
+  if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
+}
+
+/** Starts of PEFT that are not here, and what stands in the way. */
+const declined: Readonly<Record<string, string>> = {
+  corda: "it needs covariances of activations that PEFT gathers beforehand",
+  lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not say what became of the base weights",
+  mica: "it freezes B",
+};
+
+function checkStart(config: LoraConfig): void {
+  const { initLoraWeights: init, r, rankPattern, loraBias } = config;
+  if (typeof init === "boolean") return;
+  if (Object.hasOwn(declined, init)) {
+    throw new Error(`LoraConfig: initLoraWeights "${init}" is not supported: ${declined[init]}`);
+  }
+  if (!/^(gaussian|orthogonal|pissa(_niter_\d+)?|olora|loftq|eva)$/.test(init)) {
+    const known = 'true, false, "gaussian", "orthogonal", "pissa", "pissa_niter_[n]", "olora", "loftq" or "eva"';
+    refuse(config, "initLoraWeights", init, known);
+  }
+  if (loraBias) refuse(config, "initLoraWeights", init, "true or false with loraBias");
+  for (const rank of init === "orthogonal" ? [r, ...Object.values(rankPattern)] : []) {
+    if (rank % 2 !== 0) refuse(config, "r", rank, 'even with initLoraWeights: "orthogonal"');
+  }
+  if (init === "loftq") checkLoftq(config);
 }
 
 function checkLoftq(config: LoraConfig): void {
@@ -143,7 +174,6 @@ export const loraFormat: ConfigFormat = {
     monteclora_config: null,
     target_parameters: null,
     use_bdlora: null,
-    use_dora: false,
     use_qalora: false,
     velora_config: null,
   },

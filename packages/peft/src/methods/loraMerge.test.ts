@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
-import { loraScaling } from "./lora.ts";
 import { LoraConfig } from "./loraConfig.ts";
+import { loraScaling } from "./loraScaling.ts";
 
 beforeAll(() => init(reference()));
 
@@ -138,14 +138,14 @@ test("over random sets of modules, merging for good keeps the answers and leaves
   const sample = fc.record({
     targetModules: fc.subarray(modules, { minLength: 1 }),
     r: fc.integer({ min: 1, max: 4 }),
-    loraBias: fc.boolean(),
+    variant: fc.constantFrom({}, { loraBias: true }, { useDora: true }),
     tied: fc.boolean(),
     seed: fc.integer({ min: 0, max: 1000 }),
   });
   await fc.assert(
-    fc.asyncProperty(sample, async ({ tied, seed, ...options }) => {
+    fc.asyncProperty(sample, async ({ tied, seed, variant, ...options }) => {
       const generator = new Generator(seed);
-      const config = new LoraConfig({ ...options, initLoraWeights: false });
+      const config = new LoraConfig({ ...options, ...variant, initLoraWeights: false });
       const peft = getPeftModel(new TinyModel({ tied }), config, { generator, onWarning: () => {} });
       const live = (await scope(() => peft.forward(tinyBatch())).logits.data()) as Float32Array;
       const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });

@@ -65,6 +65,32 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
         alphaPattern: { down: 3 },
       }),
     },
+    { name: "DoRA", config: new LoraConfig({ r: 2, useDora: true, targetModules: "all-linear" }) },
+    {
+      name: "DoRA with dropout, embedding and biases",
+      config: new LoraConfig({
+        r: 2,
+        useDora: true,
+        loraDropout: 0.1,
+        bias: "all",
+        targetModules: ["embed_tokens", "up", "down", "lm_head"],
+      }),
+    },
+    {
+      name: "DoRA, bf16 base",
+      config: new LoraConfig({ r: 2, useDora: true, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+    {
+      name: "DoRA, 4-bit base",
+      config: new LoraConfig({ r: 2, useDora: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "orthogonal",
+      config: new LoraConfig({ r: 2, initLoraWeights: "orthogonal", targetModules: everywhere }),
+      startsElsewhere: true,
+    },
     { name: "bf16 base", config: new LoraConfig({ r: 2, targetModules: everywhere }), model: { dtype: "bf16" } },
     {
       name: "f16 base",
