@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { arange, fromBytes, full, init, reference, tensor } from "./index.ts";
+import { arange, type Backend, fromBytes, full, Generator, init, rand, randn, reference, tensor } from "./index.ts";
 
 beforeAll(async () => {
   await init(reference());
@@ -43,4 +43,26 @@ describe("tensor", () => {
     expect(await tensor([[4]]).item()).toBe(4);
     expect(() => tensor([1, 2]).itemSync()).toThrow(/\[2\] has 2 elements/);
   });
+});
+
+it("writes numbers where a tensor lies, or hands them over where that is not the host's memory", () => {
+  const host = reference();
+  let handedOver = 0;
+  const device: Backend = {
+    ...host,
+    supports: () => false,
+    write: (buffer, bytes) => {
+      handedOver += bytes.length;
+      host.write(buffer, bytes);
+    },
+  };
+  const make = (backend: Backend) => [
+    ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const).map((dtype) => full([3], 2.5, { dtype, backend })),
+    randn([5], { generator: new Generator(1), backend }),
+    rand([5], { generator: new Generator(1), low: 1, high: 2, dtype: "bf16", backend }),
+  ];
+  const [here, there] = [host, device].map((backend) => make(backend).map((t) => Array.from(t.dataSync())));
+  expect(there).toEqual(here);
+  expect(here?.slice(0, 6)).toEqual([2.5, 2.5, 2.5, 2, 2, 1].map((value) => [value, value, value]));
+  expect(handedOver).toBe(3 * (4 + 2 + 2 + 4 + 1 + 1) + 5 * (4 + 2));
 });

@@ -1,4 +1,4 @@
-import { type Backend, currentBackend, type TensorSpec } from "./backend.ts";
+import { type Backend, currentBackend, type OpKernels, type TensorSpec } from "./backend.ts";
 import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
 import { byteLength, checkHeader, checkPacked } from "./packing.ts";
@@ -100,13 +100,33 @@ function finish(out: Tensor, options: CreateOptions): Tensor {
   return out;
 }
 
+/**
+ * A tensor whose elements `fill` writes where they lie; beside it, where the backend's memory is not the host's. Without
+ * data nothing is written.
+ */
+export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
+  const out = allocate(spec, backend);
+  if (backend.dataless) return out;
+  const kernel: OpKernels<void> = { name: "writtenBy", ref: (_inputs, [view]) => fill(view.data) };
+  if (backend.supports(kernel)) {
+    backend.run(kernel, [], [out.ref()], undefined);
+  } else {
+    const elements = viewAs(spec.dtype, new ArrayBuffer(byteLength(spec)), 0, out.size);
+    fill(elements);
+    backend.write(out.storage.buffer, new Uint8Array(elements.buffer));
+  }
+  return out;
+}
+
 /** A tensor filled with `value`. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape("full", shape);
   const { dtype = "f32", backend = currentBackend() } = options;
-  if (backend.dataless) return finish(allocate({ shape, dtype }, backend), options);
-  const bytes = encode(new Float32Array(sizeOf(shape)).fill(value), dtype);
-  return finish(fromBytes(bytes, shape, dtype, backend), options);
+  const element = viewAs(dtype, encode([value], dtype).buffer, 0, 1)[0];
+  return finish(
+    writtenBy({ shape, dtype }, backend, (elements) => void elements.fill(element)),
+    options,
+  );
 }
 
 /** A tensor of zeros. */

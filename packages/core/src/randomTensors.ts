@@ -1,17 +1,23 @@
 import { currentBackend } from "./backend.ts";
-import { type CreateOptions, tensor, zeros } from "./create.ts";
+import { type CreateOptions, tensor, writtenBy } from "./create.ts";
 import type { Generator } from "./random.ts";
-import { type Shape, sizeOf } from "./shape.ts";
+import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 type RandomOptions = CreateOptions & { generator: Generator };
 
 /** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
 function drawn(shape: Shape, options: RandomOptions, fill: (values: Float32Array) => void): Tensor {
-  if ((options.backend ?? currentBackend()).dataless) return zeros(shape, options);
-  const values = new Float32Array(sizeOf(shape));
-  fill(values);
-  return tensor(values, { dtype: "f32", ...options, shape });
+  checkShape("rand", shape);
+  const { dtype = "f32", backend = currentBackend() } = options;
+  if (dtype !== "f32" && !backend.dataless) {
+    const values = new Float32Array(sizeOf(shape));
+    fill(values);
+    return tensor(values, { ...options, shape });
+  }
+  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(elements as Float32Array));
+  if (options.requiresGrad) out.requiresGrad = true;
+  return out;
 }
 
 /** Uniform random numbers in [low, high), f32 by default. */
