@@ -90,7 +90,7 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
 }
 
 /** Reads a tensor of the file; the caller frees it. */
-async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
+export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
   const { bytes, shape, dtype } = await file.read(key);
   const stored = fromBytes(bytes, shape, dtype, like.storage.backend);
   if (dtype === like.dtype) return stored;
@@ -138,7 +138,7 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 
 /** The files of one adapter, byte for byte as PEFT lays them out: what it trained as `dtype`, the rest as it is. */
 export async function adapterContents(
-  adapter: Adapter,
+  adapter: Pick<Adapter, "method" | "config">,
   trained: ReadonlyMap<string, Tensor>,
   kept: ReadonlyMap<string, Tensor>,
   dtype: DType,

@@ -17,11 +17,13 @@ export { VeraConfig, type VeraOptions } from "./methods/veraConfig.ts";
 export { getPeftModel, PeftModel } from "./peftModel.ts";
 export type {
   AdaptableModel,
+  AdapterFilesOptions,
   AddAdapterOptions,
   FromPretrainedOptions,
   GetPeftModelOptions,
   LoadAdapterOptions,
   MergeOptions,
+  SaveOptions,
 } from "./peftModelOptions.ts";
 export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";

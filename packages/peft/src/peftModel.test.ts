@@ -1,7 +1,7 @@
 import { copyInto, full, Generator, init, reference, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { loraScaling } from "./methods/lora.ts";
 import { LoraConfig } from "./methods/loraConfig.ts";
+import { loraScaling } from "./methods/loraScaling.ts";
 import { getPeftModel, PeftModel } from "./peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "./testing/tinyModel.ts";
 
@@ -69,11 +69,6 @@ test("A starts uniform within 1/sqrt(in), B at zero; a seed gives the same, anot
   expect(Math.max(...a.map(Math.abs))).toBeGreaterThan(0.5 / Math.sqrt(6));
   expect(await start(1)).toEqual(a);
   expect(await start(2)).not.toEqual(a);
-});
-
-test("initialisations that need the base's singular vectors are refused by name", () => {
-  const config = new LoraConfig({ targetModules: ["up"], initLoraWeights: "pissa" });
-  expect(() => getPeftModel(new TinyModel(), config)).toThrow('initLoraWeights: "pissa" is not supported yet');
 });
 
 test("a NaN in an adapter stops the merge before anything is written", async () => {

@@ -14,18 +14,21 @@ import {
 } from "./adapterFiles.ts";
 import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
+import { convertToLora } from "./convertToLora.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
 import type { PeftMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
 import type {
   AdaptableModel,
+  AdapterFilesOptions,
   AddAdapterOptions,
   FromPretrainedOptions,
   GetPeftModelOptions,
   LoadAdapterOptions,
   LossOf,
   MergeOptions,
+  SaveOptions,
 } from "./peftModelOptions.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
@@ -270,29 +273,35 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name.
-   * `dtype` rounds what was trained, which is f32 in memory; a loaded adapter is f32 again.
+   * Numbers in memory are f32, and those of a loaded adapter are again.
    */
   async adapterFiles(
-    selectedAdapters?: readonly string[],
-    { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {},
+    selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
+    { dtype = "f32", pathInitialModelForWeightConversion: initial }: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
+    if (selectedAdapters.length === 0) throw new Error("there is no adapter to save");
+    if (initial !== undefined && selectedAdapters.length > 1) {
+      throw new Error(
+        `pathInitialModelForWeightConversion is of one adapter, and ${selectedAdapters.join(", ")} are to be saved; name one in selectedAdapters`,
+      );
+    }
+    const { base_model: tuner } = this;
     const files = new Map<string, Uint8Array | string>();
-    for (const name of selectedAdapters ?? this.base_model.adapters.keys()) {
-      const { base_model: tuner } = this;
+    for (const name of selectedAdapters) {
+      const adapter = tuner.adapter(name);
+      const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
+      const { config, trained } = converted ?? { config: adapter.config, trained: tuner.trained(name) };
       const kept = new Map([...tuner.buffers(name), ...tuner.tables(name)]);
-      const contents = await adapterContents(tuner.adapter(name), tuner.trained(name), kept, dtype);
+      const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
+      for (const tensor of converted?.trained.values() ?? []) tensor.dispose();
       for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
     }
-    if (files.size === 0) throw new Error("there is no adapter to save");
     return files;
   }
 
   /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
-  async savePretrained(
-    folder: string | URL,
-    { selectedAdapters, dtype }: { selectedAdapters?: readonly string[]; dtype?: "f32" | "f16" | "bf16" } = {},
-  ): Promise<void> {
-    await writeFolder(folder, await this.adapterFiles(selectedAdapters, { dtype }));
+  async savePretrained(folder: string | URL, { selectedAdapters, ...options }: SaveOptions = {}): Promise<void> {
+    await writeFolder(folder, await this.adapterFiles(selectedAdapters, options));
   }
 
   /** The parameters that train now. */

@@ -1,5 +1,6 @@
 import type { Generator } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
+import type { AdapterSource } from "./adapterFiles.ts";
 import type { PackedMerge } from "./merge.ts";
 
 /** A model that adapters can be put on. */
@@ -40,6 +41,23 @@ export interface LoadAdapterOptions {
 export interface FromPretrainedOptions extends LoadAdapterOptions {
   adapterName?: string;
   onWarning?: (message: string) => void;
+}
+
+/** Options of `adapterFiles`. */
+export interface AdapterFilesOptions {
+  /** What trained numbers are rounded to. Default f32. */
+  dtype?: "f32" | "f16" | "bf16";
+  /**
+   * The adapter as it was before training, for one that took its start out of the base weights (PiSSA, OLoRA): it is
+   * saved as plain LoRA of twice the rank, for the base weights as they were. Only with a single adapter.
+   */
+  pathInitialModelForWeightConversion?: AdapterSource;
+}
+
+/** Options of `savePretrained`. */
+export interface SaveOptions extends AdapterFilesOptions {
+  /** Default: all adapters. */
+  selectedAdapters?: readonly string[];
 }
 
 /** Options of `mergeAdapter` and `mergeAndUnload`. */
