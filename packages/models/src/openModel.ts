@@ -22,7 +22,10 @@ export interface WeightOptions {
   dtype?: "f32" | "f16" | "bf16" | "auto";
   /** Quantises linear layers to 4 bits as their weights are read, so that a model in full never lies in memory. */
   quantize?: QuantizeOptions;
-  /** "packed" keeps what a GGUF file has as Q4_1 or Q8_0 in its blocks, at a fraction of the memory. */
+  /**
+   * "packed" keeps what a GGUF file has as Q4_1 or Q8_0 in its blocks, at a fraction of the memory and with the same
+   * numbers; with `quantize`, what that leaves as it is, such as the embedding.
+   */
   weights?: "packed";
 }
 
@@ -37,9 +40,6 @@ export interface OpenedModel {
 
 /** Reads what a model is, and of its weights only where they lie. */
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
-  if (options.quantize && options.weights === "packed") {
-    throw new Error('weights "packed" keeps blocks of the file, which quantize would replace; give one of the two');
-  }
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
   const { weights, report } = quantizedWeights(opened.weights, opened.config, options.quantize);

@@ -123,6 +123,22 @@ describe.each([
       expect(await parameter.to("f32").bytes()).toEqual(await wide.get(name)!.bytes());
     }
   });
+
+  test.each(["Q4_1", "Q8_0"] as const)("%s packed beside quantised layers: the same numbers in both", async (type) => {
+    const { bytes } = await modelAndFile(json, type);
+    const wide = await load(bytes, { quantize: {} });
+    const packed = await load(bytes, { quantize: {}, weights: "packed" });
+    expect(packed.quantization).toEqual(wide.quantization);
+    const dtypes = new Set<string>();
+    for (const [name, parameter] of packed.model.stateDict()) {
+      dtypes.add(parameter.dtype);
+      const other = wide.model.stateDict().get(name)!;
+      expect([name, other.dtype]).toEqual([name, parameter.dtype === "nf4" ? "nf4" : "f32"]);
+      if (parameter.dtype === "nf4") expect(await parameter.bytes()).toEqual(await other.bytes());
+      else expect(await parameter.to("f32").bytes()).toEqual(await other.bytes());
+    }
+    expect(dtypes).toEqual(new Set(["nf4", type.toLowerCase(), "f32"]));
+  });
 });
 
 describe("errors", () => {

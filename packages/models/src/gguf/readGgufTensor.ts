@@ -1,4 +1,4 @@
-import { f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor } from "@lowrank/core";
+import { f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
 import { decodeBlocks, type GgmlType } from "./ggmlTypes.ts";
 import { separateHeads } from "./headRows.ts";
 import type { GgufFile } from "./openGguf.ts";
@@ -31,11 +31,15 @@ export async function readGgufTensor(
   const { type, shape } = info;
   const stored = await readBlocks(file.source, info, file.label);
   const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
-  if (options.packed && type.name in packedDTypes && !layout.transposed) {
-    return packedTensor(blocks, { shape: layout.shape, dtype: packedDTypes[type.name] });
-  }
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
+  if (type.name in packedDTypes && !layout.transposed) {
+    const packed = packedTensor(blocks, { shape: layout.shape, dtype: packedDTypes[type.name] });
+    if (options.packed) return packed;
+    // Widened by the backend, so that a copy in f32 is never there outside of it.
+    using released = packed;
+    return to(released, { dtype: wanted });
+  }
   if (layout.transposed) {
     const values = transpose(decodeBlocks(type, blocks), shape[0], shape[1]);
     return fromBytes(bytesOf(wanted === "f32" ? values : narrow(values, wanted)), layout.shape, wanted);

@@ -132,7 +132,6 @@ describe("loading", () => {
     await expect(loadModel(memoryFiles(full))).rejects.toThrow(/but no weight has a quant_state/);
     const files = await filesOf(fresh(llama), llama);
     await expect(loadModel(files, { quantize: { skipModules: ["q_prj"] } })).rejects.toThrow(/did you mean q_proj\?/);
-    await expect(loadModel(files, { quantize: {}, weights: "packed" })).rejects.toThrow(/give one of the two/);
   });
 
   it("says where layers are quantised in different ways", async () => {

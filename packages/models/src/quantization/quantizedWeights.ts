@@ -1,4 +1,4 @@
-import { byteLength, isPacked, type Tensor } from "@lowrank/core";
+import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { ModelConfig } from "../config/modelConfig.ts";
 import { describeModel } from "../describeModel.ts";
@@ -29,10 +29,11 @@ export function quantizedWeights(
     const tensor = await weights.read(name);
     const kind = chosen.get(name);
     if (kind === undefined) return tensor;
-    using full = tensor;
-    if (isPacked(full.dtype)) {
-      throw new Error(`${weights.label}: ${name} is quantised already (${full.dtype}); load it without quantize`);
+    using stored = tensor;
+    if (stored.packing) {
+      throw new Error(`${weights.label}: ${name} is quantised already (${stored.dtype}); load it without quantize`);
     }
+    using full = isPacked(stored.dtype) ? to(stored, { dtype: "f32" }) : stored.detach();
     const packed = packWeight(full, options, kind === "conv1d");
     const [bytesBefore, bytesAfter] = [byteLength(full), byteLength(packed)];
     report.quantized.push({ path: modulePath(name), shape: packed.shape, bytesBefore, bytesAfter });
