@@ -125,6 +125,8 @@ describe("misuse is named with the fix", () => {
       /index -1 is out of range/,
     ],
     ["topk", () => core.topk(core.ones([2]), 3), /topk: k 3 is out of range for dim 0 of \[2\]; use 0\.\.2/],
+    ["solve", () => core.solve(core.ones([2, 3]), core.ones([2, 1])), /solve: A \[2,3\] \[\.\.\.,n,n\] and B \[2,1\]/],
+    ["singular", () => core.solve(core.ones([2, 2]), core.ones([2, 1])), /solve: matrix 0 of A \[2,2\] is singular/],
     ["max", () => core.max(core.zeros([0])), /amax: \[0\] is empty and has no amax/],
     ["max along", () => core.max(core.zeros([0]), { dim: 0 }), /max: dim 0 of \[0\] is empty/],
     [

@@ -12,7 +12,7 @@ export {
   l1Loss,
   mseLoss,
 } from "./losses.ts";
-export { type LinearOptions, linear, matmul } from "./products.ts";
+export { type LinearOptions, linear, matmul, solve } from "./products.ts";
 export {
   type AlongOptions,
   amax,

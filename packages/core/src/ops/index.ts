@@ -62,6 +62,7 @@ export { cos, sin } from "./sin.ts";
 export { type PlaceParams, place, type SliceParams, slice } from "./slice.ts";
 export { logSoftmax, logSoftmaxBackward, type SoftmaxParams, softmax, softmaxBackward } from "./softmax.ts";
 export { softplus } from "./softplus.ts";
+export { type SolveParams, solve } from "./solve.ts";
 export { sqrt } from "./sqrt.ts";
 export { square } from "./square.ts";
 export { sub } from "./sub.ts";

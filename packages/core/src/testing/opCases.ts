@@ -361,6 +361,16 @@ export const opCases: Cases<FunctionName> = {
       ...weightCases([x([257, 129])], 0, (w) => f.to(w, { dtype: "bf16" })),
     ],
   ),
+  // Far from singular; one of the second pair must exchange its rows.
+  solve: [
+    ...calls(
+      [x([3, 3], { values: [4, 1, -1, 0.5, -3, 1, 1, 0.5, 5] }), x([3, 4])],
+      (m, b) => f.solve(m, b),
+      (m, b) => f.solve(m, b, { transposeA: true }),
+    ),
+    ...calls([x([2, 2, 2], { values: [0, 2, 3, 0.5, -1, 4, 2, 1] }), x([2, 2, 1])], (m, b) => f.solve(m, b)),
+    ...calls([x([0, 2, 2]), x([0, 2, 3])], (m, b) => f.solve(m, b)),
+  ],
   topk: calls(
     [distinct],
     (t) => f.topk(t, 3),
