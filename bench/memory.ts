@@ -1,8 +1,9 @@
-// Whether memory grows over a long LoRA training.
+// Whether memory grows over a long LoRA training, and the most that a process needs to train a real model.
 import { init, memory } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { type LoraStepCase, makeLoraStep } from "./lib/loraStep.ts";
 import { machine, printTable } from "./lib/measure.ts";
+import { measureSmol } from "./lib/smolMemory.ts";
 
 const EARLY = 100;
 const LATE = 10_000;
@@ -36,7 +37,10 @@ function heldBy(backend: WasmBackend): Held {
   return { tensors: memory().bytes, wasm: backend.heapStats().length, rss: process.memoryUsage.rss() };
 }
 
-/** Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold late over early. */
+/**
+ * Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold late over early; and
+ * `SmolFigures`.
+ */
 export async function bench(): Promise<void> {
   const backend = await wasm();
   await init(backend);
@@ -64,5 +68,6 @@ export async function bench(): Promise<void> {
     ]),
   );
   const growth = Math.max(late.tensors / early.tensors, late.wasm / early.wasm);
-  console.log(`\n${JSON.stringify({ memory: { growth: Number(growth.toFixed(4)) } })}`);
+  const figures = { growth: Number(growth.toFixed(4)), ...(await measureSmol()) };
+  console.log(`\n${JSON.stringify({ memory: figures })}`);
 }

@@ -12,6 +12,7 @@ import { loadModel } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { blocks, type TokenizedExample } from "@lowrank/train";
 import { sharedPath } from "../scripts/sharedFolder.ts";
+import { compiledChild } from "./lib/compiledChild.ts";
 import { machine, median, printTable } from "./lib/measure.ts";
 import type { StoriesResult } from "./lib/storiesRun.ts";
 
@@ -56,8 +57,8 @@ export async function bench(): Promise<void> {
     const task = JSON.stringify({ model, blocks: file, adapter, threads: 1 });
 
     const environment = await ensureEnvironment();
-    const contestants: Record<string, [command: string, script: string]> = {
-      lowrank: [process.execPath, join(import.meta.dirname, "lib/storiesRun.ts")],
+    const contestants: Record<string, [command: string, ...args: string[]]> = {
+      lowrank: [process.execPath, ...(await compiledChild("lib/storiesRun"))],
     };
     if (environment.python) {
       contestants.pytorch = [environment.python, join(import.meta.dirname, "../conformance/python/train_stories.py")];
@@ -66,8 +67,8 @@ export async function bench(): Promise<void> {
     }
     const results = new Map<string, StoriesResult[]>();
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, [command, script]] of Object.entries(contestants)) {
-        const { stdout } = await run(command, [script, task], { env: { ...process.env, ...pythonVariables } });
+      for (const [name, [command, ...args]] of Object.entries(contestants)) {
+        const { stdout } = await run(command, [...args, task], { env: { ...process.env, ...pythonVariables } });
         const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as StoriesResult;
         results.set(name, [...(results.get(name) ?? []), result]);
       }

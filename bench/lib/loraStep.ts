@@ -1,7 +1,7 @@
-import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
-import { type CausalLM, createModel, type LabelledInputs, parseModelConfig, randomParameters } from "@lowrank/models";
-import { AdamW, type Parameter } from "@lowrank/nn";
+import { Generator, type Tensor, tensor } from "@lowrank/core";
+import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { trainingStep } from "./trainingStep.ts";
 
 /** One training step as both sides are given it: LoRA on all linear layers but the head, AdamW, labels = ids. */
 export interface LoraStepCase {
@@ -52,26 +52,11 @@ function randomModel(config: LoraStepCase["config"], generator: Generator): Caus
   return createModel(parseModelConfig(config), randomParameters(generator));
 }
 
-/** One step on the same random tokens every time; gives the loss before it. */
-function trainingStep(
-  model: { loss(inputs: LabelledInputs): Tensor; parameters(): Iterable<Parameter> },
-  { config, batch, tokens }: LoraStepCase,
-  generator: Generator,
-): () => number {
-  const optimizer = new AdamW([...model.parameters()].filter((p) => p.requiresGrad));
+/** Random tokens [batch, tokens]. */
+function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator): Tensor {
   const ids = new Int32Array(batch * tokens);
   generator.fillInt(ids, 0, config.vocab_size);
-  const inputIds = tensor(ids, { shape: [batch, tokens] });
-  return () => {
-    using loss = scope(() => {
-      const value = model.loss({ inputIds, labels: inputIds });
-      backward(value);
-      return value.detach();
-    });
-    optimizer.step();
-    optimizer.zeroGrad();
-    return loss.itemSync();
-  };
+  return tensor(ids, { shape: [batch, tokens] });
 }
 
 /** A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it. */
@@ -80,11 +65,11 @@ export function makeLoraStep(subject: LoraStepCase): () => number {
   const base = randomModel(subject.config, generator);
   const { rank: r, alpha: loraAlpha } = subject;
   const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
-  return trainingStep(getPeftModel(base, new LoraConfig(options)), subject, generator);
+  return trainingStep(getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));
 }
 
 /** The same with every parameter of the model trained, and no LoRA. */
 export function makeFullStep(subject: LoraStepCase): () => number {
   const generator = new Generator(0);
-  return trainingStep(randomModel(subject.config, generator), subject, generator);
+  return trainingStep(randomModel(subject.config, generator), randomIds(subject, generator));
 }

@@ -1,16 +1,15 @@
-import { join } from "node:path";
 import type { Python } from "@lowrank/conformance/python";
-import type { StepChildOptions, StepResult } from "../peers/stepChild.ts";
+import type { StepChildOptions } from "../peers/stepChild.ts";
+import { compiledChild } from "./compiledChild.ts";
 import { startLineServer } from "./lineServer.ts";
 import { type LoraStepCase, loraStepCases } from "./loraStep.ts";
 import { type Contestant, interleave, printTable, type Timing } from "./measure.ts";
+import type { StepResult } from "./serveSteps.ts";
 
 const WARM_UPS = 2;
 const ROUNDS = 11;
 /** Six races of this length, and what comes before and between them, end within six minutes. */
 const SECONDS = 40;
-
-const child = join(import.meta.dirname, "..", "peers", "stepChild.ts");
 
 /** A training step to be timed. */
 export interface StepRace {
@@ -65,7 +64,7 @@ export async function raceSteps(race: StepRace, python: Python | undefined): Pro
   const ends: (() => void)[] = [];
   const add = async (name: string, node: string, wideSimd: boolean) => {
     const options: StepChildOptions = { model, full, threads, wideSimd };
-    const server = await startLineServer(node, [child, JSON.stringify(options)]);
+    const server = await startLineServer(node, [...(await compiledChild("peers/stepChild")), JSON.stringify(options)]);
     const run = async () => results.set(name, JSON.parse(await server.ask()) as StepResult);
     contestants.push({ name, run });
     ends.push(server.end);

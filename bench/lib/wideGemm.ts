@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ensureEnvironment } from "@lowrank/conformance/environment";
+import { compiledChild } from "./compiledChild.ts";
 import { type LineServer, startLineServer } from "./lineServer.ts";
 import { median, printTable } from "./measure.ts";
 import { findNode26 } from "./node26.ts";
@@ -8,7 +9,7 @@ const SIZE = 1024;
 const WARM_UPS = 8;
 const ROUNDS = 25;
 
-const peers = join(import.meta.dirname, "..", "peers");
+const torch = join(import.meta.dirname, "../peers/torch_gemm.py");
 
 /** The speed of wide SIMD under Node 26 over PyTorch's, one thread each, by median; undefined where either is absent. */
 export async function measureWide(): Promise<number | undefined> {
@@ -20,12 +21,12 @@ export async function measureWide(): Promise<number | undefined> {
     return undefined;
   }
   const servers = {
-    "lowrank (Node 26, wide SIMD)": [node, join(peers, "wideGemmChild.ts")],
-    PyTorch: [python, join(peers, "torch_gemm.py")],
+    "lowrank (Node 26, wide SIMD)": [node, ...(await compiledChild("peers/wideGemmChild"))],
+    PyTorch: [python, torch],
   };
   const started: { name: string; server: LineServer; times: number[] }[] = [];
-  for (const [name, [command, script]] of Object.entries(servers)) {
-    started.push({ name, server: await startLineServer(command!, [script!, String(SIZE)]), times: [] });
+  for (const [name, [command, ...args]] of Object.entries(servers)) {
+    started.push({ name, server: await startLineServer(command!, [...args, String(SIZE)]), times: [] });
   }
   for (let round = -WARM_UPS; round < ROUNDS; round++) {
     for (const { server, times } of started) {

@@ -1,10 +1,8 @@
-// `stepChild.ts OPTIONS`: training steps in a process of its own: says a line when it is ready, then for each line on stdin
-// does one step and prints one JSON line.
-import { createInterface } from "node:readline";
+// `stepChild.ts OPTIONS`: training steps in a process of its own, on random weights.
 import { init } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeFullStep, makeLoraStep } from "../lib/loraStep.ts";
-import { peakBytes } from "../lib/peakBytes.ts";
+import { serveSteps } from "../lib/serveSteps.ts";
 
 /** What it is told, as JSON. */
 export interface StepChildOptions {
@@ -15,19 +13,8 @@ export interface StepChildOptions {
   wideSimd: boolean;
 }
 
-/** What it answers, and Python too: the loss before the step, and the most memory the process has held. */
-export interface StepResult {
-  loss: number;
-  peakBytes: number;
-}
-
 const { model, full, threads, wideSimd } = JSON.parse(process.argv[2]!) as StepChildOptions;
 const backend = await wasm({ threads, wideSimd });
 if (backend.threads !== threads) throw new Error(`step: ${backend.threads} threads instead of ${threads}`);
 await init(backend);
-const step = (full ? makeFullStep : makeLoraStep)(loraStepCases[model]);
-console.log("ready");
-for await (const _ of createInterface({ input: process.stdin })) {
-  const result: StepResult = { loss: step(), peakBytes: peakBytes() };
-  console.log(JSON.stringify(result));
-}
+await serveSteps((full ? makeFullStep : makeLoraStep)(loraStepCases[model]));

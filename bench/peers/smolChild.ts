@@ -1,0 +1,32 @@
+// `smolChild.ts OPTIONS`: LoRA or QLoRA on a GGUF file, one sequence of its tokenizer's ids, in a process of its own; it is
+// ready when the first forward pass can begin.
+import { readFileSync } from "node:fs";
+import { init, tensor } from "@lowrank/core";
+import { loadModel } from "@lowrank/models";
+import { getPeftModel, LoraConfig, prepareModelForKbitTraining } from "@lowrank/peft";
+import { wasm } from "@lowrank/wasm";
+import { serveSteps } from "../lib/serveSteps.ts";
+import { trainingStep } from "../lib/trainingStep.ts";
+
+/** What it is told, as JSON. */
+export interface SmolChildOptions {
+  /** The paths of the model and of a text of which the first tokens are learnt. */
+  model: string;
+  text: string;
+  tokens: number;
+  /** To NF4 with double quantisation; what stays as it is keeps the blocks that the file has. */
+  quantize: boolean;
+}
+
+const { model: path, text, tokens, quantize } = JSON.parse(process.argv[2]!) as SmolChildOptions;
+await init(wasm());
+const { model, tokenizer } = await loadModel(
+  path,
+  quantize ? { quantize: { quantType: "nf4", doubleQuant: true }, weights: "packed" } : {},
+);
+if (quantize) prepareModelForKbitTraining(model, { useGradientCheckpointing: false });
+const config = new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear", taskType: "CAUSAL_LM" });
+const peft = getPeftModel(model, config).train();
+const ids = tokenizer!.encode(readFileSync(text, "utf8").slice(0, 20 * tokens)).slice(0, tokens);
+const inputIds = tensor(Int32Array.from(ids), { shape: [1, tokens] });
+await serveSteps(trainingStep(peft, inputIds));
