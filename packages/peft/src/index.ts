@@ -1,6 +1,7 @@
 export type { AdapterSource } from "./adapterFiles.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
+export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
 export type { MergeDrift, PackedMerge } from "./merge.ts";
 export type { MergeReport } from "./mergeReport.ts";
 export { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";

@@ -1,5 +1,6 @@
 import { Generator, init, memory, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { AdamW } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import { evaluate } from "./evaluate.ts";
 import type { TokenizedExample } from "./tokenize.ts";
@@ -70,6 +71,27 @@ describe("Trainer", () => {
     expect(result.evaluations[3].evaluation.loss).toBeLessThan(result.evaluations[0].evaluation.loss);
   });
 
+  it("scales each group of an optimiser that it is given, and trains as with its own", async () => {
+    const own = await new Trainer(newModel(), examples, { ...options, maxSteps: 4 }).train();
+    const model = newModel();
+    const [first, ...rest] = model.parameters();
+    const optimizer = new AdamW([{ params: [first] }, { params: rest, lr: 6e-2 }], { lr: 3e-2, weightDecay: 0 });
+    const { learningRate: _, ...others } = options;
+    const rates: number[][] = [];
+    const onStep = () => rates.push(optimizer.groups.map(({ lr }) => lr));
+    const given = await new Trainer(model, examples, { ...others, optimizer, maxSteps: 4, onStep }).train();
+    expect(given.losses[0]).toBe(own.losses[0]);
+    expect(given.losses).not.toEqual(own.losses);
+    for (const [step, [slow, fast]] of rates.entries()) {
+      expect(slow).toBeCloseTo(3e-2 * (1 - step / 4), 10);
+      expect(fast).toBeCloseTo(2 * slow, 10);
+    }
+    const same = newModel();
+    const alike = new AdamW([...same.parameters()], { lr: 3e-2, weightDecay: 0 });
+    const again = await new Trainer(same, examples, { ...others, optimizer: alike, maxSteps: 4 }).train();
+    expect(again.losses).toEqual(own.losses);
+  });
+
   it("says what is wrong", async () => {
     expect(() => new Trainer(newModel(), [], options)).toThrow(/no examples/);
     expect(() => new Trainer(newModel().setRequiresGrad(false), examples, options)).toThrow(/requires gradients/);
@@ -77,5 +99,13 @@ describe("Trainer", () => {
     await expect(new Trainer(newModel(), unlabelled, options).train()).rejects.toThrow(/no labelled token/);
     const wild = new Trainer(newModel(), examples, { ...options, learningRate: 1e30, maxGradNorm: 0 });
     await expect(wild.train()).rejects.toThrow(/loss of step \d+ is NaN; lower learningRate/);
+    const { learningRate: _, ...others } = options;
+    expect(() => new Trainer(newModel(), examples, others)).toThrow(/learningRate is missing/);
+    const model = newModel();
+    const [, ...some] = model.parameters();
+    const partial = new AdamW(some);
+    expect(() => new Trainer(model, examples, { ...others, optimizer: partial })).toThrow(/not given .*weight, which/);
+    const whole = new AdamW([...model.parameters()]);
+    expect(() => new Trainer(model, examples, { ...options, optimizer: whole })).toThrow(/learningRate is 0.03, and/);
   });
 });

@@ -1,5 +1,13 @@
 import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
-import { AdamW, AdamW8bit, clipGradNorm, type Schedule, schedules } from "@lowrank/nn";
+import {
+  type AdamOptions,
+  AdamW,
+  AdamW8bit,
+  clipGradNorm,
+  type Optimizer,
+  type Schedule,
+  schedules,
+} from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { type Checkpointing, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Batch, type CollateOptions, collate } from "./collate.ts";
@@ -18,10 +26,13 @@ export interface TrainerOptions extends CollateOptions {
   batchSize?: number;
   /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
   gradientAccumulationSteps?: number;
-  /** AdamW, or AdamW with moments of 8 bits, as bitsandbytes has it. Default "adamw". */
-  optimizer?: "adamw" | "adamw8bit";
-  /** Peak learning rate of AdamW. */
-  learningRate: number;
+  /**
+   * AdamW, AdamW with moments of 8 bits, as bitsandbytes has it, or an optimiser that you made, with groups and settings
+   * of its own: their learning rates are the peaks. Default "adamw".
+   */
+  optimizer?: "adamw" | "adamw8bit" | Optimizer<AdamOptions>;
+  /** Peak learning rate of AdamW; needed unless `optimizer` brings its own. */
+  learningRate?: number;
   /** Default "linear": down to 0 over the steps. */
   schedule?: "constant" | "linear" | "cosine";
   /** Steps over which the rate rises from 0. Default 0. */
@@ -57,6 +68,7 @@ export interface StepReport {
   maxSteps: number;
   /** Mean cross-entropy over the step's labels, in nats. */
   loss: number;
+  /** Of the optimiser's first group. */
   learningRate: number;
   /** L2 norm of all gradients before clipping. */
   gradNorm: number;
@@ -80,14 +92,16 @@ export interface TrainingResult {
   evaluations: { step: number; evaluation: Evaluation }[];
 }
 
-/** Trains the parameters of a model that require gradients, with AdamW or AdamW8bit. */
+/** Trains the parameters of a model that require gradients. */
 export class Trainer {
   readonly model: TrainableModel;
   readonly examples: readonly TokenizedExample[];
   readonly maxSteps: number;
   readonly #options: TrainerOptions;
   readonly #parameters: Map<string, Tensor>;
-  readonly #optimizer: AdamW | AdamW8bit;
+  readonly #optimizer: Optimizer<AdamOptions>;
+  /** The learning rates that the schedule scales, by group. */
+  readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
   #step = 0;
@@ -109,9 +123,8 @@ export class Trainer {
       lengths,
     });
     this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
-    const { learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
-    const Optimizer = options.optimizer === "adamw8bit" ? AdamW8bit : AdamW;
-    this.#optimizer = new Optimizer([...this.#parameters.values()], { lr, betas, eps, weightDecay });
+    this.#optimizer = optimizerOf(options, this.#parameters);
+    this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
@@ -163,13 +176,14 @@ export class Trainer {
       if (labels[i] > 0) loss += await this.#accumulate(batch, labels[i] / total);
     if (!Number.isFinite(loss)) {
       throw new Error(
-        `Trainer: the loss of step ${this.#step + 1} is ${loss}; lower learningRate (${this.#options.learningRate})`,
+        `Trainer: the loss of step ${this.#step + 1} is ${loss}; lower learningRate (${this.#peaks.join(", ")})`,
       );
     }
     using norm = clipGradNorm(this.#parameters.values(), maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY);
     const gradNorm = await norm.item();
-    const learningRate = this.#options.learningRate * this.#factor(this.#step);
-    this.#optimizer.lr = learningRate;
+    const factor = this.#factor(this.#step);
+    for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
+    const learningRate = this.#optimizer.lr;
     this.#optimizer.step();
     this.#optimizer.zeroGrad();
     this.#step++;
@@ -216,4 +230,26 @@ export class Trainer {
     }
     return [...found];
   }
+}
+
+/** The optimiser that the options name or bring. Throws for one that does not train what the model trains. */
+function optimizerOf(options: TrainerOptions, parameters: ReadonlyMap<string, Tensor>): Optimizer<AdamOptions> {
+  const { optimizer = "adamw", learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
+  if (typeof optimizer !== "string") {
+    const own = new Set(optimizer.parameters());
+    const missing = [...parameters].filter(([, parameter]) => !own.has(parameter)).map(([name]) => name);
+    if (missing.length > 0) {
+      throw new Error(
+        `Trainer: optimizer was not given ${missing.join(", ")}, which the model trains; make it for this model`,
+      );
+    }
+    for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {
+      if (options[key] === undefined) continue;
+      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has settings of its own; give one of the two`);
+    }
+    return optimizer;
+  }
+  if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
+  const Optimizer = optimizer === "adamw8bit" ? AdamW8bit : AdamW;
+  return new Optimizer([...parameters.values()], { lr, betas, eps, weightDecay });
 }
