@@ -1,13 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { scope, type Tensor } from "@lowrank/core";
 import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
 import { getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
+import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes, trainedByName } from "./adapterParts.ts";
 import { type Check, within } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
-
-const logitTolerance = 2e-5;
+import { promptChecks } from "./prompts.ts";
 
 /** The bases whose model type is supported. */
 const bases = ["llama", "gpt2"];
@@ -25,7 +24,7 @@ export async function* adapters(dir: string): AsyncGenerator<Check> {
         continue;
       }
       const files = { base: join(dir, "models", base), adapter: join(root, base, method) };
-      for await (const check of adapterChecks(files)) yield { ...check, name: `${name} ${check.name}` };
+      for await (const check of checksOf(files)) yield { ...check, name: `${name} ${check.name}` };
     }
   }
 }
@@ -42,33 +41,19 @@ function whySkipped(base: string, folder: string): string | null {
   return Object.hasOwn(peftMethods, type ?? "") ? null : `the method ${type ?? "of AdapterHub"} is not supported yet`;
 }
 
-interface Files {
-  base: string;
-  adapter: string;
-}
-
-/** A golden adapter on its base, without the warnings that some of them deserve. */
-async function load({ base, adapter }: Files, isTrainable: boolean): Promise<PeftModel<CausalLM>> {
-  const { model } = await loadModel(base);
-  return PeftModel.fromPretrained(model, adapter, { isTrainable, onWarning: () => {} });
-}
-
-async function logitsOf<I>(model: { forward(inputs: I): { logits: Tensor } }, inputs: I) {
-  const { logits } = scope(() => model.forward(inputs));
-  return logits.data();
-}
-
-async function* adapterChecks(files: Files): AsyncGenerator<Check> {
+async function* checksOf(files: AdapterPlace): AsyncGenerator<Check> {
   const golden = await GoldenFile.open(join(files.adapter, "golden.safetensors"));
+  const isPrompt = golden.names("param.prompt_encoder.").length > 0;
+  yield* isPrompt ? promptChecks(files, golden) : layerChecks(files, golden);
+}
+
+async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
   const peft = await load(files, true);
 
   yield await fresh(files, peft, golden, inputs);
   yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
-  const parameters = new Map(
-    [...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]),
-  );
-  yield* lossAndGradients(golden, peft, inputs, parameters, "loss");
+  yield* lossAndGradients(golden, peft, inputs, trainedByName(peft), "loss");
   yield counts(files, peft);
   yield sameBytes(await peft.adapterFiles(), files.adapter);
   yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
@@ -81,7 +66,7 @@ async function* adapterChecks(files: Files): AsyncGenerator<Check> {
 
 /** A fresh adapter of the same configuration: the logits that PEFT's gave, which are the base model's. */
 async function fresh(
-  { base }: Files,
+  { base }: AdapterPlace,
   peft: PeftModel<CausalLM>,
   golden: GoldenFile,
   inputs: LabelledInputs,
@@ -90,31 +75,6 @@ async function fresh(
   const config = peft.peftConfig.get("default")!;
   const untrained = getPeftModel(model, config, { onWarning: () => {} });
   return within("init_logits", await logitsOf(untrained, inputs), await golden.array("init_logits"), logitTolerance);
-}
-
-function counts({ adapter }: Files, peft: PeftModel<CausalLM>): Check {
-  const [method, base] = adapter.split(/[\\/]/).reverse();
-  const index = JSON.parse(readFileSync(join(adapter, "..", "..", "index.json"), "utf8")) as {
-    base: string;
-    method: string;
-    trainable: number;
-    all: number;
-  }[];
-  const expected = index.find((entry) => entry.base === base && entry.method === method);
-  const { trainable, all } = peft.getNbTrainableParameters();
-  if (!expected || (expected.trainable === trainable && expected.all === all)) return { name: "parameter counts" };
-  return {
-    name: "parameter counts",
-    error: `${trainable} of ${all} instead of ${expected.trainable} of ${expected.all}`,
-  };
-}
-
-function sameBytes(saved: ReadonlyMap<string, Uint8Array | string>, adapter: string): Check {
-  const name = "adapter_model.safetensors";
-  const expected = readFileSync(join(adapter, name));
-  const actual = Buffer.from(saved.get(name) as Uint8Array);
-  if (actual.equals(expected)) return { name: "saved again" };
-  return { name: "saved again", error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
 }
 
 /** Two LoRA adapters on one llama: each alone, and neither, gives the logits that PEFT recorded. */

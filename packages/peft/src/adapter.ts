@@ -1,22 +1,29 @@
 import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "./config/peftConfig.ts";
-import type { PeftMethod } from "./method.ts";
+import type { AnyMethod } from "./method.ts";
+import type { PromptTokens } from "./prompt/promptTokens.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
 import type { Swap } from "./swap.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 
-/** Where the keys of adapter files start: those of layers' tensors, and those of what the layers share. */
+/** Where the keys of adapter files start: those of layers' tensors, and those of what the layers share. PEFT's prompt methods
+ * do not wrap the model, so that what they save of it starts as what is shared. */
 export const filePrefix = "base_model.model.";
 export const sharedPrefix = "base_model.";
+
+/** Where the paths of what trains in prompt encoders start; no file holds these. */
+export const encoderPrefix = "prompt_encoder.";
 
 /** One adapter on a model, apart from what sits in the wrappers. */
 export interface Adapter {
   readonly name: string;
-  readonly method: PeftMethod;
+  readonly method: AnyMethod;
   /** With its targets said in full. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
   readonly shared: SharedTensors;
+  /** What it puts before sequences. */
+  readonly prompt: PromptTokens | null;
   /** Whether its tensors train while it is active. */
   trainable: boolean;
   /** Base layers whose tables its file holds though they do not train, by key: PEFT saves them with their adapter. */

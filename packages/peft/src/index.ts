@@ -1,10 +1,25 @@
 export type { AdapterSource } from "./adapterFiles.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
+export {
+  PromptLearningConfig,
+  type PromptLearningOptions,
+  type ResolvedPromptConfig,
+} from "./config/promptLearningConfig.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
 export type { MergeDrift, PackedMerge } from "./merge.ts";
 export type { MergeReport } from "./mergeReport.ts";
-export { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
+export {
+  type AnyMethod,
+  definePeftMethod,
+  definePromptMethod,
+  type LayerContext,
+  type PeftMethod,
+  type PromptContext,
+  type PromptMethod,
+  type PromptTokenizer,
+  type SharedContext,
+} from "./method.ts";
 export { ia3 } from "./methods/ia3.ts";
 export { IA3Config, type IA3Options } from "./methods/ia3Config.ts";
 export { peftMethods } from "./methods/index.ts";
@@ -13,6 +28,9 @@ export { LNTuningConfig } from "./methods/lnTuningConfig.ts";
 export { lora } from "./methods/lora.ts";
 export { type InitLoraWeights, type LoftQConfig, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
 export { loraScaling } from "./methods/loraScaling.ts";
+export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./methods/prefixTuning.ts";
+export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./methods/promptTuning.ts";
+export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./methods/pTuning.ts";
 export { vera } from "./methods/vera.ts";
 export { VeraConfig, type VeraOptions } from "./methods/veraConfig.ts";
 export { getPeftModel, PeftModel } from "./peftModel.ts";
@@ -35,5 +53,6 @@ export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
 
 export type { Peak } from "./plan/trace.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
+export { PromptEncoder } from "./prompt/promptEncoder.ts";
 export type { SharedTensors } from "./sharedTensors.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";

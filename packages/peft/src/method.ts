@@ -1,8 +1,10 @@
 import type { Generator } from "@lowrank/core";
-import type { UnaryModule } from "@lowrank/nn";
+import type { Embedding, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
+import type { PromptLearningConfig, ResolvedPromptConfig } from "./config/promptLearningConfig.ts";
 import type { LayerKind } from "./layers/layerKind.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
+import type { PromptEncoder } from "./prompt/promptEncoder.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
 
 /** What a method is told about a layer that it shall adapt. */
@@ -27,12 +29,16 @@ export interface SharedContext<C extends PeftConfig> extends Pick<LayerContext<C
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
-/** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
-export interface PeftMethod<C extends PeftConfig = PeftConfig> {
+/** What every method has. */
+interface NamedMethod<C extends PeftConfig> {
   /** PEFT's name: "LORA". */
   readonly peftType: string;
   readonly Config: new (options: never) => C;
   readonly format: ConfigFormat;
+}
+
+/** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
+export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMethod<C> {
   /** The kinds of layer it can sit on. */
   readonly kinds: readonly LayerKind[];
   /** Targets by `model_type`, where a configuration names none. */
@@ -56,4 +62,46 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> {
 /** Names a method; its file is all there is to it, besides its configuration and a line in `methods/index.ts`. */
 export function definePeftMethod<C extends PeftConfig>(method: PeftMethod<C>): PeftMethod<C> {
   return method;
+}
+
+/** Turns a text into token ids, as `Tokenizer` of @lowrank/models does. */
+export interface PromptTokenizer {
+  encode(text: string): readonly number[];
+}
+
+/** What a prompt method is told about the model. */
+export interface PromptContext<C extends PromptLearningConfig> {
+  /** With all sizes said. */
+  config: ResolvedPromptConfig<C>;
+  /** Where initial values are drawn from. */
+  generator: Generator;
+  /** The model's own embeddings of tokens. */
+  embeddings: Embedding;
+  tokenizer?: PromptTokenizer;
+}
+
+/** A method that puts virtual tokens before every sequence: its configuration, and what makes their rows. */
+export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends NamedMethod<C> {
+  /** Where the rows stand: before embeddings, or before the keys and values of every layer. */
+  readonly kind: VirtualTokens["kind"];
+  /** The configuration with what follows from its sizes said in full. */
+  resolve?(config: ResolvedPromptConfig<C>): C;
+  /** How wide a row is. */
+  width(config: ResolvedPromptConfig<C>): number;
+  /** Whether the rows, which are what files hold, are also what trains. */
+  trainsRows(config: C): boolean;
+  createEncoder(context: PromptContext<C>): PromptEncoder;
+}
+
+/** Names a prompt method, as `definePeftMethod` does for others. */
+export function definePromptMethod<C extends PromptLearningConfig>(method: PromptMethod<C>): PromptMethod<C> {
+  return method;
+}
+
+/** A method of either kind. */
+export type AnyMethod = PeftMethod | PromptMethod;
+
+/** Whether a method puts virtual tokens before sequences. */
+export function isPromptMethod(method: AnyMethod): method is PromptMethod {
+  return "createEncoder" in method;
 }

@@ -15,9 +15,10 @@ import {
 import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
+import type { Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
-import type { PeftMethod } from "./method.ts";
+import { type AnyMethod, isPromptMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
 import type {
   AdaptableModel,
@@ -36,6 +37,8 @@ import { Tuner } from "./tuner.ts";
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
+  /** What prompt methods make their virtual tokens from, by adapter. */
+  readonly prompt_encoder: Slot;
   /** What the last `mergeAdapter` or `mergeAndUnload` found; null before. */
   mergeReport: MergeReport | null = null;
   readonly #onWarning: (message: string) => void;
@@ -46,6 +49,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     this.training = model.training;
     this.base_model = new Tuner(model);
     this.base_model.training = model.training;
+    this.prompt_encoder = this.base_model.encoders;
     this.#onWarning = onWarning;
   }
 
@@ -97,10 +101,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
-  addAdapter(adapterName: string, config: PeftConfig, { generator = new Generator(0) }: AddAdapterOptions = {}): void {
-    const method = Object.values<PeftMethod>(peftMethods).find(({ peftType }) => peftType === config.peftType);
+  addAdapter(
+    adapterName: string,
+    config: PeftConfig,
+    { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
+  ): void {
+    const method = Object.values<AnyMethod>(peftMethods).find(({ peftType }) => peftType === config.peftType);
     if (!method) throw new Error(`there is no method ${config.peftType}`);
-    this.base_model.add({ name: adapterName, method, config, generator, loading: false }, this.#onWarning);
+    this.base_model.add({ name: adapterName, method, config, generator, loading: false, tokenizer }, this.#onWarning);
   }
 
   /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
@@ -115,7 +123,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const generator = new Generator(0);
     tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
     try {
-      const expected = new Map<string, Tensor>([...tuner.trained(adapterName), ...tuner.buffers(adapterName)]);
+      const expected = new Map<string, Tensor>([...tuner.filed(adapterName), ...tuner.buffers(adapterName)]);
       const tables = tuner.tables(adapterName);
       const mismatch = compareKeys(weights, expected, tables);
       const message = describeMismatch(weights.label, mismatch);
@@ -123,11 +131,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       if (message !== null) this.#onWarning(message);
       await readInto(weights, expected);
       for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(adapterName, key, table);
+      tuner.setTrainable(adapterName, isTrainable);
     } catch (error) {
       tuner.remove(adapterName);
       throw error;
     }
-    tuner.setTrainable(adapterName, isTrainable);
     if (!isTrainable) this.eval();
   }
 
@@ -244,12 +252,18 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const names = adapterNames ?? (active === null ? [] : [active]);
     if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
     for (const name of names) {
-      if (names.length > 1 && tuner.adapter(name).method.mergesAlone) {
+      const { method, swaps } = tuner.adapter(name);
+      if (isPromptMethod(method)) {
+        throw new Error(
+          `adapter "${name}" (${method.peftType}) puts virtual tokens before sequences; it cannot be merged into the weights`,
+        );
+      }
+      if (names.length > 1 && method.mergesAlone) {
         throw new Error(
           `adapter "${name}" takes the place of its layers: merge it alone, not with ${names.length - 1} others`,
         );
       }
-      if (tuner.adapter(name).swaps.size > 0 && name !== active) {
+      if (swaps.size > 0 && name !== active) {
         throw new Error(
           `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
         );
@@ -268,7 +282,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /** An adapter's tensors under the keys of its file. */
   adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
     const tuner = this.base_model;
-    return new Map([...tuner.trained(adapterName), ...tuner.buffers(adapterName), ...tuner.tables(adapterName)]);
+    return new Map([...tuner.filed(adapterName), ...tuner.buffers(adapterName), ...tuner.tables(adapterName)]);
   }
 
   /**
@@ -290,7 +304,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     for (const name of selectedAdapters) {
       const adapter = tuner.adapter(name);
       const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
-      const { config, trained } = converted ?? { config: adapter.config, trained: tuner.trained(name) };
+      const { config, trained } = converted ?? { config: adapter.config, trained: tuner.filed(name) };
       const kept = new Map([...tuner.buffers(name), ...tuner.tables(name)]);
       const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
       for (const tensor of converted?.trained.values() ?? []) tensor.dispose();
@@ -332,10 +346,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 export function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
-  { adapterName = "default", onWarning, generator }: GetPeftModelOptions = {},
+  { adapterName = "default", onWarning, ...options }: GetPeftModelOptions = {},
 ): PeftModel<M> {
   const peft = new PeftModel(model, onWarning);
-  peft.addAdapter(adapterName, config, { generator });
+  peft.addAdapter(adapterName, config, options);
   peft.setAdapter(adapterName);
   return peft;
 }

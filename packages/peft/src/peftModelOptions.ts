@@ -2,6 +2,7 @@ import type { Generator } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { AdapterSource } from "./adapterFiles.ts";
 import type { PackedMerge } from "./merge.ts";
+import type { PromptTokenizer } from "./method.ts";
 
 /** A model that adapters can be put on. */
 export interface AdaptableModel extends Module {
@@ -17,6 +18,8 @@ export type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
 export interface AddAdapterOptions {
   /** Where initial values come from. Default: seed 0. */
   generator?: Generator;
+  /** The model's tokenizer, for methods that start from a text. */
+  tokenizer?: PromptTokenizer;
 }
 
 /** Options of `getPeftModel`. */

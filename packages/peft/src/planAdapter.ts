@@ -5,7 +5,8 @@ import type { PeftConfig } from "./config/peftConfig.ts";
 import { layerKind } from "./layers/layerKind.ts";
 import { type TokenRows, tokenRows } from "./layers/trainableTokens.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
-import type { PeftMethod } from "./method.ts";
+import type { AnyMethod, PeftMethod, PromptTokenizer } from "./method.ts";
+import type { PromptTokens } from "./prompt/promptTokens.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
 import { type Place, placesOf, Swap } from "./swap.ts";
 import { inputEmbedding, outputLayer, savesTables } from "./targets/embeddings.ts";
@@ -15,11 +16,13 @@ import { orderWarnings, unusedKeys } from "./targets/pattern.ts";
 /** What a new adapter is made from. */
 export interface NewAdapter {
   name: string;
-  method: PeftMethod;
+  method: AnyMethod;
   config: PeftConfig;
   generator: Generator;
   /** Values will be read from a file. */
   loading: boolean;
+  /** For starts that are said in words. */
+  tokenizer?: PromptTokenizer;
 }
 
 /** An embedding, or an output layer tied to one, with the rows that train. */
@@ -37,6 +40,8 @@ export interface Plan {
   config: PeftConfig;
   report: TargetReport;
   shared: SharedTensors;
+  /** What it puts before sequences. */
+  prompt: PromptTokens | null;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
   saved: { path: string; base: Module }[];
   tokens: PlannedTokens[];
@@ -45,19 +50,26 @@ export interface Plan {
   warnings: string[];
 }
 
-/** Heads that a task's adapters train whole, as in PEFT. */
 const taskHeads: Readonly<Record<string, readonly string[]>> = {
   SEQ_CLS: ["classifier", "score"],
   TOKEN_CLS: ["classifier", "score"],
   QUESTION_ANS: ["qa_outputs"],
 };
 
-/** Makes an adapter's parts for a bare base model. Throws for targets and options that do not fit it. */
-export function planAdapter(model: Module, { method, config: given, generator, loading }: NewAdapter): Plan {
+/** Heads that a task's adapters train whole, as in PEFT, and a configuration that says so. */
+export function withHeads<C extends PeftConfig>(given: C): { config: C; heads: readonly string[] } {
   const heads = taskHeads[given.taskType ?? ""] ?? [];
-  const modulesToSave =
-    heads.length > 0 ? [...new Set([...(given.modulesToSave ?? []), ...heads])] : given.modulesToSave;
-  let config = resolveTargets(model, given.with({ modulesToSave }), method.defaultTargets);
+  if (heads.length === 0) return { config: given, heads };
+  return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
+}
+
+/** Makes a layer method's parts for a bare base model. Throws for targets and options that do not fit it. */
+export function planAdapter(
+  model: Module,
+  { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
+): Plan {
+  const { config: headed, heads } = withHeads(given);
+  let config = resolveTargets(model, headed, method.defaultTargets);
   if (method.resolve) config = method.resolve(config, modelType(model));
   const { targets, report } = matchTargets(model, config, method.kinds);
   if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
@@ -94,7 +106,7 @@ export function planAdapter(model: Module, { method, config: given, generator, l
   const adapted = new Set(report.matched);
   const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
   const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers);
-  return { config, report, shared, layers, saved, tokens, swaps, tables, warnings };
+  return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
 }
 
 /** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
@@ -119,7 +131,12 @@ function tieWarning(path: string, base: Module, places: Map<Parameter, Place[]>,
 }
 
 /** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
-function savedModules(model: Module, config: PeftConfig, heads: readonly string[], warnings: string[]): Plan["saved"] {
+export function savedModules(
+  model: Module,
+  config: PeftConfig,
+  heads: readonly string[],
+  warnings: string[],
+): Plan["saved"] {
   const saved: Plan["saved"] = [];
   const names = config.modulesToSave ?? [];
   const found = new Set<string>(heads);

@@ -1,26 +1,31 @@
-import { copyInto, type Tensor, to } from "@lowrank/core";
+import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import {
   type Linear,
   Module,
   Parameter,
+  type PromptableModel,
   type QuantizationReport,
   type QuantizeOptions,
   quantize,
   type UnaryModule,
 } from "@lowrank/nn";
-import { type Adapter, filePrefix, sharedPrefix } from "./adapter.ts";
+import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 import { SavedModule } from "./layers/savedModule.ts";
-import { checkAdapterName, clear, free, place } from "./layers/slot.ts";
+import { checkAdapterName, clear, free, place, Slot } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
 import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
 import { checkPackedMerge, type PackedMerge } from "./merge.ts";
+import { isPromptMethod } from "./method.ts";
 import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
+import { isPromptable, planPrompt } from "./prompt/planPrompt.ts";
 import { placesOf, Swap } from "./swap.ts";
 
 /** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
 export class Tuner<M extends Module> extends Module {
   model: M;
+  /** The encoders of prompt methods, by adapter. PEFT has them beside the base model, and so has PeftModel. */
+  readonly #encoders = new Slot();
   readonly #wrappers = new Map<string, Wrapper>();
   readonly #adapters = new Map<string, Adapter>();
   readonly #active: ActiveAdapter = { name: null };
@@ -39,7 +44,16 @@ export class Tuner<M extends Module> extends Module {
         );
       }
     }
+    if (isPromptable(model) && model.virtualTokens) {
+      throw new Error(
+        "the model has virtual tokens of another PeftModel; add yours to that with addAdapter, or unload it",
+      );
+    }
     this.model = model;
+  }
+
+  get encoders(): Slot {
+    return this.#encoders;
   }
 
   get adapters(): ReadonlyMap<string, Adapter> {
@@ -73,11 +87,15 @@ export class Tuner<M extends Module> extends Module {
     checkAdapterName(name);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
-    const plan = this.bare(() => planAdapter(this.model, options));
+    const plan = this.bare(() =>
+      isPromptMethod(method)
+        ? planPrompt(this.model, { ...options, method })
+        : planAdapter(this.model, { ...options, method }),
+    );
     this.#checkPlan(plan);
     for (const warning of plan.warnings) onWarning(warning);
-    const { config, report, shared, swaps, tables } = plan;
-    const adapter: Adapter = { name, method, config, report, shared, trainable: true, swaps, tables };
+    const { config, report, shared, prompt, swaps, tables } = plan;
+    const adapter: Adapter = { name, method, config, report, shared, prompt, trainable: true, swaps, tables };
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     this.#install(name, plan);
@@ -106,7 +124,8 @@ export class Tuner<M extends Module> extends Module {
     checkDisjoint([...paths]);
   }
 
-  #install(name: string, { shared, layers, saved, tokens }: Plan): void {
+  #install(name: string, { shared, prompt, layers, saved, tokens }: Plan): void {
+    if (prompt) this.#encoders.set(name, prompt.encoder.train(this.model.training));
     for (const [key, parameter] of Object.entries(shared.parameters ?? {})) place(this, key, name, parameter);
     for (const { path, base, layer } of layers)
       this.#wrap(path, () => new TunerLayer(base, this.#active)).add(name, layer);
@@ -127,7 +146,7 @@ export class Tuner<M extends Module> extends Module {
   /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
-    const { shared, swaps } = this.adapter(name);
+    const { shared, prompt, swaps } = this.adapter(name);
     if (this.#active.name === name) this.activate(null);
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -138,6 +157,8 @@ export class Tuner<M extends Module> extends Module {
     for (const { on } of swaps.values()) free(on);
     for (const parameter of Object.values(shared.parameters ?? {})) free(parameter);
     for (const buffer of Object.values(shared.buffers ?? {})) buffer.dispose();
+    for (const parameter of prompt?.encoder.parameters() ?? []) free(parameter);
+    this.#encoders.delete(name);
     clear(this, name);
     this.#adapters.delete(name);
   }
@@ -159,12 +180,20 @@ export class Tuner<M extends Module> extends Module {
 
   /** Says whether an adapter trains while it is active. */
   setTrainable(name: string, trainable: boolean): void {
-    this.adapter(name).trainable = trainable;
+    const adapter = this.adapter(name);
+    if (trainable && adapter.prompt?.final) {
+      throw new Error(
+        `adapter "${name}" (${adapter.method.peftType}) cannot be trained further: its file holds the rows that its encoder made, and not the encoder`,
+      );
+    }
+    adapter.trainable = trainable;
     if (this.#active.name === name) this.#train(name, trainable);
   }
 
   #swap(name: string, on: boolean): void {
-    for (const swap of this.adapter(name).swaps.values()) swap.set(on);
+    const { swaps, prompt } = this.adapter(name);
+    for (const swap of swaps.values()) swap.set(on);
+    if (prompt) (this.model as unknown as PromptableModel).virtualTokens = on ? prompt : null;
   }
 
   #train(name: string, value: boolean): void {
@@ -224,17 +253,33 @@ export class Tuner<M extends Module> extends Module {
     });
   }
 
-  /** What an adapter trains, by key in its file. */
+  /** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
   trained(name: string): Map<string, Parameter> {
     const found = new Map<string, Parameter>();
+    const { shared, prompt, swaps, tables } = this.adapter(name);
+    const prefix = prompt ? sharedPrefix : filePrefix;
     for (const [path, wrapper] of this.#wrappers) {
-      for (const [key, parameter] of wrapper.tensors(name)) found.set(`${filePrefix}${path}.${key}`, parameter);
+      for (const [key, parameter] of wrapper.tensors(name)) found.set(`${prefix}${path}.${key}`, parameter);
     }
-    const { shared, swaps, tables } = this.adapter(name);
+    for (const [path, parameter] of prompt?.encoder.namedParameters() ?? []) {
+      found.set(`${encoderPrefix}${path}`, parameter);
+    }
     for (const [key, parameter] of Object.entries(shared.parameters ?? {}))
       found.set(`${sharedPrefix}${key}`, parameter);
     for (const [key, { on }] of swaps) if (!tables.has(key)) found.set(key, on);
     return found;
+  }
+
+  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows. */
+  filed(name: string): Map<string, Tensor> {
+    const { prompt } = this.adapter(name);
+    const found = new Map<string, Tensor>(this.trained(name));
+    if (!prompt) return found;
+    for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
+    return found.set(
+      "prompt_embeddings",
+      noGrad(() => prompt.encoder.rows()),
+    );
   }
 
   /** The constants that an adapter's file holds, by key. */

@@ -1,4 +1,4 @@
-import type { PeftMethod } from "../method.ts";
+import type { AnyMethod } from "../method.ts";
 import { toCamelCase, toSnakeCase } from "./keyCase.ts";
 import { type PeftConfig, sameValue } from "./peftConfig.ts";
 import { PythonFloat, pythonJson } from "./pythonJson.ts";
@@ -15,10 +15,10 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
  */
 export function parseConfig(
   json: unknown,
-  methods: Readonly<Record<string, PeftMethod>>,
+  methods: Readonly<Record<string, AnyMethod>>,
   label: string,
   onWarning: (message: string) => void,
-): { method: PeftMethod; config: PeftConfig } {
+): { method: AnyMethod; config: PeftConfig } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
   const fields = json as Record<string, unknown>;
@@ -49,7 +49,7 @@ export function parseConfig(
 }
 
 /** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
-export function configJson(method: PeftMethod, config: PeftConfig): string {
+export function configJson(method: AnyMethod, config: PeftConfig): string {
   const { classic, floats, nested = [] } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
   const fields: Record<string, unknown> = {

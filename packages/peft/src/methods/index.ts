@@ -1,6 +1,9 @@
 import { ia3 } from "./ia3.ts";
 import { lnTuning } from "./lnTuning.ts";
 import { lora } from "./lora.ts";
+import { prefixTuning } from "./prefixTuning.ts";
+import { promptTuning } from "./promptTuning.ts";
+import { pTuning } from "./pTuning.ts";
 import { vera } from "./vera.ts";
 
 /** The methods there are, by PEFT's name. */
@@ -9,7 +12,18 @@ type PeftMethods = {
   readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly PREFIX_TUNING: typeof prefixTuning;
+  readonly PROMPT_TUNING: typeof promptTuning;
+  readonly P_TUNING: typeof pTuning;
 };
 
 /** All methods by PEFT's name, by which configurations and files are told apart. */
-export const peftMethods: PeftMethods = { LORA: lora, IA3: ia3, LN_TUNING: lnTuning, VERA: vera };
+export const peftMethods: PeftMethods = {
+  LORA: lora,
+  IA3: ia3,
+  LN_TUNING: lnTuning,
+  VERA: vera,
+  PREFIX_TUNING: prefixTuning,
+  PROMPT_TUNING: promptTuning,
+  P_TUNING: pTuning,
+};

@@ -7,18 +7,31 @@ import { IA3Config } from "./ia3Config.ts";
 import type { peftMethods } from "./index.ts";
 import { LNTuningConfig } from "./lnTuningConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";
+import { PrefixTuningConfig } from "./prefixTuning.ts";
+import { PromptTuningConfig } from "./promptTuning.ts";
+import { PromptEncoderConfig } from "./pTuning.ts";
 import { VeraConfig } from "./veraConfig.ts";
 
 interface Case {
   name: string;
   config: PeftConfig;
   model?: TinyOptions;
-  /** The case starts away from the base model by design. */
-  startsElsewhere?: true;
+  /** The case starts away from the base model by design, or by rounding as far as said. */
+  startsElsewhere?: true | number;
+  /** What it trains is not what it saves, so that it cannot be trained further. */
+  savesResult?: true;
+  /** Why it cannot be merged. */
+  unmergeable?: RegExp;
 }
 
-const everywhere = ["up", "down"];
+/** What all prompt methods have in common: they need attention, and start at random. */
+const prompt = {
+  model: { attention: true },
+  startsElsewhere: true,
+  unmergeable: /puts virtual tokens before sequences; it cannot be merged/,
+} as const;
 
+const everywhere = ["up", "down"];
 /** At least one configuration for each method: a method without an entry does not compile. */
 const cases: Record<keyof typeof peftMethods, Case[]> = {
   LORA: [
@@ -167,6 +180,56 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       model: { dtype: "bf16" },
     },
   ],
+  PREFIX_TUNING: [
+    { name: "rows", config: new PrefixTuningConfig({ numVirtualTokens: 3 }), ...prompt },
+    {
+      name: "zeros, and a saved head",
+      config: new PrefixTuningConfig({ numVirtualTokens: 2, initWeights: "zero", modulesToSave: ["lm_head"] }),
+      ...prompt,
+    },
+    {
+      name: "projection",
+      config: new PrefixTuningConfig({ numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 4 }),
+      ...prompt,
+      savesResult: true,
+    },
+    {
+      name: "4-bit base",
+      config: new PrefixTuningConfig({ numVirtualTokens: 3 }),
+      ...prompt,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+  PROMPT_TUNING: [
+    { name: "rows", config: new PromptTuningConfig({ numVirtualTokens: 3 }), ...prompt },
+    {
+      name: "tokens, and a saved head",
+      config: new PromptTuningConfig({
+        numVirtualTokens: 4,
+        promptTuningInit: "SAMPLE_VOCAB",
+        modulesToSave: ["lm_head"],
+      }),
+      ...prompt,
+    },
+  ],
+  P_TUNING: [
+    {
+      name: "MLP",
+      config: new PromptEncoderConfig({ numVirtualTokens: 3, encoderHiddenSize: 5 }),
+      ...prompt,
+      savesResult: true,
+    },
+    {
+      name: "LSTM, and a saved head",
+      config: new PromptEncoderConfig({
+        numVirtualTokens: 3,
+        encoderReparameterizationType: "LSTM",
+        modulesToSave: ["lm_head"],
+      }),
+      ...prompt,
+      savesResult: true,
+    },
+  ],
 };
 
 const quiet = { onWarning: () => {} };
@@ -179,7 +242,7 @@ const bits = async (tensors: ReadonlyMap<string, Tensor>) =>
 const lossBits = (model: TinyModel | PeftModel<TinyModel>) => scope(() => model.loss(tinyBatch())).bytes();
 
 for (const [method, list] of Object.entries(cases)) {
-  describe.each(list)(`${method}: $name`, ({ config, model: options, startsElsewhere }) => {
+  describe.each(list)(`${method}: $name`, ({ config, model: options, startsElsewhere, savesResult, unmergeable }) => {
     const base = () => new TinyModel(options).eval();
     const half = options?.dtype !== undefined;
     // Merging into 4 bits must be asked for; what it costs has tests of its own.
@@ -187,12 +250,15 @@ for (const [method, list] of Object.entries(cases)) {
     const trained = () => {
       const peft = getPeftModel(base(), config, quiet);
       train(peft);
+      // Some methods bring what a step has moved too far back when they act next.
+      scope(() => peft.forward(tinyBatch()));
       return peft;
     };
 
-    test.skipIf(startsElsewhere)("a fresh adapter changes nothing, to the last bit", async () => {
-      const before = await logitBits(base());
-      expect(await logitBits(getPeftModel(base(), config, quiet))).toEqual(before);
+    test.skipIf(startsElsewhere === true)("a fresh adapter changes nothing, to the last bit", async () => {
+      const [before, fresh] = [await logitBits(base()), await logitBits(getPeftModel(base(), config, quiet))];
+      if (typeof startsElsewhere === "number") expect(largestDifference(fresh, before)).toBeLessThan(startsElsewhere);
+      else expect(fresh).toEqual(before);
     });
 
     test("training lowers the loss and leaves the base as it was", async () => {
@@ -205,7 +271,15 @@ for (const [method, list] of Object.entries(cases)) {
       expect([...model.parameters()].some((p) => p.requiresGrad)).toBe(false);
     });
 
-    test("merged and live agree; unmerging restores to the last bit", async () => {
+    test.runIf(unmergeable)("merging is refused", async () => {
+      const peft = trained();
+      const live = await logitBits(peft);
+      await expect(peft.mergeAdapter()).rejects.toThrow(unmergeable!);
+      await expect(peft.mergeAndUnload()).rejects.toThrow(unmergeable!);
+      expect(await logitBits(peft)).toEqual(live);
+    });
+
+    test.skipIf(unmergeable)("merged and live agree; unmerging restores to the last bit", async () => {
       const peft = trained();
       const live = await logitBits(peft);
       await peft.mergeAdapter(mergeOptions);
@@ -218,7 +292,7 @@ for (const [method, list] of Object.entries(cases)) {
       expect(await bits(peft.unload().stateDict())).toEqual(await bits(base().stateDict()));
     });
 
-    test("merging for good leaves a plain model that answers the same", async () => {
+    test.skipIf(unmergeable)("merging for good leaves a plain model that answers the same", async () => {
       const peft = trained();
       const names = [...new TinyModel(options).stateDict().keys()];
       const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() }, ...mergeOptions });
@@ -239,6 +313,9 @@ for (const [method, list] of Object.entries(cases)) {
       expect(await logitBits(again)).toEqual(await logitBits(peft));
       expect(await again.adapterFiles()).toEqual(files);
       expect([...again.trainableParameters()]).toEqual([]);
+      const further = PeftModel.fromPretrained(base(), files, { ...quiet, isTrainable: true });
+      if (savesResult) await expect(further).rejects.toThrow("cannot be trained further");
+      else expect([...(await further).trainableParameters()].length).toBeGreaterThan(0);
     });
 
     test("two adapters switch and do not touch each other", async () => {
@@ -273,6 +350,7 @@ for (const [method, list] of Object.entries(cases)) {
         await check();
       });
       expect(await logitBits(peft)).toEqual(live);
+      if (unmergeable) return;
       await peft.mergeAdapter(mergeOptions);
       const merged = await logitBits(peft);
       await peft.disableAdapter(check);
@@ -282,7 +360,7 @@ for (const [method, list] of Object.entries(cases)) {
     test("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
       const peft = trained();
       const [first, second, ...rest] = await Promise.all(
-        [...peft.base_model.trained("default"), ...peft.base_model.buffers("default")].map(
+        [...peft.base_model.filed("default"), ...peft.base_model.buffers("default")].map(
           async ([name, { dtype, shape }]) => ({
             name,
             dtype,
@@ -290,7 +368,8 @@ for (const [method, list] of Object.entries(cases)) {
           }),
         ),
       );
-      const wrong = [{ ...second, shape: [...second.shape, 2] }, { ...first, name: "base_model.model.extra" }, ...rest];
+      const misshaped = second ? [{ ...second, shape: [...second.shape, 2] }] : [];
+      const wrong = [...misshaped, { ...first, name: "base_model.model.extra" }, ...rest];
       const filled = wrong.map((entry) => ({
         ...entry,
         bytes: new Uint8Array(4 * entry.shape.reduce((a, n) => a * n, 1)),
@@ -299,7 +378,7 @@ for (const [method, list] of Object.entries(cases)) {
       const model = base();
       const error = await PeftModel.fromPretrained(model, files, quiet).catch((e: Error) => e.message);
       expect(error).toContain(
-        `missing: ${first.name}; unexpected: base_model.model.extra; of another shape: ${second.name}`,
+        `missing: ${first.name}; unexpected: base_model.model.extra${second ? `; of another shape: ${second.name}` : ""}`,
       );
       expect(await logitBits(model)).toEqual(await logitBits(base()));
       expect([...model.namedParameters()].map(([name]) => name)).toEqual([...base().namedParameters()].map(([n]) => n));

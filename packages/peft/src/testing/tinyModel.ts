@@ -1,6 +1,20 @@
-import { crossEntropy, Generator, gelu, randn, scope, slice, type Tensor, tensor, to } from "@lowrank/core";
+import {
+  cat,
+  crossEntropy,
+  expand,
+  Generator,
+  gelu,
+  randn,
+  scope,
+  slice,
+  type Tensor,
+  tensor,
+  to,
+} from "@lowrank/core";
 import {
   AdamW,
+  type Attend,
+  type AttentionSizes,
   Conv1D,
   Embedding,
   LayerNorm,
@@ -8,11 +22,15 @@ import {
   Module,
   ModuleList,
   Parameter,
+  type PromptableModel,
   type QuantizeOptions,
   quantize,
+  Residual,
   type UnaryModule,
+  type VirtualTokens,
 } from "@lowrank/nn";
 import type { PeftModel } from "../peftModel.ts";
+import { TinyAttention, tinyAttend, tinySizes } from "./tinyAttention.ts";
 
 /** How a `TinyModel` is made. */
 export interface TinyOptions {
@@ -22,39 +40,54 @@ export interface TinyOptions {
   tied?: boolean;
   /** Quantise the blocks' weights. Default: they stay. */
   quantize?: QuantizeOptions;
+  /** Blocks attend before all else, and the model says that it is a llama. Default false. */
+  attention?: boolean;
 }
 
 const vocabulary = 11;
-const dim = 6;
+const dim = tinySizes.hiddenSize;
 const hidden = 10;
 
 /** One residual block with a Linear (with bias) and a Conv1D. */
 class Block extends Module {
+  self_attn?: TinyAttention;
+  attention_residual?: Residual;
   norm: UnaryModule;
   up: UnaryModule;
   down: UnaryModule;
+  mlp_residual: Residual;
 
-  constructor(norm: LayerNorm, up: Linear, down: Conv1D) {
+  constructor(norm: LayerNorm, up: Linear, down: Conv1D, attention: TinyAttention | null) {
     super();
+    if (attention) {
+      this.self_attn = attention;
+      this.attention_residual = new Residual();
+    }
     this.norm = norm;
     this.up = up;
     this.down = down;
+    this.mlp_residual = new Residual();
   }
 
-  forward(x: Tensor): Tensor {
-    return x.add(this.down.forward(gelu(this.up.forward(this.norm.forward(x)))));
+  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+    const attended = this.self_attn?.forward(x, layer, attend);
+    const h = attended && this.attention_residual ? this.attention_residual.forward(attended, x) : x;
+    return this.mlp_residual.forward(this.down.forward(gelu(this.up.forward(this.norm.forward(h)))), h);
   }
 }
 
 /** A small language model of all kinds of layers that adapters know. Two of equal options are equal. */
-export class TinyModel extends Module {
-  readonly config = { modelType: "tiny" };
+export class TinyModel extends Module implements PromptableModel {
+  readonly config: { modelType: string };
+  readonly attentionSizes: AttentionSizes = tinySizes;
+  virtualTokens: VirtualTokens | null = null;
   embed_tokens: UnaryModule;
   layers: ModuleList<Block>;
   lm_head: UnaryModule;
 
-  constructor({ dtype = "f32", tied = false, quantize: packing }: TinyOptions = {}) {
+  constructor({ dtype = "f32", tied = false, attention = false, quantize: packing }: TinyOptions = {}) {
     super();
+    this.config = { modelType: attention ? "llama" : "tiny" };
     const generator = new Generator(1);
     const draw = (shape: number[], kind: "f32" | "f16" | "bf16" = dtype) =>
       new Parameter(to(randn(shape, { generator, std: 0.4 }), { dtype: kind }));
@@ -65,6 +98,7 @@ export class TinyModel extends Module {
         new LayerNorm(draw([dim], "f32"), draw([dim], "f32"), 1e-5),
         new Linear(draw([hidden, dim]), draw([hidden])),
         new Conv1D(draw([hidden, dim]), draw([dim])),
+        attention ? new TinyAttention(draw) : null,
       );
     this.layers = new ModuleList([block(), block()]);
     this.lm_head = new Linear(tied ? table : draw([vocabulary, dim], "f32"));
@@ -75,11 +109,14 @@ export class TinyModel extends Module {
     return this.lm_head;
   }
 
-  /** Logits [B, T, V] of ids [B, T]. */
+  /** Logits [B, T, V] of ids [B, T], those of virtual embeddings first. */
   forward(ids: Tensor): { logits: Tensor } {
     return scope(() => {
+      const rows = this.virtualTokens?.kind === "embeddings" ? this.virtualTokens.rows() : null;
       let x = this.embed_tokens.forward(ids);
-      for (const block of this.layers) x = block.forward(x);
+      if (rows) x = cat([expand(rows, [ids.shape[0], ...rows.shape]), x], { dim: 1 });
+      const attend = tinyAttend(this.virtualTokens);
+      for (const [i, block] of [...this.layers].entries()) x = block.forward(x, i, attend);
       return { logits: this.head.forward(x) };
     });
   }
@@ -88,8 +125,9 @@ export class TinyModel extends Module {
   loss(ids: Tensor): Tensor {
     return scope(() => {
       const { logits } = this.forward(ids);
-      const T = ids.shape[1];
-      return crossEntropy(slice(logits, { dim: 1, start: 0, end: T - 1 }), slice(ids, { dim: 1, start: 1, end: T }), {
+      const [rows, tokens] = [logits.shape[1], ids.shape[1]];
+      const start = rows - tokens;
+      return crossEntropy(slice(logits, { dim: 1, start, end: rows - 1 }), slice(ids, { dim: 1, start: 1 }), {
         ignoreIndex: -100,
       });
     });

@@ -1,0 +1,92 @@
+import { embedding, noGrad, scope, tensor, to } from "@lowrank/core";
+import { Embedding, Parameter } from "@lowrank/nn";
+import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
+import type { ConfigFormat } from "../config/peftConfig.ts";
+import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../config/promptLearningConfig.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "../method.ts";
+import { freshEmbedding, type PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+
+/** Options of `PromptTuningConfig`. */
+export interface PromptTuningOptions extends PromptLearningOptions {
+  /** "RANDOM": from N(0, 1); "SAMPLE_VOCAB": embeddings of random tokens; "TEXT": those of a text. Default "RANDOM". */
+  promptTuningInit?: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
+  /** The text, which is repeated or cut to the number of virtual tokens. */
+  promptTuningInitText?: string | null;
+  /** What PEFT loads the text's tokenizer by. Here the tokenizer itself is given to `getPeftModel`. */
+  tokenizerNameOrPath?: string | null;
+}
+
+const promptTuningFormat: ConfigFormat = {
+  classic: [...promptFields, "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path"],
+  floats: [],
+  refused: {},
+  ignored: { tokenizer_kwargs: null },
+};
+
+/** Configuration of prompt tuning (Lester et al. 2021, https://arxiv.org/abs/2104.08691). */
+export class PromptTuningConfig extends PromptLearningConfig {
+  readonly promptTuningInit: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
+  readonly promptTuningInitText: string | null;
+  readonly tokenizerNameOrPath: string | null;
+
+  constructor(options: PromptTuningOptions) {
+    super("PROMPT_TUNING", options);
+    this.promptTuningInit = options.promptTuningInit ?? "RANDOM";
+    this.promptTuningInitText = options.promptTuningInitText ?? null;
+    this.tokenizerNameOrPath = options.tokenizerNameOrPath ?? null;
+    checkOptions(this, options, promptTuningFormat);
+    checkOneOf(this, "promptTuningInit", this.promptTuningInit, ["RANDOM", "SAMPLE_VOCAB", "TEXT"]);
+    if (this.promptTuningInit !== "TEXT") return;
+    for (const key of ["promptTuningInitText", "tokenizerNameOrPath"] as const) {
+      if (!this[key]) refuse(this, key, this[key], 'set where promptTuningInit is "TEXT"');
+    }
+  }
+}
+
+/** The tokens whose embeddings the rows start as; null where they start at random. */
+function startTokens(context: PromptContext<PromptTuningConfig>): readonly number[] | null {
+  const { config, generator, tokenizer, embeddings } = context;
+  const { numVirtualTokens: count, promptTuningInit, promptTuningInitText: text } = config;
+  const vocabulary = embeddings.weight.shape[0];
+  if (promptTuningInit === "RANDOM") return null;
+  if (promptTuningInit === "SAMPLE_VOCAB") {
+    const uniform = new Float32Array(count);
+    generator.fillUniform(uniform);
+    return Array.from(uniform, (u) => Math.min(vocabulary - 1, Math.floor(u * vocabulary)));
+  }
+  if (!tokenizer) {
+    throw new Error(
+      'promptTuningInit is "TEXT": give getPeftModel or addAdapter the model\'s tokenizer, as { tokenizer }',
+    );
+  }
+  const ids = tokenizer.encode(text as string);
+  if (ids.length === 0) throw new Error(`promptTuningInitText ${JSON.stringify(text)} gives no tokens; say more`);
+  const outside = ids.find((id) => id >= vocabulary);
+  if (outside !== undefined) {
+    throw new Error(
+      `promptTuningInitText gives token ${outside}, but the model has ${vocabulary}; give the tokenizer that belongs to it`,
+    );
+  }
+  return Array.from({ length: count }, (_, i) => ids[i % ids.length]);
+}
+
+function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncoder {
+  const { config, generator, embeddings } = context;
+  const tokens = startTokens(context);
+  if (!tokens) return new PromptTable(freshEmbedding(config.numVirtualTokens, config.tokenDim, generator));
+  const rows = noGrad(() =>
+    scope(() => new Parameter(to(embedding(embeddings.weight, tensor(tokens, { dtype: "i32" })), { dtype: "f32" }))),
+  );
+  return new PromptTable(new Embedding(rows));
+}
+
+/** Prompt tuning: trained embeddings before those of the tokens. Lester et al. 2021, https://arxiv.org/abs/2104.08691 */
+export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
+  peftType: "PROMPT_TUNING",
+  Config: PromptTuningConfig,
+  format: promptTuningFormat,
+  kind: "embeddings",
+  width: ({ tokenDim }) => tokenDim,
+  trainsRows: () => true,
+  createEncoder,
+});

@@ -1,0 +1,163 @@
+import { backward, copyInto, Generator, init, reference, scope, tensor } from "@lowrank/core";
+import { Linear, Module, Parameter } from "@lowrank/nn";
+import { beforeAll, describe, expect, it } from "vitest";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
+import { PromptTuningConfig, type PromptTuningOptions } from "../methods/promptTuning.ts";
+import { PromptEncoderConfig, pTuning } from "../methods/pTuning.ts";
+import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
+import golden from "./lstm.gen.json" with { type: "json" };
+
+beforeAll(() => init(reference()));
+
+const base = () => new TinyModel({ attention: true }).eval();
+const rowsOf = (peft: PeftModel<TinyModel>) => peft.adapterTensors().get("prompt_embeddings")!;
+
+describe("sizes", () => {
+  it("follow from the model, keys and values as wide as the heads that share them", () => {
+    const prefix = getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 4 }));
+    expect(prefix.peftConfig.get("default")).toMatchObject({
+      taskType: "CAUSAL_LM",
+      tokenDim: 3,
+      numLayers: 2,
+      numAttentionHeads: 1,
+      numTransformerSubmodules: 1,
+      encoderHiddenSize: 3,
+    });
+    expect(rowsOf(prefix).shape).toEqual([4, 2 * 2 * 3]);
+    const prompt = getPeftModel(base(), new PromptTuningConfig({ numVirtualTokens: 4 }));
+    expect(prompt.peftConfig.get("default")).toMatchObject({ tokenDim: 6, numLayers: 2, numAttentionHeads: 2 });
+    expect(rowsOf(prompt).shape).toEqual([4, 6]);
+  });
+
+  it.each([
+    [() => new PrefixTuningConfig({ numVirtualTokens: 0 }), "numVirtualTokens is 0"],
+    [() => getPeftModel(base(), new PrefixTuningConfig({} as never)), "numVirtualTokens is not set"],
+    [
+      () => getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 2, tokenDim: 6 })),
+      "PrefixTuningConfig: tokenDim is 6, but this model has 3; leave it out",
+    ],
+    [
+      () => new PromptTuningConfig({ numVirtualTokens: 2, numTransformerSubmodules: 2 }),
+      "numTransformerSubmodules is 2; it must be 1",
+    ],
+    [
+      () => new PromptTuningConfig({ numVirtualTokens: 2, targetModules: ["q_proj"] } as PromptTuningOptions),
+      'targetModules is ["q_proj"]; it must be left out',
+    ],
+    [() => new PromptEncoderConfig({ numVirtualTokens: 2, encoderDropout: 1 }), "encoderDropout is 1"],
+  ])("%#: bad ones are refused", (make, message) => {
+    expect(make).toThrow(message);
+  });
+
+  it("a model that takes no virtual tokens is named", () => {
+    class Plain extends Module {
+      lm_head = new Linear(new Parameter(tensor([[1]])));
+      forward() {}
+    }
+    expect(() => getPeftModel(new Plain(), new PrefixTuningConfig({ numVirtualTokens: 2 }))).toThrow(
+      "PREFIX_TUNING puts virtual tokens before sequences, which a Plain does not take",
+    );
+  });
+});
+
+describe("what prompts start as", () => {
+  const config = (options: object) => new PromptTuningConfig({ numVirtualTokens: 5, ...options });
+  const table = () => base().stateDict().get("embed_tokens.weight")!.dataSync();
+  const text = { promptTuningInit: "TEXT", promptTuningInitText: "to do", tokenizerNameOrPath: "tiny" };
+
+  it("a text's embeddings, over and over", () => {
+    const tokenizer = { encode: (said: string) => (said === "to do" ? [7, 2] : []) };
+    const rows = rowsOf(getPeftModel(base(), config(text), { tokenizer })).dataSync();
+    const expected = [7, 2, 7, 2, 7].flatMap((id) => [...table().slice(6 * id, 6 * id + 6)]);
+    expect([...rows]).toEqual(expected);
+  });
+
+  it("tokens at random, other ones by another generator", () => {
+    const start = (seed: number) => {
+      const options = { generator: new Generator(seed) };
+      return [...rowsOf(getPeftModel(base(), config({ promptTuningInit: "SAMPLE_VOCAB" }), options)).dataSync()];
+    };
+    const known = Array.from({ length: 11 }, (_, id) =>
+      table()
+        .slice(6 * id, 6 * id + 6)
+        .join(),
+    );
+    const rows = start(1);
+    for (let i = 0; i < 5; i++) expect(known).toContain(rows.slice(6 * i, 6 * i + 6).join());
+    expect(start(2)).not.toEqual(rows);
+  });
+
+  it.each([
+    [{}, "give getPeftModel or addAdapter the model's tokenizer"],
+    [{ tokenizer: { encode: () => [] } }, 'promptTuningInitText "to do" gives no tokens'],
+    [{ tokenizer: { encode: () => [3, 11] } }, "gives token 11, but the model has 11"],
+  ])("%#: a text that cannot be used is an error", (options, message) => {
+    expect(() => getPeftModel(base(), config(text), options)).toThrow(message);
+  });
+
+  it("a text that is not said is an error", () => {
+    expect(() => config({ ...text, promptTuningInitText: null })).toThrow(
+      'promptTuningInitText is null; it must be set where promptTuningInit is "TEXT"',
+    );
+  });
+});
+
+describe("beside other adapters", () => {
+  it("a prompt, a prefix and LoRA switch, and the base model comes back", async () => {
+    const before = await logitBits(base());
+    const peft = getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 2 }));
+    peft.addAdapter("prompt", new PromptTuningConfig({ numVirtualTokens: 3 }));
+    peft.addAdapter("lora", new LoraConfig({ r: 2, targetModules: ["up"] }));
+    const answers = new Map<string, Uint8Array>();
+    for (const name of ["prompt", "lora", "default"]) {
+      peft.setAdapter(name);
+      train(peft, 2);
+      answers.set(name, await logitBits(peft));
+    }
+    for (const name of ["lora", "prompt", "default"]) {
+      peft.setAdapter(name);
+      expect(await logitBits(peft)).toEqual(answers.get(name));
+      expect(await logitBits(peft.baseModel)).toEqual(answers.get(name));
+    }
+    const again = await PeftModel.fromPretrained(base(), await peft.adapterFiles(["lora"]), { subfolder: "lora" });
+    expect(await logitBits(again)).toEqual(answers.get("lora"));
+    await expect(peft.mergeAdapter({ adapterNames: ["lora", "prompt"] })).rejects.toThrow("puts virtual tokens");
+    peft.deleteAdapter("default");
+    expect(peft.activeAdapter).toBeNull();
+    expect(await logitBits(peft)).toEqual(before);
+    peft.setAdapter("prompt");
+    expect(() => new PeftModel(peft.baseModel)).toThrow("another PeftModel");
+    expect(await logitBits(peft.unload())).toEqual(before);
+  });
+});
+
+it("the LSTM of P-tuning gives PEFT's rows and gradients", () => {
+  const config = new PromptEncoderConfig({
+    numVirtualTokens: 4,
+    tokenDim: 3,
+    encoderReparameterizationType: "LSTM",
+    encoderHiddenSize: 2,
+  });
+  const generator = new Generator(0);
+  const encoder = pTuning.createEncoder({ config, generator, embeddings: null } as never);
+  const parameters = new Map(encoder.namedParameters());
+  expect([...parameters.keys()].sort()).toEqual(Object.keys(golden.parameters).sort());
+  for (const [name, { shape, data }] of Object.entries(golden.parameters)) {
+    expect(parameters.get(name)!.shape).toEqual(shape);
+    copyInto(parameters.get(name)!, tensor(data, { dtype: "f32" }).reshape(shape));
+  }
+  const rows = encoder.rows();
+  expectClose(rows.dataSync(), golden.rows.data);
+  scope(() => backward(encoder.rows().mul(tensor(golden.weights.data).reshape(golden.weights.shape)).sum()));
+  for (const [name, { data }] of Object.entries(golden.gradients)) {
+    expectClose(parameters.get(name)!.grad!.dataSync(), data);
+  }
+});
+
+/** float32 here and there: some ulps of sums of a few terms. */
+function expectClose(actual: ArrayLike<number>, expected: readonly number[]): void {
+  const largest = Math.max(...expected.map(Math.abs));
+  expect(Math.max(...expected.map((x, i) => Math.abs(x - actual[i])))).toBeLessThan(2e-6 * largest);
+}

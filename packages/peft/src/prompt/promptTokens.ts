@@ -1,0 +1,32 @@
+import { reshape, type Tensor } from "@lowrank/core";
+import type { VirtualTokens } from "@lowrank/nn";
+import type { ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { PromptEncoder } from "./promptEncoder.ts";
+
+/** One adapter's virtual tokens. */
+export class PromptTokens implements VirtualTokens {
+  readonly kind: VirtualTokens["kind"];
+  readonly count: number;
+  readonly encoder: PromptEncoder;
+  /** The rows came out of a file, and what they were made from did not: they cannot be trained further. */
+  readonly final: boolean;
+  readonly #config: ResolvedPromptConfig;
+
+  constructor(
+    kind: VirtualTokens["kind"],
+    { encoder, final, config }: { encoder: PromptEncoder; final: boolean; config: ResolvedPromptConfig },
+  ) {
+    this.kind = kind;
+    this.count = config.numVirtualTokens;
+    this.encoder = encoder;
+    this.final = final;
+    this.#config = config;
+  }
+
+  rows(): Tensor {
+    const rows = this.encoder.rows();
+    if (this.kind === "embeddings") return rows;
+    const { numLayers, numAttentionHeads, tokenDim } = this.#config;
+    return reshape(rows, [this.count, numLayers, 2, numAttentionHeads, tokenDim / numAttentionHeads]);
+  }
+}

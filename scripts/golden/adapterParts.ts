@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { scope, type Tensor } from "@lowrank/core";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { PeftModel } from "@lowrank/peft";
+import type { Check } from "./compare.ts";
+
+export const logitTolerance = 2e-5;
+
+/** The folders of a model and of an adapter on it. */
+export interface AdapterPlace {
+  base: string;
+  adapter: string;
+}
+
+/** A golden adapter on its base, without the warnings that some of them deserve. */
+export async function load({ base, adapter }: AdapterPlace, isTrainable: boolean): Promise<PeftModel<CausalLM>> {
+  const { model } = await loadModel(base);
+  return PeftModel.fromPretrained(model, adapter, { isTrainable, onWarning: () => {} });
+}
+
+/** The logits of a model, adapted or not. */
+export async function logitsOf<I>(
+  model: { forward(inputs: I): { logits: Tensor } },
+  inputs: I,
+): ReturnType<Tensor["data"]> {
+  const { logits } = scope(() => model.forward(inputs));
+  return logits.data();
+}
+
+/** How many numbers train, and how many there are, beside the golden index. */
+export function counts({ adapter }: AdapterPlace, peft: PeftModel<CausalLM>): Check {
+  const [method, base] = adapter.split(/[\\/]/).reverse();
+  const index = JSON.parse(readFileSync(join(adapter, "..", "..", "index.json"), "utf8")) as {
+    base: string;
+    method: string;
+    trainable: number;
+    all: number;
+  }[];
+  const expected = index.find((entry) => entry.base === base && entry.method === method);
+  const { trainable, all } = peft.getNbTrainableParameters();
+  if (!expected || (expected.trainable === trainable && expected.all === all)) return { name: "parameter counts" };
+  return {
+    name: "parameter counts",
+    error: `${trainable} of ${all} instead of ${expected.trainable} of ${expected.all}`,
+  };
+}
+
+/** The adapter saved again, beside the file that it came from. */
+export function sameBytes(saved: ReadonlyMap<string, Uint8Array | string>, adapter: string): Check {
+  const name = "adapter_model.safetensors";
+  const expected = readFileSync(join(adapter, name));
+  const actual = Buffer.from(saved.get(name) as Uint8Array);
+  if (actual.equals(expected)) return { name: "saved again" };
+  return { name: "saved again", error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
+}
+
+/** A model's parameters by the names that golden files have, which leave the adapter's out. */
+export function trainedByName(peft: PeftModel<CausalLM>): Map<string, Tensor> {
+  return new Map([...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]));
+}

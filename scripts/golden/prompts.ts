@@ -1,0 +1,39 @@
+import { copyInto } from "@lowrank/core";
+import { loadModel } from "@lowrank/models";
+import { getPeftModel, type PeftModel } from "@lowrank/peft";
+import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes, trainedByName } from "./adapterParts.ts";
+import { type Check, within } from "./compare.ts";
+import type { GoldenFile } from "./goldenFile.ts";
+import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
+
+/** An encoder's sums in another order move the rows that it makes, whose entries are about 1, by some 1e-7. */
+const rowTolerance = 1e-6;
+
+/**
+ * A golden prompt adapter: as its file has it, and once more from what trained, which files of encoders do not hold. A
+ * fresh one starts at random, so that there is nothing to compare it with.
+ */
+export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+  const inputs = await labelledInputs(golden);
+  const loaded = await load(files, false);
+  yield within("logits of the file", await logitsOf(loaded, inputs), await golden.array("logits"), logitTolerance);
+  yield sameBytes(await loaded.adapterFiles(), files.adapter);
+
+  const { model } = await loadModel(files.base);
+  const peft = getPeftModel(model, loaded.peftConfig.get("default")!, { onWarning: () => {} });
+  const parameters = trainedByName(peft);
+  for (const name of golden.names("param.")) {
+    using value = await golden.tensor(name);
+    copyInto(parameters.get(name.slice("param.".length))!, value);
+  }
+  yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
+  yield* lossAndGradients(golden, peft, inputs, parameters, "loss");
+  yield counts(files, peft);
+  yield within("rows", await savedRows(peft), await savedRows(loaded), rowTolerance);
+  yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+}
+
+/** The rows that an adapter's file would hold. */
+async function savedRows(peft: PeftModel): Promise<Float32Array> {
+  return (await peft.adapterTensors().get("prompt_embeddings")!.data()) as Float32Array;
+}
