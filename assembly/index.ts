@@ -13,6 +13,7 @@ export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
 export * from "./linearCrossEntropy";
+export * from "./linearInt8";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";

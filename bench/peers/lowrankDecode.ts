@@ -3,7 +3,7 @@ import { generate, loadModel } from "@lowrank/models";
 import { quantize } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
-/** How weights are held: widened, in the blocks of the file, or quantised anew as bitsandbytes does. */
+/** How weights are held: widened, in the blocks of the file and multiplied in integers, or quantised anew as bitsandbytes does. */
 export type LowrankWeights = "f32" | "q4_1" | "nf4";
 
 /** Lowrank on a GGUF file, by path or as a Blob. */
@@ -14,7 +14,8 @@ export async function lowrankDecode(
   { weights, backend }: { weights: LowrankWeights; backend: Backend },
 ): Promise<DecodePeer> {
   await init(backend);
-  const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? { weights: "packed" } : {});
+  const asFile = { weights: "packed", activations: "int8" } as const;
+  const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? asFile : {});
   if (weights === "nf4") quantize(model, { quantType: "nf4" });
   const ids = tokenizer!.encode(task.prompt);
   if (ids.length !== task.promptTokens) throw new Error(`the prompt is ${ids.length} tokens, not ${task.promptTokens}`);

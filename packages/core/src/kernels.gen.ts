@@ -55,6 +55,9 @@ export interface Kernels {
   linearCrossEntropyPack(x: number, indices: number, out: number, count: number, width: number, scratch: number): void;
   linearCrossEntropyPart(panels: number, weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, scratch: number, first: number, last: number, parts: number, rows: number, width: number, classes: number): void;
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
+  linearInt8Scratch(): number;
+  linearInt8(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
+  quantizeInt8(x: number, out: number, rows: number, padded: number, k: number, planes: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;
   rmsNormWeightBackward(dy: number, x: number, dw: number, part: number, rows: number, n: number, eps: number): void;

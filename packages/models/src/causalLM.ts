@@ -79,7 +79,7 @@ export abstract class CausalLM extends Module implements PromptableModel {
     return scope(() => {
       const { lm_head: head } = this;
       const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
-      return head instanceof Linear && !head.bias
+      return head instanceof Linear && !head.bias && head.activations === "f32"
         ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
         : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
     });

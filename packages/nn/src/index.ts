@@ -35,6 +35,7 @@ export {
   type QuantizeOptions,
   quantize,
 } from "./quantize.ts";
+export { quantizeActivations } from "./quantizeActivations.ts";
 export type { DecayOptions, Schedule, WarmupOptions } from "./schedules.ts";
 export * as schedules from "./schedules.ts";
 export type { AttentionSizes, PromptableModel, VirtualTokens } from "./virtualTokens.ts";

@@ -118,6 +118,14 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
     count: 4,
     align: 1,
   }),
+  linearInt8: ([, , , , m, n, k, first, last]) => ({
+    units: last - first,
+    work: (m * n * k) / (2 * productsPerElement),
+    steps: () => [[7, 1]],
+    end: 8,
+    scratch: 9,
+    align: 8,
+  }),
   linearCrossEntropyPart: ([, , , , , , , , , first, last, , rows, width, classes]) => ({
     units: last - first,
     work: (2 * rows * width * classes) / productsPerElement,

@@ -6,6 +6,7 @@ import { type ExpectedGguf, type ExpectedGreedy, readExpected } from "./expected
 import { forward } from "./forward.ts";
 import { ggufFile } from "./ggufFile.ts";
 import { greedy } from "./greedy.ts";
+import { integers } from "./integers.ts";
 import { packed } from "./packed.ts";
 import { qlora } from "./qlora.ts";
 import { tokens } from "./tokens.ts";
@@ -41,5 +42,6 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   yield* training(dir, model, { long, eosTokenIds });
   for (const parameter of model.parameters()) parameter.dispose();
   yield* packed(dir, path);
+  yield* integers(dir, path, eosTokenIds);
   yield* qlora(dir, path);
 }

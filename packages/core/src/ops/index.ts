@@ -32,6 +32,7 @@ export { indexAdd, indexSelect } from "./indexSelect.ts";
 export { addInto, copyInto, scaleInPlace } from "./inPlace.ts";
 export { layerNorm, layerNormBackward, layerNormWeightBackward } from "./layerNorm.ts";
 export { type LinearCrossEntropyParams, linearCrossEntropy } from "./linearCrossEntropy.ts";
+export { linearInt8 } from "./linearInt8.ts";
 export { log } from "./log.ts";
 export { log1p } from "./log1p.ts";
 export { loraLinear } from "./loraLinear.ts";

@@ -1,6 +1,6 @@
 import * as f from "../functional/index.ts";
 import { Generator } from "../random.ts";
-import { type Cases, calls, index, withGradients, x } from "./cases.ts";
+import { type Cases, calls, index, type OpCase, withGradients, x } from "./cases.ts";
 import type { Input } from "./input.ts";
 import { weightCases } from "./weightCases.ts";
 
@@ -21,6 +21,7 @@ type Name =
   | "layerNormBackward"
   | "layerNormWeightBackward"
   | "linearCrossEntropy"
+  | "linearInt8"
   | "logSoftmax"
   | "logSoftmaxBackward"
   | "loraLinear"
@@ -48,6 +49,15 @@ const labels: Input = {
   dtype: "i32",
   values: Array.from({ length: 24 }, (_, i) => (i % 5 ? i % 13 : -100)),
 };
+
+/** Products of bytes, which have no gradient, for pairs of shapes of x and W. */
+function int8Cases(...shapes: number[][]): OpCase[] {
+  if (shapes.length === 0) return [];
+  const [left, right, ...rest] = shapes;
+  const cases = weightCases([x(left), x(right)], 1, (t, w) => f.linearInt8(t, w));
+  const integers = cases.filter(({ name }) => name?.startsWith("q"));
+  return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
+}
 
 /**
  * The fused functions of language models. What a backward pass is handed (a log-sum-exp, say) is random here and does
@@ -129,6 +139,7 @@ export const modelCases: Cases<Name> = {
       f.linearCrossEntropy(h, w, l, { labelSmoothing: 0.1 }),
     ),
   ],
+  linearInt8: int8Cases([1, 96], [13, 96], [2, 3, 64], [5, 64], [9, 32], [20, 32], [2, 4128], [3, 4128]),
   logSoftmax: calls(
     [a],
     (t) => f.logSoftmax(t, { dim: -1 }),

@@ -21,6 +21,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions {
   topP?: number;
   seed: number;
   weights: LoadedWeights;
+  activations?: "int8";
   threads: number;
   wideSimd?: boolean;
   greedy?: boolean;
@@ -54,6 +55,12 @@ export function generateCommand(): Command {
     .option("--seed <n>", "of the random numbers; the same seed gives the same text", integer(0), 0)
     .addOption(new Option("--greedy", "always take the likeliest token").conflicts(["temperature", "topK", "topP"]))
     .addOption(weightsOption())
+    .addOption(
+      new Option(
+        "--activations <type>",
+        "int8 multiplies --weights packed in integers, as llama.cpp does: faster, less exact",
+      ).choices(["int8"]),
+    )
     .addOption(threadsOption())
     .addOption(wideSimdOption());
   return addQuantizeOptions(

@@ -62,6 +62,12 @@ test("--weights packed keeps the blocks: the same text, and an adapter trains on
   expect(await lowrank(`${generate} --model nano.gguf --adapter on-blocks`)).toBe(asBlocks);
 });
 
+test("--activations int8 multiplies packed weights in integers", async () => {
+  const model = `${generate} --model nano.gguf --activations int8`;
+  expect((await lowrank(`${model} --weights packed`)).trim()).not.toBe("");
+  await expect(lowrank(model)).rejects.toThrow('activations "int8" multiplies the blocks of a GGUF file');
+});
+
 test("--method qlora quantises what the file holds", async () => {
   expect(await lowrank(`${train} --output qlora --method qlora`)).toContain("base model: 21 linear layers in nf4");
 });

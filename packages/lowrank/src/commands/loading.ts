@@ -20,15 +20,17 @@ interface LoadingOptions {
   wideSimd?: boolean;
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
+  activations?: "int8";
 }
 
 /** Loads a model's folder or GGUF file. Throws where it has no tokenizer. */
 export async function loadWithTokenizer(
   path: string,
-  { threads = 1, wideSimd = false, quantize, weights = "f32" }: LoadingOptions = {},
+  { threads = 1, wideSimd = false, quantize, weights = "f32", activations }: LoadingOptions = {},
 ): Promise<LoadedModel & { tokenizer: Tokenizer }> {
   await init(wasm({ threads, wideSimd }));
-  const loaded = await loadModel(path, { quantize, ...(weights === "packed" ? { weights } : { dtype: weights }) });
+  const stored = weights === "packed" ? { weights } : { dtype: weights };
+  const loaded = await loadModel(path, { quantize, activations, ...stored });
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };
   throw new Error(

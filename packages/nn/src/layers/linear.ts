@@ -1,4 +1,4 @@
-import { type Generator, linear, rand, type Tensor } from "@lowrank/core";
+import { add, type Generator, linear, linearInt8, rand, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import { Parameter } from "../parameter.ts";
 
@@ -6,6 +6,8 @@ import { Parameter } from "../parameter.ts";
 export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
+  /** "int8" rounds x to bytes, a scale for each 32 of them: fast with weights in q4_1 or q8_0, and only with these. */
+  activations: "f32" | "int8" = "f32";
 
   constructor(weight: Parameter, bias: Parameter | null = null) {
     super();
@@ -31,6 +33,11 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return linear(x, this.weight, this.bias);
+    const { weight, bias } = this;
+    if (this.activations === "f32") return linear(x, weight, bias);
+    return scope(() => {
+      const y = linearInt8(x, weight);
+      return bias ? add(y, widen(bias)) : y;
+    });
   }
 }

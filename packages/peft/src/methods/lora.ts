@@ -68,7 +68,7 @@ class LoraLinear implements LayerAdapter {
       if (this.#magnitude) return this.#rescaled(x, dropped, base as Linear | Conv1D, this.#magnitude);
       const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
       let y: Tensor;
-      if (base instanceof Linear && dropped === x) {
+      if (base instanceof Linear && base.activations === "f32" && dropped === x) {
         y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
         if (base.bias) y = add(y, wide(base.bias));
       } else y = add(base.forward(x), this.#added(dropped));

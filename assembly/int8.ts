@@ -1,0 +1,81 @@
+// Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have them, for integer products.
+
+/** Bytes from one quantised row to the next: its codes, in as many planes, then scale and scaled sum of each block. */
+// @ts-ignore: decorator
+@inline
+export function int8RowBytes(k: i32, planes: i32): usize {
+  return <usize>(k * planes + (k >> 2));
+}
+
+/** The bytes of 16 floats times `factor`, ties to even. */
+// @ts-ignore: decorator
+@inline
+function toBytes(x: usize, factor: v128): v128 {
+  const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
+  const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), factor)));
+  const c = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 32), factor)));
+  const d = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 48), factor)));
+  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+}
+
+/** The sum of 32 signed bytes. */
+// @ts-ignore: decorator
+@inline
+function byteSum(a: v128, b: v128): i32 {
+  const pairs = i16x8.add(i16x8.extadd_pairwise_i8x16_s(a), i16x8.extadd_pairwise_i8x16_s(b));
+  const sums = i32x4.extadd_pairwise_i16x8_s(pairs);
+  return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+}
+
+/** Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and, `k` bytes on, the sign. */
+// @ts-ignore: decorator
+@inline
+function storeCodes(dst: usize, codes: v128, k: i32, planes: i32): void {
+  if (planes == 1) {
+    v128.store(dst, codes);
+    return;
+  }
+  v128.store(dst, v128.and(codes, i8x16.splat(127)));
+  v128.store(dst + <usize>k, i8x16.shr_u(codes, 7));
+}
+
+/**
+ * Quantises x [rows, k], k a multiple of 32, at `int8RowBytes(k, planes)` bytes a row: of each block the scale is a 127th of
+ * the largest magnitude, and its scaled sum is scale times the sum of codes. With two planes a code is low - 128 sign, each
+ * factor of which fits the seven bits that relaxed dot products take. Rows of zeros follow, up to `padded` rows in all.
+ */
+export function quantizeInt8(x: usize, out: usize, rows: i32, padded: i32, k: i32, planes: i32): void {
+  const rest = <usize>(padded - rows) * int8RowBytes(k, planes);
+  for (; rows > 0; rows--) {
+    let pair = out + <usize>(k * planes);
+    for (let i = 0; i < k; i += 32) {
+      let top = f32x4.abs(v128.load(x));
+      for (let at: usize = 16; at < 128; at += 16) top = f32x4.max(top, f32x4.abs(v128.load(x + at)));
+      top = f32x4.max(top, v128.shuffle<f32>(top, top, 2, 3, 0, 1));
+      const most = max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1));
+      const factor = f32x4.splat(most == 0 ? 0 : 127 / most);
+      const low = toBytes(x, factor);
+      const high = toBytes(x + 64, factor);
+      storeCodes(out + <usize>i, low, k, planes);
+      storeCodes(out + <usize>i + 16, high, k, planes);
+      const scale = most / 127;
+      store<f32>(pair, scale);
+      store<f32>(pair, scale * <f32>byteSum(low, high), 4);
+      pair += 8;
+      x += 128;
+    }
+    out = pair;
+  }
+  memory.fill(out, 0, rest);
+}
+
+/** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */
+// @ts-ignore: decorator
+@inline
+export function dotBytes(signed: v128, seven: v128, sums: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(signed, seven, sums);
+  const low = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(signed), i16x8.extend_low_i8x16_s(seven));
+  const high = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(signed), i16x8.extend_high_i8x16_s(seven));
+  const even = v128.shuffle<i32>(low, high, 0, 2, 4, 6);
+  return i32x4.add(sums, i32x4.add(even, v128.shuffle<i32>(low, high, 1, 3, 5, 7)));
+}

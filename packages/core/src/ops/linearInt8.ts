@@ -1,0 +1,79 @@
+import type { TensorSpec, View } from "../backend.ts";
+import { defineOp, expectDType, type Op } from "../op.ts";
+import { unpackAll } from "../quantize/unpackAll.ts";
+import { formatShape } from "../shape.ts";
+import { weightFormat } from "./weight.ts";
+
+/** Numbers that share a scale. */
+const block = 32;
+
+/** Rows that the kernel multiplies at a time, where there is more than one. */
+const rowsAbreast = 4;
+
+function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
+  const [outFeatures, inFeatures] = w.shape;
+  return { rows: x.shape.slice(0, -1).reduce((product, n) => product * n, 1), inFeatures, outFeatures };
+}
+
+/** Ties to even, as the kernels round. */
+function roundEven(x: number): number {
+  const nearest = Math.round(x);
+  return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** x with each block replaced by what its bytes mean. */
+function quantized({ data }: View): Float32Array {
+  const out = new Float32Array(data.length);
+  for (let at = 0; at < data.length; at += block) {
+    const own = data.subarray(at, at + block) as Float32Array;
+    const most = own.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+    const factor = most === 0 ? 0 : Math.fround(127 / most);
+    const scale = Math.fround(most / 127);
+    for (const [i, x] of own.entries()) out[at + i] = roundEven(Math.fround(x * factor)) * scale;
+  }
+  return out;
+}
+
+/**
+ * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a scale of their own, a 127th of
+ * the largest magnitude among them, and meet the codes of W [out, in], q4_1 or q8_0, in integer dot products. Answers f32
+ * [..., out] that are off by what rounding x costs. For running models: asking it for a gradient is an error.
+ */
+export const linearInt8: Op<2> = defineOp({
+  name: "linearInt8",
+  packed: [1],
+  shape: (inputs) => {
+    expectDType("linearInt8", inputs, 0, "f32");
+    expectDType("linearInt8", inputs, 1, "q4_1", "q8_0");
+    const [x, w] = inputs.map(({ shape }) => shape);
+    if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
+      throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);
+    }
+    return { shape: [...x.slice(0, -1), w[0]], dtype: "f32" };
+  },
+  ref: ([x, w], [out]) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const [left, right] = [quantized(x), unpackAll(w)];
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < outFeatures; j++) {
+        let sum = 0;
+        for (let p = 0; p < inFeatures; p++) sum += left[i * inFeatures + p] * right[j * inFeatures + p];
+        out.data[i * outFeatures + j] = sum;
+      }
+    }
+  },
+  wasm: (k, [x, w], [out], _, scratch) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const planes = w.dtype === "q4_1" ? 1 : 2;
+    const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
+    const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
+    k.quantizeInt8(x.ptr, codes, rows, padded, inFeatures, planes);
+    const work = scratch(k.linearInt8Scratch());
+    k.linearInt8(codes, w.ptr, weightFormat(w), out.ptr, rows, outFeatures, inFeatures, 0, outFeatures, work);
+  },
+  vjp: () => {
+    throw new Error(
+      'linearInt8: rounding to bytes has no gradient; train with weights that are multiplied in f32 (activations: "f32")',
+    );
+  },
+});

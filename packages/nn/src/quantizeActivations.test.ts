@@ -1,0 +1,58 @@
+import { Generator, init, noGrad, packedTensor, rand, reference, type Tensor } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { Linear } from "./layers/linear.ts";
+import { Module } from "./module.ts";
+import { Parameter } from "./parameter.ts";
+import { quantizeActivations } from "./quantizeActivations.ts";
+
+class Two extends Module {
+  plain: Linear;
+  packed: Linear;
+
+  constructor(plain: Linear, packed: Linear) {
+    super();
+    this.plain = plain;
+    this.packed = packed;
+  }
+}
+
+/** Rows of q8_0 blocks of scale 1/64 (f16) whose bytes count up. */
+function packedWeight(rows: number, blocks: number): Tensor {
+  const bytes = Uint8Array.from({ length: rows * blocks * 34 }, (_, i) => (i % 34 < 2 ? [0, 0x24][i % 34] : i % 256));
+  return packedTensor(bytes, { shape: [rows, 32 * blocks], dtype: "q8_0" });
+}
+
+const uniform = (shape: number[]): Tensor => rand(shape, { generator: new Generator(1), low: -1, high: 1 });
+
+beforeAll(() => init(reference()));
+
+function model(): Two {
+  return new Two(
+    new Linear(new Parameter(uniform([3, 64]))),
+    new Linear(new Parameter(packedWeight(5, 2), { requiresGrad: false }), new Parameter(uniform([5]))),
+  );
+}
+
+test("layers with packed weights multiply bytes, others numbers", async () => {
+  const [rounded, exact] = [model(), model()];
+  expect(quantizeActivations(rounded)).toBe(1);
+  const x = uniform([4, 64]);
+  expect(await rounded.plain.forward(x).data()).toEqual(await exact.plain.forward(x).data());
+  const [a, b] = [await rounded.packed.forward(x).data(), await exact.packed.forward(x).data()];
+  const error = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
+  // Each number is off by at most 1/254, weights are below 2, and errors of 64 products hardly ever add up.
+  expect(error).toBeGreaterThan(0);
+  expect(error).toBeLessThan(64 * 2 * (1 / 254) * 0.5);
+});
+
+test("there is no gradient through bytes", () => {
+  const two = model();
+  quantizeActivations(two);
+  const x = new Parameter(uniform([4, 64]));
+  expect(() => two.packed.forward(x).sum().backward()).toThrow("linearInt8: rounding to bytes has no gradient");
+  expect(() => noGrad(() => two.packed.forward(x))).not.toThrow();
+});
+
+test("a model without packed weights is refused", () => {
+  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in q4_1 or q8_0");
+});

@@ -1,0 +1,38 @@
+import { noGrad, scope, tensor } from "@lowrank/core";
+import { generate, loadModel } from "@lowrank/models";
+import { type Check, withinEach } from "../compare.ts";
+import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expected.ts";
+
+/** What rounding activations to bytes may change a loss by, relative to it. */
+const lossTolerance = 0.02;
+
+/** The lead of f32's token over the next, in logits, that it may turn over. */
+const lead = 0.25;
+
+/** The model in the file's own blocks, multiplied in integers: losses near f32's, and how long its answers are the same. */
+export async function* integers(dir: string, path: string, eosTokenIds: readonly number[]): AsyncGenerator<Check> {
+  const { model } = await loadModel(path, { weights: "packed", activations: "int8" });
+  for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
+    using inputIds = tensor([ids], { dtype: "i32" });
+    using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
+    const actual = await value.item();
+    const note = `loss ${actual.toFixed(5)}, in f32 ${loss.toFixed(5)}`;
+    yield { ...withinEach(`integers, text ${i} loss`, [actual], [loss], lossTolerance), note };
+  }
+  let same = 0;
+  let all = 0;
+  let widest = 0;
+  for (const { prompt_ids, ids, margins } of readExpected<ExpectedGreedy>(dir, "greedy").cases) {
+    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds });
+    const differing = ids.findIndex((id, i) => tokens[i] !== id);
+    if (differing >= 0) widest = Math.max(widest, margins[differing]);
+    same += differing < 0 ? ids.length : differing;
+    all += ids.length;
+  }
+  yield {
+    name: "integers, greedy",
+    note: `${all - same} of ${all} tokens are the first that differs from f32's answer, or come after it; f32 led by ${widest} at most`,
+    error: widest < lead ? undefined : `f32 led by ${widest} where integers chose another token, allowed ${lead}`,
+  };
+  for (const parameter of model.parameters()) parameter.dispose();
+}
