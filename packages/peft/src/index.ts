@@ -20,6 +20,10 @@ export {
   type PromptTokenizer,
   type SharedContext,
 } from "./method.ts";
+export { boft } from "./methods/boft.ts";
+export { BOFTConfig, type BOFTOptions } from "./methods/boftConfig.ts";
+export { hra } from "./methods/hra.ts";
+export { HRAConfig, type HRAOptions } from "./methods/hraConfig.ts";
 export { ia3 } from "./methods/ia3.ts";
 export { IA3Config, type IA3Options } from "./methods/ia3Config.ts";
 export { peftMethods } from "./methods/index.ts";
@@ -28,6 +32,8 @@ export { LNTuningConfig } from "./methods/lnTuningConfig.ts";
 export { lora } from "./methods/lora.ts";
 export { type InitLoraWeights, type LoftQConfig, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
 export { loraScaling } from "./methods/loraScaling.ts";
+export { oft } from "./methods/oft.ts";
+export { OFTConfig, type OFTOptions } from "./methods/oftConfig.ts";
 export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./methods/prefixTuning.ts";
 export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./methods/promptTuning.ts";
 export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./methods/pTuning.ts";

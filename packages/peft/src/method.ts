@@ -20,6 +20,8 @@ export interface LayerContext<C extends PeftConfig> {
   generator: Generator;
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
+  /** Tells the user what to know about the layer. */
+  warn(message: string): void;
   /** What the method's `createShared` made for this adapter. */
   shared: SharedTensors;
 }

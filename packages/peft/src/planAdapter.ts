@@ -84,10 +84,11 @@ export function planAdapter(
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
   const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
   const shared = method.createShared?.({ layers: bases, config, generator, loading }) ?? {};
+  const warn = (message: string) => void warnings.push(message);
   const layers = bases.map(({ path, base, kind }) => {
     const tied = tieWarning(path, base, places, paths);
     warnings.push(...tied);
-    const layer = method.createLayer({ base, kind, path, config, generator, loading, shared });
+    const layer = method.createLayer({ base, kind, path, config, generator, loading, shared, warn });
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
     }

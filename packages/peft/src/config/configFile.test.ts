@@ -90,9 +90,14 @@ test.each([
   expect(() => new LoraConfig(options as LoraOptions)).toThrow(message);
 });
 
-test.each(["r", "lora_alpha", "use_rslora", "base_model_name_or_path", "init_ia3_weights"])(
-  "%s, there and back",
-  (key) => {
-    expect(toSnakeCase(toCamelCase(key))).toBe(key);
-  },
-);
+test.each([
+  "r",
+  "lora_alpha",
+  "use_rslora",
+  "base_model_name_or_path",
+  "init_ia3_weights",
+  "apply_GS",
+  "boft_n_butterfly_factor",
+])("%s, there and back", (key) => {
+  expect(toSnakeCase(toCamelCase(key))).toBe(key);
+});

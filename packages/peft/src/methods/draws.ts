@@ -1,4 +1,4 @@
-import { full, ones, rand, randn, type Tensor, zeros } from "@lowrank/core";
+import { full, type Generator, ones, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
 import { Dropout, type Linear, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { LayerContext } from "../method.ts";
@@ -30,13 +30,18 @@ export function draws({ base, generator }: LayerContext<PeftConfig>): Draws {
 
 /** A parameter that starts so. */
 export function drawn(draw: Draw, shape: readonly number[]): Parameter {
-  using data = draw(shape);
+  using data = scope(() => draw(shape));
   return new Parameter(data);
 }
 
+/** Random numbers of the layer's own, for what happens at random in training. */
+export function layerGenerator({ path, generator }: LayerContext<PeftConfig>): Generator {
+  return generator.fork(hash(path));
+}
+
 /** A dropout whose random numbers are the layer's own. */
-export function layerDropout({ path, generator }: LayerContext<PeftConfig>, p: number): Dropout {
-  return new Dropout(p, generator.fork(hash(path)));
+export function layerDropout(context: LayerContext<PeftConfig>, p: number): Dropout {
+  return new Dropout(p, layerGenerator(context));
 }
 
 /** A number from a path (FNV-1a). */

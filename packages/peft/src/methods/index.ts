@@ -1,6 +1,9 @@
+import { boft } from "./boft.ts";
+import { hra } from "./hra.ts";
 import { ia3 } from "./ia3.ts";
 import { lnTuning } from "./lnTuning.ts";
 import { lora } from "./lora.ts";
+import { oft } from "./oft.ts";
 import { prefixTuning } from "./prefixTuning.ts";
 import { promptTuning } from "./promptTuning.ts";
 import { pTuning } from "./pTuning.ts";
@@ -12,6 +15,9 @@ type PeftMethods = {
   readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly HRA: typeof hra;
+  readonly BOFT: typeof boft;
+  readonly OFT: typeof oft;
   readonly PREFIX_TUNING: typeof prefixTuning;
   readonly PROMPT_TUNING: typeof promptTuning;
   readonly P_TUNING: typeof pTuning;
@@ -23,6 +29,9 @@ export const peftMethods: PeftMethods = {
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
+  HRA: hra,
+  BOFT: boft,
+  OFT: oft,
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,

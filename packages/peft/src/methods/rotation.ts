@@ -1,0 +1,78 @@
+import { add, affine, indexSelect, matmul, mul, solve, sub, type Tensor, tensor } from "@lowrank/core";
+
+/** The unit matrix [n, n]; the caller frees it. */
+export function identity(n: number, like: Tensor): Tensor {
+  const { backend } = like.storage;
+  return tensor(
+    Float32Array.from({ length: n * n }, (_, i) => Number(i % (n + 1) === 0)),
+    { shape: [n, n], backend },
+  );
+}
+
+/** How the numbers above the diagonal make skew-symmetric matrices. */
+export interface SkewMap {
+  readonly size: number;
+  /** Which number stands at each place, i32 [size²]. */
+  readonly index: Tensor;
+  /** 1 above the diagonal, -1 below, 0 on it, [size²]. */
+  readonly sign: Tensor;
+}
+
+/** The map for matrices [size, size], whose numbers above the diagonal count by rows. */
+export function skewMap(size: number, like: Tensor): SkewMap {
+  const { backend } = like.storage;
+  const index = new Int32Array(size * size);
+  const sign = new Float32Array(size * size);
+  let next = 0;
+  for (let row = 0; row < size; row++) {
+    for (let column = row + 1; column < size; column++) {
+      for (const [place, value] of [[row * size + column, 1] as const, [column * size + row, -1] as const]) {
+        index[place] = next;
+        sign[place] = value;
+      }
+      next++;
+    }
+  }
+  return { size, index: tensor(index, { backend }), sign: tensor(sign, { backend }) };
+}
+
+/** Skew-symmetric matrices [n, size, size] of the numbers above their diagonals, [n, size (size - 1) / 2]. */
+export function skewSymmetric(upper: Tensor, { size, index, sign }: SkewMap): Tensor {
+  return mul(indexSelect(upper, index, { dim: 1 }), sign).reshape([-1, size, size]);
+}
+
+/** Cayley's transform (I - S)(I + S)⁻¹ of skew-symmetric matrices [n, size, size]: rotations. */
+export function cayley(skew: Tensor): Tensor {
+  const [n, size] = skew.shape;
+  const unit = identity(size, skew).expand([n, size, size]);
+  // The two factors commute.
+  return solve(add(unit, skew), sub(unit, skew));
+}
+
+/**
+ * Cayley's transform of -S by a Neumann series that PEFT ends in this way: I + 2 S + 2 S² + ... + S^k, where k is one less
+ * than the number of terms, though 3 for three terms.
+ */
+export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
+  const [n, size] = skew.shape;
+  const unit = identity(size, skew);
+  if (terms < 2) return unit.expand([n, size, size]);
+  const twice = (t: Tensor) => affine(t, { scale: 2 });
+  let sum = add(unit, twice(skew));
+  if (terms < 3) return sum;
+  let power = matmul(skew, skew);
+  sum = add(sum, twice(power));
+  for (let k = 3; k < terms - 1; k++) {
+    power = matmul(power, skew);
+    sum = add(sum, twice(power));
+  }
+  return add(sum, matmul(power, skew));
+}
+
+/** x [..., n size] with each of its blocks times its matrix of `blocks` [n, size, size], or all times the one of [1, size, size]. */
+export function rotateBlocks(x: Tensor, blocks: Tensor): Tensor {
+  const [n, size] = blocks.shape;
+  if (n === 1) return matmul(x.reshape([-1, size]), blocks.reshape([size, size])).reshape(x.shape);
+  const byBlock = x.reshape([-1, n, size]).permute([1, 0, 2]);
+  return matmul(byBlock, blocks).permute([1, 0, 2]).reshape(x.shape);
+}

@@ -1,0 +1,115 @@
+import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
+import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
+import { beforeAll, expect, test } from "vitest";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { getPeftModel } from "../peftModel.ts";
+import { TinyModel, train } from "../testing/tinyModel.ts";
+import { BOFTConfig } from "./boftConfig.ts";
+import { HRAConfig } from "./hraConfig.ts";
+import { OFTConfig } from "./oftConfig.ts";
+import { identity } from "./rotation.ts";
+
+beforeAll(() => init(reference()));
+
+const options = { onWarning: () => {}, generator: new Generator(3) };
+
+/** What an adapter's input rotation on a layer of `features` inputs is, as a matrix. */
+function rotation(config: PeftConfig, features: number): Tensor {
+  const model = new TinyModel();
+  const unit = identity(features, tensor(0));
+  const draw = randn([features, features], { generator: new Generator(5) });
+  const layer = new Linear(new Parameter(draw));
+  Object.assign(model, { extra: layer });
+  getPeftModel(model, config, options);
+  layer.weight.dispose();
+  layer.weight = new Parameter(unit);
+  return scope(() => (model as unknown as { extra: UnaryModule }).extra.forward(unit).detach());
+}
+
+/** How far a matrix is from orthogonal, but for the lengths of its columns. */
+function farFromOrthogonal(r: Tensor): number {
+  const columns = r.div(r.square().sum({ dim: 0 }).sqrt());
+  const product = matmul(columns, columns, { transposeA: true }).dataSync();
+  const unit = identity(r.shape[0], r).dataSync();
+  return Math.max(...product.map((value, i) => Math.abs(value - unit[i])));
+}
+
+test.each([
+  ["OFT", new OFTConfig({ oftBlockSize: 4, useCayleyNeumann: false, initWeights: false, targetModules: ["extra"] })],
+  ["BOFT", new BOFTConfig({ boftBlockSize: 2, boftNButterflyFactor: 3, initWeights: false, targetModules: ["extra"] })],
+  ["HRA", new HRAConfig({ r: 3, initWeights: false, targetModules: ["extra"] })],
+  ["HRA, orthogonal", new HRAConfig({ r: 3, applyGS: true, initWeights: false, targetModules: ["extra"] })],
+])("%s rotates", (_name, config) => {
+  expect(farFromOrthogonal(rotation(config, 16))).toBeLessThan(1e-6);
+});
+
+test("each rotation of BOFT doubles what an output depends on", () => {
+  for (const [factor, reach] of [1, 2, 3].map((factor) => [factor, 2 ** factor])) {
+    const config = new BOFTConfig({
+      boftBlockSize: 2,
+      boftNButterflyFactor: factor,
+      initWeights: false,
+      targetModules: ["extra"],
+    });
+    const zeros = sum(eq(rotation(config, 8), 0).to("f32"), { dim: 0 }).dataSync();
+    expect([...zeros]).toEqual(Array(8).fill(8 - reach));
+  }
+});
+
+test("constrained blocks stay within their distance from the identity", () => {
+  const config = new OFTConfig({ oftBlockSize: 3, coft: true, eps: 0.01, initWeights: false, targetModules: ["up"] });
+  const peft = getPeftModel(new TinyModel(), config, options);
+  train(peft, 3);
+  scope(() => peft.forward(tensor(new Int32Array([1, 2]), { shape: [1, 2] })));
+  for (const [, weight] of peft.adapterTensors()) {
+    for (const row of scope(() => weight.to("f32").square().sum({ dim: 1 }).mul(2).sqrt()).dataSync()) {
+      expect(row).toBeLessThanOrEqual((0.01 / Math.sqrt(2)) * (1 + 2e-6));
+    }
+  }
+});
+
+test("blocks of OFT that do not divide a layer's features take the nearest size that does, with a warning", () => {
+  const warnings: string[] = [];
+  const config = new OFTConfig({ oftBlockSize: 4, targetModules: ["layers.0.up"] });
+  const peft = getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
+  expect(warnings).toEqual(["layers.0.up: oftBlockSize 4 does not divide its 6 features; 3 is taken there"]);
+  expect([...peft.adapterTensors().values()][0].shape).toEqual([2, 3]);
+});
+
+test("BOFT's dropout lets blocks rest while training, and only then", () => {
+  const config = new BOFTConfig({ boftBlockSize: 2, boftDropout: 0.7, initWeights: false, targetModules: ["up"] });
+  const peft = getPeftModel(new TinyModel().eval(), config, options);
+  const ids = tensor(new Int32Array([1, 2, 3]), { shape: [1, 3] });
+  const logits = () => [...scope(() => peft.forward(ids)).logits.dataSync()];
+  const still = logits();
+  expect(logits()).toEqual(still);
+  peft.train();
+  expect(logits()).not.toEqual(still);
+  peft.eval();
+  expect(logits()).toEqual(still);
+});
+
+test.each([
+  [
+    new BOFTConfig({ boftBlockSize: 4, targetModules: ["up"] }),
+    "layers.0.up: boftBlockSize 4 must divide its 6 features",
+  ],
+  [
+    new BOFTConfig({ boftBlockSize: 2, boftNButterflyFactor: 2, targetModules: ["up"] }),
+    "in blocks of an even size whose number 2 divides, for boftNButterflyFactor 2",
+  ],
+  [new HRAConfig({ r: 2, applyGS: true, targetModules: ["up"] }), "set initWeights to false"],
+])("what does not fit is refused", (config, message) => {
+  expect(() => getPeftModel(new TinyModel(), config, options)).toThrow(message);
+});
+
+test.each([
+  [() => new OFTConfig({ r: 4 }), "OFTConfig: r is 4; it must be 0 or oftBlockSize (32) must be"],
+  [
+    () => new BOFTConfig({ boftBlockSize: 0 }),
+    "BOFTConfig: boftBlockNum is 0; it must be 0 or boftBlockSize (0) must be",
+  ],
+  [() => new HRAConfig({ r: 0 }), "HRAConfig: r is 0"],
+])("options that contradict each other are refused", (make, message) => {
+  expect(make).toThrow(message);
+});
