@@ -10,9 +10,12 @@ const NC: i32 = 384;
 const DIRECT_B_ROWS: i32 = 2 * MR;
 /** Depth of a block of B read where it lies: its half lines must outlive one column of tiles in the cache. */
 const DIRECT_B_KC: i32 = 64;
-/** Columns below which A is read where it lies, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
-const NARROW_COLUMNS: i32 = 32;
-const NARROW_KC: i32 = 2048;
+/** Columns up to which A is read where it lies, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
+const NARROW_COLUMNS: i32 = 96;
+const NARROW_KC: i32 = 1536;
+/** Depth from which rows that do not lie apart are worth that for more than a few columns. */
+const NARROW_LEAST_KC: i32 = 128;
+const FEW_COLUMNS: i32 = 31;
 
 const ZERO_BYTES: i32 = 64;
 const TILE_BYTES: i32 = MR * NR * 4;
@@ -59,7 +62,7 @@ export function gemmBlocked(
   const aks: usize = panels ? MR << 2 : transA ? lda : 4;
   const widened = format != F32;
   const directB = !widened && !transB && m <= DIRECT_B_ROWS && alpha == 1;
-  const narrow = !widened && n < NARROW_COLUMNS;
+  const narrow = !widened && n <= (transA || k < NARROW_LEAST_KC ? FEW_COLUMNS : NARROW_COLUMNS);
   // Equal blocks both ways, so that the last one is no thin rest.
   const deepest = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
   const cuts = (k + deepest - 1) / deepest;
