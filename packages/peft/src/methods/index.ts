@@ -1,8 +1,12 @@
 import { boft } from "./boft.ts";
+import { delora } from "./delora.ts";
+import { gralora } from "./gralora.ts";
+import { hira } from "./hira.ts";
 import { hra } from "./hra.ts";
 import { ia3 } from "./ia3.ts";
 import { lnTuning } from "./lnTuning.ts";
 import { lora } from "./lora.ts";
+import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
 import { prefixTuning } from "./prefixTuning.ts";
 import { promptTuning } from "./promptTuning.ts";
@@ -15,6 +19,10 @@ type PeftMethods = {
   readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly GRALORA: typeof gralora;
+  readonly DELORA: typeof delora;
+  readonly HIRA: typeof hira;
+  readonly MISS: typeof miss;
   readonly HRA: typeof hra;
   readonly BOFT: typeof boft;
   readonly OFT: typeof oft;
@@ -29,6 +37,10 @@ export const peftMethods: PeftMethods = {
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
+  GRALORA: gralora,
+  DELORA: delora,
+  HIRA: hira,
+  MISS: miss,
   HRA: hra,
   BOFT: boft,
   OFT: oft,

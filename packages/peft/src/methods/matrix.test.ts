@@ -5,11 +5,15 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
+import { DeloraConfig } from "./deloraConfig.ts";
+import { GraloraConfig } from "./graloraConfig.ts";
+import { HiraConfig } from "./hiraConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";
 import { IA3Config } from "./ia3Config.ts";
 import type { peftMethods } from "./index.ts";
 import { LNTuningConfig } from "./lnTuningConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";
+import { MissConfig } from "./missConfig.ts";
 import { OFTConfig } from "./oftConfig.ts";
 import { PrefixTuningConfig } from "./prefixTuning.ts";
 import { PromptTuningConfig } from "./promptTuning.ts";
@@ -235,6 +239,84 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       }),
       ...prompt,
       savesResult: true,
+    },
+  ],
+  MISS: [
+    { name: "linears", config: new MissConfig({ r: 2, targetModules: linears }) },
+    {
+      name: "sizes that r does not divide, biases",
+      config: new MissConfig({ r: 4, bias: "miss_only", targetModules: linears }),
+    },
+    { name: "bat", config: new MissConfig({ r: 2, initWeights: "bat", targetModules: ["up"] }) },
+    { name: "mini", config: new MissConfig({ r: 3, initWeights: "mini", miniR: 5, targetModules: ["up"] }) },
+    {
+      name: "random start, f16 base",
+      config: new MissConfig({ r: 2, initWeights: false, targetModules: ["up"] }),
+      model: { dtype: "f16" },
+      startsElsewhere: true,
+    },
+    {
+      name: "bat, 4-bit base",
+      config: new MissConfig({ r: 2, initWeights: "bat", targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  HIRA: [
+    {
+      name: "linears and embedding",
+      config: new HiraConfig({ r: 2, targetModules: [...everywhere, "embed_tokens"] }),
+    },
+    { name: "gaussian", config: new HiraConfig({ r: 2, initWeights: "gaussian", targetModules: "all-linear" }) },
+    {
+      name: "random start",
+      config: new HiraConfig({ r: 2, initWeights: false, targetModules: ["up", "embed_tokens"] }),
+      startsElsewhere: true,
+    },
+    { name: "bf16 base", config: new HiraConfig({ r: 2, targetModules: everywhere }), model: { dtype: "bf16" } },
+    {
+      name: "4-bit base",
+      config: new HiraConfig({ r: 4, targetModules: [...everywhere, "lm_head"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  DELORA: [
+    { name: "linears", config: new DeloraConfig({ r: 2, deloraLambda: 1, targetModules: linears }) },
+    {
+      name: "patterns, random start, biases",
+      config: new DeloraConfig({
+        r: 2,
+        rankPattern: { lm_head: 3 },
+        lambdaPattern: { up: 2 },
+        initWeights: false,
+        bias: "delora_only",
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new DeloraConfig({ r: 2, deloraLambda: 1, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  GRALORA: [
+    { name: "linears", config: new GraloraConfig({ r: 4, targetModules: everywhere }) },
+    {
+      name: "with a whole LoRA, random start, biases",
+      config: new GraloraConfig({
+        r: 2,
+        hybridR: 3,
+        alpha: 3,
+        initWeights: false,
+        bias: "all",
+        targetModules: everywhere,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new GraloraConfig({ r: 2, graloraK: 1, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
     },
   ],
   OFT: [

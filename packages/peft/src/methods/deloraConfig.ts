@@ -1,0 +1,75 @@
+import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, checkPattern } from "../config/checks.ts";
+import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import type { ConfigFormat } from "../config/peftConfig.ts";
+import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
+
+/** Options of `DeloraConfig`; those left out take PEFT's defaults. */
+export interface DeloraOptions extends LayerPeftOptions {
+  /** The rank. Default 8. */
+  r?: number;
+  /** What the strength starts as, which bounds how far the weight goes. Default 15. */
+  deloraLambda?: number;
+  /** Dropout on what goes into the adapter, while training. Default 0. */
+  moduleDropout?: number;
+  /** Start as a no-op; otherwise at random. Default true. */
+  initWeights?: boolean;
+  /** Ranks for some targets: names or expressions for the end of a path. */
+  rankPattern?: Readonly<Record<string, number>>;
+  /** Strengths for some targets. */
+  lambdaPattern?: Readonly<Record<string, number>>;
+  /** The base biases that train too. Default "none". */
+  bias?: TrainedBiases<"delora_only">;
+}
+
+/** Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws for values out of range. */
+export class DeloraConfig extends LayerPeftConfig {
+  readonly r: number;
+  readonly deloraLambda: number;
+  readonly moduleDropout: number;
+  readonly initWeights: boolean;
+  readonly rankPattern: Readonly<Record<string, number>>;
+  readonly lambdaPattern: Readonly<Record<string, number>>;
+  readonly bias: TrainedBiases<"delora_only">;
+
+  constructor(options: DeloraOptions = {}) {
+    super("DELORA", options);
+    this.r = options.r ?? 8;
+    this.deloraLambda = options.deloraLambda ?? 15;
+    this.moduleDropout = options.moduleDropout ?? 0;
+    this.initWeights = options.initWeights ?? true;
+    this.rankPattern = options.rankPattern ?? {};
+    this.lambdaPattern = options.lambdaPattern ?? {};
+    this.bias = options.bias ?? "none";
+    checkOptions(this, options, deloraFormat);
+    checkInteger(this, "r", this.r);
+    checkFinite(this, "deloraLambda", this.deloraLambda);
+    checkDropout(this, "moduleDropout", this.moduleDropout);
+    checkOneOf(this, "initWeights", this.initWeights, [true, false]);
+    checkPattern(this, "rankPattern", this.rankPattern, checkInteger);
+    checkPattern(this, "lambdaPattern", this.lambdaPattern, checkFinite);
+    checkBias(this, "delora_only");
+  }
+}
+
+/** How DeLoRA's configuration lies on disk. */
+export const deloraFormat: ConfigFormat = {
+  classic: [
+    "base_model_name_or_path",
+    "bias",
+    "delora_lambda",
+    "init_weights",
+    "lambda_pattern",
+    "layers_pattern",
+    "layers_to_transform",
+    "module_dropout",
+    "modules_to_save",
+    "r",
+    "rank_pattern",
+    "revision",
+    "target_modules",
+    "task_type",
+  ],
+  floats: ["module_dropout"],
+  refused: {},
+  ignored: {},
+};

@@ -1,0 +1,88 @@
+import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
+import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import { biasMode } from "../config/trainedBiases.ts";
+import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
+import { attentionTargets } from "../targets/defaultTargets.ts";
+import { drawn, draws, layerDropout } from "./draws.ts";
+import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
+import { mapWeight } from "./mergedWeight.ts";
+import { identity } from "./rotation.ts";
+
+/**
+ * A LoRA of rank r / k for each of a weight's k x k blocks: A [k, in / k, r] holds those of each block of inputs, of which
+ * the j-th part goes to the j-th block of outputs; B [k, r, out / k]. Perhaps with a LoRA over all beside it.
+ */
+class GraloraLinear implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly modules: Record<string, Module>;
+  readonly #dropout: Dropout;
+  readonly #scaling: number;
+  readonly #inFeatures: number;
+
+  constructor(context: LayerContext<GraloraConfig>) {
+    const { config, path } = context;
+    const { r, hybridR, graloraK: k } = config;
+    const { inFeatures, outFeatures } = context.base as Linear;
+    if (inFeatures % k !== 0 || outFeatures % k !== 0) {
+      throw new Error(
+        `${path} is [${outFeatures},${inFeatures}]: graloraK ${k} must divide both; choose another or leave the layer out`,
+      );
+    }
+    const { zero, uniform } = draws(context);
+    const b = (rank: number) => (config.initWeights ? zero : uniform(1 / Math.sqrt(rank)));
+    this.parameters = {
+      gralora_A: drawn(uniform(1 / Math.sqrt(inFeatures / k)), [k, inFeatures / k, r]),
+      gralora_B: drawn(b(r), [k, r, outFeatures / k]),
+      ...(hybridR > 0
+        ? {
+            "gralora_A_general.weight": drawn(uniform(1 / Math.sqrt(inFeatures)), [hybridR, inFeatures]),
+            "gralora_B_general.weight": drawn(b(hybridR), [outFeatures, hybridR]),
+          }
+        : {}),
+    };
+    this.#dropout = layerDropout(context, config.graloraDropout);
+    this.modules = config.graloraDropout > 0 ? { gralora_dropout: this.#dropout } : {};
+    this.#scaling = config.alpha / (r + hybridR);
+    this.#inFeatures = inFeatures;
+  }
+
+  /** What is added for x [rows, in]: [rows, out]. */
+  #added(x: Tensor): Tensor {
+    const { gralora_A: a, gralora_B: b } = this.parameters;
+    const { "gralora_A_general.weight": wideA, "gralora_B_general.weight": wideB } = this.parameters;
+    const [k, size, r] = a.shape;
+    const byInput = matmul(x.reshape([-1, k, size]).permute([1, 0, 2]), a);
+    const byOutput = byInput
+      .reshape([k, -1, k, r / k])
+      .permute([2, 1, 0, 3])
+      .reshape([k, -1, r]);
+    const y = matmul(byOutput, b).permute([1, 0, 2]).reshape([x.shape[0], -1]);
+    const whole = wideA && matmul(matmul(x, wideA, { transposeB: true }), wideB, { transposeB: true });
+    return affine(whole ? add(y, whole) : y, { scale: this.#scaling });
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => {
+      const y = base.forward(x);
+      const rows = this.#dropout.forward(x).reshape([-1, this.#inFeatures]);
+      return add(y, this.#added(rows).reshape(y.shape));
+    });
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    const delta = this.#added(identity(this.#inFeatures, base.weight)).transpose(0, 1);
+    return mapWeight(base, (weight) => add(weight, delta));
+  }
+}
+
+/** GraLoRA: a LoRA of its own for each block of a weight. Jung et al. 2025, https://arxiv.org/abs/2505.20355 */
+export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
+  peftType: "GRALORA",
+  Config: GraloraConfig,
+  format: graloraFormat,
+  kinds: ["linear", "conv1d"],
+  defaultTargets: attentionTargets,
+  bias: ({ bias }) => biasMode(bias),
+  createLayer: (context) => new GraloraLinear(context),
+});
