@@ -1,17 +1,19 @@
 import { blobSource, bytesSource } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "./modelFiles.ts";
 
+/** What a file in memory holds; a function makes its text each time that it is read. */
+type Content = Uint8Array | Blob | string | (() => string);
+
 /** Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. */
 export function memoryFiles(
-  contents: ReadonlyMap<string, Uint8Array | Blob | string> | Readonly<Record<string, Uint8Array | Blob | string>>,
+  contents: ReadonlyMap<string, Content> | Readonly<Record<string, Content>>,
   label = "the files in memory",
 ): ModelFiles {
-  const byName: ReadonlyMap<string, Uint8Array | Blob | string> =
-    contents instanceof Map ? contents : new Map(Object.entries(contents));
+  const byName: ReadonlyMap<string, Content> = contents instanceof Map ? contents : new Map(Object.entries(contents));
   const get = async (name: string) => {
     const content = byName.get(name);
     if (content === undefined) throw await missingFile(files, name);
-    return content;
+    return typeof content === "function" ? content() : content;
   };
   const files: ModelFiles = {
     label,

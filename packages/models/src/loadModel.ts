@@ -44,7 +44,8 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   if (options.activations && options.weights !== "packed") {
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
   }
-  const { config, files, weights, quantization } = await openModel(source, options);
+  const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
+  const tokenizer = parts ? new Tokenizer(parts) : await readTokenizer(files);
   const parameters = await readParameters(weights, options);
   const model = createModel(config, takeFrom(parameters, weights.label, conv1dWeights(config))).eval();
   const unexpected = [...parameters.keys()];
@@ -54,8 +55,11 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
     );
   }
   if (options.activations) quantizeActivations(model);
-  const tokenizer = (await files.has("tokenizer.json")) ? await Tokenizer.fromFiles(files) : undefined;
   return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
+}
+
+async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
+  return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
 }
 
 /** Reads the tensors one by one, so that only one is held as file bytes at a time. */

@@ -9,6 +9,7 @@ import { openWeights } from "./openWeights.ts";
 import { bitsandbytesWeights } from "./quantization/bitsandbytesWeights.ts";
 import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 import { quantizedWeights } from "./quantization/quantizedWeights.ts";
+import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
  * Where a model comes from: a Hugging Face folder (a path or file: URL in Node) or its `ModelFiles`; a GGUF file by path,
@@ -34,6 +35,8 @@ export interface OpenedModel {
   readonly config: ModelConfig;
   readonly files: ModelFiles;
   readonly weights: ModelWeights;
+  /** Undefined where `files` alone say whether there is one. */
+  readonly tokenizer?: TokenizerParts;
   /** Filled as weights are quantised; null where they are not. */
   readonly quantization: QuantizationReport | null;
 }
@@ -53,7 +56,9 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   const file = await ggufOf(source);
   if (file) {
     const opened = await openGguf(file.source, file.label);
-    return { config: opened.config, files: opened.files, weights: ggufWeights(opened, { dtype, packed }) };
+    const { config, files, tokenizer: parts } = opened;
+    const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
+    return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
   const files =
     typeof source === "string" || source instanceof URL ? await folderFiles(source) : (source as ModelFiles);

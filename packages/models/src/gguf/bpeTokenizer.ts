@@ -31,8 +31,15 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: ignoreMerges,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      vocab: idsOf(tokens),
       merges,
     },
   };
+}
+
+/** Ids by token; made without a pair for each, since there are many. */
+function idsOf(tokens: readonly string[]): Record<string, number> {
+  const ids: Record<string, number> = Object.create(null);
+  for (const [id, token] of tokens.entries()) ids[token] = id;
+  return ids;
 }

@@ -12,14 +12,17 @@ const specialTokens = {
   pad_token: "tokenizer.ggml.padding_token_id",
 } as const;
 
+/** A tokenizer as the JSON values of its files. */
+export interface GgufTokenizer {
+  readonly tokenizerJson: object;
+  readonly tokenizerConfig: { readonly chat_template?: string; readonly [name: string]: unknown };
+}
+
 /**
  * The tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with its chat template;
  * undefined where the file has none. Throws for a kind of tokenizer, or a pre-tokenizer, that is not supported.
  */
-export function ggufTokenizer(
-  { metadata }: GgufHeader,
-  label: string,
-): { tokenizerJson: object; tokenizerConfig: object } | undefined {
+export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufTokenizer | undefined {
   const fields = new JsonFields(Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value])), label);
   if (["none", "no_vocab", undefined].includes(fields.raw("tokenizer.ggml.model") as string | undefined)) {
     return undefined;

@@ -33,10 +33,11 @@ export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
     metadata.raw("tokenizer.ggml.token_type") === undefined
       ? []
       : listOf<number>(metadata, "tokenizer.ggml.token_type", "number", tokens.length);
-  const added = types.flatMap((type, id): AddedToken[] => {
+  const added: AddedToken[] = [];
+  for (const [id, type] of types.entries()) {
     const special = type === kinds.control || type === kinds.unknown;
-    return special || type === kinds.userDefined ? [{ id, content: tokens[id], special }] : [];
-  });
+    if (special || type === kinds.userDefined) added.push({ id, content: tokens[id], special });
+  }
   return { tokens, ids, added };
 }
 

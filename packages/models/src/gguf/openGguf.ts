@@ -3,7 +3,7 @@ import { type ModelFiles, memoryFiles } from "@lowrank/files";
 import { type ModelConfig, parseModelConfig } from "../config/modelConfig.ts";
 import { decodeBlocks } from "./ggmlTypes.ts";
 import { ggufConfig } from "./ggufConfig.ts";
-import { ggufTokenizer } from "./ggufTokenizer.ts";
+import { type GgufTokenizer, ggufTokenizer } from "./ggufTokenizer.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
 import { type TensorLayout, tensorLayouts } from "./tensorLayout.ts";
@@ -21,6 +21,8 @@ export interface GgufFile {
   readonly source: ByteSource;
   readonly header: GgufHeader;
   readonly config: ModelConfig;
+  /** What its tokenizer.json and tokenizer_config.json would hold. */
+  readonly tokenizer: GgufTokenizer | undefined;
   /** What its Hugging Face folder would hold besides weights: config.json, and its tokenizer where it has one. */
   readonly files: ModelFiles;
   /** Its tensors by their Hugging Face names, in the order of the model. */
@@ -40,24 +42,27 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
   const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
   const configJson = ggufConfig(header, label, ropeFactors);
   const config = parseModelConfig(configJson, label);
+  const tokenizer = ggufTokenizer(header, label);
   return {
     label,
     source,
     header,
     config,
-    files: companionFiles(header, configJson, label),
+    tokenizer,
+    files: companionFiles(header, configJson, tokenizer !== undefined, label),
     tensors: placeTensors(header, config, label),
   };
 }
 
-function companionFiles(header: GgufHeader, configJson: object, label: string): ModelFiles {
-  const contents: Record<string, string> = { "config.json": JSON.stringify(configJson) };
-  const tokenizer = ggufTokenizer(header, label);
-  if (tokenizer) {
-    contents["tokenizer.json"] = JSON.stringify(tokenizer.tokenizerJson);
-    contents["tokenizer_config.json"] = JSON.stringify(tokenizer.tokenizerConfig, null, 2);
+/** Texts are made when they are asked for: a vocabulary as JSON is larger than many a tensor. */
+function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: boolean, label: string): ModelFiles {
+  const tokenizer = () => ggufTokenizer(header, label);
+  const texts = new Map([["config.json", () => JSON.stringify(configJson)]]);
+  if (hasTokenizer) {
+    texts.set("tokenizer.json", () => JSON.stringify(tokenizer()?.tokenizerJson));
+    texts.set("tokenizer_config.json", () => JSON.stringify(tokenizer()?.tokenizerConfig, null, 2));
   }
-  return memoryFiles(contents, label);
+  return memoryFiles(texts, label);
 }
 
 function placeTensors(
