@@ -56,7 +56,8 @@ async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGener
   yield* lossAndGradients(golden, peft, inputs, trainedByName(peft), "loss");
   yield counts(files, peft);
   yield sameBytes(await peft.adapterFiles(), files.adapter);
-  yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
+  // AdaLoRA has none: its ranks move.
+  if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
 
   const merged = await (await load(files, false)).mergeAndUnload();
   const untied = files.adapter.endsWith(join("gpt2", "lora-embedding"));

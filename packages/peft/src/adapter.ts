@@ -1,6 +1,6 @@
 import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "./config/peftConfig.ts";
-import type { AnyMethod } from "./method.ts";
+import type { Allocator, AnyMethod } from "./method.ts";
 import type { PromptTokens } from "./prompt/promptTokens.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
 import type { Swap } from "./swap.ts";
@@ -18,10 +18,12 @@ export const encoderPrefix = "prompt_encoder.";
 export interface Adapter {
   readonly name: string;
   readonly method: AnyMethod;
-  /** With its targets said in full. */
-  readonly config: PeftConfig;
+  /** With its targets said in full; training may change it. */
+  config: PeftConfig;
   readonly report: TargetReport;
   readonly shared: SharedTensors;
+  /** What decides about its layers while it trains. */
+  readonly allocator: Allocator<PeftConfig> | null;
   /** What it puts before sequences. */
   readonly prompt: PromptTokens | null;
   /** Whether its tensors train while it is active. */

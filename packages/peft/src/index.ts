@@ -20,6 +20,9 @@ export {
   type PromptTokenizer,
   type SharedContext,
 } from "./method.ts";
+export { adaLora } from "./methods/adaLora.ts";
+export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./methods/adaLoraConfig.ts";
+export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./methods/adaptionPrompt.ts";
 export { boft } from "./methods/boft.ts";
 export { BOFTConfig, type BOFTOptions } from "./methods/boftConfig.ts";
 export { delora } from "./methods/delora.ts";

@@ -1,4 +1,4 @@
-import type { Generator } from "@lowrank/core";
+import type { Generator, Tensor } from "@lowrank/core";
 import type { Embedding, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "./config/promptLearningConfig.ts";
@@ -31,6 +31,13 @@ export interface SharedContext<C extends PeftConfig> extends Pick<LayerContext<C
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
+/** Decides about an adapter's layers in the course of its training. */
+export interface Allocator<C extends PeftConfig> {
+  /** Does what is due after optimiser step `step`, counted from 0, while gradients are there; gives the configuration as it is then. */
+  update(config: C, step: number): Promise<C>;
+  dispose(): void;
+}
+
 /** What every method has. */
 interface NamedMethod<C extends PeftConfig> {
   /** PEFT's name: "LORA". */
@@ -59,6 +66,12 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   createShared?(context: SharedContext<C>): SharedTensors;
   /** What one adapter gets on one layer. */
   createLayer(context: LayerContext<C>): LayerAdapter;
+  /** What is added to the loss while the adapter trains. */
+  penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
+  /** What decides about layers in the course of a training. */
+  createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
+  /** What files hold of what it trained, by key, where that is not all; the caller frees it. */
+  filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
 }
 
 /** Names a method; its file is all there is to it, besides its configuration and a line in `methods/index.ts`. */

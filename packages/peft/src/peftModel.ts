@@ -1,6 +1,7 @@
-import { Generator, type Tensor } from "@lowrank/core";
+import { add, Generator, scope, type Tensor } from "@lowrank/core";
 import { readJson, writeFolder } from "@lowrank/files";
 import { dequantize, Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { Adapter } from "./adapter.ts";
 import {
   type AdapterSource,
   adapterContents,
@@ -93,11 +94,28 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.baseModel.forward(...inputs) as ReturnType<M["forward"]>;
   }
 
-  /** The base model's loss, adapted. */
+  /** The base model's loss, adapted; while gradients are recorded, with what the method adds (AdaLoRA's penalty). */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     const model = this.baseModel as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
     if (!model.loss) throw new Error(`${this.baseModel.constructor.name} has no loss; compute it from forward`);
-    return model.loss(...inputs);
+    const run = model.loss.bind(model);
+    return scope(() => {
+      const loss = run(...inputs);
+      const penalty = this.base_model.penalty();
+      return penalty ? (add(loss as Tensor, penalty) as LossOf<M>["loss"]) : loss;
+    });
+  }
+
+  /**
+   * Lets AdaLoRA give out ranks anew: to be called after every optimiser step, `globalStep` counted from 0, and before
+   * `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws where gradients are missing.
+   */
+  async updateAndAllocate(globalStep: number): Promise<void> {
+    const { base_model: tuner, activeAdapter } = this;
+    tuner.checkWhole("give out ranks");
+    const adapter = activeAdapter === null ? null : tuner.adapter(activeAdapter);
+    if (!adapter?.allocator || !adapter.trainable) return;
+    adapter.config = await adapter.allocator.update(adapter.config, globalStep);
   }
 
   /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
@@ -304,10 +322,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     for (const name of selectedAdapters) {
       const adapter = tuner.adapter(name);
       const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
-      const { config, trained } = converted ?? { config: adapter.config, trained: tuner.filed(name) };
+      const { config, trained } = converted ?? { config: adapter.config, trained: this.#filed(adapter) };
       const kept = new Map([...tuner.buffers(name), ...tuner.tables(name)]);
       const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
-      for (const tensor of converted?.trained.values() ?? []) tensor.dispose();
+      for (const tensor of trained.values()) tensor.dispose();
       for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
     }
     return files;
@@ -315,6 +333,13 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
   async savePretrained(folder: string | URL, { selectedAdapters, ...options }: SaveOptions = {}): Promise<void> {
+  /** What an adapter's file holds of what it trained, in handles of its own. */
+  #filed({ name, method, config }: Adapter): Map<string, Tensor> {
+    const filed = this.base_model.filed(name);
+    const cut = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
+    return cut ?? new Map([...filed].map(([key, tensor]) => [key, tensor.detach()]));
+  }
+
     await writeFolder(folder, await this.adapterFiles(selectedAdapters, options));
   }
 

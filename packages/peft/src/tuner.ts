@@ -1,4 +1,4 @@
-import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
+import { copyInto, isGradEnabled, noGrad, type Tensor, to } from "@lowrank/core";
 import {
   type Linear,
   Module,
@@ -95,7 +95,12 @@ export class Tuner<M extends Module> extends Module {
     this.#checkPlan(plan);
     for (const warning of plan.warnings) onWarning(warning);
     const { config, report, shared, prompt, swaps, tables } = plan;
-    const adapter: Adapter = { name, method, config, report, shared, prompt, trainable: true, swaps, tables };
+    const layers = new Map(plan.layers.map(({ path, layer }) => [path, layer]));
+    const allocator = isPromptMethod(method) ? null : (method.createAllocator?.(layers) ?? null);
+    const adapter: Adapter = {
+      ...{ name, method, config, report, shared, prompt, allocator, swaps, tables },
+      trainable: true,
+    };
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
     this.#install(name, plan);
@@ -146,7 +151,7 @@ export class Tuner<M extends Module> extends Module {
   /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
-    const { shared, prompt, swaps } = this.adapter(name);
+    const { shared, prompt, swaps, allocator } = this.adapter(name);
     if (this.#active.name === name) this.activate(null);
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -158,6 +163,7 @@ export class Tuner<M extends Module> extends Module {
     for (const parameter of Object.values(shared.parameters ?? {})) free(parameter);
     for (const buffer of Object.values(shared.buffers ?? {})) buffer.dispose();
     for (const parameter of prompt?.encoder.parameters() ?? []) free(parameter);
+    allocator?.dispose();
     this.#encoders.delete(name);
     clear(this, name);
     this.#adapters.delete(name);
@@ -273,6 +279,19 @@ export class Tuner<M extends Module> extends Module {
   /** What an adapter's file holds of what it trained, by key: of a prompt, the rows. */
   filed(name: string): Map<string, Tensor> {
     const { prompt } = this.adapter(name);
+  /** What the active adapter adds to the loss while it trains; null where there is nothing. */
+  penalty(): Tensor | null {
+    const name = this.#active.name;
+    if (name === null || this.#isBare || this.#mergedNames.length > 0 || !isGradEnabled()) return null;
+    const { method, config, trainable } = this.adapter(name);
+    if (!trainable || isPromptMethod(method) || !method.penalty) return null;
+    const found = [...this.#wrappers.values()].map((w) => (w instanceof TunerLayer ? w.get(name) : undefined));
+    return method.penalty(
+      config,
+      found.filter((layer) => layer !== undefined),
+    );
+  }
+
     const found = new Map<string, Tensor>(this.trained(name));
     if (!prompt) return found;
     for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);

@@ -50,7 +50,7 @@ export function parseConfig(
 
 /** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
-  const { classic, floats, nested = [] } = method.format;
+  const { classic, floats, nested = [], verbatim = [] } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
   const fields: Record<string, unknown> = {
     auto_mapping: null,
@@ -59,7 +59,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
     peft_version: peftVersion,
   };
   for (const [name, value] of Object.entries(config)) {
-    const key = toSnakeCase(name);
+    const key = verbatim.includes(name) ? name : toSnakeCase(name);
     if (!classic.includes(key) && sameValue(value, defaults[name])) continue;
     const isFloat = floats.includes(key) && typeof value === "number";
     fields[key] = isFloat ? new PythonFloat(value) : nested.includes(key) ? withKeys(value, toSnakeCase) : value;

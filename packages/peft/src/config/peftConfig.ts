@@ -51,6 +51,8 @@ export interface ConfigFormat {
   readonly floats: readonly string[];
   /** Fields that hold a configuration of their own, whose keys are written in the same way. */
   readonly nested?: readonly string[];
+  /** Fields that files spell as code does. */
+  readonly verbatim?: readonly string[];
   /** Fields of PEFT that change what an adapter computes and are not supported, with the value that is accepted. */
   readonly refused: Readonly<Record<string, unknown>>;
   /** Fields of PEFT without effect on a trained adapter, with their default. */

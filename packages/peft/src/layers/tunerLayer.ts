@@ -21,8 +21,8 @@ export interface LayerAdapter {
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Constants that no file holds, to be freed with it. */
   readonly constants?: readonly Tensor[];
-  /** Modules it brings, by name: "lora_dropout". */
-  readonly modules?: Readonly<Record<string, Module>>;
+  /** What it brings that no file holds, by name: "lora_dropout". Parameters do not train, and are among the constants. */
+  readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
   readonly baseWeight?: Tensor;
   /** What the layer gives with the adapter in place. */

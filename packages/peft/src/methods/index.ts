@@ -1,3 +1,5 @@
+import { adaLora } from "./adaLora.ts";
+import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { boft } from "./boft.ts";
 import { delora } from "./delora.ts";
 import { gralora } from "./gralora.ts";
@@ -17,6 +19,7 @@ import { vera } from "./vera.ts";
 type PeftMethods = {
   readonly LORA: typeof lora;
   readonly IA3: typeof ia3;
+  readonly ADALORA: typeof adaLora;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
   readonly GRALORA: typeof gralora;
@@ -37,6 +40,7 @@ export const peftMethods: PeftMethods = {
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
+  ADALORA: adaLora,
   GRALORA: gralora,
   DELORA: delora,
   HIRA: hira,

@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
+import { AdaLoraConfig } from "./adaLoraConfig.ts";
+import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { DeloraConfig } from "./deloraConfig.ts";
 import { GraloraConfig } from "./graloraConfig.ts";
@@ -143,6 +145,26 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
     { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
     {
       name: "random start, by expressions",
+  ADALORA: [
+    { name: "linears", config: new AdaLoraConfig({ initR: 4, targetR: 2, totalStep: 10, targetModules: everywhere }) },
+    {
+      name: "ranks given out before, with dropout",
+      config: new AdaLoraConfig({
+        ...{ initR: 3, totalStep: 10, loraDropout: 0.1, bias: "lora_only", targetModules: everywhere },
+        rankPattern: { "layers.0.up.lora_E": [true, false, true], "layers.1.down.lora_E": [false, false, false] },
+      }),
+    },
+    {
+      name: "4-bit base",
+      config: new AdaLoraConfig({ initR: 4, totalStep: 10, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "random start",
+      config: new AdaLoraConfig({ initR: 2, initLoraWeights: false, totalStep: 10, targetModules: ["up"] }),
+      startsElsewhere: true,
+    },
+  ],
       config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
       startsElsewhere: true,
     },

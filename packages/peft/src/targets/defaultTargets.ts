@@ -103,6 +103,17 @@ export const normTargets: Readonly<Record<string, readonly string[]>> = {
 /** Where VeRA goes when no target is given. */
 export const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
+/** Where AdaLoRA goes when no target is given. */
+export const adaLoraTargets: Readonly<Record<string, readonly string[]>> = {
+  ...attentionTargets,
+  t5: names("q k v o wi wo"),
+  mt5: names("q k v o wi_0 wi_1 wo"),
+  bart: names("q_proj k_proj v_proj out_proj fc1 fc2"),
+  opt: names("q_proj k_proj v_proj out_proj fc1 fc2"),
+  roberta: names("query key value dense"),
+  "deberta-v2": names("query_proj key_proj value_proj dense"),
+};
+
 /** Where FourierFT goes when no target is given. */
 export const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
   ...attentionTargets,

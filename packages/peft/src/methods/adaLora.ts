@@ -1,0 +1,144 @@
+import {
+  add,
+  affine,
+  full,
+  indexSelect,
+  loraLinear,
+  matmul,
+  mul,
+  noGrad,
+  scope,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+} from "@lowrank/core";
+import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { refuse } from "../config/checks.ts";
+import { biasMode } from "../config/trainedBiases.ts";
+import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
+import { adaLoraTargets } from "../targets/defaultTargets.ts";
+import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
+import { drawn, draws, layerDropout } from "./draws.ts";
+import { addProduct } from "./mergedWeight.ts";
+import { RankAllocator } from "./rankAllocator.ts";
+
+/** What PEFT adds to the rank that it divides by. */
+const small = 1e-5;
+
+/** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
+class AdaLoraLayer implements LayerAdapter {
+  readonly parameters: Readonly<Record<"lora_A" | "lora_B" | "lora_E", Parameter>>;
+  readonly modules: Readonly<Record<string, Module | Parameter>>;
+  readonly constants: readonly Tensor[];
+  readonly #dropout: Dropout;
+  readonly #scaling: number;
+
+  constructor(context: LayerContext<AdaLoraConfig>) {
+    const { base, config, path, loading } = context;
+    const { inFeatures, outFeatures, weight } = base as Linear;
+    const { initR, loraAlpha } = config;
+    const r = rankOf(config, path);
+    const { zero, normal } = draws(context);
+    const vectors = loading ? zero : normal(config.initLoraWeights ? 0.02 : 1);
+    this.parameters = {
+      lora_A: drawn(vectors, [r, inFeatures]),
+      lora_B: drawn(vectors, [outFeatures, r]),
+      lora_E: drawn(loading || config.initLoraWeights ? zero : normal(1), [r, 1]),
+    };
+    // A parameter as in PEFT, so that counts agree: the rank that the scaling is divided by, which cuts leave as it is.
+    using rank = full([1], initR, { backend: weight.storage.backend });
+    const ranknum = new Parameter(rank, { requiresGrad: false });
+    this.constants = [ranknum];
+    this.#dropout = layerDropout(context, config.loraDropout);
+    this.modules = { ranknum, ...(config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {}) };
+    this.#scaling = (loraAlpha > 0 ? loraAlpha : initR) / (initR + small);
+  }
+
+  forward(x: Tensor, base: UnaryModule): Tensor {
+    const { lora_A, lora_E, lora_B: b } = this.parameters;
+    if (lora_E.size === 0) return base.forward(x);
+    return scope(() => {
+      const a = mul(lora_A, lora_E);
+      const dropped = this.#dropout.forward(x);
+      if (base instanceof Linear && dropped === x) {
+        const y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
+        return base.bias ? add(y, wide(base.bias)) : y;
+      }
+      const low = affine(matmul(dropped, a, { transposeB: true }), { scale: this.#scaling });
+      return add(base.forward(x), matmul(low, b, { transposeB: true }));
+    });
+  }
+
+  merge(base: DenseLayer): DenseLayer {
+    const { lora_A, lora_E, lora_B } = this.parameters;
+    if (lora_E.size === 0) return base;
+    return addProduct(base, affine(mul(lora_A, lora_E), { scale: this.#scaling }), lora_B);
+  }
+}
+
+/** The rank of the layer at `path`: as much as the ranks given out before leave. */
+function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
+  return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
+}
+
+/** How far A Aᵀ and Bᵀ B lie from the identity: the mean of the Frobenius norms of the differences. */
+function orthogonality(layers: readonly LayerAdapter[]): Tensor {
+  const distances = layers.flatMap(({ parameters: { lora_A, lora_B } }) => [
+    distance(matmul(lora_A, lora_A, { transposeB: true })),
+    distance(matmul(lora_B, lora_B, { transposeA: true })),
+  ]);
+  const total = distances.reduce((all, one) => add(all, one));
+  return affine(total, { scale: 1 / distances.length });
+}
+
+function distance(gram: Tensor): Tensor {
+  const [r] = gram.shape;
+  const identity = Float32Array.from({ length: r * r }, (_, i) => (i % (r + 1) === 0 ? 1 : 0));
+  const { backend } = gram.storage;
+  return sqrt(sum(square(sub(gram, tensor(identity, { shape: [r, r], backend })))));
+}
+
+/** Tensors without the ranks that were cut, where they have these still; other handles on the rest. */
+function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const filed = new Map<string, Tensor>();
+  for (const [key, value] of trained) {
+    const [, path, name] = /^base_model\.model\.(.*)\.(lora_[ABE])$/.exec(key) ?? [];
+    const stays = rankPattern?.[`${path}.lora_E`];
+    const dim = name === "lora_B" ? 1 : 0;
+    if (!stays || stays.length !== value.shape[dim]) {
+      filed.set(key, value.detach());
+      continue;
+    }
+    const ranks = Int32Array.from(stays.flatMap((stay, i) => (stay ? [i] : [])));
+    filed.set(
+      key,
+      noGrad(() => scope(() => indexSelect(value, tensor(ranks, { backend: value.storage.backend }), { dim }))),
+    );
+  }
+  return filed;
+}
+
+/**
+ * AdaLoRA: W + scaling B diag(E) A with B and A kept near orthogonal, whose ranks go to the layers that need them while
+ * the adapter trains. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
+ */
+export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
+  peftType: "ADALORA",
+  Config: AdaLoraConfig,
+  format: adaLoraFormat,
+  kinds: ["linear", "conv1d"],
+  defaultTargets: adaLoraTargets,
+  bias: ({ bias }) => biasMode(bias),
+  penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
+  createAllocator: (layers) => new RankAllocator(layers),
+  filed: withoutCutRanks,
+  createLayer: (context) => {
+    const { config, loading } = context;
+    if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the number of steps of the training");
+    return new AdaLoraLayer(context);
+  },
+});
