@@ -35,6 +35,10 @@ export interface SharedContext<C extends PeftConfig> extends Pick<LayerContext<C
 export interface Allocator<C extends PeftConfig> {
   /** Does what is due after optimiser step `step`, counted from 0, while gradients are there; gives the configuration as it is then. */
   update(config: C, step: number): Promise<C>;
+  /** What it goes by from step to step, by name; the caller frees it. */
+  state(config: C): Map<string, Tensor>;
+  /** Takes such a state back; gives the configuration as it was then. */
+  setState(config: C, state: ReadonlyMap<string, Tensor>): Promise<C>;
   dispose(): void;
 }
 

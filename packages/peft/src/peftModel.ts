@@ -19,7 +19,7 @@ import { convertToLora } from "./convertToLora.ts";
 import type { Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
-import { type AnyMethod, isPromptMethod } from "./method.ts";
+import { type Allocator, type AnyMethod, isPromptMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
 import type {
   AdaptableModel,
@@ -112,10 +112,27 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
     const { base_model: tuner, activeAdapter } = this;
+    const adapter = this.#allocating();
+    if (adapter) adapter.config = await adapter.allocator.update(adapter.config, globalStep);
+  }
+
+  /** What `updateAndAllocate` goes by from step to step, for a checkpoint of the training; the caller frees it. */
+  allocationState(): Map<string, Tensor> {
+    const adapter = this.#allocating();
+    return adapter ? adapter.allocator.state(adapter.config) : new Map();
+  }
+
+  /** Takes back what `allocationState` gave. */
+  async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
+    const adapter = this.#allocating();
+    if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);
+  }
+
+  /** The active adapter, where it trains and its ranks are given out. */
+  #allocating(): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
     tuner.checkWhole("give out ranks");
     const adapter = activeAdapter === null ? null : tuner.adapter(activeAdapter);
-    if (!adapter?.allocator || !adapter.trainable) return;
-    adapter.config = await adapter.allocator.update(adapter.config, globalStep);
+    return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
   }
 
   /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */

@@ -11,6 +11,7 @@ import {
 import { folderFiles, readJson, writeFolder } from "@lowrank/files";
 import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
+import type { TrainableModel } from "./modelBatch.ts";
 
 /** Where and how often a `Trainer` saves itself: `folder/checkpoint-<step>` (Node only). */
 export interface Checkpointing {
@@ -25,13 +26,27 @@ export interface RunState {
   sampler: SamplerState;
 }
 
+/** What a run changes. */
+export interface Trained {
+  parameters: ReadonlyMap<string, Tensor>;
+  optimizer: Optimizer<AdamOptions>;
+  generators: readonly Generator[];
+  model: Pick<TrainableModel, "allocationState" | "setAllocationState">;
+}
+
 interface TrainerState extends RunState {
   generators: GeneratorState[];
   /** The optimiser's settings, and the steps of each parameter by its position. */
   optimizer: { groups: OptimizerState<AdamOptions>["groups"]; steps: [parameter: number, step: number][] };
 }
 
-const files = { weights: "trainable.safetensors", optimizer: "optimizer.safetensors", state: "trainer_state.json" };
+const files = {
+  weights: "trainable.safetensors",
+  optimizer: "optimizer.safetensors",
+  /** Only where ranks are given out. */
+  allocation: "allocation.safetensors",
+  state: "trainer_state.json",
+};
 
 async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   const entries = [...tensors].map(async ([name, t]) => ({
@@ -47,9 +62,7 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
 export async function writeCheckpoint(
   { folder }: Checkpointing,
   run: RunState,
-  parameters: ReadonlyMap<string, Tensor>,
-  optimizer: Optimizer<AdamOptions>,
-  generators: readonly Generator[],
+  { parameters, optimizer, generators, model }: Trained,
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
   const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
@@ -62,6 +75,9 @@ export async function writeCheckpoint(
     [files.optimizer, await pack(new Map(momentTensors))],
     [files.state, `${JSON.stringify(state, null, 2)}\n`],
   ]);
+  const allocation = model.allocationState?.();
+  if (allocation && allocation.size > 0) contents.set(files.allocation, await pack(allocation));
+  for (const tensor of allocation?.values() ?? []) tensor.dispose();
   await writeFolder(`${folder}/checkpoint-${run.step}`, contents);
 }
 
@@ -71,9 +87,7 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(
   folder: string,
-  parameters: ReadonlyMap<string, Tensor>,
-  optimizer: Optimizer<AdamOptions>,
-  generators: readonly Generator[],
+  { parameters, optimizer, generators, model }: Trained,
 ): Promise<RunState> {
   const source = await folderFiles(folder);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
@@ -97,7 +111,20 @@ export async function readCheckpoint(
   }
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, generator] of generators.entries()) generator.state = states[i];
+  await model.setAllocationState?.(
+    (await source.has(files.allocation)) ? await readAll(await open(files.allocation)) : new Map(),
+  );
   return run;
+}
+
+/** All tensors of a file; the caller frees them. */
+async function readAll(file: SafetensorsFile): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>();
+  for (const name of file.names()) {
+    const { bytes, shape, dtype } = await file.read(name);
+    tensors.set(name, fromBytes(bytes, shape, dtype));
+  }
+  return tensors;
 }
 
 async function readMoments(

@@ -8,6 +8,12 @@ export interface TrainableModel {
   loss(inputs: LabelledInputs): Tensor;
   namedParameters(): Iterable<[string, Tensor]>;
   namedModules(): Iterable<[string, object]>;
+  /** Called after each optimiser step, counted from 0, while gradients are there: AdaLoRA gives out ranks. */
+  updateAndAllocate?(step: number): Promise<void>;
+  /** What a checkpoint must hold for that, by name; the caller frees it. */
+  allocationState?(): Map<string, Tensor>;
+  /** Takes such a state back. */
+  setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
   train(): unknown;
   eval(): unknown;
 }

@@ -9,7 +9,7 @@ import {
   schedules,
 } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
-import { type Checkpointing, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type Checkpointing, readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
 import { type Batch, type CollateOptions, collate } from "./collate.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { labelCount } from "./labelCount.ts";
@@ -132,7 +132,7 @@ export class Trainer {
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
   async resume(folder: string): Promise<void> {
-    const state = await readCheckpoint(folder, this.#parameters, this.#optimizer, this.#generators());
+    const state = await readCheckpoint(folder, this.#trained());
     this.#sampler.state = state.sampler;
     this.#step = state.step;
   }
@@ -155,7 +155,7 @@ export class Trainer {
       if (last || (evaluation?.every && this.#step % evaluation.every === 0)) await this.#evaluate(result);
       if (checkpoints && (last || signal?.aborted || this.#step % checkpoints.every === 0)) {
         const state = { step: this.#step, sampler: this.#sampler.state };
-        await writeCheckpoint(checkpoints, state, this.#parameters, this.#optimizer, this.#generators());
+        await writeCheckpoint(checkpoints, state, this.#trained());
       }
     }
     this.model.eval();
@@ -185,6 +185,7 @@ export class Trainer {
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
     const learningRate = this.#optimizer.lr;
     this.#optimizer.step();
+    await this.model.updateAndAllocate?.(this.#step);
     this.#optimizer.zeroGrad();
     this.#step++;
     const tokens = batches.reduce((sum, b) => sum + b.batchSize * b.length, 0);
@@ -220,6 +221,11 @@ export class Trainer {
     const evaluation = await evaluate(this.model, wanted.examples, { ...this.#options, batchSize });
     result.evaluations.push({ step: this.#step, evaluation });
     onEvaluation?.(this.#step, evaluation);
+  }
+
+  #trained(): Trained {
+    const { model } = this;
+    return { parameters: this.#parameters, optimizer: this.#optimizer, generators: this.#generators(), model };
   }
 
   /** The sources of randomness inside the model (dropout), in the order of its modules. */

@@ -17,7 +17,6 @@ import {
 } from "@lowrank/core";
 import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { refuse } from "../config/checks.ts";
-import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { adaLoraTargets } from "../targets/defaultTargets.ts";
@@ -132,7 +131,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   format: adaLoraFormat,
   kinds: ["linear", "conv1d"],
   defaultTargets: adaLoraTargets,
-  bias: ({ bias }) => biasMode(bias),
+  bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,

@@ -1,7 +1,6 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
-import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
 /** Which of a layer's ranks stay, by the name of its singular values: "model.layers.0.self_attn.q_proj.lora_E". */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
@@ -35,7 +34,7 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"lora_only">;
+  bias?: "none" | "all" | "lora_only";
   /** Start as a no-op; otherwise at random. Default true. */
   initLoraWeights?: boolean;
 }
@@ -55,7 +54,7 @@ export class AdaLoraConfig extends LayerPeftConfig {
   readonly loraAlpha: number;
   readonly loraDropout: number;
   readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases<"lora_only">;
+  readonly bias: "none" | "all" | "lora_only";
   readonly initLoraWeights: boolean;
 
   constructor(options: AdaLoraOptions = {}) {
@@ -95,7 +94,7 @@ function check(config: AdaLoraConfig): void {
   }
   checkFinite(config, "loraAlpha", config.loraAlpha);
   checkDropout(config, "loraDropout", config.loraDropout);
-  checkBias(config, "lora_only");
+  checkOneOf(config, "bias", config.bias, ["none", "all", "lora_only"]);
   checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
 }
 

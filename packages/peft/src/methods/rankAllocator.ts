@@ -46,6 +46,39 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     this.#importance.clear();
   }
 
+  state({ rankPattern }: AdaLoraConfig): Map<string, Tensor> {
+    const state = new Map<string, Tensor>();
+    for (const [path, name, parameter] of this.#named()) {
+      const { sensitivity, uncertainty } = this.#importance.get(parameter) ?? {};
+      if (sensitivity) state.set(`${path}.${name}.sensitivity`, sensitivity.detach());
+      if (uncertainty) state.set(`${path}.${name}.uncertainty`, uncertainty.detach());
+      const stays = name === "lora_E" ? rankPattern?.[`${path}.lora_E`] : undefined;
+      if (stays) state.set(`${path}.lora_E.stays`, tensor(Float32Array.from(stays, Number)));
+    }
+    return state;
+  }
+
+  async setState(config: AdaLoraConfig, state: ReadonlyMap<string, Tensor>): Promise<AdaLoraConfig> {
+    this.dispose();
+    const ranks: Record<string, boolean[]> = {};
+    for (const [path, name, parameter] of this.#named()) {
+      const [sensitivity, uncertainty, stays] = ["sensitivity", "uncertainty", "stays"].map((what) =>
+        state.get(`${path}.${name}.${what}`),
+      );
+      if (sensitivity && uncertainty) {
+        this.#importance.set(parameter, { sensitivity: sensitivity.detach(), uncertainty: uncertainty.detach() });
+      }
+      if (stays) ranks[`${path}.lora_E`] = Array.from((await stays.data()) as Float32Array, (stay) => stay === 1);
+    }
+    return config.with({ rankPattern: Object.keys(ranks).length > 0 ? ranks : null });
+  }
+
+  *#named(): Iterable<[path: string, name: string, parameter: Parameter]> {
+    for (const [path, { parameters }] of this.#layers) {
+      for (const [name, parameter] of Object.entries(parameters)) yield [path, name, parameter];
+    }
+  }
+
   get #initial(): number {
     return [...this.#layers.values()].reduce((all, { parameters }) => all + parameters.lora_E.shape[0], 0);
   }
@@ -61,25 +94,23 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
 
   /** Updates the averages from the gradients. */
   #measure({ beta1, beta2 }: AdaLoraConfig): void {
-    for (const [path, { parameters }] of this.#layers) {
-      for (const [name, parameter] of Object.entries(parameters)) {
-        const { grad, size } = parameter;
-        if (size === 0) continue;
-        if (!grad) {
-          throw new Error(
-            `updateAndAllocate: ${path}.${name} has no gradient; call it after the optimiser's step and before zeroGrad`,
-          );
-        }
-        const before = this.#importance.get(parameter);
-        const { sensitivity, uncertainty } = scope(() => {
-          const importance = abs(mul(parameter, grad));
-          const sensitivity = moved(before?.sensitivity, importance, beta1);
-          return { sensitivity, uncertainty: moved(before?.uncertainty, abs(sub(importance, sensitivity)), beta2) };
-        });
-        before?.sensitivity.dispose();
-        before?.uncertainty.dispose();
-        this.#importance.set(parameter, { sensitivity: keep(sensitivity), uncertainty: keep(uncertainty) });
+    for (const [path, name, parameter] of this.#named()) {
+      const { grad, size } = parameter;
+      if (size === 0) continue;
+      if (!grad) {
+        throw new Error(
+          `updateAndAllocate: ${path}.${name} has no gradient; call it after the optimiser's step and before zeroGrad`,
+        );
       }
+      const before = this.#importance.get(parameter);
+      const { sensitivity, uncertainty } = scope(() => {
+        const importance = abs(mul(parameter, grad));
+        const sensitivity = moved(before?.sensitivity, importance, beta1);
+        return { sensitivity, uncertainty: moved(before?.uncertainty, abs(sub(importance, sensitivity)), beta2) };
+      });
+      before?.sensitivity.dispose();
+      before?.uncertainty.dispose();
+      this.#importance.set(parameter, { sensitivity: keep(sensitivity), uncertainty: keep(uncertainty) });
     }
   }
 
