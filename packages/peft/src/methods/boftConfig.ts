@@ -16,7 +16,7 @@ export interface BOFTOptions extends LayerPeftOptions {
   /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"boft_only">;
+  bias?: TrainedBiases;
   /** Start as a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
 }
@@ -28,7 +28,7 @@ export class BOFTConfig extends LayerPeftConfig {
   readonly boftNButterflyFactor: number;
   readonly boftDropout: number;
   readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases<"boft_only">;
+  readonly bias: TrainedBiases;
   readonly initWeights: boolean;
 
   constructor(options: BOFTOptions = {}) {
@@ -53,7 +53,7 @@ export class BOFTConfig extends LayerPeftConfig {
       );
     }
     checkDropout(this, "boftDropout", this.boftDropout);
-    checkBias(this, "boft_only");
+    checkBias(this);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
   }
 }

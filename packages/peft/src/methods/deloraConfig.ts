@@ -18,7 +18,7 @@ export interface DeloraOptions extends LayerPeftOptions {
   /** Strengths for some targets. */
   lambdaPattern?: Readonly<Record<string, number>>;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"delora_only">;
+  bias?: TrainedBiases;
 }
 
 /** Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws for values out of range. */
@@ -29,7 +29,7 @@ export class DeloraConfig extends LayerPeftConfig {
   readonly initWeights: boolean;
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly lambdaPattern: Readonly<Record<string, number>>;
-  readonly bias: TrainedBiases<"delora_only">;
+  readonly bias: TrainedBiases;
 
   constructor(options: DeloraOptions = {}) {
     super("DELORA", options);
@@ -47,7 +47,7 @@ export class DeloraConfig extends LayerPeftConfig {
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
     checkPattern(this, "rankPattern", this.rankPattern, checkInteger);
     checkPattern(this, "lambdaPattern", this.lambdaPattern, checkFinite);
-    checkBias(this, "delora_only");
+    checkBias(this);
   }
 }
 

@@ -28,7 +28,7 @@ export interface GraloraOptions extends LayerPeftOptions {
   /** Start as a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"gralora_only">;
+  bias?: TrainedBiases;
 }
 
 /** Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws for values out of range. */
@@ -40,7 +40,7 @@ export class GraloraConfig extends LayerPeftConfig {
   readonly graloraK: number;
   readonly fanInFanOut: boolean;
   readonly initWeights: boolean;
-  readonly bias: TrainedBiases<"gralora_only">;
+  readonly bias: TrainedBiases;
 
   constructor(options: GraloraOptions = {}) {
     super("GRALORA", options);
@@ -60,7 +60,7 @@ export class GraloraConfig extends LayerPeftConfig {
     checkDropout(this, "graloraDropout", this.graloraDropout);
     checkInteger(this, "graloraK", this.graloraK);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
-    checkBias(this, "gralora_only");
+    checkBias(this);
     if (this.r % this.graloraK !== 0) refuse(this, "r", this.r, `a multiple of graloraK (${this.graloraK})`);
   }
 }

@@ -12,7 +12,7 @@ export interface HRAOptions extends LayerPeftOptions {
   /** Start as pairs of equal reflections, a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"hra_only">;
+  bias?: TrainedBiases;
 }
 
 /** Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws for values out of range. */
@@ -20,7 +20,7 @@ export class HRAConfig extends LayerPeftConfig {
   readonly r: number;
   readonly applyGS: boolean;
   readonly initWeights: boolean;
-  readonly bias: TrainedBiases<"hra_only">;
+  readonly bias: TrainedBiases;
 
   constructor(options: HRAOptions = {}) {
     super("HRA", options);
@@ -31,7 +31,7 @@ export class HRAConfig extends LayerPeftConfig {
     checkOptions(this, options, hraFormat);
     checkInteger(this, "r", this.r);
     for (const key of ["applyGS", "initWeights"] as const) checkOneOf(this, key, this[key], [true, false]);
-    checkBias(this, "hra_only");
+    checkBias(this);
   }
 }
 

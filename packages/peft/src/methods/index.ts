@@ -2,6 +2,7 @@ import { adaLora } from "./adaLora.ts";
 import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { boft } from "./boft.ts";
 import { delora } from "./delora.ts";
+import { fourierft } from "./fourierft.ts";
 import { gralora } from "./gralora.ts";
 import { hira } from "./hira.ts";
 import { hra } from "./hra.ts";
@@ -13,15 +14,18 @@ import { oft } from "./oft.ts";
 import { prefixTuning } from "./prefixTuning.ts";
 import { promptTuning } from "./promptTuning.ts";
 import { pTuning } from "./pTuning.ts";
+import { randlora } from "./randlora.ts";
 import { vera } from "./vera.ts";
 
 /** The methods there are, by PEFT's name. */
 type PeftMethods = {
   readonly LORA: typeof lora;
-  readonly IA3: typeof ia3;
   readonly ADALORA: typeof adaLora;
+  readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly FOURIERFT: typeof fourierft;
+  readonly RANDLORA: typeof randlora;
   readonly GRALORA: typeof gralora;
   readonly DELORA: typeof delora;
   readonly HIRA: typeof hira;
@@ -40,6 +44,8 @@ export const peftMethods: PeftMethods = {
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
+  FOURIERFT: fourierft,
+  RANDLORA: randlora,
   ADALORA: adaLora,
   GRALORA: gralora,
   DELORA: delora,

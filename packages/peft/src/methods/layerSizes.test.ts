@@ -5,6 +5,7 @@ import { TinyModel } from "../testing/tinyModel.ts";
 import { GraloraConfig } from "./graloraConfig.ts";
 import { HiraConfig } from "./hiraConfig.ts";
 import { MissConfig } from "./missConfig.ts";
+import { RandLoraConfig } from "./randloraConfig.ts";
 
 beforeAll(() => init(reference()));
 
@@ -34,4 +35,17 @@ test.each([
   ],
 ])("options that PEFT does not honour, or does not have, are refused", (make, message) => {
   expect(make).toThrow(message);
+});
+
+test("RandLoRA's bases are always saved", () => {
+  expect(() => new RandLoraConfig({ saveProjection: false })).toThrow(
+    "RandLoraConfig: saveProjection is false; it must be true: the bases that PEFT draws from a seed differ",
+  );
+});
+
+test("a bias option may be any word that ends in _only, as in PEFT", () => {
+  expect(new MissConfig({ bias: "MiSS_only" }).bias).toBe("MiSS_only");
+  expect(() => new MissConfig({ bias: "some" as "all" })).toThrow(
+    'MissConfig: bias is "some"; it must be "none", "all" or "miss_only"',
+  );
 });

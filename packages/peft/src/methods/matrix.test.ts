@@ -8,6 +8,7 @@ import { AdaLoraConfig } from "./adaLoraConfig.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { DeloraConfig } from "./deloraConfig.ts";
+import { FourierFTConfig } from "./fourierftConfig.ts";
 import { GraloraConfig } from "./graloraConfig.ts";
 import { HiraConfig } from "./hiraConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";
@@ -20,6 +21,7 @@ import { OFTConfig } from "./oftConfig.ts";
 import { PrefixTuningConfig } from "./prefixTuning.ts";
 import { PromptTuningConfig } from "./promptTuning.ts";
 import { PromptEncoderConfig } from "./pTuning.ts";
+import { RandLoraConfig } from "./randloraConfig.ts";
 import { VeraConfig } from "./veraConfig.ts";
 
 interface Case {
@@ -141,10 +143,6 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       model: { quantize: { quantType: "fp4", blockSize: 32, doubleQuant: true }, dtype: "bf16" },
     },
   ],
-  IA3: [
-    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
-    {
-      name: "random start, by expressions",
   ADALORA: [
     { name: "linears", config: new AdaLoraConfig({ initR: 4, targetR: 2, totalStep: 10, targetModules: everywhere }) },
     {
@@ -165,6 +163,10 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       startsElsewhere: true,
     },
   ],
+  IA3: [
+    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
+    {
+      name: "random start, by expressions",
       config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
       startsElsewhere: true,
     },
@@ -338,6 +340,46 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
     {
       name: "4-bit base",
       config: new GraloraConfig({ r: 2, graloraK: 1, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  RANDLORA: [
+    { name: "linears", config: new RandLoraConfig({ r: 2, randloraAlpha: 8, targetModules: everywhere }) },
+    {
+      name: "sparse bases, random start, biases",
+      config: new RandLoraConfig({
+        r: 4,
+        randloraAlpha: 8,
+        sparse: true,
+        initWeights: false,
+        bias: "randlora_only",
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "very sparse bases, 4-bit base",
+      config: new RandLoraConfig({ r: 1, randloraAlpha: 8, verySparse: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  FOURIERFT: [
+    { name: "zeros", config: new FourierFTConfig({ nFrequency: 20, initWeights: true, targetModules: everywhere }) },
+    {
+      name: "random start, pattern, biases",
+      config: new FourierFTConfig({
+        nFrequency: 10,
+        nFrequencyPattern: { down: 30 },
+        scaling: 20,
+        randomLocSeed: 5,
+        bias: "all",
+        targetModules: [...everywhere, "lm_head"],
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
       model: { quantize: { quantType: "nf4" } },
     },
   ],

@@ -14,7 +14,7 @@ export interface MissOptions extends LayerPeftOptions {
   /** True and false are MiSS, from zeros or at random; "bat" is its variant that goes by the weight, "mini" the one whose outputs share numbers. Default true. */
   initWeights?: boolean | "bat" | "mini";
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"miss_only">;
+  bias?: TrainedBiases;
 }
 
 /** Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws for values out of range. */
@@ -23,7 +23,7 @@ export class MissConfig extends LayerPeftConfig {
   readonly missDropout: number;
   readonly miniR: number;
   readonly initWeights: boolean | "bat" | "mini";
-  readonly bias: TrainedBiases<"miss_only">;
+  readonly bias: TrainedBiases;
 
   constructor(options: MissOptions = {}) {
     super("MISS", options);
@@ -37,7 +37,7 @@ export class MissConfig extends LayerPeftConfig {
     checkDropout(this, "missDropout", this.missDropout);
     checkInteger(this, "miniR", this.miniR);
     checkOneOf(this, "initWeights", this.initWeights, [true, false, "bat", "mini"]);
-    checkBias(this, "miss_only");
+    checkBias(this);
   }
 }
 

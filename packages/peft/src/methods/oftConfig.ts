@@ -14,7 +14,7 @@ export interface OFTOptions extends LayerPeftOptions {
   /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"oft_only">;
+  bias?: TrainedBiases;
   /** Start as a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
   /** Keep every block near to the identity: constrained OFT. Default false. */
@@ -35,7 +35,7 @@ export class OFTConfig extends LayerPeftConfig {
   readonly oftBlockSize: number;
   readonly moduleDropout: number;
   readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases<"oft_only">;
+  readonly bias: TrainedBiases;
   readonly initWeights: boolean;
   readonly coft: boolean;
   readonly eps: number;
@@ -68,7 +68,7 @@ export class OFTConfig extends LayerPeftConfig {
     }
     checkDropout(this, "moduleDropout", this.moduleDropout);
     checkFinite(this, "eps", this.eps);
-    checkBias(this, "oft_only");
+    checkBias(this);
     for (const key of ["initWeights", "coft", "blockShare", "useCayleyNeumann"] as const) {
       checkOneOf(this, key, this[key], [true, false]);
     }

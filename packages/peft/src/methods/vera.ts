@@ -1,4 +1,4 @@
-import { add, matmul, mul, scope, slice, type Tensor, tensor, zeros } from "@lowrank/core";
+import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
@@ -6,6 +6,7 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { SharedTensors } from "../sharedTensors.ts";
 import { veraTargets } from "../targets/defaultTargets.ts";
+import { corner } from "./corner.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
@@ -59,12 +60,10 @@ class VeraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
+  /** A [r, in] and B [out, r]. */
   #corners(): [a: Tensor, b: Tensor] {
     const { vera_A: a, vera_B: b } = this.#shared.buffers;
-    return [
-      slice(a, { dim: 1, start: 0, end: this.#inFeatures }),
-      slice(b, { dim: 0, start: 0, end: this.#outFeatures }),
-    ];
+    return [corner(a, [a.shape[0], this.#inFeatures]), corner(b, [this.#outFeatures, b.shape[1]])];
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {

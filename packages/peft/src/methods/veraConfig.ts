@@ -25,7 +25,7 @@ export interface VeraOptions extends LayerPeftOptions {
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
-  bias?: TrainedBiases<"vera_only">;
+  bias?: TrainedBiases;
   /** Start as a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
 }
@@ -38,7 +38,7 @@ export class VeraConfig extends LayerPeftConfig {
   readonly veraDropout: number;
   readonly dInitial: number;
   readonly fanInFanOut: boolean;
-  readonly bias: TrainedBiases<"vera_only">;
+  readonly bias: TrainedBiases;
   readonly initWeights: boolean;
 
   constructor(options: VeraOptions = {}) {
@@ -58,7 +58,7 @@ export class VeraConfig extends LayerPeftConfig {
     checkOneOf(this, "saveProjection", this.saveProjection, [true, false]);
     checkDropout(this, "veraDropout", this.veraDropout);
     checkFinite(this, "dInitial", this.dInitial);
-    checkBias(this, "vera_only");
+    checkBias(this);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);
   }
 }

@@ -47,8 +47,10 @@ export class TorchGenerator {
     return Float32Array.from({ length: count }, () => (this.random() & 0xffffff) * 2 ** -24 * width + from);
   }
 
-  /** The first `count` numbers of `torch.randperm(n)`, for n below 2^32 / 20. */
+  /** The first `count` numbers of `torch.randperm(n)`. Throws from 2^32 / 20 on, where PyTorch takes another way. */
   randperm(n: number, count: number): Int32Array {
+    if (n >= 0xffffffff / 20)
+      throw new Error(`TorchGenerator: randperm of ${n} is not supported; the most is 214748364`);
     const moved = new Map<number, number>();
     const at = (i: number) => moved.get(i) ?? i;
     return Int32Array.from({ length: count }, (_, i) => {

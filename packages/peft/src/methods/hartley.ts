@@ -1,0 +1,80 @@
+import { add, type Backend, matmul, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
+
+/** What a transform of one length needs: its length is n1 n2. */
+interface Plan {
+  readonly n1: number;
+  readonly n2: number;
+  /** Cosines and sines of a transform of n1 numbers [n1, n1], of one of n2, and of the turns between them [n1, n2]. */
+  readonly first: Turns;
+  readonly second: Turns;
+  readonly between: Turns;
+}
+
+interface Turns {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** The largest factor of a length: only a large prime among its own makes it larger than its root. */
+const mostTable = 4096;
+
+/** The discrete Hartley transform along the last dimension, for one length and backend. */
+export class Hartley {
+  readonly #plan: Plan;
+
+  /** Throws, naming `whose` length it is, where it has a factor too large for a table. */
+  constructor(n: number, backend: Backend, whose: string) {
+    const n1 = nearestFactor(n);
+    const n2 = n / n1;
+    if (n2 > mostTable) {
+      throw new Error(`${whose}: a Fourier transform of ${n} numbers needs a table of ${n2}²; leave the layer out`);
+    }
+    const turns = (rows: number, columns: number, period: number): Turns => {
+      const angles = Float64Array.from({ length: rows * columns }, (_, i) => {
+        return (2 * Math.PI * ((Math.floor(i / columns) * (i % columns)) % period)) / period;
+      });
+      const shape = [rows, columns];
+      return {
+        cos: tensor(Float32Array.from(angles, Math.cos), { shape, backend }),
+        sin: tensor(Float32Array.from(angles, Math.sin), { shape, backend }),
+      };
+    };
+    this.#plan = { n1, n2, first: turns(n1, n1, n1), second: turns(n2, n2, n2), between: turns(n1, n2, n) };
+  }
+
+  /** What it holds, to be freed by who made it. */
+  get tables(): readonly Tensor[] {
+    const { first, second, between } = this.#plan;
+    return [first, second, between].flatMap(({ cos, sin }) => [cos, sin]);
+  }
+
+  /**
+   * x [rows, n] to [rows, n]: Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k (Hartley 1942). Its own inverse but
+   * for the factor n, and symmetric. By two steps of smaller Fourier transforms, as products of matrices.
+   */
+  transform(x: Tensor): Tensor {
+    const { n1, n2, first, second, between } = this.#plan;
+    const rows = x.shape[0];
+    return scope(() => {
+      // With i = i1 n2 + i2 and k = k1 + n1 k2: first over i1 ...
+      const apart = x.reshape([rows, n1, n2]);
+      const [re, im] = [matmul(first.cos, apart), matmul(first.sin, apart)];
+      // ... then turned by i2 k1 / n, and over i2, of which the real and the imaginary part are wanted together.
+      const turnedRe = sub(mul(re, between.cos), mul(im, between.sin));
+      const turnedIm = add(mul(re, between.sin), mul(im, between.cos));
+      const cosPart = matmul(add(turnedRe, turnedIm).reshape([-1, n2]), second.cos);
+      const sinPart = matmul(sub(turnedRe, turnedIm).reshape([-1, n2]), second.sin);
+      return add(cosPart, sinPart)
+        .reshape([rows, n1, n2])
+        .permute([0, 2, 1])
+        .reshape([rows, n1 * n2]);
+    });
+  }
+}
+
+/** The factor of n that is nearest to its root, from below. */
+function nearestFactor(n: number): number {
+  let factor = Math.floor(Math.sqrt(n));
+  while (n % factor !== 0) factor--;
+  return factor;
+}
