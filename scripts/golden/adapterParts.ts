@@ -28,31 +28,32 @@ export async function logitsOf<I>(
   return logits.data();
 }
 
-/** How many numbers train, and how many there are, beside the golden index. */
-export function counts({ adapter }: AdapterPlace, peft: PeftModel<CausalLM>): Check {
+/** How many numbers train, and how many there are, beside a golden index. */
+export function counts({ adapter }: AdapterPlace, peft: PeftModel<CausalLM>, file = "index.json"): Check {
   const [method, base] = adapter.split(/[\\/]/).reverse();
-  const index = JSON.parse(readFileSync(join(adapter, "..", "..", "index.json"), "utf8")) as {
+  const index = JSON.parse(readFileSync(join(adapter, "..", "..", file), "utf8")) as {
     base: string;
     method: string;
     trainable: number;
-    all: number;
+    all?: number;
   }[];
   const expected = index.find((entry) => entry.base === base && entry.method === method);
   const { trainable, all } = peft.getNbTrainableParameters();
-  if (!expected || (expected.trainable === trainable && expected.all === all)) return { name: "parameter counts" };
-  return {
-    name: "parameter counts",
-    error: `${trainable} of ${all} instead of ${expected.trainable} of ${expected.all}`,
-  };
+  const sum = expected?.all ?? all;
+  if (!expected || (expected.trainable === trainable && sum === all)) return { name: "parameter counts" };
+  return { name: "parameter counts", error: `${trainable} of ${all} instead of ${expected.trainable} of ${sum}` };
 }
 
 /** The adapter saved again, beside the file that it came from. */
-export function sameBytes(saved: ReadonlyMap<string, Uint8Array | string>, adapter: string): Check {
-  const name = "adapter_model.safetensors";
+export function sameBytes(
+  saved: ReadonlyMap<string, Uint8Array | string>,
+  adapter: string,
+  name = "adapter_model.safetensors",
+): Check {
   const expected = readFileSync(join(adapter, name));
   const actual = Buffer.from(saved.get(name) as Uint8Array);
-  if (actual.equals(expected)) return { name: "saved again" };
-  return { name: "saved again", error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
+  if (actual.equals(expected)) return { name: `${name} saved again` };
+  return { name: `${name} saved again`, error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
 }
 
 /** A model's parameters by the names that golden files have, which leave the adapter's out. */

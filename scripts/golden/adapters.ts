@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
 import { getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
 import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes, trainedByName } from "./adapterParts.ts";
+import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
 import { type Check, within } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
@@ -37,14 +38,16 @@ const directories = (folder: string): string[] =>
 
 function whySkipped(base: string, folder: string): string | null {
   if (!bases.includes(base)) return `the base ${base} is not supported yet`;
+  if (existsSync(join(folder, adapterHubWeights))) return null;
   const { peft_type: type } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
-  return Object.hasOwn(peftMethods, type ?? "") ? null : `the method ${type ?? "of AdapterHub"} is not supported yet`;
+  return Object.hasOwn(peftMethods, type) ? null : `the method ${type} is not supported yet`;
 }
 
 async function* checksOf(files: AdapterPlace): AsyncGenerator<Check> {
   const golden = await GoldenFile.open(join(files.adapter, "golden.safetensors"));
-  const isPrompt = golden.names("param.prompt_encoder.").length > 0;
-  yield* isPrompt ? promptChecks(files, golden) : layerChecks(files, golden);
+  if (existsSync(join(files.adapter, adapterHubWeights))) yield* bottleneckChecks(files, golden);
+  else if (golden.names("param.prompt_encoder.").length > 0) yield* promptChecks(files, golden);
+  else yield* layerChecks(files, golden);
 }
 
 async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
@@ -59,6 +62,7 @@ async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGener
   // AdaLoRA has none: its ranks move.
   if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
 
+  if (peft.peftConfig.get("default")?.peftType === "ADAPTION_PROMPT") return; // It has no weights to merge into.
   const merged = await (await load(files, false)).mergeAndUnload();
   const untied = files.adapter.endsWith(join("gpt2", "lora-embedding"));
   const expected = golden.has("merged_logits") && !untied ? "merged_logits" : "logits";

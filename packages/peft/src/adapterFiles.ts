@@ -10,7 +10,9 @@ import {
 } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
 import type { Adapter } from "./adapter.ts";
+import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
 import { configJson } from "./config/configFile.ts";
+import { BnConfig } from "./methods/bottleneckConfig.ts";
 import { modelCard } from "./modelCard.ts";
 
 /** The names of an adapter's files. */
@@ -42,12 +44,16 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
 }
 
 /** Opens an adapter's weights. Throws with advice for a folder that holds only a pickle. */
-export async function openWeights(files: ModelFiles): Promise<SafetensorsFile> {
-  const { weights } = adapterFileNames;
-  if (!(await files.has(weights)) && (await files.has("adapter_model.bin"))) {
-    throw new Error(
-      `${files.label} has adapter_model.bin, which can run code when read; save it as ${weights} with PEFT`,
-    );
+export async function openWeights(
+  files: ModelFiles,
+  weights: string = adapterFileNames.weights,
+): Promise<SafetensorsFile> {
+  const [pickle, advice] =
+    weights === adapterHubWeights
+      ? ["pytorch_adapter.bin", "with save_adapter(..., use_safetensors=True) of AdapterHub"]
+      : ["adapter_model.bin", "with PEFT"];
+  if (!(await files.has(weights)) && (await files.has(pickle))) {
+    throw new Error(`${files.label} has ${pickle}, which can run code when read; save it as ${weights} ${advice}`);
   }
   return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
 }
@@ -136,7 +142,7 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   );
 }
 
-/** The files of one adapter, byte for byte as PEFT lays them out: what it trained as `dtype`, the rest as it is. */
+/** The files of one adapter, byte for byte as PEFT or AdapterHub lays them out: what it trained as `dtype`, the rest as it is. */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,
   trained: ReadonlyMap<string, Tensor>,
@@ -147,6 +153,13 @@ export async function adapterContents(
   for (const [name, tensor] of [...trained, ...kept]) {
     using saved = await asSaved(name, tensor, kept.has(name) ? tensor.dtype : dtype);
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
+  }
+  const { config } = adapter;
+  if (config instanceof BnConfig) {
+    return new Map<string, Uint8Array | string>([
+      [adapterFileNames.config, adapterHubJson(config)],
+      [adapterHubWeights, writeSafetensors(entries)],
+    ]);
   }
   return new Map<string, Uint8Array | string>([
     [adapterFileNames.config, configJson(adapter.method, adapter.config)],

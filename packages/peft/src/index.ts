@@ -25,6 +25,8 @@ export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./methods
 export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./methods/adaptionPrompt.ts";
 export { boft } from "./methods/boft.ts";
 export { BOFTConfig, type BOFTOptions } from "./methods/boftConfig.ts";
+export { bottleneck } from "./methods/bottleneck.ts";
+export { BnConfig, type BnOptions, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./methods/bottleneckConfig.ts";
 export { delora } from "./methods/delora.ts";
 export { DeloraConfig, type DeloraOptions } from "./methods/deloraConfig.ts";
 export { fourierft } from "./methods/fourierft.ts";

@@ -1,5 +1,5 @@
 import type { Generator, Tensor } from "@lowrank/core";
-import type { Embedding, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "./config/promptLearningConfig.ts";
 import type { LayerKind } from "./layers/layerKind.ts";
@@ -62,20 +62,24 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   trainableTokens?(config: C): readonly number[] | Readonly<Record<string, readonly number[]>> | null;
   /** Values by keys for the end of a path, which are checked against the targets. */
   patterns?(config: C): Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The paths of what it adapts, where its configuration says that in another way than by targets to match. */
+  targets?(config: C, model: Module): readonly string[];
   /** The configuration with what follows from the model's type said in full, after its targets. */
-  resolve?(config: C, modelType: string | undefined): C;
+  resolve?(config: C, modelType: string | undefined, model: Module): C;
+  /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
+  fileKey?(path: string, key: string, config: C): string;
   /** Only one adapter can be merged at a time: each takes the place of the base layers. */
   readonly mergesAlone?: true;
-  /** What an adapter's layers share, made before them. */
-  createShared?(context: SharedContext<C>): SharedTensors;
-  /** What one adapter gets on one layer. */
-  createLayer(context: LayerContext<C>): LayerAdapter;
   /** What is added to the loss while the adapter trains. */
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
   /** What decides about layers in the course of a training. */
   createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
   /** What files hold of what it trained, by key, where that is not all; the caller frees it. */
   filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
+  /** What an adapter's layers share, made before them. */
+  createShared?(context: SharedContext<C>): SharedTensors;
+  /** What one adapter gets on one layer. */
+  createLayer(context: LayerContext<C>): LayerAdapter;
 }
 
 /** Names a method; its file is all there is to it, besides its configuration and a line in `methods/index.ts`. */

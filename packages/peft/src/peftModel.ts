@@ -13,6 +13,7 @@ import {
   openWeights,
   readInto,
 } from "./adapterFiles.ts";
+import { adapterHubWeights, fromAdapterHub } from "./adapterHubFiles.ts";
 import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
@@ -111,7 +112,6 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws where gradients are missing.
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
-    const { base_model: tuner, activeAdapter } = this;
     const adapter = this.#allocating();
     if (adapter) adapter.config = await adapter.allocator.update(adapter.config, globalStep);
   }
@@ -130,6 +130,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** The active adapter, where it trains and its ranks are given out. */
   #allocating(): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
+    const { base_model: tuner, activeAdapter } = this;
     tuner.checkWhole("give out ranks");
     const adapter = activeAdapter === null ? null : tuner.adapter(activeAdapter);
     return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
@@ -152,8 +153,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const files = await openSource(source, subfolder);
     const label = `${adapterFileNames.config} of ${files.label}`;
     const json = await readJson(files, adapterFileNames.config);
-    const { method, config } = parseConfig(json, peftMethods, label, this.#onWarning);
-    const weights = await openWeights(files);
+    const ofHub = fromAdapterHub(json, label);
+    const { method, config } = parseConfig(ofHub ?? json, peftMethods, label, this.#onWarning);
+    const weights = await openWeights(files, ofHub ? adapterHubWeights : undefined);
     const tuner = this.base_model;
     const generator = new Generator(0);
     tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
@@ -348,8 +350,6 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return files;
   }
 
-  /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
-  async savePretrained(folder: string | URL, { selectedAdapters, ...options }: SaveOptions = {}): Promise<void> {
   /** What an adapter's file holds of what it trained, in handles of its own. */
   #filed({ name, method, config }: Adapter): Map<string, Tensor> {
     const filed = this.base_model.filed(name);
@@ -357,6 +357,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return cut ?? new Map([...filed].map(([key, tensor]) => [key, tensor.detach()]));
   }
 
+  /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
+  async savePretrained(folder: string | URL, { selectedAdapters, ...options }: SaveOptions = {}): Promise<void> {
     await writeFolder(folder, await this.adapterFiles(selectedAdapters, options));
   }
 

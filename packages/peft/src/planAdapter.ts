@@ -69,9 +69,10 @@ export function planAdapter(
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
 ): Plan {
   const { config: headed, heads } = withHeads(given);
-  let config = resolveTargets(model, headed, method.defaultTargets);
-  if (method.resolve) config = method.resolve(config, modelType(model));
-  const { targets, report } = matchTargets(model, config, method.kinds);
+  let config = method.targets ? headed : resolveTargets(model, headed, method.defaultTargets);
+  if (method.resolve) config = method.resolve(config, modelType(model), model);
+  const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
+  const { targets, report } = matchTargets(model, wanted, method.kinds);
   if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
   report.unusedPatterns = patterns.flatMap(([name, keys]) =>
@@ -211,7 +212,7 @@ export function checkDisjoint(paths: readonly string[]): void {
       throw new Error(
         next === path
           ? `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`
-          : `${next} lies inside of ${path}, which is saved whole; exclude it from targetModules`,
+          : `${next} lies inside of ${path}, which is adapted or saved as a whole; leave one of the two out`,
       );
     }
   }

@@ -262,10 +262,13 @@ export class Tuner<M extends Module> extends Module {
   /** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
   trained(name: string): Map<string, Parameter> {
     const found = new Map<string, Parameter>();
-    const { shared, prompt, swaps, tables } = this.adapter(name);
-    const prefix = prompt ? sharedPrefix : filePrefix;
+    const { method, config, shared, prompt, swaps, tables } = this.adapter(name);
+    const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;
+    const fileKey = isPromptMethod(method) ? undefined : method.fileKey;
     for (const [path, wrapper] of this.#wrappers) {
-      for (const [key, parameter] of wrapper.tensors(name)) found.set(`${prefix}${path}.${key}`, parameter);
+      for (const [key, parameter] of wrapper.tensors(name)) {
+        found.set(fileKey?.(path, key, config) ?? `${prefix}${path}.${key}`, parameter);
+      }
     }
     for (const [path, parameter] of prompt?.encoder.namedParameters() ?? []) {
       found.set(`${encoderPrefix}${path}`, parameter);
@@ -276,9 +279,6 @@ export class Tuner<M extends Module> extends Module {
     return found;
   }
 
-  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows. */
-  filed(name: string): Map<string, Tensor> {
-    const { prompt } = this.adapter(name);
   /** What the active adapter adds to the loss while it trains; null where there is nothing. */
   penalty(): Tensor | null {
     const name = this.#active.name;
@@ -292,6 +292,9 @@ export class Tuner<M extends Module> extends Module {
     );
   }
 
+  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows. */
+  filed(name: string): Map<string, Tensor> {
+    const { prompt } = this.adapter(name);
     const found = new Map<string, Tensor>(this.trained(name));
     if (!prompt) return found;
     for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
@@ -345,6 +348,7 @@ export class Tuner<M extends Module> extends Module {
     }
     const places = this.bare(() => placesOf(this.model));
     for (const [path, wrapper] of this.#wrappers) {
+      if (!names.some((name) => wrapper.has(name))) continue;
       if (wrapper instanceof TunerLayer) yield () => wrapper.merge(names, path);
       else if (!all) continue;
       else if (wrapper instanceof SavedModule) {

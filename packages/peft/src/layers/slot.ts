@@ -35,7 +35,8 @@ export function checkAdapterName(name: string): void {
  * that "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
-  const [first, rest] = key.split(".", 2);
+  const dot = key.indexOf(".");
+  const [first, rest] = dot < 0 ? [key] : [key.slice(0, dot), key.slice(dot + 1)];
   const slots = owner as unknown as Record<string, Slot | undefined>;
   slots[first] ??= new Slot();
   const slot = slots[first];

@@ -25,8 +25,8 @@ export interface LayerAdapter {
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
   readonly baseWeight?: Tensor;
-  /** What the layer gives with the adapter in place. */
-  forward(x: Tensor, base: UnaryModule): Tensor;
+  /** What the layer gives with the adapter in place; `rest` is what it takes besides its input. */
+  forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
   /**
    * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before other adapters were
    * folded into `base`. Both are the caller's to free.
@@ -105,9 +105,10 @@ export class TunerLayer extends Module implements Wrapper {
     return new Map(Object.entries(this.#adapters.get(adapter)?.buffers ?? {}));
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Tensor, ...rest: unknown[]): Tensor {
     const adapter = this.merged || this.#active.name === null ? undefined : this.#adapters.get(this.#active.name);
-    return adapter ? adapter.forward(x, this.base_layer) : this.base_layer.forward(x);
+    const base = this.base_layer as Module & { forward(x: Tensor, ...rest: unknown[]): Tensor };
+    return adapter ? adapter.forward(x, base, ...(rest as never[])) : base.forward(x, ...rest);
   }
 
   /** The base weights with adapters folded in one after the other; their methods must be able to merge. */

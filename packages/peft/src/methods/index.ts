@@ -1,6 +1,7 @@
 import { adaLora } from "./adaLora.ts";
 import { adaptionPrompt } from "./adaptionPrompt.ts";
 import { boft } from "./boft.ts";
+import { bottleneck } from "./bottleneck.ts";
 import { delora } from "./delora.ts";
 import { fourierft } from "./fourierft.ts";
 import { gralora } from "./gralora.ts";
@@ -36,17 +37,19 @@ type PeftMethods = {
   readonly PREFIX_TUNING: typeof prefixTuning;
   readonly PROMPT_TUNING: typeof promptTuning;
   readonly P_TUNING: typeof pTuning;
+  readonly ADAPTION_PROMPT: typeof adaptionPrompt;
+  readonly BOTTLENECK: typeof bottleneck;
 };
 
 /** All methods by PEFT's name, by which configurations and files are told apart. */
 export const peftMethods: PeftMethods = {
   LORA: lora,
+  ADALORA: adaLora,
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
   FOURIERFT: fourierft,
   RANDLORA: randlora,
-  ADALORA: adaLora,
   GRALORA: gralora,
   DELORA: delora,
   HIRA: hira,
@@ -57,4 +60,6 @@ export const peftMethods: PeftMethods = {
   PREFIX_TUNING: prefixTuning,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,
+  ADAPTION_PROMPT: adaptionPrompt,
+  BOTTLENECK: bottleneck,
 };

@@ -7,6 +7,7 @@ import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../tes
 import { AdaLoraConfig } from "./adaLoraConfig.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 import { BOFTConfig } from "./boftConfig.ts";
+import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
 import { DeloraConfig } from "./deloraConfig.ts";
 import { FourierFTConfig } from "./fourierftConfig.ts";
 import { GraloraConfig } from "./graloraConfig.ts";
@@ -35,6 +36,9 @@ interface Case {
   /** Why it cannot be merged. */
   unmergeable?: RegExp;
 }
+
+/** Adapters that have a place of their own in a block. */
+const behindAttention = { model: { attention: true }, unmergeable: /cannot be merged into the weights/ } as const;
 
 /** What all prompt methods have in common: they need attention, and start at random. */
 const prompt = {
@@ -442,6 +446,53 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       startsElsewhere: 2e-6,
     },
   ],
+  ADAPTION_PROMPT: [
+    { name: "all layers", config: new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 2 }), ...behindAttention },
+    {
+      name: "4-bit base",
+      config: new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 2 }),
+      ...behindAttention,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+  BOTTLENECK: [
+    {
+      name: "Houlsby",
+      config: new DoubleSeqBnConfig({ reductionFactor: 2 }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    {
+      name: "Pfeiffer",
+      config: new SeqBnConfig({
+        reductionFactor: { "0": 2, default: 1.5 },
+        initWeights: "houlsby",
+        nonLinearity: "tanh",
+      }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    { name: "parallel", config: new ParBnConfig(), ...behindAttention },
+    {
+      name: "a norm, a gate and factors that train, in one layer",
+      config: new BnConfig({
+        reductionFactor: 3,
+        mhAdapter: true,
+        lnAfter: true,
+        useGating: true,
+        scaling: "channel",
+        leaveOut: [1],
+      }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new ParBnConfig(),
+      ...behindAttention,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
 };
 
 const quiet = { onWarning: () => {} };
@@ -589,7 +640,9 @@ for (const [method, list] of Object.entries(cases)) {
         ...entry,
         bytes: new Uint8Array(4 * entry.shape.reduce((a, n) => a * n, 1)),
       }));
-      const files = new Map([...(await peft.adapterFiles()), ["adapter_model.safetensors", writeSafetensors(filled)]]);
+      const saved = await peft.adapterFiles();
+      const weights = [...saved.keys()].find((name) => name.endsWith(".safetensors"))!;
+      const files = new Map([...saved, [weights, writeSafetensors(filled)]]);
       const model = base();
       const error = await PeftModel.fromPretrained(model, files, quiet).catch((e: Error) => e.message);
       expect(error).toContain(

@@ -100,7 +100,7 @@ function inChosenLayer(path: string, { layersToTransform, layersPattern }: Layer
  */
 export function matchTargets(
   model: Module,
-  config: PeftConfig & LayerChoice,
+  config: Omit<PeftConfig, "with"> & LayerChoice,
   kinds: readonly LayerKind[],
 ): { targets: [path: string, module: Module, kind: LayerKind][]; report: TargetReport } {
   const wanted = config.targetModules ?? [];
@@ -132,7 +132,12 @@ export function matchTargets(
   return { targets, report };
 }
 
-function nothingMatched(model: Module, config: PeftConfig, kinds: readonly LayerKind[], report: TargetReport): Error {
+function nothingMatched(
+  model: Module,
+  config: Omit<PeftConfig, "with">,
+  kinds: readonly LayerKind[],
+  report: TargetReport,
+): Error {
   const known = candidates(model, kinds);
   const excluded = report.excluded.length > 0 ? ` (${report.excluded.length} were excluded)` : "";
   return new Error(

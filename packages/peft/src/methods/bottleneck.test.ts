@@ -1,0 +1,127 @@
+import { init, reference, scope } from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
+import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
+import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
+
+beforeAll(() => init(reference()));
+
+const base = () => new TinyModel({ attention: true }).eval();
+const shapes = (peft: PeftModel<TinyModel>) =>
+  Object.fromEntries([...peft.adapterTensors()].map(([key, { shape }]) => [key, [...shape]]));
+
+describe("bottleneck adapters", () => {
+  it("stand where AdapterHub has them, as wide as each layer's factor says", () => {
+    const config = new DoubleSeqBnConfig({ reductionFactor: { "0": 2, default: 4 }, leaveOut: [], name: "x" });
+    const found = shapes(getPeftModel(base(), config));
+    expect(Object.keys(found)).toHaveLength(16);
+    expect(found).toMatchObject({
+      "layers.0.attention_adapters.adapters.x.adapter_down.0.weight": [3, 6],
+      "layers.0.output_adapters.adapters.x.adapter_up.weight": [6, 3],
+      "layers.1.output_adapters.adapters.x.adapter_down.0.bias": [1],
+      "layers.1.attention_adapters.adapters.x.adapter_up.bias": [6],
+    });
+    const upper = shapes(
+      getPeftModel(base(), new SeqBnConfig({ leaveOut: [0], scaling: "learned", reductionFactor: 3 })),
+    );
+    expect(Object.keys(upper)).toEqual([
+      "layers.1.output_adapters.adapters.default.adapter_down.0.weight",
+      "layers.1.output_adapters.adapters.default.adapter_down.0.bias",
+      "layers.1.output_adapters.adapters.default.adapter_up.weight",
+      "layers.1.output_adapters.adapters.default.adapter_up.bias",
+      "layers.1.output_adapters.adapters.default.scaling",
+    ]);
+  });
+
+  it("keep the name of their file, under any name here", async () => {
+    const peft = getPeftModel(base(), new ParBnConfig({ name: "theirs" }));
+    train(peft, 2);
+    const files = await peft.adapterFiles();
+    expect([...files.keys()]).toEqual(["adapter_config.json", "adapter.safetensors"]);
+    expect(JSON.parse(files.get("adapter_config.json") as string)).toMatchObject({
+      name: "theirs",
+      model_type: "llama",
+      model_class: "TinyModel",
+      hidden_size: 6,
+      config: { is_parallel: true, scaling: 4, ln_before: false, phm_layer: false },
+    });
+    const again = await PeftModel.fromPretrained(base(), files, { adapterName: "mine" });
+    expect(await logitBits(again)).toEqual(await logitBits(peft));
+    expect((await again.adapterFiles()).get("mine/adapter.safetensors")).toEqual(files.get("adapter.safetensors"));
+  });
+
+  it("drop out while training only", async () => {
+    const peft = getPeftModel(base(), new SeqBnConfig({ dropout: 0.5, reductionFactor: 2 }));
+    const answer = () => scope(() => peft.forward(tinyBatch()).logits.dataSync());
+    peft.train();
+    expect(answer()).not.toEqual(answer());
+    peft.eval();
+    expect(answer()).toEqual(answer());
+  });
+
+  it.each([
+    [{ reductionFactor: 0 }, "reductionFactor (reductionFactor) is 0; it must be a number above 0"],
+    [{ outputAdapter: false }, "outputAdapter is false; it must be true where mhAdapter is not"],
+    [{ nonLinearity: "mish" }, 'nonLinearity is "mish"; it must be "relu"'],
+    [
+      { residualBeforeLn: "post_add" },
+      'residualBeforeLn is "post_add"; it must be true or false where originalLnBefore is false',
+    ],
+    [{ scaling: "other" }, 'scaling is "other"'],
+    [{ leaveOut: [-1] }, "leaveOut is -1"],
+    [{ phmLayer: true }, "phmLayer is true, which is not supported"],
+    [{ modulesToSave: ["lm_head"] }, 'modulesToSave is ["lm_head"]; it must be left out'],
+  ])("%o is refused", (options, message) => {
+    expect(() => new BnConfig(options as never)).toThrow(message);
+  });
+
+  it("a layer without a factor is an error", () => {
+    expect(() => getPeftModel(base(), new SeqBnConfig({ reductionFactor: { "0": 2 } }))).toThrow(
+      'reductionFactor says nothing of layer 1; add it, or a "default"',
+    );
+  });
+
+  it("what AdapterHub has besides is refused by its name", async () => {
+    const files = await getPeftModel(base(), new ParBnConfig()).adapterFiles();
+    const json = JSON.parse(files.get("adapter_config.json") as string);
+    const load = (config: object) =>
+      PeftModel.fromPretrained(
+        base(),
+        new Map([...files, ["adapter_config.json", JSON.stringify({ ...json, config })]]),
+      );
+    await expect(load({ ...json.config, inv_adapter: "nice" })).rejects.toThrow('inv_adapter is "nice"');
+    await expect(load({ architecture: "lora", r: 8 })).rejects.toThrow('"lora" of AdapterHub is not supported');
+    const pickled = new Map([...files, ["pytorch_adapter.bin", new Uint8Array(1)] as const]);
+    pickled.delete("adapter.safetensors");
+    await expect(PeftModel.fromPretrained(base(), pickled)).rejects.toThrow("use_safetensors=True");
+  });
+});
+
+describe("adaption prompts", () => {
+  const config = (options: object) => new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 1, ...options });
+
+  it("stand in the upper layers, by the name of their model's attention", () => {
+    const peft = getPeftModel(base(), config({}));
+    expect(shapes(peft)).toEqual({
+      "base_model.model.layers.1.self_attn.adaption_prompt": [1, 2, 6],
+      "base_model.model.layers.1.self_attn.adaption_gate": [1],
+    });
+    expect(peft.peftConfig.get("default")?.targetModules).toBe("self_attn");
+  });
+
+  it.each([
+    [() => config({ adapterLen: 0 }), "adapterLen is 0"],
+    [() => config({ targetModules: ["self_attn"] }), 'targetModules is ["self_attn"]; it must be one name'],
+    [() => config({ modulesToSave: ["norm"] }), "modulesToSave"],
+    [() => getPeftModel(base(), new AdaptionPromptConfig({} as never)), "adapterLen is not set"],
+    [
+      () => getPeftModel(base(), config({ adapterLayers: 3 })),
+      "adapterLayers is 3, but the model has 2 layers self_attn",
+    ],
+    [() => getPeftModel(new TinyModel(), config({})), "there is a default for llama, mistral, gpt2 only"],
+    [() => getPeftModel(base(), config({ targetModules: "up" })), "ADAPTION_PROMPT adapts attention layers only"],
+  ])("%#: what does not fit is refused", (make, message) => {
+    expect(make).toThrow(message);
+  });
+});

@@ -1,0 +1,202 @@
+import {
+  add,
+  affine,
+  type Generator,
+  gelu,
+  geluTanh,
+  layerNorm,
+  linear,
+  maximum,
+  mean,
+  mul,
+  ones,
+  rand,
+  randn,
+  relu,
+  scope,
+  sigmoid,
+  silu,
+  sizeOf,
+  type Tensor,
+  tanh,
+  tensor,
+  zeros,
+} from "@lowrank/core";
+import type { Dropout, Module, Parameter, PromptableModel, UnaryModule } from "@lowrank/nn";
+import type { LayerAdapter } from "../layers/tunerLayer.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
+import { BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
+import { type Draw, drawn, layerDropout } from "./draws.ts";
+
+const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tensor>> = {
+  relu,
+  leakyrelu: (x) => maximum(x, affine(x, { scale: 0.01 })),
+  gelu,
+  gelu_new: geluTanh,
+  silu,
+  swish: silu,
+  tanh,
+  sigmoid,
+};
+
+/** Where adapters of a block stand, and where AdapterHub has them; BERT's stand in the module of the residual itself. */
+const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
+  { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },
+  { end: ".mlp_residual", inFiles: ".output_adapters", attention: false },
+  { end: ".attention.output.residual", inFiles: ".attention.output", attention: true },
+  { end: ".output.residual", inFiles: ".output", attention: false },
+];
+
+const placeOf = (path: string) => places.find(({ end }) => path.endsWith(end));
+
+/** The number of the layer that a path lies in. */
+function layerNumber(path: string): string {
+  return /\.(\d+)\./.exec(path)?.[1] ?? "0";
+}
+
+function residuals({ mhAdapter, outputAdapter, leaveOut }: BnConfig, model: Module): string[] {
+  return [...model.namedModules()].flatMap(([path]) => {
+    const place = placeOf(path);
+    const wanted = place && (place.attention ? mhAdapter : outputAdapter);
+    return wanted && !leaveOut.includes(Number(layerNumber(path))) ? [path] : [];
+  });
+}
+
+function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string): number {
+  const layer = layerNumber(path);
+  const factor =
+    typeof reductionFactor === "number" ? reductionFactor : (reductionFactor[layer] ?? reductionFactor.default);
+  if (factor === undefined) {
+    throw new Error(`reductionFactor says nothing of layer ${layer}; add it, or a "default"`);
+  }
+  return Math.max(1, Math.floor((hiddenSize as number) / factor));
+}
+
+/** Numbers of N(0, std²) within two standard deviations. */
+function cutNormal(generator: Generator, std: number): Draw {
+  return (shape) => {
+    const values = new Float32Array(sizeOf(shape));
+    generator.fillNormal(values, 0, std);
+    const one = new Float32Array(1);
+    for (const [i, value] of values.entries()) {
+      one[0] = value;
+      while (Math.abs(one[0]) > 2 * std) generator.fillNormal(one, 0, std);
+      values[i] = one[0];
+    }
+    return tensor(values, { shape });
+  };
+}
+
+/** How the two layers start. */
+function starts({ config, generator }: LayerContext<BnConfig>): { down: Draw; up: Draw } {
+  const normal: Draw = (shape) => randn(shape, { generator, std: 0.02 });
+  if (config.initWeights === "bert") return { down: normal, up: normal };
+  const cut = cutNormal(generator, 0.01);
+  if (config.initWeights === "houlsby") return { down: cut, up: cut };
+  const bound = 1 / Math.sqrt(config.hiddenSize as number);
+  return { down: (shape) => rand(shape, { generator, low: -bound, high: bound }), up: (shape) => zeros(shape) };
+}
+
+type Bottle = "adapter_down.0" | "adapter_up" | "gate" | "adapter_norm_after";
+
+/** Two linear layers with an activation between, at a block's residual addition. */
+class Bottleneck implements LayerAdapter {
+  readonly parameters: Record<string, Parameter>;
+  readonly modules: Record<string, Module>;
+  readonly #config: BnConfig;
+  readonly #dropout: Dropout;
+
+  constructor(context: LayerContext<BnConfig>) {
+    const { config, path } = context;
+    const D = config.hiddenSize as number;
+    const width = bottleneckWidth(config, path);
+    const { down, up } = starts(context);
+    const normal: Draw = (shape) => randn(shape, { generator: context.generator, std: 0.02 });
+    const zero: Draw = (shape) => zeros(shape);
+    const one: Draw = (shape) => ones(shape);
+    this.parameters = {
+      "adapter_down.0.weight": drawn(down, [width, D]),
+      "adapter_down.0.bias": drawn(zero, [width]),
+      "adapter_up.weight": drawn(up, [D, width]),
+      "adapter_up.bias": drawn(zero, [D]),
+    };
+    if (config.useGating) {
+      this.parameters["gate.weight"] = drawn(normal, [1, D]);
+      this.parameters["gate.bias"] = drawn(zero, [1]);
+    }
+    if (config.lnAfter) {
+      this.parameters["adapter_norm_after.weight"] = drawn(one, [D]);
+      this.parameters["adapter_norm_after.bias"] = drawn(zero, [D]);
+    }
+    if (typeof config.scaling !== "number") {
+      this.parameters.scaling = drawn(one, [config.scaling === "channel" ? D : 1]);
+    }
+    this.#config = config;
+    this.#dropout = layerDropout(context, config.dropout);
+    this.modules = config.dropout > 0 ? { dropout: this.#dropout } : {};
+  }
+
+  /** `made` is what the sub-layer gave, `before` what went into it, and `norm` what BERT has behind their sum. */
+  forward(made: Tensor, _base: UnaryModule, before: Tensor, norm?: UnaryModule): Tensor {
+    return scope(() => {
+      const { isParallel, originalLnAfter } = this.#config;
+      const out = isParallel ? add(this.#normed(this.#apply(before)), made) : this.#behind(made, before, norm);
+      if (!originalLnAfter) return out;
+      const sum = add(out, before);
+      return norm ? norm.forward(sum) : sum;
+    });
+  }
+
+  #behind(made: Tensor, before: Tensor, norm: UnaryModule | undefined): Tensor {
+    const { originalLnBefore, residualBeforeLn, adapterResidualBeforeLn } = this.#config;
+    let [x, residual] = [made, made];
+    if (originalLnBefore) {
+      const sum = add(made, before);
+      x = norm ? norm.forward(sum) : sum;
+      if (residualBeforeLn !== true) residual = residualBeforeLn === "post_add" ? sum : x;
+    }
+    const out = this.#apply(x);
+    return adapterResidualBeforeLn ? this.#normed(add(out, residual)) : add(this.#normed(out), residual);
+  }
+
+  #apply(x: Tensor): Tensor {
+    const { nonLinearity, scaling, useGating } = this.#config;
+    const low = activations[nonLinearity](this.#linear("adapter_down.0", x));
+    const high = this.#linear("adapter_up", low);
+    const out = this.#dropout.forward(
+      typeof scaling === "number" ? affine(high, { scale: scaling }) : mul(high, this.parameters.scaling),
+    );
+    if (!useGating) return out;
+    return mul(out, mean(sigmoid(this.#linear("gate", x)), { dim: 1, keepdim: true }));
+  }
+
+  #linear(name: Bottle, x: Tensor): Tensor {
+    return linear(x, this.parameters[`${name}.weight`], this.parameters[`${name}.bias`]);
+  }
+
+  #normed(x: Tensor): Tensor {
+    const { "adapter_norm_after.weight": weight, "adapter_norm_after.bias": bias } = this.parameters;
+    return weight ? layerNorm(x, weight, bias, { eps: 1e-5 }) : x;
+  }
+}
+
+/** Bottleneck adapters, in AdapterHub's files: Houlsby's, Pfeiffer's, parallel ones, and those between. */
+export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
+  peftType: "BOTTLENECK",
+  Config: BnConfig,
+  format: bottleneckFormat,
+  kinds: ["residual"],
+  defaultTargets: {},
+  targets: residuals,
+  resolve: (config, modelType, model) =>
+    config.with({
+      modelType: modelType ?? null,
+      modelClass: model.constructor.name,
+      hiddenSize: (model as PromptableModel).attentionSizes?.hiddenSize ?? null,
+    }),
+  fileKey: (path, key, { name }) => {
+    const { end, inFiles } = placeOf(path)!;
+    return `${path.slice(0, -end.length)}${inFiles}.adapters.${name}.${key}`;
+  },
+  createLayer: (context) => new Bottleneck(context),
+});
