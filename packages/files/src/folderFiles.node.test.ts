@@ -23,6 +23,10 @@ test("reads text and parts, by path and by URL", async () => {
     const source = await files.open("b.bin");
     expect(source.size).toBe(100);
     expect(Array.from(await source.read(97, 3))).toEqual([97, 98, 99]);
+    const room = new Uint8Array(3);
+    await source.readInto?.(40, room.subarray(1));
+    expect(Array.from(room)).toEqual([0, 40, 41]);
+    await expect(source.readInto?.(98, room)).rejects.toThrow("ends at byte 100; bytes 98 to 101 were asked for");
     expect([await files.has("b.bin"), await files.has("c")]).toEqual([true, false]);
     await expect(source.read(98, 3)).rejects.toThrow("ends at byte 100; bytes 98 to 101 were asked for");
   }

@@ -26,17 +26,26 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
     open: async (name) => {
       const bytes = await size(name);
       if (bytes === undefined) throw await missingFile(files, name);
-      return { size: bytes, read: (offset, length) => readRange(join(path, name), offset, length) };
+      const file = join(path, name);
+      return {
+        size: bytes,
+        read: async (offset, length) => {
+          const room = new Uint8Array(length);
+          await readRange(file, offset, room);
+          return room;
+        },
+        readInto: (offset, room) => readRange(file, offset, room),
+      };
     },
     list: async () => (await fs.readdir(path, { withFileTypes: true })).filter((e) => e.isFile()).map((e) => e.name),
   };
   return files;
 
   /** Opened anew for each part: no handle outlives a read. */
-  async function readRange(file: string, offset: number, length: number): Promise<Uint8Array> {
+  async function readRange(file: string, offset: number, buffer: Uint8Array): Promise<void> {
+    const { length } = buffer;
     const handle = await fs.open(file, "r");
     try {
-      const buffer = new Uint8Array(length);
       let done = 0;
       while (done < length) {
         const { bytesRead } = await handle.read(buffer, done, Math.min(length - done, 1 << 30), offset + done);
@@ -47,7 +56,6 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
         }
         done += bytesRead;
       }
-      return buffer;
     } finally {
       await handle.close();
     }

@@ -4,6 +4,8 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes `offset` to `offset + length`. They may share memory with the source: read them only. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills `room` with the bytes from `offset` on. Absent where `read` is as good. */
+  readInto?(offset: number, room: Uint8Array): Promise<void>;
 }
 
 /** A source over bytes in memory; reads are views of them. */

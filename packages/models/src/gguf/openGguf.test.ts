@@ -1,4 +1,4 @@
-import { bytesSource, Generator, init, reference, scope, tensor } from "@lowrank/core";
+import { type ByteSource, bytesSource, Generator, init, reference, scope, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseModelConfig } from "../config/modelConfig.ts";
@@ -6,8 +6,10 @@ import { createModel } from "../createModel.ts";
 import { type LoadModelOptions, loadModel } from "../loadModel.ts";
 import { randomParameters } from "../parameters.ts";
 import { encodeBlocks, type GgufEncoding } from "./encodeBlocks.ts";
+import { ggufWeights } from "./ggufWeights.ts";
 import { interleaveHeads } from "./headRows.ts";
 import { openGguf } from "./openGguf.ts";
+import { readGgufTensor } from "./readGgufTensor.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
 import { transpose } from "./transpose.ts";
@@ -121,6 +123,25 @@ describe.each([
       const kept = parameter.shape.length === 2 && !/\.(c_attn|c_proj|c_fc)\./.test(name);
       expect([name, parameter.dtype]).toEqual([name, kept ? type.toLowerCase() : "f32"]);
       expect(await parameter.to("f32").bytes()).toEqual(await wide.get(name)!.bytes());
+    }
+  });
+
+  test("tensors that are read at the same time keep apart", async () => {
+    const { bytes } = await modelAndFile(json, "Q8_0");
+    const source: ByteSource = {
+      ...bytesSource(bytes),
+      readInto: async (offset, room) => {
+        room.set(bytes.subarray(offset, offset + room.length));
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      },
+    };
+    const file = await openGguf(source, "x.gguf");
+    const weights = ggufWeights(file, {});
+    const names = weights.names();
+    const together = await Promise.all(names.map((name) => weights.read(name)));
+    for (const [i, name] of names.entries()) {
+      expect(await together[i].bytes(), name).toEqual(await (await readGgufTensor(file, name)).bytes());
+      expect(await together[i].bytes(), name).toEqual(await (await weights.read(name)).bytes());
     }
   });
 

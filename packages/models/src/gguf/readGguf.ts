@@ -102,7 +102,7 @@ function plain(value: unknown): unknown {
 
 /**
  * Answers the library's Range requests from `source`; beyond its end with nothing, which reads as zeros. Not with a Response
- * of Node's, which would load its HTTP client: 8 MB.
+ * of Node's, which would load its HTTP client: 10 MB.
  */
 function fetchFrom(source: ByteSource): typeof fetch {
   return async (_address, init) => {

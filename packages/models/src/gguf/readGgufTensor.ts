@@ -11,6 +11,8 @@ export interface ReadGgufTensorOptions {
   dtype?: "f32" | "f16" | "bf16" | "auto";
   /** Keep Q4_1 and Q8_0 weights in their blocks, as tensors of dtype q4_1 and q8_0. Default false. */
   packed?: boolean;
+  /** Bytes that blocks may be read into, not in use otherwise before the promise is settled. */
+  room?: Uint8Array;
 }
 
 const packedDTypes: Readonly<Record<string, "q4_1" | "q8_0">> = { Q4_1: "q4_1", Q8_0: "q8_0" };
@@ -29,7 +31,7 @@ export async function readGgufTensor(
   if (!place) throw new Error(`${file.label}: there is no tensor "${name}"`);
   const { info, layout } = place;
   const { type, shape } = info;
-  const stored = await readBlocks(file.source, info, file.label);
+  const stored = await readBlocks(file.source, info, file.label, options.room);
   const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
