@@ -1,6 +1,6 @@
 // Matrix products in f32, row-major: C[m,n] (+)= alpha * op(A)[m,k] * op(B)[k,n].
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
-import { BLOCK_SCRATCH, gemmBlocked } from "./gemmBlock";
+import { BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { scratch, wide } from "./gemmState";
 import { MR, NR } from "./gemmTile";
@@ -119,6 +119,7 @@ function tiled(
   transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
 ): void {
   const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
+  const inPlace = operandsInPlace(format, m, n, k, transA, transB, alpha);
   const down = piecesDown(m, n, parts);
   const across = parts / down;
   const rowUnit = useWide ? WIDE_MR : MR;
@@ -133,7 +134,7 @@ function tiled(
   else start += column * (transB ? <i32>(brs >> 2) : 1);
   c += <usize>row * crs + (<usize>column << 2);
   if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
-  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
+  else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
-import { MR, NR, tileDirect, tilePacked } from "./gemmTile";
+import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
 import { F32 } from "./unpackRow";
 
 const KC: i32 = 384;
@@ -17,15 +17,14 @@ const NARROW_KC: i32 = 1536;
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
-const ZERO_BYTES: i32 = 64;
 const TILE_BYTES: i32 = MR * NR * 4;
 const A_BYTES: i32 = MR * KC * 4;
 
 const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
-/** Bytes of scratch that the blocked product needs: zeros, one tile of C, a panel of A, a block of B, rows of a weight. */
-export const BLOCK_SCRATCH: i32 = ((ZERO_BYTES + TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
+/** Bytes of scratch that the blocked product needs: one tile of C, a panel of A, a block of B, rows of a weight. */
+export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
 /** Rows of the next tile where `left` remain: a rest of one or two is shared between two tiles, which costs less. */
 function rowsOfTile(left: i32): i32 {
@@ -44,32 +43,44 @@ function edgeTile(
   for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
 }
 
+/** Operands that a product reads where they lie, together: see `operandsInPlace`. */
+const A_IN_PLACE: i32 = 1;
+const B_IN_PLACE: i32 = 2;
+
+/**
+ * What a product reads where it lies. It decides how deep blocks are, and so the order of sums: all parts of a product
+ * have that of the whole.
+ */
+export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: bool, transB: bool, alpha: f32): i32 {
+  if (format != F32) return 0;
+  const narrow = n <= (transA || k < NARROW_LEAST_KC ? FEW_COLUMNS : NARROW_COLUMNS);
+  return (narrow ? A_IN_PLACE : 0) | (!transB && m <= DIRECT_B_ROWS && alpha == 1 ? B_IN_PLACE : 0);
+}
+
 /**
  * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. B begins at
  * element `start` of what lies at `b` in the storage format `format`; for F32 `start` is 0. With `panels`, A was packed
- * before: panels of MR rows one behind the other, as packA makes them.
+ * before: panels of MR rows one behind the other, as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, panels: bool, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
-  const zeros = scratch;
-  const tile = zeros + ZERO_BYTES;
+  const tile = scratch;
   const packedA = tile + TILE_BYTES;
   const strip = scratch + <usize>(BLOCK_SCRATCH - STRIP_BYTES);
   const packedB = strip - B_BYTES;
   const ars: usize = transA || panels ? 4 : lda;
   const aks: usize = panels ? MR << 2 : transA ? lda : 4;
   const widened = format != F32;
-  const directB = !widened && !transB && m <= DIRECT_B_ROWS && alpha == 1;
-  const narrow = !widened && n <= (transA || k < NARROW_LEAST_KC ? FEW_COLUMNS : NARROW_COLUMNS);
+  const directB = (inPlace & B_IN_PLACE) != 0;
+  const narrow = (inPlace & A_IN_PLACE) != 0;
   // Equal blocks both ways, so that the last one is no thin rest.
   const deepest = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
   const cuts = (k + deepest - 1) / deepest;
   const depth = (k + cuts - 1) / cuts;
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + NR - 1) & ~(NR - 1);
-  memory.fill(zeros, 0, ZERO_BYTES);
   for (let j0 = 0; j0 < n; j0 += width) {
     const nc = min(width, n - j0);
     const whole = nc & ~(NR - 1);
@@ -98,7 +109,7 @@ export function gemmBlocked(
         let ct = c + <usize>i * ldc + (<usize>j0 << 2);
         let panel = directB ? blockB : packedB;
         for (let j = 0; j < whole; j += NR) {
-          const from = add ? ct : zeros;
+          const from = add ? ct : ZEROS;
           const frs: usize = add ? ldc : 0;
           if (packed) tilePacked(panels ? at : packedA, panel, bks, ct, ldc, from, frs, kc);
           else tileDirect(rows, at, ars, aks, panel, bks, ct, ldc, from, frs, kc);

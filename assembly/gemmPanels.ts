@@ -1,5 +1,5 @@
 // Products whose left side is packed once for many right sides.
-import { gemmBlocked } from "./gemmBlock";
+import { gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { packA } from "./gemmPack";
 import { scratch, wide } from "./gemmState";
 import { MR } from "./gemmTile";
@@ -30,6 +30,10 @@ export function multiplyPanels(
   const ldw = <usize>(transposed ? k : n) << 2;
   const ldc = <usize>n << 2;
   if (format == F32) w += <usize>start << 2;
-  if (wide) gemmWide(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
-  else gemmBlocked(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
+  if (wide) {
+    gemmWide(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
+    return;
+  }
+  const inPlace = operandsInPlace(format, m, n, k, false, transposed, 1);
+  gemmBlocked(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, inPlace, 1, accumulate, scratch);
 }

@@ -1,11 +1,15 @@
 // Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop.
-// The sums start from `from`, which is C itself or a row of zeros: a branch or a splat there costs half the speed in V8.
+// They start from zeros and are added to what was there at the end, since small products would be lost in a large sum. The
+// zeros come from memory: a branch or a splat there costs half the speed in V8.
 
 /** Rows of the packed tile: what 16 XMM registers hold without spilling. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
 /** Columns of every tile: two vectors. */
 export const NR: i32 = 8;
+
+/** A row of zeros. */
+export const ZEROS: usize = memory.data<f32>([0, 0, 0, 0, 0, 0, 0, 0], 16);
 
 // @ts-ignore: decorator
 @inline
@@ -39,18 +43,18 @@ function directTile(
   let a3 = a2 + ars;
   let a4 = a3 + ars;
   let a5 = a4 + ars;
-  let c00 = v128.load(from);
-  let c01 = v128.load(from, 16);
-  let c10 = rows > 1 ? v128.load(f1) : zero;
-  let c11 = rows > 1 ? v128.load(f1, 16) : zero;
-  let c20 = rows > 2 ? v128.load(f2) : zero;
-  let c21 = rows > 2 ? v128.load(f2, 16) : zero;
-  let c30 = rows > 3 ? v128.load(f3) : zero;
-  let c31 = rows > 3 ? v128.load(f3, 16) : zero;
-  let c40 = rows > 4 ? v128.load(f4) : zero;
-  let c41 = rows > 4 ? v128.load(f4, 16) : zero;
-  let c50 = rows > 5 ? v128.load(f5) : zero;
-  let c51 = rows > 5 ? v128.load(f5, 16) : zero;
+  let c00 = v128.load(ZEROS);
+  let c01 = v128.load(ZEROS);
+  let c10 = rows > 1 ? v128.load(ZEROS) : zero;
+  let c11 = rows > 1 ? v128.load(ZEROS) : zero;
+  let c20 = rows > 2 ? v128.load(ZEROS) : zero;
+  let c21 = rows > 2 ? v128.load(ZEROS) : zero;
+  let c30 = rows > 3 ? v128.load(ZEROS) : zero;
+  let c31 = rows > 3 ? v128.load(ZEROS) : zero;
+  let c40 = rows > 4 ? v128.load(ZEROS) : zero;
+  let c41 = rows > 4 ? v128.load(ZEROS) : zero;
+  let c50 = rows > 5 ? v128.load(ZEROS) : zero;
+  let c51 = rows > 5 ? v128.load(ZEROS) : zero;
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -90,27 +94,27 @@ function directTile(
     }
     b += bks;
   } while (--k);
-  v128.store(c, c00);
-  v128.store(c, c01, 16);
+  v128.store(c, f32x4.add(v128.load(from), c00));
+  v128.store(c, f32x4.add(v128.load(from, 16), c01), 16);
   if (rows > 1) {
-    v128.store(p1, c10);
-    v128.store(p1, c11, 16);
+    v128.store(p1, f32x4.add(v128.load(f1), c10));
+    v128.store(p1, f32x4.add(v128.load(f1, 16), c11), 16);
   }
   if (rows > 2) {
-    v128.store(p2, c20);
-    v128.store(p2, c21, 16);
+    v128.store(p2, f32x4.add(v128.load(f2), c20));
+    v128.store(p2, f32x4.add(v128.load(f2, 16), c21), 16);
   }
   if (rows > 3) {
-    v128.store(p3, c30);
-    v128.store(p3, c31, 16);
+    v128.store(p3, f32x4.add(v128.load(f3), c30));
+    v128.store(p3, f32x4.add(v128.load(f3, 16), c31), 16);
   }
   if (rows > 4) {
-    v128.store(p4, c40);
-    v128.store(p4, c41, 16);
+    v128.store(p4, f32x4.add(v128.load(f4), c40));
+    v128.store(p4, f32x4.add(v128.load(f4, 16), c41), 16);
   }
   if (rows > 5) {
-    v128.store(p5, c50);
-    v128.store(p5, c51, 16);
+    v128.store(p5, f32x4.add(v128.load(f5), c50));
+    v128.store(p5, f32x4.add(v128.load(f5, 16), c51), 16);
   }
 }
 
@@ -178,18 +182,18 @@ export function tilePacked(
   const p3 = p2 + crs;
   const p4 = p3 + crs;
   const p5 = p4 + crs;
-  let c00 = v128.load(from);
-  let c01 = v128.load(from, 16);
-  let c10 = v128.load(f1);
-  let c11 = v128.load(f1, 16);
-  let c20 = v128.load(f2);
-  let c21 = v128.load(f2, 16);
-  let c30 = v128.load(f3);
-  let c31 = v128.load(f3, 16);
-  let c40 = v128.load(f4);
-  let c41 = v128.load(f4, 16);
-  let c50 = MR > 5 ? v128.load(f5) : c40;
-  let c51 = MR > 5 ? v128.load(f5, 16) : c41;
+  let c00 = v128.load(ZEROS);
+  let c01 = v128.load(ZEROS);
+  let c10 = v128.load(ZEROS);
+  let c11 = v128.load(ZEROS);
+  let c20 = v128.load(ZEROS);
+  let c21 = v128.load(ZEROS);
+  let c30 = v128.load(ZEROS);
+  let c31 = v128.load(ZEROS);
+  let c40 = v128.load(ZEROS);
+  let c41 = v128.load(ZEROS);
+  let c50 = v128.load(ZEROS);
+  let c51 = v128.load(ZEROS);
   do {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
@@ -216,18 +220,18 @@ export function tilePacked(
     a += MR << 2;
     b += bks;
   } while (--k);
-  v128.store(c, c00);
-  v128.store(c, c01, 16);
-  v128.store(p1, c10);
-  v128.store(p1, c11, 16);
-  v128.store(p2, c20);
-  v128.store(p2, c21, 16);
-  v128.store(p3, c30);
-  v128.store(p3, c31, 16);
-  v128.store(p4, c40);
-  v128.store(p4, c41, 16);
+  v128.store(c, f32x4.add(v128.load(from), c00));
+  v128.store(c, f32x4.add(v128.load(from, 16), c01), 16);
+  v128.store(p1, f32x4.add(v128.load(f1), c10));
+  v128.store(p1, f32x4.add(v128.load(f1, 16), c11), 16);
+  v128.store(p2, f32x4.add(v128.load(f2), c20));
+  v128.store(p2, f32x4.add(v128.load(f2, 16), c21), 16);
+  v128.store(p3, f32x4.add(v128.load(f3), c30));
+  v128.store(p3, f32x4.add(v128.load(f3, 16), c31), 16);
+  v128.store(p4, f32x4.add(v128.load(f4), c40));
+  v128.store(p4, f32x4.add(v128.load(f4, 16), c41), 16);
   if (MR > 5) {
-    v128.store(p5, c50);
-    v128.store(p5, c51, 16);
+    v128.store(p5, f32x4.add(v128.load(f5), c50));
+    v128.store(p5, f32x4.add(v128.load(f5, 16), c51), 16);
   }
 }
