@@ -9,6 +9,8 @@ import { hira } from "./hira.ts";
 import { hra } from "./hra.ts";
 import { ia3 } from "./ia3.ts";
 import { lnTuning } from "./lnTuning.ts";
+import { loha } from "./loha.ts";
+import { lokr } from "./lokr.ts";
 import { lora } from "./lora.ts";
 import { miss } from "./miss.ts";
 import { oft } from "./oft.ts";
@@ -23,6 +25,8 @@ type PeftMethods = {
   readonly LORA: typeof lora;
   readonly ADALORA: typeof adaLora;
   readonly IA3: typeof ia3;
+  readonly LOHA: typeof loha;
+  readonly LOKR: typeof lokr;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
   readonly FOURIERFT: typeof fourierft;
@@ -47,6 +51,8 @@ export const peftMethods: PeftMethods = {
   ADALORA: adaLora,
   IA3: ia3,
   LN_TUNING: lnTuning,
+  LOHA: loha,
+  LOKR: lokr,
   VERA: vera,
   FOURIERFT: fourierft,
   RANDLORA: randlora,

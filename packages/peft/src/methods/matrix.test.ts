@@ -30,6 +30,8 @@ interface Case {
   config: PeftConfig;
   model?: TinyOptions;
   /** The case starts away from the base model by design, or by rounding as far as said. */
+import { LoHaConfig } from "./lohaConfig.ts";
+import { LoKrConfig } from "./lokrConfig.ts";
   startsElsewhere?: true | number;
   /** What it trains is not what it saves, so that it cannot be trained further. */
   savesResult?: true;
@@ -182,6 +184,45 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
     {
       name: "4-bit base",
       config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["up"] }),
+  LOHA: [
+    { name: "linears", config: new LoHaConfig({ r: 1, targetModules: linears }) },
+    { name: "rank above what factors pay", config: new LoHaConfig({ r: 4, alpha: 3, targetModules: linears }) },
+    {
+      name: "dropouts and patterns",
+      config: new LoHaConfig({
+        ...{ r: 2, rankDropout: 0.2, moduleDropout: 0.1, targetModules: ["up", "lm_head"] },
+        ...{ rankPattern: { "layers.1.up": 1 }, alphaPattern: { lm_head: 2 } },
+      }),
+    },
+    {
+      name: "random start",
+      config: new LoHaConfig({ r: 1, initWeights: false, targetModules: ["up"] }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new LoHaConfig({ r: 1, targetModules: ["up"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  LOKR: [
+    { name: "linears", config: new LoKrConfig({ r: 1, targetModules: linears }) },
+    { name: "both matrices whole", config: new LoKrConfig({ r: 8, alpha: 16, targetModules: linears }) },
+    {
+      name: "both factored, with dropouts",
+      config: new LoKrConfig({
+        ...{ r: 1, alpha: 8, decomposeBoth: true, decomposeFactor: 5, rankDropout: 0.2, rankDropoutScale: true },
+        ...{ moduleDropout: 0.1, targetModules: linears, alphaPattern: { "layers.0.up": 2 } },
+      }),
+    },
+    { name: "lycoris start", config: new LoKrConfig({ r: 1, initWeights: "lycoris", targetModules: linears }) },
+    {
+      name: "random start, 4-bit base",
+      config: new LoKrConfig({ r: 2, initWeights: false, targetModules: ["up"] }),
+      startsElsewhere: true,
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
       model: { quantize: { quantType: "nf4" } },
     },
   ],

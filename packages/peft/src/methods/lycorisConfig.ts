@@ -1,0 +1,51 @@
+import { checkDropout, checkFinite, checkInteger, checkPattern } from "../config/checks.ts";
+import type { LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
+
+/** Options that LoHa and LoKr share. */
+export interface LycorisOptions extends LayerPeftOptions {
+  /** The rank. Default 8. */
+  r?: number;
+  /** The numerator of the scaling, alpha / r. Default 8. */
+  alpha?: number;
+  /** Share of the output numbers that what is added leaves out, while training. Default 0. */
+  rankDropout?: number;
+  /** How often the whole adapter of a layer is left out, while training. Default 0. */
+  moduleDropout?: number;
+  /** Ranks for some targets: names or expressions for the end of a path. */
+  rankPattern?: Readonly<Record<string, number>>;
+  /** Alphas for some targets. */
+  alphaPattern?: Readonly<Record<string, number>>;
+}
+
+/** Throws for shared options that are out of range. */
+export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, keyof LayerPeftOptions>>): void {
+  checkInteger(config, "r", config.r);
+  checkPattern(config, "rankPattern", config.rankPattern, checkInteger);
+  checkFinite(config, "alpha", config.alpha);
+  checkPattern(config, "alphaPattern", config.alphaPattern, checkFinite);
+  for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
+}
+
+/** How the shared options lie on disk. Their convolutions are not here, and an option for these changes nothing. */
+export const lycorisFormat: ConfigFormat = {
+  classic: [
+    "alpha",
+    "alpha_pattern",
+    "base_model_name_or_path",
+    "init_weights",
+    "layers_pattern",
+    "layers_to_transform",
+    "module_dropout",
+    "modules_to_save",
+    "r",
+    "rank_dropout",
+    "rank_pattern",
+    "revision",
+    "target_modules",
+    "task_type",
+  ],
+  floats: ["rank_dropout", "module_dropout"],
+  refused: {},
+  ignored: { use_effective_conv2d: false },
+};
