@@ -2,13 +2,13 @@
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
-import { scratch, wide } from "./gemmState";
+import { gemmLarge, LARGE_SCRATCH, largeColumns, largeRows } from "./gemmLarge";
+import { scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR, NR } from "./gemmTile";
-import { gemmWide, WIDE_MR, WIDE_NR, WIDE_SCRATCH } from "./gemmWide";
 import { gemvPacked } from "./gemvPacked";
 import { F32 } from "./unpackRow";
 
-export { setScratch, setWide } from "./gemmState";
+export { setScratch, setTile } from "./gemmState";
 
 /** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
 const GATHER_COLUMNS: i32 = 4;
@@ -16,7 +16,7 @@ const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
 /** Bytes of scratch memory the products need; constant. */
 export function scratchBytes(): i32 {
-  return max(BLOCK_SCRATCH, WIDE_SCRATCH);
+  return max(BLOCK_SCRATCH, LARGE_SCRATCH);
 }
 
 /** Whether A * Bᵀ is faster as dot products along k than as tiles. */
@@ -118,12 +118,13 @@ function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
   transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
 ): void {
-  const useWide = wide && m >= WIDE_MR && n >= WIDE_NR;
+  const kind = tileKind();
+  const large = kind != TILE_MR_8 && m >= largeRows(kind) && n >= largeColumns(kind);
   const inPlace = operandsInPlace(format, m, n, k, transA, transB, alpha);
   const down = piecesDown(m, n, parts);
   const across = parts / down;
-  const rowUnit = useWide ? WIDE_MR : MR;
-  const columnUnit = useWide ? WIDE_NR : NR;
+  const rowUnit = large ? largeRows(kind) : MR;
+  const columnUnit = large ? largeColumns(kind) : NR;
   const row = bound(m, rowUnit, part % down, down);
   const column = bound(n, columnUnit, part / down, across);
   m = bound(m, rowUnit, (part % down) + 1, down) - row;
@@ -133,7 +134,7 @@ function tiled(
   if (format == F32) b += <usize>column * (transB ? brs : 4);
   else start += column * (transB ? <i32>(brs >> 2) : 1);
   c += <usize>row * crs + (<usize>column << 2);
-  if (useWide) gemmWide(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
+  if (large) gemmLarge(kind, a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
   else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
 }
 

@@ -1,22 +1,23 @@
 // Products whose left side is packed once for many right sides.
 import { gemmBlocked, operandsInPlace } from "./gemmBlock";
+import { gemmLarge, largeRows, packPanel } from "./gemmLarge";
 import { packA } from "./gemmPack";
-import { scratch, wide } from "./gemmState";
+import { scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR } from "./gemmTile";
-import { gemmWide, packPanel, WIDE_MR } from "./gemmWide";
 import { F32 } from "./unpackRow";
 
 /** The most rows that a panel has. */
-export const MOST_PANEL_ROWS: i32 = 6;
+export const MOST_PANEL_ROWS: i32 = 8;
 
 /** Rows of a panel. */
 export function panelRows(): i32 {
-  return wide ? WIDE_MR : MR;
+  const kind = tileKind();
+  return kind == TILE_MR_8 ? MR : largeRows(kind);
 }
 
 /** Packs up to `panelRows()` rows of k floats, `ars` bytes apart, as one panel of k * panelRows() floats. */
 export function packPanelRows(src: usize, ars: usize, dst: usize, rows: i32, k: i32): void {
-  if (!wide && rows == MR) packA(src, ars, dst, k);
+  if (rows == MR && tileKind() == TILE_MR_8) packA(src, ars, dst, k);
   else packPanel(src, ars, 4, dst, k, rows, panelRows(), 1);
 }
 
@@ -30,8 +31,9 @@ export function multiplyPanels(
   const ldw = <usize>(transposed ? k : n) << 2;
   const ldc = <usize>n << 2;
   if (format == F32) w += <usize>start << 2;
-  if (wide) {
-    gemmWide(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
+  const kind = tileKind();
+  if (kind != TILE_MR_8) {
+    gemmLarge(kind, panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
     return;
   }
   const inPlace = operandsInPlace(format, m, n, k, false, transposed, 1);

@@ -1,14 +1,28 @@
-// What the matrix products of an instance know: their scratch memory, and which tile the engine runs best.
+// What the matrix products know: their scratch memory, and which tile this machine runs best.
 
 export let scratch: usize = 0;
-export let wide: bool = false;
 
 /** Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte aligned, shared with nobody. */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
-/** Whether large products use the tile for engines that fuse pairs of 128-bit operations: 1 or 0, 0 at the start. */
-export function setWide(on: i32): void {
-  wide = on != 0;
+/** Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; 4 x 16, for engines that fuse neighbouring operations. */
+export const TILE_MR_8: i32 = 0;
+export const TILE_8_8: i32 = 1;
+export const TILE_4_16: i32 = 2;
+
+/** In memory, since all threads' instances are to agree. */
+const TILE: usize = memory.data<i32>([TILE_MR_8]);
+
+/** The tile of large products. */
+// @ts-ignore: decorator
+@inline
+export function tileKind(): i32 {
+  return load<i32>(TILE);
+}
+
+/** Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of 4 x 16. */
+export function setTile(kind: i32): void {
+  store<i32>(TILE, kind);
 }

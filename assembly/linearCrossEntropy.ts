@@ -10,7 +10,7 @@ import { unpackRow } from "./unpackRow";
 /** Classes in a block: one block of the matrix product. */
 const CLASSES: i32 = 384;
 /** The most rows of a block of logits, a multiple of every panel's. */
-const ROWS: i32 = 540;
+const ROWS: i32 = 600;
 
 /** Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, and a panel's rows of it. */
 export function linearCrossEntropyScratch(): i32 {

@@ -44,7 +44,7 @@ export interface Kernels {
   gemmWeightPart(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
   setScratch(ptr: number): void;
-  setWide(on: number): void;
+  setTile(kind: number): void;
   gemvScratch(): number;
   gemvPacked(x: number, w: number, format: number, start: number, c: number, crs: number, m: number, k: number, alpha: number, accumulate: number, first: number, last: number, scratch: number): void;
   gather(x: number, index: number, out: number, n: number, step: number, stride: number, size: number): number;

@@ -27,7 +27,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Instantiates a build on a plain memory whose scratch and heap are full of NaN. */
-async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, wide: boolean): Promise<Loaded> {
+async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, tile: number): Promise<Loaded> {
   const plain = bytes.slice();
   plain[flagOffset] = 1;
   const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
@@ -35,7 +35,7 @@ async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, wide: bo
   const kernels = instance.exports as unknown as Kernels;
   new Float32Array(memory.buffer, heapBase).fill(Number.NaN);
   kernels.setScratch(heapBase);
-  kernels.setWide(Number(wide));
+  kernels.setTile(tile);
   return { kernels, memory };
 }
 
@@ -121,9 +121,9 @@ function check(loaded: Loaded, product: Product): void {
   expect(worst, JSON.stringify(product)).toBeLessThan(2e-6);
 }
 
-const builds = [false, true].flatMap((wide) => [
-  { name: "simd", wide, bytes: decode(simdBase64), flagOffset: simdFlagOffset },
-  { name: "relaxed", wide, bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
+const builds = ["", ", tiles of 8x8", ", tiles of 4x16"].flatMap((tiles, tile) => [
+  { name: `simd build${tiles}`, tile, bytes: decode(simdBase64), flagOffset: simdFlagOffset },
+  { name: `relaxed build${tiles}`, tile, bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
 ]);
 const modes = [
   { transA: false, transB: false },
@@ -133,9 +133,9 @@ const modes = [
 ];
 const odd = [1, 2, 3, 5, 7, 17, 33];
 
-for (const { name, wide, bytes, flagOffset } of builds) {
-  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name} build${wide ? ", wide tile" : ""}`, () => {
-    const loaded = load(bytes, flagOffset, wide);
+for (const { name, tile, bytes, flagOffset } of builds) {
+  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name}`, () => {
+    const loaded = load(bytes, flagOffset, tile);
 
     test.each(modes)("small and odd sizes, %o", async (mode) => {
       for (const m of odd) for (const n of odd) for (const k of odd) check(await loaded, { m, n, k, ...mode });

@@ -1,11 +1,10 @@
-/** What a worker is told: the module and the memory, and where in it the job board and its own scratch areas lie; and the tile. */
+/** What a worker is told: the module and the memory, and where in it the job board and its own scratch areas lie. */
 export interface WorkerSetup {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
   board: number;
   scratch: number;
   tiles: number;
-  wideSimd: boolean;
 }
 
 interface Started {

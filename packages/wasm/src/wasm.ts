@@ -1,5 +1,6 @@
 import type { Backend, Buffer, Kernels, OpKernels, TensorRef, View, WasmTensor } from "@lowrank/core";
 import { sizeOf, viewOf } from "@lowrank/core";
+import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock, type HeapStats } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
@@ -97,12 +98,11 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
   k.setScratch(heap.alloc(k.scratchBytes()).ptr);
-  if (wideSimd) {
-    k.setWide(1);
-    const room = heap.alloc(wideCheckBytes);
-    checkWideSimd(k, memory, room.ptr);
-    heap.free(room);
-  }
+  const room = heap.alloc(Math.max(tileTrialBytes, wideCheckBytes));
+  const tile = chooseTile(k, room.ptr, `${build} ${wideSimd}`);
+  k.setTile(tile);
+  if (wideSimd) checkWideSimd(k, memory, room.ptr);
+  heap.free(room);
 
   let threads = 1;
   let stop = (): void => {};
@@ -111,7 +111,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
     const setups = Array.from({ length: asked - 1 }, () => {
       const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
-      return { module, memory, board, scratch, tiles, wideSimd };
+      return { module, memory, board, scratch, tiles };
     });
     try {
       stop = await startWorkers(setups);
@@ -119,6 +119,8 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     } catch (error) {
       notice(`a worker could not start (${error instanceof Error ? error.message : error})`);
     }
+    // A worker that starts fills static memory anew.
+    k.setTile(tile);
     const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
     k = threadedKernels(k, jobs, () => threads, grain);
   }

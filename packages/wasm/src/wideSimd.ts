@@ -31,7 +31,7 @@ const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 /** Bytes of memory that `checkWideSimd` uses. */
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
-/** Multiplies by the wide tile until its code is the optimised one, and throws where plain loops give other numbers. */
+/** Multiplies by the tile that was chosen until its code is the optimised one, and throws where plain loops give other numbers. */
 export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);
   for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;

@@ -90,7 +90,7 @@ const classParts = 8;
 const maxSums = 8 << 20;
 
 /** Rows by which packed ones may be longer: a panel has at most so many. */
-const panelSlack = 6;
+const panelSlack = 8;
 
 /** Classes in blocks with a running maximum: a row's logits are never whole, and each is made and used in the cache. */
 function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {

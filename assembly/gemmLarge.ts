@@ -1,0 +1,160 @@
+// The blocked product by the tiles of `gemmLargeTiles`.
+import { tile4x16, tile8x8 } from "./gemmLargeTiles";
+import { transpose4 } from "./gemmPack";
+import { TILE_8_8 } from "./gemmState";
+import { F32, unpackRow } from "./unpackRow";
+
+/** Rows and columns of a large tile; both have 64 numbers. */
+export function largeRows(kind: i32): i32 {
+  return kind == TILE_8_8 ? 8 : 4;
+}
+
+export function largeColumns(kind: i32): i32 {
+  return kind == TILE_8_8 ? 8 : 16;
+}
+
+const MOST_ROWS: i32 = 8;
+const MOST_COLUMNS: i32 = 16;
+
+/** Blocks of B: a panel of B and one of A stay in the first cache, the block in the second. */
+const KC: i32 = 256;
+const NC: i32 = 512;
+
+const ZERO_BYTES: i32 = 64;
+const TILE_BYTES: i32 = 64 * 4;
+const A_BYTES: i32 = MOST_ROWS * KC * 4;
+
+/** A panel's worth of a widened weight. */
+const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
+
+/** Bytes of scratch that the product needs: zeros, one tile of C, a panel of A, a block of B, a widened panel. */
+export const LARGE_SCRATCH: i32 = ZERO_BYTES + TILE_BYTES + A_BYTES + KC * NC * 4 + STRIP_BYTES;
+
+/** C (+)= A * B for a whole tile of packed panels. */
+// @ts-ignore: decorator
+@inline
+function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  if (kind == TILE_8_8) tile8x8(a, b, c, crs, from, frs, k);
+  else tile4x16(a, b, c, crs, from, frs, k);
+}
+
+/**
+ * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up with zeros. Number p of
+ * line i lies at src + i * line + p * step; one of the two strides is 4.
+ */
+export function packPanel(
+  src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
+): void {
+  const scale = f32x4.splat(alpha);
+  const row = <usize>width << 2;
+  let done = 0;
+  if (count == width) {
+    if (step == 4) {
+      done = k & ~3;
+      for (let p = 0; p < done; p += 4) {
+        let from = src + (<usize>p << 2);
+        const to = dst + <usize>p * row;
+        for (let i: usize = 0; i < row; i += 16) {
+          transpose4(from, line, to + i, row, scale);
+          from += line << 2;
+        }
+      }
+    } else {
+      done = k;
+      for (let p = 0; p < k; p++) {
+        const from = src + <usize>p * step;
+        const to = dst + <usize>p * row;
+        for (let i: usize = 0; i < row; i += 16) v128.store(to + i, f32x4.mul(scale, v128.load(from + i)));
+      }
+    }
+  }
+  for (let p = done; p < k; p++) {
+    const from = src + <usize>p * step;
+    const to = dst + <usize>p * row;
+    for (let i = 0; i < count; i++) store<f32>(to + (<usize>i << 2), alpha * load<f32>(from + <usize>i * line));
+    for (let i = count; i < width; i++) store<f32>(to + (<usize>i << 2), 0);
+  }
+}
+
+/** Computes a tile of fewer rows or columns by way of a whole one in scratch. */
+function edgeTile(
+  kind: i32, rows: i32, columns: i32, a: usize, b: usize, c: usize, crs: usize, k: i32, tile: usize, add: bool,
+): void {
+  const bytes = <usize>columns << 2;
+  const trs = <usize>largeColumns(kind) << 2;
+  memory.fill(tile, 0, TILE_BYTES);
+  if (add) for (let i = 0; i < rows; i++) memory.copy(tile + <usize>i * trs, c + <usize>i * crs, bytes);
+  wholeTile(kind, a, b, tile, trs, tile, trs, k);
+  for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + <usize>i * trs, bytes);
+}
+
+/** Packs a panel of B as packPanel does, from a weight in another format whose rows are `ld` elements apart. */
+function packWeightPanel(
+  format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
+  strip: usize,
+): void {
+  const rows = transB ? count : k;
+  const length = transB ? k : count;
+  const lineBytes = <usize>length << 2;
+  for (let r = 0; r < rows; r++) unpackRow(format, w, start + r * ld, length, strip + <usize>r * lineBytes);
+  packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, width, alpha);
+}
+
+/** The product as `gemmBlocked` makes it; `scratch` holds LARGE_SCRATCH bytes, panels have `largeRows(kind)` rows. */
+export function gemmLarge(
+  kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
+  transA: bool, transB: bool, panels: bool, alpha: f32, accumulate: bool, scratch: usize,
+): void {
+  const mr = largeRows(kind);
+  const nr = largeColumns(kind);
+  const zeros = scratch;
+  const tile = zeros + ZERO_BYTES;
+  const packedA = tile + TILE_BYTES;
+  const packedB = packedA + A_BYTES;
+  const strip = packedB + KC * NC * 4;
+  const ars: usize = transA ? 4 : lda;
+  const aks: usize = transA ? lda : 4;
+  const bks: usize = transB ? 4 : ldb;
+  const bcs: usize = transB ? ldb : 4;
+  const ld = <i32>(ldb >> 2);
+  const cuts = (k + KC - 1) / KC;
+  const depth = (k + cuts - 1) / cuts;
+  const blocks = (n + NC - 1) / NC;
+  const width = ((n + blocks - 1) / blocks + nr - 1) & ~(nr - 1);
+  memory.fill(zeros, 0, ZERO_BYTES);
+  for (let j0 = 0; j0 < n; j0 += width) {
+    const nc = min(width, n - j0);
+    for (let p0 = 0; p0 < k; p0 += depth) {
+      const kc = min(depth, k - p0);
+      const panelBytes = <usize>(kc * nr) << 2;
+      const add = accumulate || p0 > 0;
+      let panel = packedB;
+      for (let j = 0; j < nc; j += nr) {
+        const count = min(nr, nc - j);
+        if (format == F32) {
+          const from = b + <usize>(j0 + j) * bcs + <usize>p0 * bks;
+          packPanel(from, bcs, bks, panel, kc, count, nr, alpha);
+        } else {
+          const from = start + (transB ? (j0 + j) * ld + p0 : p0 * ld + j0 + j);
+          packWeightPanel(format, b, from, ld, transB, panel, kc, count, nr, alpha, strip);
+        }
+        panel += panelBytes;
+      }
+      for (let i = 0; i < m; i += mr) {
+        const rows = min(mr, m - i);
+        let left = packedA;
+        if (panels) left = a + ((<usize>i * <usize>k + <usize>(p0 * mr)) << 2);
+        else packPanel(a + <usize>i * ars + <usize>p0 * aks, ars, aks, packedA, kc, rows, mr, 1);
+        let ct = c + <usize>i * ldc + (<usize>j0 << 2);
+        panel = packedB;
+        for (let j = 0; j < nc; j += nr) {
+          const columns = min(nr, nc - j);
+          if (rows < mr || columns < nr) edgeTile(kind, rows, columns, left, panel, ct, ldc, kc, tile, add);
+          else wholeTile(kind, left, panel, ct, ldc, add ? ct : zeros, add ? ldc : 0, kc);
+          ct += nr << 2;
+          panel += panelBytes;
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Kernels } from "@lowrank/core";
+import { expect, test } from "vitest";
+import { chooseTile } from "./chooseTile.ts";
+
+/** Kernels whose product takes some microseconds, by tile. */
+function machine(microseconds: readonly number[]): { kernels: Kernels; products(): number } {
+  let tile = 0;
+  let count = 0;
+  const spin = (): void => {
+    count++;
+    const end = performance.now() + microseconds[tile] / 1000;
+    while (performance.now() < end);
+  };
+  const setTile = (chosen: number): void => {
+    tile = chosen;
+  };
+  return { kernels: { fill: () => {}, gemm: spin, setTile } as unknown as Kernels, products: () => count };
+}
+
+test("the fastest tile is taken, and measured once for a mode", () => {
+  const { kernels, products } = machine([200, 100, 150]);
+  expect(chooseTile(kernels, 0, "fast second")).toBe(1);
+  const before = products();
+  expect(before).toBeGreaterThan(0);
+  expect(chooseTile(kernels, 0, "fast second")).toBe(1);
+  expect(products()).toBe(before);
+  expect(chooseTile(machine([300, 300, 100]).kernels, 0, "fast third")).toBe(2);
+});
+
+test("the usual tile stays where no other is clearly faster", () => {
+  expect(chooseTile(machine([100, 200, 200]).kernels, 0, "slow others")).toBe(0);
+  expect(chooseTile(machine([200, 200, 200]).kernels, 0, "all alike")).toBe(0);
+});
