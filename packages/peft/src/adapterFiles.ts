@@ -4,7 +4,10 @@ import {
   fromBytes,
   openSafetensors,
   type SafetensorsFile,
+  type SafetensorsSpec,
+  type SafetensorsTensor,
   type Tensor,
+  tensor as tensorOf,
   to,
   writeSafetensors,
 } from "@lowrank/core";
@@ -12,6 +15,8 @@ import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
 import type { Adapter } from "./adapter.ts";
 import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
 import { configJson } from "./config/configFile.ts";
+import { encodeParts, type FileForm, readParts } from "./fileForm.ts";
+import { fileFormOf } from "./method.ts";
 import { BnConfig } from "./methods/bottleneckConfig.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -65,13 +70,14 @@ export interface KeyMismatch {
   misshaped: string[];
 }
 
-/** Compares a file with the tensors that the adapter has. `optional` ones may be missing. */
+/** Compares a file with what an adapter's must hold. `optional` tensors may be missing. */
 export function compareKeys(
   file: SafetensorsFile,
-  expected: ReadonlyMap<string, Tensor>,
+  specs: readonly SafetensorsSpec[],
   optional: ReadonlyMap<string, Tensor>,
 ): KeyMismatch {
   const misshaped: string[] = [];
+  const expected = new Map<string, { shape: readonly number[] }>(specs.map((spec) => [spec.name, spec]));
   for (const [key, { shape }] of [...expected, ...optional]) {
     if (file.has(key) && file.info(key).shape.join() !== shape.join()) {
       misshaped.push(`${key} is [${file.info(key).shape}] in the file, [${shape}] here`);
@@ -104,11 +110,23 @@ export async function readTensor(file: SafetensorsFile, key: string, like: Tenso
   return to(stored, { dtype: like.dtype });
 }
 
-/** Reads values from a file into tensors, in their dtype. Keys that the file lacks stay as they are. */
-export async function readInto(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
+  return tensorOf(numbers, { shape, backend: storage.backend });
+}
+
+/** Reads values from a file into tensors, in their dtype. Those that the file lacks stay as they are. */
+export async function readInto(
+  file: SafetensorsFile,
+  tensors: ReadonlyMap<string, Tensor>,
+  form: FileForm | null,
+): Promise<void> {
   for (const [key, tensor] of tensors) {
-    if (!file.has(key)) continue;
-    using value = await readTensor(file, key, tensor);
+    const parts = form?.parts(key, tensor) ?? null;
+    if (!(parts ?? [{ name: key }]).every(({ name }) => file.has(name))) continue;
+    using value =
+      form && parts
+        ? asTensor(await readParts(file, parts, tensor, form), tensor)
+        : await readTensor(file, key, tensor);
     copyInto(tensor, value);
   }
 }
@@ -149,8 +167,14 @@ export async function adapterContents(
   kept: ReadonlyMap<string, Tensor>,
   dtype: DType,
 ): Promise<Map<string, Uint8Array | string>> {
-  const entries = [];
+  const entries: SafetensorsTensor[] = [];
+  const form = fileFormOf(adapter.method, adapter.config);
   for (const [name, tensor] of [...trained, ...kept]) {
+    const parts = form?.parts(name, tensor);
+    if (form && parts) {
+      entries.push(...(await encodeParts(parts, tensor, form)));
+      continue;
+    }
     using saved = await asSaved(name, tensor, kept.has(name) ? tensor.dtype : dtype);
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }

@@ -2,6 +2,7 @@ import type { Generator, Tensor } from "@lowrank/core";
 import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "./config/promptLearningConfig.ts";
+import type { FileForm } from "./fileForm.ts";
 import type { LayerKind } from "./layers/layerKind.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
 import type { PromptEncoder } from "./prompt/promptEncoder.ts";
@@ -74,6 +75,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   penalty?(config: C, layers: readonly LayerAdapter[]): Tensor;
   /** What decides about layers in the course of a training. */
   createAllocator?(layers: ReadonlyMap<string, LayerAdapter>): Allocator<C>;
+  /** How files hold some tensors in another form; null where they hold all as they are. */
+  fileForm?(config: C): FileForm | null;
   /** What files hold of what it trained, by key, where that is not all; the caller frees it. */
   filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
   /** What an adapter's layers share, made before them. */
@@ -123,6 +126,11 @@ export function definePromptMethod<C extends PromptLearningConfig>(method: Promp
 
 /** A method of either kind. */
 export type AnyMethod = PeftMethod | PromptMethod;
+
+/** How an adapter's files hold some of its tensors in another form; null where they hold all as they are. */
+export function fileFormOf(method: AnyMethod, config: PeftConfig): FileForm | null {
+  return isPromptMethod(method) ? null : (method.fileForm?.(config) ?? null);
+}
 
 /** Whether a method puts virtual tokens before sequences. */
 export function isPromptMethod(method: AnyMethod): method is PromptMethod {

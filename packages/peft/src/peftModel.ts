@@ -17,10 +17,11 @@ import { adapterHubWeights, fromAdapterHub } from "./adapterHubFiles.ts";
 import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
+import { fileSpecs } from "./fileForm.ts";
 import type { Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
-import { type Allocator, type AnyMethod, isPromptMethod } from "./method.ts";
+import { type Allocator, type AnyMethod, fileFormOf, isPromptMethod } from "./method.ts";
 import { peftMethods } from "./methods/index.ts";
 import type {
   AdaptableModel,
@@ -162,11 +163,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     try {
       const expected = new Map<string, Tensor>([...tuner.filed(adapterName), ...tuner.buffers(adapterName)]);
       const tables = tuner.tables(adapterName);
-      const mismatch = compareKeys(weights, expected, tables);
+      const form = fileFormOf(method, config);
+      if (form && isTrainable) {
+        throw new Error(
+          `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
+        );
+      }
+      const mismatch = compareKeys(weights, fileSpecs(expected, form), tables);
       const message = describeMismatch(weights.label, mismatch);
       if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
       if (message !== null) this.#onWarning(message);
-      await readInto(weights, expected);
+      await readInto(weights, expected, form);
       for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(adapterName, key, table);
       tuner.setTrainable(adapterName, isTrainable);
     } catch (error) {

@@ -17,7 +17,7 @@ export interface Draws {
 }
 
 /** What a layer's tensors can start as. */
-export function draws({ base, generator }: LayerContext<PeftConfig>): Draws {
+export function draws({ base, generator }: Pick<LayerContext<PeftConfig>, "base" | "generator">): Draws {
   const { backend } = (base as Linear).weight.storage;
   return {
     zero: (shape) => zeros(shape, { backend }),

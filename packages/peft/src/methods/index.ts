@@ -18,17 +18,19 @@ import { prefixTuning } from "./prefixTuning.ts";
 import { promptTuning } from "./promptTuning.ts";
 import { pTuning } from "./pTuning.ts";
 import { randlora } from "./randlora.ts";
+import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 
 /** The methods there are, by PEFT's name. */
 type PeftMethods = {
   readonly LORA: typeof lora;
   readonly ADALORA: typeof adaLora;
-  readonly IA3: typeof ia3;
   readonly LOHA: typeof loha;
   readonly LOKR: typeof lokr;
+  readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly VBLORA: typeof vblora;
   readonly FOURIERFT: typeof fourierft;
   readonly RANDLORA: typeof randlora;
   readonly GRALORA: typeof gralora;
@@ -49,11 +51,12 @@ type PeftMethods = {
 export const peftMethods: PeftMethods = {
   LORA: lora,
   ADALORA: adaLora,
-  IA3: ia3,
-  LN_TUNING: lnTuning,
   LOHA: loha,
   LOKR: lokr,
+  IA3: ia3,
+  LN_TUNING: lnTuning,
   VERA: vera,
+  VBLORA: vblora,
   FOURIERFT: fourierft,
   RANDLORA: randlora,
   GRALORA: gralora,

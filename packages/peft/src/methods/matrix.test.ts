@@ -16,6 +16,8 @@ import { HRAConfig } from "./hraConfig.ts";
 import { IA3Config } from "./ia3Config.ts";
 import type { peftMethods } from "./index.ts";
 import { LNTuningConfig } from "./lnTuningConfig.ts";
+import { LoHaConfig } from "./lohaConfig.ts";
+import { LoKrConfig } from "./lokrConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { MissConfig } from "./missConfig.ts";
 import { OFTConfig } from "./oftConfig.ts";
@@ -23,6 +25,7 @@ import { PrefixTuningConfig } from "./prefixTuning.ts";
 import { PromptTuningConfig } from "./promptTuning.ts";
 import { PromptEncoderConfig } from "./pTuning.ts";
 import { RandLoraConfig } from "./randloraConfig.ts";
+import { VBLoRAConfig } from "./vbloraConfig.ts";
 import { VeraConfig } from "./veraConfig.ts";
 
 interface Case {
@@ -30,8 +33,6 @@ interface Case {
   config: PeftConfig;
   model?: TinyOptions;
   /** The case starts away from the base model by design, or by rounding as far as said. */
-import { LoHaConfig } from "./lohaConfig.ts";
-import { LoKrConfig } from "./lokrConfig.ts";
   startsElsewhere?: true | number;
   /** What it trains is not what it saves, so that it cannot be trained further. */
   savesResult?: true;
@@ -169,21 +170,6 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       startsElsewhere: true,
     },
   ],
-  IA3: [
-    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
-    {
-      name: "random start, by expressions",
-      config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
-      startsElsewhere: true,
-    },
-    {
-      name: "f16 base",
-      config: new IA3Config({ targetModules: everywhere, feedforwardModules: [] }),
-      model: { dtype: "f16" },
-    },
-    {
-      name: "4-bit base",
-      config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["up"] }),
   LOHA: [
     { name: "linears", config: new LoHaConfig({ r: 1, targetModules: linears }) },
     { name: "rank above what factors pay", config: new LoHaConfig({ r: 4, alpha: 3, targetModules: linears }) },
@@ -223,6 +209,21 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       model: { quantize: { quantType: "nf4" } },
     },
   ],
+  IA3: [
+    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
+    {
+      name: "random start, by expressions",
+      config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
+      startsElsewhere: true,
+    },
+    {
+      name: "f16 base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: [] }),
+      model: { dtype: "f16" },
+    },
+    {
+      name: "4-bit base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["up"] }),
       model: { quantize: { quantType: "nf4" } },
     },
   ],
@@ -426,6 +427,33 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
       name: "4-bit base",
       config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
       model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  VBLORA: [
+    {
+      name: "linears",
+      config: new VBLoRAConfig({
+        r: 2,
+        numVectors: 8,
+        vectorLength: 2,
+        initVectorBankBound: 0.5,
+        targetModules: everywhere,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "one vector each, biases, 4-bit base",
+      config: new VBLoRAConfig({
+        r: 2,
+        numVectors: 5,
+        vectorLength: 2,
+        topk: 1,
+        initVectorBankBound: 0.5,
+        bias: "vblora_only",
+        targetModules: everywhere,
+      }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: true,
     },
   ],
   OFT: [
