@@ -104,6 +104,11 @@ export async function* weighted(dir: string): AsyncGenerator<Check> {
       yield within(`weighted ${name}`, logits, await golden.array(name), logitTolerance);
       continue;
     }
+    if (adapter === "mixed") {
+      const logits = await peft.withAdapterNames(["a", "b"], () => logitsOf(peft, inputs));
+      yield within(`weighted ${name}`, logits, await golden.array(name), logitTolerance);
+      continue;
+    }
     if (!["a", "b"].includes(adapter)) {
       yield { name: `weighted ${name}`, skipped: "combinations of adapters are not supported yet" };
       continue;

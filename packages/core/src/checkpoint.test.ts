@@ -12,6 +12,7 @@ import {
   memory,
   mul,
   noGrad,
+  onRecompute,
   rand,
   randn,
   reference,
@@ -128,6 +129,25 @@ describe("checkpoint", () => {
     sum(y).backward();
     expect(numbers(x.grad)).toEqual(numbers(y));
     expect(generator.offset).toBe(14);
+  });
+
+  it("asks code that reads a state of its own whether it still stands, before computing again", () => {
+    let factor = 2;
+    const scaled = (x: Tensor) => {
+      const found = factor;
+      onRecompute(() => {
+        if (factor !== found) throw new Error("the factor has changed");
+      });
+      return mul(x, tensor([found]));
+    };
+    const x = tensor([1, 2], { requiresGrad: true });
+    sum(checkpoint(checkpoint(scaled))(x)).backward();
+    expect(numbers(x.grad)).toEqual([2, 2]);
+    const y = sum(checkpoint(checkpoint(scaled))(x));
+    factor = 3;
+    expect(() => y.backward()).toThrow("the factor has changed");
+    sum(scaled(x)).backward();
+    expect(numbers(x.grad)).toEqual([5, 5]);
   });
 
   it("is freed without a backward pass, and says when it was walked already", () => {

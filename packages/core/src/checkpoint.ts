@@ -1,6 +1,7 @@
 import { edgesBefore } from "./autograd.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { GraphNode, graphClock } from "./graph.ts";
+import { watchChecks } from "./onRecompute.ts";
 import type { OpDefinition } from "./op.ts";
 import { watchGenerators, withGenerators } from "./random.ts";
 import { scope } from "./scope.ts";
@@ -21,7 +22,9 @@ export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
 function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inputs: A) => R, inputs: A): R {
   return scope((): R => {
     const start = graphClock();
-    const { result, found } = watchGenerators(() => scope(() => fn(...inputs)));
+    const watched = watchGenerators(() => watchChecks(() => scope(() => fn(...inputs))));
+    const { found } = watched;
+    const { result, checks } = watched.result;
     const outputs: Tensor[] = Array.isArray(result) ? result : [result];
     // Recorded once to learn what `fn` depends on; the record goes with the handles of this scope.
     const edges = edgesBefore(start, outputs);
@@ -30,7 +33,10 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
     const definition: OpDefinition<void> = {
       name: "checkpoint",
       shape: () => specs,
-      compose: (saved) => withGenerators(found, () => scope(() => fn(...(saved as A)))),
+      compose: (saved) => {
+        for (const check of checks) check();
+        return withGenerators(found, () => scope(() => fn(...(saved as A))));
+      },
     };
     const node = new GraphNode(null, {
       definition: definition as OpDefinition<unknown>,

@@ -37,6 +37,7 @@ export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { nearestName } from "./nearestName.ts";
+export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
 export { adam8bitBlockSize } from "./ops/adamStep8bit.ts";
 export { byteLength, type Packing } from "./packing.ts";

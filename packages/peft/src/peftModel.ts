@@ -18,7 +18,7 @@ import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
 import { fileSpecs } from "./fileForm.ts";
-import type { Slot } from "./layers/slot.ts";
+import { baseName, type Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
 import { type Allocator, type AnyMethod, fileFormOf, isPromptMethod } from "./method.ts";
@@ -213,6 +213,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   disableAdapter<T>(fn: () => T): T {
     return this.base_model.bare(fn);
+  }
+
+  /**
+   * Runs `fn`, which may be async, on batches in which row i has the adapter `adapterNames[i]`, or none for "__base__". For
+   * forward, loss and `generate`; what trains in it is what `trainableParameters` gives inside. `backward` belongs inside too.
+   * Throws where a batch has another number of rows, and for adapters that act on all rows: prompt methods, trained
+   * biases, adapters around attention.
+   */
+  withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
+    const rows = adapterNames.map((name) => (name === baseName ? null : name));
+    return this.base_model.withRows(rows, fn);
   }
 
   /**

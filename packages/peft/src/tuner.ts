@@ -1,5 +1,6 @@
-import { copyInto, isGradEnabled, noGrad, type Tensor, to } from "@lowrank/core";
+import { add, copyInto, isGradEnabled, noGrad, type Tensor, to } from "@lowrank/core";
 import {
+  AttentionLayer,
   type Linear,
   Module,
   Parameter,
@@ -10,11 +11,13 @@ import {
   type UnaryModule,
 } from "@lowrank/nn";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
+import { during } from "./during.ts";
+import { ActiveAdapter } from "./layers/activeAdapter.ts";
 import { SavedModule } from "./layers/savedModule.ts";
-import { checkAdapterName, clear, free, place, Slot } from "./layers/slot.ts";
+import { baseName, checkAdapterName, clear, free, place, Slot } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
-import type { ActiveAdapter, Replacement, Wrapper } from "./layers/wrapper.ts";
+import type { Replacement, Wrapper } from "./layers/wrapper.ts";
 import { checkPackedMerge, type PackedMerge } from "./merge.ts";
 import { isPromptMethod } from "./method.ts";
 import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
@@ -28,7 +31,7 @@ export class Tuner<M extends Module> extends Module {
   readonly #encoders = new Slot();
   readonly #wrappers = new Map<string, Wrapper>();
   readonly #adapters = new Map<string, Adapter>();
-  readonly #active: ActiveAdapter = { name: null };
+  readonly #active = new ActiveAdapter();
   /** Merged weights in place, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
@@ -77,7 +80,8 @@ export class Tuner<M extends Module> extends Module {
 
   /** Throws while the model stands bare, inside of `disableAdapter`. */
   checkWhole(what: string): void {
-    if (this.#isBare) throw new Error(`cannot ${what} inside of disableAdapter; do it before or after`);
+    const inside = this.#isBare ? "disableAdapter" : this.#active.rows && "withAdapterNames";
+    if (inside) throw new Error(`cannot ${what} inside of ${inside}; do it before or after`);
   }
 
   /** Puts a new adapter on the model, inactive. Where it throws, nothing has changed. */
@@ -209,17 +213,58 @@ export class Tuner<M extends Module> extends Module {
   /** Runs `fn` on the base model as it was given: no wrapper, no swapped value, no merged weight. Nests. */
   bare<T>(fn: () => T): T {
     if (this.#isBare) return fn();
-    this.#setBare(true);
-    let result: T;
-    try {
-      result = fn();
-    } catch (error) {
-      this.#setBare(false);
-      throw error;
+    this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
+    return during(
+      () => this.#setBare(true),
+      fn,
+      () => this.#setBare(false),
+    );
+  }
+
+  /**
+   * Runs `fn`, which may be async, with an adapter for each row of its batches in the place of the active one; null is the
+   * base model. Those named train meanwhile, unless they are for inference. Throws for adapters that act on all rows.
+   */
+  withRows<T>(rows: readonly (string | null)[], fn: () => T): T {
+    this.checkWhole("name adapters for rows");
+    if (this.#mergedNames.length > 0) {
+      throw new Error(`${this.#mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
     }
-    if (result instanceof Promise) return result.finally(() => this.#setBare(false)) as T;
-    this.#setBare(false);
-    return result;
+    if (rows.length === 0) throw new Error("withAdapterNames: no name is given; name an adapter for each row");
+    const named = [...new Set(rows)].filter((name) => name !== null);
+    for (const name of named) this.#checkRows(name);
+    const active = this.#active.name;
+    return during(
+      () => {
+        if (active !== null) {
+          this.#train(active, false);
+          this.#swap(active, false);
+        }
+        for (const name of named) this.#train(name, this.adapter(name).trainable);
+        this.#active.rows = rows;
+      },
+      fn,
+      () => {
+        this.#active.rows = null;
+        for (const name of named) this.#train(name, false);
+        if (active === null) return;
+        this.#swap(active, true);
+        this.#train(active, this.adapter(active).trainable);
+      },
+    );
+  }
+
+  #checkRows(name: string): void {
+    const { method, prompt, swaps } = this.adapter(name);
+    const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
+    const advice = "use it for whole batches, with setAdapter";
+    if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
+    if (swaps.size > 0) throw new Error(`${what} has biases or tables of its own, which all rows share; ${advice}`);
+    for (const [path, wrapper] of this.#wrappers) {
+      if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {
+        throw new Error(`${what} sits around the attention of ${path}, which takes the batch as a whole; ${advice}`);
+      }
+    }
   }
 
   #setBare(bare: boolean): void {
@@ -279,10 +324,16 @@ export class Tuner<M extends Module> extends Module {
     return found;
   }
 
-  /** What the active adapter adds to the loss while it trains; null where there is nothing. */
+  /** What the adapters that act add to the loss while they train; null where there is nothing. */
   penalty(): Tensor | null {
-    const name = this.#active.name;
-    if (name === null || this.#isBare || this.#mergedNames.length > 0 || !isGradEnabled()) return null;
+    if (this.#isBare || this.#mergedNames.length > 0 || !isGradEnabled()) return null;
+    const { name: active, rows } = this.#active;
+    const penalties = [...new Set(rows ?? [active])].map((name) => (name === null ? null : this.#penaltyOf(name)));
+    const [first, ...others] = penalties.filter((penalty) => penalty !== null);
+    return first ? others.reduce(add, first) : null;
+  }
+
+  #penaltyOf(name: string): Tensor | null {
     const { method, config, trainable } = this.adapter(name);
     if (!trainable || isPromptMethod(method) || !method.penalty) return null;
     const found = [...this.#wrappers.values()].map((w) => (w instanceof TunerLayer ? w.get(name) : undefined));

@@ -1,7 +1,8 @@
 import { type Tensor, to } from "@lowrank/core";
 import { Module, Parameter } from "@lowrank/nn";
+import type { ActiveAdapter } from "./activeAdapter.ts";
 import { free, Slot } from "./slot.ts";
-import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+import type { Replacement, Wrapper } from "./wrapper.ts";
 
 /** A parameter of the original module and an adapter's copy of it. */
 interface Copy {
@@ -53,9 +54,17 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
   }
 
-  /** The original's forward, on the active adapter's copies. */
+  /** The original's forward, on the copies of the adapter that acts. */
   forward(...inputs: Tensor[]): Tensor {
-    const copies = (this.#active.name !== null && this.#copies.get(this.#active.name)) || [];
+    return this.#active.apply(
+      (name) => this.has(name),
+      inputs,
+      (name, some) => this.#run(name, some as Tensor[]),
+    );
+  }
+
+  #run(adapter: string | null, inputs: readonly Tensor[]): Tensor {
+    const copies = (adapter !== null && this.#copies.get(adapter)) || [];
     for (const { owner, key, parameter } of copies) owner[key] = parameter;
     try {
       return (this.original_module as AnyModule).forward(...inputs);

@@ -16,7 +16,11 @@ export class Slot extends Module {
   }
 }
 
+/** What stands for the base model among the adapters' names of a batch. */
+export const baseName = "__base__";
+
 const reserved = new Set([
+  baseName,
   "constructor",
   "training",
   ...Object.getOwnPropertyNames(Slot.prototype),

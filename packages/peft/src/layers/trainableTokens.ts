@@ -1,8 +1,9 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
-import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+import type { Replacement, Wrapper } from "./wrapper.ts";
 
 /** The rows of a table that an adapter trains. */
 export interface TokenRows {
@@ -94,7 +95,15 @@ export class TrainableTokens extends Module implements Wrapper {
   }
 
   forward(x: Tensor): Tensor {
-    const held = this.#active.name === null ? undefined : this.#held.get(this.#active.name);
+    return this.#active.apply(
+      (name) => this.has(name),
+      [x],
+      (name, [some]) => this.#run(name, some as Tensor),
+    );
+  }
+
+  #run(adapter: string | null, x: Tensor): Tensor {
+    const held = adapter === null ? undefined : this.#held.get(adapter);
     if (!held) return this.wrapped.forward(x);
     const { rows } = held;
     return scope(() => (this.#kind === "embedding" ? this.#lookUp(x, rows) : this.#score(x, rows)));

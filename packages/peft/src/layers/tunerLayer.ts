@@ -1,7 +1,9 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import type { ActiveAdapter } from "./activeAdapter.ts";
+import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
-import type { ActiveAdapter, Replacement, Wrapper } from "./wrapper.ts";
+import type { Replacement, Wrapper } from "./wrapper.ts";
 
 /** Weight and bias of a layer, in f32. */
 export interface DenseLayer {
@@ -21,12 +23,14 @@ export interface LayerAdapter {
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Constants that no file holds, to be freed with it. */
   readonly constants?: readonly Tensor[];
-  /** What it brings that no file holds, by name: "lora_dropout". Parameters do not train, and are among the constants. */
+  /** What it brings beside its tensors, by name: "lora_dropout". Parameters here are constants, or shared with other layers. */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
   /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
   readonly baseWeight?: Tensor;
   /** What the layer gives with the adapter in place; `rest` is what it takes besides its input. */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
+  /** What `forward` adds to the base layer's output; absent where it does more than that. Spares mixed batches the split. */
+  readonly added?: (x: Tensor) => Tensor;
   /**
    * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before other adapters were
    * folded into `base`. Both are the caller's to free.
@@ -106,9 +110,24 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   forward(x: Tensor, ...rest: unknown[]): Tensor {
-    const adapter = this.merged || this.#active.name === null ? undefined : this.#adapters.get(this.#active.name);
     const base = this.base_layer as Module & { forward(x: Tensor, ...rest: unknown[]): Tensor };
-    return adapter ? adapter.forward(x, base, ...(rest as never[])) : base.forward(x, ...rest);
+    if (this.merged) return base.forward(x, ...rest);
+    const run = (name: string | null, [input, ...others]: readonly unknown[]) => {
+      const adapter = name === null ? undefined : this.#adapters.get(name);
+      return adapter
+        ? adapter.forward(input as Tensor, base, ...(others as never[]))
+        : base.forward(input as Tensor, ...others);
+    };
+    const added = (groups: RowGroups) => this.#added(groups, x, () => base.forward(x, ...rest));
+    return this.#active.apply((name) => this.#adapters.has(name), [x, ...rest], run, added);
+  }
+
+  /** The base layer on the whole batch, with what adapters add on their rows; null where one does more than that. */
+  #added(groups: RowGroups, x: Tensor, base: () => Tensor): Tensor | null {
+    if (groups.size === 1 || [...groups.keys()].some((name) => name !== null && !this.#adapters.get(name)?.added)) {
+      return null;
+    }
+    return scope(() => addOnRows(base(), groups, x, (name, rows) => this.#adapters.get(name)!.added!(rows)));
   }
 
   /** The base weights with adapters folded in one after the other; their methods must be able to merge. */

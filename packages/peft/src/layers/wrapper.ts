@@ -1,11 +1,6 @@
 import type { Tensor } from "@lowrank/core";
 import type { Module, Parameter } from "@lowrank/nn";
 
-/** Which adapter acts; shared by all that a model carries, so that switching is one assignment. */
-export interface ActiveAdapter {
-  name: string | null;
-}
-
 /** A value of a base module that a merge replaces. */
 export interface Replacement {
   /** What messages call it: the path of the parameter. */

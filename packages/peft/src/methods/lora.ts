@@ -76,6 +76,16 @@ class LoraLinear implements LayerAdapter {
     });
   }
 
+  /** What is added to the base layer's output. */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    if (this.#magnitude) return undefined;
+    const { "lora_B.bias": bias } = this.parameters;
+    return (x) => {
+      const low = this.#added(this.#dropout.forward(x));
+      return bias ? add(low, affine(bias, { scale: this.#scaling })) : low;
+    };
+  }
+
   /** s (x Aᵀ) Bᵀ */
   #added(x: Tensor): Tensor {
     const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
@@ -150,13 +160,22 @@ class LoraEmbedding implements LayerAdapter {
     return this.#magnitude?.constants ?? [];
   }
 
+  /** What is added to the base layer's output. */
+  get added(): ((ids: Tensor) => Tensor) | undefined {
+    return this.#magnitude ? undefined : (ids) => this.#rows(ids);
+  }
+
+  #rows(ids: Tensor): Tensor {
+    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
+    const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
+    return rows.reshape([...ids.shape, b.shape[0]]);
+  }
+
   forward(ids: Tensor, base: UnaryModule): Tensor {
     const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
     return scope(() => {
-      const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
-      const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
-      const y = base.forward(ids);
-      const sum = add(y, rows.reshape(y.shape));
+      const sum = add(base.forward(ids), this.#rows(ids));
       const { weight } = base as Linear;
       return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, a, b)) : sum;
     });

@@ -1,7 +1,21 @@
-import { init, memory, reference, scope, type Tensor, writeSafetensors } from "@lowrank/core";
+import {
+  Generator,
+  init,
+  keep,
+  memory,
+  mul,
+  rand,
+  reference,
+  scope,
+  sum,
+  type Tensor,
+  tensor,
+  writeSafetensors,
+} from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { PromptLearningConfig } from "../config/promptLearningConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaLoraConfig } from "./adaLoraConfig.ts";
@@ -672,6 +686,65 @@ for (const [method, list] of Object.entries(cases)) {
       expect(await logitBits(peft)).toEqual(second);
     });
 
+    test("in a mixed batch each row has its adapter's answer and gradient, as in runs of their own", async () => {
+      const peft = trained();
+      peft.addAdapter("second", config, { generator: new Generator(3) });
+      peft.setAdapter("second");
+      train(peft, 2);
+      const names = ["second", "__base__", "default", "second"];
+      const wholeBatch =
+        config instanceof PromptLearningConfig
+          ? "puts virtual tokens before all sequences of a batch"
+          : config instanceof AdaptionPromptConfig
+            ? "takes the batch as a whole"
+            : "bias" in config && config.bias !== "none" && "has biases or tables of its own, which all rows share";
+      if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
+      const ids = [...tinyBatch().dataSync()].map(Number);
+      const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];
+      /** Logits of rows, and what they, weighted, leave as gradients of an adapter. */
+      const run = (name: string, tokens: number[][]) => {
+        const logits = keep(peft.forward(tensor(tokens, { dtype: "i32" })).logits);
+        const weights = rand([5, 11], { generator: new Generator(8) });
+        const loss = sum(mul(logits, weights));
+        if (loss.requiresGrad) loss.backward();
+        const taken = ["default", "second"].map((adapter) =>
+          [...peft.base_model.trained(adapter)].map(([key, parameter]) => {
+            const values = parameter.grad?.dataSync();
+            parameter.grad?.dispose();
+            parameter.grad = null;
+            return [`${adapter} ${key}`, values] as const;
+          }),
+        );
+        return { name, values: logits.dataSync(), gradients: new Map(taken.flat()) };
+      };
+      const mixed = scope(() => peft.withAdapterNames(names, () => run("mixed", rows)));
+      const alone = ["second", "default"].map((name) => {
+        peft.setAdapter(name);
+        return scope(() =>
+          run(
+            name,
+            rows.filter((_, row) => names[row] === name),
+          ),
+        );
+      });
+      const bare = peft.disableAdapter(() => scope(() => run("__base__", [rows[1]])));
+      const size = 5 * 11;
+      for (const { name, values } of [...alone, bare]) {
+        const found = names.flatMap((other, row) =>
+          other === name ? [...mixed.values.slice(row * size, (row + 1) * size)] : [],
+        );
+        expect(apart(found, values)).toBeLessThan(1e-6);
+      }
+      const learned = alone.flatMap(({ name, gradients }) => [...gradients].filter(([key]) => key.startsWith(name)));
+      expect(learned.length).toBeGreaterThan(0);
+      for (const [key, values] of learned) {
+        const found = mixed.gradients.get(key);
+        expect(found === undefined, key).toBe(values === undefined);
+        if (values && found) expect(apart(found, values), key).toBeLessThan(1e-5);
+      }
+      expect(peft.activeAdapter).toBe("default");
+    });
+
     test("disabled, it is the base model to the last bit, nested and async too", async () => {
       const [logits, loss] = [await logitBits(base()), await lossBits(base())];
       const peft = trained();
@@ -739,6 +812,14 @@ for (const [method, list] of Object.entries(cases)) {
       expect(memory().buffers).toBe(before);
     });
   });
+}
+
+/** The largest difference, over the largest number where that is above 0.1. */
+function apart(a: Iterable<number | bigint>, b: Iterable<number | bigint>): number {
+  const [x, y] = [a, b].map((values) => [...values].map(Number));
+  expect(x.length).toBe(y.length);
+  const size = Math.max(0.1, ...y.map(Math.abs));
+  return Math.max(...x.map((value, i) => Math.abs(value - y[i]))) / size;
 }
 
 function largestDifference(a: Uint8Array, b: Uint8Array): number {

@@ -1,0 +1,73 @@
+import { add, cat, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
+import { Module } from "@lowrank/nn";
+
+/** The rows of a batch by the adapter that acts on them; those of the base model under null. */
+export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
+
+/** What one adapter, or the base model, gives for inputs. */
+export type Run = (name: string | null, inputs: readonly unknown[]) => Tensor;
+
+/** Sorts rows by adapter; those whose adapter does not sit here go with the base model's. Throws for inputs of another batch. */
+export function groupRows(
+  rows: readonly (string | null)[],
+  has: (name: string) => boolean,
+  inputs: readonly unknown[],
+): RowGroups {
+  for (const input of inputs) {
+    if (!(input instanceof Tensor)) continue;
+    if (input.ndim > 1 && input.shape[0] === rows.length) continue;
+    throw new Error(
+      `withAdapterNames: ${rows.length} names for an input ${formatShape(input.shape)} of an adapted module; its first dimension must be the batch's ${rows.length} rows`,
+    );
+  }
+  const groups = new Map<string | null, number[]>();
+  for (const [row, name] of rows.entries()) {
+    const key = name !== null && has(name) ? name : null;
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
+  }
+  return groups;
+}
+
+/** Runs each adapter on its rows, and puts the results in the batch's order. */
+export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
+  const [only] = groups.keys();
+  if (groups.size === 1) return run(only, inputs);
+  return scope(() => {
+    const parts = [...groups].map(([name, rows]) => {
+      const index = tensor(Int32Array.from(rows));
+      const part = inputs.map((input) => rowsOf(input, index));
+      return run(name, part);
+    });
+    const order = [...groups.values()].flat();
+    const back = new Int32Array(order.length);
+    for (const [position, row] of order.entries()) back[row] = position;
+    const all = cat(parts, { dim: 0 });
+    return order.every((row, position) => row === position) ? all : indexSelect(all, tensor(back), { dim: 0 });
+  });
+}
+
+function rowsOf(input: unknown, index: Tensor): unknown {
+  if (input instanceof Tensor) return indexSelect(input, index, { dim: 0 });
+  if (input === undefined || input instanceof Module) return input;
+  throw new Error("withAdapterNames: a module that takes more than tensors cannot be run row by row");
+}
+
+/** A batch with something added to some of its rows: `added` gives it for an adapter's rows of `x`. */
+export function addOnRows(y: Tensor, groups: RowGroups, x: Tensor, added: (name: string, x: Tensor) => Tensor): Tensor {
+  return scope(() => {
+    const parts: Tensor[] = [];
+    const places: number[] = [];
+    for (const [name, rows] of groups) {
+      if (name === null) continue;
+      const all = rows.length === y.shape[0];
+      parts.push(added(name, all ? x : indexSelect(x, tensor(Int32Array.from(rows)), { dim: 0 })));
+      places.push(...rows);
+    }
+    if (parts.length === 0) return y;
+    const sum = parts.length > 1 ? cat(parts, { dim: 0 }) : parts[0];
+    if (places.length === y.shape[0] && places.every((row, i) => row === i)) return add(y, sum);
+    return indexAdd(y, tensor(Int32Array.from(places)), sum, { dim: 0 });
+  });
+}
