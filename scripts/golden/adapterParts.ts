@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { scope, type Tensor } from "@lowrank/core";
-import { type CausalLM, loadModel } from "@lowrank/models";
+import { type CausalLM, loadModel, loadSequenceClassifier, type SequenceClassifier } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import type { Check } from "./compare.ts";
+import { isClassifier } from "./models.ts";
 
 export const logitTolerance = 2e-5;
 
@@ -13,10 +14,17 @@ export interface AdapterPlace {
   adapter: string;
 }
 
+/** A golden base model, which takes what its golden files hold. */
+export async function loadBase(folder: string): Promise<CausalLM | SequenceClassifier> {
+  return (await (isClassifier(folder) ? loadSequenceClassifier(folder) : loadModel(folder))).model;
+}
+
+/** An adapted golden model of either kind. */
+export type GoldenPeft = PeftModel<CausalLM | SequenceClassifier>;
+
 /** A golden adapter on its base, without the warnings that some of them deserve. */
-export async function load({ base, adapter }: AdapterPlace, isTrainable: boolean): Promise<PeftModel<CausalLM>> {
-  const { model } = await loadModel(base);
-  return PeftModel.fromPretrained(model, adapter, { isTrainable, onWarning: () => {} });
+export async function load({ base, adapter }: AdapterPlace, isTrainable: boolean): Promise<GoldenPeft> {
+  return PeftModel.fromPretrained(await loadBase(base), adapter, { isTrainable, onWarning: () => {} });
 }
 
 /** The logits of a model, adapted or not. */
@@ -29,7 +37,7 @@ export async function logitsOf<I>(
 }
 
 /** How many numbers train, and how many there are, beside a golden index. */
-export function counts({ adapter }: AdapterPlace, peft: PeftModel<CausalLM>, file = "index.json"): Check {
+export function counts({ adapter }: AdapterPlace, peft: PeftModel, file = "index.json"): Check {
   const [method, base] = adapter.split(/[\\/]/).reverse();
   const index = JSON.parse(readFileSync(join(adapter, "..", "..", file), "utf8")) as {
     base: string;
@@ -57,6 +65,6 @@ export function sameBytes(
 }
 
 /** A model's parameters by the names that golden files have, which leave the adapter's out. */
-export function trainedByName(peft: PeftModel<CausalLM>): Map<string, Tensor> {
+export function trainedByName(peft: PeftModel): Map<string, Tensor> {
   return new Map([...peft.namedParameters({ duplicates: true })].map(([name, p]) => [name.replace(".default", ""), p]));
 }

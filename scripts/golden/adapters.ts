@@ -1,8 +1,18 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
+import { type LabelledInputs, loadModel } from "@lowrank/models";
 import { getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
-import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes, trainedByName } from "./adapterParts.ts";
+import {
+  type AdapterPlace,
+  counts,
+  type GoldenPeft,
+  load,
+  loadBase,
+  logitsOf,
+  logitTolerance,
+  sameBytes,
+  trainedByName,
+} from "./adapterParts.ts";
 import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
 import { type Check, within } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
@@ -10,7 +20,7 @@ import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
 import { promptChecks } from "./prompts.ts";
 
 /** The bases whose model type is supported. */
-const bases = ["llama", "gpt2"];
+const bases = ["llama", "gpt2", "bert-cls"];
 
 /** The adapters of DIR/adapters, on the models of DIR/models. */
 export async function* adapters(dir: string): AsyncGenerator<Check> {
@@ -72,7 +82,7 @@ async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGener
 /** A fresh adapter of the same configuration: the logits that PEFT's gave, where they are the base model's. */
 async function fresh(
   { base }: AdapterPlace,
-  peft: PeftModel<CausalLM>,
+  peft: GoldenPeft,
   golden: GoldenFile,
   inputs: LabelledInputs,
 ): Promise<Check> {
@@ -82,9 +92,8 @@ async function fresh(
   if (within(name, unadapted, expected, logitTolerance).error !== undefined) {
     return { name, skipped: "PEFT's adapter starts at random, not as a no-op" };
   }
-  const { model } = await loadModel(base);
   const config = peft.peftConfig.get("default")!;
-  const untrained = getPeftModel(model, config, { onWarning: () => {} });
+  const untrained = getPeftModel(await loadBase(base), config, { onWarning: () => {} });
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
 }
 

@@ -1,7 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { backward, scope, type Tensor, tensor } from "@lowrank/core";
-import { generate, type LabelledInputs, type LoadedModel, loadModel, parseModelConfig } from "@lowrank/models";
+import {
+  generate,
+  type LabelledInputs,
+  type LoadedModel,
+  loadModel,
+  loadSequenceClassifier,
+  parseClassifierConfig,
+  parseModelConfig,
+} from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import { type Check, equal, within, withinEach, withinOfLargest } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
@@ -12,7 +20,7 @@ const gradientTolerance = 1e-4;
 const gradientFloor = 1e-6;
 const lossTolerance = 1e-5;
 
-const supported = ["llama", "gpt2"];
+const supported = ["llama", "gpt2", "bert", "roberta"];
 
 /** The models of DIR/models: logits, loss, every gradient, greedy tokens and training losses. */
 export async function* models(dir: string): AsyncGenerator<Check> {
@@ -22,12 +30,42 @@ export async function* models(dir: string): AsyncGenerator<Check> {
     const folder = join(root, name);
     const { model_type: type, architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
     const head = String(architectures?.[0]);
-    if (!supported.includes(type) || head.endsWith("Classification")) {
+    if (!supported.includes(type)) {
       yield { name: `models/${name}`, skipped: `${head} is not supported yet` };
       continue;
     }
-    for await (const check of modelChecks(folder)) yield { ...check, name: `models/${name} ${check.name}` };
+    const checks = isClassifier(folder) ? classifierChecks(folder) : modelChecks(folder);
+    for await (const check of checks) yield { ...check, name: `models/${name} ${check.name}` };
   }
+}
+
+/** Whether a folder holds a sequence classifier. */
+export function isClassifier(folder: string): boolean {
+  const { architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  return String(architectures?.[0]).endsWith("ForSequenceClassification");
+}
+
+async function* classifierChecks(folder: string): AsyncGenerator<Check> {
+  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+  const { model, config } = await loadSequenceClassifier(folder);
+  const inputs = await labelledInputs(golden);
+  yield sameConfig(folder, config, parseClassifierConfig);
+  const out = scope(() => model.forward(inputs));
+  yield within("logits", await out.logits.data(), await golden.array("logits"), logitTolerance);
+  yield* lossAndGradients(golden, model, inputs, new Map(model.namedParameters()), "loss");
+  yield await adamwLosses(golden, model, inputs, { lr: 1e-3, weightDecay: 0.01 });
+}
+
+/** config.v5.json reads as config.json does. */
+function sameConfig(folder: string, config: object, parse: (json: unknown) => object): Check {
+  const v5 = join(folder, "config.v5.json");
+  if (!existsSync(v5)) return { name: "config.v5", skipped: "there is none" };
+  const other = parse(JSON.parse(readFileSync(v5, "utf8")));
+  const same = JSON.stringify(other) === JSON.stringify(config);
+  return {
+    name: "config.v5",
+    ...(same ? {} : { error: `reads otherwise than config.json: ${JSON.stringify(other)}` }),
+  };
 }
 
 async function* modelChecks(folder: string): AsyncGenerator<Check> {
@@ -36,15 +74,7 @@ async function* modelChecks(folder: string): AsyncGenerator<Check> {
   const { model, config } = loaded;
   const inputs = await labelledInputs(golden);
 
-  const v5 = join(folder, "config.v5.json");
-  if (existsSync(v5)) {
-    const other = parseModelConfig(JSON.parse(readFileSync(v5, "utf8")));
-    const same = JSON.stringify(other) === JSON.stringify(config);
-    yield {
-      name: "config.v5",
-      ...(same ? {} : { error: `reads otherwise than config.json: ${JSON.stringify(other)}` }),
-    };
-  }
+  yield sameConfig(folder, config, parseModelConfig);
   const out = scope(() => model.forward(inputs));
   yield within("logits", await out.logits.data(), await golden.array("logits"), logitTolerance);
   const { labels: _, attentionMask: __, ...bare } = inputs;

@@ -1,7 +1,15 @@
 import { copyInto } from "@lowrank/core";
-import { loadModel } from "@lowrank/models";
 import { getPeftModel, type PeftModel } from "@lowrank/peft";
-import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes, trainedByName } from "./adapterParts.ts";
+import {
+  type AdapterPlace,
+  counts,
+  load,
+  loadBase,
+  logitsOf,
+  logitTolerance,
+  sameBytes,
+  trainedByName,
+} from "./adapterParts.ts";
 import { type Check, within } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
@@ -19,8 +27,7 @@ export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): As
   yield within("logits of the file", await logitsOf(loaded, inputs), await golden.array("logits"), logitTolerance);
   yield sameBytes(await loaded.adapterFiles(), files.adapter);
 
-  const { model } = await loadModel(files.base);
-  const peft = getPeftModel(model, loaded.peftConfig.get("default")!, { onWarning: () => {} });
+  const peft = getPeftModel(await loadBase(files.base), loaded.peftConfig.get("default")!, { onWarning: () => {} });
   const parameters = trainedByName(peft);
   for (const name of golden.names("param.")) {
     using value = await golden.tensor(name);

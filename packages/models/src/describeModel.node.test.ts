@@ -4,20 +4,23 @@ import { init, reference } from "@lowrank/core";
 import { folderFiles, readJson } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../scripts/sharedFolder.ts";
+import { readClassifierConfig } from "./config/classifierConfig.ts";
 import { readModelConfig } from "./config/modelConfig.ts";
 import { describeModel } from "./describeModel.ts";
 import { loadModel } from "./loadModel.ts";
+import { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
 
 const folder = join(goldenFolder, "models");
 const names = await readdir(folder);
+
+const isClassifier = ([architecture]: readonly string[]) => architecture.endsWith("ForSequenceClassification");
 
 /** The config of a golden model; null, with a notice, where its architecture is not here. */
 async function configOf(name: string) {
   const files = await folderFiles(join(folder, name));
   const { architectures } = (await readJson(files, "config.json")) as { architectures: string[] };
   try {
-    if (!/LMHeadModel$|ForCausalLM$/.test(architectures[0]))
-      throw new Error(`${architectures[0]} is no language model`);
+    if (isClassifier(architectures)) return await readClassifierConfig(files);
     return await readModelConfig(files);
   } catch (error) {
     console.log(`skipped: ${name} (${(error as Error).message})`);
@@ -34,12 +37,13 @@ describe.for(names)("%s", async (name) => {
 
   test.skipIf(!config)("is described as it is made", async () => {
     const description = describeModel(config!);
-    const { model } = await loadModel(join(folder, name));
+    const classifies = "labels" in config!;
+    const { model } = await (classifies ? loadSequenceClassifier : loadModel)(join(folder, name));
     const made = [...model.namedParameters()].map(([path, { shape }]) => ({ name: path, shape }));
     expect(description.parameters).toEqual(made);
     expect(description.parameterCount).toBe([...model.parameters()].reduce((sum, { size }) => sum + size, 0));
     expect(description.modelType).toBe(config!.modelType);
-    expect(model.getSubmodule(description.head)).toBe(model.lm_head);
+    expect(model.getSubmodule(description.head)).toBe("lm_head" in model ? model.lm_head : model.head);
 
     const all = new Map(model.namedParameters({ duplicates: true }));
     const tied = new Set(description.ties.map((tie) => tie.name));

@@ -1,7 +1,9 @@
 import { meta, type Shape, withBackend } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, type Module, Parameter } from "@lowrank/nn";
+import type { CausalLM } from "./causalLM.ts";
+import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
-import { createModel } from "./createModel.ts";
+import { createModel, type ModelOf } from "./createModel.ts";
 import type { ParameterSource } from "./parameters.ts";
 
 /** A layer that holds parameters. */
@@ -21,7 +23,7 @@ export type LayerDescription = {
 );
 
 /** A model as its config says it, without weights. */
-export interface ModelDescription {
+export interface ModelDescription<M = CausalLM> {
   /** Hugging Face's `model_type`. */
   readonly modelType: string;
   /** Parameters by checkpoint name, in the model's order; a tied one once. */
@@ -34,19 +36,20 @@ export interface ModelDescription {
   /** Path of the layer that gives the logits. */
   readonly head: string;
   /** Makes the model with parameters from `source`, on the backend of these. */
-  build(source: ParameterSource): ReturnType<typeof createModel>;
+  build(source: ParameterSource): M;
 }
 
 /**
  * What a config says of its model: paths, shapes, ties. The model's own constructor is run over shapes, so there is no
  * second list to agree with it.
  */
-export function describeModel(config: ModelConfig): ModelDescription {
+export function describeModel<C extends ModelConfig | ClassifierConfig>(config: C): ModelDescription<ModelOf<C>> {
   const backend = meta();
   const build = (source: ParameterSource) => createModel(config, source);
   const model = withBackend(backend, () =>
     build((_name, shape) => new Parameter(backend.tensor({ shape, dtype: "f32" }))),
   );
+  const head = "lm_head" in model ? model.lm_head : model.head;
   const parameters = [...model.namedParameters()];
   const firstName = new Map(parameters.map(([name, parameter]) => [parameter, name]));
   const everywhere = [...model.namedParameters({ duplicates: true })];
@@ -60,7 +63,7 @@ export function describeModel(config: ModelConfig): ModelDescription {
       const of = firstName.get(parameter) as string;
       return of === name ? [] : [{ name, of }];
     }),
-    head: modules.find(([, module]) => module === model.lm_head)?.[0] as string,
+    head: modules.find(([, module]) => module === head)?.[0] as string,
     build,
   };
 }
@@ -81,7 +84,7 @@ function describeLayer(path: string, module: Module): LayerDescription | null {
 }
 
 /** Names of the weights that a model keeps as [in, out], unless they are packed. */
-export function conv1dWeights(config: ModelConfig): ReadonlySet<string> {
+export function conv1dWeights(config: ModelConfig | ClassifierConfig): ReadonlySet<string> {
   const { layers } = describeModel(config);
   return new Set(layers.flatMap(({ kind, path }) => (kind === "conv1d" ? [`${path}.weight`] : [])));
 }

@@ -1,4 +1,18 @@
-import { add, arange, checkpoint, reshape, scope, split, type Tensor } from "@lowrank/core";
+import {
+  add,
+  amax,
+  arange,
+  checkpoint,
+  indexSelect,
+  mul,
+  ne,
+  reshape,
+  scope,
+  split,
+  type Tensor,
+  tensor,
+  to,
+} from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
@@ -14,9 +28,11 @@ import {
 } from "@lowrank/nn";
 import { activate } from "./activation.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
+import type { GPT2ClassifierConfig } from "./config/classifierConfig.ts";
 import type { GPT2Config } from "./config/gpt2Config.ts";
 import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
+import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
@@ -140,6 +156,10 @@ class GPT2Model extends Module {
   }
 }
 
+function gpt2Sizes({ nLayer, nHead, nEmbd }: GPT2Config): AttentionSizes {
+  return { hiddenSize: nEmbd, layers: nLayer, attentionHeads: nHead, keyValueHeads: nHead, headDim: nEmbd / nHead };
+}
+
 /** GPT-2 with a language-model head, as transformers' GPT2LMHeadModel. Radford et al. 2019. */
 export class GPT2LMHeadModel extends CausalLM {
   readonly config: GPT2Config;
@@ -160,14 +180,58 @@ export class GPT2LMHeadModel extends CausalLM {
   }
 
   get attentionSizes(): AttentionSizes {
-    const { nLayer, nHead, nEmbd } = this.config;
-    return {
-      hiddenSize: nEmbd,
-      layers: nLayer,
-      attentionHeads: nHead,
-      keyValueHeads: nHead,
-      headDim: nEmbd / nHead,
-    };
+    return gpt2Sizes(this.config);
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  get maxPositions(): number {
+    return this.config.nPositions;
+  }
+}
+
+/** GPT-2 that classifies sequences, as transformers' GPT2ForSequenceClassification: by each row's last token that is not padding. */
+export class GPT2ForSequenceClassification extends SequenceClassifier {
+  readonly config: GPT2ClassifierConfig;
+  transformer: GPT2Model;
+  score: UnaryModule;
+
+  constructor(config: GPT2ClassifierConfig, source: ParameterSource) {
+    super();
+    this.config = config;
+    this.transformer = new GPT2Model(config, source);
+    this.score = linearLayer(source("score.weight", [config.labels.length, config.nEmbd], { std: 0.02 }));
+  }
+
+  logits(inputs: ClassifierInputs): Tensor {
+    const hidden = this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+    return this.score.forward(this.#lastRow(hidden, inputs));
+  }
+
+  /** [B, D] of hidden states [B, P + T, D]. */
+  #lastRow(hidden: Tensor, { inputIds }: ClassifierInputs): Tensor {
+    const { padTokenId } = this.config;
+    const [B, T] = inputIds.shape;
+    if (padTokenId === null && B > 1) {
+      throw new Error("GPT2ForSequenceClassification: the config has no pad_token_id; classify one sequence at a time");
+    }
+    const rows = hidden.shape[1];
+    const index = arange(0, T);
+    const isToken = to(ne(inputIds, tensor(padTokenId ?? -1, { dtype: "i32" })), { dtype: "f32" });
+    const last = amax(mul(isToken, to(index, { dtype: "f32" })), { dim: 1 });
+    const starts = tensor(Float32Array.from({ length: B }, (_, b) => b * rows + rows - T));
+    const at = to(add(last, starts), { dtype: "i32" });
+    return indexSelect(reshape(hidden, [B * rows, hidden.shape[2]]), at, { dim: 0 });
+  }
+
+  get head(): Module {
+    return this.score;
+  }
+
+  get attentionSizes(): AttentionSizes {
+    return gpt2Sizes(this.config);
   }
 
   get vocabSize(): number {

@@ -1,6 +1,7 @@
+export { BertForSequenceClassification } from "./bert.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
 export * from "./config/index.ts";
-export { createModel } from "./createModel.ts";
+export { createModel, type ModelOf } from "./createModel.ts";
 export { describeModel, type LayerDescription, type ModelDescription } from "./describeModel.ts";
 export { type GenerateOptions, generate } from "./generate.ts";
 export { type GenerateTextOptions, generateText } from "./generateText.ts";
@@ -9,14 +10,26 @@ export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.t
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
 export { type GgufConversion, type GgufDType, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
-export { GPT2LMHeadModel } from "./gpt2.ts";
+export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM } from "./llama.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
+export {
+  type LoadClassifierOptions,
+  type LoadedClassifier,
+  loadSequenceClassifier,
+} from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
+export { RobertaForSequenceClassification } from "./roberta.ts";
 export { argmax, penaliseRepetition, type SamplingOptions, sampleToken, tokenProbabilities } from "./sampling.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
+export {
+  type ClassifierInputs,
+  type ClassifierOutput,
+  type LabelledSequences,
+  SequenceClassifier,
+} from "./sequenceClassifier.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
 export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";

@@ -2,9 +2,10 @@ import type { Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
+import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
-import { createModel } from "./createModel.ts";
+import { createModel, type ModelOf } from "./createModel.ts";
 import { conv1dWeights } from "./describeModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
@@ -46,20 +47,29 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
   const tokenizer = parts ? new Tokenizer(parts) : await readTokenizer(files);
-  const parameters = await readParameters(weights, options);
-  const model = createModel(config, takeFrom(parameters, weights.label, conv1dWeights(config))).eval();
-  const unexpected = [...parameters.keys()];
-  if (unexpected.length > 0) {
-    throw new Error(
-      `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
-    );
-  }
+  const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
   return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
 }
 
-async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
+export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
   return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
+}
+
+/** Makes a model of its tensors. Throws where one is missing, unexpected or of another shape. */
+export async function readModel<C extends ModelConfig | ClassifierConfig>(
+  config: C,
+  weights: ModelWeights,
+  options: { onProgress?: (loaded: number, total: number) => void },
+): Promise<ModelOf<C>> {
+  const parameters = await readParameters(weights, options);
+  const model: ModelOf<C> = createModel(config, takeFrom(parameters, weights.label, conv1dWeights(config)));
+  model.eval();
+  const unexpected = [...parameters.keys()];
+  if (unexpected.length === 0) return model;
+  throw new Error(
+    `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
+  );
 }
 
 /** Reads the tensors one by one, so that only one is held as file bytes at a time. */

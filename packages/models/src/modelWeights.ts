@@ -1,4 +1,5 @@
 import { type DType, fromBytes, type SafetensorsFile, type Tensor, to } from "@lowrank/core";
+import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
 import { isDerived } from "./openWeights.ts";
 
@@ -17,7 +18,7 @@ export interface ModelWeights {
 /** The tensors of safetensors files, as `dtype`; "auto" keeps the file's. */
 export function safetensorsWeights(
   file: SafetensorsFile,
-  config: ModelConfig,
+  config: ModelConfig | ClassifierConfig,
   dtype: "f32" | "f16" | "bf16" | "auto",
 ): ModelWeights {
   return {

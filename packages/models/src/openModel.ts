@@ -1,6 +1,7 @@
 import { blobSource } from "@lowrank/core";
 import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
+import { type ClassifierConfig, readClassifierConfig } from "./config/classifierConfig.ts";
 import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
 import { ggufWeights } from "./gguf/ggufWeights.ts";
 import { openGguf } from "./gguf/openGguf.ts";
@@ -31,8 +32,8 @@ export interface WeightOptions {
 }
 
 /** A model before its tensors are read. */
-export interface OpenedModel {
-  readonly config: ModelConfig;
+export interface OpenedModel<C = ModelConfig> {
+  readonly config: C;
   readonly files: ModelFiles;
   readonly weights: ModelWeights;
   /** Undefined where `files` alone say whether there is one. */
@@ -49,6 +50,24 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
   return { ...opened, weights, quantization: report };
 }
 
+/** Reads what a sequence classifier is, which only folders hold. */
+export async function openClassifier(
+  source: string | URL | ModelFiles,
+  { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,
+): Promise<OpenedModel<ClassifierConfig>> {
+  const files = await filesOf(source);
+  const config = await readClassifierConfig(files);
+  const quantization = await readQuantizationConfig(files);
+  const weights = bitsandbytesWeights(await openWeights(files), config, dtype, quantization);
+  if (!quantize) return { config, files, weights, quantization: null };
+  const { report, ...quantized } = quantizedWeights(weights, config, quantize);
+  return { config, files, ...quantized, quantization: report };
+}
+
+async function filesOf(source: string | URL | ModelFiles): Promise<ModelFiles> {
+  return typeof source === "string" || source instanceof URL ? folderFiles(source) : source;
+}
+
 /** A model with its weights as the file has them, but for their dtype. */
 async function openPlain(source: ModelSource, options: WeightOptions): Promise<Omit<OpenedModel, "quantization">> {
   const { dtype = "f32", weights } = options;
@@ -60,8 +79,7 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files =
-    typeof source === "string" || source instanceof URL ? await folderFiles(source) : (source as ModelFiles);
+  const files = await filesOf(source as string | URL | ModelFiles);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   const quantization = await readQuantizationConfig(files);

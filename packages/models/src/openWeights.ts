@@ -1,5 +1,6 @@
 import { openSafetensors, openShardedSafetensors, parseSafetensorsIndex, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
+import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
 
 /** Opens the weights of a Hugging Face folder: model.safetensors, else the shards that its index names. */
@@ -13,7 +14,7 @@ export async function openWeights(files: ModelFiles): Promise<SafetensorsFile> {
 }
 
 /** Tensors that old checkpoints carry though they follow from the config or repeat a tied one. */
-export function isDerived(name: string, config: ModelConfig): boolean {
-  if (name === "lm_head.weight") return config.tieWordEmbeddings;
-  return /\.(rotary_emb\.inv_freq|attn\.(masked_)?bias)$/.test(name);
+export function isDerived(name: string, config: ModelConfig | ClassifierConfig): boolean {
+  if (name === "lm_head.weight") return "tieWordEmbeddings" in config && config.tieWordEmbeddings;
+  return /\.(rotary_emb\.inv_freq|attn\.(masked_)?bias|embeddings\.position_ids)$/.test(name);
 }

@@ -10,9 +10,11 @@ import {
 import { type ModelFiles, writeFolder } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
+import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import { type ModelConfig, toHfConfig } from "./config/modelConfig.ts";
 import { conv1dWeights } from "./describeModel.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
+import type { SequenceClassifier } from "./sequenceClassifier.ts";
 
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
@@ -42,8 +44,8 @@ export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } a
  * transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
-  model: CausalLM,
-  config: ModelConfig,
+  model: CausalLM | SequenceClassifier,
+  config: ModelConfig | ClassifierConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
   const tensors: SafetensorsTensor[] = [];
@@ -74,7 +76,7 @@ export async function modelFileContents(
   return contents;
 }
 
-function ownerOf(model: CausalLM, name: string): Module {
+function ownerOf(model: Module, name: string): Module {
   return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
 }
 
@@ -92,8 +94,8 @@ function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: S
 
 /** Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read (Node only). */
 export async function saveModel(
-  model: CausalLM,
-  config: ModelConfig,
+  model: CausalLM | SequenceClassifier,
+  config: ModelConfig | ClassifierConfig,
   folder: string | URL,
   options: SaveModelOptions = {},
 ): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
+import { parseClassifierConfig } from "./classifierConfig.ts";
 import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
 
 const models = sharedPath("models", "configs of real models");
@@ -18,6 +19,18 @@ for (const name of ["llama", "llama-tied", "llama3-rope", "gpt2"]) {
     expect(parseModelConfig(written)).toEqual(config);
     // tie_word_embeddings of gpt2 is true by default, and then transformers 4 does not write it.
     expect({ tie_word_embeddings: true, ...four }).toMatchObject(written);
+  });
+}
+
+for (const name of ["bert-cls", "roberta-cls", "gpt2-cls"]) {
+  test(`${name}: transformers 4 and 5 write the same config, and it is written back`, async () => {
+    const four = await json(join(goldenFolder, "models", name, "config.json"));
+    const config = parseClassifierConfig(four);
+    expect(parseClassifierConfig(await json(join(goldenFolder, "models", name, "config.v5.json")))).toEqual(config);
+    const written = toHfConfig(config);
+    expect(parseClassifierConfig(written)).toEqual(config);
+    expect({ tie_word_embeddings: true, ...four }).toMatchObject(written);
+    expect(() => parseModelConfig(four)).toThrow("load it with loadSequenceClassifier");
   });
 }
 

@@ -46,19 +46,13 @@ export function readGPT2Config(fields: JsonFields): GPT2Config {
     scaleAttnWeights: fields.boolean("scale_attn_weights", true),
     scaleAttnByInverseLayerIdx: fields.boolean("scale_attn_by_inverse_layer_idx", false),
     tieWordEmbeddings: fields.boolean("tie_word_embeddings", true),
-    attnPdrop: probability(fields, "attn_pdrop"),
-    embdPdrop: probability(fields, "embd_pdrop"),
-    residPdrop: probability(fields, "resid_pdrop"),
+    attnPdrop: fields.probability("attn_pdrop", 0.1),
+    embdPdrop: fields.probability("embd_pdrop", 0.1),
+    residPdrop: fields.probability("resid_pdrop", 0.1),
     bosTokenId: fields.tokenId("bos_token_id", 50256),
     eosTokenIds: fields.tokenIds("eos_token_id", [50256]),
     padTokenId: fields.tokenId("pad_token_id", null),
   };
-}
-
-function probability(fields: JsonFields, key: string): number {
-  const value = fields.number(key, 0.1);
-  if (value >= 0 && value < 1) return value;
-  throw fields.bad(key, "a probability of at least 0 and below 1");
 }
 
 /** The `config.json` of a GPT-2 model with the keys of transformers 4. */

@@ -1,4 +1,12 @@
 export type { Activation } from "./activation.ts";
+export type { BertConfig } from "./bertConfig.ts";
+export {
+  type ClassifierConfig,
+  type GPT2ClassifierConfig,
+  parseClassifierConfig,
+  readClassifierConfig,
+} from "./classifierConfig.ts";
+export type { ClassifierHead, ProblemType } from "./classifierHead.ts";
 export { type GenerationConfig, parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
 export type { GPT2Config } from "./gpt2Config.ts";
 export type { LlamaConfig } from "./llamaConfig.ts";

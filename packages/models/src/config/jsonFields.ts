@@ -29,6 +29,13 @@ export class JsonFields {
     throw this.bad(key, "a number");
   }
 
+  /** A number of at least 0 and below 1. */
+  probability(key: string, fallback?: number): number {
+    const value = this.number(key, fallback);
+    if (value >= 0 && value < 1) return value;
+    throw this.bad(key, "a probability of at least 0 and below 1");
+  }
+
   boolean(key: string, fallback?: boolean): boolean {
     const value = this.#required(key, fallback);
     if (typeof value === "boolean") return value;

@@ -1,4 +1,5 @@
 import { fromBitsandbytes, type SafetensorsFile } from "@lowrank/core";
+import type { ClassifierConfig } from "../config/classifierConfig.ts";
 import type { ModelConfig } from "../config/modelConfig.ts";
 import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
@@ -12,7 +13,7 @@ const stateKey = /\.quant_state\.bitsandbytes__\w+$/;
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
-  config: ModelConfig,
+  config: ModelConfig | ClassifierConfig,
   dtype: NonNullable<WeightOptions["dtype"]>,
   quantization: QuantizationConfig | null,
 ): ModelWeights {

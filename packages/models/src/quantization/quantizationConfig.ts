@@ -1,6 +1,7 @@
 import type { QuantType } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
+import type { ClassifierConfig } from "../config/classifierConfig.ts";
 import { JsonFields } from "../config/jsonFields.ts";
 import type { ModelConfig } from "../config/modelConfig.ts";
 import { describeModel } from "../describeModel.ts";
@@ -40,7 +41,7 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
 }
 
 /** How a model's linear layers are quantised; null where none is. Throws where they differ, which no config can say. */
-export function quantizationOf(model: Module, config: ModelConfig): QuantizationConfig | null {
+export function quantizationOf(model: Module, config: ModelConfig | ClassifierConfig): QuantizationConfig | null {
   const linear = describeModel(config).layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
   const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);
   const quantized = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [[path, layer] as const] : []));

@@ -1,5 +1,6 @@
 import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { ClassifierConfig } from "../config/classifierConfig.ts";
 import type { ModelConfig } from "../config/modelConfig.ts";
 import { describeModel } from "../describeModel.ts";
 import type { ModelWeights } from "../modelWeights.ts";
@@ -10,7 +11,7 @@ import type { ModelWeights } from "../modelWeights.ts";
  */
 export function quantizedWeights(
   weights: ModelWeights,
-  config: ModelConfig,
+  config: ModelConfig | ClassifierConfig,
   { skipModules, ...options }: QuantizeOptions,
 ): { weights: ModelWeights; report: QuantizationReport } {
   const { layers, ties, head } = describeModel(config);

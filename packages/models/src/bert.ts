@@ -1,0 +1,274 @@
+import { add, arange, cat, checkpoint, reshape, scope, slice, type Tensor, tanh, zeros } from "@lowrank/core";
+import {
+  type Attend,
+  AttentionLayer,
+  type AttentionSizes,
+  Dropout,
+  LayerNorm,
+  Module,
+  ModuleList,
+  Residual,
+  type UnaryModule,
+  type VirtualTokens,
+} from "@lowrank/nn";
+import { activate } from "./activation.ts";
+import type { BertConfig } from "./config/bertConfig.ts";
+import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { PromptedBatch } from "./promptedBatch.ts";
+import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
+
+// B batch, T tokens, D hidden size, d head size.
+
+function norm(path: ParameterPath, { hiddenSize, layerNormEps }: BertConfig): LayerNorm {
+  const weight = path.parameter("weight", [hiddenSize], { value: 1 });
+  return new LayerNorm(weight, path.parameter("bias", [hiddenSize], { value: 0 }), layerNormEps);
+}
+
+/** Where positions start, and how those of a batch are said where the caller does not: null for their index. */
+export interface BertPositions {
+  first: number;
+  of(inputs: ClassifierInputs): Tensor | null;
+}
+
+class BertEmbeddings extends Module {
+  word_embeddings: UnaryModule;
+  position_embeddings: UnaryModule;
+  token_type_embeddings: UnaryModule;
+  LayerNorm: UnaryModule;
+  dropout: UnaryModule;
+  readonly #positions: BertPositions;
+
+  constructor(path: ParameterPath, config: BertConfig, positions: BertPositions) {
+    super();
+    const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize } = config;
+    this.word_embeddings = path.embedding("word_embeddings", vocabSize, hiddenSize);
+    this.position_embeddings = path.embedding("position_embeddings", maxPositionEmbeddings, hiddenSize);
+    this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
+    this.LayerNorm = norm(path.at("LayerNorm"), config);
+    this.dropout = new Dropout(config.hiddenDropoutProb);
+    this.#positions = positions;
+  }
+
+  forward(inputs: ClassifierInputs, batch: PromptedBatch): Tensor {
+    const words = batch.embed(this.word_embeddings.forward(inputs.inputIds));
+    const [B, T] = words.shape;
+    const start = this.#positions.first + batch.offset;
+    const positions = batch.positionIds() ?? arange(start, start + T);
+    const types = this.token_type_embeddings.forward(tokenTypes(inputs, B, T));
+    return this.dropout.forward(
+      this.LayerNorm.forward(add(add(words, types), this.position_embeddings.forward(positions))),
+    );
+  }
+}
+
+/** Which text each row belongs to; virtual tokens to the first. */
+function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
+  const missing = T - (tokenTypeIds?.shape[1] ?? 0);
+  const first = zeros([B, missing], { dtype: "i32" });
+  if (!tokenTypeIds) return first;
+  return missing > 0 ? cat([first, tokenTypeIds], { dim: 1 }) : tokenTypeIds;
+}
+
+class BertSelfAttention extends AttentionLayer {
+  query: UnaryModule;
+  key: UnaryModule;
+  value: UnaryModule;
+  readonly #headDim: number;
+
+  constructor(path: ParameterPath, { hiddenSize, numAttentionHeads }: BertConfig) {
+    super();
+    this.query = path.linear("query", hiddenSize, hiddenSize, true);
+    this.key = path.linear("key", hiddenSize, hiddenSize, true);
+    this.value = path.linear("value", hiddenSize, hiddenSize, true);
+    this.#headDim = hiddenSize / numAttentionHeads;
+  }
+
+  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+    const [B, T, D] = x.shape;
+    const [q, k, v] = [this.query, this.key, this.value].map((projection) =>
+      reshape(projection.forward(x), [B, T, D / this.#headDim, this.#headDim]),
+    );
+    return reshape(attend(layer, q, k, v, this.#headDim ** -0.5), [B, T, D]);
+  }
+}
+
+/** A linear layer whose output is added to what went into the sub-layer, and normalised. */
+class BertOutput extends Module {
+  dense: UnaryModule;
+  dropout: UnaryModule;
+  residual: Residual;
+  LayerNorm: UnaryModule;
+
+  constructor(path: ParameterPath, inFeatures: number, config: BertConfig) {
+    super();
+    this.dense = path.linear("dense", inFeatures, config.hiddenSize, true);
+    this.dropout = new Dropout(config.hiddenDropoutProb);
+    this.residual = new Residual();
+    this.LayerNorm = norm(path.at("LayerNorm"), config);
+  }
+
+  forward(x: Tensor, before: Tensor): Tensor {
+    return this.residual.forward(this.dropout.forward(this.dense.forward(x)), before, this.LayerNorm);
+  }
+}
+
+class BertAttention extends Module {
+  self: BertSelfAttention;
+  output: BertOutput;
+
+  constructor(path: ParameterPath, config: BertConfig) {
+    super();
+    this.self = new BertSelfAttention(path.at("self"), config);
+    this.output = new BertOutput(path.at("output"), config.hiddenSize, config);
+  }
+}
+
+class BertIntermediate extends Module {
+  dense: UnaryModule;
+
+  constructor(path: ParameterPath, { hiddenSize, intermediateSize }: BertConfig) {
+    super();
+    this.dense = path.linear("dense", hiddenSize, intermediateSize, true);
+  }
+}
+
+class BertLayer extends Module {
+  attention: BertAttention;
+  intermediate: BertIntermediate;
+  output: BertOutput;
+  readonly #config: BertConfig;
+
+  constructor(path: ParameterPath, config: BertConfig) {
+    super();
+    this.attention = new BertAttention(path.at("attention"), config);
+    this.intermediate = new BertIntermediate(path.at("intermediate"), config);
+    this.output = new BertOutput(path.at("output"), config.intermediateSize, config);
+    this.#config = config;
+  }
+
+  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+    return scope(() => {
+      const h = this.attention.output.forward(this.attention.self.forward(x, layer, attend), x);
+      const wide = activate(this.#config.hiddenAct, this.intermediate.dense.forward(h));
+      return this.output.forward(wide, h);
+    });
+  }
+}
+
+class BertEncoder extends Module {
+  layer: ModuleList<BertLayer>;
+
+  constructor(path: ParameterPath, config: BertConfig) {
+    super();
+    const indices = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
+    this.layer = new ModuleList(indices.map((i) => new BertLayer(path.at(`layer.${i}`), config)));
+  }
+}
+
+class BertPooler extends Module {
+  dense: UnaryModule;
+
+  constructor(path: ParameterPath, { hiddenSize }: BertConfig) {
+    super();
+    this.dense = path.linear("dense", hiddenSize, hiddenSize, true);
+  }
+
+  /** From hidden states [B, T, D] to [B, D]. */
+  forward(hidden: Tensor): Tensor {
+    return tanh(this.dense.forward(firstRow(hidden)));
+  }
+}
+
+/** What stands at the first position, [B, D] of [B, T, D]. */
+export function firstRow(hidden: Tensor): Tensor {
+  return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
+}
+
+/** BERT's encoder, with a pooler where one is asked for. */
+export class BertModel extends Module {
+  embeddings: BertEmbeddings;
+  encoder: BertEncoder;
+  pooler?: BertPooler;
+  readonly #positions: BertPositions;
+
+  constructor(path: ParameterPath, config: BertConfig, options: { positions: BertPositions; pooler: boolean }) {
+    super();
+    this.embeddings = new BertEmbeddings(path.at("embeddings"), config, options.positions);
+    this.encoder = new BertEncoder(path.at("encoder"), config);
+    if (options.pooler) this.pooler = new BertPooler(path.at("pooler"), config);
+    this.#positions = options.positions;
+  }
+
+  /** Hidden states [B, T, D], those of virtual embeddings first. */
+  forward(inputs: ClassifierInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
+    return scope(() => {
+      const embeddings = virtualTokens?.kind === "embeddings";
+      const positionIds = inputs.positionIds ?? (embeddings ? null : this.#positions.of(inputs));
+      const batch = new PromptedBatch({ ...inputs, positionIds }, virtualTokens, { causal: false });
+      let x = this.embeddings.forward(inputs, batch);
+      const attend = batch.attend();
+      for (const [layer, block] of [...this.encoder.layer].entries()) {
+        // A forgotten block makes its own view of the mask, where the backward pass makes it again.
+        x =
+          checkpointing && this.training
+            ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix)))(
+                x,
+                ...batch.prefix,
+              )
+            : block.forward(x, layer, attend);
+      }
+      return x;
+    });
+  }
+}
+
+/** The sizes of BERT's attention. */
+export function bertSizes({ hiddenSize, numHiddenLayers, numAttentionHeads }: BertConfig): AttentionSizes {
+  return {
+    hiddenSize,
+    layers: numHiddenLayers,
+    attentionHeads: numAttentionHeads,
+    keyValueHeads: numAttentionHeads,
+    headDim: hiddenSize / numAttentionHeads,
+  };
+}
+
+/** BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et al. 2018, arXiv:1810.04805. */
+export class BertForSequenceClassification extends SequenceClassifier {
+  readonly config: BertConfig;
+  bert: BertModel;
+  dropout: UnaryModule;
+  classifier: UnaryModule;
+
+  constructor(config: BertConfig, source: ParameterSource) {
+    super();
+    const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
+    this.config = config;
+    const positions = { first: 0, of: () => null };
+    this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions, pooler: true });
+    this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
+    const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
+    this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
+  }
+
+  logits(inputs: ClassifierInputs): Tensor {
+    const hidden = this.bert.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+    return this.classifier.forward(this.dropout.forward(this.bert.pooler!.forward(hidden)));
+  }
+
+  get head(): Module {
+    return this.classifier;
+  }
+
+  get attentionSizes(): AttentionSizes {
+    return bertSizes(this.config);
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize;
+  }
+
+  get maxPositions(): number {
+    return this.config.maxPositionEmbeddings;
+  }
+}

@@ -1,0 +1,38 @@
+import type { JsonFields } from "./jsonFields.ts";
+
+/** What is decided for a sequence, and by which loss. */
+export type ProblemType = "regression" | "single_label_classification" | "multi_label_classification";
+
+/** What a sequence classifier's config says of its head. */
+export interface ClassifierHead {
+  /** The labels' names, by number. */
+  labels: string[];
+  /** Null: regression for one label, otherwise one of them for each sequence. */
+  problemType: ProblemType | null;
+}
+
+const problemTypes = ["regression", "single_label_classification", "multi_label_classification"] as const;
+
+/** Reads the head's part of a `config.json`; two labels without names where it says nothing. */
+export function readClassifierHead(fields: JsonFields): ClassifierHead {
+  const problemType = fields.raw("problem_type") === undefined ? null : fields.oneOf("problem_type", problemTypes);
+  const named = fields.raw("id2label");
+  if (named === undefined) {
+    return { labels: Array.from({ length: fields.integer("num_labels", 2) }, (_, i) => `LABEL_${i}`), problemType };
+  }
+  const labels: unknown[] = [];
+  for (const [id, label] of Object.entries(named as object)) labels[Number(id)] = label;
+  if (labels.length === 0 || !Array.from(labels).every((label) => typeof label === "string")) {
+    throw fields.bad("id2label", "names for the numbers from 0 on");
+  }
+  return { labels: labels as string[], problemType };
+}
+
+/** The head's part of a `config.json`. */
+export function classifierHeadToHf({ labels, problemType }: ClassifierHead): Record<string, unknown> {
+  return {
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    ...(problemType && { problem_type: problemType }),
+  };
+}

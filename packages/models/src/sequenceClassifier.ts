@@ -1,0 +1,84 @@
+import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss, reshape, scope, type Tensor } from "@lowrank/core";
+import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens } from "@lowrank/nn";
+import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
+
+/** One batch of sequences to classify. */
+export interface ClassifierInputs {
+  /** Token ids, i32 [B, T]. */
+  inputIds: Tensor;
+  /** u8 or bool [B, T], 0 on padding. */
+  attentionMask?: Tensor | null;
+  /** i32 [B, T]: which of two texts a token belongs to; default: 0. For models that know it. */
+  tokenTypeIds?: Tensor | null;
+  /** i32 [B, T]: the position of each token; default: its index. */
+  positionIds?: Tensor | null;
+}
+
+/** What a classifier answers: logits f32 [B, labels], and the loss where labels were given. */
+export interface ClassifierOutput {
+  logits: Tensor;
+  loss?: Tensor;
+}
+
+/** A batch with labels: i32 [B] to choose one of several, f32 [B, labels] to say each, f32 [B] or [B, n] for regression. */
+export type LabelledSequences = ClassifierInputs & { labels: Tensor };
+
+/** A model that answers one vector for each sequence. Subclasses give the logits. */
+export abstract class SequenceClassifier extends Module implements PromptableModel {
+  abstract readonly config: ClassifierHead;
+  abstract readonly vocabSize: number;
+  /** The most tokens a sequence may have, virtual ones included. */
+  abstract readonly maxPositions: number;
+  abstract readonly attentionSizes: AttentionSizes;
+  virtualTokens: VirtualTokens | null = null;
+
+  /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
+  gradientCheckpointing = false;
+
+  /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */
+  gradientCheckpointingEnable(): this {
+    this.gradientCheckpointing = true;
+    return this;
+  }
+
+  /** Keeps activations again. */
+  gradientCheckpointingDisable(): this {
+    this.gradientCheckpointing = false;
+    return this;
+  }
+
+  /** f32 [B, labels]. */
+  abstract logits(inputs: ClassifierInputs): Tensor;
+
+  /** The layer that gives the logits. */
+  abstract readonly head: Module;
+
+  /** What the loss compares with. */
+  get problemType(): ProblemType {
+    const { problemType, labels } = this.config;
+    return problemType ?? (labels.length === 1 ? "regression" : "single_label_classification");
+  }
+
+  forward(inputs: ClassifierInputs & { labels?: Tensor }): ClassifierOutput {
+    return scope(() => {
+      const logits = this.logits(inputs);
+      return inputs.labels ? { logits, loss: this.#lossOf(logits, inputs.labels) } : { logits };
+    });
+  }
+
+  /** The mean over the batch: cross-entropy in nats, that of each label by itself, or the squared error. */
+  loss(inputs: LabelledSequences): Tensor {
+    return scope(() => this.#lossOf(this.logits(inputs), inputs.labels));
+  }
+
+  #lossOf(logits: Tensor, labels: Tensor): Tensor {
+    switch (this.problemType) {
+      case "single_label_classification":
+        return crossEntropy(logits, labels, { ignoreIndex: -100 });
+      case "multi_label_classification":
+        return binaryCrossEntropyWithLogits(logits, labels);
+      case "regression":
+        return mseLoss(logits, reshape(labels, logits.shape));
+    }
+  }
+}
