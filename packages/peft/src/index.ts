@@ -23,6 +23,8 @@ export {
 export { adaLora } from "./methods/adaLora.ts";
 export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./methods/adaLoraConfig.ts";
 export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./methods/adaptionPrompt.ts";
+export { bitFit } from "./methods/bitFit.ts";
+export { BitFitConfig } from "./methods/bitFitConfig.ts";
 export { boft } from "./methods/boft.ts";
 export { BOFTConfig, type BOFTOptions } from "./methods/boftConfig.ts";
 export { bottleneck } from "./methods/bottleneck.ts";

@@ -1,5 +1,6 @@
 import { adaLora } from "./adaLora.ts";
 import { adaptionPrompt } from "./adaptionPrompt.ts";
+import { bitFit } from "./bitFit.ts";
 import { boft } from "./boft.ts";
 import { bottleneck } from "./bottleneck.ts";
 import { delora } from "./delora.ts";
@@ -30,6 +31,7 @@ type PeftMethods = {
   readonly IA3: typeof ia3;
   readonly LN_TUNING: typeof lnTuning;
   readonly VERA: typeof vera;
+  readonly BITFIT: typeof bitFit;
   readonly VBLORA: typeof vblora;
   readonly FOURIERFT: typeof fourierft;
   readonly RANDLORA: typeof randlora;
@@ -56,6 +58,7 @@ export const peftMethods: PeftMethods = {
   IA3: ia3,
   LN_TUNING: lnTuning,
   VERA: vera,
+  BITFIT: bitFit,
   VBLORA: vblora,
   FOURIERFT: fourierft,
   RANDLORA: randlora,

@@ -29,7 +29,7 @@ function endsWithName(path: string, name: string): boolean {
 }
 
 /** Whether a list of names, or an expression over the whole path, says `path`. */
-function matches(wanted: readonly string[] | string, path: string): boolean {
+export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
   if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
   return wanted.some((name) => endsWithName(path, name));
 }
@@ -108,13 +108,13 @@ export function matchTargets(
   const targets: [string, Module, LayerKind][] = [];
   const answered = new Set<string>();
   for (const [path, module] of model.namedModules()) {
-    if (path === "" || !matches(wanted, path)) continue;
+    if (path === "" || !matchesPath(wanted, path)) continue;
     if (typeof wanted !== "string" && !wanted.includes(path) && !inChosenLayer(path, config)) continue;
     if (typeof wanted !== "string") for (const name of wanted) if (endsWithName(path, name)) answered.add(name);
     const saved = (config.modulesToSave ?? []).some((name) =>
       pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match").test(path),
     );
-    if (saved || (config.excludeModules && matches(config.excludeModules, path))) {
+    if (saved || (config.excludeModules && matchesPath(config.excludeModules, path))) {
       report.excluded.push(path);
       continue;
     }

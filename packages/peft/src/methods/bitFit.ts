@@ -1,0 +1,31 @@
+import { type Module, Parameter } from "@lowrank/nn";
+import { definePeftMethod, type PeftMethod } from "../method.ts";
+import { matchesPath } from "../targets/matchTargets.ts";
+import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
+import { LayerCopy } from "./layerCopy.ts";
+
+/** The paths of targeted modules that have a bias. */
+function biased({ targetModules }: BitFitConfig, model: Module): string[] {
+  const all = [...model.namedModules()].filter(
+    ([, module]) => (module as { bias?: unknown }).bias instanceof Parameter,
+  );
+  if (all.length === 0) throw new Error("BitFit trains biases, and this model has none; use LN tuning, or LoRA");
+  const paths = all.map(([path]) => path);
+  const found = targetModules === null ? paths : paths.filter((path) => matchesPath(targetModules, path));
+  if (found.length > 0) return found;
+  throw new Error(
+    `targetModules ${JSON.stringify(targetModules)} matches no module with a bias; there are ${paths.join(", ")}`,
+  );
+}
+
+/** BitFit: nothing but biases train. Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199 */
+export const bitFit: PeftMethod<BitFitConfig> = definePeftMethod({
+  peftType: "BITFIT",
+  Config: BitFitConfig,
+  format: bitFitFormat,
+  kinds: ["linear", "conv1d", "norm"],
+  defaultTargets: {},
+  targets: biased,
+  mergesAlone: true,
+  createLayer: (context) => new LayerCopy(context, ["bias"], ""),
+});

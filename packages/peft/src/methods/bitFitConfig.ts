@@ -1,0 +1,21 @@
+import { checkOptions } from "../config/checks.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+
+/**
+ * Configuration of BitFit (Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199): `targetModules` says whose biases
+ * train; default: all. PEFT has no such method, so that it cannot read the files.
+ */
+export class BitFitConfig extends PeftConfig {
+  constructor(options: PeftOptions = {}) {
+    super("BITFIT", options);
+    checkOptions(this, options, bitFitFormat);
+  }
+}
+
+/** How BitFit's configuration lies on disk. */
+export const bitFitFormat: ConfigFormat = {
+  classic: ["base_model_name_or_path", "modules_to_save", "revision", "target_modules", "task_type"],
+  floats: [],
+  refused: {},
+  ignored: {},
+};
