@@ -1,5 +1,6 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { type QuantizeOptions, quantize } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { trainingStep } from "./trainingStep.ts";
 
@@ -59,10 +60,14 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
   return tensor(ids, { shape: [batch, tokens] });
 }
 
-/** A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it. */
-export function makeLoraStep(subject: LoraStepCase): () => number {
+/**
+ * A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it;
+ * `quantization` quantises the model before.
+ */
+export function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): () => number {
   const generator = new Generator(0);
   const base = randomModel(subject.config, generator);
+  if (quantization) quantize(base, quantization);
   const { rank: r, alpha: loraAlpha } = subject;
   const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
   return trainingStep(getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));
