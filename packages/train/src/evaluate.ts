@@ -1,37 +1,58 @@
-import { noGrad, scope } from "@lowrank/core";
-import { type CollateOptions, collate } from "./collate.ts";
+import { noGrad, scope, type Tensor } from "@lowrank/core";
+import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
-import { type TrainableModel, toInputs } from "./modelBatch.ts";
-import type { TokenizedExample } from "./tokenize.ts";
+import { baseOf, type TrainableModel, toInputs } from "./modelBatch.ts";
+import type { CollateOptions } from "./padRows.ts";
 
 /** What `evaluate` measured. */
 export interface Evaluation {
-  /** Mean cross-entropy per label, in nats, over all examples at once. */
+  /** The mean loss per label, over all examples at once: cross-entropy in nats where tokens or classes are predicted. */
   loss: number;
   /** exp(loss). */
   perplexity: number;
   /** Labels counted. */
   labels: number;
+  /** The share of sequences whose class is the likeliest one; for models that tell classes apart. */
+  accuracy?: number;
 }
 
 /** The loss of a model over examples, without dropout and without gradients. */
 export async function evaluate(
   model: TrainableModel,
-  examples: readonly TokenizedExample[],
+  examples: readonly AnyExample[],
   options: CollateOptions & { batchSize: number },
 ): Promise<Evaluation> {
   if (examples.length === 0) throw new Error("evaluate: there are no examples");
   model.eval();
-  let sum = 0;
-  let labels = 0;
+  const classifies = baseOf(model).problemType === "single_label_classification";
+  let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {
-    const batch = collate(examples.slice(at, at + options.batchSize), options);
-    const count = labelCount(batch);
+    const batch = collateAny(examples.slice(at, at + options.batchSize), options);
+    const count = labelCount(batch, model);
     if (count === 0) continue;
-    using loss = noGrad(() => scope(() => model.loss(toInputs(batch))));
-    sum += count * (await loss.item());
     labels += count;
+    if (!classifies) {
+      using loss = noGrad(() => scope(() => model.loss(toInputs(batch, model))));
+      sum += count * (await loss.item());
+      continue;
+    }
+    const classifier = model as unknown as { forward(inputs: object): { logits: Tensor; loss: Tensor } };
+    const { logits, loss } = noGrad(() => scope(() => classifier.forward(toInputs(batch, model))));
+    sum += count * (await loss.item());
+    right += countRight((await logits.data()) as Float32Array, batch.labels);
+    logits.dispose();
+    loss.dispose();
   }
   if (labels === 0) throw new Error("evaluate: no token of these examples is labelled; nothing can be measured");
-  return { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
+  const measured = { loss: sum / labels, perplexity: Math.exp(sum / labels), labels };
+  return classifies ? { ...measured, accuracy: right / labels } : measured;
+}
+
+/** How many rows of logits have their largest entry at the label. */
+function countRight(logits: Float32Array, labels: ArrayLike<number>): number {
+  const width = logits.length / labels.length;
+  return Array.from(labels).filter((label, row) => {
+    const own = logits.subarray(row * width, (row + 1) * width);
+    return own.indexOf(Math.max(...own)) === label;
+  }).length;
 }

@@ -1,6 +1,8 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
 export type { Checkpointing } from "./checkpoint.ts";
-export { type Batch, type CollateOptions, collate } from "./collate.ts";
+export { type Batch, collate } from "./collate.ts";
+export type { AnyExample } from "./collateAny.ts";
+export { collateSequences, type LabelledSequence, type SequenceBatch } from "./collateSequences.ts";
 export {
   type ChatExample,
   type CompletionExample,
@@ -14,5 +16,6 @@ export { type Evaluation, evaluate } from "./evaluate.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
 export { type TrainableModel, toInputs } from "./modelBatch.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
+export type { CollateOptions, Rows } from "./padRows.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { type StepReport, Trainer, type TrainerOptions, type TrainingResult } from "./trainer.ts";

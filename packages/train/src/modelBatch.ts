@@ -1,10 +1,11 @@
 import { type Tensor, tensor } from "@lowrank/core";
-import type { LabelledInputs } from "@lowrank/models";
+import type { LabelledInputs, ProblemType } from "@lowrank/models";
 import type { Batch } from "./collate.ts";
+import type { SequenceBatch } from "./collateSequences.ts";
 
-/** A model that can be trained: a `CausalLM`, or a `PeftModel` over one. */
+/** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export interface TrainableModel {
-  /** Mean cross-entropy over the labels that are not -100, in nats. */
+  /** The mean over the labels that are not -100; cross-entropy in nats where tokens or classes are predicted. */
   loss(inputs: LabelledInputs): Tensor;
   namedParameters(): Iterable<[string, Tensor]>;
   namedModules(): Iterable<[string, object]>;
@@ -18,12 +19,42 @@ export interface TrainableModel {
   eval(): unknown;
 }
 
-/** Puts a batch on the backend; the mask only where there is padding. Free with the running scope. */
-export function toInputs(batch: Batch): LabelledInputs {
+/** What batches depend on in a model without its adapters. */
+interface BaseModel {
+  readonly problemType?: ProblemType;
+  readonly virtualTokens?: { readonly kind: string } | null;
+}
+
+/** The model below adapters; the model itself where there are none. */
+export function baseOf(model: TrainableModel): BaseModel {
+  return ((model as { baseModel?: BaseModel }).baseModel ?? model) as BaseModel;
+}
+
+/**
+ * Puts a batch on the backend; the mask only where there is padding. Classes become i32, other labels of sequences f32.
+ * Free with the running scope. Throws for labels of another kind than the model has.
+ */
+export function toInputs(batch: Batch | SequenceBatch, model: TrainableModel): LabelledInputs {
   const shape = [batch.batchSize, batch.length];
   return {
     inputIds: tensor(batch.inputIds, { shape }),
-    labels: tensor(batch.labels, { shape }),
+    labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
   };
+}
+
+function tokenLabels({ labels }: Batch, model: TrainableModel, shape: readonly number[]): Tensor {
+  if (baseOf(model).problemType === undefined) return tensor(labels, { shape });
+  throw new Error("the model classifies sequences, but the examples have a label for each token; give each one label");
+}
+
+function sequenceLabels({ labels, labelShape }: SequenceBatch, model: TrainableModel): Tensor {
+  const { problemType } = baseOf(model);
+  if (problemType === undefined) {
+    throw new Error(
+      "the examples have a label for each sequence, but the model classifies none; give labels for tokens",
+    );
+  }
+  const dtype = problemType === "single_label_classification" ? "i32" : "f32";
+  return tensor(labels, { shape: labelShape, dtype });
 }

@@ -10,11 +10,13 @@ import {
 } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { type Checkpointing, readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
-import { type Batch, type CollateOptions, collate } from "./collate.ts";
+import type { Batch } from "./collate.ts";
+import { type AnyExample, collateAny } from "./collateAny.ts";
+import type { SequenceBatch } from "./collateSequences.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { labelCount } from "./labelCount.ts";
 import { type TrainableModel, toInputs } from "./modelBatch.ts";
-import type { TokenizedExample } from "./tokenize.ts";
+import type { CollateOptions } from "./padRows.ts";
 
 /** How a `Trainer` trains; names and defaults follow transformers' TrainingArguments. */
 export interface TrainerOptions extends CollateOptions {
@@ -52,7 +54,7 @@ export interface TrainerOptions extends CollateOptions {
   /** Put examples of about equal length into a batch, which saves padding. Default false. */
   groupByLength?: boolean;
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
-  evaluation?: { examples: readonly TokenizedExample[]; every?: number };
+  evaluation?: { examples: readonly AnyExample[]; every?: number };
   checkpoints?: Checkpointing;
   /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
   onStep?: (report: StepReport) => unknown;
@@ -95,7 +97,7 @@ export interface TrainingResult {
 /** Trains the parameters of a model that require gradients. */
 export class Trainer {
   readonly model: TrainableModel;
-  readonly examples: readonly TokenizedExample[];
+  readonly examples: readonly AnyExample[];
   readonly maxSteps: number;
   readonly #options: TrainerOptions;
   readonly #parameters: Map<string, Tensor>;
@@ -107,7 +109,7 @@ export class Trainer {
   #step = 0;
 
   /** Throws where there are no examples, or nothing that trains. */
-  constructor(model: TrainableModel, examples: readonly TokenizedExample[], options: TrainerOptions) {
+  constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
     const { batchSize = 8, gradientAccumulationSteps: accumulation = 1, seed = 0, epochs = 3 } = options;
     this.model = model;
     this.examples = examples;
@@ -166,7 +168,7 @@ export class Trainer {
     const { gradientAccumulationSteps = 1, maxGradNorm = 1 } = this.#options;
     const start = performance.now();
     const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
-    const labels = batches.map(labelCount);
+    const labels = batches.map((batch) => labelCount(batch, this.model));
     const total = labels.reduce((a, b) => a + b, 0);
     if (total === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
@@ -199,17 +201,17 @@ export class Trainer {
   }
 
   /** Adds one batch's share of the gradients; gives its share of the loss. */
-  async #accumulate(batch: Batch, share: number): Promise<number> {
+  async #accumulate(batch: Batch | SequenceBatch, share: number): Promise<number> {
     using loss = scope(() => {
-      const value = this.model.loss(toInputs(batch));
+      const value = this.model.loss(toInputs(batch, this.model));
       backward(value, tensor(share));
       return value.detach();
     });
     return share * (await loss.item());
   }
 
-  #nextBatch(): Batch {
-    return collate(
+  #nextBatch(): Batch | SequenceBatch {
+    return collateAny(
       Array.from(this.#sampler.next(), (i) => this.examples[i]),
       this.#options,
     );

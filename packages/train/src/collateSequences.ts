@@ -1,0 +1,30 @@
+import { type CollateOptions, padRows, type Rows } from "./padRows.ts";
+
+/** A sequence to classify. */
+export interface LabelledSequence {
+  inputIds: number[];
+  /** The number of its class; for regression a number; for several labels at once, 1 or 0 for each. */
+  label: number | readonly number[];
+}
+
+/** Labelled sequences as rows of one length. */
+export interface SequenceBatch extends Rows {
+  /** One number for each sequence, or one for each label, row-major. */
+  labels: Float32Array;
+  labelShape: readonly number[];
+}
+
+/** Pads sequences on the right to the longest one. */
+export function collateSequences(examples: readonly LabelledSequence[], options: CollateOptions): SequenceBatch {
+  const rows = padRows(examples, options);
+  const each = examples.map(({ label }) => (typeof label === "number" ? [label] : label));
+  const width = each[0].length;
+  const other = each.findIndex((labels) => labels.length !== width);
+  if (other >= 0) {
+    throw new Error(
+      `collate: example ${other} has ${each[other].length} labels and the first ${width}; give each as many`,
+    );
+  }
+  const labelShape = typeof examples[0].label === "number" ? [rows.batchSize] : [rows.batchSize, width];
+  return { ...rows, labels: Float32Array.from(each.flat()), labelShape };
+}
