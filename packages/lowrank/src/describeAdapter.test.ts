@@ -1,16 +1,25 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
+  AdaLoraConfig,
+  AdaptionPromptConfig,
   createModel,
   describeAdapter,
   describeModel,
   Generator,
   getPeftModel,
+  IA3Config,
   init,
+  LNTuningConfig,
   LoraConfig,
   type LoraOptions,
+  type PeftConfig,
+  PrefixTuningConfig,
+  PromptEncoderConfig,
   parseModelConfig,
   presetConfig,
+  RandLoraConfig,
   randomParameters,
+  VeraConfig,
   wasm,
 } from "./index.ts";
 
@@ -41,18 +50,18 @@ test.each<[string, string, LoraOptions, number, number | null]>([
   if (fileBytes !== null) expect(found.fileBytes).toBe(fileBytes);
 });
 
-describe("is what the adapter comes to on the real model", () => {
-  const config = parseModelConfig({
-    model_type: "llama",
-    vocab_size: 40,
-    hidden_size: 16,
-    intermediate_size: 24,
-    num_hidden_layers: 2,
-    num_attention_heads: 2,
-    attention_bias: true,
-    tie_word_embeddings: true,
-  });
+const tiny = parseModelConfig({
+  model_type: "llama",
+  vocab_size: 40,
+  hidden_size: 16,
+  intermediate_size: 24,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  attention_bias: true,
+  tie_word_embeddings: true,
+});
 
+describe("is what the adapter comes to on the real model", () => {
   test.each<[string, LoraOptions]>([
     ["all linear layers", { r: 3, targetModules: "all-linear" }],
     ["patterns", { targetModules: ["q_proj", "up_proj"], rankPattern: { q_proj: 2 }, loraBias: true }],
@@ -63,21 +72,44 @@ describe("is what the adapter comes to on the real model", () => {
   ])("%s", async (_what, options) => {
     const lora = new LoraConfig(options);
     const warnings: string[] = [];
-    const model = createModel(config, randomParameters(new Generator(1)));
+    const model = createModel(tiny, randomParameters(new Generator(1)));
     const peft = getPeftModel(model, lora, { onWarning: (message) => warnings.push(message) });
     const file = (await peft.adapterFiles()).get("adapter_model.safetensors") as Uint8Array;
-    const found = describeAdapter(describeModel(config), lora);
+    const found = describeAdapter(describeModel(tiny), lora);
     expect(found.fileBytes).toBe(file.length);
     expect(found.trainable).toBe(peft.getNbTrainableParameters().trainable);
-    expect(found.tensors).toEqual(Array.from(peft.adapterTensors(), ([name, { shape }]) => ({ name, shape })));
+    expect(found.tensors).toEqual(
+      Array.from(peft.adapterTensors(), ([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    );
     expect(found.report).toEqual(peft.targetReport);
     expect(found.config).toEqual(peft.peftConfig.get("default"));
     expect(found.warnings).toEqual(warnings);
   });
 
   test("and fails as it would", () => {
-    expect(() => describeAdapter(describeModel(config), new LoraConfig({ targetModules: ["q_porj"] }))).toThrow(
+    expect(() => describeAdapter(describeModel(tiny), new LoraConfig({ targetModules: ["q_porj"] }))).toThrow(
       "did you mean q_proj",
     );
+  });
+
+  // Lengths of the files that PEFT 0.21.2 wrote for this model in bf16: what it copies out of the model stays bf16.
+  test.each<[string, PeftConfig, number]>([
+    ["LoRA", new LoraConfig({ targetModules: ["q_proj"] }), 2576],
+    ["a module trained whole", new LoraConfig({ targetModules: ["q_proj"], modulesToSave: ["norm"] }), 3304],
+    ["all biases", new LoraConfig({ targetModules: ["k_proj"], bias: "all" }), 3760],
+    ["the biases of adapted layers", new LoraConfig({ targetModules: ["k_proj"], bias: "lora_only" }), 2888],
+    ["an embedding and its table", new LoraConfig({ targetModules: ["embed_tokens", "v_proj"] }), 5992],
+    ["tokens", new LoraConfig({ targetModules: ["k_proj"], trainableTokenIndices: [1, 5] }), 2840],
+    ["DoRA", new LoraConfig({ targetModules: ["q_proj", "down_proj"], useDora: true }), 6384],
+    ["(IA)³", new IA3Config(), 1160],
+    ["LN tuning", new LNTuningConfig(), 840],
+    ["VeRA", new VeraConfig({ r: 4 }), 1968],
+    ["adaption prompts", new AdaptionPromptConfig({ adapterLen: 4, adapterLayers: 1 }), 402],
+    ["a prefix", new PrefixTuningConfig({ numVirtualTokens: 3 }), 888],
+    ["P-tuning", new PromptEncoderConfig({ numVirtualTokens: 3, encoderHiddenSize: 8 }), 312],
+    ["RandLoRA", new RandLoraConfig({ r: 4 }), 9856],
+    ["AdaLoRA", new AdaLoraConfig({ totalStep: 10, tinit: 0, tfinal: 0 }), 7776],
+  ])("over bf16: %s", (_what, config, length) => {
+    expect(describeAdapter(describeModel(tiny), config, { dtype: "bf16" }).fileBytes).toBe(length);
   });
 });

@@ -1,4 +1,5 @@
 export type { AdapterSource } from "./adapterFiles.ts";
+export { type ParsePeftConfigOptions, parsePeftConfig } from "./config/parsePeftConfig.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export {
   PromptLearningConfig,
@@ -75,13 +76,17 @@ export type {
   MergeOptions,
   SaveOptions,
 } from "./peftModelOptions.ts";
-export { type AdapterDescription, describeAdapter } from "./plan/describeAdapter.ts";
+export {
+  type AdapterDescription,
+  type DescribeAdapterOptions,
+  describeAdapter,
+} from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
 export type { FloatDType, Part } from "./plan/onShapes.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
-export type { BuiltModel, PlannableModel } from "./plan/plannableModel.ts";
-
+export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";
+export { type AdapterReport, type InferenceOverhead, type ReportOptions, reportAdapter } from "./plan/reportAdapter.ts";
 export type { Peak } from "./plan/trace.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
 export { PromptEncoder } from "./prompt/promptEncoder.ts";

@@ -1,19 +1,73 @@
 import { readFile, stat } from "node:fs/promises";
-import { folderFiles, openFile } from "@lowrank/files";
-import { type ModelConfig, openGguf, parseModelConfig, presetConfig, readModelConfig } from "@lowrank/models";
+import { folderFiles, openFile, readJson } from "@lowrank/files";
+import {
+  describeModel,
+  type ModelConfig,
+  openGguf,
+  parseClassifierConfig,
+  parseModelConfig,
+  presetConfig,
+} from "@lowrank/models";
+import type { FloatDType, ModelShapes } from "@lowrank/peft";
+import { findEncoder } from "../report/encoderShapes.ts";
 import { isGguf } from "./loading.ts";
 
 /** The config that a word means: a config.json, the folder or GGUF file of a model, or a preset's name. */
 export async function findModelConfig(source: string): Promise<ModelConfig> {
-  const found = await stat(source).catch(() => undefined);
-  if (found?.isDirectory()) return readModelConfig(await folderFiles(source));
-  if (found && isGguf(source)) return (await openGguf(await openFile(source), source)).config;
-  if (found) return parseModelConfig(parseJson(await readFile(source, "utf8"), source), source);
-  if (/[\\/]|\.(json|gguf)$/.test(source)) throw new Error(`there is no file or folder ${source}`);
-  return presetConfig(source);
+  const found = await readConfig(source);
+  return "config" in found ? found.config : parseModelConfig(found.json, found.label);
 }
 
-function parseJson(text: string, path: string): unknown {
+/** A model without weights, and how its weights are stored. */
+export interface FoundModel {
+  readonly shapes: ModelShapes;
+  /** What its config says; f32 where that says nothing. */
+  readonly dtype: FloatDType;
+}
+
+/** The shapes of what a word means: what `findModelConfig` knows, or a published encoder. */
+export async function findModel(source: string): Promise<FoundModel> {
+  const encoder = findEncoder(source);
+  if (encoder) return { shapes: encoder, dtype: "f32" };
+  const found = await readConfig(source);
+  if ("config" in found) return { shapes: describeModel(found.config), dtype: "f32" };
+  const { json, label } = found;
+  const config = isClassifier(json) ? parseClassifierConfig(json, label) : parseModelConfig(json, label);
+  return { shapes: describeModel(config), dtype: storedDType(json, label) };
+}
+
+/** A config's JSON value and what messages call it, or a config that does not come from JSON. */
+async function readConfig(source: string): Promise<{ json: unknown; label: string } | { config: ModelConfig }> {
+  const found = await stat(source).catch(() => undefined);
+  if (found?.isDirectory()) {
+    const files = await folderFiles(source);
+    return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}` };
+  }
+  if (found && isGguf(source)) return { config: (await openGguf(await openFile(source), source)).config };
+  if (found) return { json: parseJson(await readFile(source, "utf8"), source), label: source };
+  if (/[\\/]|\.(json|gguf)$/.test(source)) throw new Error(`there is no file or folder ${source}`);
+  return { config: presetConfig(source) };
+}
+
+/** Whether a config.json is of a model that classifies: it says so, or is an encoder. */
+function isClassifier(json: unknown): boolean {
+  const { architectures, model_type: type } = (json ?? {}) as { architectures?: unknown; model_type?: unknown };
+  const [head] = [architectures ?? []].flat();
+  return type === "bert" || type === "roberta" || String(head).endsWith("ForSequenceClassification");
+}
+
+const dtypes: Readonly<Record<string, FloatDType>> = { float32: "f32", float16: "f16", bfloat16: "bf16" };
+
+/** The dtype of a config.json, in which transformers loads the model. */
+function storedDType(json: unknown, label: string): FloatDType {
+  const { dtype, torch_dtype } = (json ?? {}) as { dtype?: string; torch_dtype?: string };
+  const name = dtype ?? torch_dtype ?? "float32";
+  if (Object.hasOwn(dtypes, name)) return dtypes[name];
+  throw new Error(`${label}: dtype is ${JSON.stringify(name)}; known are ${Object.keys(dtypes).join(", ")}`);
+}
+
+/** A file's JSON value. Throws, naming the file, where it is none. */
+export function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, describeModel, presetConfig, randomParameters, saveModel } from "@lowrank/models";
 import { LoraConfig, planMemory } from "@lowrank/peft";
-import { CommanderError } from "commander";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
-import { createProgram } from "./program.ts";
-import { reportFailure } from "./reportFailure.ts";
+import { lowrank } from "../testing/runCommand.ts";
 
 let temporary: string;
 
@@ -17,38 +15,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(temporary, { recursive: true, force: true }));
-
-/** Runs the command in this process, with what bin.ts adds. */
-async function lowrank(...args: string[]) {
-  let [stdout, stderr, status] = ["", "", 0];
-  const output = {
-    writeOut: (text: string) => {
-      stdout += text;
-    },
-    writeErr: (text: string) => {
-      stderr += text;
-    },
-  };
-  const spies = [
-    vi.spyOn(console, "log").mockImplementation((text) => output.writeOut(`${text}\n`)),
-    vi.spyOn(console, "error").mockImplementation((text) => output.writeErr(`${text}\n`)),
-  ];
-  const program = createProgram();
-  for (const command of program.commands) command.exitOverride().configureOutput(output);
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      status = error.exitCode;
-    } else {
-      reportFailure(error);
-      [status, process.exitCode] = [1, undefined];
-    }
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-  return { status, stdout, stderr };
-}
 
 const plan = (...args: string[]) => lowrank("plan", ...args);
 

@@ -38,7 +38,7 @@ Examples:
   $ lowrank plan ./model/config.json --method full --seq 1024 --batch 4 --optimizer adamw8bit --json`;
 
 /** Lines of at most 110 characters. */
-function wrapped(text: string): string {
+export function wrapped(text: string): string {
   return text.replace(/(.{1,110})( |$)/g, "$1\n").trimEnd();
 }
 

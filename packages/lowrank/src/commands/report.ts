@@ -1,51 +1,210 @@
-import { getPeftModel } from "@lowrank/peft";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { presetNames } from "@lowrank/models";
+import {
+  type AdapterReport,
+  type FloatDType,
+  type PeftConfig,
+  type PlannedOptimizer,
+  parsePeftConfig,
+  plannedOptimizers,
+  reportAdapter,
+} from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
+import { encoderNames } from "../report/encoderShapes.ts";
+import {
+  describeConfig,
+  formatReport,
+  type ReportFormat,
+  reportFormats,
+  reportMethods,
+} from "../report/methodReport.ts";
+import { findMethods, methods } from "../report/methods.ts";
+import { publishedReport } from "../report/publishedReport.ts";
+import { byteText, digits, whole } from "../report/table.ts";
+import { integer, names } from "./argument.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { useAdapter, warn } from "./loading.ts";
 import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
+import { findModel, parseJson } from "./modelConfig.ts";
+import { wrapped } from "./plan.ts";
 
 interface ReportCommandOptions extends LoraCommandOptions {
   adapter?: string;
+  peftConfig?: string[];
+  methods?: string[];
+  virtualTokens: number;
+  dtype?: FloatDType;
+  optimizer: PlannedOptimizer;
+  seq?: number;
+  format?: ReportFormat;
   json?: boolean;
+  output?: string;
 }
 
-const examples = `
+const help = `
+Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
+weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
+
+Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+
+Presets: ${wrapped([...presetNames, ...encoderNames].join(", "))}.
+
 Examples:
-  $ lowrank report ./model --r 16 --target-modules q_proj,v_proj
-  $ lowrank report ./model --adapter ./adapter --json`;
+  $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --output report.html
+  $ lowrank report ./model --peft-config ./adapter_config.json --json`;
+
+const loraKeys = ["r", "alpha", "dropout", "targetModules", "modulesToSave", "useRslora", "bias"];
 
 /** `lowrank report`. */
 export function reportCommand(): Command {
   const command = new Command("report")
-    .summary("tells what an adapter trains, or what one on disk holds")
+    .summary("tells what adapters train, save and cost, or what one on disk holds")
     .description(
-      "Tells what an adapter would train, or what one on disk holds: which modules it sits on, and how many parameters it has.",
+      "Tells what adapters would train, save and cost on a model, method by method; or what one would, or one on disk: which modules it sits on, and how many parameters it has.",
     )
-    .argument("<model>", "folder of the model, or a .gguf file")
+    .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
-        "r",
-        "alpha",
-        "dropout",
-        "targetModules",
-        "modulesToSave",
-        "useRslora",
-        "bias",
+        ...loraKeys,
+        "peftConfig",
+        "methods",
       ]),
+    )
+    .addOption(
+      new Option(
+        "--peft-config <file...>",
+        "adapter_config.json that says the adapter; several are compared",
+      ).conflicts([...loraKeys, "methods"]),
+    )
+    .option("--methods <names>", "compare these, separated by commas (default: all)", names)
+    .option("--virtual-tokens <n>", "of methods that have them", integer(1), 20)
+    .addOption(
+      new Option("--dtype <type>", "of the base model's weights (default: what its config says, or f32)").choices([
+        "f32",
+        "f16",
+        "bf16",
+      ]),
+    )
+    .addOption(
+      new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
+    )
+    .option(
+      "--seq <n>",
+      "tokens in the forward pass that is counted (default: 512, or half of the positions)",
+      integer(1),
     );
   return addLoraOptions(command)
+    .addOption(
+      new Option("--format <form>", "of a comparison (default: table, or by the ending of --output)").choices([
+        ...reportFormats,
+      ]),
+    )
     .option("--json", "print one JSON object")
-    .addHelpText("after", examples)
+    .option("--output <file>", "write to a file: .md, .json, .csv, .html or text")
+    .option("--published", "instead: what papers and PEFT's own tables say, beside what is computed here")
+    .addHelpText("after", help)
     .action(report);
 }
 
-async function report(folder: string, options: ReportCommandOptions): Promise<void> {
+async function report(
+  source: string | undefined,
+  options: ReportCommandOptions & { published?: boolean },
+  command: Command,
+): Promise<void> {
+  const given = new Set(
+    command.options
+      .map((option) => option.attributeName())
+      .filter((key) => command.getOptionValueSource(key) === "cli"),
+  );
+  if (options.json && options.format !== undefined && options.format !== "json") {
+    throw new Error(`--json and --format ${options.format} ask for two forms; give one of them`);
+  }
+  const format = options.json ? "json" : (options.format ?? formatOf(options.output));
+  if (options.published) return write(publishedReport(format), options.output);
+  if (source === undefined)
+    throw new Error("which model? Give a config.json, a model's folder or GGUF file, or a preset");
+  if (options.adapter !== undefined) return reportOnDisk(source, options.adapter, options);
+
+  const found = await findModel(source);
+  const reckoning = { dtype: options.dtype ?? found.dtype, optimizer: options.optimizer, sequenceLength: options.seq };
+  const { peftConfig: paths = [] } = options;
+  const single =
+    paths.length === 1 || (paths.length === 0 && !given.has("methods") && loraKeys.some((key) => given.has(key)));
+  if (single) {
+    const config = paths.length === 1 ? await readConfig(paths[0]) : toLoraConfig(options, source);
+    if (format === "table" || format === "json") {
+      const report = reportAdapter(found.shapes, config, reckoning);
+      for (const warning of report.adapter?.warnings ?? []) warn(warning);
+      return write(
+        format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype),
+        options.output,
+      );
+    }
+    const name = paths[0] ?? `LoRA ${describeConfig(config)}`;
+    return write(
+      formatReport(reportMethods(source, found.shapes, [{ name, config: () => config }], reckoning), format),
+      options.output,
+    );
+  }
+  const compared = paths.length > 1 ? await fromFiles(paths) : fromNames(options, given);
+  return write(formatReport(reportMethods(source, found.shapes, compared, reckoning), format), options.output);
+}
+
+/** Several configurations, by the paths of their files. */
+async function fromFiles(paths: readonly string[]) {
+  const configs = await Promise.all(paths.map(async (path) => [path, await readConfig(path)] as const));
+  return configs.map(([name, config]) => ({ name, config: () => config }));
+}
+
+function fromNames(options: ReportCommandOptions, given: ReadonlySet<string>) {
+  const settings = {
+    r: given.has("r") ? options.r : 16,
+    targetModules: given.has("targetModules") ? options.targetModules : null,
+    virtualTokens: options.virtualTokens,
+    steps: 1000,
+  };
+  const chosen = options.methods === undefined ? methods : findMethods(options.methods);
+  return chosen.map(({ title, quantized, config }) => ({ name: title, quantized, config: () => config(settings) }));
+}
+
+/** The configuration in a file, or in the folder of an adapter. */
+async function readConfig(path: string): Promise<PeftConfig> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new Error(`--peft-config: there is no file or folder ${path}`);
+  const file = found.isDirectory() ? join(path, "adapter_config.json") : path;
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new Error(`--peft-config: ${path} has no adapter_config.json`);
+  });
+  return parsePeftConfig(parseJson(text, file), { label: file, onWarning: warn });
+}
+
+const endings: Readonly<Record<string, ReportFormat>> = {
+  ".md": "markdown",
+  ".json": "json",
+  ".csv": "csv",
+  ".html": "html",
+  ".htm": "html",
+};
+
+function formatOf(output: string | undefined): ReportFormat {
+  return endings[extname(output ?? "").toLowerCase()] ?? "table";
+}
+
+async function write(text: string, output: string | undefined): Promise<void> {
+  if (output === undefined) {
+    console.log(text);
+    return;
+  }
+  await writeFile(output, text.endsWith("\n") ? text : `${text}\n`);
+  console.error(`wrote ${output}`);
+}
+
+/** What the files of an adapter come to, on the real model. */
+async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model } = await loadModel(folder);
-  const peft =
-    options.adapter === undefined
-      ? getPeftModel(model, toLoraConfig(options, folder), { onWarning: warn })
-      : await useAdapter(model, options.adapter, { isTrainable: true });
+  const peft = await useAdapter(model, adapter, { isTrainable: true });
   const { trainable, all } = peft.getNbTrainableParameters();
   if (options.json) {
     console.log(JSON.stringify({ trainable, all, ...peft.targetReport }, null, 2));
@@ -53,4 +212,26 @@ async function report(folder: string, options: ReportCommandOptions): Promise<vo
   }
   console.log(describeTargets(peft.targetReport).join("\n"));
   peft.printTrainableParameters();
+}
+
+function adapterJson(report: AdapterReport, dtype: FloatDType): string {
+  const { adapter, total, ...costs } = report;
+  return JSON.stringify(
+    { ...costs, total, all: total, base: adapter?.base, dtype, ...adapter?.report, warnings: adapter?.warnings },
+    null,
+    2,
+  );
+}
+
+function adapterLines(report: AdapterReport, dtype: FloatDType): string {
+  const { trainable, total, percent, inference, adapter, bytesSaved, mergeable } = report;
+  const { flopsPerToken: more, baseFlopsPerToken: own } = inference;
+  const flops = more === null || own === null ? "" : `, ${whole(more)} FLOPs a token (${digits((100 * more) / own)} %)`;
+  return [
+    ...describeTargets(adapter?.report ?? null),
+    `trainable params: ${whole(trainable)} || all params: ${whole(total)} || trainable%: ${percent.toFixed(4)}`,
+    `file: ${whole(bytesSaved)} bytes (${byteText(bytesSaved)}), for a base in ${dtype}`,
+    `training: ${byteText(report.bytesTrained)} that train, ${byteText(report.optimizerBytes)} of optimiser state`,
+    `inference: ${whole(inference.parameters)} numbers${flops} more; ${mergeable ? "nothing once merged" : "it cannot be merged"}`,
+  ].join("\n");
 }

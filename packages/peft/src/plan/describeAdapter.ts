@@ -1,17 +1,25 @@
-import { type Shape, safetensorsFileLength, sizeOf } from "@lowrank/core";
+import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
+import { filePrefix } from "../adapter.ts";
 import { safetensorsMetadata } from "../adapterFiles.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { fileSpecs } from "../fileForm.ts";
+import { SavedModule } from "../layers/savedModule.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import { fileFormOf } from "../method.ts";
+import { BnConfig } from "../methods/bottleneckConfig.ts";
+import { LayerCopy } from "../methods/layerCopy.ts";
+import type { PeftModel } from "../peftModel.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import { onShapes } from "./onShapes.ts";
-import type { PlannableModel } from "./plannableModel.ts";
+import { type FloatDType, onShapes } from "./onShapes.ts";
+import type { ModelShapes } from "./plannableModel.ts";
 
 /** What an adapter will be on a model. */
 export interface AdapterDescription {
   /** With its targets said in full. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
-  /** The tensors of its file, all f32, by key. */
-  readonly tensors: readonly { readonly name: string; readonly shape: Shape }[];
+  /** The tensors of its file, by key. */
+  readonly tensors: readonly SafetensorsSpec[];
   /** How many numbers train, and how many the base model has. */
   readonly trainable: number;
   readonly base: number;
@@ -20,21 +28,68 @@ export interface AdapterDescription {
   readonly warnings: readonly string[];
 }
 
+/** How `describeAdapter` reckons. */
+export interface DescribeAdapterOptions {
+  /**
+   * How the base model is stored. What PEFT copies out of it into the file has its dtype: modules trained whole, biases,
+   * tables, adaption prompts. All else is f32. Default "f32".
+   */
+  dtype?: FloatDType;
+}
+
 /**
  * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models gives it. The method's
  * own layers are made over shapes, so parameters and file are those of the real adapter. Throws where nothing matches.
  */
-export function describeAdapter(model: PlannableModel, config: PeftConfig): AdapterDescription {
+export function describeAdapter(
+  model: ModelShapes,
+  config: PeftConfig,
+  { dtype = "f32" }: DescribeAdapterOptions = {},
+): AdapterDescription {
   const warnings: string[] = [];
-  const { adapted: peft } = onShapes(model, { adapter: config, onWarning: (message) => warnings.push(message) });
-  const tensors = Array.from(peft.adapterTensors(), ([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  const onWarning = (message: string) => warnings.push(message);
+  const { adapted } = onShapes(model, { adapter: config, dtype, onWarning });
+  return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
+}
+
+/** How many numbers a model has. */
+export function baseParameters(model: ModelShapes): number {
+  return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+/** What can be read off an adapter on a model over shapes. */
+export function describeOn(
+  peft: PeftModel,
+  dtype: FloatDType,
+): Pick<AdapterDescription, "config" | "report" | "tensors" | "trainable" | "fileBytes"> {
+  const config = peft.peftConfig.get("default") as PeftConfig;
+  const { method } = peft.base_model.adapter("default");
+  const copied = copiedKeys(peft, config);
+  const tensors = fileSpecs(peft.adapterTensors(), fileFormOf(method, config)).map((spec) =>
+    copied.has(spec.name) ? { ...spec, dtype } : spec,
+  );
   return {
-    config: peft.peftConfig.get("default") as PeftConfig,
+    config,
     report: peft.targetReport as TargetReport,
-    tensors: tensors.map(({ name, shape }) => ({ name, shape })),
+    tensors,
     trainable: peft.getNbTrainableParameters().trainable,
-    base: model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
-    fileBytes: safetensorsFileLength(tensors, safetensorsMetadata),
-    warnings,
+    fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
   };
+}
+
+/** Keys of what PEFT copies out of the base model, and so leaves in its dtype. */
+function copiedKeys(peft: PeftModel, config: PeftConfig): ReadonlySet<string> {
+  const drawnAlike = config.peftType === "ADAPTION_PROMPT";
+  return drawnAlike ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
+}
+
+/** Keys of what stands in the place of the base model's own: biases, norms, modules trained whole. */
+export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
+  const keys = new Set(tuner.adapter("default").swaps.keys());
+  for (const [path, module] of tuner.model.namedModules()) {
+    const copied = module instanceof TunerLayer && module.get("default") instanceof LayerCopy;
+    if (!(copied || module instanceof SavedModule)) continue;
+    for (const key of module.tensors("default").keys()) keys.add(`${filePrefix}${path}.${key}`);
+  }
+  return keys;
 }

@@ -2,7 +2,8 @@ import { byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowr
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, type PeftModel } from "../peftModel.ts";
-import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
+import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { ModelShapes } from "./plannableModel.ts";
 
 /** How floating-point numbers are stored. */
 export type FloatDType = "f32" | "f16" | "bf16";
@@ -23,19 +24,19 @@ export interface ShapesOptions<A> {
 }
 
 /** A model made on shapes, perhaps with an adapter, and how to run it there. */
-export interface OnShapes<A> {
-  readonly base: BuiltModel;
+export interface OnShapes<A, M extends AdaptableModel> {
+  readonly base: M;
   /** The base model's parameters, those in 4 bits and the others. */
   readonly weights: { readonly quantized: Part; readonly rest: Part };
-  readonly adapted: A extends PeftConfig ? PeftModel<BuiltModel> : null;
+  readonly adapted: A extends PeftConfig ? PeftModel<M> : null;
   run<T>(fn: (backend: MetaBackend) => T): T;
 }
 
 /** Makes a model on a `meta` backend. */
-export function onShapes<A extends PeftConfig | null>(
-  model: PlannableModel,
+export function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
+  model: ModelShapes<M>,
   { adapter, dtype = "f32", quantization = null, onWarning }: ShapesOptions<A>,
-): OnShapes<A> {
+): OnShapes<A, M> {
   const backend = meta();
   const requiresGrad = adapter === null;
   return withBackend(backend, () => {
@@ -50,7 +51,7 @@ export function onShapes<A extends PeftConfig | null>(
     return {
       base,
       weights,
-      adapted: adapted as OnShapes<A>["adapted"],
+      adapted: adapted as OnShapes<A, M>["adapted"],
       run: (fn) => withBackend(backend, () => fn(backend)),
     };
   });

@@ -2,14 +2,17 @@ import type { Shape, Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
 import type { AdaptableModel } from "../peftModelOptions.ts";
 
-/** A model without weights, as `describeModel` of @lowrank/models gives it. */
-export interface PlannableModel {
+/** The shapes of a model: what can be told of adapters on it without running it. */
+export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {
   readonly modelType: string;
   /** Parameters by checkpoint name, tied ones once. */
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
   /** Makes the model, with parameters from `source`. */
-  build(source: (name: string, shape: Shape) => Parameter): BuiltModel;
+  build(source: (name: string, shape: Shape) => Parameter): M;
 }
+
+/** A model without weights that can be run, as `describeModel` of @lowrank/models gives it. */
+export type PlannableModel = ModelShapes<BuiltModel>;
 
 /** A language model that can be run for one step. */
 export interface BuiltModel extends AdaptableModel {

@@ -1,5 +1,5 @@
 import { backward, type MetaBackend, type MetaBuffer, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
-import type { Parameter } from "@lowrank/nn";
+import type { Module, Parameter } from "@lowrank/nn";
 import type { PeftModel } from "../peftModel.ts";
 import type { BuiltModel } from "./plannableModel.ts";
 import { Trace, type Traced } from "./trace.ts";
@@ -56,6 +56,6 @@ export function readPrompt(
 }
 
 /** The parameters that a step changes. */
-export function trainedParameters(model: BuiltModel | PeftModel<BuiltModel>): Parameter[] {
+export function trainedParameters(model: Module): Parameter[] {
   return [...model.parameters()].filter(({ requiresGrad }) => requiresGrad);
 }

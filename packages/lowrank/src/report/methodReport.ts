@@ -1,0 +1,180 @@
+import {
+  type AdapterReport,
+  type ModelShapes,
+  type PeftConfig,
+  peftMethods,
+  type ReportOptions,
+  reportAdapter,
+} from "@lowrank/peft";
+import type { BarChart } from "./barChart.ts";
+import { htmlPage } from "./htmlPage.ts";
+import {
+  byteText,
+  type Column,
+  csvTable,
+  digits,
+  htmlTable,
+  jsonRows,
+  markdownTable,
+  textTable,
+  whole,
+} from "./table.ts";
+
+/** The forms of a report. */
+export const reportFormats = ["table", "markdown", "json", "csv", "html"] as const;
+
+/** One of them. */
+export type ReportFormat = (typeof reportFormats)[number];
+
+/** A way of fine-tuning that a report has a row for. */
+export interface ReportedMethod {
+  readonly name: string;
+  /** Makes its configuration; null: the whole model trains. */
+  config(): PeftConfig | null;
+  readonly quantized?: boolean;
+}
+
+/** A row; `why` says why there is nothing to tell. */
+interface Row {
+  readonly name: string;
+  readonly settings: string;
+  readonly report: AdapterReport | null;
+  readonly why: string | null;
+}
+
+/** What methods cost on one model. */
+export interface MethodReport {
+  /** What the model is called. */
+  readonly source: string;
+  readonly modelType: string;
+  /** How many numbers the base model has, and how it is stored. */
+  readonly base: number;
+  readonly dtype: NonNullable<ReportOptions["dtype"]>;
+  readonly optimizer: string;
+  readonly rows: readonly Row[];
+}
+
+/** Reckons all methods on a model; one that the model does not take has a row that says why. */
+export function reportMethods(
+  source: string,
+  model: ModelShapes,
+  methods: readonly ReportedMethod[],
+  options: ReportOptions = {},
+): MethodReport {
+  const { dtype = "f32", optimizer = "adamw" } = options;
+  const quantization = { quantType: "nf4", doubleQuant: true } as const;
+  const rows = methods.map(({ name, config: make, quantized = false }): Row => {
+    let settings = "";
+    try {
+      const config = make();
+      settings = config === null ? "" : describeConfig(config);
+      const report = reportAdapter(model, config, { ...options, quantization: quantized ? quantization : null });
+      return { name, settings, report, why: null };
+    } catch (error) {
+      return { name, settings, report: null, why: (error as Error).message };
+    }
+  });
+  const base = model.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
+  return { source, modelType: model.modelType, base, dtype, optimizer, rows };
+}
+
+/** The fields of a configuration that differ from the method's defaults. */
+export function describeConfig(config: PeftConfig): string {
+  const method = Object.values(peftMethods).find(({ peftType }) => peftType === config.peftType);
+  const defaults = { ...(method && new method.Config({} as never)) } as Record<string, unknown>;
+  const fields = Object.entries(config).filter(([key, value]) => {
+    return (
+      key !== "baseModelNameOrPath" && key !== "taskType" && JSON.stringify(value) !== JSON.stringify(defaults[key])
+    );
+  });
+  return fields.map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`).join(" ");
+}
+
+const of = (value: (report: AdapterReport) => number | null) => (row: Row) => row.report && value(row.report);
+const flopShare = ({ inference: { flopsPerToken, baseFlopsPerToken } }: AdapterReport): number | null =>
+  flopsPerToken === null || baseFlopsPerToken === null ? null : (100 * flopsPerToken) / baseFlopsPerToken;
+
+const methodColumn: Column<Row> = { title: "method", key: "method", value: ({ name }) => name };
+const settingsColumn: Column<Row> = { title: "settings", key: "settings", value: ({ settings }) => settings || null };
+
+const columns: readonly Column<Row>[] = [
+  { title: "trains", key: "trainable", value: of(({ trainable }) => trainable) },
+  { title: "%", key: "percent", value: of(({ percent }) => percent), show: digits },
+  { title: "file", key: "bytesSaved", value: of(({ bytesSaved }) => bytesSaved), show: byteText },
+  { title: "in memory", key: "bytesTrained", value: of(({ bytesTrained }) => bytesTrained), show: byteText },
+  { title: "optimiser", key: "optimizerBytes", value: of(({ optimizerBytes }) => optimizerBytes), show: byteText },
+  { title: "base", key: "baseBytes", value: of(({ baseBytes }) => baseBytes), show: byteText },
+  { title: "inference: numbers", key: "inferenceParameters", value: of(({ inference }) => inference.parameters) },
+  {
+    title: "FLOPs/token",
+    key: "inferenceFlopsPerToken",
+    value: of(({ inference }) => inference.flopsPerToken),
+    show: whole,
+  },
+  { title: "% more", key: "inferenceFlopsPercent", value: of(flopShare), show: digits },
+  { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
+];
+
+/** What the columns say, in words. */
+const legend = [
+  "trains, %: numbers that train, and their share of base and adapter together.",
+  "file: adapter_model.safetensors to the byte, or all weights. In memory: what trains, in f32 for adapters.",
+  "inference: what an adapter that is not merged adds for each token of a pass; one that merges adds nothing once it is.",
+];
+
+/** A report in one of its forms. */
+export function formatReport(report: MethodReport, format: ReportFormat): string {
+  const { rows } = report;
+  const good = rows.filter(({ report }) => report !== null);
+  const failed = rows.filter(({ why }) => why !== null).map(({ name, why }) => `${name}: ${why}`);
+  const head = `${report.source}: ${report.modelType}, ${whole(report.base)} parameters in ${report.dtype}; optimiser ${report.optimizer}`;
+  switch (format) {
+    case "json":
+      return JSON.stringify(reportJson(report), null, 2);
+    case "csv":
+      return csvTable([methodColumn, settingsColumn, ...columns, whyColumn], rows).join("\n");
+    case "markdown":
+      return [
+        head,
+        "",
+        ...markdownTable([methodColumn, settingsColumn, ...columns], good),
+        "",
+        ...failed.map((text) => `- ${text}`),
+      ]
+        .join("\n")
+        .trimEnd();
+    case "html":
+      return page(report, head, good, failed);
+    case "table":
+      return [head, "", ...textTable([methodColumn, ...columns], good), "", ...failed, ...legend].join("\n");
+  }
+}
+
+const whyColumn: Column<Row> = { title: "why not", key: "why", value: ({ why }) => why };
+
+function reportJson({ rows, ...report }: MethodReport): object {
+  return { ...report, methods: jsonRows([methodColumn, settingsColumn, ...columns, whyColumn], rows) };
+}
+
+function page(report: MethodReport, head: string, rows: readonly Row[], failed: readonly string[]): string {
+  const chart = (
+    title: string,
+    value: (report: AdapterReport) => number | null,
+    show: (n: number) => string,
+  ): BarChart => {
+    const bars = rows.map(({ name, report }) => ({ label: name, value: value(report as AdapterReport) }));
+    return { title, bars, show, logarithmic: true };
+  };
+  return htmlPage({
+    title: `Fine-tuning ${report.source}`,
+    paragraphs: [head],
+    tables: [{ heading: "Methods", html: htmlTable([methodColumn, settingsColumn, ...columns], rows) }],
+    charts: [
+      chart("Numbers that train", ({ trainable }) => trainable, whole),
+      chart("Length of the saved file", ({ bytesSaved }) => bytesSaved, byteText),
+      chart("Optimiser state", ({ optimizerBytes }) => optimizerBytes, byteText),
+      chart("Operations added for each token, not merged", ({ inference }) => inference.flopsPerToken, whole),
+    ],
+    notes: [...legend, ...failed],
+  });
+}

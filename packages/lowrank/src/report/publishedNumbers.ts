@@ -1,0 +1,290 @@
+import { sizeOf } from "@lowrank/core";
+import { describeModel, presetConfig } from "@lowrank/models";
+import {
+  AdaLoraConfig,
+  BOFTConfig,
+  DeloraConfig,
+  DoubleSeqBnConfig,
+  FourierFTConfig,
+  GraloraConfig,
+  HiraConfig,
+  IA3Config,
+  LNTuningConfig,
+  LoraConfig,
+  type LoraOptions,
+  type ModelShapes,
+  type PeftConfig,
+  PrefixTuningConfig,
+  PromptEncoderConfig,
+  PromptTuningConfig,
+  RandLoraConfig,
+  reportAdapter,
+  SeqBnConfig,
+  VBLoRAConfig,
+  VeraConfig,
+} from "@lowrank/peft";
+import { encoderShapes, findEncoder } from "./encoderShapes.ts";
+
+/** A number that was published, and how to compute it. */
+export interface PublishedNumber {
+  /** Where it stands. */
+  readonly source: string;
+  readonly what: string;
+  /** As printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
+  readonly published: string;
+  compute(): number;
+  /** Why the two differ, or what the number was computed from. */
+  readonly reading?: string;
+}
+
+const shapes = new Map<string, ModelShapes>();
+
+/** A model by its preset's name. */
+function model(name: string): ModelShapes {
+  const known = shapes.get(name) ?? findEncoder(name) ?? describeModel(presetConfig(name));
+  shapes.set(name, known);
+  return known;
+}
+
+// The paper's GPT-3 has matrices of its own for queries and values, 192 in all; GPT-2's are one.
+const gpt3Matrices = () =>
+  encoderShapes({
+    modelType: "bert",
+    vocabulary: 2,
+    positions: 0,
+    tokenTypes: 0,
+    hidden: 12288,
+    feedForward: 4,
+    layers: 96,
+  });
+
+const on = (shapes: string | ModelShapes, config: PeftConfig) =>
+  reportAdapter(typeof shapes === "string" ? model(shapes) : shapes, config);
+const trains = (shapes: string, config: PeftConfig) => () => on(shapes, config).trainable;
+const percent = (shapes: string, config: PeftConfig) => () => on(shapes, config).percent;
+const file = (shapes: string, config: PeftConfig) => () => on(shapes, config).bytesSaved;
+const parameters =
+  (name: string, wanted: (name: string) => boolean = () => true) =>
+  () =>
+    model(name).parameters.reduce((sum, { name, shape }) => sum + (wanted(name) ? sizeOf(shape) : 0), 0);
+
+const lora = (options: LoraOptions) => new LoraConfig(options);
+const rank = (r: number) => lora({ r });
+const fiveLinears = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"];
+const dora = (r: number) => lora({ r, useDora: true, targetModules: fiveLinears });
+/** Houlsby's two adapters of a block, `width` wide. */
+const houlsby = (hidden: number, width: number) => new DoubleSeqBnConfig({ reductionFactor: hidden / width });
+/** One adapter of a block, `width` wide, with a norm (Lin et al. 2020) or without (Pfeiffer et al. 2020). */
+const one = (hidden: number, width: number, lnAfter = false) =>
+  new SeqBnConfig({ reductionFactor: hidden / width, lnAfter });
+
+type Entry = readonly [what: string, published: string, compute: () => number, reading?: string];
+
+const from = (source: string, entries: readonly Entry[]): PublishedNumber[] =>
+  entries.map(([what, published, compute, reading]) => ({ source, what, published, compute, reading }));
+
+const asFused = "rank r on the fused c_attn is as many numbers as r on queries and r on values";
+const budget = "the budget of 0.1 % of the model, not a count; the released checkpoint holds what is computed";
+const reused = "taken over from another paper";
+const truncated = "cut, not rounded";
+const noFormula = "no formula that is stated gives it";
+
+const loraPaper: PublishedNumber[] = [
+  ...from("LoRA, Table 3", [
+    ["GPT-2 M, all", "354.92M", parameters("gpt2-medium"), "GPT-2 L agrees to the digit; likely a typing error"],
+    ["GPT-2 M, one adapter a block, 6 wide", "0.37M", trains("gpt2-medium", one(1024, 6, true))],
+    ["GPT-2 M, one adapter a block, 224 wide", "11.09M", trains("gpt2-medium", one(1024, 224, true))],
+    [
+      "GPT-2 M, Houlsby, 112 wide",
+      "11.09M",
+      trains("gpt2-medium", houlsby(1024, 112)),
+      "no whole width gives it; 112 is nearest",
+    ],
+    ["GPT-2 M, the top two blocks", "25.19M", parameters("gpt2-medium", (name) => /\.h\.2[23]\./.test(name))],
+    ["GPT-2 M, LoRA r=4", "0.35M", trains("gpt2-medium", rank(4)), budget],
+    ["GPT-2 L, all", "774.03M", parameters("gpt2-large")],
+    ["GPT-2 L, one adapter a block, 8 wide", "0.88M", trains("gpt2-large", one(1280, 8, true))],
+    ["GPT-2 L, one adapter a block, 248 wide", "23.00M", trains("gpt2-large", one(1280, 248, true))],
+    ["GPT-2 L, LoRA r=4", "0.77M", trains("gpt2-large", rank(4)), budget],
+  ]),
+  ...from("LoRA, Table 4", [
+    ["GPT-3, all", "175,255.8M", parameters("gpt3-175b"), "no known formula gives it"],
+    [
+      "GPT-3, biases of the blocks",
+      "14.2M",
+      parameters("gpt3-175b", (name) => /\.h\..*\.bias$/.test(name)),
+      "a twelfth bias for each block would give 14,155,776",
+    ],
+    ["GPT-3, 264 virtual embeddings", "3.2M", trains("gpt3-175b", new PromptTuningConfig({ numVirtualTokens: 264 }))],
+    [
+      "GPT-3, 16 virtual activations a layer",
+      "20.2M",
+      () => on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 16 })).trainable / 2,
+      noFormula,
+    ],
+    ["GPT-3, Houlsby, 1 wide", "7.1M", trains("gpt3-175b", houlsby(12288, 1))],
+    ["GPT-3, Houlsby, 8 wide", "40.1M", trains("gpt3-175b", houlsby(12288, 8))],
+    ["GPT-3, LoRA r=1", "4.7M", trains("gpt3-175b", rank(1)), asFused],
+    ["GPT-3, LoRA r=8", "37.7M", trains("gpt3-175b", rank(8)), asFused],
+  ]),
+  ...from("LoRA, Table 15", [
+    ["GPT-3, LoRA r=2", "9.4M", trains("gpt3-175b", rank(2))],
+    ["GPT-3, LoRA r=4", "18.9M", trains("gpt3-175b", rank(4))],
+    ["GPT-3, LoRA r=64", "301.9M", trains("gpt3-175b", rank(64)), truncated],
+    ["GPT-3, LoRA r=128", "603.8M", trains("gpt3-175b", rank(128)), "twice the number that was cut before"],
+    ["GPT-3, Houlsby, 4 wide", "21.2M", trains("gpt3-175b", houlsby(12288, 4))],
+    ["GPT-3, Houlsby, 16 wide", "77.9M", trains("gpt3-175b", houlsby(12288, 16))],
+    ["GPT-3, Houlsby, 64 wide", "304.4M", trains("gpt3-175b", houlsby(12288, 64))],
+    [
+      "GPT-3, 40 virtual embeddings",
+      "0.4M",
+      trains("gpt3-175b", new PromptTuningConfig({ numVirtualTokens: 40 })),
+      "cut, or the 8 behind the prompt left out",
+    ],
+    ["GPT-3, 72 virtual embeddings", "0.9M", trains("gpt3-175b", new PromptTuningConfig({ numVirtualTokens: 72 }))],
+    ["GPT-3, 136 virtual embeddings", "1.7M", trains("gpt3-175b", new PromptTuningConfig({ numVirtualTokens: 136 }))],
+    ["GPT-3, 520 virtual embeddings", "6.4M", trains("gpt3-175b", new PromptTuningConfig({ numVirtualTokens: 520 }))],
+    [
+      "GPT-3, 64 virtual activations a layer",
+      "76.1M",
+      () => on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 64 })).trainable / 2,
+      noFormula,
+    ],
+  ]),
+  ...from("LoRA, Table 2", [
+    [
+      "RoBERTa-base, an adapter in 4 of 12 layers, 48 wide",
+      "0.3M",
+      trains("roberta-base", new SeqBnConfig({ leaveOut: [0, 1, 2, 3, 4, 5, 6, 7] })),
+    ],
+    ["RoBERTa-base, an adapter a layer, 48 wide", "0.9M", trains("roberta-base", one(768, 48))],
+    ["RoBERTa-base, LoRA r=8", "0.3M", trains("roberta-base", rank(8))],
+    ["RoBERTa-large, LoRA r=8", "0.8M", trains("roberta-large", rank(8))],
+    ["RoBERTa-large, Pfeiffer, 64 wide", "3.0M", trains("roberta-large", one(1024, 64)), reused],
+    ["RoBERTa-large, Pfeiffer, 16 wide", "0.8M", trains("roberta-large", one(1024, 16))],
+    ["RoBERTa-large, Houlsby, 64 wide", "6.0M", trains("roberta-large", houlsby(1024, 64)), reused],
+    ["RoBERTa-large, Houlsby, 8 wide", "0.8M", trains("roberta-large", houlsby(1024, 8))],
+    ["DeBERTa XXL, LoRA r=16", "4.7M", trains("deberta-v2-xxlarge", rank(16)), "the rank of the released scripts"],
+    [
+      "DeBERTa XXL, LoRA r=8",
+      "4.7M",
+      trains("deberta-v2-xxlarge", rank(8)),
+      "Table 10 says r=8, the released scripts 16",
+    ],
+  ]),
+];
+
+const doraPaper = from("DoRA, Table 1", [
+  ["LLaMA-7B, an adapter a block, 256 wide", "0.99 %", percent("llama-7b", one(4096, 256))],
+  ["LLaMA-7B, LoRA r=32", "0.83 %", percent("llama-7b", lora({ r: 32, targetModules: fiveLinears }))],
+  ["LLaMA-7B, DoRA r=16", "0.43 %", percent("llama-7b", dora(16))],
+  ["LLaMA-7B, DoRA r=32", "0.84 %", percent("llama-7b", dora(32))],
+  ["LLaMA-13B, LoRA r=32", "0.67 %", percent("llama-13b", lora({ r: 32, targetModules: fiveLinears }))],
+  ["LLaMA-13B, DoRA r=16", "0.35 %", percent("llama-13b", dora(16))],
+  ["LLaMA-13B, DoRA r=32", "0.68 %", percent("llama-13b", dora(32))],
+  ["LLaMA3-8B, LoRA r=32", "0.70 %", percent("llama-3-8b", lora({ r: 32, targetModules: fiveLinears }))],
+  ["LLaMA3-8B, DoRA r=16", "0.35 %", percent("llama-3-8b", dora(16)), "29,097,984 of 8,059,359,232 are 0.36 %"],
+  ["LLaMA3-8B, DoRA r=32", "0.71 %", percent("llama-3-8b", dora(32))],
+]);
+
+const vera = (r: number) => new VeraConfig({ r, targetModules: ["query", "value"] });
+const gpt3 = (config: PeftConfig) => () => on(gpt3Matrices(), config).trainable;
+const veraPaper = from("VeRA, Table 1", [
+  ["RoBERTa-base, LoRA r=1", "36.8K", trains("roberta-base", rank(1)), truncated],
+  ["RoBERTa-base, VeRA r=1", "18.4K", trains("roberta-base", vera(1)), truncated],
+  ["RoBERTa-base, LoRA r=16", "589.8K", trains("roberta-base", rank(16))],
+  ["RoBERTa-base, VeRA r=16", "18.8K", trains("roberta-base", vera(16))],
+  ["RoBERTa-base, LoRA r=256", "9437.1K", trains("roberta-base", rank(256)), truncated],
+  ["RoBERTa-base, VeRA r=256", "24.5K", trains("roberta-base", vera(256)), truncated],
+  ["RoBERTa-large, LoRA r=1", "98.3K", trains("roberta-large", rank(1))],
+  ["RoBERTa-large, VeRA r=1", "49.2K", trains("roberta-large", vera(1))],
+  ["RoBERTa-large, LoRA r=16", "1572.8K", trains("roberta-large", rank(16)), truncated],
+  ["RoBERTa-large, VeRA r=16", "49.5K", trains("roberta-large", vera(16)), noFormula],
+  ["RoBERTa-large, LoRA r=256", "25165.8K", trains("roberta-large", rank(256))],
+  ["RoBERTa-large, VeRA r=256", "61.4K", trains("roberta-large", vera(256))],
+  ["GPT-3, VeRA r=1", "2.4M", gpt3(vera(1))],
+  ["GPT-3, VeRA r=16", "2.8M", gpt3(vera(16)), noFormula],
+  ["GPT-3, VeRA r=256", "8.7M", gpt3(vera(256)), noFormula],
+]);
+
+const others = [
+  ...from("Houlsby et al.", [
+    ["BERT-base, adapters 64 wide", "≈2M", trains("bert-base", houlsby(768, 64))],
+    ["BERT-base, norms", "≈40K", trains("bert-base", new LNTuningConfig({ targetModules: ["LayerNorm"] }))],
+  ]),
+  ...from("Prefix tuning, E2E", [
+    [
+      "GPT-2 M, prefix of 5, its share",
+      "0.1 %",
+      () =>
+        (100 * on("gpt2-medium", new PrefixTuningConfig({ numVirtualTokens: 5 })).trainable) /
+        parameters("gpt2-medium")(),
+      "a nominal budget; with the network of training it is 25,744,896 numbers",
+    ],
+  ]),
+  ...from("QLoRA, released configuration", [["LLaMA 7B, PEFT's default", "4,194,304", trains("llama-7b", rank(8))]]),
+  ...from("PEFT, printed counts", [
+    ["LLaMA 7B, LoRA: all", "6,742,609,920", () => on("llama-7b", rank(8)).total],
+    ["LLaMA 7B, LoRA: share", "0.0622 %", percent("llama-7b", rank(8))],
+    ["GPT-2, LoRA", "294,912", trains("gpt2", rank(8))],
+  ]),
+];
+
+/** PEFT's comparison on Llama-3.2-3B: what trains, and the file's bytes. */
+function methodComparison(): PublishedNumber[] {
+  const name = "llama-3.2-3b";
+  const cut = "bytes are those after training has cut ranks; what is computed is the file before";
+  const rows: [what: string, config: PeftConfig, trainable: string, bytes: string, reading?: string][] = [
+    ["LoRA r=32", rank(32), "9,175,040", "36,715,216"],
+    ["rsLoRA r=64", lora({ r: 64, useRslora: true }), "18,350,080", "73,415,408"],
+    ["DoRA r=32", lora({ r: 32, useDora: true }), "9,289,728", "37,181,760"],
+    ["AdaLoRA r=64", new AdaLoraConfig({ initR: 64, targetR: 32, totalStep: 5000 }), "18,353,664", "35,131,056", cut],
+    ["(IA)³", new IA3Config(), "286,720", "1,157,064"],
+    ["prefix of 200", new PrefixTuningConfig({ numVirtualTokens: 200 }), "11,468,800", "45,875,328"],
+    ["P-tuning, 20 tokens", new PromptEncoderConfig({ numVirtualTokens: 20 }), "28,382,208", "245,880"],
+    ["VeRA r=256", new VeraConfig({ r: 256 }), "129,024", "6,821,968"],
+    ["FourierFT 1000", new FourierFTConfig(), "56,000", "231,416"],
+    ["BOFT", new BOFTConfig(), "802,816", "3,225,360"],
+    ["RandLoRA r=32", new RandLoraConfig(), "9,289,728", "2,211,281,240"],
+    ["VB-LoRA", new VBLoRAConfig(), "1,212,416", "4,864,912"],
+    ["HiRA r=32", new HiraConfig({ r: 32 }), "9,175,040", "36,714,432"],
+    ["GraLoRA r=32", new GraloraConfig({ r: 32 }), "9,175,040", "36,714,960"],
+    ["DeLoRA r=32", new DeloraConfig({ r: 32 }), "9,175,096", "37,417,520"],
+  ];
+  return rows.flatMap(([what, config, trainable, bytes, reading]) =>
+    from("PEFT's comparison, Llama-3.2-3B", [
+      [`${what}: trains`, trainable, trains(name, config)],
+      [`${what}: bytes of the file`, bytes, file(name, config), reading],
+    ]),
+  );
+}
+
+/** Numbers of the papers and of PEFT, those that cannot be computed included. */
+export const publishedNumbers: readonly PublishedNumber[] = [
+  ...loraPaper,
+  ...doraPaper,
+  ...veraPaper,
+  ...others,
+  ...methodComparison(),
+];
+
+/** How a published number and a computed one agree. */
+export type Agreement = "exact" | "rounded" | "cut" | "differs";
+
+const units: Readonly<Record<string, number>> = { "": 1, "%": 1, K: 1e3, M: 1e6 };
+
+/** Compares at the precision that was published; "≈" stands for as many digits as there are before the zeros. */
+export function agreement(published: string, computed: number): Agreement {
+  const [, about, text, unit] = /^(≈?)([\d,.]+) ?([KM%]?)$/.exec(published) ?? [];
+  if (text === undefined) throw new Error(`${JSON.stringify(published)} is not a number that can be compared`);
+  const printed = Number(text.replaceAll(",", ""));
+  if (about) return roundTo(computed, digitsOf(printed)) === printed * units[unit] ? "rounded" : "differs";
+  if (unit === "") return computed === printed ? "exact" : "differs";
+  const decimals = text.split(".")[1]?.length ?? 0;
+  const [steps, wanted] = [(computed / units[unit]) * 10 ** decimals, Math.round(printed * 10 ** decimals)];
+  if (Math.round(steps) === wanted) return "rounded";
+  return Math.floor(steps) === wanted ? "cut" : "differs";
+}
+
+const digitsOf = (n: number): number => String(n).replace(/0+$/, "").length;
+const roundTo = (n: number, digits: number): number => Number(n.toPrecision(digits));

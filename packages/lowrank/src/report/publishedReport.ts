@@ -1,0 +1,62 @@
+import { htmlPage } from "./htmlPage.ts";
+import type { ReportFormat } from "./methodReport.ts";
+import { type Agreement, agreement, publishedNumbers } from "./publishedNumbers.ts";
+import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
+
+/** A published number beside the computed one. */
+interface Row {
+  source: string;
+  what: string;
+  published: string;
+  computed: number;
+  agreement: Agreement;
+  reading: string | null;
+}
+
+const columns: readonly Column<Row>[] = [
+  { title: "source", key: "source", value: ({ source }) => source },
+  { title: "what", key: "what", value: ({ what }) => what },
+  { title: "published", key: "published", value: ({ published }) => published },
+  { title: "computed", key: "computed", value: ({ computed }) => computed, show: shown },
+  { title: "agreement", key: "agreement", value: ({ agreement }) => agreement },
+  { title: "reading", key: "reading", value: ({ reading }) => reading },
+];
+
+function shown(computed: number): string {
+  return computed.toLocaleString("en-US", { maximumFractionDigits: 4 });
+}
+
+/** What papers and PEFT's tables say beside what the methods here come to, those that cannot be computed last. */
+export function publishedReport(format: ReportFormat): string {
+  const all = publishedNumbers.map(({ source, what, published, compute, reading = null }): Row => {
+    const computed = compute();
+    return { source, what, published, computed, agreement: agreement(published, computed), reading };
+  });
+  const good = all.filter(({ agreement }) => agreement !== "differs");
+  const bad = all.filter(({ agreement }) => agreement === "differs");
+  const head = `${good.length} of ${all.length} published numbers agree: to the digit, or to the digits that were printed (rounded or cut).`;
+  const mismatches = "Those that do not, and why";
+  switch (format) {
+    case "json":
+      return JSON.stringify(jsonRows(columns, all), null, 2);
+    case "csv":
+      return csvTable(columns, all).join("\n");
+    case "markdown":
+      return [head, "", ...markdownTable(columns, good), "", `${mismatches}:`, "", ...markdownTable(columns, bad)].join(
+        "\n",
+      );
+    case "html":
+      return htmlPage({
+        title: "Published numbers",
+        paragraphs: [head],
+        tables: [
+          { heading: "Numbers that agree", html: htmlTable(columns, good) },
+          { heading: mismatches, html: htmlTable(columns, bad) },
+        ],
+        charts: [],
+        notes: [],
+      });
+    case "table":
+      return [head, "", ...textTable(columns, good), "", `${mismatches}:`, "", ...textTable(columns, bad)].join("\n");
+  }
+}

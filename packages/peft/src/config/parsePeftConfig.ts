@@ -1,0 +1,23 @@
+import { fromAdapterHub } from "../adapterHubFiles.ts";
+import { peftMethods } from "../methods/index.ts";
+import { parseConfig } from "./configFile.ts";
+import type { PeftConfig } from "./peftConfig.ts";
+
+/** How `parsePeftConfig` reads. */
+export interface ParsePeftConfigOptions {
+  /** What messages call the file. Default "adapter_config.json". */
+  label?: string;
+  /** Receives warnings. Default: console.warn. */
+  onWarning?: (message: string) => void;
+}
+
+/**
+ * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the JSON value. Throws, naming the field, for
+ * what is not supported; a field that is not known is a warning.
+ */
+export function parsePeftConfig(
+  json: unknown,
+  { label = "adapter_config.json", onWarning = console.warn }: ParsePeftConfigOptions = {},
+): PeftConfig {
+  return parseConfig(fromAdapterHub(json, label) ?? json, peftMethods, label, onWarning).config;
+}

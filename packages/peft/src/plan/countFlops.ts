@@ -1,0 +1,58 @@
+import { type MetaBackend, noGrad, type OpKernels, scope, sizeOf, type TensorRef } from "@lowrank/core";
+
+/** Ops that move numbers and compute none. */
+const moves = new Set(
+  "cat split expand embedding gather scatterAdd indexSelect permute slice place flip to where copyInto cacheWrite oneHot triangle".split(
+    " ",
+  ),
+);
+
+const lastOf = ({ shape }: TensorRef): number => shape[shape.length - 1];
+
+/** Ops that sum products: two operations for each product. */
+const products: Readonly<Record<string, (inputs: TensorRef[], outputs: TensorRef[], params: never) => number>> = {
+  matmul: ([a], [out], { transposeA }: { transposeA?: boolean } = {}) =>
+    2 * sizeOf(out.shape) * a.shape[a.shape.length - (transposeA ? 2 : 1)],
+  linearInt8: ([x], [out]) => 2 * sizeOf(out.shape) * lastOf(x),
+  loraLinear: ([x, w, a], [out]) => {
+    const rows = sizeOf(out.shape) / lastOf(out);
+    return 2 * rows * (sizeOf(w.shape) + a.shape[0] * (lastOf(x) + lastOf(out)));
+  },
+  attention: ([q, k], _outputs, { causal, keyLength }: { causal?: boolean; keyLength?: number } = {}) => {
+    const [batch, queries, heads, size] = q.shape;
+    const keys = keyLength ?? k.shape[1];
+    const pairs = causal ? queries * keys - (queries * (queries - 1)) / 2 : queries * keys;
+    return 4 * batch * heads * size * pairs;
+  },
+  // Elimination, and two triangular systems for each right-hand side.
+  solve: ([a, b]) => {
+    const n = lastOf(a);
+    return (2 / 3) * n * sizeOf(a.shape) + 2 * n * sizeOf(b.shape);
+  },
+};
+
+function flopsOf({ name }: OpKernels<never>, inputs: TensorRef[], outputs: TensorRef[], params: never): number {
+  if (moves.has(name)) return 0;
+  const product = products[name];
+  if (product) return product(inputs, outputs, params);
+  return outputs.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+/**
+ * The floating-point operations of what `fn` runs on a backend without data, gradients left out: two for each product that
+ * is summed, one for each number that any other op computes, none for moving numbers.
+ */
+export function countFlops(backend: MetaBackend, fn: () => unknown): number {
+  let flops = 0;
+  const { run } = backend;
+  backend.run = (op, inputs, outputs, params) => {
+    flops += flopsOf(op, inputs, outputs, params as never);
+    run(op, inputs, outputs, params);
+  };
+  try {
+    noGrad(() => scope(() => void fn()));
+  } finally {
+    backend.run = run;
+  }
+  return flops;
+}
