@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type LabelledInputs, loadModel } from "@lowrank/models";
-import { getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
+import { matmul } from "@lowrank/core";
+import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
+import { type CombinationType, getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
 import {
   type AdapterPlace,
   counts,
@@ -97,7 +98,7 @@ async function fresh(
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
 }
 
-/** Two LoRA adapters on one llama: each alone, and neither, gives the logits that PEFT recorded. */
+/** Two LoRA adapters on one llama: each alone, neither, both by rows and combined, give the logits that PEFT recorded. */
 export async function* weighted(dir: string): AsyncGenerator<Check> {
   const folder = join(dir, "weighted");
   if (!existsSync(folder)) return;
@@ -119,10 +120,28 @@ export async function* weighted(dir: string): AsyncGenerator<Check> {
       continue;
     }
     if (!["a", "b"].includes(adapter)) {
-      yield { name: `weighted ${name}`, skipped: "combinations of adapters are not supported yet" };
-      continue;
+      const combinationType = adapter as CombinationType;
+      await peft.addWeightedAdapter(["a", "b"], [0.7, 0.4], adapter, { combinationType, svdRank: 4, density: 0.5 });
+      yield* combinedFactors(peft, golden, adapter);
     }
     peft.setAdapter(adapter);
     yield within(`weighted ${name}`, await logitsOf(peft, inputs), await golden.array(name), logitTolerance);
   }
+}
+
+/** The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product. */
+async function* combinedFactors(peft: PeftModel<CausalLM>, golden: GoldenFile, type: string): AsyncGenerator<Check> {
+  const prefix = `param.${type}.`;
+  const names = golden.names(prefix);
+  const tensors = peft.adapterTensors(type);
+  const own = names.map((name) => tensors.get(name.slice(prefix.length).replace(".c.", "."))!);
+  if (!type.endsWith("svd")) {
+    for (const [i, name] of names.entries()) {
+      yield within(`weighted ${name}`, await own[i].data(), await golden.array(name), logitTolerance);
+    }
+    return;
+  }
+  const [a, b] = [await golden.tensor(names[0]), await golden.tensor(names[1])];
+  const [product, expected] = [matmul(own[1], own[0]), matmul(b, a)];
+  yield within(`weighted product of ${type}`, await product.data(), await expected.data(), logitTolerance);
 }

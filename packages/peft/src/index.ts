@@ -92,3 +92,5 @@ export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModel
 export { PromptEncoder } from "./prompt/promptEncoder.ts";
 export type { SharedTensors } from "./sharedTensors.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
+export type { CombinationType } from "./weighted/combineLayer.ts";
+export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

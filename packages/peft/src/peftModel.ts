@@ -36,6 +36,8 @@ import type {
 } from "./peftModelOptions.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
+import { addWeightedAdapter } from "./weighted/addWeightedAdapter.ts";
+import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";
 
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
@@ -197,6 +199,20 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     }
     if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
     tuner.activate(adapterName);
+  }
+
+  /**
+   * Adds a LoRA adapter `adapterName` that stands for the sum of others, each times its weight (which may be negative), and
+   * tells how near it comes on each layer. It does not train and is not active; `setAdapter` does both. Throws for adapters
+   * that are more than products (DoRA, trained biases, modules saved whole), and where ranks or targets do not go together.
+   */
+  async addWeightedAdapter(
+    adapters: readonly string[],
+    weights: readonly number[],
+    adapterName: string,
+    options: WeightedAdapterOptions = {},
+  ): Promise<WeightedAdapterReport> {
+    return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
   /** Takes an adapter off the model and frees its tensors. A merged one is an error. */

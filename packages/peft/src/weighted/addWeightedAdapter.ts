@@ -1,0 +1,114 @@
+import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
+import { type Adapter, filePrefix } from "../adapter.ts";
+import { lora } from "../methods/lora.ts";
+import type { LoraConfig } from "../methods/loraConfig.ts";
+import { loraScaling } from "../methods/loraScaling.ts";
+import type { Tuner } from "../tuner.ts";
+import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
+import { planWeighted } from "./planWeighted.ts";
+import type { HostFactors, Matrix } from "./productFactors.ts";
+import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
+
+/** Adds a LoRA adapter that combines others, which stay; what is documented at `PeftModel.addWeightedAdapter`. */
+export async function addWeightedAdapter(
+  tuner: Tuner<Module>,
+  adapters: readonly string[],
+  weights: readonly number[],
+  adapterName: string,
+  options: WeightedAdapterOptions,
+  onWarning: (message: string) => void,
+): Promise<WeightedAdapterReport> {
+  const sources = adapters.map((name) => tuner.adapter(name));
+  const { combination, config } = planWeighted(sources, weights, options);
+  const generator = new Generator(0);
+  const added = tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
+  try {
+    tuner.setTrainable(adapterName, false);
+    checkCovered(added, sources);
+    const layers: WeightedAdapterReport["layers"] = [];
+    const parameters = tuner.trained(adapterName);
+    for (const path of added.report.matched) {
+      const parts = await partsOf(tuner, path, sources, weights);
+      if (parts.length === 0) continue;
+      checkRanks(path, parts, combination);
+      const isEmbedding = parameters.has(`${filePrefix}${path}.lora_embedding_A`);
+      const combined = await combineLayer(parts, combination, isEmbedding || config.fanInFanOut);
+      for (const side of ["a", "b"] as const) {
+        const { values, rows, columns } = combined[side];
+        using value = tensor(values, { shape: [rows, columns] });
+        copyInto(factorOf(parameters, path, side)!, value);
+      }
+      layers.push({ path, relativeError: await distance(combined, parts) });
+    }
+    return { combinationType: combination.type, rank: combination.rank, layers };
+  } catch (error) {
+    tuner.remove(adapterName);
+    throw error;
+  }
+}
+
+/** Throws where the new adapter does not sit on all layers of the others. */
+function checkCovered({ report }: Adapter, sources: readonly Adapter[]): void {
+  for (const { name, report: own } of sources) {
+    const missing = own.matched.filter((path) => !report.matched.includes(path));
+    if (missing.length === 0) continue;
+    throw new Error(
+      `addWeightedAdapter: adapter "${name}" is on ${missing.join(", ")}, which the choice of the first adapter leaves out; give all the same layersToTransform, layersPattern and excludeModules`,
+    );
+  }
+}
+
+function checkRanks(path: string, parts: readonly WeightedFactors[], { type }: Combination): void {
+  const ranks = parts.map(({ a }) => a.rows);
+  if (type === "cat" || type.endsWith("svd") || new Set(ranks).size === 1) return;
+  throw new Error(
+    `addWeightedAdapter: ${type} needs adapters of one rank, and on ${path} these have ${ranks.join(", ")} (rankPattern); use cat, or a type that ends in svd`,
+  );
+}
+
+function factorOf(parameters: ReadonlyMap<string, Tensor>, path: string, side: "a" | "b"): Tensor | undefined {
+  const letter = side.toUpperCase();
+  const key = `${filePrefix}${path}`;
+  return parameters.get(`${key}.lora_${letter}.weight`) ?? parameters.get(`${key}.lora_embedding_${letter}`);
+}
+
+async function partsOf(
+  tuner: Tuner<Module>,
+  path: string,
+  sources: readonly Adapter[],
+  weights: readonly number[],
+): Promise<WeightedFactors[]> {
+  const parts: WeightedFactors[] = [];
+  for (const [i, { name, config }] of sources.entries()) {
+    const parameters = tuner.trained(name);
+    const [a, b] = [factorOf(parameters, path, "a"), factorOf(parameters, path, "b")];
+    if (!a || !b) continue;
+    const scaling = loraScaling(config as LoraConfig, path);
+    parts.push({ a: await inHost(a), b: await inHost(b), scaling, weight: weights[i] });
+  }
+  return parts;
+}
+
+async function inHost(t: Tensor): Promise<Matrix> {
+  const [rows, columns] = t.shape;
+  return { values: (await t.data()) as Float32Array, rows, columns };
+}
+
+/** The Frobenius norm of B A less the weighted sum of the parts' products, over the sum's; 0 for a sum of zeros. */
+async function distance(combined: HostFactors, parts: readonly WeightedFactors[]): Promise<number> {
+  const exact = { ...stacked(parts), scaling: 1, weight: 1 };
+  const difference = stacked([exact, { ...combined, scaling: 1, weight: -1 }]);
+  const [norm, size] = [await squareNorm(difference), await squareNorm(exact)];
+  return size > 0 ? Math.sqrt(norm / size) : 0;
+}
+
+async function squareNorm({ a, b }: HostFactors): Promise<number> {
+  using total = noGrad(() =>
+    scope(() => {
+      const [ta, tb] = [a, b].map(({ values, rows, columns }) => tensor(values, { shape: [rows, columns] }));
+      return sum(square(matmul(tb, ta)));
+    }),
+  );
+  return await total.item();
+}

@@ -1,0 +1,112 @@
+import { affine, matmul, scope, tensor } from "@lowrank/core";
+import { type MergeKind, mergeTasks, type PruneOptions } from "./mergeTasks.ts";
+import { clamped, type HostFactors, type Matrix, matrixFactors, productFactors, transposed } from "./productFactors.ts";
+
+/** PEFT's ways to combine LoRA adapters. */
+export type CombinationType = "cat" | "svd" | MergeKind | `${Exclude<MergeKind, "linear">}_svd`;
+
+/** One adapter's part of a layer: scaling B A, which counts as often as `weight` says. */
+export interface WeightedFactors extends HostFactors {
+  scaling: number;
+  weight: number;
+}
+
+/** How a layer's parts are combined. */
+export interface Combination extends PruneOptions {
+  type: CombinationType;
+  rank: number;
+  svdClamp: number | null;
+}
+
+/** The combined A [rank, in] and B [out, rank] of a layer; `fanInFanOut`: its weight lies as [in, out], as an embedding does. */
+export async function combineLayer(
+  parts: readonly WeightedFactors[],
+  combination: Combination,
+  fanInFanOut: boolean,
+): Promise<HostFactors> {
+  const { type, rank } = combination;
+  if (type === "cat") return padded(stacked(parts), rank);
+  if (!type.endsWith("svd")) return padded(separately(type as MergeKind, parts, combination), rank);
+  const found = await (type === "svd" ? largestOf(parts, rank) : largestOfPruned(parts, combination, fanInFanOut));
+  return padded(combination.svdClamp === null ? found : clamped(found, combination.svdClamp), rank);
+}
+
+/** All products as one: the rows of A one below the other, times weight and scaling, and the columns of B side by side. */
+export function stacked(parts: readonly WeightedFactors[]): HostFactors {
+  const rows = parts.reduce((sum, { a }) => sum + a.rows, 0);
+  const a = zeroMatrix(rows, parts[0].a.columns);
+  const b = zeroMatrix(rows, parts[0].b.rows);
+  let start = 0;
+  for (const part of parts) {
+    const factor = part.weight * part.scaling;
+    const scaled = part.a.values.map((value) => value * factor);
+    a.values.set(scaled, start * a.columns);
+    b.values.set(transposed(part.b).values, start * b.columns);
+    start += part.a.rows;
+  }
+  return { a, b: transposed(b) };
+}
+
+/** A and B merged each on its own, with the root of weight times scaling on both; PEFT puts the sign on A. */
+function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
+  const merge = (side: "a" | "b"): Matrix => {
+    const weights = parts.map(({ weight, scaling }) => {
+      const factor = weight * scaling;
+      const root = Math.sqrt(Math.abs(factor));
+      return side === "a" && factor < 0 ? -root : root;
+    });
+    const tasks = parts.map((part) => part[side].values);
+    return { ...parts[0][side], values: mergeTasks(kind, tasks, weights, options) };
+  };
+  return { a: merge("a"), b: merge("b") };
+}
+
+/** The best approximation of the weighted sum of products, through the product of the stacked factors. */
+async function largestOf(parts: readonly WeightedFactors[], rank: number): Promise<HostFactors> {
+  const all = stacked(parts);
+  const least = Math.min(all.a.columns, all.b.rows);
+  return all.a.rows <= least ? productFactors(all, rank) : matrixFactors(await product(all, 1, false), rank);
+}
+
+/** The best approximation of what merging the whole products gives. PEFT prunes them as the weight lies. */
+async function largestOfPruned(
+  parts: readonly WeightedFactors[],
+  { type, rank, ...options }: Combination,
+  fanInFanOut: boolean,
+): Promise<HostFactors> {
+  const products: Matrix[] = [];
+  for (const part of parts) products.push(await product(part, part.scaling, fanInFanOut));
+  const kind = type.slice(0, -"_svd".length) as MergeKind;
+  const values = mergeTasks(
+    kind,
+    products.map((matrix) => matrix.values),
+    parts.map(({ weight }) => weight),
+    options,
+  );
+  const merged = { ...products[0], values };
+  return matrixFactors(fanInFanOut ? transposed(merged) : merged, rank);
+}
+
+/** s B A, or its transpose. */
+async function product({ a, b }: HostFactors, scaling: number, transpose: boolean): Promise<Matrix> {
+  using result = scope(() => {
+    const [ta, tb] = [a, b].map(({ values, rows, columns }) => tensor(values, { shape: [rows, columns] }));
+    const plain = transpose ? matmul(ta, tb, { transposeA: true, transposeB: true }) : matmul(tb, ta);
+    return affine(plain, { scale: scaling });
+  });
+  const [rows, columns] = result.shape;
+  return { values: (await result.data()) as Float32Array, rows, columns };
+}
+
+/** Factors filled up with zeros to a rank. */
+function padded({ a, b }: HostFactors, rank: number): HostFactors {
+  if (a.rows === rank) return { a, b };
+  const [wideA, wideB] = [zeroMatrix(rank, a.columns), zeroMatrix(rank, b.rows)];
+  wideA.values.set(a.values);
+  wideB.values.set(transposed(b).values);
+  return { a: wideA, b: transposed(wideB) };
+}
+
+function zeroMatrix(rows: number, columns: number): Matrix {
+  return { values: new Float32Array(rows * columns), rows, columns };
+}

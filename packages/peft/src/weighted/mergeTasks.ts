@@ -1,0 +1,78 @@
+import type { TorchGenerator } from "../random/torchGenerator.ts";
+
+/** How tensors of several adapters become one: what of each is kept, and how what is kept is added up. */
+export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
+
+/** What the kinds that prune need to know. */
+export interface PruneOptions {
+  /** The share of numbers that are kept, above 0 and up to 1. */
+  density: number;
+  /** Which sign wins at a place: that of the sum, or the more frequent one. */
+  majoritySignMethod: "total" | "frequency";
+  /** Chooses at random what DARE keeps. */
+  generator: TorchGenerator;
+}
+
+/**
+ * The weighted sum of tensors of one shape, after pruning, in PyTorch's order of f32 steps. "magnitude_prune" keeps the
+ * largest numbers of each; "ties" of these only those whose sign wins, and averages over them (Yadav et al. 2023,
+ * https://arxiv.org/abs/2306.01708); "dare" keeps numbers at random and scales them up (Yu et al. 2023,
+ * https://arxiv.org/abs/2311.03099).
+ */
+export function mergeTasks(
+  kind: MergeKind,
+  tasks: readonly Float32Array[],
+  weights: readonly number[],
+  options: PruneOptions,
+): Float32Array {
+  const kept = kind === "linear" ? tasks : tasks.map((task) => pruned(kind, task, options));
+  return kind.endsWith("ties") ? disjoint(kept, weights, options.majoritySignMethod) : weightedSum(kept, weights);
+}
+
+function pruned(kind: MergeKind, task: Float32Array, { density, generator }: PruneOptions): Float32Array {
+  if (density === 1) return task;
+  if (!kind.startsWith("dare")) return largest(task, density);
+  const share = Math.fround(density);
+  const draws = generator.uniform(task.length, 0, 1);
+  return task.map((value, i) => (draws[i] < share ? value / share : 0));
+}
+
+/** The share `density` of a tensor with the largest magnitudes; of equal ones the first. */
+function largest(task: Float32Array, density: number): Float32Array {
+  const count = Math.floor(density * task.length);
+  if (count === 0) return new Float32Array(task.length);
+  const threshold = task.map(Math.abs).sort()[task.length - count];
+  let ties = count;
+  for (const value of task) if (Math.abs(value) > threshold) ties--;
+  return task.map((value) => {
+    const size = Math.abs(value);
+    return size > threshold || (size === threshold && ties-- > 0) ? value : 0;
+  });
+}
+
+function weightedSum(tasks: readonly Float32Array[], weights: readonly number[]): Float32Array {
+  const sum = new Float32Array(tasks[0].length);
+  for (const [t, task] of tasks.entries()) {
+    const weight = Math.fround(weights[t]);
+    for (const [i, value] of task.entries()) sum[i] += Math.fround(value * weight);
+  }
+  return sum;
+}
+
+/** At each place the mean of what has the sign that wins there. */
+function disjoint(
+  tasks: readonly Float32Array[],
+  weights: readonly number[],
+  method: PruneOptions["majoritySignMethod"],
+): Float32Array {
+  const size = tasks[0].length;
+  const votes = new Float32Array(size);
+  for (const task of tasks) {
+    for (const [i, value] of task.entries()) votes[i] += method === "total" ? value : Math.sign(value);
+  }
+  const winner = votes.map((vote) => (vote >= 0 ? 1 : -1));
+  const agreeing = tasks.map((task) => task.map((value, i) => (Math.sign(value) === winner[i] ? value : 0)));
+  const counts = new Float32Array(size);
+  for (const task of agreeing) for (const [i, value] of task.entries()) if (value !== 0) counts[i]++;
+  return weightedSum(agreeing, weights).map((value, i) => value / Math.max(counts[i], 1));
+}

@@ -1,0 +1,81 @@
+import { truncatedQr, truncatedSvd } from "@lowrank/core";
+
+/** A matrix in host memory, row by row. */
+export interface Matrix<A extends Float32Array | Float64Array = Float32Array> {
+  values: A;
+  rows: number;
+  columns: number;
+}
+
+/** A product B A of two matrices: A [r, in], B [out, r]. */
+export interface HostFactors {
+  a: Matrix;
+  b: Matrix;
+}
+
+/** The best approximation of rank r: B holds the left vectors times the singular values, A the right vectors. */
+export function matrixFactors({ values, rows, columns }: Matrix, rank: number): HostFactors {
+  const r = Math.min(rank, rows, columns);
+  const { values: s, left, right } = truncatedSvd(values, rows, columns, r);
+  const b = Float32Array.from({ length: rows * r }, (_, i) => s[i % r] * left[(i % r) * rows + Math.floor(i / r)]);
+  return {
+    a: { values: Float32Array.from(right), rows: r, columns },
+    b: { values: b, rows, columns: r },
+  };
+}
+
+/** The same for a product, without making it: from the singular values of R₁ R₂ᵀ, where B = Q₁ R₁ and Aᵀ = Q₂ R₂. */
+export function productFactors({ a, b }: HostFactors, rank: number): HostFactors {
+  const { rows: R, columns: inputs } = a;
+  const outputs = b.rows;
+  const r = Math.min(rank, R);
+  const first = truncatedQr(b.values, outputs, R, R);
+  const second = truncatedQr(transposed(a).values, inputs, R, R);
+  const core = new Float64Array(R * R);
+  for (let i = 0; i < R; i++) {
+    for (let j = 0; j < R; j++) {
+      for (let k = Math.max(i, j); k < R; k++) core[i * R + j] += first.r[i * R + k] * second.r[j * R + k];
+    }
+  }
+  const { values: s, left, right } = truncatedSvd(core, R, R, r);
+  const newA = new Float32Array(r * inputs);
+  const newB = new Float32Array(outputs * r);
+  for (let k = 0; k < r; k++) {
+    const [u, v] = [left.subarray(k * R, (k + 1) * R), right.subarray(k * R, (k + 1) * R)];
+    for (let i = 0; i < inputs; i++) newA[k * inputs + i] = dot(second.q, i * R, v);
+    for (let i = 0; i < outputs; i++) newB[i * r + k] = s[k] * dot(first.q, i * R, u);
+  }
+  return { a: { values: newA, rows: r, columns: inputs }, b: { values: newB, rows: outputs, columns: r } };
+}
+
+function dot(matrix: Float64Array, start: number, vector: Float64Array): number {
+  let sum = 0;
+  for (const [i, value] of vector.entries()) sum += matrix[start + i] * value;
+  return sum;
+}
+
+/** A matrix with rows and columns exchanged. */
+export function transposed({ values, rows, columns }: Matrix): Matrix {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j];
+  return { values: out, rows: columns, columns: rows };
+}
+
+/**
+ * Numbers cut off beyond the quantile `clamp` of both factors together, as PEFT does: what is cut depends on the signs that
+ * an SVD leaves open, so that PyTorch's may cut others.
+ */
+export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
+  const all = new Float32Array(a.values.length + b.values.length);
+  all.set(b.values);
+  all.set(a.values, b.values.length);
+  all.sort();
+  const place = clamp * (all.length - 1);
+  const below = Math.floor(place);
+  const limit = all[below] + (place - below) * (all[Math.min(below + 1, all.length - 1)] - all[below]);
+  const cut = (matrix: Matrix): Matrix => ({
+    ...matrix,
+    values: matrix.values.map((value) => Math.min(Math.max(value, -limit), limit)),
+  });
+  return { a: cut(a), b: cut(b) };
+}
