@@ -96,25 +96,54 @@ describe("quantize4bit", () => {
     );
   });
 
+  // Means of |x - found| and of |x - found| / |x| with their deviations over 200 samples, from bitsandbytes' own tests.
   it.each([
-    [32, 0.067746, 0.000069, 0.189726, 0.000304],
-    [64, 0.072798, 0.000074, 0.203339, 0.00034],
-    [128, 0.076831, 0.000091, 0.215237, 0.000391],
-    [256, 0.080337, 0.000102, 0.226105, 0.000398],
-    [512, 0.083547, 0.000143, 0.236079, 0.000544],
-    [1024, 0.08661, 0.000187, 0.24537, 0.0006],
-    [2048, 0.089592, 0.000251, 0.254163, 0.000747],
-    [4096, 0.092547, 0.00036, 0.262473, 0.000999],
-  ])("errs as bitsandbytes measured over normal numbers, block size %i", (blockSize, abs, absSigma, rel, relSigma) => {
-    const x = randn([1024, 1024], { generator: new Generator(64) });
-    const [values, found] = [x.dataSync(), widen(quantize4bit(x, { blockSize }))];
-    let [absolute, relative] = [0, 0];
-    for (const [i, v] of values.entries()) {
-      absolute += Math.abs(v - found[i]);
-      relative += Math.abs(v - found[i]) / (Math.abs(v) + 1e-8);
-    }
-    expect(Math.abs(absolute / values.length - abs)).toBeLessThan(7 * absSigma);
-    expect(Math.abs(relative / values.length - rel)).toBeLessThan(7 * relSigma);
+    ["nf4", 32, 0.067746, 0.000069, 0.189726, 0.000304],
+    ["nf4", 64, 0.072798, 0.000074, 0.203339, 0.00034],
+    ["nf4", 128, 0.076831, 0.000091, 0.215237, 0.000391],
+    ["nf4", 256, 0.080337, 0.000102, 0.226105, 0.000398],
+    ["nf4", 512, 0.083547, 0.000143, 0.236079, 0.000544],
+    ["nf4", 1024, 0.08661, 0.000187, 0.24537, 0.0006],
+    ["nf4", 2048, 0.089592, 0.000251, 0.254163, 0.000747],
+    ["nf4", 4096, 0.092547, 0.00036, 0.262473, 0.000999],
+    ["fp4", 32, 0.088925, 0.000091, 0.242443, 0.00033],
+    ["fp4", 64, 0.096543, 0.000111, 0.260125, 0.000379],
+    ["fp4", 128, 0.102969, 0.000134, 0.275817, 0.000433],
+    ["fp4", 256, 0.108684, 0.000182, 0.289831, 0.000497],
+    ["fp4", 512, 0.114115, 0.000234, 0.302881, 0.000583],
+    ["fp4", 1024, 0.119333, 0.00032, 0.315, 0.000757],
+    ["fp4", 2048, 0.124556, 0.000455, 0.326607, 0.000955],
+    ["fp4", 4096, 0.129536, 0.000612, 0.337169, 0.001239],
+  ] as const)(
+    "errs as bitsandbytes measured over normal numbers, %s, block size %i",
+    (quantType, blockSize, ...sizes) => {
+      const [abs, absSigma, rel, relSigma] = sizes;
+      const x = randn([1024, 1024], { generator: new Generator(64) });
+      const [values, found] = [x.dataSync(), widen(quantize4bit(x, { quantType, blockSize }))];
+      let [absolute, relative] = [0, 0];
+      for (const [i, v] of values.entries()) {
+        absolute += Math.abs(v - found[i]);
+        relative += Math.abs(v - found[i]) / (Math.abs(v) + 1e-8);
+      }
+      expect(Math.abs(absolute / values.length - abs)).toBeLessThan(7 * absSigma);
+      expect(Math.abs(relative / values.length - rel)).toBeLessThan(7 * relSigma);
+    },
+  );
+
+  it("errs by half the largest gap times the scale at most", () => {
+    const halfGap = { nf4: (1 - 0.6961928009986877) / 2, fp4: (1 - 2 / 3) / 2 };
+    fc.assert(
+      fc.property(weights, (how) => {
+        const x = draw(how);
+        const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, how))];
+        for (let from = 0; from < values.length; from += how.blockSize) {
+          const block = values.subarray(from, from + how.blockSize);
+          const scale = block.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
+          const error = block.reduce((top, v, i) => Math.max(top, Math.abs(v - found[from + i])), 0);
+          expect(error).toBeLessThanOrEqual(scale * (halfGap[how.quantType] + 2 ** -22) + 1e-38);
+        }
+      }),
+    );
   });
 
   it("gives ties to the lower value, zeros to zero, and numbers just above 0 to fp4's negative zero", async () => {
