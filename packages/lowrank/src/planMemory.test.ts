@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   AdamW,
+  AdaptionPromptConfig,
   backward,
   createModel,
+  DoubleSeqBnConfig,
   describeModel,
   Generator,
   getPeftModel,
@@ -13,6 +15,9 @@ import {
   noGrad,
   Parameter,
   type PlanOptions,
+  PrefixTuningConfig,
+  PromptEncoderConfig,
+  PromptTuningConfig,
   parseModelConfig,
   planMemory,
   quantize,
@@ -107,6 +112,16 @@ function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLe
   return { peak, kvCache };
 }
 
+test("virtual tokens leave fewer positions to others", () => {
+  const adapter = new PrefixTuningConfig({ numVirtualTokens: 10 });
+  const { maxPositions } = createModel(gpt2, randomParameters(new Generator(1)));
+  const model = describeModel(gpt2);
+  expect(planMemory(model, { adapter }).sequenceLength).toBe(Math.min(512, maxPositions - 10));
+  expect(() => planMemory(model, { adapter, sequenceLength: maxPositions })).toThrow(
+    `of which virtual tokens take 10; give ${maxPositions - 10} or less`,
+  );
+});
+
 // The plan runs what is run here, on shapes, so what it says is no estimate: it is what the engine counts, to the byte.
 describe.each([
   ["llama", llama],
@@ -134,12 +149,28 @@ describe.each([
     return { ...options, name: `${options.name}, checkpointing`, gradientCheckpointing: true };
   });
 
-  test.each([...cases, half, packed, ...checkpointing])("in training: $name", ({ name: _, ...options }) => {
-    const { training } = planMemory(describeModel(config), options);
-    expect(training.bytes).toBe(measuredStep(config, options));
-  });
+  const others = [
+    { name: "prefix", adapter: new PrefixTuningConfig({ numVirtualTokens: 3 }) },
+    { name: "projected prefix", adapter: new PrefixTuningConfig({ numVirtualTokens: 3, prefixProjection: true }) },
+    { name: "prompt", adapter: new PromptTuningConfig({ numVirtualTokens: 3 }) },
+    {
+      name: "encoded prompt",
+      adapter: new PromptEncoderConfig({ numVirtualTokens: 3, encoderReparameterizationType: "LSTM" }),
+    },
+    { name: "adaption prompt", adapter: new AdaptionPromptConfig({ adapterLen: 3, adapterLayers: 1 }) },
+    { name: "bottlenecks", adapter: new DoubleSeqBnConfig({ reductionFactor: 4 }) },
+  ].map((one) => ({ ...one, sequenceLength: 32, batchSize }));
+  const forgotten = others.map((one) => ({ ...one, name: `${one.name}, checkpointing`, gradientCheckpointing: true }));
 
-  test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half, packed])(
+  test.each([...cases, half, packed, ...checkpointing, ...others, ...forgotten])(
+    "in training: $name",
+    ({ name: _, ...options }) => {
+      const { training } = planMemory(describeModel(config), options);
+      expect(training.bytes).toBe(measuredStep(config, options));
+    },
+  );
+
+  test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half, packed, ...others])(
     "in generation: $name",
     ({ name: _, ...options }) => {
       const { generation, kvCache } = planMemory(describeModel(config), options);

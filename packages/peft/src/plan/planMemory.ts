@@ -104,16 +104,20 @@ function dtypeNotes(trained: FloatDType, gradients: FloatDType): string[] {
   return trained === "f32" && gradients === "f32" ? [] : [`reckoned with ${reckoned}; Lowrank itself trains in f32`];
 }
 
-function runSizes({ maxPositions }: BuiltModel, options: PlanOptions): RunSizes {
-  const { batchSize = 1, sequenceLength = Math.min(512, maxPositions), gradientAccumulationSteps = 1 } = options;
+/** `model` with its adapter: virtual tokens leave fewer positions to others. */
+function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOptions): RunSizes {
+  const virtual = virtualTokens?.count ?? 0;
+  const room = maxPositions - virtual;
+  const { batchSize = 1, sequenceLength = Math.min(512, room), gradientAccumulationSteps = 1 } = options;
   const sizes = { batchSize, sequenceLength, gradientAccumulationSteps };
   for (const [name, value] of Object.entries(sizes)) {
     if (!Number.isSafeInteger(value) || value < 1) {
       throw new Error(`planMemory: ${name} is ${value}; it must be a whole number of at least 1`);
     }
   }
-  if (sequenceLength <= maxPositions) return sizes;
+  if (sequenceLength <= room) return sizes;
+  const taken = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
   throw new Error(
-    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions; give ${maxPositions} or less`,
+    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${taken}; give ${room} or less`,
   );
 }

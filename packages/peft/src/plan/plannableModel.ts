@@ -18,6 +18,8 @@ export type PlannableModel = ModelShapes<BuiltModel>;
 export interface BuiltModel extends AdaptableModel {
   /** The most tokens a sequence may have. */
   readonly maxPositions: number;
+  /** What an adapter puts before every sequence. */
+  readonly virtualTokens?: { readonly count: number } | null;
   loss(inputs: { inputIds: Tensor; labels: Tensor }): Tensor;
   gradientCheckpointingEnable(): unknown;
   createCache(batch: number, capacity: number): object;
