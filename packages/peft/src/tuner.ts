@@ -368,6 +368,16 @@ export class Tuner<M extends Module> extends Module {
     return found;
   }
 
+  /** All that an adapter holds besides what it trains and the base model's tensors. */
+  constants(name: string): Set<Tensor> {
+    const found = new Set<Tensor>(Object.values(this.adapter(name).shared.buffers ?? {}));
+    for (const wrapper of this.#wrappers.values()) {
+      const layer = wrapper instanceof TunerLayer ? wrapper.get(name) : undefined;
+      for (const constant of [...Object.values(layer?.buffers ?? {}), ...(layer?.constants ?? [])]) found.add(constant);
+    }
+    return found;
+  }
+
   /** The tables that an adapter's file holds, its own or the base model's, by key. */
   tables(name: string): Map<string, Parameter> {
     const { tables, swaps } = this.adapter(name);

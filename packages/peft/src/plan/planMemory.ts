@@ -1,6 +1,7 @@
-import { bytesPerElement } from "@lowrank/core";
+import { byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { PeftModel } from "../peftModel.ts";
 import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
@@ -35,7 +36,7 @@ export interface PlanOptions {
 export interface MemoryPlan extends RunSizes {
   /** The base model: what is quantised, and the rest. */
   readonly weights: { readonly quantized: Part; readonly rest: Part; readonly bytes: number };
-  /** What the adapter adds; zeros where the whole model trains. */
+  /** What the adapter adds: parameters that train, and bytes with its constants; zeros where the whole model trains. */
   readonly adapter: Part;
   /** All that trains, and its gradients. */
   readonly gradients: Part;
@@ -80,7 +81,7 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
-  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) };
+  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constantBytes(step.adapted) };
   const { quantized, rest } = step.weights;
   const kept = quantized.bytes + rest.bytes + part.bytes;
   const state = optimizerBytes(optimizer, trained);
@@ -97,6 +98,13 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
     notes: dtypeNotes(trainedDtype, gradientDtype),
     warnings,
   };
+}
+
+/** The bytes of what an adapter holds besides what trains: VeRA's projections, for one. */
+function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
+  if (adapted === null) return 0;
+  const constants = [...adapted.base_model.constants("default")];
+  return constants.reduce((sum, constant) => sum + byteLength(constant), 0);
 }
 
 function dtypeNotes(trained: FloatDType, gradients: FloatDType): string[] {
