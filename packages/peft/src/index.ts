@@ -6,6 +6,7 @@ export {
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
+export { type EvaBatch, initializeLoraEvaWeights } from "./eva/initializeLoraEvaWeights.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
 export type { MergeDrift, PackedMerge } from "./merge.ts";
@@ -50,7 +51,13 @@ export { LoHaConfig, type LoHaOptions } from "./methods/lohaConfig.ts";
 export { lokr } from "./methods/lokr.ts";
 export { LoKrConfig, type LoKrOptions } from "./methods/lokrConfig.ts";
 export { lora } from "./methods/lora.ts";
-export { type InitLoraWeights, type LoftQConfig, LoraConfig, type LoraOptions } from "./methods/loraConfig.ts";
+export {
+  type EvaConfig,
+  type InitLoraWeights,
+  type LoftQConfig,
+  LoraConfig,
+  type LoraOptions,
+} from "./methods/loraConfig.ts";
 export { loraScaling } from "./methods/loraScaling.ts";
 export { miss } from "./methods/miss.ts";
 export { MissConfig, type MissOptions } from "./methods/missConfig.ts";

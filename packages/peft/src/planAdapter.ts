@@ -85,7 +85,9 @@ export function planAdapter(
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
   const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
   const shared = method.createShared?.({ layers: bases, config, generator, loading }) ?? {};
-  const warn = (message: string) => void warnings.push(message);
+  const warn = (message: string) => {
+    if (!warnings.includes(message)) warnings.push(message);
+  };
   const layers = bases.map(({ path, base, kind }) => {
     const tied = tieWarning(path, base, places, paths);
     warnings.push(...tied);

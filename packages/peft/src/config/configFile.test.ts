@@ -52,6 +52,7 @@ test.each<LoraOptions>([
   { r: 4, loraAlpha: 32, targetModules: "all-linear", taskType: "CAUSAL_LM" },
   { rankPattern: { "h.1.mlp": 2 }, alphaPattern: { q_proj: 3 }, trainableTokenIndices: { embed_tokens: [1, 2] } },
   { useDora: true, initLoraWeights: "pissa_niter_4" },
+  { initLoraWeights: "eva", evaConfig: { rho: 1.5, adjustScalingFactors: false } },
   { layersToTransform: [0, 2], layersPattern: "layers", excludeModules: ["k_proj"], modulesToSave: ["lm_head"] },
 ])("%o comes back from its file", (options) => {
   const config = new LoraConfig(options);
@@ -59,8 +60,8 @@ test.each<LoraOptions>([
 });
 
 test("fields that are not known are named in a warning, and left out", () => {
-  const { warnings } = read({ peft_type: "LORA", target_modules: ["q"], from_the_future: 1, eva_config: { rho: 2 } });
-  expect(warnings).toEqual(["adapter_config.json: these fields are not used: from_the_future, eva_config"]);
+  const { warnings } = read({ peft_type: "LORA", target_modules: ["q"], from_the_future: 1, corda_config: { x: 2 } });
+  expect(warnings).toEqual(["adapter_config.json: these fields are not used: from_the_future, corda_config"]);
 });
 
 test("PEFT's defaults of what is not supported pass; other values are an error that names the field", () => {

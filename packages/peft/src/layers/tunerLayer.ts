@@ -47,6 +47,8 @@ export class TunerLayer extends Module implements Wrapper {
   readonly #adapters = new Map<string, LayerAdapter>();
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
+  /** Told of every input, while there is one. */
+  observer: ((x: Tensor) => void) | null = null;
 
   constructor(base: UnaryModule, active: ActiveAdapter) {
     super();
@@ -111,6 +113,7 @@ export class TunerLayer extends Module implements Wrapper {
 
   forward(x: Tensor, ...rest: unknown[]): Tensor {
     const base = this.base_layer as Module & { forward(x: Tensor, ...rest: unknown[]): Tensor };
+    this.observer?.(x);
     if (this.merged) return base.forward(x, ...rest);
     const run = (name: string | null, [input, ...others]: readonly unknown[]) => {
       const adapter = name === null ? undefined : this.#adapters.get(name);

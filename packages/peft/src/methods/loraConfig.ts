@@ -14,7 +14,7 @@ import type { ConfigFormat } from "../config/peftConfig.ts";
  * How LoRA starts on linear layers: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from
  * N(0, 1/r²), "orthogonal" with A and B in spaces at right angles (r even). Three change the base weights for good, by
  * what A and B start with: "pissa" (or "pissa_niter_[n]") the largest singular values, "olora" the first part of the QR
- * decomposition, "loftq" what NF4 loses. "eva" can be loaded only, since a trained adapter's file says all.
+ * decomposition, "loftq" what NF4 loses. "eva" starts A from what goes into the layers, by `initializeLoraEvaWeights`.
  */
 export type InitLoraWeights = boolean | string;
 
@@ -25,6 +25,30 @@ export interface LoftQConfig {
   /** How often quantising and factoring take turns. */
   readonly loftqIter: number;
 }
+
+/** How EVA measures and gives out ranks; PEFT's EvaConfig. */
+export interface EvaConfig {
+  /** The most ranks that a layer can get, as a multiple of its own; at least 1. */
+  readonly rho: number;
+  /** When PEFT stops early; here all batches are used. Kept for the files. */
+  readonly tau: number;
+  /** Leave out tokens whose label is `labelMaskValue`. */
+  readonly useLabelMask: boolean;
+  readonly labelMaskValue: number;
+  /** Divide the directions by the roots of their singular values. */
+  readonly whiten: boolean;
+  /** Keep each layer's scaling when its rank changes. */
+  readonly adjustScalingFactors: boolean;
+}
+
+const evaDefaults: EvaConfig = {
+  rho: 2,
+  tau: 0.99,
+  useLabelMask: true,
+  labelMaskValue: -100,
+  whiten: false,
+  adjustScalingFactors: true,
+};
 
 const loftqDefaults: LoftQConfig = { loftqBits: 4, loftqIter: 1 };
 
@@ -47,6 +71,8 @@ export interface LoraOptions extends LayerPeftOptions {
   useDora?: boolean;
   /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
   loftqConfig?: Partial<LoftQConfig>;
+  /** Only with `initLoraWeights: "eva"`. Default there: rho 2, tau 0.99, labels masked by -100, alphas adjusted. */
+  evaConfig?: Partial<EvaConfig> | null;
   /** Ranks for some targets: names or expressions for the end of a path. */
   rankPattern?: Readonly<Record<string, number>>;
   /** Alphas for some targets. */
@@ -69,6 +95,8 @@ export class LoraConfig extends LayerPeftConfig {
   readonly useDora: boolean;
   /** Empty without LoftQ. */
   readonly loftqConfig: Partial<LoftQConfig>;
+  /** Null without EVA. */
+  readonly evaConfig: EvaConfig | null;
   readonly rankPattern: Readonly<Record<string, number>>;
   readonly alphaPattern: Readonly<Record<string, number>>;
   readonly loraBias: boolean;
@@ -88,6 +116,10 @@ export class LoraConfig extends LayerPeftConfig {
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
+    }
+    this.evaConfig = this.initLoraWeights === "eva" ? { ...evaDefaults, ...options.evaConfig } : null;
+    if (options.evaConfig && options.initLoraWeights === undefined) {
+      throw new Error('LoraConfig: evaConfig is given without initLoraWeights: "eva"; add that, or leave it out');
     }
     this.rankPattern = options.rankPattern ?? {};
     this.alphaPattern = options.alphaPattern ?? {};
@@ -132,6 +164,18 @@ function checkStart(config: LoraConfig): void {
     if (rank % 2 !== 0) refuse(config, "r", rank, 'even with initLoraWeights: "orthogonal"');
   }
   if (init === "loftq") checkLoftq(config);
+  if (init === "eva") checkEva(config);
+}
+
+function checkEva(config: LoraConfig): void {
+  const { rho, tau, ...others } = config.evaConfig!;
+  if (!(rho >= 1)) refuse(config, "evaConfig.rho", rho, "at least 1");
+  if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
+  for (const [key, value] of Object.entries(others)) {
+    if (!Object.hasOwn(evaDefaults, key)) {
+      refuse(config, `evaConfig.${key}`, value, "left out: there is no such option");
+    }
+  }
 }
 
 function checkLoftq(config: LoraConfig): void {
@@ -163,7 +207,7 @@ export const loraFormat: ConfigFormat = {
     "task_type",
   ],
   floats: ["lora_dropout"],
-  nested: ["loftq_config"],
+  nested: ["eva_config", "loftq_config"],
   refused: {
     alora_invocation_tokens: null,
     arrow_config: null,
@@ -179,7 +223,6 @@ export const loraFormat: ConfigFormat = {
   },
   ignored: {
     corda_config: null,
-    eva_config: null,
     lora_ga_config: null,
     megatron_core: "megatron.core",
     qalora_group_size: 16,

@@ -167,25 +167,3 @@ test("orthogonal: neither matrix is zero, their product is, and the base weight 
     { numRuns: 40 },
   );
 });
-
-test("eva can be loaded, and says so where it is to start", async () => {
-  const sample = {
-    conv1d: false,
-    half: false,
-    out: 6,
-    from: 9,
-    r: 2,
-    loraAlpha: 3,
-    useRslora: false,
-    useDora: false,
-    seed: 5,
-  };
-  const { peft } = make(true, sample);
-  const files = await peft.adapterFiles();
-  const json = JSON.parse(files.get("adapter_config.json") as string);
-  files.set("adapter_config.json", JSON.stringify({ ...json, init_lora_weights: "eva" }));
-  const model = make(true, sample).peft.unload();
-  const loaded = await PeftModel.fromPretrained(model, files, { onWarning: () => {} });
-  expect((loaded.peftConfig.get("default") as LoraConfig).initLoraWeights).toBe("eva");
-  expect(() => make("eva", sample)).toThrow('"eva" can be loaded only');
-});

@@ -42,9 +42,7 @@ export function linearStart(context: LayerContext<LoraConfig>): LinearStart {
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
   if (init === "eva") {
-    throw new Error(
-      'initLoraWeights "eva" can be loaded only; start from true, "gaussian", "orthogonal", "pissa" or "olora"',
-    );
+    context.warn('initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training');
   }
   const a = uniform(1 / Math.sqrt(inFeatures));
   if (init === false) return { a, b: uniform(1 / Math.sqrt(r)), bias: uniform(1 / Math.sqrt(r)) };
