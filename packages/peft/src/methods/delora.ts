@@ -50,12 +50,14 @@ class DeloraLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
     const { delora_A: a, delora_B: b } = this.parameters;
-    return scope(() => {
-      const weighted = mul(this.#dropout.forward(x), this.buffers.delora_w_norm);
-      const low = mul(matmul(weighted, a, { transposeB: true }), this.#scales());
-      return add(base.forward(x), matmul(low, b, { transposeB: true }));
-    });
+    const weighted = mul(this.#dropout.forward(x), this.buffers.delora_w_norm);
+    const low = mul(matmul(weighted, a, { transposeB: true }), this.#scales());
+    return matmul(low, b, { transposeB: true });
   }
 
   merge(base: DenseLayer): DenseLayer {

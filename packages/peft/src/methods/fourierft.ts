@@ -82,8 +82,8 @@ class FourierFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** What is added for x [rows, in]: [rows, out]. */
-  #added(x: Tensor): Tensor {
+  /** x [rows, in] times what is added to the weight: [rows, out]. */
+  #product(x: Tensor): Tensor {
     const { fourierft_spectrum: spectrum } = this.parameters;
     const rows = x.shape[0];
     const [n] = spectrum.shape;
@@ -99,14 +99,15 @@ class FourierFTLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => {
-      const y = base.forward(x);
-      return add(y, this.#added(x.reshape([-1, x.shape[x.ndim - 1]])).reshape(y.shape));
-    });
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    return this.#product(x.reshape([-1, x.shape[x.ndim - 1]])).reshape([...x.shape.slice(0, -1), -1]);
   }
 
   merge(base: DenseLayer): DenseLayer {
-    return mapWeight(base, (weight) => add(weight, this.#added(identity(weight.shape[1], weight)).transpose(0, 1)));
+    return mapWeight(base, (weight) => add(weight, this.#product(identity(weight.shape[1], weight)).transpose(0, 1)));
   }
 }
 

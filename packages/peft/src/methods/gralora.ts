@@ -47,8 +47,8 @@ class GraloraLinear implements LayerAdapter {
     this.#inFeatures = inFeatures;
   }
 
-  /** What is added for x [rows, in]: [rows, out]. */
-  #added(x: Tensor): Tensor {
+  /** x [rows, in] times what is added to the weight: [rows, out]. */
+  #product(x: Tensor): Tensor {
     const { gralora_A: a, gralora_B: b } = this.parameters;
     const { "gralora_A_general.weight": wideA, "gralora_B_general.weight": wideB } = this.parameters;
     const [k, size, r] = a.shape;
@@ -63,15 +63,16 @@ class GraloraLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => {
-      const y = base.forward(x);
-      const rows = this.#dropout.forward(x).reshape([-1, this.#inFeatures]);
-      return add(y, this.#added(rows).reshape(y.shape));
-    });
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const rows = this.#dropout.forward(x).reshape([-1, this.#inFeatures]);
+    return this.#product(rows).reshape([...x.shape.slice(0, -1), -1]);
   }
 
   merge(base: DenseLayer): DenseLayer {
-    const delta = this.#added(identity(this.#inFeatures, base.weight)).transpose(0, 1);
+    const delta = this.#product(identity(this.#inFeatures, base.weight)).transpose(0, 1);
     return mapWeight(base, (weight) => add(weight, delta));
   }
 }

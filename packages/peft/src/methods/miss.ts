@@ -61,15 +61,17 @@ class MissLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
     const { miss_block: block } = this.parameters;
     const [r] = block.shape;
-    return scope(() => {
-      const short = (r - (x.shape[x.ndim - 1] % r)) % r;
-      const dropped = this.#dropout.forward(x);
-      const whole = short === 0 ? dropped : pad(dropped, [0, short]);
-      const sums = sum(whole.reshape([...x.shape.slice(0, -1), -1, r]), { dim: -2 });
-      return add(base.forward(x), this.#repeated(matmul(sums, block)));
-    });
+    const short = (r - (x.shape[x.ndim - 1] % r)) % r;
+    const dropped = this.#dropout.forward(x);
+    const whole = short === 0 ? dropped : pad(dropped, [0, short]);
+    const sums = sum(whole.reshape([...x.shape.slice(0, -1), -1, r]), { dim: -2 });
+    return this.#repeated(matmul(sums, block));
   }
 
   merge({ weight, ...rest }: DenseLayer): DenseLayer {

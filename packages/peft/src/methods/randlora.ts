@@ -87,11 +87,12 @@ class RandLoraLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
-    return scope(() => {
-      const [a, b] = this.#factors();
-      const low = matmul(this.#dropout.forward(x), a, { transposeB: true });
-      return add(base.forward(x), matmul(low, b, { transposeB: true }));
-    });
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
+    const [a, b] = this.#factors();
+    return matmul(matmul(this.#dropout.forward(x), a, { transposeB: true }), b, { transposeB: true });
   }
 
   merge(base: DenseLayer): DenseLayer {

@@ -21,6 +21,11 @@ function bank({ layers, config, generator }: SharedContext<VBLoRAConfig>): Bank 
   return { parameters: { vblora_vector_bank: drawn(uniform(config.initVectorBankBound), shape) } };
 }
 
+/** (x Aᵀ) Bᵀ */
+function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
+  return matmul(matmul(x, a, { transposeB: true }), b, { transposeB: true });
+}
+
 /** A LoRA whose factors are put together of mixtures of the bank's vectors. */
 class VBLoRALinear implements LayerAdapter {
   /** Logits of the vectors for each piece of A, [r, in / length, vectors], and of B, [out / length, r, vectors]. */
@@ -78,8 +83,12 @@ class VBLoRALinear implements LayerAdapter {
         const y = loraLinear(x, base.weight, a, b, { scaling: 1 });
         return base.bias ? add(y, wide(base.bias)) : y;
       }
-      return add(base.forward(x), matmul(matmul(dropped, a, { transposeB: true }), b, { transposeB: true }));
+      return add(base.forward(x), product(dropped, a, b));
     });
+  }
+
+  added(x: Tensor): Tensor {
+    return product(this.#dropout.forward(x), ...this.#factors());
   }
 
   merge(base: DenseLayer): DenseLayer {

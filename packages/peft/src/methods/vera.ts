@@ -67,12 +67,14 @@ class VeraLinear implements LayerAdapter {
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
+    return scope(() => add(base.forward(x), this.added(x)));
+  }
+
+  added(x: Tensor): Tensor {
     const { vera_lambda_b: outer, vera_lambda_d: inner } = this.parameters;
-    return scope(() => {
-      const [a, b] = this.#corners();
-      const low = mul(matmul(this.#dropout.forward(x), a, { transposeB: true }), inner);
-      return add(base.forward(x), mul(matmul(low, b, { transposeB: true }), outer));
-    });
+    const [a, b] = this.#corners();
+    const low = mul(matmul(this.#dropout.forward(x), a, { transposeB: true }), inner);
+    return mul(matmul(low, b, { transposeB: true }), outer);
   }
 
   merge(base: DenseLayer): DenseLayer {
