@@ -28,6 +28,8 @@ export function parseConfig(
     throw new Error(`${label}: peft_type is ${JSON.stringify(fields.peft_type)}; supported are ${known}`);
   }
   const { refused, ignored, nested = [] } = method.format;
+  const note = method.format.note?.(fields) ?? null;
+  if (note !== null) onWarning(`${label}: ${note}`);
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];

@@ -57,6 +57,8 @@ export interface ConfigFormat {
   readonly refused: Readonly<Record<string, unknown>>;
   /** Fields of PEFT without effect on a trained adapter, with their default. */
   readonly ignored: Readonly<Record<string, unknown>>;
+  /** What the user should know about a file, from its fields; null for nothing. */
+  note?(fields: Readonly<Record<string, unknown>>): string | null;
 }
 
 /** Whether two JSON values are the same. */

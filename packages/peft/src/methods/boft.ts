@@ -1,5 +1,4 @@
-import type { Generator } from "@lowrank/core";
-import { add, affine, indexSelect, linear, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
+import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";

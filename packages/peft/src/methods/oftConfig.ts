@@ -100,4 +100,11 @@ export const oftFormat: ConfigFormat = {
   floats: ["eps", "module_dropout"],
   refused: {},
   ignored: {},
+  note: ({ peft_version: version, use_cayley_neumann: neumann }) => {
+    const [major, minor] = String(version ?? "0.18")
+      .split(".")
+      .map(Number);
+    if (!neumann || major > 0 || minor >= 18) return null;
+    return `PEFT ${version} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+  },
 };

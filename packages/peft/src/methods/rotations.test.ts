@@ -1,11 +1,13 @@
 import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
+import { parseConfig } from "../config/configFile.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel } from "../peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";
+import { peftMethods } from "./index.ts";
 import { OFTConfig } from "./oftConfig.ts";
 import { identity } from "./rotation.ts";
 
@@ -112,4 +114,17 @@ test.each([
   [() => new HRAConfig({ r: 0 }), "HRAConfig: r is 0"],
 ])("options that contradict each other are refused", (make, message) => {
   expect(make).toThrow(message);
+});
+
+test("a file whose rotations were made otherwise is read with a warning", () => {
+  const read = (fields: object) => {
+    const warnings: string[] = [];
+    const json = { peft_type: "OFT", target_modules: ["up"], oft_block_size: 3, ...fields };
+    parseConfig(json, peftMethods, "adapter_config.json", (message) => warnings.push(message));
+    return warnings;
+  };
+  expect(read({ peft_version: "0.17.1", use_cayley_neumann: true })[0]).toContain("PEFT 0.17.1 wrote it");
+  expect(read({ peft_version: "0.17.1", use_cayley_neumann: false })).toEqual([]);
+  expect(read({ peft_version: "0.18.0", use_cayley_neumann: true })).toEqual([]);
+  expect(read({ use_cayley_neumann: true })).toEqual([]);
 });
