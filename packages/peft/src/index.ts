@@ -68,6 +68,7 @@ export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./me
 export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./methods/pTuning.ts";
 export { randlora } from "./methods/randlora.ts";
 export { RandLoraConfig, type RandLoraOptions } from "./methods/randloraConfig.ts";
+export { registerPeftMethod } from "./methods/registry.ts";
 export { vblora } from "./methods/vblora.ts";
 export { VBLoRAConfig, type VBLoRAOptions } from "./methods/vbloraConfig.ts";
 export { vera } from "./methods/vera.ts";

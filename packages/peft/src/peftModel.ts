@@ -21,8 +21,8 @@ import { fileSpecs } from "./fileForm.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
-import { type Allocator, type AnyMethod, fileFormOf, isPromptMethod } from "./method.ts";
-import { peftMethods } from "./methods/index.ts";
+import { type Allocator, fileFormOf, isPromptMethod } from "./method.ts";
+import { knownMethods } from "./methods/registry.ts";
 import type {
   AdaptableModel,
   AdapterFilesOptions,
@@ -145,8 +145,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     config: PeftConfig,
     { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
   ): void {
-    const method = Object.values<AnyMethod>(peftMethods).find(({ peftType }) => peftType === config.peftType);
-    if (!method) throw new Error(`there is no method ${config.peftType}`);
+    const method = knownMethods()[config.peftType];
+    if (!method)
+      throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
     this.base_model.add({ name: adapterName, method, config, generator, loading: false, tokenizer }, this.#onWarning);
   }
 
@@ -157,7 +158,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const label = `${adapterFileNames.config} of ${files.label}`;
     const json = await readJson(files, adapterFileNames.config);
     const ofHub = fromAdapterHub(json, label);
-    const { method, config } = parseConfig(ofHub ?? json, peftMethods, label, this.#onWarning);
+    const { method, config } = parseConfig(ofHub ?? json, knownMethods(), label, this.#onWarning);
     const weights = await openWeights(files, ofHub ? adapterHubWeights : undefined);
     const tuner = this.base_model;
     const generator = new Generator(0);

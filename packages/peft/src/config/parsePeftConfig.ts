@@ -1,5 +1,5 @@
 import { fromAdapterHub } from "../adapterHubFiles.ts";
-import { peftMethods } from "../methods/index.ts";
+import { knownMethods } from "../methods/registry.ts";
 import { parseConfig } from "./configFile.ts";
 import type { PeftConfig } from "./peftConfig.ts";
 
@@ -19,5 +19,5 @@ export function parsePeftConfig(
   json: unknown,
   { label = "adapter_config.json", onWarning = console.warn }: ParsePeftConfigOptions = {},
 ): PeftConfig {
-  return parseConfig(fromAdapterHub(json, label) ?? json, peftMethods, label, onWarning).config;
+  return parseConfig(fromAdapterHub(json, label) ?? json, knownMethods(), label, onWarning).config;
 }

@@ -1,0 +1,21 @@
+import type { AnyMethod } from "../method.ts";
+import { peftMethods } from "./index.ts";
+
+const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
+
+/**
+ * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter` take its configurations and
+ * files. Throws where another method has its name.
+ */
+export function registerPeftMethod(method: AnyMethod): void {
+  const { peftType } = method;
+  if (methods.has(peftType) && methods.get(peftType) !== method) {
+    throw new Error(`registerPeftMethod: there is a method ${peftType} already; give yours another peftType`);
+  }
+  methods.set(peftType, method);
+}
+
+/** All methods by PEFT's name, those that were registered too. */
+export function knownMethods(): Readonly<Record<string, AnyMethod>> {
+  return Object.fromEntries(methods);
+}
