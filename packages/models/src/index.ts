@@ -17,6 +17,7 @@ export {
   type LoadClassifierOptions,
   type LoadedClassifier,
   loadSequenceClassifier,
+  type NewHead,
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";

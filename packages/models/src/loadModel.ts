@@ -56,14 +56,24 @@ export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | unde
   return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
 }
 
+/** What `readModel` does besides reading. */
+interface ReadModelOptions {
+  onProgress?: (loaded: number, total: number) => void;
+  /** Makes a parameter that the file does not hold; null where it must. */
+  fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
+}
+
 /** Makes a model of its tensors. Throws where one is missing, unexpected or of another shape. */
 export async function readModel<C extends ModelConfig | ClassifierConfig>(
   config: C,
   weights: ModelWeights,
-  options: { onProgress?: (loaded: number, total: number) => void },
+  { fresh, ...options }: ReadModelOptions,
 ): Promise<ModelOf<C>> {
   const parameters = await readParameters(weights, options);
-  const model: ModelOf<C> = createModel(config, takeFrom(parameters, weights.label, conv1dWeights(config)));
+  const take = takeFrom(parameters, weights.label, conv1dWeights(config));
+  const model: ModelOf<C> = createModel(config, (name, shape, init) => {
+    return (!parameters.has(name) && fresh?.(name, shape, init)) || take(name, shape, init);
+  });
   model.eval();
   const unexpected = [...parameters.keys()];
   if (unexpected.length === 0) return model;

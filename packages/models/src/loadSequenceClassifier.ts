@@ -1,13 +1,30 @@
+import { Generator } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import type { QuantizationReport } from "@lowrank/nn";
+import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import type { ClassifierConfig } from "./config/classifierConfig.ts";
+import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
+import { describeModel } from "./describeModel.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";
+import type { ModelWeights } from "./modelWeights.ts";
 import { openClassifier, type WeightOptions } from "./openModel.ts";
+import { type ParameterSource, randomParameters } from "./parameters.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
+/** A head for a checkpoint that has none, or has one for another task. */
+export interface NewHead {
+  /** How many labels there are, or their names. */
+  labels: number | readonly string[];
+  /** Default: as the labels' number says. */
+  problemType?: ProblemType;
+  /** Where its start comes from. Default: seed 0. */
+  generator?: Generator;
+}
+
 /** Options of `loadSequenceClassifier`. */
 export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
+  /** Puts a fresh head on the encoder of any checkpoint, and leaves the checkpoint's own heads out. */
+  newHead?: NewHead;
   /** Called as tensors arrive, with the bytes read so far and in all. */
   onProgress?: (loaded: number, total: number) => void;
 }
@@ -21,17 +38,47 @@ export interface LoadedClassifier {
   files: ModelFiles;
   /** What was quantised while loading; null where nothing was. */
   quantization: QuantizationReport | null;
+  /** Names of parameters that start at random: those of a new head. */
+  freshParameters: readonly string[];
 }
 
 /**
  * Loads a BERT, RoBERTa or GPT-2 that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or
- * from `ModelFiles`. Throws where a tensor is missing, unexpected or of another shape.
+ * from `ModelFiles`; with `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or
+ * of another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
-  options: LoadClassifierOptions = {},
+  { newHead, ...options }: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
-  const { config, files, weights, quantization } = await openClassifier(source, options);
-  const model = await readModel(config, weights, options);
-  return { model, config, tokenizer: await readTokenizer(files), files, quantization };
+  const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
+  const { config, files, quantization } = opened;
+  const freshParameters: string[] = [];
+  const weights = newHead ? withoutHeads(opened.weights, config) : opened.weights;
+  const draw = randomParameters(newHead?.generator ?? new Generator(0));
+  const fresh = (...asked: Parameters<ParameterSource>): Parameter | null => {
+    if (!newHead || !isHead(asked[0])) return null;
+    freshParameters.push(asked[0]);
+    return draw(...asked);
+  };
+  const model = await readModel(config, weights, { ...options, fresh });
+  return { model, config, tokenizer: await readTokenizer(files), files, quantization, freshParameters };
+}
+
+function headOf({ labels, problemType }: NewHead): ClassifierHead {
+  const names = typeof labels === "number" ? Array.from({ length: labels }, (_, i) => `LABEL_${i}`) : [...labels];
+  if (names.length === 0) throw new Error("newHead: labels are none; give at least one");
+  return { labels: names, problemType: problemType ?? null };
+}
+
+/** Whether a tensor is of a head, or of the pooler below one. */
+function isHead(name: string): boolean {
+  return /(^|\.)(classifier|score|pooler|lm_head|cls|qa_outputs)\./.test(name);
+}
+
+/** What a checkpoint holds of the encoder, and of a pooler that the classifier has too. */
+function withoutHeads(weights: ModelWeights, config: ClassifierConfig): ModelWeights {
+  const own = new Set(describeModel(config).parameters.map(({ name }) => name));
+  const keep = (name: string) => !isHead(name) || (own.has(name) && name.includes("pooler."));
+  return { ...weights, names: () => weights.names().filter(keep) };
 }

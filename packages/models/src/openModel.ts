@@ -2,6 +2,7 @@ import { blobSource } from "@lowrank/core";
 import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import { type ClassifierConfig, readClassifierConfig } from "./config/classifierConfig.ts";
+import type { ClassifierHead } from "./config/classifierHead.ts";
 import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
 import { ggufWeights } from "./gguf/ggufWeights.ts";
 import { openGguf } from "./gguf/openGguf.ts";
@@ -50,15 +51,16 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
   return { ...opened, weights, quantization: report };
 }
 
-/** Reads what a sequence classifier is, which only folders hold. */
+/** Reads what a sequence classifier is, which only folders hold; `head` is said in the place of the config's. */
 export async function openClassifier(
   source: string | URL | ModelFiles,
   { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,
+  head: Partial<ClassifierHead>,
 ): Promise<OpenedModel<ClassifierConfig>> {
   const files = await filesOf(source);
-  const config = await readClassifierConfig(files);
+  const config = { ...(await readClassifierConfig(files)), ...head };
   const quantization = await readQuantizationConfig(files);
-  const weights = bitsandbytesWeights(await openWeights(files), config, dtype, quantization);
+  const weights = bitsandbytesWeights(await openWeights(files, config), config, dtype, quantization);
   if (!quantize) return { config, files, weights, quantization: null };
   const { report, ...quantized } = quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
@@ -83,7 +85,7 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   const quantization = await readQuantizationConfig(files);
-  return { config, files, weights: bitsandbytesWeights(await openWeights(files), config, dtype, quantization) };
+  return { config, files, weights: bitsandbytesWeights(await openWeights(files, config), config, dtype, quantization) };
 }
 
 /** The GGUF file that `source` means, or undefined. */

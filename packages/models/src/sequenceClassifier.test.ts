@@ -1,4 +1,16 @@
-import { backward, Generator, init, randn, reference, scope, type Tensor, tensor } from "@lowrank/core";
+import {
+  backward,
+  bytesSource,
+  Generator,
+  init,
+  openSafetensors,
+  randn,
+  reference,
+  scope,
+  type Tensor,
+  tensor,
+  writeSafetensors,
+} from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { Dropout, Parameter, quantize, type VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -8,6 +20,7 @@ import { loadModel } from "./loadModel.ts";
 import { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
 import { randomParameters } from "./parameters.ts";
 import { modelFileContents } from "./saveModel.ts";
+import type { SequenceClassifier } from "./sequenceClassifier.ts";
 
 const sizes = { vocab_size: 13, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
 const kinds = {
@@ -136,6 +149,53 @@ describe.each(["bert", "roberta", "gpt2"] as const)("%s", (kind) => {
       { bert: ["classifier"], roberta: ["classifier.out_proj"], gpt2: ["score"] }[kind],
     );
     await expect(loadModel(files)).rejects.toThrow("load it with loadSequenceClassifier");
+  });
+});
+
+/** A checkpoint's files with its tensors under other names; null leaves one out. */
+async function renamed(files: ReadonlyMap<string, Uint8Array | string>, rename: (name: string) => string | null) {
+  const file = await openSafetensors(bytesSource(files.get("model.safetensors") as Uint8Array), "test");
+  const entries = [];
+  for (const name of file.names()) {
+    const now = rename(name);
+    if (now !== null) entries.push({ name: now, ...(await file.read(name)) });
+  }
+  return memoryFiles(new Map([...files, ["model.safetensors", writeSafetensors(entries)]]));
+}
+
+describe.each(["bert", "roberta", "gpt2"] as const)("a %s checkpoint", (kind) => {
+  const stack = { bert: "bert.", roberta: "roberta.", gpt2: "transformer." }[kind];
+  const answer = (model: SequenceClassifier) => model.forward({ inputIds: ids([[4, 9, 2]]) }).logits.dataSync();
+
+  it("loads without its stack's name, and with TensorFlow's names of norms", async () => {
+    const model = make(kind);
+    const files = await renamed(await modelFileContents(model, configOf(kind)), (name) =>
+      name
+        .replace(stack, "")
+        .replace(/LayerNorm\.weight$/, "LayerNorm.gamma")
+        .replace(/LayerNorm\.bias$/, "LayerNorm.beta"),
+    );
+    expect(answer((await loadSequenceClassifier(files)).model)).toEqual(answer(model));
+  });
+
+  it("gets a head for other labels, and keeps what lies below", async () => {
+    const model = make(kind);
+    const contents = await modelFileContents(model, configOf(kind));
+    const files = await renamed(contents, (name) => (/pooler|^classifier|^score/.test(name) ? null : name));
+    await expect(loadSequenceClassifier(files)).rejects.toThrow("is missing");
+    const newHead = { labels: ["no", "yes"], generator: new Generator(3) };
+    const { model: fresh, config, freshParameters } = await loadSequenceClassifier(files, { newHead });
+    expect(config.labels).toEqual(["no", "yes"]);
+    expect(answer(fresh)).toHaveLength(2);
+    const before = model.stateDict();
+    for (const [name, value] of fresh.stateDict()) {
+      if (!freshParameters.includes(name)) expect(value.dataSync()).toEqual(before.get(name)?.dataSync());
+    }
+    expect(freshParameters.every((name) => /pooler|^classifier|^score/.test(name))).toBe(true);
+    expect(freshParameters.length).toBe({ bert: 4, roberta: 4, gpt2: 1 }[kind]);
+    const again = await loadSequenceClassifier(memoryFiles(contents), { newHead: { labels: 1 } });
+    expect(again.model.problemType).toBe("regression");
+    await expect(loadSequenceClassifier(files, { newHead: { labels: 0 } })).rejects.toThrow("give at least one");
   });
 });
 

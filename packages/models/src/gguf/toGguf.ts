@@ -45,7 +45,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
       `${files.label} holds weights in bitsandbytes' 4 bits; convert the model in full: loadModel, dequantize and saveModel write it`,
     );
   }
-  const weights = await openWeights(files);
+  const weights = await openWeights(files, config);
   const layouts = tensorLayouts(config);
   checkTensors(weights, layouts, config);
   const notes: string[] = [];
