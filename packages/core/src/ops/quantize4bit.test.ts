@@ -116,8 +116,7 @@ describe("quantize4bit", () => {
     ["fp4", 4096, 0.129536, 0.000612, 0.337169, 0.001239],
   ] as const)(
     "errs as bitsandbytes measured over normal numbers, %s, block size %i",
-    (quantType, blockSize, ...sizes) => {
-      const [abs, absSigma, rel, relSigma] = sizes;
+    (quantType, blockSize, abs, absSigma, rel, relSigma) => {
       const x = randn([1024, 1024], { generator: new Generator(64) });
       const [values, found] = [x.dataSync(), widen(quantize4bit(x, { quantType, blockSize }))];
       let [absolute, relative] = [0, 0];
