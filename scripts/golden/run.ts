@@ -1,6 +1,6 @@
 // `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default. DIR may also have
 // the layout of models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded steps, and
-// --threads says on how many threads.
+// --threads says on how many threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Backend, init, reference } from "@lowrank/core";
@@ -13,6 +13,7 @@ import { models } from "./models.ts";
 import { nf4 } from "./nf4.ts";
 import { ops } from "./ops.ts";
 import { qlora } from "./qlora.ts";
+import { holdsStories, quality } from "./quality.ts";
 import { isRealModel, realModel } from "./realModel/realModel.ts";
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
@@ -47,10 +48,16 @@ const goldenSuites: Suites = {
   nf4: () => nf4(dir),
 };
 
+const oneBackend = { wasm: () => wasm({ threads: Number(options.threads) }) };
+
 /** A real model is too large for the reference loops; what differs between the builds is tried on small ones. */
-const [suites, chosen]: [Suites, typeof backends] = isRealModel(dir)
-  ? [{ "the model": () => realModel(dir, options) }, { wasm: () => wasm({ threads: Number(options.threads) }) }]
-  : [goldenSuites, backends];
+function chooseSuites(): [Suites, typeof backends] {
+  if (isRealModel(dir)) return [{ "the model": () => realModel(dir, options) }, oneBackend];
+  if (holdsStories(dir)) return [{ quality: () => quality(dir) }, oneBackend];
+  return [goldenSuites, backends];
+}
+
+const [suites, chosen] = chooseSuites();
 
 let passed = 0;
 let failed = 0;

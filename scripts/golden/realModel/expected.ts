@@ -67,7 +67,8 @@ export interface ExpectedTraining {
   grad_norms: number[];
   grad_norm_per_tensor: Record<string, Record<string, number>>;
   before: GreedyCase[];
-  after: Record<string, { outputs: GreedyCase[] }>;
+  /** After so many steps: the loss of forward.json's text 2, and answers. */
+  after: Record<string, { loss_text2: number; outputs: GreedyCase[] }>;
   logits_text: { ids: number[] };
 }
 

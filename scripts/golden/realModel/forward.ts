@@ -1,14 +1,18 @@
 import { join } from "node:path";
-import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, tensor } from "@lowrank/core";
+import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, type TypedArray, tensor } from "@lowrank/core";
 import type { CausalLM, ModelInputs } from "@lowrank/models";
-import { type Check, within, withinEach } from "../compare.ts";
+import type { Module } from "@lowrank/nn";
+import { type Check, within, withinEach, withinOfLargest } from "../compare.ts";
 import { GoldenFile } from "../goldenFile.ts";
 import { type ExpectedForward, readExpected } from "./expected.ts";
 
 /** Another order of summing f32 moves a loss by less than this, relative to it. */
-const lossTolerance = 1e-5;
+export const lossTolerance = 1e-5;
 /** And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a padded batch sums in 4.4e-5. */
 export const logitTolerance = 1e-4;
+
+/** A hidden state's numbers, relative to the largest of them: two orders of summing 1536 products differ by some 1e-6. */
+const stateTolerance = 1e-5;
 
 const i32 = (rows: readonly (readonly number[])[]): Tensor => tensor(rows, { dtype: "i32" });
 
@@ -31,6 +35,7 @@ export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Che
     const top = Array.from(topIds, (id, j) => values[positions[Math.floor(j / count)] * vocabulary + id]);
     yield within(`text ${i} top logits`, top, await golden.array(`${i}.top_values`), logitTolerance);
   }
+  yield* hiddenStates(model, texts[0].ids, await golden.array("0.hidden_last"));
   const lengths = batch.last_index_right.map((index) => index + 1);
   for (const side of ["right", "left"] as const) {
     const { input_ids, attention_mask, position_ids } = batch[side];
@@ -43,11 +48,48 @@ export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Che
   }
 }
 
+type Forward = (...inputs: unknown[]) => Tensor;
+
+/** The last position's hidden state as it goes through the model: the embedding, after each block but the last, the norm. */
+async function* hiddenStates(
+  model: CausalLM,
+  ids: readonly number[],
+  expected: ArrayLike<number>,
+): AsyncGenerator<Check> {
+  const blocks = model.attentionSizes.layers - 1;
+  const layers = Array.from({ length: blocks }, (_, i) => `model.layers.${i}`);
+  const paths = ["model.embed_tokens", ...layers, "model.norm"];
+  const modules = paths.map((path) => model.getSubmodule(path) as Module & { forward?: Forward });
+  const states: TypedArray[] = [];
+  for (const module of modules) {
+    const forward = module.forward as Forward;
+    module.forward = (...inputs) => {
+      const output = forward.apply(module, inputs);
+      states.push(output.dataSync().slice(-output.shape[2]));
+      return output;
+    };
+  }
+  using inputIds = i32([ids]);
+  noGrad(() => scope(() => model.forward({ inputIds })));
+  for (const module of modules) delete module.forward;
+  const width = expected.length / paths.length;
+  for (const [i, path] of paths.entries()) {
+    const row = Array.from({ length: width }, (_, d) => expected[i * width + d]);
+    yield withinOfLargest(`text 0 after ${path}`, states[i], row, stateTolerance);
+  }
+}
+
 /** A text's loss against the recorded one. */
-export async function textLoss(name: string, model: CausalLM, ids: readonly number[], loss: number): Promise<Check> {
+export async function textLoss(
+  name: string,
+  model: Pick<CausalLM, "loss">,
+  ids: readonly number[],
+  loss: number,
+  tolerance: number = lossTolerance,
+): Promise<Check> {
   using inputIds = i32([ids]);
   using value = noGrad(() => scope(() => model.loss({ inputIds, labels: inputIds })));
-  return withinEach(name, [await value.item()], [loss], lossTolerance);
+  return withinEach(name, [await value.item()], [loss], tolerance);
 }
 
 function tokenLosses(logits: Tensor, ids: readonly number[]): Tensor {

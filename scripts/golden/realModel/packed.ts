@@ -12,8 +12,10 @@ export async function* packed(dir: string, path: string): AsyncGenerator<Check> 
   for (const { hf, type, sha256: hash } of tensors) {
     const parameter = parameters.get(hf);
     yield same(`packed ${hf}`, parameter?.dtype, type.toLowerCase());
-    using wide = parameter?.to("f32");
-    yield same(`packed ${hf} widened`, wide && sha256(await wide.bytes()), hash);
+    if (!parameter) continue;
+    const wide = parameter.to("f32");
+    yield same(`packed ${hf} widened`, sha256(await wide.bytes()), hash);
+    if (wide !== parameter) wide.dispose();
   }
   for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
     yield await textLoss(`packed text ${i} loss`, model, ids, loss);

@@ -5,8 +5,8 @@ import { AdamW } from "@lowrank/nn";
 import { PeftModel } from "@lowrank/peft";
 import { type Check, within, withinEach } from "../compare.ts";
 import { GoldenFile } from "../goldenFile.ts";
-import { type ExpectedTraining, readExpected, type TrainingExample } from "./expected.ts";
-import { lastLogits, logitTolerance } from "./forward.ts";
+import { type ExpectedForward, type ExpectedTraining, readExpected, type TrainingExample } from "./expected.ts";
+import { lastLogits, logitTolerance, lossTolerance, textLoss } from "./forward.ts";
 import { greedy } from "./greedy.ts";
 
 /** Losses and gradient norms, relative: other attention arithmetic alone moves them by 4.5e-6 within 20 steps. */
@@ -29,6 +29,9 @@ export async function* training(
   const expected = readExpected<ExpectedTraining>(dir, "train");
   const golden = await GoldenFile.open(join(dir, "expected", "train.safetensors"));
   const { logits_text: text, after } = expected;
+  const text2 = readExpected<ExpectedForward>(dir, "forward").texts[2];
+  const text2Loss = (name: string, of: Pick<CausalLM, "loss">, tolerance: number) =>
+    textLoss(`${name} text 2 loss`, of, text2.ids, after[20].loss_text2, tolerance);
 
   yield* greedy("before training", model, expected.before, eosTokenIds);
   const peft = await PeftModel.fromPretrained(model, join(dir, "lora-init"), { isTrainable: true });
@@ -43,6 +46,7 @@ export async function* training(
         await golden.array("lora20.last"),
         trainedTolerance,
       );
+      yield await text2Loss("LoRA after 20 steps", peft, stepTolerance);
     }
     yield* greedy(`LoRA after ${stop} steps`, model, after[stop].outputs, eosTokenIds);
   }
@@ -50,6 +54,7 @@ export async function* training(
   await peft.loadAdapter(join(dir, "lora-20"), "reference");
   peft.setAdapter("reference");
   yield within("lora-20 loaded", await lastLogits(peft, text.ids), await golden.array("lora20.last"), logitTolerance);
+  yield await text2Loss("lora-20 loaded", peft, lossTolerance);
   yield* greedy("lora-20 loaded", model, after[20].outputs, eosTokenIds);
   const merged = await peft.mergeAndUnload({ adapterNames: ["reference"] });
   yield within("lora-20 merged", await lastLogits(merged, text.ids), await golden.array("lora20.last"), logitTolerance);
