@@ -71,6 +71,15 @@ test("all of 65B in bf16 takes more than 780 GB", () => {
   expect(doc).toMatch(new RegExp(`takes ${Math.floor(total / 1e9)} GB\\sfor weights, gradients and optimiser`));
 });
 
+test("a step on SmolLM2-135M takes what the page says", () => {
+  const adapter = new LoraConfig({ r: 8, targetModules: "all-linear" });
+  const step = { adapter, batchSize: 2, sequenceLength: 128 };
+  const [lora, qlora] = [null, { quantType: "nf4", doubleQuant: true } as const].map((quantization) =>
+    planOf("smollm2-135m", { ...step, quantization }).training.bytes.toLocaleString("en-US"),
+  );
+  expect(doc).toContain(`LoRA ${lora} bytes, QLoRA with double quantisation ${qlora}, planned and measured`);
+});
+
 test("the figures beside those that cannot be derived are what is computed", () => {
   const row = (start: string) => doc.split("\n").find((line) => line.startsWith(`| ${start}`)) ?? "";
   const plans = ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora));
