@@ -1,4 +1,5 @@
 import {
+  bytesSource,
   copyInto,
   type DType,
   fromBytes,
@@ -19,6 +20,7 @@ import { encodeParts, type FileForm, readParts } from "./fileForm.ts";
 import { fileFormOf } from "./method.ts";
 import { BnConfig } from "./methods/bottleneckConfig.ts";
 import { modelCard } from "./modelCard.ts";
+import { readTorch } from "./torchFiles/readTorch.ts";
 
 /** The names of an adapter's files. */
 export const adapterFileNames = {
@@ -48,19 +50,18 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
   };
 }
 
-/** Opens an adapter's weights. Throws with advice for a folder that holds only a pickle. */
+/** Opens an adapter's weights: safetensors, or else what torch.save wrote, of which nothing but tensors is read. */
 export async function openWeights(
   files: ModelFiles,
   weights: string = adapterFileNames.weights,
 ): Promise<SafetensorsFile> {
-  const [pickle, advice] =
-    weights === adapterHubWeights
-      ? ["pytorch_adapter.bin", "with save_adapter(..., use_safetensors=True) of AdapterHub"]
-      : ["adapter_model.bin", "with PEFT"];
-  if (!(await files.has(weights)) && (await files.has(pickle))) {
-    throw new Error(`${files.label} has ${pickle}, which can run code when read; save it as ${weights} ${advice}`);
+  const pickle = weights === adapterHubWeights ? "pytorch_adapter.bin" : "adapter_model.bin";
+  if ((await files.has(weights)) || !(await files.has(pickle))) {
+    return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
-  return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
+  const label = `${pickle} of ${files.label}`;
+  const tensors = await readTorch(await files.open(pickle), label);
+  return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
 
 /** Keys that do not fit between an adapter's file and what the model has for it. */

@@ -1,0 +1,106 @@
+import { bytesSource, init, reference } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { logitBits, TinyModel } from "../testing/tinyModel.ts";
+import { torchBin } from "../testing/torchBin.ts";
+import { join, zipOf } from "../testing/zip.ts";
+import { readTorch } from "./readTorch.ts";
+
+beforeAll(() => init(reference()));
+
+const text = (value: string) => new TextEncoder().encode(value);
+const unicode = (value: string) => join(Uint8Array.of(0x8c, value.length), text(value));
+const global = (module: string, name: string) => text(`c${module}\n${name}\n`);
+const op = (...bytes: number[]) => Uint8Array.of(...bytes);
+const [mark, tuple, reduce, stop, persid] = [0x28, 0x74, 0x52, 0x2e, 0x51].map((code) => op(code));
+const small = (value: number) => op(0x4b, value);
+const tuple1 = (value: number) => join(small(value), op(0x85));
+
+/** A storage of `count` numbers. */
+const storage = (type: string, count: number) =>
+  join(mark, unicode("storage"), global("torch", type), unicode("0"), unicode("cpu"), small(count), tuple, persid);
+/** A vector in a storage. */
+const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = op(0x89, 0x4e) } = {}) =>
+  join(
+    global("torch._utils", "_rebuild_tensor_v2"),
+    join(mark, of, small(offset), tuple1(size), tuple1(stride), rest, tuple),
+    reduce,
+  );
+/** A dictionary with one entry "x". */
+const dictionary = (value: Uint8Array) => join(op(0x80, 2, 0x7d), unicode("x"), value, op(0x73), stop);
+const numbers = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer);
+
+async function read(pickle: Uint8Array, more: Record<string, Uint8Array> = {}, deflate = false) {
+  const zip = await zipOf({ "m/data.pkl": pickle, "m/data/0": numbers, ...more }, deflate);
+  return readTorch(bytesSource(zip), "m.bin");
+}
+
+test("archives that are deflated, as tools pack them again, read like those of torch.save", async () => {
+  const pickle = dictionary(vector(storage("FloatStorage", 4), { offset: 1 }));
+  for (const deflate of [false, true]) {
+    const [{ name, dtype, shape, bytes }] = await read(pickle, { "m/byteorder": text("little") }, deflate);
+    expect([name, dtype, shape, ...new Float32Array(bytes.slice().buffer)]).toEqual(["x", "F32", [3], 2, 3, 4]);
+  }
+});
+
+test("what is not a tensor is refused by name, and nothing of it runs", async () => {
+  const command = (callee: Uint8Array) => join(callee, join(mark, unicode("touch /tmp/x"), tuple), reduce);
+  const refused: [Uint8Array, string][] = [
+    [dictionary(command(global("os", "system"))), "it asks for os.system, which is not among what tensors are made of"],
+    [dictionary(command(global("builtins", "eval"))), "it asks for builtins.eval"],
+    [dictionary(command(join(unicode("posix"), unicode("system"), op(0x93)))), "it asks for posix.system"],
+    [dictionary(command(global("torch._utils", "_rebuild_tensor_v3"))), "it asks for torch._utils._rebuild_tensor_v3"],
+    [dictionary(join(op(0x8c, 1, 0x61), op(0x81))), "instruction 0x81"],
+    [dictionary(op(0x69)), "instruction 0x69"],
+    [dictionary(join(unicode("f"), op(0x29), reduce)), "is not one of a function"],
+    [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is no tensor"],
+    [dictionary(small(1)), "m.bin: x is no tensor"],
+    [dictionary(vector(small(5))), "storage of an unknown kind"],
+    [
+      dictionary(vector(storage("FloatStorage", 4), { size: 4, offset: 1 })),
+      "reaches to number 4 of a storage that has 4",
+    ],
+    [dictionary(vector(storage("FloatStorage", 4), { stride: 2 })), "reaches to number 4 of a storage that has 4"],
+    [dictionary(vector(storage("FloatStorage", 4), { stride: 0, size: 200 })), "has 200 numbers, and its storage 4"],
+    [dictionary(vector(storage("ComplexFloatStorage", 4))), "it asks for torch.ComplexFloatStorage"],
+    [join(op(0x80, 2), small(1), stop), "m.bin holds no dictionary of tensors"],
+    [join(op(0x80, 2), op(0x7d), small(1), small(2), op(0x73), stop), "a key is 1; it must be a text"],
+    [op(0x80, 2), "the pickle ends within a value"],
+    [join(op(0x80, 2), stop), "a value is missing"],
+    [join(op(0x68, 3), stop), "value 3 is recalled before it is there"],
+    [join(op(0x74), stop), "a mark is missing"],
+    [join(unicode("a"), small(1), small(1), op(0x73), stop), "belong to no dictionary"],
+  ];
+  for (const [pickle, message] of refused) await expect(read(pickle), message).rejects.toThrow(message);
+});
+
+test("archives of another kind are refused", async () => {
+  const pickle = dictionary(vector(storage("FloatStorage", 4)));
+  await expect(read(pickle, { "m/byteorder": text("big") })).rejects.toThrow("m.bin has big-endian numbers");
+  await expect(readTorch(bytesSource(pickle), "m.bin")).rejects.toThrow("is not a ZIP archive, as torch.save writes");
+  const other = await zipOf({ "a/b.txt": text("x") });
+  await expect(readTorch(bytesSource(other), "m.bin")).rejects.toThrow("is not of torch.save; it holds a/b.txt");
+  const noData = await zipOf({ "m/data.pkl": pickle });
+  await expect(readTorch(bytesSource(noData), "m.bin")).rejects.toThrow("m.bin holds no m/data/0");
+});
+
+test("an adapter of adapter_model.bin is the one of adapter_model.safetensors, in half precision too", async () => {
+  const config = new LoraConfig({
+    r: 2,
+    initLoraWeights: false,
+    targetModules: ["up", "down"],
+    modulesToSave: ["norm"],
+  });
+  const peft = getPeftModel(new TinyModel().eval(), config);
+  for (const dtype of ["f32", "bf16"] as const) {
+    const files = await peft.adapterFiles(["default"], { dtype });
+    const binary = await torchBin(files.get("adapter_model.safetensors") as Uint8Array);
+    const pickled = new Map([
+      ["adapter_config.json", files.get("adapter_config.json")!],
+      ["adapter_model.bin", binary],
+    ]);
+    const [one, other] = [files, pickled].map((from) => PeftModel.fromPretrained(new TinyModel().eval(), from));
+    expect(await logitBits(await other)).toEqual(await logitBits(await one));
+  }
+});

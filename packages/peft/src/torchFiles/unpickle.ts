@@ -1,0 +1,246 @@
+/** What a pickle of tensors is made of. `Call` is a function of the allow-list with its arguments. */
+export type Pickled = null | boolean | number | string | Pickled[] | Map<Pickled, Pickled> | Global | Call | Storage;
+
+/** A name of Python's in a pickle; nothing here looks it up. */
+export class Global {
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** A function's name, and what it was to be called with. */
+export class Call {
+  readonly name: string;
+  readonly args: readonly Pickled[];
+
+  constructor(name: string, args: readonly Pickled[]) {
+    this.name = name;
+    this.args = args;
+  }
+}
+
+/** What a pickle says of data that lie outside of it. */
+export class Storage {
+  readonly id: readonly Pickled[];
+
+  constructor(id: readonly Pickled[]) {
+    this.id = id;
+  }
+}
+
+const mark = Symbol("mark");
+type Slot = Pickled | typeof mark;
+
+/**
+ * Reads a pickle that holds plain values and what `allowed` names, as data: no code of the file or of Python's ever runs.
+ * Everything else is refused by name. https://docs.python.org/3/library/pickletools.html
+ */
+export function unpickle(bytes: Uint8Array, allowed: (name: string) => boolean, label: string): Pickled {
+  return new Unpickler(bytes, allowed, label).run();
+}
+
+class Unpickler {
+  readonly #bytes: Uint8Array;
+  readonly #data: DataView;
+  readonly #allowed: (name: string) => boolean;
+  readonly #label: string;
+  readonly #stack: Slot[] = [];
+  readonly #memo = new Map<number, Slot>();
+  #at = 0;
+
+  constructor(bytes: Uint8Array, allowed: (name: string) => boolean, label: string) {
+    this.#bytes = bytes;
+    this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#allowed = allowed;
+    this.#label = label;
+  }
+
+  run(): Pickled {
+    for (;;) {
+      const start = this.#at;
+      const op = this.#byte();
+      if (op === 0x2e) return this.#value(); // STOP
+      const step = steps.get(op);
+      if (!step) this.fail(`instruction 0x${op.toString(16).padStart(2, "0")} at ${start} does more than tensors need`);
+      step(this);
+    }
+  }
+
+  fail(what: string): never {
+    throw new Error(`${this.#label}: ${what}; it was not read. Save the adapter as safetensors`);
+  }
+
+  take(length: number): Uint8Array {
+    const end = this.#at + length;
+    if (!(length >= 0 && end <= this.#bytes.length)) this.fail(`the pickle ends within a value at ${this.#at}`);
+    this.#at = end;
+    return this.#bytes.subarray(end - length, end);
+  }
+
+  #byte(): number {
+    return this.take(1)[0];
+  }
+
+  /** An integer of so many bytes, without a sign or with one. */
+  unsigned(length: 1 | 2 | 4 | 8): number {
+    const at = this.#at;
+    this.take(length);
+    if (length === 1) return this.#data.getUint8(at);
+    if (length === 2) return this.#data.getUint16(at, true);
+    return length === 4 ? this.#data.getUint32(at, true) : Number(this.#data.getBigUint64(at, true));
+  }
+
+  signed(): number {
+    const at = this.#at;
+    this.take(4);
+    return this.#data.getInt32(at, true);
+  }
+
+  float(): number {
+    const at = this.#at;
+    this.take(8);
+    return this.#data.getFloat64(at, false);
+  }
+
+  text(length: number): string {
+    const bytes = this.take(length);
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      return this.fail(`the text before ${this.#at} is not UTF-8`);
+    }
+  }
+
+  line(): string {
+    const end = this.#bytes.indexOf(0x0a, this.#at);
+    if (end < 0) this.fail(`the pickle ends within a name at ${this.#at}`);
+    const text = this.text(end - this.#at);
+    this.take(1);
+    return text;
+  }
+
+  push(value: Slot): void {
+    this.#stack.push(value);
+  }
+
+  #value(): Pickled {
+    const value = this.#stack.pop();
+    if (value === undefined || value === mark) this.fail(`a value is missing before ${this.#at}`);
+    return value;
+  }
+
+  pop(count: number): Pickled[] {
+    return Array.from({ length: count }, () => this.#value()).reverse();
+  }
+
+  /** What lies above the last mark. */
+  popMark(): Pickled[] {
+    const at = this.#stack.lastIndexOf(mark);
+    if (at < 0) this.fail(`a mark is missing before ${this.#at}`);
+    return this.#stack.splice(at).slice(1) as Pickled[];
+  }
+
+  top(): Pickled {
+    const value = this.#value();
+    this.push(value);
+    return value;
+  }
+
+  remember(index: number = this.#memo.size): void {
+    this.#memo.set(index, this.top());
+  }
+
+  recall(index: number): void {
+    const value = this.#memo.get(index);
+    if (value === undefined) this.fail(`value ${index} is recalled before it is there`);
+    this.push(value);
+  }
+
+  global(module: string, name: string): void {
+    const full = `${module}.${name}`;
+    if (!this.#allowed(full)) this.fail(`it asks for ${full}, which is not among what tensors are made of`);
+    this.push(new Global(full));
+  }
+
+  call(): void {
+    const [callee, args] = this.pop(2);
+    if (!(callee instanceof Global) || !Array.isArray(args))
+      this.fail(`a call before ${this.#at} is not one of a function`);
+    this.push(callee.name === "collections.OrderedDict" && args.length === 0 ? new Map() : new Call(callee.name, args));
+  }
+
+  set(pairs: readonly Pickled[]): void {
+    const map = this.top();
+    if (!(map instanceof Map) || pairs.length % 2 !== 0) this.fail(`items before ${this.#at} belong to no dictionary`);
+    for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
+  }
+
+  append(items: readonly Pickled[]): void {
+    const list = this.top();
+    if (!Array.isArray(list)) this.fail(`items before ${this.#at} belong to no list`);
+    list.push(...items);
+  }
+
+  /** Attributes of a dictionary, as state_dict's `_metadata`, say nothing of its tensors. */
+  build(): void {
+    this.pop(1);
+    if (!(this.top() instanceof Map))
+      this.fail(`attributes before ${this.#at} are set on something that is no dictionary`);
+  }
+
+  storage(): void {
+    const [id] = this.pop(1);
+    if (!Array.isArray(id)) this.fail(`data before ${this.#at} are named in an unknown way`);
+    this.push(new Storage(id));
+  }
+
+  long(): void {
+    let value = 0n;
+    const bytes = this.take(this.unsigned(1));
+    for (const [i, byte] of bytes.entries()) value |= BigInt(byte) << BigInt(8 * i);
+    const number = Number(BigInt.asIntN(8 * bytes.length, value));
+    if (!Number.isSafeInteger(number)) this.fail(`the number before ${this.#at} is too large`);
+    this.push(number);
+  }
+}
+
+/** The instructions that are understood. */
+const steps: ReadonlyMap<number, (u: Unpickler) => void> = new Map([
+  [0x80, (u) => void u.take(1)], // PROTO
+  [0x95, (u) => void u.take(8)], // FRAME
+  [0x28, (u) => u.push(mark)], // MARK
+  [0x30, (u) => void u.pop(1)], // POP
+  [0x4e, (u) => u.push(null)], // NONE
+  [0x88, (u) => u.push(true)], // NEWTRUE
+  [0x89, (u) => u.push(false)], // NEWFALSE
+  [0x4b, (u) => u.push(u.unsigned(1))], // BININT1
+  [0x4d, (u) => u.push(u.unsigned(2))], // BININT2
+  [0x4a, (u) => u.push(u.signed())], // BININT
+  [0x8a, (u) => u.long()], // LONG1
+  [0x47, (u) => u.push(u.float())], // BINFLOAT
+  [0x8c, (u) => u.push(u.text(u.unsigned(1)))], // SHORT_BINUNICODE
+  [0x58, (u) => u.push(u.text(u.unsigned(4)))], // BINUNICODE
+  [0x29, (u) => u.push([])], // EMPTY_TUPLE
+  [0x85, (u) => u.push(u.pop(1))], // TUPLE1
+  [0x86, (u) => u.push(u.pop(2))], // TUPLE2
+  [0x87, (u) => u.push(u.pop(3))], // TUPLE3
+  [0x74, (u) => u.push(u.popMark())], // TUPLE
+  [0x5d, (u) => u.push([])], // EMPTY_LIST
+  [0x61, (u) => u.append(u.pop(1))], // APPEND
+  [0x65, (u) => u.append(u.popMark())], // APPENDS
+  [0x7d, (u) => u.push(new Map())], // EMPTY_DICT
+  [0x73, (u) => u.set(u.pop(2))], // SETITEM
+  [0x75, (u) => u.set(u.popMark())], // SETITEMS
+  [0x71, (u) => u.remember(u.unsigned(1))], // BINPUT
+  [0x72, (u) => u.remember(u.unsigned(4))], // LONG_BINPUT
+  [0x94, (u) => u.remember()], // MEMOIZE
+  [0x68, (u) => u.recall(u.unsigned(1))], // BINGET
+  [0x6a, (u) => u.recall(u.unsigned(4))], // LONG_BINGET
+  [0x63, (u) => u.global(u.line(), u.line())], // GLOBAL
+  [0x93, (u) => u.global(...(u.pop(2).map(String) as [string, string]))], // STACK_GLOBAL
+  [0x51, (u) => u.storage()], // BINPERSID
+  [0x52, (u) => u.call()], // REDUCE
+  [0x62, (u) => u.build()], // BUILD
+] as [number, (u: Unpickler) => void][]);

@@ -1,0 +1,137 @@
+import type { ByteSource } from "@lowrank/core";
+
+/** A file in a ZIP archive. */
+interface ZipEntry {
+  /** 0: as it is; 8: deflated. */
+  method: number;
+  packedSize: number;
+  size: number;
+  /** Where its own header starts. */
+  offset: number;
+}
+
+/** A ZIP archive that is read in part (PKWARE's APPNOTE 6.3.10, sections 4.3 and 4.4). */
+export class ZipFile {
+  readonly label: string;
+  readonly #source: ByteSource;
+  readonly #entries: ReadonlyMap<string, ZipEntry>;
+
+  private constructor(label: string, source: ByteSource, entries: ReadonlyMap<string, ZipEntry>) {
+    this.label = label;
+    this.#source = source;
+    this.#entries = entries;
+  }
+
+  /** Throws for what is no archive, or is cut off. */
+  static async open(source: ByteSource, label: string): Promise<ZipFile> {
+    const directory = await findDirectory(source, label);
+    return new ZipFile(label, source, readDirectory(directory, label));
+  }
+
+  names(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  /** The bytes of a file. */
+  async read(name: string): Promise<Uint8Array> {
+    const entry = this.#entries.get(name);
+    if (!entry) throw new Error(`${this.label} holds no ${name}`);
+    const { method, packedSize, size, offset } = entry;
+    const header = view(await exactly(this.#source, offset, 30, this.label));
+    if (header.getUint32(0, true) !== 0x04034b50) throw new Error(`${this.label}: ${name} is not where it should be`);
+    const start = offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
+    const packed = await exactly(this.#source, start, packedSize, this.label);
+    if (method !== 0 && method !== 8) {
+      throw new Error(
+        `${this.label}: ${name} is compressed by method ${method}; 0 (stored) and 8 (deflate) can be read`,
+      );
+    }
+    const bytes = method === 0 ? packed : await inflated(packed, size);
+    if (bytes.length === size) return bytes;
+    throw new Error(`${this.label}: ${name} has ${bytes.length} bytes and should have ${size}`);
+  }
+}
+
+const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+async function exactly(source: ByteSource, offset: number, length: number, label: string): Promise<Uint8Array> {
+  const bytes = offset >= 0 ? await source.read(offset, length) : new Uint8Array(0);
+  if (bytes.length !== length) throw new Error(`${label} is cut off: it has no ${length} bytes at ${offset}`);
+  return bytes;
+}
+
+/** Inflates at most one byte more than there should be. */
+async function inflated(packed: Uint8Array, size: number): Promise<Uint8Array> {
+  const stream = new Blob([packed.slice()]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const out = new Uint8Array(size + 1);
+  let length = 0;
+  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
+    const taken = chunk.subarray(0, out.length - length);
+    out.set(taken, length);
+    length += taken.length;
+    if (length > size) break;
+  }
+  return out.subarray(0, length);
+}
+
+/** The list of the archive's files, found by the record at its end. */
+async function findDirectory(source: ByteSource, label: string): Promise<Uint8Array> {
+  // The record is followed by a comment of up to 65535 bytes.
+  const length = Math.min(source.size, 22 + 0xffff);
+  const tail = await exactly(source, source.size - length, length, label);
+  const data = view(tail);
+  let at = length - 22;
+  while (at >= 0 && data.getUint32(at, true) !== 0x06054b50) at--;
+  if (at < 0)
+    throw new Error(`${label} is not a ZIP archive, as torch.save writes since PyTorch 1.6; save it anew with that`);
+  let [size, offset] = [data.getUint32(at + 12, true), data.getUint32(at + 16, true)];
+  if (at >= 20 && data.getUint32(at - 20, true) === 0x07064b50) {
+    const record = view(await exactly(source, long(data, at - 20 + 8), 56, label));
+    [size, offset] = [long(record, 40), long(record, 48)];
+  }
+  return exactly(source, offset, size, label);
+}
+
+const long = (data: DataView, at: number): number => Number(data.getBigUint64(at, true));
+
+function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEntry> {
+  const entries = new Map<string, ZipEntry>();
+  const data = view(directory);
+  for (let at = 0; at < directory.length; ) {
+    if (at + 46 > directory.length || data.getUint32(at, true) !== 0x02014b50) {
+      throw new Error(`${label}: the list of its files is broken`);
+    }
+    const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => data.getUint16(at + field, true));
+    const end = at + 46 + nameLength;
+    const entry: ZipEntry = {
+      method: data.getUint16(at + 10, true),
+      packedSize: data.getUint32(at + 20, true),
+      size: data.getUint32(at + 24, true),
+      offset: data.getUint32(at + 42, true),
+    };
+    widen(entry, view(directory.subarray(end, end + extraLength)));
+    const name = new TextDecoder().decode(directory.subarray(at + 46, end));
+    if (data.getUint16(at + 8, true) & 1) throw new Error(`${label}: ${name} is encrypted, and cannot be read`);
+    entries.set(name, entry);
+    at = end + extraLength + commentLength;
+  }
+  return entries;
+}
+
+/** Takes numbers that need 64 bits from where they stand, in this order and only where the field says so. */
+function widen(entry: ZipEntry, extra: DataView): void {
+  for (let at = 0; at + 4 <= extra.byteLength; ) {
+    const [id, length] = [extra.getUint16(at, true), extra.getUint16(at + 2, true)];
+    let field = at + 4;
+    for (const key of id === 1 ? (["size", "packedSize", "offset"] as const) : []) {
+      if (entry[key] !== 0xffffffff) continue;
+      entry[key] = long(extra, field);
+      field += 8;
+    }
+    at += 4 + length;
+  }
+}
