@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
+  AdaLoraConfig,
   AdamW,
   AdaptionPromptConfig,
   backward,
@@ -158,6 +159,8 @@ describe.each([
       adapter: new PromptEncoderConfig({ numVirtualTokens: 3, encoderReparameterizationType: "LSTM" }),
     },
     { name: "adaption prompt", adapter: new AdaptionPromptConfig({ adapterLen: 3, adapterLayers: 1 }) },
+    { name: "DoRA", adapter: new LoraConfig({ r: 4, useDora: true, targetModules: "all-linear" }) },
+    { name: "AdaLoRA", adapter: new AdaLoraConfig({ initR: 4, totalStep: 10, targetModules: "all-linear" }) },
     { name: "bottlenecks", adapter: new DoubleSeqBnConfig({ reductionFactor: 4 }) },
   ].map((one) => ({ ...one, sequenceLength: 32, batchSize }));
   const forgotten = others.map((one) => ({ ...one, name: `${one.name}, checkpointing`, gradientCheckpointing: true }));

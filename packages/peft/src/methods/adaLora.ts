@@ -61,15 +61,25 @@ class AdaLoraLayer implements LayerAdapter {
     const { lora_A, lora_E, lora_B: b } = this.parameters;
     if (lora_E.size === 0) return base.forward(x);
     return scope(() => {
-      const a = mul(lora_A, lora_E);
       const dropped = this.#dropout.forward(x);
-      if (base instanceof Linear && dropped === x) {
-        const y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
-        return base.bias ? add(y, wide(base.bias)) : y;
+      if (!(base instanceof Linear) || base.activations !== "f32" || dropped !== x) {
+        return add(base.forward(x), this.#product(dropped));
       }
-      const low = affine(matmul(dropped, a, { transposeB: true }), { scale: this.#scaling });
-      return add(base.forward(x), matmul(low, b, { transposeB: true }));
+      const y = loraLinear(x, base.weight, mul(lora_A, lora_E), b, { scaling: this.#scaling });
+      return base.bias ? add(y, wide(base.bias)) : y;
     });
+  }
+
+  /** What is added to the base layer's output; absent without ranks. */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    return this.parameters.lora_E.size === 0 ? undefined : (x) => this.#product(this.#dropout.forward(x));
+  }
+
+  /** s (x Aᵀ) diag(E) Bᵀ */
+  #product(x: Tensor): Tensor {
+    const { lora_A, lora_E, lora_B } = this.parameters;
+    const low = affine(matmul(x, mul(lora_A, lora_E), { transposeB: true }), { scale: this.#scaling });
+    return matmul(low, lora_B, { transposeB: true });
   }
 
   merge(base: DenseLayer): DenseLayer {

@@ -29,7 +29,7 @@ class LoHaLayer implements LayerAdapter {
       hada_w2_b: drawn(config.initWeights ? zero : usual, [r, inFeatures]),
     };
     this.#dropout = new LycorisDropout(context);
-    this.modules = config.rankDropout > 0 || config.moduleDropout > 0 ? { hada_dropout: this.#dropout } : {};
+    this.modules = this.#dropout.never ? {} : { hada_dropout: this.#dropout };
     this.#scaling = scaling;
     this.#factored = r * r * (inFeatures + outFeatures) < inFeatures * outFeatures;
   }
@@ -38,18 +38,26 @@ class LoHaLayer implements LayerAdapter {
     return scope(() => {
       if (this.#dropout.skips()) return base.forward(x);
       const mask = this.#dropout.mask(base, true);
-      if (!this.#factored) {
-        const added = matmul(x, this.#delta(), { transposeB: true });
+      if (mask || !this.#factored || base.activations !== "f32") {
+        const added = this.#product(x);
         return add(base.forward(x), mask ? mul(added, mask) : added);
       }
-      const [a, b] = this.#factors();
-      if (mask) {
-        const low = affine(matmul(x, a, { transposeB: true }), { scale: this.#scaling });
-        return add(base.forward(x), mul(matmul(low, b, { transposeB: true }), mask));
-      }
-      const y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
+      const y = loraLinear(x, base.weight, ...this.#factors(), { scaling: this.#scaling });
       return base.bias ? add(y, wide(base.bias)) : y;
     });
+  }
+
+  /** What is added to the base layer's output; absent where some of it may be left out. */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    return this.#dropout.never ? (x) => this.#product(x) : undefined;
+  }
+
+  /** What is added to the base layer's output, nothing left out. */
+  #product(x: Tensor): Tensor {
+    if (!this.#factored) return matmul(x, this.#delta(), { transposeB: true });
+    const [a, b] = this.#factors();
+    const low = affine(matmul(x, a, { transposeB: true }), { scale: this.#scaling });
+    return matmul(low, b, { transposeB: true });
   }
 
   /** The same as one product B A of rank r²: A [r², in] and B [out, r²], of which each row is a row of one times one of the other. */

@@ -56,7 +56,7 @@ class LoKrLayer implements LayerAdapter {
       this.#draw("lokr_w2_b", right, [r, in2]);
     }
     this.#dropout = new LycorisDropout(context);
-    this.modules = config.rankDropout > 0 || config.moduleDropout > 0 ? { lokr_dropout: this.#dropout } : {};
+    this.modules = this.#dropout.never ? {} : { lokr_dropout: this.#dropout };
     this.#scalesDropout = config.rankDropoutScale;
     this.#scaling = scaling;
   }
@@ -76,18 +76,24 @@ class LoKrLayer implements LayerAdapter {
       const y = base.forward(x);
       if (this.#dropout.skips()) return y;
       const mask = this.#dropout.mask(base, this.#scalesDropout);
-      const added = affine(this.#product(x), { scale: this.#scaling });
-      return add(y, (mask ? mul(added, mask) : added).reshape(y.shape));
+      const added = this.#product(x);
+      return add(y, mask ? mul(added, mask) : added);
     });
   }
 
-  /** x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁, out₂], then [out₁, out₂]. */
+  /** What is added to the base layer's output; absent where some of it may be left out. */
+  get added(): ((x: Tensor) => Tensor) | undefined {
+    return this.#dropout.never ? (x) => this.#product(x) : undefined;
+  }
+
+  /** s x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁, out₂], then [out₁, out₂]. */
   #product(x: Tensor): Tensor {
     const [left, right] = this.#matrices();
     const [out1, in1] = left.shape;
     const [out2, in2] = right.shape;
     const inner = matmul(x.reshape([-1, in2]), right, { transposeB: true });
-    return matmul(left, inner.reshape([-1, in1, out2])).reshape([-1, out1 * out2]);
+    const outer = matmul(left, inner.reshape([-1, in1, out2]));
+    return affine(outer, { scale: this.#scaling }).reshape([...x.shape.slice(0, -1), out1 * out2]);
   }
 
   merge({ weight, ...rest }: DenseLayer): DenseLayer {

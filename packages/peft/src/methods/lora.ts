@@ -1,4 +1,4 @@
-import { add, affine, doraNorm, indexSelect, loraLinear, matmul, mul, scope, sub, type Tensor } from "@lowrank/core";
+import { add, affine, indexSelect, loraLinear, matmul, mul, scope, sub, type Tensor } from "@lowrank/core";
 import { Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
@@ -9,19 +9,16 @@ import { LoraConfig, loraFormat } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, linearStart } from "./loraStart.ts";
 
-/** DoRA's lengths where the configuration asks for them: at the start, those that the rows of W + s B A have. */
+/** DoRA's lengths where the configuration asks for them. */
 function magnitude(
   context: LayerContext<LoraConfig>,
-  weight: Tensor,
-  [a, b]: readonly Parameter[],
-  fanInFanOut: boolean,
+  base: { weight: Tensor; fanInFanOut: boolean },
+  factors: readonly [Parameter, Parameter],
 ): Magnitude | undefined {
   const { config, path, loading } = context;
   if (!config.useDora) return undefined;
   const { scaling } = rankAndScaling(config, path);
-  const { zero } = draws(context);
-  const start = () => (loading ? zero([b.shape[0]]) : doraNorm(weight, a, b, { scaling, fanInFanOut }));
-  return new Magnitude(drawn(start, [b.shape[0]]), scaling);
+  return new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
 }
 
 /** The names of DoRA's lengths: in the model, as PEFT has it, and in files, where it leaves `.weight` out. */
@@ -46,7 +43,10 @@ class LoraLinear implements LayerAdapter {
     this.baseWeight = start.weight;
     const a = drawn(start.a, [r, inFeatures]);
     const b = drawn(start.b, [outFeatures, r]);
-    this.#magnitude = magnitude(context, start.weight ?? weight, [a, b], !start.weight && kind === "conv1d");
+    const stored = start.weight
+      ? { weight: start.weight, fanInFanOut: false }
+      : { weight, fanInFanOut: kind === "conv1d" };
+    this.#magnitude = magnitude(context, stored, [a, b]);
     this.parameters = {
       "lora_A.weight": a,
       "lora_B.weight": b,
@@ -99,15 +99,21 @@ class LoraLinear implements LayerAdapter {
     const { weight, bias } = base;
     const fanInFanOut = base instanceof Conv1D;
     const scale = lengths.scale({ weight, fanInFanOut }, a, b);
-    const product = (input: Tensor) => matmul(input, weight, { transposeB: !fanInFanOut });
+    const exact = base instanceof Conv1D || base.activations === "f32";
+    const product = (input: Tensor) => {
+      if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
+      const y = base.forward(input);
+      return bias ? sub(y, wide(bias)) : y;
+    };
     let y: Tensor;
     if (dropped !== x) {
       const plain = product(dropped);
       y = add(product(x), sub(mul(add(plain, this.#added(dropped)), scale), plain));
     } else {
-      const sum = fanInFanOut
-        ? add(product(x), this.#added(x))
-        : loraLinear(x, weight, a, b, { scaling: this.#scaling });
+      const sum =
+        exact && !fanInFanOut
+          ? loraLinear(x, weight, a, b, { scaling: this.#scaling })
+          : add(product(x), this.#added(x));
       y = mul(sum, scale);
     }
     return bias ? add(y, wide(bias)) : y;
@@ -147,7 +153,7 @@ class LoraEmbedding implements LayerAdapter {
     const start = embeddingStart(context);
     const a = drawn(start.a, [r, vocabulary]);
     const b = drawn(start.b, [dim, r]);
-    this.#magnitude = magnitude(context, weight, [a, b], true);
+    this.#magnitude = magnitude(context, { weight, fanInFanOut: true }, [a, b]);
     this.parameters = {
       lora_embedding_A: a,
       lora_embedding_B: b,

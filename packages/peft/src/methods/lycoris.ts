@@ -33,6 +33,11 @@ export class LycorisDropout extends Module {
     this.#module = context.config.moduleDropout;
   }
 
+  /** Whether nothing is ever left out. */
+  get never(): boolean {
+    return this.#rank === 0 && this.#module === 0;
+  }
+
   /** Whether the adapter is left out this time. */
   skips(): boolean {
     return this.training && this.#module > 0 && this.#draw(1)[0] <= this.#module;
