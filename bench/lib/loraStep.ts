@@ -49,7 +49,8 @@ export const loraStepCases: Record<"m15" | "m135", LoraStepCase> = {
   },
 };
 
-function randomModel(config: LoraStepCase["config"], generator: Generator): CausalLM {
+/** A model of that shape with random weights. */
+export function randomModel(config: LoraStepCase["config"], generator: Generator = new Generator(0)): CausalLM {
   return createModel(parseModelConfig(config), randomParameters(generator));
 }
 
