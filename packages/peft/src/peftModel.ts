@@ -1,4 +1,4 @@
-import { add, Generator, scope, type Tensor } from "@lowrank/core";
+import { add, Generator, type SafetensorsFile, scope, type Tensor } from "@lowrank/core";
 import { readJson, writeFolder } from "@lowrank/files";
 import { dequantize, Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
@@ -172,7 +172,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
           `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
         );
       }
-      const mismatch = compareKeys(weights, fileSpecs(expected, form), tables);
+      const mismatch = compareKeys(
+        weights,
+        fileSpecs(expected, form),
+        new Map([...tables, ...tuner.repeatedBiases(adapterName, nameWhenSaved(weights))]),
+      );
       const message = describeMismatch(weights.label, mismatch);
       if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
       if (message !== null) this.#onWarning(message);
@@ -354,7 +358,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /** An adapter's tensors under the keys of its file. */
   adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
     const tuner = this.base_model;
-    return new Map([...tuner.filed(adapterName), ...tuner.buffers(adapterName), ...tuner.tables(adapterName)]);
+    return new Map([
+      ...tuner.filed(adapterName),
+      ...tuner.buffers(adapterName),
+      ...tuner.repeatedBiases(adapterName),
+      ...tuner.tables(adapterName),
+    ]);
   }
 
   /**
@@ -377,7 +386,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       const adapter = tuner.adapter(name);
       const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
       const { config, trained } = converted ?? { config: adapter.config, trained: this.#filed(adapter) };
-      const kept = new Map([...tuner.buffers(name), ...tuner.tables(name)]);
+      const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
       const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
       for (const tensor of trained.values()) tensor.dispose();
       for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
@@ -419,6 +428,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const share = ((100 * trainable) / all).toFixed(4);
     print(`trainable params: ${count(trainable)} || all params: ${count(all)} || trainable%: ${share}`);
   }
+}
+
+/** The adapter's name that some keys of its file hold, where there are such. */
+function nameWhenSaved(file: SafetensorsFile): string | undefined {
+  const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
+  return found.find((name) => name !== undefined);
 }
 
 /** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */

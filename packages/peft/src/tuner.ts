@@ -368,6 +368,29 @@ export class Tuner<M extends Module> extends Module {
     return found;
   }
 
+  /**
+   * What PEFT's file repeats where all biases train and whole modules do too: it takes every key that ends in `bias`, so
+   * that these modules' biases stand there under their names in memory again, and the base model's beside them. `savedAs` is
+   * the adapter's name when the file was written, which some of these keys hold.
+   */
+  repeatedBiases(name: string, savedAs: string = name): Map<string, Tensor> {
+    const { method, config } = this.adapter(name);
+    const found = new Map<string, Tensor>();
+    if (isPromptMethod(method) || method.bias?.(config) !== "all") return found;
+    for (const [path, wrapper] of this.#wrappers) {
+      if (!(wrapper instanceof SavedModule)) continue;
+      const originals = wrapper.originals(name);
+      for (const [key, copy] of wrapper.tensors(name)) {
+        if (!/(^|\.)bias$/.test(key)) continue;
+        // PEFT takes the adapter's name out of a key only where nothing but one name follows.
+        const inMemory = key === "bias" ? key : `${savedAs}.${key}`;
+        found.set(`${filePrefix}${path}.modules_to_save.${inMemory}`, copy);
+        found.set(`${filePrefix}${path}.original_module.${key}`, originals.get(key)!);
+      }
+    }
+    return found;
+  }
+
   /** All that an adapter holds besides what it trains and the base model's tensors. */
   constants(name: string): Set<Tensor> {
     const found = new Set<Tensor>(Object.values(this.adapter(name).shared.buffers ?? {}));

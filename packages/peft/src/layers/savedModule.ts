@@ -54,6 +54,11 @@ export class SavedModule extends Module implements Wrapper {
     return new Map(this.#copies.get(adapter)?.map(({ name, parameter }) => [name, parameter]));
   }
 
+  /** The original's parameters behind an adapter's copies, by the same keys. */
+  originals(adapter: string): ReadonlyMap<string, Parameter> {
+    return new Map(this.#copies.get(adapter)?.map(({ name, original }) => [name, original]));
+  }
+
   /** The original's forward, on the copies of the adapter that acts. */
   forward(...inputs: Tensor[]): Tensor {
     return this.#active.apply(
