@@ -2,38 +2,57 @@
 
 import warnings
 from pathlib import Path
+from unittest import mock
 
-import torch
-from base import as_batch, as_json, load_base, measure
+from base import as_batch, as_json, load_base, measure, merged_logits
 from peft import PeftConfig, PeftModel, get_peft_model_state_dict
 from safetensors import safe_open
 
 
-def apply_adapter(base, adapter, inputs, merge=True):
+def load_watched(base, adapter, trainable):
+    """The model, the names of parameters that PEFT finds missing and unexpected in the file, and its warnings."""
+    reports = []
+    load_adapter = PeftModel.load_adapter
+
+    def watched(*args, **kwargs):
+        reports.append(load_adapter(*args, **kwargs))
+        return reports[-1]
+
+    with mock.patch.object(PeftModel, "load_adapter", watched), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=trainable, torch_device="cpu")
+    (report,) = reports
+    # PEFT does not count what its files hold in another form: VB-LoRA's bank once, what a prompt's encoder makes.
+    missing = [key for key in report.missing_keys if "vblora_vector_bank" not in key and "prompt_encoder" not in key]
+    unexpected = [key for key in report.unexpected_keys if key != "prompt_embeddings"]
+    texts = [str(w.message) for w in caught if not issubclass(w.category, FutureWarning)]
+    return model.eval(), missing, unexpected, texts
+
+
+def apply_adapter(base, adapter, inputs, merge, again):
     """
     Returns `missing` and `unexpected`, the saved keys that the file lacks or has too many by PEFT's own account (what
-    it would save, and what its load reports), the `warnings` that loading gave, and as `tensors` logits, merged_logits
-    (if `merge`), loss and gradients.
+    it would save, and what its load reports), the `warnings` that loading gave, and as `tensors` logits, loss,
+    gradients, and merged_logits (in weights rounded to dtype `merge`, if not None). Saves what it loaded to the folder
+    `again`.
     """
     batch = as_batch(inputs)
     prompt = PeftConfig.from_pretrained(adapter).is_prompt_learning
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=not prompt, torch_device="cpu")
-        loaded = model.load_adapter(adapter, "default", is_trainable=not prompt, torch_device="cpu")
+    model, missing, unexpected, texts = load_watched(base, adapter, trainable=not prompt)
     with safe_open(str(Path(adapter) / "adapter_model.safetensors"), "pt") as file:
         have = set(file.keys())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         want = set(get_peft_model_state_dict(model))
-    model.eval()
+        model.save_pretrained(again)
+    if prompt:
+        model.requires_grad_(False)
     tensors = measure(model, batch)
-    if merge:
-        with torch.no_grad():
-            tensors["merged_logits"] = model.merge_and_unload(safe_merge=True)(**batch).logits
+    if merge is not None:
+        tensors["merged_logits"] = merged_logits(base, adapter, batch, merge)
     return {
-        "missing": sorted((want - have) | {key.replace(".default", "") for key in loaded.missing_keys}),
-        "unexpected": sorted((have - want) | set(loaded.unexpected_keys)),
-        "warnings": [str(w.message) for w in caught if not issubclass(w.category, FutureWarning)],
+        "missing": sorted((want - have) | {key.replace(".default", "") for key in missing}),
+        "unexpected": sorted((have - want) | set(unexpected)),
+        "warnings": texts,
         "tensors": as_json(tensors),
     }

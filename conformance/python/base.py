@@ -7,6 +7,7 @@ import resource
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 
@@ -52,6 +53,13 @@ def measure(model, batch):
     return tensors
 
 
+def merged_logits(base, adapter, batch, dtype):
+    """Logits of a base that an adapter was merged into, in float32, after which its weights were rounded to `dtype`."""
+    merged = PeftModel.from_pretrained(load_base(base), adapter, torch_device="cpu").merge_and_unload(safe_merge=True)
+    with torch.no_grad():
+        return merged.to(getattr(torch, dtype)).float()(**batch).logits
+
+
 def train_step(model, optimizer, batch):
     """One optimiser step; returns the loss before it."""
     optimizer.zero_grad()
@@ -61,10 +69,15 @@ def train_step(model, optimizer, batch):
     return loss.item()
 
 
-def train(model, batch, steps, lr, decay=0.0):
-    """Losses of AdamW steps on one batch, each taken before its step."""
-    optimizer = torch.optim.AdamW([p for _, p in trainable(model)], lr=lr, weight_decay=decay)
-    return [train_step(model, optimizer, batch) for _ in range(steps)]
+def train(model, batch, steps, lr, allocates=False):
+    """Losses of AdamW steps on one batch, each taken before its step; where `allocates`, ranks are given out after it."""
+    optimizer = torch.optim.AdamW([p for _, p in trainable(model)], lr=lr, weight_decay=0.0)
+    losses = []
+    for step in range(steps):
+        losses.append(train_step(model, optimizer, batch))
+        if allocates:
+            model.base_model.update_and_allocate(step)
+    return losses
 
 
 def peak_bytes():

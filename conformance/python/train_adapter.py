@@ -1,28 +1,29 @@
 """An adapter made, trained and saved by PEFT, with what it computes at the moment it was saved and afterwards."""
 
 import torch
-from base import as_batch, as_json, load_base, measure, train
+from base import as_batch, as_json, load_base, measure, merged_logits, train
 from peft import PeftModel, get_peft_config, get_peft_model
 
 
-def train_adapter(base, config, seed, inputs, steps, lr, adapter, decay=0.0, merge=True):
+def train_adapter(base, config, seed, inputs, steps, lr, adapter, merge, allocates=False, trains=True):
     """
     Trains `steps` AdamW steps and saves the adapter to the folder `adapter`. Returns as `tensors` the saved adapter's
-    logits, merged_logits (if `merge`), loss and gradients, and `losses`: those of `steps` more steps with a fresh
-    optimiser, from the saved adapter on.
+    logits and loss, merged_logits (in weights rounded to dtype `merge`, if not None), and where it `trains` on its gradients and
+    `losses`: those of `steps` more steps with a fresh optimiser, from the saved adapter on. Where `allocates`, ranks are
+    given out in the first training, and it is the file that is measured, which lacks those that were cut.
     """
     batch = as_batch(inputs)
     torch.manual_seed(seed)
-    model = get_peft_model(load_base(base), get_peft_config(config))
-    model.eval()
-    train(model, batch, steps, lr, decay)
+    model = get_peft_model(load_base(base), get_peft_config(config)).eval()
+    train(model, batch, steps, lr, allocates)
     model.save_pretrained(adapter)
+    if allocates:
+        model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=True, torch_device="cpu").eval()
+    if not trains:
+        model.requires_grad_(False)
     tensors = measure(model, batch)
-    if merge:
-        with torch.no_grad():
-            merged = PeftModel.from_pretrained(load_base(base), adapter, torch_device="cpu").merge_and_unload(
-                safe_merge=True
-            )
-            tensors["merged_logits"] = merged(**batch).logits
-    tensors["losses"] = torch.tensor(train(model, batch, steps, lr, decay))
+    if merge is not None:
+        tensors["merged_logits"] = merged_logits(base, adapter, batch, merge)
+    if trains:
+        tensors["losses"] = torch.tensor(train(model, batch, steps, lr))
     return {"tensors": as_json(tensors)}

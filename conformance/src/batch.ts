@@ -1,5 +1,6 @@
 import { Generator, tensor } from "@lowrank/core";
 import type { LabelledInputs } from "@lowrank/models";
+import type { Results } from "./compare.ts";
 
 /** A batch as Python takes it. */
 export interface Batch {
@@ -8,22 +9,39 @@ export interface Batch {
   labels: number[][];
 }
 
+/** How many rows of how many tokens, and how the last row is padded. */
+export interface BatchShape {
+  rows: number;
+  length: number;
+  padding: number;
+  side: "left" | "right";
+}
+
 /** The tokens that cases train by index: every batch holds them. */
 export const trainedTokens: readonly number[] = [3, 7];
 
-/** Random tokens below `vocab`; the last of the rows ends in padding, which is not to be predicted. */
-export function randomBatch(seed: number, vocab: number): Batch {
-  const [rows, length, padding] = [3, 11, 4];
+/** Random tokens below `vocab`. Padding is not to be predicted, nor anything from it. */
+export function randomBatch(
+  seed: number,
+  vocab: number,
+  { rows, length, padding, side }: BatchShape = { rows: 3, length: 11, padding: 4, side: "right" },
+): Batch {
   const ids = new Int32Array(rows * length);
   new Generator(seed).fillInt(ids, 1, vocab);
   ids.set(trainedTokens, 1);
-  const pick = <T>(token: (id: number) => T, pad: T): T[][] =>
+  const [start, end] = side === "left" ? [padding, length] : [0, length - padding];
+  const pick = <T>(token: (id: number) => T, pad: T, skipped = 0): T[][] =>
     Array.from({ length: rows }, (_, row) =>
-      Array.from({ length }, (_, column) =>
-        row === rows - 1 && column >= length - padding ? pad : token(ids[row * length + column]),
-      ),
+      Array.from({ length }, (_, column) => {
+        const isToken = row < rows - 1 || (column >= start + skipped && column < end);
+        return isToken ? token(ids[row * length + column]) : pad;
+      }),
     );
-  return { input_ids: pick((id) => id, 0), attention_mask: pick(() => 1, 0), labels: pick((id) => id, -100) };
+  return {
+    input_ids: pick((id) => id, 0),
+    attention_mask: pick(() => 1, 0),
+    labels: pick((id) => id, -100, start > 0 ? 1 : 0),
+  };
 }
 
 /** The same batch as Lowrank takes it. */
@@ -33,4 +51,24 @@ export function asTensors(batch: Batch): LabelledInputs {
     attentionMask: tensor(batch.attention_mask, { dtype: "u8" }),
     labels: tensor(batch.labels, { dtype: "i32" }),
   };
+}
+
+/**
+ * Results without the logits of padding on the left: such a token sees nothing but padding, and what a softmax gives that
+ * is masked throughout has no meaning. Logits of virtual tokens stand before those of the batch's own.
+ */
+export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, vocab: number): Results {
+  const blind = mask.map((row) => row.indexOf(1));
+  return new Map([...results].map(([name, values]) => [name, name.endsWith("logits") ? seen(values) : values]));
+
+  function seen(logits: Float32Array): Float32Array {
+    const perRow = logits.length / mask.length;
+    const virtual = perRow / vocab - mask[0].length;
+    const parts = blind.flatMap((padding, row) => {
+      const from = row * perRow + virtual * vocab;
+      const own = logits.subarray(from + padding * vocab, (row + 1) * perRow);
+      return [...logits.subarray(row * perRow, from), ...own];
+    });
+    return Float32Array.from(parts);
+  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compare, type Results } from "./compare.ts";
+import { compare, type Results, usualTolerances } from "./compare.ts";
 
 const results = (entries: Record<string, number[]>): Results =>
   new Map(Object.entries(entries).map(([name, values]) => [name, Float32Array.from(values)]));
@@ -11,6 +11,17 @@ test("agreement within the tolerance is no problem, and the largest difference o
   );
   expect(problems).toEqual([]);
   expect(differences.get("grad")).toBe(2 ** -16);
+});
+
+test("gradients that are rounding noise on both sides are not compared", () => {
+  const noise = compare(results({ "grad.a": [3e-8, -1e-8] }), results({ "grad.a": [-2e-8, 4e-8] }));
+  expect(noise).toEqual({ differences: new Map([["grad", 0]]), problems: [] });
+});
+
+test("a tolerance may be wider where that is said", () => {
+  const [ours, theirs] = [results({ logits: [1.001] }), results({ logits: [1] })];
+  expect(compare(ours, theirs).problems).toHaveLength(1);
+  expect(compare(ours, theirs, { ...usualTolerances, logits: 2e-3 }).problems).toEqual([]);
 });
 
 test.each([

@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { loadModel } from "@lowrank/models";
-import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
-import { asTensors, type Batch } from "./batch.ts";
-import { compare, type Findings } from "./compare.ts";
-import type { LoraCase } from "./loraCases.ts";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { getPeftModel, PeftModel } from "@lowrank/peft";
+import { type AdapterCase, lowrankConfig, peftConfig } from "./adapterCase.ts";
+import { asTensors, type Batch, withoutBlindLogits } from "./batch.ts";
+import { compare, type Findings, type Results, type Tolerances, usualTolerances } from "./compare.ts";
 import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
+import { savedAgain } from "./savedAgain.ts";
 
 /** What one trial works with: a base model's folder, a batch for it, and an empty folder of its own. */
 export interface Trial {
@@ -13,53 +14,95 @@ export interface Trial {
   base: string;
   batch: Batch;
   folder: string;
+  vocab: number;
+  /** The dtype of the base's weights, which Lowrank keeps. Default float32. */
+  dtype?: "float32" | "bfloat16" | "float16";
 }
 
 const steps = 4;
 const lr = 5e-3;
+const quiet = { onWarning: () => {} };
+
+/**
+ * A merged weight of half precision is rounded once, here and in what PEFT merges in float32. (PEFT's own merge in half
+ * rounds what is added, and then the sum.) Where float32 sums differ by a bit, some weights in thousands round to the other
+ * side, which moves them by one unit in their last place.
+ */
+const halfMerge = { float32: 0, float16: 1e-3, bfloat16: 8e-3 };
+
+function tolerancesOf({ method }: AdapterCase, dtype: keyof typeof halfMerge): Tolerances {
+  const { why: _, ...own } = { why: "", ...method.tolerances };
+  const allowed = { ...usualTolerances, ...own };
+  return { ...allowed, merged_logits: Math.max(allowed.merged_logits, halfMerge[dtype]) };
+}
+
+function agree(
+  adapter: AdapterCase,
+  { batch, vocab, dtype = "float32" }: Trial,
+  ours: Results,
+  theirs: Results,
+): Findings {
+  const [a, b] = [ours, theirs].map((results) => withoutBlindLogits(results, batch, vocab));
+  return compare(a, b, tolerancesOf(adapter, dtype));
+}
+
+const load = async (base: string): Promise<CausalLM> => (await loadModel(base, { dtype: "auto" })).model;
 
 /** An adapter that Lowrank made, trained and saved, read by PEFT. */
-export async function oursInPeft({ options }: LoraCase, { python, base, batch, folder }: Trial): Promise<Findings> {
-  const adapter = join(folder, "ours");
+export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Findings> {
+  const { python, base, batch, dtype = "float32" } = trial;
+  const folder = join(trial.folder, "ours");
   const inputs = asTensors(batch);
-  const { model } = await loadModel(base);
-  const peft = getPeftModel(model, new LoraConfig({ ...options, taskType: "CAUSAL_LM" }));
-  await train(peft, inputs, steps, lr);
-  await peft.savePretrained(adapter);
-  const ours = await measure(peft, inputs);
-  ours.set("merged_logits", await logitsOf(await peft.mergeAndUnload(), inputs));
+  const peft = getPeftModel(await load(base), lowrankConfig(adapter, base), quiet);
+  await train(peft, inputs, { steps, lr, allocates: adapter.method.allocates });
+  await peft.savePretrained(folder);
+  // Files lack the ranks that were cut, of which the model in memory still has gradients.
+  const saved = adapter.method.allocates
+    ? await PeftModel.fromPretrained(await load(base), folder, { isTrainable: true, ...quiet })
+    : peft;
+  const ours = await measure(saved, inputs, !adapter.method.frozenWhenLoaded);
+  if (adapter.merges) ours.set("merged_logits", await logitsOf(await saved.mergeAndUnload(), inputs));
 
+  const again = join(trial.folder, "ours-again");
   const theirs = await python.ask<{
     missing: string[];
     unexpected: string[];
     warnings: string[];
     tensors: PackedTensors;
-  }>("apply_adapter", { base, adapter, inputs: batch });
-  const { differences, problems } = compare(ours, unpack(theirs.tensors));
-  const complaints = (["missing", "unexpected", "warnings"] as const).flatMap((kind) =>
-    theirs[kind].map((what) => `PEFT's ${kind}: ${what}`),
+  }>("apply_adapter", { base, adapter: folder, inputs: batch, merge: adapter.merges ? dtype : null, again });
+  const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
+  const { warnings: expected = [] } = adapter.method;
+  const warnings = theirs.warnings.filter((text) => !expected.some((pattern) => pattern.test(text)));
+  const { missing, unexpected } = theirs;
+  const complaints = Object.entries({ missing, unexpected, warnings }).flatMap(([kind, list]) =>
+    list.map((what) => `PEFT's ${kind}: ${what}`),
   );
-  return { differences, problems: [...complaints, ...problems] };
+  return {
+    differences,
+    problems: [...complaints, ...problems, ...(await savedAgain(python, adapter, folder, again))],
+  };
 }
 
 /** An adapter that PEFT made, trained and saved, read and trained further by Lowrank. */
-export async function theirsInLowrank(lora: LoraCase, { python, base, batch, folder }: Trial): Promise<Findings> {
-  const adapter = join(folder, "theirs");
-  const config = { peft_type: "LORA", task_type: "CAUSAL_LM", ...snakeKeys(lora.options) };
-  const request = { base, config, seed: 1, inputs: batch, steps, lr, adapter };
-  const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", request);
+export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promise<Findings> {
+  const { python, base, batch, dtype = "float32" } = trial;
+  const folder = join(trial.folder, "theirs");
+  const { allocates = false } = adapter.method;
+  const final = adapter.method.final?.(adapter.options) ?? false;
+  const request = { base, config: peftConfig(adapter), seed: 1, inputs: batch, steps, lr, adapter: folder };
+  const how = { merge: adapter.merges ? dtype : null, allocates, trains: !final };
+  const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", { ...request, ...how });
 
   const inputs = asTensors(batch);
-  const merged = await PeftModel.fromPretrained((await loadModel(base)).model, adapter);
-  const peft = await PeftModel.fromPretrained((await loadModel(base)).model, adapter, { isTrainable: true });
-  const ours = await measure(peft, inputs);
-  ours.set("merged_logits", await logitsOf(await merged.mergeAndUnload(), inputs));
-  ours.set("losses", await train(peft, inputs, steps, lr));
-  return compare(ours, unpack(theirs.tensors));
-}
-
-/** The options as PEFT's configuration names them; keys inside patterns and index tables are data and stay. */
-function snakeKeys(options: object): Record<string, unknown> {
-  const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return Object.fromEntries(Object.entries(options).map(([key, value]) => [snake(key), value]));
+  const peft = await PeftModel.fromPretrained(await load(base), folder, { isTrainable: !final, ...quiet });
+  const again = join(trial.folder, "theirs-again");
+  await peft.savePretrained(again);
+  const ours = await measure(peft, inputs, !final);
+  if (adapter.merges) {
+    const merged = await PeftModel.fromPretrained(await load(base), folder, quiet);
+    ours.set("merged_logits", await logitsOf(await merged.mergeAndUnload(), inputs));
+  }
+  if (!final) ours.set("losses", await train(peft, inputs, { steps, lr }));
+  const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
+  return { differences, problems: [...problems, ...(await savedAgain(python, adapter, folder, again))] };
 }

@@ -1,4 +1,4 @@
-import { noGrad, type Tensor } from "@lowrank/core";
+import { noGrad, scope, type Tensor } from "@lowrank/core";
 import type { CausalLM, LabelledInputs } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
@@ -16,48 +16,65 @@ function trainable(model: PeftModel<CausalLM>): [string, Tensor][] {
 
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
-/** Logits, loss and the gradient of every trainable parameter that the loss reaches. */
-export async function measure(model: PeftModel<CausalLM>, inputs: LabelledInputs): Promise<Results> {
-  const parameters = trainable(model);
+/** Logits, loss and, where `gradients`, that of every trainable parameter with numbers that the loss reaches. */
+export async function measure(model: PeftModel<CausalLM>, inputs: LabelledInputs, gradients = true): Promise<Results> {
+  const parameters = gradients ? trainable(model) : [];
   for (const [, parameter] of parameters) parameter.grad = null;
-  const { logits, loss } = model.forward(inputs);
-  loss!.backward();
+  const loss = scope(() => {
+    const value = model.loss(inputs);
+    if (gradients) value.backward();
+    return value.detach();
+  });
   const results: Results = new Map([
-    ["logits", await floats(logits)],
-    ["loss", await floats(loss!)],
+    ["logits", await logitsOf(model, inputs)],
+    ["loss", await floats(loss)],
   ]);
-  for (const [name, { grad }] of parameters) if (grad) results.set(`grad.${name}`, await floats(grad));
+  for (const [name, { grad }] of parameters) if (grad && grad.size > 0) results.set(`grad.${name}`, await floats(grad));
   return results;
 }
 
 /** Logits of a model without gradients. */
-export async function logitsOf(model: CausalLM, inputs: LabelledInputs): Promise<Float32Array> {
+export async function logitsOf(
+  model: { forward(inputs: LabelledInputs): { logits: Tensor } },
+  inputs: LabelledInputs,
+): Promise<Float32Array> {
   return floats(noGrad(() => model.forward(inputs)).logits);
+}
+
+/** How to train: where `allocates`, ranks are given out after every step. */
+export interface Training {
+  steps: number;
+  lr: number;
+  allocates?: boolean;
 }
 
 /** Losses of AdamW steps on one batch, each taken before its step. */
 export async function train(
   model: PeftModel<CausalLM>,
   inputs: LabelledInputs,
-  steps: number,
-  lr: number,
+  { steps, lr, allocates = false }: Training,
 ): Promise<Float32Array> {
   const optimizer = new AdamW(model.trainableParameters(), { lr, weightDecay: 0 });
   const losses = new Float32Array(steps);
   for (let step = 0; step < steps; step++) {
     optimizer.zeroGrad();
-    const loss = model.forward(inputs).loss!;
-    loss.backward();
+    const loss = scope(() => {
+      const value = model.loss(inputs);
+      value.backward();
+      return value.detach();
+    });
     optimizer.step();
+    if (allocates) await model.updateAndAllocate(step);
     losses[step] = await loss.item();
   }
   return losses;
 }
 
-/** Python's tensors by name. */
+/** Python's tensors by name, without those that have no numbers: of layers that all ranks were taken from. */
 export function unpack(tensors: PackedTensors): Results {
+  const filled = Object.entries(tensors).filter(([, { data }]) => data !== "");
   return new Map(
-    Object.entries(tensors).map(([name, { data }]) => {
+    filled.map(([name, { data }]) => {
       const bytes = Uint8Array.from(Buffer.from(data, "base64"));
       return [name, new Float32Array(bytes.buffer)];
     }),

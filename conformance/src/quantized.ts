@@ -2,10 +2,18 @@ import { join } from "node:path";
 import { loadModel, saveModel } from "@lowrank/models";
 import { Linear4bit } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
-import { asTensors } from "./batch.ts";
+import { asTensors, type Batch } from "./batch.ts";
 import { compare, type Findings } from "./compare.ts";
-import type { Trial } from "./directions.ts";
 import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.ts";
+import type { Python } from "./python.ts";
+
+/** What one trial works with: a base model's folder, a batch for it, and an empty folder of its own. */
+interface Trial {
+  python: Python;
+  base: string;
+  batch: Batch;
+  folder: string;
+}
 
 /** A way of quantising to 4 bits. */
 export interface QuantizedCase {
@@ -51,7 +59,7 @@ export async function oursInTransformers(packing: QuantizedCase, trial: Trial): 
   const { model, config, quantization } = await loadModel(base, { quantize: packing });
   await saveModel(model, config, quantized);
   const peft = getPeftModel(model, new LoraConfig({ r: 4, targetModules: "all-linear", taskType: "CAUSAL_LM" }));
-  await train(peft, inputs, 4, 5e-3);
+  await train(peft, inputs, { steps: 4, lr: 5e-3 });
   await peft.savePretrained(adapter);
   const ours = await measure(peft, inputs);
 

@@ -11,17 +11,18 @@ export class Report {
     this.#words = words;
   }
 
-  /** Runs a check; what it throws is a failure. */
-  async check(name: string, trial: () => Promise<Findings>): Promise<void> {
-    if (!this.#words.every((word) => name.includes(word))) return;
+  /** Runs a check; what it throws is a failure. Returns whether it passed; `hints` are printed where it did not. */
+  async check(name: string, trial: () => Promise<Findings>, hints: readonly string[] = []): Promise<boolean> {
+    if (!this.#words.every((word) => name.includes(word))) return false;
     try {
       const { differences, problems } = await trial();
-      if (problems.length > 0) return this.#fail(name, problems);
+      if (problems.length > 0) return this.#fail(name, [...problems, ...hints]);
       this.#passed++;
       const figures = [...differences].map(([kind, difference]) => `${kind} ${difference.toExponential(1)}`);
       console.log(`ok      ${name} (${figures.join(", ")})`);
+      return true;
     } catch (error) {
-      this.#fail(name, [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
+      return this.#fail(name, [error instanceof Error ? (error.stack ?? error.message) : String(error), ...hints]);
     }
   }
 
@@ -39,9 +40,10 @@ export class Report {
     return this.#failed > 0 || none ? 1 : 0;
   }
 
-  #fail(name: string, problems: readonly string[]): void {
+  #fail(name: string, problems: readonly string[]): false {
     this.#failed++;
     console.log(`FAILED  ${name}`);
     for (const problem of problems) console.log(`        ${problem.replaceAll("\n", "\n        ")}`);
+    return false;
   }
 }

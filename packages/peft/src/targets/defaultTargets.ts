@@ -103,9 +103,12 @@ export const normTargets: Readonly<Record<string, readonly string[]>> = {
 /** Where VeRA goes when no target is given. */
 export const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
+/** Model types for which AdaLoRA has no default, though LoRA has one. */
+const withoutAdaLora = names("xlm-roberta electra mpt falcon mistral mixtral stablelm phi");
+
 /** Where AdaLoRA goes when no target is given. */
 export const adaLoraTargets: Readonly<Record<string, readonly string[]>> = {
-  ...attentionTargets,
+  ...Object.fromEntries(Object.entries(attentionTargets).filter(([type]) => !withoutAdaLora.includes(type))),
   t5: names("q k v o wi wo"),
   mt5: names("q k v o wi_0 wi_1 wo"),
   bart: names("q_proj k_proj v_proj out_proj fc1 fc2"),

@@ -1,0 +1,40 @@
+import { type PeftConfig, peftMethods } from "@lowrank/peft";
+import type { MethodCases } from "./methodCases.ts";
+
+/** PEFT's name of a method that Lowrank has too. */
+export type PeftType = keyof typeof peftMethods;
+
+/** One adapter to be tried in both directions. */
+export interface AdapterCase {
+  peftType: PeftType;
+  /** As Lowrank's configuration takes them. */
+  options: object;
+  method: MethodCases;
+  /** Whether it can be merged into the base at hand. */
+  merges: boolean;
+}
+
+/** Lowrank's configuration of a case, for the base model of a folder. */
+export function lowrankConfig({ peftType, options }: AdapterCase, base: string): PeftConfig {
+  const Config = peftMethods[peftType].Config as new (options: object) => PeftConfig;
+  return new Config({ taskType: "CAUSAL_LM", baseModelNameOrPath: base, ...options });
+}
+
+/** The same as PEFT takes it; keys inside patterns and index tables are data and stay. */
+export function peftConfig({ peftType, options, method: { names } }: AdapterCase): Record<string, unknown> {
+  return { peft_type: peftType, task_type: "CAUSAL_LM", ...snakeKeys(options, names) };
+}
+
+/** An option as PEFT spells it. */
+export function peftName(option: string, names: MethodCases["names"] = {}): string {
+  return names[option] ?? option.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function snakeKeys(options: object, names: MethodCases["names"]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(options).map(([key, value]) => [
+      peftName(key, names),
+      key.endsWith("Config") ? snakeKeys(value, names) : value,
+    ]),
+  );
+}

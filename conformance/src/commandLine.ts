@@ -1,0 +1,45 @@
+import { parseArgs } from "node:util";
+import { methodCases, type SharedMethod } from "./methods/index.ts";
+import type { RandomChoice } from "./randomChecks.ts";
+
+/** What to run. */
+export interface CommandLine extends RandomChoice {
+  /** Whether to run the checks that are the same every time: where neither seed nor method is asked for. */
+  fixed: boolean;
+  /** Only checks whose line holds all of these. */
+  words: readonly string[];
+}
+
+/** Ten cases of each method. */
+const defaults = { cases: 10 * Object.keys(methodCases).length, seed: 1 };
+
+/** Reads `[--cases N] [--seed S] [--method M] [words]`. Throws for what it does not understand. */
+export function readCommandLine(args: readonly string[]): CommandLine {
+  const string = { type: "string" } as const;
+  const options = { cases: string, seed: string, method: string };
+  const { values, positionals: words } = parseArgs({ args: [...args], options, allowPositionals: true });
+  const { cases, seed, method } = values;
+  return {
+    cases: count("cases", cases, defaults.cases),
+    seed: count("seed", seed, defaults.seed),
+    ...(method === undefined ? {} : { method: methodNamed(method) }),
+    fixed: seed === undefined && method === undefined,
+    words,
+  };
+}
+
+function count(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new Error(`--${name} is ${text}; it must be an integer from 0 to 2^53 - 1`);
+}
+
+/** PEFT's name of a method, however it is written: "lora", "ln-tuning", "P_TUNING". */
+function methodNamed(text: string): SharedMethod {
+  const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  const names = Object.keys(methodCases) as SharedMethod[];
+  const found = names.find((name) => plain(name) === plain(text));
+  if (found) return found;
+  throw new Error(`--method is ${text}; there are ${names.map((name) => name.toLowerCase()).join(", ")}`);
+}

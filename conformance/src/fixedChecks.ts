@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import type { AdapterCase } from "./adapterCase.ts";
+import { type BaseName, bases } from "./bases.ts";
+import { randomBatch } from "./batch.ts";
+import { oursInPeft, theirsInLowrank } from "./directions.ts";
+import { ggufConfigs, ggufRead } from "./ggufRead.ts";
+import { ggufWritten, writtenDTypes } from "./ggufWritten.ts";
+import { loraCases } from "./loraCases.ts";
+import { lora } from "./methods/lora.ts";
+import type { Python } from "./python.ts";
+import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./quantized.ts";
+import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
+import type { Report } from "./report.ts";
+
+const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
+
+/** The checks that are the same in every run: LoRA's named cases, 4 bits, GGUF. */
+export async function fixedChecks(python: Python, folder: string, report: Report): Promise<void> {
+  for (const name of Object.keys(bases) as BaseName[]) {
+    await python.ask("make_model", { config: bases[name], seed: 1, out: join(folder, name) });
+  }
+  for (const [index, { name, base: baseName, options }] of loraCases.entries()) {
+    const base = join(folder, baseName);
+    const { vocab_size: vocab } = bases[baseName];
+    const trial = { python, base, batch: randomBatch(index, vocab), folder: join(folder, `case${index}`), vocab };
+    const adapter: AdapterCase = { peftType: "LORA", options, method: lora, merges: true };
+    for (const [direction, run] of Object.entries(directions)) {
+      await report.check(`${baseName}, ${name}: ${direction}`, () => run(adapter, trial));
+    }
+  }
+  await runQuantized(python, folder, report);
+  await runWeights(python, report);
+  for (const name of Object.keys(bases)) {
+    for (const dtype of writtenDTypes) {
+      const path = join(folder, `${name}-${dtype}.gguf`);
+      await report.check(`${name}, GGUF in ${dtype}: gguf-py reads what it would write`, () =>
+        ggufWritten(python, join(folder, name), path, dtype),
+      );
+    }
+  }
+  for (const [name, config] of Object.entries(ggufConfigs)) {
+    await report.check(`${name}, GGUF in every type: Lowrank reads what gguf-py reads`, () =>
+      ggufRead(python, config, join(folder, `${name}-random.gguf`), 1),
+    );
+  }
+}
+
+async function runWeights(python: Python, report: Report): Promise<void> {
+  for (const blockSize of blockSizes) {
+    for (const quantType of quantTypes) {
+      for (const doubleQuant of [false, true]) {
+        const label = `random weights, ${quantType}, blocks of ${blockSize}${doubleQuant ? ", scales in 8 bits" : ""}`;
+        await report.check(`${label}: the bytes of bitsandbytes`, () =>
+          packedWeights(python, quantType, blockSize, doubleQuant),
+        );
+      }
+    }
+    for (const signed of [true, false]) {
+      await report.check(`random numbers, ${signed ? "" : "un"}signed 8 bits, blocks of ${blockSize}`, () =>
+        blocks8bit(python, blockSize, signed),
+      );
+    }
+  }
+}
+
+async function runQuantized(python: Python, folder: string, report: Report): Promise<void> {
+  for (const [name, config] of Object.entries(quantizedBases)) {
+    const base = join(folder, name);
+    await python.ask("make_model", { config, seed: 1, out: base });
+    for (const [index, packing] of quantizedCases.entries()) {
+      const trial = { python, base, batch: randomBatch(index, config.vocab_size), folder: `${base}-${index}` };
+      const label = `${name}, ${packing.quantType}${packing.doubleQuant ? ", scales in 8 bits" : ""}`;
+      await report.check(`${label}: ours in transformers`, () => oursInTransformers(packing, trial));
+      await report.check(`${label}: theirs in Lowrank`, () => theirsQuantized(packing, trial));
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { Draw } from "./draw.ts";
+import type { RandomBase } from "./randomBases.ts";
+
+/** Where an adapter goes. */
+export interface Targets {
+  options: {
+    targetModules?: string[] | string;
+    layersToTransform?: number[] | number;
+    layersPattern?: string[] | string;
+    excludeModules?: string[];
+    modulesToSave?: string[];
+  };
+  /** The linear layers of a block that this may be, by their path in it. */
+  paths: string[];
+}
+
+/** What a method's targets may be. */
+interface TargetChoice {
+  /** The linear layers of a block to choose from; default: all. */
+  among?: readonly string[];
+  /** What the method takes where it is told nothing; default: attention's. */
+  defaults?: readonly string[];
+  /** Whether embeddings can be adapted. Default false. */
+  embedding?: boolean;
+  /** Whether PEFT's configuration has fields for numbered layers. Default true. */
+  layers?: boolean;
+  /** Whether it has one for exclusion. Default true. */
+  exclude?: boolean;
+}
+
+/** A layer's path in its block, or its last name where no other ends alike. */
+function targetName(draw: Draw, base: RandomBase, path: string): string {
+  const name = path.slice(path.indexOf(".") + 1);
+  const alike = Object.keys(base.linears).filter((other) => other.endsWith(`.${name}`));
+  return alike.length > 1 || draw.chance(0.2) ? path : name;
+}
+
+/** Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list; in all blocks or in some. */
+export function drawTargets(
+  draw: Draw,
+  base: RandomBase,
+  { among, defaults = base.attention, embedding = false, layers = true, exclude = true }: TargetChoice = {},
+): Targets {
+  const linear = among ?? Object.keys(base.linears);
+  const saved = draw.maybe(0.15, () => ({ modulesToSave: [draw.pick(savable(base))] }));
+  const how = draw.integer(0, 9);
+  if (how === 0 && defaults.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
+  if (how < 3 && !among) return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
+  const paths = draw.some(linear);
+  if (how === 3) {
+    const any = paths.map((path) => path.replace(".", String.raw`\.`)).join("|");
+    return { options: { targetModules: String.raw`.*\.(${any})`, ...saved }, paths };
+  }
+  const names = paths.map((path) => targetName(draw, base, path));
+  // A tied embedding is another matter: PEFT merges into both of its users.
+  if (embedding && !base.tied && draw.chance(0.25)) names.push(base.embedding);
+  const chosen = layers && draw.chance(0.3) ? numberedLayers(draw, base) : {};
+  const excluded =
+    exclude && paths.length > 1 && draw.chance(0.2)
+      ? { excludeModules: [draw.pick([paths[0], `${base.layersPattern}.0.${paths[0]}`])] }
+      : {};
+  return { options: { targetModules: names, ...chosen, ...excluded, ...saved }, paths };
+}
+
+/** Modules that can be trained whole beside an adapter. */
+function savable(base: RandomBase): string[] {
+  return [base.norms[0], base.norms.at(-1)!, ...(base.tied ? [] : ["lm_head"])];
+}
+
+function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targets["options"] {
+  const numbers = Array.from({ length: layers }, (_, i) => i);
+  return {
+    layersToTransform: draw.pick([draw.some(numbers), draw.pick(numbers)]),
+    ...draw.maybe(0.4, () => ({ layersPattern: draw.pick([layersPattern, [layersPattern]]) })),
+  };
+}
+
+/** A value for one of the targets, as `rankPattern` and its like take them. */
+export function drawPattern(
+  draw: Draw,
+  base: RandomBase,
+  { options, paths }: Targets,
+  value: () => number,
+): Record<string, number> {
+  // What is not adapted would make the pattern idle.
+  const everywhere = options.layersToTransform === undefined && options.excludeModules === undefined;
+  const path = everywhere ? draw.pick(paths) : paths.at(-1)!;
+  const inBlock = everywhere && draw.chance(0.5);
+  return { [inBlock ? `${base.layersPattern}.0.${path}` : targetName(draw, base, path)]: value() };
+}
+
+/** The integers above 1 that divide all inputs of the layers (and their outputs, where `both`). */
+export function commonDivisors(base: RandomBase, paths: readonly string[], both = false): number[] {
+  const sizes = paths.flatMap((path) => base.linears[path].slice(0, both ? 2 : 1));
+  return Array.from({ length: Math.min(...sizes) - 1 }, (_, i) => i + 2).filter((n) =>
+    sizes.every((size) => size % n === 0),
+  );
+}

@@ -1,0 +1,32 @@
+import type { Tolerances } from "./compare.ts";
+import type { Draw } from "./draw.ts";
+import type { RandomBase } from "./randomBases.ts";
+
+/** How a method's random cases are made, and what can be asked of them. */
+export interface MethodCases<O extends object = object> {
+  /** Options that fit the base, or null where none do. Numbers of layers are small, and dropouts rest in evaluation. */
+  draw(draw: Draw, base: RandomBase): O | null;
+  /** How PEFT spells options that it does not spell in snake case. */
+  names?: Readonly<Record<string, string>>;
+  /** Whether such an adapter can be merged. Default: always. */
+  merges?(options: O, base: RandomBase): boolean;
+  /** The file lacks what trained: neither side can train it further. Default: never. */
+  final?(options: O): boolean;
+  /** Files hold numbers in another form, so that those read and saved again are rounded. Default: never. */
+  rounded?(options: O): boolean;
+  /** PEFT does not let loaded adapters train. Default false. */
+  frozenWhenLoaded?: boolean;
+  /** Training gives out ranks after every step, and files lack those that were cut. Default false. */
+  allocates?: boolean;
+  /** Fields of its configuration that follow from the model, which Lowrank notes in files and PEFT does not. */
+  noted?: readonly string[];
+  /** What PEFT warns of where it loads adapters with some of the options. */
+  warnings?: readonly RegExp[];
+  /** Differences that are allowed beyond the usual, and why. */
+  tolerances?: Partial<Tolerances> & { why: string };
+}
+
+/** Names a method's cases, with their options typed. */
+export function defineCases<O extends object>(cases: MethodCases<O>): MethodCases<O> {
+  return cases;
+}

@@ -1,0 +1,32 @@
+import type { AdaLoraOptions } from "@lowrank/peft";
+import { drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** AdaLoRA, which gives out ranks while it trains, over schedules that end within the training or after it. */
+export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
+  draw(draw, base) {
+    const initR = draw.integer(2, 5);
+    const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
+    return {
+      ...drawTargets(draw, base).options,
+      initR,
+      targetR: draw.integer(1, initR),
+      ...draw.maybe(0.7, () => ({ tinit })),
+      ...draw.maybe(0.7, () => ({ tfinal })),
+      totalStep: tinit + tfinal + draw.integer(1, 4),
+      ...draw.maybe(0.3, () => ({ deltaT: 2 })),
+      ...draw.maybe(0.4, () => ({ beta1: 0.7 })),
+      ...draw.maybe(0.4, () => ({ beta2: 0.6 })),
+      ...draw.maybe(0.4, () => ({ orthRegWeight: draw.pick([0.1, 1]) })),
+      ...draw.maybe(0.7, () => ({ loraAlpha: draw.integer(1, 24) })),
+      ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
+      ...draw.maybe(0.3, () => ({ initLoraWeights: false })),
+      ...drawBias(draw, "lora_only"),
+    };
+  },
+  names: { deltaT: "deltaT" },
+  allocates: true,
+  // PEFT looks for the names of its tensors among those of layers.
+  warnings: [/^The following rank_pattern keys did not match any targeted module and were ignored: \[[^\]]*lora_E'\]/],
+});

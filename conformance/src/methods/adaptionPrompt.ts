@@ -1,0 +1,16 @@
+import type { AdaptionPromptOptions } from "@lowrank/peft";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+
+/** LLaMA-Adapter on the upper layers. */
+export const adaptionPrompt: MethodCases<AdaptionPromptOptions> = defineCases({
+  draw(draw, base) {
+    // PEFT counts heads by the hidden size.
+    if (base.config.head_dim !== undefined) return null;
+    return {
+      adapterLen: draw.integer(1, 6),
+      adapterLayers: draw.integer(1, base.layers),
+      ...draw.maybe(0.3, () => ({ targetModules: base.layersPattern === "h" ? "attn" : "self_attn" })),
+    };
+  },
+  merges: () => false,
+});

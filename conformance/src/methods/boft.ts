@@ -1,0 +1,24 @@
+import type { BOFTOptions } from "@lowrank/peft";
+import { commonDivisors, drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** BOFT by block size and by number of blocks; without CUDA, PEFT has one rotation only. */
+export const boft: MethodCases<BOFTOptions> = defineCases({
+  draw(draw, base) {
+    if (base.config.model_type === "gpt2") return null;
+    const { options, paths } = drawTargets(draw, base);
+    const divisors = commonDivisors(base, paths);
+    if (divisors.length === 0) return null;
+    const n = draw.pick(divisors);
+    return {
+      ...options,
+      ...draw.pick([{ boftBlockSize: n }, { boftBlockSize: 0, boftBlockNum: n }]),
+      ...draw.maybe(0.2, () => ({ boftDropout: 0.1 })),
+      ...draw.maybe(0.3, () => ({ initWeights: false })),
+      ...drawBias(draw, "boft_only"),
+    };
+  },
+  // Of every machine without a CUDA compiler.
+  warnings: [/^Failed to load the CUDA extension/, /^Setting boft_n_butterfly_factor to 1/],
+});

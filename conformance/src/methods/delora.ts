@@ -1,0 +1,22 @@
+import type { DeloraOptions } from "@lowrank/peft";
+import { drawPattern, drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** DeLoRA, with ranks and strengths by target. */
+export const delora: MethodCases<DeloraOptions> = defineCases({
+  draw(draw, base) {
+    if (base.config.model_type === "gpt2") return null;
+    const targets = drawTargets(draw, base);
+    return {
+      r: draw.integer(1, 6),
+      ...targets.options,
+      ...draw.maybe(0.6, () => ({ deloraLambda: draw.integer(1, 20) })),
+      ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
+      ...draw.maybe(0.3, () => ({ initWeights: false })),
+      ...draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) })),
+      ...draw.maybe(0.3, () => ({ lambdaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 20)) })),
+      ...drawBias(draw, "delora_only"),
+    };
+  },
+});

@@ -1,0 +1,26 @@
+import type { FourierFTOptions } from "@lowrank/peft";
+import { drawPattern, drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** FourierFT, with numbers of frequencies by target. */
+export const fourierft: MethodCases<FourierFTOptions> = defineCases({
+  draw(draw, base) {
+    const defaults = base.config.model_type === "gpt2" ? ["mlp.c_proj"] : base.attention;
+    const targets = drawTargets(draw, base, { defaults });
+    const most = Math.min(40, ...Object.values(base.linears).map(([inputs, outputs]) => inputs * outputs));
+    return {
+      nFrequency: draw.integer(1, most),
+      ...targets.options,
+      ...draw.maybe(0.6, () => ({ scaling: draw.integer(1, 200) })),
+      ...draw.maybe(0.4, () => ({ randomLocSeed: draw.integer(0, 1000) })),
+      ...draw.maybe(0.3, () => ({ nFrequencyPattern: drawPattern(draw, base, targets, () => draw.integer(1, most)) })),
+      ...draw.maybe(0.4, () => ({ initWeights: true })),
+      ...drawBias(draw, "fourier_only"),
+    };
+  },
+  tolerances: {
+    grad: 5e-4,
+    why: "PEFT goes through a complex Fourier transform of the whole weight, whose sums cancel: golden/README.md has 2e-4 between two versions of PyTorch",
+  },
+});

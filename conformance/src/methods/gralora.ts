@@ -1,0 +1,22 @@
+import type { GraloraOptions } from "@lowrank/peft";
+import { commonDivisors, drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** GraLoRA of any number of parts, with a LoRA beside the blocks or without. */
+export const gralora: MethodCases<GraloraOptions> = defineCases({
+  draw(draw, base) {
+    const { options, paths } = drawTargets(draw, base, { exclude: false });
+    const graloraK = draw.pick([1, ...commonDivisors(base, paths, true).filter((n) => n <= 8)]);
+    return {
+      ...options,
+      graloraK,
+      r: graloraK * draw.integer(1, 3),
+      ...draw.maybe(0.4, () => ({ hybridR: draw.integer(1, 4) })),
+      ...draw.maybe(0.6, () => ({ alpha: draw.integer(1, 32) })),
+      ...draw.maybe(0.2, () => ({ graloraDropout: 0.1 })),
+      ...draw.maybe(0.3, () => ({ initWeights: false })),
+      ...drawBias(draw, "gralora_only"),
+    };
+  },
+});

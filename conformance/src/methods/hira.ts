@@ -1,0 +1,14 @@
+import type { HiraOptions } from "@lowrank/peft";
+import { drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+
+/** HiRA on linear layers, Conv1D and embeddings. */
+export const hira: MethodCases<HiraOptions> = defineCases({
+  draw: (draw, base) => ({
+    r: draw.integer(1, 6),
+    ...drawTargets(draw, base, { embedding: true }).options,
+    ...draw.maybe(0.2, () => ({ hiraDropout: 0.1 })),
+    ...draw.maybe(0.5, () => ({ initWeights: draw.pick([false, "gaussian", null]) })),
+  }),
+  noted: ["fan_in_fan_out"],
+});

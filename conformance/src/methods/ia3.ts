@@ -1,0 +1,23 @@
+import type { IA3Options } from "@lowrank/peft";
+import { drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+
+/** (IA)³, with the targets whose input is scaled by default, as a list or as an expression. */
+export const ia3: MethodCases<IA3Options> = defineCases({
+  draw(draw, base) {
+    const defaults = base.config.model_type === "gpt2" ? ["attn.c_attn", "mlp.c_proj"] : [];
+    const { options } = drawTargets(draw, base, { defaults, layers: false });
+    const { targetModules } = options;
+    // PEFT refuses a list that is not a part of the targets, and its own default too where the targets lack it.
+    const feedforward = Array.isArray(targetModules)
+      ? { feedforwardModules: draw.pick([draw.some(targetModules), []]) }
+      : draw.maybe(targetModules === "all-linear" ? 1 : 0.5, () => ({
+          feedforwardModules: String.raw`.*\.(down_proj|mlp\.c_proj|k_proj)`,
+        }));
+    return {
+      ...options,
+      ...feedforward,
+      ...draw.maybe(0.3, () => ({ initIa3Weights: false })),
+    };
+  },
+});

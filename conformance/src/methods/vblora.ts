@@ -1,0 +1,27 @@
+import type { VBLoRAOptions } from "@lowrank/peft";
+import { commonDivisors, drawTargets } from "../layerOptions.ts";
+import { defineCases, type MethodCases } from "../methodCases.ts";
+import { drawBias } from "../trainedBiases.ts";
+
+/** VB-LoRA, its files in full or with the vectors alone that act. */
+export const vblora: MethodCases<VBLoRAOptions> = defineCases({
+  draw(draw, base) {
+    const { options, paths } = drawTargets(draw, base);
+    const numVectors = draw.integer(3, 12);
+    return {
+      ...options,
+      r: draw.integer(1, 4),
+      numVectors,
+      vectorLength: draw.pick([1, ...commonDivisors(base, paths, true)]),
+      topk: draw.integer(1, Math.min(3, numVectors)),
+      ...draw.maybe(0.3, () => ({ saveOnlyTopkWeights: true })),
+      ...draw.maybe(0.2, () => ({ vbloraDropout: 0.1 })),
+      ...draw.maybe(0.3, () => ({ initVectorBankBound: draw.pick([0.1, 0.5]) })),
+      ...draw.maybe(0.3, () => ({ initLogitsStd: draw.pick([0.01, 1]) })),
+      ...drawBias(draw, "vblora_only"),
+    };
+  },
+  // Files hold softmax's values, out of which logits are made again.
+  rounded: ({ saveOnlyTopkWeights }) => saveOnlyTopkWeights === true,
+  final: ({ saveOnlyTopkWeights }) => saveOnlyTopkWeights === true,
+});

@@ -1,0 +1,33 @@
+import type { AdapterCase, PeftType } from "./adapterCase.ts";
+import type { BatchShape } from "./batch.ts";
+import { Draw } from "./draw.ts";
+import type { MethodCases } from "./methodCases.ts";
+import { type RandomBase, randomBase } from "./randomBases.ts";
+
+/** A case that a seed and a method say. */
+export interface RandomCase {
+  seed: number;
+  base: RandomBase;
+  adapter: AdapterCase;
+  shape: BatchShape;
+  /** What it is, in a few words. */
+  label: string;
+}
+
+/** Draws bases until the method has options that fit one. */
+export function randomCase(seed: number, peftType: PeftType, method: MethodCases): RandomCase {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const draw = new Draw(seed, attempt);
+    const base = randomBase(draw);
+    const options = method.draw(draw, base);
+    if (options === null) continue;
+    const merges = method.merges?.(options, base) ?? true;
+    const length = draw.integer(5, 12);
+    const side = draw.pick(["left", "right"]);
+    const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, length - 3) };
+    const words = [base.config.model_type, base.dtype, ...(shape.padding > 0 ? [`padded ${side}`] : [])];
+    const label = `seed ${seed}, ${peftType}, ${words.join(", ")}`;
+    return { seed, base, shape, label, adapter: { peftType, options, method, merges } };
+  }
+  throw new Error(`${peftType}: no base drawn from seed ${seed} takes it; widen its draw`);
+}

@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { peftConfig } from "./adapterCase.ts";
+import { randomBatch } from "./batch.ts";
+import { sameDefaults } from "./configDefaults.ts";
+import { Coverage } from "./coverage.ts";
+import { oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
+import { methodCases, type SharedMethod } from "./methods/index.ts";
+import type { Python } from "./python.ts";
+import { type RandomCase, randomCase } from "./randomCase.ts";
+import type { Report } from "./report.ts";
+
+/** Which random cases to try: so many, from a seed on, of all methods in turn or of one. */
+export interface RandomChoice {
+  cases: number;
+  seed: number;
+  method?: SharedMethod;
+}
+
+const directions = { "PEFT's in Lowrank": theirsInLowrank, "ours in PEFT": oursInPeft };
+
+/** Tries random cases in both directions; returns what they covered. */
+export async function randomChecks(
+  { cases, seed, method }: RandomChoice,
+  { python, folder, report }: { python: Python; folder: string; report: Report },
+): Promise<Coverage> {
+  const methods = method === undefined ? (Object.keys(methodCases) as SharedMethod[]) : [method];
+  const coverage = new Coverage();
+  for (const peftType of methods) {
+    await report.check(`${peftType}: fields and defaults of its configuration`, () =>
+      sameDefaults(python, peftType, methodCases[peftType]),
+    );
+  }
+  for (let index = 0; index < cases; index++) {
+    const peftType = methods[index % methods.length];
+    const drawn = randomCase(seed + index, peftType, methodCases[peftType]);
+    const trial = lazyTrial(drawn, python, join(folder, `random${index}`));
+    for (const [direction, run] of Object.entries(directions)) {
+      const passed = await report.check(
+        `${drawn.label}: ${direction}`,
+        async () => run(drawn.adapter, await trial()),
+        reproduction(drawn),
+      );
+      if (passed) coverage.add(drawn);
+    }
+  }
+  return coverage;
+}
+
+/** What a failure says besides what is wrong: how to see it again, and on what. */
+function reproduction({ seed, adapter, base }: RandomCase): string[] {
+  const { peft_type: _, task_type: __, ...config } = peftConfig(adapter);
+  return [
+    `pnpm conformance --seed ${seed} --cases 1 --method ${adapter.peftType.toLowerCase()}`,
+    `options ${JSON.stringify(config)}`,
+    `base ${JSON.stringify(base.config)}`,
+  ];
+}
+
+/** Makes the base model when the first of its checks runs. */
+function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
+  const { config, dtype } = base;
+  const place = join(folder, "base");
+  let made: Promise<unknown> | undefined;
+  return async () => {
+    made ??= python.ask("make_model", { config, seed: seed % 2 ** 32, out: place, dtype });
+    await made;
+    const batch = randomBatch(seed, config.vocab_size, shape);
+    return { python, base: place, batch, folder, vocab: config.vocab_size, dtype };
+  };
+}

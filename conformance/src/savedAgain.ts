@@ -1,0 +1,50 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { AdapterCase } from "./adapterCase.ts";
+import { fullConfig, peftDefaults } from "./configDefaults.ts";
+import type { Python } from "./python.ts";
+
+/** Lists of targets that PEFT shortens have at least so many. */
+const shortened = 20;
+
+const listLength = (config: ReadonlyMap<string, string>): number =>
+  (JSON.parse(config.get("target_modules") ?? "null") as string[] | null)?.length ?? 0;
+
+/**
+ * What differs after the other side has read an adapter's folder and saved it to `again`: the weights must be the same to
+ * the byte, and the configurations say the same.
+ */
+export async function savedAgain(
+  python: Python,
+  adapter: AdapterCase,
+  folder: string,
+  again: string,
+): Promise<string[]> {
+  const { peftType, options, method } = adapter;
+  const [weights, weightsAgain] = await both("adapter_model.safetensors");
+  const problems =
+    weights.equals(weightsAgain) || method.rounded?.(options)
+      ? []
+      : [`the weights are others when saved again: ${firstDifference(String(weights), String(weightsAgain))}`];
+  const defaults = await peftDefaults(python, peftType);
+  const [config, configAgain] = (await both("adapter_config.json")).map((json) => fullConfig(String(json), defaults));
+  for (const field of new Set([...config.keys(), ...configAgain.keys()])) {
+    // PEFT says a long list of paths in fewer names when it loads it.
+    if (field === "target_modules" && listLength(config) >= shortened) continue;
+    const [a, b] = [config.get(field), configAgain.get(field)];
+    if (a !== b && !method.noted?.includes(field)) problems.push(`${field} is ${a}, and ${b} when saved again`);
+  }
+  return problems;
+
+  function both(name: string): Promise<Buffer[]> {
+    return Promise.all([folder, again].map((place) => readFile(join(place, name))));
+  }
+}
+
+/** The surroundings of the first difference: in a header they tell the tensor. */
+function firstDifference(a: string, b: string): string {
+  let at = 0;
+  while (a[at] === b[at]) at++;
+  const part = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 60), at + 60));
+  return `${part(a)} became ${part(b)}`;
+}
