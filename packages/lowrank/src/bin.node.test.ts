@@ -387,7 +387,7 @@ test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(
   },
 );
 
-test.each(["train", "generate", "merge", "convert", "report"])("%s --help has two examples", async (command) => {
+test.each(["train", "generate", "merge", "convert", "report", "compare"])("%s --help has two examples", async (command) => {
   const { code, stdout } = await lowrank([command, "--help"]);
   expect(code).toBe(0);
   expect(stdout.match(/^ {2}\$ .*lowrank /gm)?.length).toBe(2);

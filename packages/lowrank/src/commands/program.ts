@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
 import { mergeCommand } from "./merge.ts";
@@ -35,6 +36,7 @@ export function createProgram(): Command {
     convertCommand(),
     reportCommand(),
     planCommand(),
+    compareCommand(),
   ]) {
     program.addCommand(command.copyInheritedSettings(program));
   }

@@ -14,8 +14,8 @@ export interface Page {
 const style = `:root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; } th, td { padding: 4px 10px; border-bottom: 1px solid #8884; text-align: left; white-space: nowrap; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; } th, td { padding: 4px 10px; border-bottom: 1px solid #8884; text-align: left; }
+.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 ${chartStyle}`;
 
 /** A page of one file: nothing is loaded from elsewhere. */

@@ -1,0 +1,90 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { generatePairs, nanoModelFolder } from "@lowrank/nano";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { lowrank } from "../testing/runCommand.ts";
+
+let temporary: string;
+const at = (name: string) => join(temporary, name);
+const compare = (words: string, ...more: string[]) => lowrank("compare", ...words.split(" "), ...more);
+const short = "--steps 2 --batch-size 4 --train-examples 16 --test-examples 8 --virtual-tokens 4 --r 2";
+
+beforeAll(async () => {
+  temporary = await mkdtemp(join(tmpdir(), "lowrank-compare-"));
+  const pairs = generatePairs({ language: "lua", split: "train", count: 20, seed: 0 });
+  await writeFile(at("pairs.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
+  await writeFile(at("text.txt"), "print the value of the sum. ".repeat(100));
+});
+
+afterAll(() => rm(temporary, { recursive: true, force: true }));
+
+describe("methods on the embedded model's task", () => {
+  const words = `${short} --methods qlora,prefix --seeds 2`;
+
+  test("are measured in processes of their own, and laid side by side", async () => {
+    const { status, stdout, stderr } = await compare(words, "--output", at("out"), "--json");
+    expect(stderr).toMatch(/^\[1\/4\] qlora, seed 0: loss [\d.]+, [\d.]+ % right, \d+ ms a step/);
+    expect(status).toBe(0);
+    const { methods, runs } = JSON.parse(stdout);
+    expect(methods.map(({ method }: { method: string }) => method)).toEqual(["QLoRA (NF4)", "prefix tuning"]);
+    const [qlora, prefix] = methods;
+    expect([qlora.seeds, qlora.learningRate, qlora.trainable]).toEqual([2, 3e-3, 107_520 / 8]);
+    expect(prefix.trainable).toBe(4 * 2 * 3 * 64);
+    expect(qlora.mergedLatencyMilliseconds).toBeGreaterThan(0);
+    expect(prefix.mergedLatencyMilliseconds).toBeNull();
+    // Prefixes start at random and have not learned yet.
+    expect(qlora.loss).toBeLessThan(runs[0].measured.lossBefore);
+    expect(qlora.lossDeviation).toBeGreaterThan(0);
+    for (const { measured } of runs) {
+      expect(measured.peakProcessBytes).toBeGreaterThan(measured.peakTensorBytes);
+      expect(measured.exactMatch).toBeGreaterThanOrEqual(0);
+    }
+    expect((await readdir(at("out"))).sort()).toEqual([
+      ...["comparison.csv", "comparison.html", "comparison.json", "comparison.md", "runs"],
+    ]);
+    expect((await readFile(at("out/comparison.html"), "utf8")).match(/<svg /g)).toHaveLength(7);
+  });
+
+  test("are kept, so that the same command goes on, and another one says so", async () => {
+    const before = await readFile(at("out/comparison.json"), "utf8");
+    await rm(at("out/runs/prefix-1.json"));
+    const again = await compare(words, "--output", at("out"), "--json");
+    expect(again.stderr.match(/\(kept\)/g)).toHaveLength(3);
+    const losses = (json: string) => JSON.parse(json).methods.map(({ loss }: { loss: number }) => loss.toFixed(3));
+    expect(losses(again.stdout)).toEqual(losses(before));
+    const { status, stderr } = await compare(words.replace("--steps 2", "--steps 3"), "--output", at("out"));
+    expect(stderr).toMatch(/^error: .*qlora-0.json is of other settings; give another --output, or remove it/);
+    expect(status).toBe(1);
+  });
+});
+
+test("other data: pairs have answers, texts a loss alone", async () => {
+  const model = ["--model", fileURLToPath(nanoModelFolder)];
+  const words = `${short} --methods lora --seeds 1`;
+  const pairs = await compare(words, ...model, "--data", at("pairs.jsonl"), "--json");
+  expect(JSON.parse(pairs.stdout).runs[0].measured).toMatchObject({ testExamples: 2, exactMatch: 0 });
+  const text = await compare(`${words} --block-size 32`, ...model, "--data", at("text.txt"));
+  expect(text.stdout).toMatch(/LoRA .* -\n/);
+  expect(text.stdout).toContain("learning rates: LoRA ");
+});
+
+test("a run that fails says why, beside those that do not", async () => {
+  const { status, stdout } = await compare(`${short} --methods ia3,bitfit --seeds 1 --lr ia3=0.01`);
+  expect(stdout).toContain("bitfit, seed 0: BitFit trains biases, and this model has none");
+  expect(stdout).toContain("learning rates: (IA)³ 0.01.");
+  expect(status).toBe(0);
+});
+
+test.each([
+  ["--methods lora,loar", 'error: there is no method "loar"'],
+  ["--model somewhere", "error: --model needs --data"],
+  ["--lr dora=1e-3 --methods lora", "error: --lr names dora, which --methods does not; add it there"],
+  ["--lr lora=fast", "Expected pairs of a method and a number above 0"],
+  ["--seeds 0", "Expected a whole number of at least 1"],
+])("misuse: %s", async (words, message) => {
+  const { status, stderr } = await compare(words);
+  expect(stderr).toContain(message);
+  expect(status).toBe(1);
+});

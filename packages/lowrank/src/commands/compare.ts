@@ -1,0 +1,186 @@
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nanoModelFolder } from "@lowrank/nano";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { compareOutcomes } from "../compare/comparison.ts";
+import type { Job, JobData, Outcome } from "../compare/job.ts";
+import { runJobs } from "../compare/runJobs.ts";
+import { findMethods, methods } from "../report/methods.ts";
+import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
+import { wrapped } from "./plan.ts";
+import { formatSeconds } from "./trainProgress.ts";
+
+interface CompareCommandOptions {
+  model?: string;
+  data?: string[];
+  validation?: string;
+  validationFraction: number;
+  blockSize?: number;
+  methods: string[];
+  seeds: number;
+  steps: number;
+  batchSize: number;
+  r: number;
+  targetModules: string | string[];
+  virtualTokens: number;
+  lr?: Map<string, number>;
+  trainExamples: number;
+  testExamples: number;
+  threads: number;
+  output?: string;
+  json?: boolean;
+}
+
+const defaultMethods = methods.slice(0, 7).map(({ name }) => name);
+
+const help = `
+Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
+model, which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
+goes on where it was stopped.
+
+Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+
+Examples:
+  $ lowrank compare --output ./comparison
+  $ lowrank compare --model ./model --data pairs.jsonl --methods lora,dora,ia3 --lr lora=1e-4,ia3=3e-3 --steps 200`;
+
+/** `lowrank compare`. */
+export function compareCommand(): Command {
+  return new Command("compare")
+    .summary("trains methods side by side and tells memory, time and quality")
+    .description(
+      "Trains methods on one model and data under one budget, each with several seeds, and tells what they cost and what they learned.",
+    )
+    .option("--model <path>", "folder of the model, or a .gguf file (default: the embedded model)")
+    .option("--data <file...>", "files to train on, as for train (default: the embedded model's task)")
+    .addOption(new Option("--validation <file>", "measure on this file").conflicts("validationFraction"))
+    .option(
+      "--validation-fraction <x>",
+      "without --validation, measure on this last part of the data",
+      number({ above: 0, most: 0.9 }),
+      0.1,
+    )
+    .option("--block-size <n>", "tokens in a block of a text (default: 256, or less where the model ends)", integer(2))
+    .option("--methods <names>", "separated by commas", names, defaultMethods)
+    .option("--seeds <n>", "runs of each method", integer(1), 3)
+    .option("--steps <n>", "optimiser steps of each run", integer(1), 300)
+    .option("--batch-size <n>", "examples in a step", integer(1), 8)
+    .option("--r <n>", "rank of the methods that have one", integer(1), 16)
+    .option(
+      "--target-modules <which>",
+      "as for train, for the methods that choose layers by name",
+      targetModules,
+      "all-linear",
+    )
+    .option("--virtual-tokens <n>", "of the methods that have them", integer(1), 20)
+    .option("--lr <pairs>", "peak learning rates, such as lora=1e-3,ia3=1e-2 (default: what suits small models)", rates)
+    .option("--train-examples <n>", "of the embedded model's task", integer(1), 600)
+    .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
+    .addOption(threadsOption())
+    .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
+    .option("--json", "print one JSON object")
+    .addHelpText("after", help)
+    .action(compare);
+}
+
+/** Parses `--lr`. */
+function rates(text: string): Map<string, number> {
+  return new Map(
+    names(text).map((pair) => {
+      const [name, value, ...rest] = pair.split("=");
+      const rate = Number(value);
+      if (value && rest.length === 0 && rate > 0 && Number.isFinite(rate)) return [name, rate] as const;
+      throw new InvalidArgumentError("Expected pairs of a method and a number above 0, such as lora=1e-3.");
+    }),
+  );
+}
+
+async function compare(options: CompareCommandOptions): Promise<void> {
+  const { output, lr = new Map<string, number>() } = options;
+  const chosen = findMethods(options.methods);
+  const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
+  if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods does not; add it there`);
+  if (output !== undefined) await checkFolder(output);
+  const common = {
+    model: options.model ?? fileURLToPath(nanoModelFolder),
+    data: dataOf(options),
+  };
+  const jobs = Array.from({ length: options.seeds }, (_, seed) =>
+    chosen.map(({ name, learningRate }): Job => {
+      const { r, targetModules, virtualTokens, steps, batchSize, testExamples, threads } = options;
+      const sizes = { r, targetModules, virtualTokens, steps, batchSize };
+      return {
+        ...common,
+        method: name,
+        seed,
+        ...sizes,
+        learningRate: lr.get(name) ?? learningRate,
+        testExamples,
+        threads,
+      };
+    }),
+  ).flat();
+  const outcomes = await runJobs(jobs, output ?? null, progress(jobs.length));
+  const found = compareOutcomes(outcomes);
+  if (output !== undefined) {
+    await mkdir(output, { recursive: true });
+    const files = {
+      "comparison.md": found.markdown,
+      "comparison.csv": found.csv,
+      "comparison.json": found.json,
+      "comparison.html": found.html,
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(output, name), `${text.trimEnd()}\n`);
+    console.error(`wrote ${Object.keys(files).join(", ")} to ${output}`);
+  }
+  console.log(options.json ? found.json : found.text);
+  if (outcomes.every((outcome) => "error" in outcome)) throw new Error("no run came to its end; see above");
+}
+
+function dataOf({
+  model,
+  data,
+  validation,
+  validationFraction,
+  blockSize,
+  trainExamples,
+}: CompareCommandOptions): JobData {
+  if (data !== undefined) return { kind: "files", data, validation, validationFraction, blockSize };
+  if (model === undefined) return { kind: "task", trainExamples };
+  throw new Error("--model needs --data: the embedded task is for the embedded model");
+}
+
+async function checkFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
+}
+
+/** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */
+function progress(count: number): Parameters<typeof runJobs>[2] {
+  const { stderr } = process;
+  const begin = performance.now();
+  let ran = 0;
+  const clear = () => void (stderr.isTTY && stderr.write("\r\x1b[K"));
+  return {
+    step: ({ method, seed }, { step, of, loss }) => {
+      if (stderr.isTTY) stderr.write(`\r\x1b[K${method}, seed ${seed}: step ${step} of ${of}, loss ${loss.toFixed(4)}`);
+    },
+    done: (outcome, number, kept) => {
+      clear();
+      if (!kept) ran++;
+      const left = ran > 0 && number < count ? ((performance.now() - begin) / 1000 / ran) * (count - number) : 0;
+      const time = left > 0 ? ` | about ${formatSeconds(left)} left` : "";
+      console.error(
+        `[${number}/${count}] ${outcome.job.method}, seed ${outcome.job.seed}: ${said(outcome)}${kept ? " (kept)" : ""}${time}`,
+      );
+    },
+  };
+}
+
+function said(outcome: Outcome): string {
+  if ("error" in outcome) return `failed: ${outcome.error}`;
+  const { loss, exactMatch, stepMilliseconds } = outcome.measured;
+  const right = exactMatch === null ? "" : `, ${(100 * exactMatch).toFixed(1)} % right`;
+  return `loss ${loss.toFixed(4)}${right}, ${stepMilliseconds.toFixed(0)} ms a step`;
+}

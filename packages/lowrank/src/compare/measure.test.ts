@@ -1,0 +1,43 @@
+import { Generator, init } from "@lowrank/core";
+import { createModel, generate, parseModelConfig, randomParameters } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { describe, expect, test } from "vitest";
+import { exactMatch, median, toQuestion } from "./measure.ts";
+
+describe("toQuestion", () => {
+  test.each([
+    ["a prompt and what completes it", [5, 6, 7, 8, 2], [-100, -100, 7, 8, 2], { prompt: [5, 6], answer: [7, 8] }],
+    ["one whose completion was cut before its end", [5, 6, 7], [-100, 6, 7], { prompt: [5], answer: [6, 7] }],
+    ["a text", [5, 6, 2], [5, 6, 2], null],
+    ["a conversation of several turns", [5, 6, 7, 8], [-100, 6, -100, 8], null],
+    ["nothing to answer", [5, 2], [-100, 2], null],
+    ["nothing that is learned", [5, 6], [-100, -100], null],
+  ])("%s", (_what, inputIds, labels, question) => {
+    expect(toQuestion({ inputIds, labels }, 2)).toEqual(question);
+  });
+});
+
+test("median", () => {
+  expect(median([3])).toBe(3);
+  expect(median([10, 1, 2])).toBe(2);
+  expect(median([10, 1, 2, 4])).toBe(3);
+});
+
+test("exactMatch counts answers that are the model's own, to the last token", async () => {
+  await init(wasm());
+  const sizes = { hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2 };
+  const config = parseModelConfig({ model_type: "llama", vocab_size: 30, max_position_embeddings: 32, ...sizes });
+  const draw = randomParameters(new Generator(1));
+  const model = createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.5 } : start));
+  const prompts = [[3, 4], [5], [6, 7, 8]];
+  const answers = await generate(model, prompts, { maxNewTokens: 4 });
+  const examples = prompts.map((prompt, i) => ({
+    inputIds: [...prompt, ...answers[i]],
+    labels: [...prompt.map(() => -100), ...answers[i]],
+  }));
+  expect(await exactMatch(model, examples, null)).toBe(1);
+  const last = examples[1].inputIds.length - 1;
+  examples[1].inputIds[last] = (examples[1].inputIds[last] + 1) % 30;
+  expect(await exactMatch(model, examples, null)).toBeCloseTo(2 / 3);
+  expect(await exactMatch(model, [{ inputIds: [3, 4], labels: [3, 4] }], null)).toBeNull();
+});

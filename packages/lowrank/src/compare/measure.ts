@@ -1,0 +1,72 @@
+import { noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import { type CausalLM, generate } from "@lowrank/models";
+import type { TokenizedExample } from "@lowrank/train";
+
+/** A prompt and the tokens that answer it. */
+interface Question {
+  prompt: number[];
+  answer: number[];
+}
+
+/** An example as a question: what is not learned, then what is, up to the end-of-sequence token; null for other examples. */
+export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
+  const start = labels.findIndex((label) => label >= 0);
+  if (start <= 0 || labels.slice(start).some((label) => label < 0)) return null;
+  const answer = inputIds.slice(start);
+  if (answer[answer.length - 1] === eosTokenId) answer.pop();
+  return answer.length > 0 ? { prompt: inputIds.slice(0, start), answer } : null;
+}
+
+/** The share of questions whose likeliest answer is the right one, to the token; null where no example is a question. */
+export async function exactMatch(
+  model: CausalLM,
+  examples: readonly TokenizedExample[],
+  eosTokenId: number | null,
+): Promise<number | null> {
+  const virtual = model.virtualTokens?.count ?? 0;
+  const questions = examples
+    .flatMap((example) => toQuestion(example, eosTokenId) ?? [])
+    .filter(({ prompt, answer }) => virtual + prompt.length + answer.length < model.maxPositions)
+    .sort((a, b) => a.prompt.length - b.prompt.length);
+  if (questions.length === 0) return null;
+  let right = 0;
+  for (let at = 0; at < questions.length; at += 64) {
+    const batch = questions.slice(at, at + 64);
+    const longest = batch[batch.length - 1].prompt.length;
+    // One token more than the longest answer: one that goes on is wrong.
+    const wanted = 1 + Math.max(...batch.map(({ answer }) => answer.length));
+    const maxNewTokens = Math.min(wanted, model.maxPositions - virtual - longest);
+    const eosTokenIds = eosTokenId === null ? [] : [eosTokenId];
+    const prompts = batch.map(({ prompt }) => prompt);
+    const given = await generate(model, prompts, { maxNewTokens, eosTokenIds });
+    for (const [i, tokens] of given.entries()) {
+      if (tokens[tokens.length - 1] === eosTokenId) tokens.pop();
+      const { answer } = batch[i];
+      const compared = eosTokenId === null ? tokens.slice(0, answer.length) : tokens;
+      if (compared.join() === answer.join()) right++;
+    }
+  }
+  return right / questions.length;
+}
+
+/** The middle of numbers, of which there is at least one. */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** The median time of a forward pass over one sequence, in milliseconds, after passes that warm up. */
+export async function passMilliseconds(model: CausalLM, tokens: number): Promise<number> {
+  model.eval();
+  const times: number[] = [];
+  const ids = Array.from({ length: tokens }, (_, i) => (7 * i) % model.vocabSize);
+  using inputIds: Tensor = tensor(ids, { dtype: "i32", shape: [1, tokens] });
+  for (let pass = -5; pass < 25; pass++) {
+    const start = performance.now();
+    using logits = noGrad(() => scope(() => model.forward({ inputIds }).logits));
+    await logits.data();
+    if (pass >= 0) times.push(performance.now() - start);
+  }
+  return median(times);
+}

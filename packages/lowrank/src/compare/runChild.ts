@@ -1,0 +1,16 @@
+// The process of one run of `lowrank compare`: a job comes as a message, steps and the outcome go back.
+import type { Job, Message, Outcome } from "./job.ts";
+import { runJob } from "./runJob.ts";
+
+const tell = (message: Message, told: () => void = () => {}) => process.send?.(message, told);
+
+// Nobody is left to tell, or all is told.
+process.once("disconnect", () => process.exit());
+
+process.once("message", async (job: Job) => {
+  const outcome = await runJob(job, ({ step, maxSteps, loss }) => tell({ step, of: maxSteps, loss })).then(
+    (measured): Outcome => ({ job, measured }),
+    (error: Error): Outcome => ({ job, error: error.message }),
+  );
+  tell({ outcome }, () => process.disconnect());
+});

@@ -1,0 +1,76 @@
+import { Generator, memory, resetPeak } from "@lowrank/core";
+import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
+import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
+import { evaluate, type StepReport, Trainer } from "@lowrank/train";
+import { loadWithTokenizer, warn } from "../commands/loading.ts";
+import { findMethods } from "../report/methods.ts";
+import type { Job, Measured } from "./job.ts";
+import { jobExamples } from "./jobExamples.ts";
+import { exactMatch, median, passMilliseconds } from "./measure.ts";
+
+const quantization = { quantType: "nf4", doubleQuant: true } as const;
+
+/** Trains by one method and measures it. Meant for a process of its own, whose peak memory is then the run's. */
+export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
+  const [method] = findMethods([job.method]);
+  const quantize = method.quantized ? quantization : undefined;
+  const loaded = await loadWithTokenizer(job.model, { threads: job.threads, quantize });
+  const { model, tokenizer } = loaded;
+  const { train, test } = await jobExamples(tokenizer, job, model.maxPositions);
+  const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
+  const config = method.config({ ...job, targetModules: job.targetModules });
+  const costs = reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
+  const room = model.maxPositions - (config && "numVirtualTokens" in config ? job.virtualTokens : 0);
+  const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
+  const lossBefore = (await evaluate(model, test, batching)).loss;
+
+  const generator = new Generator(job.seed);
+  const peft = config && getPeftModel(model, config, { generator, tokenizer, onWarning: warn });
+  if (peft === null) model.setRequiresGrad(true);
+  resetPeak();
+  const steps: number[] = [];
+  const trainer = new Trainer(peft ?? model, train, {
+    ...batching,
+    maxSteps: job.steps,
+    learningRate: job.learningRate,
+    schedule: "cosine",
+    warmupSteps: Math.ceil(job.steps / 20),
+    groupByLength: true,
+    seed: job.seed,
+    onStep: (report) => {
+      steps.push(report.seconds);
+      return onStep(report);
+    },
+  });
+  await trainer.train();
+  const peakProcessBytes = 1024 * process.resourceUsage().maxRSS;
+  const { peakBytes: peakTensorBytes } = memory();
+
+  const { loss } = await evaluate(peft ?? model, test, batching);
+  const right = await exactMatch(model, test, tokenizer.eosTokenId);
+  const latencyTokens = Math.min(64, Math.floor(room / 2));
+  const latencyMilliseconds = await passMilliseconds(model, latencyTokens);
+  return {
+    trainable: costs.trainable,
+    total: costs.total,
+    percent: costs.percent,
+    bytesSaved: costs.bytesSaved,
+    mergeable: costs.mergeable,
+    ...{ peakProcessBytes, peakTensorBytes, stepMilliseconds: 1000 * median(steps) },
+    ...{ lossBefore, loss, exactMatch: right, testExamples: test.length },
+    ...{ latencyMilliseconds, latencyTokens },
+    mergedLatencyMilliseconds: await mergedMilliseconds(loaded, peft, costs.mergeable, latencyTokens),
+  };
+}
+
+/** A pass with the adapter folded into the weights, into 4 bits where they are that; null where it cannot be. */
+async function mergedMilliseconds(
+  { model, quantization }: LoadedModel,
+  peft: PeftModel<CausalLM> | null,
+  mergeable: boolean,
+  tokens: number,
+): Promise<number | null> {
+  if (peft === null || !mergeable) return null;
+  await peft.mergeAdapter(quantization ? { requantize: true } : {});
+  return passMilliseconds(model, tokens);
+}

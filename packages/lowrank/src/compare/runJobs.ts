@@ -1,0 +1,71 @@
+import { fork } from "node:child_process";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { extname, join } from "node:path";
+import type { Job, Message, Outcome } from "./job.ts";
+
+/** What is told while jobs run. */
+export interface JobsProgress {
+  step(job: Job, message: { step: number; of: number; loss: number }): void;
+  /** `number` of the jobs, counted from 1, is done; `kept`: it was done before. */
+  done(outcome: Outcome, number: number, kept: boolean): void;
+}
+
+/**
+ * Runs jobs one after the other, each in a process of its own. With a folder, each outcome is kept in it, and those of an
+ * earlier run with the same settings are not run again. Throws for those of other settings.
+ */
+export async function runJobs(jobs: readonly Job[], folder: string | null, progress: JobsProgress): Promise<Outcome[]> {
+  const kept = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
+  const outcomes: Outcome[] = [];
+  for (const [i, job] of jobs.entries()) {
+    const outcome = kept[i] ?? (await runInProcess(job, (message) => progress.step(job, message)));
+    if (folder !== null && kept[i] === null && "measured" in outcome) await keep(folder, outcome);
+    outcomes.push(outcome);
+    progress.done(outcome, i + 1, kept[i] !== null);
+  }
+  return outcomes;
+}
+
+const fileOf = (folder: string, { method, seed }: Job): string => join(folder, "runs", `${method}-${seed}.json`);
+
+async function readOutcome(folder: string, job: Job): Promise<Outcome | null> {
+  const file = fileOf(folder, job);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text === null) return null;
+  const outcome = JSON.parse(text) as Outcome;
+  if (JSON.stringify(outcome.job) === JSON.stringify(job)) return outcome;
+  throw new Error(`${file} is of other settings; give another --output, or remove it`);
+}
+
+async function keep(folder: string, outcome: Outcome): Promise<void> {
+  const file = fileOf(folder, outcome.job);
+  await mkdir(join(folder, "runs"), { recursive: true });
+  await writeFile(`${file}.part`, `${JSON.stringify(outcome, null, 2)}\n`);
+  await rename(`${file}.part`, file);
+}
+
+/** This file and the one of the process have the same ending: that of sources, or of what they are compiled to. */
+const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)}`);
+
+function runInProcess(
+  job: Job,
+  onStep: (message: { step: number; of: number; loss: number }) => void,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const running = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    let outcome: Outcome | undefined;
+    running.on("message", (message: Message) => {
+      if ("outcome" in message) outcome = message.outcome;
+      else onStep(message);
+    });
+    running.on("error", reject);
+    running.on("close", (code, signal) => {
+      if (outcome) resolve(outcome);
+      else resolve({ job, error: `its process ended with ${signal ?? `exit code ${code}`} before it was done` });
+    });
+    running.send(job);
+  });
+}
