@@ -1,0 +1,27 @@
+import { copyInto, init, reference, scope, square, type Tensor, tensor } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { Kept } from "./kept.ts";
+
+beforeAll(() => init(reference()));
+
+test("a value is made once, and again when a source is written to or exchanged", async () => {
+  const kept = new Kept();
+  let made = 0;
+  const get = (t: Tensor) =>
+    scope(() => {
+      kept.get([t], () => {
+        made++;
+        return square(t);
+      });
+    });
+  const values = async () => [...(await kept.constants[0].data())];
+  const source = tensor([1, 2]);
+  get(source);
+  get(source);
+  expect([made, await values()]).toEqual([1, [1, 4]]);
+  copyInto(source, tensor([3, 4]));
+  get(source);
+  expect([made, await values()]).toEqual([2, [9, 16]]);
+  get(tensor([5, 6]));
+  expect([made, await values()]).toEqual([3, [25, 36]]);
+});
