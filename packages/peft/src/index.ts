@@ -7,6 +7,8 @@ export {
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
 export { type EvaBatch, initializeLoraEvaWeights } from "./eva/initializeLoraEvaWeights.ts";
+export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
+export { fromMlx, toMlx } from "./foreign/mlx.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
 export type { MergeDrift, PackedMerge } from "./merge.ts";

@@ -1,20 +1,15 @@
 import { add, Generator, type SafetensorsFile, scope, type Tensor } from "@lowrank/core";
-import { readJson, writeFolder } from "@lowrank/files";
+import { writeFolder } from "@lowrank/files";
 import { dequantize, Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import {
   type AdapterSource,
   adapterContents,
-  adapterFileNames,
   compareKeys,
   describeMismatch,
   differingTables,
-  openSource,
-  openWeights,
   readInto,
 } from "./adapterFiles.ts";
-import { adapterHubWeights, fromAdapterHub } from "./adapterHubFiles.ts";
-import { parseConfig } from "./config/configFile.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
 import { fileSpecs } from "./fileForm.ts";
@@ -34,6 +29,7 @@ import type {
   MergeOptions,
   SaveOptions,
 } from "./peftModelOptions.ts";
+import { readAdapter } from "./readAdapter.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
 import { addWeightedAdapter } from "./weighted/addWeightedAdapter.ts";
@@ -154,12 +150,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     const { isTrainable = false, strict = true, subfolder } = options;
-    const files = await openSource(source, subfolder);
-    const label = `${adapterFileNames.config} of ${files.label}`;
-    const json = await readJson(files, adapterFileNames.config);
-    const ofHub = fromAdapterHub(json, label);
-    const { method, config } = parseConfig(ofHub ?? json, knownMethods(), label, this.#onWarning);
-    const weights = await openWeights(files, ofHub ? adapterHubWeights : undefined);
+    const { label, method, config, weights } = await readAdapter(source, subfolder, this.#onWarning);
     const tuner = this.base_model;
     const generator = new Generator(0);
     tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);

@@ -1,0 +1,102 @@
+import {
+  type ByteSource,
+  bytesSource,
+  openSafetensors,
+  type SafetensorsFile,
+  sizeOf,
+  writeSafetensors,
+} from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
+import { layerKind } from "../layers/layerKind.ts";
+import { readTorch } from "../torchFiles/readTorch.ts";
+import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
+import { numbersOf } from "./storedTensor.ts";
+
+/** Options of `fromLoraWeights`. */
+export interface LoraWeightsOptions {
+  /** For files that do not say it: the numerator of the scaling, alpha / r. */
+  loraAlpha?: number;
+  /** What messages call the file. Default "the LoRA weights". */
+  label?: string;
+}
+
+/** The names of A and B at the end of keys: of kohya's sd-scripts, of loralib. */
+const endings = [
+  { a: ".lora_down.weight", b: ".lora_up.weight" },
+  { a: ".lora_A", b: ".lora_B" },
+] as const;
+
+/**
+ * LoRA weights without a configuration, as a folder of PEFT for `model`: safetensors of kohya's sd-scripts (lora_down, lora_up,
+ * alpha; paths with underscores), or what torch.save made of loralib's `lora_state_dict`. Ranks follow from the shapes.
+ * Throws, naming keys, for what is not a layer of the model, and where nothing says alpha.
+ */
+export async function fromLoraWeights(
+  weights: Uint8Array | ByteSource,
+  model: Module,
+  { loraAlpha, label = "the LoRA weights" }: LoraWeightsOptions = {},
+): Promise<Map<string, Uint8Array | string>> {
+  const source = weights instanceof Uint8Array ? bytesSource(weights) : weights;
+  const file = await open(source, label);
+  const used = new Set<string>();
+  const layers: ForeignLayer[] = [];
+  for (const name of file.names()) {
+    const ending = endings.find(({ a }) => name.endsWith(a));
+    if (!ending) continue;
+    const module = name.slice(0, -ending.a.length);
+    const other = module + ending.b;
+    if (!file.has(other)) throw new Error(`${label} has ${name} without ${other}`);
+    const [a, b] = [await file.readStored(name), await file.readStored(other)];
+    const { path, inputs, outputs } = placeOf(module, model, label);
+    const [r] = a.shape;
+    if (`${a.shape}` !== `${[r, inputs]}` || `${b.shape}` !== `${[outputs, r]}`) {
+      throw new Error(
+        `${label}: ${module} has A [${a.shape}] and B [${b.shape}]; on ${path} they must be [r,${inputs}] and [${outputs},r] (loralib's MergedLinear and convolutions are not supported)`,
+      );
+    }
+    const alphaKey = `${module}.alpha`;
+    const alpha = file.has(alphaKey) ? await scalar(file, alphaKey) : loraAlpha;
+    if (alpha === undefined)
+      throw new Error(`${label} has no ${alphaKey}; say loraAlpha, of which the scaling is alpha / r`);
+    for (const key of [name, other, alphaKey]) used.add(key);
+    layers.push({ path, alpha, tensors: { "lora_A.weight": a, "lora_B.weight": b } });
+  }
+  const rest = file.names().filter((name) => !used.has(name));
+  if (rest.length > 0) throw new Error(`${label}: ${rest.join(", ")} belongs to no LoRA of a layer`);
+  if (layers.length === 0) throw new Error(`${label} holds no LoRA`);
+  return peftFiles(layers);
+}
+
+/** Safetensors, or an archive of torch.save. */
+async function open(source: ByteSource, label: string): Promise<SafetensorsFile> {
+  const [p, k] = await source.read(0, 2);
+  if (p !== 0x50 || k !== 0x4b) return openSafetensors(source, label);
+  return openSafetensors(bytesSource(writeSafetensors(await readTorch(source, label))), label);
+}
+
+async function scalar(file: SafetensorsFile, name: string): Promise<number> {
+  const { values, shape } = numbersOf(await file.read(name), `${file.label}: ${name}`);
+  if (sizeOf(shape) !== 1) throw new Error(`${file.label}: ${name} is [${shape}]; it must be one number`);
+  return values[0];
+}
+
+/** The layer that a key names: by its path, or in kohya's way with underscores behind "lora_" and the model's part. */
+function placeOf(module: string, model: Module, label: string): { path: string; inputs: number; outputs: number } {
+  const plain = module.replace(/^base_model\.model\./, "");
+  const flat = /^lora_(?:[a-z]+\d?_)?(.*)$/.exec(plain);
+  const fits: [string, Module][] = [];
+  for (const [path, candidate] of model.namedModules()) {
+    const kind = layerKind(candidate);
+    if (kind !== "linear" && kind !== "conv1d") continue;
+    const underscored = path.replaceAll(".", "_");
+    if (path === plain || (flat && (underscored === flat[1] || plain === `lora_${underscored}`)))
+      fits.push([path, candidate]);
+  }
+  if (fits.length !== 1) {
+    const found = fits.length === 0 ? "no linear layer" : fits.map(([path]) => path).join(" and ");
+    throw new Error(`${label}: ${module} is ${found} of this model`);
+  }
+  const [[path, layer]] = fits;
+  const { inFeatures, outFeatures } = layer as Module & { inFeatures: number; outFeatures: number };
+  return { path, inputs: inFeatures, outputs: outFeatures };
+}

@@ -1,0 +1,143 @@
+import { openSafetensors, type SafetensorsTensor, writeSafetensors } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
+import { filePrefix } from "../adapter.ts";
+import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../adapterFiles.ts";
+import { parseConfig } from "../config/configFile.ts";
+import { lora } from "../methods/lora.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { rankAndScaling } from "../methods/loraScaling.ts";
+import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
+import { numbersOf, transposedStored } from "./storedTensor.ts";
+
+/** The name of the weights in mlx-lm's folders; the configuration has PEFT's name. */
+const mlxWeights = "adapters.safetensors";
+
+/** What an adapter_config.json of mlx-lm says that matters here. */
+interface MlxConfig {
+  fine_tune_type: string;
+  lora_parameters: { rank: number; scale: number; dropout: number };
+  model: string | null;
+}
+
+/** What an adapter_config.json says, where it is of mlx-lm; null for others. */
+function mlxConfig(json: unknown, label: string): MlxConfig | null {
+  const fields = (json ?? {}) as Record<string, unknown>;
+  if (fields.peft_type !== undefined || typeof fields.lora_parameters !== "object" || !fields.lora_parameters)
+    return null;
+  const { rank, scale, dropout = 0 } = fields.lora_parameters as Record<string, unknown>;
+  const type = fields.fine_tune_type ?? "lora";
+  if (type !== "lora" && type !== "dora") {
+    throw new Error(`${label}: fine_tune_type is ${JSON.stringify(type)}; "lora" and "dora" are adapters`);
+  }
+  for (const [key, value] of Object.entries({ rank, scale, dropout })) {
+    if (!Number.isFinite(value)) {
+      throw new Error(`${label}: lora_parameters.${key} is ${JSON.stringify(value)}; it must be a number`);
+    }
+  }
+  const parameters = { rank, scale, dropout } as MlxConfig["lora_parameters"];
+  return {
+    fine_tune_type: type,
+    lora_parameters: parameters,
+    model: typeof fields.model === "string" ? fields.model : null,
+  };
+}
+
+/** PEFT's files for an adapter of mlx-lm; null where the configuration is not of mlx-lm. */
+export async function fromMlxFiles(files: ModelFiles, json: unknown): Promise<Map<string, Uint8Array | string> | null> {
+  const config = mlxConfig(json, `${adapterFileNames.config} of ${files.label}`);
+  if (!config) return null;
+  const weights = await openSafetensors(await files.open(mlxWeights), `${mlxWeights} of ${files.label}`);
+  const useDora = config.fine_tune_type === "dora";
+  const { rank, scale, dropout } = config.lora_parameters;
+  const ends = ["lora_a", "lora_b", ...(useDora ? ["m"] : [])];
+  const wrong = weights.names().filter((name) => !ends.some((end) => name.endsWith(`.${end}`)));
+  if (wrong.length > 0) {
+    throw new Error(
+      `${weights.label} holds ${wrong.join(", ")}; of ${config.fine_tune_type} it must hold ${ends.join(", ")} alone`,
+    );
+  }
+  const layers: ForeignLayer[] = [];
+  for (const name of weights.names().filter((key) => key.endsWith(".lora_a"))) {
+    const path = name.slice(0, -".lora_a".length);
+    const a = await weights.readStored(name);
+    const b = await weights.readStored(`${path}.lora_b`);
+    if (a.shape.length !== 2 || a.shape[1] !== rank || b.shape.length !== 2 || b.shape[0] !== rank) {
+      throw new Error(
+        `${weights.label}: ${path} has lora_a [${a.shape}] and lora_b [${b.shape}]; with rank ${rank} they must be [in,${rank}] and [${rank},out]`,
+      );
+    }
+    const tensors: ForeignLayer["tensors"] = {
+      "lora_A.weight": transposedStored(a),
+      "lora_B.weight": transposedStored(b),
+    };
+    if (useDora) tensors.lora_magnitude_vector = await weights.readStored(`${path}.m`);
+    layers.push({ path, alpha: scale * rank, tensors });
+  }
+  if (layers.length === 0) throw new Error(`${weights.label} holds no lora_a`);
+  return peftFiles(layers, { loraDropout: dropout, useDora, baseModelNameOrPath: config.model });
+}
+
+/** An adapter of mlx-lm as a folder of PEFT. `loadAdapter` does this by itself. */
+export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
+  const files = await openSource(source);
+  const converted = await fromMlxFiles(files, await readJson(files, adapterFileNames.config));
+  if (converted) return converted;
+  throw new Error(`${files.label} is not of mlx-lm: its ${adapterFileNames.config} has no lora_parameters`);
+}
+
+/**
+ * A LoRA or DoRA adapter of PEFT as mlx-lm's files, for models whose paths are the same there (Llama and its kin). mlx-lm has one
+ * rank and one scale: lower ranks are filled up with zeros, other scales go into B. Throws for what mlx-lm has no place for.
+ */
+export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
+  const files = await openSource(source);
+  const label = `${adapterFileNames.config} of ${files.label}`;
+  const { config } = parseConfig(await readJson(files, adapterFileNames.config), { LORA: lora }, label, () => {});
+  if (!(config instanceof LoraConfig)) throw new Error(`${label}: only LORA adapters have a place in mlx-lm`);
+  const weights = await openWeights(files);
+  const ending = ".lora_A.weight";
+  const known = [ending, ".lora_B.weight", ...(config.useDora ? [".lora_magnitude_vector"] : [])];
+  const wrong = weights.names().filter((name) => !known.some((end) => name.endsWith(end)));
+  if (wrong.length > 0) throw new Error(`${weights.label} holds ${wrong.join(", ")}, for which mlx-lm has no place`);
+  const paths = weights
+    .names()
+    .flatMap((name) => (name.endsWith(ending) ? [name.slice(filePrefix.length, -ending.length)] : []));
+  if (paths.length === 0) throw new Error(`${weights.label} holds no layer with LoRA`);
+  const rank = Math.max(...paths.map((path) => rankAndScaling(config, path).r));
+  const { scaling: scale } = rankAndScaling(config, paths[0]);
+  const entries: SafetensorsTensor[] = [];
+  for (const path of paths) {
+    const { scaling } = rankAndScaling(config, path);
+    const read = async (key: string) => {
+      const name = `${filePrefix}${path}.${key}`;
+      return numbersOf(await weights.read(name), `${weights.label}: ${name}`);
+    };
+    const [a, b] = [await read("lora_A.weight"), await read("lora_B.weight")];
+    const [r, inputs] = a.shape;
+    const [outputs] = b.shape;
+    const lowA = new Float32Array(inputs * rank);
+    const lowB = new Float32Array(rank * outputs);
+    for (let k = 0; k < r; k++) {
+      for (let i = 0; i < inputs; i++) lowA[i * rank + k] = a.values[k * inputs + i];
+      for (let o = 0; o < outputs; o++) lowB[k * outputs + o] = (b.values[o * r + k] * scaling) / scale;
+    }
+    entries.push(f32Entry(`${path}.lora_a`, [inputs, rank], lowA), f32Entry(`${path}.lora_b`, [rank, outputs], lowB));
+    if (config.useDora) entries.push(f32Entry(`${path}.m`, [outputs], (await read("lora_magnitude_vector")).values));
+  }
+  // Names within a block, for modules of blocks; -1: all blocks.
+  const keys = [...new Set(paths.map((path) => path.replace(/^.*?\.\d+\./, "")))].sort();
+  const json = {
+    fine_tune_type: config.useDora ? "dora" : "lora",
+    lora_parameters: { dropout: config.loraDropout, keys, rank, scale },
+    ...(config.baseModelNameOrPath ? { model: config.baseModelNameOrPath } : {}),
+    num_layers: -1,
+  };
+  return new Map<string, Uint8Array | string>([
+    [adapterFileNames.config, `${JSON.stringify(json, null, 4)}\n`],
+    [mlxWeights, writeSafetensors(entries)],
+  ]);
+}
+
+function f32Entry(name: string, shape: readonly number[], values: Float32Array): SafetensorsTensor {
+  return { name, dtype: "f32", shape, bytes: new Uint8Array(values.buffer) };
+}

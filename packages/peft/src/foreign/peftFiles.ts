@@ -1,0 +1,41 @@
+import { writeSafetensors } from "@lowrank/core";
+import { filePrefix } from "../adapter.ts";
+import { adapterFileNames, safetensorsMetadata } from "../adapterFiles.ts";
+import { configJson } from "../config/configFile.ts";
+import { lora } from "../methods/lora.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import type { StoredTensor } from "./storedTensor.ts";
+
+/** One layer's LoRA in a foreign file, as PEFT has it. */
+export interface ForeignLayer {
+  path: string;
+  alpha: number;
+  /** A [r, in] and B [out, r], and what else the layer has, by their keys in PEFT's files. */
+  tensors: Record<"lora_A.weight" | "lora_B.weight", StoredTensor> & Record<string, StoredTensor>;
+}
+
+/** A folder of PEFT with these layers; ranks and alphas other than the first's become patterns. */
+export function peftFiles(
+  layers: readonly ForeignLayer[],
+  options: { loraDropout?: number; useDora?: boolean; baseModelNameOrPath?: string | null } = {},
+): Map<string, Uint8Array | string> {
+  const rank = ({ tensors }: ForeignLayer) => tensors["lora_A.weight"].shape[0];
+  const [r, loraAlpha] = [rank(layers[0]), layers[0].alpha];
+  const others = (value: (layer: ForeignLayer) => number, first: number) =>
+    Object.fromEntries(layers.filter((layer) => value(layer) !== first).map((layer) => [layer.path, value(layer)]));
+  const config = new LoraConfig({
+    ...options,
+    r,
+    loraAlpha,
+    rankPattern: others(rank, r),
+    alphaPattern: others(({ alpha }) => alpha, loraAlpha),
+    targetModules: layers.map(({ path }) => path),
+  });
+  const entries = layers.flatMap(({ path, tensors }) =>
+    Object.entries(tensors).map(([key, tensor]) => ({ ...tensor, name: `${filePrefix}${path}.${key}` })),
+  );
+  return new Map<string, Uint8Array | string>([
+    [adapterFileNames.config, configJson(lora, config)],
+    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
+  ]);
+}
