@@ -63,6 +63,24 @@ describe("a sequence classifier", () => {
     expect(await evaluate(model, several, { padTokenId: 0, batchSize: 24 })).not.toHaveProperty("accuracy");
   });
 
+  it("learns from which of two texts a token is in", async () => {
+    const pairs = Array.from({ length: 16 }, (_, i): LabelledSequence => {
+      const inputIds = [2, 3, 4, 5, 6].slice(i % 2);
+      const swapped = i % 4 < 2;
+      return { inputIds, label: Number(swapped), tokenTypeIds: inputIds.map((_, t) => Number(t > 1 !== swapped)) };
+    });
+    const model = newModel();
+    await new Trainer(model, pairs, options).train();
+    const { accuracy } = await evaluate(model, pairs, { padTokenId: 0, batchSize: 16 });
+    expect(accuracy).toBe(1);
+    expect(collateSequences(pairs.slice(0, 2), options).tokenTypeIds).toEqual(
+      Int32Array.of(...pairs[0].tokenTypeIds!, ...pairs[1].tokenTypeIds!, 0),
+    );
+    expect(() => collateSequences([{ inputIds: [1, 2], label: 0, tokenTypeIds: [0] }], options)).toThrow(
+      "2 tokens and 1 tokenTypeIds",
+    );
+  });
+
   it("labels of the other kind are refused", async () => {
     const tokens: TokenizedExample = { inputIds: [1, 2], labels: [1, 2] };
     await expect(new Trainer(newModel(), [tokens], options).train()).rejects.toThrow("give each one label");

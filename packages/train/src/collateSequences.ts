@@ -5,6 +5,8 @@ export interface LabelledSequence {
   inputIds: number[];
   /** The number of its class; for regression a number; for several labels at once, 1 or 0 for each. */
   label: number | readonly number[];
+  /** Which of two texts each token belongs to, 0 or 1. Default: 0. */
+  tokenTypeIds?: number[];
 }
 
 /** Labelled sequences as rows of one length. */
@@ -12,6 +14,8 @@ export interface SequenceBatch extends Rows {
   /** One number for each sequence, or one for each label, row-major. */
   labels: Float32Array;
   labelShape: readonly number[];
+  /** Row-major [batchSize, length], where examples have them. */
+  tokenTypeIds?: Int32Array;
 }
 
 /** Pads sequences on the right to the longest one. */
@@ -26,5 +30,23 @@ export function collateSequences(examples: readonly LabelledSequence[], options:
     );
   }
   const labelShape = typeof examples[0].label === "number" ? [rows.batchSize] : [rows.batchSize, width];
-  return { ...rows, labels: Float32Array.from(each.flat()), labelShape };
+  const batch = { ...rows, labels: Float32Array.from(each.flat()), labelShape };
+  if (!examples.some(({ tokenTypeIds }) => tokenTypeIds)) return batch;
+  return { ...batch, tokenTypeIds: padTypes(examples, rows, options) };
+}
+
+function padTypes(
+  examples: readonly LabelledSequence[],
+  { batchSize, length }: Rows,
+  { maxLength }: CollateOptions,
+): Int32Array {
+  const padded = new Int32Array(batchSize * length);
+  for (const [row, { inputIds, tokenTypeIds = [] }] of examples.entries()) {
+    if (tokenTypeIds.length > 0 && tokenTypeIds.length !== inputIds.length) {
+      const found = `${inputIds.length} tokens and ${tokenTypeIds.length} tokenTypeIds`;
+      throw new Error(`collate: example ${row} has ${found}; expected as many`);
+    }
+    padded.set(tokenTypeIds.slice(0, maxLength), row * length);
+  }
+  return padded;
 }

@@ -34,12 +34,16 @@ export function baseOf(model: TrainableModel): BaseModel {
  * Puts a batch on the backend; the mask only where there is padding. Classes become i32, other labels of sequences f32.
  * Free with the running scope. Throws for labels of another kind than the model has.
  */
-export function toInputs(batch: Batch | SequenceBatch, model: TrainableModel): LabelledInputs {
+export function toInputs(
+  batch: Batch | SequenceBatch,
+  model: TrainableModel,
+): LabelledInputs & { tokenTypeIds?: Tensor } {
   const shape = [batch.batchSize, batch.length];
   return {
     inputIds: tensor(batch.inputIds, { shape }),
     labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
+    ...("tokenTypeIds" in batch && batch.tokenTypeIds && { tokenTypeIds: tensor(batch.tokenTypeIds, { shape }) }),
   };
 }
 
