@@ -5,6 +5,9 @@ import { type BnConfig, bottleneckFormat } from "./methods/bottleneckConfig.ts";
 /** The name of the weights in AdapterHub's folders; the configuration has PEFT's name. */
 export const adapterHubWeights = "adapter.safetensors";
 
+/** What AdapterHub says of a prediction head that lies beside an adapter. */
+export const adapterHubHead = "head_config.json";
+
 /** The version of `adapters` whose files are read and written. */
 const version = "adapters.1.3.0";
 

@@ -94,7 +94,11 @@ describe("bottleneck adapters", () => {
     await expect(load({ architecture: "lora", r: 8 })).rejects.toThrow('"lora" of AdapterHub is not supported');
     const pickled = new Map([...files, ["pytorch_adapter.bin", new Uint8Array(1)] as const]);
     pickled.delete("adapter.safetensors");
-    await expect(PeftModel.fromPretrained(base(), pickled)).rejects.toThrow("use_safetensors=True");
+    await expect(PeftModel.fromPretrained(base(), pickled)).rejects.toThrow("pytorch_adapter.bin");
+    const warnings: string[] = [];
+    const headed = new Map([...files, ["head_config.json", "{}"] as const]);
+    await PeftModel.fromPretrained(base(), headed, { onWarning: (message) => warnings.push(message) });
+    expect(warnings).toEqual([expect.stringContaining("head_config.json and the head that it describes are not read")]);
   });
 });
 
