@@ -74,6 +74,8 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
+  // Before the step, which counts what layers come to keep in it.
+  const constants = constantBytes(step.adapted);
   const traced = step.run((backend) => trainStep(backend, step.adapted ?? step.base, sizes, gradientBytes));
   const prompt = onShapes(model, { ...made, onWarning: () => {} });
   const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
@@ -81,7 +83,7 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
-  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constantBytes(step.adapted) };
+  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
   const { quantized, rest } = step.weights;
   const kept = quantized.bytes + rest.bytes + part.bytes;
   const state = optimizerBytes(optimizer, trained);
