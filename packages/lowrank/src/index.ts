@@ -9,3 +9,4 @@ export * from "@lowrank/peft";
 export * from "@lowrank/train";
 export { type WasmBackend, type WasmOptions, wasm } from "@lowrank/wasm";
 export { loadModel } from "./loadModel.ts";
+export { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
