@@ -1,4 +1,4 @@
-import { div, doraNorm, rowSquares, type Tensor } from "@lowrank/core";
+import { div, doraNorm, isGradEnabled, rowSquares, type Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
 import { type Draw, drawn } from "./draws.ts";
 import { Kept } from "./kept.ts";
@@ -10,9 +10,9 @@ interface StoredWeight {
 }
 
 /**
- * DoRA's part of one layer: trained lengths for the rows of W + s B A. The lengths that these rows have are kept until
- * something writes into W, A or B, the row squares of W until something writes into W. Liu et al. 2024,
- * https://arxiv.org/abs/2402.09353
+ * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are kept until something
+ * writes into W; without gradients, so are the lengths that the rows of the sum have, until something writes into A or B.
+ * Liu et al. 2024, https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
   /** [out] */
@@ -24,7 +24,8 @@ export class Magnitude {
   /** Starts as the lengths that the rows have, or as `start` says. */
   constructor(base: StoredWeight, [a, b]: readonly [Tensor, Tensor], scaling: number, start?: Draw) {
     this.#scaling = scaling;
-    this.parameter = drawn(start ?? (() => this.#norm(base, a, b, this.#rowSquares(base))), [b.shape[0]]);
+    const squares = this.#rowSquares(base);
+    this.parameter = drawn(start ?? (() => this.#norm(base, a, b, squares)), [b.shape[0]]);
   }
 
   /** What is kept; freed with the layer. */
@@ -34,8 +35,8 @@ export class Magnitude {
 
   /** What the rows of W + s B A are multiplied by, [out]. */
   scale(base: StoredWeight, a: Tensor, b: Tensor): Tensor {
-    const lengths = this.#lengths.get([base.weight, a, b], () => this.#norm(base, a, b, this.#rowSquares(base)));
-    return div(this.parameter, lengths);
+    const lengths = () => this.#norm(base, a, b, this.#rowSquares(base));
+    return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths));
   }
 
   /** The same for a weight that passes, of which nothing is kept. */

@@ -1,0 +1,58 @@
+import { copyInto, full, init, memory, noGrad, reference, scope, type Tensor } from "@lowrank/core";
+import type { Linear } from "@lowrank/nn";
+import { beforeAll, expect, test } from "vitest";
+import { getPeftModel } from "../peftModel.ts";
+import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
+import { LoraConfig } from "./loraConfig.ts";
+
+beforeAll(() => init(reference()));
+
+function trained() {
+  const config = new LoraConfig({ r: 2, useDora: true, targetModules: ["up", "down", "lm_head"] });
+  const peft = getPeftModel(new TinyModel(), config);
+  train(peft);
+  return peft;
+}
+
+type Model = ReturnType<typeof trained>;
+
+const logits = (peft: Model) => scope(() => peft.forward(tinyBatch()).logits).dataSync() as Float32Array;
+/** Where nothing that was kept is used, but for the row squares. */
+const fresh = logits;
+const kept = (peft: Model) => noGrad(() => logits(peft));
+
+test.each<[string, (peft: Model) => Tensor]>([
+  ["a length", (peft) => peft.adapterTensors().get("base_model.model.layers.0.up.lora_magnitude_vector")!],
+  ["B", (peft) => peft.adapterTensors().get("base_model.model.layers.1.down.lora_B.weight")!],
+  ["A", (peft) => peft.adapterTensors().get("base_model.model.lm_head.lora_A.weight")!],
+  [
+    "the base weight",
+    (peft) => (peft.disableAdapter(() => peft.baseModel.getSubmodule("layers.0.up")) as Linear).weight,
+  ],
+])("what is kept of the weights goes when %s is written to", (_name, pick) => {
+  const peft = trained();
+  const before = fresh(peft);
+  expect(kept(peft)).toEqual(before);
+  expect(kept(peft)).toEqual(before);
+  const changed = pick(peft);
+  copyInto(changed, full(changed.shape, 0.7));
+  const after = kept(peft);
+  expect(after).not.toEqual(before);
+  expect(after).toEqual(fresh(peft));
+  // Row squares made on the way are those of a model made anew.
+  const again = trained();
+  const same = pick(again);
+  copyInto(same, full(same.shape, 0.7));
+  expect(fresh(again)).toEqual(after);
+});
+
+test("what is kept is freed with the adapter, and does not grow", () => {
+  const peft = trained();
+  kept(peft);
+  const held = memory().buffers;
+  for (let i = 0; i < 3; i++) noGrad(() => scope(() => void peft.forward(tinyBatch())));
+  expect(memory().buffers).toBe(held);
+  const adapter = 5 * 3 + 5 * 2;
+  peft.deleteAdapter("default");
+  expect(memory().buffers).toBeLessThanOrEqual(held - adapter);
+});
