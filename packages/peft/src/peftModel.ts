@@ -13,6 +13,7 @@ import {
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
 import { fileSpecs } from "./fileForm.ts";
+import { swapValues } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
@@ -179,6 +180,32 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       throw error;
     }
     if (!isTrainable) this.eval();
+  }
+
+  /**
+   * Writes the values of a saved adapter into adapter `adapterName` (default: the active one), in place: whoever holds its
+   * tensors sees the new ones, and it goes on acting or training. Its options must be those of the adapter; LoRA on layers
+   * that the files leave out becomes zero. Throws, with nothing changed, where the files do not fit or it stands merged.
+   */
+  async hotswapAdapter(
+    source: AdapterSource,
+    adapterName: string = this.activeAdapter ?? "default",
+    { subfolder }: { subfolder?: string } = {},
+  ): Promise<void> {
+    const { base_model: tuner, training } = this;
+    tuner.checkWhole("swap an adapter's values");
+    tuner.adapter(adapterName);
+    if (tuner.mergedNames.includes(adapterName)) {
+      throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before its values are swapped`);
+    }
+    const incoming = `${adapterName}-incoming`;
+    await this.loadAdapter(source, incoming, { subfolder });
+    if (training) this.train();
+    try {
+      swapValues(tuner, incoming, adapterName);
+    } finally {
+      tuner.remove(incoming);
+    }
   }
 
   /**
