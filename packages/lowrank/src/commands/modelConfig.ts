@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { folderFiles, openFile, readJson } from "@lowrank/files";
 import {
+  type ClassifierConfig,
   describeModel,
   type ModelConfig,
   openGguf,
@@ -25,15 +26,28 @@ export interface FoundModel {
   readonly dtype: FloatDType;
 }
 
-/** The shapes of what a word means: what `findModelConfig` knows, or a published encoder. */
-export async function findModel(source: string): Promise<FoundModel> {
-  const encoder = findEncoder(source);
+/**
+ * The shapes of what a word means: what `findModelConfig` knows, a classifier, or a published encoder. With `classifies`, an
+ * encoder or a GPT-2 without a head that classifies gets one for two labels, as transformers gives it.
+ */
+export async function findModel(
+  source: string,
+  { classifies = false }: { classifies?: boolean } = {},
+): Promise<FoundModel> {
+  const encoder = findEncoder(source, { classifies });
   if (encoder) return { shapes: encoder, dtype: "f32" };
   const found = await readConfig(source);
-  if ("config" in found) return { shapes: describeModel(found.config), dtype: "f32" };
+  if ("config" in found) return { shapes: describeModel(withHead(found.config, classifies)), dtype: "f32" };
   const { json, label } = found;
-  const config = isClassifier(json) ? parseClassifierConfig(json, label) : parseModelConfig(json, label);
+  const config = isClassifier(json)
+    ? parseClassifierConfig(json, label)
+    : withHead(parseModelConfig(json, label), classifies);
   return { shapes: describeModel(config), dtype: storedDType(json, label) };
+}
+
+function withHead(config: ModelConfig, classifies: boolean): ModelConfig | ClassifierConfig {
+  if (!classifies || config.modelType !== "gpt2") return config;
+  return { ...config, labels: ["LABEL_0", "LABEL_1"], problemType: null };
 }
 
 /** A config's JSON value and what messages call it, or a config that does not come from JSON. */

@@ -61,6 +61,18 @@ describe("one adapter", () => {
     expect({ trainable, matched: matched.length }).toEqual({ trainable: 4 * 8 * 32 + head, matched: 4 });
     expect(inference.parameters).toBe(4 * 8 * 32);
   });
+
+  // PEFT 0.21.2's counts for RobertaForSequenceClassification with PEFT's LoRA on queries and values: head 592,130.
+  test("on presets, which get a head for an adapter that wants one", async () => {
+    const { stdout } = await report("roberta-base", "--peft-config", at("cls.json"), "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      trainable: 294_912 + 592_130,
+      total: 125_534_212,
+      bytesSaved: 3_555_504,
+    });
+    const llama = await report("llama-7b", "--peft-config", at("cls.json"), "--json");
+    expect(llama.stderr).toContain("warning: llama-7b has no head that classifies; for SEQ_CLS, PEFT trains and saves");
+  });
 });
 
 describe("methods side by side", () => {

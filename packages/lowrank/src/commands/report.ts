@@ -127,35 +127,40 @@ async function report(
     throw new Error("which model? Give a config.json, a model's folder or GGUF file, or a preset");
   if (options.adapter !== undefined) return reportOnDisk(source, options.adapter, options);
 
-  const found = await findModel(source);
-  const reckoning = { dtype: options.dtype ?? found.dtype, optimizer: options.optimizer, sequenceLength: options.seq };
-  const { peftConfig: paths = [] } = options;
-  const single =
-    paths.length === 1 || (paths.length === 0 && !given.has("methods") && loraKeys.some((key) => given.has(key)));
-  if (single) {
-    const config = paths.length === 1 ? await readConfig(paths[0]) : toLoraConfig(options, source);
-    if (format === "table" || format === "json") {
-      const report = reportAdapter(found.shapes, config, reckoning);
-      for (const warning of report.adapter?.warnings ?? []) warn(warning);
-      return write(
-        format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype),
-        options.output,
-      );
-    }
-    const name = paths[0] ?? `LoRA ${describeConfig(config)}`;
-    return write(
-      formatReport(reportMethods(source, found.shapes, [{ name, config: () => config }], reckoning), format),
-      options.output,
+  const described = await describedAdapters(source, options, given);
+  const classifies = described.some(({ config }) => config.taskType === "SEQ_CLS");
+  const { shapes, dtype } = await findModel(source, { classifies });
+  if (classifies && ![...shapes.parameters].some(({ name }) => /^(classifier|score)\./.test(name))) {
+    warn(
+      `${source} has no head that classifies; for SEQ_CLS, PEFT trains and saves one too, which is not counted here`,
     );
   }
-  const compared = paths.length > 1 ? await fromFiles(paths) : fromNames(options, given);
-  return write(formatReport(reportMethods(source, found.shapes, compared, reckoning), format), options.output);
+  const reckoning = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
+  if (described.length === 1 && (format === "table" || format === "json")) {
+    const report = reportAdapter(shapes, described[0].config, reckoning);
+    for (const warning of report.adapter?.warnings ?? []) warn(warning);
+    const text = format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype);
+    return write(text, options.output);
+  }
+  const compared =
+    described.length > 0
+      ? described.map(({ name, config }) => ({ name, config: () => config }))
+      : fromNames(options, given);
+  return write(formatReport(reportMethods(source, shapes, compared, reckoning), format), options.output);
 }
 
-/** Several configurations, by the paths of their files. */
-async function fromFiles(paths: readonly string[]) {
-  const configs = await Promise.all(paths.map(async (path) => [path, await readConfig(path)] as const));
-  return configs.map(([name, config]) => ({ name, config: () => config }));
+/** The adapters that files or LoRA's options describe; none where methods are to be compared. */
+async function describedAdapters(
+  source: string,
+  options: ReportCommandOptions,
+  given: ReadonlySet<string>,
+): Promise<{ name: string; config: PeftConfig }[]> {
+  if (options.peftConfig !== undefined) {
+    return Promise.all(options.peftConfig.map(async (path) => ({ name: path, config: await readConfig(path) })));
+  }
+  if (given.has("methods") || !loraKeys.some((key) => given.has(key))) return [];
+  const config = toLoraConfig(options, source);
+  return [{ name: `LoRA ${describeConfig(config)}`, config }];
 }
 
 function fromNames(options: ReportCommandOptions, given: ReadonlySet<string>) {

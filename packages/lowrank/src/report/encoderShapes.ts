@@ -1,4 +1,5 @@
 import { meta, type Shape, withBackend } from "@lowrank/core";
+import { describeModel, parseClassifierConfig } from "@lowrank/models";
 import {
   type AttentionSizes,
   Embedding,
@@ -152,7 +153,29 @@ const encoders: Readonly<Record<string, EncoderSizes>> = {
 /** Names of published encoders whose shapes are known. */
 export const encoderNames: readonly string[] = Object.keys(encoders);
 
-/** The shapes of a published encoder; undefined for other names. */
-export function findEncoder(name: string): ModelShapes | undefined {
-  return Object.hasOwn(encoders, name) ? encoderShapes(encoders[name]) : undefined;
+/**
+ * The shapes of a published encoder; undefined for other names. With `classifies`, those of one that classifies sequences
+ * in two, for the models that are known so.
+ */
+export function findEncoder(
+  name: string,
+  { classifies = false }: { classifies?: boolean } = {},
+): ModelShapes | undefined {
+  if (!Object.hasOwn(encoders, name)) return undefined;
+  const sizes = encoders[name];
+  return classifies && sizes.modelType !== "deberta-v2" ? classifierShapes(sizes) : encoderShapes(sizes);
+}
+
+function classifierShapes(sizes: EncoderSizes): ModelShapes {
+  const json = {
+    model_type: sizes.modelType,
+    vocab_size: sizes.vocabulary,
+    max_position_embeddings: sizes.positions,
+    type_vocab_size: sizes.tokenTypes,
+    hidden_size: sizes.hidden,
+    intermediate_size: sizes.feedForward,
+    num_hidden_layers: sizes.layers,
+    num_attention_heads: sizes.hidden / 64,
+  };
+  return describeModel(parseClassifierConfig(json));
 }
