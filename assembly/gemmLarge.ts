@@ -2,6 +2,7 @@
 import { tile4x16, tile8x8 } from "./gemmLargeTiles";
 import { transpose4 } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
+import { loadPart, storePart } from "./lanes";
 import { F32, unpackRow } from "./unpackRow";
 
 /** Rows and columns of a large tile; both have 64 numbers. */
@@ -76,16 +77,19 @@ export function packPanel(
   }
 }
 
-/** Computes a tile of fewer rows or columns by way of a whole one in scratch. */
-function edgeTile(
-  kind: i32, rows: i32, columns: i32, a: usize, b: usize, c: usize, crs: usize, k: i32, tile: usize, add: bool,
-): void {
-  const bytes = <usize>columns << 2;
-  const trs = <usize>largeColumns(kind) << 2;
-  memory.fill(tile, 0, TILE_BYTES);
-  if (add) for (let i = 0; i < rows; i++) memory.copy(tile + <usize>i * trs, c + <usize>i * crs, bytes);
-  wholeTile(kind, a, b, tile, trs, tile, trs, k);
-  for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + <usize>i * trs, bytes);
+/** Writes the first rows and columns of a tile to C, or adds them. */
+function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, columns: i32, add: bool): void {
+  const zero = f32x4.splat(0);
+  for (; rows > 0; rows--) {
+    for (let j = 0; j < columns; j += 4) {
+      const at = <usize>j << 2;
+      const n = columns - j;
+      const v = loadPart(tile + at, n, zero);
+      storePart(c + at, add ? f32x4.add(loadPart(c + at, n, zero), v) : v, n);
+    }
+    tile += trs;
+    c += crs;
+  }
 }
 
 /** Packs a panel of B as packPanel does, from a weight in another format whose rows are `ld` elements apart. */
@@ -149,8 +153,10 @@ export function gemmLarge(
         panel = packedB;
         for (let j = 0; j < nc; j += nr) {
           const columns = min(nr, nc - j);
-          if (rows < mr || columns < nr) edgeTile(kind, rows, columns, left, panel, ct, ldc, kc, tile, add);
-          else wholeTile(kind, left, panel, ct, ldc, add ? ct : zeros, add ? ldc : 0, kc);
+          // What is added to joins at the end: in a large sum small products would be lost.
+          const aside = add || rows < mr || columns < nr;
+          wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, zeros, 0, kc);
+          if (aside) putTile(tile, <usize>nr << 2, ct, ldc, rows, columns, add);
           ct += nr << 2;
           panel += panelBytes;
         }
