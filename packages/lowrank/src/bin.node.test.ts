@@ -387,11 +387,14 @@ test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(
   },
 );
 
-test.each(["train", "generate", "merge", "convert", "report", "compare"])("%s --help has two examples", async (command) => {
-  const { code, stdout } = await lowrank([command, "--help"]);
-  expect(code).toBe(0);
-  expect(stdout.match(/^ {2}\$ .*lowrank /gm)?.length).toBe(2);
-});
+test.each(["train", "generate", "merge", "convert", "report", "compare"])(
+  "%s --help has two examples",
+  async (command) => {
+    const { code, stdout } = await lowrank([command, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout.match(/^ {2}\$ .*lowrank /gm)?.length).toBe(2);
+  },
+);
 
 test("--version", async () => {
   const { version } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8"));
