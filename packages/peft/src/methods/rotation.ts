@@ -1,4 +1,4 @@
-import { add, affine, indexSelect, matmul, mul, solve, sub, type Tensor, tensor } from "@lowrank/core";
+import { add, affine, indexSelect, matmul, mul, solve, sub, type Tensor, tensor, zeros } from "@lowrank/core";
 
 /** The unit matrix [n, n]; the caller frees it. */
 export function identity(n: number, like: Tensor): Tensor {
@@ -38,6 +38,7 @@ export function skewMap(size: number, like: Tensor): SkewMap {
 
 /** Skew-symmetric matrices [n, size, size] of the numbers above their diagonals, [n, size (size - 1) / 2]. */
 export function skewSymmetric(upper: Tensor, { size, index, sign }: SkewMap): Tensor {
+  if (size === 1) return zeros([upper.shape[0], 1, 1], { backend: upper.storage.backend });
   return mul(indexSelect(upper, index, { dim: 1 }), sign).reshape([-1, size, size]);
 }
 

@@ -45,6 +45,18 @@ test.each([
   expect(farFromOrthogonal(rotation(config, 16))).toBeLessThan(1e-6);
 });
 
+test.each([true, false])("blocks of one feature turn nothing (useCayleyNeumann: %s)", (useCayleyNeumann) => {
+  const config = new OFTConfig({
+    r: 7,
+    oftBlockSize: 0,
+    useCayleyNeumann,
+    initWeights: false,
+    targetModules: ["extra"],
+  });
+  const turned = rotation(config, 8);
+  expect(turned.dataSync()).toEqual(identity(8, turned).dataSync());
+});
+
 test("each rotation of BOFT doubles what an output depends on", () => {
   for (const [factor, reach] of [1, 2, 3].map((factor) => [factor, 2 ** factor])) {
     const config = new BOFTConfig({
