@@ -9,6 +9,15 @@ import type { Tuner } from "./tuner.ts";
 const free =
   /^(baseModelNameOrPath|revision|taskType|fanInFanOut|(target|exclude)Modules|layers(ToTransform|Pattern)|init.*|.*Init|(loftq|eva)Config)$/;
 
+/** Throws for a start that changes the base weights when the adapter is put on them. */
+export function checkKeepsBase(config: PeftConfig): void {
+  const start = config instanceof LoraConfig ? `${config.initLoraWeights}` : "";
+  if (!/^(pissa|olora|loftq)/.test(start)) return;
+  throw new Error(
+    `hotswapAdapter: the adapter started from ${start}, and belongs to base weights of its own; delete the old adapter and use loadAdapter on the base weights as they were`,
+  );
+}
+
 /** Writes the values of adapter `incoming` into those of `name`. Throws, with nothing written, where they do not fit. */
 export function swapValues(tuner: Tuner<Module>, incoming: string, name: string): void {
   checkConfigs(tuner.adapter(incoming), tuner.adapter(name));

@@ -13,7 +13,7 @@ import {
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
 import { fileSpecs } from "./fileForm.ts";
-import { swapValues } from "./hotswapAdapter.ts";
+import { checkKeepsBase, swapValues } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
 import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
 import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
@@ -198,6 +198,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     if (tuner.mergedNames.includes(adapterName)) {
       throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before its values are swapped`);
     }
+    checkKeepsBase((await readAdapter(source, subfolder, () => {})).config);
     const incoming = `${adapterName}-incoming`;
     await this.loadAdapter(source, incoming, { subfolder });
     if (training) this.train();
