@@ -1,6 +1,6 @@
 import { htmlPage } from "./htmlPage.ts";
 import type { ReportFormat } from "./methodReport.ts";
-import { type Agreement, agreement, publishedNumbers } from "./publishedNumbers.ts";
+import { type Agreement, agreement, leftOut, publishedNumbers } from "./publishedNumbers.ts";
 import { type Column, csvTable, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
 
 /** A published number beside the computed one. */
@@ -36,15 +36,16 @@ export function publishedReport(format: ReportFormat): string {
   const bad = all.filter(({ agreement }) => agreement === "differs");
   const head = `${good.length} of ${all.length} published numbers agree: to the digit, or to the digits that were printed (rounded or cut).`;
   const mismatches = "Those that do not, and why";
+  const missing = "Left out of PEFT's comparison";
   switch (format) {
     case "json":
-      return JSON.stringify(jsonRows(columns, all), null, 2);
+      return JSON.stringify({ numbers: jsonRows(columns, all), leftOut }, null, 2);
     case "csv":
       return csvTable(columns, all).join("\n");
-    case "markdown":
-      return [head, "", ...markdownTable(columns, good), "", `${mismatches}:`, "", ...markdownTable(columns, bad)].join(
-        "\n",
-      );
+    case "markdown": {
+      const tables = [...markdownTable(columns, good), "", `${mismatches}:`, "", ...markdownTable(columns, bad)];
+      return [head, "", ...tables, "", `${missing}:`, "", ...leftOut.map((note) => `- ${note}`)].join("\n");
+    }
     case "html":
       return htmlPage({
         title: "Published numbers",
@@ -54,9 +55,11 @@ export function publishedReport(format: ReportFormat): string {
           { heading: mismatches, html: htmlTable(columns, bad) },
         ],
         charts: [],
-        notes: [],
+        notes: leftOut.map((note) => `${missing}: ${note}`),
       });
-    case "table":
-      return [head, "", ...textTable(columns, good), "", `${mismatches}:`, "", ...textTable(columns, bad)].join("\n");
+    case "table": {
+      const tables = [...textTable(columns, good), "", `${mismatches}:`, "", ...textTable(columns, bad)];
+      return [head, "", ...tables, "", `${missing}:`, ...leftOut].join("\n");
+    }
   }
 }
