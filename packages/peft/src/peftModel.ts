@@ -226,7 +226,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Adds a LoRA adapter `adapterName` that stands for the sum of others, each times its weight (which may be negative), and
+   * Adds an adapter `adapterName` that stands for the sum of others, of LoRA or (IA)³, each times its weight (which may be negative), and
    * tells how near it comes on each layer. It does not train and is not active; `setAdapter` does both. Throws for adapters
    * that are more than products (DoRA, trained biases, modules saved whole), and where ranks or targets do not go together.
    */

@@ -66,15 +66,18 @@ async function exactly(source: ByteSource, offset: number, length: number, label
 
 /** Inflates at most one byte more than there should be. */
 async function inflated(packed: Uint8Array, size: number): Promise<Uint8Array> {
-  const stream = new Blob([packed.slice()]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const inflating = new DecompressionStream("deflate-raw");
+  const reader = new Blob([packed.slice()]).stream().pipeThrough(inflating).getReader();
   const out = new Uint8Array(size + 1);
   let length = 0;
-  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
-    const taken = chunk.subarray(0, out.length - length);
+  for (let end = false; !end && length <= size; ) {
+    const { done, value: chunk } = await reader.read();
+    end = done;
+    const taken = chunk?.subarray(0, out.length - length) ?? new Uint8Array(0);
     out.set(taken, length);
     length += taken.length;
-    if (length > size) break;
   }
+  await reader.cancel();
   return out.subarray(0, length);
 }
 

@@ -1,7 +1,8 @@
 import { Generator, init, matmul, reference, scope, type Tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { IA3Config } from "../methods/ia3Config.ts";
+import { IA3Config, type IA3Options } from "../methods/ia3Config.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { VeraConfig } from "../methods/veraConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import type { CombinationType } from "./combineLayer.ts";
@@ -113,6 +114,13 @@ test("ranks above what a layer has are filled up with zeros, in svd of all kinds
   }
 });
 
+test("what adapters started from is no matter", async () => {
+  const peft = withAdapters(lora({ initLoraWeights: "orthogonal" }), lora({ initLoraWeights: "gaussian" }));
+  const { rank } = await peft.addWeightedAdapter(["a", "b"], [1, 1], "sum", { svdRank: 3 });
+  expect(rank).toBe(3);
+  expect(peft.peftConfig.get("sum")).toMatchObject({ initLoraWeights: true });
+});
+
 test("one adapter alone is scaled exactly, and adapters that do nothing stay so", async () => {
   const peft = withAdapters(lora({ loraAlpha: 3 }));
   const { combinationType, layers } = await peft.addWeightedAdapter(["a"], [-2], "scaled", { density: 0.1 });
@@ -215,6 +223,47 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     'adapter "b" is on layers.1.up, layers.1.down, which the choice of the first',
   );
   expect([...layered.peftConfig.keys()]).toEqual(["a", "b"]);
-  const other = getPeftModel(new TinyModel().eval(), new IA3Config({ targetModules: ["up"], feedforwardModules: [] }));
-  await expect(other.addWeightedAdapter(["default"], [1], "sum")).rejects.toThrow("is IA3; only LORA adapters");
+  await expect(
+    getPeftModel(new TinyModel().eval(), new VeraConfig({ targetModules: ["up"] })).addWeightedAdapter(
+      ["default"],
+      [1],
+      "sum",
+    ),
+  ).rejects.toThrow("is VERA; only LORA and IA3 adapters");
+});
+
+test("factors of (IA)³ are summed, where all are on the same inputs and outputs", async () => {
+  const ia3 = (options: IA3Options = {}) =>
+    new IA3Config({ targetModules: ["up", "down"], feedforwardModules: ["down"], initIa3Weights: false, ...options });
+  const made = (second: IA3Config | LoraConfig) => {
+    const peft = getPeftModel(new TinyModel().eval(), ia3(), { adapterName: "a", onWarning: () => {} });
+    peft.addAdapter("b", second, { generator: new Generator(2) });
+    return peft;
+  };
+  const peft = made(ia3());
+  const report = await peft.addWeightedAdapter(["a", "b"], [0.7, -0.4], "sum");
+  expect(report).toMatchObject({ combinationType: "linear", rank: null });
+  expect(report.layers.map(({ path }) => path)).toEqual(paths);
+  for (const { relativeError } of report.layers) expect(relativeError).toBeLessThan(1e-7);
+  const [a, b, sum] = ["a", "b", "sum"].map((name) => [...peft.adapterTensors(name).values()]);
+  for (const [i, t] of sum.entries()) {
+    const [x, y, z] = [a[i], b[i], t].map((one) => Array.from(one.dataSync() as Float32Array));
+    for (const [j, value] of z.entries()) expect(value).toBeCloseTo(0.7 * x[j] - 0.4 * y[j], 6);
+  }
+  await expect(peft.addWeightedAdapter(["a", "b"], [1, 1], "x", { combinationType: "cat" })).rejects.toThrow(
+    'combinationType is "cat"; of IA3 adapters it must be "linear"',
+  );
+  for (const [second, message] of [
+    [
+      ia3({ targetModules: ["up"], feedforwardModules: [] }),
+      'on layers.0.down adapter "b" has no factors, and others [1,10]',
+    ],
+    [ia3({ feedforwardModules: ["up", "down"] }), 'on layers.0.up adapter "a" has [10,1] factors, and others [1,6]'],
+    [ia3({ modulesToSave: ["lm_head"] }), 'adapter "b" trains lm_head whole'],
+    [lora(), 'adapter "b" is LORA, and "a" IA3; all must be of one method'],
+  ] as const) {
+    const other = made(second);
+    await expect(other.addWeightedAdapter(["a", "b"], [1, 1], "sum"), message).rejects.toThrow(message);
+    expect([...other.peftConfig.keys()]).toEqual(["a", "b"]);
+  }
 });

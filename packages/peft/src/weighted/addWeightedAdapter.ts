@@ -1,16 +1,19 @@
 import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import { type Adapter, filePrefix } from "../adapter.ts";
+import { ia3 } from "../methods/ia3.ts";
 import { lora } from "../methods/lora.ts";
 import type { LoraConfig } from "../methods/loraConfig.ts";
 import { loraScaling } from "../methods/loraScaling.ts";
 import type { Tuner } from "../tuner.ts";
+import { addWeightedIA3 } from "./addWeightedIA3.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
 import { planWeighted } from "./planWeighted.ts";
 import type { HostFactors, Matrix } from "./productFactors.ts";
+import { checkCovered, checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds a LoRA adapter that combines others, which stay; what is documented at `PeftModel.addWeightedAdapter`. */
+/** Adds an adapter that combines others, which stay; what is documented at `PeftModel.addWeightedAdapter`. */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],
@@ -20,7 +23,9 @@ export async function addWeightedAdapter(
   onWarning: (message: string) => void,
 ): Promise<WeightedAdapterReport> {
   const sources = adapters.map((name) => tuner.adapter(name));
-  const { combination, config } = planWeighted(sources, weights, options);
+  checkWeights(sources, weights);
+  if (sources[0].method === ia3) return addWeightedIA3(tuner, sources, weights, adapterName, options, onWarning);
+  const { combination, config } = planWeighted(sources, options);
   const generator = new Generator(0);
   const added = tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
   try {
@@ -45,17 +50,6 @@ export async function addWeightedAdapter(
   } catch (error) {
     tuner.remove(adapterName);
     throw error;
-  }
-}
-
-/** Throws where the new adapter does not sit on all layers of the others. */
-function checkCovered({ report }: Adapter, sources: readonly Adapter[]): void {
-  for (const { name, report: own } of sources) {
-    const missing = own.matched.filter((path) => !report.matched.includes(path));
-    if (missing.length === 0) continue;
-    throw new Error(
-      `addWeightedAdapter: adapter "${name}" is on ${missing.join(", ")}, which the choice of the first adapter leaves out; give all the same layersToTransform, layersPattern and excludeModules`,
-    );
   }
 }
 
@@ -103,12 +97,23 @@ async function distance(combined: HostFactors, parts: readonly WeightedFactors[]
   return size > 0 ? Math.sqrt(norm / size) : 0;
 }
 
+/** How many numbers of a product are made at a time. */
+const chunk = 1 << 24;
+
+/** The squares of a product's numbers, summed. */
 async function squareNorm({ a, b }: HostFactors): Promise<number> {
-  using total = noGrad(() =>
-    scope(() => {
-      const [ta, tb] = [a, b].map(({ values, rows, columns }) => tensor(values, { shape: [rows, columns] }));
-      return sum(square(matmul(tb, ta)));
-    }),
-  );
-  return await total.item();
+  const step = Math.max(1, Math.floor(chunk / a.columns));
+  using right = tensor(a.values, { shape: [a.rows, a.columns] });
+  let norm = 0;
+  for (let row = 0; row < b.rows; row += step) {
+    const rows = Math.min(step, b.rows - row);
+    using total = noGrad(() =>
+      scope(() => {
+        const left = b.values.subarray(row * b.columns, (row + rows) * b.columns);
+        return sum(square(matmul(tensor(left, { shape: [rows, b.columns] }), right)));
+      }),
+    );
+    norm += await total.item();
+  }
+  return norm;
 }

@@ -2,6 +2,7 @@ import type { Adapter } from "../adapter.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";
+import { unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions } from "./weightedOptions.ts";
 
 const pruning = ["magnitude_prune", "ties", "dare_linear", "dare_ties"] as const;
@@ -14,22 +15,18 @@ const types: readonly CombinationType[] = [
 /** Checks what is asked for, and gives the new adapter's configuration. Throws for what cannot be combined. */
 export function planWeighted(
   adapters: readonly Adapter[],
-  weights: readonly number[],
   options: WeightedAdapterOptions,
 ): { combination: Combination; config: LoraConfig } {
-  if (adapters.length === 0) throw new Error("addWeightedAdapter: no adapters are given; name at least one");
-  if (weights.length !== adapters.length) {
-    throw new Error(`addWeightedAdapter: ${weights.length} weights for ${adapters.length} adapters; give each one`);
-  }
-  const wrong = weights.findIndex((weight) => !Number.isFinite(weight));
-  if (wrong >= 0)
-    throw new Error(`addWeightedAdapter: weights[${wrong}] is ${weights[wrong]}; it must be a finite number`);
   const configs = adapters.map(combinable);
   const type = adapters.length === 1 ? "linear" : (options.combinationType ?? "svd");
   const combination = { ...checked(options, type), type, rank: combinedRank(type, adapters, configs, options.svdRank) };
   const { rank } = combination;
-  const changes = { r: rank, loraAlpha: rank, useRslora: false, rankPattern: {}, alphaPattern: {} };
-  return { combination, config: configs[0].with({ ...changes, targetModules: unitedTargets(adapters, configs) }) };
+  const plain = { initLoraWeights: true, useRslora: false, rankPattern: {}, alphaPattern: {} };
+  const changes = { ...plain, r: rank, loraAlpha: rank };
+  return {
+    combination,
+    config: configs[0].with({ ...changes, targetModules: unitedTargets(adapters, "targetModules") }),
+  };
 }
 
 /** The configuration of an adapter that is a sum of products; throws for one that is more than that. */
@@ -37,16 +34,19 @@ function combinable({ name, config, swaps }: Adapter): LoraConfig {
   const refuse = (what: string): never => {
     throw new Error(`addWeightedAdapter: adapter "${name}" ${what}`);
   };
-  if (!(config instanceof LoraConfig)) return refuse(`is ${config.peftType}; only LORA adapters can be combined`);
+  if (!(config instanceof LoraConfig))
+    return refuse(`is ${config.peftType}; only LORA and IA3 adapters can be combined, each with its kind`);
   if (config.useDora) refuse("has useDora: lengths of rows cannot be added up; merge it into the weights instead");
   if (config.loraBias) refuse("has loraBias, which has no place in a combination; train it without");
   if (config.bias !== "none" || swaps.size > 0) refuse("has biases or tables of its own, which cannot be combined");
   if (config.modulesToSave?.length) refuse(`trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`);
   if (config.trainableTokenIndices)
     refuse("trains rows of embeddings (trainableTokenIndices), which cannot be combined");
-  if (/^(pissa|olora)/.test(`${config.initLoraWeights}`)) {
+  const start = /^(pissa|olora|loftq)/.exec(`${config.initLoraWeights}`)?.[0];
+  if (start !== undefined) {
+    const advice = "save it with pathInitialModelForWeightConversion and combine what that gives";
     refuse(
-      `started from ${config.initLoraWeights}, and belongs to base weights of its own; save it with pathInitialModelForWeightConversion and combine what that gives`,
+      `started from ${start}, and belongs to base weights of its own; ${start === "loftq" ? "merge it instead" : advice}`,
     );
   }
   return config;
@@ -87,16 +87,4 @@ function combinedRank(
     );
   }
   return ranks[0];
-}
-
-/** Where any of the adapters go: names together, or expressions side by side. */
-function unitedTargets(adapters: readonly Adapter[], configs: readonly LoraConfig[]): readonly string[] | string {
-  const targets = configs.map(({ targetModules }) => targetModules ?? []);
-  const expressions = targets.filter((target) => typeof target === "string");
-  if (expressions.length === 0) return [...new Set((targets as (readonly string[])[]).flat())];
-  if (expressions.length === targets.length) return [...new Set(expressions)].map((target) => `(${target})`).join("|");
-  const listed = adapters.map(({ name }, i) => `${name} ${JSON.stringify(targets[i])}`).join(", ");
-  throw new Error(
-    `addWeightedAdapter: targetModules must be lists for all adapters or expressions for all; they are ${listed}`,
-  );
 }

@@ -6,7 +6,7 @@ export interface WeightedAdapterOptions {
    * "cat" is exact, with the sum of all ranks. "svd" (the default) is the best approximation of a rank; with "ties",
    * "dare_linear", "dare_ties" or "magnitude_prune" before it, of what these make of the whole products. Without "_svd",
    * these and "linear" combine A and B each on its own, which brings products of A and B of different adapters in. One
-   * adapter alone is always combined by "linear", which is then exact.
+   * adapter alone is always combined by "linear", which is then exact, and so are the factors of (IA)³.
    */
   combinationType?: CombinationType;
   /** The rank of the result, for types that end in "svd". Default: the largest of the adapters. */
@@ -28,7 +28,8 @@ export interface WeightedAdapterOptions {
 /** What `addWeightedAdapter` made. */
 export interface WeightedAdapterReport {
   combinationType: CombinationType;
-  rank: number;
-  /** How far each layer's product lies from the weighted sum of the adapters' products, as a share of that sum's Frobenius norm. */
+  /** Null for (IA)³, which has none. */
+  rank: number | null;
+  /** How far each layer's product (or factors) lies from the weighted sum of the adapters', as a share of that sum's Frobenius norm. */
   layers: { path: string; relativeError: number }[];
 }

@@ -1,0 +1,38 @@
+import type { Adapter } from "../adapter.ts";
+
+/** Throws unless there are adapters to combine, and a finite weight for each. */
+export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {
+  if (adapters.length === 0) throw new Error("addWeightedAdapter: no adapters are given; name at least one");
+  if (weights.length !== adapters.length) {
+    throw new Error(`addWeightedAdapter: ${weights.length} weights for ${adapters.length} adapters; give each one`);
+  }
+  const wrong = weights.findIndex((weight) => !Number.isFinite(weight));
+  if (wrong < 0) return;
+  throw new Error(`addWeightedAdapter: weights[${wrong}] is ${weights[wrong]}; it must be a finite number`);
+}
+
+/** Where any of the adapters go: names together, or expressions side by side. Throws for a mixture. */
+export function unitedTargets(adapters: readonly Adapter[], key: string): readonly string[] | string {
+  const targets = adapters.map(({ config }) => {
+    const value = (config as unknown as Record<string, readonly string[] | string | null>)[key];
+    return value ?? [];
+  });
+  const expressions = targets.filter((target) => typeof target === "string");
+  if (expressions.length === 0) return [...new Set((targets as (readonly string[])[]).flat())];
+  if (expressions.length === targets.length) return [...new Set(expressions)].map((target) => `(${target})`).join("|");
+  const listed = adapters.map(({ name }, i) => `${name} ${JSON.stringify(targets[i])}`).join(", ");
+  throw new Error(
+    `addWeightedAdapter: ${key} must be lists for all adapters or expressions for all; they are ${listed}`,
+  );
+}
+
+/** Throws where the new adapter does not sit on all layers of the others. */
+export function checkCovered({ report }: Adapter, sources: readonly Adapter[]): void {
+  for (const { name, report: own } of sources) {
+    const missing = own.matched.filter((path) => !report.matched.includes(path));
+    if (missing.length === 0) continue;
+    throw new Error(
+      `addWeightedAdapter: adapter "${name}" is on ${missing.join(", ")}, which the choice of the first adapter leaves out; give all the same layersToTransform, layersPattern and excludeModules`,
+    );
+  }
+}
