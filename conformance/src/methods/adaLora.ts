@@ -1,4 +1,5 @@
 import type { AdaLoraOptions } from "@lowrank/peft";
+import { trainedTokens } from "../batch.ts";
 import { drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
@@ -26,6 +27,9 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...start,
       ...drawBias(draw, "lora_only"),
+      ...draw.maybe(0.15, () => ({
+        trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
+      })),
     };
   },
   names: { deltaT: "deltaT" },

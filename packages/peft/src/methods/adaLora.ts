@@ -142,6 +142,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   kinds: ["linear", "conv1d"],
   defaultTargets: adaLoraTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
+  trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,

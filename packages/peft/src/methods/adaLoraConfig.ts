@@ -37,6 +37,8 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   bias?: "none" | "all" | "lora_only";
   /** Start as a no-op; otherwise at random. Default true. */
   initLoraWeights?: boolean;
+  /** Tokens whose embeddings train too: of the input embedding (and an output layer tied to it), or by module name. */
+  trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
 
 /** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
@@ -56,6 +58,7 @@ export class AdaLoraConfig extends LayerPeftConfig {
   readonly fanInFanOut: boolean;
   readonly bias: "none" | "all" | "lora_only";
   readonly initLoraWeights: boolean;
+  readonly trainableTokenIndices: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 
   constructor(options: AdaLoraOptions = {}) {
     super("ADALORA", options);
@@ -74,6 +77,7 @@ export class AdaLoraConfig extends LayerPeftConfig {
     this.fanInFanOut = options.fanInFanOut ?? false;
     this.bias = options.bias ?? "none";
     this.initLoraWeights = options.initLoraWeights ?? true;
+    this.trainableTokenIndices = options.trainableTokenIndices ?? null;
     checkOptions(this, options, adaLoraFormat);
     check(this);
   }
@@ -131,7 +135,6 @@ export const adaLoraFormat: ConfigFormat = {
     layer_replication: null,
     megatron_config: null,
     target_parameters: null,
-    trainable_token_indices: null,
     use_dora: false,
   },
   ignored: {

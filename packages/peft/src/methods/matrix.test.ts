@@ -176,7 +176,7 @@ const cases: Record<keyof typeof peftMethods, Case[]> = {
     },
     {
       name: "4-bit base",
-      config: new AdaLoraConfig({ initR: 4, totalStep: 10, targetModules: everywhere }),
+      config: new AdaLoraConfig({ initR: 4, totalStep: 10, trainableTokenIndices: [3], targetModules: everywhere }),
       model: { quantize: { quantType: "nf4" } },
     },
     {
