@@ -153,7 +153,7 @@ function heading(outcomes: readonly Outcome[]): string[] {
   const before = first && "measured" in first ? `; loss before training ${first.measured.lossBefore.toFixed(4)}` : "";
   const seeds = new Set(outcomes.map(({ job }) => job.seed)).size;
   return [
-    `${job.model}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
+    `${job.data.kind === "task" ? "the embedded model learns JavaScript" : job.model}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
   ];
 }
 

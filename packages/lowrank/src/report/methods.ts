@@ -67,11 +67,11 @@ export const methods: readonly Method[] = [
   {
     name: "prefix",
     title: "prefix tuning",
-    learningRate: 3e-2,
+    learningRate: 1e-1,
     config: ({ virtualTokens: numVirtualTokens }) => new PrefixTuningConfig({ numVirtualTokens }),
   },
-  { name: "houlsby", title: "adapters (Houlsby)", learningRate: 3e-3, config: () => new DoubleSeqBnConfig() },
-  { name: "ia3", title: "(IA)³", learningRate: 3e-2, config: () => new IA3Config() },
+  { name: "houlsby", title: "adapters (Houlsby)", learningRate: 1e-2, config: () => new DoubleSeqBnConfig() },
+  { name: "ia3", title: "(IA)³", learningRate: 1e-1, config: () => new IA3Config() },
   {
     name: "rslora",
     title: "rsLoRA",
@@ -81,7 +81,7 @@ export const methods: readonly Method[] = [
   {
     name: "adalora",
     title: "AdaLoRA",
-    learningRate: 3e-3,
+    learningRate: 1e-2,
     config: ({ r, steps, targetModules }) =>
       new AdaLoraConfig({
         initR: Math.ceil(1.5 * r),
@@ -99,18 +99,18 @@ export const methods: readonly Method[] = [
     name: "loha",
     title: "LoHa",
     learningRate: 3e-3,
-    config: ({ r, targetModules }) => new LoHaConfig({ r, targetModules }),
+    config: ({ r, targetModules }) => new LoHaConfig({ r, alpha: 2 * r, targetModules }),
   },
   {
     name: "lokr",
     title: "LoKr",
-    learningRate: 3e-3,
-    config: ({ r, targetModules }) => new LoKrConfig({ r, targetModules }),
+    learningRate: 1e-2,
+    config: ({ r, targetModules }) => new LoKrConfig({ r, alpha: 2 * r, targetModules }),
   },
   {
     name: "hira",
     title: "HiRA",
-    learningRate: 3e-3,
+    learningRate: 1e-2,
     config: ({ r, targetModules }) => new HiraConfig({ r, targetModules }),
   },
   {
@@ -138,8 +138,8 @@ export const methods: readonly Method[] = [
     config: ({ r, targetModules }) => new RandLoraConfig({ r, targetModules }),
   },
   { name: "oft", title: "OFT", learningRate: 3e-3, config: ({ targetModules }) => new OFTConfig({ targetModules }) },
-  { name: "boft", title: "BOFT", learningRate: 3e-3, config: ({ targetModules }) => new BOFTConfig({ targetModules }) },
-  { name: "hra", title: "HRA", learningRate: 3e-3, config: ({ targetModules }) => new HRAConfig({ targetModules }) },
+  { name: "boft", title: "BOFT", learningRate: 1e-2, config: ({ targetModules }) => new BOFTConfig({ targetModules }) },
+  { name: "hra", title: "HRA", learningRate: 1e-2, config: ({ targetModules }) => new HRAConfig({ targetModules }) },
   {
     name: "fourierft",
     title: "FourierFT",
@@ -154,7 +154,7 @@ export const methods: readonly Method[] = [
   },
   { name: "bitfit", title: "BitFit", learningRate: 1e-2, config: () => new BitFitConfig() },
   { name: "ln", title: "LN tuning", learningRate: 1e-2, config: () => new LNTuningConfig() },
-  { name: "pfeiffer", title: "adapters (Pfeiffer)", learningRate: 3e-3, config: () => new SeqBnConfig() },
+  { name: "pfeiffer", title: "adapters (Pfeiffer)", learningRate: 1e-2, config: () => new SeqBnConfig() },
   { name: "parallel", title: "adapters (parallel)", learningRate: 3e-3, config: () => new ParBnConfig() },
   {
     name: "prompt",

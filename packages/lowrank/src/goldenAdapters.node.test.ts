@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { goldenFolder } from "../../../scripts/sharedFolder.ts";
+import {
+  describeModel,
+  type ModelShapes,
+  parseClassifierConfig,
+  parseModelConfig,
+  parsePeftConfig,
+  reportAdapter,
+} from "./index.ts";
+
+interface Entry {
+  base: string;
+  method: string;
+  trainable: number;
+  all: number;
+  adapter_bytes: number;
+}
+
+const read = (path: string) => JSON.parse(readFileSync(join(goldenFolder, path), "utf8"));
+const entries: Entry[] = read("adapters/index.json");
+
+const supported = ["llama", "gpt2", "bert-cls"];
+
+/** By name; where PEFT 0.20 wrote another file than 0.21 (it left trained biases out), the later entry holds. */
+const byName = new Map(
+  entries.filter(({ base }) => supported.includes(base)).map((entry) => [`${entry.base}/${entry.method}`, entry]),
+);
+
+function shapesOf(base: string): ModelShapes {
+  const json = read(`models/${base}/config.json`);
+  return describeModel(base.endsWith("-cls") ? parseClassifierConfig(json) : parseModelConfig(json));
+}
+
+// What PEFT counted and wrote, on three architectures.
+test.each([...byName])(
+  "%s has the parameters and the bytes of PEFT's",
+  (name, { base, trainable, all, adapter_bytes }) => {
+    const config = parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
+    const report = reportAdapter(shapesOf(base), config);
+    expect([report.trainable, report.total, report.bytesSaved]).toEqual([trainable, all, adapter_bytes]);
+  },
+);
