@@ -22,6 +22,7 @@ def serve(answers):
     from make_model import make_model
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
+    from several_adapters import several_adapters
     from train_adapter import train_adapter
     from training_step import TrainingStep
 
@@ -35,6 +36,7 @@ def serve(answers):
     functions = (
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
+        several_adapters,
     )
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})

@@ -11,6 +11,7 @@ import type { Python } from "./python.ts";
 import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } from "./quantized.ts";
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
 import type { Report } from "./report.ts";
+import { severalAdapters } from "./severalAdapters.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
 
@@ -27,6 +28,11 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     for (const [direction, run] of Object.entries(directions)) {
       await report.check(`${baseName}, ${name}: ${direction}`, () => run(adapter, trial));
     }
+  }
+  for (const name of Object.keys(bases) as BaseName[]) {
+    await report.check(`${name}: several adapters, by rows, summed and swapped`, () =>
+      severalAdapters(python, join(folder, name), bases[name].vocab_size, 2),
+    );
   }
   await runQuantized(python, folder, report);
   await runWeights(python, report);

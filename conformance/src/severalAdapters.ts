@@ -1,0 +1,77 @@
+import { join } from "node:path";
+import { Generator, tensor } from "@lowrank/core";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { type CombinationType, PeftModel } from "@lowrank/peft";
+import { compare, type Findings, type Results } from "./compare.ts";
+import { logitsOf, type PackedTensors, unpack } from "./measure.ts";
+import type { Python } from "./python.ts";
+
+const kinds = ["magnitude_prune", "ties", "dare_linear", "dare_ties"] as const;
+const types: readonly CombinationType[] = [
+  ...(["linear", "cat", "svd"] as const),
+  ...kinds.flatMap((kind) => [kind, `${kind}_svd`] as const),
+];
+
+/** PEFT's options of two adapters of one rank, on all kinds of layers that LoRA knows. */
+function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
+  const [first, second] = isGpt2
+    ? [
+        ["c_attn", "wte"],
+        ["c_attn", "c_fc", "wte"],
+      ]
+    : [
+        ["q_proj", "down_proj"],
+        ["q_proj", "v_proj"],
+      ];
+  const shared = { r: 4, lora_alpha: 6, fan_in_fan_out: isGpt2 };
+  return [
+    { ...shared, target_modules: [...first, ...second] },
+    { ...shared, target_modules: second },
+  ];
+}
+
+/** Rows of a batch with an adapter each, weighted sums of all types, and swapped values, from files of both formats. */
+export async function severalAdapters(python: Python, base: string, vocab: number, seed: number): Promise<Findings> {
+  const out = `${base}-several`;
+  const ids = new Int32Array(4 * 9);
+  new Generator(seed).fillInt(ids, 1, vocab);
+  const input_ids = Array.from({ length: 4 }, (_, row) => [...ids.subarray(row * 9, (row + 1) * 9)]);
+  const rows = ["a1", "__base__", "a0", "a1"];
+  const weights = [0.8, -0.5];
+  const combinations = types.map((type, i) => {
+    const majority_sign_method = i % 2 === 0 ? "total" : "frequency";
+    return [i, { combination_type: type, svd_rank: 3, density: 0.4, majority_sign_method }] as const;
+  });
+  const isGpt2 = base.includes("gpt2");
+  const options = optionsOf(isGpt2);
+  const { tensors } = await python.ask<{ tensors: PackedTensors }>("several_adapters", {
+    ...{ base, options, input_ids, rows, weights, combinations, swap: !isGpt2, out },
+  });
+  const inputs = { inputIds: tensor(input_ids, { dtype: "i32" }), labels: tensor(input_ids, { dtype: "i32" }) };
+  const problems: string[] = [];
+  const load = async (folder: string): Promise<PeftModel<CausalLM>> => {
+    const { model } = await loadModel(base);
+    const peft = await PeftModel.fromPretrained(model, join(folder, "a0"), { adapterName: "a0", onWarning });
+    await peft.loadAdapter(join(folder, "a1"), "a1");
+    return peft;
+  };
+  const onWarning = (message: string) => void (message.includes("shares its weight") || problems.push(message));
+
+  const peft = await load(out);
+  const ours: Results = new Map();
+  ours.set("logits.rows", await peft.withAdapterNames(rows, () => logitsOf(peft, inputs)));
+  for (const [i, { combination_type, svd_rank, density, majority_sign_method }] of combinations) {
+    await peft.addWeightedAdapter(["a0", "a1"], weights, `sum${i}`, {
+      ...{ combinationType: combination_type, svdRank: svd_rank, density, seed: i },
+      majoritySignMethod: majority_sign_method as "total" | "frequency",
+    });
+    peft.setAdapter(`sum${i}`);
+    ours.set(`logits.sum${i}`, await logitsOf(peft, inputs));
+  }
+  const pickled = await load(join(out, "bin"));
+  await pickled.hotswapAdapter(join(out, "bin", "a1"), "a0");
+  pickled.setAdapter("a0");
+  if (!isGpt2) ours.set("logits.swapped", await logitsOf(pickled, inputs));
+  const findings = compare(ours, unpack(tensors));
+  return { ...findings, problems: [...problems, ...findings.problems] };
+}
