@@ -9,7 +9,7 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   draw(draw, base) {
     const initR = draw.integer(2, 5);
     // At random and far from the base's weights, attention saturates: its gradients are then rounding noise.
-    const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: draw.integer(1, 4) } : {};
+    const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 1 } : {};
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {
       ...drawTargets(draw, base).options,
