@@ -80,6 +80,8 @@ test("a run that fails says why, beside those that do not", async () => {
 test.each([
   ["--methods lora,loar", 'error: there is no method "loar"'],
   ["--model somewhere", "error: --model needs --data"],
+  ["--model ./somewhere --data text.txt", "error: there is no file or folder ./somewhere"],
+  [`--model ${fileURLToPath(nanoModelFolder)} --data nowhere.txt`, "error: there is no file nowhere.txt"],
   ["--lr dora=1e-3 --methods lora", "error: --lr names dora, which --methods does not; add it there"],
   ["--lr lora=fast", "Expected pairs of a method and a number above 0"],
   ["--seeds 0", "Expected a whole number of at least 1"],

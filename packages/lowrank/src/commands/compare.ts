@@ -8,6 +8,7 @@ import type { Job, JobData, Outcome } from "../compare/job.ts";
 import { runJobs } from "../compare/runJobs.ts";
 import { findMethods, methods } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
+import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
 import { formatSeconds } from "./trainProgress.ts";
 
@@ -102,9 +103,12 @@ async function compare(options: CompareCommandOptions): Promise<void> {
   const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
   if (unused.length > 0) throw new Error(`--lr names ${unused.join(", ")}, which --methods does not; add it there`);
   if (output !== undefined) await checkFolder(output);
+  const data = dataOf(options);
+  if (options.model !== undefined) await findModelConfig(options.model);
+  if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
   const common = {
     model: options.model ?? fileURLToPath(nanoModelFolder),
-    data: dataOf(options),
+    data,
   };
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
@@ -154,6 +158,13 @@ function dataOf({
 async function checkFolder(folder: string): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
+}
+
+/** Throws for a file that is not there, before any run would. */
+async function checkFiles(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (!(await stat(path).catch(() => undefined))) throw new Error(`there is no file ${path}`);
+  }
 }
 
 /** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */
