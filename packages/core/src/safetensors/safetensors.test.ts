@@ -155,6 +155,11 @@ describe("reading", () => {
   });
 });
 
+it("takes metadata of null, as MLX writes it, for none", async () => {
+  const { metadata } = await openSafetensors(bytesSource(fileOf('{"__metadata__":null}')));
+  expect(metadata).toEqual({});
+});
+
 describe("malformed files", () => {
   const long = fileOf("{}");
   new DataView(long.buffer).setBigUint64(0, 2n ** 63n, true);

@@ -102,7 +102,8 @@ function checkEntry(value: unknown, what: string, dataLength: number): Safetenso
  */
 export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, label = "safetensors"): SafetensorsHeader {
   const { __metadata__, ...described } = parseJson(json, label);
-  const metadata = __metadata__ === undefined ? {} : checkMetadata(__metadata__, label);
+  // Null, as MLX writes it, is none.
+  const metadata = checkMetadata(__metadata__ ?? {}, label);
   const entries = Object.entries(described).map(
     ([name, value]) => [name, checkEntry(value, `${label}: tensor ${quoteJson(name)}`, dataLength)] as const,
   );
