@@ -126,6 +126,11 @@ describe("misuse", () => {
     [["gpt2", "--peft-config", "nowhere.json"], "error: --peft-config: there is no file or folder nowhere.json"],
     [["gtp2"], 'error: there is no preset "gtp2"; did you mean gpt2?'],
     [[], "error: which model? Give a config.json, a model's folder or GGUF file, or a preset"],
+    [
+      ["gpt2", "--methods", "lora,ia3", "--r", "4", "--modules-to-save", "ln_f"],
+      "error: --modules-to-save is for LoRA alone; leave it out with --methods, or leave --methods out",
+    ],
+    [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
     [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv ask for two forms; give one of them"],
     [["gpt2", "--peft-config", "a.json", "--r", "4"], "cannot be used with option"],
   ])("%j", async (args, message) => {

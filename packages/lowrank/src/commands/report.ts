@@ -70,6 +70,7 @@ export function reportCommand(): Command {
         ...loraKeys,
         "peftConfig",
         "methods",
+        ...["dtype", "optimizer", "seq", "virtualTokens", "format", "output"],
       ]),
     )
     .addOption(
@@ -164,6 +165,11 @@ async function describedAdapters(
 }
 
 function fromNames(options: ReportCommandOptions, given: ReadonlySet<string>) {
+  const others = loraKeys.filter((key) => given.has(key) && key !== "r" && key !== "targetModules");
+  if (others.length > 0) {
+    const words = others.map((key) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`).join(", ");
+    throw new Error(`${words} is for LoRA alone; leave it out with --methods, or leave --methods out`);
+  }
   const settings = {
     r: given.has("r") ? options.r : 16,
     targetModules: given.has("targetModules") ? options.targetModules : null,
