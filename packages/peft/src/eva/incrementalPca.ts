@@ -16,8 +16,11 @@ import {
   truncatedSvd,
 } from "@lowrank/core";
 
-/** How often subspace iteration multiplies by the data and back. */
-const turns = 4;
+/** How often subspace iteration multiplies by the data and back: from a random start, and from the components before. */
+const turns = { first: 4, later: 2 };
+
+/** Directions that subspace iteration follows beside those wanted. */
+const oversampling = 8;
 
 /**
  * Principal components of rows that come in batches: of each batch, only the first components, the mean and the spread are
@@ -74,7 +77,7 @@ export class IncrementalPca implements Disposable {
       between = await total(scope(() => sum(square(mul(sub(before, center), weight)))));
     }
     this.#spread += (await total(scope(() => sum(square(centred))))) + between;
-    const { values, right } = await topRight(stacked, this.count);
+    const { values, right } = await topRight(stacked, this.count, this.#components);
     const moved = before
       ? scope(() => mul(before, this.#rows / all).add(mul(center, n / all)))
       : scope(() => mul(center, 1));
@@ -100,13 +103,26 @@ async function total(t: Tensor): Promise<number> {
   return scalar.item();
 }
 
-/** The `count` largest singular values of a matrix and its right singular vectors, by subspace iteration (Halko et al. 2011). */
-async function topRight(matrix: Tensor, count: number): Promise<{ values: Float64Array; right: Float32Array }> {
+/**
+ * The `count` largest singular values of a matrix and its right singular vectors, by subspace iteration from `guess` and
+ * random directions. Halko et al. 2011, https://arxiv.org/abs/0909.4061
+ */
+async function topRight(
+  matrix: Tensor,
+  count: number,
+  guess: Tensor | null,
+): Promise<{ values: Float64Array; right: Float32Array }> {
   const [rows, columns] = matrix.shape;
   const kept = Math.min(count, rows, columns);
-  const width = Math.min(2 * count, rows, columns);
-  let basis = randn([columns, width], { generator: new Generator(42), backend: matrix.storage.backend });
-  for (let turn = 0; turn < turns; turn++) {
+  const width = Math.min(count + oversampling, rows, columns);
+  let basis = scope(() => {
+    const random = randn([columns, width - (guess?.shape[0] ?? 0)], {
+      generator: new Generator(42),
+      backend: matrix.storage.backend,
+    });
+    return guess ? cat([guess.transpose(0, 1), random], { dim: 1 }) : random;
+  });
+  for (let turn = 0; turn < (guess ? turns.later : turns.first); turn++) {
     basis = await orthonormal(basis);
     const image = await orthonormal(scope(() => matmul(matrix, basis)));
     basis.dispose();
