@@ -1,5 +1,6 @@
 import { type PeftConfig, peftMethods } from "@lowrank/peft";
 import type { MethodCases } from "./methodCases.ts";
+import type { RandomBase } from "./randomBases.ts";
 
 /** PEFT's name of a method that Lowrank has too. */
 export type PeftType = keyof typeof peftMethods;
@@ -12,17 +13,18 @@ export interface AdapterCase {
   method: MethodCases;
   /** Whether it can be merged into the base at hand. */
   merges: boolean;
+  task: RandomBase["task"];
 }
 
 /** Lowrank's configuration of a case, for the base model of a folder. */
-export function lowrankConfig({ peftType, options }: AdapterCase, base: string): PeftConfig {
+export function lowrankConfig({ peftType, options, task }: AdapterCase, base: string): PeftConfig {
   const Config = peftMethods[peftType].Config as new (options: object) => PeftConfig;
-  return new Config({ taskType: "CAUSAL_LM", baseModelNameOrPath: base, ...options });
+  return new Config({ taskType: task, baseModelNameOrPath: base, ...options });
 }
 
 /** The same as PEFT takes it; keys inside patterns and index tables are data and stay. */
-export function peftConfig({ peftType, options, method: { names } }: AdapterCase): Record<string, unknown> {
-  return { peft_type: peftType, task_type: "CAUSAL_LM", ...snakeKeys(options, names) };
+export function peftConfig({ peftType, options, task, method: { names } }: AdapterCase): Record<string, unknown> {
+  return { peft_type: peftType, task_type: task, ...snakeKeys(options, names) };
 }
 
 /** An option as PEFT spells it. */

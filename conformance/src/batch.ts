@@ -6,7 +6,8 @@ import type { Results } from "./compare.ts";
 export interface Batch {
   input_ids: number[][];
   attention_mask: number[][];
-  labels: number[][];
+  /** A token's, or a sequence's. */
+  labels: number[][] | number[];
 }
 
 /** How many rows of how many tokens, and how the last row is padded. */
@@ -44,6 +45,13 @@ export function randomBatch(
   };
 }
 
+/** A class for each sequence. */
+export function randomClasses(seed: number, rows: number, classes: number): number[] {
+  const labels = new Int32Array(rows);
+  new Generator(seed).fork(1).fillInt(labels, 0, classes);
+  return [...labels];
+}
+
 /** The same batch as Lowrank takes it. */
 export function asTensors(batch: Batch): LabelledInputs {
   return {
@@ -57,16 +65,16 @@ export function asTensors(batch: Batch): LabelledInputs {
  * Results without the logits of padding on the left: such a token sees nothing but padding, and what a softmax gives that
  * is masked throughout has no meaning. Logits of virtual tokens stand before those of the batch's own.
  */
-export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, vocab: number): Results {
+export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, classes: number): Results {
   const blind = mask.map((row) => row.indexOf(1));
   return new Map([...results].map(([name, values]) => [name, name.endsWith("logits") ? seen(values) : values]));
 
   function seen(logits: Float32Array): Float32Array {
     const perRow = logits.length / mask.length;
-    const virtual = perRow / vocab - mask[0].length;
+    const virtual = perRow / classes - mask[0].length;
     const parts = blind.flatMap((padding, row) => {
-      const from = row * perRow + virtual * vocab;
-      const own = logits.subarray(from + padding * vocab, (row + 1) * perRow);
+      const from = row * perRow + virtual * classes;
+      const own = logits.subarray(from + padding * classes, (row + 1) * perRow);
       return [...logits.subarray(row * perRow, from), ...own];
     });
     return Float32Array.from(parts);

@@ -66,8 +66,8 @@ export function fullConfig(json: string, { fields }: PeftDefaults): Map<string, 
   return new Map(Object.entries(all).map(([field, value]) => [field, text(value)]));
 }
 
-/** A value as JSON; lists of names are sets, in any order. */
+/** A value as JSON; lists of names are sets: PEFT adds a classifier's heads to `modules_to_save` each time it loads. */
 function text(value: unknown): string {
   const isSet = Array.isArray(value) && value.every((item) => typeof item === "string");
-  return JSON.stringify(isSet ? [...value].sort() : value);
+  return JSON.stringify(isSet ? [...new Set(value)].sort() : value);
 }

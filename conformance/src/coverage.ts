@@ -11,7 +11,7 @@ export class Coverage {
     method.checks++;
     const padded = shape.padding > 0 ? [`padded ${shape.side}`] : [];
     const merged = adapter.merges ? ["merged"] : [];
-    const words = [base.config.model_type, base.dtype, ...padded, ...merged];
+    const words = [base.config.model_type, base.task, base.dtype, ...padded, ...merged];
     for (const word of [...words, ...Object.entries(options).map(describe)]) {
       method.options.set(word, (method.options.get(word) ?? 0) + 1);
     }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type CausalLM, loadModel } from "@lowrank/models";
+import { type CausalLM, loadModel, loadSequenceClassifier, type SequenceClassifier } from "@lowrank/models";
 import { getPeftModel, PeftModel } from "@lowrank/peft";
 import { type AdapterCase, lowrankConfig, peftConfig } from "./adapterCase.ts";
 import { asTensors, type Batch, withoutBlindLogits } from "./batch.ts";
@@ -14,7 +14,8 @@ export interface Trial {
   base: string;
   batch: Batch;
   folder: string;
-  vocab: number;
+  /** The width of its logits. */
+  classes: number;
   /** The dtype of the base's weights, which Lowrank keeps. Default float32. */
   dtype?: "float32" | "bfloat16" | "float16";
 }
@@ -38,29 +39,42 @@ function tolerancesOf({ method }: AdapterCase, dtype: keyof typeof halfMerge): T
 
 function agree(
   adapter: AdapterCase,
-  { batch, vocab, dtype = "float32" }: Trial,
+  { batch, classes, dtype = "float32" }: Trial,
   ours: Results,
   theirs: Results,
 ): Findings {
-  const [a, b] = [ours, theirs].map((results) => withoutBlindLogits(results, batch, vocab));
-  return compare(a, b, tolerancesOf(adapter, dtype));
+  const tolerances = tolerancesOf(adapter, dtype);
+  const named = adapter.method.prompt ? withoutWrapper(ours) : ours;
+  if (adapter.task === "SEQ_CLS") return compare(named, theirs, tolerances);
+  const [a, b] = [named, theirs].map((results) => withoutBlindLogits(results, batch, classes));
+  return compare(a, b, tolerances);
 }
 
-const load = async (base: string): Promise<CausalLM> => (await loadModel(base, { dtype: "auto" })).model;
+/** Results by the names of parameters in a model that PEFT has not wrapped. */
+function withoutWrapper(results: Results): Results {
+  return new Map(
+    [...results].map(([name, values]) => [name.replace(/^grad\.base_model\.model\./, "grad.base_model."), values]),
+  );
+}
+
+async function load(base: string, { task }: AdapterCase): Promise<CausalLM | SequenceClassifier> {
+  const { model } = await (task === "SEQ_CLS" ? loadSequenceClassifier : loadModel)(base, { dtype: "auto" });
+  return model;
+}
 
 /** An adapter that Lowrank made, trained and saved, read by PEFT. */
 export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, dtype = "float32" } = trial;
   const folder = join(trial.folder, "ours");
   const inputs = asTensors(batch);
-  const peft = getPeftModel(await load(base), lowrankConfig(adapter, base), quiet);
+  const peft = getPeftModel(await load(base, adapter), lowrankConfig(adapter, base), quiet);
   await train(peft, inputs, { steps, lr, allocates: adapter.method.allocates });
   await peft.savePretrained(folder);
   // Files lack the ranks that were cut, of which the model in memory still has gradients.
   const saved = adapter.method.allocates
-    ? await PeftModel.fromPretrained(await load(base), folder, { isTrainable: true, ...quiet })
+    ? await PeftModel.fromPretrained(await load(base, adapter), folder, { isTrainable: true, ...quiet })
     : peft;
-  const ours = await measure(saved, inputs, !adapter.method.frozenWhenLoaded);
+  const ours = await measure(saved, inputs, !adapter.method.prompt);
   if (adapter.merges) ours.set("merged_logits", await logitsOf(await saved.mergeAndUnload(), inputs));
 
   const again = join(trial.folder, "ours-again");
@@ -94,12 +108,12 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", { ...request, ...how });
 
   const inputs = asTensors(batch);
-  const peft = await PeftModel.fromPretrained(await load(base), folder, { isTrainable: !final, ...quiet });
+  const peft = await PeftModel.fromPretrained(await load(base, adapter), folder, { isTrainable: !final, ...quiet });
   const again = join(trial.folder, "theirs-again");
   await peft.savePretrained(again);
   const ours = await measure(peft, inputs, !final);
   if (adapter.merges) {
-    const merged = await PeftModel.fromPretrained(await load(base), folder, quiet);
+    const merged = await PeftModel.fromPretrained(await load(base, adapter), folder, quiet);
     ours.set("merged_logits", await logitsOf(await merged.mergeAndUnload(), inputs));
   }
   if (!final) ours.set("losses", await train(peft, inputs, { steps, lr }));

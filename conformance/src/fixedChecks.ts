@@ -22,9 +22,9 @@ export async function fixedChecks(python: Python, folder: string, report: Report
   }
   for (const [index, { name, base: baseName, options }] of loraCases.entries()) {
     const base = join(folder, baseName);
-    const { vocab_size: vocab } = bases[baseName];
-    const trial = { python, base, batch: randomBatch(index, vocab), folder: join(folder, `case${index}`), vocab };
-    const adapter: AdapterCase = { peftType: "LORA", options, method: lora, merges: true };
+    const { vocab_size: classes } = bases[baseName];
+    const trial = { python, base, batch: randomBatch(index, classes), folder: join(folder, `case${index}`), classes };
+    const adapter: AdapterCase = { peftType: "LORA", options, method: lora, merges: true, task: "CAUSAL_LM" };
     for (const [direction, run] of Object.entries(directions)) {
       await report.check(`${baseName}, ${name}: ${direction}`, () => run(adapter, trial));
     }

@@ -30,7 +30,7 @@ interface TargetChoice {
 
 /** A layer's path in its block, or its last name where no other ends alike. */
 function targetName(draw: Draw, base: RandomBase, path: string): string {
-  const name = path.slice(path.indexOf(".") + 1);
+  const name = path.slice(path.lastIndexOf(".") + 1);
   const alike = Object.keys(base.linears).filter((other) => other.endsWith(`.${name}`));
   return alike.length > 1 || draw.chance(0.2) ? path : name;
 }
@@ -64,7 +64,7 @@ export function drawTargets(
 
 /** Modules that can be trained whole beside an adapter. */
 function savable(base: RandomBase): string[] {
-  return [base.norms[0], base.norms.at(-1)!, ...(base.tied ? [] : ["lm_head"])];
+  return [base.norms[0], base.norms.at(-1)!, ...(base.tied || base.task !== "CAUSAL_LM" ? [] : ["lm_head"])];
 }
 
 function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targets["options"] {

@@ -1,14 +1,22 @@
 import { noGrad, scope, type Tensor } from "@lowrank/core";
-import type { CausalLM, LabelledInputs } from "@lowrank/models";
-import { AdamW } from "@lowrank/nn";
-import type { PeftModel } from "@lowrank/peft";
+import type { LabelledInputs } from "@lowrank/models";
+import { AdamW, type Parameter } from "@lowrank/nn";
 import type { Results } from "./compare.ts";
 
 /** Python's tensors: shapes, and float32 bytes in base64. */
 export type PackedTensors = Record<string, { shape: number[]; data: string }>;
 
+/** An adapted model, of language or of classes: both take a batch with labels. */
+interface Adapted {
+  forward(inputs: LabelledInputs): { logits: Tensor };
+  loss(inputs: LabelledInputs): Tensor;
+  namedParameters(): Iterable<[string, Parameter]>;
+  trainableParameters(): Iterable<Parameter>;
+  updateAndAllocate(step: number): Promise<void>;
+}
+
 /** What is to be trained, under PEFT's names without the adapter's. */
-function trainable(model: PeftModel<CausalLM>): [string, Tensor][] {
+function trainable(model: Adapted): [string, Tensor][] {
   return [...model.namedParameters()]
     .filter(([, parameter]) => parameter.requiresGrad)
     .map(([name, parameter]) => [name.replace(".default", ""), parameter]);
@@ -17,7 +25,7 @@ function trainable(model: PeftModel<CausalLM>): [string, Tensor][] {
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
 /** Logits, loss and, where `gradients`, that of every trainable parameter with numbers that the loss reaches. */
-export async function measure(model: PeftModel<CausalLM>, inputs: LabelledInputs, gradients = true): Promise<Results> {
+export async function measure(model: Adapted, inputs: LabelledInputs, gradients = true): Promise<Results> {
   const parameters = gradients ? trainable(model) : [];
   for (const [, parameter] of parameters) parameter.grad = null;
   const loss = scope(() => {
@@ -34,10 +42,7 @@ export async function measure(model: PeftModel<CausalLM>, inputs: LabelledInputs
 }
 
 /** Logits of a model without gradients. */
-export async function logitsOf(
-  model: { forward(inputs: LabelledInputs): { logits: Tensor } },
-  inputs: LabelledInputs,
-): Promise<Float32Array> {
+export async function logitsOf(model: Pick<Adapted, "forward">, inputs: LabelledInputs): Promise<Float32Array> {
   return floats(noGrad(() => model.forward(inputs)).logits);
 }
 
@@ -50,7 +55,7 @@ export interface Training {
 
 /** Losses of AdamW steps on one batch, each taken before its step. */
 export async function train(
-  model: PeftModel<CausalLM>,
+  model: Adapted,
   inputs: LabelledInputs,
   { steps, lr, allocates = false }: Training,
 ): Promise<Float32Array> {

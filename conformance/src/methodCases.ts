@@ -14,8 +14,8 @@ export interface MethodCases<O extends object = object> {
   final?(options: O): boolean;
   /** Files hold numbers in another form, so that those read and saved again are rounded. Default: never. */
   rounded?(options: O): boolean;
-  /** PEFT does not let loaded adapters train. Default false. */
-  frozenWhenLoaded?: boolean;
+  /** It puts virtual tokens before sequences: PEFT does not wrap the model, nor lets loaded adapters train. Default false. */
+  prompt?: true;
   /** Training gives out ranks after every step, and files lack those that were cut. Default false. */
   allocates?: boolean;
   /** Fields of its configuration that follow from the model, which Lowrank notes in files and PEFT does not. */

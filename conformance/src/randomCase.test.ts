@@ -20,6 +20,7 @@ test.each(methods)("%s: a seed says the case, and Lowrank's configuration takes 
 test("options are spelled as PEFT spells them", () => {
   const adapter = {
     ...draw(1, "HRA").adapter,
+    task: "CAUSAL_LM" as const,
     options: {
       applyGS: true,
       initWeights: false,

@@ -21,13 +21,16 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const base = randomBase(draw);
     const options = method.draw(draw, base);
     if (options === null) continue;
-    const merges = method.merges?.(options, base) ?? true;
+    // Beside a head of several layers, as RoBERTa's, PEFT merges LoRA alone.
+    const mergeable = base.config.model_type !== "roberta" || peftType === "LORA";
+    const merges = mergeable && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
     const side = draw.pick(["left", "right"]);
     const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, length - 3) };
-    const words = [base.config.model_type, base.dtype, ...(shape.padding > 0 ? [`padded ${side}`] : [])];
+    const kind = base.task === "SEQ_CLS" ? " that classifies" : "";
+    const words = [`${base.config.model_type}${kind}`, base.dtype, ...(shape.padding > 0 ? [`padded ${side}`] : [])];
     const label = `seed ${seed}, ${peftType}, ${words.join(", ")}`;
-    return { seed, base, shape, label, adapter: { peftType, options, method, merges } };
+    return { seed, base, shape, label, adapter: { peftType, options, method, merges, task: base.task } };
   }
   throw new Error(`${peftType}: no base drawn from seed ${seed} takes it; widen its draw`);
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { peftConfig } from "./adapterCase.ts";
-import { randomBatch } from "./batch.ts";
+import { randomBatch, randomClasses } from "./batch.ts";
 import { sameDefaults } from "./configDefaults.ts";
 import { Coverage } from "./coverage.ts";
 import { oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
@@ -58,13 +58,14 @@ function reproduction({ seed, adapter, base }: RandomCase): string[] {
 
 /** Makes the base model when the first of its checks runs. */
 function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
-  const { config, dtype } = base;
+  const { config, dtype, task, classes } = base;
   const place = join(folder, "base");
   let made: Promise<unknown> | undefined;
   return async () => {
-    made ??= python.ask("make_model", { config, seed: seed % 2 ** 32, out: place, dtype });
+    made ??= python.ask("make_model", { config, seed: seed % 2 ** 32, out: place, dtype, task });
     await made;
     const batch = randomBatch(seed, config.vocab_size, shape);
-    return { python, base: place, batch, folder, vocab: config.vocab_size, dtype };
+    const labelled = task === "CAUSAL_LM" ? batch : { ...batch, labels: randomClasses(seed, shape.rows, classes) };
+    return { python, base: place, batch: labelled, folder, classes, dtype };
   };
 }

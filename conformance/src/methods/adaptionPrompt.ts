@@ -4,6 +4,7 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 /** LLaMA-Adapter on the upper layers. */
 export const adaptionPrompt: MethodCases<AdaptionPromptOptions> = defineCases({
   draw(draw, base) {
+    if (base.task !== "CAUSAL_LM") return null;
     // PEFT counts heads by the hidden size.
     if (base.config.head_dim !== undefined) return null;
     return {

@@ -5,12 +5,13 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 export const lnTuning: MethodCases<PeftOptions> = defineCases({
   draw(draw, base) {
     const inBlocks = base.norms.slice(0, -1);
+    const hasDefault = ["llama", "gpt2"].includes(base.config.model_type);
     return {
-      ...draw.maybe(0.7, () => ({
+      ...draw.maybe(hasDefault ? 0.7 : 1, () => ({
         targetModules: draw.pick([draw.some(base.norms), String.raw`.*\.(${draw.some(inBlocks).join("|")})`]),
         ...draw.maybe(0.2, () => ({ excludeModules: [base.norms.at(-1)!] })),
       })),
-      ...(base.tied ? {} : draw.maybe(0.2, () => ({ modulesToSave: ["lm_head"] }))),
+      ...(base.tied || base.task !== "CAUSAL_LM" ? {} : draw.maybe(0.2, () => ({ modulesToSave: ["lm_head"] }))),
     };
   },
   warnings: [/^Unsupported layer type .* encountered, proceed at your own risk/],

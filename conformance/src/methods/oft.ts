@@ -1,5 +1,5 @@
 import type { OFTOptions } from "@lowrank/peft";
-import { drawTargets } from "../layerOptions.ts";
+import { commonDivisors, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
@@ -7,9 +7,14 @@ import { drawBias } from "../trainedBiases.ts";
 export const oft: MethodCases<OFTOptions> = defineCases({
   draw(draw, base) {
     if (base.config.model_type === "gpt2") return null;
+    const { options, paths } = drawTargets(draw, base);
+    const divisors = commonDivisors(base, paths);
+    if (divisors.length === 0) return null;
+    // Both sides take the nearest divisor, which is to be less than all: blocks of one feature have nothing to train.
+    const r = draw.integer(1, Math.min(...paths.map((path) => base.linears[path][0])) >> 1);
     return {
-      ...drawTargets(draw, base).options,
-      ...draw.pick([{ r: draw.integer(1, 8), oftBlockSize: 0 }, { oftBlockSize: draw.integer(2, 12) }, {}]),
+      ...options,
+      ...draw.pick([{ r, oftBlockSize: 0 }, { oftBlockSize: draw.pick(divisors) + draw.integer(0, 1) }, {}]),
       ...draw.maybe(0.3, () => ({ coft: true, ...draw.maybe(0.7, () => ({ eps: draw.pick([1e-3, 1e-2]) })) })),
       ...draw.maybe(0.3, () => ({ blockShare: true })),
       ...draw.maybe(0.4, () => ({ useCayleyNeumann: false })),

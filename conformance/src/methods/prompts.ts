@@ -1,43 +1,57 @@
 import type { PrefixTuningOptions, PromptEncoderOptions, PromptTuningOptions } from "@lowrank/peft";
 import type { Draw } from "../draw.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
+import type { RandomBase } from "../randomBases.ts";
 
 const few = (draw: Draw): { numVirtualTokens: number } => ({ numVirtualTokens: draw.integer(1, 6) });
 
 /** What all prompt methods have in common. */
-const shared = { frozenWhenLoaded: true, merges: () => false };
+const shared = { prompt: true as const, merges: () => false };
+
+/** Behind virtual embeddings a GPT-2 of transformers takes padding for the token that it classifies by. */
+const reads = ({ task, config }: RandomBase): boolean => task === "CAUSAL_LM" || config.model_type !== "gpt2";
 
 /** Prefix tuning, with and without the projection that makes the prefix. */
 export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({
   ...shared,
-  draw: (draw) => ({
-    ...few(draw),
-    ...draw.maybe(0.4, () => ({
-      prefixProjection: true,
-      ...draw.maybe(0.6, () => ({ encoderHiddenSize: draw.integer(3, 20) })),
-    })),
-    ...draw.maybe(0.3, () => ({ initWeights: "zero" })),
-  }),
+  draw(draw, base) {
+    // PEFT has it for language models alone.
+    if (base.task !== "CAUSAL_LM") return null;
+    return {
+      ...few(draw),
+      ...draw.maybe(0.4, () => ({
+        prefixProjection: true,
+        ...draw.maybe(0.6, () => ({ encoderHiddenSize: draw.integer(3, 20) })),
+      })),
+      ...draw.maybe(0.3, () => ({ initWeights: "zero" })),
+    };
+  },
   final: ({ prefixProjection }) => prefixProjection === true,
 });
 
 /** Prompt tuning, from random numbers and from tokens. */
 export const promptTuning: MethodCases<PromptTuningOptions> = defineCases({
   ...shared,
-  draw: (draw) => ({ ...few(draw), ...draw.maybe(0.4, () => ({ promptTuningInit: "SAMPLE_VOCAB" })) }),
+  draw(draw, base) {
+    if (!reads(base)) return null;
+    return { ...few(draw), ...draw.maybe(0.4, () => ({ promptTuningInit: "SAMPLE_VOCAB" })) };
+  },
 });
 
 /** P-tuning, by a perceptron and by an LSTM. */
 export const pTuning: MethodCases<PromptEncoderOptions> = defineCases({
   ...shared,
-  draw: (draw) => ({
-    ...few(draw),
-    ...draw.maybe(0.5, () => ({
-      encoderReparameterizationType: "LSTM",
-      ...draw.maybe(0.6, () => ({ encoderNumLayers: draw.integer(1, 3) })),
-    })),
-    ...draw.maybe(0.6, () => ({ encoderHiddenSize: draw.integer(3, 20) })),
-    ...draw.maybe(0.2, () => ({ encoderDropout: 0.1 })),
-  }),
+  draw(draw, base) {
+    if (!reads(base)) return null;
+    return {
+      ...few(draw),
+      ...draw.maybe(0.5, () => ({
+        encoderReparameterizationType: "LSTM",
+        ...draw.maybe(0.6, () => ({ encoderNumLayers: draw.integer(1, 3) })),
+      })),
+      ...draw.maybe(0.6, () => ({ encoderHiddenSize: draw.integer(3, 20) })),
+      ...draw.maybe(0.2, () => ({ encoderDropout: 0.1 })),
+    };
+  },
   final: () => true,
 });
