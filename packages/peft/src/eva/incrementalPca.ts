@@ -1,26 +1,8 @@
-import {
-  cat,
-  Generator,
-  keep,
-  matmul,
-  mean,
-  mul,
-  randn,
-  scope,
-  square,
-  sub,
-  sum,
-  type Tensor,
-  tensor,
-  truncatedQr,
-  truncatedSvd,
-} from "@lowrank/core";
+import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } from "@lowrank/core";
+import { subspaceSvd } from "../methods/subspaceSvd.ts";
 
 /** How often subspace iteration multiplies by the data and back: from a random start, and from the components before. */
 const turns = { first: 4, later: 2 };
-
-/** Directions that subspace iteration follows beside those wanted. */
-const oversampling = 8;
 
 /**
  * Principal components of rows that come in batches: of each batch, only the first components, the mean and the spread are
@@ -77,7 +59,8 @@ export class IncrementalPca implements Disposable {
       between = await total(scope(() => sum(square(mul(sub(before, center), weight)))));
     }
     this.#spread += (await total(scope(() => sum(square(centred))))) + between;
-    const { values, right } = await topRight(stacked, this.count, this.#components);
+    const guess = this.#components;
+    const { values, right } = subspaceSvd(stacked, this.count, guess ? turns.later : turns.first, guess);
     const moved = before
       ? scope(() => mul(before, this.#rows / all).add(mul(center, n / all)))
       : scope(() => mul(center, 1));
@@ -101,57 +84,4 @@ export class IncrementalPca implements Disposable {
 async function total(t: Tensor): Promise<number> {
   using scalar = t;
   return scalar.item();
-}
-
-/**
- * The `count` largest singular values of a matrix and its right singular vectors, by subspace iteration from `guess` and
- * random directions. Halko et al. 2011, https://arxiv.org/abs/0909.4061
- */
-async function topRight(
-  matrix: Tensor,
-  count: number,
-  guess: Tensor | null,
-): Promise<{ values: Float64Array; right: Float32Array }> {
-  const [rows, columns] = matrix.shape;
-  const kept = Math.min(count, rows, columns);
-  const width = Math.min(count + oversampling, rows, columns);
-  let basis = scope(() => {
-    const random = randn([columns, width - (guess?.shape[0] ?? 0)], {
-      generator: new Generator(42),
-      backend: matrix.storage.backend,
-    });
-    return guess ? cat([guess.transpose(0, 1), random], { dim: 1 }) : random;
-  });
-  for (let turn = 0; turn < (guess ? turns.later : turns.first); turn++) {
-    basis = await orthonormal(basis);
-    const image = await orthonormal(scope(() => matmul(matrix, basis)));
-    basis.dispose();
-    basis = scope(() => matmul(matrix, image, { transposeA: true }));
-    image.dispose();
-  }
-  basis = await orthonormal(basis);
-  using image = scope(() => matmul(matrix, basis));
-  const small = truncatedSvd((await image.data()) as Float32Array, rows, width, kept);
-  const vectors = (await basis.data()) as Float32Array;
-  basis.dispose();
-  const right = new Float32Array(kept * columns);
-  for (let k = 0; k < kept; k++) {
-    const row = right.subarray(k * columns, (k + 1) * columns);
-    for (let j = 0; j < columns; j++) {
-      let value = 0;
-      for (let q = 0; q < width; q++) value += small.right[k * width + q] * vectors[j * width + q];
-      row[j] = value;
-    }
-    const largest = row.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
-    if (largest < 0) for (let j = 0; j < columns; j++) row[j] = -row[j];
-  }
-  return { values: small.values, right };
-}
-
-/** Orthonormal columns that span those of a matrix, which is freed. */
-async function orthonormal(matrix: Tensor): Promise<Tensor> {
-  using source = matrix;
-  const [rows, columns] = source.shape;
-  const { q } = truncatedQr((await source.data()) as Float32Array, rows, columns, columns);
-  return tensor(Float32Array.from(q), { shape: [rows, columns], backend: source.storage.backend });
 }

@@ -1,4 +1,5 @@
-import { type Tensor, tensor, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
+import { matmul, mul, scope, type Tensor, tensor, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
+import { subspaceSvd } from "./subspaceSvd.ts";
 
 /** Two factors whose product B A is near a matrix [out, in]: A [r, in], B [out, r]. */
 export interface Factors {
@@ -27,6 +28,25 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Factors {
       (_, i) => roots[i % r] * left[(i % r) * rows + Math.floor(i / r)],
     );
     return { a, b };
+  });
+}
+
+/** Nearly the same by subspace iteration, which large weights have time for. */
+export function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Factors {
+  const [rows, columns] = w.shape;
+  const { backend } = w.storage;
+  if (backend.dataless) return { a: zeros([r, columns], { backend }), b: zeros([rows, r], { backend }) };
+  const { values, right } = subspaceSvd(w, r, turns);
+  const scales = values.map((value) => Math.sqrt(value / divisor));
+  return scope(() => {
+    const vectors = tensor(right, { shape: [r, columns], backend });
+    const scaled = (by: ArrayLike<number>) => tensor(Float32Array.from(by), { shape: [r, 1], backend });
+    // W v is σ u, and u is to be scaled as v is.
+    const shares = values.map((value, k) => (value > 0 ? scales[k] / value : 0));
+    return {
+      a: mul(vectors, scaled(scales)),
+      b: matmul(w, mul(vectors, scaled(shares)), { transposeB: true }),
+    };
   });
 }
 

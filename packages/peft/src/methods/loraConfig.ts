@@ -13,7 +13,7 @@ import type { ConfigFormat } from "../config/peftConfig.ts";
 /**
  * How LoRA starts on linear layers: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from
  * N(0, 1/r²), "orthogonal" with A and B in spaces at right angles (r even). Three change the base weights for good, by
- * what A and B start with: "pissa" (or "pissa_niter_[n]") the largest singular values, "olora" the first part of the QR
+ * what A and B start with: "pissa" the largest singular values (nearly and quickly: "pissa_niter_[n]"), "olora" the first part of the QR
  * decomposition, "loftq" what NF4 loses. "eva" starts A from what goes into the layers, by `initializeLoraEvaWeights`.
  */
 export type InitLoraWeights = boolean | string;

@@ -134,7 +134,10 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
     for (const t of peft.adapterTensors().values()) copyInto(t, t.detach().add(0.1));
     const x = randn([3, 9], { generator: new Generator(9) });
     const again = make(true, sample).peft.unload();
-    const loaded = await PeftModel.fromPretrained(again, await peft.adapterFiles(), { onWarning: () => {} });
+    const warnings: string[] = [];
+    const onWarning = (message: string) => void warnings.push(message);
+    const loaded = await PeftModel.fromPretrained(again, await peft.adapterFiles(), { onWarning });
+    expect(warnings.some((message) => message.includes("an adapter from elsewhere"))).toBe(start === "pissa_niter_4");
     expect(numbers(loaded.forward(x))).toEqual(numbers(peft.forward(x)));
   });
 });
@@ -154,6 +157,29 @@ test("pissa takes the largest singular values, olora the first part of the QR de
     }),
     { numRuns: 40 },
   );
+});
+
+test("pissa_niter leaves hardly more than pissa, and the same every time", () => {
+  const sample = {
+    conv1d: false,
+    half: false,
+    out: 30,
+    from: 40,
+    r: 3,
+    loraAlpha: 5,
+    useRslora: false,
+    useDora: false,
+  };
+  for (const seed of [1, 2, 3]) {
+    const [exact, quick, again, none] = ["pissa", "pissa_niter_16", "pissa_niter_16", "pissa_niter_0"].map((start) => {
+      const { now, a } = make(start, { ...sample, seed });
+      return { rest: numbers(now).reduce((sum, x) => sum + x * x, 0), a: numbers(a) };
+    });
+    expect(quick.rest / exact.rest).toBeCloseTo(1, 5);
+    expect(quick.a).toEqual(again.a);
+    expect(none.rest).toBeGreaterThan(quick.rest);
+    expectClose(quick.a, exact.a, 0.02);
+  }
 });
 
 test("orthogonal: neither matrix is zero, their product is, and the base weight stays", () => {

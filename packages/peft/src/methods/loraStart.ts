@@ -14,7 +14,7 @@ import {
 import type { Linear } from "@lowrank/nn";
 import type { LayerContext } from "../method.ts";
 import { type Draw, draws } from "./draws.ts";
-import { checkRank, type Factors, qrFactors, svdFactors } from "./factors.ts";
+import { checkRank, type Factors, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
 import { loftq } from "./loftq.ts";
 import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
@@ -72,8 +72,17 @@ function baseFactors(context: LayerContext<LoraConfig>, init: string): (Factors 
     if (loading && isPacked(weight.dtype)) return undefined;
     return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
   }
-  const divisor = init.startsWith("pissa") ? scaling : 1;
-  const factor = { pissa: svdFactors, olora: qrFactors }[init.startsWith("pissa") ? "pissa" : init];
+  if (loading && init.startsWith("pissa_niter")) {
+    context.warn(
+      `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`,
+    );
+  }
+  const turns = /^pissa_niter_(\d+)$/.exec(init)?.[1];
+  const factor = {
+    pissa: (w: Tensor) =>
+      turns === undefined ? svdFactors(w, r, scaling) : subspaceFactors(w, r, scaling, Number(turns)),
+    olora: (w: Tensor) => qrFactors(w, r),
+  }[init.startsWith("pissa") ? "pissa" : init];
   if (!factor) return undefined;
   if (isPacked(weight.dtype)) {
     throw new Error(
@@ -85,7 +94,7 @@ function baseFactors(context: LayerContext<LoraConfig>, init: string): (Factors 
       const source = to(weight.detach(), { dtype: "f32" });
       const w = transposed ? source.transpose(0, 1) : source;
       checkRank(init, r, w.shape);
-      const { a, b } = factor(w, r, divisor);
+      const { a, b } = factor(w);
       return { a, b, weight: sub(w, affine(matmul(b, a), { scale: scaling })) };
     }),
   );
