@@ -11,11 +11,12 @@ export const delora: MethodCases<DeloraOptions> = defineCases({
     return {
       r: draw.integer(1, 6),
       ...targets.options,
-      ...draw.maybe(0.6, () => ({ deloraLambda: draw.integer(1, 20) })),
+      // Strengths stay in the order of the weights, or attention saturates, whose gradients are then rounding noise.
+      ...draw.maybe(0.6, () => ({ deloraLambda: draw.integer(1, 6) })),
       ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ initWeights: false })),
       ...draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) })),
-      ...draw.maybe(0.3, () => ({ lambdaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 20)) })),
+      ...draw.maybe(0.3, () => ({ lambdaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) })),
       ...drawBias(draw, "delora_only"),
     };
   },
