@@ -98,7 +98,7 @@ export const methods: readonly Method[] = [
   {
     name: "loha",
     title: "LoHa",
-    learningRate: 3e-3,
+    learningRate: 1e-2,
     config: ({ r, targetModules }) => new LoHaConfig({ r, alpha: 2 * r, targetModules }),
   },
   {
@@ -144,7 +144,8 @@ export const methods: readonly Method[] = [
     name: "fourierft",
     title: "FourierFT",
     learningRate: 3e-2,
-    config: ({ targetModules }) => new FourierFTConfig({ targetModules }),
+    // PEFT's random start drowns the weights of small layers.
+    config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
   },
   {
     name: "vblora",
@@ -153,13 +154,13 @@ export const methods: readonly Method[] = [
     config: ({ targetModules }) => new VBLoRAConfig({ targetModules }),
   },
   { name: "bitfit", title: "BitFit", learningRate: 1e-2, config: () => new BitFitConfig() },
-  { name: "ln", title: "LN tuning", learningRate: 1e-2, config: () => new LNTuningConfig() },
+  { name: "ln", title: "LN tuning", learningRate: 3e-2, config: () => new LNTuningConfig() },
   { name: "pfeiffer", title: "adapters (Pfeiffer)", learningRate: 1e-2, config: () => new SeqBnConfig() },
   { name: "parallel", title: "adapters (parallel)", learningRate: 3e-3, config: () => new ParBnConfig() },
   {
     name: "prompt",
     title: "prompt tuning",
-    learningRate: 1e-1,
+    learningRate: 3e-1,
     config: ({ virtualTokens: numVirtualTokens }) => new PromptTuningConfig({ numVirtualTokens }),
   },
   {
@@ -171,7 +172,7 @@ export const methods: readonly Method[] = [
   {
     name: "adaption-prompt",
     title: "adaption prompts",
-    learningRate: 3e-2,
+    learningRate: 1e-1,
     config: () => new AdaptionPromptConfig({ adapterLen: 10, adapterLayers: 2 }),
   },
 ];
