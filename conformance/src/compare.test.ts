@@ -13,9 +13,13 @@ test("agreement within the tolerance is no problem, and the largest difference o
   expect(differences.get("grad")).toBe(2 ** -16);
 });
 
-test("gradients that are rounding noise on both sides are not compared", () => {
+test("gradients that are rounding noise, by themselves or beside the largest, are not compared", () => {
   const noise = compare(results({ "grad.a": [3e-8, -1e-8] }), results({ "grad.a": [-2e-8, 4e-8] }));
   expect(noise).toEqual({ differences: new Map([["grad", 0]]), problems: [] });
+  const beside = (largest: number) =>
+    compare(results({ "grad.a": [3e-5], "grad.b": [largest] }), results({ "grad.a": [2e-5], "grad.b": [largest] }));
+  expect(beside(2).problems).toEqual([]);
+  expect(beside(0.5).problems).toHaveLength(1);
 });
 
 test("a tolerance may be wider where that is said", () => {

@@ -20,6 +20,14 @@ export interface Trial {
   dtype?: "float32" | "bfloat16" | "float16";
 }
 
+/** What PEFT answers about a folder that it was to load. */
+export interface Applied {
+  missing: string[];
+  unexpected: string[];
+  warnings: string[];
+  tensors: PackedTensors;
+}
+
 const steps = 4;
 const lr = 5e-3;
 const quiet = { onWarning: () => {} };
@@ -78,23 +86,19 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   if (adapter.merges) ours.set("merged_logits", await logitsOf(await saved.mergeAndUnload(), inputs));
 
   const again = join(trial.folder, "ours-again");
-  const theirs = await python.ask<{
-    missing: string[];
-    unexpected: string[];
-    warnings: string[];
-    tensors: PackedTensors;
-  }>("apply_adapter", { base, adapter: folder, inputs: batch, merge: adapter.merges ? dtype : null, again });
+  const request = { base, adapter: folder, inputs: batch, merge: adapter.merges ? dtype : null, again };
+  const theirs = await python.ask<Applied>("apply_adapter", request);
   const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
-  const { warnings: expected = [] } = adapter.method;
-  const warnings = theirs.warnings.filter((text) => !expected.some((pattern) => pattern.test(text)));
-  const { missing, unexpected } = theirs;
-  const complaints = Object.entries({ missing, unexpected, warnings }).flatMap(([kind, list]) =>
+  const found = [...complaints(theirs, adapter.method.warnings), ...problems];
+  return { differences, problems: [...found, ...(await savedAgain(python, adapter, folder, again, dtype))] };
+}
+
+/** What PEFT says of a file that it loads, but for the warnings that are expected. */
+export function complaints({ missing, unexpected, warnings }: Applied, expected: readonly RegExp[] = []): string[] {
+  const unusual = warnings.filter((text) => !expected.some((pattern) => pattern.test(text)));
+  return Object.entries({ missing, unexpected, warnings: unusual }).flatMap(([kind, list]) =>
     list.map((what) => `PEFT's ${kind}: ${what}`),
   );
-  return {
-    differences,
-    problems: [...complaints, ...problems, ...(await savedAgain(python, adapter, folder, again))],
-  };
 }
 
 /** An adapter that PEFT made, trained and saved, read and trained further by Lowrank. */
@@ -118,5 +122,5 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   }
   if (!final) ours.set("losses", await train(peft, inputs, { steps, lr }));
   const { differences, problems } = agree(adapter, trial, ours, unpack(theirs.tensors));
-  return { differences, problems: [...problems, ...(await savedAgain(python, adapter, folder, again))] };
+  return { differences, problems: [...problems, ...(await savedAgain(python, adapter, folder, again, dtype))] };
 }

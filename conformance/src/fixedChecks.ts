@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { AdapterCase } from "./adapterCase.ts";
 import { type BaseName, bases } from "./bases.ts";
 import { randomBatch } from "./batch.ts";
+import { convertedStarts, convertedToLora } from "./convertedToLora.ts";
 import { oursInPeft, theirsInLowrank } from "./directions.ts";
 import { ggufConfigs, ggufRead } from "./ggufRead.ts";
 import { ggufWritten, writtenDTypes } from "./ggufWritten.ts";
@@ -33,6 +34,12 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     await report.check(`${name}: several adapters, by rows, summed and swapped`, () =>
       severalAdapters(python, join(folder, name), bases[name].vocab_size, 2),
     );
+  }
+  for (const start of convertedStarts) {
+    const { vocab_size: classes } = bases.llama;
+    const base = join(folder, "llama");
+    const trial = { python, base, batch: randomBatch(1, classes), folder: join(folder, start), classes };
+    await report.check(`llama, ${start} saved as plain LoRA: ours in PEFT`, () => convertedToLora(start, trial));
   }
   await runQuantized(python, folder, report);
   await runWeights(python, report);

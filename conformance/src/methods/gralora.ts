@@ -14,8 +14,9 @@ export const gralora: MethodCases<GraloraOptions> = defineCases({
       r: graloraK * draw.integer(1, 3),
       ...draw.maybe(0.4, () => ({ hybridR: draw.integer(1, 4) })),
       ...draw.maybe(0.6, () => ({ alpha: draw.integer(1, 32) })),
+      // A start that is no no-op is to stay in the order of the weights, or attention saturates.
+      ...draw.maybe(0.3, () => ({ initWeights: false, alpha: draw.integer(1, 3) })),
       ...draw.maybe(0.2, () => ({ graloraDropout: 0.1 })),
-      ...draw.maybe(0.3, () => ({ initWeights: false })),
       ...drawBias(draw, "gralora_only"),
     };
   },

@@ -6,10 +6,12 @@ export const lnTuning: MethodCases<PeftOptions> = defineCases({
   draw(draw, base) {
     const inBlocks = base.norms.slice(0, -1);
     const hasDefault = ["llama", "gpt2"].includes(base.config.model_type);
+    const names = draw.some(base.norms);
     return {
       ...draw.maybe(hasDefault ? 0.7 : 1, () => ({
-        targetModules: draw.pick([draw.some(base.norms), String.raw`.*\.(${draw.some(inBlocks).join("|")})`]),
-        ...draw.maybe(0.2, () => ({ excludeModules: [base.norms.at(-1)!] })),
+        targetModules: draw.pick([names, names, String.raw`.*\.(${draw.some(inBlocks).join("|")})`]),
+        // Something must be left.
+        ...(names.length > 1 ? draw.maybe(0.3, () => ({ targetModules: names, excludeModules: names.slice(-1) })) : {}),
       })),
       ...(base.tied || base.task !== "CAUSAL_LM" ? {} : draw.maybe(0.2, () => ({ modulesToSave: ["lm_head"] }))),
     };

@@ -11,11 +11,11 @@ function drawShared(draw: Draw, base: RandomBase): LoHaOptions | null {
   return {
     r: draw.integer(1, 6),
     ...targets.options,
-    ...draw.maybe(0.7, () => ({ alpha: draw.integer(1, 24) })),
+    ...draw.maybe(0.7, () => ({ alpha: draw.integer(1, 8) })),
     ...draw.maybe(0.2, () => ({ rankDropout: 0.1 })),
     ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
     ...draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) })),
-    ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 24)) })),
+    ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 8)) })),
   };
 }
 
