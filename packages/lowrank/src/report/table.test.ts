@@ -1,0 +1,90 @@
+import { describe, expect, test } from "vitest";
+import { barChart } from "./barChart.ts";
+import { byteText, type Column, csvTable, digits, htmlTable, jsonRows, markdownTable, textTable } from "./table.ts";
+
+interface Row {
+  name: string;
+  count: number | null;
+}
+
+const columns: Column<Row>[] = [
+  { title: "name", key: "name", value: ({ name }) => name },
+  { title: "how many", key: "count", value: ({ count }) => count },
+];
+const rows: Row[] = [
+  { name: 'a "b", c | <d>', count: 1234567 },
+  { name: "e", count: null },
+];
+
+describe("a table", () => {
+  test("as text, numbers to the right", () => {
+    expect(textTable(columns, rows)).toEqual([
+      "name             how many",
+      'a "b", c | <d>  1,234,567',
+      "e                       -",
+    ]);
+  });
+
+  test("as Markdown, where a bar is no border", () => {
+    expect(markdownTable(columns, rows)).toEqual([
+      "| name | how many |",
+      "| --- | ---: |",
+      '| a "b", c \\| <d> | 1,234,567 |',
+      "| e | - |",
+    ]);
+  });
+
+  test("as CSV, with plain numbers and quotes", () => {
+    expect(csvTable(columns, rows)).toEqual(["name,count", '"a ""b"", c | <d>",1234567', "e,"]);
+  });
+
+  test("as HTML, where signs are text", () => {
+    const html = htmlTable(columns, rows);
+    expect(html).toContain('<td>a &quot;b&quot;, c | &lt;d&gt;</td><td class="number">1,234,567</td>');
+  });
+
+  test("as objects", () => {
+    expect(jsonRows(columns, rows)).toEqual([
+      { name: 'a "b", c | <d>', count: 1234567 },
+      { name: "e", count: null },
+    ]);
+  });
+});
+
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1000, "1 kB"],
+  [36_715_216, "36.7 MB"],
+  [26_953_662_464, "27.0 GB"],
+  [4.2e15, "4200.0 TB"],
+])("%d bytes: %s", (bytes, text) => {
+  expect(byteText(bytes)).toBe(text);
+});
+
+test.each([
+  [100, "100"],
+  [0.062205, "0.06221"],
+  [0.0009498, "0.0009498"],
+])("%d in four digits: %s", (value, text) => {
+  expect(digits(value)).toBe(text);
+});
+
+describe("a chart", () => {
+  const chart = (values: (number | null)[], logarithmic: boolean) =>
+    barChart({ title: "t", bars: values.map((value, i) => ({ label: `b${i}`, value })), show: String, logarithmic });
+  const widths = (svg: string) => [...svg.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(([, width]) => Number(width));
+
+  test("has bars as long as their values, the largest over the whole width", () => {
+    expect(widths(chart([50, 100, 0], false))).toEqual([190, 380, 0]);
+  });
+
+  test("or as their logarithms, where the shortest keeps a tenth of a decade", () => {
+    expect(widths(chart([1, 10, 100], true))).toEqual([18.1, 199.0, 380]);
+  });
+
+  test("says where nothing was measured, and stands where nothing is above zero", () => {
+    expect(chart([null, 2], false)).toContain("not measured");
+    expect(widths(chart([0, 0], true))).toEqual([0, 0]);
+  });
+});
