@@ -22,6 +22,14 @@ test("gradients that are rounding noise, by themselves or beside the largest, ar
   expect(beside(0.5).problems).toHaveLength(1);
 });
 
+test("a loss near zero is compared by what float32 knows of it", () => {
+  const compared = (ours: number, theirs: number) =>
+    compare(results({ loss: [ours] }), results({ loss: [theirs] })).problems;
+  expect(compared(0.0010005, 0.001)).toEqual([]);
+  expect(compared(0.001005, 0.001)).toHaveLength(1);
+  expect(compared(1.00002, 1)).toHaveLength(1);
+});
+
 test("a tolerance may be wider where that is said", () => {
   const [ours, theirs] = [results({ logits: [1.001] }), results({ logits: [1] })];
   expect(compare(ours, theirs).problems).toHaveLength(1);

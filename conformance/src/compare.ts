@@ -31,12 +31,22 @@ export const usualTolerances: Tolerances = {
  */
 const gradientFloor = { absolute: 1e-6, ofLargest: 1e-5 };
 
+/** A loss near zero is the logarithm of a probability near one, which float32 knows to some 1e-7. */
+const lossFloor = 1e-6;
+
 /** Compares results name by name; one that only one side has is a problem. */
 export function compare(ours: Results, theirs: Results, tolerances: Tolerances = usualTolerances): Findings {
   const differences = new Map<string, number>();
   const problems = [...theirs.keys()].filter((name) => !ours.has(name)).map((name) => `Lowrank gives no ${name}`);
   const gradients = [...theirs].filter(([name]) => name.startsWith("grad.")).map(([, values]) => largestEntry(values));
-  const floor = Math.max(gradientFloor.absolute, gradientFloor.ofLargest * Math.max(0, ...gradients));
+  const grad = Math.max(gradientFloor.absolute, gradientFloor.ofLargest * Math.max(0, ...gradients));
+  const floors: Record<keyof Tolerances, number> = {
+    logits: 0,
+    merged_logits: 0,
+    loss: lossFloor,
+    grad,
+    losses: lossFloor,
+  };
   for (const [name, values] of ours) {
     const expected = theirs.get(name);
     if (!expected) {
@@ -44,7 +54,7 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
       continue;
     }
     const kind = name.split(".")[0] as keyof Tolerances;
-    const difference = relativeDifference(values, expected, kind === "grad" ? floor : 0);
+    const difference = relativeDifference(values, expected, floors[kind]);
     differences.set(kind, Math.max(difference, differences.get(kind) ?? 0));
     if (!(difference <= tolerances[kind])) {
       problems.push(`${name} differs by ${difference.toExponential(1)}, allowed ${tolerances[kind]}`);

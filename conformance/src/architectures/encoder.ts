@@ -38,7 +38,7 @@ export const encoder =
       },
       embedding: "word_embeddings",
       tied: false,
-      norms: ["attention.output.LayerNorm", "embeddings.LayerNorm", "output.LayerNorm"],
+      norms: ["output.LayerNorm", "embeddings.LayerNorm", "attention.output.LayerNorm"],
       layersPattern: "layer",
       layers,
       attention: ["attention.self.query", "attention.self.value"],

@@ -8,6 +8,8 @@ export const delora: MethodCases<DeloraOptions> = defineCases({
   draw(draw, base) {
     if (base.config.model_type === "gpt2") return null;
     const targets = drawTargets(draw, base);
+    // PEFT takes DeLoRA's own "delora_w_norm" for a module of that name.
+    if (targets.options.modulesToSave?.includes("norm")) return null;
     return {
       r: draw.integer(1, 6),
       ...targets.options,
