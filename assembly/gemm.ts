@@ -1,6 +1,6 @@
 // Matrix products in f32, row-major: C[m,n] (+)= alpha * op(A)[m,k] * op(B)[k,n].
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
-import { BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
+import { B_IN_PLACE, BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { gemmLarge, LARGE_SCRATCH, largeColumns, largeRows } from "./gemmLarge";
 import { scratch, TILE_MR_8, tileKind } from "./gemmState";
@@ -119,8 +119,8 @@ function tiled(
   transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
 ): void {
   const kind = tileKind();
-  const large = kind != TILE_MR_8 && m >= largeRows(kind) && n >= largeColumns(kind);
   const inPlace = operandsInPlace(format, m, n, k, transA, transB, alpha);
+  const large = kind != TILE_MR_8 && !(inPlace & B_IN_PLACE) && m >= largeRows(kind) && n >= largeColumns(kind);
   const down = piecesDown(m, n, parts);
   const across = parts / down;
   const rowUnit = large ? largeRows(kind) : MR;
@@ -134,7 +134,7 @@ function tiled(
   if (format == F32) b += <usize>column * (transB ? brs : 4);
   else start += column * (transB ? <i32>(brs >> 2) : 1);
   c += <usize>row * crs + (<usize>column << 2);
-  if (large) gemmLarge(kind, a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, alpha, add, scratch);
+  if (large) gemmLarge(kind, a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
   else gemmBlocked(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, false, inPlace, alpha, add, scratch);
 }
 

@@ -3,8 +3,8 @@ import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPac
 import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
 import { F32 } from "./unpackRow";
 
-const KC: i32 = 384;
-const NC: i32 = 384;
+export const KC: i32 = 384;
+export const NC: i32 = 384;
 
 /** Rows of A up to which B is read where it lies: packing it would not be earned back. */
 const DIRECT_B_ROWS: i32 = 2 * MR;
@@ -12,7 +12,7 @@ const DIRECT_B_ROWS: i32 = 2 * MR;
 const DIRECT_B_KC: i32 = 64;
 /** Columns up to which A is read where it lies, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
 const NARROW_COLUMNS: i32 = 96;
-const NARROW_KC: i32 = 1536;
+export const NARROW_KC: i32 = 1536;
 /** Depth from which rows that do not lie apart are worth that for more than a few columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
@@ -45,7 +45,7 @@ function edgeTile(
 
 /** Operands that a product reads where they lie, together: see `operandsInPlace`. */
 const A_IN_PLACE: i32 = 1;
-const B_IN_PLACE: i32 = 2;
+export const B_IN_PLACE: i32 = 2;
 
 /**
  * What a product reads where it lies. It decides how deep blocks are, and so the order of sums: all parts of a product
@@ -55,6 +55,13 @@ export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: boo
   if (format != F32) return 0;
   const narrow = n <= (transA || k < NARROW_LEAST_KC ? FEW_COLUMNS : NARROW_COLUMNS);
   return (narrow ? A_IN_PLACE : 0) | (!transB && m <= DIRECT_B_ROWS && alpha == 1 ? B_IN_PLACE : 0);
+}
+
+/** How deep the blocks of a product are: equal ones, so that the last is no thin rest. All tiles sum in this order. */
+export function blockDepth(inPlace: i32, k: i32): i32 {
+  const deepest = inPlace & B_IN_PLACE ? DIRECT_B_KC : inPlace & A_IN_PLACE ? NARROW_KC : KC;
+  const cuts = (k + deepest - 1) / deepest;
+  return (k + cuts - 1) / cuts;
 }
 
 /**
@@ -75,10 +82,7 @@ export function gemmBlocked(
   const widened = format != F32;
   const directB = (inPlace & B_IN_PLACE) != 0;
   const narrow = (inPlace & A_IN_PLACE) != 0;
-  // Equal blocks both ways, so that the last one is no thin rest.
-  const deepest = directB ? DIRECT_B_KC : narrow ? NARROW_KC : KC;
-  const cuts = (k + deepest - 1) / deepest;
-  const depth = (k + cuts - 1) / cuts;
+  const depth = blockDepth(inPlace, k);
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + NR - 1) & ~(NR - 1);
   for (let j0 = 0; j0 < n; j0 += width) {

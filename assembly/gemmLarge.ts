@@ -1,4 +1,5 @@
 // The blocked product by the tiles of `gemmLargeTiles`.
+import { blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
 import { tile4x16, tile8x8 } from "./gemmLargeTiles";
 import { transpose4 } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
@@ -17,13 +18,9 @@ export function largeColumns(kind: i32): i32 {
 const MOST_ROWS: i32 = 8;
 const MOST_COLUMNS: i32 = 16;
 
-/** Blocks of B: a panel of B and one of A stay in the first cache, the block in the second. */
-const KC: i32 = 256;
-const NC: i32 = 512;
-
 const ZERO_BYTES: i32 = 64;
 const TILE_BYTES: i32 = 64 * 4;
-const A_BYTES: i32 = MOST_ROWS * KC * 4;
+const A_BYTES: i32 = MOST_ROWS * NARROW_KC * 4;
 
 /** A panel's worth of a widened weight. */
 const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
@@ -107,7 +104,7 @@ function packWeightPanel(
 /** The product as `gemmBlocked` makes it; `scratch` holds LARGE_SCRATCH bytes, panels have `largeRows(kind)` rows. */
 export function gemmLarge(
   kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
-  transA: bool, transB: bool, panels: bool, alpha: f32, accumulate: bool, scratch: usize,
+  transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize,
 ): void {
   const mr = largeRows(kind);
   const nr = largeColumns(kind);
@@ -121,8 +118,7 @@ export function gemmLarge(
   const bks: usize = transB ? 4 : ldb;
   const bcs: usize = transB ? ldb : 4;
   const ld = <i32>(ldb >> 2);
-  const cuts = (k + KC - 1) / KC;
-  const depth = (k + cuts - 1) / cuts;
+  const depth = blockDepth(inPlace, k);
   const blocks = (n + NC - 1) / NC;
   const width = ((n + blocks - 1) / blocks + nr - 1) & ~(nr - 1);
   memory.fill(zeros, 0, ZERO_BYTES);

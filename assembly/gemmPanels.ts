@@ -31,11 +31,11 @@ export function multiplyPanels(
   const ldw = <usize>(transposed ? k : n) << 2;
   const ldc = <usize>n << 2;
   if (format == F32) w += <usize>start << 2;
+  const inPlace = operandsInPlace(format, m, n, k, false, transposed, 1);
   const kind = tileKind();
   if (kind != TILE_MR_8) {
-    gemmLarge(kind, panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, 1, accumulate, scratch);
-    return;
+    gemmLarge(kind, panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, inPlace, 1, accumulate, scratch);
+  } else {
+    gemmBlocked(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, inPlace, 1, accumulate, scratch);
   }
-  const inPlace = operandsInPlace(format, m, n, k, false, transposed, 1);
-  gemmBlocked(panels, w, format, start, c, m, n, k, 0, ldw, ldc, false, transposed, true, inPlace, 1, accumulate, scratch);
 }
