@@ -52,8 +52,10 @@ export function drawTargets(
     return { options: { targetModules: String.raw`.*\.(${any})`, ...saved }, paths };
   }
   const names = paths.map((path) => targetName(draw, base, path));
-  // A tied embedding is another matter: PEFT merges into both of its users.
-  if (embedding && !base.tied && draw.chance(0.25)) names.push(base.embedding);
+  // PEFT merges a tied embedding into both of its users, files hold the table in the base's dtype, and PyTorch does not train
+  // the row of padding, by which a classifier may decide.
+  const plain = !base.tied && base.dtype === "float32" && base.task === "CAUSAL_LM";
+  if (embedding && plain && draw.chance(0.25)) names.push(base.embedding);
   const chosen = layers && draw.chance(0.3) ? numberedLayers(draw, base) : {};
   const excluded =
     exclude && paths.length > 1 && draw.chance(0.2)

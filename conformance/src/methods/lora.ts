@@ -43,9 +43,12 @@ export const lora: MethodCases<LoraOptions> = defineCases({
         : {}),
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 24)) })),
       ...(plain && !useDora ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
-      ...draw.maybe(0.15, () => ({
-        trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
-      })),
+      // One embedding cannot be adapted in two ways.
+      ...(targets.options.targetModules?.includes(base.embedding)
+        ? {}
+        : draw.maybe(0.15, () => ({
+            trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
+          }))),
     };
   },
   warnings: [
