@@ -2,6 +2,7 @@
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { sumOf } from "./lanes";
+import { rowInTurn } from "./rowOrder";
 import { lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
 
 // @ts-ignore: decorator
@@ -18,13 +19,16 @@ function addProducts(q: v128, x: usize, sums: v128): v128 {
   return madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(q)), v128.load(x, 16), low);
 }
 
-/** c[n] (+)= alpha * the n rows of q8_0 blocks at w, of k floats each, times x. */
-export function q8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
+/** c[n] (+)= alpha * the n rows of q8_0 blocks from `first` on, of k floats each, times x. */
+export function q8Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const kept = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  for (; n > 0; n--) {
+  const rowBytes = <usize>(k >> 5) * 34;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let total = f32x4.splat(0);
     let xi = x;
     for (let blocks = k >> 5; blocks > 0; blocks--) {
@@ -37,8 +41,7 @@ export function q8Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32,
       w += 34;
       xi += 128;
     }
-    put(c, sumOf(total), alpha, add);
-    c += 4;
+    put(c + (row << 2), sumOf(total), alpha, add);
   }
 }
 
@@ -75,7 +78,7 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /** As q8Rows for q4_1 blocks, whose minimum multiplies the sum of a block of x; `room` is for a copy of x, and its sums after it. */
-export function q4Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize): void {
+export function q4Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize): void {
   const sums = room + (<usize>k << 2);
   splitPairs(x, k, room, sums);
   const nibble = nibbleMask();
@@ -86,7 +89,10 @@ export function q4Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32,
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  for (; n > 0; n--) {
+  const rowBytes = <usize>(k >> 5) * 20;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let total = f32x4.splat(0);
     let minima = total;
     let xi = room;
@@ -112,14 +118,16 @@ export function q4Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32,
       xi += 128;
       si += 4;
     }
-    put(c, sumOf(total) + f32x4.extract_lane(minima, 1), alpha, add);
-    c += 4;
+    put(c + (row << 2), sumOf(total) + f32x4.extract_lane(minima, 1), alpha, add);
   }
 }
 
 /** As q8Rows for bf16, k a multiple of 8. */
-export function bf16Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
-  for (; n > 0; n--) {
+export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
+  const rowBytes = <usize>k << 1;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let s0 = f32x4.splat(0);
     let s1 = s0;
     let xi = x;
@@ -129,18 +137,20 @@ export function bf16Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f3
       s1 = madd(i32x4.shl(i32x4.extend_high_i16x8_u(v), 16), v128.load(xi, 16), s1);
       w += 16;
     }
-    put(c, sumOf(f32x4.add(s0, s1)), alpha, add);
-    c += 4;
+    put(c + (row << 2), sumOf(f32x4.add(s0, s1)), alpha, add);
   }
 }
 
 /** As q8Rows for f16, k a multiple of 8. */
-export function f16Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
+export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const kept = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  for (; n > 0; n--) {
+  const rowBytes = <usize>k << 1;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let s0 = f32x4.splat(0);
     let s1 = s0;
     let xi = x;
@@ -150,7 +160,6 @@ export function f16Rows(x: usize, w: usize, c: usize, n: i32, k: i32, alpha: f32
       s1 = madd(widenHalves(i32x4.extend_high_i16x8_s(v), kept, power, limit, exponent), v128.load(xi, 16), s1);
       w += 16;
     }
-    put(c, sumOf(f32x4.add(s0, s1)), alpha, add);
-    c += 4;
+    put(c + (row << 2), sumOf(f32x4.add(s0, s1)), alpha, add);
   }
 }

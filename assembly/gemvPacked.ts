@@ -3,6 +3,7 @@ import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "./gemmTile";
 import { bf16Rows, f16Rows, q4Rows, q8Rows } from "./gemvBlocks";
 import { sumOf } from "./lanes";
+import { rowInTurn } from "./rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
 import { ggufBlock, Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 import { BF16, F16, FP4, NF4, Q4_1, Q8_0, unpackRow } from "./unpackRow";
@@ -122,16 +123,15 @@ function fourBitRows(
   const zero = f32x4.splat(0);
   const blockBytes = load<u32>(w) >> 1;
   const blocks = k / load<i32>(w);
-  let block = start / load<i32>(w);
-  let at = codesFrom(w, start);
-  for (; n > 0; n--) {
+  for (let i = 0; i < n; i++) {
+    const row = rowInTurn(i, n);
+    let at = codesFrom(w, start + row * k);
     const rowEnd = at + (<usize>k >> 1);
     let x0 = x;
     let x1 = x + xrs;
     let total0 = zero;
     let total1 = zero;
-    fourBitScales(w, block, blocks, scales);
-    block += blocks;
+    fourBitScales(w, (start + row * k) / load<i32>(w), blocks, scales);
     let scale = scales;
     while (at < rowEnd) {
       const end = at + <usize>blockBytes;
@@ -194,8 +194,8 @@ function fourBitRows(
       if (rows == 2) total1 = madd(f32x4.add(t0, t1), factor, total1);
       scale += 4;
     }
-    put(c, total0, alpha, add);
-    if (rows == 2) put(c + crs, total1, alpha, add);
-    c += 4;
+    const to = c + (<usize>row << 2);
+    put(to, total0, alpha, add);
+    if (rows == 2) put(to + crs, total1, alpha, add);
   }
 }

@@ -3,6 +3,7 @@ import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
 import { sumOf } from "./lanes";
+import { rowInTurn } from "./rowOrder";
 import { nibbleMask } from "./unpackFourBit";
 import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 
@@ -26,14 +27,17 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
   return i32x4.sub(low, i32x4.shl(sign, 7));
 }
 
-/** c[n] = the n rows of q4_1 blocks at w, of k elements each, times the row x of `quantizeInt8` with one plane. */
-export function q4Int8Rows(x: usize, w: usize, c: usize, n: i32, k: i32): void {
+/** c[n] = the n rows of q4_1 blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with one plane. */
+export function q4Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const nibble = nibbleMask();
   const kept = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  for (; n > 0; n--) {
+  const rowBytes = <usize>(k >> 5) * Q4_BYTES;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let total = f32x4.splat(0);
     let minima = total;
     let xi = x;
@@ -57,20 +61,21 @@ export function q4Int8Rows(x: usize, w: usize, c: usize, n: i32, k: i32): void {
       minima = f32x4.add(minima, scales);
       const p = f32x4.convert_i32x4_s(q4Product(xi, w + 4, nibble));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
-      w += Q4_BYTES;
     }
-    store<f32>(c, sumOf(total) + f32x4.extract_lane(minima, 1) + f32x4.extract_lane(minima, 3));
-    c += 4;
+    store<f32>(c + (row << 2), sumOf(total) + f32x4.extract_lane(minima, 1) + f32x4.extract_lane(minima, 3));
   }
 }
 
 /** The same for q8_0 blocks; x has two planes. */
-export function q8Int8Rows(x: usize, w: usize, c: usize, n: i32, k: i32): void {
+export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const kept = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  for (; n > 0; n--) {
+  const rowBytes = <usize>(k >> 5) * Q8_BYTES;
+  for (let i = 0; i < n; i++) {
+    const row = <usize>rowInTurn(i, n);
+    let w = first + row * rowBytes;
     let total = f32x4.splat(0);
     let xi = x;
     let pair = x + <usize>(2 * k);
@@ -92,9 +97,7 @@ export function q8Int8Rows(x: usize, w: usize, c: usize, n: i32, k: i32): void {
       const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load64_zero(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
-      w += Q8_BYTES;
     }
-    store<f32>(c, sumOf(total));
-    c += 4;
+    store<f32>(c + (row << 2), sumOf(total));
   }
 }
