@@ -1,10 +1,8 @@
-import { add, arange, cat, checkpoint, reshape, scope, slice, type Tensor, tanh, zeros } from "@lowrank/core";
+import { add, arange, cat, reshape, scope, slice, type Tensor, tanh, zeros } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
-  type AttentionSizes,
   Dropout,
-  LayerNorm,
   Module,
   ModuleList,
   Residual,
@@ -15,14 +13,11 @@ import { activate } from "./activation.ts";
 import type { BertConfig } from "./config/bertConfig.ts";
 import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
+import { runBlocks } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
+import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, d head size.
-
-function norm(path: ParameterPath, { hiddenSize, layerNormEps }: BertConfig): LayerNorm {
-  const weight = path.parameter("weight", [hiddenSize], { value: 1 });
-  return new LayerNorm(weight, path.parameter("bias", [hiddenSize], { value: 0 }), layerNormEps);
-}
 
 /** Where positions start, and how those of a batch are said where the caller does not: null for their index. */
 export interface BertPositions {
@@ -40,11 +35,11 @@ class BertEmbeddings extends Module {
 
   constructor(path: ParameterPath, config: BertConfig, positions: BertPositions) {
     super();
-    const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize } = config;
+    const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, layerNormEps } = config;
     this.word_embeddings = path.embedding("word_embeddings", vocabSize, hiddenSize);
     this.position_embeddings = path.embedding("position_embeddings", maxPositionEmbeddings, hiddenSize);
     this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
-    this.LayerNorm = norm(path.at("LayerNorm"), config);
+    this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
     this.dropout = new Dropout(config.hiddenDropoutProb);
     this.#positions = positions;
   }
@@ -101,10 +96,11 @@ class BertOutput extends Module {
 
   constructor(path: ParameterPath, inFeatures: number, config: BertConfig) {
     super();
-    this.dense = path.linear("dense", inFeatures, config.hiddenSize, true);
-    this.dropout = new Dropout(config.hiddenDropoutProb);
+    const { hiddenSize, hiddenDropoutProb, layerNormEps } = config;
+    this.dense = path.linear("dense", inFeatures, hiddenSize, true);
+    this.dropout = new Dropout(hiddenDropoutProb);
     this.residual = new Residual();
-    this.LayerNorm = norm(path.at("LayerNorm"), config);
+    this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
   }
 
   forward(x: Tensor, before: Tensor): Tensor {
@@ -205,31 +201,23 @@ export class BertModel extends Module {
       const embeddings = virtualTokens?.kind === "embeddings";
       const positionIds = inputs.positionIds ?? (embeddings ? null : this.#positions.of(inputs));
       const batch = new PromptedBatch({ ...inputs, positionIds }, virtualTokens, { causal: false });
-      let x = this.embeddings.forward(inputs, batch);
-      const attend = batch.attend();
-      for (const [layer, block] of [...this.encoder.layer].entries()) {
-        // A forgotten block makes its own view of the mask, where the backward pass makes it again.
-        x =
-          checkpointing && this.training
-            ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix)))(
-                x,
-                ...batch.prefix,
-              )
-            : block.forward(x, layer, attend);
-      }
-      return x;
+      const x = this.embeddings.forward(inputs, batch);
+      const forget = checkpointing && this.training;
+      return runBlocks(this.encoder.layer, x, batch, forget, (attend) => (block, h, layer) => {
+        return block.forward(h, layer, attend);
+      });
     });
   }
 }
 
-/** The sizes of BERT's attention. */
-export function bertSizes({ hiddenSize, numHiddenLayers, numAttentionHeads }: BertConfig): AttentionSizes {
+/** What BERT measures; its table of positions may begin with rows that are of none. */
+export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
+  const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
+  const attention = { attentionHeads: heads, keyValueHeads: heads, headDim: hiddenSize / heads };
   return {
-    hiddenSize,
-    layers: numHiddenLayers,
-    attentionHeads: numAttentionHeads,
-    keyValueHeads: numAttentionHeads,
-    headDim: hiddenSize / numAttentionHeads,
+    vocabSize,
+    maxPositions: maxPositionEmbeddings - firstPosition,
+    attentionSizes: { hiddenSize, layers: numHiddenLayers, ...attention },
   };
 }
 
@@ -241,7 +229,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
   classifier: UnaryModule;
 
   constructor(config: BertConfig, source: ParameterSource) {
-    super();
+    super(bertSizes(config, 0));
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.config = config;
     const positions = { first: 0, of: () => null };
@@ -258,17 +246,5 @@ export class BertForSequenceClassification extends SequenceClassifier {
 
   get head(): Module {
     return this.classifier;
-  }
-
-  get attentionSizes(): AttentionSizes {
-    return bertSizes(this.config);
-  }
-
-  get vocabSize(): number {
-    return this.config.vocabSize;
-  }
-
-  get maxPositions(): number {
-    return this.config.maxPositionEmbeddings;
   }
 }

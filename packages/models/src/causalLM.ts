@@ -1,13 +1,6 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
-import {
-  type AttentionSizes,
-  KVCache,
-  Linear,
-  Module,
-  type PromptableModel,
-  type UnaryModule,
-  type VirtualTokens,
-} from "@lowrank/nn";
+import { KVCache, Linear, type UnaryModule } from "@lowrank/nn";
+import { TransformerModel } from "./transformerModel.ts";
 
 /** One batch for a language model. */
 export interface ModelInputs {
@@ -31,28 +24,7 @@ export interface ModelOutput {
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 
 /** A decoder that predicts the next token. Subclasses give the stack below the head, and the head. */
-export abstract class CausalLM extends Module implements PromptableModel {
-  abstract readonly vocabSize: number;
-  /** The most tokens a sequence may have, virtual ones included. */
-  abstract readonly maxPositions: number;
-  abstract readonly attentionSizes: AttentionSizes;
-  virtualTokens: VirtualTokens | null = null;
-
-  /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
-  gradientCheckpointing = false;
-
-  /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */
-  gradientCheckpointingEnable(): this {
-    this.gradientCheckpointing = true;
-    return this;
-  }
-
-  /** Keeps activations again. */
-  gradientCheckpointingDisable(): this {
-    this.gradientCheckpointing = false;
-    return this;
-  }
-
+export abstract class CausalLM extends TransformerModel {
   /** Final hidden states, f32 [B, T, D], those of virtual embeddings first. */
   abstract hidden(inputs: ModelInputs): Tensor;
 

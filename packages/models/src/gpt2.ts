@@ -1,25 +1,8 @@
-import {
-  add,
-  amax,
-  arange,
-  checkpoint,
-  indexSelect,
-  mul,
-  ne,
-  reshape,
-  scope,
-  split,
-  type Tensor,
-  tensor,
-  to,
-} from "@lowrank/core";
+import { add, amax, arange, indexSelect, mul, ne, reshape, scope, split, type Tensor, tensor, to } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
-  type AttentionSizes,
   Dropout,
-  type Embedding,
-  LayerNorm,
   Module,
   ModuleList,
   Residual,
@@ -30,16 +13,13 @@ import { activate } from "./activation.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { GPT2ClassifierConfig } from "./config/classifierConfig.ts";
 import type { GPT2Config } from "./config/gpt2Config.ts";
-import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
+import { runBlocks } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
+import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, d head size.
-
-function norm(path: ParameterPath, { nEmbd, layerNormEpsilon }: GPT2Config): LayerNorm {
-  const weight = path.parameter("weight", [nEmbd], { value: 1 });
-  return new LayerNorm(weight, path.parameter("bias", [nEmbd], { value: 0 }), layerNormEpsilon);
-}
 
 class GPT2Attention extends AttentionLayer {
   c_attn: UnaryModule;
@@ -97,9 +77,10 @@ class GPT2Block extends Module {
 
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
-    this.ln_1 = norm(path.at("ln_1"), config);
+    const { nEmbd, layerNormEpsilon } = config;
+    this.ln_1 = path.layerNorm("ln_1", nEmbd, layerNormEpsilon);
     this.attn = new GPT2Attention(path.at("attn"), config);
-    this.ln_2 = norm(path.at("ln_2"), config);
+    this.ln_2 = path.layerNorm("ln_2", nEmbd, layerNormEpsilon);
     this.mlp = new GPT2MLP(path.at("mlp"), config);
     this.attention_residual = new Residual();
     this.mlp_residual = new Residual();
@@ -128,7 +109,7 @@ class GPT2Model extends Module {
     this.drop = new Dropout(config.embdPdrop);
     const indices = Array.from({ length: config.nLayer }, (_, i) => i);
     this.h = new ModuleList(indices.map((i) => new GPT2Block(path.at(`h.${i}`), config)));
-    this.ln_f = norm(path.at("ln_f"), config);
+    this.ln_f = path.layerNorm("ln_f", config.nEmbd, config.layerNormEpsilon);
   }
 
   forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
@@ -138,26 +119,24 @@ class GPT2Model extends Module {
       const embedded = batch.embed(this.wte.forward(inputIds));
       const T = embedded.shape[1];
       const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
-      let x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
+      const x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
       const forget = checkpointing && this.training && !cache;
-      const attend = batch.attend();
-      for (const [layer, block] of [...this.h].entries()) {
-        // A forgotten block makes its own view of the mask, where the backward pass makes it again.
-        x = forget
-          ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix)))(
-              x,
-              ...batch.prefix,
-            )
-          : block.forward(x, layer, attend);
-      }
+      const hidden = runBlocks(this.h, x, batch, forget, (attend) => (block, h, layer) => {
+        return block.forward(h, layer, attend);
+      });
       cache?.advance(T);
-      return this.ln_f.forward(x);
+      return this.ln_f.forward(hidden);
     });
   }
 }
 
-function gpt2Sizes({ nLayer, nHead, nEmbd }: GPT2Config): AttentionSizes {
-  return { hiddenSize: nEmbd, layers: nLayer, attentionHeads: nHead, keyValueHeads: nHead, headDim: nEmbd / nHead };
+function gpt2Sizes({ vocabSize, nPositions, nLayer, nHead, nEmbd }: GPT2Config): ModelSizes {
+  const attention = { attentionHeads: nHead, keyValueHeads: nHead, headDim: nEmbd / nHead };
+  return {
+    vocabSize,
+    maxPositions: nPositions,
+    attentionSizes: { hiddenSize: nEmbd, layers: nLayer, ...attention },
+  };
 }
 
 /** GPT-2 with a language-model head, as transformers' GPT2LMHeadModel. Radford et al. 2019. */
@@ -167,28 +146,14 @@ export class GPT2LMHeadModel extends CausalLM {
   lm_head: UnaryModule;
 
   constructor(config: GPT2Config, source: ParameterSource) {
-    super();
+    super(gpt2Sizes(config));
     this.config = config;
     this.transformer = new GPT2Model(config, source);
-    const { vocabSize, nEmbd, tieWordEmbeddings } = config;
-    const tied = (this.transformer.wte as Embedding).weight;
-    this.lm_head = linearLayer(tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, nEmbd], { std: 0.02 }));
+    this.lm_head = outputLayer(source, this.transformer.wte, config.tieWordEmbeddings);
   }
 
   hidden(inputs: ModelInputs): Tensor {
     return this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
-  }
-
-  get attentionSizes(): AttentionSizes {
-    return gpt2Sizes(this.config);
-  }
-
-  get vocabSize(): number {
-    return this.config.vocabSize;
-  }
-
-  get maxPositions(): number {
-    return this.config.nPositions;
   }
 }
 
@@ -199,7 +164,7 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
   score: UnaryModule;
 
   constructor(config: GPT2ClassifierConfig, source: ParameterSource) {
-    super();
+    super(gpt2Sizes(config));
     this.config = config;
     this.transformer = new GPT2Model(config, source);
     this.score = linearLayer(source("score.weight", [config.labels.length, config.nEmbd], { std: 0.02 }));
@@ -228,17 +193,5 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
 
   get head(): Module {
     return this.score;
-  }
-
-  get attentionSizes(): AttentionSizes {
-    return gpt2Sizes(this.config);
-  }
-
-  get vocabSize(): number {
-    return this.config.vocabSize;
-  }
-
-  get maxPositions(): number {
-    return this.config.nPositions;
   }
 }

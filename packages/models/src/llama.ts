@@ -1,9 +1,7 @@
-import { checkpoint, reshape, scope, type Tensor } from "@lowrank/core";
+import { reshape, scope, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
-  type AttentionSizes,
-  type Embedding,
   Module,
   ModuleList,
   Residual,
@@ -15,9 +13,11 @@ import { gatedUnit } from "./activation.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
 import type { LlamaConfig } from "./config/llamaConfig.ts";
-import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
+import { runBlocks } from "./runBlocks.ts";
+import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
@@ -113,7 +113,7 @@ class LlamaModel extends Module {
   constructor(config: LlamaConfig, source: ParameterSource) {
     super();
     const path = new ParameterPath(source, "model");
-    this.embed_tokens = path.embedding("embed_tokens", config.vocabSize, config.hiddenSize);
+    this.embed_tokens = path.embedding("embed_tokens", config.vocabSize, config.hiddenSize, config.padTokenId);
     const indices = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
     this.layers = new ModuleList(indices.map((i) => new LlamaDecoderLayer(path.at(`layers.${i}`), config)));
     this.norm = norm(path.at("norm"), config);
@@ -124,24 +124,24 @@ class LlamaModel extends Module {
     return scope(() => {
       const { inputIds, cache } = inputs;
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
-      let x = batch.embed(this.embed_tokens.forward(inputIds));
+      const x = batch.embed(this.embed_tokens.forward(inputIds));
       const T = x.shape[1];
-      const rotary = () => this.#rotary.at(T, batch.offset, batch.positionIds());
       const forget = checkpointing && this.training && !cache;
-      const [rotate, attend] = [rotary(), batch.attend()];
-      for (const [layer, block] of [...this.layers].entries()) {
-        // A forgotten block makes its own tables and view of the mask, where the backward pass makes them again.
-        x = forget
-          ? checkpoint((h: Tensor, ...prefix: Tensor[]) => block.forward(h, layer, batch.attend(prefix), rotary()))(
-              x,
-              ...batch.prefix,
-            )
-          : block.forward(x, layer, attend, rotate);
-      }
+      const hidden = runBlocks(this.layers, x, batch, forget, (attend) => {
+        const rotate = this.#rotary.at(T, batch.offset, batch.positionIds());
+        return (block, h, layer) => block.forward(h, layer, attend, rotate);
+      });
       cache?.advance(T);
-      return this.norm.forward(x);
+      return this.norm.forward(hidden);
     });
   }
+}
+
+function llamaSizes(config: LlamaConfig): ModelSizes {
+  const { vocabSize, maxPositionEmbeddings, hiddenSize, headDim } = config;
+  const { numHiddenLayers: layers, numAttentionHeads, numKeyValueHeads } = config;
+  const attention = { attentionHeads: numAttentionHeads, keyValueHeads: numKeyValueHeads, headDim };
+  return { vocabSize, maxPositions: maxPositionEmbeddings, attentionSizes: { hiddenSize, layers, ...attention } };
 }
 
 /** Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
@@ -151,36 +151,13 @@ export class LlamaForCausalLM extends CausalLM {
   lm_head: UnaryModule;
 
   constructor(config: LlamaConfig, source: ParameterSource) {
-    super();
+    super(llamaSizes(config));
     this.config = config;
     this.model = new LlamaModel(config, source);
-    const { vocabSize, hiddenSize, tieWordEmbeddings } = config;
-    const tied = (this.model.embed_tokens as Embedding).weight;
-    this.lm_head = linearLayer(
-      tieWordEmbeddings ? tied : source("lm_head.weight", [vocabSize, hiddenSize], { std: 0.02 }),
-    );
+    this.lm_head = outputLayer(source, this.model.embed_tokens, config.tieWordEmbeddings);
   }
 
   hidden(inputs: ModelInputs): Tensor {
     return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
-  }
-
-  get attentionSizes(): AttentionSizes {
-    const { hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim } = this.config;
-    return {
-      hiddenSize,
-      layers: numHiddenLayers,
-      attentionHeads: numAttentionHeads,
-      keyValueHeads: numKeyValueHeads,
-      headDim,
-    };
-  }
-
-  get vocabSize(): number {
-    return this.config.vocabSize;
-  }
-
-  get maxPositions(): number {
-    return this.config.maxPositionEmbeddings;
   }
 }

@@ -1,5 +1,5 @@
 import { full, type Generator, randn, type Shape } from "@lowrank/core";
-import { Conv1D, Embedding, Linear, Linear4bit, Parameter } from "@lowrank/nn";
+import { Conv1D, Embedding, LayerNorm, Linear, Linear4bit, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
@@ -23,6 +23,12 @@ const normal: Init = { std: 0.02 };
 /** A linear layer of a weight [out, in], packed or not. */
 export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
   return weight.packing ? new Linear4bit(weight, bias) : new Linear(weight, bias);
+}
+
+/** The layer that gives a decoder's logits; where it is tied, with the weight of the embedding [vocabulary, dim]. */
+export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean): Linear {
+  const { weight } = embedding as Embedding;
+  return linearLayer(tied ? weight : source("lm_head.weight", weight.shape, normal));
 }
 
 /** Makes parameters and common layers below one path of a model. */
@@ -58,6 +64,12 @@ export class ParameterPath {
     const weight = at.parameter("weight", [inFeatures, outFeatures]);
     const bias = at.parameter("bias", [outFeatures], { value: 0 });
     return weight.packing ? linearLayer(weight, bias) : new Conv1D(weight, bias);
+  }
+
+  /** Layer normalisation over `dim` numbers. */
+  layerNorm(name: string, dim: number, eps: number): LayerNorm {
+    const at = this.at(name);
+    return new LayerNorm(at.parameter("weight", [dim], { value: 1 }), at.parameter("bias", [dim], { value: 0 }), eps);
   }
 
   /** A table of `rows` vectors. */

@@ -1,5 +1,5 @@
 import { cumsum, mul, ne, type Tensor, tanh, tensor, to } from "@lowrank/core";
-import { type AttentionSizes, Dropout, Module, type UnaryModule } from "@lowrank/nn";
+import { Dropout, Module, type UnaryModule } from "@lowrank/nn";
 import { BertModel, bertSizes, firstRow } from "./bert.ts";
 import type { BertConfig } from "./config/bertConfig.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
@@ -37,11 +37,12 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
   classifier: RobertaClassificationHead;
 
   constructor(config: BertConfig, source: ParameterSource) {
-    super();
-    this.config = config;
     const { padTokenId } = config;
+    const first = padTokenId + 1;
+    super(bertSizes(config, first));
+    this.config = config;
     const positions = {
-      first: padTokenId + 1,
+      first,
       of: (inputs: ClassifierInputs) => robertaPositions(inputs, padTokenId),
     };
     this.roberta = new BertModel(new ParameterPath(source, "roberta"), config, { positions, pooler: false });
@@ -54,18 +55,5 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
 
   get head(): Module {
     return this.classifier.out_proj;
-  }
-
-  get attentionSizes(): AttentionSizes {
-    return bertSizes(this.config);
-  }
-
-  get vocabSize(): number {
-    return this.config.vocabSize;
-  }
-
-  /** The table's first rows are for padding. */
-  get maxPositions(): number {
-    return this.config.maxPositionEmbeddings - this.config.padTokenId - 1;
   }
 }

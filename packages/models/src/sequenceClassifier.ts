@@ -1,6 +1,7 @@
 import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss, reshape, scope, type Tensor } from "@lowrank/core";
-import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens } from "@lowrank/nn";
+import type { Module } from "@lowrank/nn";
 import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
+import { TransformerModel } from "./transformerModel.ts";
 
 /** One batch of sequences to classify. */
 export interface ClassifierInputs {
@@ -24,28 +25,8 @@ export interface ClassifierOutput {
 export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 
 /** A model that answers one vector for each sequence. Subclasses give the logits. */
-export abstract class SequenceClassifier extends Module implements PromptableModel {
+export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
-  abstract readonly vocabSize: number;
-  /** The most tokens a sequence may have, virtual ones included. */
-  abstract readonly maxPositions: number;
-  abstract readonly attentionSizes: AttentionSizes;
-  virtualTokens: VirtualTokens | null = null;
-
-  /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
-  gradientCheckpointing = false;
-
-  /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */
-  gradientCheckpointingEnable(): this {
-    this.gradientCheckpointing = true;
-    return this;
-  }
-
-  /** Keeps activations again. */
-  gradientCheckpointingDisable(): this {
-    this.gradientCheckpointing = false;
-    return this;
-  }
 
   /** f32 [B, labels]. */
   abstract logits(inputs: ClassifierInputs): Tensor;
