@@ -19,9 +19,10 @@ import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** Where positions start, and how those of a batch are said where the caller does not: null for their index. */
+/** Where positions start, that of padding, and how those of a batch are said where the caller does not: null for their index. */
 export interface BertPositions {
   first: number;
+  padding: number | null;
   of(inputs: ClassifierInputs): Tensor | null;
 }
 
@@ -36,8 +37,13 @@ class BertEmbeddings extends Module {
   constructor(path: ParameterPath, config: BertConfig, positions: BertPositions) {
     super();
     const { vocabSize, hiddenSize, maxPositionEmbeddings, typeVocabSize, layerNormEps } = config;
-    this.word_embeddings = path.embedding("word_embeddings", vocabSize, hiddenSize);
-    this.position_embeddings = path.embedding("position_embeddings", maxPositionEmbeddings, hiddenSize);
+    this.word_embeddings = path.embedding("word_embeddings", vocabSize, hiddenSize, config.padTokenId);
+    this.position_embeddings = path.embedding(
+      "position_embeddings",
+      maxPositionEmbeddings,
+      hiddenSize,
+      positions.padding,
+    );
     this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
     this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
     this.dropout = new Dropout(config.hiddenDropoutProb);
@@ -232,7 +238,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
     super(bertSizes(config, 0));
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.config = config;
-    const positions = { first: 0, of: () => null };
+    const positions = { first: 0, padding: null, of: () => null };
     this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions, pooler: true });
     this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
     const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });

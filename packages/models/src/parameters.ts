@@ -72,8 +72,8 @@ export class ParameterPath {
     return new LayerNorm(at.parameter("weight", [dim], { value: 1 }), at.parameter("bias", [dim], { value: 0 }), eps);
   }
 
-  /** A table of `rows` vectors. */
-  embedding(name: string, rows: number, dim: number): Embedding {
-    return new Embedding(this.at(name).parameter("weight", [rows, dim]));
+  /** A table of `rows` vectors, of which that of padding is not trained. */
+  embedding(name: string, rows: number, dim: number, paddingIdx: number | null = null): Embedding {
+    return new Embedding(this.at(name).parameter("weight", [rows, dim]), { paddingIdx });
   }
 }

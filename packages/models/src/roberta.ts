@@ -43,6 +43,7 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
     this.config = config;
     const positions = {
       first,
+      padding: padTokenId,
       of: (inputs: ClassifierInputs) => robertaPositions(inputs, padTokenId),
     };
     this.roberta = new BertModel(new ParameterPath(source, "roberta"), config, { positions, pooler: false });

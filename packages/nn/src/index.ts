@@ -9,6 +9,7 @@ export { Linear } from "./layers/linear.ts";
 export { Linear4bit, type Linear4bitOptions, packWeight } from "./layers/linear4bit.ts";
 export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
+export { stopAtPadding } from "./layers/stopAtPadding.ts";
 export { Module, type UnaryModule } from "./module.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";

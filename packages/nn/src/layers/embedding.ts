@@ -1,17 +1,22 @@
 import { embedding, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import type { Parameter } from "../parameter.ts";
+import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Rows of `weight` [vocabulary, dim] by id: i32 ids [...] to [..., dim]. */
 export class Embedding extends Module {
   weight: Parameter;
+  /** The id of padding: looking its row up does not train it. Null: all rows train. */
+  readonly paddingIdx: number | null;
 
-  constructor(weight: Parameter) {
+  constructor(weight: Parameter, { paddingIdx = null }: { paddingIdx?: number | null } = {}) {
     super();
     this.weight = weight;
+    this.paddingIdx = paddingIdx;
   }
 
   forward(ids: Tensor): Tensor {
-    return widen(embedding(this.weight, ids));
+    const rows = widen(embedding(this.weight, ids));
+    return stopAtPadding(rows, ids.reshape([...ids.shape, 1]), this.paddingIdx);
   }
 }

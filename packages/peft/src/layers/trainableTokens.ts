@@ -1,5 +1,5 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
-import { type Embedding, type Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
@@ -113,7 +113,9 @@ export class TrainableTokens extends Module implements Wrapper {
     const flat = ids.reshape([-1]);
     const isNew = indexSelect(flag, flat, { dim: 0 }).reshape([...ids.shape, 1]);
     const fresh = embedding(delta, indexSelect(position, flat, { dim: 0 }).reshape(ids.shape));
-    return where(isNew, fresh, this.wrapped.forward(ids));
+    const { paddingIdx } = this.wrapped as Embedding;
+    const trained = stopAtPadding(fresh, ids.reshape([...ids.shape, 1]), paddingIdx);
+    return where(isNew, trained, this.wrapped.forward(ids));
   }
 
   #score(x: Tensor, { delta, position, flag }: TokenRows): Tensor {

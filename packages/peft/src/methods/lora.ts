@@ -1,5 +1,14 @@
 import { add, affine, indexSelect, loraLinear, matmul, mul, scope, sub, type Tensor } from "@lowrank/core";
-import { Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import {
+  Conv1D,
+  type Dropout,
+  type Embedding,
+  Linear,
+  type Module,
+  type Parameter,
+  stopAtPadding,
+  type UnaryModule,
+} from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
@@ -144,10 +153,11 @@ class LoraEmbedding implements LayerAdapter {
   readonly paths = doraPaths;
   readonly #scaling: number;
   readonly #magnitude?: Magnitude;
+  readonly #paddingIdx: number | null;
 
   constructor(context: LayerContext<LoraConfig>) {
     const { base, config, path } = context;
-    const { weight } = base as Linear;
+    const { weight, paddingIdx } = base as Embedding;
     const [vocabulary, dim] = weight.shape;
     const { r, scaling } = rankAndScaling(config, path);
     const start = embeddingStart(context);
@@ -160,6 +170,7 @@ class LoraEmbedding implements LayerAdapter {
       ...(this.#magnitude ? { [magnitudeKey]: this.#magnitude.parameter } : {}),
     };
     this.#scaling = scaling;
+    this.#paddingIdx = paddingIdx;
   }
 
   get constants(): readonly Tensor[] {
@@ -173,7 +184,8 @@ class LoraEmbedding implements LayerAdapter {
 
   #rows(ids: Tensor): Tensor {
     const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    const columns = indexSelect(a, ids.reshape([-1]), { dim: 1 });
+    const flat = ids.reshape([-1]);
+    const columns = stopAtPadding(indexSelect(a, flat, { dim: 1 }), flat, this.#paddingIdx);
     const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
     return rows.reshape([...ids.shape, b.shape[0]]);
   }

@@ -42,6 +42,8 @@ export interface TinyOptions {
   quantize?: QuantizeOptions;
   /** Blocks attend before all else, and the model says that it is a llama. Default false. */
   attention?: boolean;
+  /** The token whose row of the embedding is not trained. Default: there is none. */
+  paddingIdx?: number;
 }
 
 const vocabulary = 11;
@@ -85,14 +87,14 @@ export class TinyModel extends Module implements PromptableModel {
   layers: ModuleList<Block>;
   lm_head: UnaryModule;
 
-  constructor({ dtype = "f32", tied = false, attention = false, quantize: packing }: TinyOptions = {}) {
+  constructor({ dtype = "f32", tied = false, attention = false, quantize: packing, paddingIdx }: TinyOptions = {}) {
     super();
     this.config = { modelType: attention ? "llama" : "tiny" };
     const generator = new Generator(1);
     const draw = (shape: number[], kind: "f32" | "f16" | "bf16" = dtype) =>
       new Parameter(to(randn(shape, { generator, std: 0.4 }), { dtype: kind }));
     const table = draw([vocabulary, dim], "f32");
-    this.embed_tokens = new Embedding(table);
+    this.embed_tokens = new Embedding(table, { paddingIdx });
     const block = () =>
       new Block(
         new LayerNorm(draw([dim], "f32"), draw([dim], "f32"), 1e-5),
