@@ -1,0 +1,572 @@
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { AdaLoraConfig } from "../methods/adaLoraConfig.ts";
+import { AdaptionPromptConfig } from "../methods/adaptionPrompt.ts";
+import { BitFitConfig } from "../methods/bitFitConfig.ts";
+import { BOFTConfig } from "../methods/boftConfig.ts";
+import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "../methods/bottleneckConfig.ts";
+import { DeloraConfig } from "../methods/deloraConfig.ts";
+import { FourierFTConfig } from "../methods/fourierftConfig.ts";
+import { GraloraConfig } from "../methods/graloraConfig.ts";
+import { HiraConfig } from "../methods/hiraConfig.ts";
+import { HRAConfig } from "../methods/hraConfig.ts";
+import { IA3Config } from "../methods/ia3Config.ts";
+import type { peftMethods } from "../methods/index.ts";
+import { LNTuningConfig } from "../methods/lnTuningConfig.ts";
+import { LoHaConfig } from "../methods/lohaConfig.ts";
+import { LoKrConfig } from "../methods/lokrConfig.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { MissConfig } from "../methods/missConfig.ts";
+import { OFTConfig } from "../methods/oftConfig.ts";
+import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
+import { PromptTuningConfig } from "../methods/promptTuning.ts";
+import { PromptEncoderConfig } from "../methods/pTuning.ts";
+import { RandLoraConfig } from "../methods/randloraConfig.ts";
+import { VBLoRAConfig } from "../methods/vbloraConfig.ts";
+import { VeraConfig } from "../methods/veraConfig.ts";
+import type { TinyOptions } from "./tinyModel.ts";
+
+/** A configuration with which a method goes through the checks of `matrix.test.ts`. */
+export interface MethodCase {
+  name: string;
+  config: PeftConfig;
+  model?: TinyOptions;
+  /** The case starts away from the base model by design, or by rounding as far as said. */
+  startsElsewhere?: true | number;
+  /** What it trains is not what it saves, so that it cannot be trained further. */
+  savesResult?: true;
+  /** Why it cannot be merged. */
+  unmergeable?: RegExp;
+}
+
+/** Adapters that have a place of their own in a block. */
+const behindAttention = { model: { attention: true }, unmergeable: /cannot be merged into the weights/ } as const;
+
+/** What all prompt methods have in common: they need attention, and start at random. */
+const prompt = {
+  model: { attention: true },
+  startsElsewhere: true,
+  unmergeable: /puts virtual tokens before sequences; it cannot be merged/,
+} as const;
+
+const everywhere = ["up", "down"];
+/** For methods that know no Conv1D. */
+const linears = ["up", "lm_head"];
+
+/** At least one configuration for each method: a method without an entry does not compile. */
+export const methodCases: Readonly<Record<keyof typeof peftMethods, readonly MethodCase[]>> = {
+  LORA: [
+    { name: "linears", config: new LoraConfig({ r: 2, targetModules: everywhere }) },
+    {
+      name: "all-linear, rank-stabilised",
+      config: new LoraConfig({ r: 3, useRslora: true, targetModules: "all-linear" }),
+    },
+    { name: "gaussian", config: new LoraConfig({ r: 2, initLoraWeights: "gaussian", targetModules: everywhere }) },
+    {
+      name: "random start",
+      config: new LoraConfig({ r: 2, initLoraWeights: false, targetModules: everywhere }),
+      startsElsewhere: true,
+    },
+    { name: "embedding", config: new LoraConfig({ r: 2, targetModules: ["embed_tokens", "up"] }) },
+    {
+      name: "tied embedding",
+      config: new LoraConfig({ r: 2, targetModules: ["embed_tokens"] }),
+      model: { tied: true },
+    },
+    { name: "output layer", config: new LoraConfig({ r: 2, targetModules: ["lm_head"] }) },
+    { name: "all biases", config: new LoraConfig({ r: 2, bias: "all", targetModules: everywhere }) },
+    { name: "biases of targets", config: new LoraConfig({ r: 2, bias: "lora_only", targetModules: ["up"] }) },
+    { name: "bias on B", config: new LoraConfig({ r: 2, loraBias: true, targetModules: "all-linear" }) },
+    {
+      name: "modules to save",
+      config: new LoraConfig({ r: 2, modulesToSave: ["norm", "lm_head"], targetModules: ["up"] }),
+    },
+    {
+      name: "trainable tokens",
+      config: new LoraConfig({ r: 2, trainableTokenIndices: [3, 9], targetModules: ["up"] }),
+    },
+    {
+      name: "trainable tokens of tied layers",
+      config: new LoraConfig({ r: 2, trainableTokenIndices: { embed_tokens: [1, 5] }, targetModules: ["up"] }),
+      model: { tied: true },
+    },
+    {
+      name: "patterns",
+      config: new LoraConfig({
+        r: 2,
+        targetModules: everywhere,
+        rankPattern: { "layers.1.up": 4 },
+        alphaPattern: { down: 3 },
+      }),
+    },
+    { name: "DoRA", config: new LoraConfig({ r: 2, useDora: true, targetModules: "all-linear" }) },
+    {
+      name: "DoRA with dropout, embedding and biases",
+      config: new LoraConfig({
+        r: 2,
+        useDora: true,
+        loraDropout: 0.1,
+        bias: "all",
+        targetModules: ["embed_tokens", "up", "down", "lm_head"],
+      }),
+    },
+    {
+      name: "DoRA, bf16 base",
+      config: new LoraConfig({ r: 2, useDora: true, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+    {
+      name: "DoRA, 4-bit base",
+      config: new LoraConfig({ r: 2, useDora: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "orthogonal",
+      config: new LoraConfig({ r: 2, initLoraWeights: "orthogonal", targetModules: everywhere }),
+      startsElsewhere: true,
+    },
+    { name: "bf16 base", config: new LoraConfig({ r: 2, targetModules: everywhere }), model: { dtype: "bf16" } },
+    {
+      name: "f16 base",
+      config: new LoraConfig({ r: 2, bias: "all", targetModules: everywhere }),
+      model: { dtype: "f16" },
+    },
+    {
+      name: "4-bit base",
+      config: new LoraConfig({ r: 2, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "4-bit base with biases, rows and a saved output layer",
+      config: new LoraConfig({
+        r: 2,
+        bias: "all",
+        loraBias: true,
+        modulesToSave: ["lm_head"],
+        trainableTokenIndices: [2],
+        targetModules: everywhere,
+      }),
+      model: { quantize: { quantType: "fp4", blockSize: 32, doubleQuant: true }, dtype: "bf16" },
+    },
+  ],
+  ADALORA: [
+    { name: "linears", config: new AdaLoraConfig({ initR: 4, targetR: 2, totalStep: 10, targetModules: everywhere }) },
+    {
+      name: "ranks given out before, with dropout",
+      config: new AdaLoraConfig({
+        ...{ initR: 3, totalStep: 10, loraDropout: 0.1, bias: "lora_only", targetModules: everywhere },
+        rankPattern: { "layers.0.up.lora_E": [true, false, true], "layers.1.down.lora_E": [false, false, false] },
+      }),
+    },
+    {
+      name: "4-bit base",
+      config: new AdaLoraConfig({ initR: 4, totalStep: 10, trainableTokenIndices: [3], targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "random start",
+      config: new AdaLoraConfig({ initR: 2, initLoraWeights: false, totalStep: 10, targetModules: ["up"] }),
+      startsElsewhere: true,
+    },
+  ],
+  LOHA: [
+    { name: "linears", config: new LoHaConfig({ r: 1, targetModules: linears }) },
+    { name: "rank above what factors pay", config: new LoHaConfig({ r: 4, alpha: 3, targetModules: linears }) },
+    {
+      name: "dropouts and patterns",
+      config: new LoHaConfig({
+        ...{ r: 2, rankDropout: 0.2, moduleDropout: 0.1, targetModules: ["up", "lm_head"] },
+        ...{ rankPattern: { "layers.1.up": 1 }, alphaPattern: { lm_head: 2 } },
+      }),
+    },
+    {
+      name: "random start",
+      config: new LoHaConfig({ r: 1, initWeights: false, targetModules: ["up"] }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new LoHaConfig({ r: 1, targetModules: ["up"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  LOKR: [
+    { name: "linears", config: new LoKrConfig({ r: 1, targetModules: linears }) },
+    { name: "both matrices whole", config: new LoKrConfig({ r: 8, alpha: 16, targetModules: linears }) },
+    {
+      name: "both factored, with dropouts",
+      config: new LoKrConfig({
+        ...{ r: 1, alpha: 8, decomposeBoth: true, decomposeFactor: 5, rankDropout: 0.2, rankDropoutScale: true },
+        ...{ moduleDropout: 0.1, targetModules: linears, alphaPattern: { "layers.0.up": 2 } },
+      }),
+    },
+    { name: "lycoris start", config: new LoKrConfig({ r: 1, initWeights: "lycoris", targetModules: linears }) },
+    {
+      name: "random start, 4-bit base",
+      config: new LoKrConfig({ r: 2, initWeights: false, targetModules: ["up"] }),
+      startsElsewhere: true,
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  IA3: [
+    { name: "outputs and inputs", config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["down"] }) },
+    {
+      name: "random start, by expressions",
+      config: new IA3Config({ targetModules: ".*(up|down)", feedforwardModules: ".*up", initIa3Weights: false }),
+      startsElsewhere: true,
+    },
+    {
+      name: "f16 base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: [] }),
+      model: { dtype: "f16" },
+    },
+    {
+      name: "4-bit base",
+      config: new IA3Config({ targetModules: everywhere, feedforwardModules: ["up"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  LN_TUNING: [
+    { name: "norms", config: new LNTuningConfig({ targetModules: ["norm"] }) },
+    { name: "any layer", config: new LNTuningConfig({ targetModules: ["norm", "up", "down", "embed_tokens"] }) },
+    {
+      name: "half-precision layers",
+      config: new LNTuningConfig({ targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  VERA: [
+    { name: "linears", config: new VeraConfig({ r: 5, dInitial: 0.5, targetModules: everywhere }) },
+    {
+      name: "projections from the seed, random start, biases",
+      config: new VeraConfig({
+        r: 3,
+        projectionPrngKey: 7,
+        saveProjection: false,
+        initWeights: false,
+        bias: "vera_only",
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new VeraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+    {
+      name: "bf16 base",
+      config: new VeraConfig({ r: 4, dInitial: 0.5, targetModules: everywhere }),
+      model: { dtype: "bf16" },
+    },
+  ],
+  PREFIX_TUNING: [
+    { name: "rows", config: new PrefixTuningConfig({ numVirtualTokens: 3 }), ...prompt },
+    {
+      name: "zeros, and a saved head",
+      config: new PrefixTuningConfig({ numVirtualTokens: 2, initWeights: "zero", modulesToSave: ["lm_head"] }),
+      ...prompt,
+    },
+    {
+      name: "projection",
+      config: new PrefixTuningConfig({ numVirtualTokens: 3, prefixProjection: true, encoderHiddenSize: 4 }),
+      ...prompt,
+      savesResult: true,
+    },
+    {
+      name: "4-bit base",
+      config: new PrefixTuningConfig({ numVirtualTokens: 3 }),
+      ...prompt,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+  PROMPT_TUNING: [
+    { name: "rows", config: new PromptTuningConfig({ numVirtualTokens: 3 }), ...prompt },
+    {
+      name: "tokens, and a saved head",
+      config: new PromptTuningConfig({
+        numVirtualTokens: 4,
+        promptTuningInit: "SAMPLE_VOCAB",
+        modulesToSave: ["lm_head"],
+      }),
+      ...prompt,
+    },
+  ],
+  P_TUNING: [
+    {
+      name: "MLP",
+      config: new PromptEncoderConfig({ numVirtualTokens: 3, encoderHiddenSize: 5 }),
+      ...prompt,
+      savesResult: true,
+    },
+    {
+      name: "LSTM, and a saved head",
+      config: new PromptEncoderConfig({
+        numVirtualTokens: 3,
+        encoderReparameterizationType: "LSTM",
+        modulesToSave: ["lm_head"],
+      }),
+      ...prompt,
+      savesResult: true,
+    },
+  ],
+  MISS: [
+    { name: "linears", config: new MissConfig({ r: 2, targetModules: linears }) },
+    {
+      name: "sizes that r does not divide, biases",
+      config: new MissConfig({ r: 4, bias: "miss_only", targetModules: linears }),
+    },
+    { name: "bat", config: new MissConfig({ r: 2, initWeights: "bat", targetModules: ["up"] }) },
+    { name: "mini", config: new MissConfig({ r: 3, initWeights: "mini", miniR: 5, targetModules: ["up"] }) },
+    {
+      name: "random start, f16 base",
+      config: new MissConfig({ r: 2, initWeights: false, targetModules: ["up"] }),
+      model: { dtype: "f16" },
+      startsElsewhere: true,
+    },
+    {
+      name: "bat, 4-bit base",
+      config: new MissConfig({ r: 2, initWeights: "bat", targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  HIRA: [
+    {
+      name: "linears and embedding",
+      config: new HiraConfig({ r: 2, targetModules: [...everywhere, "embed_tokens"] }),
+    },
+    { name: "gaussian", config: new HiraConfig({ r: 2, initWeights: "gaussian", targetModules: "all-linear" }) },
+    {
+      name: "random start",
+      config: new HiraConfig({ r: 2, initWeights: false, targetModules: ["up", "embed_tokens"] }),
+      startsElsewhere: true,
+    },
+    { name: "bf16 base", config: new HiraConfig({ r: 2, targetModules: everywhere }), model: { dtype: "bf16" } },
+    {
+      name: "4-bit base",
+      config: new HiraConfig({ r: 4, targetModules: [...everywhere, "lm_head"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  DELORA: [
+    { name: "linears", config: new DeloraConfig({ r: 2, deloraLambda: 1, targetModules: linears }) },
+    {
+      name: "patterns, random start, biases",
+      config: new DeloraConfig({
+        r: 2,
+        rankPattern: { lm_head: 3 },
+        lambdaPattern: { up: 2 },
+        initWeights: false,
+        bias: "delora_only",
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new DeloraConfig({ r: 2, deloraLambda: 1, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  GRALORA: [
+    { name: "linears", config: new GraloraConfig({ r: 4, targetModules: everywhere }) },
+    {
+      name: "with a whole LoRA, random start, biases",
+      config: new GraloraConfig({
+        r: 2,
+        hybridR: 3,
+        alpha: 3,
+        initWeights: false,
+        bias: "all",
+        targetModules: everywhere,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new GraloraConfig({ r: 2, graloraK: 1, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  RANDLORA: [
+    { name: "linears", config: new RandLoraConfig({ r: 2, randloraAlpha: 8, targetModules: everywhere }) },
+    {
+      name: "sparse bases, random start, biases",
+      config: new RandLoraConfig({
+        r: 4,
+        randloraAlpha: 8,
+        sparse: true,
+        initWeights: false,
+        bias: "randlora_only",
+        targetModules: "all-linear",
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "very sparse bases, 4-bit base",
+      config: new RandLoraConfig({ r: 1, randloraAlpha: 8, verySparse: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  FOURIERFT: [
+    { name: "zeros", config: new FourierFTConfig({ nFrequency: 20, initWeights: true, targetModules: everywhere }) },
+    {
+      name: "random start, pattern, biases",
+      config: new FourierFTConfig({
+        nFrequency: 10,
+        nFrequencyPattern: { down: 30 },
+        scaling: 20,
+        randomLocSeed: 5,
+        bias: "all",
+        targetModules: [...everywhere, "lm_head"],
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new FourierFTConfig({ nFrequency: 30, initWeights: true, targetModules: everywhere }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  VBLORA: [
+    {
+      name: "linears",
+      config: new VBLoRAConfig({
+        r: 2,
+        numVectors: 8,
+        vectorLength: 2,
+        initVectorBankBound: 0.5,
+        targetModules: everywhere,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "one vector each, biases, 4-bit base",
+      config: new VBLoRAConfig({
+        r: 2,
+        numVectors: 5,
+        vectorLength: 2,
+        topk: 1,
+        initVectorBankBound: 0.5,
+        bias: "vblora_only",
+        targetModules: everywhere,
+      }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: true,
+    },
+  ],
+  BITFIT: [
+    { name: "all biases", config: new BitFitConfig() },
+    { name: "some, bf16 base", config: new BitFitConfig({ targetModules: ["up", "norm"] }), model: { dtype: "bf16" } },
+    {
+      name: "4-bit base, a whole module",
+      config: new BitFitConfig({ modulesToSave: ["lm_head"] }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  OFT: [
+    { name: "linears", config: new OFTConfig({ oftBlockSize: 3, targetModules: linears }) },
+    {
+      name: "embedding, exact rotations, block sizes that do not divide",
+      config: new OFTConfig({ oftBlockSize: 4, useCayleyNeumann: false, targetModules: ["embed_tokens", "up"] }),
+    },
+    {
+      name: "constrained, of a number of blocks, random start, biases",
+      config: new OFTConfig({
+        r: 2,
+        oftBlockSize: 0,
+        coft: true,
+        eps: 0.5,
+        initWeights: false,
+        bias: "oft_only",
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    {
+      name: "shared blocks, 4-bit base",
+      config: new OFTConfig({ oftBlockSize: 3, blockShare: true, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  BOFT: [
+    { name: "linears", config: new BOFTConfig({ boftBlockSize: 3, targetModules: linears }) },
+    {
+      name: "random start, all biases",
+      config: new BOFTConfig({
+        boftBlockSize: 0,
+        boftBlockNum: 3,
+        initWeights: false,
+        bias: "all",
+        targetModules: linears,
+      }),
+      startsElsewhere: true,
+    },
+    { name: "f16 base", config: new BOFTConfig({ boftBlockSize: 2, targetModules: linears }), model: { dtype: "f16" } },
+    {
+      name: "4-bit base",
+      config: new BOFTConfig({ boftBlockSize: 2, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+    },
+  ],
+  HRA: [
+    { name: "linears", config: new HRAConfig({ r: 2, targetModules: linears }), startsElsewhere: 2e-6 },
+    {
+      name: "orthogonal, random start",
+      config: new HRAConfig({ r: 3, applyGS: true, initWeights: false, targetModules: linears }),
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new HRAConfig({ r: 4, targetModules: linears }),
+      model: { quantize: { quantType: "nf4" } },
+      startsElsewhere: 2e-6,
+    },
+  ],
+  ADAPTION_PROMPT: [
+    { name: "all layers", config: new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 2 }), ...behindAttention },
+    {
+      name: "4-bit base",
+      config: new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 2 }),
+      ...behindAttention,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+  BOTTLENECK: [
+    {
+      name: "Houlsby",
+      config: new DoubleSeqBnConfig({ reductionFactor: 2 }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    {
+      name: "Pfeiffer",
+      config: new SeqBnConfig({
+        reductionFactor: { "0": 2, default: 1.5 },
+        initWeights: "houlsby",
+        nonLinearity: "tanh",
+      }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    { name: "parallel", config: new ParBnConfig(), ...behindAttention },
+    {
+      name: "a norm, a gate and factors that train, in one layer",
+      config: new BnConfig({
+        reductionFactor: 3,
+        mhAdapter: true,
+        lnAfter: true,
+        useGating: true,
+        scaling: "channel",
+        leaveOut: [1],
+      }),
+      ...behindAttention,
+      startsElsewhere: true,
+    },
+    {
+      name: "4-bit base",
+      config: new ParBnConfig(),
+      ...behindAttention,
+      model: { attention: true, quantize: { quantType: "nf4" } },
+    },
+  ],
+};
