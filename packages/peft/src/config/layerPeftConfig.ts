@@ -1,5 +1,5 @@
 import { refuse } from "./checks.ts";
-import { PeftConfig, type PeftOptions } from "./peftConfig.ts";
+import { PeftConfig, type PeftOptions, peftFields } from "./peftConfig.ts";
 
 /** Options of methods that can be put on some of a model's numbered layers only. */
 export interface LayerPeftOptions extends PeftOptions {
@@ -27,3 +27,6 @@ export abstract class LayerPeftConfig extends PeftConfig {
     }
   }
 }
+
+/** Fields that files of all these methods hold. */
+export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];

@@ -43,6 +43,15 @@ export abstract class PeftConfig {
   }
 }
 
+/** Fields that files of all methods with targets hold. */
+export const peftFields: readonly string[] = [
+  "base_model_name_or_path",
+  "modules_to_save",
+  "revision",
+  "target_modules",
+  "task_type",
+];
+
 /** How a method's configuration is read and written. */
 export interface ConfigFormat {
   /** Fields, as on disk, that are always written; others only where they differ from the default. */

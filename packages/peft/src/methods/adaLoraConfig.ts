@@ -1,5 +1,5 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /** Which of a layer's ranks stay, by the name of its singular values: "model.layers.0.self_attn.q_proj.lora_E". */
@@ -105,7 +105,7 @@ function check(config: AdaLoraConfig): void {
 /** How AdaLoRA's configuration lies on disk: with LoRA's fields, of which it reads some. */
 export const adaLoraFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "beta1",
     "beta2",
     "bias",
@@ -113,17 +113,11 @@ export const adaLoraFormat: ConfigFormat = {
     "fan_in_fan_out",
     "init_lora_weights",
     "init_r",
-    "layers_pattern",
-    "layers_to_transform",
     "lora_alpha",
     "lora_dropout",
-    "modules_to_save",
     "orth_reg_weight",
     "rank_pattern",
-    "revision",
-    "target_modules",
     "target_r",
-    "task_type",
     "tfinal",
     "tinit",
     "total_step",

@@ -1,5 +1,5 @@
 import { checkOptions } from "../config/checks.ts";
-import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../config/peftConfig.ts";
 
 /**
  * Configuration of BitFit (Ben Zaken et al. 2021, https://arxiv.org/abs/2106.10199): `targetModules` says whose biases
@@ -14,7 +14,7 @@ export class BitFitConfig extends PeftConfig {
 
 /** How BitFit's configuration lies on disk. */
 export const bitFitFormat: ConfigFormat = {
-  classic: ["base_model_name_or_path", "modules_to_save", "revision", "target_modules", "task_type"],
+  classic: peftFields,
   floats: [],
   refused: {},
   ignored: {},

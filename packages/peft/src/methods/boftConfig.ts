@@ -1,5 +1,5 @@
 import { checkDropout, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -61,7 +61,7 @@ export class BOFTConfig extends LayerPeftConfig {
 /** How BOFT's configuration lies on disk. */
 export const boftFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "boft_block_num",
     "boft_block_size",
@@ -69,12 +69,6 @@ export const boftFormat: ConfigFormat = {
     "boft_n_butterfly_factor",
     "fan_in_fan_out",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
-    "revision",
-    "target_modules",
-    "task_type",
   ],
   floats: ["boft_dropout"],
   refused: {},

@@ -1,5 +1,5 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, checkPattern } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -54,20 +54,14 @@ export class DeloraConfig extends LayerPeftConfig {
 /** How DeLoRA's configuration lies on disk. */
 export const deloraFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "delora_lambda",
     "init_weights",
     "lambda_pattern",
-    "layers_pattern",
-    "layers_to_transform",
     "module_dropout",
-    "modules_to_save",
     "r",
     "rank_pattern",
-    "revision",
-    "target_modules",
-    "task_type",
   ],
   floats: ["module_dropout"],
   refused: {},

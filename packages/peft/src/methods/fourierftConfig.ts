@@ -1,5 +1,5 @@
 import { checkFinite, checkInteger, checkOneOf, checkOptions, checkPattern } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -53,20 +53,14 @@ export class FourierFTConfig extends LayerPeftConfig {
 /** How FourierFT's configuration lies on disk. */
 export const fourierftFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "fan_in_fan_out",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
     "n_frequency",
     "n_frequency_pattern",
     "random_loc_seed",
-    "revision",
     "scaling",
-    "target_modules",
-    "task_type",
   ],
   floats: ["scaling"],
   refused: {},

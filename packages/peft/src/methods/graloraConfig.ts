@@ -7,7 +7,7 @@ import {
   refuse,
   refuseExclusion,
 } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -68,21 +68,15 @@ export class GraloraConfig extends LayerPeftConfig {
 /** How GraLoRA's configuration lies on disk. */
 export const graloraFormat: ConfigFormat = {
   classic: [
+    ...layerFields,
     "alpha",
-    "base_model_name_or_path",
     "bias",
     "fan_in_fan_out",
     "gralora_dropout",
     "gralora_k",
     "hybrid_r",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
     "r",
-    "revision",
-    "target_modules",
-    "task_type",
   ],
   floats: ["gralora_dropout"],
   refused: {},

@@ -1,5 +1,5 @@
 import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /** Options of `HiraConfig`; those left out take PEFT's defaults. */
@@ -8,7 +8,7 @@ export interface HiraOptions extends LayerPeftOptions {
   r?: number;
   /** Dropout on what goes into the adapter, while training. Default 0. */
   hiraDropout?: number;
-  /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
+  /** The weight lies as [in, out]. Without effect, since that follows from the layers; kept for the files, as PEFT does. */
   fanInFanOut?: boolean;
   /** Start with B zero, a no-op, and A uniform or ("gaussian") from N(0, 1/r²); false and null: both from N(0, 1). Default true. */
   initWeights?: boolean | "gaussian" | null;
@@ -36,19 +36,7 @@ export class HiraConfig extends LayerPeftConfig {
 
 /** How HiRA's configuration lies on disk. */
 export const hiraFormat: ConfigFormat = {
-  classic: [
-    "base_model_name_or_path",
-    "fan_in_fan_out",
-    "hira_dropout",
-    "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
-    "r",
-    "revision",
-    "target_modules",
-    "task_type",
-  ],
+  classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
   floats: ["hira_dropout"],
   // PEFT takes it for adapters that join others, but not for the first one of a model.
   refused: { rank_pattern: {} },

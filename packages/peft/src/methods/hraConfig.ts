@@ -1,5 +1,5 @@
 import { checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -37,19 +37,7 @@ export class HRAConfig extends LayerPeftConfig {
 
 /** How HRA's configuration lies on disk. */
 export const hraFormat: ConfigFormat = {
-  classic: [
-    "apply_GS",
-    "base_model_name_or_path",
-    "bias",
-    "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
-    "r",
-    "revision",
-    "target_modules",
-    "task_type",
-  ],
+  classic: [...layerFields, "apply_GS", "bias", "init_weights", "r"],
   floats: [],
   refused: {},
   ignored: {},

@@ -1,5 +1,5 @@
 import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
-import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../config/peftConfig.ts";
 
 /** Options of `IA3Config`; those left out take PEFT's defaults. */
 export interface IA3Options extends PeftOptions {
@@ -39,16 +39,7 @@ export class IA3Config extends PeftConfig {
 
 /** How (IA)³'s configuration lies on disk. */
 export const ia3Format: ConfigFormat = {
-  classic: [
-    "base_model_name_or_path",
-    "fan_in_fan_out",
-    "feedforward_modules",
-    "init_ia3_weights",
-    "modules_to_save",
-    "revision",
-    "target_modules",
-    "task_type",
-  ],
+  classic: [...peftFields, "fan_in_fan_out", "feedforward_modules", "init_ia3_weights"],
   floats: [],
   refused: {},
   ignored: {},

@@ -1,5 +1,5 @@
 import { checkOptions } from "../config/checks.ts";
-import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../config/peftConfig.ts";
 
 /** Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its targets are all there is. */
 export class LNTuningConfig extends PeftConfig {
@@ -11,7 +11,7 @@ export class LNTuningConfig extends PeftConfig {
 
 /** How LN tuning's configuration lies on disk. */
 export const lnTuningFormat: ConfigFormat = {
-  classic: ["base_model_name_or_path", "modules_to_save", "revision", "target_modules", "task_type"],
+  classic: peftFields,
   floats: [],
   refused: {},
   ignored: {},

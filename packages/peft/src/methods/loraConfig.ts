@@ -7,7 +7,7 @@ import {
   checkPattern,
   refuse,
 } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /**
@@ -190,21 +190,15 @@ function checkLoftq(config: LoraConfig): void {
 /** How LoRA's configuration lies on disk. */
 export const loraFormat: ConfigFormat = {
   classic: [
+    ...layerFields,
     "alpha_pattern",
-    "base_model_name_or_path",
     "bias",
     "fan_in_fan_out",
     "init_lora_weights",
-    "layers_pattern",
-    "layers_to_transform",
     "lora_alpha",
     "lora_dropout",
-    "modules_to_save",
     "r",
     "rank_pattern",
-    "revision",
-    "target_modules",
-    "task_type",
   ],
   floats: ["lora_dropout"],
   nested: ["eva_config", "loftq_config"],

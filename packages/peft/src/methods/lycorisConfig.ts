@@ -1,5 +1,5 @@
 import { checkDropout, checkFinite, checkInteger, checkPattern } from "../config/checks.ts";
-import type { LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
 
 /** Options that LoHa and LoKr share. */
@@ -30,20 +30,14 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
 /** How the shared options lie on disk. Their convolutions are not here, and an option for these changes nothing. */
 export const lycorisFormat: ConfigFormat = {
   classic: [
+    ...layerFields,
     "alpha",
     "alpha_pattern",
-    "base_model_name_or_path",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
     "module_dropout",
-    "modules_to_save",
     "r",
     "rank_dropout",
     "rank_pattern",
-    "revision",
-    "target_modules",
-    "task_type",
   ],
   floats: ["rank_dropout", "module_dropout"],
   refused: {},

@@ -1,5 +1,5 @@
 import { checkDropout, checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -43,20 +43,7 @@ export class MissConfig extends LayerPeftConfig {
 
 /** How MiSS's configuration lies on disk. */
 export const missFormat: ConfigFormat = {
-  classic: [
-    "base_model_name_or_path",
-    "bias",
-    "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "mini_r",
-    "miss_dropout",
-    "modules_to_save",
-    "r",
-    "revision",
-    "target_modules",
-    "task_type",
-  ],
+  classic: [...layerFields, "bias", "init_weights", "mini_r", "miss_dropout", "r"],
   floats: ["miss_dropout"],
   refused: {},
   ignored: {},

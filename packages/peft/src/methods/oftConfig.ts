@@ -1,5 +1,5 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -78,23 +78,17 @@ export class OFTConfig extends LayerPeftConfig {
 /** How OFT's configuration lies on disk. */
 export const oftFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "block_share",
     "coft",
     "eps",
     "fan_in_fan_out",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
     "module_dropout",
-    "modules_to_save",
     "num_cayley_neumann_terms",
     "oft_block_size",
     "r",
-    "revision",
-    "target_modules",
-    "task_type",
     "use_cayley_neumann",
   ],
   floats: ["eps", "module_dropout"],

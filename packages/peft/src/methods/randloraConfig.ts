@@ -7,7 +7,7 @@ import {
   refuse,
   refuseExclusion,
 } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -84,22 +84,16 @@ export class RandLoraConfig extends LayerPeftConfig {
 /** How RandLoRA's configuration lies on disk. */
 export const randloraFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "fan_in_fan_out",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
     "projection_prng_key",
     "r",
     "randlora_alpha",
     "randlora_dropout",
-    "revision",
     "save_projection",
     "sparse",
-    "target_modules",
-    "task_type",
     "very_sparse",
   ],
   floats: ["randlora_dropout"],

@@ -1,5 +1,5 @@
 import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -69,20 +69,14 @@ export class VBLoRAConfig extends LayerPeftConfig {
 /** How VB-LoRA's configuration lies on disk. */
 export const vbloraFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "fan_in_fan_out",
     "init_logits_std",
     "init_vector_bank_bound",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
     "num_vectors",
     "r",
-    "revision",
     "save_only_topk_weights",
-    "target_modules",
-    "task_type",
     "topk",
     "vblora_dropout",
     "vector_length",

@@ -6,7 +6,7 @@ import {
   checkOptions,
   refuseExclusion,
 } from "../config/checks.ts";
-import { LayerPeftConfig, type LayerPeftOptions } from "../config/layerPeftConfig.ts";
+import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
@@ -66,20 +66,14 @@ export class VeraConfig extends LayerPeftConfig {
 /** How VeRA's configuration lies on disk. */
 export const veraFormat: ConfigFormat = {
   classic: [
-    "base_model_name_or_path",
+    ...layerFields,
     "bias",
     "d_initial",
     "fan_in_fan_out",
     "init_weights",
-    "layers_pattern",
-    "layers_to_transform",
-    "modules_to_save",
     "projection_prng_key",
     "r",
-    "revision",
     "save_projection",
-    "target_modules",
-    "task_type",
     "vera_dropout",
   ],
   floats: ["d_initial", "vera_dropout"],
