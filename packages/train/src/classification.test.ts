@@ -1,34 +1,23 @@
 import { Generator, init, reference } from "@lowrank/core";
-import { createModel, parseClassifierConfig, parseModelConfig, randomParameters } from "@lowrank/models";
+import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { beforeAll, describe, expect, it } from "vitest";
+import {
+  tokenSeven as examples,
+  tinyTraining as options,
+  tinyClassifier,
+  tinySizes,
+} from "../../../scripts/tinyClassifier.ts";
 import { collateSequences, type LabelledSequence } from "./collateSequences.ts";
 import { evaluate } from "./evaluate.ts";
 import type { TokenizedExample } from "./tokenize.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
-
-const sizes = { vocab_size: 12, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, num_attention_heads: 2 };
-const bert = (more: object) =>
-  parseClassifierConfig({ model_type: "bert", ...sizes, max_position_embeddings: 16, hidden_dropout_prob: 0, ...more });
-const newModel = (more: object = {}) => {
-  const draw = randomParameters(new Generator(5));
-  return createModel(bert(more), (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.3 } : start));
-};
-
-/** Whether token 7 is in the sequence. */
-const examples = Array.from({ length: 24 }, (_, i): LabelledSequence => {
-  const inputIds = [1, ...Array.from({ length: 3 + (i % 3) }, (_, t) => 2 + ((3 * i + 5 * t) % 5))];
-  if (i % 2 === 1) inputIds[1 + (i % 3)] = 7;
-  return { inputIds, label: i % 2 };
-});
-
-const options: TrainerOptions = { padTokenId: 0, learningRate: 2e-2, batchSize: 8, maxSteps: 30, seed: 3 };
+import { Trainer } from "./trainer.ts";
 
 beforeAll(() => init(reference()));
 
 describe("a sequence classifier", () => {
   it("learns to tell classes apart", async () => {
     const evaluation = { examples };
-    const { evaluations } = await new Trainer(newModel(), examples, { ...options, evaluation }).train();
+    const { evaluations } = await new Trainer(tinyClassifier(), examples, { ...options, evaluation }).train();
     const [before, after] = evaluations.map((one) => one.evaluation);
     expect(before).toMatchObject({ labels: 24 });
     expect(before.accuracy).toBeLessThan(0.8);
@@ -43,21 +32,21 @@ describe("a sequence classifier", () => {
       [8, 3],
     ]) {
       const parts = { batchSize, gradientAccumulationSteps, shuffle: false, maxSteps: 3 };
-      losses.push((await new Trainer(newModel(), examples, { ...options, ...parts }).train()).losses);
+      losses.push((await new Trainer(tinyClassifier(), examples, { ...options, ...parts }).train()).losses);
     }
     for (let i = 0; i < 3; i++) expect(losses[1][i]).toBeCloseTo(losses[0][i], 5);
   });
 
   it("learns numbers, and several labels at once", async () => {
     const numbers = examples.map(({ inputIds, label }) => ({ inputIds, label: (label as number) * 3 - 1 }));
-    const regression = await new Trainer(newModel({ num_labels: 1 }), numbers, {
+    const regression = await new Trainer(tinyClassifier({ num_labels: 1 }), numbers, {
       ...options,
       learningRate: 5e-3,
       maxSteps: 60,
     }).train();
     expect(regression.losses.at(-1)).toBeLessThan(0.2 * regression.losses[0]);
     const several = examples.map(({ inputIds, label }) => ({ inputIds, label: [label as number, 1, 0] }));
-    const model = newModel({ num_labels: 3, problem_type: "multi_label_classification" });
+    const model = tinyClassifier({ num_labels: 3, problem_type: "multi_label_classification" });
     const multi = await new Trainer(model, several, options).train();
     expect(multi.losses.at(-1)).toBeLessThan(0.5 * multi.losses[0]);
     expect(await evaluate(model, several, { padTokenId: 0, batchSize: 24 })).not.toHaveProperty("accuracy");
@@ -69,7 +58,7 @@ describe("a sequence classifier", () => {
       const swapped = i % 4 < 2;
       return { inputIds, label: Number(swapped), tokenTypeIds: inputIds.map((_, t) => Number(t > 1 !== swapped)) };
     });
-    const model = newModel();
+    const model = tinyClassifier();
     await new Trainer(model, pairs, options).train();
     const { accuracy } = await evaluate(model, pairs, { padTokenId: 0, batchSize: 16 });
     expect(accuracy).toBe(1);
@@ -83,9 +72,9 @@ describe("a sequence classifier", () => {
 
   it("labels of the other kind are refused", async () => {
     const tokens: TokenizedExample = { inputIds: [1, 2], labels: [1, 2] };
-    await expect(new Trainer(newModel(), [tokens], options).train()).rejects.toThrow("give each one label");
-    await expect(new Trainer(newModel(), [tokens, examples[0]], options).train()).rejects.toThrow("of one kind");
-    const llama = parseModelConfig({ model_type: "llama", ...sizes, max_position_embeddings: 16 });
+    await expect(new Trainer(tinyClassifier(), [tokens], options).train()).rejects.toThrow("give each one label");
+    await expect(new Trainer(tinyClassifier(), [tokens, examples[0]], options).train()).rejects.toThrow("of one kind");
+    const llama = parseModelConfig({ model_type: "llama", ...tinySizes, max_position_embeddings: 16 });
     const lm = createModel(llama, randomParameters(new Generator(5)));
     await expect(new Trainer(lm, examples, options).train()).rejects.toThrow("give labels for tokens");
     expect(() =>

@@ -1,26 +1,14 @@
 import { copyInto, Generator, init, randn, reference, scope, type Tensor, tensor, to } from "@lowrank/core";
-import { Conv1D, Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { getPeftModel } from "../peftModel.ts";
+import { OneLayer } from "../testing/oneLayer.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
 beforeAll(() => init(reference()));
-
-class OneLayer extends Module {
-  layer: UnaryModule;
-
-  constructor(layer: UnaryModule) {
-    super();
-    this.layer = layer;
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.layer.forward(x);
-  }
-}
 
 type Kind = "linear" | "conv1d" | "embedding";
 

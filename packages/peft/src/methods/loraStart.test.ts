@@ -10,27 +10,15 @@ import {
   to,
   truncatedSvd,
 } from "@lowrank/core";
-import { Conv1D, Linear, Linear4bit, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { OneLayer } from "../testing/oneLayer.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
 beforeAll(() => init(reference()));
-
-class OneLayer extends Module {
-  layer: UnaryModule;
-
-  constructor(layer: UnaryModule) {
-    super();
-    this.layer = layer;
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.layer.forward(x);
-  }
-}
 
 const samples = fc
   .record({

@@ -1,0 +1,16 @@
+import type { Tensor } from "@lowrank/core";
+import { Module, type UnaryModule } from "@lowrank/nn";
+
+/** A model of one layer, at the path "layer". */
+export class OneLayer extends Module {
+  layer: UnaryModule;
+
+  constructor(layer: UnaryModule) {
+    super();
+    this.layer = layer;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layer.forward(x);
+  }
+}
