@@ -58,7 +58,8 @@ const taskHeads: Readonly<Record<string, readonly string[]>> = {
 
 /** Heads that a task's adapters train whole, as in PEFT, and a configuration that says so. */
 export function withHeads<C extends PeftConfig>(given: C): { config: C; heads: readonly string[] } {
-  const heads = taskHeads[given.taskType ?? ""] ?? [];
+  // PEFT's adaption prompts train no module whole, so that heads stay as they are.
+  const heads = given.peftType === "ADAPTION_PROMPT" ? [] : (taskHeads[given.taskType ?? ""] ?? []);
   if (heads.length === 0) return { config: given, heads };
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { folderFiles, openFile, readJson } from "@lowrank/files";
 import {
+  type BertConfig,
   type ClassifierConfig,
   describeModel,
   type ModelConfig,
@@ -10,7 +11,7 @@ import {
   presetConfig,
 } from "@lowrank/models";
 import type { FloatDType, ModelShapes } from "@lowrank/peft";
-import { findEncoder } from "../report/encoderShapes.ts";
+import { encoderOf, findEncoder } from "../report/encoderShapes.ts";
 import { isGguf } from "./loading.ts";
 
 /** The config that a word means: a config.json, the folder or GGUF file of a model, or a preset's name. */
@@ -27,8 +28,9 @@ export interface FoundModel {
 }
 
 /**
- * The shapes of what a word means: what `findModelConfig` knows, a classifier, or a published encoder. With `classifies`, an
- * encoder or a GPT-2 without a head that classifies gets one for two labels, as transformers gives it.
+ * The shapes of what a word means: what `findModelConfig` knows, a classifier, or an encoder without a head, as transformers'
+ * AutoModel makes it. With `classifies`, an encoder or a GPT-2 without a head that classifies gets one, as transformers
+ * gives it.
  */
 export async function findModel(
   source: string,
@@ -39,10 +41,18 @@ export async function findModel(
   const found = await readConfig(source);
   if ("config" in found) return { shapes: describeModel(withHead(found.config, classifies)), dtype: "f32" };
   const { json, label } = found;
-  const config = isClassifier(json)
-    ? parseClassifierConfig(json, label)
-    : withHead(parseModelConfig(json, label), classifies);
-  return { shapes: describeModel(config), dtype: storedDType(json, label) };
+  return { shapes: shapesOf(json, label, classifies), dtype: storedDType(json, label) };
+}
+
+function shapesOf(json: unknown, label: string, classifies: boolean): ModelShapes {
+  const head = headOf(json);
+  const type = (json as { model_type?: unknown } | null)?.model_type;
+  if (type === "bert" || type === "roberta") {
+    const config = parseClassifierConfig(json, label) as BertConfig;
+    return classifies || head === null || head === "classifier" ? describeModel(config) : encoderOf(config);
+  }
+  const config = head === "classifier" ? parseClassifierConfig(json, label) : parseModelConfig(json, label);
+  return describeModel("labels" in config ? config : withHead(config, classifies));
 }
 
 function withHead(config: ModelConfig, classifies: boolean): ModelConfig | ClassifierConfig {
@@ -63,11 +73,12 @@ async function readConfig(source: string): Promise<{ json: unknown; label: strin
   return { config: presetConfig(source) };
 }
 
-/** Whether a config.json is of a model that classifies: it says so, or is an encoder. */
-function isClassifier(json: unknown): boolean {
-  const { architectures, model_type: type } = (json ?? {}) as { architectures?: unknown; model_type?: unknown };
-  const [head] = [architectures ?? []].flat();
-  return type === "bert" || type === "roberta" || String(head).endsWith("ForSequenceClassification");
+/** Whether a config.json says that its model classifies; null where it says nothing. */
+function headOf(json: unknown): "classifier" | "other" | null {
+  const { architectures } = (json ?? {}) as { architectures?: unknown };
+  const [name] = [architectures ?? []].flat();
+  if (name === undefined) return null;
+  return String(name).endsWith("ForSequenceClassification") ? "classifier" : "other";
 }
 
 const dtypes: Readonly<Record<string, FloatDType>> = { float32: "f32", float16: "f16", bfloat16: "bf16" };

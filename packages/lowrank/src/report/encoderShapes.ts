@@ -1,5 +1,5 @@
 import { meta, type Shape, withBackend } from "@lowrank/core";
-import { describeModel, parseClassifierConfig } from "@lowrank/models";
+import { type BertConfig, describeModel, parseClassifierConfig } from "@lowrank/models";
 import {
   type AttentionSizes,
   Embedding,
@@ -13,7 +13,7 @@ import {
 } from "@lowrank/nn";
 import type { AdaptableModel, ModelShapes } from "@lowrank/peft";
 
-/** The sizes of an encoder of BERT's kind, with heads of 64. */
+/** The sizes of an encoder of BERT's kind. */
 export interface EncoderSizes {
   modelType: "bert" | "roberta" | "deberta-v2";
   vocabulary: number;
@@ -23,6 +23,8 @@ export interface EncoderSizes {
   hidden: number;
   feedForward: number;
   layers: number;
+  /** Default: heads of 64. */
+  heads?: number;
 }
 
 /** A module that is known by its children. */
@@ -37,11 +39,13 @@ class Encoder extends Part implements PromptableModel {
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
 
-  constructor({ modelType, hidden: hiddenSize, layers }: EncoderSizes) {
+  constructor({ modelType, hidden: hiddenSize, layers, heads = hiddenSize / 64 }: EncoderSizes) {
     super();
-    const heads = hiddenSize / 64;
     this.config = { modelType };
-    this.attentionSizes = { hiddenSize, layers, attentionHeads: heads, keyValueHeads: heads, headDim: 64 };
+    this.attentionSizes = {
+      ...{ hiddenSize, layers, headDim: hiddenSize / heads },
+      ...{ attentionHeads: heads, keyValueHeads: heads },
+    };
   }
 }
 
@@ -61,12 +65,11 @@ type Source = (name: string, shape: Shape) => Parameter;
 function build(sizes: EncoderSizes, source: Source): AdaptableModel {
   const { modelType, hidden, feedForward, layers } = sizes;
   const root = new Encoder(sizes);
-  const prefix = modelType === "deberta-v2" ? "deberta" : modelType;
   const at = (path: string, make: (parameter: (name: string, shape: Shape) => Parameter) => Module) =>
     plant(
       root,
-      `${prefix}.${path}`,
-      make((name, shape) => source(`${prefix}.${path}.${name}`, shape)),
+      path,
+      make((name, shape) => source(`${path}.${name}`, shape)),
     );
   const table = (path: string, rows: number) => {
     if (rows > 0) at(path, (parameter) => new Embedding(parameter("weight", [rows, hidden])));
@@ -129,6 +132,16 @@ export function encoderShapes(sizes: EncoderSizes): ModelShapes {
     }),
   );
   return { modelType: sizes.modelType, parameters, build: (source) => build(sizes, source) };
+}
+
+/** The encoder that a BERT's or RoBERTa's config is of, without a head. */
+export function encoderOf(config: BertConfig): ModelShapes {
+  const { modelType, vocabSize, hiddenSize, intermediateSize } = config;
+  return encoderShapes({
+    ...{ modelType, vocabulary: vocabSize, hidden: hiddenSize, feedForward: intermediateSize },
+    ...{ positions: config.maxPositionEmbeddings, tokenTypes: config.typeVocabSize },
+    ...{ layers: config.numHiddenLayers, heads: config.numAttentionHeads },
+  });
 }
 
 const base = { hidden: 768, feedForward: 3072, layers: 12 };

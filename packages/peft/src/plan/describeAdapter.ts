@@ -1,11 +1,11 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
-import { filePrefix } from "../adapter.ts";
+import { filePrefix, sharedPrefix } from "../adapter.ts";
 import { safetensorsMetadata } from "../adapterFiles.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { fileSpecs } from "../fileForm.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { fileFormOf } from "../method.ts";
+import { fileFormOf, isPromptMethod } from "../method.ts";
 import { BnConfig } from "../methods/bottleneckConfig.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
 import type { PeftModel } from "../peftModel.ts";
@@ -72,7 +72,7 @@ export function describeOn(
     config,
     report: peft.targetReport as TargetReport,
     tensors,
-    trainable: peft.getNbTrainableParameters().trainable,
+    trainable: peft.getNbTrainableParameters().trainable + rankCounters(peft, dtype),
     fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
   };
 }
@@ -83,13 +83,25 @@ function copiedKeys(peft: PeftModel, config: PeftConfig): ReadonlySet<string> {
   return drawnAlike ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
 }
 
+/**
+ * The numbers beside what trains that PEFT counts as trained: where the base model is not in f32, it converts the rank that
+ * each AdaLoRA layer notes, and what it converts requires gradients from then on.
+ */
+function rankCounters(peft: PeftModel, dtype: FloatDType): number {
+  const { method } = peft.base_model.adapter("default");
+  if (method.peftType !== "ADALORA" || dtype === "f32") return 0;
+  return [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
+}
+
 /** Keys of what stands in the place of the base model's own: biases, norms, modules trained whole. */
 export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
-  const keys = new Set(tuner.adapter("default").swaps.keys());
+  const { method, swaps } = tuner.adapter("default");
+  const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;
+  const keys = new Set([...swaps.keys(), ...tuner.repeatedBiases("default").keys()]);
   for (const [path, module] of tuner.model.namedModules()) {
     const copied = module instanceof TunerLayer && module.get("default") instanceof LayerCopy;
     if (!(copied || module instanceof SavedModule)) continue;
-    for (const key of module.tensors("default").keys()) keys.add(`${filePrefix}${path}.${key}`);
+    for (const key of module.tensors("default").keys()) keys.add(`${prefix}${path}.${key}`);
   }
   return keys;
 }

@@ -101,7 +101,8 @@ export function reportAdapter(
   }
   adapted.eval();
   const adapter = { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
-  const { trainable, all: total } = adapted.getNbTrainableParameters();
+  const { trainable } = adapter;
+  const { all: total } = adapted.getNbTrainableParameters();
   const adaptedFlops = flopsPerToken(adapted);
   const baseFlopsPerToken = adapted.disableAdapter(() => flopsPerToken(base));
   const added = adaptedFlops === null || baseFlopsPerToken === null ? null : adaptedFlops - baseFlopsPerToken;

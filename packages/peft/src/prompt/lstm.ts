@@ -77,7 +77,8 @@ export class Lstm extends Module {
 
   #run({ inputs, states, inputBias, stateBias }: Direction, x: Tensor): Tensor {
     const given = linear(x, inputs, inputBias);
-    let [h, c] = [zeros([1, this.hiddenSize]), zeros([1, this.hiddenSize])];
+    const { backend } = x.storage;
+    let [h, c] = [zeros([1, this.hiddenSize], { backend }), zeros([1, this.hiddenSize], { backend })];
     const outputs: Tensor[] = [];
     for (let t = 0; t < x.shape[0]; t++) {
       const gates = slice(given, { dim: 0, start: t, end: t + 1 })

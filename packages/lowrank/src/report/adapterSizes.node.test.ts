@@ -1,0 +1,38 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { findModel } from "../commands/modelConfig.ts";
+import { parsePeftConfig, peftMethods, reportAdapter } from "../index.ts";
+import golden from "./adapterSizes.gen.json" with { type: "json" };
+
+let temporary: string;
+beforeAll(async () => {
+  temporary = await mkdtemp(join(tmpdir(), "lowrank-sizes-"));
+});
+afterAll(() => rm(temporary, { recursive: true, force: true }));
+
+const named = golden.cases.map((given) => {
+  const { peft_type, ...options } = given.adapter;
+  return {
+    ...given,
+    name: `${peft_type} ${JSON.stringify(options)} on ${given.base.architectures[0]} in ${given.base.dtype}`,
+  };
+});
+
+// What PEFT counts and writes, to the byte: random adapters of every method over decoders, encoders and classifiers.
+test.each(named)("$name", async ({ base, adapter, peft }) => {
+  const file = join(temporary, "config.json");
+  await writeFile(file, JSON.stringify(base));
+  const config = parsePeftConfig(adapter);
+  const { shapes, dtype } = await findModel(file, { classifies: config.taskType === "SEQ_CLS" });
+  const { trainable, total, bytesSaved, percent } = reportAdapter(shapes, config, { dtype });
+  expect([trainable, total, bytesSaved]).toEqual(peft);
+  expect(percent).toBe((100 * trainable) / total);
+});
+
+test("every method of PEFT's is among them", () => {
+  const tried = new Set(golden.cases.map(({ adapter }) => adapter.peft_type));
+  const others = ["BITFIT", "BOTTLENECK"];
+  expect(Object.keys(peftMethods).filter((type) => !tried.has(type) && !others.includes(type))).toEqual([]);
+});
