@@ -27,6 +27,7 @@ export {
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
+export { fromParts, type PartsSpec } from "./fromParts.ts";
 export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";

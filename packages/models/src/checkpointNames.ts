@@ -30,6 +30,7 @@ export function underModelNames(file: SafetensorsFile, { modelType }: { modelTyp
     has: (name) => stored.has(name),
     info: (name) => file.info(of(name)),
     read: (name) => file.read(of(name)),
+    readParts: (name, room) => file.readParts(of(name), room),
     readStored: (name) => file.readStored(of(name)),
   };
 }

@@ -1,7 +1,11 @@
-import { type DType, fromBytes, type SafetensorsFile, type Tensor, to } from "@lowrank/core";
+import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
 import { isDerived } from "./openWeights.ts";
+import { reusedRoom } from "./reusedRoom.ts";
+
+/** What is read of a file at a time. */
+const partBytes = 1 << 22;
 
 /** A model's tensors by their Hugging Face names, wherever they lie; only what is read is loaded. */
 export interface ModelWeights {
@@ -21,17 +25,16 @@ export function safetensorsWeights(
   config: ModelConfig | ClassifierConfig,
   dtype: "f32" | "f16" | "bf16" | "auto",
 ): ModelWeights {
+  const withRoom = reusedRoom(partBytes);
   return {
     label: file.label,
     names: () => file.names().filter((name) => !isDerived(name, config)),
     byteLength: (name) => file.info(name).byteLength,
-    read: async (name) => {
-      const { bytes, shape, dtype: stored } = await file.read(name);
-      const raw = fromBytes(bytes, shape, stored);
-      const wanted: DType = dtype === "auto" || stored === "i32" || stored === "u8" ? stored : dtype;
-      if (wanted === stored) return raw;
-      using released = raw;
-      return to(released, { dtype: wanted });
-    },
+    read: (name) =>
+      withRoom((room) => {
+        const { parts, shape, dtype: stored } = file.readParts(name, room);
+        const keeps = dtype === "auto" || stored === "i32" || stored === "u8";
+        return fromParts(parts, { shape, dtype: stored, to: keeps ? stored : dtype });
+      }),
   };
 }

@@ -4,6 +4,7 @@ export {
   type SafetensorsData,
   type SafetensorsFile,
   type SafetensorsInfo,
+  type SafetensorsParts,
 } from "./openSafetensors.ts";
 export type { SafetensorsDType } from "./safetensorsDType.ts";
 export { SafetensorsError } from "./safetensorsError.ts";

@@ -20,6 +20,13 @@ export interface SafetensorsData<D = ElementDType> {
   bytes: Uint8Array;
 }
 
+/** The values of one tensor, in parts of whole elements; each is to be used before the next is asked for. */
+export interface SafetensorsParts {
+  dtype: ElementDType;
+  shape: number[];
+  parts: AsyncIterable<Uint8Array>;
+}
+
 /** Tensors by name, in one file or in several; only what is read is loaded. */
 export interface SafetensorsFile {
   /** What messages call the file. */
@@ -32,6 +39,11 @@ export interface SafetensorsFile {
   info(name: string): SafetensorsInfo;
   /** Reads one tensor. I64 comes as i32; a value that does not fit, and a dtype without counterpart, are errors. */
   read(name: string): Promise<SafetensorsData>;
+  /**
+   * As `read`, in parts that are read into `room` one after the other, whose length is a multiple of 8. Where the source
+   * cannot fill an array that is given, the one part is the whole.
+   */
+  readParts(name: string, room: Uint8Array): SafetensorsParts;
   /** Reads one tensor as it is stored, whatever its dtype: to copy it into another file unchanged. */
   readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
 }
@@ -102,27 +114,54 @@ class SingleFile implements SafetensorsFile {
   }
 
   async read(name: string): Promise<SafetensorsData> {
-    const stored = this.#entry(name).dtype;
-    const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);
-    const what = `${this.label}: tensor "${name}"`;
-    if (dtype === undefined) {
-      const readable = [...tensorDTypes.keys()].join(", ");
-      throw new SafetensorsError(`${what} is ${stored}; only ${readable} and I64 can be read: convert the file first`);
+    const dtype = this.#elementDType(name);
+    const { shape, bytes, dtype: stored } = await this.readStored(name);
+    return { dtype, shape, bytes: stored === "I64" ? narrowI64(bytes, this.#what(name)) : bytes };
+  }
+
+  readParts(name: string, room: Uint8Array): SafetensorsParts {
+    const { shape, dtype: stored } = this.#entry(name);
+    const inRoom = this.#source.readInto !== undefined && stored !== "I64";
+    const parts = inRoom ? this.#partsInRoom(name, room) : this.#whole(name);
+    return { dtype: this.#elementDType(name), shape: [...shape], parts };
+  }
+
+  async *#partsInRoom(name: string, room: Uint8Array): AsyncGenerator<Uint8Array> {
+    const { begin, end } = this.#entry(name);
+    if (room.length === 0 || room.length % 8 !== 0) {
+      throw new SafetensorsError(`readParts: the room is ${room.length} bytes; give a multiple of 8`);
     }
-    const { shape, bytes } = await this.readStored(name);
-    return { dtype, shape, bytes: stored === "I64" ? narrowI64(bytes, what) : bytes };
+    for (let at = begin; at < end; at += room.length) {
+      const part = room.subarray(0, Math.min(room.length, end - at));
+      await this.#source.readInto?.(this.#dataStart + at, part);
+      yield part;
+    }
+  }
+
+  async *#whole(name: string): AsyncGenerator<Uint8Array> {
+    yield (await this.read(name)).bytes;
   }
 
   async readStored(name: string): Promise<SafetensorsData<SafetensorsDType>> {
     const { dtype, shape, begin, end } = this.#entry(name);
-    const bytes = await readExactly(
-      this.#source,
-      this.#dataStart + begin,
-      end - begin,
-      `${this.label}: tensor "${name}"`,
-    );
+    const bytes = await readExactly(this.#source, this.#dataStart + begin, end - begin, this.#what(name));
     const aligned = bytes.byteOffset % Math.max(1, safetensorsBits[dtype] / 8) === 0;
     return { dtype, shape: [...shape], bytes: aligned ? bytes : bytes.slice() };
+  }
+
+  #what(name: string): string {
+    return `${this.label}: tensor "${name}"`;
+  }
+
+  /** What a tensor's elements are once it is read. */
+  #elementDType(name: string): ElementDType {
+    const { dtype: stored } = this.#entry(name);
+    const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);
+    if (dtype !== undefined) return dtype;
+    const readable = [...tensorDTypes.keys()].join(", ");
+    throw new SafetensorsError(
+      `${this.#what(name)} is ${stored}; only ${readable} and I64 can be read: convert the file first`,
+    );
   }
 
   #entry(name: string): SafetensorsEntry {

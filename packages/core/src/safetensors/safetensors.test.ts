@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  type ByteSource,
   blobSource,
   bytesSource,
   openSafetensors,
@@ -123,6 +124,46 @@ describe("reading", () => {
       const file = await open(write(1n, value));
       expect(await failure(() => file.read("ids"))).toContain(`tensor "ids" is I64 and holds ${value} at index 1`);
     }
+  });
+
+  it("reads in parts, into the room that is given where the source can", async () => {
+    const values = Float32Array.from({ length: 7 }, (_, i) => i - 2);
+    const ids = new Uint8Array(BigInt64Array.from([5n, -1n]).buffer);
+    const bytes = writeSafetensors([
+      { name: "w", dtype: "f32", shape: [7], bytes: new Uint8Array(values.buffer) },
+      { name: "ids", dtype: "I64", shape: [2], bytes: ids },
+      { name: "none", dtype: "f32", shape: [0, 3], bytes: new Uint8Array(0) },
+      { name: "wide", dtype: "F64", shape: [1], bytes: new Uint8Array(8) },
+    ]);
+    const source = bytesSource(bytes);
+    const filling: ByteSource = {
+      ...source,
+      readInto: async (offset, room) => room.set(bytes.subarray(offset, offset + room.length)),
+    };
+    const room = new Uint8Array(16);
+    for (const [of, lengths] of [
+      [filling, [16, 12]],
+      [source, [28]],
+    ] as const) {
+      const file = await openSafetensors(of, "a.safetensors");
+      const gather = async (name: string) => {
+        const { dtype, shape, parts } = file.readParts(name, room);
+        const found: number[][] = [];
+        for await (const part of parts) found.push([...part]);
+        return { dtype, shape, lengths: found.map(({ length }) => length), bytes: Uint8Array.from(found.flat()) };
+      };
+      const w = await gather("w");
+      expect(w).toMatchObject({ dtype: "f32", shape: [7], lengths });
+      expect(Array.from(new Float32Array(w.bytes.buffer))).toEqual(Array.from(values));
+      const { bytes: narrowed, ...other } = await gather("ids");
+      expect(other).toEqual({ dtype: "i32", shape: [2], lengths: [8] });
+      expect(Array.from(new Int32Array(narrowed.buffer))).toEqual([5, -1]);
+      expect((await gather("none")).bytes.length).toBe(0);
+      expect(await failure(() => gather("wide"))).toContain('tensor "wide" is F64; only F32, F16,');
+      expect(await failure(() => gather("b"))).toContain('there is no tensor "b"');
+    }
+    const odd = (await openSafetensors(filling)).readParts("w", new Uint8Array(6)).parts[Symbol.asyncIterator]();
+    expect(await failure(() => odd.next())).toContain("the room is 6 bytes; give a multiple of 8");
   });
 
   it("opens a file with a dtype that tensors lack, copies it, and refuses only to read it", async () => {

@@ -34,6 +34,7 @@ describe("sharded models", () => {
     expect(model.has("unnamed")).toBe(false);
     expect(model.info("c")).toEqual({ dtype: "U8", shape: [1], byteLength: 1 });
     expect(await model.read("c")).toEqual({ dtype: "u8", shape: [1], bytes: Uint8Array.of(99) });
+    expect(model.readParts("c", new Uint8Array(8))).toMatchObject({ dtype: "u8", shape: [1] });
     expect(await model.readStored("b")).toEqual({ dtype: "U8", shape: [1], bytes: Uint8Array.of(98) });
     await expect(model.read("unnamed")).rejects.toThrow(SafetensorsError);
     await expect(model.read("unnamed")).rejects.toThrow('the index names no tensor "unnamed"');

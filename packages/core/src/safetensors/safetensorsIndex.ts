@@ -1,5 +1,5 @@
 import { findDuplicateKey } from "./findDuplicateKey.ts";
-import type { SafetensorsData, SafetensorsFile, SafetensorsInfo } from "./openSafetensors.ts";
+import type { SafetensorsData, SafetensorsFile, SafetensorsInfo, SafetensorsParts } from "./openSafetensors.ts";
 import { quoteJson } from "./quoteJson.ts";
 import type { SafetensorsDType } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
@@ -65,6 +65,10 @@ class ShardedFiles implements SafetensorsFile {
 
   async read(name: string): Promise<SafetensorsData> {
     return this.#file(name).read(name);
+  }
+
+  readParts(name: string, room: Uint8Array): SafetensorsParts {
+    return this.#file(name).readParts(name, room);
   }
 
   async readStored(name: string): Promise<SafetensorsData<SafetensorsDType>> {

@@ -1,0 +1,59 @@
+import { type Backend, currentBackend } from "./backend.ts";
+import { fromBytes } from "./create.ts";
+import { bytesPerElement, type ElementDType } from "./dtype.ts";
+import { cacheWrite } from "./ops/cacheWrite.ts";
+import { reshape } from "./ops/reshape.ts";
+import { to } from "./ops/to.ts";
+import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
+import { allocate, type Tensor } from "./tensor.ts";
+
+/** What the parts hold, and what becomes of them. */
+export interface PartsSpec {
+  readonly shape: Shape;
+  /** Of the parts. */
+  readonly dtype: ElementDType;
+  /** Of the tensor; default: that of the parts. */
+  readonly to?: ElementDType;
+  /** Default: the one `init` chose. */
+  readonly backend?: Backend;
+}
+
+/**
+ * A tensor whose little-endian bytes come in parts, one after the other, of whole elements each. A part is copied, and turned
+ * to the tensor's dtype, before the next is asked for, so that the whole is never there twice. Throws where the parts
+ * together are not what the shape takes.
+ */
+export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
+  const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
+  checkShape("fromParts", shape);
+  const [each, size] = [bytesPerElement(dtype), sizeOf(shape)];
+  const made = (part: Uint8Array, as: Shape): Tensor => {
+    const stored = fromBytes(part, as, dtype, backend);
+    if (wanted === dtype) return stored;
+    using released = stored;
+    return to(released, { dtype: wanted });
+  };
+  let out: Tensor | undefined;
+  try {
+    let position = 0;
+    for await (const part of parts) {
+      const count = part.length / each;
+      if (count === size && !out) {
+        out = made(part, shape);
+      } else if (position + count <= size) {
+        out ??= allocate({ shape, dtype: wanted }, backend);
+        using row = made(part, [1, count]);
+        using rows = reshape(out, { shape: [1, size] });
+        cacheWrite(rows, row, { position });
+      }
+      position += count;
+    }
+    if (position !== size) {
+      throw new Error(`fromParts: ${dtype} ${formatShape(shape)} takes ${each * size} bytes, got ${each * position}`);
+    }
+    return out ?? allocate({ shape, dtype: wanted }, backend);
+  } catch (error) {
+    out?.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import {
+  type ByteSource,
+  fromBytes,
+  Generator,
+  init,
+  openSafetensors,
+  randn,
+  reference,
+  to,
+  writeSafetensors,
+} from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { parseModelConfig } from "./config/modelConfig.ts";
+import { safetensorsWeights } from "./modelWeights.ts";
+
+beforeAll(() => init(reference()));
+
+const config = parseModelConfig({
+  ...{ model_type: "llama", vocab_size: 11, hidden_size: 16, intermediate_size: 48 },
+  ...{ num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 16 },
+});
+
+/** Larger than what is read at a time, small, and of integers. */
+const tensors = async () => {
+  const draw = (shape: number[], seed: number) => randn(shape, { generator: new Generator(seed) });
+  const large = to(draw([3, 1 << 20], 1), { dtype: "bf16" });
+  const small = draw([5], 2);
+  return [
+    { name: "large", tensor: large },
+    { name: "small", tensor: small },
+    { name: "ids", tensor: fromBytes(new Uint8Array(Int32Array.of(7, -2).buffer), [2], "i32") },
+  ];
+};
+
+/** A file that fills arrays, each read a turn later. */
+async function fileOf(list: Awaited<ReturnType<typeof tensors>>) {
+  const entries = await Promise.all(
+    list.map(async ({ name, tensor: { shape, dtype }, tensor }) => ({
+      ...{ name, shape, dtype: dtype as "f32" },
+      bytes: await tensor.bytes(),
+    })),
+  );
+  const bytes = writeSafetensors(entries);
+  const source: ByteSource = {
+    size: bytes.length,
+    read: async (offset, length) => bytes.slice(offset, offset + length),
+    readInto: async (offset, room) => {
+      room.set(bytes.subarray(offset, offset + room.length));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    },
+  };
+  return openSafetensors(source, "a.safetensors");
+}
+
+test.each(["auto", "f32", "f16"] as const)("tensors of a file as %s, also read at the same time", async (dtype) => {
+  const list = await tensors();
+  const weights = safetensorsWeights(await fileOf(list), config, dtype);
+  expect(weights.names().sort()).toEqual(["ids", "large", "small"]);
+  const read = await Promise.all(list.map(({ name }) => weights.read(name)));
+  for (const [i, { name, tensor }] of list.entries()) {
+    const wanted = dtype === "auto" || name === "ids" ? tensor.dtype : dtype;
+    expect([name, read[i].dtype, read[i].shape]).toEqual([name, wanted, tensor.shape]);
+    const expected = await to(tensor, { dtype: wanted }).bytes();
+    // Compared as text: a failure would print millions of numbers.
+    expect(await digest(await read[i].bytes()), name).toBe(await digest(expected));
+    expect(await digest(await (await weights.read(name)).bytes()), name).toBe(await digest(expected));
+  }
+});
+
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
