@@ -35,6 +35,9 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
   return alike.length > 1 || draw.chance(0.2) ? path : name;
 }
 
+/** What PEFT warns of where an embedding is adapted whose table the output layer shares. */
+export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
+
 /** Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list; in all blocks or in some. */
 export function drawTargets(
   draw: Draw,
@@ -52,10 +55,9 @@ export function drawTargets(
     return { options: { targetModules: String.raw`.*\.(${any})`, ...saved }, paths };
   }
   const names = paths.map((path) => targetName(draw, base, path));
-  // PEFT merges a tied embedding into both of its users, files hold the table in the base's dtype, and PyTorch does not train
-  // the row of padding, by which a classifier may decide.
-  const plain = !base.tied && base.dtype === "float32" && base.task === "CAUSAL_LM";
-  if (embedding && plain && draw.chance(0.25)) names.push(base.embedding);
+  // Files hold the table of a target of this name, in the base's dtype: which is float32 in Python.
+  const same = base.dtype === "float32" || base.embedding !== "embed_tokens";
+  if (embedding && same && draw.chance(0.25)) names.push(base.embedding);
   const chosen = layers && draw.chance(0.3) ? numberedLayers(draw, base) : {};
   const excluded =
     exclude && paths.length > 1 && draw.chance(0.2)

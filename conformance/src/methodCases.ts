@@ -18,8 +18,6 @@ export interface MethodCases<O extends object = object> {
   prompt?: true;
   /** Training gives out ranks after every step, and files lack those that were cut. Default false. */
   allocates?: boolean;
-  /** Fields of its configuration that follow from the model, which Lowrank notes in files and PEFT does not. */
-  noted?: readonly string[];
   /** What PEFT warns of where it loads adapters with some of the options. */
   warnings?: readonly RegExp[];
   /** Differences that are allowed beyond the usual, and why. */

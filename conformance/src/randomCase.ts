@@ -23,7 +23,10 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     if (options === null) continue;
     // Beside a head of several layers, as RoBERTa's, PEFT merges LoRA alone.
     const mergeable = base.config.model_type !== "roberta" || peftType === "LORA";
-    const merges = mergeable && (method.merges?.(options, base) ?? true);
+    // PEFT merges a tied embedding into both of its users.
+    const targets = (options as { targetModules?: string[] | string }).targetModules;
+    const untied = !base.tied || !targets?.includes(base.embedding);
+    const merges = mergeable && untied && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
     const side = draw.pick(["left", "right"]);
     const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, length - 3) };

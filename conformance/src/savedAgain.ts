@@ -35,7 +35,7 @@ export async function savedAgain(
     // PEFT says a long list of paths in fewer names when it loads it.
     if (field === "target_modules" && listLength(config) >= shortened) continue;
     const [a, b] = [config.get(field), configAgain.get(field)];
-    if (a !== b && !method.noted?.includes(field)) problems.push(`${field} is ${a}, and ${b} when saved again`);
+    if (a !== b) problems.push(`${field} is ${a}, and ${b} when saved again`);
   }
   return problems;
 

@@ -1,5 +1,5 @@
 import type { HiraOptions } from "@lowrank/peft";
-import { drawTargets } from "../layerOptions.ts";
+import { drawTargets, tiedWarning } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
 /** HiRA on linear layers, Conv1D and embeddings. */
@@ -8,7 +8,8 @@ export const hira: MethodCases<HiraOptions> = defineCases({
     r: draw.integer(1, 6),
     ...drawTargets(draw, base, { embedding: true }).options,
     ...draw.maybe(0.2, () => ({ hiraDropout: 0.1 })),
+    ...draw.maybe(0.2, () => ({ fanInFanOut: true })),
     ...draw.maybe(0.5, () => ({ initWeights: draw.pick([false, "gaussian", null]) })),
   }),
-  noted: ["fan_in_fan_out"],
+  warnings: [tiedWarning, /^fan_in_fan_out is set to (True|False) but the target module is `(torch.nn.Linear|Conv1D)`/],
 });

@@ -1,7 +1,7 @@
 import type { LoraOptions } from "@lowrank/peft";
 import { trainedTokens } from "../batch.ts";
 import type { Draw } from "../draw.ts";
-import { drawPattern, drawTargets } from "../layerOptions.ts";
+import { drawPattern, drawTargets, tiedWarning } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
@@ -54,6 +54,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
   warnings: [
     /^`lora_bias=True` was passed but .* merging LoRA weights won't be possible/,
     /^Using Rank-Stabilized LoRA/,
+    tiedWarning,
   ],
   // PEFT does not merge a bias on B into a layer without one.
   merges: ({ loraBias }, { config }) => !loraBias || config.model_type === "gpt2",

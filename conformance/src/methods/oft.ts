@@ -1,5 +1,5 @@
 import type { OFTOptions } from "@lowrank/peft";
-import { commonDivisors, drawTargets } from "../layerOptions.ts";
+import { commonDivisors, drawTargets, tiedWarning } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
@@ -7,11 +7,14 @@ import { drawBias } from "../trainedBiases.ts";
 export const oft: MethodCases<OFTOptions> = defineCases({
   draw(draw, base) {
     if (base.config.model_type === "gpt2") return null;
-    const { options, paths } = drawTargets(draw, base);
-    const divisors = commonDivisors(base, paths);
+    const { options, paths } = drawTargets(draw, base, { embedding: true });
+    // An embedding is as wide as the input of a block's first layer.
+    const [first] = Object.keys(base.linears);
+    const widths = options.targetModules?.includes(base.embedding) ? [...paths, first] : paths;
+    const divisors = commonDivisors(base, widths);
     if (divisors.length === 0) return null;
     // Both sides take the nearest divisor, which is to be less than all: blocks of one feature have nothing to train.
-    const r = draw.integer(1, Math.min(...paths.map((path) => base.linears[path][0])) >> 1);
+    const r = draw.integer(1, Math.min(...widths.map((path) => base.linears[path][0])) >> 1);
     return {
       ...options,
       ...draw.pick([{ r, oftBlockSize: 0 }, { oftBlockSize: draw.pick(divisors) + draw.integer(0, 1) }, {}]),
@@ -24,5 +27,5 @@ export const oft: MethodCases<OFTOptions> = defineCases({
       ...drawBias(draw, "oft_only"),
     };
   },
-  warnings: [/^Invalid `(r|oft_block_size)`/],
+  warnings: [/^Invalid `(r|oft_block_size)`/, tiedWarning],
 });

@@ -67,6 +67,8 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   targets?(config: C, model: Module): readonly string[];
   /** The configuration with what follows from the model's type said in full, after its targets. */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
+  /** Its files say `fan_in_fan_out` as it was given; those of other methods say how the weights lie. */
+  readonly keepsFanInFanOut?: true;
   /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
   fileKey?(path: string, key: string, config: C): string;
   /** Only one adapter can be merged at a time: each takes the place of the base layers. */

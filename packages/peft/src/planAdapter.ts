@@ -74,7 +74,8 @@ export function planAdapter(
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
   const { targets, report } = matchTargets(model, wanted, method.kinds);
-  if ("fanInFanOut" in config) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  if ("fanInFanOut" in config && !method.keepsFanInFanOut)
+    config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
   report.unusedPatterns = patterns.flatMap(([name, keys]) =>
     unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`),
