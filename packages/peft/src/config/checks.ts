@@ -1,12 +1,16 @@
 import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
+import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
 /** Throws for the value of an option, saying what it must be. */
 export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
   throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
 }
 
-/** Throws for an option that the configuration does not have, or that says what is not supported. */
+/**
+ * Throws for an option that the configuration does not have, or that says what is not supported, and for the value of one
+ * that methods share where it is of another kind.
+ */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;
   for (const [key, value] of Object.entries(options)) {
@@ -17,6 +21,10 @@ export function checkOptions(config: PeftConfig, options: object, { refused, ign
     if (!tables.some((table) => sameValue(table[snake], value))) {
       throw new Error(`${name}: ${key} is ${JSON.stringify(value)}, which is not supported; leave it out`);
     }
+  }
+  for (const [key, value] of Object.entries(config)) {
+    const [must, fits] = sharedOptions[key] ?? [];
+    if (fits && value !== null && !fits(value)) refuse(config, key, value, must as string);
   }
 }
 
@@ -33,7 +41,7 @@ export function checkFinite(config: PeftConfig, key: string, value: unknown): vo
 
 /** Throws unless the value can be the probability of dropping something: from 0 up to but excluding 1. */
 export function checkDropout(config: PeftConfig, key: string, value: number): void {
-  if (!(value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
+  if (!(Number.isFinite(value) && value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
 }
 
 /** Throws unless the value is one of those allowed. */
@@ -43,6 +51,11 @@ export function checkOneOf(config: PeftConfig, key: string, value: unknown, allo
   refuse(config, key, value, words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0]);
 }
 
+/** Throws unless each of these options is true or false. */
+export function checkFlags(config: PeftConfig, flags: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(flags)) checkOneOf(config, key, value, [true, false]);
+}
+
 /** Checks each value of a pattern such as `rankPattern`. */
 export function checkPattern(
   config: PeftConfig,
@@ -50,6 +63,7 @@ export function checkPattern(
   pattern: Readonly<Record<string, number>>,
   check: (config: PeftConfig, key: string, value: unknown) => void,
 ): void {
+  if (!isRecord(pattern)) refuse(config, name, pattern, "an object of values by names");
   for (const [key, value] of Object.entries(pattern)) check(config, `${name}["${key}"]`, value);
 }
 

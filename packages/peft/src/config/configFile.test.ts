@@ -3,6 +3,7 @@ import { peftMethods } from "../methods/index.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { configJson, parseConfig } from "./configFile.ts";
 import { toCamelCase, toSnakeCase } from "./keyCase.ts";
+import type { PeftConfig } from "./peftConfig.ts";
 import { pythonJson } from "./pythonJson.ts";
 
 const read = (json: unknown) => {
@@ -72,6 +73,7 @@ test("PEFT's defaults of what is not supported pass; other values are an error t
     /use_qalora is true, which LORA here does not support/,
   );
   expect(() => read({ peft_type: "XYZ" })).toThrow('peft_type is "XYZ"; supported are LORA');
+  expect(() => read({ peft_type: "XLORA" })).toThrow("XLORA is a method of PEFT that is not here: it runs the model");
 });
 
 test.each([
@@ -89,6 +91,43 @@ test.each([
   [{ rank: 8 }, "there is no option rank"],
 ])("%o is refused", (options, message) => {
   expect(() => new LoraConfig(options as LoraOptions)).toThrow(message);
+});
+
+test("a field counts where it is spelled as PEFT spells it", () => {
+  const { config, warnings } = read({ peft_type: "LORA", loraAlpha: 99 });
+  expect((config as LoraConfig).loraAlpha).toBe(8);
+  expect(warnings).toEqual(["adapter_config.json: these fields are not used: loraAlpha"]);
+});
+
+test("an empty layers_pattern is none", () => {
+  for (const layersPattern of ["", []]) expect(new LoraConfig({ layersPattern }).layersPattern).toBeNull();
+});
+
+test.each([
+  [{ taskType: "FOO" }, 'taskType is "FOO"; it must be null or one of SEQ_CLS'],
+  [{ modulesToSave: "score" }, 'modulesToSave is "score"; it must be null or a list of names'],
+  [{ targetModules: [1] }, "targetModules is [1]; it must be null, a list of names or a text"],
+  [{ excludeModules: 5 }, "excludeModules is 5"],
+  [{ layersToTransform: "1", targetModules: ["q"] }, 'layersToTransform is "1"; it must be null, a number of a layer'],
+  [{ layersPattern: 1, layersToTransform: 0, targetModules: ["q"] }, "layersPattern is 1; it must be"],
+  [{ trainableTokenIndices: [1.5] }, "trainableTokenIndices is [1.5]; it must be null, a list of tokens"],
+  [{ trainableTokenIndices: { embed_tokens: 3 } }, "trainableTokenIndices is"],
+  [{ fanInFanOut: "yes" }, 'fanInFanOut is "yes"; it must be true or false'],
+  [{ rankPattern: 7 }, "rankPattern is 7; it must be an object of values by names"],
+  [{ loraDropout: "0.1" }, 'loraDropout is "0.1"'],
+  [{ baseModelNameOrPath: 3 }, "baseModelNameOrPath is 3; it must be null or a text"],
+])("%o is of the wrong kind", (options, message) => {
+  expect(() => new LoraConfig(options as LoraOptions)).toThrow(message);
+});
+
+const needed = { numVirtualTokens: 2, adapterLen: 2, adapterLayers: 1 };
+
+test.each(Object.entries(peftMethods))("%s takes no word for an option that is true or false", (_, { Config }) => {
+  const Any = Config as unknown as new (options: object) => PeftConfig;
+  for (const [key, value] of Object.entries(new Any({}))) {
+    const given = Object.fromEntries(Object.entries(needed).filter(([name]) => Object.hasOwn(new Any({}), name)));
+    if (typeof value === "boolean") expect(() => new Any({ ...given, [key]: "yes" }), key).toThrow(`${key} is "yes"`);
+  }
 });
 
 test.each([

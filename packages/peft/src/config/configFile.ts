@@ -1,4 +1,5 @@
 import type { AnyMethod } from "../method.ts";
+import { declinedMethods } from "./declinedMethods.ts";
 import { toCamelCase, toSnakeCase } from "./keyCase.ts";
 import { type PeftConfig, sameValue } from "./peftConfig.ts";
 import { PythonFloat, pythonJson } from "./pythonJson.ts";
@@ -24,23 +25,26 @@ export function parseConfig(
   const fields = json as Record<string, unknown>;
   const method = Object.values(methods).find(({ peftType }) => peftType === fields.peft_type);
   if (!method) {
+    const { peft_type: type } = fields;
+    if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
+      throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
+    }
     const known = Object.keys(methods).join(", ");
-    throw new Error(`${label}: peft_type is ${JSON.stringify(fields.peft_type)}; supported are ${known}`);
+    throw new Error(`${label}: peft_type is ${JSON.stringify(type)}; supported are ${known}`);
   }
-  const { refused, ignored, nested = [] } = method.format;
+  const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;
   if (note !== null) onWarning(`${label}: ${note}`);
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];
   for (const [key, value] of Object.entries(fields)) {
-    if (Object.hasOwn(known, toCamelCase(key))) {
-      if (key !== "peft_type") options[toCamelCase(key)] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
+    const name = toCamelCase(key);
+    if (Object.hasOwn(known, name) && (verbatim.includes(key) || toSnakeCase(name) === key)) {
+      if (key !== "peft_type") options[name] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
     } else if (Object.hasOwn(refused, key)) {
       if (!sameValue(value, refused[key])) {
-        throw new Error(
-          `${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support yet`,
-        );
+        throw new Error(`${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support`);
       }
     } else if (!fileOnly.has(key) && !(Object.hasOwn(ignored, key) && sameValue(value, ignored[key]))) {
       dropped.push(key);

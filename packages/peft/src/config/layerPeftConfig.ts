@@ -17,7 +17,8 @@ export abstract class LayerPeftConfig extends PeftConfig {
   constructor(peftType: string, options: LayerPeftOptions) {
     super(peftType, options);
     this.layersToTransform = options.layersToTransform ?? null;
-    this.layersPattern = options.layersPattern ?? null;
+    const pattern = options.layersPattern ?? null;
+    this.layersPattern = pattern?.length === 0 ? null : pattern;
     const { targetModules, layersToTransform, layersPattern } = this;
     if (typeof targetModules === "string" && (layersToTransform !== null || layersPattern !== null)) {
       refuse(this, "targetModules", targetModules, "a list where layersToTransform or layersPattern is set");

@@ -90,7 +90,8 @@ function check(config: AdaLoraConfig): void {
   for (const [key, beta] of Object.entries({ beta1, beta2 })) {
     if (!(beta > 0 && beta < 1)) refuse(config, key, beta, "between 0 and 1");
   }
-  if (!(orthRegWeight >= 0)) refuse(config, "orthRegWeight", orthRegWeight, "at least 0");
+  if (!(Number.isFinite(orthRegWeight) && orthRegWeight >= 0))
+    refuse(config, "orthRegWeight", orthRegWeight, "at least 0");
   if (totalStep !== null) {
     checkInteger(config, "totalStep", totalStep);
     if (tinit >= totalStep - tfinal)

@@ -1,5 +1,6 @@
-import { checkDropout, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
+import { checkDropout, checkFlags, checkInteger, checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+import { isRecord } from "../config/sharedOptions.ts";
 
 /** What stands between the two layers of a bottleneck. */
 export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", "swish", "tanh", "sigmoid"] as const;
@@ -120,9 +121,12 @@ export class BnConfig extends PeftConfig {
 }
 
 function check(config: BnConfig): void {
-  const { reductionFactor, scaling } = config;
-  if (!config.mhAdapter && !config.outputAdapter) refuse(config, "outputAdapter", false, "true where mhAdapter is not");
-  const factors = typeof reductionFactor === "number" ? { reductionFactor } : reductionFactor;
+  const { mhAdapter, outputAdapter, originalLnBefore, originalLnAfter, lnAfter, isParallel, useGating } = config;
+  const { reductionFactor, scaling, adapterResidualBeforeLn } = config;
+  checkFlags(config, { mhAdapter, outputAdapter, originalLnBefore, originalLnAfter, lnAfter, isParallel, useGating });
+  checkFlags(config, { adapterResidualBeforeLn });
+  if (!mhAdapter && !outputAdapter) refuse(config, "outputAdapter", false, "true where mhAdapter is not");
+  const factors = isRecord(reductionFactor) ? reductionFactor : { reductionFactor };
   for (const [key, factor] of Object.entries(factors)) {
     if (!(factor > 0 && Number.isFinite(factor)))
       refuse(config, `reductionFactor (${key})`, factor, "a number above 0");

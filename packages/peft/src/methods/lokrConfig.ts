@@ -1,4 +1,4 @@
-import { checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
+import { checkFlags, checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
 import { LayerPeftConfig } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfig.ts";
@@ -43,6 +43,7 @@ export class LoKrConfig extends LayerPeftConfig {
     checkOptions(this, options, lokrFormat);
     checkLycoris(this);
     if (this.decomposeFactor !== -1) checkInteger(this, "decomposeFactor", this.decomposeFactor);
+    checkFlags(this, { decomposeBoth: this.decomposeBoth, rankDropoutScale: this.rankDropoutScale });
     checkOneOf(this, "initWeights", this.initWeights, [true, false, "lycoris"]);
   }
 }

@@ -1,6 +1,7 @@
 import {
   checkDropout,
   checkFinite,
+  checkFlags,
   checkInteger,
   checkOneOf,
   checkOptions,
@@ -131,13 +132,14 @@ export class LoraConfig extends LayerPeftConfig {
 }
 
 function check(config: LoraConfig): void {
-  const { r, loraAlpha, loraDropout, bias, rankPattern, alphaPattern } = config;
+  const { r, loraAlpha, loraDropout, bias, rankPattern, alphaPattern, useRslora, useDora, loraBias } = config;
   checkInteger(config, "r", r);
   checkPattern(config, "rankPattern", rankPattern, checkInteger);
   checkFinite(config, "loraAlpha", loraAlpha);
   checkPattern(config, "alphaPattern", alphaPattern, checkFinite);
   checkDropout(config, "loraDropout", loraDropout);
   checkOneOf(config, "bias", bias, ["none", "all", "lora_only"]);
+  checkFlags(config, { useRslora, useDora, loraBias });
   checkStart(config);
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }

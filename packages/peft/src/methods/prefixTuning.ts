@@ -1,6 +1,6 @@
 import { type Tensor, zeros } from "@lowrank/core";
 import { type Embedding, Linear, Parameter } from "@lowrank/nn";
-import { checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
+import { checkFlags, checkInteger, checkOneOf, checkOptions } from "../config/checks.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import {
   PromptLearningConfig,
@@ -41,6 +41,7 @@ export class PrefixTuningConfig extends PromptLearningConfig {
     this.prefixProjection = options.prefixProjection ?? false;
     checkOptions(this, options, prefixTuningFormat);
     checkOneOf(this, "initWeights", this.initWeights, ["zero", null]);
+    checkFlags(this, { prefixProjection: this.prefixProjection });
     if (this.encoderHiddenSize !== null) checkInteger(this, "encoderHiddenSize", this.encoderHiddenSize);
   }
 }

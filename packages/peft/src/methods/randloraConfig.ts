@@ -1,6 +1,7 @@
 import {
   checkDropout,
   checkFinite,
+  checkFlags,
   checkInteger,
   checkOneOf,
   checkOptions,
@@ -64,8 +65,7 @@ export class RandLoraConfig extends LayerPeftConfig {
     refuseExclusion(this);
     checkInteger(this, "r", this.r);
     checkInteger(this, "projectionPrngKey", this.projectionPrngKey, Number.MIN_SAFE_INTEGER);
-    checkOneOf(this, "sparse", this.sparse, [true, false]);
-    checkOneOf(this, "verySparse", this.verySparse, [true, false]);
+    checkFlags(this, { saveProjection: this.saveProjection, sparse: this.sparse, verySparse: this.verySparse });
     checkDropout(this, "randloraDropout", this.randloraDropout);
     checkFinite(this, "randloraAlpha", this.randloraAlpha);
     checkOneOf(this, "initWeights", this.initWeights, [true, false]);

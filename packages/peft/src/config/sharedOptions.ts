@@ -1,0 +1,34 @@
+const taskTypes = ["SEQ_CLS", "SEQ_2_SEQ_LM", "CAUSAL_LM", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"];
+
+const isText = (value: unknown): boolean => typeof value === "string";
+const isList = (value: unknown, of: (item: unknown) => boolean): boolean => Array.isArray(value) && value.every(of);
+const isNames = (value: unknown): boolean => isList(value, isText);
+
+/** Options that more than one method has: what they must be, in words and as a check; null always stands for none. */
+export const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
+  taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],
+  baseModelNameOrPath: ["null or a text", isText],
+  revision: ["null or a text", isText],
+  modulesToSave: ["null or a list of names", isNames],
+  targetModules: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
+  excludeModules: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
+  layersToTransform: [
+    "null, a number of a layer or a list of them",
+    (value) => Number.isInteger(value) || isList(value, Number.isInteger),
+  ],
+  fanInFanOut: ["true or false", (value) => typeof value === "boolean"],
+  layersPattern: ["null, a list of names or a text", (value) => isText(value) || isNames(value)],
+  trainableTokenIndices: [
+    "null, a list of tokens, or such lists by the names of embeddings",
+    (value) => isTokens(value) || (isRecord(value) && Object.values(value).every(isTokens)),
+  ],
+};
+
+function isTokens(value: unknown): boolean {
+  return isList(value, (token) => Number.isInteger(token) && (token as number) >= 0);
+}
+
+/** Whether a value is an object with named entries. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
