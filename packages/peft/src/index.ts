@@ -1,4 +1,5 @@
 export type { AdapterSource } from "./adapterFiles.ts";
+export type { OutputDifference } from "./compareOutputs.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./config/parsePeftConfig.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export {
@@ -11,8 +12,10 @@ export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.
 export { fromMlx, toMlx } from "./foreign/mlx.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
-export type { MergeDrift, PackedMerge } from "./merge.ts";
-export type { MergeReport } from "./mergeReport.ts";
+export type { MergeDrift } from "./merge/checkMerge.ts";
+export type { LayerDifference } from "./merge/compareLayer.ts";
+export type { MergeReport } from "./merge/mergeReport.ts";
+export type { PackedMerge } from "./merge/packedMerge.ts";
 export {
   type AnyMethod,
   definePeftMethod,

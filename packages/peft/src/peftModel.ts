@@ -1,6 +1,6 @@
 import { add, Generator, type SafetensorsFile, scope, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
-import { dequantize, Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import {
   type AdapterSource,
@@ -15,8 +15,8 @@ import { convertToLora } from "./convertToLora.ts";
 import { fileSpecs } from "./fileForm.ts";
 import { checkKeepsBase, swapValues } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
-import { checkMerge, swapMerged, writeMerged } from "./merge.ts";
-import { compareOutputs, type MergeReport, outputNumbers } from "./mergeReport.ts";
+import { mergeForGood, mergeInPlace } from "./merge/mergeAdapters.ts";
+import type { MergeReport } from "./merge/mergeReport.ts";
 import { type Allocator, fileFormOf, isPromptMethod } from "./method.ts";
 import { knownMethods } from "./methods/registry.ts";
 import type {
@@ -283,16 +283,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that `unmergeAdapter` restores
    * them to the last bit; `mergeReport` tells what rounding cost. What is trained whole or row by row stays beside them.
-   * Checks for NaN first unless `safeMerge` is false. Throws for quantised weights unless `dtype` or `requantize` says what
-   * becomes of them.
+   * Throws, with nothing merged, where a value would be NaN or infinite (unless `safeMerge` is false), where a layer would answer
+   * otherwise than with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype` or
+   * `requantize` says what becomes of them.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
-    const tuner = this.base_model;
-    const names = this.#toMerge(options.adapterNames);
-    if (this.isMerged) throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
-    await this.#reporting(names, options, false, () => {
-      tuner.setMerged(names, swapMerged(tuner.merging(names, false, options), options));
-    });
+    this.mergeReport = await mergeInPlace(this.base_model, options);
   }
 
   /** Takes merged weights out again: the old ones, to the last bit. */
@@ -303,68 +299,13 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells what it cost. A
-   * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. A NaN or
-   * an infinity is an error before anything is written, unless `safeMerge` is false. Of a quantised model, `dtype` gives
-   * back one with full weights throughout, and `requantize` one quantised as before; one of them must be said.
+   * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. Checks as
+   * `mergeAdapter` does before anything is written. Of a quantised model, `dtype` gives back one with full weights throughout,
+   * and `requantize` one quantised as before; one of them must be said.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
-    const tuner = this.base_model;
-    const names = this.#toMerge(options.adapterNames);
-    this.unmergeAdapter();
-    await this.#reporting(names, options, true, () => {
-      writeMerged(this.baseModel, tuner.merging(names, true, options), options);
-      tuner.release(names.includes(this.activeAdapter ?? ""));
-      if (options.dtype !== undefined) dequantize(this.baseModel, { dtype: options.dtype });
-    });
+    this.mergeReport = await mergeForGood(this.base_model, options);
     return this.baseModel;
-  }
-
-  /** Runs `merge` between measurements of what it does. */
-  async #reporting(
-    names: readonly string[],
-    { safeMerge = true, verify, ...packed }: MergeOptions<M>,
-    all: boolean,
-    merge: () => void,
-  ): Promise<void> {
-    const training = this.training;
-    const run = () => outputNumbers(() => this.baseModel.forward(verify?.inputs as never));
-    try {
-      if (verify) this.eval();
-      const before = verify && (await run());
-      const drift = safeMerge ? await checkMerge(this.base_model.merging(names, all, packed), names, packed) : [];
-      merge();
-      const after = before && compareOutputs(before, (await run()).values);
-      this.mergeReport = { adapters: names, drift, ...after };
-    } finally {
-      if (verify) this.train(training);
-    }
-  }
-
-  #toMerge(adapterNames?: readonly string[]): readonly string[] {
-    const tuner = this.base_model;
-    tuner.checkWhole("merge");
-    const { active } = tuner;
-    const names = adapterNames ?? (active === null ? [] : [active]);
-    if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
-    for (const name of names) {
-      const { method, swaps } = tuner.adapter(name);
-      if (isPromptMethod(method)) {
-        throw new Error(
-          `adapter "${name}" (${method.peftType}) puts virtual tokens before sequences; it cannot be merged into the weights`,
-        );
-      }
-      if (names.length > 1 && method.mergesAlone) {
-        throw new Error(
-          `adapter "${name}" takes the place of its layers: merge it alone, not with ${names.length - 1} others`,
-        );
-      }
-      if (swaps.size > 0 && name !== active) {
-        throw new Error(
-          `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
-        );
-      }
-    }
-    return names;
   }
 
   /** Gives back the base model as it was, without any adapter. */

@@ -1,7 +1,6 @@
 import { add, copyInto, isGradEnabled, noGrad, type Tensor, to } from "@lowrank/core";
 import {
   AttentionLayer,
-  type Linear,
   Module,
   Parameter,
   type PromptableModel,
@@ -17,8 +16,9 @@ import { SavedModule } from "./layers/savedModule.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "./layers/slot.ts";
 import { TrainableTokens } from "./layers/trainableTokens.ts";
 import { TunerLayer } from "./layers/tunerLayer.ts";
-import type { Replacement, Wrapper } from "./layers/wrapper.ts";
-import { checkPackedMerge, type PackedMerge } from "./merge.ts";
+import type { Wrapper } from "./layers/wrapper.ts";
+import type { MergeStep, OwnersOf } from "./merge/mergeStep.ts";
+import { checkPackedMerge, type PackedMerge } from "./merge/packedMerge.ts";
 import { isPromptMethod } from "./method.ts";
 import { checkDisjoint, type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { isPromptable, planPrompt } from "./prompt/planPrompt.ts";
@@ -417,9 +417,9 @@ export class Tuner<M extends Module> extends Module {
     this.adapter(name).swaps.set(key, swap);
   }
 
-  /** What merging adapters replaces, one wrapper at a time; `all` with what is trained whole and row by row.
+  /** What merging adapters replaces, one module at a time; `all` with what is trained whole and row by row.
    * Throws at the start where a method cannot merge, or a quantised weight is in the way. */
-  *merging(names: readonly string[], all: boolean, packed: PackedMerge): Iterable<() => Replacement[]> {
+  *mergeSteps(names: readonly string[], all: boolean, packed: PackedMerge): Iterable<MergeStep> {
     for (const [path, wrapper] of this.#wrappers) {
       const stuck =
         wrapper instanceof TunerLayer && names.find((name) => wrapper.has(name) && !wrapper.get(name)?.merge);
@@ -431,18 +431,9 @@ export class Tuner<M extends Module> extends Module {
       if (touched) checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
     }
     const places = this.bare(() => placesOf(this.model));
+    const ownersOf: OwnersOf = (module) => (places.get(module.weight) ?? [{ owner: module }]).map(({ owner }) => owner);
     for (const [path, wrapper] of this.#wrappers) {
-      if (!names.some((name) => wrapper.has(name))) continue;
-      if (wrapper instanceof TunerLayer) yield () => wrapper.merge(names, path);
-      else if (!all) continue;
-      else if (wrapper instanceof SavedModule) {
-        for (const name of names) yield () => wrapper.merge(name, path);
-      } else if (wrapper instanceof TrainableTokens) {
-        const owners = (places.get((wrapper.wrapped as Linear).weight) ?? [{ owner: wrapper.wrapped }]).map(
-          (p) => p.owner,
-        );
-        for (const name of names) yield () => wrapper.merge(name, path, owners);
-      }
+      if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path, ownersOf);
     }
   }
 

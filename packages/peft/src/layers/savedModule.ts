@@ -1,8 +1,9 @@
 import { type Tensor, to } from "@lowrank/core";
-import { Module, Parameter } from "@lowrank/nn";
+import { Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import type { MergeStep } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { free, Slot } from "./slot.ts";
-import type { Replacement, Wrapper } from "./wrapper.ts";
+import type { Wrapper } from "./wrapper.ts";
 
 /** A parameter of the original module and an adapter's copy of it. */
 interface Copy {
@@ -70,22 +71,32 @@ export class SavedModule extends Module implements Wrapper {
 
   #run(adapter: string | null, inputs: readonly Tensor[]): Tensor {
     const copies = (adapter !== null && this.#copies.get(adapter)) || [];
-    for (const { owner, key, parameter } of copies) owner[key] = parameter;
-    try {
-      return (this.original_module as AnyModule).forward(...inputs);
-    } finally {
-      for (const { owner, key, original } of copies) owner[key] = original;
-    }
+    return withCopies(copies, () => (this.original_module as AnyModule).forward(...inputs));
   }
 
-  /** The copies as the base model's own values. */
-  merge(adapter: string, path: string): Replacement[] {
-    return (this.#copies.get(adapter) ?? []).map(({ owner, key, name, parameter }) => ({
-      path: `${path}.${name}`,
-      owners: [owner as unknown as Module],
-      key,
-      value: parameter,
-    }));
+  /** The copies become the base model's own values, owner by owner. */
+  mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
+    return adapters.flatMap((adapter) => {
+      const copies = this.#copies.get(adapter) ?? [];
+      return [...new Set(copies.map(({ owner }) => owner))].map((owner): MergeStep => {
+        const own = copies.filter((copy) => copy.owner === owner);
+        const module = owner as unknown as UnaryModule;
+        const merged = () =>
+          own.map(({ key, name, parameter }) => ({ path: `${path}.${name}`, owners: [module], key, value: parameter }));
+        const forward = (x: Tensor) => withCopies(own, () => module.forward(x));
+        return { path: `${path}.${own[0].name}`.replace(/\.[^.]*$/, ""), module, merged, live: [{ forward, merged }] };
+      });
+    });
+  }
+}
+
+/** Runs `fn` with copies in the place of the originals. */
+function withCopies<T>(copies: readonly Copy[], fn: () => T): T {
+  for (const { owner, key, parameter } of copies) owner[key] = parameter;
+  try {
+    return fn();
+  } finally {
+    for (const { owner, key, original } of copies) owner[key] = original;
   }
 }
 

@@ -1,9 +1,10 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
+import type { MergeStep, OwnersOf } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
-import type { Replacement, Wrapper } from "./wrapper.ts";
+import type { Wrapper } from "./wrapper.ts";
 
 /** The rows of a table that an adapter trains. */
 export interface TokenRows {
@@ -13,6 +14,8 @@ export interface TokenRows {
   position: Tensor;
   /** 1 for tokens with a new row: u8 [vocabulary]. */
   flag: Tensor;
+  /** The tokens with a new row. */
+  tokens: readonly number[];
 }
 
 /** The rows, and whether they are saved with another module, to which this one is tied. */
@@ -38,7 +41,12 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
   const delta = noGrad(() =>
     scope(() => to(indexSelect(weight, tensor(Int32Array.from(indices)), { dim: 0 }), { dtype: "f32" })),
   );
-  const rows = { delta: new Parameter(delta), position: keep(tensor(position)), flag: keep(tensor(flag)) };
+  const rows = {
+    delta: new Parameter(delta),
+    position: keep(tensor(position)),
+    flag: keep(tensor(flag)),
+    tokens: indices,
+  };
   delta.dispose();
   return rows;
 }
@@ -85,7 +93,7 @@ export class TrainableTokens extends Module implements Wrapper {
   remove(adapter: string): void {
     const held = this.#held.get(adapter);
     this.#held.delete(adapter);
-    for (const tensor of Object.values(held?.rows ?? {})) free(tensor);
+    if (held) for (const tensor of [held.rows.delta, held.rows.position, held.rows.flag]) free(tensor);
     clear(this.token_adapter, adapter);
   }
 
@@ -123,14 +131,20 @@ export class TrainableTokens extends Module implements Wrapper {
     return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
   }
 
-  /** The table with its new rows, for all `owners` of it. */
-  merge(adapter: string, path: string, owners: readonly Module[]): Replacement[] {
-    const held = this.#held.get(adapter);
-    if (!held || held.tied) return [];
-    const { rows } = held;
-    const { weight } = this.wrapped as Embedding | Linear;
-    const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
-    const value = where(rows.flag.reshape([-1, 1]), fresh, wide(weight));
-    return [{ path: `${path}.weight`, owners, key: "weight", value }];
+  /** The table gets its new rows, in all places where it stands. */
+  mergeSteps(adapters: readonly string[], path: string, ownersOf: OwnersOf): MergeStep[] {
+    return adapters.flatMap((adapter) => {
+      const held = this.#held.get(adapter);
+      if (!held || held.tied) return [];
+      const { rows } = held;
+      const base = this.#base as Embedding | Linear;
+      const merged = () => {
+        const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
+        const value = where(rows.flag.reshape([-1, 1]), fresh, wide(base.weight));
+        return [{ path: `${path}.weight`, owners: ownersOf(base), key: "weight", value }];
+      };
+      const forward = (x: Tensor) => this.#run(adapter, x);
+      return [{ path, module: base, merged, live: [{ forward, merged }], rows: rows.tokens }];
+    });
   }
 }

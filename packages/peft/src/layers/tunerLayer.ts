@@ -1,9 +1,10 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import type { MergeStep, Replacement } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
-import type { Replacement, Wrapper } from "./wrapper.ts";
+import type { Wrapper } from "./wrapper.ts";
 
 /** Weight and bias of a layer, in f32. */
 export interface DenseLayer {
@@ -133,8 +134,19 @@ export class TunerLayer extends Module implements Wrapper {
     return scope(() => addOnRows(base(), groups, x, (name, rows) => this.#adapters.get(name)!.added!(rows)));
   }
 
+  mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
+    const present = adapters.filter((name) => this.#adapters.has(name));
+    if (present.length === 0) return [];
+    const base = this.base_layer;
+    const live = present.map((name) => ({
+      forward: (x: Tensor) => this.#adapters.get(name)!.forward(x, base),
+      merged: () => this.#merged([name], path),
+    }));
+    return [{ path, module: base, merged: () => this.#merged(present, path), live }];
+  }
+
   /** The base weights with adapters folded in one after the other; their methods must be able to merge. */
-  merge(adapters: readonly string[], path: string): Replacement[] {
+  #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? wide(base.bias) : null;
     let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base instanceof Conv1D };

@@ -1,0 +1,46 @@
+import { noGrad, scope, Tensor } from "@lowrank/core";
+
+/** What a model answered: the numbers of its logits, `width` for each position. */
+export interface Outputs {
+  values: Float32Array;
+  width: number;
+}
+
+/** How two answers of a model to the same inputs differ. */
+export interface OutputDifference {
+  maxAbsDiff: number;
+  meanAbsDiff: number;
+  /** Whether the largest logit is the same at every position. */
+  greedyEqual: boolean;
+}
+
+/** The numbers of a model's output: its logits, or the tensor itself. */
+export async function outputNumbers(forward: () => unknown): Promise<Outputs> {
+  const output = noGrad(() => scope(forward));
+  const logits = output instanceof Tensor ? output : (output as { logits?: unknown }).logits;
+  if (!(logits instanceof Tensor)) {
+    throw new Error("verify needs a model whose forward gives a tensor or an object with logits");
+  }
+  const values = (await logits.data()) as Float32Array;
+  logits.dispose();
+  return { values, width: logits.shape[logits.ndim - 1] };
+}
+
+/** Compares two outputs entry by entry and row by row. */
+export function compareOutputs({ values: before, width }: Outputs, { values: after }: Outputs): OutputDifference {
+  let largest = 0;
+  let total = 0;
+  let greedyEqual = true;
+  for (let row = 0; row < before.length; row += width) {
+    let [best, other] = [row, row];
+    for (let i = row; i < row + width; i++) {
+      const difference = Math.abs(before[i] - after[i]);
+      largest = Math.max(largest, difference);
+      total += difference;
+      if (before[i] > before[best]) best = i;
+      if (after[i] > after[other]) other = i;
+    }
+    greedyEqual &&= best === other;
+  }
+  return { maxAbsDiff: largest, meanAbsDiff: total / before.length, greedyEqual };
+}

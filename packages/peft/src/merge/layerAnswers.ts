@@ -1,0 +1,97 @@
+import type { Generator, Tensor } from "@lowrank/core";
+import { Linear, type Module, type UnaryModule } from "@lowrank/nn";
+import { during } from "../during.ts";
+import { MergedValue } from "./mergedValue.ts";
+import type { MergeStep, Replacement } from "./mergeStep.ts";
+import { probeOf } from "./probe.ts";
+
+/** A merged value, and what the model will hold of it. */
+export interface HeldValue {
+  replacement: Replacement;
+  held: Tensor;
+}
+
+/** What a layer gives on a few random inputs. */
+export interface LayerAnswers {
+  /** How many products each number is a sum of. */
+  terms: number;
+  /** Without adapters. */
+  base: Tensor;
+  /** With each adapter beside it. */
+  beside: readonly Tensor[];
+  /** With each merged alone, in f32. */
+  alone: readonly Tensor[];
+  /** With all merged, in f32. */
+  sum: Tensor;
+  /** With all merged, as the model will hold the values. */
+  held: Tensor;
+}
+
+/**
+ * Runs a layer before and after its merge; `values` makes what is merged. Nothing stays changed. Null where the layer's inputs
+ * are not known. For use in a scope.
+ */
+export function layerAnswers(
+  { module, live, rows }: MergeStep,
+  generator: Generator,
+  values: () => readonly HeldValue[],
+): LayerAnswers | null {
+  const probe = probeOf(module, generator, rows);
+  if (!probe) return null;
+  const { x, terms } = probe;
+  const run = () => (module as UnaryModule).forward(x);
+  return withoutBytes(module, () => {
+    const base = run();
+    // Before anything is merged: some methods bring what a training step moved too far back when they act.
+    const beside = live.map((adapter) => adapter.forward(x));
+    const merged = values();
+    const exact = ({ replacement }: HeldValue) => new MergedValue(replacement, replacement.value);
+    const sum = placed(merged.map(exact), run);
+    const isExact = merged.every(({ replacement, held }) => held === replacement.value);
+    const held = isExact
+      ? sum
+      : placed(
+          merged.map((value) => new MergedValue(value.replacement, value.held)),
+          run,
+        );
+    const alone =
+      live.length === 1
+        ? [sum]
+        : live.map((adapter) =>
+            placed(
+              adapter.merged().map((replacement) => new MergedValue(replacement, replacement.value)),
+              run,
+            ),
+          );
+    return { terms, base, beside, alone, sum, held };
+  });
+}
+
+/** Runs `fn` with values in place. */
+function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
+  const set = (on: boolean) => {
+    for (const value of values) value.set(on);
+  };
+  return during(
+    () => set(true),
+    fn,
+    () => {
+      set(false);
+      for (const { on } of values) on.dispose();
+    },
+  );
+}
+
+/** Runs `fn` while a layer takes its inputs as they are, where it rounds them to bytes: that is not the adapters' doing. */
+function withoutBytes<T>(module: Module, fn: () => T): T {
+  if (!(module instanceof Linear) || module.activations === "f32") return fn();
+  return during(
+    () => {
+      module.activations = "f32";
+    },
+    fn,
+    () => {
+      module.activations = "int8";
+    },
+  );
+}

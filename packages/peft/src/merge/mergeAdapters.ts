@@ -1,0 +1,83 @@
+import { dequantize } from "@lowrank/nn";
+import { compareOutputs, outputNumbers } from "../compareOutputs.ts";
+import { evaluating } from "../evaluating.ts";
+import { isPromptMethod } from "../method.ts";
+import type { AdaptableModel, MergeOptions } from "../peftModelOptions.ts";
+import type { Tuner } from "../tuner.ts";
+import { checkMerge } from "./checkMerge.ts";
+import type { MergeReport } from "./mergeReport.ts";
+import { swapMerged, writeMerged } from "./writeMerged.ts";
+
+/** Puts merged values in the place of the old ones, which are kept. */
+export async function mergeInPlace<M extends AdaptableModel>(
+  tuner: Tuner<M>,
+  options: MergeOptions<M>,
+): Promise<MergeReport> {
+  const names = namesToMerge(tuner, options.adapterNames);
+  if (tuner.mergedNames.length > 0) {
+    throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
+  }
+  return checked(tuner, names, options, false, () => {
+    tuner.setMerged(names, swapMerged(tuner.mergeSteps(names, false, options), options));
+  });
+}
+
+/** Writes merged values into the base model, and takes all adapters off. */
+export async function mergeForGood<M extends AdaptableModel>(
+  tuner: Tuner<M>,
+  options: MergeOptions<M>,
+): Promise<MergeReport> {
+  const names = namesToMerge(tuner, options.adapterNames);
+  tuner.unmerge();
+  return checked(tuner, names, options, true, () => {
+    writeMerged(tuner.model, tuner.mergeSteps(names, true, options), options);
+    tuner.release(names.includes(tuner.active ?? ""));
+    if (options.dtype !== undefined) dequantize(tuner.model, { dtype: options.dtype });
+  });
+}
+
+/** Runs `merge` once all is checked, between measurements of what it does to the model. */
+async function checked<M extends AdaptableModel>(
+  tuner: Tuner<M>,
+  adapters: readonly string[],
+  { safeMerge = true, verify, ...packed }: MergeOptions<M>,
+  all: boolean,
+  merge: () => void,
+): Promise<MergeReport> {
+  const answers = () =>
+    verify ? evaluating(tuner, () => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
+  const before = await answers();
+  const steps = tuner.mergeSteps(adapters, all, packed);
+  const checks = { values: safeMerge, layers: verify !== false };
+  const found = await evaluating(tuner, () => checkMerge(steps, adapters, packed, checks));
+  merge();
+  const after = await answers();
+  return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
+}
+
+/** The adapters to merge. Throws for those that cannot be merged, or not with the others. */
+function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly string[]): readonly string[] {
+  tuner.checkWhole("merge");
+  const { active } = tuner;
+  const names = adapterNames ?? (active === null ? [] : [active]);
+  if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");
+  for (const name of names) {
+    const { method, swaps } = tuner.adapter(name);
+    if (isPromptMethod(method)) {
+      throw new Error(
+        `adapter "${name}" (${method.peftType}) puts virtual tokens before sequences; it cannot be merged into the weights`,
+      );
+    }
+    if (names.length > 1 && method.mergesAlone) {
+      throw new Error(
+        `adapter "${name}" takes the place of its layers: merge it alone, not with ${names.length - 1} others`,
+      );
+    }
+    if (swaps.size > 0 && name !== active) {
+      throw new Error(
+        `adapter "${name}" has biases or tables of its own; make it active with setAdapter before merging`,
+      );
+    }
+  }
+  return names;
+}

@@ -1,0 +1,13 @@
+import type { OutputDifference } from "../compareOutputs.ts";
+import type { MergeDrift } from "./checkMerge.ts";
+import type { LayerDifference } from "./compareLayer.ts";
+
+/** How the merged model's answers differ from those it gave with the adapter beside it: on the inputs given as `verify`. */
+export interface MergeReport extends Partial<OutputDifference> {
+  /** Names of the merged adapters. */
+  adapters: readonly string[];
+  /** Rounded weights and what rounding cost them; empty where `safeMerge` was off or all is f32. */
+  drift: readonly MergeDrift[];
+  /** The merged layers, each on random inputs of its own; empty where `verify` is false. */
+  layers: readonly LayerDifference[];
+}

@@ -1,0 +1,35 @@
+import type { Tensor } from "@lowrank/core";
+import type { Module, Parameter } from "@lowrank/nn";
+
+/** A value of a base module that a merge replaces. */
+export interface Replacement {
+  /** What messages call it: the path of the parameter. */
+  path: string;
+  /** The modules that hold it, more than one where it is tied. */
+  owners: readonly Module[];
+  key: string;
+  /** f32, to be rounded to the dtype of what it replaces. */
+  value: Tensor;
+}
+
+/** An adapter on one base module: what it gives beside it, and what it makes of it when merged alone. */
+interface LiveAdapter {
+  forward(x: Tensor): Tensor;
+  merged(): Replacement[];
+}
+
+/** One base module and what a merge makes of it. */
+export interface MergeStep {
+  /** Of the module, in the base model. */
+  path: string;
+  module: Module;
+  /** The values that all merged adapters give together, made anew at every call; the caller frees them. */
+  merged(): Replacement[];
+  /** The adapters that are merged here, one by one. */
+  live: readonly LiveAdapter[];
+  /** Rows of an embedding where adapters act; absent where they act on all. */
+  rows?: readonly number[];
+}
+
+/** The modules that hold the weight of `module`, more than one where it is tied. */
+export type OwnersOf = (module: Module & { weight: Parameter }) => readonly Module[];

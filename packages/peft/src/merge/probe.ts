@@ -1,0 +1,38 @@
+import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
+import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
+import { layerKind } from "../layers/layerKind.ts";
+
+/** How many inputs a layer is compared on. */
+const count = 8;
+
+/** A few random inputs of a layer, and how many products each number of its output is a sum of. */
+export interface Probe {
+  x: Tensor;
+  terms: number;
+}
+
+/** Normal numbers [8, in], or ids [8] of which half are among `rows`; null for modules whose inputs are not known. */
+export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
+  const { weight } = module as Linear | Embedding | LayerNorm;
+  const normal = (width: number) => randn([count, width], { generator, backend: weight.storage.backend });
+  switch (layerKind(module)) {
+    case "linear":
+    case "conv1d": {
+      const { inFeatures } = module as Linear | Conv1D;
+      return { x: normal(inFeatures), terms: inFeatures };
+    }
+    case "norm":
+      return { x: normal(weight.shape[0]), terms: weight.shape[0] };
+    case "embedding": {
+      const draws = new Float32Array(count);
+      generator.fillUniform(draws, 0, 1);
+      const ids = Int32Array.from(draws, (u, i) => {
+        const among = rows && i % 2 === 0 ? rows : null;
+        return among ? among[Math.floor(u * among.length)] : Math.floor(u * weight.shape[0]);
+      });
+      return { x: tensor(ids, { backend: weight.storage.backend }), terms: 1 };
+    }
+    default:
+      return null;
+  }
+}
