@@ -128,6 +128,7 @@ export const adaLoraFormat: ConfigFormat = {
   refused: {
     ensure_weight_tying: false,
     layer_replication: null,
+    loftq_config: {},
     megatron_config: null,
     target_parameters: null,
     use_dora: false,
@@ -139,7 +140,6 @@ export const adaLoraFormat: ConfigFormat = {
     corda_config: null,
     eva_config: null,
     kasa_config: null,
-    loftq_config: {},
     lora_bias: false,
     lora_ga_config: null,
     megatron_core: "megatron.core",
