@@ -25,6 +25,11 @@ export class ModuleList<T extends Module = Module> extends Module implements Ite
     for (const [i, item] of this.#items.entries()) yield [String(i), item];
   }
 
+  override getChild(name: string): Module | undefined {
+    const index = Number(name);
+    return String(index) === name ? this.#items[index] : undefined;
+  }
+
   protected override setChild(name: string, module: Module): void {
     this.#items[Number(name)] = module as T;
   }
@@ -48,6 +53,10 @@ export class ModuleDict<T extends Module = Module> extends Module {
 
   override *namedChildren(): Iterable<[string, Module]> {
     yield* this.#items;
+  }
+
+  override getChild(name: string): Module | undefined {
+    return this.#items.get(name);
   }
 
   protected override setChild(name: string, module: Module): void {

@@ -38,6 +38,22 @@ describe("Module", () => {
     net.setSubmodule("layers.0", block);
     expect(net.layers.at(0)).toBe(block);
     expect(() => net.getSubmodule("layers.7.proj")).toThrow(/"7" is not one of 0, 1/);
+    for (const path of ["layers.01", "layers.-1", "layers.length", "scale", "getChild", "adapters.set"]) {
+      expect(() => net.getSubmodule(path), path).toThrow(`no module "${path}"`);
+    }
+  });
+
+  it("lists modules with parents first, each where it stands, and is its own submodule at every path", () => {
+    const net = new Net();
+    net.adapters.set("b", new Block());
+    net.adapters.set("a", net.layers.at(0));
+    const modules = [...net.namedModules("net")];
+    expect(modules.map(([path]) => path)).toEqual(
+      ["", ".layers", ".layers.0", ".layers.0.proj", ".layers.1", ".layers.1.proj", ".head", ".adapters"]
+        .concat([".adapters.b", ".adapters.b.proj", ".adapters.a", ".adapters.a.proj"])
+        .map((path) => `net${path}`),
+    );
+    for (const [path, module] of net.namedModules()) expect(net.getSubmodule(path)).toBe(module);
   });
 
   it("switches training and gradients for all below it", () => {

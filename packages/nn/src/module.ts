@@ -16,10 +16,24 @@ export abstract class Module {
     for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
   }
 
+  /** The direct child of this name; undefined where there is none. */
+  getChild(name: string): Module | undefined {
+    const value = Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
+    return value instanceof Module ? value : undefined;
+  }
+
   /** This module ("") and all below it, by path, parents first. */
   *namedModules(prefix = ""): Iterable<[string, Module]> {
-    yield [prefix, this];
-    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name));
+    const pending: [string, Module][] = [[prefix, this]];
+    for (let next = pending.pop(); next; next = pending.pop()) {
+      yield next;
+      const [path, module] = next;
+      const children = Array.from(module.namedChildren(), ([name, child]): [string, Module] => [
+        join(path, name),
+        child,
+      ]);
+      pending.push(...children.reverse());
+    }
   }
 
   /** All parameters by path; one that stands in several places (tied weights) only at the first, unless `duplicates`. */
@@ -44,9 +58,11 @@ export abstract class Module {
     let module: Module = this;
     if (path === "") return module;
     for (const part of path.split(".")) {
-      const children = new Map(module.namedChildren());
-      const next = children.get(part);
-      if (!next) throw new Error(`no module "${path}": "${part}" is not one of ${[...children.keys()].join(", ")}`);
+      const next = module.getChild(part);
+      if (!next) {
+        const names = Array.from(module.namedChildren(), ([name]) => name);
+        throw new Error(`no module "${path}": "${part}" is not one of ${names.join(", ")}`);
+      }
       module = next;
     }
     return module;
