@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from peft import PeftType
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 
@@ -24,3 +25,8 @@ def config_defaults(peft_type):
     if peft_type == "IA3":
         targets = TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
     return {"fields": fields, "targets": {name: modules for name, modules in targets.items()}}
+
+
+def peft_methods():
+    """The names of all methods that PEFT has."""
+    return [peft_type.value for peft_type in PeftType]

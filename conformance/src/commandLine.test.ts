@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { readCommandLine } from "./commandLine.ts";
-import { methodCases } from "./methods/index.ts";
+import { drawnMethods } from "./methods/index.ts";
 
 test("without options, everything from a fixed seed on", () => {
-  const cases = 10 * Object.keys(methodCases).length;
+  const cases = 10 * drawnMethods.length;
   expect(readCommandLine([])).toEqual({ cases, seed: 1, fixed: true, words: [] });
   expect(readCommandLine(["--cases", "1000", "gpt2"])).toEqual({ cases: 1000, seed: 1, fixed: true, words: ["gpt2"] });
 });

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
-import { methodCases, type SharedMethod } from "./methods/index.ts";
+import type { PeftType } from "./adapterCase.ts";
+import { drawnMethods } from "./methods/index.ts";
 import type { RandomChoice } from "./randomChecks.ts";
 
 /** What to run. */
@@ -11,7 +12,7 @@ export interface CommandLine extends RandomChoice {
 }
 
 /** Ten cases of each method. */
-const defaults = { cases: 10 * Object.keys(methodCases).length, seed: 1 };
+const defaults = { cases: 10 * drawnMethods.length, seed: 1 };
 
 /** Reads `[--cases N] [--seed S] [--method M] [words]`. Throws for what it does not understand. */
 export function readCommandLine(args: readonly string[]): CommandLine {
@@ -36,10 +37,9 @@ function count(name: string, text: string | undefined, fallback: number): number
 }
 
 /** PEFT's name of a method, however it is written: "lora", "ln-tuning", "P_TUNING". */
-function methodNamed(text: string): SharedMethod {
+function methodNamed(text: string): PeftType {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-  const names = Object.keys(methodCases) as SharedMethod[];
-  const found = names.find((name) => plain(name) === plain(text));
+  const found = drawnMethods.find((name) => plain(name) === plain(text));
   if (found) return found;
-  throw new Error(`--method is ${text}; there are ${names.map((name) => name.toLowerCase()).join(", ")}`);
+  throw new Error(`--method is ${text}; there are ${drawnMethods.map((name) => name.toLowerCase()).join(", ")}`);
 }

@@ -3,7 +3,7 @@ export type Results = Map<string, Float32Array>;
 
 /** What was found when two sides should agree: nothing wrong where `problems` is empty. */
 export interface Findings {
-  /** The largest difference per kind of result, relative to the largest entry of its tensor. */
+  /** The largest difference per kind of result, relative to the largest entry of its tensor, or to what counts as one. */
   differences: Map<string, number>;
   problems: string[];
 }
@@ -27,7 +27,7 @@ export const usualTolerances: Tolerances = {
 
 /**
  * Gradients that are zero in exact arithmetic are rounding noise on both sides, and where attention saturates they are
- * differences of larger ones: what is this small, by itself or beside the adapter's largest gradient, is not compared.
+ * differences of larger ones: a difference this small, by itself or beside the adapter's largest gradient, is none.
  */
 const gradientFloor = { absolute: 1e-6, ofLargest: 1e-5 };
 
@@ -54,7 +54,7 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
       continue;
     }
     const kind = name.split(".")[0] as keyof Tolerances;
-    const difference = relativeDifference(values, expected, floors[kind]);
+    const difference = relativeDifference(values, expected, floors[kind] / tolerances[kind]);
     differences.set(kind, Math.max(difference, differences.get(kind) ?? 0));
     if (!(difference <= tolerances[kind])) {
       problems.push(`${name} differs by ${difference.toExponential(1)}, allowed ${tolerances[kind]}`);
@@ -63,8 +63,8 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
   return { differences, problems };
 }
 
-/** Largest difference over largest entry, 0 where it is within `floor`; infinite for other lengths or a NaN. */
-function relativeDifference(actual: Float32Array, expected: Float32Array, floor: number): number {
+/** Largest difference over largest entry, or over `least` where that is more; infinite for other lengths or a NaN. */
+function relativeDifference(actual: Float32Array, expected: Float32Array, least: number): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let difference = 0;
   for (let i = 0; i < expected.length; i++) {
@@ -72,7 +72,7 @@ function relativeDifference(actual: Float32Array, expected: Float32Array, floor:
     if (Number.isNaN(d)) return Number.POSITIVE_INFINITY;
     difference = Math.max(difference, d);
   }
-  return difference <= floor ? 0 : difference / largestEntry(expected);
+  return difference === 0 ? 0 : difference / Math.max(least, largestEntry(expected));
 }
 
 function largestEntry(values: Float32Array): number {

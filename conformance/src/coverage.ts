@@ -1,12 +1,17 @@
+import { peftMethods } from "@lowrank/peft";
+import type { PeftType } from "./adapterCase.ts";
 import type { RandomCase } from "./randomCase.ts";
+
+/** Options that every case says. */
+const always = new Set(["peftType", "taskType", "baseModelNameOrPath"]);
 
 /** Counts what the checks that passed were about: methods, and options by their values where these are words. */
 export class Coverage {
-  readonly #methods = new Map<string, { checks: number; options: Map<string, number> }>();
+  readonly #methods = new Map<PeftType, { checks: number; options: Map<string, number>; left: Set<string> }>();
 
   add({ adapter, base, shape }: RandomCase): void {
     const { peftType, options } = adapter;
-    const method = this.#methods.get(peftType) ?? { checks: 0, options: new Map<string, number>() };
+    const method = this.#methods.get(peftType) ?? { checks: 0, options: new Map(), left: optionsOf(peftType) };
     this.#methods.set(peftType, method);
     method.checks++;
     const padded = shape.padding > 0 ? [`padded ${shape.side}`] : [];
@@ -15,18 +20,30 @@ export class Coverage {
     for (const word of [...words, ...Object.entries(options).map(describe)]) {
       method.options.set(word, (method.options.get(word) ?? 0) + 1);
     }
+    for (const option of Object.keys(options)) method.left.delete(option);
   }
 
-  /** A table: methods in order of names, how many checks each had, and in how many of them each option was. */
+  /**
+   * A table: methods in order of names, how many checks each had, in how many of them each option was, and which options
+   * were in none.
+   */
   lines(): string[] {
     const rows = [...this.#methods].sort(([a], [b]) => (a < b ? -1 : 1));
     const width = Math.max(0, ...rows.map(([name]) => name.length));
-    return rows.flatMap(([name, { checks, options }]) => {
+    return rows.flatMap(([name, { checks, options, left }]) => {
       const counts = [...options].sort(([a], [b]) => (a < b ? -1 : 1)).map(([option, count]) => `${option} ${count}`);
       const head = `${name.padEnd(width)} ${String(checks).padStart(4)}  `;
-      return wrapped(counts).map((line, i) => (i === 0 ? head : " ".repeat(head.length)) + line);
+      const none =
+        left.size > 0 ? wrapped([...left].sort().map((option, i) => (i === 0 ? `in none: ${option}` : option))) : [];
+      return [...wrapped(counts), ...none].map((line, i) => (i === 0 ? head : " ".repeat(head.length)) + line);
     });
   }
+}
+
+/** The options of a method. */
+function optionsOf(type: PeftType): Set<string> {
+  const Config = peftMethods[type].Config as new (options: object) => object;
+  return new Set(Object.keys(new Config({})).filter((name) => !always.has(name)));
 }
 
 /** An option's name, with its value where that is a word of the option's own. */

@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
-import { lowrankConfig, peftConfig } from "./adapterCase.ts";
-import { methodCases, type SharedMethod } from "./methods/index.ts";
+import { lowrankConfig, type PeftType, peftConfig } from "./adapterCase.ts";
+import { casesOf, drawnMethods } from "./methods/index.ts";
 import { randomCase } from "./randomCase.ts";
 
-const methods = Object.keys(methodCases) as SharedMethod[];
-const draw = (seed: number, method: SharedMethod) => randomCase(seed, method, methodCases[method]);
+const draw = (seed: number, method: PeftType) => randomCase(seed, method, casesOf(method));
 
-test.each(methods)("%s: a seed says the case, and Lowrank's configuration takes every option drawn", (method) => {
+test.each(drawnMethods)("%s: a seed says the case, and Lowrank's configuration takes every option drawn", (method) => {
   const labels = new Set<string>();
   for (let seed = 0; seed < 60; seed++) {
     const drawn = draw(seed, method);

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { peftConfig } from "./adapterCase.ts";
+import { type PeftType, peftConfig } from "./adapterCase.ts";
 import { randomBatch, randomClasses } from "./batch.ts";
 import { sameDefaults } from "./configDefaults.ts";
 import { Coverage } from "./coverage.ts";
 import { oursInPeft, type Trial, theirsInLowrank } from "./directions.ts";
-import { methodCases, type SharedMethod } from "./methods/index.ts";
+import { everyMethod } from "./everyMethod.ts";
+import { casesOf, drawnMethods } from "./methods/index.ts";
 import type { Python } from "./python.ts";
 import { type RandomCase, randomCase } from "./randomCase.ts";
 import type { Report } from "./report.ts";
@@ -13,7 +14,7 @@ import type { Report } from "./report.ts";
 export interface RandomChoice {
   cases: number;
   seed: number;
-  method?: SharedMethod;
+  method?: PeftType;
 }
 
 const directions = { "PEFT's in Lowrank": theirsInLowrank, "ours in PEFT": oursInPeft };
@@ -23,16 +24,17 @@ export async function randomChecks(
   { cases, seed, method }: RandomChoice,
   { python, folder, report }: { python: Python; folder: string; report: Report },
 ): Promise<Coverage> {
-  const methods = method === undefined ? (Object.keys(methodCases) as SharedMethod[]) : [method];
+  const methods = method === undefined ? drawnMethods : [method];
   const coverage = new Coverage();
+  if (method === undefined) await report.check("every method of PEFT is here or refused", () => everyMethod(python));
   for (const peftType of methods) {
     await report.check(`${peftType}: fields and defaults of its configuration`, () =>
-      sameDefaults(python, peftType, methodCases[peftType]),
+      sameDefaults(python, peftType, casesOf(peftType)),
     );
   }
   for (let index = 0; index < cases; index++) {
     const peftType = methods[index % methods.length];
-    const drawn = randomCase(seed + index, peftType, methodCases[peftType]);
+    const drawn = randomCase(seed + index, peftType, casesOf(peftType));
     const trial = lazyTrial(drawn, python, join(folder, `random${index}`));
     for (const [direction, run] of Object.entries(directions)) {
       const passed = await report.check(

@@ -19,11 +19,7 @@ import { randlora } from "./randlora.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 
-/** The methods that PEFT has too: BitFit is Lowrank's own, and bottlenecks are AdapterHub's. */
-export type SharedMethod = Exclude<PeftType, "BITFIT" | "BOTTLENECK">;
-
-/** How each method's random cases are made. */
-export const methodCases: Record<SharedMethod, MethodCases> = {
+const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
   LORA: lora,
   ADALORA: adaLora,
   LOHA: loha,
@@ -46,3 +42,13 @@ export const methodCases: Record<SharedMethod, MethodCases> = {
   P_TUNING: pTuning,
   ADAPTION_PROMPT: adaptionPrompt,
 };
+
+/** The methods with random cases: all that PEFT has too, of which `everyMethod` makes sure. */
+export const drawnMethods: readonly PeftType[] = Object.keys(cases) as PeftType[];
+
+/** How a method's random cases are made. Throws for a method without any. */
+export function casesOf(method: PeftType): MethodCases {
+  const found = cases[method];
+  if (found) return found;
+  throw new Error(`${method} has no random cases; there are ${drawnMethods.join(", ")}`);
+}

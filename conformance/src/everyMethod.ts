@@ -1,0 +1,24 @@
+import { parsePeftConfig, peftMethods } from "@lowrank/peft";
+import type { Findings } from "./compare.ts";
+import { drawnMethods } from "./methods/index.ts";
+import type { Python } from "./python.ts";
+
+/** Each method that PEFT has is here, with random cases, or its configuration is an error that says that PEFT has it. */
+export async function everyMethod(python: Python): Promise<Findings> {
+  const types = await python.ask<string[]>("peft_methods", {});
+  const wrong = types.flatMap((type) => {
+    if (!Object.hasOwn(peftMethods, type)) return isRefused(type) ? [] : [`${type} is not refused as a method of PEFT`];
+    return (drawnMethods as readonly string[]).includes(type) ? [] : [`${type} has no random cases`];
+  });
+  const foreign = drawnMethods.filter((type) => !types.includes(type)).map((type) => `PEFT has no ${type}`);
+  return { differences: new Map(), problems: [...wrong, ...foreign] };
+}
+
+function isRefused(type: string): boolean {
+  try {
+    parsePeftConfig({ peft_type: type });
+    return false;
+  } catch (error) {
+    return (error as Error).message.includes(`${type} is a method of PEFT that is not here`);
+  }
+}
