@@ -27,57 +27,8 @@ export {
   type PromptTokenizer,
   type SharedContext,
 } from "./method.ts";
-export { adaLora } from "./methods/adaLora.ts";
-export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./methods/adaLoraConfig.ts";
-export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./methods/adaptionPrompt.ts";
-export { bitFit } from "./methods/bitFit.ts";
-export { BitFitConfig } from "./methods/bitFitConfig.ts";
-export { boft } from "./methods/boft.ts";
-export { BOFTConfig, type BOFTOptions } from "./methods/boftConfig.ts";
-export { bottleneck } from "./methods/bottleneck.ts";
-export { BnConfig, type BnOptions, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./methods/bottleneckConfig.ts";
-export { delora } from "./methods/delora.ts";
-export { DeloraConfig, type DeloraOptions } from "./methods/deloraConfig.ts";
-export { fourierft } from "./methods/fourierft.ts";
-export { FourierFTConfig, type FourierFTOptions } from "./methods/fourierftConfig.ts";
-export { gralora } from "./methods/gralora.ts";
-export { GraloraConfig, type GraloraOptions } from "./methods/graloraConfig.ts";
-export { hira } from "./methods/hira.ts";
-export { HiraConfig, type HiraOptions } from "./methods/hiraConfig.ts";
-export { hra } from "./methods/hra.ts";
-export { HRAConfig, type HRAOptions } from "./methods/hraConfig.ts";
-export { ia3 } from "./methods/ia3.ts";
-export { IA3Config, type IA3Options } from "./methods/ia3Config.ts";
-export { peftMethods } from "./methods/index.ts";
-export { lnTuning } from "./methods/lnTuning.ts";
-export { LNTuningConfig } from "./methods/lnTuningConfig.ts";
-export { loha } from "./methods/loha.ts";
-export { LoHaConfig, type LoHaOptions } from "./methods/lohaConfig.ts";
-export { lokr } from "./methods/lokr.ts";
-export { LoKrConfig, type LoKrOptions } from "./methods/lokrConfig.ts";
-export { lora } from "./methods/lora.ts";
-export {
-  type EvaConfig,
-  type InitLoraWeights,
-  type LoftQConfig,
-  LoraConfig,
-  type LoraOptions,
-} from "./methods/loraConfig.ts";
-export { loraScaling } from "./methods/loraScaling.ts";
-export { miss } from "./methods/miss.ts";
-export { MissConfig, type MissOptions } from "./methods/missConfig.ts";
-export { oft } from "./methods/oft.ts";
-export { OFTConfig, type OFTOptions } from "./methods/oftConfig.ts";
-export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./methods/prefixTuning.ts";
-export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./methods/promptTuning.ts";
-export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./methods/pTuning.ts";
-export { randlora } from "./methods/randlora.ts";
-export { RandLoraConfig, type RandLoraOptions } from "./methods/randloraConfig.ts";
+export * from "./methods/index.ts";
 export { registerPeftMethod } from "./methods/registry.ts";
-export { vblora } from "./methods/vblora.ts";
-export { VBLoRAConfig, type VBLoRAOptions } from "./methods/vbloraConfig.ts";
-export { vera } from "./methods/vera.ts";
-export { VeraConfig, type VeraOptions } from "./methods/veraConfig.ts";
 export { getPeftModel, PeftModel } from "./peftModel.ts";
 export type {
   AdaptableModel,

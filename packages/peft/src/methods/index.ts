@@ -22,6 +22,56 @@ import { randlora } from "./randlora.ts";
 import { vblora } from "./vblora.ts";
 import { vera } from "./vera.ts";
 
+export { adaLora } from "./adaLora.ts";
+export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./adaLoraConfig.ts";
+export { AdaptionPromptConfig, type AdaptionPromptOptions, adaptionPrompt } from "./adaptionPrompt.ts";
+export { bitFit } from "./bitFit.ts";
+export { BitFitConfig } from "./bitFitConfig.ts";
+export { boft } from "./boft.ts";
+export { BOFTConfig, type BOFTOptions } from "./boftConfig.ts";
+export { bottleneck } from "./bottleneck.ts";
+export { BnConfig, type BnOptions, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
+export { delora } from "./delora.ts";
+export { DeloraConfig, type DeloraOptions } from "./deloraConfig.ts";
+export { fourierft } from "./fourierft.ts";
+export { FourierFTConfig, type FourierFTOptions } from "./fourierftConfig.ts";
+export { gralora } from "./gralora.ts";
+export { GraloraConfig, type GraloraOptions } from "./graloraConfig.ts";
+export { hira } from "./hira.ts";
+export { HiraConfig, type HiraOptions } from "./hiraConfig.ts";
+export { hra } from "./hra.ts";
+export { HRAConfig, type HRAOptions } from "./hraConfig.ts";
+export { ia3 } from "./ia3.ts";
+export { IA3Config, type IA3Options } from "./ia3Config.ts";
+export { lnTuning } from "./lnTuning.ts";
+export { LNTuningConfig } from "./lnTuningConfig.ts";
+export { loha } from "./loha.ts";
+export { LoHaConfig, type LoHaOptions } from "./lohaConfig.ts";
+export { lokr } from "./lokr.ts";
+export { LoKrConfig, type LoKrOptions } from "./lokrConfig.ts";
+export { lora } from "./lora.ts";
+export {
+  type EvaConfig,
+  type InitLoraWeights,
+  type LoftQConfig,
+  LoraConfig,
+  type LoraOptions,
+} from "./loraConfig.ts";
+export { loraScaling } from "./loraScaling.ts";
+export { miss } from "./miss.ts";
+export { MissConfig, type MissOptions } from "./missConfig.ts";
+export { oft } from "./oft.ts";
+export { OFTConfig, type OFTOptions } from "./oftConfig.ts";
+export { PrefixTuningConfig, type PrefixTuningOptions, prefixTuning } from "./prefixTuning.ts";
+export { PromptTuningConfig, type PromptTuningOptions, promptTuning } from "./promptTuning.ts";
+export { PromptEncoderConfig, type PromptEncoderOptions, pTuning } from "./pTuning.ts";
+export { randlora } from "./randlora.ts";
+export { RandLoraConfig, type RandLoraOptions } from "./randloraConfig.ts";
+export { vblora } from "./vblora.ts";
+export { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
+export { vera } from "./vera.ts";
+export { VeraConfig, type VeraOptions } from "./veraConfig.ts";
+
 /** The methods there are, by PEFT's name. */
 type PeftMethods = {
   readonly LORA: typeof lora;
