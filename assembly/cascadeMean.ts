@@ -22,8 +22,17 @@ function climb(sums: usize, at: i32, power: i32): void {
   }
 }
 
+/** The mean of fewer floats than a vector of eight holds. */
+function meanOfFew(x: usize, n: i32): f32 {
+  let sum = load<f32>(x);
+  for (let i = 4; i < n; i++) sum += load<f32>(x + (<usize>i << 2));
+  for (let i = 1; i < min(n, 4); i++) sum += load<f32>(x + (<usize>i << 2));
+  return sum / <f32>n;
+}
+
 /** The mean of n floats at x; `sums` is room for 512 bytes. */
 export function cascadeMean(x: usize, n: i32, sums: usize): f32 {
+  if (n < 8) return meanOfFew(x, n);
   memory.fill(sums, 0, <usize>LEVELS * ROW);
   const rows = n >> 5;
   const power = max(4, (32 - clz(max(rows, 2) - 1)) / LEVELS);
