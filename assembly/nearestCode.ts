@@ -58,8 +58,20 @@ export function largestOf(x: usize, count: i32): f32 {
   return maxOf(most);
 }
 
-/** Rounds `count` numbers to the nearest codes of their block, whose scale, their largest magnitude, is returned. */
-export function roundToCodes(values: usize, table: usize, count: i32, codes: usize): f32 {
+/** The nearest of 65536 points from -1 to 1, 0 not among them; `onGrid` of packages/core/src/quantize/eightBit.ts. */
+// @ts-ignore: decorator
+@inline
+function onGrid(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const at = f32x4.floor(f32x4.add(f32x4.mul(f32x4.add(x, one), f32x4.splat(32767.5)), f32x4.splat(0.5)));
+  return f32x4.sub(f32x4.mul(at, f32x4.splat(<f32>(2.0 / 65535))), one);
+}
+
+/**
+ * Rounds `count` numbers to the nearest codes of their block, on the grid or not; their scale, the largest magnitude, is
+ * returned.
+ */
+export function roundToCodes(values: usize, table: usize, count: i32, codes: usize, grid: bool): f32 {
   const scale = largestOf(values, count);
   if (scale == 0) {
     memory.fill(codes, 0, count);
@@ -68,12 +80,14 @@ export function roundToCodes(values: usize, table: usize, count: i32, codes: usi
   const inverse: f32 = 1 / scale;
   const factor = f32x4.splat(inverse);
   for (; count >= 4; count -= 4) {
-    store<u32>(codes, nearestCodes(table, f32x4.mul(v128.load(values), factor)));
+    const x = f32x4.mul(v128.load(values), factor);
+    store<u32>(codes, nearestCodes(table, grid ? onGrid(x) : x));
     values += 16;
     codes += 4;
   }
   for (; count > 0; count--) {
-    store<u8>(codes, <u8>nearestCode(table, load<f32>(values) * inverse));
+    const x = f32x4.splat(load<f32>(values) * inverse);
+    store<u8>(codes, <u8>nearestCode(table, f32x4.extract_lane(grid ? onGrid(x) : x, 0)));
     values += 4;
     codes++;
   }

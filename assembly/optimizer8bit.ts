@@ -37,8 +37,8 @@ export function adamStep8bit(
       v128.store(room + at, a);
       v128.store(second + at, b);
     }
-    store<f32>(mScales, roundToCodes(room, mTable, count, m));
-    store<f32>(vScales, roundToCodes(second, vTable, count, v));
+    store<f32>(mScales, roundToCodes(room, mTable, count, m, true));
+    store<f32>(vScales, roundToCodes(second, vTable, count, v, true));
     const bytes = <usize>count << 2;
     p += bytes;
     grad += bytes;

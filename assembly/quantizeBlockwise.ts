@@ -7,7 +7,7 @@ import { roundToCodes } from "./nearestCode";
  */
 export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {
   for (let from = 0, block = 0; from < n; from += blockSize, block++) {
-    const scale = roundToCodes(x + (<usize>from << 2), table, min(blockSize, n - from), codes + <usize>from);
+    const scale = roundToCodes(x + (<usize>from << 2), table, min(blockSize, n - from), codes + <usize>from, false);
     if (!(scale < <f32>Infinity)) return block;
     store<f32>(absmax + (<usize>block << 2), scale);
   }

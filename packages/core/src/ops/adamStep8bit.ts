@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { encodeBlock } from "../quantize/eightBit.ts";
+import { encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { AdamStepParams } from "./adamStep.ts";
 
@@ -25,8 +25,8 @@ function check(inputs: readonly TensorSpec[]): void {
 /**
  * One step of AdamW in place with moments of 8 bits: (parameter, gradient, first moment, second moment, their scales per
  * 256 elements, the two tables of what a code means, ascending, f32 [256]). The moments are widened, moved as `adamStep`
- * does, used, and rounded to the nearest code of their block again; bitsandbytes' AdamW8bit on its CPU backend.
- * Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * does, used, and rounded to codes of their block again, on bitsandbytes' grid: the nearest code to a small second moment may
+ * be 0, and the next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
   name: "adamStep8bit",
@@ -49,8 +49,8 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
         const move = (stepSize * first[i]) / (Math.sqrt(second[i]) / root + eps);
         p.data[from + i] = p.data[from + i] * (1 - lr * weightDecay) - move;
       }
-      mScales.data[block] = encodeBlock(first, mTable.data, m.data, from);
-      vScales.data[block] = encodeBlock(second, vTable.data, v.data, from);
+      mScales.data[block] = encodeBlock(first, mTable.data, m.data, from, onGrid);
+      vScales.data[block] = encodeBlock(second, vTable.data, v.data, from, onGrid);
     }
   },
   wasm: (k, [p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params, scratch) => {

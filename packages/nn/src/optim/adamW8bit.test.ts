@@ -1,6 +1,5 @@
 import {
   backward,
-  dynamicMap,
   Generator,
   init,
   keep,
@@ -44,17 +43,32 @@ function stateOf({ state1, state2, absmax1, absmax2 }: Step, shape: number[]): R
   };
 }
 
-/** Rounding of a few float32 operations, relative to the largest number. */
-function close(actual: ArrayLike<number>, expected: ArrayLike<number>) {
+/** Rounding of a few float32 operations, relative to the largest number; of many steps' where `tolerance` says so. */
+function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 4e-7) {
   const largest = Array.from(expected).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++)
-    expect(Math.abs(actual[i] - expected[i])).toBeLessThanOrEqual(4e-7 * largest);
+    expect(Math.abs(actual[i] - expected[i])).toBeLessThanOrEqual(tolerance * largest);
 }
 
-/** What each code of a moment means. */
-function widened(codes: Uint8Array, scales: Float32Array, table: Float32Array): Float64Array {
-  return Float64Array.from(codes, (code, i) => table[code] * scales[i >> 8]);
+/** The codes are bitsandbytes': rounding of float32 operations moves one in a thousand at most, by one. */
+function sameCodes(actual: Uint8Array, expected: Uint8Array) {
+  expect(actual.length).toBe(expected.length);
+  const differing = Array.from(actual).flatMap((code, i) => (code === expected[i] ? [] : [code - expected[i]]));
+  expect(differing.every((by) => Math.abs(by) === 1)).toBe(true);
+  expect(differing.length).toBeLessThanOrEqual(actual.length / 1000);
+}
+
+function checkState(actual: Record<string, Tensor>, expected: Omit<Step, "grad" | "param">, tolerance?: number) {
+  for (const moment of [1, 2] as const) {
+    const [state, absmax] = [`state${moment}`, `absmax${moment}`] as ["state1", "absmax1"];
+    if (expected[absmax] === undefined) {
+      close(actual[state].dataSync(), floats(expected[state]), tolerance);
+      continue;
+    }
+    close(actual[absmax].dataSync(), floats(expected[absmax]), tolerance);
+    sameCodes(actual[state].dataSync() as Uint8Array, bytes(expected[state]));
+  }
 }
 
 describe("AdamW8bit, step for step from bitsandbytes' own state", () => {
@@ -70,46 +84,30 @@ describe("AdamW8bit, step for step from bitsandbytes' own state", () => {
       param.grad = tensor(floats(step.grad), { shape });
       optimizer.step();
       close(param.dataSync(), floats(step.param));
-      const actual = optimizer.stateDict().state.get(0)!.tensors;
-      if (!step.absmax1 || !step.absmax2) {
-        close(actual.state1.dataSync(), floats(step.state1));
-        close(actual.state2.dataSync(), floats(step.state2));
-        continue;
-      }
-      checkCodes(actual, step, i === 0 ? undefined : (steps[i - 1] as Step), settings);
+      checkState(optimizer.stateDict().state.get(0)!.tensors, step);
     }
   });
 });
 
-/** bitsandbytes' CPU code rounds a moment to this share of its block's scale before it looks for the nearest code. */
-const grid = 2 / 65535;
-
-/** The scales are equal; so are the codes, or ours mean a number that is nearer to the moment, by less than that grid. */
-function checkCodes(actual: Record<string, Tensor>, step: Step, before: Step | undefined, { betas }: AdamW8bitOptions) {
-  const grad = floats(step.grad);
-  for (const moment of [1, 2] as const) {
-    const [state, absmax] = [`state${moment}`, `absmax${moment}`] as ["state1", "absmax1"];
-    const table = dynamicMap({ signed: moment === 1 });
-    const scales = actual[absmax].dataSync() as Float32Array;
-    close(scales, floats(step[absmax] as string));
-    const old = before && widened(bytes(before[state]), floats(before[absmax] as string), table);
-    const [ours, theirs] = [actual[state].dataSync() as Uint8Array, bytes(step[state])];
-    const [mine, yours] = [widened(ours, scales, table), widened(theirs, scales, table)];
-    let misses = 0;
-    for (const [i, g] of grad.entries()) {
-      if (ours[i] === theirs[i]) continue;
-      const exact = betas[moment - 1] * (old?.[i] ?? 0) + (1 - betas[moment - 1]) * g ** moment;
-      const off = Math.abs(mine[i] - exact);
-      const scale = scales[i >> 8];
-      expect(off).toBeLessThanOrEqual(Math.abs(yours[i] - exact) * (1 + 1e-6));
-      expect(Math.abs(yours[i] - exact)).toBeLessThanOrEqual(off + grid * scale);
-      if (Math.abs(exact) > 1e-3 * scale) misses++;
-    }
-    expect(misses).toBeLessThan(0.02 * grad.length);
-  }
-}
-
 describe("AdamW8bit", () => {
+  it("ends where bitsandbytes ends after 50 steps, with gradients that are small against others of their block", () => {
+    const { count, steps, lr, param, ...state } = golden.long;
+    const p = tensor(new Float32Array(count), { requiresGrad: true });
+    using optimizer = new AdamW8bit([p], { lr, min8bitSize: 1 });
+    for (let step = 0; step < steps; step++) {
+      p.grad = tensor(
+        Float32Array.from(
+          { length: count },
+          (_, i) => (((i * 7919 + step * 104729) % 2048) - 1024) * 2 ** -(10 + (i % 12)),
+        ),
+      );
+      optimizer.step();
+    }
+    const tolerance = 4e-6;
+    close(p.dataSync(), floats(param), tolerance);
+    checkState(optimizer.stateDict().state.get(0)!.tensors, state, tolerance);
+  });
+
   const target = () => randn([80, 60], { generator: new Generator(3) });
   const train = <O extends AdamW | AdamW8bit>(make: (params: Tensor[]) => O, steps: number) => {
     const x = tensor(new Float32Array(4800), { shape: [80, 60], requiresGrad: true });
