@@ -25,14 +25,14 @@ def random_adapters(base, options, out):
 
 
 @torch.no_grad()
-def several_adapters(base, options, input_ids, rows, weights, combinations, swap, out):
+def several_adapters(base, options, input_ids, rows, weights, combinations, swaps, out):
     """
     The `tensors`: logits of the batch with an adapter for each of its rows; for each of `combinations` (PEFT's arguments,
-    and the seed of what DARE draws) those of the weighted sum; with `swap`, those of a0 after the values of a1 took their
-    place, which PEFT cannot do on embeddings.
+    and the seed of what DARE draws) those of the weighted sum of the first adapters; and those of a0 after each of `swaps`, adapters whose
+    values take its place one after the other, which PEFT cannot do on embeddings.
     """
     model = random_adapters(base, options, out)
-    names = [f"a{i}" for i in range(len(options))]
+    names = [f"a{i}" for i in range(len(weights))]
     ids = torch.tensor(input_ids)
     tensors = {"logits.rows": model(input_ids=ids, adapter_names=rows).logits}
     freeze = lora._freeze_adapter
@@ -46,9 +46,8 @@ def several_adapters(base, options, input_ids, rows, weights, combinations, swap
             model.add_weighted_adapter(names, weights, f"sum{i}", **arguments)
         model.set_adapter(f"sum{i}")
         tensors[f"logits.sum{i}"] = model(input_ids=ids).logits
-    if not swap:
-        return {"tensors": as_json(tensors)}
     swapped = PeftModel.from_pretrained(load_base(base), f"{out}/a0", torch_device="cpu").eval()
-    hotswap_adapter(swapped, f"{out}/a1", "default", torch_device="cpu")
-    tensors["logits.swapped"] = swapped(input_ids=ids).logits
+    for i, name in enumerate(swaps):
+        hotswap_adapter(swapped, f"{out}/{name}", "default", torch_device="cpu")
+        tensors[f"logits.swap{i}"] = swapped(input_ids=ids).logits
     return {"tensors": as_json(tensors)}

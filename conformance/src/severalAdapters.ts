@@ -30,6 +30,12 @@ function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
   ];
 }
 
+/** Adapters of other ranks and scalings, on fewer layers, for the place of the first one. */
+const otherRanks: readonly Record<string, unknown>[] = [
+  { r: 7, lora_alpha: 3, target_modules: ["q_proj", "down_proj"] },
+  { r: 2, lora_alpha: 9, target_modules: ["v_proj", "q_proj"] },
+];
+
 /** Rows of a batch with an adapter each, weighted sums of all types, and swapped values, from files of both formats. */
 export async function severalAdapters(python: Python, base: string, vocab: number, seed: number): Promise<Findings> {
   const out = `${base}-several`;
@@ -43,9 +49,10 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
     return [i, { combination_type: type, svd_rank: 3, density: 0.4, majority_sign_method }] as const;
   });
   const isGpt2 = base.includes("gpt2");
-  const options = optionsOf(isGpt2);
+  const options = [...optionsOf(isGpt2), ...(isGpt2 ? [] : otherRanks)];
+  const swaps = isGpt2 ? [] : ["a1", "a2", "a3", "a1"];
   const { tensors } = await python.ask<{ tensors: PackedTensors }>("several_adapters", {
-    ...{ base, options, input_ids, rows, weights, combinations, swap: !isGpt2, out },
+    ...{ base, options, input_ids, rows, weights, combinations, swaps, out },
   });
   const inputs = { inputIds: tensor(input_ids, { dtype: "i32" }), labels: tensor(input_ids, { dtype: "i32" }) };
   const problems: string[] = [];
@@ -69,9 +76,11 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
     ours.set(`logits.sum${i}`, await logitsOf(peft, inputs));
   }
   const pickled = await load(join(out, "bin"));
-  await pickled.hotswapAdapter(join(out, "bin", "a1"), "a0");
   pickled.setAdapter("a0");
-  if (!isGpt2) ours.set("logits.swapped", await logitsOf(pickled, inputs));
+  for (const [i, name] of swaps.entries()) {
+    await pickled.hotswapAdapter(join(out, "bin", name), "a0");
+    ours.set(`logits.swap${i}`, await logitsOf(pickled, inputs));
+  }
   const findings = compare(ours, unpack(tensors));
   return { ...findings, problems: [...problems, ...findings.problems] };
 }

@@ -1,23 +1,16 @@
-import { add, Generator, type SafetensorsFile, scope, type Tensor } from "@lowrank/core";
+import { add, Generator, scope, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
-import {
-  type AdapterSource,
-  adapterContents,
-  compareKeys,
-  describeMismatch,
-  differingTables,
-  readInto,
-} from "./adapterFiles.ts";
+import { type AdapterSource, adapterContents } from "./adapterFiles.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
 import { convertToLora } from "./convertToLora.ts";
-import { fileSpecs } from "./fileForm.ts";
-import { checkKeepsBase, swapValues } from "./hotswapAdapter.ts";
+import { hotswapAdapter } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
+import { loadSaved } from "./loadSaved.ts";
 import { mergeForGood, mergeInPlace } from "./merge/mergeAdapters.ts";
 import type { MergeReport } from "./merge/mergeReport.ts";
-import { type Allocator, fileFormOf, isPromptMethod } from "./method.ts";
+import { type Allocator, isPromptMethod } from "./method.ts";
 import { knownMethods } from "./methods/registry.ts";
 import type {
   AdaptableModel,
@@ -150,63 +143,26 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
-    const { isTrainable = false, strict = true, subfolder } = options;
-    const { label, method, config, weights } = await readAdapter(source, subfolder, this.#onWarning);
-    const tuner = this.base_model;
-    const generator = new Generator(0);
-    tuner.add({ name: adapterName, method, config, generator, loading: true }, this.#onWarning);
-    try {
-      const expected = new Map<string, Tensor>([...tuner.filed(adapterName), ...tuner.buffers(adapterName)]);
-      const tables = tuner.tables(adapterName);
-      const form = fileFormOf(method, config);
-      if (form && isTrainable) {
-        throw new Error(
-          `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
-        );
-      }
-      const mismatch = compareKeys(
-        weights,
-        fileSpecs(expected, form),
-        new Map([...tables, ...tuner.repeatedBiases(adapterName, nameWhenSaved(weights))]),
-      );
-      const message = describeMismatch(weights.label, mismatch);
-      if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
-      if (message !== null) this.#onWarning(message);
-      await readInto(weights, expected, form);
-      for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(adapterName, key, table);
-      tuner.setTrainable(adapterName, isTrainable);
-    } catch (error) {
-      tuner.remove(adapterName);
-      throw error;
-    }
-    if (!isTrainable) this.eval();
+    const saved = await readAdapter(source, options.subfolder, this.#onWarning);
+    await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
+    if (!options.isTrainable) this.eval();
   }
 
   /**
-   * Writes the values of a saved adapter into adapter `adapterName` (default: the active one), in place: whoever holds its
-   * tensors sees the new ones, and it goes on acting or training. Its options must be those of the adapter; LoRA on layers
-   * that the files leave out becomes zero. Throws, with nothing changed, where the files do not fit or it stands merged.
+   * Puts the values of a saved adapter in the place of those of adapter `adapterName` (default: the active one): in place, so
+   * that whoever holds its tensors sees the new ones, and it goes on acting or training. LoRA may have other ranks and scalings:
+   * layers of another rank get tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
+   * become zero. All other options must be those of the adapter. Throws, with nothing changed, where the files do not fit or it
+   * stands merged.
    */
   async hotswapAdapter(
     source: AdapterSource,
     adapterName: string = this.activeAdapter ?? "default",
     { subfolder }: { subfolder?: string } = {},
   ): Promise<void> {
-    const { base_model: tuner, training } = this;
-    tuner.checkWhole("swap an adapter's values");
-    tuner.adapter(adapterName);
-    if (tuner.mergedNames.includes(adapterName)) {
-      throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before its values are swapped`);
-    }
-    checkKeepsBase((await readAdapter(source, subfolder, () => {})).config);
-    const incoming = `${adapterName}-incoming`;
-    await this.loadAdapter(source, incoming, { subfolder });
-    if (training) this.train();
-    try {
-      swapValues(tuner, incoming, adapterName);
-    } finally {
-      tuner.remove(incoming);
-    }
+    this.base_model.checkWhole("swap an adapter's values");
+    const saved = await readAdapter(source, subfolder, this.#onWarning);
+    await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
 
   /**
@@ -388,12 +344,6 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const share = ((100 * trainable) / all).toFixed(4);
     print(`trainable params: ${count(trainable)} || all params: ${count(all)} || trainable%: ${share}`);
   }
-}
-
-/** The adapter's name that some keys of its file hold, where there are such. */
-function nameWhenSaved(file: SafetensorsFile): string | undefined {
-  const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
-  return found.find((name) => name !== undefined);
 }
 
 /** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */

@@ -18,6 +18,8 @@ export interface DenseLayer {
 export interface LayerAdapter {
   /** What it trains, by key in the file: "lora_A.weight". Always f32. */
   readonly parameters: Readonly<Record<string, Parameter>>;
+  /** The factor of what it adds, where that may be set. */
+  scaling?: number;
   /** Where parameters lie in the model, in PEFT's naming, where that is not their key in the file. */
   readonly paths?: Readonly<Record<string, string>>;
   /** Constants that its file holds too, by key. */
@@ -101,6 +103,15 @@ export class TunerLayer extends Module implements Wrapper {
     for (const constant of this.#adapters.get(adapter)?.constants ?? []) constant.dispose();
     this.#adapters.delete(adapter);
     clear(this, adapter);
+  }
+
+  /** Puts what adapter `other` has here in the place of what `adapter` has, which is freed. */
+  replace(adapter: string, other: string): void {
+    const layer = this.#adapters.get(other)!;
+    this.#adapters.delete(other);
+    clear(this, other);
+    this.remove(adapter);
+    this.add(adapter, layer);
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {

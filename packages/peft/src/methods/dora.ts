@@ -17,15 +17,22 @@ interface StoredWeight {
 export class Magnitude {
   /** [out] */
   readonly parameter: Parameter;
-  readonly #scaling: number;
+  #scaling: number;
   readonly #squares = new Kept();
-  readonly #lengths = new Kept();
+  #lengths = new Kept();
 
   /** Starts as the lengths that the rows have, or as `start` says. */
   constructor(base: StoredWeight, [a, b]: readonly [Tensor, Tensor], scaling: number, start?: Draw) {
     this.#scaling = scaling;
     const squares = this.#rowSquares(base);
     this.parameter = drawn(start ?? (() => this.#norm(base, a, b, squares)), [b.shape[0]]);
+  }
+
+  /** The s of W + s B A. */
+  set scaling(value: number) {
+    this.#scaling = value;
+    for (const lengths of this.#lengths.constants) lengths.dispose();
+    this.#lengths = new Kept();
   }
 
   /** What is kept; freed with the layer. */

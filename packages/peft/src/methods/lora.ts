@@ -41,7 +41,7 @@ class LoraLinear implements LayerAdapter {
   readonly modules: Record<string, Module>;
   readonly baseWeight?: Tensor;
   readonly #dropout: Dropout;
-  readonly #scaling: number;
+  #scaling: number;
   readonly #magnitude?: Magnitude;
 
   constructor(context: LayerContext<LoraConfig>) {
@@ -69,6 +69,15 @@ class LoraLinear implements LayerAdapter {
 
   get constants(): readonly Tensor[] {
     return this.#magnitude?.constants ?? [];
+  }
+
+  get scaling(): number {
+    return this.#scaling;
+  }
+
+  set scaling(value: number) {
+    this.#scaling = value;
+    if (this.#magnitude) this.#magnitude.scaling = value;
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
@@ -151,7 +160,7 @@ function transposedProduct(a: Tensor, b: Tensor): Tensor {
 class LoraEmbedding implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly paths = doraPaths;
-  readonly #scaling: number;
+  #scaling: number;
   readonly #magnitude?: Magnitude;
   readonly #paddingIdx: number | null;
 
@@ -175,6 +184,15 @@ class LoraEmbedding implements LayerAdapter {
 
   get constants(): readonly Tensor[] {
     return this.#magnitude?.constants ?? [];
+  }
+
+  get scaling(): number {
+    return this.#scaling;
+  }
+
+  set scaling(value: number) {
+    this.#scaling = value;
+    if (this.#magnitude) this.#magnitude.scaling = value;
   }
 
   /** What is added to the base layer's output. */

@@ -1,0 +1,59 @@
+import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
+import { compareKeys, describeMismatch, differingTables, readInto } from "./adapterFiles.ts";
+import { fileSpecs } from "./fileForm.ts";
+import { fileFormOf } from "./method.ts";
+import type { SavedAdapter } from "./readAdapter.ts";
+import type { Tuner } from "./tuner.ts";
+
+/** How a saved adapter is put on a model. */
+interface LoadSavedOptions {
+  isTrainable?: boolean;
+  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
+  strict?: boolean;
+  /** The keys that the file may lack: what stands there stays as a fresh layer has it, zero. Default: none. */
+  mayLack?: (key: string) => boolean;
+}
+
+/** Puts a saved adapter beside the others, inactive. Where it throws, nothing has changed. */
+export async function loadSaved(
+  tuner: Tuner<Module>,
+  { label, method, config, weights }: SavedAdapter,
+  name: string,
+  { isTrainable = false, strict = true, mayLack = () => false }: LoadSavedOptions,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const generator = new Generator(0);
+  tuner.add({ name, method, config, generator, loading: true }, onWarning);
+  try {
+    const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
+    const tables = tuner.tables(name);
+    const form = fileFormOf(method, config);
+    if (form && isTrainable) {
+      throw new Error(
+        `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
+      );
+    }
+    const mismatch = compareKeys(
+      weights,
+      fileSpecs(expected, form),
+      new Map([...tables, ...tuner.repeatedBiases(name, nameWhenSaved(weights))]),
+    );
+    const missing = mismatch.missing.filter((key) => !mayLack(key));
+    const message = describeMismatch(weights.label, { ...mismatch, missing });
+    if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
+    if (message !== null) onWarning(message);
+    await readInto(weights, expected, form);
+    for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(name, key, table);
+    tuner.setTrainable(name, isTrainable);
+  } catch (error) {
+    tuner.remove(name);
+    throw error;
+  }
+}
+
+/** The adapter's name that some keys of its file hold, where there are such. */
+function nameWhenSaved(file: SafetensorsFile): string | undefined {
+  const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
+  return found.find((name) => name !== undefined);
+}
