@@ -7,15 +7,35 @@ export function int8RowBytes(k: i32, planes: i32): usize {
   return <usize>(k * planes + (k >> 2));
 }
 
-/** The bytes of 16 floats times `factor`, ties to even. */
+/**
+ * Loaded before a loop, since V8 would build constants anew at each use. All bits but the sign; and 1.5 * 2^23: a number
+ * below 2^22 added to it is rounded to an integer, ties to even, which its lower bits hold.
+ */
+const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
+
+/** Four floats times `factor` as integers. */
 // @ts-ignore: decorator
 @inline
-function toBytes(x: usize, factor: v128): v128 {
-  const a = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), factor)));
-  const b = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 16), factor)));
-  const c = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 32), factor)));
-  const d = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x, 48), factor)));
-  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
+function rounded(x: usize, factor: v128, rounder: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), factor), rounder), rounder);
+}
+
+/** The bytes of 16 floats times `factor`. */
+// @ts-ignore: decorator
+@inline
+function toBytes(x: usize, factor: v128, rounder: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(rounded(x, factor, rounder), rounded(x + 16, factor, rounder));
+  const high = i16x8.narrow_i32x4_s(rounded(x + 32, factor, rounder), rounded(x + 48, factor, rounder));
+  return i8x16.narrow_i16x8_s(low, high);
+}
+
+/** The largest bits of 16 floats without their signs: their order is that of the magnitudes, with NaN above all. */
+// @ts-ignore: decorator
+@inline
+function topOf(x: usize, magnitude: v128): v128 {
+  const a = i32x4.max_s(v128.and(v128.load(x), magnitude), v128.and(v128.load(x, 16), magnitude));
+  const b = i32x4.max_s(v128.and(v128.load(x, 32), magnitude), v128.and(v128.load(x, 48), magnitude));
+  return i32x4.max_s(a, b);
 }
 
 /** The sum of 32 signed bytes. */
@@ -24,7 +44,8 @@ function toBytes(x: usize, factor: v128): v128 {
 function byteSum(a: v128, b: v128): i32 {
   const pairs = i16x8.add(i16x8.extadd_pairwise_i8x16_s(a), i16x8.extadd_pairwise_i8x16_s(b));
   const sums = i32x4.extadd_pairwise_i16x8_s(pairs);
-  return i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  const halves = i32x4.add(sums, v128.shuffle<i32>(sums, sums, 2, 3, 0, 1));
+  return i32x4.extract_lane(halves, 0) + i32x4.extract_lane(halves, 1);
 }
 
 /** Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and, `k` bytes on, the sign. */
@@ -46,16 +67,17 @@ function storeCodes(dst: usize, codes: v128, k: i32, planes: i32): void {
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, padded: i32, k: i32, planes: i32): void {
   const rest = <usize>(padded - rows) * int8RowBytes(k, planes);
+  const magnitude = v128.load32_splat(CONSTANTS);
+  const rounder = v128.load32_splat(CONSTANTS, 4);
   for (; rows > 0; rows--) {
     let pair = out + <usize>(k * planes);
     for (let i = 0; i < k; i += 32) {
-      let top = f32x4.abs(v128.load(x));
-      for (let at: usize = 16; at < 128; at += 16) top = f32x4.max(top, f32x4.abs(v128.load(x + at)));
-      top = f32x4.max(top, v128.shuffle<f32>(top, top, 2, 3, 0, 1));
-      const most = max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1));
+      let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
+      top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
+      const most = reinterpret<f32>(max(i32x4.extract_lane(top, 0), i32x4.extract_lane(top, 1)));
       const factor = f32x4.splat(most == 0 ? 0 : 127 / most);
-      const low = toBytes(x, factor);
-      const high = toBytes(x + 64, factor);
+      const low = toBytes(x, factor, rounder);
+      const high = toBytes(x + 64, factor, rounder);
       storeCodes(out + <usize>i, low, k, planes);
       storeCodes(out + <usize>i + 16, high, k, planes);
       const scale = most / 127;

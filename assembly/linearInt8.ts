@@ -1,7 +1,8 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W as GGUF's q4_1 or q8_0.
 import { int8RowBytes } from "./int8";
 import { q4Int8Rows, q8Int8Rows } from "./int8Rows";
-import { INT8_ROWS, packQ4, packQ8, Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS, Q8_PANEL, q4Tile, q8Tile } from "./int8Tile";
+import { packQ4, packQ8, Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Pack";
+import { INT8_ROWS, q4Tile, q8Tile } from "./int8Tile";
 import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 import { Q4_1 } from "./unpackRow";
 
@@ -43,19 +44,17 @@ export function linearInt8(
     const columns = min(width, last - j);
     for (let from = 0; from < blocks; from += DEPTH) {
       const depth = min(DEPTH, blocks - from);
-      for (let b = 0; b < depth; b++) {
-        const block = w + <usize>(from + b) * blockBytes;
-        if (isQ4) packQ4(block, wrs, columns, panel + <usize>b * Q4_PANEL);
-        else packQ8(block, wrs, columns, panel + <usize>b * Q8_PANEL);
-      }
+      const block = w + <usize>from * blockBytes;
+      if (isQ4) packQ4(block, wrs, columns, depth, panel);
+      else packQ8(block, wrs, columns, depth, panel);
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);
         const row = <usize>i * xrs;
         const at = x + row + <usize>(from << 5);
         const scales = pairs + row + <usize>(from << 3);
-        memory.fill(scratch, 0, SUMS);
         if (from > 0) copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
+        else for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
         if (isQ4) q4Tile(at, scales, xrs, panel, depth, scratch);
         else q8Tile(at, scales, xrs, <usize>k, panel, depth, scratch);
         copyRows(scratch, Q4_COLUMNS << 2, to, <usize>n << 2, rows, columns);
@@ -68,8 +67,11 @@ export function linearInt8(
 
 /** Copies `rows` rows of `columns` floats. */
 function copyRows(src: usize, srs: usize, dst: usize, drs: usize, rows: i32, columns: i32): void {
+  const end = <usize>columns << 2;
   for (; rows > 0; rows--) {
-    memory.copy(dst, src, <usize>columns << 2);
+    let at: usize = 0;
+    for (; at + 16 <= end; at += 16) v128.store(dst + at, v128.load(src + at));
+    for (; at < end; at += 4) store<f32>(dst + at, load<f32>(src + at));
     src += srs;
     dst += drs;
   }
