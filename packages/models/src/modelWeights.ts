@@ -7,6 +7,9 @@ import { reusedRoom } from "./reusedRoom.ts";
 /** What is read of a file at a time. */
 const partBytes = 1 << 22;
 
+/** What a weight may be stored in. */
+const floats = ["F32", "F16", "BF16"];
+
 /** A model's tensors by their Hugging Face names, wherever they lie; only what is read is loaded. */
 export interface ModelWeights {
   /** What messages call the place. */
@@ -19,7 +22,7 @@ export interface ModelWeights {
   read(name: string): Promise<Tensor>;
 }
 
-/** The tensors of safetensors files, as `dtype`; "auto" keeps the file's. */
+/** The tensors of safetensors files, as `dtype`; "auto" keeps the file's. Throws where one holds no floating numbers. */
 export function safetensorsWeights(
   file: SafetensorsFile,
   config: ModelConfig | ClassifierConfig,
@@ -32,9 +35,14 @@ export function safetensorsWeights(
     byteLength: (name) => file.info(name).byteLength,
     read: (name) =>
       withRoom((room) => {
+        const found = file.info(name).dtype;
+        if (!floats.includes(found)) {
+          throw new Error(
+            `${file.label}: "${name}" is ${found}, not ${floats.join(", ")}; the file is damaged, or quantised in a way that is not supported`,
+          );
+        }
         const { parts, shape, dtype: stored } = file.readParts(name, room);
-        const keeps = dtype === "auto" || stored === "i32" || stored === "u8";
-        return fromParts(parts, { shape, dtype: stored, to: keeps ? stored : dtype });
+        return fromParts(parts, { shape, dtype: stored, to: dtype === "auto" ? stored : dtype });
       }),
   };
 }

@@ -49,20 +49,21 @@ export async function modelFileContents(
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
   const tensors: SafetensorsTensor[] = [];
+  const parameters = model.stateDict();
+  const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
-  for (const [name, parameter] of model.stateDict()) {
+  for (const [name, parameter] of parameters) {
     if (options.dtype === undefined && parameter.packing) {
-      tensors.push(...(await toBitsandbytes(parameter, name)));
+      tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;
     }
     const turned = conv1d.has(name) && !(ownerOf(model, name) instanceof Conv1D);
     using stored = storedTensor(name, parameter, turned, options.dtype);
     tensors.push({ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() });
   }
-  const dtype = tensors.map(({ dtype }) => torchNames[dtype as keyof typeof torchNames]).find((found) => found);
   const quantization = options.dtype === undefined ? quantizationOf(model, config) : null;
   const json = {
-    ...toHfConfig(config, { dtype }),
+    ...toHfConfig(config, { dtype: torchNames[options.dtype ?? wide] }),
     ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
   };
   const contents = new Map<string, Uint8Array | string>([
@@ -74,6 +75,12 @@ export async function modelFileContents(
     if (companions && (await companions.has(name))) contents.set(name, await companions.readText(name));
   }
   return contents;
+}
+
+/** The dtype that a model's first full parameter has, which transformers gives the widened weights too. */
+function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
+  for (const { dtype } of parameters) if (dtype in torchNames) return dtype as keyof typeof torchNames;
+  return "f32";
 }
 
 function ownerOf(model: Module, name: string): Module {

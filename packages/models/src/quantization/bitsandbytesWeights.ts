@@ -5,7 +5,8 @@ import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
-const stateKey = /\.quant_state\.bitsandbytes__\w+$/;
+/** What follows the name of a quantised weight. */
+const partKey = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
 /**
  * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as packed ones: the entries
@@ -18,7 +19,7 @@ export function bitsandbytesWeights(
   quantization: QuantizationConfig | null,
 ): ModelWeights {
   const plain = safetensorsWeights(file, config, dtype);
-  const packed = new Set(file.names().flatMap((name) => (stateKey.test(name) ? [name.replace(stateKey, "")] : [])));
+  const packed = new Set(file.names().flatMap((name) => (partKey.test(name) ? [name.replace(partKey, "")] : [])));
   if (packed.size > 0 !== (quantization !== null)) {
     throw new Error(
       quantization

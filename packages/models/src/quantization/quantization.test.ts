@@ -1,4 +1,16 @@
-import { Generator, init, memory, reference, resetPeak, scope, tensor } from "@lowrank/core";
+import {
+  bytesSource,
+  Generator,
+  init,
+  memory,
+  openSafetensors,
+  reference,
+  resetPeak,
+  type SafetensorsTensor,
+  scope,
+  tensor,
+  writeSafetensors,
+} from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { Conv1D, dequantize, Linear4bit, quantize } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -35,6 +47,12 @@ const filesOf = async (model: CausalLM, config: ModelConfig, options = {}) =>
 async function logits(model: CausalLM): Promise<Float32Array> {
   const inputIds = tensor([[1, 5, 39, 0]], { dtype: "i32" });
   return (await scope(() => model.forward({ inputIds }).logits).data()) as Float32Array;
+}
+
+/** What a folder's model.safetensors holds. */
+async function entriesOf(contents: ReadonlyMap<string, Uint8Array | string>): Promise<SafetensorsTensor[]> {
+  const file = await openSafetensors(bytesSource(contents.get("model.safetensors") as Uint8Array));
+  return Promise.all(file.names().map(async (name) => ({ name, ...(await file.read(name)) }) as SafetensorsTensor));
 }
 
 const packing = { quantType: "nf4", blockSize: 32, doubleQuant: true } as const;
@@ -75,6 +93,36 @@ describe.each(cases)("%s", (_name, config) => {
     await expect(loadModel(memoryFiles(contents), { quantize: {} })).rejects.toThrow(
       /is quantised already \(nf4\); load it without quantize/,
     );
+  });
+
+  it("keeps the half precision around its weights, which each state names", async () => {
+    const wide = await filesOf(fresh(config), config, { dtype: "bf16" });
+    const { model } = await loadModel(wide, { dtype: "auto", quantize: packing });
+    const contents = await modelFileContents(model, config);
+    expect(JSON.parse(contents.get("config.json") as string).torch_dtype).toBe("bfloat16");
+    const text = new TextDecoder("latin1").decode(contents.get("model.safetensors") as Uint8Array);
+    expect(text.match(/"dtype": "\w+"/g)).toEqual(text.match(/"quant_type": "nf4"/g)?.map(() => '"dtype": "bfloat16"'));
+    const again = (await loadModel(memoryFiles(contents), { dtype: "auto" })).model;
+    expect(await modelFileContents(again, config)).toEqual(contents);
+    expect(await logits(again)).toEqual(await logits(model));
+  });
+
+  it("loads codes that another dtype stores, as for training in shards", async () => {
+    const model = fresh(config);
+    quantize(model, packing);
+    const contents = await modelFileContents(model, config);
+    const json = JSON.parse(contents.get("config.json") as string);
+    json.quantization_config.bnb_4bit_quant_storage = "bfloat16";
+    const tensors = await entriesOf(contents);
+    const stored = tensors.map((entry) =>
+      entry.dtype === "u8" && entry.name.endsWith(".weight")
+        ? { ...entry, dtype: "bf16" as const, shape: [entry.bytes.length / 2, 1] }
+        : entry,
+    );
+    const files = new Map([["config.json", JSON.stringify(json)]]);
+    const weights = writeSafetensors(stored, { format: "pt" });
+    const { model: loaded } = await loadModel(memoryFiles(new Map([...files, ["model.safetensors", weights]])));
+    expect(await logits(loaded)).toEqual(await logits(model));
   });
 
   it("is written in full, the way the model lies, where a dtype is given or it was dequantised", async () => {
@@ -126,12 +174,29 @@ describe("loading", () => {
     const say = (changes: object) => load({ ...bare, quantization_config: { ...quantization, ...changes } });
     await expect(say({ quant_method: "gptq" })).rejects.toThrow(/quant_method is "gptq"; expected "bitsandbytes"/);
     await expect(say({ load_in_4bit: false, load_in_8bit: true })).rejects.toThrow(/not of 4 bits.*quantize: \{\}/);
-    await expect(say({ bnb_4bit_quant_storage: "bfloat16" })).rejects.toThrow(/bnb_4bit_quant_storage is "bfloat16"/);
+    await expect(say({ bnb_4bit_quant_storage: "int8" })).rejects.toThrow(/bnb_4bit_quant_storage is "int8"/);
     await expect(say({ llm_int8_skip_modules: "lm_head" })).rejects.toThrow(/expected a list of names/);
     const full = new Map([...(await modelFileContents(fresh(llama), llama)), ["config.json", JSON.stringify(json)]]);
     await expect(loadModel(memoryFiles(full))).rejects.toThrow(/but no weight has a quant_state/);
     const files = await filesOf(fresh(llama), llama);
     await expect(loadModel(files, { quantize: { skipModules: ["q_prj"] } })).rejects.toThrow(/did you mean q_proj\?/);
+  });
+
+  it("names a weight whose state, or all beside its codes, is gone", async () => {
+    const model = fresh(llama);
+    quantize(model, packing);
+    const contents = await modelFileContents(model, llama);
+    const tensors = await entriesOf(contents);
+    const without = (pattern: RegExp) => {
+      const weights = writeSafetensors(tensors.filter(({ name }) => !pattern.test(name)));
+      return loadModel(memoryFiles(new Map([...contents, ["model.safetensors", weights]])));
+    };
+    await expect(without(/1.mlp.up_proj.weight.quant_state/)).rejects.toThrow(
+      /1.mlp.up_proj.weight.quant_state.bitsandbytes__nf4 or .* is missing; a bitsandbytes weight has exactly one/,
+    );
+    await expect(without(/1.mlp.up_proj.weight\./)).rejects.toThrow(
+      /"model.layers.1.mlp.up_proj.weight" is U8, not F32, F16, BF16; the file is damaged, or quantised/,
+    );
   });
 
   it("says where layers are quantised in different ways", async () => {

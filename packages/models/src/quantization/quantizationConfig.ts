@@ -28,7 +28,8 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
       `${where}: quantization_config is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
     );
   }
-  fields.oneOf("bnb_4bit_quant_storage", ["uint8"], "uint8");
+  // As what the codes are stored makes their bytes no others.
+  fields.oneOf("bnb_4bit_quant_storage", ["uint8", "float16", "bfloat16", "float32"], "uint8");
   const skipped = fields.raw("llm_int8_skip_modules") ?? [];
   if (!Array.isArray(skipped) || !skipped.every((name) => typeof name === "string")) {
     throw fields.bad("llm_int8_skip_modules", "a list of names");
