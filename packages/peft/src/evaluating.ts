@@ -1,14 +1,17 @@
 import type { Module } from "@lowrank/nn";
 import { during } from "./during.ts";
 
-/** Runs `fn`, which may be async, with a module and all below it in evaluation mode; each is then in the mode it was in. */
-export function evaluating<T>(module: Module, fn: () => T): T {
-  const modes = [...module.namedModules()].map(([, part]) => [part, part.training] as const);
+/** Runs `fn`, which may be async, with modules and all below them in evaluation mode; each is then in the mode it was in. */
+export function evaluating<T>(modules: readonly Module[], fn: () => T): T {
+  const parts = modules.flatMap((module) => [...module.namedModules()].map(([, part]) => part));
+  const modes = parts.map(({ training }) => training);
   return during(
-    () => module.eval(),
+    () => {
+      for (const part of parts) part.training = false;
+    },
     fn,
     () => {
-      for (const [part, training] of modes) part.training = training;
+      for (const [i, part] of parts.entries()) part.training = modes[i];
     },
   );
 }

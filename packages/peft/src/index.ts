@@ -56,5 +56,6 @@ export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModel
 export { PromptEncoder } from "./prompt/promptEncoder.ts";
 export type { SharedTensors } from "./sharedTensors.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
+export type { SavedReport } from "./verifySaved.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

@@ -2,15 +2,14 @@ import { add, Generator, scope, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
-import { type AdapterSource, adapterContents } from "./adapterFiles.ts";
+import type { AdapterSource } from "./adapterFiles.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
-import { convertToLora } from "./convertToLora.ts";
 import { hotswapAdapter } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
 import { loadSaved } from "./loadSaved.ts";
 import { mergeForGood, mergeInPlace } from "./merge/mergeAdapters.ts";
 import type { MergeReport } from "./merge/mergeReport.ts";
-import { type Allocator, isPromptMethod } from "./method.ts";
+import type { Allocator } from "./method.ts";
 import { knownMethods } from "./methods/registry.ts";
 import type {
   AdaptableModel,
@@ -24,8 +23,10 @@ import type {
   SaveOptions,
 } from "./peftModelOptions.ts";
 import { readAdapter } from "./readAdapter.ts";
+import { filesOfAdapters } from "./saveAdapters.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
+import { type SavedReport, verifySaved } from "./verifySaved.ts";
 import { addWeightedAdapter } from "./weighted/addWeightedAdapter.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";
 
@@ -288,38 +289,25 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async adapterFiles(
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
-    { dtype = "f32", pathInitialModelForWeightConversion: initial }: AdapterFilesOptions = {},
+    options: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
-    if (selectedAdapters.length === 0) throw new Error("there is no adapter to save");
-    if (initial !== undefined && selectedAdapters.length > 1) {
-      throw new Error(
-        `pathInitialModelForWeightConversion is of one adapter, and ${selectedAdapters.join(", ")} are to be saved; name one in selectedAdapters`,
-      );
-    }
-    const { base_model: tuner } = this;
-    const files = new Map<string, Uint8Array | string>();
-    for (const name of selectedAdapters) {
-      const adapter = tuner.adapter(name);
-      const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
-      const { config, trained } = converted ?? { config: adapter.config, trained: this.#filed(adapter) };
-      const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
-      const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
-      for (const tensor of trained.values()) tensor.dispose();
-      for (const [file, content] of contents) files.set(name === "default" ? file : `${name}/${file}`, content);
-    }
-    return files;
+    return filesOfAdapters(this.base_model, selectedAdapters, options);
   }
 
-  /** What an adapter's file holds of what it trained, in handles of its own. */
-  #filed({ name, method, config }: Adapter): Map<string, Tensor> {
-    const filed = this.base_model.filed(name);
-    const cut = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
-    return cut ?? new Map([...filed].map(([key, tensor]) => [key, tensor.detach()]));
-  }
-
-  /** Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. */
-  async savePretrained(folder: string | URL, { selectedAdapters, ...options }: SaveOptions = {}): Promise<void> {
-    await writeFolder(folder, await this.adapterFiles(selectedAdapters, options));
+  /**
+   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. With `verify`, each is
+   * read again and compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is more to it.
+   */
+  async savePretrained(
+    folder: string | URL,
+    { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options }: SaveOptions<M> = {},
+  ): Promise<readonly SavedReport[]> {
+    const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
+    if (verify) {
+      return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
+    }
+    await write();
+    return [];
   }
 
   /** The parameters that train now. */

@@ -58,9 +58,14 @@ export interface AdapterFilesOptions {
 }
 
 /** Options of `savePretrained`. */
-export interface SaveOptions extends AdapterFilesOptions {
+export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends AdapterFilesOptions {
   /** Default: all adapters. */
   selectedAdapters?: readonly string[];
+  /**
+   * Reads what was written again, beside the adapters in memory, and compares the model's answers on inputs; the model is then as it was.
+   * Not with `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
+   */
+  verify?: { inputs: Parameters<M["forward"]>[0] };
 }
 
 /** Options of `mergeAdapter` and `mergeAndUnload`. */

@@ -1,4 +1,4 @@
-import { add, copyInto, isGradEnabled, noGrad, type Tensor, to } from "@lowrank/core";
+import { add, copyInto, isGradEnabled, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import {
   AttentionLayer,
   Module,
@@ -343,7 +343,7 @@ export class Tuner<M extends Module> extends Module {
     );
   }
 
-  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows. */
+  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows, which the caller frees where no parameter is them. */
   filed(name: string): Map<string, Tensor> {
     const { prompt } = this.adapter(name);
     const found = new Map<string, Tensor>(this.trained(name));
@@ -351,7 +351,7 @@ export class Tuner<M extends Module> extends Module {
     for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
     return found.set(
       "prompt_embeddings",
-      noGrad(() => prompt.encoder.rows()),
+      noGrad(() => scope(() => prompt.encoder.rows())),
     );
   }
 

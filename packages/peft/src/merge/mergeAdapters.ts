@@ -45,11 +45,13 @@ async function checked<M extends AdaptableModel>(
   merge: () => void,
 ): Promise<MergeReport> {
   const answers = () =>
-    verify ? evaluating(tuner, () => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
+    verify
+      ? evaluating([tuner, tuner.encoders], () => outputNumbers(() => tuner.model.forward(verify.inputs as never)))
+      : null;
   const before = await answers();
   const steps = tuner.mergeSteps(adapters, all, packed);
   const checks = { values: safeMerge, layers: verify !== false };
-  const found = await evaluating(tuner, () => checkMerge(steps, adapters, packed, checks));
+  const found = await evaluating([tuner, tuner.encoders], () => checkMerge(steps, adapters, packed, checks));
   merge();
   const after = await answers();
   return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };

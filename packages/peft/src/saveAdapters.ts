@@ -1,0 +1,46 @@
+import type { Tensor } from "@lowrank/core";
+import { type Module, Parameter } from "@lowrank/nn";
+import type { Adapter } from "./adapter.ts";
+import { adapterContents } from "./adapterFiles.ts";
+import { convertToLora } from "./convertToLora.ts";
+import { isPromptMethod } from "./method.ts";
+import type { AdapterFilesOptions } from "./peftModelOptions.ts";
+import type { Tuner } from "./tuner.ts";
+
+/** The folder of an adapter's files below that of all; undefined for the one at the top. */
+export function folderOf(name: string): string | undefined {
+  return name === "default" ? undefined : name;
+}
+
+/** The files of adapters, byte for byte as PEFT or AdapterHub lays them out. */
+export async function filesOfAdapters(
+  tuner: Tuner<Module>,
+  names: readonly string[],
+  { dtype = "f32", pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
+): Promise<Map<string, Uint8Array | string>> {
+  if (names.length === 0) throw new Error("there is no adapter to save");
+  if (initial !== undefined && names.length > 1) {
+    throw new Error(
+      `pathInitialModelForWeightConversion is of one adapter, and ${names.join(", ")} are to be saved; name one in selectedAdapters`,
+    );
+  }
+  const files = new Map<string, Uint8Array | string>();
+  for (const name of names) {
+    const adapter = tuner.adapter(name);
+    const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
+    const { config, trained } = converted ?? { config: adapter.config, trained: savedValues(tuner, adapter) };
+    const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
+    const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
+    for (const tensor of trained.values()) tensor.dispose();
+    const folder = folderOf(name);
+    for (const [file, content] of contents) files.set(folder === undefined ? file : `${folder}/${file}`, content);
+  }
+  return files;
+}
+
+/** What an adapter's file holds of what it trained, in handles of its own. */
+export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
+  const filed = tuner.filed(name);
+  const cut = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
+  return cut ?? new Map([...filed].map(([key, t]) => [key, t instanceof Parameter ? t.detach() : t]));
+}
