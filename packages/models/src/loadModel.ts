@@ -1,4 +1,4 @@
-import type { Shape } from "@lowrank/core";
+import { isPacked, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
@@ -107,7 +107,7 @@ function takeFrom(parameters: Map<string, Parameter>, label: string, conv1d: Rea
     if (!parameter) {
       throw new Error(`${label}: the tensor "${name}" is missing; config.json and weights do not belong together`);
     }
-    const shape = parameter.packing && conv1d.has(name) ? [...asked].reverse() : asked;
+    const shape = isPacked(parameter.dtype) && conv1d.has(name) ? [...asked].reverse() : asked;
     if (parameter.shape.join() !== shape.join()) {
       throw new Error(`${label}: "${name}" is [${parameter.shape}]; config.json asks for [${shape}]`);
     }

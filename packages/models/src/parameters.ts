@@ -1,4 +1,4 @@
-import { full, type Generator, randn, type Shape } from "@lowrank/core";
+import { full, type Generator, isPacked, randn, type Shape } from "@lowrank/core";
 import { Conv1D, Embedding, LayerNorm, Linear, Linear4bit, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
@@ -63,7 +63,7 @@ export class ParameterPath {
     const at = this.at(name);
     const weight = at.parameter("weight", [inFeatures, outFeatures]);
     const bias = at.parameter("bias", [outFeatures], { value: 0 });
-    return weight.packing ? linearLayer(weight, bias) : new Conv1D(weight, bias);
+    return isPacked(weight.dtype) ? linearLayer(weight, bias) : new Conv1D(weight, bias);
   }
 
   /** Layer normalisation over `dim` numbers. */

@@ -117,13 +117,18 @@ describe.each([
 
   test.each(["Q4_1", "Q8_0"] as const)("%s packed: the blocks stay, and mean the same", async (type) => {
     const { bytes } = await modelAndFile(json, type);
-    const wide = (await load(bytes)).model.stateDict();
-    const packed = (await load(bytes, { weights: "packed" })).model.stateDict();
-    for (const [name, parameter] of packed) {
-      const kept = parameter.shape.length === 2 && !/\.(c_attn|c_proj|c_fc)\./.test(name);
+    const plain = (await load(bytes)).model;
+    const [wide, expected] = [plain.stateDict(), await logits(plain)];
+    const packed = await load(bytes, { weights: "packed" });
+    for (const [name, parameter] of packed.model.stateDict()) {
+      const kept = parameter.shape.length === 2;
       expect([name, parameter.dtype]).toEqual([name, kept ? type.toLowerCase() : "f32"]);
-      expect(await parameter.to("f32").bytes()).toEqual(await wide.get(name)!.bytes());
+      const turned = /\.(c_attn|c_proj|c_fc)\.weight/.test(name);
+      const full = parameter.to("f32");
+      expect(await (turned ? full.transpose(0, 1) : full).bytes()).toEqual(await wide.get(name)!.bytes());
     }
+    const off = (await logits(packed.model)).map((x, i) => Math.abs(x - expected[i]));
+    expect(Math.max(...off)).toBeLessThan(1e-5);
   });
 
   test("tensors that are read at the same time keep apart", async () => {
@@ -192,6 +197,13 @@ describe("errors", () => {
     });
     await expect(loadModel(memory)).rejects.toThrow(
       'the GGUF file: reading 256 bytes of "output_norm.weight" gave 8; the file changed or is cut off',
+    );
+  });
+
+  test("packed weights of a file that has no such blocks", async () => {
+    const { bytes } = await modelAndFile(tied, "F16");
+    await expect(load(bytes, { weights: "packed" })).rejects.toThrow(
+      'tiny.gguf: weights "packed" keeps Q4_1 and Q8_0, and the file has F16, F32; leave weights out',
     );
   });
 

@@ -9,13 +9,14 @@ import { transpose } from "./transpose.ts";
 export interface ReadGgufTensorOptions {
   /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Keep Q4_1 and Q8_0 weights in their blocks, as tensors of dtype q4_1 and q8_0. Default false. */
+  /** Keep Q4_1 and Q8_0 weights in their blocks, as tensors [out, in] of dtype q4_1 and q8_0. Default false. */
   packed?: boolean;
   /** Bytes that blocks may be read into, not in use otherwise before the promise is settled. */
   room?: Uint8Array;
 }
 
-const packedDTypes: Readonly<Record<string, "q4_1" | "q8_0">> = { Q4_1: "q4_1", Q8_0: "q8_0" };
+/** The types that can be kept as they are. */
+export const packedDTypes: Readonly<Record<string, "q4_1" | "q8_0">> = { Q4_1: "q4_1", Q8_0: "q8_0" };
 const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: "bf16" };
 
 /** Elements that are widened at a time on their way to half precision. */
@@ -35,8 +36,8 @@ export async function readGgufTensor(
   const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
-  if (type.name in packedDTypes && !layout.transposed) {
-    const packed = packedTensor(blocks, { shape: layout.shape, dtype: packedDTypes[type.name] });
+  if (type.name in packedDTypes && (options.packed || !layout.transposed)) {
+    const packed = packedTensor(blocks, { shape, dtype: packedDTypes[type.name] });
     if (options.packed) return packed;
     // Widened by the backend, so that a copy in f32 is never there outside of it.
     using released = packed;

@@ -35,7 +35,7 @@ export function quantizedWeights(
       throw new Error(`${weights.label}: ${name} is quantised already (${stored.dtype}); load it without quantize`);
     }
     using full = isPacked(stored.dtype) ? to(stored, { dtype: "f32" }) : stored.detach();
-    const packed = packWeight(full, options, kind === "conv1d");
+    const packed = packWeight(full, options, kind === "conv1d" && !isPacked(stored.dtype));
     const [bytesBefore, bytesAfter] = [byteLength(full), byteLength(packed)];
     report.quantized.push({ path: modulePath(name), shape: packed.shape, bytesBefore, bytesAfter });
     report.bytesBefore += bytesBefore;
