@@ -25,27 +25,26 @@ def random_adapters(base, options, out):
 
 
 @torch.no_grad()
-def several_adapters(base, options, input_ids, rows, weights, combinations, swaps, out):
+def several_adapters(base, options, input_ids, rows, combinations, swaps, out):
     """
-    The `tensors`: logits of the batch with an adapter for each of its rows; for each of `combinations` (PEFT's arguments,
-    and the seed of what DARE draws) those of the weighted sum of the first adapters; and those of a0 after each of `swaps`, adapters whose
-    values take its place one after the other, which PEFT cannot do on embeddings.
+    The `tensors`: logits of the batch with an adapter for each of its rows; for each of `combinations` (PEFT's arguments)
+    those of the weighted sum, its place among them being the seed of what DARE draws; and those of a0 after each of `swaps`, adapters
+    whose values take its place one after the other, which PEFT cannot do on embeddings.
     """
     model = random_adapters(base, options, out)
-    names = [f"a{i}" for i in range(len(weights))]
     ids = torch.tensor(input_ids)
     tensors = {"logits.rows": model(input_ids=ids, adapter_names=rows).logits}
     freeze = lora._freeze_adapter
-    for i, (seed, arguments) in enumerate(combinations):
+    for seed, arguments in enumerate(combinations):
 
         def frozen(*args, seed=seed):
             freeze(*args)
             torch.manual_seed(seed)  # The new adapter's start has drawn numbers by now.
 
         with mock.patch.object(lora, "_freeze_adapter", frozen):
-            model.add_weighted_adapter(names, weights, f"sum{i}", **arguments)
-        model.set_adapter(f"sum{i}")
-        tensors[f"logits.sum{i}"] = model(input_ids=ids).logits
+            model.add_weighted_adapter(adapter_name=f"sum{seed}", **arguments)
+        model.set_adapter(f"sum{seed}")
+        tensors[f"logits.sum{seed}"] = model(input_ids=ids).logits
     swapped = PeftModel.from_pretrained(load_base(base), f"{out}/a0", torch_device="cpu").eval()
     for i, name in enumerate(swaps):
         hotswap_adapter(swapped, f"{out}/{name}", "default", torch_device="cpu")

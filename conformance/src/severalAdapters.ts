@@ -30,11 +30,38 @@ function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
   ];
 }
 
-/** Adapters of other ranks and scalings, on fewer layers, for the place of the first one. */
+/** Adapters of other ranks and scalings, on other layers: two to be swapped in, one to be combined. */
 const otherRanks: readonly Record<string, unknown>[] = [
   { r: 7, lora_alpha: 3, target_modules: ["q_proj", "down_proj"] },
   { r: 2, lora_alpha: 9, target_modules: ["v_proj", "q_proj"] },
+  {
+    ...{ r: 3, lora_alpha: 5, use_rslora: true, rank_pattern: { "1.self_attn.q_proj": 5 } },
+    ...{ alpha_pattern: { down_proj: 2 }, target_modules: ["q_proj", "o_proj", "down_proj"] },
+  },
 ];
+
+/** Arguments of PEFT's `add_weighted_adapter`. */
+interface Combined {
+  adapters: string[];
+  weights: number[];
+  combination_type: CombinationType;
+  svd_rank: number;
+  density: number;
+  majority_sign_method: "total" | "frequency";
+}
+
+/** Weighted sums of all types: of adapters of one rank, and where a type takes others, of such. */
+function combinations(isGpt2: boolean): Combined[] {
+  const made = (type: CombinationType, i: number, adapters: string[], weights: number[]): Combined => ({
+    ...{ adapters, weights, combination_type: type, svd_rank: 3, density: 0.4 },
+    majority_sign_method: i % 2 === 0 ? "total" : "frequency",
+  });
+  const anyRank = isGpt2 ? [] : types.filter((type) => type === "cat" || type.endsWith("svd"));
+  return [
+    ...types.map((type, i) => made(type, i, ["a0", "a1"], [0.8, -0.5])),
+    ...anyRank.map((type, i) => made(type, i, ["a1", "a4", "a2"], [-0.8, 0.5, 0.3])),
+  ];
+}
 
 /** Rows of a batch with an adapter each, weighted sums of all types, and swapped values, from files of both formats. */
 export async function severalAdapters(python: Python, base: string, vocab: number, seed: number): Promise<Findings> {
@@ -43,23 +70,19 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
   new Generator(seed).fillInt(ids, 1, vocab);
   const input_ids = Array.from({ length: 4 }, (_, row) => [...ids.subarray(row * 9, (row + 1) * 9)]);
   const rows = ["a1", "__base__", "a0", "a1"];
-  const weights = [0.8, -0.5];
-  const combinations = types.map((type, i) => {
-    const majority_sign_method = i % 2 === 0 ? "total" : "frequency";
-    return [i, { combination_type: type, svd_rank: 3, density: 0.4, majority_sign_method }] as const;
-  });
   const isGpt2 = base.includes("gpt2");
   const options = [...optionsOf(isGpt2), ...(isGpt2 ? [] : otherRanks)];
   const swaps = isGpt2 ? [] : ["a1", "a2", "a3", "a1"];
+  const sums = combinations(isGpt2);
   const { tensors } = await python.ask<{ tensors: PackedTensors }>("several_adapters", {
-    ...{ base, options, input_ids, rows, weights, combinations, swaps, out },
+    ...{ base, options, input_ids, rows, combinations: sums, swaps, out },
   });
   const inputs = { inputIds: tensor(input_ids, { dtype: "i32" }), labels: tensor(input_ids, { dtype: "i32" }) };
   const problems: string[] = [];
   const load = async (folder: string): Promise<PeftModel<CausalLM>> => {
     const { model } = await loadModel(base);
     const peft = await PeftModel.fromPretrained(model, join(folder, "a0"), { adapterName: "a0", onWarning });
-    await peft.loadAdapter(join(folder, "a1"), "a1");
+    for (let i = 1; i < options.length; i++) await peft.loadAdapter(join(folder, `a${i}`), `a${i}`);
     return peft;
   };
   const onWarning = (message: string) => void (message.includes("shares its weight") || problems.push(message));
@@ -67,10 +90,10 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
   const peft = await load(out);
   const ours: Results = new Map();
   ours.set("logits.rows", await peft.withAdapterNames(rows, () => logitsOf(peft, inputs)));
-  for (const [i, { combination_type, svd_rank, density, majority_sign_method }] of combinations) {
-    await peft.addWeightedAdapter(["a0", "a1"], weights, `sum${i}`, {
-      ...{ combinationType: combination_type, svdRank: svd_rank, density, seed: i },
-      majoritySignMethod: majority_sign_method as "total" | "frequency",
+  for (const [i, sum] of sums.entries()) {
+    await peft.addWeightedAdapter(sum.adapters, sum.weights, `sum${i}`, {
+      ...{ combinationType: sum.combination_type, svdRank: sum.svd_rank, density: sum.density, seed: i },
+      majoritySignMethod: sum.majority_sign_method,
     });
     peft.setAdapter(`sum${i}`);
     ours.set(`logits.sum${i}`, await logitsOf(peft, inputs));

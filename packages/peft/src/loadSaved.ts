@@ -3,14 +3,12 @@ import type { Module } from "@lowrank/nn";
 import { compareKeys, describeMismatch, differingTables, readInto } from "./adapterFiles.ts";
 import { fileSpecs } from "./fileForm.ts";
 import { fileFormOf } from "./method.ts";
+import type { LoadAdapterOptions } from "./peftModelOptions.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 import type { Tuner } from "./tuner.ts";
 
 /** How a saved adapter is put on a model. */
-interface LoadSavedOptions {
-  isTrainable?: boolean;
-  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
-  strict?: boolean;
+interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict"> {
   /** The keys that the file may lack: what stands there stays as a fresh layer has it, zero. Default: none. */
   mayLack?: (key: string) => boolean;
 }

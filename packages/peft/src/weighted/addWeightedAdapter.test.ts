@@ -121,6 +121,25 @@ test("what adapters started from is no matter", async () => {
   expect(peft.peftConfig.get("sum")).toMatchObject({ initLoraWeights: true });
 });
 
+test("products are pruned as the layer's weight lies, whatever other layers there are", async () => {
+  const found = await Promise.all(
+    [["up"], ["up", "down"]].map(async (targetModules) => {
+      const peft = withAdapters(lora({ targetModules }), lora({ targetModules }));
+      await peft.addWeightedAdapter(["a", "b"], [1, 1], "sum", { combinationType: "dare_linear_svd", density: 0.5 });
+      return product(peft, "sum", paths[0]);
+    }),
+  );
+  expect(found[1]).toEqual(found[0]);
+});
+
+test("an adapter may count more than once", async () => {
+  const peft = withAdapters(lora(), lora());
+  await peft.addWeightedAdapter(["a", "b", "a"], [0.5, 1, 0.25], "twice", { combinationType: "cat" });
+  await peft.addWeightedAdapter(["a", "b"], [0.75, 1], "once", { combinationType: "cat" });
+  const [twice, once] = ["twice", "once"].map((name) => product(peft, name, paths[0]));
+  expect(norm(minus(twice, once)) / norm(once)).toBeLessThan(1e-6);
+});
+
 test("one adapter alone is scaled exactly, and adapters that do nothing stay so", async () => {
   const peft = withAdapters(lora({ loraAlpha: 3 }));
   const { combinationType, layers } = await peft.addWeightedAdapter(["a"], [-2], "scaled", { density: 0.1 });
@@ -174,12 +193,14 @@ describe.each<CombinationType>([
     const options = { combinationType, density: 0.9 };
     await peft.addWeightedAdapter(["a", "b"], [1, 1], "free", options);
     await peft.addWeightedAdapter(["a", "b"], [1, 1], "bound", { ...options, svdClamp: 0.8 });
+    await peft.addWeightedAdapter(["a", "b"], [1, 1], "largest", { ...options, svdClamp: 1 });
     const all = (name: string) => factors(peft, name, paths[0]).flatMap((t) => [...(t.dataSync() as Float32Array)]);
     const free = all("free").sort((x, y) => x - y);
     const place = 0.8 * (free.length - 1);
     const below = Math.floor(place);
     const limit = free[below] + (place - below) * (free[below + 1] - free[below]);
     expect(Math.max(...all("bound").map(Math.abs))).toBeCloseTo(limit, 6);
+    expect(Math.max(...all("largest").map(Math.abs))).toBe(Math.max(...free));
   });
 });
 
@@ -197,7 +218,11 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [() => add(plain, { combinationType: "ties" }), "since ties prunes"],
     [() => add(plain, { density: 1.5 }), "density is 1.5; it must be above 0 and up to 1"],
     [() => add(plain, { majoritySignMethod: "mode" }), '"total" or "frequency"'],
-    [() => add(plain, { svdClamp: 1 }), "svdClamp is 1"],
+    [() => add(plain, { svdClamp: 1.1 }), "svdClamp is 1.1; it must be above 0 and up to 1"],
+    [
+      () => add(plain, { svdClamp: 0.2 }),
+      "svdClamp is 0.2, and that quantile of the factors, which have both signs, is -",
+    ],
     [() => add(plain, { svdRank: 0 }), "svdRank is 0"],
     [() => plain.addWeightedAdapter(["a", "b"], [1, 1], "b"), 'there is an adapter "b" already'],
     [

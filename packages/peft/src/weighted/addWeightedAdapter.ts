@@ -1,6 +1,7 @@
 import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
-import type { Module } from "@lowrank/nn";
+import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import { type Adapter, filePrefix } from "../adapter.ts";
+import type { TunerLayer } from "../layers/tunerLayer.ts";
 import { ia3 } from "../methods/ia3.ts";
 import { lora } from "../methods/lora.ts";
 import type { LoraConfig } from "../methods/loraConfig.ts";
@@ -37,8 +38,7 @@ export async function addWeightedAdapter(
       const parts = await partsOf(tuner, path, sources, weights);
       if (parts.length === 0) continue;
       checkRanks(path, parts, combination);
-      const isEmbedding = parameters.has(`${filePrefix}${path}.lora_embedding_A`);
-      const combined = await combineLayer(parts, combination, isEmbedding || config.fanInFanOut);
+      const combined = await combineLayer(parts, combination, liesInputFirst(tuner, path));
       for (const side of ["a", "b"] as const) {
         const { values, rows, columns } = combined[side];
         using value = tensor(values, { shape: [rows, columns] });
@@ -51,6 +51,12 @@ export async function addWeightedAdapter(
     tuner.remove(adapterName);
     throw error;
   }
+}
+
+/** Whether the weight of an adapted layer lies as [in, out]. */
+function liesInputFirst({ model }: Tuner<Module>, path: string): boolean {
+  const { wrapped } = model.getSubmodule(path) as TunerLayer;
+  return wrapped instanceof Conv1D || wrapped instanceof Embedding;
 }
 
 function checkRanks(path: string, parts: readonly WeightedFactors[], { type }: Combination): void {

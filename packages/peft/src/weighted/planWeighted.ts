@@ -64,7 +64,7 @@ function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<C
   if (!["total", "frequency"].includes(majoritySignMethod)) {
     refuse("majoritySignMethod", majoritySignMethod, '"total" or "frequency"');
   }
-  if (svdClamp !== null && !(svdClamp > 0 && svdClamp < 1)) refuse("svdClamp", svdClamp, "above 0 and below 1");
+  if (svdClamp !== null && !(svdClamp > 0 && svdClamp <= 1)) refuse("svdClamp", svdClamp, "above 0 and up to 1");
   if (svdRank !== null && !(Number.isInteger(svdRank) && svdRank > 0)) {
     refuse("svdRank", svdRank, "an integer of at least 1");
   }

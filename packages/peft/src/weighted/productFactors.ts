@@ -63,7 +63,7 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 
 /**
  * Numbers cut off beyond the quantile `clamp` of both factors together, as PEFT does: what is cut depends on the signs that
- * an SVD leaves open, so that PyTorch's may cut others.
+ * an SVD leaves open, so that PyTorch's may cut others. Throws where that quantile is not above 0.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);
@@ -73,6 +73,11 @@ export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const place = clamp * (all.length - 1);
   const below = Math.floor(place);
   const limit = all[below] + (place - below) * (all[Math.min(below + 1, all.length - 1)] - all[below]);
+  if (limit <= 0 && all.some((value) => value !== 0)) {
+    throw new Error(
+      `addWeightedAdapter: svdClamp is ${clamp}, and that quantile of the factors, which have both signs, is ${limit}: nothing would be left; give a larger one`,
+    );
+  }
   const cut = (matrix: Matrix): Matrix => ({
     ...matrix,
     values: matrix.values.map((value) => Math.min(Math.max(value, -limit), limit)),

@@ -11,7 +11,7 @@ export interface WeightedAdapterOptions {
   combinationType?: CombinationType;
   /** The rank of the result, for types that end in "svd". Default: the largest of the adapters. */
   svdRank?: number | null;
-  /** Cut numbers of the factors off beyond this quantile, above 0 and below 1. Default: none are cut. */
+  /** Cut numbers of the factors off beyond this quantile, above 0 and up to 1. Default: none are cut. */
   svdClamp?: number | null;
   /** Has no effect: what a full decomposition would add is cut off again. */
   svdFullMatrices?: boolean;
