@@ -130,6 +130,12 @@ describe("quantize", () => {
     ]);
   });
 
+  it("names the layer whose weight is broken", () => {
+    const model = new Model();
+    (model.getSubmodule("layers.1.up") as Linear).weight = new Parameter(tensor([[1, Number.NaN]]));
+    expect(() => quantize(model)).toThrow("layers.1.up: quantize4bit: the elements 0 to 63 hold a NaN or an infinity");
+  });
+
   it("never unties a weight", () => {
     const model = new Model({ tied: true });
     const { skipped } = quantize(model, { skipModules: [] });
@@ -140,6 +146,8 @@ describe("quantize", () => {
   it("refuses names that match nothing, layers quantised before and other weights, and changes nothing then", () => {
     const model = new Model();
     expect(() => quantize(model, { skipModules: ["dwon"] })).toThrow('starts or ends with "dwon"; did you mean down?');
+    expect(() => quantize(model, { skipModules: ["layers.(1"] })).toThrow('"layers.(1" is no regular expression');
+    expect(() => quantize(model, { skipModules: [""] })).toThrow('"" is the end of every path');
     expect(() => quantize(model, { blockSize: 48 })).toThrow(/blockSize is 48/);
     expect([...weightsOf(model).values()]).not.toContain("nf4");
     quantize(model, { skipModules: ["up", "lm_head"] });

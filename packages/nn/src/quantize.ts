@@ -92,6 +92,14 @@ function check(path: string, { weight }: AnyLinear): void {
   }
 }
 
+function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptions): Linear4bit {
+  try {
+    return Linear4bit.from(layer, options);
+  } catch (cause) {
+    throw new Error(`${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /**
  * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen Linear4bit; weights in full are
  * given back one by one. Embeddings, norms and biases stay, and layers for whose path `leave` gives a reason. A model with
@@ -111,7 +119,7 @@ export function quantize(
   const chosen = layers.filter(([path]) => !skipped.has(path));
   for (const [path, layer] of chosen) check(path, layer);
   const quantized = chosen.map(([path, layer]): QuantizedLayer => {
-    const replacement = Linear4bit.from(layer, options);
+    const replacement = quantizedLayer(path, layer, options);
     model.setSubmodule(path, replacement);
     const sizes = { bytesBefore: byteLength(layer.weight), bytesAfter: byteLength(replacement.weight) };
     layer.weight.dispose();

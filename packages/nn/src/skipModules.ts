@@ -1,15 +1,25 @@
 import { nearestName } from "@lowrank/core";
 
-/** Which entries of `skipModules` say a path, by transformers' rule: its start up to a dot (also as an expression), or its end. */
-function says(pattern: string, path: string): boolean {
-  return path.endsWith(pattern) || new RegExp(String.raw`^(?:${pattern})(?:(?<=\.)|(?=\.|$))`).test(path);
+/** Whether an entry says a path, by transformers' rule: its start up to a dot (also as an expression), or its end. */
+function rule(pattern: string): (path: string) => boolean {
+  if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
+  const start = expression(pattern);
+  return (path) => path.endsWith(pattern) || start.test(path);
 }
 
-/** For each path that `skipModules` says, the entry that does. Throws for entries that no path answers to. */
+function expression(pattern: string): RegExp {
+  try {
+    return new RegExp(String.raw`^(?:${pattern})(?:(?<=\.)|(?=\.|$))`);
+  } catch (cause) {
+    throw new Error(`skipModules: "${pattern}" is no regular expression, nor the name of a module`, { cause });
+  }
+}
+
+/** For each path that `skipModules` says, the entry that does. Throws for entries that no path or every path answers to. */
 export function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
   for (const pattern of skipModules) {
-    const found = paths.filter((path) => says(pattern, path));
+    const found = paths.filter(rule(pattern));
     if (found.length === 0) throw new Error(unmatched(pattern, paths));
     for (const path of found) skipped.set(path, pattern);
   }

@@ -1,5 +1,7 @@
 import {
   bytesSource,
+  copyInto,
+  full,
   Generator,
   init,
   memory,
@@ -12,7 +14,7 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import { Conv1D, dequantize, Linear4bit, quantize } from "@lowrank/nn";
+import { Conv1D, dequantize, type Linear, Linear4bit, quantize } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { CausalLM } from "../causalLM.ts";
 import { type ModelConfig, parseModelConfig } from "../config/modelConfig.ts";
@@ -196,6 +198,17 @@ describe("loading", () => {
     );
     await expect(without(/1.mlp.up_proj.weight\./)).rejects.toThrow(
       /"model.layers.1.mlp.up_proj.weight" is U8, not F32, F16, BF16; the file is damaged, or quantised/,
+    );
+  });
+
+  it("names a weight that holds a NaN", async () => {
+    const model = fresh(llama);
+    const { weight } = model.getSubmodule("model.layers.1.mlp.up_proj") as Linear;
+    const { shape } = weight;
+    using nan = full(shape, Number.NaN);
+    copyInto(weight.detach(), nan);
+    await expect(loadModel(await filesOf(model, llama), { quantize: {} })).rejects.toThrow(
+      "model.layers.1.mlp.up_proj.weight: quantize4bit: the elements 0 to 63 hold a NaN or an infinity",
     );
   });
 

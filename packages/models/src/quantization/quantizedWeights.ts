@@ -26,6 +26,13 @@ export function quantizedWeights(
     bytesBefore: 0,
     bytesAfter: 0,
   };
+  const pack = (weight: Tensor, transposed: boolean, where: string): Tensor => {
+    try {
+      return packWeight(weight, options, transposed);
+    } catch (cause) {
+      throw new Error(`${where}: ${(cause as Error).message}`, { cause });
+    }
+  };
   const read = async (name: string): Promise<Tensor> => {
     const tensor = await weights.read(name);
     const kind = chosen.get(name);
@@ -35,7 +42,7 @@ export function quantizedWeights(
       throw new Error(`${weights.label}: ${name} is quantised already (${stored.dtype}); load it without quantize`);
     }
     using full = isPacked(stored.dtype) ? to(stored, { dtype: "f32" }) : stored.detach();
-    const packed = packWeight(full, options, kind === "conv1d" && !isPacked(stored.dtype));
+    const packed = pack(full, kind === "conv1d" && !isPacked(stored.dtype), `${weights.label}: ${name}`);
     const [bytesBefore, bytesAfter] = [byteLength(full), byteLength(packed)];
     report.quantized.push({ path: modulePath(name), shape: packed.shape, bytesBefore, bytesAfter });
     report.bytesBefore += bytesBefore;
