@@ -121,7 +121,7 @@ describe.each(cases)("%s", (_name, config) => {
         ? { ...entry, dtype: "bf16" as const, shape: [entry.bytes.length / 2, 1] }
         : entry,
     );
-    const files = new Map([["config.json", JSON.stringify(json)]]);
+    const files = new Map<string, Uint8Array | string>([["config.json", JSON.stringify(json)]]);
     const weights = writeSafetensors(stored, { format: "pt" });
     const { model: loaded } = await loadModel(memoryFiles(new Map([...files, ["model.safetensors", weights]])));
     expect(await logits(loaded)).toEqual(await logits(model));
