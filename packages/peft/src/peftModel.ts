@@ -1,15 +1,16 @@
-import { add, Generator, scope, type Tensor } from "@lowrank/core";
+import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
-import type { Adapter } from "./adapter.ts";
+import { adaptedLoss } from "./adaptedLoss.ts";
 import type { AdapterSource } from "./adapterFiles.ts";
+import { allocate, allocationState, setAllocationState } from "./allocation.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
+import { countParameters, describeCount } from "./countParameters.ts";
 import { hotswapAdapter } from "./hotswapAdapter.ts";
 import { baseName, type Slot } from "./layers/slot.ts";
 import { loadSaved } from "./loadSaved.ts";
 import { mergeForGood, mergeInPlace } from "./merge/mergeAdapters.ts";
 import type { MergeReport } from "./merge/mergeReport.ts";
-import type { Allocator } from "./method.ts";
 import { knownMethods } from "./methods/registry.ts";
 import type {
   AdaptableModel,
@@ -22,7 +23,9 @@ import type {
   MergeOptions,
   SaveOptions,
 } from "./peftModelOptions.ts";
+import { quantizeBase } from "./quantizeBase.ts";
 import { readAdapter } from "./readAdapter.ts";
+import { withRows } from "./rowAdapters.ts";
 import { filesOfAdapters } from "./saveAdapters.ts";
 import type { TargetReport } from "./targets/matchTargets.ts";
 import { Tuner } from "./tuner.ts";
@@ -91,14 +94,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** The base model's loss, adapted; while gradients are recorded, with what the method adds (AdaLoRA's penalty). */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
-    const model = this.baseModel as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
-    if (!model.loss) throw new Error(`${this.baseModel.constructor.name} has no loss; compute it from forward`);
-    const run = model.loss.bind(model);
-    return scope(() => {
-      const loss = run(...inputs);
-      const penalty = this.base_model.penalty();
-      return penalty ? (add(loss as Tensor, penalty) as LossOf<M>["loss"]) : loss;
-    });
+    return adaptedLoss(this.base_model, inputs);
   }
 
   /**
@@ -106,28 +102,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws where gradients are missing.
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
-    const adapter = this.#allocating();
-    if (adapter) adapter.config = await adapter.allocator.update(adapter.config, globalStep);
+    await allocate(this.base_model, globalStep);
   }
 
   /** What `updateAndAllocate` goes by from step to step, for a checkpoint of the training; the caller frees it. */
   allocationState(): Map<string, Tensor> {
-    const adapter = this.#allocating();
-    return adapter ? adapter.allocator.state(adapter.config) : new Map();
+    return allocationState(this.base_model);
   }
 
   /** Takes back what `allocationState` gave. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
-    const adapter = this.#allocating();
-    if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);
-  }
-
-  /** The active adapter, where it trains and its ranks are given out. */
-  #allocating(): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
-    const { base_model: tuner, activeAdapter } = this;
-    tuner.checkWhole("give out ranks");
-    const adapter = activeAdapter === null ? null : tuner.adapter(activeAdapter);
-    return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
+    await setAllocationState(this.base_model, state);
   }
 
   /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
@@ -220,7 +205,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));
-    return this.base_model.withRows(rows, fn);
+    return withRows(this.base_model, rows, fn);
   }
 
   /**
@@ -229,7 +214,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * adapter stands merged.
    */
   quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
-    return this.base_model.quantizeBase(options);
+    return quantizeBase(this.base_model, options);
   }
 
   /** Whether merged weights stand in the model. */
@@ -317,20 +302,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /** How many numbers train, and how many there are in base and adapters together. */
   getNbTrainableParameters(): { trainable: number; all: number } {
-    let [trainable, all] = [0, 0];
-    for (const { size, requiresGrad } of this.parameters()) {
-      all += size;
-      if (requiresGrad) trainable += size;
-    }
-    return { trainable, all };
+    return countParameters(this.parameters());
   }
 
   /** Prints the counts as PEFT does. */
   printTrainableParameters(print: (line: string) => void = console.log): void {
-    const { trainable, all } = this.getNbTrainableParameters();
-    const count = (n: number) => n.toLocaleString("en-US");
-    const share = ((100 * trainable) / all).toFixed(4);
-    print(`trainable params: ${count(trainable)} || all params: ${count(all)} || trainable%: ${share}`);
+    print(describeCount(this.getNbTrainableParameters()));
   }
 }
 

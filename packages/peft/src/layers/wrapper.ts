@@ -13,3 +13,6 @@ export interface Wrapper extends Module {
   /** What merging adapters makes of the base module, which lies at `path`. */
   mergeSteps(adapters: readonly string[], path: string, ownersOf: OwnersOf): MergeStep[];
 }
+
+/** What stands on a base model, by the path of what it wraps. */
+export type Wrappers = ReadonlyMap<string, Wrapper>;

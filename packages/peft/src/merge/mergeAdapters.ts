@@ -6,6 +6,7 @@ import type { AdaptableModel, MergeOptions } from "../peftModelOptions.ts";
 import type { Tuner } from "../tuner.ts";
 import { checkMerge } from "./checkMerge.ts";
 import type { MergeReport } from "./mergeReport.ts";
+import { mergeSteps } from "./mergeSteps.ts";
 import { swapMerged, writeMerged } from "./writeMerged.ts";
 
 /** Puts merged values in the place of the old ones, which are kept. */
@@ -18,7 +19,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
   }
   return checked(tuner, names, options, false, () => {
-    tuner.setMerged(names, swapMerged(tuner.mergeSteps(names, false, options), options));
+    tuner.setMerged(names, swapMerged(mergeSteps(tuner, names, false, options), options));
   });
 }
 
@@ -30,7 +31,7 @@ export async function mergeForGood<M extends AdaptableModel>(
   const names = namesToMerge(tuner, options.adapterNames);
   tuner.unmerge();
   return checked(tuner, names, options, true, () => {
-    writeMerged(tuner.model, tuner.mergeSteps(names, true, options), options);
+    writeMerged(tuner.model, mergeSteps(tuner, names, true, options), options);
     tuner.release(names.includes(tuner.active ?? ""));
     if (options.dtype !== undefined) dequantize(tuner.model, { dtype: options.dtype });
   });
@@ -49,7 +50,7 @@ async function checked<M extends AdaptableModel>(
       ? evaluating([tuner, tuner.encoders], () => outputNumbers(() => tuner.model.forward(verify.inputs as never)))
       : null;
   const before = await answers();
-  const steps = tuner.mergeSteps(adapters, all, packed);
+  const steps = mergeSteps(tuner, adapters, all, packed);
   const checks = { values: safeMerge, layers: verify !== false };
   const found = await evaluating([tuner, tuner.encoders], () => checkMerge(steps, adapters, packed, checks));
   merge();

@@ -1,0 +1,24 @@
+import type { Parameter } from "@lowrank/nn";
+
+/** How many numbers train, and how many there are. */
+export interface ParameterCount {
+  trainable: number;
+  all: number;
+}
+
+/** Counts the numbers in parameters. */
+export function countParameters(parameters: Iterable<Parameter>): ParameterCount {
+  const count = { trainable: 0, all: 0 };
+  for (const { size, requiresGrad } of parameters) {
+    count.all += size;
+    if (requiresGrad) count.trainable += size;
+  }
+  return count;
+}
+
+/** The counts in PEFT's words. */
+export function describeCount({ trainable, all }: ParameterCount): string {
+  const count = (n: number) => n.toLocaleString("en-US");
+  const share = ((100 * trainable) / all).toFixed(4);
+  return `trainable params: ${count(trainable)} || all params: ${count(all)} || trainable%: ${share}`;
+}

@@ -1,0 +1,34 @@
+import type { Module } from "@lowrank/nn";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import { placesOf } from "../swap.ts";
+import type { Tuner } from "../tuner.ts";
+import type { MergeStep, OwnersOf } from "./mergeStep.ts";
+import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
+
+/**
+ * What merging adapters replaces, one module at a time; `all` with what is trained whole and row by row. Throws at the start
+ * where a method cannot merge, or a quantised weight is in the way.
+ */
+export function* mergeSteps(
+  tuner: Tuner<Module>,
+  names: readonly string[],
+  all: boolean,
+  packed: PackedMerge,
+): Iterable<MergeStep> {
+  for (const [path, wrapper] of tuner.wrappers) {
+    const here = names.filter((name) => wrapper.has(name));
+    if (here.length === 0 || !(all || wrapper instanceof TunerLayer)) continue;
+    const stuck = wrapper instanceof TunerLayer && here.find((name) => !wrapper.get(name)?.merge);
+    if (stuck) {
+      throw new Error(
+        `${path}: the method of adapter "${stuck}" cannot be merged into the weights; keep it beside them`,
+      );
+    }
+    checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
+  }
+  const places = tuner.bare(() => placesOf(tuner.model));
+  const ownersOf: OwnersOf = (module) => (places.get(module.weight) ?? [{ owner: module }]).map(({ owner }) => owner);
+  for (const [path, wrapper] of tuner.wrappers) {
+    if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path, ownersOf);
+  }
+}
