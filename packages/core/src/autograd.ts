@@ -138,24 +138,23 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
       const grads = arrived.get(node);
       arrived.delete(node);
       if (!grads) continue;
-      const taken = grads.map((grad, i) => grad !== undefined && wanted(node) && sink(node, i, grad));
+      const taken = wanted(node) ? grads.map((grad, i) => grad !== undefined && sink(node, i, grad)) : null;
       const { op } = node;
-      const needs = op?.edges.map((edge) => edge !== null && leads.has(edge.node)) ?? [];
-      if (op && node.id >= start && needs.includes(true)) {
+      if (op && node.id >= start && leadsOn(op, leads)) {
+        const needs = op.edges.map((edge) => edge !== null && leads.has(edge.node));
         if (node.freed) {
           const fix = "pass retainGraph: true to the first backward";
           throw new Error(`backward: what ${op.definition.name} saved is gone after an earlier backward; ${fix}`);
         }
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
         if (!retainGraph) node.freeSaved();
-        op.edges.forEach((edge, i) => {
+        for (let i = 0; i < op.edges.length; i++) {
+          const edge = op.edges[i];
           const grad = pulled[i];
           if (edge && grad) put(edge.node, edge.index, grad);
-        });
+        }
       }
-      grads.forEach((grad, i) => {
-        if (!taken[i]) free(grad);
-      });
+      for (let i = 0; i < grads.length; i++) if (!taken?.[i]) free(grads[i]);
     }
   });
 }
@@ -166,12 +165,11 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   const stack = [...seen];
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (node.id < start) continue;
-    for (const edge of node.op?.edges ?? []) {
-      if (edge && !seen.has(edge.node)) {
-        seen.add(edge.node);
-        stack.push(edge.node);
-      }
-    }
+    node.op?.edges.forEach((edge) => {
+      if (!edge || seen.has(edge.node)) return;
+      seen.add(edge.node);
+      stack.push(edge.node);
+    });
   }
   return seen;
 }
@@ -190,9 +188,18 @@ function plan(
   const leads = new Set<GraphNode>();
   for (let i = order.length - 1; i >= 0; i--) {
     const node = order[i];
-    if (wanted(node) || node.op?.edges.some((edge) => edge !== null && leads.has(edge.node))) leads.add(node);
+    if (wanted(node) || (node.op && leadsOn(node.op, leads))) leads.add(node);
   }
   return { order, leads };
+}
+
+/** Whether any input of an op leads to a wanted node. */
+function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
+  for (let i = 0; i < edges.length; i++) {
+    const edge = edges[i];
+    if (edge && leads.has(edge.node)) return true;
+  }
+  return false;
 }
 
 /** The gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
@@ -211,12 +218,10 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
     outputSpecs: op.outputs,
   };
   const results = definition.vjp ? definition.vjp(context) : throughComposition(op, inputs, context.grads, needs);
-  const taken = new Set<Tensor>(arrived as Tensor[]);
   return results.map((grad, i) => {
     if (!grad || !needs[i]) return null;
-    const own = taken.has(grad) && !grad.requiresGrad ? grad.detach() : grad;
-    taken.add(own);
-    return own;
+    const taken = arrived.includes(grad) || results.indexOf(grad) < i;
+    return taken && !grad.requiresGrad ? grad.detach() : grad;
   });
 }
 

@@ -62,7 +62,7 @@ export interface Backend {
   read(buffer: Buffer): Uint8Array | Promise<Uint8Array>;
   /** Whether `run` can execute this op; ops it declines run as their composition. */
   supports(op: OpKernels<never>): boolean;
-  run<P>(op: OpKernels<P>, inputs: TensorRef[], outputs: TensorRef[], params: P): void;
+  run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
 }
 
 let current: Backend | undefined;

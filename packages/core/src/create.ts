@@ -109,7 +109,7 @@ export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: T
   if (backend.dataless) return out;
   const kernel: OpKernels<void> = { name: "writtenBy", ref: (_inputs, [view]) => fill(view.data) };
   if (backend.supports(kernel)) {
-    backend.run(kernel, [], [out.ref()], undefined);
+    backend.run(kernel, [], [out], undefined);
   } else {
     const elements = viewAs(spec.dtype, new ArrayBuffer(byteLength(spec)), 0, out.size);
     fill(elements);

@@ -74,7 +74,9 @@ export function defineOp<N extends number, P = void, M extends number = 1>(defin
 }
 
 function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Tensor[] {
-  for (const [i, input] of inputs.entries()) if (isPacked(input.dtype)) checkPackedInput(definition, i, input);
+  for (let i = 0; i < inputs.length; i++) {
+    if (isPacked(inputs[i].dtype)) checkPackedInput(definition, i, inputs[i]);
+  }
   const shapes = definition.shape(inputs, params);
   const specs = Array.isArray(shapes) ? shapes : [shapes];
   if (definition.view) return [shareInput(definition, inputs[0], specs[0], params)];
@@ -94,12 +96,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     return Array.isArray(composed) ? composed : [composed];
   }
   if (definition.inPlace) {
-    backend.run(
-      definition,
-      inputs.map((t) => t.ref()),
-      [],
-      params,
-    );
+    backend.run(definition, inputs, [], params);
     for (const { storage } of inputs) storage.version++;
     return [];
   }

@@ -17,7 +17,7 @@ export function reference(): Backend {
     write: (buffer, bytes) => new Uint8Array(memoryOf(buffer)).set(bytes),
     read: (buffer) => new Uint8Array(memoryOf(buffer).slice(0)),
     supports: (op) => op.ref !== undefined,
-    run<P>(op: OpKernels<P>, inputs: TensorRef[], outputs: TensorRef[], params: P) {
+    run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       if (!op.ref) throw new Error(`${op.name}: the op has no reference kernel`);
       op.ref(inputs.map(view), outputs.map(view), params);
     },

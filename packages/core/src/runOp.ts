@@ -13,12 +13,13 @@ export function runOp<P>(
   const { backend } = inputs[0].storage;
   const storages = specs.map((spec) => new Storage(backend, byteLength(spec)));
   try {
-    backend.run(
-      definition,
-      inputs.map((t) => t.ref()),
-      specs.map((spec, i) => ({ ...spec, buffer: storages[i].buffer })),
-      params,
-    );
+    const outputs = specs.map(({ shape, dtype, packing }, i) => ({
+      buffer: storages[i].buffer,
+      shape,
+      dtype,
+      packing,
+    }));
+    backend.run(definition, inputs, outputs, params);
   } catch (error) {
     for (const storage of storages) storage.release();
     throw error;

@@ -13,13 +13,18 @@ function leaveScope(tensor: Tensor): boolean {
   return frame?.delete(tensor) ?? false;
 }
 
-function collect(value: unknown, into: Set<unknown>): void {
+/** Finds what is reachable from a value; a tensor of `own` holds no other but its gradient. */
+function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
   into.add(value);
-  if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
-    for (const item of value) collect(item, into);
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) collect(value[i], into, own);
+  } else if (value instanceof Map || value instanceof Set) {
+    for (const item of value) collect(item, into, own);
+  } else if (own.has(value)) {
+    collect((value as Tensor).grad, into, own);
   } else {
-    for (const key of Object.keys(value)) collect((value as Record<string, unknown>)[key], into);
+    for (const key of Object.keys(value)) collect((value as Record<string, unknown>)[key], into, own);
   }
 }
 
@@ -47,8 +52,9 @@ export function scope<T>(fn: () => T): T {
       "scope: the function returned a promise; await outside of scope, and give it a synchronous function",
     );
   }
+  if (own.size === 0) return result;
   const returned = new Set<unknown>();
-  collect(result, returned);
+  collect(result, returned, own);
   for (const tensor of own) {
     if (returned.has(tensor)) tensor.track();
     else tensor.dispose();

@@ -1,4 +1,4 @@
-import { type Backend, currentBackend, type TensorRef, type TensorSpec } from "./backend.ts";
+import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
@@ -102,9 +102,9 @@ export class Tensor implements Disposable {
     return { shape: this.shape, dtype: this.dtype, packing: this.packing };
   }
 
-  /** @internal What a backend's run takes. */
-  ref(): TensorRef {
-    return { buffer: this.storage.buffer, shape: this.shape, dtype: this.dtype, packing: this.packing };
+  /** @internal Where a backend's run finds it. */
+  get buffer(): Buffer {
+    return this.storage.buffer;
   }
 
   /** @internal A second handle on the same memory and history, freed by whoever asked for it. */

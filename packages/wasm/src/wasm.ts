@@ -155,7 +155,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     write: (buffer, data) => new Uint8Array(memory.buffer, ptrOf(buffer), data.byteLength).set(data),
     read: (buffer) => new Uint8Array(memory.buffer, ptrOf(buffer), buffer.bytes).slice(),
     supports: (op) => op.wasm !== undefined || op.ref !== undefined,
-    run<P>(op: OpKernels<P>, inputs: TensorRef[], outputs: TensorRef[], params: P) {
+    run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       if (!op.wasm) {
         op.ref?.(inputs.map(view), outputs.map(view), params);
         return;

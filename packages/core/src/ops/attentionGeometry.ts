@@ -42,16 +42,17 @@ export interface Geometry {
 /** Checks (q, k, v, mask?) and names their sizes. */
 export function geometry(op: string, inputs: readonly TensorSpec[], params: AttentionParams): Geometry {
   for (let i = 0; i < 3; i++) expectDType(op, inputs, i, "f32");
-  const [q, k, v, mask] = inputs.map(({ shape }) => shape);
-  const shapes = `q ${formatShape(q)}, k ${formatShape(k)}, v ${formatShape(v)}`;
+  const [{ shape: q }, { shape: k }, { shape: v }] = inputs;
+  const mask = inputs[3]?.shape;
+  const shapes = () => `q ${formatShape(q)}, k ${formatShape(k)}, v ${formatShape(v)}`;
   if (q.length !== 4 || k.length !== 4 || !sameShape(k, v) || q[0] !== k[0] || q[3] !== k[3]) {
-    throw new Error(`${op}: ${shapes} must be [B,T,H,D], [B,S,Hkv,D] and [B,S,Hkv,D]`);
+    throw new Error(`${op}: ${shapes()} must be [B,T,H,D], [B,S,Hkv,D] and [B,S,Hkv,D]`);
   }
   const [batch, queries, heads, size] = q;
   const [, capacity, kvHeads] = k;
   const { keyLength: keys = capacity, scale = 1 / Math.sqrt(size), causal = false, window = 0, softcap = 0 } = params;
   if (!(heads % kvHeads === 0)) {
-    throw new Error(`${op}: ${heads} query heads are not a multiple of ${kvHeads} key heads (${shapes})`);
+    throw new Error(`${op}: ${heads} query heads are not a multiple of ${kvHeads} key heads (${shapes()})`);
   }
   if (!(keys >= 0 && keys <= capacity)) {
     throw new Error(`${op}: keyLength ${keys} must be within the ${capacity} rows of k ${formatShape(k)}`);

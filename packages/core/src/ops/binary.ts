@@ -2,7 +2,7 @@ import type { OpKernels, TensorSpec, View, WasmTensor } from "../backend.ts";
 import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { expectDType } from "../op.ts";
-import { broadcastShapes } from "../shape.ts";
+import { broadcastShapes, sameShape } from "../shape.ts";
 
 /**
  * A kernel over `rows` runs of `n` elements: addresses, then each operand's stride between rows and within a run,
@@ -41,6 +41,10 @@ export function binary(
     ...(kernel && {
       wasm: (k: Kernels, [a, b]: WasmTensor[], [out]: WasmTensor[]) => {
         const run = kernel(k);
+        if (sameShape(a.shape, b.shape)) {
+          run(a.ptr, b.ptr, out.ptr, 1, out.size, 0, 0, 1, 1);
+          return;
+        }
         forEachPlane(collapse(out.shape, [a.shape, b.shape]), (o, [i, j], { rows, length, row, inner }) => {
           run(a.ptr + 4 * i, b.ptr + 4 * j, out.ptr + 4 * o, rows, length, row[0], row[1], inner[0], inner[1]);
         });

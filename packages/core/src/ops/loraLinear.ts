@@ -18,9 +18,11 @@ interface LoraParams {
 
 /** The factors in the order of use, by input position, and the matrices' sizes: W turns `from` numbers into `to`. */
 function plan(inputs: readonly TensorSpec[], { transposed }: LoraParams) {
-  for (const i of [0, 2, 3]) expectDType("loraLinear", inputs, i, "f32");
-  expectWeight("loraLinear", inputs, 1);
-  const [x, w, a, b] = inputs.map(({ shape }) => shape);
+  for (let i = 0; i < 4; i++) {
+    if (i === 1) expectWeight("loraLinear", inputs, i);
+    else expectDType("loraLinear", inputs, i, "f32");
+  }
+  const [{ shape: x }, { shape: w }, { shape: a }, { shape: b }] = inputs;
   if (w.length !== 2 || a.length !== 2 || b.length !== 2 || a[1] !== w[1] || b[0] !== w[0] || a[0] !== b[1]) {
     throw new Error(
       `loraLinear: W ${formatShape(w)} [out,in], A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit`,
@@ -30,8 +32,10 @@ function plan(inputs: readonly TensorSpec[], { transposed }: LoraParams) {
   if (x.length === 0 || x[x.length - 1] !== from) {
     throw new Error(`loraLinear: x ${formatShape(x)} must end in ${from} for W ${formatShape(w)}`);
   }
-  const rows = x.slice(0, -1).reduce((product, n) => product * n, 1);
-  return { rows, from, to, rank: a[0], ...order(transposed) };
+  let rows = 1;
+  for (let d = 0; d < x.length - 1; d++) rows *= x[d];
+  const { down, up } = order(transposed);
+  return { rows, from, to, rank: a[0], down, up };
 }
 
 const order = (transposed = false) => (transposed ? { down: 3, up: 2 } : { down: 2, up: 3 });

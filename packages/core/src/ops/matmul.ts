@@ -24,15 +24,18 @@ function plan(a: Shape, b: Shape, { transposeA, transposeB }: MatmulParams): Pla
   if (a.length < 2 || b.length < 2) {
     throw new Error(`matmul: cannot multiply ${formatShape(a)} by ${formatShape(b)}: both need at least 2 dimensions`);
   }
-  const [m, k] = transposeA ? [a[a.length - 1], a[a.length - 2]] : [a[a.length - 2], a[a.length - 1]];
-  const [inner, n] = transposeB ? [b[b.length - 1], b[b.length - 2]] : [b[b.length - 2], b[b.length - 1]];
+  const m = a[a.length - (transposeA ? 1 : 2)];
+  const k = a[a.length - (transposeA ? 2 : 1)];
+  const inner = b[b.length - (transposeB ? 1 : 2)];
+  const n = b[b.length - (transposeB ? 2 : 1)];
   if (k !== inner) {
     const flags = `${transposeA ? ", transposeA" : ""}${transposeB ? ", transposeB" : ""}`;
     throw new Error(
       `matmul: cannot multiply ${formatShape(a)} by ${formatShape(b)}${flags}: inner sizes ${k} and ${inner} differ`,
     );
   }
-  return { m, n, k, batch: broadcastShapes("matmul", a.slice(0, -2), b.slice(0, -2)) };
+  const flat = a.length === 2 && b.length === 2;
+  return { m, n, k, batch: flat ? [] : broadcastShapes("matmul", a.slice(0, -2), b.slice(0, -2)) };
 }
 
 /** Calls `run` for each matrix product with element offsets into a, b and out. */
@@ -98,10 +101,11 @@ export const matmul: Op<2, MatmulParams> = defineOp({
   wasm: (k, [a, b], [out], params) => {
     const ta = params.transposeA ? 1 : 0;
     const tb = params.transposeB ? 1 : 0;
-    if (b.shape.length === 2 && !ta) {
-      const { n, k: inner } = plan(a.shape, b.shape, params);
-      const rows = sizeOf(a.shape.slice(0, -1));
-      if (b.dtype === "f32") k.gemm(a.ptr, b.ptr, out.ptr, rows, n, inner, inner, tb ? inner : n, n, ta, tb, 1, 0);
+    if (b.shape.length === 2 && (!ta || a.shape.length === 2)) {
+      const { m, n, k: inner } = plan(a.shape, b.shape, params);
+      const rows = ta ? m : sizeOf(a.shape.slice(0, -1));
+      const [lda, ldb] = [ta ? rows : inner, tb ? inner : n];
+      if (b.dtype === "f32") k.gemm(a.ptr, b.ptr, out.ptr, rows, n, inner, lda, ldb, n, ta, tb, 1, 0);
       else k.gemmWeight(a.ptr, b.ptr, weightFormat(b), 0, out.ptr, rows, n, inner, tb, 1, 0);
       return;
     }

@@ -4,13 +4,15 @@ import { formatShape, type Shape, sizeOf } from "../shape.ts";
 function resolve(from: Shape, to: Shape): Shape {
   const size = sizeOf(from);
   const unknown = to.indexOf(-1);
-  const known = sizeOf(to.filter((s) => s !== -1));
-  const out = unknown < 0 ? to : to.map((s, i) => (i === unknown ? size / known : s));
-  if (to.lastIndexOf(-1) !== unknown || sizeOf(out) !== size || !out.every((s) => Number.isInteger(s) && s >= 0)) {
+  // With one -1 among them, the product is that of the known sizes, negative.
+  const out = unknown < 0 ? to : to.with(unknown, size / -sizeOf(to));
+  if (to.lastIndexOf(-1) !== unknown || sizeOf(out) !== size || !out.every(isSize)) {
     throw new Error(`reshape: cannot view ${formatShape(from)} (${size} elements) as ${formatShape(to)}`);
   }
   return out;
 }
+
+const isSize = (size: number): boolean => Number.isInteger(size) && size >= 0;
 
 /** The same elements under another shape; one size may be -1. Free: the memory is shared. */
 export const reshape: Op<1, { shape: Shape }> = defineOp({

@@ -7,10 +7,12 @@ const moves = new Set(
   ),
 );
 
+type Refs = readonly TensorRef[];
+
 const lastOf = ({ shape }: TensorRef): number => shape[shape.length - 1];
 
 /** Ops that sum products: two operations for each product. */
-const products: Readonly<Record<string, (inputs: TensorRef[], outputs: TensorRef[], params: never) => number>> = {
+const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: never) => number>> = {
   matmul: ([a], [out], { transposeA }: { transposeA?: boolean } = {}) =>
     2 * sizeOf(out.shape) * a.shape[a.shape.length - (transposeA ? 2 : 1)],
   linearInt8: ([x], [out]) => 2 * sizeOf(out.shape) * lastOf(x),
@@ -31,7 +33,7 @@ const products: Readonly<Record<string, (inputs: TensorRef[], outputs: TensorRef
   },
 };
 
-function flopsOf({ name }: OpKernels<never>, inputs: TensorRef[], outputs: TensorRef[], params: never): number {
+function flopsOf({ name }: OpKernels<never>, inputs: Refs, outputs: Refs, params: never): number {
   if (moves.has(name)) return 0;
   const product = products[name];
   if (product) return product(inputs, outputs, params);
