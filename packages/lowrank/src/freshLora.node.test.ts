@@ -1,0 +1,107 @@
+import { Generator, init, noGrad, rand, randn, reference, type Tensor, to, zeros } from "@lowrank/core";
+import { Conv1D, Linear, Linear4bit, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { getPeftModel, LoraConfig, type LoraOptions } from "@lowrank/peft";
+import { wasm } from "@lowrank/wasm";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+/** A model of one layer, at the path "layer". */
+class OneLayer extends Module {
+  layer: UnaryModule;
+
+  constructor(layer: UnaryModule) {
+    super();
+    this.layer = layer;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.layer.forward(x);
+  }
+}
+
+const stored = ["f32", "f16", "bf16", "nf4"] as const;
+
+interface LayerShape {
+  inputs: number;
+  outputs: number;
+  conv1d?: boolean;
+  bias?: boolean;
+}
+
+type BaseLayer = Linear | Conv1D;
+
+/** A layer of random numbers in f32. */
+function drawn({ inputs, outputs, conv1d = false, bias = false }: LayerShape, seed: number): BaseLayer {
+  const generator = new Generator(seed);
+  const parameter = (shape: number[]) => new Parameter(rand(shape, { generator, low: -0.1, high: 0.1 }));
+  const weight = parameter(conv1d ? [inputs, outputs] : [outputs, inputs]);
+  return new (conv1d ? Conv1D : Linear)(weight, bias ? parameter([outputs]) : null);
+}
+
+/** The layer with its numbers stored in another way. */
+function storedAs(layer: BaseLayer, as: (typeof stored)[number]): BaseLayer {
+  if (as === "nf4") return Linear4bit.from(layer);
+  const parameter = (t: Tensor) => new Parameter(to(t.detach(), { dtype: as }));
+  return new (layer instanceof Conv1D ? Conv1D : Linear)(parameter(layer.weight), layer.bias && parameter(layer.bias));
+}
+
+const bits = (model: { forward(x: Tensor): Tensor }, x: Tensor): Uint32Array => {
+  const y = model.forward(x).dataSync() as Float32Array;
+  return new Uint32Array(y.buffer, y.byteOffset, y.length);
+};
+
+/** Whether a fresh adapter on a layer answers as the layer does, to the last bit, with gradients recorded and without. */
+function expectSame(layer: BaseLayer, rows: number, options: LoraOptions): void {
+  const inputs = layer instanceof Conv1D ? layer.weight.shape[0] : layer.inFeatures;
+  const x = randn([rows, inputs], { generator: new Generator(rows) });
+  const before = bits(layer, x);
+  const peft = getPeftModel(new OneLayer(layer).eval(), new LoraConfig({ targetModules: ["layer"], ...options }));
+  expect(bits(peft, x)).toEqual(before);
+  expect(noGrad(() => bits(peft, x))).toEqual(before);
+}
+
+test("LoRA of rank 16 trains 131,072 of the 16,777,216 numbers of a layer 4096x4096: 128 times fewer", async () => {
+  await init(wasm());
+  const layer = new Linear(new Parameter(zeros([4096, 4096])));
+  const peft = getPeftModel(new OneLayer(layer), new LoraConfig({ r: 16, targetModules: ["layer"] }));
+  const { trainable, all } = peft.getNbTrainableParameters();
+  expect(trainable).toBe(131_072);
+  expect(all - trainable).toBe(16_777_216);
+  expect((all - trainable) / trainable).toBe(128);
+});
+
+describe("a fresh adapter changes nothing, to the last bit", () => {
+  test("on a layer 4096x4096, in every way to store it, LoRA and DoRA", async () => {
+    await init(wasm());
+    const layer = drawn({ inputs: 4096, outputs: 4096 }, 1);
+    for (const as of stored) {
+      const base = storedAs(layer, as);
+      for (const rows of [1, 17]) {
+        for (const useDora of [false, true]) expectSame(base, rows, { r: 16, useDora });
+      }
+      base.weight.dispose();
+    }
+  });
+
+  test.each([
+    ["WebAssembly", wasm],
+    ["the reference", reference],
+  ] as const)("on layers of all sizes and kinds, in %s", async (_, backend) => {
+    await init(backend());
+    const size = fc.integer({ min: 1, max: 70 });
+    const shape = fc.record({ inputs: size, outputs: size, conv1d: fc.boolean(), bias: fc.boolean() });
+    const start = fc.constantFrom<LoraOptions>(
+      {},
+      { initLoraWeights: "gaussian" },
+      { loraBias: true },
+      { useDora: true },
+    );
+    const [rows, r, seed] = [fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 9 }), fc.nat()];
+    fc.assert(
+      fc.property(shape, fc.constantFrom(...stored), rows, r, start, seed, (s, as, n, r, options, k) =>
+        expectSame(storedAs(drawn(s, k), as), n, { r, ...options }),
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
