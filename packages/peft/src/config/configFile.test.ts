@@ -38,7 +38,6 @@ test("classic fields are always written, others where they differ from the defau
     lora_dropout: 0.05,
     modules_to_save: null,
     peft_type: "LORA",
-    peft_version: "0.21.2",
     r: 8,
     rank_pattern: {},
     revision: null,
@@ -140,4 +139,21 @@ test.each([
   "boft_n_butterfly_factor",
 ])("%s, there and back", (key) => {
   expect(toSnakeCase(toCamelCase(key))).toBe(key);
+});
+
+const written = (type: keyof typeof peftMethods, options: object) => {
+  const Config = peftMethods[type].Config as unknown as new (options: object) => PeftConfig;
+  return Object.keys(JSON.parse(configJson(peftMethods[type], new Config({ ...options }))));
+};
+
+// Tried with PEFT 0.6, 0.10 and 0.13, which refuse a file with a field that they do not know.
+test("files hold what is newer than a method where it is set, and PEFT's version where PEFT asks for it", () => {
+  const types = Object.keys(peftMethods) as (keyof typeof peftMethods)[];
+  expect(types.filter((type) => written(type, {}).includes("peft_version"))).toEqual(["OFT"]);
+  expect(written("LOKR", {})).not.toContain("rank_dropout_scale");
+  expect(written("LOKR", { rankDropoutScale: true })).toContain("rank_dropout_scale");
+  for (const type of ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"] as const) {
+    const keys = written(type, { numVirtualTokens: 2 });
+    for (const newer of ["modules_to_save", "init_weights"]) expect(keys).not.toContain(newer);
+  }
 });

@@ -4,7 +4,7 @@ import { toCamelCase, toSnakeCase } from "./keyCase.ts";
 import { type PeftConfig, sameValue } from "./peftConfig.ts";
 import { PythonFloat, pythonJson } from "./pythonJson.ts";
 
-/** The version of PEFT whose files are read and written. */
+/** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
 const peftVersion = "0.21.2";
 
 /** Fields of every file that a configuration does not hold. */
@@ -62,7 +62,7 @@ export function configJson(method: AnyMethod, config: PeftConfig): string {
     auto_mapping: null,
     inference_mode: true,
     peft_type: config.peftType,
-    peft_version: peftVersion,
+    ...(classic.includes("peft_version") ? { peft_version: peftVersion } : {}),
   };
   for (const [name, value] of Object.entries(config)) {
     const key = verbatim.includes(name) ? name : toSnakeCase(name);

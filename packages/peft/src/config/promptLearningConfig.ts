@@ -51,12 +51,11 @@ export type ResolvedPromptConfig<C extends PromptLearningConfig = PromptLearning
     | "numLayers"]: number;
 };
 
-/** Fields that files of all prompt methods hold. */
+/** Fields that files of all prompt methods hold. (`modules_to_save` is newer than they are.) */
 export const promptFields = [
   "task_type",
   "base_model_name_or_path",
   "revision",
-  "modules_to_save",
   "num_virtual_tokens",
   "token_dim",
   "num_transformer_submodules",

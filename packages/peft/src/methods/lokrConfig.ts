@@ -51,5 +51,5 @@ export class LoKrConfig extends LayerPeftConfig {
 /** How LoKr's configuration lies on disk. */
 export const lokrFormat: ConfigFormat = {
   ...lycorisFormat,
-  classic: [...lycorisFormat.classic, "decompose_both", "decompose_factor", "rank_dropout_scale"],
+  classic: [...lycorisFormat.classic, "decompose_both", "decompose_factor"],
 };

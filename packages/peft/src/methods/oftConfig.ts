@@ -88,6 +88,7 @@ export const oftFormat: ConfigFormat = {
     "module_dropout",
     "num_cayley_neumann_terms",
     "oft_block_size",
+    "peft_version",
     "r",
     "use_cayley_neumann",
   ],
@@ -95,10 +96,11 @@ export const oftFormat: ConfigFormat = {
   refused: {},
   ignored: {},
   note: ({ peft_version: version, use_cayley_neumann: neumann }) => {
-    const [major, minor] = String(version ?? "0.18")
+    // PEFT notes its version since 0.18.
+    const [major, minor] = String(version ?? "0.17")
       .split(".")
       .map(Number);
     if (!neumann || major > 0 || minor >= 18) return null;
-    return `PEFT ${version} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    return `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
   },
 };

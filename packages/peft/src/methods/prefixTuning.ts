@@ -22,7 +22,7 @@ export interface PrefixTuningOptions extends PromptLearningOptions {
 }
 
 const prefixTuningFormat: ConfigFormat = {
-  classic: [...promptFields, "encoder_hidden_size", "init_weights", "prefix_projection"],
+  classic: [...promptFields, "encoder_hidden_size", "prefix_projection"],
   floats: [],
   refused: {},
   ignored: {},

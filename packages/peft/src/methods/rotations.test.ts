@@ -1,7 +1,7 @@
 import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { parseConfig } from "../config/configFile.ts";
+import { configJson, parseConfig } from "../config/configFile.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel } from "../peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
@@ -138,5 +138,7 @@ test("a file whose rotations were made otherwise is read with a warning", () => 
   expect(read({ peft_version: "0.17.1", use_cayley_neumann: true })[0]).toContain("PEFT 0.17.1 wrote it");
   expect(read({ peft_version: "0.17.1", use_cayley_neumann: false })).toEqual([]);
   expect(read({ peft_version: "0.18.0", use_cayley_neumann: true })).toEqual([]);
-  expect(read({ use_cayley_neumann: true })).toEqual([]);
+  expect(read({ use_cayley_neumann: true })[0]).toContain("PEFT before 0.18 wrote it");
+  const own = configJson(peftMethods.OFT, new OFTConfig({ targetModules: ["up"] }));
+  expect(read(JSON.parse(own))).toEqual([]);
 });
