@@ -27,6 +27,8 @@ const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = op(0x
     join(mark, of, small(offset), tuple1(size), tuple1(stride), rest, tuple),
     reduce,
   );
+/** What ends the arguments of a tensor whose numbers are stored with the other sign, as `torch.save` writes it. */
+const negated = join(op(0x89, 0x4e, 0x7d), unicode("neg"), op(0x88, 0x73));
 /** A dictionary with one entry "x". */
 const dictionary = (value: Uint8Array) => join(op(0x80, 2, 0x7d), unicode("x"), value, op(0x73), stop);
 const numbers = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer);
@@ -57,6 +59,7 @@ test("what is not a tensor is refused by name, and nothing of it runs", async ()
     [dictionary(command(global("collections", "OrderedDict"))), "m.bin: x is no tensor"],
     [dictionary(small(1)), "m.bin: x is no tensor"],
     [dictionary(vector(small(5))), "storage of an unknown kind"],
+    [dictionary(vector(storage("FloatStorage", 4), { rest: negated })), "x is marked neg, to be changed as it is read"],
     [
       dictionary(vector(storage("FloatStorage", 4), { size: 4, offset: 1 })),
       "reaches to number 4 of a storage that has 4",

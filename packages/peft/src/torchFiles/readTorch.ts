@@ -66,7 +66,12 @@ function describe(value: Pickled, what: string): Layout & { key: string; dtype: 
   if (!(value instanceof Call) || value.name !== rebuildTensor) {
     throw new Error(`${what} is no tensor; the file must be a dictionary of tensors alone`);
   }
-  const [storage, offset, shape, strides] = value.args;
+  const [storage, offset, shape, strides, _grad, _hooks, marks] = value.args;
+  if (marks instanceof Map && marks.size > 0) {
+    throw new Error(
+      `${what} is marked ${[...marks.keys()].join(", ")}, to be changed as it is read; save a clone of it`,
+    );
+  }
   const [kind, type, key] = storage instanceof Storage ? storage.id : [];
   const numbers = type instanceof Global ? storages[type.name] : undefined;
   if (kind !== "storage" || numbers === undefined || typeof key !== "string") {
