@@ -276,11 +276,34 @@ describe("qlora", () => {
     expect(again.stderr).toContain("packed is quantised already, to nf4; leave --double-quant out");
   });
 
+  test("merged into the model as it was trained on, in full or in 4 bits again with the drift told", async () => {
+    await succeed(words("--output q-again --double-quant"));
+    const merge = "merge --model model --adapter q-again --output".split(" ");
+    const how = "--quant-type nf4 --double-quant".split(" ");
+    const full = await succeed([...merge, "q-full", ...how]);
+    expect(full.stdout).toMatch(/^merged: .* greedy tokens are the same\nwritten as f32: /);
+    const packed = await succeed([...merge, "q-packed-again", ...how, "--requantize"]);
+    expect(packed.stdout).toMatch(
+      /^requantized: 14 weights drift by \S+e-\d on average and \S+e-\d at most \(model\.layers\.\S+\.weight\)\nmerged: logits differ by /,
+    );
+    const [weights, difference] = packed.stdout
+      .match(/\d\.\de[-+]\d/g)!
+      .slice(1)
+      .map(Number);
+    expect(weights).toBeGreaterThan(1e-4);
+    expect(difference).toBeGreaterThan(1e-3);
+    const { quantization_config } = JSON.parse(await readFile(at("q-packed-again/config.json"), "utf8"));
+    expect(quantization_config).toMatchObject({ bnb_4bit_quant_type: "nf4", bnb_4bit_use_double_quant: true });
+    await succeed("generate --model q-packed-again --prompt a --max-new-tokens 2".split(" "));
+  });
+
   test("options of 4-bit weights alone are refused with advice", async () => {
     const lone = await lowrank([...trainText, "--output", "none", "--double-quant"]);
     expect(lone.stderr).toContain("--double-quant is for --method qlora; add that, or leave it out");
     const generate = await lowrank("generate --model model --prompt a --quant-block-size 64".split(" "));
     expect(generate.stderr).toContain("--quant-block-size needs --quant-type, nf4 or fp4");
+    const requantize = await lowrank("merge --model model --adapter q --output none --requantize".split(" "));
+    expect(requantize.stderr).toContain("--requantize: model is not in 4 bits; give --quant-type, or leave it out");
     const odd = await lowrank(words("--output none --quant-block-size 48"));
     expect(odd.stderr).toMatch(/blockSize is 48; use a power of two from 32 to 4096/);
   });

@@ -3,12 +3,7 @@ import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models"
 import { Command, Option } from "commander";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
-import {
-  addQuantizeOptions,
-  givenQuantizeOptions,
-  type QuantizeCommandOptions,
-  toQuantizeOptions,
-} from "./quantizeOptions.ts";
+import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 
 interface GenerateCommandOptions extends QuantizeCommandOptions {
   model: string;
@@ -73,10 +68,7 @@ export function generateCommand(): Command {
 
 async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
-  const [first] = givenQuantizeOptions(options);
-  if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type, nf4 or fp4`);
-  const quantize = options.quantType && toQuantizeOptions(options);
-  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
+  const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer } = loaded;
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);

@@ -40,6 +40,13 @@ export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOpti
   return { quantType, blockSize, doubleQuant };
 }
 
+/** What the options mean for a command that quantises where --quant-type is given; the others need it. */
+export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
+  const [first] = givenQuantizeOptions(options);
+  if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type, nf4 or fp4`);
+  return options.quantType && toQuantizeOptions(options);
+}
+
 /** The command-line words for options of `loadModel`. */
 export function quantizeWords({ quantType, blockSize, doubleQuant }: QuantizeOptions): string {
   const words = [`--quant-type ${quantType}`];

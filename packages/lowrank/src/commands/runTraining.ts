@@ -156,11 +156,11 @@ function baseCheck(before: number, after: number): string {
 
 function nextSteps({ model, output }: TrainCommandOptions, quantize?: QuantizeOptions): string[] {
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
-  const generate = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
+  const asTrained = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
   return [
     `wrote ${output}: adapter_config.json, adapter_model.safetensors, README.md`,
     "next:",
-    `  lowrank generate ${generate} --prompt "..."`,
-    `  lowrank merge ${folders} --output ${shellWord(`${output.replace(/\/+$/, "")}-merged`)}`,
+    `  lowrank generate ${asTrained} --prompt "..."`,
+    `  lowrank merge ${asTrained} --output ${shellWord(`${output.replace(/\/+$/, "")}-merged`)}`,
   ];
 }
