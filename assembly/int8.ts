@@ -1,6 +1,9 @@
 // Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have them, for integer products.
 
-/** Bytes from one quantised row to the next: its codes, in as many planes, then scale and scaled sum of each block. */
+/** Rows of a tile of codes. */
+export const INT8_ROWS: i32 = 4;
+
+/** Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block. */
 // @ts-ignore: decorator
 @inline
 export function int8RowBytes(k: i32, planes: i32): usize {
@@ -48,29 +51,52 @@ function byteSum(a: v128, b: v128): i32 {
   return i32x4.extract_lane(halves, 0) + i32x4.extract_lane(halves, 1);
 }
 
-/** Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and, `k` bytes on, the sign. */
+/** Writes four lanes `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function storeCodes(dst: usize, codes: v128, k: i32, planes: i32): void {
-  if (planes == 1) {
-    v128.store(dst, codes);
+function storeLanes(dst: usize, step: usize, lanes: v128): void {
+  if (step == 4) {
+    v128.store(dst, lanes);
     return;
   }
-  v128.store(dst, v128.and(codes, i8x16.splat(127)));
-  v128.store(dst + <usize>k, i8x16.shr_u(codes, 7));
+  v128.store32_lane(dst, lanes, 0);
+  v128.store32_lane(dst + step, lanes, 1);
+  v128.store32_lane(dst + 2 * step, lanes, 2);
+  v128.store32_lane(dst + 3 * step, lanes, 3);
+}
+
+/** Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and, `plane` bytes on, the sign. */
+// @ts-ignore: decorator
+@inline
+function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: i32): void {
+  if (planes == 1) {
+    storeLanes(dst, step, codes);
+    return;
+  }
+  storeLanes(dst, step, v128.and(codes, i8x16.splat(127)));
+  storeLanes(dst + plane, step, i8x16.shr_u(codes, 7));
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32, at `int8RowBytes(k, planes)` bytes a row: of each block the scale is a 127th of
- * the largest magnitude, and its scaled sum is scale times the sum of codes. With two planes a code is low - 128 sign, each
- * factor of which fits the seven bits that relaxed dot products take. Rows of zeros follow, up to `padded` rows in all.
+ * Quantises x [rows, k], k a multiple of 32: of each block the scale is a 127th of the largest magnitude, and its scaled
+ * sum is scale times the sum of codes. With two planes a code is low - 128 sign, each factor of which fits the seven bits
+ * that relaxed dot products take. One row is written as it is; more become tiles of INT8_ROWS rows, the last filled up with
+ * zeros, in which four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many bytes as
+ * its rows by `int8RowBytes`.
  */
-export function quantizeInt8(x: usize, out: usize, rows: i32, padded: i32, k: i32, planes: i32): void {
-  const rest = <usize>(padded - rows) * int8RowBytes(k, planes);
+export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): void {
+  const height = rows == 1 ? 1 : INT8_ROWS;
+  const tile = <usize>height * int8RowBytes(k, planes);
+  const plane = <usize>(height * k);
+  const step = <usize>(4 * height);
   const magnitude = v128.load32_splat(CONSTANTS);
   const rounder = v128.load32_splat(CONSTANTS, 4);
-  for (; rows > 0; rows--) {
-    let pair = out + <usize>(k * planes);
+  if (rows % height) memory.fill(out + <usize>(rows / height) * tile, 0, tile);
+  for (let row = 0; row < rows; row++) {
+    const within = <usize>(row % height);
+    const codes = out + <usize>(row / height) * tile;
+    let code = codes + 4 * within;
+    let pair = codes + <usize>planes * plane + 8 * within;
     for (let i = 0; i < k; i += 32) {
       let top = i32x4.max_s(topOf(x, magnitude), topOf(x + 64, magnitude));
       top = i32x4.max_s(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
@@ -78,17 +104,16 @@ export function quantizeInt8(x: usize, out: usize, rows: i32, padded: i32, k: i3
       const factor = f32x4.splat(most == 0 ? 0 : 127 / most);
       const low = toBytes(x, factor, rounder);
       const high = toBytes(x + 64, factor, rounder);
-      storeCodes(out + <usize>i, low, k, planes);
-      storeCodes(out + <usize>i + 16, high, k, planes);
+      storeCodes(code, step, low, plane, planes);
+      storeCodes(code + 4 * step, step, high, plane, planes);
       const scale = most / 127;
       store<f32>(pair, scale);
       store<f32>(pair, scale * <f32>byteSum(low, high), 4);
-      pair += 8;
+      code += 8 * step;
+      pair += 2 * step;
       x += 128;
     }
-    out = pair;
   }
-  memory.fill(out, 0, rest);
 }
 
 /** sums + the products of 16 signed bytes and 16 bytes below 128, four to a lane. */

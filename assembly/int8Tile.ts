@@ -2,9 +2,6 @@
 import { madd } from "./gemmTile";
 import { dotBytes } from "./int8";
 
-/** Rows of a tile. */
-export const INT8_ROWS: i32 = 4;
-
 /** sums at `to` += products * scales * scale + minima * sum, with scale and sum of a block of x. */
 // @ts-ignore: decorator
 @inline
@@ -13,11 +10,8 @@ function addQ4(to: usize, products: v128, scales: v128, minima: v128, scale: v12
   v128.store(to, madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), shifted));
 }
 
-/** sums[4][8] += four rows of codes, `xrs` bytes apart, times `blocks` blocks of a panel of packQ4; scales lie at `pairs`. */
-export function q4Tile(x: usize, pairs: usize, xrs: usize, panel: usize, blocks: i32, sums: usize): void {
-  const x1 = xrs;
-  const x2 = 2 * xrs;
-  const x3 = 3 * xrs;
+/** sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of packQ4; scales and sums lie at `pairs`. */
+export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     let c00 = i32x4.splat(0);
     let c01 = c00;
@@ -27,23 +21,23 @@ export function q4Tile(x: usize, pairs: usize, xrs: usize, panel: usize, blocks:
     let c21 = c00;
     let c30 = c00;
     let c31 = c00;
-    const end = x + 32;
+    const end = x + 128;
     do {
       const w0 = v128.load(panel);
       const w1 = v128.load(panel, 16);
       let codes = v128.load32_splat(x);
       c00 = dotBytes(codes, w0, c00);
       c01 = dotBytes(codes, w1, c01);
-      codes = v128.load32_splat(x + x1);
+      codes = v128.load32_splat(x, 4);
       c10 = dotBytes(codes, w0, c10);
       c11 = dotBytes(codes, w1, c11);
-      codes = v128.load32_splat(x + x2);
+      codes = v128.load32_splat(x, 8);
       c20 = dotBytes(codes, w0, c20);
       c21 = dotBytes(codes, w1, c21);
-      codes = v128.load32_splat(x + x3);
+      codes = v128.load32_splat(x, 12);
       c30 = dotBytes(codes, w0, c30);
       c31 = dotBytes(codes, w1, c31);
-      x += 4;
+      x += 16;
       panel += 32;
     } while (x < end);
     const d0 = v128.load(panel);
@@ -54,20 +48,20 @@ export function q4Tile(x: usize, pairs: usize, xrs: usize, panel: usize, blocks:
     let sum = v128.load32_splat(pairs, 4);
     addQ4(sums, c00, d0, m0, scale, sum);
     addQ4(sums + 16, c01, d1, m1, scale, sum);
-    scale = v128.load32_splat(pairs + x1);
-    sum = v128.load32_splat(pairs + x1, 4);
+    scale = v128.load32_splat(pairs, 8);
+    sum = v128.load32_splat(pairs, 12);
     addQ4(sums + 32, c10, d0, m0, scale, sum);
     addQ4(sums + 48, c11, d1, m1, scale, sum);
-    scale = v128.load32_splat(pairs + x2);
-    sum = v128.load32_splat(pairs + x2, 4);
+    scale = v128.load32_splat(pairs, 16);
+    sum = v128.load32_splat(pairs, 20);
     addQ4(sums + 64, c20, d0, m0, scale, sum);
     addQ4(sums + 80, c21, d1, m1, scale, sum);
-    scale = v128.load32_splat(pairs + x3);
-    sum = v128.load32_splat(pairs + x3, 4);
+    scale = v128.load32_splat(pairs, 24);
+    sum = v128.load32_splat(pairs, 28);
     addQ4(sums + 96, c30, d0, m0, scale, sum);
     addQ4(sums + 112, c31, d1, m1, scale, sum);
     panel += 64;
-    pairs += 8;
+    pairs += 32;
   }
 }
 
@@ -80,10 +74,7 @@ function addQ8(to: usize, low: v128, sign: v128, scales: v128, pair: usize): voi
 }
 
 /** sums[4][8], of which the left half is used, as q4Tile for a panel of packQ8 and codes whose signs lie `signs` bytes on. */
-export function q8Tile(x: usize, pairs: usize, xrs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
-  const x1 = xrs;
-  const x2 = 2 * xrs;
-  const x3 = 3 * xrs;
+export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     let c0 = i32x4.splat(0);
     let s0 = c0;
@@ -93,27 +84,27 @@ export function q8Tile(x: usize, pairs: usize, xrs: usize, signs: usize, panel: 
     let s2 = c0;
     let c3 = c0;
     let s3 = c0;
-    const end = x + 32;
+    const end = x + 128;
     do {
       const w = v128.load(panel);
       const sign = x + signs;
       c0 = dotBytes(w, v128.load32_splat(x), c0);
       s0 = dotBytes(w, v128.load32_splat(sign), s0);
-      c1 = dotBytes(w, v128.load32_splat(x + x1), c1);
-      s1 = dotBytes(w, v128.load32_splat(sign + x1), s1);
-      c2 = dotBytes(w, v128.load32_splat(x + x2), c2);
-      s2 = dotBytes(w, v128.load32_splat(sign + x2), s2);
-      c3 = dotBytes(w, v128.load32_splat(x + x3), c3);
-      s3 = dotBytes(w, v128.load32_splat(sign + x3), s3);
-      x += 4;
+      c1 = dotBytes(w, v128.load32_splat(x, 4), c1);
+      s1 = dotBytes(w, v128.load32_splat(sign, 4), s1);
+      c2 = dotBytes(w, v128.load32_splat(x, 8), c2);
+      s2 = dotBytes(w, v128.load32_splat(sign, 8), s2);
+      c3 = dotBytes(w, v128.load32_splat(x, 12), c3);
+      s3 = dotBytes(w, v128.load32_splat(sign, 12), s3);
+      x += 16;
       panel += 16;
     } while (x < end);
     const d = v128.load(panel);
     addQ8(sums, c0, s0, d, pairs);
-    addQ8(sums + 32, c1, s1, d, pairs + x1);
-    addQ8(sums + 64, c2, s2, d, pairs + x2);
-    addQ8(sums + 96, c3, s3, d, pairs + x3);
+    addQ8(sums + 32, c1, s1, d, pairs + 8);
+    addQ8(sums + 64, c2, s2, d, pairs + 16);
+    addQ8(sums + 96, c3, s3, d, pairs + 24);
     panel += 16;
-    pairs += 8;
+    pairs += 32;
   }
 }

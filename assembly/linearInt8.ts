@@ -1,8 +1,8 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W as GGUF's q4_1 or q8_0.
-import { int8RowBytes } from "./int8";
-import { q4Int8Rows, q8Int8Rows } from "./int8Rows";
+import { INT8_ROWS, int8RowBytes } from "./int8";
 import { packQ4, packQ8, Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Pack";
-import { INT8_ROWS, q4Tile, q8Tile } from "./int8Tile";
+import { q4Int8Rows, q8Int8Rows } from "./int8Rows";
+import { q4Tile, q8Tile } from "./int8Tile";
 import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 import { Q4_1 } from "./unpackRow";
 
@@ -17,10 +17,16 @@ export function linearInt8Scratch(): i32 {
   return <i32>(SUMS + <usize>DEPTH * Q4_PANEL);
 }
 
+/** Reads from each line of the cache, so that it is there when needed. The answer is only to keep the reads. */
+function fetch(from: usize, end: usize): i32 {
+  let any = 0;
+  for (; from < end; from += 64) any |= load<u8>(from);
+  return any;
+}
+
 /**
- * The columns first..last-1 of C, for rows of X as `quantizeInt8` leaves them: one row, or a multiple of INT8_ROWS of which
- * the first m are wanted, with two planes for q8_0. Parts that begin at multiples of eight give the same bits as all
- * columns at once.
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes for q8_0. Parts that begin
+ * at multiples of eight give the same bits as all columns at once.
  */
 export function linearInt8(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
@@ -37,11 +43,17 @@ export function linearInt8(
     return;
   }
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
-  const xrs = int8RowBytes(k, isQ4 ? 1 : 2);
-  const pairs = x + <usize>(isQ4 ? k : 2 * k);
+  const planes = isQ4 ? 1 : 2;
+  const xrs = int8RowBytes(k, planes);
+  const plane = <usize>(INT8_ROWS * k);
   const panel = scratch + SUMS;
+  const end = w + <usize>(last - first) * wrs;
+  // While rows are multiplied, the weights of the next columns come in, so many bytes for each row.
+  const share = (<usize>width * wrs + <usize>(m - 1)) / <usize>m;
+  let any = 0;
   for (let j = first; j < last; j += width) {
     const columns = min(width, last - j);
+    const next = w + <usize>width * wrs;
     for (let from = 0; from < blocks; from += DEPTH) {
       const depth = min(DEPTH, blocks - from);
       const block = w + <usize>from * blockBytes;
@@ -50,19 +62,24 @@ export function linearInt8(
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);
-        const row = <usize>i * xrs;
-        const at = x + row + <usize>(from << 5);
-        const scales = pairs + row + <usize>(from << 3);
-        if (from > 0) copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
-        else for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
-        if (isQ4) q4Tile(at, scales, xrs, panel, depth, scratch);
-        else q8Tile(at, scales, xrs, <usize>k, panel, depth, scratch);
+        const tile = x + <usize>i * xrs;
+        const codes = tile + <usize>(INT8_ROWS * (from << 5));
+        const pairs = tile + <usize>planes * plane + <usize>(INT8_ROWS * (from << 3));
+        if (from > 0) {
+          copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
+        } else {
+          for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
+          any |= fetch(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
+        }
+        if (isQ4) q4Tile(codes, pairs, panel, depth, scratch);
+        else q8Tile(codes, pairs, plane, panel, depth, scratch);
         copyRows(scratch, Q4_COLUMNS << 2, to, <usize>n << 2, rows, columns);
       }
     }
-    w += <usize>width * wrs;
+    w = next;
     c += <usize>width << 2;
   }
+  store<i32>(scratch, any);
 }
 
 /** Copies `rows` rows of `columns` floats. */

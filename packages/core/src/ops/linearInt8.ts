@@ -67,7 +67,7 @@ export const linearInt8: Op<2> = defineOp({
     const planes = w.dtype === "q4_1" ? 1 : 2;
     const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
     const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
-    k.quantizeInt8(x.ptr, codes, rows, padded, inFeatures, planes);
+    k.quantizeInt8(x.ptr, codes, rows, inFeatures, planes);
     const work = scratch(k.linearInt8Scratch());
     k.linearInt8(codes, w.ptr, weightFormat(w), out.ptr, rows, outFeatures, inFeatures, 0, outFeatures, work);
   },
