@@ -1,4 +1,5 @@
 // Attention over tiles of the T x S weights, forward and backward. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+import { clearBytes } from "./bytes";
 import { gemm } from "./gemm";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
@@ -131,7 +132,7 @@ function attend(
   for (let r = 0; r < rows; r++) {
     store<f32>(tops + (<usize>r << 2), -Infinity);
     store<f32>(totals + (<usize>r << 2), 0);
-    memory.fill(out + (<usize>(r * qStep) << 2), 0, <usize>size << 2);
+    clearBytes(out + (<usize>(r * qStep) << 2), <usize>size << 2);
   }
   const end = endKey(at + (rows - 1) * atStep, keys, causal);
   for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
@@ -149,11 +150,11 @@ function attend(
       const top = load<f32>(tops + (<usize>r << 2));
       const next = max(top, rowMax(seen, to - from));
       if (next <= HIDDEN) {
-        memory.fill(row, 0, <usize>n << 2);
+        clearBytes(row, <usize>n << 2);
         continue;
       }
-      memory.fill(row, 0, <usize>from << 2);
-      memory.fill(row + (<usize>to << 2), 0, <usize>(n - to) << 2);
+      clearBytes(row, <usize>from << 2);
+      clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
       const sum = sumExp(seen, seen, to - from, next);
       const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
       const total = totals + (<usize>r << 2);
@@ -255,7 +256,7 @@ function pullTile(
   for (let r = 0; r < rows; r++) {
     const offset = <usize>(r * qStep) << 2;
     store<f32>(deltas + (<usize>r << 2), dot(dout + offset, out + offset, size));
-    memory.fill(dq + offset, 0, <usize>size << 2);
+    clearBytes(dq + offset, <usize>size << 2);
   }
   const end = endKey(at + rows - 1, keys, causal);
   for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
@@ -285,8 +286,8 @@ function pullTile(
 // @ts-ignore: decorator
 @inline
 function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
-  memory.fill(row, 0, <usize>from << 2);
-  memory.fill(row + (<usize>to << 2), 0, <usize>(n - to) << 2);
+  clearBytes(row, <usize>from << 2);
+  clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
 }
 
 /** The gradients of `attention` for the key heads first..last-1; dk and dv start as zeros. */

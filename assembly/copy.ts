@@ -1,29 +1,5 @@
 // Moving elements without changing them.
-
-/** Copies bytes forward; short runs by hand, since a call of memory.copy costs more than they do. */
-// @ts-ignore: decorator
-@inline
-function copyBytes(src: usize, dst: usize, bytes: usize): void {
-  if (bytes > 256) {
-    memory.copy(dst, src, bytes);
-    return;
-  }
-  for (; bytes >= 16; bytes -= 16) {
-    v128.store(dst, v128.load(src));
-    src += 16;
-    dst += 16;
-  }
-  for (; bytes >= 4; bytes -= 4) {
-    store<u32>(dst, load<u32>(src));
-    src += 4;
-    dst += 4;
-  }
-  for (; bytes > 0; bytes--) {
-    store<u8>(dst, load<u8>(src));
-    src++;
-    dst++;
-  }
-}
+import { copyBytes } from "./bytes";
 
 /** Stores the 32-bit pattern `bits` in n elements. */
 export function fill(out: usize, n: i32, bits: i32): void {

@@ -1,4 +1,5 @@
 // The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
+import { clearBytes, copyBytes } from "./bytes";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
 import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
 import { F32 } from "./unpackRow";
@@ -37,10 +38,10 @@ function edgeTile(
   tile: usize, add: bool,
 ): void {
   const bytes = <usize>columns << 2;
-  memory.fill(tile, 0, TILE_BYTES);
-  if (add) for (let i = 0; i < rows; i++) memory.copy(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
+  clearBytes(tile, TILE_BYTES);
+  if (add) for (let i = 0; i < rows; i++) copyBytes(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
   tileDirect(rows, a, ars, aks, b, 32, tile, 32, tile, 32, k);
-  for (let i = 0; i < rows; i++) memory.copy(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
+  for (let i = 0; i < rows; i++) copyBytes(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
 }
 
 /** Operands that a product reads where they lie, together: see `operandsInPlace`. */
