@@ -209,7 +209,7 @@ export class BertModel extends Module {
       const batch = new PromptedBatch({ ...inputs, positionIds }, virtualTokens, { causal: false });
       const x = this.embeddings.forward(inputs, batch);
       const forget = checkpointing && this.training;
-      return runBlocks(this.encoder.layer, x, batch, forget, (attend) => (block, h, layer) => {
+      return runBlocks(this.encoder.layer, x, batch, { forget }, (attend) => (block, h, layer) => {
         return block.forward(h, layer, attend);
       });
     });

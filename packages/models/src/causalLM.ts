@@ -1,5 +1,6 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
 import { KVCache, Linear, type UnaryModule } from "@lowrank/nn";
+import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
 
 /** One batch for a language model. */
@@ -25,8 +26,8 @@ export type LabelledInputs = ModelInputs & { labels: Tensor };
 
 /** A decoder that predicts the next token. Subclasses give the stack below the head, and the head. */
 export abstract class CausalLM extends TransformerModel {
-  /** Final hidden states, f32 [B, T, D], those of virtual embeddings first. */
-  abstract hidden(inputs: ModelInputs): Tensor;
+  /** Final hidden states, f32 [B, T, D], those of virtual embeddings first; or each sequence's last [B, 1, D]. */
+  abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
 
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;
@@ -61,7 +62,7 @@ export abstract class CausalLM extends TransformerModel {
   nextLogits(inputs: ModelInputs): Tensor {
     return noGrad(() =>
       scope(() => {
-        const last = slice(this.hidden(inputs), { dim: 1, start: -1 });
+        const last = this.hidden(inputs, "last");
         return reshape(this.lm_head.forward(last), [last.shape[0], this.vocabSize]);
       }),
     );

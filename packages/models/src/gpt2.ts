@@ -15,7 +15,7 @@ import type { GPT2ClassifierConfig } from "./config/classifierConfig.ts";
 import type { GPT2Config } from "./config/gpt2Config.ts";
 import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
-import { runBlocks } from "./runBlocks.ts";
+import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 import type { ModelSizes } from "./transformerModel.ts";
 
@@ -86,9 +86,10 @@ class GPT2Block extends Module {
     this.mlp_residual = new Residual();
   }
 
-  forward(x: Tensor, layer: number, attend: Attend): Tensor {
+  forward(x: Tensor, layer: number, attend: Attend, wanted: WantedRows): Tensor {
     return scope(() => {
-      const h = this.attention_residual.forward(this.attn.forward(this.ln_1.forward(x), layer, attend), x);
+      const attended = this.attn.forward(this.ln_1.forward(x), layer, attend);
+      const h = wantedRows(this.attention_residual.forward(attended, x), wanted);
       return this.mlp_residual.forward(this.mlp.forward(this.ln_2.forward(h)), h);
     });
   }
@@ -112,7 +113,12 @@ class GPT2Model extends Module {
     this.ln_f = path.layerNorm("ln_f", config.nEmbd, config.layerNormEpsilon);
   }
 
-  forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
+  forward(
+    inputs: ModelInputs,
+    virtualTokens: VirtualTokens | null,
+    checkpointing: boolean,
+    wanted: WantedRows,
+  ): Tensor {
     return scope(() => {
       const { inputIds, cache } = inputs;
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
@@ -121,8 +127,8 @@ class GPT2Model extends Module {
       const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
       const x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
       const forget = checkpointing && this.training && !cache;
-      const hidden = runBlocks(this.h, x, batch, forget, (attend) => (block, h, layer) => {
-        return block.forward(h, layer, attend);
+      const hidden = runBlocks(this.h, x, batch, { forget, wanted }, (attend) => (block, h, layer, rows) => {
+        return block.forward(h, layer, attend, rows);
       });
       cache?.advance(T);
       return this.ln_f.forward(hidden);
@@ -152,8 +158,8 @@ export class GPT2LMHeadModel extends CausalLM {
     this.lm_head = outputLayer(source, this.transformer.wte, config.tieWordEmbeddings);
   }
 
-  hidden(inputs: ModelInputs): Tensor {
-    return this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  hidden(inputs: ModelInputs, wanted: WantedRows = "all"): Tensor {
+    return this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing, wanted);
   }
 }
 
@@ -171,7 +177,7 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
   }
 
   logits(inputs: ClassifierInputs): Tensor {
-    const hidden = this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+    const hidden = this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
     return this.score.forward(this.#lastRow(hidden, inputs));
   }
 

@@ -16,7 +16,7 @@ import type { LlamaConfig } from "./config/llamaConfig.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
-import { runBlocks } from "./runBlocks.ts";
+import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
 import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
@@ -95,10 +95,10 @@ class LlamaDecoderLayer extends Module {
     this.mlp_residual = new Residual();
   }
 
-  forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
+  forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate, wanted: WantedRows): Tensor {
     return scope(() => {
       const attended = this.self_attn.forward(this.input_layernorm.forward(x), layer, attend, rotate);
-      const h = this.attention_residual.forward(attended, x);
+      const h = wantedRows(this.attention_residual.forward(attended, x), wanted);
       return this.mlp_residual.forward(this.mlp.forward(this.post_attention_layernorm.forward(h)), h);
     });
   }
@@ -120,16 +120,21 @@ class LlamaModel extends Module {
     this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
   }
 
-  forward(inputs: ModelInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
+  forward(
+    inputs: ModelInputs,
+    virtualTokens: VirtualTokens | null,
+    checkpointing: boolean,
+    wanted: WantedRows,
+  ): Tensor {
     return scope(() => {
       const { inputIds, cache } = inputs;
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
       const x = batch.embed(this.embed_tokens.forward(inputIds));
       const T = x.shape[1];
       const forget = checkpointing && this.training && !cache;
-      const hidden = runBlocks(this.layers, x, batch, forget, (attend) => {
+      const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
         const rotate = this.#rotary.at(T, batch.offset, batch.positionIds());
-        return (block, h, layer) => block.forward(h, layer, attend, rotate);
+        return (block, h, layer, rows) => block.forward(h, layer, attend, rotate, rows);
       });
       cache?.advance(T);
       return this.norm.forward(hidden);
@@ -157,7 +162,7 @@ export class LlamaForCausalLM extends CausalLM {
     this.lm_head = outputLayer(source, this.model.embed_tokens, config.tieWordEmbeddings);
   }
 
-  hidden(inputs: ModelInputs): Tensor {
-    return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  hidden(inputs: ModelInputs, wanted: WantedRows = "all"): Tensor {
+    return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, wanted);
   }
 }

@@ -1,9 +1,25 @@
-import { checkpoint, type Tensor } from "@lowrank/core";
+import { checkpoint, slice, type Tensor } from "@lowrank/core";
 import type { Attend } from "@lowrank/nn";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
-/** Runs one block, the `layer`-th, on hidden states [B, T, D]. */
-type RunBlock<B> = (block: B, x: Tensor, layer: number) => Tensor;
+/** Which hidden states [B, T, D] are wanted: all, or each sequence's last [B, 1, D]. */
+export type WantedRows = "all" | "last";
+
+/** The wanted rows of [B, T, D]. */
+export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
+  return wanted === "all" ? x : slice(x, { dim: 1, start: -1 });
+}
+
+/** Runs one block, the `layer`-th, on hidden states [B, T, D], and answers the wanted rows. */
+type RunBlock<B> = (block: B, x: Tensor, layer: number, wanted: WantedRows) => Tensor;
+
+/** How `runBlocks` runs them. */
+interface RunOptions {
+  /** Blocks forget their activations, and the backward pass computes them again. */
+  forget: boolean;
+  /** What the last block answers: what follows attention there need not run for rows that nobody reads. Default "all". */
+  wanted?: WantedRows;
+}
 
 /**
  * Hidden states [B, T, D] after a stack of blocks. `start` makes what all blocks share, from the function that attends.
@@ -13,14 +29,16 @@ export function runBlocks<B>(
   blocks: Iterable<B>,
   x: Tensor,
   batch: PromptedBatch,
-  forget: boolean,
+  { forget, wanted = "all" }: RunOptions,
   start: (attend: Attend) => RunBlock<B>,
 ): Tensor {
   const run = start(batch.attend());
+  const all = [...blocks];
   let hidden = x;
-  for (const [layer, block] of [...blocks].entries()) {
-    const again = (h: Tensor, ...prefix: Tensor[]) => start(batch.attend(prefix))(block, h, layer);
-    hidden = forget ? checkpoint(again)(hidden, ...batch.prefix) : run(block, hidden, layer);
+  for (const [layer, block] of all.entries()) {
+    const rows = layer === all.length - 1 ? wanted : "all";
+    const again = (h: Tensor, ...prefix: Tensor[]) => start(batch.attend(prefix))(block, h, layer, rows);
+    hidden = forget ? checkpoint(again)(hidden, ...batch.prefix) : run(block, hidden, layer, rows);
   }
   return hidden;
 }
