@@ -86,6 +86,7 @@ const from = (source: string, entries: readonly Entry[]): PublishedNumber[] =>
 
 const asFused = "rank r on the fused c_attn is as many numbers as r on queries and r on values";
 const budget = "the budget of 0.1 % of the model, not a count; the released checkpoint holds what is computed";
+const nominal = "the size that the model goes by";
 const reused = "taken over from another paper";
 const truncated = "cut, not rounded";
 const noFormula = "no formula that is stated gives it";
@@ -153,6 +154,10 @@ const loraPaper: PublishedNumber[] = [
     ],
   ]),
   ...from("LoRA, Table 2", [
+    ["RoBERTa-base, all", "125.0M", parameters("roberta-base"), nominal],
+    ["RoBERTa-large, all", "355.0M", parameters("roberta-large"), nominal],
+    ["DeBERTa XXL, all", "1500.0M", parameters("deberta-v2-xxlarge"), nominal],
+    ["RoBERTa-base, biases", "0.1M", parameters("roberta-base", (name) => name.endsWith("bias"))],
     [
       "RoBERTa-base, an adapter in 4 of 12 layers, 48 wide",
       "0.3M",
@@ -211,6 +216,12 @@ const veraPaper = from("VeRA, Table 1", [
 const others = [
   ...from("Houlsby et al.", [
     ["BERT-base, adapters 64 wide", "≈2M", trains("bert-base", houlsby(768, 64))],
+    [
+      "BERT-large, adapters 64 wide, their share",
+      "2.1 %",
+      () => (100 * on("bert-large", houlsby(1024, 64)).trainable) / parameters("bert-large")(),
+      "with norms, 6,441,984 numbers, it is 1.92 %; what else is counted is not said",
+    ],
     ["BERT-base, norms", "≈40K", trains("bert-base", new LNTuningConfig({ targetModules: ["LayerNorm"] }))],
   ]),
   ...from("Prefix tuning, E2E", [
@@ -263,10 +274,11 @@ function methodComparison(): PublishedNumber[] {
   return [...all, ...each];
 }
 
-/** Rows of PEFT's comparison that are not among them, and why. */
+/** Rows of the tables that are not among them, and why. */
 export const leftOut: readonly string[] = [
-  "LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",
-  "SHiRA, Lily, FRoD, C3A, TinyLoRA, Uni-LoRA and trainable tokens by themselves: methods that are not here",
+  "DoRA's parallel adapters, 3.54 %: 247,463,936 numbers 256 wide beside both feed-forward matrices, where no adapter here stands",
+  "of PEFT's comparison, LoRA-FA and MiCA are LoRA's file of which a part trains: 36,715,216 bytes, as LoRA r=32; that they train less is not an option here",
+  "of PEFT's comparison, SHiRA, Lily, FRoD, C3A, TinyLoRA, Uni-LoRA and trainable tokens by themselves: methods that are not here",
 ];
 
 /** Numbers of the papers and of PEFT, those that cannot be computed included. */

@@ -36,7 +36,7 @@ export function publishedReport(format: ReportFormat): string {
   const bad = all.filter(({ agreement }) => agreement === "differs");
   const head = `${good.length} of ${all.length} published numbers agree: to the digit, or to the digits that were printed (rounded or cut).`;
   const mismatches = "Those that do not, and why";
-  const missing = "Left out of PEFT's comparison";
+  const missing = "Left out";
   switch (format) {
     case "json":
       return JSON.stringify({ numbers: jsonRows(columns, all), leftOut }, null, 2);
