@@ -225,9 +225,9 @@ export class Generator {
 
   /** Attempts are told apart in the upper 12 bits of the second counter word; a block's index needs but 51 bits. */
   #draw(block: number, attempt: number): void {
-    const [low, high] = this.#stream;
+    const stream = this.#stream;
     const blockHigh = Math.floor(block / 2 ** 32) | (attempt << 20);
-    philox(block, blockHigh, low, high, this.#seed, Math.floor(this.#seed / 2 ** 32), this.#words);
+    philox(block, blockHigh, stream[0], stream[1], this.#seed, Math.floor(this.#seed / 2 ** 32), this.#words);
   }
 
   /** An unbiased integer in 0..range-1, range <= 2^32, by multiply and reject (Lemire 2019). */

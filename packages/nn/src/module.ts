@@ -13,7 +13,10 @@ export abstract class Module {
 
   /** Direct children, by name. */
   *namedChildren(): Iterable<[string, Module]> {
-    for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+    for (const name of Object.keys(this)) {
+      const value = (this as unknown as Record<string, unknown>)[name];
+      if (value instanceof Module) yield [name, value];
+    }
   }
 
   /** The direct child of this name; undefined where there is none. */

@@ -40,6 +40,6 @@ export function bpeTokenizer(metadata: JsonFields, { tokens }: GgufVocabulary): 
 /** Ids by token; made without a pair for each, since there are many. */
 function idsOf(tokens: readonly string[]): Record<string, number> {
   const ids: Record<string, number> = Object.create(null);
-  for (const [id, token] of tokens.entries()) ids[token] = id;
+  for (let id = 0; id < tokens.length; id++) ids[tokens[id]] = id;
   return ids;
 }

@@ -21,8 +21,10 @@ export interface GgufVocabulary {
 /** Reads the tokens of a GGUF file and their kinds. Throws where two are the same. */
 export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
   const tokens = listOf<string>(metadata, "tokenizer.ggml.tokens", "string");
+  // There are many, and a pair made for each would be a large part of what loading leaves to the garbage collector.
   const ids = new Map<string, number>();
-  for (const [id, token] of tokens.entries()) {
+  for (let id = 0; id < tokens.length; id++) {
+    const token = tokens[id];
     const other = ids.get(token);
     if (other !== undefined) {
       throw new Error(`${metadata.where}: tokens ${other} and ${id} are both ${JSON.stringify(token)}`);
@@ -34,7 +36,8 @@ export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
       ? []
       : listOf<number>(metadata, "tokenizer.ggml.token_type", "number", tokens.length);
   const added: AddedToken[] = [];
-  for (const [id, type] of types.entries()) {
+  for (let id = 0; id < types.length; id++) {
+    const type = types[id];
     const special = type === kinds.control || type === kinds.unknown;
     if (special || type === kinds.userDefined) added.push({ id, content: tokens[id], special });
   }

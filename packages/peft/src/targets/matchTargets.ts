@@ -25,7 +25,8 @@ interface LayerChoice {
 
 /** Whether a path is `name`, or ends with it after a dot. */
 function endsWithName(path: string, name: string): boolean {
-  return path === name || path.endsWith(`.${name}`);
+  const dot = path.length - name.length - 1;
+  return path.endsWith(name) && (dot < 0 || path[dot] === ".");
 }
 
 /** Whether a list of names, or an expression over the whole path, says `path`. */
