@@ -116,8 +116,11 @@ export function quantize4bit(
   return -1;
 }
 
-/** Turns the scales of a packed weight, which lie at `scales` and are changed, into 8-bit codes around their mean; `room` holds 512 bytes. */
-export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): void {
+/**
+ * Turns the scales of a packed weight, which lie at `scales` and are changed, into 8-bit codes around their mean, and
+ * answers it; one that overflows is left to the caller. `room` holds 512 bytes.
+ */
+export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): f32 {
   const codes = out + <usize>load<u32>(out, 4);
   const nested = out + <usize>load<u32>(out, 8);
   clearBetween(codes + <usize>blocks, nested);
@@ -128,4 +131,5 @@ export function nestScales(out: usize, scales: usize, blocks: i32, room: usize):
     store<f32>(at, load<f32>(at) - offset);
   }
   quantizeBlockwise(scales, blocks, NESTED_BLOCK, dynamicTable(), codes, nested);
+  return offset;
 }

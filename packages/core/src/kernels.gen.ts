@@ -57,7 +57,7 @@ export interface Kernels {
   linearCrossEntropyJoin(weight: number, format: number, labels: number, tops: number, masses: number, sums: number, targets: number, losses: number, dhidden: number, count: number, rows: number, width: number, parts: number, factor: number): void;
   linearInt8Scratch(): number;
   linearInt8(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
-  quantizeInt8(x: number, out: number, rows: number, padded: number, k: number, planes: number): void;
+  quantizeInt8(x: number, out: number, rows: number, k: number, planes: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;
   rmsNormWeightBackward(dy: number, x: number, dw: number, part: number, rows: number, n: number, eps: number): void;
@@ -75,7 +75,7 @@ export interface Kernels {
   clipToNorm(table: number, first: number, last: number, norm: number, maxNorm: number): void;
   adamStep8bit(p: number, grad: number, m: number, v: number, mScales: number, vScales: number, mTable: number, vTable: number, room: number, n: number, beta1: number, rest1: number, beta2: number, rest2: number, stepSize: number, rootFactor: number, eps: number, shrink: number): void;
   quantize4bit(x: number, format: number, n: number, out: number, quantType: number, blockSize: number, absmaxOffset: number, nestedOffset: number, scales: number, room: number): number;
-  nestScales(out: number, scales: number, blocks: number, room: number): void;
+  nestScales(out: number, scales: number, blocks: number, room: number): number;
   quantizeBlockwise(x: number, n: number, blockSize: number, table: number, codes: number, absmax: number): number;
   dequantizeBlockwise(codes: number, n: number, blockSize: number, table: number, absmax: number, out: number): void;
   sumPlane(x: number, sums: number, rows: number, n: number, stride: number, rowStride: number, step: number): void;

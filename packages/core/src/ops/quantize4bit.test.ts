@@ -186,6 +186,9 @@ describe("quantize4bit", () => {
       const broken = tensor(Float32Array.from({ length: 130 }, (_, i) => (i === 70 ? bad : 1)));
       expect(() => quantize4bit(broken, {})).toThrow(/elements 64 to 127 hold a NaN or an infinity/);
     }
+    const huge = tensor(new Float32Array(640).fill(2 ** 125));
+    expect(() => quantize4bit(huge, { doubleQuant: true })).toThrow(/the mean of the scales is Infinity/);
+    expect(quantize4bit(huge, {}).dtype).toBe("nf4");
     expect(() => to(x, { dtype: "nf4" })).toThrow(/f32 \[130\] cannot become nf4; quantize4bit makes nf4 and fp4/);
   });
 });

@@ -28,6 +28,14 @@ function checkFinite(block: number, { blockSize }: Packing): void {
   );
 }
 
+/** Throws unless the mean of the scales is a number: it overflows where the weight's largest magnitudes near f32's. */
+function checkOffset(offset: number): void {
+  if (Number.isFinite(offset)) return;
+  throw new Error(
+    `quantize4bit: the mean of the scales is ${offset}; such a weight can be quantised without doubleQuant`,
+  );
+}
+
 /**
  * A floating x of any shape as a packed tensor of 4-bit codes, with a scale for each block of the flattened elements:
  * codes, scales and their nested form as bitsandbytes' quantize_4bit on a CPU gives them, nested codes always the nearest
@@ -51,7 +59,7 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
     const packing = packingOf(params);
     const values = unpackAll(x);
     checkFinite(Math.floor(values.findIndex((v) => !Number.isFinite(v)) / packing.blockSize), packing);
-    packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array);
+    checkOffset(packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array));
   },
   wasm: (k, [x], [out], params, scratch) => {
     const packing = packingOf(params);
@@ -63,6 +71,6 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
       x.ptr, weightFormat(x), x.size, out.ptr, weightFormat(out), packing.blockSize, absmax, nested, scales, room,
     );
     checkFinite(broken, packing);
-    if (nested) k.nestScales(out.ptr, scales, blocks, room);
+    if (nested) checkOffset(k.nestScales(out.ptr, scales, blocks, room));
   },
 });

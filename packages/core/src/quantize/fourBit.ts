@@ -38,8 +38,8 @@ function codeOf({ thresholds, order }: Codebook, x: number): number {
   return order[below];
 }
 
-/** Packs `values` into `bytes`. A last block that is not whole divides by its scale, as bitsandbytes does; others multiply by the reciprocal. */
-export function packFourBit(values: Float32Array, quantType: QuantType, packing: Packing, bytes: Uint8Array): void {
+/** Packs `values` into `bytes`, and answers the mean of the scales where they are nested. A last block that is not whole divides by its scale, as bitsandbytes does; others multiply by the reciprocal. */
+export function packFourBit(values: Float32Array, quantType: QuantType, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;
   const book = codebooks[quantType];
   const { codes, absmax, nestedAbsmax } = partsOf(bytes, values.length, packing);
@@ -69,6 +69,7 @@ export function packFourBit(values: Float32Array, quantType: QuantType, packing:
       nestedAbsmax,
     );
   writeHeader(bytes, values.length, packing, offset);
+  return offset;
 }
 
 /** Writes all elements of a packed weight to `out`. */
