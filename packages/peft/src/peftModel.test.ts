@@ -172,7 +172,7 @@ test("patterns that match nothing, or in another order on disk, are told", () =>
   const config = linears.with({ alphaPattern: { up: 3, "0.up": 5 }, rankPattern: { gate: 4 } });
   getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
   expect(warnings).toEqual([
-    'these patterns match no target: rankPattern "gate"',
+    'these match no target: rankPattern "gate"',
     expect.stringMatching(/^alphaPattern: "up" and "0.up" both say layers.0.up; the first wins here/),
   ]);
 });

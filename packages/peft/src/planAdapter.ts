@@ -77,9 +77,9 @@ export function planAdapter(
   if ("fanInFanOut" in config && !method.keepsFanInFanOut)
     config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
-  report.unusedPatterns = patterns.flatMap(([name, keys]) =>
-    unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`),
-  );
+  for (const [name, keys] of patterns) {
+    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
+  }
 
   const warnings = targetWarnings(model, report, method.kinds);
   for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));

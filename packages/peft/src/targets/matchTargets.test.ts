@@ -55,6 +55,24 @@ test("names that match nothing are told, with what they may have meant", () => {
   expect(warnings).toEqual(["targetModules: nothing is named dwn; did you mean down for dwn? the others are adapted"]);
 });
 
+test("what is excluded or chosen by number and is not there is told", () => {
+  const options = { targetModules: ["up"], excludeModules: ["down", "gate"] };
+  const { matched, unusedPatterns, warnings } = match({
+    ...options,
+    layersToTransform: [1, 7],
+    layersPattern: "layers",
+  });
+  expect(matched).toEqual(["layers.1.up"]);
+  expect(unusedPatterns).toEqual(['excludeModules "gate"', "layersToTransform 7"]);
+  expect(warnings).toEqual(['these match no target: excludeModules "gate", layersToTransform 7']);
+  expect(match({ targetModules: ["up"], excludeModules: ".*gate" }).unusedPatterns).toEqual([
+    'excludeModules ".*gate"',
+  ]);
+  expect(() => match({ targetModules: ["up"], layersToTransform: 7 })).toThrow(
+    'targetModules ["up"] matches no module of this model in the layers of layersToTransform, 7; layers',
+  );
+});
+
 test("nothing matched is an error that lists what there is", () => {
   expect(() => match({ targetModules: ["q_proj", "upp"] })).toThrow(
     'targetModules ["q_proj","upp"] matches no module of this model; did you mean up for upp? layers that can be targeted: embed_tokens, up, down, lm_head',

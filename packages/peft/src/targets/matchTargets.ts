@@ -13,7 +13,7 @@ export interface TargetReport {
   excluded: string[];
   /** Entries of `targetModules` that no module answers to. */
   unmatchedTargets: string[];
-  /** Keys of `rankPattern` and the like that no target answers to. */
+  /** Keys of `rankPattern` and the like that no target answers to, and what is excluded or chosen that is not there. */
   unusedPatterns: string[];
 }
 
@@ -78,11 +78,13 @@ function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "con
   return [...names];
 }
 
-/** PEFT's rule for layer choice: the first number that follows a name in the path, or one of the given names. */
-function inChosenLayer(path: string, { layersToTransform, layersPattern }: LayerChoice): boolean {
-  if (layersToTransform === undefined || layersToTransform === null) return true;
-  const wanted = typeof layersToTransform === "number" ? [layersToTransform] : layersToTransform;
-  if (wanted.length === 0) return true;
+/** The layers that are wanted by their number; empty for all. */
+function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
+  return typeof layersToTransform === "number" ? [layersToTransform] : (layersToTransform ?? []);
+}
+
+/** PEFT's rule for the number of a path's layer: the first that follows a name in the path, or one of the given names. */
+function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
   const expressions =
     names.filter((name) => name !== "").length === 0
@@ -90,9 +92,29 @@ function inChosenLayer(path: string, { layersToTransform, layersPattern }: Layer
       : names.map((name) => pythonRegex(String.raw`(?:^|.*?\.)${name}\.(\d+)\.`, "match"));
   for (const expression of expressions) {
     const index = expression.exec(path)?.[1];
-    if (index !== undefined) return wanted.includes(Number(index));
+    if (index !== undefined) return Number(index);
   }
-  return false;
+  return null;
+}
+
+/** What is excluded, or chosen by number, and is not there. */
+function unusedChoices(
+  model: Module,
+  config: Pick<PeftConfig, "excludeModules"> & LayerChoice,
+  met: ReadonlySet<number | null>,
+): string[] {
+  const { excludeModules: excluded } = config;
+  const paths = [...model.namedModules()].map(([path]) => path);
+  const entries = typeof excluded === "string" ? [excluded] : (excluded ?? []);
+  const unmet = entries.filter((entry) => {
+    const one = typeof excluded === "string" ? entry : [entry];
+    return !paths.some((path) => matchesPath(one, path));
+  });
+  const layers = wantedLayers(config).filter((number) => !met.has(number));
+  return [
+    ...unmet.map((entry) => `excludeModules "${entry}"`),
+    ...layers.map((number) => `layersToTransform ${number}`),
+  ];
 }
 
 /**
@@ -108,9 +130,15 @@ export function matchTargets(
   const report: TargetReport = { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] };
   const targets: [string, Module, LayerKind][] = [];
   const answered = new Set<string>();
+  const met = new Set<number | null>();
+  const layers = wantedLayers(config);
   for (const [path, module] of model.namedModules()) {
     if (path === "" || !matchesPath(wanted, path)) continue;
-    if (typeof wanted !== "string" && !wanted.includes(path) && !inChosenLayer(path, config)) continue;
+    if (typeof wanted !== "string" && layers.length > 0) {
+      const number = layerNumber(path, config);
+      met.add(number);
+      if (!wanted.includes(path) && !layers.includes(number as number)) continue;
+    }
     if (typeof wanted !== "string") for (const name of wanted) if (endsWithName(path, name)) answered.add(name);
     const saved = (config.modulesToSave ?? []).some((name) =>
       pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match").test(path),
@@ -129,20 +157,23 @@ export function matchTargets(
     report.matched.push(path);
   }
   if (typeof wanted !== "string") report.unmatchedTargets = wanted.filter((name) => !answered.has(name));
+  report.unusedPatterns = unusedChoices(model, config, met);
   if (targets.length === 0) throw nothingMatched(model, config, kinds, report);
   return { targets, report };
 }
 
 function nothingMatched(
   model: Module,
-  config: Omit<PeftConfig, "with">,
+  config: Omit<PeftConfig, "with"> & LayerChoice,
   kinds: readonly LayerKind[],
   report: TargetReport,
 ): Error {
   const known = candidates(model, kinds);
   const excluded = report.excluded.length > 0 ? ` (${report.excluded.length} were excluded)` : "";
+  const chosen = wantedLayers(config);
+  const among = chosen.length > 0 ? ` in the layers of layersToTransform, ${chosen.join(", ")}` : "";
   return new Error(
-    `targetModules ${JSON.stringify(config.targetModules)} matches no module of this model${excluded}; ${suggest(report.unmatchedTargets, known)}layers that can be targeted: ${known.join(", ")}`,
+    `targetModules ${JSON.stringify(config.targetModules)} matches no module of this model${among}${excluded}; ${suggest(report.unmatchedTargets, known)}layers that can be targeted: ${known.join(", ")}`,
   );
 }
 
@@ -166,7 +197,7 @@ export function targetWarnings(model: Module, report: TargetReport, kinds: reado
     );
   }
   if (report.unusedPatterns.length > 0) {
-    warnings.push(`these patterns match no target: ${report.unusedPatterns.join(", ")}`);
+    warnings.push(`these match no target: ${report.unusedPatterns.join(", ")}`);
   }
   return warnings;
 }
