@@ -20,8 +20,10 @@ const tuple1 = (value: number) => join(small(value), op(0x85));
 /** A storage of `count` numbers. */
 const storage = (type: string, count: number) =>
   join(mark, unicode("storage"), global("torch", type), unicode("0"), unicode("cpu"), small(count), tuple, persid);
+/** What ends the arguments of most tensors: they do not train, and have no hooks. */
+const plain: Uint8Array = op(0x89, 0x4e);
 /** A vector in a storage. */
-const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = op(0x89, 0x4e) } = {}) =>
+const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = plain } = {}) =>
   join(
     global("torch._utils", "_rebuild_tensor_v2"),
     join(mark, of, small(offset), tuple1(size), tuple1(stride), rest, tuple),
