@@ -94,6 +94,18 @@ export interface TrainingResult {
   evaluations: { step: number; evaluation: Evaluation }[];
 }
 
+/** Optimiser steps that passes over `count` examples take. */
+export function trainingSteps(
+  count: number,
+  {
+    batchSize = 8,
+    gradientAccumulationSteps = 1,
+    epochs = 3,
+  }: Pick<TrainerOptions, "batchSize" | "gradientAccumulationSteps" | "epochs">,
+): number {
+  return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
+}
+
 /** Trains the parameters of a model that require gradients. */
 export class Trainer {
   readonly model: TrainableModel;
@@ -110,7 +122,7 @@ export class Trainer {
 
   /** Throws where there are no examples, or nothing that trains. */
   constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
-    const { batchSize = 8, gradientAccumulationSteps: accumulation = 1, seed = 0, epochs = 3 } = options;
+    const { batchSize = 8, seed = 0 } = options;
     this.model = model;
     this.examples = examples;
     this.#options = options;
@@ -124,7 +136,7 @@ export class Trainer {
       shuffle,
       lengths,
     });
-    this.maxSteps = options.maxSteps ?? Math.ceil((epochs * this.#sampler.batchesPerEpoch) / accumulation);
+    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, options);
     this.#optimizer = optimizerOf(options, this.#parameters);
     this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;

@@ -3,6 +3,7 @@ import type { TargetReport } from "@lowrank/peft";
 /** What an adapter's targets came to, in lines: which modules matched, which names did not. */
 export function describeTargets(report: TargetReport | null): string[] {
   if (report === null) return ["no adapter is active"];
+  if (report.matched.length === 0) return ["adapter on no module: virtual tokens stand before sequences"];
   const lines = [`adapter on ${report.matched.length} modules: ${byLastName(report.matched)}`];
   if (report.excluded.length > 0) lines.push(`targeted but excluded: ${report.excluded.join(", ")}`);
   const unused = [...report.unmatchedTargets, ...report.unusedPatterns];

@@ -48,12 +48,8 @@ export async function storedQuantization(folder: string): Promise<QuantizationCo
 }
 
 /** Puts the adapter of a PEFT folder into `model`, which from then on answers with it. */
-export async function useAdapter(
-  model: CausalLM,
-  folder: string,
-  options: { isTrainable?: boolean } = {},
-): Promise<PeftModel<CausalLM>> {
-  return PeftModel.fromPretrained(model, folder, { ...options, onWarning: warn });
+export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel<CausalLM>> {
+  return PeftModel.fromPretrained(model, folder, { onWarning: warn });
 }
 
 /** Whether a path is that of a GGUF file. */

@@ -95,6 +95,18 @@ test("names that match nothing are said", async () => {
   expect(stderr).toContain("did you mean k_proj for k_porj?");
 });
 
+test("of any method, by name or by PEFT's file", async () => {
+  const file = join(temporary, "ia3.json");
+  await writeFile(file, JSON.stringify({ peft_type: "IA3" }));
+  const words = ["gpt2", "--seq", "32", "--json"];
+  const named = JSON.parse((await plan(...words, "--method", "ia3")).stdout);
+  const read = JSON.parse((await plan(...words, "--peft-config", file)).stdout);
+  expect(named).toMatchObject({ method: "ia3", adapter: { parameters: 12 * (3 * 768 + 3072) } });
+  expect(read).toEqual({ ...named, method: "IA3" });
+  const prompt = JSON.parse((await plan(...words, "--method", "prompt", "--virtual-tokens", "7")).stdout);
+  expect(prompt.adapter.parameters).toBe(7 * 768);
+});
+
 describe("errors are one line that says what to do", () => {
   test.each([
     [["llama-7"], 'error: there is no preset "llama-7"; did you mean llama-7b? There are gpt2,'],
@@ -106,9 +118,9 @@ describe("errors are one line that says what to do", () => {
     [["gpt2", "--double-quant"], "error: --double-quant is for --method qlora; add that, or leave it out\n"],
     [
       ["gpt2", "--method", "full", "--r", "4", "--bias", "all"],
-      "error: --r, --bias is for an adapter; leave it out with",
+      "error: --r, --bias is for an adapter; leave it out with --method full",
     ],
-    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "error: quantize4bit: blockSize is 48; use a power of"],
+    [["gpt2", "--method", "qlora", "--quant-block-size", "48"], "quantize4bit: blockSize is 48; use a power of"],
     [["gpt2", "--dtype", "f64"], "argument 'f64' is invalid. Allowed choices are f32, f16, bf16."],
     [["gpt2", "--batch", "0"], "argument '0' is invalid. Expected a whole number of at least 1."],
   ])("%j", async (args, message) => {

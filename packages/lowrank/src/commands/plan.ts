@@ -1,9 +1,17 @@
 import { describeModel, presetNames } from "@lowrank/models";
-import { type FloatDType, type PlannedOptimizer, type PlanOptions, planMemory, plannedOptimizers } from "@lowrank/peft";
+import {
+  type FloatDType,
+  type PeftConfig,
+  type PlannedOptimizer,
+  type PlanOptions,
+  planMemory,
+  plannedOptimizers,
+} from "@lowrank/peft";
 import { Command, Option } from "commander";
+import { findMethods, type Method, methods } from "../report/methods.ts";
+import { type AdapterCommandOptions, addAdapterOptions } from "./adapterOptions.ts";
 import { integer } from "./argument.ts";
 import { warn } from "./loading.ts";
-import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { planJson, planLines } from "./planReport.ts";
 import {
@@ -12,15 +20,17 @@ import {
   type QuantizeCommandOptions,
   toQuantizeOptions,
 } from "./quantizeOptions.ts";
+import { peftConfigOption, plannedSteps, trainedConfig } from "./trainedConfig.ts";
 
 /** What `lowrank plan` was told. */
-export interface PlanCommandOptions extends LoraCommandOptions, QuantizeCommandOptions {
-  method: "full" | "lora" | "qlora";
+export interface PlanCommandOptions extends AdapterCommandOptions, QuantizeCommandOptions {
+  method: string;
+  peftConfig?: string;
   seq?: number;
   batch: number;
   accumulate: number;
   dtype: FloatDType;
-  adapterDtype: FloatDType;
+  adapterDtype?: FloatDType;
   gradientDtype?: FloatDType;
   gradientCheckpointing?: boolean;
   optimizer: PlannedOptimizer;
@@ -54,65 +64,55 @@ export function planCommand(): Command {
     .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
-        .choices(["full", "lora", "qlora"])
+        .choices(methods.map(({ name }) => name))
         .default("lora"),
     )
+    .addOption(peftConfigOption())
     .option("--seq <n>", "tokens in a sequence (default: 512, or less where the model ends)", integer(1))
     .option("--batch <n>", "sequences in a forward pass", integer(1), 1)
     .option("--accumulate <n>", "forward passes that make one step", integer(1), 1)
     .addOption(new Option("--dtype <type>", "of the base model's weights").choices(dtypes).default("f32"))
-    .addOption(
-      new Option("--adapter-dtype <type>", "of the adapter; Lowrank's own is f32").choices(dtypes).default("f32"),
-    )
+    .addOption(new Option("--adapter-dtype <type>", "of the adapter (default: f32, Lowrank's own)").choices(dtypes))
     .addOption(new Option("--gradient-dtype <type>", "of the gradients (default: that of what trains)").choices(dtypes))
     .option("--gradient-checkpointing", "blocks forget their activations and compute them again")
     .addOption(
       new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
     );
-  return addQuantizeOptions(addLoraOptions(command), "with --method qlora (default: nf4)")
+  return addQuantizeOptions(addAdapterOptions(command), "with --method qlora (default: nf4)")
     .option("--json", "print one JSON object")
     .addHelpText("after", help)
     .action(plan);
 }
 
-async function plan(source: string, options: PlanCommandOptions, command: Command): Promise<void> {
-  checkMethod(options, command);
+async function plan(source: string, options: PlanCommandOptions): Promise<void> {
+  const [method] = findMethods([options.method]);
+  checkOptions(method, options);
+  const adapter = (await trainedConfig(options))(plannedSteps);
   const model = describeModel(await findModelConfig(source));
-  const planned = planMemory(model, toPlanOptions(source, options));
+  const planned = planMemory(model, { adapter, ...toPlanOptions(method, options) });
   for (const warning of planned.warnings) warn(warning);
-  if (options.json) console.log(JSON.stringify(planJson(model, planned, options), null, 2));
-  else console.log(planLines(source, model, planned, options).join("\n"));
+  const what = {
+    ...options,
+    method: options.peftConfig === undefined ? method.name : (adapter as PeftConfig).peftType,
+  };
+  if (options.json) console.log(JSON.stringify(planJson(model, planned, what), null, 2));
+  else console.log(planLines(source, model, planned, what).join("\n"));
 }
-
-const adapterOptions = [
-  "adapterDtype",
-  "r",
-  "alpha",
-  "dropout",
-  "targetModules",
-  "modulesToSave",
-  "useRslora",
-  "bias",
-] as const;
 
 /** Throws for options that the method has no use for. */
-function checkMethod(options: PlanCommandOptions, command: Command): void {
+function checkOptions(method: Method, options: PlanCommandOptions): void {
   const quantizing = givenQuantizeOptions(options);
-  if (options.method !== "qlora" && quantizing.length > 0) {
+  if (!method.quantized && quantizing.length > 0) {
     throw new Error(`${quantizing.join(", ")} is for --method qlora; add that, or leave it out`);
   }
-  if (options.method !== "full") return;
-  const given = adapterOptions.filter((key) => command.getOptionValueSource(key) === "cli");
-  const words = command.options.filter((option) => given.some((key) => key === option.attributeName()));
-  if (words.length === 0) return;
-  throw new Error(`${words.map(({ long }) => long).join(", ")} is for an adapter; leave it out with --method full`);
+  if (method.name === "full" && options.adapterDtype !== undefined) {
+    throw new Error("--adapter-dtype is for an adapter; leave it out with --method full");
+  }
 }
 
-function toPlanOptions(source: string, options: PlanCommandOptions): PlanOptions {
-  const { method } = options;
+function toPlanOptions({ quantized }: Method, options: PlanCommandOptions): Omit<PlanOptions, "adapter"> {
   return {
-    adapter: method === "full" ? null : toLoraConfig(options, source),
-    quantization: method === "qlora" ? toQuantizeOptions(options) : null,
+    quantization: quantized ? toQuantizeOptions(options) : null,
     dtype: options.dtype,
     adapterDtype: options.adapterDtype,
     gradientDtype: options.gradientDtype,

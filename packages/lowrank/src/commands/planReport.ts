@@ -19,7 +19,7 @@ export function planLines(
 ): string[] {
   const rows = [
     ["weights", plan.weights.bytes, weightsNote(plan, options)],
-    ...(plan.adapter.parameters > 0 ? [["adapter", plan.adapter.bytes, options.adapterDtype] as const] : []),
+    ...(plan.adapter.parameters > 0 ? [["adapter", plan.adapter.bytes, options.adapterDtype ?? "f32"] as const] : []),
     ["optimiser", plan.optimizer, options.optimizer],
     ["gradients", plan.gradients.bytes, `${whole(plan.gradients.parameters)} parameters train`],
     ["activations", plan.activations, options.gradientCheckpointing ? "with checkpointing" : "all kept"],

@@ -1,12 +1,11 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
-import { extname, join } from "node:path";
-import { presetNames } from "@lowrank/models";
+import { writeFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { describeModel, presetNames } from "@lowrank/models";
 import {
   type AdapterReport,
   type FloatDType,
   type PeftConfig,
   type PlannedOptimizer,
-  parsePeftConfig,
   plannedOptimizers,
   reportAdapter,
 } from "@lowrank/peft";
@@ -23,18 +22,18 @@ import {
 import { findMethods, methods } from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
 import { byteText, digits, whole } from "../report/table.ts";
+import { type AdapterCommandOptions, addAdapterOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
 import { integer, names } from "./argument.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { useAdapter, warn } from "./loading.ts";
-import { addLoraOptions, type LoraCommandOptions, toLoraConfig } from "./loraOptions.ts";
-import { findModel, parseJson } from "./modelConfig.ts";
+import { findModel } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
+import { plannedSteps, readPeftConfig } from "./trainedConfig.ts";
 
-interface ReportCommandOptions extends LoraCommandOptions {
+interface ReportCommandOptions extends AdapterCommandOptions {
   adapter?: string;
   peftConfig?: string[];
   methods?: string[];
-  virtualTokens: number;
   dtype?: FloatDType;
   optimizer: PlannedOptimizer;
   seq?: number;
@@ -55,8 +54,6 @@ Examples:
   $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --output report.html
   $ lowrank report ./model --peft-config ./adapter_config.json --json`;
 
-const loraKeys = ["r", "alpha", "dropout", "targetModules", "modulesToSave", "useRslora", "bias"];
-
 /** `lowrank report`. */
 export function reportCommand(): Command {
   const command = new Command("report")
@@ -67,20 +64,16 @@ export function reportCommand(): Command {
     .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
-        ...loraKeys,
-        "peftConfig",
-        "methods",
-        ...["dtype", "optimizer", "seq", "virtualTokens", "format", "output"],
+        ...["peftConfig", "methods", "dtype", "optimizer", "seq", "format", "output"],
       ]),
     )
     .addOption(
       new Option(
         "--peft-config <file...>",
         "adapter_config.json that says the adapter; several are compared",
-      ).conflicts([...loraKeys, "methods"]),
+      ).conflicts(["methods"]),
     )
     .option("--methods <names>", "compare these, separated by commas (default: all)", names)
-    .option("--virtual-tokens <n>", "of methods that have them", integer(1), 20)
     .addOption(
       new Option("--dtype <type>", "of the base model's weights (default: what its config says, or f32)").choices([
         "f32",
@@ -96,7 +89,7 @@ export function reportCommand(): Command {
       "tokens in the forward pass that is counted (default: 512, or half of the positions)",
       integer(1),
     );
-  return addLoraOptions(command)
+  return addAdapterOptions(command)
     .addOption(
       new Option("--format <form>", "of a comparison (default: table, or by the ending of --output)").choices([
         ...reportFormats,
@@ -112,13 +105,7 @@ export function reportCommand(): Command {
 async function report(
   source: string | undefined,
   options: ReportCommandOptions & { published?: boolean },
-  command: Command,
 ): Promise<void> {
-  const given = new Set(
-    command.options
-      .map((option) => option.attributeName())
-      .filter((key) => command.getOptionValueSource(key) === "cli"),
-  );
   if (options.json && options.format !== undefined && options.format !== "json") {
     throw new Error(`--json and --format ${options.format} ask for two forms; give one of them`);
   }
@@ -126,9 +113,16 @@ async function report(
   if (options.published) return write(publishedReport(format), options.output);
   if (source === undefined)
     throw new Error("which model? Give a config.json, a model's folder or GGUF file, or a preset");
+  for (const key of ["adapter", "peftConfig"] as const) {
+    const given = givenAdapterOptions(options);
+    if (options[key] === undefined || given.length === 0) continue;
+    throw new Error(
+      `${key === "adapter" ? "--adapter" : "--peft-config"} says the adapter whole; leave ${given.join(", ")} out`,
+    );
+  }
   if (options.adapter !== undefined) return reportOnDisk(source, options.adapter, options);
 
-  const described = await describedAdapters(source, options, given);
+  const described = await describedAdapters(options);
   const classifies = described.some(({ config }) => config.taskType === "SEQ_CLS");
   const { shapes, dtype } = await findModel(source, { classifies });
   if (classifies && ![...shapes.parameters].some(({ name }) => /^(classifier|score)\./.test(name))) {
@@ -144,51 +138,34 @@ async function report(
     return write(text, options.output);
   }
   const compared =
-    described.length > 0
-      ? described.map(({ name, config }) => ({ name, config: () => config }))
-      : fromNames(options, given);
+    described.length > 0 ? described.map(({ name, config }) => ({ name, config: () => config })) : fromNames(options);
   return write(formatReport(reportMethods(source, shapes, compared, reckoning), format), options.output);
 }
 
 /** The adapters that files or LoRA's options describe; none where methods are to be compared. */
-async function describedAdapters(
-  source: string,
-  options: ReportCommandOptions,
-  given: ReadonlySet<string>,
-): Promise<{ name: string; config: PeftConfig }[]> {
+async function describedAdapters(options: ReportCommandOptions): Promise<{ name: string; config: PeftConfig }[]> {
   if (options.peftConfig !== undefined) {
-    return Promise.all(options.peftConfig.map(async (path) => ({ name: path, config: await readConfig(path) })));
+    return Promise.all(options.peftConfig.map(async (path) => ({ name: path, config: await readPeftConfig(path) })));
   }
-  if (given.has("methods") || !loraKeys.some((key) => given.has(key))) return [];
-  const config = toLoraConfig(options, source);
+  const { virtualTokens, ...lora } = options;
+  if (options.methods !== undefined || givenAdapterOptions(lora).length === 0) return [];
+  const config = toPeftConfig(findMethods(["lora"])[0], options, plannedSteps) as PeftConfig;
   return [{ name: `LoRA ${describeConfig(config)}`, config }];
 }
 
-function fromNames(options: ReportCommandOptions, given: ReadonlySet<string>) {
-  const others = loraKeys.filter((key) => given.has(key) && key !== "r" && key !== "targetModules");
+function fromNames({ r, targetModules, virtualTokens, ...options }: ReportCommandOptions) {
+  const others = givenAdapterOptions(options);
   if (others.length > 0) {
-    const words = others.map((key) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`).join(", ");
-    throw new Error(`${words} is for LoRA alone; leave it out with --methods, or leave --methods out`);
+    throw new Error(`${others.join(", ")} is for LoRA alone; leave it out with --methods, or leave --methods out`);
   }
   const settings = {
-    r: given.has("r") ? options.r : 16,
-    targetModules: given.has("targetModules") ? options.targetModules : null,
-    virtualTokens: options.virtualTokens,
-    steps: 1000,
+    r: r ?? 16,
+    targetModules: targetModules ?? null,
+    virtualTokens: virtualTokens ?? 20,
+    steps: plannedSteps,
   };
   const chosen = options.methods === undefined ? methods : findMethods(options.methods);
   return chosen.map(({ title, quantized, config }) => ({ name: title, quantized, config: () => config(settings) }));
-}
-
-/** The configuration in a file, or in the folder of an adapter. */
-async function readConfig(path: string): Promise<PeftConfig> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new Error(`--peft-config: there is no file or folder ${path}`);
-  const file = found.isDirectory() ? join(path, "adapter_config.json") : path;
-  const text = await readFile(file, "utf8").catch(() => {
-    throw new Error(`--peft-config: ${path} has no adapter_config.json`);
-  });
-  return parsePeftConfig(parseJson(text, file), { label: file, onWarning: warn });
 }
 
 const endings: Readonly<Record<string, ReportFormat>> = {
@@ -214,15 +191,15 @@ async function write(text: string, output: string | undefined): Promise<void> {
 
 /** What the files of an adapter come to, on the real model. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
-  const { model } = await loadModel(folder);
-  const peft = await useAdapter(model, adapter, { isTrainable: true });
-  const { trainable, all } = peft.getNbTrainableParameters();
+  const { model, config } = await loadModel(folder);
+  const peft = await useAdapter(model, adapter);
+  const { trainable, total: all } = reportAdapter(describeModel(config), peft.peftConfig.get("default") as PeftConfig);
   if (options.json) {
     console.log(JSON.stringify({ trainable, all, ...peft.targetReport }, null, 2));
     return;
   }
   console.log(describeTargets(peft.targetReport).join("\n"));
-  peft.printTrainableParameters();
+  console.log(countLine(trainable, all));
 }
 
 function adapterJson(report: AdapterReport, dtype: FloatDType): string {
@@ -235,14 +212,20 @@ function adapterJson(report: AdapterReport, dtype: FloatDType): string {
 }
 
 function adapterLines(report: AdapterReport, dtype: FloatDType): string {
-  const { trainable, total, percent, inference, adapter, bytesSaved, mergeable } = report;
+  const { trainable, total, inference, adapter, bytesSaved, mergeable } = report;
   const { flopsPerToken: more, baseFlopsPerToken: own } = inference;
   const flops = more === null || own === null ? "" : `, ${whole(more)} FLOPs a token (${digits((100 * more) / own)} %)`;
   return [
     ...describeTargets(adapter?.report ?? null),
-    `trainable params: ${whole(trainable)} || all params: ${whole(total)} || trainable%: ${percent.toFixed(4)}`,
+    countLine(trainable, total),
     `file: ${whole(bytesSaved)} bytes (${byteText(bytesSaved)}), for a base in ${dtype}`,
     `training: ${byteText(report.bytesTrained)} that train, ${byteText(report.optimizerBytes)} of optimiser state`,
     `inference: ${whole(inference.parameters)} numbers${flops} more; ${mergeable ? "nothing once merged" : "it cannot be merged"}`,
   ].join("\n");
+}
+
+/** As PEFT prints it. */
+function countLine(trainable: number, all: number): string {
+  const percent = ((100 * trainable) / all).toFixed(4);
+  return `trainable params: ${whole(trainable)} || all params: ${whole(all)} || trainable%: ${percent}`;
 }

@@ -1,25 +1,27 @@
+import { readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
-import { Generator } from "@lowrank/core";
-import type { CausalLM } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
-import { getPeftModel, type PeftModel } from "@lowrank/peft";
-import { evaluate, Trainer, type TrainingResult } from "@lowrank/train";
-import { describeTargets } from "./describeTargets.ts";
+import type { PeftConfig } from "@lowrank/peft";
+import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
+import { findMethods } from "../report/methods.ts";
 import { withInterrupt } from "./interrupt.ts";
+import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
-import { toLoraConfig } from "./loraOptions.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
+import { trainedConfig } from "./trainedConfig.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 
 /** What `lowrank train` does. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
+  const configFor = await trainedConfig(options);
   console.error(`loading ${options.model}`);
-  const { model, tokenizer, generationConfig, quantize } = await loadBase(options);
-  const lengths = sequenceLengths(options, model.maxPositions);
+  const loaded = await loadBase(options);
+  const { model, tokenizer, generationConfig, quantize } = loaded;
+  const lengths = sequenceLengths(options, model.maxPositions, virtualTokens(configFor(1)));
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
   console.log(`data: ${data.description}`);
@@ -31,27 +33,35 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
 
   const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const batching = { batchSize: options.batchSize, padTokenId, maxLength: lengths.maxLength };
-  const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
-  const baseLoss = (await evaluate(model, probe, batching)).loss;
+  const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
+  const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
+  const found = configFor(steps);
+  const config = found?.with({ baseModelNameOrPath: options.model }) ?? null;
 
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
-  const generator = new Generator(options.seed);
-  const peft = getPeftModel(model, toLoraConfig(options, options.model), { generator, onWarning: warn });
-  console.log(describeTargets(peft.targetReport).join("\n"));
-  peft.printTrainableParameters();
-  const run = await train(peft, data, batching, options);
-  await peft.savePretrained(options.output);
+  const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
+  const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
+  const baseLoss = await probeLoss();
+  const learner = await makeLearner(loaded, config, data.train, batching, options);
+  const { adapted } = learner;
+  const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
+  const run = await train(learner, data, batching, options);
+  await learner.save(options.output);
 
-  const sameLoss = await peft.disableAdapter(async () => (await evaluate(peft, probe, batching)).loss);
+  const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
   console.log(summary(run).join("\n"));
-  console.log(baseCheck(baseLoss, sameLoss));
-  console.log(nextSteps(options, quantize).join("\n"));
+  if (lossAfter !== null) console.log(baseCheck(lossBefore, lossAfter));
+  console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
+}
+
+function virtualTokens(config: PeftConfig | null): number {
+  return config && "numVirtualTokens" in config ? ((config.numVirtualTokens as number | null) ?? 0) : 0;
 }
 
 /** Loads the model, in 4 bits for qlora; one that is in 4 bits on disk already stays as it is. */
 async function loadBase(options: TrainCommandOptions) {
   const given = givenQuantizeOptions(options);
-  if (options.method !== "qlora") {
+  if (!findMethods([options.method])[0].quantized) {
     if (given.length > 0) throw new Error(`${given.join(", ")} is for --method qlora; add that, or leave it out`);
     return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
   }
@@ -66,11 +76,19 @@ async function loadBase(options: TrainCommandOptions) {
   return { ...loaded, quantize };
 }
 
-/** Tokens in a block and in an example; throws where the model has fewer positions. */
-function sequenceLengths(options: TrainCommandOptions, most: number): { blockSize: number; maxLength: number } {
+/** Tokens in a block and in an example; throws where the model has fewer positions beside the virtual tokens. */
+function sequenceLengths(
+  options: TrainCommandOptions,
+  positions: number,
+  virtual: number,
+): { blockSize: number; maxLength: number } {
+  const most = positions - virtual;
+  const beside = virtual === 0 ? "" : ` beside ${virtual} virtual tokens`;
+  if (most < 2) throw new Error(`the model has ${positions} positions, which leaves no room${beside}; take fewer`);
   const { blockSize = Math.min(256, most), maxLength = most } = options;
   for (const [name, value] of Object.entries({ "--block-size": blockSize, "--max-length": maxLength })) {
-    if (value > most) throw new Error(`${name} is ${value}, but the model has ${most} positions; give ${most} or less`);
+    if (value > most)
+      throw new Error(`${name} is ${value}, but the model has ${most} positions${beside}; give ${most} or less`);
   }
   return { blockSize, maxLength };
 }
@@ -83,7 +101,7 @@ interface Run {
 }
 
 async function train(
-  model: PeftModel<CausalLM>,
+  { model, optimizer }: Learner,
   data: TrainData,
   batching: { batchSize: number; padTokenId: number; maxLength: number },
   options: TrainCommandOptions,
@@ -97,11 +115,9 @@ async function train(
       maxSteps: options.steps,
       epochs: options.epochs,
       gradientAccumulationSteps: options.accumulate,
-      optimizer: options.optimizer,
-      learningRate: options.lr,
+      ...optimizer,
       schedule: options.schedule,
       warmupSteps: options.warmupSteps,
-      weightDecay: options.weightDecay,
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
       evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
@@ -154,13 +170,25 @@ function baseCheck(before: number, after: number): string {
   );
 }
 
-function nextSteps({ model, output }: TrainCommandOptions, quantize?: QuantizeOptions): string[] {
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort((a, b) => a.localeCompare(b));
+}
+
+function nextSteps(
+  { model, output }: TrainCommandOptions,
+  { adapted, mergeable, note }: Learner,
+  files: readonly string[],
+  quantize?: QuantizeOptions,
+): string[] {
+  const wrote = [`wrote ${output}: ${files.join(", ")}`, ...(note === null ? [] : [note]), "next:"];
+  if (!adapted) return [...wrote, `  lowrank generate --model ${shellWord(output)} --prompt "..."`];
   const folders = `--model ${shellWord(model)} --adapter ${shellWord(output)}`;
   const asTrained = quantize ? `${folders} ${quantizeWords(quantize)}` : folders;
+  const merged = shellWord(`${output.replace(/\/+$/, "")}-merged`);
   return [
-    `wrote ${output}: adapter_config.json, adapter_model.safetensors, README.md`,
-    "next:",
+    ...wrote,
     `  lowrank generate ${asTrained} --prompt "..."`,
-    `  lowrank merge ${asTrained} --output ${shellWord(`${output.replace(/\/+$/, "")}-merged`)}`,
+    ...(mergeable ? [`  lowrank merge ${asTrained} --output ${merged}`] : []),
   ];
 }

@@ -1,20 +1,25 @@
 import { Command, Option } from "commander";
+import { findMethods, methods } from "../report/methods.ts";
+import { type AdapterCommandOptions, addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
-import { addLoraOptions, type LoraCommandOptions } from "./loraOptions.ts";
+import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
+import { peftConfigOption } from "./trainedConfig.ts";
 
 /** What `lowrank train` was told. */
-export interface TrainCommandOptions extends LoraCommandOptions, QuantizeCommandOptions {
+export interface TrainCommandOptions extends AdapterCommandOptions, QuantizeCommandOptions {
   model: string;
   data: string[];
   validation?: string;
   validationFraction: number;
   output: string;
-  method: "lora" | "qlora";
+  method: string;
+  peftConfig?: string;
   optimizer: "adamw" | "adamw8bit";
   gradientCheckpointing?: boolean;
-  lr: number;
+  lr?: number;
+  loraplusLrRatio?: number;
   schedule: "constant" | "linear" | "cosine";
   warmupSteps: number;
   weightDecay: number;
@@ -46,6 +51,9 @@ assistant's turns are learned). Ctrl-C stops after the running step and saves.
 the memory. The adapter is saved as LoRA's is; use it on the model quantised in the same way (generate --quant-type). What does not
 fit still may with --optimizer adamw8bit and --gradient-checkpointing.
 
+Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
+
 Examples:
   $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
   $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
@@ -69,11 +77,12 @@ export function trainCommand(): Command {
       0.1,
     )
     .addOption(
-      new Option("--method <name>", "lora, or qlora: the same on a model in 4 bits")
-        .choices(["lora", "qlora"])
+      new Option("--method <name>", "lora, qlora (the same on a model in 4 bits), or another of those named below")
+        .argParser((name) => findMethods([name])[0].name)
         .default("lora"),
-    );
-  return addQuantizeOptions(addLoraOptions(command), "with --method qlora (default: nf4)")
+    )
+    .addOption(peftConfigOption());
+  return addQuantizeOptions(addAdapterOptions(command), "with --method qlora (default: nf4)")
     .addOption(
       new Option("--optimizer <name>", "adamw, or adamw8bit: its moments in a quarter of the memory")
         .choices(["adamw", "adamw8bit"])
@@ -83,7 +92,12 @@ export function trainCommand(): Command {
       "--gradient-checkpointing",
       "compute activations again instead of keeping them: less memory, a third slower",
     )
-    .option("--lr <x>", "peak learning rate of AdamW", number({ above: 0 }), 2e-4)
+    .option(
+      "--lr <x>",
+      "peak learning rate of AdamW (default: 2e-4 for LoRA and full, else what suits the method on small models)",
+      number({ above: 0 }),
+    )
+    .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
     .addOption(
       new Option("--schedule <name>", "the learning rate over the steps")
         .choices(["constant", "linear", "cosine"])

@@ -1,0 +1,180 @@
+import { Generator, type Tensor } from "@lowrank/core";
+import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
+import { AdamW, AdamW8bit } from "@lowrank/nn";
+import {
+  createLoraPlusOptimizer,
+  getPeftModel,
+  initializeLoraEvaWeights,
+  LoraConfig,
+  type PeftConfig,
+  type PeftModel,
+  reportAdapter,
+} from "@lowrank/peft";
+import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import { methods } from "../report/methods.ts";
+import { describeTargets } from "./describeTargets.ts";
+import { warn } from "./loading.ts";
+
+/** What trains: a model with its adapter, or all of it. */
+export interface Learner {
+  readonly model: PeftModel<CausalLM> | CausalLM;
+  /** The model whose adapter can be taken off; null where all of it trains. */
+  readonly adapted: PeftModel<CausalLM> | null;
+  /** Whether the adapter took its start out of the base weights, which are others from then on. */
+  readonly changesBase: boolean;
+  /** Whether the adapter can be folded into the weights. */
+  readonly mergeable: boolean;
+  /** Optimiser and learning rate, as a trainer takes them. */
+  readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
+  /** Writes what was trained to a folder. */
+  save(folder: string): Promise<void>;
+  /** What the user should know about the files; null for nothing. */
+  readonly note: string | null;
+}
+
+/** How something is made ready to train. */
+export interface LearnerOptions {
+  optimizer: "adamw" | "adamw8bit";
+  method: string;
+  /** Peak of the learning rate. Default: 2e-4 for LoRA and for whole models, for other methods what suits them. */
+  lr?: number;
+  weightDecay: number;
+  loraplusLrRatio?: number;
+  batchSize: number;
+  seed: number;
+}
+
+type Loaded = LoadedModel & { tokenizer: Tokenizer };
+type Batching = { padTokenId: number; maxLength: number };
+
+/** Puts an adapter on a model and tells what it is, or makes all of the model train where `config` is null. */
+export async function makeLearner(
+  loaded: Loaded,
+  config: PeftConfig | null,
+  examples: readonly TokenizedExample[],
+  batching: Batching,
+  options: LearnerOptions,
+): Promise<Learner> {
+  return config === null ? wholeModel(loaded, options) : adapter(loaded, config, examples, batching, options);
+}
+
+function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): Learner {
+  model.setRequiresGrad(true);
+  const parameters = [...model.parameters()];
+  const foreign = parameters.find(({ dtype }) => dtype !== "f32");
+  if (foreign)
+    throw new Error(`--method full trains weights in f32, and some are ${foreign.dtype}; leave --weights out`);
+  const count = parameters.reduce((sum, { size }) => sum + size, 0);
+  console.log(`all ${count.toLocaleString("en-US")} parameters train`);
+  return {
+    model,
+    adapted: null,
+    changesBase: false,
+    mergeable: false,
+    optimizer: optimizerOf(model, null, options),
+    save: async (folder) => {
+      model.setRequiresGrad(false);
+      await saveModel(model, config, folder, { companions: files });
+    },
+    note: null,
+  };
+}
+
+async function adapter(
+  loaded: Loaded,
+  config: PeftConfig,
+  examples: readonly TokenizedExample[],
+  batching: Batching,
+  options: LearnerOptions,
+): Promise<Learner> {
+  const { model, tokenizer } = loaded;
+  const start = startOf(config);
+  const generator = new Generator(options.seed);
+  const onWarning = (message: string) => {
+    // What the library leaves to its users is done here.
+    if (!/^initLoraWeights "eva" starts as|^the initialisation sets the weights/.test(message)) warn(message);
+  };
+  const adapted = getPeftModel(model, config, { generator, tokenizer, onWarning });
+  if (start === "eva") await startByData(adapted, examples, batching, options.batchSize);
+  // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said for these as they were.
+  const initial = /^(pissa|olora)/.test(start) ? await adapted.adapterFiles() : undefined;
+  console.log(describeTargets(adapted.targetReport).join("\n"));
+  adapted.printTrainableParameters();
+  return {
+    model: adapted,
+    adapted,
+    changesBase: initial !== undefined,
+    mergeable: reportAdapter(describeModel(loaded.config), config).mergeable,
+    optimizer: optimizerOf(adapted, config, options),
+    save: async (folder) => {
+      await adapted.savePretrained(folder, { pathInitialModelForWeightConversion: initial });
+    },
+    note: initial ? `plain LoRA of rank ${2 * (config as LoraConfig).r}, for the base model as it was` : null,
+  };
+}
+
+/** How LoRA starts; "" for other methods and starts. Throws for LoftQ. */
+function startOf(config: PeftConfig): string {
+  if (!(config instanceof LoraConfig) || typeof config.initLoraWeights === "boolean") return "";
+  if (config.initLoraWeights !== "loftq") return config.initLoraWeights;
+  throw new Error(
+    "initLoraWeights loftq trains beside another base model, which this command does not write; use getPeftModel, or another start",
+  );
+}
+
+/** EVA's start, by the first examples. */
+async function startByData(
+  adapted: PeftModel<CausalLM>,
+  examples: readonly TokenizedExample[],
+  batching: Batching,
+  batchSize: number,
+): Promise<void> {
+  const held: Tensor[] = [];
+  function* batches() {
+    for (let at = 0; at < Math.min(examples.length, evaBatches * batchSize); at += batchSize) {
+      const { inputIds, labels, attentionMask } = toInputs(
+        collate(examples.slice(at, at + batchSize), batching),
+        adapted,
+      );
+      held.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
+      yield { inputIds, labels, attentionMask };
+    }
+  }
+  try {
+    await initializeLoraEvaWeights(adapted, batches());
+  } finally {
+    for (const tensor of held) tensor.dispose();
+  }
+}
+
+/** Batches that EVA looks at. */
+const evaBatches = 16;
+
+/** The optimiser, with LoRA+'s groups where they are asked for. */
+function optimizerOf(
+  model: PeftModel | CausalLM,
+  config: PeftConfig | null,
+  options: LearnerOptions,
+): Learner["optimizer"] {
+  const { optimizer, weightDecay, loraplusLrRatio } = options;
+  const learningRate = options.lr ?? rateFor(config, options.method);
+  if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
+  if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
+  if (!(config instanceof LoraConfig)) {
+    throw new Error("--loraplus-lr-ratio is for LoRA, whose B it makes learn faster than A; leave it out");
+  }
+  const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
+  return {
+    optimizer:
+      optimizer === "adamw8bit"
+        ? createLoraPlusOptimizer(model, AdamW8bit, settings)
+        : createLoraPlusOptimizer(model, AdamW, settings),
+  };
+}
+
+function rateFor(config: PeftConfig | null, name: string): number {
+  if (config === null || config instanceof LoraConfig) return 2e-4;
+  const settings = { r: 8, targetModules: null, virtualTokens: 1, steps: 1000 };
+  const alike = methods.filter((method) => method.config(settings)?.peftType === config.peftType);
+  return (alike.find((method) => method.name === name) ?? alike[0])?.learningRate ?? 2e-4;
+}

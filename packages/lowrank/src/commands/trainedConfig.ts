@@ -1,0 +1,68 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { BnConfig, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import { Option } from "commander";
+import { findMethods } from "../report/methods.ts";
+import { type AdapterCommandOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
+import { warn } from "./loading.ts";
+import { parseJson } from "./modelConfig.ts";
+
+/** The configuration in a file, or in the folder of an adapter. */
+export async function readPeftConfig(path: string): Promise<PeftConfig> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found) throw new Error(`--peft-config: there is no file or folder ${path}`);
+  const file = found.isDirectory() ? join(path, "adapter_config.json") : path;
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new Error(`--peft-config: ${path} has no adapter_config.json`);
+  });
+  return parsePeftConfig(parseJson(text, file), { label: file, onWarning: warn });
+}
+
+/** `--peft-config`, of the commands that train one adapter. */
+export function peftConfigOption(): Option {
+  return new Option(
+    "--peft-config <file>",
+    "adapter_config.json of PEFT that says the adapter, of any method, instead of options; goes with --method qlora too",
+  );
+}
+
+/** Steps of a training that nobody described, by which AdaLoRA plans. */
+export const plannedSteps = 1000;
+
+/** How the command line says what trains. */
+interface TrainedOptions extends AdapterCommandOptions {
+  method: string;
+  peftConfig?: string;
+}
+
+/**
+ * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by options, for a number of steps,
+ * by which AdaLoRA plans; null: the whole model trains. Throws for options that do not belong to the method, and for other
+ * tasks.
+ */
+export async function trainedConfig(options: TrainedOptions): Promise<(steps: number) => PeftConfig | null> {
+  const [method] = findMethods([options.method]);
+  const { peftConfig: path } = options;
+  if (path === undefined) {
+    const make = (steps: number) => {
+      const config = toPeftConfig(method, options, steps);
+      return config && forDecoder(config);
+    };
+    make(plannedSteps);
+    return make;
+  }
+  const given = givenAdapterOptions(options);
+  if (method.name !== "lora" && !method.quantized) given.unshift(`--method ${method.name}`);
+  if (given.length > 0) throw new Error(`--peft-config says the adapter whole; leave ${given.join(", ")} out`);
+  const config = await readPeftConfig(path);
+  if (config.taskType !== null && config.taskType !== "CAUSAL_LM") {
+    throw new Error(`${path}: task_type is ${config.taskType}; here it must be CAUSAL_LM, or left out`);
+  }
+  const plans = "totalStep" in config && config.totalStep === null;
+  return (totalStep) => forDecoder(plans ? config.with({ totalStep }) : config);
+}
+
+/** AdapterHub's files have no place for a task. */
+function forDecoder(config: PeftConfig): PeftConfig {
+  return config instanceof BnConfig ? config : config.with({ taskType: "CAUSAL_LM" });
+}
