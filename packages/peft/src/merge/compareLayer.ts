@@ -79,8 +79,15 @@ async function numbers(tensor: Tensor): Promise<Float32Array> {
 
 const short = (x: number): string => x.toExponential(1);
 
-const largest = (values: Float32Array): number => values.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+function largest(values: Float32Array): number {
+  let most = 0;
+  for (const x of values) most = Math.max(most, Math.abs(x));
+  return most;
+}
 
 /** The largest difference; NaN where there is one. */
-const apart = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i])), 0);
+function apart(a: Float32Array, b: Float32Array): number {
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
+  return most;
+}

@@ -28,42 +28,32 @@ export interface LayerAnswers {
 }
 
 /**
- * Runs a layer before and after its merge; `values` makes what is merged. Nothing stays changed. Null where the layer's inputs
- * are not known. For use in a scope.
+ * Runs a layer before and after its merge, into what `values` makes; gives that too. Nothing stays changed. No answers where the
+ * layer's inputs are not known. For use in a scope.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,
   generator: Generator,
   values: () => readonly HeldValue[],
-): LayerAnswers | null {
+): { held: readonly HeldValue[]; answers: LayerAnswers | null } {
   const probe = probeOf(module, generator, rows);
-  if (!probe) return null;
+  if (!probe) return { held: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
   return withoutBytes(module, () => {
     const base = run();
     // Before anything is merged: some methods bring what a training step moved too far back when they act.
     const beside = live.map((adapter) => adapter.forward(x));
-    const merged = values();
-    const exact = ({ replacement }: HeldValue) => new MergedValue(replacement, replacement.value);
-    const sum = placed(merged.map(exact), run);
-    const isExact = merged.every(({ replacement, held }) => held === replacement.value);
-    const held = isExact
-      ? sum
-      : placed(
-          merged.map((value) => new MergedValue(value.replacement, value.held)),
-          run,
-        );
-    const alone =
-      live.length === 1
-        ? [sum]
-        : live.map((adapter) =>
-            placed(
-              adapter.merged().map((replacement) => new MergedValue(replacement, replacement.value)),
-              run,
-            ),
-          );
-    return { terms, base, beside, alone, sum, held };
+    const held = values();
+    const exact = (replacement: Replacement) => new MergedValue(replacement, replacement.value);
+    const sum = placed(
+      held.map(({ replacement }) => exact(replacement)),
+      run,
+    );
+    const isExact = held.every((value) => value.held === value.replacement.value);
+    const rounded = () => held.map((value) => new MergedValue(value.replacement, value.held));
+    const alone = live.length === 1 ? [sum] : live.map((adapter) => placed(adapter.merged().map(exact), run));
+    return { held, answers: { terms, base, beside, alone, sum, held: isExact ? sum : placed(rounded(), run) } };
   });
 }
 

@@ -5,9 +5,10 @@ import { isPromptMethod } from "../method.ts";
 import type { AdaptableModel, MergeOptions } from "../peftModelOptions.ts";
 import type { Tuner } from "../tuner.ts";
 import { checkMerge } from "./checkMerge.ts";
+import type { MergedValue } from "./mergedValue.ts";
 import type { MergeReport } from "./mergeReport.ts";
 import { mergeSteps } from "./mergeSteps.ts";
-import { swapMerged, writeMerged } from "./writeMerged.ts";
+import { writeMerged } from "./writeMerged.ts";
 
 /** Puts merged values in the place of the old ones, which are kept. */
 export async function mergeInPlace<M extends AdaptableModel>(
@@ -18,8 +19,9 @@ export async function mergeInPlace<M extends AdaptableModel>(
   if (tuner.mergedNames.length > 0) {
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
   }
-  return checked(tuner, names, options, false, () => {
-    tuner.setMerged(names, swapMerged(mergeSteps(tuner, names, false, options), options));
+  return checked(tuner, names, options, { forGood: false }, (values) => {
+    for (const value of values) value.set(true);
+    tuner.setMerged(names, values);
   });
 }
 
@@ -30,30 +32,32 @@ export async function mergeForGood<M extends AdaptableModel>(
 ): Promise<MergeReport> {
   const names = namesToMerge(tuner, options.adapterNames);
   tuner.unmerge();
-  return checked(tuner, names, options, true, () => {
+  return checked(tuner, names, options, { forGood: true }, () => {
     writeMerged(tuner.model, mergeSteps(tuner, names, true, options), options);
     tuner.release(names.includes(tuner.active ?? ""));
     if (options.dtype !== undefined) dequantize(tuner.model, { dtype: options.dtype });
   });
 }
 
-/** Runs `merge` once all is checked, between measurements of what it does to the model. */
+/**
+ * Runs `merge` once all is checked, between measurements of what it does to the model. It gets the merged values where the old ones are kept
+ * beside them; for good, they are made anew one by one, so that there are never two of all.
+ */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
   adapters: readonly string[],
   { safeMerge = true, verify, ...packed }: MergeOptions<M>,
-  all: boolean,
-  merge: () => void,
+  { forGood }: { forGood: boolean },
+  merge: (values: readonly MergedValue[]) => void,
 ): Promise<MergeReport> {
-  const answers = () =>
-    verify
-      ? evaluating([tuner, tuner.encoders], () => outputNumbers(() => tuner.model.forward(verify.inputs as never)))
-      : null;
+  const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
+  const answers = async () =>
+    verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
   const before = await answers();
-  const steps = mergeSteps(tuner, adapters, all, packed);
+  const steps = mergeSteps(tuner, adapters, forGood, packed);
   const checks = { values: safeMerge, layers: verify !== false };
-  const found = await evaluating([tuner, tuner.encoders], () => checkMerge(steps, adapters, packed, checks));
-  merge();
+  const { values, ...found } = await still(() => checkMerge(steps, adapters, { packed, checks, keep: !forGood }));
+  merge(values);
   const after = await answers();
   return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
 }

@@ -1,26 +1,9 @@
 import { copyInto, isPacked, noGrad, scope } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { placesOf, type Swap, valueAt } from "../swap.ts";
+import { placesOf, valueAt } from "../swap.ts";
 import { MergedValue } from "./mergedValue.ts";
 import type { MergeStep } from "./mergeStep.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
-
-/** Puts merged values in the place of the old ones, which the swaps keep. */
-export function swapMerged(steps: Iterable<MergeStep>, packed: PackedMerge): Swap[] {
-  const swaps: Swap[] = [];
-  for (const step of steps) {
-    noGrad(() =>
-      scope(() => {
-        for (const replacement of step.merged()) {
-          const swap = new MergedValue(replacement, rounded(replacement, packed));
-          swap.set(true);
-          swaps.push(swap);
-        }
-      }),
-    );
-  }
-  return swaps;
-}
 
 /** Writes merged values into the base model for good: into its own parameters, or where these are tied, beside them. */
 export function writeMerged(model: Module, steps: Iterable<MergeStep>, packed: PackedMerge): void {
