@@ -1,5 +1,6 @@
 import type { Embedding, Linear } from "@lowrank/nn";
 import type { PeftConfig } from "./config/peftConfig.ts";
+import type { Half } from "./halves.ts";
 import type { Allocator, AnyMethod } from "./method.ts";
 import type { PromptTokens } from "./prompt/promptTokens.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
@@ -32,4 +33,6 @@ export interface Adapter {
   readonly tables: ReadonlyMap<string, Embedding | Linear>;
   /** Base values that it replaces while it is active, by their key in its file: biases, embedding tables. */
   readonly swaps: Map<string, Swap>;
+  /** The tensors that its file held in half precision, by key. */
+  halves: ReadonlyMap<string, Half>;
 }

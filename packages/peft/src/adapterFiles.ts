@@ -161,12 +161,12 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   );
 }
 
-/** The files of one adapter, byte for byte as PEFT or AdapterHub lays them out: what it trained as `dtype`, the rest as it is. */
+/** The files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its key. */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,
   trained: ReadonlyMap<string, Tensor>,
   kept: ReadonlyMap<string, Tensor>,
-  dtype: DType,
+  dtypeOf: (key: string) => DType,
 ): Promise<Map<string, Uint8Array | string>> {
   const entries: SafetensorsTensor[] = [];
   const form = fileFormOf(adapter.method, adapter.config);
@@ -176,7 +176,7 @@ export async function adapterContents(
       entries.push(...(await encodeParts(parts, tensor, form)));
       continue;
     }
-    using saved = await asSaved(name, tensor, kept.has(name) ? tensor.dtype : dtype);
+    using saved = await asSaved(name, tensor, dtypeOf(name));
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   const { config } = adapter;

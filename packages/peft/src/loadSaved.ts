@@ -2,6 +2,7 @@ import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import { compareKeys, describeMismatch, differingTables, readInto } from "./adapterFiles.ts";
 import { fileSpecs } from "./fileForm.ts";
+import { halvesOf } from "./halves.ts";
 import { fileFormOf } from "./method.ts";
 import type { LoadAdapterOptions } from "./peftModelOptions.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
@@ -42,6 +43,7 @@ export async function loadSaved(
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
     if (message !== null) onWarning(message);
     await readInto(weights, expected, form);
+    tuner.adapter(name).halves = halvesOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(name, key, table);
     tuner.setTrainable(name, isTrainable);
   } catch (error) {

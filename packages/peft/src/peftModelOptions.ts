@@ -48,7 +48,7 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
 
 /** Options of `adapterFiles`. */
 export interface AdapterFilesOptions {
-  /** What trained numbers are rounded to. Default f32. */
+  /** What trained numbers are rounded to. Default: f32, or as in the file that they were loaded from and still are. */
   dtype?: "f32" | "f16" | "bf16";
   /**
    * The adapter as it was before training, for one that took its start out of the base weights (PiSSA, OLoRA): it is

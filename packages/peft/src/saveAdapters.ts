@@ -3,6 +3,7 @@ import { type Module, Parameter } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import { adapterContents } from "./adapterFiles.ts";
 import { convertToLora } from "./convertToLora.ts";
+import { type Half, unchangedHalves } from "./halves.ts";
 import { isPromptMethod } from "./method.ts";
 import type { AdapterFilesOptions } from "./peftModelOptions.ts";
 import type { Tuner } from "./tuner.ts";
@@ -16,7 +17,7 @@ export function folderOf(name: string): string | undefined {
 export async function filesOfAdapters(
   tuner: Tuner<Module>,
   names: readonly string[],
-  { dtype = "f32", pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
+  { dtype, pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
 ): Promise<Map<string, Uint8Array | string>> {
   if (names.length === 0) throw new Error("there is no adapter to save");
   if (initial !== undefined && names.length > 1) {
@@ -30,7 +31,12 @@ export async function filesOfAdapters(
     const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
     const { config, trained } = converted ?? { config: adapter.config, trained: savedValues(tuner, adapter) };
     const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
-    const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtype);
+    const halves =
+      dtype === undefined && !converted
+        ? await unchangedHalves(adapter.halves, new Map([...trained, ...kept]))
+        : new Map<string, Half>();
+    const dtypeOf = (key: string) => halves.get(key) ?? kept.get(key)?.dtype ?? dtype ?? "f32";
+    const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtypeOf);
     for (const tensor of trained.values()) tensor.dispose();
     const folder = folderOf(name);
     for (const [file, content] of contents) files.set(folder === undefined ? file : `${folder}/${file}`, content);

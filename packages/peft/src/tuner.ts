@@ -101,6 +101,7 @@ export class Tuner<M extends Module> extends Module {
     const adapter: Adapter = {
       ...{ name, method, config, report, shared, prompt, allocator, swaps, tables },
       trainable: true,
+      halves: new Map(),
     };
     this.#adapters.set(name, adapter);
     if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
