@@ -64,7 +64,7 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
 }
 
 /** Largest difference over largest entry, or over `least` where that is more; infinite for other lengths or a NaN. */
-function relativeDifference(actual: Float32Array, expected: Float32Array, least: number): number {
+export function relativeDifference(actual: Float32Array, expected: Float32Array, least = 0): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let difference = 0;
   for (let i = 0; i < expected.length; i++) {

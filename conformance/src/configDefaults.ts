@@ -60,9 +60,10 @@ function differingTargets(
   });
 }
 
-/** The configuration in an adapter's file with every field said: PEFT writes all, Lowrank those that matter. */
+/** The configuration in an adapter's file with every field said: PEFT writes all, Lowrank those that matter. Without who wrote it. */
 export function fullConfig(json: string, { fields }: PeftDefaults): Map<string, string> {
-  const all = { ...fields, ...(JSON.parse(json) as object) };
+  const { peft_version: _, ...said } = JSON.parse(json) as Record<string, unknown>;
+  const all = { ...fields, ...said };
   return new Map(Object.entries(all).map(([field, value]) => [field, text(value)]));
 }
 

@@ -13,8 +13,8 @@ export const delora: MethodCases<DeloraOptions> = defineCases({
     return {
       r: draw.integer(1, 6),
       ...targets.options,
-      // Strengths stay in the order of the weights, or attention saturates, whose gradients are then rounding noise.
-      ...draw.maybe(0.6, () => ({ deloraLambda: draw.integer(1, 6) })),
+      // The default, 15, saturates the attention of models this small: its gradients are then rounding noise.
+      deloraLambda: draw.integer(1, 6),
       ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ initWeights: false })),
       ...draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) })),
