@@ -11,10 +11,9 @@ import { readAdapter } from "./readAdapter.ts";
 import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing for f32. */
+/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing without. */
 export interface SavedReport extends OutputDifference {
   adapter: string;
-  dtype: "f32" | "f16" | "bf16";
 }
 
 /** What is saved, how, and what it is tried on. */
@@ -54,7 +53,7 @@ export async function verifySaved<M extends AdaptableModel>(
       try {
         if (dtype !== "f32") await checkRounding(tuner, name, again, dtype);
         const loaded = await answers(again);
-        reports.push({ adapter: name, dtype, ...compareOutputs(live[i], loaded) });
+        reports.push({ adapter: name, ...compareOutputs(live[i], loaded) });
         if (dtype !== "f32") copyValues(tuner, name, again);
         const exact = dtype === "f32" ? loaded : await answers(again);
         if (exact.values.some((x, at) => !Object.is(x, live[i].values[at]))) {
