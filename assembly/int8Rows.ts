@@ -72,6 +72,8 @@ export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
+  // Between the scales lie zeros, not codes: read as halves these might be subnormal numbers, which take a hundred times as long.
+  const zero = i32x4.splat(0);
   const rowBytes = <usize>(k >> 5) * Q8_BYTES;
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
@@ -81,8 +83,7 @@ export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
     let pair = x + <usize>(2 * k);
     let blocks = k >> 5;
     for (; blocks > 1; blocks -= 2) {
-      // The lanes between the scales hold what is never used.
-      const halves = i32x4.extend_low_i16x8_s(v128.load32_lane(w + Q8_BYTES, v128.load32_zero(w), 1));
+      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w + Q8_BYTES, v128.load16_lane(w, zero, 0), 2));
       const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
       const q = f32x4.convert_i32x4_s(q8Product(xi + 32, xi + <usize>k + 32, w + Q8_BYTES + 2));
@@ -93,7 +94,7 @@ export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
       pair += 16;
     }
     if (blocks) {
-      const halves = i32x4.extend_low_i16x8_s(v128.load32_zero(w));
+      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w, zero, 0));
       const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load64_zero(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
