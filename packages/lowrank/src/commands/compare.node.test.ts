@@ -44,7 +44,10 @@ describe("methods on the embedded model's task", () => {
     expect((await readdir(at("out"))).sort()).toEqual([
       ...["comparison.csv", "comparison.html", "comparison.json", "comparison.md", "runs"],
     ]);
-    expect((await readFile(at("out/comparison.html"), "utf8")).match(/<svg /g)).toHaveLength(7);
+    const html = await readFile(at("out/comparison.html"), "utf8");
+    expect(html.match(/<svg /g)).toHaveLength(7);
+    expect(html).toContain("<p>nano learns JavaScript in the place of Python: 2 steps of 4 examples, 2 seeds;");
+    expect(stdout).not.toContain(fileURLToPath(nanoModelFolder));
   });
 
   test("are kept, so that the same command goes on, and another one says so", async () => {
@@ -68,6 +71,7 @@ test("other data: pairs have answers, texts a loss alone", async () => {
   const text = await compare(`${words} --block-size 32`, ...model, "--data", at("text.txt"));
   expect(text.stdout).toMatch(/LoRA .* -\n/);
   expect(text.stdout).toContain("learning rates: LoRA ");
+  expect(text.stdout).toMatch(/^model learns text\.txt: 2 steps of 4 examples/);
 });
 
 test("a run that fails says why, beside those that do not", async () => {

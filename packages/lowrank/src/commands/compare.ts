@@ -1,7 +1,5 @@
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { nanoModelFolder } from "@lowrank/nano";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
@@ -106,16 +104,13 @@ async function compare(options: CompareCommandOptions): Promise<void> {
   const data = dataOf(options);
   if (options.model !== undefined) await findModelConfig(options.model);
   if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
-  const common = {
-    model: options.model ?? fileURLToPath(nanoModelFolder),
-    data,
-  };
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
       const { r, targetModules, virtualTokens, steps, batchSize, testExamples, threads } = options;
       const sizes = { r, targetModules, virtualTokens, steps, batchSize };
       return {
-        ...common,
+        model: options.model ?? null,
+        data,
         method: name,
         seed,
         ...sizes,

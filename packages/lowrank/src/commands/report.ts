@@ -21,6 +21,7 @@ import {
 } from "../report/methodReport.ts";
 import { findMethods, methods } from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
+import { shortName } from "../report/shortName.ts";
 import { byteText, digits, whole } from "../report/table.ts";
 import { type AdapterCommandOptions, addAdapterOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
 import { integer, names } from "./argument.ts";
@@ -139,13 +140,15 @@ async function report(
   }
   const compared =
     described.length > 0 ? described.map(({ name, config }) => ({ name, config: () => config })) : fromNames(options);
-  return write(formatReport(reportMethods(source, shapes, compared, reckoning), format), options.output);
+  return write(formatReport(reportMethods(shortName(source), shapes, compared, reckoning), format), options.output);
 }
 
 /** The adapters that files or LoRA's options describe; none where methods are to be compared. */
 async function describedAdapters(options: ReportCommandOptions): Promise<{ name: string; config: PeftConfig }[]> {
   if (options.peftConfig !== undefined) {
-    return Promise.all(options.peftConfig.map(async (path) => ({ name: path, config: await readPeftConfig(path) })));
+    return Promise.all(
+      options.peftConfig.map(async (path) => ({ name: shortName(path), config: await readPeftConfig(path) })),
+    );
   }
   const { virtualTokens, ...lora } = options;
   if (options.methods !== undefined || givenAdapterOptions(lora).length === 0) return [];
@@ -193,13 +196,13 @@ async function write(text: string, output: string | undefined): Promise<void> {
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model, config } = await loadModel(folder);
   const peft = await useAdapter(model, adapter);
-  const { trainable, total: all } = reportAdapter(describeModel(config), peft.peftConfig.get("default") as PeftConfig);
+  const report = reportAdapter(describeModel(config), peft.peftConfig.get("default") as PeftConfig);
   if (options.json) {
-    console.log(JSON.stringify({ trainable, all, ...peft.targetReport }, null, 2));
+    console.log(adapterJson(report, "f32"));
     return;
   }
   console.log(describeTargets(peft.targetReport).join("\n"));
-  console.log(countLine(trainable, all));
+  console.log(countLine(report.trainable, report.total));
 }
 
 function adapterJson(report: AdapterReport, dtype: FloatDType): string {

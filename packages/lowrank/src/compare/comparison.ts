@@ -1,6 +1,7 @@
 import type { BarChart } from "../report/barChart.ts";
 import { htmlPage } from "../report/htmlPage.ts";
 import { findMethods } from "../report/methods.ts";
+import { shortName } from "../report/shortName.ts";
 import {
   byteText,
   type Column,
@@ -152,8 +153,11 @@ function heading(outcomes: readonly Outcome[]): string[] {
   const first = outcomes.find((outcome) => "measured" in outcome);
   const before = first && "measured" in first ? `; loss before training ${first.measured.lossBefore.toFixed(4)}` : "";
   const seeds = new Set(outcomes.map(({ job }) => job.seed)).size;
+  const model = job.model === null ? "nano" : shortName(job.model);
+  const learns =
+    job.data.kind === "task" ? "JavaScript in the place of Python" : job.data.data.map(shortName).join(", ");
   return [
-    `${job.data.kind === "task" ? "the embedded model learns JavaScript" : job.model}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
+    `${model} learns ${learns}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
   ];
 }
 

@@ -1,7 +1,7 @@
 /** One training: a method with a seed. All of it is JSON, since it goes to a process of its own. */
 export interface Job {
-  /** A model's folder or GGUF file. */
-  readonly model: string;
+  /** A model's folder or GGUF file; null: the embedded model. */
+  readonly model: string | null;
   readonly data: JobData;
   /** The method's name in `methods`. */
   readonly method: string;

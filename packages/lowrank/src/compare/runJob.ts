@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { Generator, memory, resetPeak } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
+import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
@@ -14,7 +16,10 @@ const quantization = { quantType: "nf4", doubleQuant: true } as const;
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
-  const loaded = await loadWithTokenizer(job.model, { threads: job.threads, quantize });
+  const loaded = await loadWithTokenizer(job.model ?? fileURLToPath(nanoModelFolder), {
+    threads: job.threads,
+    quantize,
+  });
   const { model, tokenizer } = loaded;
   const { train, test } = await jobExamples(tokenizer, job, model.maxPositions);
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;

@@ -49,7 +49,7 @@ export function barChart({ title, bars, show, logarithmic = false }: BarChart): 
 }
 
 /** The style that charts need. */
-export const chartStyle = `svg { width: 100%; max-width: 660px; font-size: 13px; margin: 1em 0; }
+export const chartStyle = `svg { width: 100%; max-width: 660px; font-size: 13px; }
 svg text { fill: currentColor; } svg .title { font-size: 15px; font-weight: 600; }
 svg .label { text-anchor: end; } svg .none { opacity: 0.6; font-style: italic; }
 svg rect { fill: #3b7dd8; } svg .whisker { stroke: currentColor; stroke-width: 1.5; fill: none; }`;

@@ -12,10 +12,16 @@ export interface Page {
 }
 
 const style = `:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; padding: 0 1em; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1360px; padding: 1.5em; }
+h1 { margin: 0; font-size: 1.7em; } h1 + p { margin-top: 0.3em; opacity: 0.75; } h2 { margin: 1.4em 0 0.5em; font-size: 1.2em; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; } th, td { padding: 4px 10px; border-bottom: 1px solid #8884; text-align: left; }
-.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-size: 13px; }
+th, td { padding: 4px 9px; border-bottom: 1px solid #8884; text-align: left; white-space: nowrap; }
+th { border-bottom-color: #888; } tbody tr:hover td { background: color-mix(in srgb, CanvasText 7%, Canvas); }
+th:first-child, td:first-child { position: sticky; left: 0; background: Canvas; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.settings, td.reading, td.what { white-space: normal; min-width: 15em; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); gap: 1.5em 2.5em; margin: 2em 0; align-items: start; }
 ${chartStyle}`;
 
 /** A page of one file: nothing is loaded from elsewhere. */
@@ -24,7 +30,7 @@ export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): st
     `<h1>${escapeHtml(title)}</h1>`,
     ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
     ...tables.map(({ heading, html }) => `<h2>${escapeHtml(heading)}</h2>\n<div class="wide">${html}</div>`),
-    ...charts.map(barChart),
+    ...(charts.length > 0 ? [`<div class="charts">\n${charts.map(barChart).join("\n")}\n</div>`] : []),
     ...(notes.length > 0 ? [`<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join("\n")}</ul>`] : []),
   ];
   return `<!doctype html>

@@ -168,7 +168,7 @@ function page(report: MethodReport, head: string, rows: readonly Row[], failed: 
   return htmlPage({
     title: `Fine-tuning ${report.source}`,
     paragraphs: [head],
-    tables: [{ heading: "Methods", html: htmlTable([methodColumn, settingsColumn, ...columns], rows) }],
+    tables: [{ heading: "Methods", html: htmlTable([methodColumn, ...columns, settingsColumn], rows) }],
     charts: [
       chart("Numbers that train", ({ trainable }) => trainable, whole),
       chart("Length of the saved file", ({ bytesSaved }) => bytesSaved, byteText),

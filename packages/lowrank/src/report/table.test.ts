@@ -40,7 +40,7 @@ describe("a table", () => {
 
   test("as HTML, where signs are text", () => {
     const html = htmlTable(columns, rows);
-    expect(html).toContain('<td>a &quot;b&quot;, c | &lt;d&gt;</td><td class="number">1,234,567</td>');
+    expect(html).toContain('<td class="name">a &quot;b&quot;, c | &lt;d&gt;</td><td class="number">1,234,567</td>');
   });
 
   test("as objects", () => {
@@ -87,4 +87,11 @@ describe("a chart", () => {
     expect(chart([null, 2], false)).toContain("not measured");
     expect(widths(chart([0, 0], true))).toEqual([0, 0]);
   });
+});
+
+test("numbers with their spread stand on the right, as others do", () => {
+  const loss: Column<string> = { title: "loss", key: "loss", value: (text) => text };
+  expect(textTable([loss], ["0.1 ±0.05", "0.25 ±0.1"])).toEqual(["     loss", "0.1 ±0.05", "0.25 ±0.1"]);
+  expect(textTable([loss], ["0.1 ±0.05", "12.25 ±0.1"])[1]).toBe(" 0.1 ±0.05");
+  expect(htmlTable([loss], ["0.1 ±0.05"])).toContain('<td class="number">0.1 ±0.05</td>');
 });

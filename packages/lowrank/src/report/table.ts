@@ -28,8 +28,9 @@ function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   return typeof found === "number" ? show(found) : (found ?? "-");
 }
 
+/** Whether a column holds numbers, or numbers with their spread. */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
-  return rows.some((row) => typeof value(row) === "number");
+  return rows.some((row) => typeof value(row) === "number" || /^[\d.]+ ±/.test(String(value(row))));
 }
 
 /** Lines of columns that stand under each other. */
@@ -70,9 +71,9 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
   ];
 }
 
-/** A table of HTML. */
+/** A table of HTML; cells are of the class "number", or of their column's key. */
 export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  const kinds = columns.map((column) => (isNumeric(column, rows) ? ' class="number"' : ""));
+  const kinds = columns.map((column) => ` class="${isNumeric(column, rows) ? "number" : column.key}"`);
   const line = (tag: string, cells: readonly string[]) =>
     `<tr>${cells.map((cell, i) => `<${tag}${kinds[i]}>${escapeHtml(cell)}</${tag}>`).join("")}</tr>`;
   const head = line(
