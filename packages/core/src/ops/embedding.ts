@@ -3,7 +3,7 @@ import { bytesPerElement, isPacked, type TypedArray } from "../dtype.ts";
 import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
-import { formatShape } from "../shape.ts";
+import { formatShape, sameShape } from "../shape.ts";
 import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight, weightFormat } from "./weight.ts";
 
@@ -63,7 +63,7 @@ export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
     expectDType("embeddingBackward", inputs, 1, "i32");
     const [dy, ids] = inputs;
     const width = dy.shape[dy.shape.length - 1];
-    if (formatShape([...ids.shape, width]) !== formatShape(dy.shape)) {
+    if (!sameShape([...ids.shape, width], dy.shape)) {
       throw new Error(
         `embeddingBackward: gradient ${formatShape(dy.shape)} does not fit ids ${formatShape(ids.shape)}`,
       );

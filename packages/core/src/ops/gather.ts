@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { forEachRow, type Traversal } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape, normalizeDim, type Shape, stridesOf } from "../shape.ts";
+import { formatShape, normalizeDim, type Shape, sameShape, stridesOf } from "../shape.ts";
 import { checkIndex, indexError } from "./indexBounds.ts";
 
 function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: number): void {
@@ -59,7 +59,7 @@ export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
     expectDType("scatterAdd", inputs, 0, "f32");
     expectDType("scatterAdd", inputs, 1, "i32");
     const [x, index] = inputs;
-    if (formatShape(x.shape) !== formatShape(index.shape)) {
+    if (!sameShape(x.shape, index.shape)) {
       throw new Error(`scatterAdd: values ${formatShape(x.shape)} and index ${formatShape(index.shape)} must agree`);
     }
     checkIndexShape("scatterAdd", shape, index, normalizeDim("scatterAdd", dim, shape.length));

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape } from "../shape.ts";
+import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { affine } from "./affine.ts";
 import { sumTo } from "./expand.ts";
@@ -23,7 +23,7 @@ export function checkNorm(op: string, inputs: readonly TensorSpec[], first: numb
   for (let i = 0; i < inputs.length; i++) {
     expectDType(op, inputs, i, "f32");
     const wanted = i < first ? shape : [width];
-    if (formatShape(inputs[i].shape) !== formatShape(wanted) || shape.length === 0) {
+    if (!sameShape(inputs[i].shape, wanted) || shape.length === 0) {
       throw new Error(`${op}: input ${i} ${formatShape(inputs[i].shape)} must be ${formatShape(wanted)}`);
     }
   }

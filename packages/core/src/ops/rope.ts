@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { fromBytes } from "../create.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape } from "../shape.ts";
+import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Where the rows of `rope`'s tables belong, and the direction of the rotation. */
@@ -15,16 +15,16 @@ export interface RopeParams {
 function check(inputs: readonly TensorSpec[], { offset = 0 }: RopeParams): void {
   for (let i = 0; i < 3; i++) expectDType("rope", inputs, i, "f32");
   const [x, cos, sin] = inputs.map(({ shape }) => shape);
-  const tables = `cos ${formatShape(cos)} and sin ${formatShape(sin)}`;
+  const tables = () => `cos ${formatShape(cos)} and sin ${formatShape(sin)}`;
   if (x.length !== 4) throw new Error(`rope: x ${formatShape(x)} must be [batch, tokens, heads, head size]`);
-  if (formatShape(cos) !== formatShape(sin) || cos.length < 2 || cos.length > 3) {
-    throw new Error(`rope: ${tables} must both be [positions, R/2] or [batch, tokens, R/2]`);
+  if (!sameShape(cos, sin) || cos.length < 2 || cos.length > 3) {
+    throw new Error(`rope: ${tables()} must both be [positions, R/2] or [batch, tokens, R/2]`);
   }
   if (2 * cos[cos.length - 1] > x[3]) {
-    throw new Error(`rope: ${tables} rotate ${2 * cos[cos.length - 1]} of only ${x[3]} numbers per head`);
+    throw new Error(`rope: ${tables()} rotate ${2 * cos[cos.length - 1]} of only ${x[3]} numbers per head`);
   }
   if (cos.length === 3 && (cos[0] !== x[0] || cos[1] !== x[1] || offset !== 0)) {
-    throw new Error(`rope: ${tables} per token must begin with [${x[0]},${x[1]}] as x does, without an offset`);
+    throw new Error(`rope: ${tables()} per token must begin with [${x[0]},${x[1]}] as x does, without an offset`);
   }
   if (cos.length === 2 && offset + x[1] > cos[0]) {
     throw new Error(

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { formatShape, sizeOf } from "../shape.ts";
+import { formatShape, sameShape, sizeOf } from "../shape.ts";
 import { affine } from "./affine.ts";
 import { matmul } from "./matmul.ts";
 
@@ -18,7 +18,7 @@ function sizes(inputs: readonly TensorSpec[]) {
     a.length === b.length &&
     a[a.length - 2] === n &&
     b[b.length - 2] === n &&
-    formatShape(a.slice(0, -2)) === formatShape(b.slice(0, -2));
+    sameShape(a.slice(0, -2), b.slice(0, -2));
   if (!fits) {
     throw new Error(`solve: A ${formatShape(a)} [...,n,n] and B ${formatShape(b)} [...,n,m] do not fit`);
   }
