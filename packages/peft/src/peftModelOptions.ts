@@ -62,8 +62,8 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
   /** Default: all adapters. */
   selectedAdapters?: readonly string[];
   /**
-   * Reads what was written again, beside the adapters in memory, and compares the model's answers on inputs; the model is then as it was.
-   * Not with `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
+   * Reads what was written again, beside the adapters in memory, and compares the model's answers on inputs; the model is then as it was,
+   * and must not be used meanwhile. Not with `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }

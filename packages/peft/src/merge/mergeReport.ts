@@ -8,6 +8,9 @@ export interface MergeReport extends Partial<OutputDifference> {
   adapters: readonly string[];
   /** Rounded weights and what rounding cost them; empty where `safeMerge` was off or all is f32. */
   drift: readonly MergeDrift[];
-  /** The merged layers, each on random inputs of its own; empty where `verify` is false. */
+  /**
+   * The merged layers, each on random inputs of its own; empty where `verify` is false. Parts of modules trained whole that are
+   * neither linear layers, embeddings nor norms are left out: they merge by taking the place of the old ones.
+   */
   layers: readonly LayerDifference[];
 }

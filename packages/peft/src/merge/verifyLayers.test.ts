@@ -22,6 +22,7 @@ import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
 import { getPeftModel } from "../peftModel.ts";
+import { methodCases } from "../testing/methodCases.ts";
 import { OneLayer } from "../testing/oneLayer.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 
@@ -195,3 +196,19 @@ test("a layer that rounds its inputs to bytes takes them as they are once merged
   const merged = await peft.mergeAndUnload({ dtype: "f32" });
   expect(await merged.forward(x).bytes()).toEqual(await full.forward(x).bytes());
 });
+
+for (const [method, list] of Object.entries(methodCases)) {
+  const mergeable = list.filter(({ unmergeable }) => !unmergeable);
+  test.each(mergeable)(
+    `${method}: $name: every target is compared, and far from its bound`,
+    async ({ config, model }) => {
+      const peft = getPeftModel(new TinyModel(model), config, { onWarning: () => {} });
+      train(peft);
+      const targets = peft.targetReport!.matched;
+      await peft.mergeAdapter(model?.quantize ? { dtype: "f32" } : {});
+      const { layers } = peft.mergeReport!;
+      expect(layers.map(({ path }) => path).sort()).toEqual([...targets].sort());
+      for (const { path, maxAbsDiff, bound } of layers) expect(maxAbsDiff, path).toBeLessThanOrEqual(bound / 4);
+    },
+  );
+}
