@@ -1,8 +1,8 @@
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
-import { getPeftModel, LoraConfig, PeftModel, PromptTuningConfig } from "@lowrank/peft";
-import { evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
-import { beforeAll, expect, it } from "vitest";
+import { AdaLoraConfig, getPeftModel, LoraConfig, PeftModel, PromptTuningConfig } from "@lowrank/peft";
+import { collate, evaluate, type TokenizedExample, Trainer } from "@lowrank/train";
+import { beforeAll, describe, expect, it } from "vitest";
 import { tinyClassifier, tinyTraining, tokenSeven } from "../../../scripts/tinyClassifier.ts";
 
 beforeAll(() => init(reference()));
@@ -29,6 +29,69 @@ it("a classifier learns through LoRA and a head of its own, and its adapter come
     ...after,
     loss: expect.closeTo(after.loss, 6),
     perplexity: expect.closeTo(after.perplexity, 5),
+  });
+});
+
+describe("examples that name adapters", () => {
+  const config = parseModelConfig({
+    ...{ model_type: "llama", vocab_size: 12, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },
+    ...{ num_attention_heads: 2, max_position_embeddings: 16 },
+  });
+  const lora = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: "all-linear" });
+  const newPeft = () => {
+    const peft = getPeftModel(createModel(config, randomParameters(new Generator(5))), lora, { adapterName: "up" });
+    peft.addAdapter("down", lora, { generator: new Generator(6) });
+    return peft;
+  };
+  /** Counting, upwards for one adapter and downwards for the other. */
+  const examples = Array.from({ length: 8 }, (_, i): TokenizedExample => {
+    const steps = Array.from({ length: 6 }, (_, t) => (i % 2 === 0 ? i + t : 20 + i - t));
+    const inputIds = steps.map((n) => 1 + (n % 9));
+    return { inputIds, labels: [...inputIds], adapterName: i % 2 === 0 ? "up" : "down" };
+  });
+  // Neither clipping nor eps, so that AdamW does not see that a batch's gradients are shared out.
+  const options = { ...tinyTraining, shuffle: false, maxGradNorm: 0, eps: 1e-15, maxSteps: 6 };
+  const numbers = (peft: PeftModel, name: string) =>
+    [...peft.adapterTensors(name).values()].flatMap((t) => Array.from(t.dataSync() as Float32Array));
+
+  it("train them together as they train alone", async () => {
+    const mixed = newPeft();
+    const { losses } = await new Trainer(mixed, examples, { ...options, batchSize: 4 }).train();
+    const alone: number[][] = [];
+    for (const name of ["up", "down"]) {
+      const peft = newPeft();
+      peft.setAdapter(name);
+      const own = examples.filter(({ adapterName }) => adapterName === name).map(({ adapterName: _, ...one }) => one);
+      alone.push((await new Trainer(peft, own, { ...options, batchSize: 2 }).train()).losses);
+      const [together, apart] = [numbers(mixed, name), numbers(peft, name)];
+      expect(Math.max(...together.map((x, i) => Math.abs(x - apart[i])))).toBeLessThan(1e-4);
+      expect(together).not.toEqual(numbers(newPeft(), name));
+    }
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo((alone[0][i] + alone[1][i]) / 2, 4);
+    expect(mixed.activeAdapter).toBe("up");
+    const measured = await evaluate(mixed, examples, { padTokenId: 0, batchSize: 3 });
+    expect(measured.loss).toBeLessThan(losses[0]);
+  });
+
+  it("are refused where nothing could learn from them", () => {
+    const make = (names: (string | undefined)[], peft: ConstructorParameters<typeof Trainer>[0] = newPeft()) => {
+      const named = examples.map((one, i) => ({ ...one, adapterName: names[i % names.length] }));
+      return new Trainer(peft, named, { ...options, batchSize: 8 });
+    };
+    expect(() => make(["up", "left"])).toThrow('there is no adapter "left"; there are up, down');
+    expect(() => make(["up", "__base__"])).toThrow('examples name adapter "__base__", of which nothing trains');
+    const plain = createModel(config, randomParameters(new Generator(5))).setRequiresGrad(true);
+    expect(() => make(["up"], plain)).toThrow(
+      "the examples name adapters (up), and the model has none; give a PeftModel",
+    );
+    const adaLora = newPeft();
+    adaLora.addAdapter("ranks", new AdaLoraConfig({ totalStep: 9, targetModules: "all-linear" }));
+    expect(() => make(["ranks"], adaLora)).toThrow(
+      'adapter "ranks" is AdaLoRA, which gives out ranks while it acts alone',
+    );
+    expect(() => collate([examples[0], { inputIds: [1], labels: [1] }], { padTokenId: 0 })).toThrow(
+      "collate: example 1 names no adapter, and others do; give each an adapterName, or none",
+    );
   });
 });
 

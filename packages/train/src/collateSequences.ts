@@ -1,8 +1,7 @@
-import { type CollateOptions, padRows, type Rows } from "./padRows.ts";
+import { type CollateOptions, padRows, type Row, type Rows } from "./padRows.ts";
 
 /** A sequence to classify. */
-export interface LabelledSequence {
-  inputIds: number[];
+export interface LabelledSequence extends Row {
   /** The number of its class; for regression a number; for several labels at once, 1 or 0 for each. */
   label: number | readonly number[];
   /** Which of two texts each token belongs to, 0 or 1. Default: 0. */

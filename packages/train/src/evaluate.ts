@@ -1,7 +1,7 @@
 import { noGrad, scope, type Tensor } from "@lowrank/core";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
-import { baseOf, type TrainableModel, toInputs } from "./modelBatch.ts";
+import { baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
 import type { CollateOptions } from "./padRows.ts";
 
 /** What `evaluate` measured. */
@@ -32,12 +32,14 @@ export async function evaluate(
     if (count === 0) continue;
     labels += count;
     if (!classifies) {
-      using loss = noGrad(() => scope(() => model.loss(toInputs(batch, model))));
+      using loss = noGrad(() => scope(() => withRows(model, batch, () => model.loss(toInputs(batch, model)))));
       sum += count * (await loss.item());
       continue;
     }
     const classifier = model as unknown as { forward(inputs: object): { logits: Tensor; loss: Tensor } };
-    const { logits, loss } = noGrad(() => scope(() => classifier.forward(toInputs(batch, model))));
+    const { logits, loss } = noGrad(() =>
+      scope(() => withRows(model, batch, () => classifier.forward(toInputs(batch, model)))),
+    );
     sum += count * (await loss.item());
     right += countRight((await logits.data()) as Float32Array, batch.labels);
     logits.dispose();

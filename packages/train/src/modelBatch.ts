@@ -2,6 +2,7 @@ import { type Tensor, tensor } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
+import type { Rows } from "./padRows.ts";
 
 /** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export interface TrainableModel {
@@ -15,8 +16,21 @@ export interface TrainableModel {
   allocationState?(): Map<string, Tensor>;
   /** Takes such a state back. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
+  /** The adapters by name. */
+  readonly peftConfig?: ReadonlyMap<string, { readonly peftType: string }>;
+  /** Runs `fn` on batches whose rows have these adapters. */
+  withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
   train(): unknown;
   eval(): unknown;
+}
+
+/** Runs `fn` with the adapters that the rows of a batch have, where they name theirs. Throws for a model without adapters. */
+export function withRows<T>(model: TrainableModel, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
+  if (adapterNames === undefined) return fn();
+  if (model.withAdapterNames) return model.withAdapterNames(adapterNames, fn);
+  throw new Error(
+    `the examples name adapters (${[...new Set(adapterNames)].join(", ")}), and the model has none; give a PeftModel`,
+  );
 }
 
 /** What batches depend on in a model without its adapters. */

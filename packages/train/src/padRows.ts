@@ -15,14 +15,23 @@ export interface Rows {
   attentionMask: Uint8Array;
   batchSize: number;
   length: number;
+  /** The adapter of each row, where the examples name theirs. */
+  adapterNames?: readonly string[];
   /** How many examples were longer than `maxLength`. */
   truncatedExamples: number;
   /** How many tokens they lost. */
   truncatedTokens: number;
 }
 
-/** Pads examples on the right to the longest one. */
-export function padRows(examples: readonly { inputIds: readonly number[] }[], options: CollateOptions): Rows {
+/** What all examples have. */
+export interface Row {
+  inputIds: number[];
+  /** The adapter that learns from this example, of a `PeftModel` with several; default: the active one. */
+  adapterName?: string;
+}
+
+/** Pads examples on the right to the longest one. Throws where some name an adapter and others do not. */
+export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
   if (examples.length === 0) throw new Error("collate: there are no examples");
   for (const [name, value] of Object.entries({ padToMultipleOf, maxLength })) {
@@ -44,5 +53,13 @@ export function padRows(examples: readonly { inputIds: readonly number[] }[], op
     truncatedTokens += example.inputIds.length - size;
     if (example.inputIds.length > size) truncatedExamples++;
   }
-  return { inputIds, attentionMask, batchSize, length, truncatedExamples, truncatedTokens };
+  return { inputIds, attentionMask, batchSize, length, ...namesOf(examples), truncatedExamples, truncatedTokens };
+}
+
+function namesOf(examples: readonly Row[]): Pick<Rows, "adapterNames"> {
+  const adapterNames = examples.flatMap(({ adapterName }) => adapterName ?? []);
+  if (adapterNames.length === 0) return {};
+  if (adapterNames.length === examples.length) return { adapterNames };
+  const other = examples.findIndex(({ adapterName }) => adapterName === undefined);
+  throw new Error(`collate: example ${other} names no adapter, and others do; give each an adapterName, or none`);
 }

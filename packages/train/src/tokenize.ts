@@ -1,6 +1,7 @@
 import type { ChatMessage } from "@lowrank/models";
 import type { ChatExample, CompletionExample, Example } from "./datasets/example.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
+import type { Row } from "./padRows.ts";
 
 /** What tokenizing needs of a tokenizer. */
 export interface ExampleTokenizer {
@@ -10,8 +11,7 @@ export interface ExampleTokenizer {
 }
 
 /** The tokens of an example; `labels` repeats each token to be learned and is -100 for the others. */
-export interface TokenizedExample {
-  inputIds: number[];
+export interface TokenizedExample extends Row {
   labels: number[];
 }
 

@@ -15,7 +15,7 @@ import { type AnyExample, collateAny } from "./collateAny.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { labelCount } from "./labelCount.ts";
-import { type TrainableModel, toInputs } from "./modelBatch.ts";
+import { type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
 import type { CollateOptions } from "./padRows.ts";
 
 /** How a `Trainer` trains; names and defaults follow transformers' TrainingArguments. */
@@ -113,6 +113,8 @@ export class Trainer {
   readonly maxSteps: number;
   readonly #options: TrainerOptions;
   readonly #parameters: Map<string, Tensor>;
+  /** Whether the examples name adapters of theirs. */
+  readonly #byRows: boolean;
   readonly #optimizer: Optimizer<AdamOptions>;
   /** The learning rates that the schedule scales, by group. */
   readonly #peaks: readonly number[];
@@ -120,15 +122,19 @@ export class Trainer {
   readonly #factor: Schedule;
   #step = 0;
 
-  /** Throws where there are no examples, or nothing that trains. */
+  /**
+   * Where examples have an `adapterName`, each adapter learns from its own, in batches of all. Throws where there are no
+   * examples, or nothing that trains.
+   */
   constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
     const { batchSize = 8, seed = 0 } = options;
     this.model = model;
     this.examples = examples;
     this.#options = options;
-    this.#parameters = new Map([...model.namedParameters()].filter(([, p]) => p.requiresGrad));
-    if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
+    this.#byRows = examples.some(({ adapterName }) => adapterName !== undefined);
+    this.#parameters = trainedParameters(model, examples);
+    if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
     const lengths = options.groupByLength ? examples.map(({ inputIds }) => inputIds.length) : undefined;
     this.#sampler = new BatchSampler(examples.length, {
@@ -199,7 +205,7 @@ export class Trainer {
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
     const learningRate = this.#optimizer.lr;
     this.#optimizer.step();
-    await this.model.updateAndAllocate?.(this.#step);
+    if (!this.#byRows) await this.model.updateAndAllocate?.(this.#step);
     this.#optimizer.zeroGrad();
     this.#step++;
     const tokens = batches.reduce((sum, b) => sum + b.batchSize * b.length, 0);
@@ -215,9 +221,11 @@ export class Trainer {
   /** Adds one batch's share of the gradients; gives its share of the loss. */
   async #accumulate(batch: Batch | SequenceBatch, share: number): Promise<number> {
     using loss = scope(() => {
-      const value = this.model.loss(toInputs(batch, this.model));
-      backward(value, tensor(share));
-      return value.detach();
+      return withRows(this.model, batch, () => {
+        const value = this.model.loss(toInputs(batch, this.model));
+        backward(value, tensor(share));
+        return value.detach();
+      });
     });
     return share * (await loss.item());
   }
@@ -250,6 +258,25 @@ export class Trainer {
     }
     return [...found];
   }
+}
+
+/** What trains: of the adapters that examples name, where they name some. */
+function trainedParameters(model: TrainableModel, examples: readonly AnyExample[]): Map<string, Tensor> {
+  const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
+  const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
+  const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);
+  for (const name of names) {
+    if (model.peftConfig?.get(name)?.peftType === "ADALORA") {
+      throw new Error(
+        `Trainer: adapter "${name}" is AdaLoRA, which gives out ranks while it acts alone; train it by itself`,
+      );
+    }
+    if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;
+    throw new Error(
+      `Trainer: examples name adapter "${name}", of which nothing trains; leave them out, or make it trainable`,
+    );
+  }
+  return all;
 }
 
 /** The optimiser that the options name or bring. Throws for one that does not train what the model trains. */
