@@ -2,10 +2,9 @@ import { type Generator, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { filePrefix } from "./adapter.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
-import { layerKind } from "./layers/layerKind.ts";
-import { type TokenRows, tokenRows } from "./layers/trainableTokens.ts";
 import type { LayerAdapter } from "./layers/tunerLayer.ts";
 import type { AnyMethod, PeftMethod, PromptTokenizer } from "./method.ts";
+import { type PlannedTokens, planTokens } from "./planTokens.ts";
 import type { PromptTokens } from "./prompt/promptTokens.ts";
 import type { SharedTensors } from "./sharedTensors.ts";
 import { type Place, placesOf, Swap } from "./swap.ts";
@@ -23,16 +22,6 @@ export interface NewAdapter {
   loading: boolean;
   /** For starts that are said in words. */
   tokenizer?: PromptTokenizer;
-}
-
-/** An embedding, or an output layer tied to one, with the rows that train. */
-interface PlannedTokens {
-  path: string;
-  base: UnaryModule;
-  kind: "embedding" | "linear";
-  rows: TokenRows;
-  /** The rows are saved with another module. */
-  tied: boolean;
 }
 
 /** All that an adapter will put on a model, made before anything on the model changes. */
@@ -107,7 +96,10 @@ export function planAdapter(
   }
   const saved = savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
-  const tokens = plannedTokens(model, method.trainableTokens?.(config) ?? null, places, paths);
+  const tokens = planTokens(model, method.trainableTokens?.(config) ?? null, places, paths);
+  for (const { path, base, owners } of tokens) {
+    if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
+  }
   checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
   const adapted = new Set(report.matched);
   const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
@@ -156,55 +148,6 @@ export function savedModules(
   if (missing.length > 0)
     warnings.push(`modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`);
   return saved;
-}
-
-function plannedTokens(
-  model: Module,
-  wanted: readonly number[] | Readonly<Record<string, readonly number[]>> | null,
-  places: Map<Parameter, Place[]>,
-  paths: Map<Module, string>,
-): PlannedTokens[] {
-  if (wanted === null) return [];
-  const planned: PlannedTokens[] = [];
-  for (const [name, indices] of tokensByName(model, wanted)) {
-    const found = [...model.namedModules()].filter(([path]) => path !== "" && path.endsWith(name));
-    if (found.length === 0) throw new Error(`trainableTokenIndices: no module's path ends with ${name}`);
-    for (const [path, module] of found) {
-      if (planned.some((other) => other.path === path)) continue;
-      const kind = tokenKind(path, module);
-      const { weight } = module as Linear;
-      const rows = tokenRows(weight, indices, path);
-      planned.push({ path, base: module as UnaryModule, kind, rows, tied: false });
-      for (const { owner } of places.get(weight) ?? []) {
-        const tiedPath = paths.get(owner)!;
-        if (owner === module) continue;
-        planned.push({
-          path: tiedPath,
-          base: owner as UnaryModule,
-          kind: tokenKind(tiedPath, owner),
-          rows,
-          tied: true,
-        });
-      }
-    }
-  }
-  return planned;
-}
-
-function tokensByName(model: Module, wanted: readonly number[] | Readonly<Record<string, readonly number[]>>) {
-  if (!Array.isArray(wanted)) return Object.entries(wanted as Readonly<Record<string, readonly number[]>>);
-  const found = inputEmbedding(model);
-  if (!found)
-    throw new Error("trainableTokenIndices: this model has no embedding; name the module the tokens belong to");
-  return [[found[0], wanted as readonly number[]]] as const;
-}
-
-function tokenKind(path: string, module: Module): "embedding" | "linear" {
-  const kind = layerKind(module);
-  if (kind === "embedding" || kind === "linear") return kind;
-  throw new Error(
-    `trainableTokenIndices: ${path} is a ${module.constructor.name}; tokens have rows in embeddings and output layers only`,
-  );
 }
 
 /** Throws where two parts of an adapter would sit on the same module, or one inside the other. */

@@ -1,6 +1,6 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
-import type { MergeStep, OwnersOf } from "../merge/mergeStep.ts";
+import type { MergeStep } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
@@ -18,10 +18,10 @@ export interface TokenRows {
   tokens: readonly number[];
 }
 
-/** The rows, and whether they are saved with another module, to which this one is tied. */
+/** The rows, and the modules whose table has them: this one and those tied to it; none where another module saves them. */
 interface Held {
   rows: TokenRows;
-  tied: boolean;
+  owners: readonly Module[];
 }
 
 /** Makes the rows of `indices`, equal to those of the table. Throws for an index outside of it. */
@@ -85,8 +85,8 @@ export class TrainableTokens extends Module implements Wrapper {
     return this.#held.has(adapter);
   }
 
-  add(adapter: string, rows: TokenRows, tied: boolean): void {
-    this.#held.set(adapter, { rows, tied });
+  add(adapter: string, rows: TokenRows, owners: readonly Module[]): void {
+    this.#held.set(adapter, { rows, owners });
     place(this.token_adapter, "trainable_tokens_delta", adapter, rows.delta);
   }
 
@@ -99,7 +99,7 @@ export class TrainableTokens extends Module implements Wrapper {
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
     const held = this.#held.get(adapter);
-    return new Map(held && !held.tied ? [["token_adapter.trainable_tokens_delta", held.rows.delta]] : []);
+    return new Map(held && held.owners.length > 0 ? [["token_adapter.trainable_tokens_delta", held.rows.delta]] : []);
   }
 
   forward(x: Tensor): Tensor {
@@ -131,17 +131,17 @@ export class TrainableTokens extends Module implements Wrapper {
     return where(flag, indexSelect(fresh, position, { dim: x.ndim - 1 }), this.wrapped.forward(x));
   }
 
-  /** The table gets its new rows, in all places where it stands. */
-  mergeSteps(adapters: readonly string[], path: string, ownersOf: OwnersOf): MergeStep[] {
+  /** The table gets its new rows, in all places where it has them. */
+  mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
       const held = this.#held.get(adapter);
-      if (!held || held.tied) return [];
-      const { rows } = held;
+      if (!held || held.owners.length === 0) return [];
+      const { rows, owners } = held;
       const base = this.#base as Embedding | Linear;
       const merged = () => {
         const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });
         const value = where(rows.flag.reshape([-1, 1]), fresh, wide(base.weight));
-        return [{ path: `${path}.weight`, owners: ownersOf(base), key: "weight", value }];
+        return [{ path: `${path}.weight`, owners, key: "weight", value }];
       };
       const forward = (x: Tensor) => this.#run(adapter, x);
       return [{ path, module: base, merged, live: [{ forward, merged }], rows: rows.tokens }];

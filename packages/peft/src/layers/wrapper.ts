@@ -1,5 +1,5 @@
 import type { Module, Parameter } from "@lowrank/nn";
-import type { MergeStep, OwnersOf } from "../merge/mergeStep.ts";
+import type { MergeStep } from "../merge/mergeStep.ts";
 
 /** Stands in the place of a base module and holds what adapters have there. */
 export interface Wrapper extends Module {
@@ -11,7 +11,7 @@ export interface Wrapper extends Module {
   /** An adapter's tensors by their key in its file, below this module's path. */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
   /** What merging adapters makes of the base module, which lies at `path`. */
-  mergeSteps(adapters: readonly string[], path: string, ownersOf: OwnersOf): MergeStep[];
+  mergeSteps(adapters: readonly string[], path: string): MergeStep[];
 }
 
 /** What stands on a base model, by the path of what it wraps. */

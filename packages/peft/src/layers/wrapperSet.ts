@@ -27,8 +27,8 @@ export class WrapperSet {
     const active = this.#active;
     for (const { path, base, layer } of layers) this.#at(path, () => new TunerLayer(base, active)).add(name, layer);
     for (const { path, base } of saved) this.#at(path, () => new SavedModule(base, active)).add(name);
-    for (const { path, base, kind, rows, tied } of tokens) {
-      this.#at(path, () => new TrainableTokens(base, kind, active)).add(name, rows, tied);
+    for (const { path, base, kind, rows, owners } of tokens) {
+      this.#at(path, () => new TrainableTokens(base, kind, active)).add(name, rows, owners);
     }
     for (const wrapper of this.#wrappers.values()) wrapper.train(wrapper.wrapped.training);
   }

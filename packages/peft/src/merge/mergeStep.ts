@@ -1,5 +1,5 @@
 import type { Tensor } from "@lowrank/core";
-import type { Module, Parameter } from "@lowrank/nn";
+import type { Module } from "@lowrank/nn";
 
 /** A value of a base module that a merge replaces. */
 export interface Replacement {
@@ -30,6 +30,3 @@ export interface MergeStep {
   /** Rows of an embedding where adapters act; absent where they act on all. */
   rows?: readonly number[];
 }
-
-/** The modules that hold the weight of `module`, more than one where it is tied. */
-export type OwnersOf = (module: Module & { weight: Parameter }) => readonly Module[];

@@ -1,8 +1,7 @@
 import type { Module } from "@lowrank/nn";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { placesOf } from "../swap.ts";
 import type { Tuner } from "../tuner.ts";
-import type { MergeStep, OwnersOf } from "./mergeStep.ts";
+import type { MergeStep } from "./mergeStep.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**
@@ -26,9 +25,7 @@ export function* mergeSteps(
     }
     checkPackedMerge(path, wrapper.wrapped.parameters(), packed);
   }
-  const places = tuner.bare(() => placesOf(tuner.model));
-  const ownersOf: OwnersOf = (module) => (places.get(module.weight) ?? [{ owner: module }]).map(({ owner }) => owner);
   for (const [path, wrapper] of tuner.wrappers) {
-    if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path, ownersOf);
+    if (all || wrapper instanceof TunerLayer) yield* wrapper.mergeSteps(names, path);
   }
 }
