@@ -2,8 +2,8 @@ import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
 import { layerKind } from "../layers/layerKind.ts";
 
-/** How many inputs a layer is compared on. */
-const count = 8;
+/** How many inputs a layer is compared on: enough that the largest of its answers tells how large these are. */
+const inputs = (width: number): number => (width < 8 ? 64 : 8);
 
 /** A few random inputs of a layer, and how many products each number of its output is a sum of. */
 export interface Probe {
@@ -11,20 +11,21 @@ export interface Probe {
   terms: number;
 }
 
-/** Normal numbers [8, in], or ids [8] of which half are among `rows`; null for modules whose inputs are not known. */
+/** Normal numbers [n, in], or ids [n] of which half are among `rows`; null for modules whose inputs are not known. */
 export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
   const { weight } = module as Linear | Embedding | LayerNorm;
-  const normal = (width: number) => randn([count, width], { generator, backend: weight.storage.backend });
+  const normal = (count: number, width: number) =>
+    randn([count, width], { generator, backend: weight.storage.backend });
   switch (layerKind(module)) {
     case "linear":
     case "conv1d": {
-      const { inFeatures } = module as Linear | Conv1D;
-      return { x: normal(inFeatures), terms: inFeatures };
+      const { inFeatures, outFeatures } = module as Linear | Conv1D;
+      return { x: normal(inputs(outFeatures), inFeatures), terms: inFeatures };
     }
     case "norm":
-      return { x: normal(weight.shape[0]), terms: weight.shape[0] };
+      return { x: normal(inputs(weight.shape[0]), weight.shape[0]), terms: weight.shape[0] };
     case "embedding": {
-      const draws = new Float32Array(count);
+      const draws = new Float32Array(inputs(weight.shape[1]));
       generator.fillUniform(draws, 0, 1);
       const ids = Int32Array.from(draws, (u, i) => {
         const among = rows && i % 2 === 0 ? rows : null;
