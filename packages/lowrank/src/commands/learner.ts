@@ -1,4 +1,4 @@
-import { Generator, type Tensor } from "@lowrank/core";
+import { Generator, type Tensor, tensor } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
 import { AdamW, AdamW8bit } from "@lowrank/nn";
 import {
@@ -26,8 +26,8 @@ export interface Learner {
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** Writes what was trained to a folder. */
-  save(folder: string): Promise<void>;
+  /** Writes what was trained to a folder; with `--verify`, tells how what is read again answers on an example. */
+  save(folder: string): Promise<string | null>;
   /** What the user should know about the files; null for nothing. */
   readonly note: string | null;
 }
@@ -40,6 +40,7 @@ export interface LearnerOptions {
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
+  verify?: boolean;
   batchSize: number;
   seed: number;
 }
@@ -59,6 +60,7 @@ export async function makeLearner(
 }
 
 function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): Learner {
+  if (options.verify) throw new Error("--verify is for an adapter; leave it out with --method full");
   model.setRequiresGrad(true);
   const parameters = [...model.parameters()];
   const foreign = parameters.find(({ dtype }) => dtype !== "f32");
@@ -75,6 +77,7 @@ function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): 
     save: async (folder) => {
       model.setRequiresGrad(false);
       await saveModel(model, config, folder, { companions: files });
+      return null;
     },
     note: null,
   };
@@ -89,6 +92,12 @@ async function adapter(
 ): Promise<Learner> {
   const { model, tokenizer } = loaded;
   const start = startOf(config);
+  const fromWeights = /^(pissa|olora)/.test(start);
+  if (fromWeights && options.verify) {
+    throw new Error(
+      `--verify cannot be used with ${start}: what is written is for the model as it was, which is here no more`,
+    );
+  }
   const generator = new Generator(options.seed);
   const onWarning = (message: string) => {
     // What the library leaves to its users is done here.
@@ -97,7 +106,7 @@ async function adapter(
   const adapted = getPeftModel(model, config, { generator, tokenizer, onWarning });
   if (start === "eva") await startByData(adapted, examples, batching, options.batchSize);
   // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said for these as they were.
-  const initial = /^(pissa|olora)/.test(start) ? await adapted.adapterFiles() : undefined;
+  const initial = fromWeights ? await adapted.adapterFiles() : undefined;
   console.log(describeTargets(adapted.targetReport).join("\n"));
   adapted.printTrainableParameters();
   return {
@@ -107,10 +116,19 @@ async function adapter(
     mergeable: reportAdapter(describeModel(loaded.config), config).mergeable,
     optimizer: optimizerOf(adapted, config, options),
     save: async (folder) => {
+      if (options.verify) return verified(adapted, folder, examples[0].inputIds.slice(0, batching.maxLength));
       await adapted.savePretrained(folder, { pathInitialModelForWeightConversion: initial });
+      return null;
     },
     note: initial ? `plain LoRA of rank ${2 * (config as LoraConfig).r}, for the base model as it was` : null,
   };
+}
+
+/** Writes an adapter and reads it again; the library throws where that answers otherwise. */
+async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: readonly number[]): Promise<string> {
+  using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
+  const [{ maxAbsDiff }] = await adapted.savePretrained(folder, { verify: { inputs: { inputIds } } });
+  return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
 /** How LoRA starts; "" for other methods and starts. Throws for LoftQ. */

@@ -46,11 +46,12 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const { adapted } = learner;
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const run = await train(learner, data, batching, options);
-  await learner.save(options.output);
+  const verified = await learner.save(options.output);
 
   const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
   console.log(summary(run).join("\n"));
   if (lossAfter !== null) console.log(baseCheck(lossBefore, lossAfter));
+  if (verified !== null) console.log(verified);
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
 }
 

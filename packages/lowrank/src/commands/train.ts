@@ -20,6 +20,7 @@ export interface TrainCommandOptions extends AdapterCommandOptions, QuantizeComm
   gradientCheckpointing?: boolean;
   lr?: number;
   loraplusLrRatio?: number;
+  verify?: boolean;
   schedule: "constant" | "linear" | "cosine";
   warmupSteps: number;
   weightDecay: number;
@@ -126,6 +127,7 @@ export function trainCommand(): Command {
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, with the same options")
+    .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1))
     .addHelpText("after", help)

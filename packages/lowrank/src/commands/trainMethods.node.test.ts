@@ -152,6 +152,13 @@ describe("--peft-config", () => {
   });
 });
 
+test("--verify reads again what was written", async () => {
+  const { stdout } = await train("verified", "--verify", "--use-dora", "--r", "2");
+  expect(stdout).toMatch(/^read again, on an example of \d+ tokens: logits differ by 0 at most$/m);
+  const prompt = await train("verified-prompt", "--verify", "--method", "p-tuning");
+  expect(prompt.stdout, prompt.stderr).toContain("logits differ by 0 at most");
+});
+
 describe("misuse", () => {
   test.each([
     ["--method ia3 --alpha 3", "--alpha is no option of ia3: IA3Config has no loraAlpha; leave it out"],
@@ -162,6 +169,8 @@ describe("misuse", () => {
     ["--method prefix --target-modules q_proj", "virtual tokens stand before the whole model"],
     ["--method prefix --virtual-tokens 9999", "positions, which leaves no room beside 9999 virtual tokens; take fewer"],
     ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for LoRA"],
+    ["--method full --verify", "--verify is for an adapter; leave it out with --method full"],
+    ["--init-lora-weights olora --verify", "--verify cannot be used with olora"],
     ["--init-lora-weights loftq", "initLoraWeights loftq trains beside another base model"],
     ["--peft-config cls.json", "task_type is SEQ_CLS; here it must be CAUSAL_LM, or left out"],
     ["--peft-config cls.json --r 4", "--peft-config says the adapter whole; leave --r out"],

@@ -93,5 +93,6 @@ test("numbers with their spread stand on the right, as others do", () => {
   const loss: Column<string> = { title: "loss", key: "loss", value: (text) => text };
   expect(textTable([loss], ["0.1 ±0.05", "0.25 ±0.1"])).toEqual(["     loss", "0.1 ±0.05", "0.25 ±0.1"]);
   expect(textTable([loss], ["0.1 ±0.05", "12.25 ±0.1"])[1]).toBe(" 0.1 ±0.05");
+  expect(textTable([loss], ["0.25", "12.5"])[1]).toBe("0.25");
   expect(htmlTable([loss], ["0.1 ±0.05"])).toContain('<td class="number">0.1 ±0.05</td>');
 });

@@ -30,7 +30,7 @@ function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
 
 /** Whether a column holds numbers, or numbers with their spread. */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
-  return rows.some((row) => typeof value(row) === "number" || /^[\d.]+ ±/.test(String(value(row))));
+  return rows.some((row) => typeof value(row) === "number" || /^[\d.]+( ±.*)?$/.test(String(value(row))));
 }
 
 /** Lines of columns that stand under each other. */
