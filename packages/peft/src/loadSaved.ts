@@ -1,11 +1,12 @@
 import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
-import type { Module } from "@lowrank/nn";
+import { type Module, Parameter } from "@lowrank/nn";
 import { compareKeys, describeMismatch, differingTables, readInto } from "./adapterFiles.ts";
 import { fileSpecs } from "./fileForm.ts";
 import { halvesOf } from "./halves.ts";
 import { fileFormOf } from "./method.ts";
 import type { LoadAdapterOptions } from "./peftModelOptions.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
+import { placesOf, Swap } from "./swap.ts";
 import type { Tuner } from "./tuner.ts";
 
 /** How a saved adapter is put on a model. */
@@ -44,12 +45,20 @@ export async function loadSaved(
     if (message !== null) onWarning(message);
     await readInto(weights, expected, form);
     tuner.adapter(name).halves = halvesOf(weights, expected);
-    for (const [key, table] of await differingTables(weights, tables)) tuner.replaceTable(name, key, table);
+    for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
     tuner.setTrainable(name, isTrainable);
   } catch (error) {
     tuner.remove(name);
     throw error;
   }
+}
+
+/** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
+function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
+  const before = tuner.tables(name).get(key)!;
+  const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;
+  tuner.adapter(name).swaps.set(key, new Swap(places, new Parameter(table, { requiresGrad: false })));
+  table.dispose();
 }
 
 /** The adapter's name that some keys of its file hold, where there are such. */

@@ -1,5 +1,5 @@
 import { copyInto, type Tensor, to } from "@lowrank/core";
-import { Module, Parameter, type PromptableModel } from "@lowrank/nn";
+import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import {
   bufferTensors,
@@ -18,7 +18,7 @@ import { WrapperSet } from "./layers/wrapperSet.ts";
 import { isPromptMethod } from "./method.ts";
 import { type NewAdapter, planAdapter } from "./planAdapter.ts";
 import { planPrompt } from "./prompt/planPrompt.ts";
-import { placesOf, Swap } from "./swap.ts";
+import type { Swap } from "./swap.ts";
 
 /** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
 export class Tuner<M extends Module> extends Module {
@@ -232,16 +232,6 @@ export class Tuner<M extends Module> extends Module {
   /** The tables that an adapter's file holds, its own or the base model's, by key. */
   tables(name: string): Map<string, Parameter> {
     return tableTensors(this.adapter(name));
-  }
-
-  /** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
-  replaceTable(name: string, key: string, table: Tensor): void {
-    const before = this.tables(name).get(key)!;
-    const places = this.bare(() => placesOf(this.model)).get(before)!;
-    const parameter = new Parameter(table, { requiresGrad: false });
-    table.dispose();
-    const swap = new Swap(places, parameter);
-    this.adapter(name).swaps.set(key, swap);
   }
 
   /** Notes weights that now stand merged in place of others. */
