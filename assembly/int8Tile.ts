@@ -2,12 +2,11 @@
 import { madd } from "./gemmTile";
 import { dotBytes } from "./int8";
 
-/** sums at `to` += products * scales * scale + minima * sum, with scale and sum of a block of x. */
+/** before + products * scales * scale + minima * sum, with scale and sum of a block of x. */
 // @ts-ignore: decorator
 @inline
-function addQ4(to: usize, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): void {
-  const shifted = madd(minima, sum, v128.load(to));
-  v128.store(to, madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), shifted));
+function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), madd(minima, sum, before));
 }
 
 /** sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of packQ4; scales and sums lie at `pairs`. */
@@ -46,31 +45,31 @@ export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: 
     const m1 = v128.load(panel, 48);
     let scale = v128.load32_splat(pairs);
     let sum = v128.load32_splat(pairs, 4);
-    addQ4(sums, c00, d0, m0, scale, sum);
-    addQ4(sums + 16, c01, d1, m1, scale, sum);
+    v128.store(sums, withQ4(v128.load(sums), c00, d0, m0, scale, sum));
+    v128.store(sums, withQ4(v128.load(sums, 16), c01, d1, m1, scale, sum), 16);
     scale = v128.load32_splat(pairs, 8);
     sum = v128.load32_splat(pairs, 12);
-    addQ4(sums + 32, c10, d0, m0, scale, sum);
-    addQ4(sums + 48, c11, d1, m1, scale, sum);
+    v128.store(sums, withQ4(v128.load(sums, 32), c10, d0, m0, scale, sum), 32);
+    v128.store(sums, withQ4(v128.load(sums, 48), c11, d1, m1, scale, sum), 48);
     scale = v128.load32_splat(pairs, 16);
     sum = v128.load32_splat(pairs, 20);
-    addQ4(sums + 64, c20, d0, m0, scale, sum);
-    addQ4(sums + 80, c21, d1, m1, scale, sum);
+    v128.store(sums, withQ4(v128.load(sums, 64), c20, d0, m0, scale, sum), 64);
+    v128.store(sums, withQ4(v128.load(sums, 80), c21, d1, m1, scale, sum), 80);
     scale = v128.load32_splat(pairs, 24);
     sum = v128.load32_splat(pairs, 28);
-    addQ4(sums + 96, c30, d0, m0, scale, sum);
-    addQ4(sums + 112, c31, d1, m1, scale, sum);
+    v128.store(sums, withQ4(v128.load(sums, 96), c30, d0, m0, scale, sum), 96);
+    v128.store(sums, withQ4(v128.load(sums, 112), c31, d1, m1, scale, sum), 112);
     panel += 64;
     pairs += 32;
   }
 }
 
-/** sums at `to` += (low - 128 sign) * scales * the scale at `pair`. */
+/** before + (low - 128 sign) * scales * scale. */
 // @ts-ignore: decorator
 @inline
-function addQ8(to: usize, low: v128, sign: v128, scales: v128, pair: usize): void {
+function withQ8(before: v128, low: v128, sign: v128, scales: v128, scale: v128): v128 {
   const products = f32x4.convert_i32x4_s(i32x4.sub(low, i32x4.shl(sign, 7)));
-  v128.store(to, madd(products, f32x4.mul(scales, v128.load32_splat(pair)), v128.load(to)));
+  return madd(products, f32x4.mul(scales, scale), before);
 }
 
 /** sums[4][8], of which the left half is used, as q4Tile for a panel of packQ8 and codes whose signs lie `signs` bytes on. */
@@ -100,10 +99,10 @@ export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, block
       panel += 16;
     } while (x < end);
     const d = v128.load(panel);
-    addQ8(sums, c0, s0, d, pairs);
-    addQ8(sums + 32, c1, s1, d, pairs + 8);
-    addQ8(sums + 64, c2, s2, d, pairs + 16);
-    addQ8(sums + 96, c3, s3, d, pairs + 24);
+    v128.store(sums, withQ8(v128.load(sums), c0, s0, d, v128.load32_splat(pairs)));
+    v128.store(sums, withQ8(v128.load(sums, 32), c1, s1, d, v128.load32_splat(pairs, 8)), 32);
+    v128.store(sums, withQ8(v128.load(sums, 64), c2, s2, d, v128.load32_splat(pairs, 16)), 64);
+    v128.store(sums, withQ8(v128.load(sums, 96), c3, s3, d, v128.load32_splat(pairs, 24)), 96);
     panel += 16;
     pairs += 32;
   }
