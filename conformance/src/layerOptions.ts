@@ -1,3 +1,4 @@
+import { trainedTokens } from "./batch.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
 
@@ -57,7 +58,8 @@ export function drawTargets(
   const names = paths.map((path) => targetName(draw, base, path));
   // Files hold the table of a target of this name, in the base's dtype: which is float32 in Python.
   const same = base.dtype === "float32" || base.embedding !== "embed_tokens";
-  if (embedding && same && draw.chance(0.25)) names.push(base.embedding);
+  const whole = saved.modulesToSave?.includes(base.embedding);
+  if (embedding && same && !whole && draw.chance(0.25)) names.push(base.embedding);
   const chosen = layers && draw.chance(0.3) ? numberedLayers(draw, base) : {};
   const excluded =
     exclude && paths.length > 1 && draw.chance(0.2)
@@ -68,7 +70,8 @@ export function drawTargets(
 
 /** Modules that can be trained whole beside an adapter. */
 function savable(base: RandomBase): string[] {
-  return [base.norms[0], base.norms.at(-1)!, ...(base.tied || base.task !== "CAUSAL_LM" ? [] : ["lm_head"])];
+  const ends = base.tied ? [] : [base.embedding, ...(base.task === "CAUSAL_LM" ? ["lm_head"] : [])];
+  return [base.norms[0], base.norms.at(-1)!, ...ends];
 }
 
 function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targets["options"] {
@@ -77,6 +80,18 @@ function numberedLayers(draw: Draw, { layers, layersPattern }: RandomBase): Targ
     layersToTransform: draw.pick([draw.some(numbers), draw.pick(numbers)]),
     ...draw.maybe(0.4, () => ({ layersPattern: draw.pick([layersPattern, [layersPattern]]) })),
   };
+}
+
+/** Tokens to train by index, where the embedding is adapted in no other way. */
+export function drawTokens(
+  draw: Draw,
+  base: RandomBase,
+  { options: { targetModules, modulesToSave } }: Targets,
+): { trainableTokenIndices?: number[] | Record<string, number[]> } {
+  if (targetModules?.includes(base.embedding) || modulesToSave?.includes(base.embedding)) return {};
+  return draw.maybe(0.15, () => ({
+    trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
+  }));
 }
 
 /** A value for one of the targets, as `rankPattern` and its like take them. */

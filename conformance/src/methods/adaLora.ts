@@ -1,18 +1,18 @@
 import type { AdaLoraOptions } from "@lowrank/peft";
-import { trainedTokens } from "../batch.ts";
-import { drawTargets } from "../layerOptions.ts";
+import { drawTargets, drawTokens } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
 /** AdaLoRA, which gives out ranks while it trains, over schedules that end within the training or after it. */
 export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   draw(draw, base) {
+    const targets = drawTargets(draw, base);
     const initR = draw.integer(2, 5);
     // At random and far from the base's weights, attention saturates: its gradients are then rounding noise.
     const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 1 } : {};
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {
-      ...drawTargets(draw, base).options,
+      ...targets.options,
       initR,
       // PEFT fails where there is nothing to cut.
       targetR: draw.integer(1, initR - 1),
@@ -27,9 +27,7 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...start,
       ...drawBias(draw, "lora_only"),
-      ...draw.maybe(0.15, () => ({
-        trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
-      })),
+      ...drawTokens(draw, base, targets),
     };
   },
   names: { deltaT: "deltaT" },

@@ -1,7 +1,6 @@
 import type { LoraOptions } from "@lowrank/peft";
-import { trainedTokens } from "../batch.ts";
 import type { Draw } from "../draw.ts";
-import { drawPattern, drawTargets, tiedWarning } from "../layerOptions.ts";
+import { drawPattern, drawTargets, drawTokens, tiedWarning } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
@@ -26,29 +25,28 @@ function drawStart(draw: Draw, base: RandomBase): LoraOptions {
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
     const start = drawStart(draw, base);
-    // A start of that kind takes a linear layer's weight.
-    const plain = start.initLoraWeights === undefined;
-    const targets = drawTargets(draw, base, { embedding: plain });
+    const { initLoraWeights: how } = start;
+    const plain = how === undefined;
+    // Other starts take a linear layer's weight, or an even rank.
+    const anyLayer = plain || how === false || how === "gaussian";
+    const targets = drawTargets(draw, base, { embedding: anyLayer });
     const useDora = draw.chance(0.3);
+    // A start that is no no-op is to stay in the order of the weights, or attention saturates.
+    const alpha = () => draw.integer(1, how === false ? 2 : 24);
     return {
       ...start,
       ...targets.options,
-      loraAlpha: draw.integer(1, 24),
+      loraAlpha: alpha(),
       ...draw.maybe(0.2, () => ({ loraDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ useRslora: true })),
       ...(useDora ? { useDora } : {}),
       ...drawBias(draw, "lora_only"),
-      ...(plain
+      ...(anyLayer
         ? draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) }))
         : {}),
-      ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, () => draw.integer(1, 24)) })),
+      ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),
       ...(plain && !useDora ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
-      // One embedding cannot be adapted in two ways.
-      ...(targets.options.targetModules?.includes(base.embedding)
-        ? {}
-        : draw.maybe(0.15, () => ({
-            trainableTokenIndices: draw.pick([[...trainedTokens], { [base.embedding]: [2, 5] }]),
-          }))),
+      ...drawTokens(draw, base, targets),
     };
   },
   warnings: [
