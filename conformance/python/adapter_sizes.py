@@ -1,7 +1,7 @@
 """Writes what PEFT counts and saves for random adapters: python adapter_sizes.py > packages/lowrank/src/report/adapterSizes.gen.json
 
 Not drawn, since PEFT does otherwise there than its configuration says: BOFT with several butterflies (one without CUDA),
-DeLoRA beside trained modules named "norm" (it takes its own lengths for them).
+DeLoRA beside trained modules named "norm" (it takes its own lengths for them). Nor an embedding that is adapted twice.
 """
 
 import json
@@ -56,6 +56,9 @@ def base(kind):
         keys = pick([n for n in (1, 2, 4) if heads % n == 0])
         biases, tied = {"attention_bias": chance(0.3), "mlp_bias": chance(0.3)}, {"tie_word_embeddings": chance(0.5)}
         fields = {**common, "intermediate_size": pick([12, 24]), "num_key_value_heads": keys, **biases, **tied}
+        if chance(0.25):
+            head = {"num_labels": pick([1, 3]), "architectures": ["LlamaForSequenceClassification"]}
+            return LlamaConfig, AutoModelForSequenceClassification, {**fields, **head}
         return LlamaConfig, AutoModelForCausalLM, {**fields, "architectures": ["LlamaForCausalLM"]}
     if kind == "gpt2":
         fields = {"model_type": kind, "vocab_size": common["vocab_size"], "n_embd": heads * width, "n_head": heads,
@@ -135,12 +138,15 @@ def adapter(method, kind, model, layers):
             fields["feedforward_modules"] = targets[:1]
         if isinstance(targets, list) and method not in ("IA3", "ADALORA") and chance(0.3):
             fields["layers_to_transform"] = [draw.randrange(layers)]
-    if chance(0.3) and "trainable_token_indices" not in fields:
+    if chance(0.3):
         whole = [name for name in WHOLE[kind] if method != "DELORA" or "norm" not in name]
         fields["modules_to_save"] = sample(whole, pick([1, 2]))
     if method in OWN_BIASES and chance(0.35):
         fields["bias"] = pick(["all", OWN_BIASES[method]])
-    return {**fields, **dict(options(method, names))}
+    chosen = {**fields, **dict(options(method, names))}
+    if TABLES[kind] in [*fields.get("modules_to_save", []), *fields.get("target_modules", [])]:
+        chosen.pop("trainable_token_indices", None)
+    return chosen
 
 
 def measured(make, model, fields, dtype, adapter_fields):

@@ -12,6 +12,7 @@ import {
 } from "@lowrank/models";
 import type { FloatDType, ModelShapes } from "@lowrank/peft";
 import { encoderOf, findEncoder } from "../report/encoderShapes.ts";
+import { llamaClassifier } from "../report/llamaClassifier.ts";
 import { isGguf } from "./loading.ts";
 
 /** The config that a word means: a config.json, the folder or GGUF file of a model, or a preset's name. */
@@ -29,8 +30,7 @@ export interface FoundModel {
 
 /**
  * The shapes of what a word means: what `findModelConfig` knows, a classifier, or an encoder without a head, as transformers'
- * AutoModel makes it. With `classifies`, an encoder or a GPT-2 without a head that classifies gets one, as transformers
- * gives it.
+ * AutoModel makes it. With `classifies`, one without a head that classifies gets it, as in transformers.
  */
 export async function findModel(
   source: string,
@@ -39,7 +39,7 @@ export async function findModel(
   const encoder = findEncoder(source, { classifies });
   if (encoder) return { shapes: encoder, dtype: "f32" };
   const found = await readConfig(source);
-  if ("config" in found) return { shapes: describeModel(withHead(found.config, classifies)), dtype: "f32" };
+  if ("config" in found) return { shapes: withHead(found.config, classifies ? 2 : 0), dtype: "f32" };
   const { json, label } = found;
   return { shapes: shapesOf(json, label, classifies), dtype: storedDType(json, label) };
 }
@@ -51,13 +51,27 @@ function shapesOf(json: unknown, label: string, classifies: boolean): ModelShape
     const config = parseClassifierConfig(json, label) as BertConfig;
     return classifies || head === null || head === "classifier" ? describeModel(config) : encoderOf(config);
   }
-  const config = head === "classifier" ? parseClassifierConfig(json, label) : parseModelConfig(json, label);
-  return describeModel("labels" in config ? config : withHead(config, classifies));
+  if (type === "llama" || head !== "classifier") {
+    const asked = classifies || head === "classifier";
+    // The decoder is read apart from its head.
+    const decoder = parseModelConfig({ ...(json as object), architectures: undefined }, label);
+    return withHead(decoder, asked ? labelCount(json, label) : 0);
+  }
+  return describeModel(parseClassifierConfig(json, label));
 }
 
-function withHead(config: ModelConfig, classifies: boolean): ModelConfig | ClassifierConfig {
-  if (!classifies || config.modelType !== "gpt2") return config;
-  return { ...config, labels: ["LABEL_0", "LABEL_1"], problemType: null };
+/** How many labels a config.json says, in fields that all models' have. */
+function labelCount(json: unknown, label: string): number {
+  const { id2label, num_labels } = json as { id2label?: unknown; num_labels?: unknown };
+  return parseClassifierConfig({ model_type: "bert", id2label, num_labels }, label).labels.length;
+}
+
+/** A decoder that classifies into so many labels; 0: as it is. */
+function withHead(config: ModelConfig, labels: number): ModelShapes {
+  if (labels === 0) return describeModel(config);
+  if (config.modelType === "llama") return llamaClassifier(config, labels);
+  const names = Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
+  return describeModel<ClassifierConfig>({ ...config, labels: names, problemType: null });
 }
 
 /** A config's JSON value and what messages call it, or a config that does not come from JSON. */

@@ -71,7 +71,14 @@ describe("one adapter", () => {
       bytesSaved: 3_555_504,
     });
     const llama = await report("llama-7b", "--peft-config", at("cls.json"), "--json");
-    expect(llama.stderr).toContain("warning: llama-7b has no head that classifies; for SEQ_CLS, PEFT trains and saves");
+    expect(JSON.parse(llama.stdout)).toMatchObject({
+      trainable: 4_194_304 + 2 * 4096,
+      inference: { flopsPerToken: null },
+    });
+    const deberta = await report("deberta-v2-xxlarge", "--peft-config", at("cls.json"), "--json");
+    expect(deberta.stderr).toContain(
+      "warning: deberta-v2-xxlarge has no head that classifies; for SEQ_CLS, PEFT trains",
+    );
   });
 });
 
