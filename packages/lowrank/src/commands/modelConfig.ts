@@ -87,6 +87,14 @@ async function readConfig(source: string): Promise<{ json: unknown; label: strin
   return { config: presetConfig(source) };
 }
 
+/** Whether a model on disk classifies sequences and writes none. */
+export async function isClassifier(source: string): Promise<boolean> {
+  const found = await readConfig(source);
+  if ("config" in found) return false;
+  const { model_type: type } = (found.json ?? {}) as { model_type?: unknown };
+  return type === "bert" || type === "roberta" || headOf(found.json) === "classifier";
+}
+
 /** Whether a config.json says that its model classifies; null where it says nothing. */
 function headOf(json: unknown): "classifier" | "other" | null {
   const { architectures } = (json ?? {}) as { architectures?: unknown };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
 import { methods } from "../report/methods.ts";
 import { lowrank } from "../testing/runCommand.ts";
 
@@ -80,6 +81,25 @@ describe("one adapter", () => {
       "warning: deberta-v2-xxlarge has no head that classifies; for SEQ_CLS, PEFT trains",
     );
   });
+});
+
+test("an adapter on disk, of a decoder and of a classifier", async () => {
+  const index: { base: string; method: string; trainable: number; all: number; adapter_bytes: number }[] = JSON.parse(
+    await readFile(join(goldenFolder, "adapters/index.json"), "utf8"),
+  );
+  for (const [base, method] of [
+    ["llama", "lora"],
+    ["llama", "p-tuning"],
+    ["bert-cls", "dora"],
+  ]) {
+    const model = join(goldenFolder, "models", base);
+    const { stdout, stderr } = await report(model, "--adapter", join(goldenFolder, "adapters", base, method), "--json");
+    const wanted = index.find((entry) => entry.base === base && entry.method === method);
+    expect(stdout, `${base}/${method}: ${stderr}`).not.toBe("");
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ trainable: wanted?.trainable, total: wanted?.all, bytesSaved: wanted?.adapter_bytes },
+    });
+  }
 });
 
 describe("methods side by side", () => {

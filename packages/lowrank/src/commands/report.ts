@@ -1,16 +1,19 @@
 import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
-import { describeModel, presetNames } from "@lowrank/models";
+import { type ClassifierConfig, describeModel, type ModelConfig, presetNames } from "@lowrank/models";
 import {
+  type AdaptableModel,
   type AdapterReport,
   type FloatDType,
   type PeftConfig,
+  PeftModel,
   type PlannedOptimizer,
   plannedOptimizers,
   reportAdapter,
 } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
+import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
 import { encoderNames } from "../report/encoderShapes.ts";
 import {
   describeConfig,
@@ -26,8 +29,8 @@ import { byteText, digits, whole } from "../report/table.ts";
 import { type AdapterCommandOptions, addAdapterOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
 import { integer, names } from "./argument.ts";
 import { describeTargets } from "./describeTargets.ts";
-import { useAdapter, warn } from "./loading.ts";
-import { findModel } from "./modelConfig.ts";
+import { warn } from "./loading.ts";
+import { findModel, isClassifier } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
 import { plannedSteps, readPeftConfig } from "./trainedConfig.ts";
 
@@ -194,9 +197,14 @@ async function write(text: string, output: string | undefined): Promise<void> {
 
 /** What the files of an adapter come to, on the real model. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
-  const { model, config } = await loadModel(folder);
-  const peft = await useAdapter(model, adapter);
-  const report = reportAdapter(describeModel(config), peft.peftConfig.get("default") as PeftConfig);
+  const { model, config } = (await isClassifier(folder))
+    ? await loadSequenceClassifier(folder)
+    : await loadModel(folder);
+  const peft = await PeftModel.fromPretrained<AdaptableModel>(model, adapter, { onWarning: warn });
+  const report = reportAdapter(
+    describeModel<ModelConfig | ClassifierConfig>(config),
+    peft.peftConfig.get("default") as PeftConfig,
+  );
   if (options.json) {
     console.log(adapterJson(report, "f32"));
     return;
