@@ -187,6 +187,14 @@ describe("errors", () => {
     );
   });
 
+  test("one file of a model that was split", async () => {
+    const { contents } = await modelAndFile(tied, "F32");
+    const split = new Map(contents.metadata).set("split.no", u32(1)).set("split.count", u32(3));
+    await expect(open({ ...contents, metadata: split })).rejects.toThrow(
+      "x.gguf is file 2 of 3 of a model that was split; join them with llama.cpp",
+    );
+  });
+
   test("a file that becomes shorter while it is read", async () => {
     const { bytes } = await modelAndFile(tied, "F32");
     const { tensors } = await openGguf(bytesSource(bytes), "x.gguf");

@@ -38,6 +38,7 @@ const notWeights = new Set(["rope_freqs.weight"]);
  */
 export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
   const header = await readGguf(source, label);
+  checkWhole(header, label);
   const factors = header.tensors.get("rope_freqs.weight");
   const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
   const configJson = ggufConfig(header, label, ropeFactors);
@@ -52,6 +53,15 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
     files: companionFiles(header, configJson, tokenizer !== undefined, label),
     tensors: placeTensors(header, config, label),
   };
+}
+
+/** Throws for one of several files that hold a model together. */
+function checkWhole({ metadata }: GgufHeader, label: string): void {
+  const [count, number] = ["split.count", "split.no"].map((key) => Number(metadata.get(key)?.value ?? 0));
+  if (count < 2) return;
+  throw new Error(
+    `${label} is file ${number + 1} of ${count} of a model that was split; join them with llama.cpp: llama-gguf-split --merge`,
+  );
 }
 
 /** Texts are made when they are asked for: a vocabulary as JSON is larger than many a tensor. */
