@@ -1,5 +1,4 @@
-import type { SafetensorsFile } from "@lowrank/core";
-import { type Tensor, to } from "@lowrank/core";
+import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
 
 /** The dtypes that hold a number in two bytes. */
 export type Half = "f16" | "bf16";
