@@ -9,7 +9,7 @@ export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
     const targets = drawTargets(draw, base);
     const initR = draw.integer(2, 5);
     // At random and far from the base's weights, attention saturates: its gradients are then rounding noise.
-    const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 1 } : {};
+    const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 0.25 } : {};
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {
       ...targets.options,
