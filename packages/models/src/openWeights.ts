@@ -1,12 +1,15 @@
 import { openSafetensors, openShardedSafetensors, parseSafetensorsIndex, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { underModelNames } from "./checkpointNames.ts";
+import { checkTie } from "./checkTie.ts";
 import type { ClassifierConfig } from "./config/classifierConfig.ts";
 import type { ModelConfig } from "./config/modelConfig.ts";
 
 /** Opens the weights of a Hugging Face folder, under the model's names: model.safetensors, else the shards that its index names. */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
-  return underModelNames(await openFiles(files), config);
+  const file = underModelNames(await openFiles(files), config);
+  await checkTie(file, config);
+  return file;
 }
 
 async function openFiles(files: ModelFiles): Promise<SafetensorsFile> {

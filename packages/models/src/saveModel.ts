@@ -40,7 +40,7 @@ export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } a
 
 /**
  * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from `companions`, its
- * tokenizer. A tied output layer is written once, as the embedding. Weights in 4 bits are written as bitsandbytes and
+ * tokenizer. A tied output layer is written once, as the embedding; one that has been given a weight of its own, as an untied one. Weights in 4 bits are written as bitsandbytes and
  * transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
@@ -63,7 +63,7 @@ export async function modelFileContents(
   }
   const quantization = options.dtype === undefined ? quantizationOf(model, config) : null;
   const json = {
-    ...toHfConfig(config, { dtype: torchNames[options.dtype ?? wide] }),
+    ...toHfConfig(asTied(config, parameters), { dtype: torchNames[options.dtype ?? wide] }),
     ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
   };
   const contents = new Map<string, Uint8Array | string>([
@@ -75,6 +75,12 @@ export async function modelFileContents(
     if (companions && (await companions.has(name))) contents.set(name, await companions.readText(name));
   }
   return contents;
+}
+
+/** The config of a model whose output layer may have got a weight of its own, as merging an adapter on it gives it. */
+function asTied<C extends ModelConfig | ClassifierConfig>(config: C, parameters: ReadonlyMap<string, Tensor>): C {
+  if (!("tieWordEmbeddings" in config) || !parameters.has("lm_head.weight")) return config;
+  return { ...config, tieWordEmbeddings: false };
 }
 
 /** The dtype that a model's first full parameter has, which transformers gives the widened weights too. */
