@@ -7,10 +7,10 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * What a memory grows by at the most beyond what is needed. V8 collects all garbage at each growth; what is not touched
- * takes no room.
+ * What a memory grows by at the most beyond what is needed. V8 collects all garbage at each growth, so there should be
+ * few; a larger spare is used up where blocks leave gaps.
  */
-const spareBytes = 64 * 2 ** 20;
+const spareBytes = 32 * 2 ** 20;
 
 /** What a heap holds, in bytes. */
 export interface HeapStats {
@@ -50,7 +50,7 @@ export class HeapBlock implements Block {
 /**
  * Hands out blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the smallest free one that is
  * large enough, and joined with its free neighbours when it comes back. The memory grows by what is missing, and at
- * most 64 MiB or a quarter more.
+ * most 32 MiB or a quarter more.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
