@@ -30,6 +30,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     // Other starts take a linear layer's weight, or an even rank.
     const anyLayer = plain || how === false || how === "gaussian";
     const targets = drawTargets(draw, base, { embedding: anyLayer });
+    const onEmbedding = targets.options.targetModules?.includes(base.embedding);
     const useDora = draw.chance(0.3);
     // A start that is no no-op is to stay in the order of the weights, or attention saturates.
     const alpha = () => draw.integer(1, how === false ? 2 : 24);
@@ -45,7 +46,7 @@ export const lora: MethodCases<LoraOptions> = defineCases({
         ? draw.maybe(0.3, () => ({ rankPattern: drawPattern(draw, base, targets, () => draw.integer(1, 6)) }))
         : {}),
       ...draw.maybe(0.3, () => ({ alphaPattern: drawPattern(draw, base, targets, alpha) })),
-      ...(plain && !useDora ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
+      ...(plain && !useDora && !onEmbedding ? draw.maybe(0.15, () => ({ loraBias: true })) : {}),
       ...drawTokens(draw, base, targets),
     };
   },

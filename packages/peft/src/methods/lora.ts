@@ -168,6 +168,9 @@ class LoraEmbedding implements LayerAdapter {
     const { base, config, path } = context;
     const { weight, paddingIdx } = base as Embedding;
     const [vocabulary, dim] = weight.shape;
+    if (config.loraBias) {
+      throw new Error(`LoRA puts no bias on embeddings; leave ${path} out of targetModules, or loraBias`);
+    }
     const { r, scaling } = rankAndScaling(config, path);
     const start = embeddingStart(context);
     const a = drawn(start.a, [r, vocabulary]);
