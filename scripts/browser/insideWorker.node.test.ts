@@ -42,7 +42,7 @@ it.skipIf(findChromium() === undefined)(
       "mixed.test.ts: mixed fails an assertion": expect.stringContaining(
         "failed AssertionError: expected 'DedicatedWorker",
       ),
-      "mixed.test.ts: mixed skips itself": "skipped ",
+      "mixed.test.ts: mixed skips itself, to be counted as skipped": "skipped ",
       "mixed.test.ts: mixed counts assertions": expect.stringContaining("number of assertions to be 1, but got 0"),
       "mixed.test.ts: hooks suite hooks": expect.stringContaining("the hook fails"),
       "mixed.test.ts: hooks never runs": "skipped ",

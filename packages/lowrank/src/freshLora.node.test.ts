@@ -1,23 +1,10 @@
 import { Generator, init, noGrad, rand, randn, reference, type Tensor, to, zeros } from "@lowrank/core";
-import { Conv1D, Linear, Linear4bit, Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type LoraOptions } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-
-/** A model of one layer, at the path "layer". */
-class OneLayer extends Module {
-  layer: UnaryModule;
-
-  constructor(layer: UnaryModule) {
-    super();
-    this.layer = layer;
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.layer.forward(x);
-  }
-}
+import { OneLayer } from "../../../scripts/oneLayer.ts";
 
 const stored = ["f32", "f16", "bf16", "nf4"] as const;
 

@@ -24,6 +24,12 @@ function train(output: string, ...words: string[]): ReturnType<typeof lowrank> {
   return lowrank("train", "--model", nano, "--output", at(output), ...common, ...words);
 }
 
+/** A step on a model that was written. */
+function trainOn(model: string, ...words: string[]): ReturnType<typeof lowrank> {
+  const common = ["--data", at("pairs.jsonl"), "--steps", "1"];
+  return lowrank("train", "--model", at(model), "--output", at("on"), ...common, ...words);
+}
+
 /** The validation losses before and after. */
 function losses(stdout: string): [number, number] {
   const [, before, after] = /nats per token: ([\d.]+) at step 0.*, ([\d.]+) at step 4/.exec(stdout) ?? [];
@@ -69,17 +75,7 @@ describe("methods", () => {
     const [before, after] = losses(stdout);
     expect(after).toBeLessThan(before);
     expect(stdout).toMatch(/^wrote .*: config\.json, .*model\.safetensors/m);
-    const again = await lowrank(
-      "train",
-      "--model",
-      at("full"),
-      "--output",
-      at("on"),
-      "--data",
-      at("pairs.jsonl"),
-      "--steps",
-      "1",
-    );
+    const again = await trainOn("full");
     expect(again.stdout).toContain(`${after.toFixed(4)} at step 0`);
   });
 });
@@ -104,17 +100,7 @@ describe("LoRA's options", () => {
       expect(await readConfig(start)).toMatchObject({ r: 8, init_lora_weights: true });
       const merged = await lowrank("merge", "--model", nano, "--adapter", at(start), "--output", at(`${start}-merged`));
       expect(merged.status, merged.stderr).toBe(0);
-      const words = [
-        "--model",
-        at(`${start}-merged`),
-        "--output",
-        at("on"),
-        "--data",
-        at("pairs.jsonl"),
-        "--steps",
-        "1",
-      ];
-      const again = await lowrank("train", ...words, "--lr", "1e-9");
+      const again = await trainOn(`${start}-merged`, "--lr", "1e-9");
       const [, after] = losses(trained.stdout);
       expect(Number(/([\d.]+) at step 0/.exec(again.stdout)?.[1])).toBeCloseTo(after, 3);
     },

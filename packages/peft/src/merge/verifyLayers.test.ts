@@ -15,6 +15,7 @@ import {
 } from "@lowrank/core";
 import { Linear, type Module, Parameter, quantize, quantizeActivations, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
+import { OneLayer } from "../../../../scripts/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { definePeftMethod } from "../method.ts";
@@ -23,7 +24,6 @@ import { LoraConfig } from "../methods/loraConfig.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
 import { getPeftModel } from "../peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
-import { OneLayer } from "../testing/oneLayer.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 
 /** Scales a layer's outputs by 1.1, and merges another factor. */

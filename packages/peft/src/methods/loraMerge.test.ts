@@ -2,8 +2,8 @@ import { copyInto, Generator, init, randn, reference, scope, type Tensor, tensor
 import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
+import { OneLayer } from "../../../../scripts/oneLayer.ts";
 import { getPeftModel } from "../peftModel.ts";
-import { OneLayer } from "../testing/oneLayer.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
