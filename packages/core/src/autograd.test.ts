@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   add,
   backward,
+  defineOp,
   enableGrad,
   exp,
   gradients,
@@ -11,7 +12,9 @@ import {
   memory,
   mul,
   noGrad,
+  type Op,
   reference,
+  relu,
   reshape,
   scaleInPlace,
   scope,
@@ -20,6 +23,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  to,
 } from "./index.ts";
 
 beforeAll(async () => {
@@ -79,6 +83,36 @@ describe("backward", () => {
     backward(y);
     expect(numbers(x.grad)).toEqual([4, 8]);
     expect(() => backward(y)).toThrow(/mul saved is gone.*retainGraph/);
+  });
+
+  it("adds gradients of half precision, over uses and over passes, rounded as the leaf is", () => {
+    for (const dtype of ["f16", "bf16"] as const) {
+      const x = to(tensor([1, 2]), { dtype });
+      x.requiresGrad = true;
+      const wide = () => to(x, { dtype: "f32" });
+      backward(sum(mul(wide(), wide())));
+      backward(sum(wide()));
+      expect(x.grad?.dtype).toBe(dtype);
+      expect(numbers(x.grad)).toEqual([3, 5]);
+      expect(gradients(sum(wide()), [x, wide()]).map((g) => g.dtype)).toEqual([dtype, "f32"]);
+    }
+  });
+
+  it("names the op whose rule returns a gradient of the wrong shape, dtype or number", () => {
+    const answers: Record<string, (dy: Tensor) => (Tensor | null)[]> = {
+      "acme/rule: its vjp returned the gradient [1] for input 0 [2]": () => [tensor([1]), null],
+      "acme/rule: its vjp returned the gradient i32 [2] for input 0 [2]": (dy) => [to(dy, { dtype: "i32" }), null],
+      "acme/rule: its vjp returned 1 gradients for 2 inputs; return one for each": (dy) => [dy],
+    };
+    for (const [message, answer] of Object.entries(answers)) {
+      const op: Op<2> = defineOp({
+        name: "acme/rule",
+        shape: ([x]) => x,
+        ref: ([x], [out]) => out.data.set(x.data),
+        vjp: ({ grads: [dy] }) => answer(dy),
+      });
+      expect(() => backward(sum(op(leaf([1, 2]), leaf([1, 2]))))).toThrow(message);
+    }
   });
 
   it("refuses what has no gradient", () => {
@@ -229,6 +263,17 @@ describe("memory", () => {
     };
     const held = twice((t) => cube(mul(t, sigmoid(t))));
     for (const [i, value] of twice((t) => cube(silu(t))).entries()) expect(value).toBeCloseTo(held[i] as number, 5);
+  });
+
+  it("goes through 20,000 cheap ops in a row", () => {
+    const [x, w] = [leaf([0.5]), leaf([2])];
+    const y = scope(() => {
+      let h: Tensor = x;
+      for (let i = 0; i < 20_000; i++) h = relu(h);
+      return sum(mul(h, w));
+    });
+    backward(y);
+    expect([numbers(x.grad), numbers(w.grad)]).toEqual([[2], [0.5]]);
   });
 
   it("frees a graph that is never walked when its result is disposed", () => {

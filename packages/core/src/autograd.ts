@@ -1,9 +1,10 @@
+import type { Backend, TensorSpec } from "./backend.ts";
 import { full } from "./create.ts";
 import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
-import { add } from "./ops/add.ts";
+import { addGradients } from "./ops/addGradients.ts";
 import { copyInto } from "./ops/inPlace.ts";
-import { savedValues } from "./remade.ts";
+import { savedInputsOf, savedOutputsOf } from "./recomputed.ts";
 import { keep, scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
@@ -25,13 +26,13 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
   walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
     if (!leaf) return false;
     const before = leaf.grad;
-    leaf.grad = keep(before ? add(before, grad) : options.createGraph ? grad : unshared(grad));
+    leaf.grad = keep(before ? addGradients(before, grad) : options.createGraph ? grad : unshared(grad));
     before?.dispose();
     return leaf.grad === grad;
   });
 }
 
-/** The same numbers in memory of their own: who scales one leaf's gradient in place must not change another's. */
+/** Returns the same numbers in memory of their own: scaling one leaf's gradient in place must not change another's. */
 function unshared(grad: Tensor): Tensor {
   if (!grad.storage.shared) return grad;
   const copy = allocate(grad.spec(), grad.storage.backend);
@@ -40,7 +41,7 @@ function unshared(grad: Tensor): Tensor {
 }
 
 /**
- * The gradients of `output` with respect to each of `inputs`, zeros where it does not depend on one; no `.grad`
+ * Returns the gradients of `output` with respect to each of `inputs`, zeros where it does not depend on one; no `.grad`
  * changes. `gradient` as in `backward`.
  */
 export function gradients(
@@ -61,17 +62,17 @@ export function gradients(
   });
   return inputs.map((input) => {
     const grad = found.get(input.node as GraphNode)?.[input.outputIndex];
-    return grad ?? full(input.shape, 0, { backend: input.storage.backend });
+    return grad ?? filledLike(input, 0, input.storage.backend);
   });
 }
 
-/** The leaves that a result depends on. */
+/** Returns the leaves that a result depends on. */
 export function leavesOf(output: Tensor): Set<Tensor> {
   const nodes = output.node ? reached([output.node], 0) : [];
   return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
 }
 
-/** Where gradients of `outputs` leave the graph made since the clock stood at `start`: each place once. */
+/** Returns the places where gradients of `outputs` leave the graph made since the clock stood at `start`, each once. */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
   const note = ({ node, index }: Edge) => {
@@ -108,11 +109,19 @@ function root(name: string, output: Tensor, gradient?: Tensor): Root {
   if (!gradient && output.size !== 1) {
     throw new Error(`${name}: the tensor ${formatShape(output.shape)} is not a scalar; pass its gradient`);
   }
-  if (gradient && !sameShape(gradient.shape, output.shape)) {
-    throw new Error(`${name}: the gradient ${formatShape(gradient.shape)} must be ${formatShape(output.shape)}`);
+  if (gradient && !(sameShape(gradient.shape, output.shape) && gradient.dtype === output.dtype)) {
+    throw new Error(`${name}: the gradient ${describe(gradient)} must be ${describe(output)}`);
   }
-  const grad = gradient ? gradient.alias() : full(output.shape, 1, { backend: output.storage.backend });
+  const grad = gradient ? gradient.alias() : filledLike(output, 1, output.storage.backend);
   return { node: output.node, index: output.outputIndex, grad };
+}
+
+function describe({ shape, dtype }: TensorSpec): string {
+  return dtype === "f32" ? formatShape(shape) : `${dtype} ${formatShape(shape)}`;
+}
+
+function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backend): Tensor {
+  return full(shape, value, { dtype, backend });
 }
 
 /** Carries gradients from the roots down the graph, node by node, freeing each as soon as it is used up. */
@@ -123,7 +132,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const put = (node: GraphNode, index: number, grad: Tensor) => {
     const slots = arrived.get(node) ?? [];
     const before = slots[index];
-    slots[index] = before ? add(before, grad) : grad;
+    slots[index] = before ? addGradients(before, grad) : grad;
     if (before) {
       free(before);
       free(grad);
@@ -159,7 +168,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   });
 }
 
-/** All nodes below `from`; those older than `start` are not gone through. */
+/** Returns all nodes below `from`; those older than `start` are not gone through. */
 function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   const seen = new Set<GraphNode>(from);
   const stack = [...seen];
@@ -174,7 +183,7 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   return seen;
 }
 
-/** The nodes the gradient reaches, each after all that consume it, and those of them that lead to a wanted one. */
+/** Orders the nodes that the gradient reaches, each after all that consume it, and finds those that lead to a wanted one. */
 function plan(
   roots: readonly Root[],
   wanted: (node: GraphNode) => boolean,
@@ -193,7 +202,7 @@ function plan(
   return { order, leads };
 }
 
-/** Whether any input of an op leads to a wanted node. */
+/** True where an input of the op leads to a wanted node. */
 function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   for (let i = 0; i < edges.length; i++) {
     const edge = edges[i];
@@ -202,22 +211,23 @@ function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   return false;
 }
 
-/** The gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
+/** Returns the gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;
-  const { definition, params, savedOutputs } = op;
-  const inputs = savedValues(op.savedInputs);
+  const { definition, params } = op;
+  const inputs = savedInputsOf(op);
   const context = {
     inputs,
-    outputs: savedOutputs as Tensor[],
-    grads: op.outputs.map((spec, i) => arrived[i] ?? full(spec.shape, 0, { backend })),
+    outputs: savedOutputsOf(op),
+    grads: op.outputs.map((spec, i) => arrived[i] ?? filledLike(spec, 0, backend)),
     arrived: op.outputs.map((_, i) => arrived[i] !== undefined),
     params,
     needs,
     inputSpecs: op.inputs,
     outputSpecs: op.outputs,
   };
-  const results = definition.vjp ? definition.vjp(context) : throughComposition(op, inputs, context.grads, needs);
+  const { vjp } = definition;
+  const results = vjp ? checkedGradients(op, vjp(context)) : throughComposition(op, inputs, context.grads, needs);
   return results.map((grad, i) => {
     if (!grad || !needs[i]) return null;
     const taken = arrived.includes(grad) || results.indexOf(grad) < i;
@@ -225,7 +235,21 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
   });
 }
 
-/** Gradients of an op that has none of its own: its composition is run again and walked back to the op's inputs. */
+/** Throws where a gradient rule's answer does not fit the op's inputs. */
+function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Tensor | null)[]): (Tensor | null)[] {
+  if (grads.length !== inputs.length) {
+    const fix = "return one for each, null where none is wanted";
+    throw new Error(`${name}: its vjp returned ${grads.length} gradients for ${inputs.length} inputs; ${fix}`);
+  }
+  for (let i = 0; i < grads.length; i++) {
+    const grad = grads[i];
+    if (!grad || (sameShape(grad.shape, inputs[i].shape) && grad.dtype === inputs[i].dtype)) continue;
+    throw new Error(`${name}: its vjp returned the gradient ${describe(grad)} for input ${i} ${describe(inputs[i])}`);
+  }
+  return grads;
+}
+
+/** Returns the gradients of an op without a rule: its composition is run again and walked back to the op's inputs. */
 function throughComposition(
   op: Recorded,
   inputs: readonly Tensor[],

@@ -161,4 +161,20 @@ describe("checkpoint", () => {
     z.backward();
     expect(() => z.backward()).toThrow(/what checkpoint saved is gone/);
   });
+
+  it("holds the history of an argument that it uses but that does not reach its output", () => {
+    const [a, b] = [tensor([2], { requiresGrad: true }), tensor([3], { requiresGrad: true })];
+    const [y, other] = scope(() => {
+      const h = exp(b);
+      const unused = checkpoint((p: Tensor, q: Tensor) => {
+        mul(q, q);
+        return mul(p, p);
+      });
+      return [sum(unused(mul(a, a), mul(h, b))), sum(h)] as const;
+    });
+    y.backward();
+    other.backward();
+    expect(numbers(a.grad)).toEqual([4 * 8]);
+    expect(numbers(b.grad)[0]).toBeCloseTo(Math.exp(3), 4);
+  });
 });

@@ -1,17 +1,19 @@
 import { edgesBefore } from "./autograd.ts";
 import { isGradEnabled } from "./gradMode.ts";
-import { GraphNode, graphClock } from "./graph.ts";
+import { type Edge, GraphNode, graphClock } from "./graph.ts";
 import { watchChecks } from "./onRecompute.ts";
 import type { OpDefinition } from "./op.ts";
 import { watchGenerators, withGenerators } from "./random.ts";
+import { watchReads } from "./reads.ts";
 import { scope } from "./scope.ts";
+import { type Storage, writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * `fn` with its intermediate values forgotten, and computed again when the backward pass comes (Chen et al. 2016,
- * arXiv:1604.06174): less memory for one more forward pass. Random numbers repeat. Gradients reach the arguments and
- * whatever else `fn` uses, parameters say; but what is not an argument must live until the backward pass, so temporary
- * tensors are to be passed as arguments.
+ * Returns `fn` in a form that forgets its intermediate values and computes them again when the backward pass comes: less
+ * memory for one more forward pass. Random numbers repeat. Gradients reach the arguments and whatever else `fn` uses,
+ * parameters say. What is not an argument must live, unchanged, until the backward pass: pass temporary tensors as
+ * arguments. Chen et al. 2016, arXiv:1604.06174.
  */
 export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
   fn: (...inputs: A) => R,
@@ -22,32 +24,49 @@ export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
 function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inputs: A) => R, inputs: A): R {
   return scope((): R => {
     const start = graphClock();
-    const watched = watchGenerators(() => watchChecks(() => scope(() => fn(...inputs))));
+    const savedAt = writeClock();
+    const watched = watchGenerators(() => watchReads(() => watchChecks(() => scope(() => fn(...inputs)))));
     const { found } = watched;
-    const { result, checks } = watched.result;
+    const { reads } = watched.result;
+    const { result, checks } = watched.result.result;
+    const readAt = writeClock();
     const outputs: Tensor[] = Array.isArray(result) ? result : [result];
     // Recorded once to learn what `fn` depends on; the record goes with the handles of this scope.
-    const edges = edgesBefore(start, outputs);
-    if (edges.length === 0) return result;
+    const reached = edgesBefore(start, outputs);
+    if (reached.length === 0) return result;
     const specs = outputs.map((t) => t.spec());
     const definition: OpDefinition<void> = {
       name: "checkpoint",
       shape: () => specs,
       compose: (saved) => {
         for (const check of checks) check();
+        for (const storage of reads) expectUnwritten(storage, readAt);
         return withGenerators(found, () => scope(() => fn(...(saved as A))));
       },
     };
     const node = new GraphNode(null, {
       definition: definition as OpDefinition<unknown>,
       params: undefined,
-      edges,
+      // The saved arguments stand on their nodes, so these are held too, where no gradient reaches them.
+      edges: [...reached, ...inputs.flatMap(edgeOf)],
       inputs: inputs.map((t) => t.spec()),
       outputs: specs,
       savedInputs: inputs.map((t) => t.alias()),
       savedOutputs: [],
+      savedAt,
     });
     const remembered = outputs.map((t, i) => new Tensor(t.storage.retain(), t, t.requiresGrad ? node : null, i));
     return (Array.isArray(result) ? remembered : remembered[0]) as R;
   });
+}
+
+function edgeOf({ node, outputIndex: index }: Tensor): Edge[] {
+  return node ? [{ node, index }] : [];
+}
+
+function expectUnwritten({ version, writer }: Storage, since: number): void {
+  if (version <= since) return;
+  throw new Error(
+    `backward: checkpoint computes its function again, and ${writer} has written into a tensor that it reads since; run backward before that`,
+  );
 }

@@ -1,3 +1,5 @@
+import { expectSynchronous } from "./synchronous.ts";
+
 let enabled = true;
 
 /** True while ops record themselves for `backward`. */
@@ -5,22 +7,22 @@ export function isGradEnabled(): boolean {
   return enabled;
 }
 
-function withMode<T>(mode: boolean, fn: () => T): T {
+function withMode<T>(name: string, mode: boolean, fn: () => T): T {
   const before = enabled;
   enabled = mode;
   try {
-    return fn();
+    return expectSynchronous(name, fn());
   } finally {
     enabled = before;
   }
 }
 
-/** Runs `fn` (synchronously) without recording gradients. */
+/** Runs `fn` without recording gradients. `fn` must be synchronous; a promise is an error. */
 export function noGrad<T>(fn: () => T): T {
-  return withMode(false, fn);
+  return withMode("noGrad", false, fn);
 }
 
-/** Runs `fn` (synchronously) with gradients recorded, inside a `noGrad` too. */
+/** Runs `fn` with gradients recorded, inside a `noGrad` too. `fn` must be synchronous; a promise is an error. */
 export function enableGrad<T>(fn: () => T): T {
-  return withMode(true, fn);
+  return withMode("enableGrad", true, fn);
 }

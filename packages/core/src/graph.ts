@@ -1,25 +1,27 @@
 import type { TensorSpec } from "./backend.ts";
 import type { OpDefinition } from "./op.ts";
-import type { Remade } from "./remade.ts";
+import type { Recomputed } from "./recomputed.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Where a gradient flows next: output `index` of `node`. */
+/** The place that a gradient flows to next: output `index` of `node`. */
 export interface Edge {
   readonly node: GraphNode;
   readonly index: number;
 }
 
-/** What a recorded op keeps for its gradient; `undefined` where a value was not saved. */
+/** A recorded op and the values that its gradient needs; `undefined` where a value was not saved. */
 export interface Recorded {
   readonly definition: OpDefinition<unknown>;
   readonly params: unknown;
   readonly edges: readonly (Edge | null)[];
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  savedInputs: (Tensor | Remade | undefined)[];
+  savedInputs: (Tensor | Recomputed | undefined)[];
   savedOutputs: (Tensor | undefined)[];
+  /** The time by `writeClock` when it saved them: later writes into them make the gradient wrong. */
+  readonly savedAt: number;
   /** Its result, where nodes that use it count on it to be computed again. */
-  remade?: Remade;
+  recomputed?: Recomputed;
 }
 
 let nextId = 0;
@@ -65,7 +67,7 @@ export class GraphNode {
   freeSaved(): void {
     if (this.freed || !this.op) return;
     this.freed = this.op.savedInputs.length + this.op.savedOutputs.length > 0;
-    this.op.remade?.settle();
+    this.op.recomputed?.settle();
     for (const saved of this.op.savedInputs) saved?.dispose();
     for (const saved of this.op.savedOutputs) saved?.dispose();
     this.op.savedInputs = [];

@@ -1,28 +1,30 @@
-import type { OpKernels, TensorSpec } from "./backend.ts";
+import type { Backend, OpKernels, TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
-import { isGradEnabled } from "./gradMode.ts";
+import { isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
-import { Remade } from "./remade.ts";
+import { noteReads } from "./reads.ts";
+import { Recomputed } from "./recomputed.ts";
 import { runOp } from "./runOp.ts";
 import { formatShape } from "./shape.ts";
+import { writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Which inputs and outputs an op keeps for its gradient, by position. */
+/** The inputs and outputs that an op keeps for its gradient, by position. */
 export interface Saves {
   readonly inputs?: readonly number[];
   readonly outputs?: readonly number[];
 }
 
-/** What a gradient rule sees. `inputs` and `outputs` hold only what `saves` named. */
+/** The values that a gradient rule gets. `inputs` and `outputs` hold only what `saves` named. */
 export interface VjpContext<P> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   /** The gradient of each output, zeros where none arrived. */
   readonly grads: readonly Tensor[];
-  /** Whether a gradient of each output arrived. */
+  /** True for each output whose gradient arrived. */
   readonly arrived: readonly boolean[];
   readonly params: P;
-  /** Whether each input wants a gradient; others may be null in the answer. */
+  /** True for each input that wants a gradient; the answer may hold null for the others. */
   readonly needs: readonly boolean[];
   readonly inputSpecs: readonly TensorSpec[];
   readonly outputSpecs: readonly TensorSpec[];
@@ -44,8 +46,11 @@ export interface OpDefinition<P> extends OpKernels<P> {
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
-  /** Writes into input 0 (and others, as it documents) and has no outputs. Never recorded. */
-  readonly inPlace?: true;
+  /**
+   * Tells which of its `count` inputs it writes into, by position. Such an op has no outputs and is never recorded:
+   * where gradients are, it is refused outside `noGrad`.
+   */
+  readonly writes?: (input: number, count: number) => boolean;
 }
 
 type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
@@ -89,22 +94,45 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
       );
     }
   }
+  noteReads(inputs);
+  if (definition.writes) {
+    writeInPlace(definition, inputs, params);
+    return [];
+  }
   if (!backend.supports(definition)) {
-    if (!definition.compose)
-      throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
+    if (!definition.compose) throw noKernel(definition.name, backend);
     const composed = definition.compose(inputs, params);
     return Array.isArray(composed) ? composed : [composed];
-  }
-  if (definition.inPlace) {
-    backend.run(definition, inputs, [], params);
-    for (const { storage } of inputs) storage.version++;
-    return [];
   }
   const storages = runOp(definition, inputs, specs, params);
   const node = record(definition, inputs, specs, params);
   const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);
   return outputs;
+}
+
+function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): void {
+  const { name, writes, compose } = definition;
+  const { backend } = inputs[0].storage;
+  if (isGradEnabled()) for (let i = 0; i < inputs.length; i++) refuseGradient(definition, inputs, i);
+  if (backend.supports(definition)) backend.run(definition, inputs, [], params);
+  else if (compose) noGrad(() => compose(inputs, params));
+  else throw noKernel(name, backend);
+  for (let i = 0; i < inputs.length; i++) if (writes?.(i, inputs.length)) inputs[i].storage.written(name);
+}
+
+/** Throws where a write in place would lose the gradient of input `i`. */
+function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly Tensor[], i: number): void {
+  const input = inputs[i];
+  if (!input.requiresGrad) return;
+  const leaf = input.isLeaf && writes?.(i, inputs.length);
+  throw new Error(
+    `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on what requires gradients"}, and no gradient flows through a write in place; write inside noGrad(() => ...)`,
+  );
+}
+
+function noKernel(name: string, backend: Backend): Error {
+  return new Error(`${name}: the ${backend.name} backend has no kernel for this op`);
 }
 
 function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {
@@ -124,6 +152,7 @@ function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorS
     outputs: specs,
     savedInputs: [],
     savedOutputs: [],
+    savedAt: writeClock(),
   });
 }
 
@@ -138,7 +167,7 @@ function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
           params,
         )
       : (definition.saves ?? (definition.vjp ? {} : { inputs: inputs.map((_, i) => i) }));
-  for (const i of wanted.inputs ?? []) op.savedInputs[i] = Remade.of(inputs[i]) ?? inputs[i].alias();
+  for (const i of wanted.inputs ?? []) op.savedInputs[i] = Recomputed.of(inputs[i]) ?? inputs[i].alias();
   for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
 }
 

@@ -1,3 +1,4 @@
+import { expectSynchronous } from "./synchronous.ts";
 import type { Tensor } from "./tensor.ts";
 
 let frame: Set<Tensor> | null = null;
@@ -39,19 +40,13 @@ export function scope<T>(fn: () => T): T {
   frame = own;
   let result: T;
   try {
-    result = fn();
+    result = expectSynchronous("scope", fn());
   } catch (error) {
     frame = outer;
     for (const tensor of own) tensor.dispose();
     throw error;
   }
   frame = outer;
-  if (result instanceof Promise) {
-    for (const tensor of own) tensor.dispose();
-    throw new Error(
-      "scope: the function returned a promise; await outside of scope, and give it a synchronous function",
-    );
-  }
   if (own.size === 0) return result;
   const returned = new Set<unknown>();
   collect(result, returned, own);

@@ -1,5 +1,19 @@
 import type { Backend, Buffer } from "./backend.ts";
 
+let writes = 0;
+
+/** Returns how many writes in place there were so far, into any memory: the clock of `Storage.version`. */
+export function writeClock(): number {
+  return writes;
+}
+
+let made = 0;
+
+/** Returns the id that the next storage will get: those made from now on are not below it. */
+export function storageClock(): number {
+  return made;
+}
+
 let liveBytes = 0;
 let liveStorages = 0;
 let peakBytes = 0;
@@ -8,8 +22,12 @@ let peakBytes = 0;
 export class Storage {
   readonly backend: Backend;
   readonly buffer: Buffer;
-  /** Counts the ops that wrote into it, for those who keep what they made of its numbers. */
+  /** Grows with creation. */
+  readonly id: number = made++;
+  /** The time of the last write into it by `writeClock`, 0 before any: equal versions mean equal numbers. */
   version = 0;
+  /** The name of the op that wrote last. */
+  writer = "";
   #references = 1;
 
   constructor(backend: Backend, bytes: number) {
@@ -20,7 +38,13 @@ export class Storage {
     if (liveBytes > peakBytes) peakBytes = liveBytes;
   }
 
-  /** Whether more than one tensor or saved value uses it. */
+  /** Notes that the op `writer` has changed its numbers. */
+  written(writer: string): void {
+    this.version = ++writes;
+    this.writer = writer;
+  }
+
+  /** True while more than one tensor or saved value uses it. */
   get shared(): boolean {
     return this.#references > 1;
   }

@@ -3,6 +3,7 @@ import {
   copyInto,
   type DType,
   fromBytes,
+  noGrad,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsSpec,
@@ -128,7 +129,7 @@ export async function readInto(
       form && parts
         ? asTensor(await readParts(file, parts, tensor, form), tensor)
         : await readTensor(file, key, tensor);
-    copyInto(tensor, value);
+    noGrad(() => copyInto(tensor, value));
   }
 }
 

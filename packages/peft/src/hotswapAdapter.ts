@@ -1,4 +1,4 @@
-import { copyInto, type Tensor } from "@lowrank/core";
+import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import { type PeftConfig, sameValue } from "./config/peftConfig.ts";
@@ -102,7 +102,7 @@ function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
     if (layer instanceof TunerLayer && layer.has(own.name)) takeLayer(layer, incoming.name, own.name);
   }
   const targets = valuesOf(tuner, own.name);
-  for (const [key, value] of valuesOf(tuner, incoming.name)) copyInto(targets.get(key)!, value);
+  for (const [key, value] of valuesOf(tuner, incoming.name)) noGrad(() => copyInto(targets.get(key)!, value));
   own.config = incoming.config;
   tuner.setTrainable(own.name, own.trainable);
 }

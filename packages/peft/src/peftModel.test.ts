@@ -1,4 +1,4 @@
-import { copyInto, full, Generator, init, reference, tensor, writeSafetensors } from "@lowrank/core";
+import { copyInto, full, Generator, init, noGrad, reference, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "./methods/loraConfig.ts";
 import { loraScaling } from "./methods/loraScaling.ts";
@@ -74,7 +74,7 @@ test("A starts uniform within 1/sqrt(in), B at zero; a seed gives the same, anot
 test("a NaN in an adapter stops the merge before anything is written", async () => {
   const peft = getPeftModel(new TinyModel(), linears);
   const weight = peft.adapterTensors().get("base_model.model.layers.1.up.lora_B.weight")!;
-  copyInto(weight, full(weight.shape, Number.NaN));
+  noGrad(() => copyInto(weight, full(weight.shape, Number.NaN)));
   await expect(peft.mergeAndUnload()).rejects.toThrow(/merging default would give layers.1.up.weight a NaN/);
   await expect(peft.mergeAdapter()).rejects.toThrow(/Nothing was merged/);
   const plain = await logitBits(new TinyModel());
@@ -83,7 +83,8 @@ test("a NaN in an adapter stops the merge before anything is written", async () 
 
 test("a sum beyond f16 stops the merge too", async () => {
   const peft = getPeftModel(new TinyModel({ dtype: "f16" }), linears);
-  for (const [name, t] of peft.adapterTensors()) copyInto(t, full(t.shape, name.includes("1.up") ? 400 : 0));
+  for (const [name, t] of peft.adapterTensors())
+    noGrad(() => copyInto(t, full(t.shape, name.includes("1.up") ? 400 : 0)));
   await expect(peft.mergeAndUnload()).rejects.toThrow(/layers.1.up.weight a NaN or an infinity \(f16 ends at 65504\)/);
 });
 
@@ -120,7 +121,7 @@ test("an adapter's own embedding table replaces the base's while it is active", 
   const quiet = { onWarning: () => {} };
   const resized = new TinyModel({ tied: true });
   const table = [...resized.parameters()][0];
-  copyInto(table, full(table.shape, 0.25));
+  noGrad(() => copyInto(table, full(table.shape, 0.25)));
   const saved = getPeftModel(resized, config, quiet);
   train(saved);
   const plain = await logitBits(new TinyModel({ tied: true }));
@@ -257,7 +258,7 @@ test("several adapters merge into one base", async () => {
   const peft = getPeftModel(new TinyModel(), linears);
   peft.addAdapter("b", linears, { generator: new Generator(3) });
   for (const [, t] of [...peft.adapterTensors("default"), ...peft.adapterTensors("b")]) {
-    copyInto(t, full(t.shape, 0.1));
+    noGrad(() => copyInto(t, full(t.shape, 0.1)));
   }
   const model = await peft.mergeAndUnload({ adapterNames: ["default", "b"] });
   const before = (await new TinyModel().layers
@@ -288,7 +289,7 @@ test("what was trained is saved in half precision when asked, and is f32 again w
     }
   }
   const [[name, weight]] = peft.adapterTensors();
-  copyInto(weight, full(weight.shape, 1e6));
+  noGrad(() => copyInto(weight, full(weight.shape, 1e6)));
   await expect(peft.adapterFiles(undefined, { dtype: "f16" })).rejects.toThrow(
     `saving as f16: ${name} holds 1000000, which f16 does not reach; save as bf16 or f32`,
   );

@@ -1,4 +1,4 @@
-import { copyInto, type Tensor, to } from "@lowrank/core";
+import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { Adapter } from "./adapter.ts";
 import {
@@ -257,7 +257,7 @@ export class Tuner<M extends Module> extends Module {
     for (const { on, off } of kept) {
       if (!off) continue;
       using value = to(on.detach(), { dtype: off.dtype });
-      copyInto(off, value);
+      noGrad(() => copyInto(off, value));
     }
     for (const name of [...this.#adapters.keys()]) this.remove(name);
   }

@@ -1,4 +1,4 @@
-import { copyInto, type Tensor, to } from "@lowrank/core";
+import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import { compareOutputs, type OutputDifference, type Outputs, outputNumbers } from "./compareOutputs.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
@@ -146,7 +146,7 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
 
 /** Gives adapter `again` the numbers of `name`, as they were before rounding. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
-  for (const [, there, value] of pairs(tuner, name, again)) copyInto(there, value);
+  for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
 /** The tensors that files hold as they are but for rounding: by key, as read again, and in memory. */

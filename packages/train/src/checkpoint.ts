@@ -3,6 +3,7 @@ import {
   fromBytes,
   type Generator,
   type GeneratorState,
+  noGrad,
   openSafetensors,
   type SafetensorsFile,
   type Tensor,
@@ -107,7 +108,7 @@ export async function readCheckpoint(
   for (const [name, parameter] of parameters) {
     const { bytes, shape, dtype } = await weights.read(name);
     using value = fromBytes(bytes, shape, dtype);
-    copyInto(parameter, value);
+    noGrad(() => copyInto(parameter, value));
   }
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, generator] of generators.entries()) generator.state = states[i];

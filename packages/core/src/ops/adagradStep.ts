@@ -14,7 +14,7 @@ export interface AdagradStepParams {
  */
 export const adagradStep: Op<3, AdagradStepParams, 0> = defineOp({
   name: "adagradStep",
-  inPlace: true,
+  writes: (input) => input !== 1,
   shape: (inputs) => {
     checkStep("adagradStep", inputs);
     return [];

@@ -44,7 +44,7 @@ export interface AdamStepParams {
  */
 export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
   name: "adamStep",
-  inPlace: true,
+  writes: (input) => input % 4 !== 1,
   shape: (inputs) => {
     checkStep("adamStep", inputs, 4);
     return [];

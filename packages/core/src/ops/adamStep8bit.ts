@@ -30,7 +30,7 @@ function check(inputs: readonly TensorSpec[]): void {
  */
 export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
   name: "adamStep8bit",
-  inPlace: true,
+  writes: (input) => input !== 1 && input < 6,
   shape: (inputs) => {
     check(inputs);
     return [];

@@ -46,7 +46,7 @@ function forEachSequence(
 /** Writes rows [B, T, ...] into cache [B, capacity, ...] from `position` on, in place. */
 export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   name: "cacheWrite",
-  inPlace: true,
+  writes: (input) => input === 0,
   shape: (inputs, params) => {
     check(inputs, params);
     return [];

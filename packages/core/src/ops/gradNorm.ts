@@ -26,7 +26,7 @@ export const gradNorm: Op<number> = defineOp({
 /** Each x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of NaN makes all of them NaN. */
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",
-  inPlace: true,
+  writes: (input, count) => input < count - 1,
   shape: (inputs) => {
     for (let i = 0; i < inputs.length; i++) expectDType("clipToNorm", inputs, i, "f32");
     const norm = inputs[inputs.length - 1];

@@ -5,7 +5,7 @@ import { formatShape, sameShape } from "../shape.ts";
 /** Overwrites x with `source`, of the same shape and dtype, as PyTorch's copy_ does. */
 export const copyInto: Op<2, void, 0> = defineOp({
   name: "copyInto",
-  inPlace: true,
+  writes: (input) => input === 0,
   shape: ([x, source]) => {
     if (x.dtype !== source.dtype || !sameShape(x.shape, source.shape)) {
       throw new Error(
@@ -23,7 +23,7 @@ export const copyInto: Op<2, void, 0> = defineOp({
 /** x += alpha * y in place; alpha is 1 by default. */
 export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   name: "addInto",
-  inPlace: true,
+  writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("addInto", inputs, 0, "f32");
     expectDType("addInto", inputs, 1, "f32");
@@ -41,7 +41,7 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
 /** x *= factor in place. */
 export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   name: "scaleInPlace",
-  inPlace: true,
+  writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("scaleInPlace", inputs, 0, "f32");
     return [];

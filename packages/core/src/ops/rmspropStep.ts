@@ -13,7 +13,7 @@ export interface RmspropStepParams {
 /** One step of RMSprop in place: (parameter, gradient, mean square) and a momentum buffer, or none; the gradient stays. */
 export const rmspropStep: Op<number, RmspropStepParams, 0> = defineOp({
   name: "rmspropStep",
-  inPlace: true,
+  writes: (input) => input !== 1,
   shape: (inputs) => {
     checkStep("rmspropStep", inputs);
     return [];

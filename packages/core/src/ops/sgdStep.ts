@@ -15,7 +15,7 @@ export interface SgdStepParams {
 /** One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer); the gradient stays. */
 export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
   name: "sgdStep",
-  inPlace: true,
+  writes: (input) => input !== 1,
   shape: (inputs) => {
     checkStep("sgdStep", inputs);
     return [];

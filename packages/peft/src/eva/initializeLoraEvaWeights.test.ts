@@ -5,6 +5,7 @@ import {
   gelu,
   init,
   memory,
+  noGrad,
   randn,
   reference,
   scope,
@@ -162,7 +163,7 @@ test("what is in the way is an error that says so, and leaves the adapter", asyn
     /is not LoRA with initLoraWeights/,
   );
   const b = peft.adapterTensors().get("base_model.model.first.lora_B.weight")!;
-  copyInto(b, full(b.shape, 1));
+  noGrad(() => copyInto(b, full(b.shape, 1)));
   await expect(initializeLoraEvaWeights(peft, [{ inputIds: ids(1) }])).rejects.toThrow(/first.lora_B is not zero/);
   expect(() => config({ evaConfig: { rho: 0.5 } })).toThrow("evaConfig.rho is 0.5; it must be at least 1");
 });

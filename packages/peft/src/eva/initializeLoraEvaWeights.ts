@@ -200,7 +200,7 @@ async function restart<M extends AdaptableModel>(
         for (let i = 0; i < values.length; i++) values[i] /= Math.sqrt(pca.values[Math.floor(i / features)]);
       }
       using start = tensor(values, { shape: a.shape, backend: a.storage.backend });
-      copyInto(a, start);
+      noGrad(() => copyInto(a, start));
     }
   }
   peft.setAdapter(name);

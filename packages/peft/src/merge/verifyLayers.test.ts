@@ -4,6 +4,7 @@ import {
   Generator,
   init,
   memory,
+  noGrad,
   ones,
   packedTensor,
   randn,
@@ -123,8 +124,8 @@ test("requantising that loses half of the answers is refused; a wider dtype is n
   const peft = getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
   // The adapter puts one large number into each block of 4096 others, which 4 bits take for zero beside it.
   const [a, b] = ["A", "B"].map((name) => peft.adapterTensors().get(`base_model.model.layer.lora_${name}.weight`)!);
-  copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]]));
-  copyInto(b, ones([8, 1]));
+  noGrad(() => copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]])));
+  noGrad(() => copyInto(b, ones([8, 1])));
   await expect(peft.mergeAdapter({ requantize: true })).rejects.toThrow(
     /merged, layer would answer otherwise .* rounded to nf4, which should cost .* Merge into weights of a wider dtype\. Nothing was merged/,
   );

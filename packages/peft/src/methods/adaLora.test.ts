@@ -1,4 +1,4 @@
-import { copyInto, init, mean, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
+import { copyInto, init, mean, noGrad, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
 import { Linear, Module, Parameter, SGD, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
 import { getPeftModel, PeftModel } from "../peftModel.ts";
@@ -48,7 +48,7 @@ function start(one: Case) {
   const peft = getPeftModel(new Two(one.weights), config);
   for (const [key, t] of peft.adapterTensors()) {
     const values = floats(one.start[key.replace("base_model.model.", "") as keyof typeof one.start]);
-    copyInto(t, tensor(values, { shape: t.shape }));
+    noGrad(() => copyInto(t, tensor(values, { shape: t.shape })));
   }
   const inputs = { x: tensor(floats(one.x), { shape: [7, 6] }), target: tensor(floats(one.target), { shape: [7, 4] }) };
   return { peft, inputs };

@@ -4,6 +4,7 @@ import {
   Generator,
   init,
   matmul,
+  noGrad,
   randn,
   reference,
   type Tensor,
@@ -119,7 +120,7 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
       seed: 5,
     };
     const { peft } = make(start, sample);
-    for (const t of peft.adapterTensors().values()) copyInto(t, t.detach().add(0.1));
+    for (const t of peft.adapterTensors().values()) noGrad(() => copyInto(t, t.detach().add(0.1)));
     const x = randn([3, 9], { generator: new Generator(9) });
     const again = make(true, sample).peft.unload();
     const warnings: string[] = [];

@@ -42,7 +42,7 @@ export async function addWeightedAdapter(
       for (const side of ["a", "b"] as const) {
         const { values, rows, columns } = combined[side];
         using value = tensor(values, { shape: [rows, columns] });
-        copyInto(factorOf(parameters, path, side)!, value);
+        noGrad(() => copyInto(factorOf(parameters, path, side)!, value));
       }
       layers.push({ path, relativeError: await distance(combined, parts) });
     }

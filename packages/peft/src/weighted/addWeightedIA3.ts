@@ -1,4 +1,4 @@
-import { copyInto, Generator, tensor } from "@lowrank/core";
+import { copyInto, Generator, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import { type Adapter, filePrefix } from "../adapter.ts";
 import { ia3 } from "../methods/ia3.ts";
@@ -44,7 +44,7 @@ export async function addWeightedIA3(
         for (const [j, value] of ((await factors!.data()) as Float32Array).entries()) sum[j] += weights[i] * value;
       }
       using value = tensor(Float32Array.from(sum), { shape: own.shape });
-      copyInto(own, value);
+      noGrad(() => copyInto(own, value));
       const rounded = (await own.data()) as Float32Array;
       const size = Math.hypot(...sum);
       layers.push({ path, relativeError: size > 0 ? Math.hypot(...sum.map((x, j) => x - rounded[j])) / size : 0 });
