@@ -6,6 +6,7 @@ import {
   noGrad,
   openSafetensors,
   reference,
+  scope,
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";

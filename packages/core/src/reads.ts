@@ -1,0 +1,29 @@
+import { type Storage, storageClock } from "./storage.ts";
+import type { Tensor } from "./tensor.ts";
+
+interface Watch {
+  /** Memory made from this time on is not noted. */
+  readonly start: number;
+  readonly found: Set<Storage>;
+}
+
+let watch: Watch | null = null;
+
+/** Notes the memory that an op is about to read. */
+export function noteReads(inputs: readonly Tensor[]): void {
+  if (!watch) return;
+  for (const { storage } of inputs) if (storage.id < watch.start) watch.found.add(storage);
+}
+
+/** Runs `fn` (synchronously); tells which memory from before its ops read. */
+export function watchReads<T>(fn: () => T): { result: T; reads: ReadonlySet<Storage> } {
+  const outer = watch;
+  const found = new Set<Storage>();
+  watch = { start: storageClock(), found };
+  try {
+    return { result: fn(), reads: found };
+  } finally {
+    watch = outer;
+    for (const storage of found) if (outer && storage.id < outer.start) outer.found.add(storage);
+  }
+}
