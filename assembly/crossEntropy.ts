@@ -1,6 +1,6 @@
 // Cross-entropy of rows of n logits against class labels. Labels were checked before: see findBadLabel.
 import { loadPart, storePart, sumOf } from "./lanes";
-import { rowLogSumExp, rowMax, sumExp } from "./logSumExp";
+import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
 
 /** The position of the first label that is neither a class nor `ignored`, or -1. */
@@ -18,13 +18,14 @@ function countRows(labels: usize, rows: i32, ignored: i32): i32 {
   return count;
 }
 
-function sumRow(x: usize, n: i32): f64 {
-  const zero = f32x4.splat(0);
+/** The sum of x - top over n floats. */
+function sumBelow(x: usize, n: i32, top: f32): f64 {
+  const shift = f32x4.splat(top);
   let total: f64 = 0;
   while (n > 0) {
-    let sum = zero;
+    let sum = f32x4.splat(0);
     for (let m = min(256, n); m > 0; m -= 4) {
-      sum = f32x4.add(sum, loadPart(x, m, zero));
+      sum = f32x4.add(sum, f32x4.sub(loadPart(x, m, shift), shift));
       x += 16;
     }
     total += <f64>sumOf(sum);
@@ -33,20 +34,23 @@ function sumRow(x: usize, n: i32): f64 {
   return total;
 }
 
-/** What a row's loss is below its log-sum-exp: the label's logit, or a blend with the mean of all. */
-function targetLogit(x: usize, n: i32, label: i32, smoothing: f64): f64 {
-  const hit = <f64>load<f32>(x + (<usize>label << 2));
-  return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumRow(x, n)) / <f64>n;
+/** The label's logit, or a blend with the mean of all, less the largest: the loss is log(sum(exp(x - top))) less it. */
+function targetBelow(x: usize, n: i32, label: i32, smoothing: f64, top: f32): f64 {
+  const hit = <f64>load<f32>(x + (<usize>label << 2)) - <f64>top;
+  return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumBelow(x, n, top)) / <f64>n;
 }
 
-/** dx = factor * (exp(x - lse) - target); dx may be x. */
-function rowGradient(x: usize, dx: usize, n: i32, label: i32, lse: f32, smoothing: f64, factor: f32): void {
-  const shift = f32x4.splat(lse);
+/** dx = factor * (exp(x - top - log) - target); dx may be x. */
+function rowGradient(
+  x: usize, dx: usize, n: i32, label: i32, top: f32, log: f32, smoothing: f64, factor: f32,
+): void {
+  const shift = f32x4.splat(top);
+  const rest = f32x4.splat(log);
   const even = f32x4.splat(<f32>(smoothing / <f64>n));
   const scale = f32x4.splat(factor);
   for (let i = 0; i < n; i += 4) {
     const at = <usize>i << 2;
-    const p = expf4(f32x4.sub(loadPart(x + at, n - i, shift), shift));
+    const p = expf4(f32x4.sub(f32x4.sub(loadPart(x + at, n - i, shift), shift), rest));
     storePart(dx + at, f32x4.mul(scale, f32x4.sub(p, even)), n - i);
   }
   const hit = dx + (<usize>label << 2);
@@ -65,32 +69,38 @@ function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, sha
   store<f32>(hit, load<f32>(hit) - factor * <f32>(1 - smoothing));
 }
 
-/** `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's log-sum-exp. */
+/**
+ * `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and the logarithm of the
+ * sum of exp(logit - largest) to `sums`.
+ */
 export function crossEntropy(
-  x: usize, labels: usize, loss: usize, lse: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
+  x: usize, labels: usize, loss: usize, sums: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
 ): void {
   const count = countRows(labels, rows, ignored);
   let total: f64 = 0;
   for (let row = 0; row < rows; row++) {
     const label = load<i32>(labels);
     let value: f64 = 0;
-    let log: f32 = 0;
+    let top: f32 = 0;
+    let log: f64 = 0;
     if (label != ignored) {
-      log = rowLogSumExp(x, n);
-      value = <f64>log - targetLogit(x, n, label, smoothing);
+      top = rowMax(x, n);
+      log = Math.log(sumExp(x, 0, n, top));
+      value = log - targetBelow(x, n, label, smoothing, top);
     }
-    store<f32>(lse, log);
+    store<f32>(sums, top);
+    store<f32>(sums, <f32>log, 4);
     if (reduction == 0) store<f32>(loss + (<usize>row << 2), <f32>value);
     total += value;
     x += <usize>n << 2;
     labels += 4;
-    lse += 4;
+    sums += 8;
   }
   if (reduction) store<f32>(loss, <f32>(reduction == 2 ? total / <f64>count : total));
 }
 
 export function crossEntropyBackward(
-  dloss: usize, x: usize, labels: usize, lse: usize, dx: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
+  dloss: usize, x: usize, labels: usize, sums: usize, dx: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
 ): void {
   const bytes = <usize>n << 2;
   const share: f32 = reduction == 2 ? 1 / <f32>countRows(labels, rows, ignored) : 1;
@@ -98,11 +108,11 @@ export function crossEntropyBackward(
     const label = load<i32>(labels);
     const factor = share * load<f32>(reduction == 0 ? dloss + (<usize>row << 2) : dloss);
     if (label == ignored) memory.fill(dx, 0, bytes);
-    else rowGradient(x, dx, n, label, load<f32>(lse), smoothing, factor);
+    else rowGradient(x, dx, n, label, load<f32>(sums), load<f32>(sums, 4), smoothing, factor);
     x += bytes;
     dx += bytes;
     labels += 4;
-    lse += 4;
+    sums += 8;
   }
 }
 
@@ -136,10 +146,10 @@ export function crossEntropyChunk(
 ): void {
   for (let i = 0; i < count; i++) {
     const label = load<i32>(labels + (<usize>load<i32>(indices + (<usize>i << 2)) << 2));
-    const target = targetLogit(x, n, label, smoothing);
     const top = rowMax(x, n);
+    const target = targetBelow(x, n, label, smoothing, top);
     const mass = sumExp(x, gradient ? x : 0, n, top);
-    store<f64>(losses + (<usize>i << 3), <f64>top + Math.log(mass) - target);
+    store<f64>(losses + (<usize>i << 3), Math.log(mass) - target);
     if (gradient) scaleRow(x, n, label, smoothing, factor, <f32>(1 / mass));
     x += <usize>n << 2;
   }

@@ -125,7 +125,7 @@ export function linearCrossEntropyJoin(
       const at = <usize>(p * rows + r);
       mass += load<f64>(masses + (at << 3)) * Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top);
     }
-    store<f64>(losses + (<usize>r << 3), <f64>top + Math.log(mass) - <f64>load<f32>(targets + row));
+    store<f64>(losses + (<usize>r << 3), Math.log(mass) - (<f64>load<f32>(targets + row) - <f64>top));
     if (!dhidden) continue;
     const out = dhidden + (<usize>(r * width) << 2);
     unpackRow(format, weight, load<i32>(labels + row) * width, width, out);

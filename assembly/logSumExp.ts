@@ -54,9 +54,3 @@ export function sumExp(x: usize, out: usize, n: i32, shift: f32): f64 {
   }
   return total;
 }
-
-/** max + log(sum(exp(x - max))) of n floats. */
-export function rowLogSumExp(x: usize, n: i32): f32 {
-  const top = rowMax(x, n);
-  return top + <f32>Math.log(sumExp(x, 0, n, top));
-}

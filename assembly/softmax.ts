@@ -1,6 +1,6 @@
 // Softmax and its logarithm over rows of n floats, and their gradients.
 import { loadPart, storePart, sumOf } from "./lanes";
-import { BLOCK, rowLogSumExp, rowMax, sumExp } from "./logSumExp";
+import { BLOCK, rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
 
 export function softmax(x: usize, out: usize, rows: i32, n: i32): void {
@@ -44,10 +44,13 @@ export function softmaxBackward(dy: usize, y: usize, dx: usize, rows: i32, n: i3
 export function logSoftmax(x: usize, out: usize, rows: i32, n: i32): void {
   const bytes = <usize>n << 2;
   for (; rows > 0; rows--) {
-    const shift = f32x4.splat(rowLogSumExp(x, n));
+    const largest = rowMax(x, n);
+    const top = f32x4.splat(largest);
+    // Taken off after the maximum: together they would be rounded as the maximum is.
+    const log = f32x4.splat(<f32>Math.log(sumExp(x, 0, n, largest)));
     for (let i = 0; i < n; i += 4) {
       const at = <usize>i << 2;
-      storePart(out + at, f32x4.sub(loadPart(x + at, n - i, shift), shift), n - i);
+      storePart(out + at, f32x4.sub(f32x4.sub(loadPart(x + at, n - i, top), top), log), n - i);
     }
     x += bytes;
     out += bytes;

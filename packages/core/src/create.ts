@@ -64,7 +64,7 @@ export function tensor(data: Nested | ArrayLike<number>, options: CreateOptions 
     throw new Error(`tensor: ${values.length} values do not fill the shape ${formatShape(shape)}`);
   }
   const dtype = options.dtype ?? (data instanceof Int32Array ? "i32" : data instanceof Uint8Array ? "u8" : "f32");
-  return finish(fromBytes(encode(values, dtype), shape, dtype, options.backend), options);
+  return finish(fromBytes(encode("tensor", values, dtype), shape, dtype, options.backend), options);
 }
 
 function flatten(data: Nested, into: number[], depth = 0, shape: number[] = []): number[] {
@@ -81,7 +81,22 @@ function flatten(data: Nested, into: number[], depth = 0, shape: number[] = []):
   return shape;
 }
 
-function encode(values: ArrayLike<number>, dtype: DType): Uint8Array {
+/** The least and the largest number of the integer dtypes. */
+const ranges: Partial<Record<DType, readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
+
+/** Throws for a number that an integer dtype cannot hold. Fractions are cut off, as in PyTorch. */
+function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void {
+  const range = ranges[dtype];
+  if (!range) return;
+  const [low, high] = range;
+  for (let i = 0; i < values.length; i++) {
+    const value = Math.trunc(values[i]);
+    if (value >= low && value <= high) continue;
+    throw new Error(`${what}: ${values[i]} at position ${i} is not within ${dtype}, which goes from ${low} to ${high}`);
+  }
+}
+
+function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Array {
   const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement(dtype)), 0, values.length);
   if (raw instanceof Uint16Array) {
     const wide = values instanceof Float32Array ? values : Float32Array.from(values);
@@ -90,6 +105,7 @@ function encode(values: ArrayLike<number>, dtype: DType): Uint8Array {
   } else if (dtype === "bool") {
     for (let i = 0; i < values.length; i++) raw[i] = values[i] ? 1 : 0;
   } else {
+    if (values.constructor !== raw.constructor) checkRange(what, values, dtype);
     raw.set(values);
   }
   return new Uint8Array(raw.buffer);
@@ -122,7 +138,7 @@ export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: T
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape("full", shape);
   const { dtype = "f32", backend = currentBackend() } = options;
-  const element = viewAs(dtype, encode([value], dtype).buffer, 0, 1)[0];
+  const element = viewAs(dtype, encode("full", [value], dtype).buffer, 0, 1)[0];
   return finish(
     writtenBy({ shape, dtype }, backend, (elements) => void elements.fill(element)),
     options,
@@ -146,5 +162,5 @@ export function arange(start: number, end: number, step = 1, options: CreateOpti
   const length = Math.max(0, Math.ceil((end - start) / step));
   const values = Float64Array.from({ length }, (_, i) => start + i * step);
   const dtype = options.dtype ?? "i32";
-  return finish(fromBytes(encode(values, dtype), [length], dtype, options.backend), options);
+  return finish(fromBytes(encode("arange", values, dtype), [length], dtype, options.backend), options);
 }

@@ -15,8 +15,8 @@ export interface Kernels {
   attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
   attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
   findBadLabel(labels: number, rows: number, classes: number, ignored: number): number;
-  crossEntropy(x: number, labels: number, loss: number, lse: number, rows: number, n: number, ignored: number, smoothing: number, reduction: number): void;
-  crossEntropyBackward(dloss: number, x: number, labels: number, lse: number, dx: number, rows: number, n: number, ignored: number, smoothing: number, reduction: number): void;
+  crossEntropy(x: number, labels: number, loss: number, sums: number, rows: number, n: number, ignored: number, smoothing: number, reduction: number): void;
+  crossEntropyBackward(dloss: number, x: number, labels: number, sums: number, dx: number, rows: number, n: number, ignored: number, smoothing: number, reduction: number): void;
   selectRows(labels: number, indices: number, rows: number, ignored: number): number;
   copyRows(x: number, indices: number, out: number, count: number, bytes: number, scatter: number): void;
   crossEntropyChunk(x: number, labels: number, indices: number, losses: number, count: number, n: number, smoothing: number, factor: number, gradient: number): void;

@@ -38,18 +38,24 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   return sumOver("sum", x, options);
 }
 
-/** The mean over `dim` (default: all). */
+// A reduction of nothing is a sum with a constant: as in PyTorch, gradients of its gradients are zeros and not NaN.
+
+/** The mean over `dim` (default: all); NaN of nothing. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const total = sumOver("mean", x, options);
-  return div(total, x.size / total.size);
+  return x.size === 0 ? add(total, Number.NaN) : div(total, x.size / total.size);
 }
 
-/** The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased). */
+/**
+ * The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN of nothing. The mean is
+ * taken in two passes, so that a deviation small beside it keeps its digits.
+ */
 export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
   const { dim, correction = 1 } = options;
   return scope(() => {
-    const centred = sub(x, mean(x, { dim, keepdim: true }));
-    const total = sumOver("variance", ops.square(centred), options);
+    const centre = (t: Tensor) => sub(t, mean(t, { dim, keepdim: true }));
+    const total = sumOver("variance", ops.square(centre(centre(x))), options);
+    if (x.size === 0) return add(total, Number.NaN);
     return div(total, Math.max(0, x.size / total.size - correction));
   });
 }
@@ -136,9 +142,10 @@ export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
   });
 }
 
-/** log(sum(exp(x))) over `dim` (default: all), safe for large x. */
+/** log(sum(exp(x))) over `dim` (default: all), safe for large x; -Infinity of nothing. */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { dim, keepdim } = options;
+  if (x.size === 0) return add(sumOver("logsumexp", x, options), Number.NEGATIVE_INFINITY);
   return scope(() => {
     const { kept, dropped } = reduced("logsumexp", x.shape, dim);
     let top = x.detach();

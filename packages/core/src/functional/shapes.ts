@@ -88,9 +88,11 @@ export function split(x: Tensor, size: number | readonly number[], options: { di
   return Array.isArray(pieces) ? pieces : [pieces];
 }
 
-/** x in `count` pieces along `dim` (default 0), equal but for the last. */
+/** x in `count` pieces along `dim` (default 0), equal but for the last; fewer where it is too short, but not where it is empty. */
 export function chunk(x: Tensor, count: number, options: { dim?: number } = {}): Tensor[] {
   const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
+  if (!Number.isInteger(count) || count < 1) throw new Error(`chunk: count ${count} must be an integer of at least 1`);
+  if (n === 0) return split(x, new Array<number>(count).fill(0), options);
   return split(x, Math.max(1, Math.ceil(n / count)), options);
 }
 

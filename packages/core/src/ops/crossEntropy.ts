@@ -62,107 +62,122 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
   return count;
 }
 
-function logSumExp(x: TypedArray | Float64Array, start: number, n: number): number {
+/** The largest of a row of logits, and log(sum(exp(logit - top))): apart, a large `top` does not round the logarithm. */
+interface RowSum {
+  readonly top: number;
+  readonly log: number;
+}
+
+function logSumExp(x: TypedArray | Float64Array, start: number, n: number): RowSum {
   let top = -Infinity;
   for (let i = 0; i < n; i++) top = Math.max(top, x[start + i]);
   let total = 0;
   for (let i = 0; i < n; i++) total += Math.exp(x[start + i] - top);
-  return top + Math.log(total);
+  return { top, log: Math.log(total) };
 }
 
-/** The loss of one row of logits, given its log-sum-exp. */
+/** The loss of one row of logits, given its sum. */
 function rowLoss(
   x: TypedArray | Float64Array,
   start: number,
   n: number,
   label: number,
-  lse: number,
+  { top, log }: RowSum,
   smoothing: number,
 ): number {
-  let loss = (1 - smoothing) * (lse - x[start + label]);
-  if (smoothing > 0) for (let i = 0; i < n; i++) loss += (smoothing / n) * (lse - x[start + i]);
+  let loss = (1 - smoothing) * (log - (x[start + label] - top));
+  if (smoothing > 0) for (let i = 0; i < n; i++) loss += (smoothing / n) * (log - (x[start + i] - top));
   return loss;
 }
 
 /** Turns a row of logits into the gradient of its loss, and gives the loss. */
 export function rowGradient(logits: Float64Array, label: number, smoothing: number): number {
   const n = logits.length;
-  const lse = logSumExp(logits, 0, n);
-  const loss = rowLoss(logits, 0, n, label, lse, smoothing);
+  const sum = logSumExp(logits, 0, n);
+  const loss = rowLoss(logits, 0, n, label, sum, smoothing);
   for (let i = 0; i < n; i++) {
-    logits[i] = Math.exp(logits[i] - lse) - smoothing / n - (i === label ? 1 - smoothing : 0);
+    logits[i] = Math.exp(logits[i] - sum.top - sum.log) - smoothing / n - (i === label ? 1 - smoothing : 0);
   }
   return loss;
 }
 
-/** `crossEntropy` and each row's log-sum-exp [...], from which the gradient is made; 0 for ignored rows. */
+/**
+ * `crossEntropy`, and from what its gradient is made: each row's largest logit and log(sum(exp(logit - largest))), as
+ * [..., 2]; zeros for ignored rows.
+ */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
   name: "crossEntropy",
   shape: ([logits, labels], { reduction = "mean" }) => {
     checkLabels("crossEntropy", logits, labels);
     return [
       { shape: reduction === "none" ? labels.shape : [], dtype: "f32" },
-      { shape: labels.shape, dtype: "f32" },
+      { shape: [...labels.shape, 2], dtype: "f32" },
     ];
   },
-  ref: ([logits, labels], [loss, lse], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+  ref: ([logits, labels], [loss, sums], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
     const n = logits.shape[logits.shape.length - 1];
     const count = countLabels(labels.data, n, ignoreIndex);
     let total = 0;
     for (let row = 0; row < labels.size; row++) {
       const label = labels.data[row];
       const ignored = label === ignoreIndex;
-      lse.data[row] = ignored ? 0 : logSumExp(logits.data, row * n, n);
-      const value = ignored ? 0 : rowLoss(logits.data, row * n, n, label, lse.data[row], labelSmoothing);
+      const sum = ignored ? { top: 0, log: 0 } : logSumExp(logits.data, row * n, n);
+      sums.data.set([sum.top, sum.log], 2 * row);
+      const value = ignored ? 0 : rowLoss(logits.data, row * n, n, label, sum, labelSmoothing);
       if (reduction === "none") loss.data[row] = value;
       total += value;
     }
     if (reduction !== "none") loss.data[0] = reduction === "mean" ? total / count : total;
   },
-  wasm: (k, [logits, labels], [loss, lse], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+  wasm: (k, [logits, labels], [loss, sums], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
     const n = logits.shape[logits.shape.length - 1];
     findBadLabel(k, labels, n, ignoreIndex);
     const [x, y, kind] = [logits.ptr, labels.ptr, reductions.indexOf(reduction)];
-    k.crossEntropy(x, y, loss.ptr, lse.ptr, labels.size, n, ignoreIndex, labelSmoothing, kind);
+    k.crossEntropy(x, y, loss.ptr, sums.ptr, labels.size, n, ignoreIndex, labelSmoothing, kind);
   },
   saves: { inputs: [0, 1], outputs: [1] },
-  vjp: ({ grads: [dloss], inputs: [logits, labels], outputs: [, lse], params }) => [
-    crossEntropyBackward(dloss, logits, labels, lse, params),
+  vjp: ({ grads: [dloss], inputs: [logits, labels], outputs: [, sums], params }) => [
+    crossEntropyBackward(dloss, logits, labels, sums, params),
     null,
   ],
 });
 
-/** The gradient of `crossEntropy`: (dloss, logits, labels, lse) to dlogits. */
+/** The gradient of `crossEntropy`: (dloss, logits, labels, sums) to dlogits. */
 export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
   name: "crossEntropyBackward",
-  shape: ([dloss, logits, labels, lse], { reduction = "mean" }) => {
+  shape: ([dloss, logits, labels, sums], { reduction = "mean" }) => {
     checkLabels("crossEntropyBackward", logits, labels);
-    expectDType("crossEntropyBackward", [dloss, lse], 0, "f32");
+    expectDType("crossEntropyBackward", [dloss], 0, "f32");
+    expectDType("crossEntropyBackward", [dloss, logits, labels, sums], 3, "f32");
     const wanted = reduction === "none" ? labels.shape : [];
-    if (!sameShape(dloss.shape, wanted) || !sameShape(lse.shape, labels.shape)) {
+    if (!sameShape(dloss.shape, wanted)) {
       throw new Error(`crossEntropyBackward: the gradient ${formatShape(dloss.shape)} must be ${formatShape(wanted)}`);
+    }
+    if (!sameShape(sums.shape, [...labels.shape, 2])) {
+      throw new Error(`crossEntropyBackward: the sums ${formatShape(sums.shape)} must be [${[...labels.shape, 2]}]`);
     }
     return { shape: logits.shape, dtype: "f32" };
   },
-  ref: ([dloss, logits, labels, lse], [dlogits], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
+  ref: ([dloss, logits, labels, sums], [dlogits], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
     const n = logits.shape[logits.shape.length - 1];
     const count = reduction === "mean" ? countLabels(labels.data, n, ignoreIndex) : 1;
     dlogits.data.fill(0);
     for (let row = 0; row < labels.size; row++) {
       const label = labels.data[row];
       if (label === ignoreIndex) continue;
+      const [top, log] = [sums.data[2 * row], sums.data[2 * row + 1]];
       const factor = dloss.data[reduction === "none" ? row : 0] / count;
       for (let i = 0; i < n; i++) {
         const target = labelSmoothing / n + (i === label ? 1 - labelSmoothing : 0);
-        dlogits.data[row * n + i] = factor * (Math.exp(logits.data[row * n + i] - lse.data[row]) - target);
+        dlogits.data[row * n + i] = factor * (Math.exp(logits.data[row * n + i] - top - log) - target);
       }
     }
   },
-  wasm: (k, [dloss, logits, labels, lse], [dlogits], params) => {
+  wasm: (k, [dloss, logits, labels, sums], [dlogits], params) => {
     const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = params;
     const n = logits.shape[logits.shape.length - 1];
     const [dx, rows, kind] = [dlogits.ptr, labels.size, reductions.indexOf(reduction)];
-    const [dy, x, y, log] = [dloss.ptr, logits.ptr, labels.ptr, lse.ptr];
+    const [dy, x, y, log] = [dloss.ptr, logits.ptr, labels.ptr, sums.ptr];
     k.crossEntropyBackward(dy, x, y, log, dx, rows, n, ignoreIndex, labelSmoothing, kind);
   },
   compose: ([dloss, logits, labels], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
@@ -181,7 +196,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
  * for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
-  const [loss, lse] = crossEntropyWithRows(logits, labels, params);
-  lse.dispose();
+  const [loss, sums] = crossEntropyWithRows(logits, labels, params);
+  sums.dispose();
   return loss;
 }

@@ -15,7 +15,7 @@ import {
 } from "./crossEntropy.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
-import { reshape } from "./reshape.ts";
+import { asMatrix } from "./rows.ts";
 import { toDTypeOf } from "./to.ts";
 import { expectWeight, weightFormat } from "./weight.ts";
 
@@ -180,9 +180,9 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
     const weightGrad = (make: () => Tensor) => (needs[1] ? toDTypeOf(make(), inputSpecs[1]) : null);
     if (!isGradEnabled()) return [needs[0] ? mul(dhidden, dloss) : null, weightGrad(() => mul(dweight, dloss)), null];
     const logits = matmul(hidden, weight, { transposeB: true });
-    const [, lse] = crossEntropyWithRows(logits, labels, params);
-    const dlogits = crossEntropyBackward(dloss, logits, labels, lse, params);
-    const [g, h] = [dlogits, hidden].map((t) => reshape(t, { shape: [-1, t.shape[t.shape.length - 1]] }));
+    const [, sums] = crossEntropyWithRows(logits, labels, params);
+    const dlogits = crossEntropyBackward(dloss, logits, labels, sums, params);
+    const [g, h] = [asMatrix(dlogits), asMatrix(hidden)];
     return [matmul(dlogits, weight, {}), weightGrad(() => matmul(g, h, { transposeA: true })), null];
   },
 });

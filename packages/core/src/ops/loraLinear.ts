@@ -7,6 +7,7 @@ import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./reshape.ts";
+import { asMatrix } from "./rows.ts";
 import { toDTypeOf } from "./to.ts";
 import { expectWeight, weightFormat } from "./weight.ts";
 
@@ -54,7 +55,7 @@ function multiply(x: View, y: View, out: View, m: number, n: number, k: number, 
 
 /** aᵀ b over all rows, or its transpose. */
 function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
-  const [x, y] = (swapped ? [b, a] : [a, b]).map((t) => reshape(t, { shape: [-1, t.shape[t.shape.length - 1]] }));
+  const [x, y] = (swapped ? [b, a] : [a, b]).map(asMatrix);
   return matmul(x, y, { transposeA: true });
 }
 
@@ -122,7 +123,7 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
  * bias is the caller's to add. x is kept for the gradient only where A (or W) trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
-  const [out, low] = loraOp(x, w, a, b, params);
+  const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
   low.dispose();
-  return out;
+  return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;
 }

@@ -3,7 +3,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { broadcastShapes, broadcastStrides, formatShape, type Shape, sizeOf } from "../shape.ts";
 import { sumTo } from "./expand.ts";
-import { reshape } from "./reshape.ts";
+import { asMatrix } from "./rows.ts";
 import { toDTypeOf } from "./to.ts";
 import { expectWeight, weightFormat } from "./weight.ts";
 
@@ -128,8 +128,7 @@ export const matmul: Op<2, MatmulParams> = defineOp({
     if (needs[1]) {
       // A 2-D b under a batched a: one tall product instead of a sum of small ones.
       if (inputSpecs[1].shape.length === 2 && !transposeA && inputSpecs[0].shape.length > 2) {
-        const x = reshape(a, { shape: [-1, a.shape[a.shape.length - 1]] });
-        const g = reshape(dy, { shape: [-1, dy.shape[dy.shape.length - 1]] });
+        const [x, g] = [asMatrix(a), asMatrix(dy)];
         db = transposeB ? matmul(g, x, { transposeA: true }) : matmul(x, g, { transposeA: true });
       } else {
         db = transposeB

@@ -1,14 +1,19 @@
 import { formatShape } from "../shape.ts";
+import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
+import { writtenBy } from "../create.ts";
 import { attention } from "./attention.ts";
+import type { AttentionParams } from "./attentionGeometry.ts";
 import { permute } from "./permute.ts";
 
 /** Options of `scaledDotProductAttention`, as in PyTorch. */
 export interface ScaledDotProductAttentionOptions {
   /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
   mask?: Tensor;
-  /** Query i sees keys up to S - T + i. Default false. */
+  /** Query i sees keys up to i, as in PyTorch: the causal mask is aligned at the top left. Default false. */
   isCausal?: boolean;
+  /** Query i sees keys up to S - T + i, as behind a cache: PyTorch's `causal_lower_right`. Default false. */
+  isCausalLowerRight?: boolean;
   /** Default 1 / sqrt(D). */
   scale?: number;
   /** Lets k and v have fewer heads, each serving a group of query heads. Default false. */
@@ -17,7 +22,7 @@ export interface ScaledDotProductAttentionOptions {
 
 /**
  * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It copies to and from
- * the layout of `attention`, which is the faster one to use. The causal mask is aligned at the bottom right.
+ * the layout of `attention`, which is the faster one to use.
  */
 export function scaledDotProductAttention(
   q: Tensor,
@@ -25,13 +30,31 @@ export function scaledDotProductAttention(
   v: Tensor,
   options: ScaledDotProductAttentionOptions = {},
 ): Tensor {
-  const { mask, isCausal: causal, scale, enableGqa } = options;
+  const { mask, isCausal, isCausalLowerRight, scale, enableGqa } = options;
+  if (isCausal && (mask || isCausalLowerRight)) {
+    throw new Error(
+      `scaledDotProductAttention: isCausal stands beside ${mask ? "a mask" : "isCausalLowerRight"}; give one of them, as in PyTorch`,
+    );
+  }
   if (!enableGqa && q.shape[1] !== k.shape[1]) {
     throw new Error(
       `scaledDotProductAttention: q ${formatShape(q.shape)} and k ${formatShape(k.shape)} differ in heads; set enableGqa`,
     );
   }
   const dims = [0, 2, 1, 3];
-  const [x, y, z] = [q, k, v].map((t) => permute(t, { dims }));
-  return permute(attention(x, y, z, { mask, causal, scale }), { dims });
+  return scope(() => {
+    const [x, y, z] = [q, k, v].map((t) => permute(t, { dims }));
+    const seen = isCausal ? upperLeft(q.shape[2], k.shape[2], q) : { mask, causal: isCausalLowerRight };
+    return permute(attention(x, y, z, { ...seen, scale }), { dims });
+  });
+}
+
+/** Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T queries to the last of T keys. */
+function upperLeft(queries: number, keys: number, like: Tensor): AttentionParams & { mask?: Tensor } {
+  if (queries <= keys) return { causal: true, keyLength: queries };
+  const { backend } = like.storage;
+  const mask = writtenBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {
+    for (let i = 0; i < queries; i++) seen.fill(1, i * keys, i * keys + Math.min(i + 1, keys));
+  });
+  return { mask };
 }

@@ -113,8 +113,8 @@ export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
       for (let i = 0; i < n; i++) top = Math.max(top, x.data[start + i * step]);
       let total = 0;
       for (let i = 0; i < n; i++) total += Math.exp(x.data[start + i * step] - top);
-      const shift = top + Math.log(total);
-      for (let i = 0; i < n; i++) out.data[start + i * step] = x.data[start + i * step] - shift;
+      const log = Math.log(total);
+      for (let i = 0; i < n; i++) out.data[start + i * step] = x.data[start + i * step] - top - log;
     });
   },
   wasm: (k, [x], [out], { dim }, scratch) =>
