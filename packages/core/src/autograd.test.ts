@@ -100,13 +100,13 @@ describe("backward", () => {
 
   it("names the op whose rule returns a gradient of the wrong shape, dtype or number", () => {
     const answers: Record<string, (dy: Tensor) => (Tensor | null)[]> = {
-      "acme/rule: its vjp returned the gradient [1] for input 0 [2]": () => [tensor([1]), null],
-      "acme/rule: its vjp returned the gradient i32 [2] for input 0 [2]": (dy) => [to(dy, { dtype: "i32" }), null],
-      "acme/rule: its vjp returned 1 gradients for 2 inputs; return one for each": (dy) => [dy],
+      "acme/shape: its vjp returned the gradient [1] for input 0 [2]": () => [tensor([1]), null],
+      "acme/dtype: its vjp returned the gradient i32 [2] for input 0 [2]": (dy) => [to(dy, { dtype: "i32" }), null],
+      "acme/count: its vjp returned 1 gradients for 2 inputs; return one for each": (dy) => [dy],
     };
     for (const [message, answer] of Object.entries(answers)) {
       const op: Op<2> = defineOp({
-        name: "acme/rule",
+        name: message.slice(0, message.indexOf(":")),
         shape: ([x]) => x,
         ref: ([x], [out]) => out.data.set(x.data),
         vjp: ({ grads: [dy] }) => answer(dy),

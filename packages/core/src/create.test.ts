@@ -66,3 +66,20 @@ it("writes numbers where a tensor lies, or hands them over where that is not the
   expect(here?.slice(0, 6)).toEqual([2.5, 2.5, 2.5, 2, 2, 1].map((value) => [value, value, value]));
   expect(handedOver).toBe(3 * (4 + 2 + 2 + 4 + 1 + 1) + 5 * (4 + 2));
 });
+
+it("refuses numbers that an integer dtype cannot hold, naming the first, and cuts fractions off", () => {
+  const make = {
+    tensor: (value: number) => tensor([0, value], { dtype: "i32" }),
+    full: (value: number) => full([2], value, { dtype: "i32" }),
+    arange: (value: number) => arange(value, value + 2),
+  };
+  for (const value of [2 ** 31, -(2 ** 31) - 1, 3e9]) {
+    for (const [name, f] of Object.entries(make)) expect(() => f(value)).toThrow(new RegExp(`^${name}: ${value} at`));
+  }
+  for (const value of [Number.NaN, Infinity]) expect(() => make.tensor(value)).toThrow(/position 1 is not within i32/);
+  expect(() => tensor([256], { dtype: "u8" })).toThrow(
+    "tensor: 256 at position 0 is not within u8, which goes from 0 to 255",
+  );
+  const ends = [2 ** 31 - 1, -(2 ** 31), 1.9, -1.9];
+  expect(Array.from(tensor(ends, { dtype: "i32" }).dataSync())).toEqual([2 ** 31 - 1, -(2 ** 31), 1, -1]);
+});

@@ -1,7 +1,7 @@
-import { formatShape } from "../shape.ts";
-import { scope } from "../scope.ts";
-import type { Tensor } from "../tensor.ts";
 import { writtenBy } from "../create.ts";
+import { scope } from "../scope.ts";
+import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
 import { attention } from "./attention.ts";
 import type { AttentionParams } from "./attentionGeometry.ts";
 import { permute } from "./permute.ts";
@@ -54,6 +54,7 @@ function upperLeft(queries: number, keys: number, like: Tensor): AttentionParams
   if (queries <= keys) return { causal: true, keyLength: queries };
   const { backend } = like.storage;
   const mask = writtenBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {
+    seen.fill(0);
     for (let i = 0; i < queries; i++) seen.fill(1, i * keys, i * keys + Math.min(i + 1, keys));
   });
   return { mask };

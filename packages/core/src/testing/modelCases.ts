@@ -165,9 +165,16 @@ export const modelCases: Cases<Name> = {
     (w) => f.rowSquares(w),
     (w) => f.rowSquares(w, { fanInFanOut: true }),
   ).map((c) => ({ ...c, gradients: [] })),
-  scaledDotProductAttention: calls([x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])], (s, k, v) =>
-    f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
-  ),
+  scaledDotProductAttention: [
+    ...calls(
+      [x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])],
+      (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
+      (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausalLowerRight: true, enableGqa: true }),
+    ),
+    ...calls([x([2, 2, 7, 8]), x([2, 2, 5, 8]), x([2, 2, 5, 8])], (s, k, v) =>
+      f.scaledDotProductAttention(s, k, v, { isCausal: true }),
+    ),
+  ],
   softmax: calls(
     [a],
     (t) => f.softmax(t, { dim: -1 }),
