@@ -8,7 +8,7 @@ export { type GenerateTextOptions, generateText } from "./generateText.ts";
 export { fromGguf } from "./gguf/fromGguf.ts";
 export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
-export { type GgufConversion, type GgufDType, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
+export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM } from "./llama.ts";

@@ -1,7 +1,8 @@
+import type { QuantType } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { checkBlockSize, fourBitLayout, type Packing } from "../packing.ts";
-import type { QuantType } from "../quantize/codebooks.ts";
-import { packFourBit } from "../quantize/fourBit.ts";
+import { checkBlockSize, fourBitLayout } from "../packed/fourBitLayout.ts";
+import { packedFormats } from "../packed/index.ts";
+import type { Packing } from "../packed/packedFormat.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import { weightFormat } from "./weight.ts";
@@ -59,7 +60,7 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
     const packing = packingOf(params);
     const values = unpackAll(x);
     checkFinite(Math.floor(values.findIndex((v) => !Number.isFinite(v)) / packing.blockSize), packing);
-    checkOffset(packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array));
+    checkOffset(packedFormats[out.dtype as QuantType].pack(values, packing, out.data as Uint8Array));
   },
   wasm: (k, [x], [out], params, scratch) => {
     const packing = packingOf(params);

@@ -1,5 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
-import { type GgmlType, ggmlTypes } from "./ggmlTypes.ts";
+import type { GgmlType } from "./ggmlType.ts";
+import { ggmlTypes } from "./ggmlTypes.ts";
 import { readStrings } from "./readStrings.ts";
 import { ggufValueTypes } from "./valueTypes.ts";
 
@@ -84,13 +85,13 @@ export async function readGguf(source: ByteSource, label: string): Promise<GgufH
 
 function locate(name: string, type: GgmlType, shape: number[], offset: number, label: string): GgufTensorInfo {
   const columns = shape.at(-1) ?? 1;
-  if (columns % type.blockSize !== 0) {
+  if (columns % type.block.elements !== 0) {
     throw new Error(
-      `${label}: "${name}" is [${shape}]; rows of ${type.name} must be whole blocks of ${type.blockSize}`,
+      `${label}: "${name}" is [${shape}]; rows of ${type.name} must be whole blocks of ${type.block.elements}`,
     );
   }
   const size = shape.reduce((product, n) => product * n, 1);
-  return { name, type, shape, offset, byteLength: (size / type.blockSize) * type.blockBytes };
+  return { name, type, shape, offset, byteLength: (size / type.block.elements) * type.block.bytes };
 }
 
 /** 64-bit integers as numbers, where they are exact. */
