@@ -20,7 +20,7 @@ export const encodings = Object.fromEntries(writable.map((type) => [type.name, t
 
 /** The types that can be read, by their number in a GGUF file. */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
-  [...writable, q4_0, q5_0, q5_1, q4K, q5K, q6K].map((type) => [type.id, type]),
+  [...writable, q4_0, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
 
 /** Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's `dequantize`, to the last bit. */
