@@ -3,4 +3,5 @@ export { bert } from "./bert.ts";
 export { debertaV2 } from "./debertaV2.ts";
 export { gpt2 } from "./gpt2.ts";
 export { llama } from "./llama.ts";
+export { mistral } from "./mistral.ts";
 export { roberta } from "./roberta.ts";
