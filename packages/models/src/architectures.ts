@@ -4,4 +4,5 @@ export { debertaV2 } from "./debertaV2.ts";
 export { gpt2 } from "./gpt2.ts";
 export { llama } from "./llama.ts";
 export { mistral } from "./mistral.ts";
+export { qwen2 } from "./qwen2.ts";
 export { roberta } from "./roberta.ts";
