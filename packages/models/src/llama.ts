@@ -23,7 +23,7 @@ import {
 } from "./config/llamaConfig.ts";
 import { llamaPresets } from "./config/llamaPresets.ts";
 import type { GgufForm } from "./gguf/ggufForm.ts";
-import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow } from "./gguf/llamaGguf.ts";
+import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./gguf/llamaGguf.ts";
 import { lastTokenRows } from "./lastToken.ts";
 import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -228,7 +228,6 @@ export class LlamaForSequenceClassification extends LlamaKinForSequenceClassific
 const gguf: GgufForm<LlamaConfig> = {
   architecture: "llama",
   readConfig: (parts) => {
-    refuseWindow(parts);
     const { tensors } = parts;
     return {
       ...readLlamaGguf(parts),

@@ -116,7 +116,6 @@ describe("llama", () => {
   test.each([
     [{ "llama.attention.value_length": 8 }, "llama.attention.value_length is 8; expected the size of a head, 16"],
     [{ "llama.rope.dimension_count": 8 }, "llama.rope.dimension_count is 8; expected the size of a head, 16"],
-    [{ "llama.attention.sliding_window": 4096 }, "llama.attention.sliding_window is 4096; expected none"],
     [{ "llama.expert_count": 8 }, "llama.expert_count is 8; expected 0: mixtures of experts are not supported"],
     [{ "llama.rope.scaling.type": "yarn" }, 'llama.rope.scaling.type is "yarn"; expected "none" or "linear"'],
     [{ "llama.attention.head_count_kv": [4, 2] }, "llama.attention.head_count_kv is [4,2]; expected a whole number"],
