@@ -53,7 +53,7 @@ export function inverseOf(d: number): number {
 }
 
 /** Writes the f16 scales of blocks. */
-export class ScaleWriter {
+class ScaleWriter {
   readonly #view: DataView;
   readonly #dtype: BlockDType;
   readonly #what: string;
