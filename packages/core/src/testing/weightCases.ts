@@ -11,8 +11,7 @@ const [byteScale, nibbleScale, nibbleStart] = [0x2400, 0x3400, 0xc000];
 const nibble = (v: number): number => Math.min(Math.max(Math.round((v + 2) * 4), 0), 15);
 
 /** Numbers between -2 and 2 in blocks of GGUF. */
-function ggufTensor(t: Tensor, dtype: "q4_1" | "q8_0"): Tensor {
-  const values = t.dataSync();
+function ggufTensor(t: Tensor, dtype: "q4_1" | "q8_0", values: ArrayLike<number> = t.dataSync()): Tensor {
   const spec = { shape: t.shape, dtype, backend: t.storage.backend };
   const bytes = new Uint8Array(byteLength(spec));
   const view = new DataView(bytes.buffer);
@@ -28,14 +27,14 @@ function ggufTensor(t: Tensor, dtype: "q4_1" | "q8_0"): Tensor {
 }
 
 /** Every way of storing an f32 weight of numbers from -2 to 2 in another format; rows of q4_1 and q8_0 are whole blocks of 32. */
-export const storedWeights: Readonly<Record<string, (w: Tensor) => Tensor>> = {
+export const storedWeights: Readonly<Record<string, (w: Tensor, values?: Float32Array) => Tensor>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
   bf16: (w) => f.to(w, { dtype: "bf16" }),
   nf4: (w) => f.quantize4bit(w, { blockSize: 32 }),
   "nf4, nested": (w) => f.quantize4bit(w, { doubleQuant: true }),
   fp4: (w) => f.quantize4bit(w, { quantType: "fp4", blockSize: 128 }),
-  q4_1: (w) => ggufTensor(w, "q4_1"),
-  q8_0: (w) => ggufTensor(w, "q8_0"),
+  q4_1: (w, values) => ggufTensor(w, "q4_1", values),
+  q8_0: (w, values) => ggufTensor(w, "q8_0", values),
 };
 
 /** The function with the input at position `weight`, an f32 one, stored in every way; gradients of the others are compared. */
@@ -48,8 +47,7 @@ export function weightCases(
   const gradients = inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" && i !== weight ? [i] : []));
   return Object.entries(storedWeights).flatMap(([name, store]) => {
     if (/^q/.test(name) && shape[shape.length - 1] % 32 !== 0) return [];
-    return [
-      { name: `${name} ${shape}`, inputs, gradients, run: (t) => run(...t.with(weight, store(t[weight].detach()))) },
-    ];
+    const stored = inputs.with(weight, { ...inputs[weight], store });
+    return [{ name: `${name} ${shape}`, inputs: stored, gradients, run: (t) => run(...t) }];
   });
 }
