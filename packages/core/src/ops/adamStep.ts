@@ -4,6 +4,7 @@ import { formatShape, sameShape } from "../shape.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { div } from "./div.ts";
+import { groupsOf } from "./groupsOf.ts";
 import { overwrite } from "./inPlace.ts";
 import { mul } from "./mul.ts";
 import { sqrt } from "./sqrt.ts";
@@ -52,6 +53,10 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
   inPlace: true,
   shape: (inputs) => {
     checkStep("adamStep", inputs, 4);
+    return [];
+  },
+  inGroups: (inputs, params, most) => {
+    for (const group of groupsOf(inputs, 4, most)) adamStep(...group, params);
     return [];
   },
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {

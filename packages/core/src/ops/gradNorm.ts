@@ -1,4 +1,5 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { abs } from "./abs.ts";
@@ -8,6 +9,7 @@ import { amax } from "./amax.ts";
 import { compare } from "./compare.ts";
 import { div } from "./div.ts";
 import { sumTo } from "./expand.ts";
+import { groupsOf } from "./groupsOf.ts";
 import { overwrite } from "./inPlace.ts";
 import { maximum } from "./maximum.ts";
 import { minimum } from "./minimum.ts";
@@ -25,6 +27,8 @@ export const gradNorm: Op<number> = defineOp({
     for (let i = 0; i < inputs.length; i++) expectDType("gradNorm", inputs, i, "f32");
     return { shape: [], dtype: "f32" };
   },
+  inGroups: (inputs, _params, most) =>
+    scope(() => gradNorm(...groupsOf(inputs, 1, most).map((group) => gradNorm(...group)))),
   ref: (inputs, [out]) => {
     let sum = 0;
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
@@ -53,6 +57,11 @@ export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
     if (norm.shape.length > 0) {
       throw new Error(`clipToNorm: the norm ${formatShape(norm.shape)} must be a scalar`);
     }
+    return [];
+  },
+  inGroups: (inputs, params, most) => {
+    const norm = inputs[inputs.length - 1];
+    for (const group of groupsOf(inputs.slice(0, -1), 1, most - 1)) clipToNorm(...group, norm, params);
     return [];
   },
   ref: (inputs, _outputs, { maxNorm }) => {

@@ -55,7 +55,6 @@ export function hostBackend({ name, deferred, loopsOf }: HostBackendOptions): Ba
     const { memory } = use(buffer, what);
     return () => viewOf({ shape, dtype, packing }, memory, 0);
   };
-  const read = (buffer: Buffer): Uint8Array => new Uint8Array((buffer as Block).memory.slice(0));
   return {
     name,
     alloc: (bytes): Block => {
@@ -68,19 +67,29 @@ export function hostBackend({ name, deferred, loopsOf }: HostBackendOptions): Ba
       block.freed = true;
       run(() => new Uint8Array(block.memory).fill(poison));
     },
-    write: (buffer, bytes) => {
+    write: (buffer, bytes, offset = 0) => {
       const { memory } = use(buffer, "write");
       const copied = bytes.slice();
-      run(() => new Uint8Array(memory).set(copied));
+      run(() => new Uint8Array(memory).set(copied, offset));
     },
-    read: (buffer) => {
-      use(buffer, "read");
-      if (!deferred) return read(buffer);
+    fill: (buffer, word) => {
+      const { memory } = use(buffer, "fill");
+      const element = new Uint8Array(Int32Array.of(word).buffer);
+      run(() => {
+        const bytes = new Uint8Array(memory);
+        for (let i = 0; i < bytes.length; i++) bytes[i] = element[i % 4];
+      });
+    },
+    read: (buffer, from = 0, to = buffer.bytes) => {
+      const { memory } = use(buffer, "read");
+      const copy = () => new Uint8Array(memory.slice(from, to));
+      if (!deferred) return copy();
       return (async () => {
         finish();
-        return read(buffer);
+        return copy();
       })();
     },
+    ...(deferred && { sync: async () => finish() }),
     supports: (op, inputs) => loopsOf(op, inputs) !== undefined,
     run: (op, inputs, outputs, params) => {
       const loops = loopsOf(op, inputs);
