@@ -1,6 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { groupsOf } from "./groupsOf.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
@@ -46,6 +47,10 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
   inPlace: true,
   shape: (inputs) => {
     checkStep("adamStep", inputs, 4);
+    return [];
+  },
+  inGroups: (inputs, params, most) => {
+    for (const group of groupsOf(inputs, 4, most)) adamStep(...group, params);
     return [];
   },
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
