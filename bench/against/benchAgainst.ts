@@ -60,7 +60,10 @@ async function makeModels(folder: string, name: string): Promise<ChildOptions> {
   const models = { m15: "", m135: "" };
   if (!["step", "decode", "memory"].includes(name)) return models;
   await init(wasm());
-  const file = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2; random weights serve");
+  const file = sharedPath(
+    "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "SmolLM2; random weights serve",
+  );
   models.m135 = file ?? (await writeModel(folder, "m135", "bf16"));
   if (name === "step") models.m15 = await writeModel(folder, "m15", "f32");
   return models;

@@ -18,7 +18,7 @@ export interface RefFolder extends AsyncDisposable {
 /** Compiles the packages and the benchmarks of a folder of sources. */
 export async function compile(root: string): Promise<void> {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  await run(process.execPath, [tsc, "-b", root], { cwd: root }).catch(({ stdout, message }) => {
+  await run(process.execPath, [tsc, "-b", "--force", root], { cwd: root }).catch(({ stdout, message }) => {
     throw new Error(`bench: ${root} does not compile: ${stdout || message}`);
   });
 }
