@@ -1,10 +1,10 @@
-import type { Backend, BackendOp, TensorSpec } from "./backend.ts";
+import type { BackendOp, TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
-import { isGradEnabled, noGrad } from "./gradMode.ts";
+import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
 import { noteReads } from "./reads.ts";
 import { Recomputed } from "./recomputed.ts";
-import { runOp } from "./runOp.ts";
+import { composeOp, runOp } from "./runOp.ts";
 import { formatShape } from "./shape.ts";
 import { writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
@@ -46,6 +46,8 @@ export interface OpDefinition<P> extends BackendOp<P> {
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
+  /** Makes a call of more than `most` tensors out of calls of fewer, for backends that take so many at a time. */
+  readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /**
    * Tells which of its `count` inputs it writes into, by position. Such an op has no outputs and is never recorded:
    * where gradients are, it is refused outside `noGrad`.
@@ -107,29 +109,28 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     }
   }
   noteReads(inputs);
+  const { maxTensors = Infinity } = backend;
+  if (inputs.length > maxTensors && definition.inGroups) return list(definition.inGroups(inputs, params, maxTensors));
+  const supported = backend.supports(definition, inputs, params);
   if (definition.writes) {
-    writeInPlace(definition, inputs, params);
+    writeInPlace(definition, inputs, params, supported);
     return [];
   }
-  if (!backend.supports(definition, inputs, params)) {
-    if (!definition.compose) throw noKernel(definition.name, backend);
-    const composed = definition.compose(inputs, params);
-    return Array.isArray(composed) ? composed : [composed];
-  }
-  const storages = runOp(definition, inputs, specs, params);
+  // With a gradient of its own, a composition is run as a kernel is, and what it made on the way need not be kept.
+  if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
+  const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
   const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);
   return outputs;
 }
 
-function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): void {
-  const { name, writes, compose } = definition;
-  const { backend } = inputs[0].storage;
+const list = (outputs: Tensor | Tensor[]): Tensor[] => (Array.isArray(outputs) ? outputs : [outputs]);
+
+function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P, supported: boolean): void {
+  const { name, writes } = definition;
   if (isGradEnabled()) for (let i = 0; i < inputs.length; i++) refuseGradient(definition, inputs, i);
-  if (backend.supports(definition, inputs, params)) backend.run(definition, inputs, [], params);
-  else if (compose) noGrad(() => compose(inputs, params));
-  else throw noKernel(name, backend);
+  runOp(definition, inputs, [], params, supported);
   for (let i = 0; i < inputs.length; i++) if (writes?.(i, inputs.length)) inputs[i].storage.written(name);
 }
 
@@ -141,10 +142,6 @@ function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly T
   throw new Error(
     `${name}: input ${i} ${formatShape(input.shape)} ${leaf ? "is a leaf that requires gradients" : "depends on what requires gradients"}, and no gradient flows through a write in place; write inside noGrad(() => ...)`,
   );
-}
-
-function noKernel(name: string, backend: Backend): Error {
-  return new Error(`${name}: the ${backend.name} backend has no kernel for this op`);
 }
 
 function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {

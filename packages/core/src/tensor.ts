@@ -2,7 +2,8 @@ import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./ba
 import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
-import { byteLength, type Packing } from "./packing.ts";
+import type { Packing } from "./packed/packedFormat.ts";
+import { byteLength } from "./packing.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
@@ -119,7 +120,7 @@ export class Tensor implements Disposable {
 
   /** The raw bytes, little-endian, as they lie in memory. */
   async bytes(): Promise<Uint8Array> {
-    return (await this.storage.backend.read(this.storage.buffer)).subarray(0, byteLength(this));
+    return this.#read();
   }
 
   /** The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or Uint8Array. */
@@ -129,7 +130,7 @@ export class Tensor implements Disposable {
 
   /** `data()` at once; only where memory is the host's (wasm, reference). */
   dataSync(): Float32Array | Int32Array | Uint8Array {
-    const bytes = this.storage.backend.read(this.storage.buffer);
+    const bytes = this.#read();
     if (bytes instanceof Promise) {
       throw new Error(`dataSync: the ${this.storage.backend.name} backend reads asynchronously; use await data()`);
     }
@@ -144,6 +145,10 @@ export class Tensor implements Disposable {
   /** `item()` at once; only where memory is the host's (wasm, reference). */
   itemSync(): number {
     return this.#single(this.dataSync());
+  }
+
+  #read(): Uint8Array | Promise<Uint8Array> {
+    return this.storage.backend.read(this.storage.buffer, 0, byteLength(this));
   }
 
   #single(data: TypedArray): number {

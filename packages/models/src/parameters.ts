@@ -1,5 +1,5 @@
 import { full, type Generator, isPacked, randn, type Shape } from "@lowrank/core";
-import { Conv1D, Embedding, LayerNorm, Linear, Linear4bit, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1D, Embedding, LayerNorm, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
@@ -20,18 +20,13 @@ export function randomParameters(generator: Generator): ParameterSource {
 
 const normal: Init = { std: 0.02 };
 
-/** A linear layer of a weight [out, in], packed or not. */
-export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
-  return weight.packing ? new Linear4bit(weight, bias) : new Linear(weight, bias);
-}
-
 /** The layer that gives a decoder's logits; where it is tied, with the weight of the embedding [vocabulary, dim]. */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean): Linear {
   const { weight } = embedding as Embedding;
   return linearLayer(tied ? weight : source("lm_head.weight", weight.shape, normal));
 }
 
-/** Makes parameters and common layers below one path of a model. */
+/** Makes parameters and common layers below one path of a model; "" is the model itself. */
 export class ParameterPath {
   readonly #source: ParameterSource;
   readonly #path: string;
@@ -43,12 +38,16 @@ export class ParameterPath {
 
   /** The path one step down. */
   at(name: string): ParameterPath {
-    return new ParameterPath(this.#source, `${this.#path}.${name}`);
+    return new ParameterPath(this.#source, this.#below(name));
   }
 
   /** The parameter `name` at this path; drawn from a normal distribution of std 0.02 where none is loaded. */
   parameter(name: string, shape: Shape, init: Init = normal): Parameter {
-    return this.#source(`${this.#path}.${name}`, shape, init);
+    return this.#source(this.#below(name), shape, init);
+  }
+
+  #below(name: string): string {
+    return this.#path === "" ? name : `${this.#path}.${name}`;
   }
 
   /** A linear layer whose weight is [out, in]. */

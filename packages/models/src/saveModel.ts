@@ -1,4 +1,5 @@
 import {
+  canQuantizeAs,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -10,8 +11,8 @@ import {
 import { type ModelFiles, writeFolder } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
-import { type ModelConfig, toHfConfig } from "./config/modelConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
+import { toHfConfig } from "./config/modelConfig.ts";
 import { conv1dWeights } from "./describeModel.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
@@ -53,7 +54,7 @@ export async function modelFileContents(
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
-    if (options.dtype === undefined && parameter.packing) {
+    if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;
     }

@@ -1,5 +1,11 @@
 import { defineOp, type Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
+import { overwrite } from "./inPlace.ts";
+import { sqrt } from "./sqrt.ts";
+import { square } from "./square.ts";
 
 /** Settings of one Adagrad step. */
 export interface AdagradStepParams {
@@ -25,5 +31,11 @@ export const adagradStep: Op<3, AdagradStepParams, 0> = defineOp({
       sum.data[i] += g * g;
       p.data[i] -= (lr * g) / (Math.sqrt(sum.data[i]) + eps);
     }
+  },
+  compose: ([p, grad, sum], { lr, weightDecay, eps }) => {
+    const g = add(grad, affine(p, { scale: weightDecay }));
+    const squares = add(sum, square(g));
+    const move = div(affine(g, { scale: -lr }), affine(sqrt(squares), { shift: eps }));
+    return overwrite([sum, squares], [p, add(p, move)]);
   },
 });

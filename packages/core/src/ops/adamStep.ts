@@ -1,6 +1,13 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
+import { groupsOf } from "./groupsOf.ts";
+import { overwrite } from "./inPlace.ts";
+import { mul } from "./mul.ts";
+import { sqrt } from "./sqrt.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
@@ -48,6 +55,10 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
     checkStep("adamStep", inputs, 4);
     return [];
   },
+  inGroups: (inputs, params, most) => {
+    for (const group of groupsOf(inputs, 4, most)) adamStep(...group, params);
+    return [];
+  },
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
     const root = Math.sqrt(1 - beta2 ** step);
@@ -61,5 +72,19 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
         p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
       }
     }
+  },
+  compose: (inputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+    const stepSize = lr / (1 - beta1 ** step);
+    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
+    const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
+    for (const [p, grad, m, v] of byParameter(inputs)) {
+      const g = decay === 0 ? grad : add(grad, affine(p, { scale: decay }));
+      const first = add(affine(m, { scale: beta1 }), affine(g, { scale: 1 - beta1 }));
+      const second = add(affine(v, { scale: beta2 }), mul(affine(g, { scale: 1 - beta2 }), g));
+      const root = affine(sqrt(second), { scale: rootFactor, shift: eps });
+      const moved = add(affine(p, { scale: shrink }), div(affine(first, { scale: -stepSize }), root));
+      overwrite([m, first], [v, second], [p, moved]);
+    }
+    return [];
   },
 });

@@ -1,7 +1,10 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
+import { groupsOf } from "./groupsOf.ts";
+import { slice } from "./slice.ts";
 
 /** Where each of `sizes` starts. */
 function starts(sizes: readonly number[]): number[] {
@@ -32,6 +35,8 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
   shape: (inputs, { dim }) => ({ shape: catShape(inputs, dim), dtype: inputs[0].dtype }),
+  inGroups: (inputs, params, most) =>
+    scope(() => cat(...groupsOf(inputs, 1, most).map((group) => cat(...group, params)), params)),
   ref: (inputs, [out], { dim }) => {
     const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
     const at = starts(inputs.map(({ shape }) => shape[d]));
@@ -72,5 +77,6 @@ export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = d
       }
     }
   },
+  compose: ([x], { sizes, dim }) => starts(sizes).map((start, i) => slice(x, { dim, start, end: start + sizes[i] })),
   vjp: ({ grads, params: { dim } }) => [cat(...grads, { dim })],
 });

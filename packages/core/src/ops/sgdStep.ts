@@ -1,5 +1,9 @@
 import { defineOp, type Op } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
 import { checkStep } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { overwrite } from "./inPlace.ts";
 
 /** Settings of one SGD step. */
 export interface SgdStepParams {
@@ -29,5 +33,13 @@ export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
       }
       p.data[i] -= lr * g;
     }
+  },
+  compose: ([p, grad, buffer], { lr, weightDecay, momentum, dampening, nesterov, first }) => {
+    const g = add(grad, affine(p, { scale: weightDecay }));
+    const moved = (move: Tensor) => add(p, affine(move, { scale: -lr }));
+    if (!buffer) return overwrite([p, moved(g)]);
+    const kept = first ? g : add(affine(buffer, { scale: momentum }), affine(g, { scale: 1 - dampening }));
+    const move = nesterov ? add(g, affine(kept, { scale: momentum })) : kept;
+    return overwrite([buffer, kept], [p, moved(move)]);
   },
 });

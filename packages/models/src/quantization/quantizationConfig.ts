@@ -1,9 +1,8 @@
 import type { QuantType } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
-import type { ClassifierConfig } from "../config/classifierConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { JsonFields } from "../config/jsonFields.ts";
-import type { ModelConfig } from "../config/modelConfig.ts";
 import { describeModel } from "../describeModel.ts";
 
 /** How a checkpoint says its weights are quantised; transformers' BitsAndBytesConfig. */
@@ -47,13 +46,13 @@ export function quantizationOf(model: Module, config: ModelConfig | ClassifierCo
   const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);
   const quantized = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [[path, layer] as const] : []));
   if (quantized.length === 0) return null;
-  const [[first, { quantType, packing }]] = quantized;
-  const other = quantized.find(([, l]) => l.quantType !== quantType || l.packing.nested !== packing.nested);
+  const [[first, { quantType, doubleQuant }]] = quantized;
+  const other = quantized.find(([, l]) => l.quantType !== quantType || l.doubleQuant !== doubleQuant);
   if (other) {
     throw new Error(`${first} and ${other[0]} are quantised in different ways, which config.json cannot say`);
   }
   const skipModules = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [] : [path]));
-  return { quantType, doubleQuant: packing.nested, skipModules };
+  return { quantType, doubleQuant, skipModules };
 }
 
 /** `quantization_config` as transformers writes it. */
