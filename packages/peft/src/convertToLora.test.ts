@@ -10,7 +10,7 @@ const quiet = { onWarning: () => {} };
 
 /** A trained adapter, and its files before training. */
 async function trained(options: LoraOptions) {
-  const peft = getPeftModel(new TinyModel().eval(), new LoraConfig({ r: 2, loraAlpha: 3, ...options }), quiet);
+  const peft = await getPeftModel(new TinyModel().eval(), new LoraConfig({ r: 2, loraAlpha: 3, ...options }), quiet);
   const initial = await peft.adapterFiles();
   train(peft);
   return { peft, initial };
@@ -53,7 +53,7 @@ test("what cannot be converted is an error that says why", async () => {
   await expect(
     gaussian.peft.adapterFiles(undefined, { pathInitialModelForWeightConversion: gaussian.initial }),
   ).rejects.toThrow('"default" started from "gaussian"');
-  peft.addAdapter("second", new LoraConfig({ r: 2, targetModules: ["up"] }));
+  await peft.addAdapter("second", new LoraConfig({ r: 2, targetModules: ["up"] }));
   await expect(convert(initial)).rejects.toThrow("is of one adapter, and default, second are to be saved");
   await expect(convert(initial, ["default"])).resolves.toBeDefined();
 });

@@ -44,7 +44,7 @@ async function withoutHalfOfLora(half: Files, full: Files): Promise<Files> {
 test.each(["f16", "bf16"] as const)(
   "files in %s come back as they were, and in f32 where it is asked for",
   async (dtype) => {
-    const peft = getPeftModel(new TinyModel(), config);
+    const peft = await getPeftModel(new TinyModel(), config);
     train(peft, 2);
     const [half, full] = [await peft.adapterFiles(undefined, { dtype }), await peft.adapterFiles()];
     for (const files of [half, await withoutHalfOfLora(half, full), full]) {
@@ -56,7 +56,7 @@ test.each(["f16", "bf16"] as const)(
 );
 
 test("what has been trained since is not rounded", async () => {
-  const half = await getPeftModel(new TinyModel(), config).adapterFiles(undefined, { dtype: "bf16" });
+  const half = await (await getPeftModel(new TinyModel(), config)).adapterFiles(undefined, { dtype: "bf16" });
   const again = await load(half, true);
   train(again, 1);
   const saved = await again.adapterFiles();
@@ -65,7 +65,7 @@ test("what has been trained since is not rounded", async () => {
 });
 
 test("constants of a file in half precision come back too", async () => {
-  const vera = getPeftModel(new TinyModel(), new VeraConfig({ r: 3, targetModules: ["up"] }));
+  const vera = await getPeftModel(new TinyModel(), new VeraConfig({ r: 3, targetModules: ["up"] }));
   const files = await vera.adapterFiles();
   const file = await open(files);
   const tensors = await Promise.all(

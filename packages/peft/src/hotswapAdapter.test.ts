@@ -47,10 +47,10 @@ describe.each<[string, PeftConfig, TinyOptions?]>([
   ["prefix tuning", new PrefixTuningConfig({ numVirtualTokens: 2 }), { attention: true }],
 ])("%s", (_, config, options) => {
   test("takes the values of another, in place", async () => {
-    const other = made(config, 5, options);
+    const other = await made(config, 5, options);
     train(other, 2);
     const files = await other.adapterFiles();
-    const peft = made(config, 1, options);
+    const peft = await made(config, 1, options);
     const held = [...peft.base_model.trained("default").values()];
     const names = [...peft.namedParameters()].map(([name]) => name);
     const before = memory().buffers;
@@ -67,10 +67,10 @@ describe.each<[string, PeftConfig, TinyOptions?]>([
 });
 
 test("an adapter that does not act may be swapped, and others stay", async () => {
-  const peft = made(lora(), 1);
-  peft.addAdapter("b", lora(), { generator: new Generator(2) });
+  const peft = await made(lora(), 1);
+  await peft.addAdapter("b", lora(), { generator: new Generator(2) });
   const before = await logitBits(peft);
-  const other = made(lora(), 3);
+  const other = await made(lora(), 3);
   peft.train();
   await peft.hotswapAdapter(await other.adapterFiles(), "b");
   expect([peft.activeAdapter, peft.training]).toEqual(["default", true]);
@@ -81,8 +81,8 @@ test("an adapter that does not act may be swapped, and others stay", async () =>
 });
 
 test("LoRA on layers that the new adapter leaves out becomes zero", async () => {
-  const other = made(lora({ targetModules: ["up"] }), 3);
-  const peft = made(lora(), 1);
+  const other = await made(lora({ targetModules: ["up"] }), 3);
+  const peft = await made(lora(), 1);
   await peft.hotswapAdapter(await other.adapterFiles());
   expect(await logitBits(peft)).toEqual(await logitBits(other));
 });
@@ -100,10 +100,10 @@ test.each<[string, LoraOptions, LoraOptions]>([
   ["another rank beside biases, modules and tokens", { r: 1, ...parts }, { r: 3, ...parts }],
 ])("LoRA of %s takes the place, and is what then is saved", async (_, options, others) => {
   const targets = options.trainableTokenIndices ? ["up", "down"] : everywhere;
-  const other = made(lora({ targetModules: targets, ...others }), 5);
+  const other = await made(lora({ targetModules: targets, ...others }), 5);
   train(other, 2);
   const files = await other.adapterFiles();
-  const peft = made(lora({ targetModules: targets, ...options }), 1);
+  const peft = await made(lora({ targetModules: targets, ...options }), 1);
   // DoRA's lengths are kept until something writes into what they are of.
   const unrecorded = (model: PeftModel<TinyModel>) => noGrad(() => logitBits(model));
   await unrecorded(peft);
@@ -117,7 +117,7 @@ test.each<[string, LoraOptions, LoraOptions]>([
   expect(new Set([...peft.namedParameters()].map(([name]) => name))).toEqual(new Set(names));
   expect(train(peft, 2)).toEqual(train(other, 2));
   // And back, without anything left behind.
-  const first = await made(lora({ targetModules: targets, ...options }), 1).adapterFiles();
+  const first = await (await made(lora({ targetModules: targets, ...options }), 1)).adapterFiles();
   await peft.hotswapAdapter(first);
   const before = memory().buffers;
   await peft.hotswapAdapter(files);
@@ -127,9 +127,9 @@ test.each<[string, LoraOptions, LoraOptions]>([
 });
 
 test("layers of the same rank keep their tensors whatever scales them, others get new ones", async () => {
-  const peft = made(lora(), 1);
+  const peft = await made(lora(), 1);
   const [held, replaced] = ["up", "down"].map((name) => factorsOf(peft, name));
-  const other = made(lora({ loraAlpha: 30, useRslora: true, rankPattern: { down: 3 } }), 3);
+  const other = await made(lora({ loraAlpha: 30, useRslora: true, rankPattern: { down: 3 } }), 3);
   await peft.hotswapAdapter(await other.adapterFiles());
   for (const [i, tensor] of factorsOf(peft, "up").entries()) expect(tensor).toBe(held[i]);
   for (const [i, tensor] of factorsOf(peft, "down").entries()) expect(tensor).not.toBe(replaced[i]);
@@ -137,9 +137,9 @@ test("layers of the same rank keep their tensors whatever scales them, others ge
 });
 
 test("layers that files of another rank leave out are zero, and full ones fit again", async () => {
-  const peft = made(lora(), 1);
+  const peft = await made(lora(), 1);
   const full = await peft.adapterFiles();
-  const other = made(lora({ r: 3, targetModules: ["up"], alphaPattern: { up: 7 } }), 3);
+  const other = await made(lora({ r: 3, targetModules: ["up"], alphaPattern: { up: 7 } }), 3);
   await peft.hotswapAdapter(await other.adapterFiles());
   expect(await logitBits(peft)).toEqual(await logitBits(other));
   const again = await PeftModel.fromPretrained(new TinyModel().eval(), await peft.adapterFiles(), quiet);
@@ -149,16 +149,16 @@ test("layers that files of another rank leave out are zero, and full ones fit ag
 });
 
 test("biases on B that the new adapter does not have become zero", async () => {
-  const peft = made(lora({ loraBias: true }), 1);
-  const other = made(lora(), 3);
+  const peft = await made(lora({ loraBias: true }), 1);
+  const other = await made(lora(), 3);
   await peft.hotswapAdapter(await other.adapterFiles());
   expect(await logitBits(peft)).toEqual(await logitBits(other));
 });
 
 test("what does not fit is said, and nothing has changed", async () => {
-  const peft = made(lora(), 1);
+  const peft = await made(lora(), 1);
   const before = await logitBits(peft);
-  const files = async (config: PeftConfig) => made(config, 2).adapterFiles();
+  const files = async (config: PeftConfig) => (await made(config, 2)).adapterFiles();
   const refused: [PeftConfig, string][] = [
     [lora({ loraDropout: 0.1 }), 'loraDropout is 0.1, and 0 in adapter "default"; use loadAdapter under a new name'],
     [lora({ loraBias: true }), "base_model.model.layers.0.up.lora_B.bias has no place"],
@@ -173,9 +173,9 @@ test("what does not fit is said, and nothing has changed", async () => {
   const part = await files(lora());
   part.set("adapter_model.safetensors", await without(part, "layers.1.up.lora_B"));
   await expect(peft.hotswapAdapter(part)).rejects.toThrow("base_model.model.layers.1.up.lora_B.weight is missing");
-  const fromOlora = made(lora({ initLoraWeights: "olora" }), 1);
+  const fromOlora = await made(lora({ initLoraWeights: "olora" }), 1);
   await expect(fromOlora.hotswapAdapter(await files(lora()))).rejects.toThrow('adapter "default" started from olora');
-  const dora = made(lora({ useDora: true }), 1);
+  const dora = await made(lora({ useDora: true }), 1);
   const fewer = await files(lora({ useDora: true, targetModules: ["up"] }));
   await expect(dora.hotswapAdapter(fewer)).rejects.toThrow("layers.0.down.lora_A.weight is missing");
   await expect(peft.hotswapAdapter(await files(lora()), "c")).rejects.toThrow('there is no adapter "c"');
@@ -189,9 +189,9 @@ test("what does not fit is said, and nothing has changed", async () => {
 });
 
 test("training goes on from the new values", async () => {
-  const peft = made(lora(), 1);
+  const peft = await made(lora(), 1);
   const held: Tensor[] = [...peft.trainableParameters()];
-  const other = made(lora(), 3);
+  const other = await made(lora(), 3);
   train(other, 3);
   await peft.hotswapAdapter(await other.adapterFiles());
   expect([...peft.trainableParameters()]).toEqual(held);

@@ -24,7 +24,7 @@ export async function loadSaved(
   onWarning: (message: string) => void,
 ): Promise<void> {
   const generator = new Generator(0);
-  tuner.add({ name, method, config, generator, loading: true }, onWarning);
+  await tuner.add({ name, method, config, generator, loading: true }, onWarning);
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);

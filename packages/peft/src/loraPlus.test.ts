@@ -17,8 +17,8 @@ const config = new LoraConfig({
 });
 const model = () => getPeftModel(new TinyModel(), config, { onWarning: () => {} });
 
-test("groups are those of PEFT: A, embeddings, B and lengths, biases and LayerNorms", () => {
-  const peft = model();
+test("groups are those of PEFT: A, embeddings, B and lengths, biases and LayerNorms", async () => {
+  const peft = await model();
   const names = new Map([...peft.namedParameters()].map(([name, p]) => [p, name]));
   const optimizer = createLoraPlusOptimizer(peft, AdamW, {
     lr: 0.01,
@@ -64,15 +64,15 @@ test("groups are those of PEFT: A, embeddings, B and lengths, biases and LayerNo
   ]);
 });
 
-test("nothing decays unless it is asked for, and a ratio below 1 is an error", () => {
-  const optimizer = createLoraPlusOptimizer(model(), Adam, { lr: 0.01, loraplusLrRatio: 2 });
+test("nothing decays unless it is asked for, and a ratio below 1 is an error", async () => {
+  const optimizer = createLoraPlusOptimizer(await model(), Adam, { lr: 0.01, loraplusLrRatio: 2 });
   expect(optimizer.groups.map(({ weightDecay, lr }) => [weightDecay, lr])).toEqual([
     [0, 0.01],
     [0, 1e-6],
     [0, 0.02],
     [0, 0.02],
   ]);
-  expect(() => createLoraPlusOptimizer(model(), Adam, { lr: 0.01, loraplusLrRatio: 0.5 })).toThrow(
-    "loraplusLrRatio is 0.5; it must be at least 1",
-  );
+  await expect(async () =>
+    createLoraPlusOptimizer(await model(), Adam, { lr: 0.01, loraplusLrRatio: 0.5 }),
+  ).rejects.toThrow("loraplusLrRatio is 0.5; it must be at least 1");
 });

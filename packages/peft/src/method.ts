@@ -1,4 +1,4 @@
-import type { Generator, Tensor } from "@lowrank/core";
+import type { Backend, Generator, Tensor } from "@lowrank/core";
 import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "./config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "./config/promptLearningConfig.ts";
@@ -17,6 +17,8 @@ export interface LayerContext<C extends PeftConfig> {
   path: string;
   /** With its targets said in full. */
   config: C;
+  /** Holds the model, and so all tensors that the method makes. */
+  backend: Backend;
   /** Where initial values are drawn from. */
   generator: Generator;
   /** Values will be read from a file: initial ones need not be drawn. */
@@ -28,7 +30,8 @@ export interface LayerContext<C extends PeftConfig> {
 }
 
 /** What a method is told about all the layers that it shall adapt. */
-export interface SharedContext<C extends PeftConfig> extends Pick<LayerContext<C>, "config" | "generator" | "loading"> {
+export interface SharedContext<C extends PeftConfig>
+  extends Pick<LayerContext<C>, "backend" | "config" | "generator" | "loading"> {
   layers: readonly Pick<LayerContext<C>, "base" | "kind" | "path">[];
 }
 
@@ -81,10 +84,10 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   fileForm?(config: C): FileForm | null;
   /** What files hold of what it trained, by key, where that is not all; the caller frees it. */
   filed?(config: C, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
-  /** What an adapter's layers share, made before them. */
-  createShared?(context: SharedContext<C>): SharedTensors;
-  /** What one adapter gets on one layer. */
-  createLayer(context: LayerContext<C>): LayerAdapter;
+  /** Makes what an adapter's layers share, before the layers. */
+  createShared?(context: SharedContext<C>): SharedTensors | Promise<SharedTensors>;
+  /** Makes what one adapter gets on one layer. A start that reads weights returns a promise. */
+  createLayer(context: LayerContext<C>): LayerAdapter | Promise<LayerAdapter>;
 }
 
 /** Names a method; its file is all there is to it, besides its configuration and a line in `methods/index.ts`. */

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test("a folder written by savePretrained loads with the same answers", async () => {
-  const peft = getPeftModel(
+  const peft = await getPeftModel(
     new TinyModel(),
     new LoraConfig({ r: 2, targetModules: ["up"], baseModelNameOrPath: "org/tiny" }),
   );

@@ -9,14 +9,14 @@ beforeAll(() => init(reference()));
 
 const linears = new LoraConfig({ r: 2, targetModules: ["up", "down"] });
 
-test("parameters carry PEFT's names", () => {
+test("parameters carry PEFT's names", async () => {
   const config = new LoraConfig({
     r: 2,
     targetModules: ["0.up"],
     modulesToSave: ["lm_head"],
     trainableTokenIndices: [1],
   });
-  const peft = getPeftModel(new TinyModel(), config);
+  const peft = await getPeftModel(new TinyModel(), config);
   const names = [...peft.namedParameters()].map(([name]) => name);
   expect(names.filter((name) => /embed|layers.0.up|lm_head/.test(name))).toEqual([
     "base_model.model.embed_tokens.token_adapter.base_layer.weight",
@@ -36,9 +36,9 @@ test("parameters carry PEFT's names", () => {
   ]);
 });
 
-test("counts are printed in PEFT's words", () => {
+test("counts are printed in PEFT's words", async () => {
   const lines: string[] = [];
-  getPeftModel(new TinyModel(), linears).printTrainableParameters((line) => lines.push(line));
+  (await getPeftModel(new TinyModel(), linears)).printTrainableParameters((line) => lines.push(line));
   // 2 layers of (10 + 6) x 2 numbers, twice; the base has 2 x 66 and 2 x (12 + 70 + 66).
   expect(lines).toEqual(["trainable params: 128 || all params: 556 || trainable%: 23.0216"]);
 });
@@ -59,7 +59,7 @@ test("the scaling follows alpha, rank, rsLoRA and the first pattern that matches
 
 test("A starts uniform within 1/sqrt(in), B at zero; a seed gives the same, another seed other values", async () => {
   const start = async (seed: number) => {
-    const peft = getPeftModel(new TinyModel(), linears, { generator: new Generator(seed) });
+    const peft = await getPeftModel(new TinyModel(), linears, { generator: new Generator(seed) });
     const [a, b] = [...peft.adapterTensors().values()];
     expect(await b.data()).toEqual(new Float32Array(b.size));
     return (await a.data()) as Float32Array;
@@ -72,7 +72,7 @@ test("A starts uniform within 1/sqrt(in), B at zero; a seed gives the same, anot
 });
 
 test("a NaN in an adapter stops the merge before anything is written", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
+  const peft = await getPeftModel(new TinyModel(), linears);
   const weight = peft.adapterTensors().get("base_model.model.layers.1.up.lora_B.weight")!;
   copyInto(weight, full(weight.shape, Number.NaN));
   await expect(peft.mergeAndUnload()).rejects.toThrow(/merging default would give layers.1.up.weight a NaN/);
@@ -82,18 +82,21 @@ test("a NaN in an adapter stops the merge before anything is written", async () 
 });
 
 test("a sum beyond f16 stops the merge too", async () => {
-  const peft = getPeftModel(new TinyModel({ dtype: "f16" }), linears);
+  const peft = await getPeftModel(new TinyModel({ dtype: "f16" }), linears);
   for (const [name, t] of peft.adapterTensors()) copyInto(t, full(t.shape, name.includes("1.up") ? 400 : 0));
   await expect(peft.mergeAndUnload()).rejects.toThrow(/layers.1.up.weight a NaN or an infinity \(f16 ends at 65504\)/);
 });
 
 test("dropout acts in training only", async () => {
-  const peft = getPeftModel(new TinyModel().train(), linears.with({ loraDropout: 0.5, initLoraWeights: false }));
+  const peft = await getPeftModel(new TinyModel().train(), linears.with({ loraDropout: 0.5, initLoraWeights: false }));
   const [first, second] = [await logitBits(peft), await logitBits(peft)];
   expect(first).not.toEqual(second);
   peft.eval();
   expect(await logitBits(peft)).toEqual(await logitBits(peft));
-  const evaluated = getPeftModel(new TinyModel().eval(), linears.with({ loraDropout: 0.5, initLoraWeights: false }));
+  const evaluated = await getPeftModel(
+    new TinyModel().eval(),
+    linears.with({ loraDropout: 0.5, initLoraWeights: false }),
+  );
   expect(await logitBits(evaluated)).toEqual(await logitBits(peft));
 });
 
@@ -101,7 +104,7 @@ test("a target that shares its weight is told, and merging gives it a weight of 
   const warnings: string[] = [];
   const config = new LoraConfig({ r: 2, targetModules: ["embed_tokens"] });
   const model = new TinyModel({ tied: true });
-  const peft = getPeftModel(model, config, { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(model, config, { onWarning: (message) => warnings.push(message) });
   expect(warnings).toEqual([
     "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it a weight of its own",
   ]);
@@ -121,7 +124,7 @@ test("an adapter's own embedding table replaces the base's while it is active", 
   const resized = new TinyModel({ tied: true });
   const table = [...resized.parameters()][0];
   copyInto(table, full(table.shape, 0.25));
-  const saved = getPeftModel(resized, config, quiet);
+  const saved = await getPeftModel(resized, config, quiet);
   train(saved);
   const plain = await logitBits(new TinyModel({ tied: true }));
   const peft = await PeftModel.fromPretrained(new TinyModel({ tied: true }), await saved.adapterFiles(), quiet);
@@ -131,8 +134,8 @@ test("an adapter's own embedding table replaces the base's while it is active", 
 });
 
 test("adapters under other names lie in folders of their own", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
-  peft.addAdapter("other", linears, { generator: new Generator(5) });
+  const peft = await getPeftModel(new TinyModel(), linears);
+  await peft.addAdapter("other", linears, { generator: new Generator(5) });
   const files = await peft.adapterFiles();
   expect([...files.keys()]).toEqual([
     "adapter_config.json",
@@ -150,7 +153,7 @@ test("adapters under other names lie in folders of their own", async () => {
 });
 
 test("values in half precision are read as f32", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
+  const peft = await getPeftModel(new TinyModel(), linears);
   train(peft);
   const entries = await Promise.all(
     [...peft.adapterTensors()].map(async ([name, t]) => {
@@ -167,25 +170,25 @@ test("values in half precision are read as f32", async () => {
   }
 });
 
-test("patterns that match nothing, or in another order on disk, are told", () => {
+test("patterns that match nothing, or in another order on disk, are told", async () => {
   const warnings: string[] = [];
   const config = linears.with({ alphaPattern: { up: 3, "0.up": 5 }, rankPattern: { gate: 4 } });
-  getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
+  await getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
   expect(warnings).toEqual([
     'these match no target: rankPattern "gate"',
     expect.stringMatching(/^alphaPattern: "up" and "0.up" both say layers.0.up; the first wins here/),
   ]);
 });
 
-test("names of modules to save that match nothing are told", () => {
+test("names of modules to save that match nothing are told", async () => {
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  getPeftModel(new TinyModel(), linears.with({ modulesToSave: ["head", "classifier"] }), { onWarning });
+  await getPeftModel(new TinyModel(), linears.with({ modulesToSave: ["head", "classifier"] }), { onWarning });
   expect(warnings).toEqual(["modulesToSave: no module's path ends with classifier; nothing is saved for it"]);
 });
 
 test("an adapter loaded for inference trains only when told so", async () => {
-  const files = await getPeftModel(new TinyModel(), linears).adapterFiles();
+  const files = await (await getPeftModel(new TinyModel(), linears)).adapterFiles();
   const peft = await PeftModel.fromPretrained(new TinyModel(), files);
   expect(peft.getNbTrainableParameters().trainable).toBe(0);
   expect(peft.training).toBe(false);
@@ -196,10 +199,10 @@ test("an adapter loaded for inference trains only when told so", async () => {
 });
 
 test("lenient loading takes what fits and warns of the rest", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
+  const peft = await getPeftModel(new TinyModel(), linears);
   train(peft);
   const files = await peft.adapterFiles();
-  const narrower = await getPeftModel(new TinyModel(), linears.with({ targetModules: ["up"] })).adapterFiles();
+  const narrower = await (await getPeftModel(new TinyModel(), linears.with({ targetModules: ["up"] }))).adapterFiles();
   const mixed = new Map([...narrower, ["adapter_model.safetensors", files.get("adapter_model.safetensors")!]]);
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
@@ -235,15 +238,27 @@ test.each([
     "99 for embed_tokens is outside of 0..10",
   ],
 ])("%s: an error, and nothing changes", async (_, act, message) => {
-  const peft = getPeftModel(new TinyModel(), linears);
+  const peft = await getPeftModel(new TinyModel(), linears);
   const before = [...peft.namedParameters()].map(([name]) => name);
-  expect(() => act(peft as unknown as PeftModel)).toThrow(message);
+  await expect(async () => act(peft as unknown as PeftModel)).rejects.toThrow(message);
   expect([...peft.namedParameters()].map(([name]) => name)).toEqual(before);
+});
+
+test("while an adapter is being added, the model refuses other changes", async () => {
+  const peft = await getPeftModel(new TinyModel(), linears);
+  const adding = peft.addAdapter("b", linears);
+  expect(() => peft.setAdapter("default")).toThrow(
+    'cannot set an adapter while adapter "b" is being added; await that first',
+  );
+  await expect(peft.addAdapter("c", linears)).rejects.toThrow('while adapter "b" is being added');
+  await adding;
+  peft.setAdapter("b");
+  expect([...peft.peftConfig.keys()]).toEqual(["default", "b"]);
 });
 
 test("a merged adapter cannot be deleted, and switching unmerges with a warning", async () => {
   const warnings: string[] = [];
-  const peft = getPeftModel(new TinyModel(), linears, { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(new TinyModel(), linears, { onWarning: (message) => warnings.push(message) });
   train(peft);
   const live = await logitBits(peft);
   await peft.mergeAdapter();
@@ -254,8 +269,8 @@ test("a merged adapter cannot be deleted, and switching unmerges with a warning"
 });
 
 test("several adapters merge into one base", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
-  peft.addAdapter("b", linears, { generator: new Generator(3) });
+  const peft = await getPeftModel(new TinyModel(), linears);
+  await peft.addAdapter("b", linears, { generator: new Generator(3) });
   for (const [, t] of [...peft.adapterTensors("default"), ...peft.adapterTensors("b")]) {
     copyInto(t, full(t.shape, 0.1));
   }
@@ -273,7 +288,7 @@ test("several adapters merge into one base", async () => {
 });
 
 test("what was trained is saved in half precision when asked, and is f32 again when loaded", async () => {
-  const peft = getPeftModel(new TinyModel(), linears);
+  const peft = await getPeftModel(new TinyModel(), linears);
   train(peft);
   const file = "adapter_model.safetensors";
   const whole = (await peft.adapterFiles()).get(file) as Uint8Array;

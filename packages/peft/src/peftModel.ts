@@ -115,16 +115,19 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     await setAllocationState(this.base_model, state);
   }
 
-  /** Puts a fresh adapter beside the others; `setAdapter` makes it act. */
-  addAdapter(
+  /** Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the model refuses other changes. */
+  async addAdapter(
     adapterName: string,
     config: PeftConfig,
     { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
-  ): void {
+  ): Promise<void> {
     const method = knownMethods()[config.peftType];
     if (!method)
       throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
-    this.base_model.add({ name: adapterName, method, config, generator, loading: false, tokenizer }, this.#onWarning);
+    await this.base_model.add(
+      { name: adapterName, method, config, generator, loading: false, tokenizer },
+      this.#onWarning,
+    );
   }
 
   /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
@@ -312,13 +315,13 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 }
 
 /** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
-export function getPeftModel<M extends AdaptableModel>(
+export async function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
   { adapterName = "default", onWarning, ...options }: GetPeftModelOptions = {},
-): PeftModel<M> {
+): Promise<PeftModel<M>> {
   const peft = new PeftModel(model, onWarning);
-  peft.addAdapter(adapterName, config, options);
+  await peft.addAdapter(adapterName, config, options);
   peft.setAdapter(adapterName);
   return peft;
 }

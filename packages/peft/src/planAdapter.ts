@@ -1,4 +1,4 @@
-import { type Generator, isPacked, to } from "@lowrank/core";
+import { currentBackend, type Generator, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { filePrefix } from "./adapter.ts";
 import type { PeftConfig } from "./config/peftConfig.ts";
@@ -54,10 +54,10 @@ export function withHeads<C extends PeftConfig>(given: C): { config: C; heads: r
 }
 
 /** Makes a layer method's parts for a bare base model. Throws for targets and options that do not fit it. */
-export function planAdapter(
+export async function planAdapter(
   model: Module,
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
-): Plan {
+): Promise<Plan> {
   const { config: headed, heads } = withHeads(given);
   let config = method.targets ? headed : resolveTargets(model, headed, method.defaultTargets);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
@@ -75,19 +75,27 @@ export function planAdapter(
   const places = placesOf(model);
   const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
   const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
-  const shared = method.createShared?.({ layers: bases, config, generator, loading }) ?? {};
+  const [
+    {
+      storage: { backend },
+    } = { storage: { backend: currentBackend() } },
+  ] = model.parameters();
+  const made = { backend, config, generator, loading };
+  const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
   const warn = (message: string) => {
     if (!warnings.includes(message)) warnings.push(message);
   };
-  const layers = bases.map(({ path, base, kind }) => {
+  const layers: Plan["layers"] = [];
+  // One after the other, since all draw from one generator.
+  for (const { path, base, kind } of bases) {
     const tied = tieWarning(path, base, places, paths);
     warnings.push(...tied);
-    const layer = method.createLayer({ base, kind, path, config, generator, loading, shared, warn });
+    const layer = await method.createLayer({ ...made, base, kind, path, shared, warn });
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
     }
-    return { path, base, layer };
-  });
+    layers.push({ path, base, layer });
+  }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
     warnings.push(

@@ -9,9 +9,9 @@ beforeAll(() => init(reference()));
 type Indices = NonNullable<LoraOptions["trainableTokenIndices"]>;
 const tied = () => new TinyModel({ tied: true });
 
-function trained(trainableTokenIndices: Indices, warnings: string[] = []): PeftModel<TinyModel> {
+async function trained(trainableTokenIndices: Indices, warnings: string[] = []): Promise<PeftModel<TinyModel>> {
   const config = new LoraConfig({ targetModules: ["up"], trainableTokenIndices });
-  const peft = getPeftModel(tied(), config, { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(tied(), config, { onWarning: (message) => warnings.push(message) });
   train(peft, 3);
   return peft.eval();
 }
@@ -39,7 +39,7 @@ test.each<[string, Indices, [string, number][]]>([
 ])(
   "rows of a tied table, %s: as many as PEFT has, and merged into the layers that have them",
   async (_, indices, expected) => {
-    const peft = trained(indices);
+    const peft = await trained(indices);
     expect(rows(peft)).toEqual(expected);
     const again = await PeftModel.fromPretrained(tied(), await peft.adapterFiles(), { onWarning: () => {} });
     expect(await logitBits(again.eval())).toEqual(await logitBits(peft));
@@ -49,17 +49,17 @@ test.each<[string, Indices, [string, number][]]>([
   },
 );
 
-test("rows of the output layer alone leave what goes in as it was, and that is told", () => {
+test("rows of the output layer alone leave what goes in as it was, and that is told", async () => {
   const warnings: string[] = [];
-  const peft = trained({ lm_head: [3] }, warnings);
+  const peft = await trained({ lm_head: [3] }, warnings);
   expect(warnings).toEqual([expect.stringContaining("lm_head shares its weight with embed_tokens")]);
   const ids = tensor([3], { dtype: "i32" });
   const rows = () => peft.baseModel.embed_tokens.forward(ids).dataSync();
   expect(rows()).toEqual(peft.disableAdapter(rows));
 });
 
-test("one table under two names wants the same rows", () => {
-  expect(() => trained({ embed_tokens: [1], tokens: [2] })).toThrow(
+test("one table under two names wants the same rows", async () => {
+  await expect(trained({ embed_tokens: [1], tokens: [2] })).rejects.toThrow(
     "trainableTokenIndices: embed_tokens is to train [1], and as tokens [2]; name it once",
   );
 });

@@ -24,8 +24,8 @@ beforeAll(() => init(reference()));
 
 const config = new LoraConfig({ r: 2, targetModules: ["up", "down"] });
 const quantized = () => new TinyModel({ quantize: { quantType: "nf4", blockSize: 32, doubleQuant: true } }).eval();
-const trained = () => {
-  const peft = getPeftModel(quantized(), config);
+const trained = async () => {
+  const peft = await getPeftModel(quantized(), config);
   train(peft);
   return peft;
 };
@@ -33,7 +33,7 @@ const verify = () => ({ inputs: tinyBatch() });
 
 describe("merging into a 4-bit base", () => {
   it("is refused with advice unless it is said how", async () => {
-    const peft = trained();
+    const peft = await trained();
     const live = await logitBits(peft);
     for (const safeMerge of [true, false]) {
       const advice = /layers.0.up is nf4: .* Pass dtype: "bf16" .* or requantize: true/;
@@ -49,7 +49,7 @@ describe("merging into a 4-bit base", () => {
 
   it("gives back full weights throughout in the dtype asked for", async () => {
     for (const dtype of ["f32", "bf16"] as const) {
-      const peft = getPeftModel(quantized(), config.with({ targetModules: ["up"] }));
+      const peft = await getPeftModel(quantized(), config.with({ targetModules: ["up"] }));
       train(peft);
       const merged = await peft.mergeAndUnload({ dtype, verify: verify() });
       expect([...merged.namedModules()].filter(([, module]) => module instanceof Linear4bit)).toEqual([]);
@@ -66,7 +66,7 @@ describe("merging into a 4-bit base", () => {
   });
 
   it("requantises when asked, and tells what weights and logits lost", async () => {
-    const peft = trained();
+    const peft = await trained();
     const live = await logitBits(peft);
     await peft.mergeAdapter({ requantize: true, verify: verify() });
     const { drift, maxAbsDiff, adapters } = peft.mergeReport!;
@@ -94,7 +94,7 @@ describe("merging into a 4-bit base", () => {
   });
 
   it("stops at a NaN before anything is written", async () => {
-    const peft = trained();
+    const peft = await trained();
     const weight = peft.adapterTensors().get("base_model.model.layers.1.up.lora_B.weight")!;
     copyInto(weight, full(weight.shape, Number.NaN));
     await expect(peft.mergeAdapter({ requantize: true })).rejects.toThrow(/merging into layers.1.up.weight: .*NaN/);
@@ -103,7 +103,7 @@ describe("merging into a 4-bit base", () => {
   });
 
   it("leaves no memory behind", async () => {
-    const peft = trained();
+    const peft = await trained();
     await peft.mergeAdapter({ requantize: true });
     peft.unmergeAdapter();
     const before = memory().buffers;
@@ -119,10 +119,10 @@ const saved = async (peft: PeftModel<TinyModel>) => (await peft.adapterFiles()).
 describe("quantizeBase", () => {
   it("gives the same as quantising first, with adapters and their biases in place", async () => {
     const all = config.with({ bias: "all", modulesToSave: ["lm_head"] });
-    const late = getPeftModel(new TinyModel().eval(), all);
+    const late = await getPeftModel(new TinyModel().eval(), all);
     const report = late.quantizeBase({ blockSize: 32, doubleQuant: true, skipModules: [] });
     expect(report.skipped).toEqual([{ path: "lm_head", reason: "adapters train lm_head" }]);
-    const early = getPeftModel(quantized(), all);
+    const early = await getPeftModel(quantized(), all);
     expect(await logitBits(late)).toEqual(await logitBits(early));
     expect(train(late)).toEqual(train(early));
     expect(await logitBits(late)).toEqual(await logitBits(early));
@@ -132,7 +132,7 @@ describe("quantizeBase", () => {
   });
 
   it("refuses while merged, and inside of disableAdapter", async () => {
-    const peft = getPeftModel(new TinyModel(), config);
+    const peft = await getPeftModel(new TinyModel(), config);
     await peft.mergeAdapter();
     expect(() => peft.quantizeBase()).toThrow(/default stands merged; call unmergeAdapter/);
     peft.unmergeAdapter();
@@ -165,15 +165,16 @@ describe("prepareModelForKbitTraining", () => {
 });
 
 describe("LoRA over Linear4bit", () => {
-  it("counts packed weights by their elements, as PEFT does", () => {
+  it("counts packed weights by their elements, as PEFT does", async () => {
     const lines: string[] = [];
-    const of = (model: TinyModel) => getPeftModel(model, config).printTrainableParameters((line) => lines.push(line));
-    of(quantized());
-    of(new TinyModel());
+    const of = async (model: TinyModel) =>
+      (await getPeftModel(model, config)).printTrainableParameters((line) => lines.push(line));
+    await of(quantized());
+    await of(new TinyModel());
     expect(lines[0]).toBe(lines[1]);
   });
 
-  it("a step never holds a packed weight in full", () => {
+  it("a step never holds a packed weight in full", async () => {
     class Wide extends Module {
       proj: UnaryModule = Linear.create(256, 320, { generator: new Generator(1) });
 
@@ -183,7 +184,7 @@ describe("LoRA over Linear4bit", () => {
     }
     const model = new Wide();
     quantize(model, { skipModules: [] });
-    const peft = getPeftModel(model, new LoraConfig({ r: 2, targetModules: ["proj"], initLoraWeights: false }));
+    const peft = await getPeftModel(model, new LoraConfig({ r: 2, targetModules: ["proj"], initLoraWeights: false }));
     const x = randn([4, 256], { generator: new Generator(2), requiresGrad: true });
     const step = () => scope(() => sum(square(peft.forward(x))).backward());
     step();
@@ -198,7 +199,7 @@ describe("LoRA over Linear4bit", () => {
 
   it("sits on a quantised output layer too, whose packed weight stays out of the file", async () => {
     const model = new TinyModel({ quantize: { skipModules: [] } });
-    const peft = getPeftModel(model, config.with({ targetModules: ["lm_head"] }));
+    const peft = await getPeftModel(model, config.with({ targetModules: ["lm_head"] }));
     train(peft);
     expect([...peft.adapterTensors().keys()].map((key) => key.split(".").at(-2))).toEqual(["lora_A", "lora_B"]);
     const again = await PeftModel.fromPretrained(
@@ -209,7 +210,7 @@ describe("LoRA over Linear4bit", () => {
   });
 
   it("loads an adapter that was trained on full weights", async () => {
-    const peft = getPeftModel(new TinyModel(), config);
+    const peft = await getPeftModel(new TinyModel(), config);
     train(peft);
     const again = await PeftModel.fromPretrained(quantized(), await peft.adapterFiles());
     expect(again.targetReport?.matched.length).toBe(4);

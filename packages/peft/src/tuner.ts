@@ -31,7 +31,8 @@ export class Tuner<M extends Module> extends Module {
   /** Merged weights in place, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
-  #isBare = false;
+  /** Says when changes are possible again while the model stands bare; null while it does not. */
+  #bareUntil: string | null = null;
 
   /** Throws for a model that carries adapters already. */
   constructor(model: M) {
@@ -60,7 +61,7 @@ export class Tuner<M extends Module> extends Module {
 
   /** The adapters that act beside the base weights: the active one, or those that rows have. */
   get acting(): readonly string[] {
-    if (this.#isBare || this.#mergedNames.length > 0) return [];
+    if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
     return [...new Set(this.#active.rows ?? [this.#active.name])].filter((name) => name !== null);
   }
 
@@ -75,23 +76,28 @@ export class Tuner<M extends Module> extends Module {
     throw new Error(`there is no adapter "${name}"; there are ${[...this.#adapters.keys()].join(", ") || "none"}`);
   }
 
-  /** Throws while the model stands bare, inside of `disableAdapter`. */
+  /** Throws while the model stands bare, or its rows have adapters. */
   checkWhole(what: string): void {
-    const inside = this.#isBare ? "disableAdapter" : this.#active.rows && "withAdapterNames";
-    if (inside) throw new Error(`cannot ${what} inside of ${inside}; do it before or after`);
+    const reason = this.#bareUntil ?? (this.#active.rows && "inside of withAdapterNames; do it before or after");
+    if (reason) throw new Error(`cannot ${what} ${reason}`);
   }
 
-  /** Puts a new adapter on the model, inactive. Where it throws, nothing has changed. */
-  add(options: NewAdapter, onWarning: (message: string) => void): Adapter {
+  /**
+   * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all changes. Where it throws,
+   * nothing has changed.
+   */
+  async add(options: NewAdapter, onWarning: (message: string) => void): Promise<Adapter> {
     const { name, method } = options;
     this.checkWhole("add an adapter");
     checkAdapterName(name);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
-    const plan = this.bare(() =>
-      isPromptMethod(method)
-        ? planPrompt(this.model, { ...options, method })
-        : planAdapter(this.model, { ...options, method }),
+    const plan = await this.bare(
+      async () =>
+        isPromptMethod(method)
+          ? planPrompt(this.model, { ...options, method })
+          : await planAdapter(this.model, { ...options, method }),
+      `while adapter "${name}" is being added; await that first`,
     );
     checkPlan(plan, this.wrappers);
     for (const warning of plan.warnings) onWarning(warning);
@@ -169,13 +175,13 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /** Runs `fn` on the base model as it was given: no wrapper, no swapped value, no merged weight. Nests. */
-  bare<T>(fn: () => T): T {
-    if (this.#isBare) return fn();
+  bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
+    if (this.#bareUntil !== null) return fn();
     this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
     return during(
-      () => this.#setBare(true),
+      () => this.#setBare(until),
       fn,
-      () => this.#setBare(false),
+      () => this.#setBare(null),
     );
   }
 
@@ -195,8 +201,9 @@ export class Tuner<M extends Module> extends Module {
     this.#train(active, this.adapter(active).trainable);
   }
 
-  #setBare(bare: boolean): void {
-    this.#isBare = bare;
+  #setBare(until: string | null): void {
+    this.#bareUntil = until;
+    const bare = until !== null;
     const merges = bare ? [...this.#merges].reverse() : this.#merges;
     if (bare) for (const merge of merges) merge.set(false);
     if (this.#active.name !== null) this.#swap(this.#active.name, !bare);

@@ -41,7 +41,7 @@ async function state(peft: PeftModel<TinyModel>) {
 for (const [method, list] of Object.entries(methodCases)) {
   describe.each(list)(`${method}: $name`, ({ config, model }) => {
     test("what was written answers to the last bit, and in half precision but for rounding", async () => {
-      const peft = getPeftModel(new TinyModel(model), config, { onWarning: () => {} });
+      const peft = await getPeftModel(new TinyModel(model), config, { onWarning: () => {} });
       train(peft);
       scope(() => peft.loss(tinyBatch()).backward());
       const before = await state(peft);
@@ -60,9 +60,14 @@ for (const [method, list] of Object.entries(methodCases)) {
 const lora = new LoraConfig({ r: 2, targetModules: ["up", "down"], initLoraWeights: false });
 
 test("several adapters are read again each from its folder, beside what acts", async () => {
-  const peft = getPeftModel(new TinyModel(), lora);
-  peft.addAdapter("b", lora.with({ loraDropout: 0.5, modulesToSave: ["lm_head"] }), { generator: new Generator(2) });
-  peft.addAdapter("p", new PromptEncoderConfig({ numVirtualTokens: 2, encoderHiddenSize: 4, taskType: "CAUSAL_LM" }));
+  const peft = await getPeftModel(new TinyModel(), lora);
+  await peft.addAdapter("b", lora.with({ loraDropout: 0.5, modulesToSave: ["lm_head"] }), {
+    generator: new Generator(2),
+  });
+  await peft.addAdapter(
+    "p",
+    new PromptEncoderConfig({ numVirtualTokens: 2, encoderHiddenSize: 4, taskType: "CAUSAL_LM" }),
+  );
   peft.setAdapter("b");
   (peft.baseModel.getSubmodule("layers.1") as TinyModel).eval();
   const before = await state(peft);
@@ -93,7 +98,7 @@ test("several adapters are read again each from its folder, beside what acts", a
 test("an adapter whose start set base weights anew is compared on these, and that is told", async () => {
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const peft = getPeftModel(new TinyModel(), lora.with({ initLoraWeights: "pissa" }), { onWarning });
+  const peft = await getPeftModel(new TinyModel(), lora.with({ initLoraWeights: "pissa" }), { onWarning });
   train(peft);
   warnings.length = 0;
   const live = await logitBits(peft);
@@ -135,7 +140,7 @@ test("an adapter that is more than its files is an error that names it, and the 
     },
   });
   registerPeftMethod(forgetful);
-  const peft = getPeftModel(new TinyModel(), new ForgetfulConfig({ targetModules: ["up"] }));
+  const peft = await getPeftModel(new TinyModel(), new ForgetfulConfig({ targetModules: ["up"] }));
   const before = await state(peft);
   const to = folder();
   for (const dtype of ["f32", "f16"] as const) {
@@ -148,9 +153,9 @@ test("an adapter that is more than its files is an error that names it, and the 
 });
 
 test("what is compared is what stands on disk", async () => {
-  const peft = getPeftModel(new TinyModel(), lora);
+  const peft = await getPeftModel(new TinyModel(), lora);
   const to = folder();
-  const other = await getPeftModel(new TinyModel(), lora, { generator: new Generator(9) }).adapterFiles();
+  const other = await (await getPeftModel(new TinyModel(), lora, { generator: new Generator(9) })).adapterFiles();
   const file = "adapter_model.safetensors";
   peft.adapterFiles = async (...options) =>
     new Map([...(await PeftModel.prototype.adapterFiles.apply(peft, options)), [file, other.get(file)!]]);
@@ -161,7 +166,7 @@ test("what is compared is what stands on disk", async () => {
 });
 
 test("what cannot be compared is an error before anything is written", async () => {
-  const peft = getPeftModel(new TinyModel(), lora);
+  const peft = await getPeftModel(new TinyModel(), lora);
   const to = folder();
   const save = (options = {}) => peft.savePretrained(to, { verify: verify(), ...options });
   await expect(save({ selectedAdapters: ["x"] })).rejects.toThrow('there is no adapter "x"');

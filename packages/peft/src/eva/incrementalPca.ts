@@ -60,7 +60,7 @@ export class IncrementalPca implements Disposable {
     }
     this.#spread += (await total(scope(() => sum(square(centred))))) + between;
     const guess = this.#components;
-    const { values, right } = subspaceSvd(stacked, this.count, guess ? turns.later : turns.first, guess);
+    const { values, right } = await subspaceSvd(stacked, this.count, guess ? turns.later : turns.first, guess);
     const moved = before
       ? scope(() => mul(before, this.#rows / all).add(mul(center, n / all)))
       : scope(() => mul(center, 1));

@@ -87,7 +87,7 @@ function expectRows(found: Float32Array, wanted: Float64Array, count: number) {
 }
 
 test("A starts with the directions of the layers' inputs, and the model answers as before", async () => {
-  const peft = fresh();
+  const peft = await fresh();
   const batches = [1, 2, 3].map((seed) => ({ inputIds: ids(seed) }));
   const plain = numbers(peft.disableAdapter(() => peft.forward(batches[0])));
   const before = memory().buffers;
@@ -127,7 +127,7 @@ test("padding and masked labels do not count, unless the configuration says so",
     [true, tokens.filter((_, i) => counted(i))],
     [false, tokens.slice(0, 20)],
   ] as const) {
-    const peft = fresh({ evaConfig: { rho: 1, useLabelMask }, targetModules: ["first"] });
+    const peft = await fresh({ evaConfig: { rho: 1, useLabelMask }, targetModules: ["first"] });
     await initializeLoraEvaWeights(peft, [{ inputIds, labels, attentionMask }]);
     expectRows(numbers(a(peft, "first")!), expected(chosen, 2).right, 2);
   }
@@ -135,7 +135,7 @@ test("padding and masked labels do not count, unless the configuration says so",
 
 test("whitened directions are divided by the roots of their singular values; alphas can stay", async () => {
   const batch = { inputIds: ids(1) };
-  const peft = fresh({ evaConfig: { whiten: true, adjustScalingFactors: false } });
+  const peft = await fresh({ evaConfig: { whiten: true, adjustScalingFactors: false } });
   await initializeLoraEvaWeights(peft, [batch]);
   const { values } = expected([...numbers(batch.inputIds)], 4);
   const first = numbers(a(peft, "first")!);
@@ -148,7 +148,7 @@ test("whitened directions are divided by the roots of their singular values; alp
 
 test("what is in the way is an error that says so, and leaves the adapter", async () => {
   const warnings: string[] = [];
-  const peft = getPeftModel(new Reader(), config(), { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(new Reader(), config(), { onWarning: (message) => warnings.push(message) });
   expect(warnings).toEqual([
     'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training',
   ]);
@@ -157,7 +157,7 @@ test("what is in the way is an error that says so, and leaves the adapter", asyn
     "a batch has 3 tokens that count, and first may get rank 4",
   );
   expect(a(peft, "first")?.shape).toEqual([2, dim]);
-  const plain = getPeftModel(new Reader(), new LoraConfig({ targetModules: ["first"] }));
+  const plain = await getPeftModel(new Reader(), new LoraConfig({ targetModules: ["first"] }));
   await expect(initializeLoraEvaWeights(plain, [{ inputIds: ids(1) }])).rejects.toThrow(
     /is not LoRA with initLoraWeights/,
   );

@@ -187,7 +187,7 @@ async function restart<M extends AdaptableModel>(
   const { method } = peft.base_model.adapter(name);
   peft.deleteAdapter(name);
   // What there is to warn of was said when the adapter was made first.
-  peft.base_model.add({ name, method, config, generator: new Generator(0), loading: false }, () => {});
+  await peft.base_model.add({ name, method, config, generator: new Generator(0), loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const { paths, pca } of groups) {
     const components = (await pca.components.data()) as Float32Array;

@@ -75,7 +75,10 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
   const tokens = startTokens(context);
   if (!tokens) return new PromptTable(freshEmbedding(config.numVirtualTokens, config.tokenDim, generator));
   const rows = noGrad(() =>
-    scope(() => new Parameter(to(embedding(embeddings.weight, tensor(tokens, { dtype: "i32" })), { dtype: "f32" }))),
+    scope(() => {
+      const ids = tensor(tokens, { dtype: "i32", backend: embeddings.weight.storage.backend });
+      return new Parameter(to(embedding(embeddings.weight, ids), { dtype: "f32" }));
+    }),
   );
   return new PromptTable(new Embedding(rows));
 }

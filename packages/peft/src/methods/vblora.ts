@@ -15,8 +15,8 @@ interface Bank extends SharedTensors {
   parameters: { vblora_vector_bank: Parameter };
 }
 
-function bank({ layers, config, generator }: SharedContext<VBLoRAConfig>): Bank {
-  const { uniform } = draws({ base: layers[0].base, generator });
+function bank({ backend, config, generator }: SharedContext<VBLoRAConfig>): Bank {
+  const { uniform } = draws({ backend, generator });
   const shape = [config.numVectors, config.vectorLength];
   return { parameters: { vblora_vector_bank: drawn(uniform(config.initVectorBankBound), shape) } };
 }

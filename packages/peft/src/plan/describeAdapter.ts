@@ -41,14 +41,14 @@ export interface DescribeAdapterOptions {
  * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models gives it. The method's
  * own layers are made over shapes, so parameters and file are those of the real adapter. Throws where nothing matches.
  */
-export function describeAdapter(
+export async function describeAdapter(
   model: ModelShapes,
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
-): AdapterDescription {
+): Promise<AdapterDescription> {
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const { adapted } = onShapes(model, { adapter: config, dtype, onWarning });
+  const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
 

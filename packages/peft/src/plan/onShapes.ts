@@ -33,28 +33,25 @@ export interface OnShapes<A, M extends AdaptableModel> {
 }
 
 /** Makes a model on a `meta` backend. */
-export function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
+export async function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
   { adapter, dtype = "f32", quantization = null, onWarning }: ShapesOptions<A>,
-): OnShapes<A, M> {
+): Promise<OnShapes<A, M>> {
   const backend = meta();
   const requiresGrad = adapter === null;
-  return withBackend(backend, () => {
+  const run = <T>(fn: (backend: MetaBackend) => T) => withBackend(backend, () => fn(backend));
+  const base = run(() => {
     const base = model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad }));
     if (quantization) quantize(base, quantization);
-    const parameters = [...base.parameters()];
-    const weights = {
-      quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
-      rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),
-    };
-    const adapted = adapter && getPeftModel(base, adapter, { onWarning });
-    return {
-      base,
-      weights,
-      adapted: adapted as OnShapes<A, M>["adapted"],
-      run: (fn) => withBackend(backend, () => fn(backend)),
-    };
+    return base;
   });
+  const parameters = [...base.parameters()];
+  const weights = {
+    quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
+    rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),
+  };
+  const adapted = (adapter && (await getPeftModel(base, adapter, { onWarning }))) as OnShapes<A, M>["adapted"];
+  return { base, weights, adapted, run };
 }
 
 function partOf(parameters: readonly Parameter[]): Part {

@@ -61,7 +61,7 @@ export interface MemoryPlan extends RunSizes {
  * shapes alone (`meta`), so that it is what this engine holds; nothing is computed or allocated. `model` is what
  * `describeModel` of @lowrank/models gives. Throws for targets that match nothing, and for sequences that are too long.
  */
-export function planMemory(model: PlannableModel, options: PlanOptions = {}): MemoryPlan {
+export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   const { adapter = null, dtype = "f32", adapterDtype = "f32", optimizer = "adamw", quantization = null } = options;
   if (adapter === null && quantization) {
     throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
@@ -71,13 +71,13 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: string[] = [];
   const made = { adapter, dtype, quantization };
-  const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
+  const step = await onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
   const traced = step.run((backend) => trainStep(backend, step.adapted ?? step.base, sizes, gradientBytes));
-  const prompt = onShapes(model, { ...made, onWarning: () => {} });
+  const prompt = await onShapes(model, { ...made, onWarning: () => {} });
   const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);

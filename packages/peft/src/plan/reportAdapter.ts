@@ -66,17 +66,17 @@ export interface InferenceOverhead {
  * What a configuration, or without one the training of the whole model, costs on a model without weights. Layers,
  * optimiser and a forward pass are made over shapes, so all numbers are those of the real run. Throws where nothing matches.
  */
-export function reportAdapter(
+export async function reportAdapter(
   model: ModelShapes,
   config: PeftConfig | null,
   { dtype = "f32", quantization = null, optimizer = "adamw", sequenceLength }: ReportOptions = {},
-): AdapterReport {
+): Promise<AdapterReport> {
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const made = onShapes(model, { adapter: config, dtype, quantization, onWarning });
+  const made = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
   const { base, adapted, weights } = made;
   const trained = trainedParameters(adapted ?? base);
   const tokens = passLength(base, sequenceLength);

@@ -28,7 +28,7 @@ export async function addWeightedAdapter(
   if (sources[0].method === ia3) return addWeightedIA3(tuner, sources, weights, adapterName, options, onWarning);
   const { combination, config } = planWeighted(sources, options);
   const generator = new Generator(0);
-  const added = tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

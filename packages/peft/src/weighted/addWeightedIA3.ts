@@ -25,7 +25,7 @@ export async function addWeightedIA3(
     feedforwardModules: unitedTargets(sources, "feedforwardModules"),
   });
   const generator = new Generator(0);
-  const added = tuner.add({ name: adapterName, method: ia3, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, method: ia3, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);
