@@ -1,7 +1,7 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
-import type { MergeStep } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import type { MergeStep } from "./mergeStep.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
 import type { Wrapper } from "./wrapper.ts";

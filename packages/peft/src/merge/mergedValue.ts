@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import { Linear, Parameter } from "@lowrank/nn";
-import { Swap } from "../swap.ts";
-import type { Replacement } from "./mergeStep.ts";
+import type { Replacement } from "../layers/mergeStep.ts";
+import { Swap } from "../layers/swap.ts";
 
 /** A merged value and the one that it replaces. Layers that round their inputs to bytes, for weights in bytes, do so no more. */
 export class MergedValue extends Swap {

@@ -1,7 +1,7 @@
 import { type DType, isPacked, type QuantType, quantize4bit, type Tensor, to } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
-import { valueAt } from "../swap.ts";
-import type { Replacement } from "./mergeStep.ts";
+import type { Replacement } from "../layers/mergeStep.ts";
+import { valueAt } from "../layers/swap.ts";
 
 /** What becomes of quantised weights in a merge; one of the two must be said where there are any. */
 export interface PackedMerge {

@@ -18,11 +18,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod } from "../method.ts";
 import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
+import { definePeftMethod } from "../methods/method.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 

@@ -1,6 +1,6 @@
 import { init, reference, scope } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";

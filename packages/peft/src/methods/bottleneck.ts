@@ -19,9 +19,9 @@ import {
 } from "@lowrank/core";
 import type { Dropout, Module, Parameter, PromptableModel, UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
 import { type Draw, drawn, draws, layerDropout } from "./draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tensor>> = {
   relu,

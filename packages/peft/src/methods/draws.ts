@@ -1,7 +1,7 @@
 import { full, type Generator, ones, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
 import { Dropout, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { LayerContext } from "../method.ts";
+import type { LayerContext } from "./method.ts";
 
 /** How a tensor starts, as a function of its shape. */
 export type Draw = (shape: readonly number[]) => Tensor;

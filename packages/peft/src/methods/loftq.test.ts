@@ -13,7 +13,7 @@ import {
 } from "@lowrank/core";
 import { Linear4bit } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./loftq.gen.json" with { type: "json" };
 import { loftq } from "./loftq.ts";

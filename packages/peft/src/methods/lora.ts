@@ -10,13 +10,13 @@ import {
   type UnaryModule,
 } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, loraFormat } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** DoRA's lengths where the configuration asks for them. */
 function magnitude(

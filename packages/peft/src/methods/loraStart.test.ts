@@ -14,7 +14,7 @@ import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 

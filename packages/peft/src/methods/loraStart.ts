@@ -1,11 +1,11 @@
 import { affine, isPacked, matmul, noGrad, randn, scope, sub, type Tensor, tensor, truncatedQr } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
-import type { LayerContext } from "../method.ts";
 import { type Draw, draws } from "./draws.ts";
 import { checkRank, type Factors, fullWeight, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
 import { loftq } from "./loftq.ts";
 import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
+import type { LayerContext } from "./method.ts";
 
 /** How LoRA starts on a linear layer. */
 export interface LinearStart {

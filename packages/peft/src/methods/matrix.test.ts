@@ -15,7 +15,7 @@ import {
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { PromptLearningConfig } from "../config/promptLearningConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";

@@ -3,8 +3,8 @@ import { Embedding, Parameter } from "@lowrank/nn";
 import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../config/promptLearningConfig.ts";
-import { definePromptMethod, type PromptContext, type PromptMethod } from "../method.ts";
 import { freshEmbedding, type PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {

@@ -1,10 +1,10 @@
 import { init, reference } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
-import { definePeftMethod } from "../method.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { lora } from "./lora.ts";
+import { definePeftMethod } from "./method.ts";
 import { knownMethods, registerPeftMethod } from "./registry.ts";
 
 class NothingConfig extends PeftConfig {

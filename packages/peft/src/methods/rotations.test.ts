@@ -1,9 +1,9 @@
 import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { configJson, parseConfig } from "../config/configFile.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { configJson, parseConfig } from "../files/configFile.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";

@@ -1,12 +1,12 @@
 import { add, embedding, loraLinear, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../method.ts";
-import type { SharedTensors } from "../sharedTensors.ts";
 import { vbloraTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
 import { topkForm } from "./vbloraForm.ts";
 

@@ -1,8 +1,8 @@
 import { byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { getPeftModel, type PeftModel } from "../peftModel.ts";
-import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { getPeftModel, type PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
 /** How floating-point numbers are stored. */

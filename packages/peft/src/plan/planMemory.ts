@@ -1,7 +1,7 @@
 import { byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { PeftModel } from "../peftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";

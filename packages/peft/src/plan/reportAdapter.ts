@@ -1,10 +1,10 @@
 import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
-import { safetensorsMetadata } from "../adapterFiles.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { PeftModel } from "../peftModel.ts";
-import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import { countFlops } from "./countFlops.ts";
 import { type AdapterDescription, baseParameters, describeOn, replacingKeys } from "./describeAdapter.ts";
 import { type FloatDType, onShapes } from "./onShapes.ts";

@@ -1,12 +1,12 @@
 import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
-import { type Adapter, filePrefix } from "../adapter.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
 import { ia3 } from "../methods/ia3.ts";
 import { lora } from "../methods/lora.ts";
 import type { LoraConfig } from "../methods/loraConfig.ts";
 import { loraScaling } from "../methods/loraScaling.ts";
-import type { Tuner } from "../tuner.ts";
+import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { addWeightedIA3 } from "./addWeightedIA3.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
 import { planWeighted } from "./planWeighted.ts";

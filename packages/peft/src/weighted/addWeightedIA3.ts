@@ -1,9 +1,9 @@
 import { copyInto, Generator, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { type Adapter, filePrefix } from "../adapter.ts";
 import { ia3 } from "../methods/ia3.ts";
 import type { IA3Config } from "../methods/ia3Config.ts";
-import type { Tuner } from "../tuner.ts";
+import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
