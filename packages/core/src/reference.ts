@@ -1,4 +1,4 @@
-import { type Backend, type Buffer, type OpKernels, type TensorRef, type View, viewOf } from "./backend.ts";
+import { type Backend, type BackendOp, type Buffer, type TensorRef, type View, viewOf } from "./backend.ts";
 
 interface HostBuffer extends Buffer {
   readonly memory: ArrayBuffer;
@@ -14,10 +14,15 @@ export function reference(): Backend {
     name: "reference",
     alloc: (bytes): HostBuffer => ({ bytes, memory: new ArrayBuffer(bytes) }),
     free: () => {},
-    write: (buffer, bytes) => new Uint8Array(memoryOf(buffer)).set(bytes),
-    read: (buffer) => new Uint8Array(memoryOf(buffer).slice(0)),
+    write: (buffer, bytes, offset = 0) => new Uint8Array(memoryOf(buffer)).set(bytes, offset),
+    fill: (buffer, word) => {
+      const element = new Uint8Array(Int32Array.of(word).buffer);
+      const bytes = new Uint8Array(memoryOf(buffer));
+      for (let i = 0; i < bytes.length; i++) bytes[i] = element[i % 4];
+    },
+    read: (buffer, from = 0, to = buffer.bytes) => new Uint8Array(memoryOf(buffer).slice(from, to)),
     supports: (op) => op.ref !== undefined,
-    run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
+    run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       if (!op.ref) throw new Error(`${op.name}: the op has no reference kernel`);
       op.ref(inputs.map(view), outputs.map(view), params);
     },

@@ -1,8 +1,9 @@
 import type { TensorSpec } from "../backend.ts";
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
+import { groupsOf } from "./groupsOf.ts";
 
 /** Where each of `sizes` starts. */
 function starts(sizes: readonly number[]): number[] {
@@ -33,6 +34,8 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
   shape: (inputs, { dim }) => ({ shape: catShape(inputs, dim), dtype: inputs[0].dtype }),
+  inGroups: (inputs, params, most) =>
+    scope(() => cat(...groupsOf(inputs, 1, most).map((group) => cat(...group, params)), params)),
   ref: (inputs, [out], { dim }) => {
     const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
     const at = starts(inputs.map(({ shape }) => shape[d]));
@@ -41,15 +44,6 @@ export const cat: Op<number, { dim: number }> = defineOp({
       for (let i = 0; i < outer; i++) {
         for (let j = 0; j < run; j++) out.data[(i * n + at[k]) * inner + j] = x.data[i * run + j];
       }
-    }
-  },
-  wasm: (k, inputs, [out], { dim }) => {
-    const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
-    const bytes = inner * bytesPerElement(out.dtype);
-    const at = starts(inputs.map(({ shape }) => shape[d]));
-    for (const [i, x] of inputs.entries()) {
-      const run = x.shape[d] * bytes;
-      k.copyBlocks(x.ptr, out.ptr + at[i] * bytes, outer, 1, run, run, 0, n * bytes, 0);
     }
   },
   vjp: ({ grads: [dy], inputSpecs, params: { dim } }) => {
@@ -80,15 +74,6 @@ export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = d
       for (let i = 0; i < outer; i++) {
         for (let j = 0; j < run; j++) out.data[i * run + j] = x.data[(i * n + at[k]) * inner + j];
       }
-    }
-  },
-  wasm: (k, [x], outputs, { sizes, dim }) => {
-    const { outer, n, inner } = alongDim("split", x.shape, dim);
-    const bytes = inner * bytesPerElement(x.dtype);
-    const at = starts(sizes);
-    for (const [i, out] of outputs.entries()) {
-      const run = sizes[i] * bytes;
-      k.copyBlocks(x.ptr + at[i] * bytes, out.ptr, outer, 1, run, n * bytes, 0, run, 0);
     }
   },
   vjp: ({ grads, params: { dim } }) => [cat(...grads, { dim })],

@@ -1,6 +1,7 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
-import { writeSegments } from "./segments.ts";
+import { groupsOf } from "./groupsOf.ts";
 
 /** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
 export const gradNorm: Op<number> = defineOp({
@@ -9,17 +10,12 @@ export const gradNorm: Op<number> = defineOp({
     for (let i = 0; i < inputs.length; i++) expectDType("gradNorm", inputs, i, "f32");
     return { shape: [], dtype: "f32" };
   },
+  inGroups: (inputs, _params, most) =>
+    scope(() => gradNorm(...groupsOf(inputs, 1, most).map((group) => gradNorm(...group)))),
   ref: (inputs, [out]) => {
     let sum = 0;
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
     out.data[0] = Math.sqrt(sum);
-  },
-  wasm: (k, inputs, [out], _params, scratch) => {
-    const rows = inputs.map((input) => [input]);
-    const { table, blocks } = writeSegments(k, rows, scratch);
-    const sums = scratch(8 * blocks);
-    k.sumSquares(table, 0, blocks, sums);
-    k.rootOfSum(sums, blocks, out.ptr);
   },
 });
 
@@ -35,14 +31,14 @@ export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
     }
     return [];
   },
+  inGroups: (inputs, params, most) => {
+    const norm = inputs[inputs.length - 1];
+    for (const group of groupsOf(inputs.slice(0, -1), 1, most - 1)) clipToNorm(...group, norm, params);
+    return [];
+  },
   ref: (inputs, _outputs, { maxNorm }) => {
     const norm = inputs[inputs.length - 1];
     const factor = Math.min(1, maxNorm / (norm.data[0] + 1e-6));
     for (const x of inputs.slice(0, -1)) for (let i = 0; i < x.size; i++) x.data[i] *= factor;
-  },
-  wasm: (k, inputs, _outputs, { maxNorm }, scratch) => {
-    const rows = inputs.slice(0, -1).map((x) => [x]);
-    const { table, blocks } = writeSegments(k, rows, scratch);
-    k.clipToNorm(table, 0, blocks, inputs[inputs.length - 1].ptr, maxNorm);
   },
 });

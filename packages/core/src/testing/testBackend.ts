@@ -1,6 +1,5 @@
 import { gradients } from "../autograd.ts";
 import type { Backend } from "../backend.ts";
-import type { OpDefinition } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { Generator } from "../random.ts";
 import { reference } from "../reference.ts";
@@ -11,6 +10,7 @@ import type { Tensor } from "../tensor.ts";
 import type { OpCase } from "./cases.ts";
 import { expectClose, type Numbers } from "./expectClose.ts";
 import { inputValues, makeInput } from "./input.ts";
+import { memoryTests } from "./memoryTests.ts";
 import { type FunctionName, opCases } from "./opCases.ts";
 
 /** A test of the conformance suite. */
@@ -34,16 +34,17 @@ interface Outcome {
 
 /**
  * The conformance suite: every case of every public function, values and gradients, must be what the reference
- * backend gives, and must leave no memory behind. Hand each test to your runner: `it(name, run)`.
+ * backend gives, and must leave no memory behind. Tests of the backend's memory follow. Hand each test to your runner: `it(name, run)`.
  */
 export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
-  return Object.entries(opCases).flatMap(([name, cases]) =>
+  const functions = Object.entries(opCases).flatMap(([name, cases]) =>
     cases.map((opCase, i) => ({
       name: `${name} ${opCase.name ?? `#${i + 1} ${opCase.inputs.map(({ shape }) => formatShape(shape)).join(" ")}`}`,
       declined: declines[name as FunctionName],
       run: () => checkCase(backend, opCase),
     })),
   );
+  return [...functions, ...memoryTests(backend)];
 }
 
 async function checkCase(backend: Backend, opCase: OpCase): Promise<void> {
@@ -84,12 +85,4 @@ function pullBack(outputs: Tensor[], leaves: Tensor[], generator: Generator, bac
     })
     .reduce((sum, part) => ops.add(sum, part));
   return gradients(total, leaves);
-}
-
-/** The ops that a WebAssembly backend runs without a kernel of their own: through their reference loops. */
-export function opsWithoutKernel(): string[] {
-  const definitions = Object.values(ops).flatMap((op) =>
-    "definition" in op ? [op.definition as OpDefinition<never>] : [],
-  );
-  return definitions.flatMap(({ name, wasm, view }) => (wasm || view ? [] : [name])).sort();
 }
