@@ -27,7 +27,7 @@ export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";
 export * from "./unary";
-export { unpackRow } from "./unpackRow";
+export { unpackRow } from "./formats";
 
 /** First byte after the static data: the heap starts here. */
 export const heapBase: usize = __heap_base;
