@@ -11,7 +11,7 @@ function better(smallest: bool, a: v128, b: v128): v128 {
 /** The extremum of n >= 1 floats, or NaN where there is one. */
 // @ts-ignore: decorator
 @inline
-function rowExtremum(smallest: bool, x: usize, n: i32): f32 {
+export function rowExtremum(smallest: bool, x: usize, n: i32): f32 {
   const first = v128.load32_splat(x);
   let top = first;
   for (; n >= 8; n -= 8) {

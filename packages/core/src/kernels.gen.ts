@@ -33,6 +33,7 @@ export interface Kernels {
   embeddingPacked(weight: number, format: number, ids: number, out: number, count: number, width: number): void;
   embeddingBackward(dy: number, ids: number, dweight: number, count: number, width: number): void;
   readI32(p: number): number;
+  rowExtremum(smallest: boolean, x: number, n: number): number;
   extremumPlane(x: number, out: number, rows: number, n: number, rowStride: number, step: number, smallest: number): void;
   extremum(x: number, values: number, positions: number, outer: number, n: number, inner: number, smallest: number): void;
   geglu(gate: number, up: number, out: number, n: number, tanh: number): void;
@@ -82,6 +83,7 @@ export interface Kernels {
   cumsum(x: number, out: number, sums: number, outer: number, n: number, inner: number): void;
   narrow(x: number, out: number, n: number): void;
   rope(x: number, cos: number, sin: number, out: number, rows: number, heads: number, size: number, half: number, sign: number): void;
+  sampleToken(x: number, n: number, uniform: number, temperature: number, topK: number, topP: number, minP: number, odds: number, heap: number, out: number): void;
   sin(x: number, out: number, n: number): void;
   cos(x: number, out: number, n: number): void;
   pow(a: number, b: number, out: number, rows: number, n: number, aRow: number, bRow: number, aStep: number, bStep: number): void;

@@ -102,7 +102,8 @@ describe.each([
         alone.push(tokens);
         for (const [i, token] of tokens.entries()) {
           const { logits } = model.forward({ inputIds: ids([[...prompt, ...tokens.slice(0, i)]]) });
-          expect(argmax(logits.dataSync().slice(-11) as Float32Array)).toBe(token);
+          const last = logits.dataSync().slice(-11);
+          expect(last.indexOf(Math.max(...last))).toBe(token);
         }
       }
       expect(await generate(model, prompts, options)).toEqual(alone);

@@ -1,0 +1,75 @@
+import {
+  type Backend,
+  Generator,
+  reference,
+  type SamplingOptions,
+  sampleToken,
+  sampleTokens,
+  tensor,
+} from "@lowrank/core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { wasm } from "./wasm.ts";
+
+let backends: Record<string, Backend>;
+beforeAll(async () => {
+  const { supports, ...rest } = reference();
+  const composed = { ...rest, name: "composed", supports: (op: { name: string }) => op.name !== "sampleTokens" };
+  backends = { wasm: await wasm(), composed: composed as Backend };
+});
+
+const tokens = 61;
+const rows = 500;
+
+/** Settings of twenty rounds of 500 rows. */
+const settings: SamplingOptions[] = [
+  {},
+  { temperature: 0.6 },
+  { temperature: 1.7 },
+  { topK: 1 },
+  { topK: 5 },
+  { topK: 60, temperature: 2.5 },
+  { topK: 61 },
+  { topP: 0.9 },
+  { topP: 0.3 },
+  { topP: 1e-6 },
+  { topP: 0.999, temperature: 3 },
+  { minP: 0.05 },
+  { minP: 0.5 },
+  { minP: 1 },
+  { minP: 0.1, topP: 0.8 },
+  { topK: 20, topP: 0.7 },
+  { topK: 20, minP: 0.1 },
+  { temperature: 0.7, topK: 40, topP: 0.95, minP: 0.02 },
+  { temperature: 0.2, topP: 0.5 },
+  { temperature: 5, topK: 10, topP: 0.99, minP: 0.3 },
+];
+
+/** Rows of normal logits; every third round has many ties, and some tokens are ruled out. */
+function logitsOf(round: number): Float32Array {
+  const values = new Float32Array(rows * tokens);
+  new Generator(round).fillNormal(values, 0, 2);
+  const tied = round % 3 === 0 ? values.map((v) => Math.round(v)) : values;
+  return tied.map((v, i) => (i % 17 === 5 ? -Infinity : v));
+}
+
+async function compare(backend: Backend): Promise<string[]> {
+  const differing: string[] = [];
+  for (const [round, options] of settings.entries()) {
+    const values = logitsOf(round);
+    using logits = tensor(values, { shape: [rows, tokens], backend });
+    using drawn = sampleTokens(logits, { ...options, generator: new Generator(100 + round) });
+    const uniforms = new Float32Array(rows);
+    new Generator(100 + round).fillUniform(uniforms);
+    for (const [row, token] of (await drawn.data()).entries()) {
+      const expected = sampleToken(values.subarray(row * tokens, (row + 1) * tokens), uniforms[row], options);
+      if (token !== expected) differing.push(`round ${round}, row ${row}: ${token} for ${expected}`);
+    }
+  }
+  return differing;
+}
+
+describe("sampleTokens draws what the host draws, on 10,000 rows", () => {
+  it("in the kernel", async () => expect(await compare(backends.wasm)).toEqual([]));
+
+  it("composed of other ops", async () => expect(await compare(backends.composed)).toEqual([]));
+});
