@@ -1,0 +1,42 @@
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { nanoModelFolder } from "@lowrank/nano";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { lowrank } from "../testing/runCommand.ts";
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-generate-"));
+  await cp(nanoModelFolder, folder, { recursive: true });
+  await writeFile(join(folder, "generation_config.json"), JSON.stringify({ do_sample: true, temperature: 3 }));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The text that the command writes after a prompt. */
+async function generated(...options: string[]): Promise<string> {
+  let text = "";
+  const spy = vi.spyOn(process.stdout, "write").mockImplementation((piece) => {
+    text += piece;
+    return true;
+  });
+  try {
+    const common = ["generate", "--model", folder, "--prompt", "print", "--max-new-tokens", "12"];
+    const { status, stderr } = await lowrank(...common, ...options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  } finally {
+    spy.mockRestore();
+  }
+  return text;
+}
+
+test("--temperature 0 is --greedy, whatever else is asked and the model's makers advise", async () => {
+  const greedy = await generated("--greedy");
+  expect(greedy.length).toBeGreaterThan(1);
+  expect(await generated("--seed", "1")).not.toBe(greedy);
+  for (const more of [[], ["--seed", "1"], ["--top-k", "40"], ["--top-p", "0.9"]]) {
+    expect(await generated("--temperature", "0", ...more)).toBe(greedy);
+  }
+});

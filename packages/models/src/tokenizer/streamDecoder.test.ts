@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { StreamDecoder } from "./streamDecoder.ts";
+import { Tokenizer } from "./tokenizer.ts";
+
+// The four bytes of 😀, as byte-level tokenizers write them, and two letters.
+const vocab = ["ð", "Ł", "ĺ", "Ģ", "a", "b"];
+const tokenizer = new Tokenizer({
+  tokenizerJson: {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    post_processor: null,
+    decoder: { type: "ByteLevel" },
+    model: { type: "BPE", vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: [] },
+  },
+});
+const ids = (...tokens: string[]) => tokens.map((token) => vocab.indexOf(token));
+const pieces = (stream: StreamDecoder, tokens: readonly string[]) => ids(...tokens).map((id) => stream.push(id));
+
+test("after a prompt that ends inside of a character, the other bytes are broken ones and the text goes on", () => {
+  const stream = new StreamDecoder(tokenizer, { after: ids("a", "ð") });
+  expect(pieces(stream, ["Ł", "ĺ", "Ģ", "a", "b"])).toEqual(["", "", "", "\uFFFD\uFFFD\uFFFDa", "b"]);
+  expect(stream.flush()).toBe("");
+});
+
+test("broken bytes inside of a stream come out with what follows, once", () => {
+  const stream = new StreamDecoder(tokenizer);
+  expect(pieces(stream, ["a", "Ģ", "b", "ð", "a"])).toEqual(["a", "", "\uFFFDb", "", "\uFFFDa"]);
+  expect(pieces(stream, ["ð", "Ł", "ĺ", "Ģ"])).toEqual(["", "", "", "\u{1F600}"]);
+  expect(stream.flush()).toBe("");
+});

@@ -1,0 +1,68 @@
+import { addInto, full, Generator, init, reference } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { getPeftModel, type PeftModel } from "../peftModel.ts";
+import { logitBits, TinyModel } from "../testing/tinyModel.ts";
+
+beforeAll(() => init(reference()));
+
+const lora = new LoraConfig({ r: 2, targetModules: ["up", "down"], initLoraWeights: false });
+
+/** A model with the active adapter "default" and the inactive "b". */
+async function twoAdapters(active: LoraConfig, other: LoraConfig) {
+  const peft = await getPeftModel(new TinyModel().eval(), active);
+  await peft.addAdapter("b", other, { generator: new Generator(3) });
+  return peft.eval();
+}
+
+/** Logits with one adapter active. */
+async function logitsOf(peft: PeftModel<TinyModel>, name: string): Promise<Float32Array> {
+  const { activeAdapter } = peft;
+  peft.setAdapter(name);
+  const bits = await logitBits(peft);
+  peft.setAdapter(activeAdapter as string);
+  return new Float32Array(bits.slice().buffer);
+}
+
+/** Adds a half to all biases of the active adapter. */
+function raiseBiases(peft: PeftModel<TinyModel>): void {
+  const biases = [...peft.adapterTensors()].filter(([key]) => key.endsWith("bias"));
+  expect(biases.length).toBeGreaterThan(0);
+  for (const [, bias] of biases) addInto(bias.detach(), full(bias.shape, 0.5), {});
+}
+
+/** The largest difference between logits. */
+const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((value, i) => Math.abs(value - b[i])));
+const now = async (model: TinyModel) => new Float32Array((await logitBits(model)).slice().buffer);
+
+test("an inactive adapter named in adapterNames is merged in place of the active one", async () => {
+  const peft = await twoAdapters(lora, lora);
+  const [own, other] = [await logitsOf(peft, "default"), await logitsOf(peft, "b")];
+  expect(apart(own, other)).toBeGreaterThan(0.1);
+  const merged = await peft.mergeAndUnload({ adapterNames: ["b"] });
+  expect(peft.mergeReport?.adapters).toEqual(["b"]);
+  expect(apart(await now(merged), other)).toBeLessThan(1e-4);
+});
+
+test("one with biases of its own is refused until it is active", async () => {
+  const peft = await twoAdapters(lora, lora.with({ bias: "all" }));
+  const names = { adapterNames: ["b"] };
+  const live = await logitsOf(peft, "default");
+  const advice = 'adapter "b" has biases or tables of its own; make it active with setAdapter before merging';
+  await expect(peft.mergeAdapter(names)).rejects.toThrow(advice);
+  await expect(peft.mergeAndUnload(names)).rejects.toThrow(advice);
+  expect(peft.isMerged).toBe(false);
+  expect(await logitsOf(peft, "default")).toEqual(live);
+  peft.setAdapter("b");
+  raiseBiases(peft);
+  const other = await logitsOf(peft, "b");
+  expect(apart(await now(await peft.mergeAndUnload(names)), other)).toBeLessThan(1e-4);
+});
+
+test("biases that the active adapter trained leave with it when another is merged", async () => {
+  const peft = await twoAdapters(lora.with({ bias: "all" }), lora);
+  const other = await logitsOf(peft, "b");
+  raiseBiases(peft);
+  const merged = await peft.mergeAndUnload({ adapterNames: ["b"] });
+  expect(apart(await now(merged), other)).toBeLessThan(1e-4);
+});
