@@ -39,6 +39,7 @@ export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";
+export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
 export { adam8bitBlockSize } from "./ops/adamStep8bit.ts";

@@ -18,7 +18,6 @@ import { parseModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { generate } from "./generate.ts";
 import { randomParameters } from "./parameters.ts";
-import { argmax } from "./sampling.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 2, max_position_embeddings: 32 };
