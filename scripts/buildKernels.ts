@@ -1,4 +1,4 @@
-// Compiles assembly/ twice, plain SIMD and relaxed SIMD, and writes the bytes and their types into the packages.
+// Compiles assembly/ twice, plain SIMD and relaxed SIMD, and writes the bytes and their types into packages/wasm.
 // Both builds import a shared memory; the loader turns the one flag byte to import a plain memory instead.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -66,4 +66,4 @@ write("packages/wasm/src/kernels.gen.ts", `\nexport const heapBase: number = ${b
 const signatures = [...builds.simd.declarations.matchAll(/export function (\w+\(.*\): \w+;)/g)].map(
   (match) => match[1],
 );
-write("packages/core/src/kernels.gen.ts", `\nexport interface Kernels {\n  ${signatures.join("\n  ")}\n}\n`);
+write("packages/wasm/src/kernelTypes.gen.ts", `\nexport interface Kernels {\n  ${signatures.join("\n  ")}\n}\n`);

@@ -1,11 +1,22 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with publint, installs them with npm
-// into an empty folder and there uses the library and the command as a stranger would.
+// into an empty folder and there uses the library and the command as a stranger would; bundles a sample for production with
+// Vite and with esbuild, and runs it in headless Chromium, in a page and in a Web Worker, against Node's numbers.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
+import { findChromium } from "./browser/chromium.ts";
+import {
+  bundleWithEsbuild,
+  bundleWithVite,
+  differences,
+  runInChromium,
+  runInNode,
+  type Sample,
+  writeSample,
+} from "./bundles/checkBundles.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -37,6 +48,48 @@ async function lint(archive: string): Promise<string[]> {
   return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
 }
 
+/** Bundles the sample both ways, and runs each where there is a Chromium. */
+async function checkBundles(): Promise<void> {
+  writeSample(user);
+  let expected: Sample;
+  try {
+    expected = runInNode(user, env);
+  } catch (error) {
+    count("sample in Node", [(error as Error).message]);
+    return;
+  }
+  const { losses } = expected;
+  const falls = losses.length === 3 && losses[2] < losses[0];
+  count("sample in Node", falls ? [] : [`losses are ${losses}; three that fall are expected`]);
+  const executablePath = findChromium();
+  for (const [name, bundle] of [
+    ["Vite", bundleWithVite],
+    ["esbuild", bundleWithEsbuild],
+  ] as const) {
+    const outDir = join(user, `bundle-${name}`);
+    const problems = await attempt(() => bundle(user, outDir));
+    count(`bundle by ${name}`, problems);
+    if (executablePath === undefined) {
+      console.log(`skipped: ${name}'s bundle in Chromium (no Chromium or Chrome was found; set CHROMIUM)`);
+    } else if (problems.length === 0) {
+      const inChromium = async () => {
+        const { page, worker } = await runInChromium(user, outDir, executablePath);
+        return [...differences("page", page, expected), ...differences("Web Worker", worker, expected)];
+      };
+      count(`${name}'s bundle in Chromium`, await attempt(inChromium));
+    }
+  }
+}
+
+/** What a check finds wrong; an error is a problem too. */
+async function attempt(check: () => Promise<string[]>): Promise<string[]> {
+  try {
+    return await check();
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
 const script = `
 import * as lowrank from "lowrank";
 await lowrank.init(lowrank.wasm({ threads: 2 }));
@@ -63,6 +116,7 @@ try {
   writeFileSync(join(user, "use.js"), script);
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
+  await checkBundles();
   count("command", command(user, "npx", "--no-install", "lowrank", "--help").problems);
 } finally {
   rmSync(work, { recursive: true });

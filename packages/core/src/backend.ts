@@ -1,5 +1,4 @@
 import { type DType, isPacked, type TypedArray, viewAs } from "./dtype.ts";
-import type { Kernels } from "./kernels.gen.ts";
 import { byteLength, type Packing } from "./packing.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
@@ -34,23 +33,27 @@ export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBuffe
   return { shape, dtype, packing, size, data: viewAs(dtype, memory, byteOffset, length) };
 }
 
-/** A tensor as a WebAssembly kernel sees it: an address in its memory. */
-export interface WasmTensor extends TensorSpec {
-  readonly ptr: number;
-  readonly size: number;
+/** A place in an op's data that breaks its rules, such as an index out of range. */
+export interface DataFault {
+  /** The position, counted as the op's `fault` documents. */
+  readonly at: number;
+  /** The number found there. */
+  readonly value: number;
 }
 
-/** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
-export type Scratch = (bytes: number) => number;
-
-/** The kernels an op brings for each kind of backend. */
-export interface OpKernels<P> {
+/** An op as a backend sees it: a unique name, under which the backend finds a kernel, and the meaning. */
+export interface BackendOp<P> {
+  /** Unique in the program; ops from outside of this package have a prefix, as in "acme/softsign". */
   readonly name: string;
+  /** The meaning of the op in plain loops. */
   readonly ref?: (inputs: View[], outputs: View[], params: P) => void;
-  readonly wasm?: (k: Kernels, inputs: WasmTensor[], outputs: WasmTensor[], params: P, scratch: Scratch) => void;
+  /** The op in terms of others. It runs where the backend does not support the op itself. */
+  readonly compose?: (...args: never[]) => unknown;
+  /** Describes the error of inputs whose data break the op's rules, for kernels that find them. */
+  readonly fault?: (at: number, value: number, inputs: readonly TensorSpec[], params: P) => Error;
 }
 
-/** Where tensors live and ops run. It never knows a model. */
+/** A device or library on which tensors live and ops run. It never knows a model. */
 export interface Backend {
   readonly name: string;
   /** It keeps no data, so none needs to be made for it. */
@@ -60,9 +63,19 @@ export interface Backend {
   write(buffer: Buffer, bytes: Uint8Array): void;
   /** The buffer's bytes, copied; a promise where they must leave a device. */
   read(buffer: Buffer): Uint8Array | Promise<Uint8Array>;
-  /** Whether `run` can execute this op; ops it declines run as their composition. */
-  supports(op: OpKernels<never>): boolean;
-  run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
+  /** True where `run` can execute the op on such inputs; ops that it declines run as their composition. */
+  supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
+  run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
+}
+
+/** Returns the error of a fault that a kernel found in the data of `op`, in the op's own words. */
+export function faultError<P>(
+  op: BackendOp<P>,
+  { at, value }: DataFault,
+  inputs: readonly TensorSpec[],
+  params: P,
+): Error {
+  return op.fault?.(at, value, inputs, params) ?? new Error(`${op.name}: ${value} at position ${at} is not allowed`);
 }
 
 let current: Backend | undefined;

@@ -1,4 +1,4 @@
-import { type Backend, currentBackend, type OpKernels, type TensorSpec } from "./backend.ts";
+import { type Backend, type BackendOp, currentBackend, type TensorSpec } from "./backend.ts";
 import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
 import { byteLength, checkHeader, checkPacked } from "./packing.ts";
@@ -107,8 +107,8 @@ function finish(out: Tensor, options: CreateOptions): Tensor {
 export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);
   if (backend.dataless) return out;
-  const kernel: OpKernels<void> = { name: "writtenBy", ref: (_inputs, [view]) => fill(view.data) };
-  if (backend.supports(kernel)) {
+  const kernel: BackendOp<void> = { name: "writtenBy", ref: (_inputs, [view]) => fill(view.data) };
+  if (backend.supports(kernel, [], undefined)) {
     backend.run(kernel, [], [out], undefined);
   } else {
     const elements = viewAs(spec.dtype, new ArrayBuffer(byteLength(spec)), 0, out.size);

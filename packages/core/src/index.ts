@@ -3,17 +3,16 @@ import "./methods.ts";
 export { type BackwardOptions, backward, gradients } from "./autograd.ts";
 export {
   type Backend,
+  type BackendOp,
   type Buffer,
   currentBackend,
+  type DataFault,
   init,
   isInitialized,
-  type OpKernels,
-  type Scratch,
   type TensorRef,
   type TensorSpec,
   type View,
   viewOf,
-  type WasmTensor,
   withBackend,
 } from "./backend.ts";
 export { checkpoint } from "./checkpoint.ts";
@@ -32,7 +31,6 @@ export * from "./functional/index.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
-export type { Kernels } from "./kernels.gen.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
@@ -42,12 +40,12 @@ export { nearestName } from "./nearestName.ts";
 export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
-export { adam8bitBlockSize } from "./ops/adamStep8bit.ts";
 export { byteLength, type Packing } from "./packing.ts";
 export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
 export type { QuantType } from "./quantize/codebooks.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
+export { adam8bitBlockSize } from "./quantize/eightBit.ts";
 export { decodeQ4_1, decodeQ8_0 } from "./quantize/ggufBlocks.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";

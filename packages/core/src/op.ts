@@ -1,4 +1,4 @@
-import type { OpKernels, TensorSpec } from "./backend.ts";
+import type { BackendOp, TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
@@ -28,8 +28,8 @@ export interface VjpContext<P> {
   readonly outputSpecs: readonly TensorSpec[];
 }
 
-/** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops), its kernels and its gradient. */
-export interface OpDefinition<P> extends OpKernels<P> {
+/** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops) and its gradient. */
+export interface OpDefinition<P> extends BackendOp<P> {
   /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
   /** The op in terms of others: run where a backend has no kernel, and differentiated where there is no `vjp`. */
@@ -62,7 +62,14 @@ export interface Op<N extends number, P = void, M extends number = 1> {
   readonly definition: OpDefinition<P>;
 }
 
-/** Makes an op callable: `op(...tensors, params)`. */
+const defined = new Map<string, OpDefinition<never>>();
+
+/** Returns the definitions of all ops made so far, by name. */
+export function definedOps(): ReadonlyMap<string, OpDefinition<never>> {
+  return defined;
+}
+
+/** Makes an op callable: `op(...tensors, params)`. Throws where an op of the same name exists. */
 export function defineOp<N extends number, P = void, M extends number = 1>(definition: OpDefinition<P>): Op<N, P, M> {
   const call = (...args: unknown[]): Tensor | Tensor[] => {
     const hasParams = !(args[args.length - 1] instanceof Tensor) && args.length > 0;
@@ -70,6 +77,11 @@ export function defineOp<N extends number, P = void, M extends number = 1>(defin
     const outputs = apply(definition, args as Tensor[], params);
     return outputs.length === 1 ? outputs[0] : outputs;
   };
+  const { name } = definition;
+  if (defined.has(name)) {
+    throw new Error(`defineOp: an op named "${name}" exists already; give yours a prefix, as in "acme/${name}"`);
+  }
+  defined.set(name, definition);
   return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
 }
 
@@ -89,7 +101,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
       );
     }
   }
-  if (!backend.supports(definition)) {
+  if (!backend.supports(definition, inputs, params)) {
     if (!definition.compose)
       throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
     const composed = definition.compose(inputs, params);

@@ -1,4 +1,4 @@
-import { type Backend, type Buffer, type OpKernels, type TensorRef, type View, viewOf } from "./backend.ts";
+import { type Backend, type BackendOp, type Buffer, type TensorRef, type View, viewOf } from "./backend.ts";
 
 interface HostBuffer extends Buffer {
   readonly memory: ArrayBuffer;
@@ -17,7 +17,7 @@ export function reference(): Backend {
     write: (buffer, bytes) => new Uint8Array(memoryOf(buffer)).set(bytes),
     read: (buffer) => new Uint8Array(memoryOf(buffer).slice(0)),
     supports: (op) => op.ref !== undefined,
-    run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
+    run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       if (!op.ref) throw new Error(`${op.name}: the op has no reference kernel`);
       op.ref(inputs.map(view), outputs.map(view), params);
     },

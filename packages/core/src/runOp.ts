@@ -1,11 +1,11 @@
-import type { OpKernels, TensorSpec } from "./backend.ts";
+import type { BackendOp, TensorSpec } from "./backend.ts";
 import { byteLength } from "./packing.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Runs an op on its inputs' backend; gives the memory of its outputs. */
 export function runOp<P>(
-  definition: OpKernels<P>,
+  definition: BackendOp<P>,
   inputs: readonly Tensor[],
   specs: readonly TensorSpec[],
   params: P,

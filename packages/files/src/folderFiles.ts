@@ -1,13 +1,12 @@
 import { type ModelFiles, missingFile } from "./modelFiles.ts";
+import { diskPath, nodeModules } from "./nodeModules.ts";
 
 /** The files of a folder on disk, by path or file: URL (Node only). Throws where there is no such folder. */
 export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
-  const [fs, { join }, { fileURLToPath }] = await Promise.all([
-    import("node:fs/promises"),
-    import("node:path"),
-    import("node:url"),
-  ]);
-  const path = folder instanceof URL || folder.startsWith("file:") ? fileURLToPath(folder) : folder;
+  const node = nodeModules(folder);
+  const { fs } = node;
+  const { join } = node.path;
+  const path = diskPath(folder, node);
   const found = await orUndefined(fs.stat(path));
   if (!found) throw new Error(`There is no folder ${path}; expected one with config.json and *.safetensors`);
   if (!found.isDirectory()) throw new Error(`${path} is a file; expected the folder that holds it`);

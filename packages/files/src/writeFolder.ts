@@ -1,3 +1,5 @@
+import { diskPath, nodeModules } from "./nodeModules.ts";
+
 /**
  * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is written beside
  * its place and renamed only when all are whole, so a failure leaves what was there. Bytes may come piece by piece.
@@ -6,12 +8,10 @@ export async function writeFolder(
   folder: string | URL,
   contents: ReadonlyMap<string, Uint8Array | string | AsyncIterable<Uint8Array>>,
 ): Promise<void> {
-  const [fs, { dirname, join }, { fileURLToPath }] = await Promise.all([
-    import("node:fs/promises"),
-    import("node:path"),
-    import("node:url"),
-  ]);
-  const path = folder instanceof URL || folder.startsWith("file:") ? fileURLToPath(folder) : folder;
+  const node = nodeModules(folder);
+  const { fs } = node;
+  const { dirname, join } = node.path;
+  const path = diskPath(folder, node);
   const pending: [from: string, to: string][] = [];
   try {
     for (const [name, content] of contents) {

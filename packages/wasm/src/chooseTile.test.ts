@@ -1,6 +1,6 @@
-import type { Kernels } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { chooseTile } from "./chooseTile.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Kernels whose product takes some microseconds, by tile. */
 function machine(microseconds: readonly number[]): { kernels: Kernels; products(): number } {

@@ -1,4 +1,4 @@
-import type { Kernels } from "@lowrank/core";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Products of this size are timed: large enough for a tile to show, small enough to stay in the cache. */
 const size = 96;

@@ -20,11 +20,11 @@ import {
 } from "@lowrank/core";
 import { checkGrad } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
-import { wasm } from "./index.ts";
+import { kernel, wasm } from "./index.ts";
 
 /** x / (width + |x|), by loops and with a gradient rule of its own. */
 const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
-  name: "softsign",
+  name: "test/softsign",
   shape: (inputs, { width }) => {
     expectDType("softsign", inputs, 0, "f32");
     if (!(width > 0)) throw new Error(`softsign: width is ${width}; it must be positive`);
@@ -41,7 +41,7 @@ const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
 
 /** x * tanh(softplus(x)), in other ops only. */
 const mish: Op<1> = defineOp<1>({
-  name: "mish",
+  name: "test/mish",
   shape: (inputs) => {
     expectDType("mish", inputs, 0, "f32");
     return inputs[0];
@@ -51,7 +51,7 @@ const mish: Op<1> = defineOp<1>({
 
 /** The sum and the difference of two tensors: values by loops, gradients by composition. */
 const sumAndDifference: Op<2, void, 2> = defineOp<2, void, 2>({
-  name: "sumAndDifference",
+  name: "test/sumAndDifference",
   shape: ([a]) => [a, a],
   ref: ([a, b], [plus, minus]) => {
     for (let i = 0; i < a.size; i++) {
@@ -62,12 +62,21 @@ const sumAndDifference: Op<2, void, 2> = defineOp<2, void, 2>({
   compose: ([a, b]) => [a.add(b), a.sub(b)],
 });
 
+/** `softsign` by kernels of the package. */
+const softsignKernel = kernel<typeof softsign>("test/softsign", (k, [x], [out], { width }, scratch) => {
+  const below = scratch(4 * x.size);
+  k.abs(x.ptr, below, x.size);
+  k.affine(below, below, x.size, 1, width);
+  k.div(x.ptr, below, out.ptr, 1, x.size, 0, 0, 1, 1);
+});
+
 const points = [-3, -0.7, 0.4, 2, 5];
 const numbers = (t: Tensor) => Array.from(t.dataSync());
 
 describe.each([
   ["reference", reference()],
   ["wasm", await wasm()],
+  ["wasm with a kernel of their own", await wasm({ kernels: [softsignKernel] })],
 ] as const)("ops defined outside of the package, on %s", (_name, backend) => {
   const x = () => tensor(points, { backend });
   const wide = (t: Tensor) => softsign(t, { width: 2 });
@@ -107,4 +116,46 @@ describe.each([
     expect(() => softsign(x(), { width: 0 })).toThrow("softsign: width is 0; it must be positive");
     expect(() => mish(tensor([1], { dtype: "i32", backend }))).toThrow(/mish: input 0 \[1\] is i32, expected f32/);
   });
+});
+
+describe("a kernel of one's own", () => {
+  it("runs in place of the loops", async () => {
+    let calls = 0;
+    const counted = kernel<typeof softsign>("test/softsign", (...call) => {
+      calls++;
+      return softsignKernel.run(...(call as Parameters<typeof softsignKernel.run>));
+    });
+    const backend = await wasm({ kernels: [counted] });
+    scope(() => softsign(tensor(points, { backend }), { width: 2 }));
+    expect(calls).toBe(1);
+  });
+
+  it("has the types of its op and of the module's exports", () => {
+    // @ts-expect-error: softsign has no parameter of this name
+    const wrongParameter = kernel<typeof softsign>("test/softsign", (k, [x], [out], { breadth }) =>
+      k.affine(x.ptr, out.ptr, 1, breadth, 0),
+    );
+    // @ts-expect-error: the export takes five numbers
+    const tooFew = kernel<typeof mish>("test/mish", (k, [x], [out]) => k.affine(x.ptr, out.ptr, 1));
+    expect([wrongParameter.op, tooFew.op]).toEqual(["test/softsign", "test/mish"]);
+  });
+
+  it("reports a fault in the data in the words of its op", async () => {
+    const positive: Op<1> = defineOp<1>({
+      name: "test/positive",
+      shape: ([x]) => x,
+      fault: (at, value, [x]) => new Error(`positive: ${value} at ${at} of [${x.shape}] is not positive`),
+      vjp: ({ grads }) => [...grads],
+    });
+    const code = kernel<typeof positive>("test/positive", () => ({ at: 2, value: -7 }));
+    const backend = await wasm({ kernels: [code] });
+    expect(() => positive(tensor([1, 2, -7], { backend }))).toThrow("positive: -7 at 2 of [3] is not positive");
+  });
+});
+
+it("an op of a name that is taken is refused", () => {
+  const shape: (typeof mish)["definition"]["shape"] = ([x]) => x;
+  expect(() => defineOp<1>({ name: "matmul", shape })).toThrow(
+    'defineOp: an op named "matmul" exists already; give yours a prefix, as in "acme/matmul"',
+  );
 });

@@ -1,5 +1,5 @@
-import type { Kernels } from "@lowrank/core";
 import type { Job } from "./jobBoard.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** A kernel call that can be cut: what a part changes, and how much work all of it is, in elements. */
 interface Cut extends Omit<Job, "kernel" | "args" | "chunk" | "steps"> {

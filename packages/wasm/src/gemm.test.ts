@@ -1,7 +1,8 @@
-import { f32ToBf16, f32ToF16, type Kernels } from "@lowrank/core";
+import { f32ToBf16, f32ToF16 } from "@lowrank/core";
 import { expectClose } from "@lowrank/core/testing";
 import { describe, expect, test } from "vitest";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 const MEMORY_PAGES = 400;
 

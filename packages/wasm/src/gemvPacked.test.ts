@@ -1,7 +1,7 @@
 import { defineOp, Generator, matmul, type Op, randn, reference, scope, tensor } from "@lowrank/core";
 import { expectClose, storedWeights } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
-import { wasm } from "./index.ts";
+import { kernel, wasm } from "./index.ts";
 
 const formats = ["f32", "f16", "bf16", "nf4", "fp4", "q4_1", "q8_0"];
 
@@ -17,20 +17,22 @@ interface Params {
 
 /** x Wᵀ by the kernel alone. */
 const gemv: Op<2, Params> = defineOp<2, Params>({
-  name: "gemv",
+  name: "test/gemv",
   packed: [1],
   shape: ([x, w]) => ({ shape: [x.shape[0], w.shape[0]], dtype: "f32" }),
-  wasm: (k, [x, w], [out], { part, alpha = 1, accumulate = false }, scratch) => {
-    const [n, width] = w.shape;
-    const room = scratch(k.gemvScratch());
-    const format = formats.indexOf(w.dtype);
-    k.fill(out.ptr, out.size, bitsOfThree);
-    const rows = [x.shape[0], width, alpha, accumulate ? 1 : 0] as const;
-    for (let first = 0, last = 0; first < n; first = last) {
-      last = Math.min(first + (part ?? n), n);
-      k.gemvPacked(x.ptr, w.ptr, format, 0, out.ptr, 4 * n, ...rows, first, last, room);
-    }
-  },
+});
+
+const gemvKernel = kernel<typeof gemv>("test/gemv", (k, [x, w], [out], params, scratch) => {
+  const { part, alpha = 1, accumulate = false } = params;
+  const [n, width] = w.shape;
+  const room = scratch(k.gemvScratch());
+  const format = formats.indexOf(w.dtype);
+  k.fill(out.ptr, out.size, bitsOfThree);
+  const rows = [x.shape[0], width, alpha, accumulate ? 1 : 0] as const;
+  for (let first = 0, last = 0; first < n; first = last) {
+    last = Math.min(first + (part ?? n), n);
+    k.gemvPacked(x.ptr, w.ptr, format, 0, out.ptr, 4 * n, ...rows, first, last, room);
+  }
 });
 
 const plain = reference();
@@ -51,8 +53,8 @@ const shapes = [
 ];
 
 describe.each([
-  ["simd", await wasm({ build: "simd" })],
-  ["relaxed", await wasm({ build: "relaxed" })],
+  ["simd", await wasm({ build: "simd", kernels: [gemvKernel] })],
+  ["relaxed", await wasm({ build: "relaxed", kernels: [gemvKernel] })],
 ] as const)("gemvPacked, %s", (_build, backend) => {
   const named = Object.keys(storedWeights).flatMap((name) => shapes.map((shape) => [name, shape] as const));
 

@@ -1,6 +1,6 @@
-import type { Kernels } from "@lowrank/core";
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
 import { type JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Parts for each thread: one that comes late leaves little for the others to wait for. */
 const partsPerThread = 4;

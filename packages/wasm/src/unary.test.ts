@@ -50,8 +50,12 @@ describe.each(["simd", "relaxed"] as const)("kernels of the %s build", async (bu
     const x = core.ones([3, 4], { backend });
     const index = core.tensor(new Int32Array([0, 3]), { backend });
     const before = core.memory().buffers;
-    expect(() => core.indexSelect(x, index, { dim: 0 })).toThrow("indexSelect: an index is out of range for 3 entries");
-    expect(() => core.gather(x, index.reshape([2, 1]), { dim: 0 })).toThrow("gather: an index is out of range");
+    expect(() => core.indexSelect(x, index, { dim: 0 })).toThrow(
+      "indexSelect: index 3 is out of range for 3 entries; use 0..2",
+    );
+    expect(() => core.gather(x, index.reshape([2, 1]), { dim: 0 })).toThrow(
+      "gather: index 3 is out of range for 3 entries",
+    );
     expect(core.memory().buffers).toBe(before);
   });
 

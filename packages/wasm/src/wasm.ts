@@ -1,9 +1,12 @@
-import type { Backend, Buffer, Kernels, OpKernels, TensorRef, View, WasmTensor } from "@lowrank/core";
-import { sizeOf, viewOf } from "@lowrank/core";
+import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
+import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock, type HeapStats } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
+import type { WasmKernel, WasmTensor } from "./kernel.ts";
 import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
+import { kernelTable } from "./kernelTable.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
@@ -24,6 +27,8 @@ export interface WasmOptions {
    * 26 or later on x64, before any other backend of the process. The numbers are checked at the start; throws otherwise.
    */
   wideSimd?: boolean;
+  /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
+  kernels?: readonly WasmKernel[];
 }
 
 /** The WebAssembly backend, with what it tells about itself. */
@@ -74,13 +79,14 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
 
 /**
  * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
- * An op without a kernel of its own runs its reference loops on the same memory.
+ * An op without a kernel runs as its composition; one that has none runs its reference loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
-  const { threads: asked = 1, grain = 32768, wideSimd = false } = options;
+  const { threads: asked = 1, grain = 32768, wideSimd = false, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
+  const { codeOf, supports } = kernelTable(kernels);
   if (wideSimd) enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
@@ -154,14 +160,16 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     free: (buffer) => heap.free(buffer as HeapBlock),
     write: (buffer, data) => new Uint8Array(memory.buffer, ptrOf(buffer), data.byteLength).set(data),
     read: (buffer) => new Uint8Array(memory.buffer, ptrOf(buffer), buffer.bytes).slice(),
-    supports: (op) => op.wasm !== undefined || op.ref !== undefined,
-    run<P>(op: OpKernels<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
-      if (!op.wasm) {
+    supports,
+    run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
+      const code = codeOf(op);
+      if (!code) {
         op.ref?.(inputs.map(view), outputs.map(view), params);
         return;
       }
       try {
-        op.wasm(k, inputs.map(address), outputs.map(address), params, scratch);
+        const fault = code(k, inputs.map(address), outputs.map(address), params, scratch);
+        if (fault) throw faultError(op, fault, inputs, params);
       } finally {
         for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);
       }

@@ -1,4 +1,4 @@
-import type { Kernels } from "@lowrank/core";
+import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** The first major version of Node whose engine fuses pairs of 128-bit operations well. */
 const leastNode = 26;

@@ -1,5 +1,4 @@
-import type { View, WasmTensor } from "../backend.ts";
-import type { Kernels } from "../kernels.gen.ts";
+import type { View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -11,7 +10,6 @@ import type { Tensor } from "../tensor.ts";
 export function activationBackward(
   name: string,
   slope: (x: number) => number,
-  kernel: (k: Kernels) => (dy: number, x: number, out: number, n: number) => void,
   compose: (dy: Tensor, x: Tensor) => Tensor,
 ): Op<2> {
   return defineOp<2>({
@@ -28,7 +26,6 @@ export function activationBackward(
     ref: ([dy, x]: View[], [out]: View[]) => {
       for (let i = 0; i < out.size; i++) out.data[i] = dy.data[i] * slope(x.data[i]);
     },
-    wasm: (k: Kernels, [dy, x]: WasmTensor[], [out]: WasmTensor[]) => kernel(k)(dy.ptr, x.ptr, out.ptr, out.size),
     compose: ([dy, x]) => compose(dy, x),
   });
 }

@@ -26,7 +26,4 @@ export const adagradStep: Op<3, AdagradStepParams, 0> = defineOp({
       p.data[i] -= (lr * g) / (Math.sqrt(sum.data[i]) + eps);
     }
   },
-  wasm: (k, [p, grad, sum], _outputs, { lr, weightDecay, eps }) => {
-    k.adagradStep(p.ptr, grad.ptr, sum.ptr, p.size, lr, weightDecay, eps);
-  },
 });

@@ -1,7 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
-import { writeSegments } from "./segments.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
@@ -62,13 +61,5 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
         p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
       }
     }
-  },
-  wasm: (k, inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }, scratch) => {
-    const stepSize = lr / (1 - beta1 ** step);
-    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
-    const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
-    const [rest1, rest2] = [1 - beta1, 1 - beta2];
-    const { table, blocks } = writeSegments(k, byParameter(inputs), scratch);
-    k.adamStep(table, 0, blocks, beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay);
   },
 });

@@ -1,11 +1,8 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { encodeBlock, onGrid } from "../quantize/eightBit.ts";
+import { adam8bitBlockSize, encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { AdamStepParams } from "./adamStep.ts";
-
-/** Elements that share a scale of the 8-bit moments, as in bitsandbytes. */
-export const adam8bitBlockSize = 256;
 
 const names = ["parameter", "gradient", "first moment", "second moment", "first scales", "second scales"];
 
@@ -52,17 +49,5 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
       mScales.data[block] = encodeBlock(first, mTable.data, m.data, from, onGrid);
       vScales.data[block] = encodeBlock(second, vTable.data, v.data, from, onGrid);
     }
-  },
-  wasm: (k, [p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params, scratch) => {
-    const { lr, beta1, beta2, eps, weightDecay, step } = params;
-    const stepSize = lr / (1 - beta1 ** step);
-    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
-    const [rest1, rest2, shrink] = [1 - beta1, 1 - beta2, 1 - lr * weightDecay];
-    const room = scratch(8 * adam8bitBlockSize);
-    const states = [m.ptr, v.ptr, mScales.ptr, vScales.ptr, mTable.ptr, vTable.ptr] as const;
-    k.adamStep8bit(
-      ...([p.ptr, grad.ptr, ...states, room, p.size] as const),
-      ...([beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink] as const),
-    );
   },
 });

@@ -4,11 +4,7 @@ import { sumTo } from "./expand.ts";
 
 /** a + b, broadcast. */
 export const add: Op<2> = defineOp({
-  ...binary(
-    "add",
-    (a, b) => a + b,
-    (k) => k.add,
-  ),
+  ...binary("add", (a, b) => a + b),
   vjp: ({ grads: [dy], inputSpecs: [a, b], needs }) => [
     needs[0] ? sumTo(dy, a.shape) : null,
     needs[1] ? sumTo(dy, b.shape) : null,

@@ -1,8 +1,7 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../shape.ts";
-import { bitsOf } from "./bits.ts";
 import { compare } from "./compare.ts";
 import { div } from "./div.ts";
 import { sumTo } from "./expand.ts";
@@ -33,12 +32,6 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
       out.data.fill(start);
       forEachRow(collapse(x.shape, [out.shape]), (i, [o], n, [step]) => {
         for (let j = 0; j < n; j++) out.data[o + j * step] = better(out.data[o + j * step], x.data[i + j]);
-      });
-    },
-    wasm: (k, [x], [out]) => {
-      k.fill(out.ptr, out.size, bitsOf(start, "f32"));
-      forEachPlane(collapse(x.shape, [out.shape]), (i, [o], { rows, length, row, inner }) => {
-        k.extremumPlane(x.ptr + 4 * i, out.ptr + 4 * o, rows, length, row[0], inner[0], name === "amin" ? 1 : 0);
       });
     },
     saves: { inputs: [0], outputs: [0] },

@@ -37,7 +37,8 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
   return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
 }
 
-const attentionOp: Op<number, AttentionParams, 2> = defineOp({
+/** `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made. */
+export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
   name: "attention",
   shape: (inputs, params) => {
     const g = geometry("attention", inputs, params);
@@ -62,17 +63,6 @@ const attentionOp: Op<number, AttentionParams, 2> = defineOp({
         if (keys.length > 0) out.data[iq + d] = sum / total;
       }
     });
-  },
-  wasm: (k, [q, key, v, mask], [out, lse], params, scratch) => {
-    const g = geometry("attention", mask ? [q, key, v, mask] : [q, key, v], params);
-    const [mb, mh, mi] = g.maskStrides;
-    const [m, space, end] = [mask?.ptr ?? 0, scratch(k.attentionScratch()), g.batch * g.kvHeads];
-    const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
-    // biome-ignore format: the kernel's arguments in its own order
-    k.attention(
-      q.ptr, key.ptr, v.ptr, m, out.ptr, lse.ptr, space, 0, end, queries, keys, capacity, heads, group, size,
-      scale, Number(g.causal), window, softcap, mb, mh, mi,
-    );
   },
   saves: (needs) => ({ inputs: needs.map((_, i) => i), outputs: [0, 1] }),
   vjp: ({ grads: [dout], inputs: [q, k, v, ...mask], outputs: [out, lse], params }) => [
@@ -118,19 +108,6 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
         }
       }
     });
-  },
-  wasm: (k, [dout, q, key, v, out, lse, mask], [dq, dk, dv], params, scratch) => {
-    const g = geometry("attentionBackward", mask ? [q, key, v, mask] : [q, key, v], params);
-    const [mb, mh, mi] = g.maskStrides;
-    k.fill(dk.ptr, dk.size, 0);
-    k.fill(dv.ptr, dv.size, 0);
-    const [m, space, end] = [mask?.ptr ?? 0, scratch(k.attentionScratch()), g.batch * g.kvHeads];
-    const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
-    // biome-ignore format: the kernel's arguments in its own order
-    k.attentionBackward(
-      dout.ptr, q.ptr, key.ptr, v.ptr, out.ptr, lse.ptr, m, dq.ptr, dk.ptr, dv.ptr, space, 0, end, queries, keys,
-      capacity, heads, group, size, scale, Number(g.causal), window, softcap, mb, mh, mi,
-    );
   },
   compose: composeAttentionBackward,
 });

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import { forEachSequence } from "./cacheSequences.ts";
 
 /** Where `cacheWrite` puts the first row: one position, or one for each sequence of the batch. */
 export interface CacheWriteParams {
@@ -28,21 +28,6 @@ function check([cache, rows]: readonly TensorSpec[], { position }: CacheWritePar
   }
 }
 
-/** Calls `run(cacheOffset, rowsOffset, length)` in elements for each sequence of the batch. */
-function forEachSequence(
-  cache: TensorSpec,
-  rows: TensorSpec,
-  { position }: CacheWriteParams,
-  run: (cacheOffset: number, rowsOffset: number, length: number) => void,
-): void {
-  const [batch, tokens, ...rest] = rows.shape;
-  const width = rest.reduce((a, b) => a * b, 1);
-  for (let b = 0; b < batch; b++) {
-    const at = typeof position === "number" ? position : position[b];
-    run((b * cache.shape[1] + at) * width, b * tokens * width, tokens * width);
-  }
-}
-
 /** Writes rows [B, T, ...] into cache [B, capacity, ...] from `position` on, in place. */
 export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   name: "cacheWrite",
@@ -53,11 +38,5 @@ export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   },
   ref: ([cache, rows], _outputs, params) => {
     forEachSequence(cache, rows, params, (to, from, n) => cache.data.set(rows.data.subarray(from, from + n), to));
-  },
-  wasm: (k, [cache, rows], _outputs, params) => {
-    const bytes = bytesPerElement(cache.dtype);
-    forEachSequence(cache, rows, params, (to, from, n) => {
-      k.copyBlocks(rows.ptr + bytes * from, cache.ptr + bytes * to, 1, 1, bytes * n, 0, 0, 0, 0);
-    });
   },
 });

@@ -1,5 +1,4 @@
 import type { TensorSpec } from "../backend.ts";
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
@@ -43,15 +42,6 @@ export const cat: Op<number, { dim: number }> = defineOp({
       }
     }
   },
-  wasm: (k, inputs, [out], { dim }) => {
-    const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
-    const bytes = inner * bytesPerElement(out.dtype);
-    const at = starts(inputs.map(({ shape }) => shape[d]));
-    for (const [i, x] of inputs.entries()) {
-      const run = x.shape[d] * bytes;
-      k.copyBlocks(x.ptr, out.ptr + at[i] * bytes, outer, 1, run, run, 0, n * bytes, 0);
-    }
-  },
   vjp: ({ grads: [dy], inputSpecs, params: { dim } }) => {
     const { dim: d } = alongDim("cat", inputSpecs[0].shape, dim);
     const parts: unknown = split(dy, { sizes: inputSpecs.map(({ shape }) => shape[d]), dim: d });
@@ -80,15 +70,6 @@ export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = d
       for (let i = 0; i < outer; i++) {
         for (let j = 0; j < run; j++) out.data[i * run + j] = x.data[(i * n + at[k]) * inner + j];
       }
-    }
-  },
-  wasm: (k, [x], outputs, { sizes, dim }) => {
-    const { outer, n, inner } = alongDim("split", x.shape, dim);
-    const bytes = inner * bytesPerElement(x.dtype);
-    const at = starts(sizes);
-    for (const [i, out] of outputs.entries()) {
-      const run = sizes[i] * bytes;
-      k.copyBlocks(x.ptr + at[i] * bytes, out.ptr, outer, 1, run, n * bytes, 0, run, 0);
     }
   },
   vjp: ({ grads, params: { dim } }) => [cat(...grads, { dim })],

@@ -19,7 +19,6 @@ export const clamp: Op<1, ClampParams> = defineOp({
   ref: ([x], [out], { min = -Infinity, max = Infinity }) => {
     for (let i = 0; i < out.size; i++) out.data[i] = Math.min(Math.max(x.data[i], min), max);
   },
-  wasm: (k, [x], [out], { min = -Infinity, max = Infinity }) => k.clamp(x.ptr, out.ptr, out.size, min, max),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x], params: { min, max } }) => {
     const zero = scalarLike(dy, 0);

@@ -1,13 +1,10 @@
-import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes } from "../shape.ts";
 
-/** The comparisons of `compare`. The WebAssembly kernel takes their position in this list. */
-const relations = ["eq", "ne", "lt", "le", "gt", "ge"] as const;
-
 /** Parameters of `compare`. */
 export interface CompareParams {
-  readonly relation: (typeof relations)[number];
+  readonly relation: "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 }
 
 const tests: Record<CompareParams["relation"], (a: number, b: number) => boolean> = {
@@ -31,13 +28,6 @@ export const compare: Op<2, CompareParams> = defineOp({
     const test = tests[relation];
     forEachRow(collapse(out.shape, [a.shape, b.shape]), (o, [i, j], n, [si, sj]) => {
       for (let x = 0; x < n; x++) out.data[o + x] = test(a.data[i + x * si], b.data[j + x * sj]) ? 1 : 0;
-    });
-  },
-  wasm: (k, [a, b], [out], { relation }) => {
-    const kind = relations.indexOf(relation);
-    const run = a.dtype === "i32" ? k.compareInt : k.compare;
-    forEachPlane(collapse(out.shape, [a.shape, b.shape]), (o, [i, j], { rows, length, row, inner }) => {
-      run(a.ptr + 4 * i, b.ptr + 4 * j, out.ptr + o, rows, length, row[0], row[1], inner[0], inner[1], kind);
     });
   },
 });

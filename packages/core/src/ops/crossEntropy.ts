@@ -1,6 +1,5 @@
-import type { TensorSpec, WasmTensor } from "../backend.ts";
+import type { TensorSpec } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
-import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -36,19 +35,10 @@ export function checkLabels(op: string, logits: TensorSpec, labels: TensorSpec):
 }
 
 /** The error of a label that names no class. */
-function badLabel(label: number, at: number, classes: number, ignoreIndex: number): Error {
+export function badLabel(label: number, at: number, classes: number, ignoreIndex: number): Error {
   return new Error(
     `crossEntropy: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1}) and not ignoreIndex ${ignoreIndex}`,
   );
-}
-
-/** The order in which the kernels number them. */
-const reductions = ["none", "sum", "mean"];
-
-/** Throws for a label in wasm memory that names no class. */
-export function findBadLabel(k: Kernels, labels: WasmTensor, classes: number, ignoreIndex: number): void {
-  const at = k.findBadLabel(labels.ptr, labels.size, classes, ignoreIndex);
-  if (at >= 0) throw badLabel(k.readI32(labels.ptr + 4 * at), at, classes, ignoreIndex);
 }
 
 /** Number of rows that count. Throws for a label that names no class. */
@@ -119,12 +109,8 @@ export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
     }
     if (reduction !== "none") loss.data[0] = reduction === "mean" ? total / count : total;
   },
-  wasm: (k, [logits, labels], [loss, lse], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
-    const n = logits.shape[logits.shape.length - 1];
-    findBadLabel(k, labels, n, ignoreIndex);
-    const [x, y, kind] = [logits.ptr, labels.ptr, reductions.indexOf(reduction)];
-    k.crossEntropy(x, y, loss.ptr, lse.ptr, labels.size, n, ignoreIndex, labelSmoothing, kind);
-  },
+  fault: (at, label, [logits], { ignoreIndex = -100 }) =>
+    badLabel(label, at, logits.shape[logits.shape.length - 1], ignoreIndex),
   saves: { inputs: [0, 1], outputs: [1] },
   vjp: ({ grads: [dloss], inputs: [logits, labels], outputs: [, lse], params }) => [
     crossEntropyBackward(dloss, logits, labels, lse, params),
@@ -157,13 +143,6 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
         dlogits.data[row * n + i] = factor * (Math.exp(logits.data[row * n + i] - lse.data[row]) - target);
       }
     }
-  },
-  wasm: (k, [dloss, logits, labels, lse], [dlogits], params) => {
-    const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = params;
-    const n = logits.shape[logits.shape.length - 1];
-    const [dx, rows, kind] = [dlogits.ptr, labels.size, reductions.indexOf(reduction)];
-    const [dy, x, y, log] = [dloss.ptr, logits.ptr, labels.ptr, lse.ptr];
-    k.crossEntropyBackward(dy, x, y, log, dx, rows, n, ignoreIndex, labelSmoothing, kind);
   },
   compose: ([dloss, logits, labels], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
     const classes = logits.shape[logits.shape.length - 1];

@@ -21,9 +21,5 @@ export const cumsum: Op<1, { dim: number }> = defineOp({
       }
     }
   },
-  wasm: (k, [x], [out], { dim }, scratch) => {
-    const { outer, n, inner } = alongDim("cumsum", x.shape, dim);
-    k.cumsum(x.ptr, out.ptr, scratch(8 * inner), outer, n, inner);
-  },
   vjp: ({ grads: [dy], params: { dim } }) => [flip(cumsum(flip(dy, { dims: [dim] }), { dim }), { dims: [dim] })],
 });

@@ -6,11 +6,7 @@ import { mul } from "./mul.ts";
 
 /** a / b, broadcast. */
 export const div: Op<2> = defineOp({
-  ...binary(
-    "div",
-    (a, b) => a / b,
-    (k) => k.div,
-  ),
+  ...binary("div", (a, b) => a / b),
   saves: (needs) => ({ inputs: [1], outputs: needs[1] ? [0] : [] }),
   vjp: ({ grads: [dy], inputs: [, b], outputs: [y], inputSpecs, needs }) => [
     needs[0] ? sumTo(div(dy, b), inputSpecs[0].shape) : null,

@@ -2,13 +2,15 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { Generator, type GeneratorState } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 
-interface DropoutParams {
+/** Parameters of the op beneath `dropout`. */
+export interface DropoutParams {
   readonly p: number;
   /** Where the random numbers start: the same state gives the same zeros, so none need be kept for the gradient. */
   readonly state: GeneratorState;
 }
 
-const dropoutOp: Op<1, DropoutParams> = defineOp({
+/** Zeroes numbers as the generator at `state` says. */
+export const dropoutOp: Op<1, DropoutParams> = defineOp({
   name: "dropout",
   shape: (inputs, { p }) => {
     expectDType("dropout", inputs, 0, "f32");
@@ -21,11 +23,6 @@ const dropoutOp: Op<1, DropoutParams> = defineOp({
     const uniform = new Float32Array(x.size);
     generator.fillUniform(uniform);
     for (let i = 0; i < x.size; i++) out.data[i] = uniform[i] < p ? 0 : x.data[i] / (1 - p);
-  },
-  wasm: (k, [x], [out], { p, state: { seed, stream, offset } }) => {
-    const [low, high] = stream;
-    const threshold = Math.ceil(p * 2 ** 24);
-    k.dropout(x.ptr, out.ptr, x.size, offset, seed, Math.floor(seed / 2 ** 32), low, high, threshold, 1 / (1 - p));
   },
   vjp: ({ grads: [dy], params }) => [dropoutOp(dy, params)],
 });

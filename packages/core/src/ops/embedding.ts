@@ -1,19 +1,12 @@
-import type { WasmTensor } from "../backend.ts";
-import { bytesPerElement, isPacked, type TypedArray } from "../dtype.ts";
-import type { Kernels } from "../kernels.gen.ts";
+import { isPacked, type TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import { toDTypeOf, widen } from "./to.ts";
-import { expectWeight, weightFormat } from "./weight.ts";
+import { expectWeight } from "./weight.ts";
 
 function checkIds(ids: TypedArray, vocab: number): void {
   for (let i = 0; i < ids.length; i++) if (ids[i] < 0 || ids[i] >= vocab) throw badId(ids[i], i, vocab);
-}
-
-function findBadId(k: Kernels, ids: WasmTensor, vocab: number): void {
-  const at = k.findBadId(ids.ptr, ids.size, vocab);
-  if (at >= 0) throw badId(k.readI32(ids.ptr + 4 * at), at, vocab);
 }
 
 function badId(id: number, at: number, vocab: number): Error {
@@ -43,12 +36,7 @@ export const embedding: Op<2> = defineOp({
       for (let d = 0; d < width; d++) out.data[i * width + d] = table[ids.data[i] * width + d];
     }
   },
-  wasm: (k, [weight, ids], [out]) => {
-    const [vocab, width] = weight.shape;
-    findBadId(k, ids, vocab);
-    if (isPacked(weight.dtype)) k.embeddingPacked(weight.ptr, weightFormat(weight), ids.ptr, out.ptr, ids.size, width);
-    else k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, width * bytesPerElement(weight.dtype));
-  },
+  fault: (at, id, [weight]) => badId(id, at, weight.shape[0]),
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, ids], inputSpecs: [weight] }) => {
     return [toDTypeOf(embeddingBackward(widen(dy), ids, { vocab: weight.shape[0] }), weight), null];
@@ -78,11 +66,7 @@ export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
       for (let d = 0; d < width; d++) out.data[ids.data[i] * width + d] += dy.data[i * width + d];
     }
   },
-  wasm: (k, [dy, ids], [out], { vocab }) => {
-    findBadId(k, ids, vocab);
-    k.fill(out.ptr, out.size, 0);
-    k.embeddingBackward(dy.ptr, ids.ptr, out.ptr, ids.size, out.shape[1]);
-  },
+  fault: (at, id, _inputs, { vocab }) => badId(id, at, vocab),
   saves: { inputs: [1] },
   vjp: ({ grads: [dw], inputs: [, ids] }) => [embedding(dw, ids), null],
 });

@@ -7,7 +7,7 @@ import { unary } from "./unary.ts";
 
 /** The error function. */
 export const erf: Op<1> = defineOp({
-  ...unary("erf", erfOf, (k) => k.erf),
+  ...unary("erf", erfOf),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x] }) => [
     mul(dy, affine(exp(affine(mul(x, x), { scale: -1 })), { scale: 2 / Math.sqrt(Math.PI) })),

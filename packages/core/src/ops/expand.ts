@@ -1,4 +1,4 @@
-import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes, formatShape, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -16,11 +16,6 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
   ref: ([x], [out]) => {
     forEachRow(collapse(out.shape, [x.shape]), (o, [i], n, [step]) => {
       for (let j = 0; j < n; j++) out.data[o + j] = x.data[i + j * step];
-    });
-  },
-  wasm: (k, [x], [out]) => {
-    forEachPlane(collapse(out.shape, [x.shape]), (o, [i], { rows, length, row, inner }) => {
-      k.expand(x.ptr + 4 * i, out.ptr + 4 * o, rows, length, row[0], inner[0]);
     });
   },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [sumTo(dy, x.shape)],
@@ -43,14 +38,6 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
       for (let j = 0; j < n; j++) sums[o + j * step] += x.data[i + j];
     });
     out.data.set(sums);
-  },
-  wasm: (k, [x], [out], _params, scratch) => {
-    const sums = scratch(8 * out.size);
-    k.fill(sums, 2 * out.size, 0);
-    forEachPlane(collapse(x.shape, [out.shape]), (i, [o], { rows, length, row, inner }) => {
-      k.sumPlane(x.ptr + 4 * i, sums + 8 * o, rows, length, length, row[0], inner[0]);
-    });
-    k.narrow(sums, out.ptr, out.size);
   },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [expand(dy, { shape: x.shape })],
 });

@@ -35,10 +35,6 @@ export function extremum(name: "max" | "min", beats: (a: number, b: number) => b
         positions.data[lane] = best;
       }
     },
-    wasm: (k, [x], [values, positions], { dim }) => {
-      const { outer, n, inner } = alongDim(name, x.shape, dim);
-      k.extremum(x.ptr, values.ptr, positions.ptr, outer, n, inner, name === "min" ? 1 : 0);
-    },
     saves: { outputs: [1] },
     vjp: ({ grads: [dy], outputs: [, positions], inputSpecs: [x], params: { dim } }) => [
       scatterAdd(dy, positions, { dim, shape: x.shape }),

@@ -1,8 +1,9 @@
 import type { TensorSpec } from "../backend.ts";
-import { forEachRow, type Traversal } from "../broadcast.ts";
+import { forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, normalizeDim, type Shape, sameShape, stridesOf } from "../shape.ts";
 import { checkIndex, indexError } from "./indexBounds.ts";
+import { traverseIndex } from "./traverseIndex.ts";
 
 function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: number): void {
   if (index.shape.length !== table.length || index.shape.some((s, i) => i !== dim && s > table[i])) {
@@ -10,12 +11,6 @@ function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: numbe
       `${op}: index ${formatShape(index.shape)} must have the dimensions of ${formatShape(table)} and, but for dim ${dim}, be no larger`,
     );
   }
-}
-
-/** Walks the index, with for each of its rows the offset into the table where position 0 of `dim` lies. */
-function traverse(index: Shape, table: Shape, dim: number): Traversal {
-  if (index.length === 0) return { sizes: [1], strides: [[0]] };
-  return { sizes: index, strides: [stridesOf(table).map((stride, d) => (d === dim ? 0 : stride))] };
 }
 
 /** out[..i..] = x[..index[..i..]..] along `dim`: index is i32 and has the shape of the result. */
@@ -31,20 +26,13 @@ export const gather: Op<2, { dim: number }> = defineOp({
   ref: ([x, index], [out], { dim }) => {
     const d = normalizeDim("gather", dim, x.shape.length);
     const stride = stridesOf(x.shape)[d];
-    forEachRow(traverse(index.shape, x.shape, d), (o, [i], n, [step]) => {
+    forEachRow(traverseIndex(index.shape, x.shape, d), (o, [i], n, [step]) => {
       for (let j = 0; j < n; j++) {
         out.data[o + j] = x.data[i + j * step + checkIndex("gather", index.data[o + j], x.shape[d]) * stride];
       }
     });
   },
-  wasm: (k, [x, index], [out], { dim }) => {
-    const d = normalizeDim("gather", dim, x.shape.length);
-    const stride = stridesOf(x.shape)[d];
-    forEachRow(traverse(index.shape, x.shape, d), (o, [i], n, [step]) => {
-      const bad = k.gather(x.ptr + 4 * i, index.ptr + 4 * o, out.ptr + 4 * o, n, step, stride, x.shape[d]);
-      if (bad >= 0) throw indexError("gather", x.shape[d]);
-    });
-  },
+  fault: (_at, index, [x], { dim }) => indexError("gather", x.shape.at(dim) as number, index),
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, index], inputSpecs: [x], params: { dim } }) => [
     scatterAdd(dy, index, { dim, shape: x.shape }),
@@ -69,22 +57,14 @@ export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
     const d = normalizeDim("scatterAdd", dim, shape.length);
     const stride = stridesOf(shape)[d];
     const sums = new Float64Array(out.size);
-    forEachRow(traverse(index.shape, shape, d), (o, [i], n, [step]) => {
+    forEachRow(traverseIndex(index.shape, shape, d), (o, [i], n, [step]) => {
       for (let j = 0; j < n; j++) {
         sums[i + j * step + checkIndex("scatterAdd", index.data[o + j], shape[d]) * stride] += x.data[o + j];
       }
     });
     out.data.set(sums);
   },
-  wasm: (k, [x, index], [out], { dim, shape }) => {
-    const d = normalizeDim("scatterAdd", dim, shape.length);
-    const stride = stridesOf(shape)[d];
-    k.fill(out.ptr, out.size, 0);
-    forEachRow(traverse(index.shape, shape, d), (o, [i], n, [step]) => {
-      const bad = k.scatterAdd(x.ptr + 4 * o, index.ptr + 4 * o, out.ptr + 4 * i, n, step, stride, shape[d]);
-      if (bad >= 0) throw indexError("scatterAdd", shape[d]);
-    });
-  },
+  fault: (_at, index, _inputs, { dim, shape }) => indexError("scatterAdd", shape.at(dim) as number, index),
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, index], params: { dim } }) => [gather(dy, index, { dim }), null],
 });

@@ -23,9 +23,6 @@ export const geglu: Op<2, GegluParams> = defineOp({
   name: "geglu",
   shape: (inputs, params) => check("geglu", inputs, params),
   compose: ([gate, up], { approximate }) => mul((approximate === "tanh" ? geluTanh : gelu)(gate), up),
-  wasm: (k, [gate, up], [out], { approximate }) => {
-    k.geglu(gate.ptr, up.ptr, out.ptr, out.size, approximate === "tanh" ? 1 : 0);
-  },
   saves: { inputs: [0, 1] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [gate, up], params }) => gegluBackward(dy, gate, up, params),
@@ -41,8 +38,5 @@ export const gegluBackward: Op<3, GegluParams, 2> = defineOp({
   compose: ([dy, gate, up], { approximate }): Tensor[] => {
     const [activate, slope] = approximate === "tanh" ? [geluTanh, geluTanhBackward] : [gelu, geluBackward];
     return [slope(mul(dy, up), gate), mul(dy, activate(gate))];
-  },
-  wasm: (k, [dy, gate, up], [dgate, dup], { approximate }) => {
-    k.gegluBackward(dy.ptr, gate.ptr, up.ptr, dgate.ptr, dup.ptr, dy.size, approximate === "tanh" ? 1 : 0);
   },
 });

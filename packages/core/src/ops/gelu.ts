@@ -12,11 +12,7 @@ const normal = 1 / Math.sqrt(2 * Math.PI);
 
 /** x times the normal distribution function of x, with the error function (Hendrycks and Gimpel, 2016). */
 export const gelu: Op<1> = defineOp({
-  ...unary(
-    "gelu",
-    (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2)),
-    (k) => k.gelu,
-  ),
+  ...unary("gelu", (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2))),
   saves: { inputs: [0] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [geluBackward(dy, x)],
@@ -26,7 +22,6 @@ export const gelu: Op<1> = defineOp({
 export const geluBackward: Op<2> = activationBackward(
   "geluBackward",
   (x) => 0.5 * (1 + erfOf(x * Math.SQRT1_2)) + x * normal * Math.exp(-0.5 * x * x),
-  (k) => k.geluBackward,
   (dy, x) => {
     const area = affine(erf(affine(x, { scale: Math.SQRT1_2 })), { scale: 0.5, shift: 0.5 });
     const density = affine(exp(affine(mul(x, x), { scale: -0.5 })), { scale: normal });

@@ -12,11 +12,7 @@ const inner = (x: number): number => root * (x + cubic * x * x * x);
 
 /** GELU by its tanh approximation (`gelu_new` and `gelu_pytorch_tanh` in transformers). */
 export const geluTanh: Op<1> = defineOp({
-  ...unary(
-    "geluTanh",
-    (x) => 0.5 * x * (1 + Math.tanh(inner(x))),
-    (k) => k.geluTanh,
-  ),
+  ...unary("geluTanh", (x) => 0.5 * x * (1 + Math.tanh(inner(x)))),
   saves: { inputs: [0] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [geluTanhBackward(dy, x)],
@@ -29,7 +25,6 @@ export const geluTanhBackward: Op<2> = activationBackward(
     const t = Math.tanh(inner(x));
     return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * cubic * x * x);
   },
-  (k) => k.geluTanhBackward,
   (dy, x) => {
     const squared = mul(x, x);
     const t = tanh(mul(x, affine(squared, { scale: root * cubic, shift: root })));

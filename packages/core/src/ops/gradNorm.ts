@@ -1,6 +1,5 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
-import { writeSegments } from "./segments.ts";
 
 /** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
 export const gradNorm: Op<number> = defineOp({
@@ -13,13 +12,6 @@ export const gradNorm: Op<number> = defineOp({
     let sum = 0;
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
     out.data[0] = Math.sqrt(sum);
-  },
-  wasm: (k, inputs, [out], _params, scratch) => {
-    const rows = inputs.map((input) => [input]);
-    const { table, blocks } = writeSegments(k, rows, scratch);
-    const sums = scratch(8 * blocks);
-    k.sumSquares(table, 0, blocks, sums);
-    k.rootOfSum(sums, blocks, out.ptr);
   },
 });
 
@@ -39,10 +31,5 @@ export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
     const norm = inputs[inputs.length - 1];
     const factor = Math.min(1, maxNorm / (norm.data[0] + 1e-6));
     for (const x of inputs.slice(0, -1)) for (let i = 0; i < x.size; i++) x.data[i] *= factor;
-  },
-  wasm: (k, inputs, _outputs, { maxNorm }, scratch) => {
-    const rows = inputs.slice(0, -1).map((x) => [x]);
-    const { table, blocks } = writeSegments(k, rows, scratch);
-    k.clipToNorm(table, 0, blocks, inputs[inputs.length - 1].ptr, maxNorm);
   },
 });

@@ -1,4 +1,3 @@
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 
@@ -15,9 +14,6 @@ export const copyInto: Op<2, void, 0> = defineOp({
     return [];
   },
   ref: ([x, source]) => x.data.set(source.data),
-  wasm: (k, [x, source]) => {
-    k.copyBlocks(source.ptr, x.ptr, 1, 1, x.size * bytesPerElement(x.dtype), 0, 0, 0, 0);
-  },
 });
 
 /** x += alpha * y in place; alpha is 1 by default. */
@@ -35,7 +31,6 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   ref: ([x, y], _outputs, { alpha = 1 }) => {
     for (let i = 0; i < x.size; i++) x.data[i] += alpha * y.data[i];
   },
-  wasm: (k, [x, y], _outputs, { alpha = 1 }) => k.axpy(x.ptr, y.ptr, x.size, alpha),
 });
 
 /** x *= factor in place. */
@@ -49,5 +44,4 @@ export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   ref: ([x], _outputs, { factor }) => {
     for (let i = 0; i < x.size; i++) x.data[i] *= factor;
   },
-  wasm: (k, [x], _outputs, { factor }) => k.scaleInPlace(x.ptr, x.size, factor),
 });

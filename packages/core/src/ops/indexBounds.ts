@@ -1,7 +1,6 @@
 /** The error for an index outside of 0..size-1. */
-export function indexError(op: string, size: number, index?: number): Error {
-  const what = index === undefined ? "an index" : `index ${index}`;
-  return new Error(`${op}: ${what} is out of range for ${size} entries; use 0..${size - 1}`);
+export function indexError(op: string, size: number, index: number): Error {
+  return new Error(`${op}: index ${index} is out of range for ${size} entries; use 0..${size - 1}`);
 }
 
 /** Returns `index`, or throws where it is not in 0..size-1. */

@@ -1,4 +1,3 @@
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
@@ -23,11 +22,7 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
       }
     }
   },
-  wasm: (k, [x, index], [out], { dim }) => {
-    const { outer, n, inner } = alongDim("indexSelect", x.shape, dim);
-    const bytes = inner * bytesPerElement(x.dtype);
-    if (k.indexSelect(x.ptr, index.ptr, out.ptr, outer, n, index.size, bytes) >= 0) throw indexError("indexSelect", n);
-  },
+  fault: (_at, index, [x], { dim }) => indexError("indexSelect", x.shape.at(dim) as number, index),
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, index], inputSpecs: [x], params: { dim } }) => {
     const { n: size } = alongDim("indexSelect", x.shape, dim);
@@ -59,11 +54,7 @@ export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
     }
     out.data.set(sums);
   },
-  wasm: (k, [x, index], [out], { dim, size }) => {
-    const { outer, n, inner } = alongDim("indexAdd", x.shape, dim);
-    k.fill(out.ptr, out.size, 0);
-    if (k.indexAdd(x.ptr, index.ptr, out.ptr, outer, size, n, inner) >= 0) throw indexError("indexAdd", size);
-  },
+  fault: (_at, index, _inputs, { size }) => indexError("indexAdd", size, index),
   saves: { inputs: [1] },
   vjp: ({ grads: [dy], inputs: [, index], params: { dim } }) => [indexSelect(dy, index, { dim }), null],
 });

@@ -45,9 +45,6 @@ export const layerNorm: Op<3, NormParams> = defineOp({
       }
     }
   },
-  wasm: (k, [x, weight, bias], [out], { eps }) => {
-    k.layerNorm(x.ptr, weight.ptr, bias.ptr, out.ptr, x.size / weight.size, weight.size, eps);
-  },
   // The bias only so that the result can be computed again.
   saves: (needs) => ({ inputs: [...(needs[0] || needs[1] ? [0] : []), ...(needs[0] ? [1, 2] : [])] }),
   cheap: true,
@@ -82,9 +79,6 @@ export const layerNormBackward: Op<3, NormParams> = defineOp({
       }
     }
   },
-  wasm: (k, [dy, x, weight], [dx], { eps }) => {
-    k.layerNormBackward(dy.ptr, x.ptr, weight.ptr, dx.ptr, x.size / weight.size, weight.size, eps);
-  },
   compose: ([dy, x, weight], { eps }) => {
     const { unit, root } = standardize(x, eps);
     const g = mul(dy, weight);
@@ -107,9 +101,6 @@ export const layerNormWeightBackward: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) sums[i] += dy.data[row + i] * (x.data[row + i] - mean) * root;
     }
     dw.data.set(sums);
-  },
-  wasm: (k, [dy, x], [dw], { eps }, scratch) => {
-    k.layerNormWeightBackward(dy.ptr, x.ptr, dw.ptr, scratch(4 * dw.size), x.size / dw.size, dw.size, eps);
   },
   compose: ([dy, x], { eps }) => sumTo(mul(dy, standardize(x, eps).unit), x.shape.slice(-1)),
 });

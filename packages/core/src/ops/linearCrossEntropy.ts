@@ -1,23 +1,22 @@
-import type { Scratch, TensorSpec, WasmTensor } from "../backend.ts";
+import type { TensorSpec } from "../backend.ts";
 import { isGradEnabled } from "../gradMode.ts";
-import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import {
+  badLabel,
   checkLabels,
   countLabels,
   crossEntropyBackward,
   crossEntropyWithRows,
-  findBadLabel,
   rowGradient,
 } from "./crossEntropy.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
 import { toDTypeOf } from "./to.ts";
-import { expectWeight, weightFormat } from "./weight.ts";
+import { expectWeight } from "./weight.ts";
 
 /** Options of `linearCrossEntropy`; see `crossEntropy`. */
 export interface LinearCrossEntropyParams {
@@ -26,11 +25,8 @@ export interface LinearCrossEntropyParams {
   readonly labelSmoothing?: number;
 }
 
-/** How many rows, and at most about how many logits, are held at a time where rows go through in chunks. */
-const maxChunkRows = 256;
-const maxChunkLogits = 8 << 20;
-
-interface Params extends LinearCrossEntropyParams {
+/** Parameters of the op beneath `linearCrossEntropy`. */
+export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
   /** Which gradients the forward pass makes along the way. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
@@ -48,74 +44,8 @@ function check(inputs: readonly TensorSpec[]): void {
   checkLabels("linearCrossEntropy", hidden, labels);
 }
 
-/** Tensors in wasm memory, the positions of the `count` rows that count, and where their losses go. */
-interface Work {
-  readonly hidden: WasmTensor;
-  readonly weight: WasmTensor;
-  readonly labels: WasmTensor;
-  readonly dhidden: WasmTensor;
-  readonly dweight: WasmTensor;
-  readonly indices: number;
-  readonly count: number;
-  readonly losses: number;
-  readonly factor: number;
-}
-
-/** Rows in chunks, all their logits at a time. */
-function byRows(k: Kernels, work: Work, wants: Params["wants"], labelSmoothing: number, scratch: Scratch): void {
-  const { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor } = work;
-  const [classes, width] = weight.shape;
-  const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
-  const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
-  const gradient = wants.hidden || wants.weight ? 1 : 0;
-  const [f32, format] = [weight.dtype === "f32", weightFormat(weight)];
-  for (let start = 0; start < count; start += chunk) {
-    const n = Math.min(chunk, count - start);
-    const at = indices + 4 * start;
-    k.copyRows(hidden.ptr, at, rows, n, 4 * width, 0);
-    if (f32) k.gemm(rows, weight.ptr, logits, n, classes, width, width, width, classes, 0, 1, 1, 0);
-    else k.gemmWeight(rows, weight.ptr, format, 0, logits, n, classes, width, 1, 1, 0);
-    k.crossEntropyChunk(logits, labels.ptr, at, losses + 8 * start, n, classes, labelSmoothing, factor, gradient);
-    if (wants.weight) k.gemm(logits, rows, dweight.ptr, classes, width, n, classes, width, width, 1, 0, 1, 1);
-    if (wants.hidden) {
-      if (f32) k.gemm(logits, weight.ptr, rows, n, width, classes, classes, width, width, 0, 0, 1, 0);
-      else k.gemmWeight(logits, weight.ptr, format, 0, rows, n, width, classes, 0, 1, 0);
-      k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
-    }
-  }
-}
-
-/** Parts of the classes, which threads may do side by side, and the numbers that their sums may take together. */
-const classParts = 8;
-const maxSums = 8 << 20;
-
-/** Rows by which packed ones may be longer: a panel has at most so many. */
-const panelSlack = 8;
-
-/** Classes in blocks with a running maximum: a row's logits are never whole, and each is made and used in the cache. */
-function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
-  const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;
-  const [classes, width] = weight.shape;
-  const chunk = Math.max(1, Math.min(count, Math.floor(maxSums / (classParts * width))));
-  const [rows, chosen, targets] = [scratch(4 * (chunk + panelSlack) * width), scratch(4 * chunk), scratch(4 * chunk)];
-  const [tops, masses] = [scratch(4 * chunk * classParts), scratch(8 * chunk * classParts)];
-  const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
-  const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
-  const w = [weight.ptr, weightFormat(weight)] as const;
-  for (let start = 0; start < count; start += chunk) {
-    const n = Math.min(chunk, count - start);
-    const at = indices + 4 * start;
-    k.linearCrossEntropyPack(hidden.ptr, at, rows, n, width, panel);
-    k.copyRows(labels.ptr, at, chosen, n, 4, 0);
-    const found = [chosen, tops, masses, sums, targets] as const;
-    k.linearCrossEntropyPart(rows, ...w, ...found, own, 0, classParts, classParts, n, width, classes);
-    const out = wantsHidden ? rows : 0;
-    k.linearCrossEntropyJoin(...w, ...found, losses + 8 * start, out, n, n, width, classParts, factor);
-    if (wantsHidden) k.copyRows(rows, at, dhidden.ptr, n, 4 * width, 1);
-  }
-}
-
-const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
+/** Gives the loss and, made along the way, the gradients that `wants` names. */
+export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = defineOp({
   name: "linearCrossEntropy",
   packed: [1],
   shape: (inputs, { wants }) => {
@@ -156,21 +86,7 @@ const linearCrossEntropyOp: Op<3, Params, 3> = defineOp({
     }
     loss.data[0] = total * factor;
   },
-  wasm: (k, inputs, [loss, dhidden, dweight], params, scratch) => {
-    const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0, wants } = params;
-    const [hidden, weight, labels] = inputs;
-    findBadLabel(k, labels, weight.shape[0], ignoreIndex);
-    const indices = scratch(4 * labels.size);
-    const count = k.selectRows(labels.ptr, indices, labels.size, ignoreIndex);
-    const factor = reduction === "mean" ? 1 / count : 1;
-    const losses = scratch(8 * count);
-    k.fill(dhidden.ptr, dhidden.size, 0);
-    k.fill(dweight.ptr, dweight.size, 0);
-    const work = { hidden, weight, labels, dhidden, dweight, indices, count, losses, factor };
-    if (wants.weight || labelSmoothing > 0) byRows(k, work, wants, labelSmoothing, scratch);
-    else byClasses(k, work, wants.hidden, scratch);
-    k.finishLoss(losses, count, loss.ptr, factor);
-  },
+  fault: (at, label, [, weight], { ignoreIndex = -100 }) => badLabel(label, at, weight.shape[0], ignoreIndex),
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },
   vjp: (context) => {
     const { inputs, inputSpecs, outputs, needs, params } = context;

@@ -2,13 +2,9 @@ import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
-import { weightFormat } from "./weight.ts";
 
 /** Numbers that share a scale. */
 const block = 32;
-
-/** Rows that the kernel multiplies at a time, where there is more than one. */
-const rowsAbreast = 4;
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;
@@ -61,15 +57,6 @@ export const linearInt8: Op<2> = defineOp({
         out.data[i * outFeatures + j] = sum;
       }
     }
-  },
-  wasm: (k, [x, w], [out], _, scratch) => {
-    const { rows, inFeatures, outFeatures } = plan([x, w]);
-    const planes = w.dtype === "q4_1" ? 1 : 2;
-    const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
-    const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
-    k.quantizeInt8(x.ptr, codes, rows, inFeatures, planes);
-    const work = scratch(k.linearInt8Scratch());
-    k.linearInt8(codes, w.ptr, weightFormat(w), out.ptr, rows, outFeatures, inFeatures, 0, outFeatures, work);
   },
   vjp: () => {
     throw new Error(

@@ -4,7 +4,7 @@ import { unary } from "./unary.ts";
 
 /** Natural logarithm: -Infinity at 0, NaN below. */
 export const log: Op<1> = defineOp({
-  ...unary("log", Math.log, (k) => k.log),
+  ...unary("log", Math.log),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x] }) => [div(dy, x)],
 });

@@ -1,44 +1,13 @@
-import type { TensorSpec, View } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import type { View } from "../backend.ts";
+import { defineOp, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
-import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
+import { factorOrder, type LoraParams, loraPlan } from "./loraPlan.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./reshape.ts";
 import { toDTypeOf } from "./to.ts";
-import { expectWeight, weightFormat } from "./weight.ts";
-
-interface LoraParams {
-  readonly scaling: number;
-  /** Multiplies by the transposed matrices, x W + s (x B) A: the gradient of x. */
-  readonly transposed?: boolean;
-}
-
-/** The factors in the order of use, by input position, and the matrices' sizes: W turns `from` numbers into `to`. */
-function plan(inputs: readonly TensorSpec[], { transposed }: LoraParams) {
-  for (let i = 0; i < 4; i++) {
-    if (i === 1) expectWeight("loraLinear", inputs, i);
-    else expectDType("loraLinear", inputs, i, "f32");
-  }
-  const [{ shape: x }, { shape: w }, { shape: a }, { shape: b }] = inputs;
-  if (w.length !== 2 || a.length !== 2 || b.length !== 2 || a[1] !== w[1] || b[0] !== w[0] || a[0] !== b[1]) {
-    throw new Error(
-      `loraLinear: W ${formatShape(w)} [out,in], A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit`,
-    );
-  }
-  const [to, from] = transposed ? [w[1], w[0]] : w;
-  if (x.length === 0 || x[x.length - 1] !== from) {
-    throw new Error(`loraLinear: x ${formatShape(x)} must end in ${from} for W ${formatShape(w)}`);
-  }
-  let rows = 1;
-  for (let d = 0; d < x.length - 1; d++) rows *= x[d];
-  const { down, up } = order(transposed);
-  return { rows, from, to, rank: a[0], down, up };
-}
-
-const order = (transposed = false) => (transposed ? { down: 3, up: 2 } : { down: 2, up: 3 });
 
 /** out[m, n] += alpha * x[m, k] * y, where y is [k, n], or [n, k] read as its transpose. */
 function multiply(x: View, y: View, out: View, m: number, n: number, k: number, transposed: boolean, alpha: number) {
@@ -59,11 +28,11 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
 }
 
 /** Also gives the scaled low-rank activations s x Aᵀ, from which the gradient of B is made. */
-const loraOp: Op<4, LoraParams, 2> = defineOp({
+export const loraOp: Op<4, LoraParams, 2> = defineOp({
   name: "loraLinear",
   packed: [1],
   shape: (inputs, params) => {
-    const { to, rank } = plan(inputs, params);
+    const { to, rank } = loraPlan(inputs, params);
     const lead = inputs[0].shape.slice(0, -1);
     return [
       { shape: [...lead, to], dtype: "f32" },
@@ -71,7 +40,7 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
     ];
   },
   ref: (inputs, [out, low], params) => {
-    const { rows, from, to, rank, down, up } = plan(inputs, params);
+    const { rows, from, to, rank, down, up } = loraPlan(inputs, params);
     const [x, w] = inputs;
     const t = !params.transposed;
     out.data.fill(0);
@@ -80,17 +49,8 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
     multiply(x, w, out, rows, to, from, t, 1);
     multiply(low, inputs[up], out, rows, to, rank, t, 1);
   },
-  wasm: (k, inputs, [out, low], params) => {
-    const { rows, from, to, rank, down, up } = plan(inputs, params);
-    const [x, w] = inputs;
-    const t = params.transposed ? 0 : 1;
-    k.gemm(x.ptr, inputs[down].ptr, low.ptr, rows, rank, from, from, t ? from : rank, rank, 0, t, params.scaling, 0);
-    if (w.dtype === "f32") k.gemm(x.ptr, w.ptr, out.ptr, rows, to, from, from, t ? from : to, to, 0, t, 1, 0);
-    else k.gemmWeight(x.ptr, w.ptr, weightFormat(w), 0, out.ptr, rows, to, from, t, 1, 0);
-    k.gemm(low.ptr, inputs[up].ptr, out.ptr, rows, to, rank, rank, t ? rank : to, to, 0, t, 1, 1);
-  },
   saves: (needs, { transposed }) => {
-    const { down, up } = order(transposed);
+    const { down, up } = factorOrder(transposed);
     const kept = [needs[1] || needs[down], needs[0], false, false];
     kept[down] = needs[0];
     kept[up] = needs[0] || needs[down];
@@ -98,7 +58,7 @@ const loraOp: Op<4, LoraParams, 2> = defineOp({
   },
   vjp: ({ grads: [dy, dlow], arrived, inputs, inputSpecs, outputs: [, low], needs, params }) => {
     const { scaling, transposed = false } = params;
-    const { down, up } = order(transposed);
+    const { down, up } = factorOrder(transposed);
     const [x, w, a, b] = inputs;
     const scaled = (t: Tensor) => affine(t, { scale: scaling });
     let dx: Tensor | null = null;

@@ -8,7 +8,7 @@ import { where } from "./where.ts";
 
 /** The larger of a and b, broadcast; NaN where either is. Equal operands share the gradient. */
 export const maximum: Op<2> = defineOp({
-  ...binary("maximum", Math.max, (k) => k.maximum),
+  ...binary("maximum", Math.max),
   saves: { inputs: [0, 1] },
   vjp: ({ grads: [dy], inputs: [a, b], needs }) => {
     const shared = where(compare(a, b, { relation: "eq" }), affine(dy, { scale: 0.5 }), dy);

@@ -8,7 +8,7 @@ import { where } from "./where.ts";
 
 /** The smaller of a and b, broadcast; NaN where either is. Equal operands share the gradient. */
 export const minimum: Op<2> = defineOp({
-  ...binary("minimum", Math.min, (k) => k.minimum),
+  ...binary("minimum", Math.min),
   saves: { inputs: [0, 1] },
   vjp: ({ grads: [dy], inputs: [a, b], needs }) => {
     const shared = where(compare(a, b, { relation: "eq" }), affine(dy, { scale: 0.5 }), dy);

@@ -4,11 +4,7 @@ import { sumTo } from "./expand.ts";
 
 /** a * b, broadcast. */
 export const mul: Op<2> = defineOp({
-  ...binary(
-    "mul",
-    (a, b) => a * b,
-    (k) => k.mul,
-  ),
+  ...binary("mul", (a, b) => a * b),
   saves: (needs) => ({ inputs: [...(needs[1] ? [0] : []), ...(needs[0] ? [1] : [])] }),
   vjp: ({ grads: [dy], inputs: [a, b], inputSpecs, needs }) => [
     needs[0] ? sumTo(mul(dy, b), inputSpecs[0].shape) : null,

@@ -7,6 +7,10 @@ export interface OneHotParams {
   readonly ignoreIndex?: number;
 }
 
+function badLabel(label: number, at: number, classes: number): Error {
+  return new Error(`oneHot: label ${label} at position ${at} is none of the ${classes} classes (0..${classes - 1})`);
+}
+
 /** 1 at each label's class and 0 elsewhere: labels [...] (i32) to f32 [..., classes]. */
 export const oneHot: Op<1, OneHotParams> = defineOp({
   name: "oneHot",
@@ -19,12 +23,9 @@ export const oneHot: Op<1, OneHotParams> = defineOp({
     for (let i = 0; i < labels.size; i++) {
       const label = labels.data[i];
       if (label === ignoreIndex) continue;
-      if (label < 0 || label >= classes) {
-        throw new Error(
-          `oneHot: label ${label} at position ${i} is none of the ${classes} classes (0..${classes - 1})`,
-        );
-      }
+      if (label < 0 || label >= classes) throw badLabel(label, i, classes);
       out.data[i * classes + label] = 1;
     }
   },
+  fault: (at, label, _inputs, { classes }) => badLabel(label, at, classes),
 });

@@ -15,7 +15,7 @@ function power(a: number, b: number): number {
 
 /** a to the power b, broadcast. The gradient is 0 where b is 0, and for b where a is 0 and b is not negative. */
 export const pow: Op<2> = defineOp({
-  ...binary("pow", power, (k) => k.pow),
+  ...binary("pow", power),
   saves: (needs) => ({ inputs: [0, 1], outputs: needs[1] ? [0] : [] }),
   vjp: ({ grads: [dy], inputs: [a, b], outputs: [y], needs }) => {
     const zero = scalarLike(dy, 0);

@@ -1,10 +1,9 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { checkBlockSize, fourBitLayout, type Packing } from "../packing.ts";
+import { checkBlockSize, type Packing } from "../packing.ts";
 import type { QuantType } from "../quantize/codebooks.ts";
 import { packFourBit } from "../quantize/fourBit.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
-import { weightFormat } from "./weight.ts";
 
 /** How `quantize4bit` stores a weight. */
 export interface Quantize4bitParams {
@@ -20,19 +19,19 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
   return { blockSize, nested: doubleQuant };
 };
 
-/** Throws unless the largest magnitude of a block is a number. */
-function checkFinite(block: number, { blockSize }: Packing): void {
-  if (block < 0) return;
-  throw new Error(
-    `quantize4bit: the elements ${block * blockSize} to ${(block + 1) * blockSize - 1} hold a NaN or an infinity; the weight seems to be broken`,
-  );
-}
-
-/** Throws unless the mean of the scales is a number: it overflows where the weight's largest magnitudes near f32's. */
-function checkOffset(offset: number): void {
-  if (Number.isFinite(offset)) return;
-  throw new Error(
-    `quantize4bit: the mean of the scales is ${offset}; such a weight can be quantised without doubleQuant`,
+/**
+ * Names the broken block, or, where `block` is -1, the mean of the scales that is no number: it overflows where the
+ * weight's largest magnitudes near f32's.
+ */
+function fault(block: number, offset: number, { blockSize }: Packing): Error {
+  if (block < 0) {
+    return new Error(
+      `quantize4bit: the mean of the scales is ${offset}; such a weight can be quantised without doubleQuant`,
+    );
+  }
+  const [first, last] = [block * blockSize, (block + 1) * blockSize - 1];
+  return new Error(
+    `quantize4bit: the elements ${first} to ${last} hold a NaN or an infinity; the weight seems to be broken`,
   );
 }
 
@@ -58,19 +57,10 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
   ref: ([x], [out], params) => {
     const packing = packingOf(params);
     const values = unpackAll(x);
-    checkFinite(Math.floor(values.findIndex((v) => !Number.isFinite(v)) / packing.blockSize), packing);
-    checkOffset(packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array));
+    const broken = values.findIndex((v) => !Number.isFinite(v));
+    if (broken >= 0) throw fault(Math.floor(broken / packing.blockSize), values[broken], packing);
+    const offset = packFourBit(values, out.dtype as QuantType, packing, out.data as Uint8Array);
+    if (!Number.isFinite(offset)) throw fault(-1, offset, packing);
   },
-  wasm: (k, [x], [out], params, scratch) => {
-    const packing = packingOf(params);
-    const { absmax, nested, blocks } = fourBitLayout(x.size, packing);
-    const scales = nested ? scratch(4 * blocks) : out.ptr + absmax;
-    const room = scratch(4 * packing.blockSize + 512);
-    // biome-ignore format: the kernel's arguments in its own order
-    const broken = k.quantize4bit(
-      x.ptr, weightFormat(x), x.size, out.ptr, weightFormat(out), packing.blockSize, absmax, nested, scales, room,
-    );
-    checkFinite(broken, packing);
-    if (nested) checkOffset(k.nestScales(out.ptr, scales, blocks, room));
-  },
+  fault: (block, offset, _inputs, params) => fault(block, offset, packingOf(params)),
 });

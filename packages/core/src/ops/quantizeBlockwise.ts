@@ -19,11 +19,9 @@ function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockS
   return Math.ceil(sizeOf(shape) / blockSize);
 }
 
-function checkFinite(block: number, { blockSize }: BlockwiseParams): void {
-  if (block < 0) return;
-  throw new Error(
-    `quantizeBlockwise: the elements ${block * blockSize} to ${(block + 1) * blockSize - 1} hold a NaN or an infinity`,
-  );
+function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
+  const [first, last] = [block * blockSize, (block + 1) * blockSize - 1];
+  return new Error(`quantizeBlockwise: the elements ${first} to ${last} hold a NaN or an infinity`);
 }
 
 /**
@@ -42,12 +40,11 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
     ];
   },
   ref: ([x, code], [q, absmax], params) => {
-    checkFinite(Math.floor(x.data.findIndex((v) => !Number.isFinite(v)) / params.blockSize), params);
+    const broken = x.data.findIndex((v) => !Number.isFinite(v));
+    if (broken >= 0) throw brokenBlock(Math.floor(broken / params.blockSize), params);
     encodeBlocks(x.data as Float32Array, code.data, params.blockSize, q.data, absmax.data);
   },
-  wasm: (k, [x, code], [q, absmax], params) => {
-    checkFinite(k.quantizeBlockwise(x.ptr, x.size, params.blockSize, code.ptr, q.ptr, absmax.ptr), params);
-  },
+  fault: (block, _value, _inputs, params) => brokenBlock(block, params),
 });
 
 /** What `quantizeBlockwise` stored, as f32: code[q] times the scale of the block, for (q u8, absmax [blocks], code [256]). */
@@ -67,8 +64,5 @@ export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   },
   ref: ([q, absmax, code], [out], { blockSize }) => {
     for (let i = 0; i < q.size; i++) out.data[i] = code.data[q.data[i]] * absmax.data[Math.floor(i / blockSize)];
-  },
-  wasm: (k, [q, absmax, code], [out], { blockSize }) => {
-    k.dequantizeBlockwise(q.ptr, q.size, blockSize, code.ptr, absmax.ptr, out.ptr);
   },
 });

@@ -5,11 +5,7 @@ import { unary } from "./unary.ts";
 
 /** 1 / x. */
 export const reciprocal: Op<1> = defineOp({
-  ...unary(
-    "reciprocal",
-    (x) => 1 / x,
-    (k) => k.reciprocal,
-  ),
+  ...unary("reciprocal", (x) => 1 / x),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y] }) => [mul(affine(dy, { scale: -1 }), mul(y, y))],
 });

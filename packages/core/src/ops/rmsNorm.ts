@@ -54,8 +54,6 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) out.data[row + i] = x.data[row + i] * root * weight.data[i];
     }
   },
-  wasm: (k, [x, weight], [out], { eps }) =>
-    k.rmsNorm(x.ptr, weight.ptr, out.ptr, x.size / weight.size, weight.size, eps),
   saves: (needs) => ({ inputs: needs[0] ? [0, 1] : [0] }),
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x, weight], needs, params }) => [
@@ -83,9 +81,6 @@ export const rmsNormBackward: Op<3, NormParams> = defineOp({
       }
     }
   },
-  wasm: (k, [dy, x, weight], [dx], { eps }) => {
-    k.rmsNormBackward(dy.ptr, x.ptr, weight.ptr, dx.ptr, x.size / weight.size, weight.size, eps);
-  },
   compose: ([dy, x, weight], { eps }) => {
     const unit = mul(x, rootOfRows(x, eps));
     const g = mul(dy, weight);
@@ -108,9 +103,6 @@ export const rmsNormWeightBackward: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) sums[i] += dy.data[row + i] * x.data[row + i] * root;
     }
     dw.data.set(sums);
-  },
-  wasm: (k, [dy, x], [dw], { eps }, scratch) => {
-    k.rmsNormWeightBackward(dy.ptr, x.ptr, dw.ptr, scratch(4 * dw.size), x.size / dw.size, dw.size, eps);
   },
   compose: ([dy, x], { eps }) => sumTo(mul(dy, mul(x, rootOfRows(x, eps))), x.shape.slice(-1)),
 });

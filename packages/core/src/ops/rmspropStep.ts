@@ -30,8 +30,4 @@ export const rmspropStep: Op<number, RmspropStepParams, 0> = defineOp({
       p.data[i] -= lr * move;
     }
   },
-  wasm: (k, [p, grad, mean, buffer], _outputs, { lr, weightDecay, alpha, eps, momentum }) => {
-    const at = buffer?.ptr ?? 0;
-    k.rmspropStep(p.ptr, grad.ptr, mean.ptr, at, p.size, lr, weightDecay, alpha, 1 - alpha, eps, momentum);
-  },
 });

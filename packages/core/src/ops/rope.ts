@@ -64,17 +64,6 @@ export const rope: Op<3, RopeParams> = defineOp({
       }
     }
   },
-  wasm: (k, [x, cos, sin], [out], { offset = 0, inverse }) => {
-    const [batch, tokens, heads, size] = x.shape;
-    const half = cos.shape[cos.shape.length - 1];
-    const perToken = cos.shape.length === 3;
-    for (let b = 0; b < batch; b++) {
-      const at = 4 * b * tokens * heads * size;
-      const row = 4 * half * (perToken ? b * tokens : offset);
-      const [c, s] = [cos.ptr + row, sin.ptr + row];
-      k.rope(x.ptr + at, c, s, out.ptr + at, tokens, heads, size, half, inverse ? -1 : 1);
-    }
-  },
   saves: { inputs: [1, 2] },
   vjp: ({ grads: [dy], inputs: [, cos, sin], params }) => [
     rope(dy, cos, sin, { ...params, inverse: !params.inverse }),

@@ -30,8 +30,4 @@ export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
       p.data[i] -= lr * g;
     }
   },
-  wasm: (k, [p, grad, buffer], _outputs, { lr, weightDecay, momentum, dampening, nesterov, first }) => {
-    const [n, f] = [Number(nesterov), Number(first)];
-    k.sgdStep(p.ptr, grad.ptr, buffer?.ptr ?? 0, p.size, lr, weightDecay, momentum, 1 - dampening, n, f);
-  },
 });

@@ -5,11 +5,7 @@ import { unary } from "./unary.ts";
 
 /** 1 / (1 + exp(-x)). */
 export const sigmoid: Op<1> = defineOp({
-  ...unary(
-    "sigmoid",
-    (x) => 1 / (1 + Math.exp(-x)),
-    (k) => k.sigmoid,
-  ),
+  ...unary("sigmoid", (x) => 1 / (1 + Math.exp(-x))),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y] }) => [mul(dy, mul(y, affine(y, { scale: -1, shift: 1 })))],
 });

@@ -7,11 +7,7 @@ import { unary } from "./unary.ts";
 
 /** x * sigmoid(x). */
 export const silu: Op<1> = defineOp({
-  ...unary(
-    "silu",
-    (x) => x / (1 + Math.exp(-x)),
-    (k) => k.silu,
-  ),
+  ...unary("silu", (x) => x / (1 + Math.exp(-x))),
   saves: { inputs: [0] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [siluBackward(dy, x)],
@@ -24,7 +20,6 @@ export const siluBackward: Op<2> = activationBackward(
     const s = 1 / (1 + Math.exp(-x));
     return s * (1 + x * (1 - s));
   },
-  (k) => k.siluBackward,
   (dy, x) => {
     const s = sigmoid(x);
     const rest = affine(s, { scale: -1, shift: 1 });

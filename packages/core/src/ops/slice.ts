@@ -1,8 +1,6 @@
-import type { TensorSpec } from "../backend.ts";
-import { bytesPerElement } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { type AlongDim, alongDim, withSize } from "./alongDim.ts";
-import { bitsOf } from "./bits.ts";
+import { alongDim, withSize } from "./alongDim.ts";
+import { slicePlan } from "./slicePlan.ts";
 
 /** Which elements of a dimension `slice` takes, as in Python: negative positions count from the end. */
 export interface SliceParams {
@@ -28,33 +26,15 @@ export interface PlaceParams {
   readonly value?: number;
 }
 
-interface Plan extends AlongDim {
-  readonly start: number;
-  readonly step: number;
-  readonly count: number;
-}
-
-function plan({ shape }: TensorSpec, { dim = 0, start = 0, end, step = 1 }: SliceParams): Plan {
-  const along = alongDim("slice", shape, dim);
-  const { n } = along;
-  if (!Number.isInteger(step) || step < 1) throw new Error(`slice: step ${step} must be an integer of at least 1`);
-  const position = (p: number) => {
-    if (!Number.isInteger(p)) throw new Error(`slice: position ${p} is not an integer`);
-    return Math.min(Math.max(p < 0 ? p + n : p, 0), n);
-  };
-  const from = position(start);
-  return { ...along, start: from, step, count: Math.max(0, Math.ceil((position(end ?? n) - from) / step)) };
-}
-
 /** Every `step`-th element of one dimension from `start` to before `end`, copied. Any dtype. */
 export const slice: Op<1, SliceParams> = defineOp({
   name: "slice",
   shape: ([x], params) => {
-    const { dim, count } = plan(x, params);
+    const { dim, count } = slicePlan(x, params);
     return { shape: withSize(x.shape, dim, count), dtype: x.dtype };
   },
   ref: ([x], [out], params) => {
-    const { outer, n, inner, start, step, count } = plan(x, params);
+    const { outer, n, inner, start, step, count } = slicePlan(x, params);
     for (let i = 0; i < outer; i++) {
       for (let j = 0; j < count; j++) {
         const from = (i * n + start + j * step) * inner;
@@ -62,17 +42,8 @@ export const slice: Op<1, SliceParams> = defineOp({
       }
     }
   },
-  wasm: (k, [x], [out], params) => {
-    const { outer, n, inner, start, step, count } = plan(x, params);
-    const bytes = inner * bytesPerElement(x.dtype);
-    if (step === 1) {
-      k.copyBlocks(x.ptr + start * bytes, out.ptr, outer, 1, count * bytes, n * bytes, 0, count * bytes, 0);
-    } else {
-      k.copyBlocks(x.ptr + start * bytes, out.ptr, outer, count, bytes, n * bytes, step * bytes, count * bytes, bytes);
-    }
-  },
   vjp: ({ grads: [dy], inputSpecs: [x], params }) => {
-    const { dim, n: size, start, step } = plan(x, params);
+    const { dim, n: size, start, step } = slicePlan(x, params);
     return [place(dy, { dim, size, start, step })];
   },
 });
@@ -98,16 +69,6 @@ export const place: Op<1, PlaceParams> = defineOp({
         const to = (i * size + start + j * step) * inner;
         for (let l = 0; l < inner; l++) out.data[to + l] = x.data[(i * n + j) * inner + l];
       }
-    }
-  },
-  wasm: (k, [x], [out], { dim, size, start, step = 1, value = 0 }) => {
-    const { outer, n, inner } = alongDim("place", x.shape, dim);
-    const bytes = 4 * inner;
-    k.fill(out.ptr, out.size, bitsOf(value, x.dtype));
-    if (step === 1) {
-      k.copyBlocks(x.ptr, out.ptr + start * bytes, outer, 1, n * bytes, n * bytes, 0, size * bytes, 0);
-    } else {
-      k.copyBlocks(x.ptr, out.ptr + start * bytes, outer, n, bytes, n * bytes, bytes, size * bytes, step * bytes);
     }
   },
   vjp: ({ grads: [dy], inputSpecs: [x], params: { dim, start, step = 1 } }) => {

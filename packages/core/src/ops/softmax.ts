@@ -1,5 +1,4 @@
-import type { Scratch, TensorSpec, WasmTensor } from "../backend.ts";
-import type { Kernels } from "../kernels.gen.ts";
+import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, normalizeDim, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -18,34 +17,6 @@ export interface SoftmaxParams {
 function forEachLane(shape: Shape, dim: number, lane: (start: number, n: number, step: number) => void): void {
   const { outer, n, inner } = alongDim("softmax", shape, dim);
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) lane(o * n * inner + i, n, inner);
-}
-
-/** Runs a kernel over rows: another dimension than the last is turned into rows and back. */
-function alongRows(
-  k: Kernels,
-  inputs: readonly WasmTensor[],
-  out: WasmTensor,
-  dim: number,
-  scratch: Scratch,
-  kernel: (inputs: number[], out: number, rows: number, n: number) => void,
-): void {
-  const { outer, n, inner } = alongDim("softmax", out.shape, dim);
-  if (inner === 1) {
-    kernel(
-      inputs.map(({ ptr }) => ptr),
-      out.ptr,
-      outer,
-      n,
-    );
-    return;
-  }
-  const rows = inputs.map(({ ptr, size }) => {
-    const turned = scratch(4 * size);
-    k.permute(ptr, turned, 1, outer, inner, n, 0, n * inner, 1, inner, 4);
-    return turned;
-  });
-  kernel(rows, rows[0], outer * inner, n);
-  k.permute(rows[0], out.ptr, 1, outer, n, inner, 0, n * inner, 1, n, 4);
 }
 
 function shapeOf(op: string, inputs: readonly TensorSpec[], { dim }: SoftmaxParams): TensorSpec {
@@ -77,8 +48,6 @@ export const softmax: Op<1, SoftmaxParams> = defineOp({
       for (let i = 0; i < n; i++) out.data[start + i * step] = Math.exp(x.data[start + i * step] - top) / total;
     });
   },
-  wasm: (k, [x], [out], { dim }, scratch) =>
-    alongRows(k, [x], out, dim, scratch, (p, to, rows, n) => k.softmax(p[0], to, rows, n)),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y], params }) => [softmaxBackward(dy, y, params)],
 });
@@ -97,9 +66,6 @@ export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
       }
     });
   },
-  wasm: (k, inputs, [dx], { dim }, scratch) => {
-    alongRows(k, inputs, dx, dim, scratch, ([dy, y], to, rows, n) => k.softmaxBackward(dy, y, to, rows, n));
-  },
   compose: ([dy, y], { dim }) => mul(y, sub(dy, sumAlong(mul(dy, y), dim))),
 });
 
@@ -117,8 +83,6 @@ export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
       for (let i = 0; i < n; i++) out.data[start + i * step] = x.data[start + i * step] - shift;
     });
   },
-  wasm: (k, [x], [out], { dim }, scratch) =>
-    alongRows(k, [x], out, dim, scratch, (p, to, rows, n) => k.logSoftmax(p[0], to, rows, n)),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y], params }) => [logSoftmaxBackward(dy, y, params)],
 });
@@ -136,9 +100,6 @@ export const logSoftmaxBackward: Op<2, SoftmaxParams> = defineOp({
         dx.data[at] = dy.data[at] - Math.exp(y.data[at]) * sum;
       }
     });
-  },
-  wasm: (k, inputs, [dx], { dim }, scratch) => {
-    alongRows(k, inputs, dx, dim, scratch, ([dy, y], to, rows, n) => k.logSoftmaxBackward(dy, y, to, rows, n));
   },
   compose: ([dy, y], { dim }) => sub(dy, mul(exp(y), sumAlong(dy, dim))),
 });

@@ -49,6 +49,10 @@ function eliminate(a: Float64Array, x: Float64Array, n: number, m: number): bool
   return true;
 }
 
+function singular(batch: number, { shape }: TensorSpec): Error {
+  return new Error(`solve: matrix ${batch} of A ${formatShape(shape)} is singular`);
+}
+
 /**
  * X with A X = B, for A [..., n, n] and B [..., n, m] of equal leading sizes, computed in f64. Throws for a matrix that is
  * singular.
@@ -69,11 +73,11 @@ export const solve: Op<2, SolveParams> = defineOp({
         for (let j = 0; j < n; j++) left[i * n + j] = a.data[from + (transposeA ? j * n + i : i * n + j)];
       }
       const right = Float64Array.from({ length: n * m }, (_, i) => b.data[batch * n * m + i]);
-      if (!eliminate(left, right, n, m))
-        throw new Error(`solve: matrix ${batch} of A ${formatShape(a.shape)} is singular`);
+      if (!eliminate(left, right, n, m)) throw singular(batch, a);
       for (const [i, value] of right.entries()) out.data[batch * n * m + i] = value;
     }
   },
+  fault: (batch, _value, [a]) => singular(batch, a),
   saves: (needs) => ({ inputs: [0], outputs: needs[0] ? [0] : [] }),
   vjp: ({ grads: [dx], inputs: [a], outputs: [x], needs, params: { transposeA = false } }) => {
     const db = solve(a, dx, { transposeA: !transposeA });

@@ -5,7 +5,7 @@ import { unary } from "./unary.ts";
 
 /** Square root. */
 export const sqrt: Op<1> = defineOp({
-  ...unary("sqrt", Math.sqrt, (k) => k.sqrt),
+  ...unary("sqrt", Math.sqrt),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y] }) => [div(affine(dy, { scale: 0.5 }), y)],
 });

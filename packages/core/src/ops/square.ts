@@ -5,11 +5,7 @@ import { unary } from "./unary.ts";
 
 /** x * x. */
 export const square: Op<1> = defineOp({
-  ...unary(
-    "square",
-    (x) => x * x,
-    (k) => k.square,
-  ),
+  ...unary("square", (x) => x * x),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x] }) => [mul(affine(dy, { scale: 2 }), x)],
 });

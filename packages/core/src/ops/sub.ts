@@ -5,11 +5,7 @@ import { sumTo } from "./expand.ts";
 
 /** a - b, broadcast. */
 export const sub: Op<2> = defineOp({
-  ...binary(
-    "sub",
-    (a, b) => a - b,
-    (k) => k.sub,
-  ),
+  ...binary("sub", (a, b) => a - b),
   vjp: ({ grads: [dy], inputSpecs: [a, b], needs }) => [
     needs[0] ? sumTo(dy, a.shape) : null,
     needs[1] ? affine(sumTo(dy, b.shape), { scale: -1 }) : null,

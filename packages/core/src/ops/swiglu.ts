@@ -14,7 +14,6 @@ export const swiglu: Op<2> = defineOp({
   ref: ([gate, up], [out]) => {
     for (let i = 0; i < out.size; i++) out.data[i] = gate.data[i] * sigmoidOf(gate.data[i]) * up.data[i];
   },
-  wasm: (k, [gate, up], [out]) => k.swiglu(gate.ptr, up.ptr, out.ptr, out.size),
   saves: { inputs: [0, 1] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [gate, up] }) => swigluBackward(dy, gate, up),
@@ -33,9 +32,6 @@ export const swigluBackward: Op<3, void, 2> = defineOp({
       dgate.data[i] = dy.data[i] * up.data[i] * s * (1 + gate.data[i] * (1 - s));
       dup.data[i] = dy.data[i] * gate.data[i] * s;
     }
-  },
-  wasm: (k, [dy, gate, up], [dgate, dup]) => {
-    k.swigluBackward(dy.ptr, gate.ptr, up.ptr, dgate.ptr, dup.ptr, dy.size);
   },
   compose: ([dy, gate, up]) => {
     const s = sigmoid(gate);

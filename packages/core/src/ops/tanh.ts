@@ -5,7 +5,7 @@ import { unary } from "./unary.ts";
 
 /** Hyperbolic tangent. */
 export const tanh: Op<1> = defineOp({
-  ...unary("tanh", Math.tanh, (k) => k.tanh),
+  ...unary("tanh", Math.tanh),
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y] }) => [mul(dy, affine(mul(y, y), { scale: -1, shift: 1 }))],
 });

@@ -1,12 +1,10 @@
-import type { Scratch, TensorSpec, View, WasmTensor } from "../backend.ts";
-import { bytesPerElement, type DType, isFloating, isPacked, type TypedArray } from "../dtype.ts";
+import type { TensorSpec, View } from "../backend.ts";
+import { type DType, isFloating, isPacked, type TypedArray } from "../dtype.ts";
 import { f32ToBf16, f32ToF16 } from "../half.ts";
-import type { Kernels } from "../kernels.gen.ts";
 import { defineOp, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { weightFormat } from "./weight.ts";
 
 const wide = (x: View): TypedArray => (isFloating(x.dtype) || isPacked(x.dtype) ? unpackAll(x) : x.data);
 
@@ -25,26 +23,6 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
   }
 }
 
-/** The order in which the kernel numbers dtypes. */
-const dtypes: readonly DType[] = ["f32", "f16", "bf16", "i32", "u8", "bool"];
-
-/** How many elements of a packed weight are widened at a time on their way to another dtype than f32. */
-const chunk = 1 << 14;
-
-function unpack(k: Kernels, x: WasmTensor, out: WasmTensor, scratch: Scratch): void {
-  const format = weightFormat(x);
-  if (out.dtype === "f32") {
-    k.unpackRow(format, x.ptr, 0, x.size, out.ptr);
-    return;
-  }
-  const wide = scratch(4 * chunk);
-  for (let from = 0; from < x.size; from += chunk) {
-    const count = Math.min(chunk, x.size - from);
-    k.unpackRow(format, x.ptr, from, count, wide);
-    k.cast(wide, out.ptr + from * bytesPerElement(out.dtype), count, 0, dtypes.indexOf(out.dtype));
-  }
-}
-
 /**
  * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest end and NaN 0; to
  * bool, all but 0 is true; to f16 and bf16, rounds to nearest even. Packed weights are dequantised; `quantize4bit` makes them.
@@ -59,10 +37,6 @@ export const to: Op<1, { dtype: DType }> = defineOp({
     return { shape: x.shape, dtype };
   },
   ref: ([x], [out]) => narrow(wide(x), out),
-  wasm: (k, [x], [out], _params, scratch) => {
-    if (isPacked(x.dtype)) unpack(k, x, out, scratch);
-    else k.cast(x.ptr, out.ptr, x.size, dtypes.indexOf(x.dtype), dtypes.indexOf(out.dtype));
-  },
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [toDTypeOf(dy, x)],
 });
 

@@ -1,13 +1,8 @@
-import type { OpKernels, TensorSpec, View, WasmTensor } from "../backend.ts";
-import type { Kernels } from "../kernels.gen.ts";
-import { expectDType } from "../op.ts";
+import type { View } from "../backend.ts";
+import { expectDType, type OpDefinition } from "../op.ts";
 
-/** Shape rule and kernels of an elementwise function of one f32 tensor. */
-export function unary(
-  name: string,
-  f: (x: number) => number,
-  kernel?: (k: Kernels) => (x: number, out: number, n: number) => void,
-): OpKernels<void> & { shape: (inputs: readonly TensorSpec[]) => TensorSpec } {
+/** Returns name, shape rule and meaning of an elementwise function of one f32 tensor. */
+export function unary(name: string, f: (x: number) => number): Pick<OpDefinition<void>, "name" | "shape" | "ref"> {
   return {
     name,
     shape: (inputs) => {
@@ -17,8 +12,5 @@ export function unary(
     ref: ([x]: View[], [out]: View[]) => {
       for (let i = 0; i < out.size; i++) out.data[i] = f(x.data[i]);
     },
-    ...(kernel && {
-      wasm: (k: Kernels, [x]: WasmTensor[], [out]: WasmTensor[]) => kernel(k)(x.ptr, out.ptr, out.size),
-    }),
   };
 }

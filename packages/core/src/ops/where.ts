@@ -1,4 +1,4 @@
-import { collapse, forEachPlane, forEachRow } from "../broadcast.ts";
+import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes } from "../shape.ts";
 import { sumTo } from "./expand.ts";
@@ -20,13 +20,6 @@ export const where: Op<3> = defineOp({
       for (let x = 0; x < n; x++) {
         out.data[o + x] = condition.data[c + x * sc] ? a.data[i + x * si] : b.data[j + x * sj];
       }
-    });
-  },
-  wasm: (k, [condition, a, b], [out]) => {
-    const traversal = collapse(out.shape, [condition.shape, a.shape, b.shape]);
-    forEachPlane(traversal, (o, [c, i, j], { rows, length, row, inner }) => {
-      const [cp, ap, bp, op] = [condition.ptr + c, a.ptr + 4 * i, b.ptr + 4 * j, out.ptr + 4 * o];
-      k.where(cp, ap, bp, op, rows, length, row[0], row[1], row[2], inner[0], inner[1], inner[2]);
     });
   },
   saves: { inputs: [0] },

@@ -105,7 +105,7 @@ export const modelCases: Cases<Name> = {
     ...calls(
       lora.slice(1),
       (w, m, n) => f.doraNorm(w, m, n, { scaling: 2 }),
-      (w, m, n) => f.doraNorm(w.transpose(0, 1), m, n, { scaling: 2, fanInFanOut: true, squares: f.rowSquares(w) }),
+      (w, m, n) => f.doraNorm(f.transpose(w, 0, 1), m, n, { scaling: 2, fanInFanOut: true, squares: f.rowSquares(w) }),
     ),
   ].map((c) => ({ ...c, gradients: [] })),
   dropout: calls([x([40, 7])], (t) => f.dropout(t, { p: 0.3, generator: new Generator(7) })),

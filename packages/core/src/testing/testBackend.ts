@@ -1,6 +1,5 @@
 import { gradients } from "../autograd.ts";
 import type { Backend } from "../backend.ts";
-import type { OpDefinition } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { Generator } from "../random.ts";
 import { reference } from "../reference.ts";
@@ -84,12 +83,4 @@ function pullBack(outputs: Tensor[], leaves: Tensor[], generator: Generator, bac
     })
     .reduce((sum, part) => ops.add(sum, part));
   return gradients(total, leaves);
-}
-
-/** The ops that a WebAssembly backend runs without a kernel of their own: through their reference loops. */
-export function opsWithoutKernel(): string[] {
-  const definitions = Object.values(ops).flatMap((op) =>
-    "definition" in op ? [op.definition as OpDefinition<never>] : [],
-  );
-  return definitions.flatMap(({ name, wasm, view }) => (wasm || view ? [] : [name])).sort();
 }

@@ -81,15 +81,15 @@ test("integers of 64 bits, and lists of lists", async () => {
   });
 });
 
-describe("texts that @huggingface/gguf changes", () => {
+describe("texts", () => {
   test("a byte order mark at the start is a character", async () => {
     const tokens = ["\uFEFF", "\uFEFFusing", "a\uFEFF"];
     const { metadata } = await read(await file({ tokens: { type: "strings", value: tokens } }));
     expect(metadata.get("tokens")?.value).toEqual(tokens);
   });
 
-  test("a text that goes over the end of a part that it reads", async () => {
-    // Its parts have 2,000,000 bytes: the last item begins before, and ends after, that place.
+  test("a text that goes over the end of the part that is read first", async () => {
+    // 2 MiB: the last item begins before, and ends after, that place.
     const tokens = ["x".repeat(1_400_000), "y".repeat(700_000)];
     const contents = { tokens: { type: "strings", value: tokens }, next: { type: "u32", value: 9 } } as const;
     const { metadata } = await read(await file(contents));
@@ -101,7 +101,7 @@ describe("texts that @huggingface/gguf changes", () => {
 describe("errors", () => {
   test("no GGUF file", async () => {
     await expect(read(new TextEncoder().encode("<html>not found</html>"))).rejects.toThrow(
-      "x.gguf cannot be read as GGUF: not a valid gguf file",
+      'x.gguf cannot be read as GGUF: it does not begin with "GGUF"',
     );
     await expect(read(new Uint8Array(0))).rejects.toThrow("x.gguf cannot be read as GGUF");
   });
@@ -117,7 +117,16 @@ describe("errors", () => {
   test("old and big-endian files", async () => {
     await expect(read(handMade(1, []))).rejects.toThrow("x.gguf is version 1 GGUF; convert the model again");
     await expect(read(handMade(3, [], false))).rejects.toThrow("x.gguf is big-endian GGUF; convert the model again");
-    await expect(read(handMade(4, []))).rejects.toThrow('unsupported version "4"');
+    await expect(read(handMade(4, []))).rejects.toThrow("x.gguf is GGUF of version 4; only 2 and 3 can be read");
+  });
+
+  test("metadata of no known type, and lists within lists within lists", async () => {
+    const list = [9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    await expect(read(handMade(3, [["odd", 13, []]]))).rejects.toThrow("odd: it holds a value of type 13");
+    const deep = handMade(3, [["deep", 9, Array.from({ length: 9 }, () => list).flat()]]);
+    await expect(read(deep)).rejects.toThrow("deep: it holds lists within lists, more than 4 deep");
+    const aligned = file({ "general.alignment": { type: "u32", value: 0 } });
+    await expect(read(await aligned)).rejects.toThrow("general.alignment is 0; expected a positive whole number");
   });
 
   test("a tensor of a type that cannot be read, rows that are no whole blocks, two of one name", async () => {

@@ -1,7 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
+import { ggmlTypeNames } from "./ggmlTypeNames.ts";
 import { type GgmlType, ggmlTypes } from "./ggmlTypes.ts";
-import { readStrings } from "./readStrings.ts";
-import { ggufValueTypes } from "./valueTypes.ts";
+import { HeaderCutOff, HeaderReader } from "./headerReader.ts";
 
 /** A metadata value as a GGUF file holds it. */
 export interface GgufMetadataValue {
@@ -30,51 +30,57 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
 }
 
+const maxDimensions = 8;
+
+/** Bytes that are read first; a header that is longer is read anew with four times as many. */
+const firstPart = 2 ** 21;
+
 /**
- * Reads the metadata and the table of tensors of a GGUF file (version 2 or 3, little-endian), by @huggingface/gguf; no
- * tensor data. Throws where the file is none, is cut off, or holds a tensor of a type that cannot be read.
+ * Reads the metadata and the table of tensors of a GGUF file (version 2 or 3, little-endian); no tensor data. Throws where
+ * the file is none, is cut off, or holds a tensor of a type that cannot be read.
  */
 export async function readGguf(source: ByteSource, label: string): Promise<GgufHeader> {
-  const { gguf, GGMLQuantizationType } = await import("@huggingface/gguf");
-  const parsed = await gguf("http://gguf.invalid/", { fetch: fetchFrom(source), typedMetadata: true }).catch(
-    (error: Error) => {
-      throw new Error(`${label} cannot be read as GGUF: ${error.message}`, { cause: error });
-    },
-  );
-  const { typedMetadata, tensorInfos, littleEndian, tensorInfoByteRange, tensorDataOffset } = parsed;
-  const version = Number(typedMetadata.version.value);
-  if (!littleEndian || version < 2) {
-    const what = littleEndian ? `version ${version}` : "big-endian";
-    throw new Error(`${label} is ${what} GGUF; convert the model again with a current llama.cpp`);
-  }
-  const [metadataEnd, headerEnd] = tensorInfoByteRange;
-  if (headerEnd > source.size) {
-    throw new Error(`${label} ends at byte ${source.size}, within its header; it is cut off: download it again`);
-  }
-  const strings = readStrings(await source.read(0, metadataEnd), 24, Number(typedMetadata.kv_count.value));
-  const { version: _, tensor_count: __, kv_count: ___, ...entries } = typedMetadata;
-  const metadata = new Map(
-    Object.entries(entries).map(([key, { type, subType, value }]): [string, GgufMetadataValue] => {
-      const name = ggufValueTypes[type];
-      const full = subType === undefined ? name : `${name}/${ggufValueTypes[subType]}`;
-      return [key, { type: full, value: strings.get(key) ?? plain(value) }];
-    }),
-  );
-
-  const tensors = new Map<string, GgufTensorInfo>();
-  for (const { name, dtype, shape, offset } of tensorInfos) {
-    if (tensors.has(name)) throw new Error(`${label} holds two tensors named "${name}"`);
-    const type = ggmlTypes.get(dtype);
-    if (!type) {
-      const readable = Array.from(ggmlTypes.values(), (known) => known.name).join(", ");
-      throw new Error(
-        `${label}: "${name}" is ${GGMLQuantizationType[dtype] ?? `of type ${dtype}`}; only ${readable} can be read: take another quantisation of the model`,
-      );
+  for (let part = firstPart; ; part *= 4) {
+    const bytes = await source.read(0, Math.min(part, source.size));
+    try {
+      return readHeader(bytes, source.size, label);
+    } catch (error) {
+      if (!(error instanceof HeaderCutOff)) throw error;
+      if (bytes.length >= source.size) {
+        throw new Error(`${label} ends at byte ${source.size}, within its header; it is cut off: download it again`);
+      }
     }
-    const info = locate(name, type, shape.map(Number).reverse(), Number(tensorDataOffset + offset), label);
-    if (info.offset + info.byteLength > source.size) {
+  }
+}
+
+function readHeader(bytes: Uint8Array, fileSize: number, label: string): GgufHeader {
+  if (String.fromCharCode(...bytes.subarray(0, 4)) !== "GGUF") {
+    throw new Error(`${label} cannot be read as GGUF: it does not begin with "GGUF"; was another file downloaded?`);
+  }
+  const reader = new HeaderReader(bytes, 4);
+  const version = checkVersion(reader.u32(), label);
+  const [tensorCount, entryCount] = [reader.size(), reader.size()];
+  const metadata = new Map<string, GgufMetadataValue>();
+  for (let i = 0; i < entryCount; i++) {
+    const key = reader.text();
+    try {
+      metadata.set(key, reader.typedValue());
+    } catch (error) {
+      if (error instanceof HeaderCutOff) throw error;
+      throw new Error(`${label} cannot be read as GGUF: ${key}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  const found: Omit<GgufTensorInfo, "byteLength">[] = [];
+  for (let i = 0; i < tensorCount; i++) found.push(readTensor(reader, label));
+  const alignment = alignmentOf(metadata, label);
+  const dataStart = Math.ceil(reader.at / alignment) * alignment;
+  const tensors = new Map<string, GgufTensorInfo>();
+  for (const { name, type, shape, offset } of found) {
+    if (tensors.has(name)) throw new Error(`${label} holds two tensors named "${name}"`);
+    const info = locate(name, type, shape, dataStart + offset, label);
+    if (info.offset + info.byteLength > fileSize) {
       throw new Error(
-        `${label} ends at byte ${source.size}, before the end of "${name}"; it is cut off: download it again`,
+        `${label} ends at byte ${fileSize}, before the end of "${name}"; it is cut off: download it again`,
       );
     }
     tensors.set(name, info);
@@ -82,7 +88,36 @@ export async function readGguf(source: ByteSource, label: string): Promise<GgufH
   return { version, metadata, tensors };
 }
 
-function locate(name: string, type: GgmlType, shape: number[], offset: number, label: string): GgufTensorInfo {
+function checkVersion(version: number, label: string): number {
+  if (version === 2 || version === 3) return version;
+  // The number in the other order of bytes: its low half is empty.
+  const bigEndian = version !== 0 && (version & 0xffff) === 0;
+  if (version !== 1 && !bigEndian) throw new Error(`${label} is GGUF of version ${version}; only 2 and 3 can be read`);
+  const what = bigEndian ? "big-endian" : `version ${version}`;
+  throw new Error(`${label} is ${what} GGUF; convert the model again with a current llama.cpp`);
+}
+
+function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>, label: string): number {
+  const alignment = metadata.get("general.alignment")?.value ?? 32;
+  if (Number.isInteger(alignment) && Number(alignment) > 0) return Number(alignment);
+  throw new Error(`${label}: general.alignment is ${alignment}; expected a positive whole number`);
+}
+
+/** Reads one row of the table of tensors; `offset` counts from where the data begin. */
+function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "byteLength"> {
+  const name = reader.text();
+  const shape = Array.from({ length: Math.min(reader.u32(), maxDimensions + 1) }, () => reader.size()).reverse();
+  if (shape.length > maxDimensions) throw new Error(`${label}: "${name}" has more than ${maxDimensions} dimensions`);
+  const [id, offset] = [reader.u32(), reader.size()];
+  const type = ggmlTypes.get(id);
+  if (type) return { name, type, shape, offset };
+  const readable = Array.from(ggmlTypes.values(), (known) => known.name).join(", ");
+  throw new Error(
+    `${label}: "${name}" is ${ggmlTypeNames[id] ?? `of type ${id}`}; only ${readable} can be read: take another quantisation of the model`,
+  );
+}
+
+function locate(name: string, type: GgmlType, shape: readonly number[], offset: number, label: string): GgufTensorInfo {
   const columns = shape.at(-1) ?? 1;
   if (columns % type.blockSize !== 0) {
     throw new Error(
@@ -91,30 +126,4 @@ function locate(name: string, type: GgmlType, shape: number[], offset: number, l
   }
   const size = shape.reduce((product, n) => product * n, 1);
   return { name, type, shape, offset, byteLength: (size / type.blockSize) * type.blockBytes };
-}
-
-/** 64-bit integers as numbers, where they are exact. */
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "bigint") return value;
-  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-}
-
-/**
- * Answers the library's Range requests from `source`; beyond its end with nothing, which reads as zeros. Not with a Response
- * of Node's, which would load its HTTP client: 10 MB.
- */
-function fetchFrom(source: ByteSource): typeof fetch {
-  return async (_address, init) => {
-    const { headers } = init as { headers: Record<string, string> };
-    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.Range) as RegExpExecArray;
-    const start = Math.min(Number(from), source.size);
-    const bytes = await source.read(start, Math.min(Number(to) + 1, source.size) - start);
-    const contentRange = `bytes ${from}-${start + bytes.length - 1}/${source.size}`;
-    const answer: Pick<Response, "arrayBuffer"> & { headers: Pick<Headers, "get"> } = {
-      headers: { get: (name) => (name.toLowerCase() === "content-range" ? contentRange : null) },
-      arrayBuffer: async () => bytes.slice().buffer,
-    };
-    return answer as Response;
-  };
 }

@@ -1,4 +1,4 @@
-import { type MetaBackend, noGrad, type OpKernels, scope, sizeOf, type TensorRef } from "@lowrank/core";
+import { type BackendOp, type MetaBackend, noGrad, scope, sizeOf, type TensorRef } from "@lowrank/core";
 
 /** Ops that move numbers and compute none. */
 const moves = new Set(
@@ -33,7 +33,7 @@ const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: ne
   },
 };
 
-function flopsOf({ name }: OpKernels<never>, inputs: Refs, outputs: Refs, params: never): number {
+function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params: never): number {
   if (moves.has(name)) return 0;
   const product = products[name];
   if (product) return product(inputs, outputs, params);

@@ -1,0 +1,26 @@
+// The entry "@lowrank/core/backend": types of all ops, and what kernels share with the ops: plans of shapes, walks, layouts.
+// Kernels import it by `import type` where they name an op, so that a bundle holds no op for having its kernel.
+
+export type { Backend, BackendOp, Buffer, DataFault, TensorRef, TensorSpec, View } from "./backend.ts";
+export { faultError, viewOf } from "./backend.ts";
+export { collapse, forEachOuter, forEachPlane, forEachRow, type Plane, type Traversal } from "./broadcast.ts";
+export { bytesPerElement, type DType, isPacked } from "./dtype.ts";
+export type { Op, OpDefinition } from "./op.ts";
+export { alongDim } from "./ops/alongDim.ts";
+export type { attentionOp } from "./ops/attention.ts";
+export { geometry } from "./ops/attentionGeometry.ts";
+export { forEachSequence } from "./ops/cacheSequences.ts";
+export type { crossEntropyWithRows } from "./ops/crossEntropy.ts";
+export type { dropoutOp } from "./ops/dropout.ts";
+export type * from "./ops/index.ts";
+export type { linearCrossEntropyOp } from "./ops/linearCrossEntropy.ts";
+export type { loraOp } from "./ops/loraLinear.ts";
+export { loraPlan } from "./ops/loraPlan.ts";
+export { forEachMatrix, matmulPlan } from "./ops/matmulPlan.ts";
+export { permutedDims, traversePermuted } from "./ops/permutePlan.ts";
+export { slicePlan } from "./ops/slicePlan.ts";
+export { traverseIndex } from "./ops/traverseIndex.ts";
+export { weightDTypes } from "./ops/weight.ts";
+export { byteLength, fourBitLayout, type Packing } from "./packing.ts";
+export { adam8bitBlockSize } from "./quantize/eightBit.ts";
+export { normalizeDim, type Shape, sameShape, sizeOf, stridesOf } from "./shape.ts";

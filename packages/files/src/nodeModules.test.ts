@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { folderFiles } from "./folderFiles.ts";
+import { openFile } from "./openFile.ts";
+import { writeFolder } from "./writeFolder.ts";
+
+const inNode = globalThis.process?.getBuiltinModule !== undefined;
+
+test.skipIf(inNode)("a browser has no folders: the error says what to give instead", async () => {
+  const message = 'such as new URL("model/", location.href), or memoryFiles';
+  await expect(folderFiles("./model")).rejects.toThrow(`./model is a place on disk, which only Node can open`);
+  await expect(openFile("./model.gguf")).rejects.toThrow(message);
+  await expect(writeFolder("./out", new Map())).rejects.toThrow(message);
+});

@@ -1,0 +1,104 @@
+import { ggufValueTypes } from "./valueTypes.ts";
+
+/** Thrown by `HeaderReader` where its bytes end before the header does. */
+export class HeaderCutOff extends Error {}
+
+const maxDepth = 4;
+
+/** Reads the numbers, texts and typed values of a GGUF header (version 2 or 3, little-endian), one after the other. */
+export class HeaderReader {
+  /** The byte that is read next. */
+  at: number;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  // A byte order mark is a token of Llama's vocabulary.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+  constructor(bytes: Uint8Array, start: number) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = start;
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true);
+  }
+
+  /** Reads a size or an offset. One beyond 2^53 is rounded; no file is that long. */
+  size(): number {
+    return Number(this.#view.getBigUint64(this.#take(8), true));
+  }
+
+  text(): string {
+    const length = this.size();
+    const start = this.#take(length);
+    return this.#decoder.decode(this.#bytes.subarray(start, start + length));
+  }
+
+  /** Reads a value with its type as gguf-py names it; a list's is ARRAY/ and that of its items. */
+  typedValue(): { type: string; value: unknown } {
+    const type = this.#type();
+    if (type !== "ARRAY") return { type, value: this.#value(type, 0) };
+    const item = this.#type();
+    return { type: `ARRAY/${item}`, value: this.#list(item, 0) };
+  }
+
+  #type(): string {
+    const id = this.u32();
+    const type = ggufValueTypes[id];
+    if (type === undefined) throw new Error(`it holds a value of type ${id}, which is none`);
+    return type;
+  }
+
+  #value(type: string, depth: number): unknown {
+    const view = this.#view;
+    switch (type) {
+      case "UINT8":
+        return view.getUint8(this.#take(1));
+      case "INT8":
+        return view.getInt8(this.#take(1));
+      case "BOOL":
+        return view.getUint8(this.#take(1)) !== 0;
+      case "UINT16":
+        return view.getUint16(this.#take(2), true);
+      case "INT16":
+        return view.getInt16(this.#take(2), true);
+      case "UINT32":
+        return this.u32();
+      case "INT32":
+        return view.getInt32(this.#take(4), true);
+      case "FLOAT32":
+        return view.getFloat32(this.#take(4), true);
+      case "FLOAT64":
+        return view.getFloat64(this.#take(8), true);
+      case "UINT64":
+        return exact(view.getBigUint64(this.#take(8), true));
+      case "INT64":
+        return exact(view.getBigInt64(this.#take(8), true));
+      case "STRING":
+        return this.text();
+      default:
+        return this.#list(this.#type(), depth + 1);
+    }
+  }
+
+  #list(item: string, depth: number): unknown[] {
+    if (depth > maxDepth) throw new Error(`it holds lists within lists, more than ${maxDepth} deep`);
+    const items: unknown[] = [];
+    for (let left = this.size(); left > 0; left--) items.push(this.#value(item, depth));
+    return items;
+  }
+
+  /** Goes on by `length` bytes and returns where they begin. */
+  #take(length: number): number {
+    const start = this.at;
+    if (start + length > this.#bytes.length) throw new HeaderCutOff();
+    this.at += length;
+    return start;
+  }
+}
+
+/** A number where it is exact. */
+function exact(value: bigint): number | bigint {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}

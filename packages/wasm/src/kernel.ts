@@ -1,0 +1,38 @@
+import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { Kernels } from "./kernelTypes.gen.ts";
+
+/** A tensor as a kernel sees it: an address in the WebAssembly memory. */
+export interface WasmTensor extends TensorSpec {
+  readonly ptr: number;
+  readonly size: number;
+}
+
+/** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
+export type Scratch = (bytes: number) => number;
+
+/** The code of one op: calls into the module, by address. Returns a fault where it found one in the data. */
+export type KernelCode<P> = (
+  k: Kernels,
+  inputs: WasmTensor[],
+  outputs: WasmTensor[],
+  params: P,
+  scratch: Scratch,
+  // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
+) => DataFault | undefined | void;
+
+/** A kernel of this backend for the op of that name. */
+export interface WasmKernel {
+  readonly op: string;
+  readonly run: KernelCode<never>;
+}
+
+/** The parameters that an op takes. */
+type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
+
+/** Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof matmul>("matmul", ...)`. */
+export function kernel<O extends { readonly definition: unknown }>(
+  op: string,
+  run: KernelCode<ParamsOf<O>>,
+): WasmKernel {
+  return { op, run: run as KernelCode<never> };
+}

@@ -1,0 +1,9 @@
+import type { KernelCode } from "../kernel.ts";
+import type { Kernels } from "../kernelTypes.gen.ts";
+
+/** Code of the gradient of an activation: (dy, x). */
+export function activationBackward(
+  kernel: (k: Kernels) => (dy: number, x: number, out: number, n: number) => void,
+): KernelCode<void> {
+  return (k, [dy, x], [out]) => kernel(k)(dy.ptr, x.ptr, out.ptr, out.size);
+}

@@ -1,0 +1,18 @@
+import type { DataFault } from "@lowrank/core/backend";
+import type { WasmTensor } from "../kernel.ts";
+import type { Kernels } from "../kernelTypes.gen.ts";
+
+/** Returns the fault at position `at` of an i32 tensor; none where `at` is negative. */
+export function entryFault(k: Kernels, { ptr }: WasmTensor, at: number): DataFault | undefined {
+  return at < 0 ? undefined : { at, value: k.readI32(ptr + 4 * at) };
+}
+
+/** Finds a label that is neither a class nor `ignoreIndex`. */
+export function findBadLabel(
+  k: Kernels,
+  labels: WasmTensor,
+  classes: number,
+  ignoreIndex: number,
+): DataFault | undefined {
+  return entryFault(k, labels, k.findBadLabel(labels.ptr, labels.size, classes, ignoreIndex));
+}

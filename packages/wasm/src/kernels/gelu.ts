@@ -1,0 +1,14 @@
+import type { gelu, geluBackward } from "@lowrank/core/backend";
+import { kernel, type WasmKernel } from "../kernel.ts";
+import { activationBackward } from "./activationBackward.ts";
+import { unary } from "./unary.ts";
+
+export const geluKernel: WasmKernel = kernel<typeof gelu>(
+  "gelu",
+  unary((k) => k.gelu),
+);
+
+export const geluBackwardKernel: WasmKernel = kernel<typeof geluBackward>(
+  "geluBackward",
+  activationBackward((k) => k.geluBackward),
+);

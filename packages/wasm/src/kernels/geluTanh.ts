@@ -1,0 +1,14 @@
+import type { geluTanh, geluTanhBackward } from "@lowrank/core/backend";
+import { kernel, type WasmKernel } from "../kernel.ts";
+import { activationBackward } from "./activationBackward.ts";
+import { unary } from "./unary.ts";
+
+export const geluTanhKernel: WasmKernel = kernel<typeof geluTanh>(
+  "geluTanh",
+  unary((k) => k.geluTanh),
+);
+
+export const geluTanhBackwardKernel: WasmKernel = kernel<typeof geluTanhBackward>(
+  "geluTanhBackward",
+  activationBackward((k) => k.geluTanhBackward),
+);

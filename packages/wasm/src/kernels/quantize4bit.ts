@@ -1,0 +1,21 @@
+import type { quantize4bit } from "@lowrank/core/backend";
+import { fourBitLayout, type Packing } from "@lowrank/core/backend";
+import { kernel, type WasmKernel } from "../kernel.ts";
+import { weightFormat } from "./weightFormat.ts";
+
+export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
+  "quantize4bit",
+  (k, [x], [out], _params, scratch) => {
+    const packing = out.packing as Packing;
+    const { absmax, nested, blocks } = fourBitLayout(x.size, packing);
+    const scales = nested ? scratch(4 * blocks) : out.ptr + absmax;
+    const room = scratch(4 * packing.blockSize + 512);
+    // biome-ignore format: the kernel's arguments in its own order
+    const broken = k.quantize4bit(
+      x.ptr, weightFormat(x), x.size, out.ptr, weightFormat(out), packing.blockSize, absmax, nested, scales, room,
+    );
+    if (broken >= 0) return { at: broken, value: Number.NaN };
+    const offset = nested ? k.nestScales(out.ptr, scales, blocks, room) : 0;
+    return Number.isFinite(offset) ? undefined : { at: -1, value: offset };
+  },
+);
