@@ -23,12 +23,7 @@ export class Decoding implements Disposable {
   #seen = 0;
 
   /** Makes room for rows of up to `capacity` tokens. */
-  constructor(
-    model: CausalLM,
-    prompts: readonly (readonly number[])[],
-    capacity: number,
-    options: GenerateOptions,
-  ) {
+  constructor(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number, options: GenerateOptions) {
     const longest = Math.max(...prompts.map((p) => p.length));
     this.#model = model;
     this.#prompts = prompts;
@@ -84,7 +79,10 @@ export class Decoding implements Disposable {
     if (!this.#penalties.any) return;
     const { backend } = this.#model;
     if (this.steps > 0) {
-      using mask = tensor(this.#finished.map((finished) => [finished ? 0 : 1]), { dtype: "u8", backend });
+      using mask = tensor(
+        this.#finished.map((finished) => [finished ? 0 : 1]),
+        { dtype: "u8", backend },
+      );
       this.#penalties.countToken(inputIds, mask);
       return;
     }
@@ -116,10 +114,7 @@ export class Decoding implements Disposable {
   }
 
   /** Reads the logits, and writes back those that the user's function makes of them. */
-  async #process(
-    logits: Tensor,
-    processor: NonNullable<GenerateOptions["logitsProcessor"]>,
-  ): Promise<Tensor> {
+  async #process(logits: Tensor, processor: NonNullable<GenerateOptions["logitsProcessor"]>): Promise<Tensor> {
     const { vocabSize, backend } = this.#model;
     const values = (await logits.data()) as Float32Array;
     for (const [row, prompt] of this.#prompts.entries()) {

@@ -21,9 +21,9 @@ export {
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
+export type { PenaltyOptions } from "./penalties.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
-export type { PenaltyOptions } from "./penalties.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {
   type ClassifierInputs,

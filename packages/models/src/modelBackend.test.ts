@@ -46,7 +46,8 @@ function counting(): { backend: Backend; counts: { reads: number[]; writes: numb
 
 async function made<T>(name: keyof typeof configs, backend: Backend): Promise<T> {
   await init(backend);
-  const config = name === "llama" || name === "gpt2" ? parseModelConfig(configs[name]) : parseClassifierConfig(configs[name]);
+  const config =
+    name === "llama" || name === "gpt2" ? parseModelConfig(configs[name]) : parseClassifierConfig(configs[name]);
   const model = createModel(config, randomParameters(new Generator(1)));
   await init(forbidden());
   return model as T;
@@ -58,7 +59,10 @@ describe("a model makes everything on the backend of its parameters", () => {
   it.each(["llama", "gpt2"] as const)("%s generates, and trains with checkpoints", async (name) => {
     const backend = reference();
     const model = await made<CausalLM>(name, backend);
-    const prompts = [[4, 9, 2, 1], [5, 3]];
+    const prompts = [
+      [4, 9, 2, 1],
+      [5, 3],
+    ];
     const settings = { maxNewTokens: 4, repetitionPenalty: 1.3, presencePenalty: 0.2 };
     expect((await generate(model, prompts, settings)).map((row) => row.length)).toEqual([4, 4]);
     await generate(model, prompts, { ...settings, doSample: true, topP: 0.9 });
@@ -85,7 +89,10 @@ describe("to", () => {
   it("moves parameters, gradients and what they share, and the model goes on there", async () => {
     const [first, second] = [reference(), reference()];
     const model = await made<CausalLM>("llama", first);
-    const prompts = [[4, 9, 2, 1], [5, 3]];
+    const prompts = [
+      [4, 9, 2, 1],
+      [5, 3],
+    ];
     const before = await generate(model, prompts, { maxNewTokens: 5 });
     const inputIds = tensor([[4, 9, 2, 1]], { dtype: "i32", backend: first });
     scope(() => backward(model.loss({ inputIds, labels: inputIds })));
@@ -122,7 +129,15 @@ describe("a step of generation", () => {
     const { backend, counts } = counting();
     const model = await made<CausalLM>("llama", backend);
     counts.writes.length = 0;
-    await generate(model, [[4, 9], [5, 3], [1, 2]], { maxNewTokens: 4, ...options });
+    await generate(
+      model,
+      [
+        [4, 9],
+        [5, 3],
+        [1, 2],
+      ],
+      { maxNewTokens: 4, ...options },
+    );
     expect(counts.reads).toEqual([12, 12, 12, 12]);
     expect(Math.max(...counts.writes)).toBeLessThanOrEqual(64 * 4 * 2 * 4);
   });

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import { Trainer } from "./trainer.ts";
+import type { TrainerOptions } from "./trainerOptions.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lowrank-checkpoint-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -23,7 +23,8 @@ export async function whereNotFinite({ model, parameters, parts, generators }: N
   const flags = new Map<string, Tensor>();
   try {
     withBackend(backendOf(model), () => {
-      for (const { batch, share } of parts) scope(() => void lossAndGradients(model, batch, share, lossThroughForward(model)));
+      for (const { batch, share } of parts)
+        scope(() => void lossAndGradients(model, batch, share, lossThroughForward(model)));
       for (const [name, { grad }] of parameters) if (grad) flags.set(name, flagOf(grad));
     });
     const first = await watch.first();

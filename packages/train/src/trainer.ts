@@ -152,10 +152,14 @@ export class Trainer {
     const rate = `learningRate (${this.#peaks.join(", ")})`;
     if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
       for (const [generator, state] of generators) generator.state = state;
-      return new Error(`Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`);
+      return new Error(
+        `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
+      );
     }
     const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
-    const what = Number.isFinite(loss) ? `the gradient norm of step ${step} is ${gradNorm}` : `the loss of step ${step} is ${loss}`;
+    const what = Number.isFinite(loss)
+      ? `the gradient norm of step ${step} is ${gradNorm}`
+      : `the loss of step ${step} is ${loss}`;
     const { model } = this;
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
     return new Error(`Trainer: ${what}; lower ${rate} ${norm}. The weights are as they were; ${where}`);

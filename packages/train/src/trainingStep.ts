@@ -32,12 +32,16 @@ export interface StepParts {
  * before clipping, and 0, or NaN where the update would not have been finite: f32 [3]. Unless all three are finite,
  * weights and moments are as they were.
  */
-export function trainingStep(parts: readonly MicroBatch[], { model, parameters, optimizer, maxGradNorm }: StepParts): Tensor {
+export function trainingStep(
+  parts: readonly MicroBatch[],
+  { model, parameters, optimizer, maxGradNorm }: StepParts,
+): Tensor {
   const backend = backendOf(model);
   return withBackend(backend, () =>
     scope(() => {
       const loss = zeros([]);
-      for (const { batch, share } of parts) scope(() => addInto(loss, lossAndGradients(model, batch, share), { alpha: share }));
+      for (const { batch, share } of parts)
+        scope(() => addInto(loss, lossAndGradients(model, batch, share), { alpha: share }));
       const norm = clipGradNorm(parameters, maxGradNorm);
       const facts = cat([reshape(loss, [1]), reshape(norm, [1]), zeros([1])]);
       optimizer.step(facts);

@@ -1,6 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
@@ -24,7 +25,7 @@ function byParameter<T>(inputs: readonly T[]): T[][] {
 }
 
 /** Settings of one Adam step. */
-export interface AdamStepParams {
+export interface AdamStepParams extends Guarded {
   readonly lr: number;
   readonly beta1: number;
   readonly beta2: number;
@@ -41,13 +42,9 @@ export interface AdamStepParams {
  * parameters as one likes, all in one pass; the gradients stay.
  * Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
-export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
+export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",
-  inPlace: true,
-  shape: (inputs) => {
-    checkStep("adamStep", inputs, 4);
-    return [];
-  },
+  check: (inputs) => checkStep("adamStep", inputs, 4),
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
     const root = Math.sqrt(1 - beta2 ** step);

@@ -1,8 +1,9 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { expectDType, type Op } from "../op.ts";
 import { adam8bitBlockSize, encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { AdamStepParams } from "./adamStep.ts";
+import { defineStep } from "./guard.ts";
 
 const names = ["parameter", "gradient", "first moment", "second moment", "first scales", "second scales"];
 
@@ -25,13 +26,9 @@ function check(inputs: readonly TensorSpec[]): void {
  * does, used, and rounded to codes of their block again, on bitsandbytes' grid: the nearest code to a small second moment may
  * be 0, and the next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
-export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
+export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",
-  inPlace: true,
-  shape: (inputs) => {
-    check(inputs);
-    return [];
-  },
+  check,
   ref: ([p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params) => {
     const { lr, beta1, beta2, eps, weightDecay, step } = params;
     const stepSize = lr / (1 - beta1 ** step);

@@ -1,8 +1,9 @@
-import { defineOp, type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 
 /** Settings of one RMSprop step. */
-export interface RmspropStepParams {
+export interface RmspropStepParams extends Guarded {
   readonly lr: number;
   readonly weightDecay: number;
   readonly alpha: number;
@@ -11,13 +12,9 @@ export interface RmspropStepParams {
 }
 
 /** One step of RMSprop in place: (parameter, gradient, mean square) and a momentum buffer, or none; the gradient stays. */
-export const rmspropStep: Op<number, RmspropStepParams, 0> = defineOp({
+export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
   name: "rmspropStep",
-  inPlace: true,
-  shape: (inputs) => {
-    checkStep("rmspropStep", inputs);
-    return [];
-  },
+  check: (inputs) => checkStep("rmspropStep", inputs),
   ref: ([p, grad, mean, buffer], _outputs, { lr, weightDecay, alpha, eps, momentum }) => {
     for (let i = 0; i < p.size; i++) {
       const g = grad.data[i] + weightDecay * p.data[i];

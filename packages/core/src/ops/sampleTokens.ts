@@ -1,5 +1,5 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { Generator, type GeneratorState } from "../random.ts";
+import type { Generator, GeneratorState } from "../random.ts";
 import { rand } from "../randomTensors.ts";
 import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
@@ -21,6 +21,7 @@ import { place, slice } from "./slice.ts";
 import { sub } from "./sub.ts";
 import { to } from "./to.ts";
 import { topk } from "./topk.ts";
+import { generatorAt, uniformsOf } from "./uniforms.ts";
 import { where } from "./where.ts";
 
 /** Parameters of `sampleTokens`. */
@@ -31,25 +32,12 @@ export interface SampleTokensParams extends SamplingOptions {
 
 const noToken = -1;
 
-function generatorAt(state: GeneratorState): Generator {
-  const generator = new Generator(state.seed);
-  generator.state = state;
-  return generator;
-}
-
-/** The uniform numbers by which the rows are drawn. */
-export function uniformsOf(rows: number, state: GeneratorState): Float32Array {
-  const uniforms = new Float32Array(rows);
-  generatorAt(state).fillUniform(uniforms);
-  return uniforms;
-}
-
 /** True where a token can be drawn from the row: its largest logit is finite, and none is NaN. */
 function canBeDrawn(row: Float32Array): boolean {
   return row.length > 0 && Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
 }
 
-const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
+export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
   name: "sampleTokens",
   shape: (inputs, params) => {
     expectDType("sampleTokens", inputs, 0, "f32");
@@ -66,14 +54,6 @@ const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
     for (let r = 0; r < rows; r++) {
       const row = logits.data.subarray(r * tokens, (r + 1) * tokens) as Float32Array;
       out.data[r] = canBeDrawn(row) ? sampleToken(row, uniforms[r], options) : noToken;
-    }
-  },
-  wasm: (k, [logits], [out], { temperature = 1, topK = 0, topP = 1, minP = 0, state }, scratch) => {
-    const [rows, tokens] = logits.shape;
-    const [odds, heap] = [scratch(8 * tokens), scratch(4 * tokens)];
-    for (const [r, uniform] of uniformsOf(rows, state).entries()) {
-      const [from, to] = [logits.ptr + 4 * r * tokens, out.ptr + 4 * r];
-      k.sampleToken(from, tokens, uniform, temperature, topK, topP, minP, odds, heap, to);
     }
   },
   compose: ([logits], params) => scope(() => draw(logits, params)),

@@ -1,8 +1,9 @@
-import { defineOp, type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 
 /** Settings of one SGD step. */
-export interface SgdStepParams {
+export interface SgdStepParams extends Guarded {
   readonly lr: number;
   readonly weightDecay: number;
   readonly momentum: number;
@@ -13,13 +14,9 @@ export interface SgdStepParams {
 }
 
 /** One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer); the gradient stays. */
-export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
+export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",
-  inPlace: true,
-  shape: (inputs) => {
-    checkStep("sgdStep", inputs);
-    return [];
-  },
+  check: (inputs) => checkStep("sgdStep", inputs),
   ref: ([p, grad, buffer], _outputs, { lr, weightDecay, momentum, dampening, nesterov, first }) => {
     for (let i = 0; i < p.size; i++) {
       let g = grad.data[i] + weightDecay * p.data[i];

@@ -1,0 +1,60 @@
+import type { TensorSpec, View } from "../backend.ts";
+import { defineOp, expectDType, type Op, type OpDefinition } from "../op.ts";
+import { formatShape } from "../shape.ts";
+
+/** Parameters of optimiser steps that may have a guard: a vector f32 [n], as their last input. */
+export interface Guarded {
+  /**
+   * "obey": the step is taken only where all numbers of the guard are finite. "test": nothing is written but the guard,
+   * whose last number becomes NaN where the step would write a number that is not finite. Default: there is no guard.
+   */
+  readonly guard?: "obey" | "test";
+}
+
+/** The inputs without the guard. Throws for a guard that is none. */
+function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded): readonly TensorSpec[] {
+  if (guard === undefined) return inputs;
+  const last = inputs.length - 1;
+  expectDType(op, inputs, last, "f32");
+  const { shape } = inputs[last];
+  if (shape.length !== 1 || shape[0] === 0) {
+    throw new Error(`${op}: the guard ${formatShape(shape)} must be a vector of at least one number`);
+  }
+  return inputs.slice(0, last);
+}
+
+const isFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
+
+/** The plain loops of a step, with a guard where the parameters say so. */
+function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>): NonNullable<OpDefinition<P>["ref"]> {
+  return (inputs, outputs, params) => {
+    if (params.guard === undefined) return ref(inputs, outputs, params);
+    const guard = inputs[inputs.length - 1];
+    const rest = inputs.slice(0, -1);
+    if (params.guard === "obey") {
+      if (isFinite(guard)) ref(rest, outputs, params);
+      return;
+    }
+    const copies = rest.map((view): View => ({ ...view, data: view.data.slice() }));
+    ref(copies, outputs, params);
+    if (!copies.every(isFinite)) guard.data[guard.size - 1] = Number.NaN;
+  };
+}
+
+/** An optimiser step: an op in place whose `shape` and `ref` know of no guard, and which may have one. */
+export function defineStep<P extends Guarded>(
+  definition: Required<Pick<OpDefinition<P>, "name" | "ref">> & {
+    check: (inputs: readonly TensorSpec[], params: P) => void;
+  },
+): Op<number, P, 0> {
+  const { name, check, ref } = definition;
+  return defineOp({
+    name,
+    inPlace: true,
+    shape: (inputs, params) => {
+      check(unguarded(name, inputs, params), params);
+      return [];
+    },
+    ref: guardedRef(ref),
+  });
+}
