@@ -4,7 +4,7 @@ import { bytesPerElement, type DType, isFloating, viewAs } from "./dtype.ts";
 const exponents = { f32: 0x7f800000, f16: 0x7c00, bf16: 0x7f80 };
 
 /** Returns the index of the first NaN or infinity among elements given as bytes, or -1 where there is none. */
-export function firstNonFinite(bytes: Uint8Array, dtype: DType): number {
+function firstNonFinite(bytes: Uint8Array, dtype: DType): number {
   if (!isFloating(dtype)) return -1;
   const mask = exponents[dtype as keyof typeof exponents];
   const { buffer, byteOffset, byteLength } = bytes;

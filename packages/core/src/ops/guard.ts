@@ -23,7 +23,7 @@ function unguarded(op: string, inputs: readonly TensorSpec[], { guard }: Guarded
   return inputs.slice(0, last);
 }
 
-const isFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
+const allFinite = ({ data, size }: View): boolean => data.subarray(0, size).every(Number.isFinite);
 
 /** The plain loops of a step, with a guard where the parameters say so. */
 function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>): NonNullable<OpDefinition<P>["ref"]> {
@@ -32,12 +32,12 @@ function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>)
     const guard = inputs[inputs.length - 1];
     const rest = inputs.slice(0, -1);
     if (params.guard === "obey") {
-      if (isFinite(guard)) ref(rest, outputs, params);
+      if (allFinite(guard)) ref(rest, outputs, params);
       return;
     }
     const copies = rest.map((view): View => ({ ...view, data: view.data.slice() }));
     ref(copies, outputs, params);
-    if (!copies.every(isFinite)) guard.data[guard.size - 1] = Number.NaN;
+    if (!copies.every(allFinite)) guard.data[guard.size - 1] = Number.NaN;
   };
 }
 
