@@ -17,11 +17,8 @@ import {
 import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
 import { type Check, equal, within } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
-import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
+import { adamwLosses, labelledInputs, lossAndGradients, whyUnsupported } from "./models.ts";
 import { promptChecks } from "./prompts.ts";
-
-/** The bases whose model type is supported. */
-const bases = ["llama", "gpt2", "bert-cls"];
 
 /** The adapters of DIR/adapters, on the models of DIR/models. */
 export async function* adapters(dir: string): AsyncGenerator<Check> {
@@ -30,7 +27,7 @@ export async function* adapters(dir: string): AsyncGenerator<Check> {
   for (const base of directories(root)) {
     for (const method of directories(join(root, base))) {
       const name = `adapters/${base}/${method}`;
-      const reason = whySkipped(base, join(root, base, method));
+      const reason = whySkipped(join(dir, "models", base), join(root, base, method));
       if (reason !== null) {
         yield { name, skipped: reason };
         continue;
@@ -48,7 +45,9 @@ const directories = (folder: string): string[] =>
     .sort();
 
 function whySkipped(base: string, folder: string): string | null {
-  if (!bases.includes(base)) return `the base ${base} is not supported yet`;
+  if (!existsSync(base)) return `there is no model ${base}`;
+  const reason = whyUnsupported(base);
+  if (reason !== null) return reason;
   if (existsSync(join(folder, adapterHubWeights))) return null;
   const { peft_type: type } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
   return Object.hasOwn(peftMethods, type) ? null : `the method ${type} is not supported yet`;

@@ -37,6 +37,10 @@ export class GoldenFile {
     return this.#file.has(name);
   }
 
+  shape(name: string): readonly number[] {
+    return this.#file.info(name).shape;
+  }
+
   async array(name: string): Promise<Float32Array | Int32Array> {
     const { bytes, dtype, shape } = await this.#file.read(name);
     const size = shape.reduce((a, b) => a * b, 1);

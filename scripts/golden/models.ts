@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { backward, scope, type Tensor, tensor } from "@lowrank/core";
 import {
+  architectures,
+  classifiesSequences,
   generate,
   type LabelledInputs,
   type LoadedModel,
@@ -20,18 +22,15 @@ const gradientTolerance = 1e-4;
 const gradientFloor = 1e-6;
 const lossTolerance = 1e-5;
 
-const supported = ["llama", "gpt2", "bert", "roberta"];
-
 /** The models of DIR/models: logits, loss, every gradient, greedy tokens and training losses. */
 export async function* models(dir: string): AsyncGenerator<Check> {
   const root = join(dir, "models");
   if (!existsSync(root)) return;
   for (const name of readdirSync(root).sort()) {
     const folder = join(root, name);
-    const { model_type: type, architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-    const head = String(architectures?.[0]);
-    if (!supported.includes(type)) {
-      yield { name: `models/${name}`, skipped: `${head} is not supported yet` };
+    const reason = whyUnsupported(folder);
+    if (reason !== null) {
+      yield { name: `models/${name}`, skipped: reason };
       continue;
     }
     const checks = isClassifier(folder) ? classifierChecks(folder) : modelChecks(folder);
@@ -39,10 +38,20 @@ export async function* models(dir: string): AsyncGenerator<Check> {
   }
 }
 
-/** Whether a folder holds a sequence classifier. */
+const configOf = (folder: string) => JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+
+/** Says why a golden model cannot be made; null where an architecture and its head are known. */
+export function whyUnsupported(folder: string): string | null {
+  const { model_type: type, architectures: named } = configOf(folder);
+  const found = architectures().find(({ modelType }) => modelType === type);
+  const className = String(named?.[0]);
+  const known = Object.values(found?.heads ?? {}).some((head) => head.className === className);
+  return known ? null : `${className} is not supported yet`;
+}
+
+/** True if a folder holds a sequence classifier. */
 export function isClassifier(folder: string): boolean {
-  const { architectures } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-  return String(architectures?.[0]).endsWith("ForSequenceClassification");
+  return classifiesSequences(configOf(folder), folder);
 }
 
 async function* classifierChecks(folder: string): AsyncGenerator<Check> {
@@ -124,13 +133,13 @@ export async function* lossAndGradients(
   }
 }
 
-/** Twelve tokens after the first four of each row; transformers fills up with the padding id after EOS. */
+/** The tokens after the first four of each row; transformers fills up with the padding id after EOS. */
 async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promise<Check> {
   const expected = await golden.array("greedy");
   const ids = await golden.array("input_ids");
-  const rows = [0, 1];
-  const prompts = rows.map((row) => Array.from(ids.slice((row * ids.length) / 2, (row * ids.length) / 2 + 4)));
-  const maxNewTokens = expected.length / rows.length;
+  const [rows, length] = golden.shape("input_ids");
+  const prompts = Array.from({ length: rows }, (_, row) => Array.from(ids.slice(row * length, row * length + 4)));
+  const maxNewTokens = expected.length / rows;
   const tokens = await generate(model, prompts, { maxNewTokens, eosTokenIds: config.eosTokenIds });
   const padded = tokens.flatMap((row) => [
     ...row,

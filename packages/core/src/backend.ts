@@ -53,19 +53,35 @@ export interface BackendOp<P> {
   readonly fault?: (at: number, value: number, inputs: readonly TensorSpec[], params: P) => Error;
 }
 
-/** A device or library on which tensors live and ops run. It never knows a model. */
+/**
+ * A device or library on which tensors live and ops run. It never knows a model.
+ *
+ * A backend may be deferred: `run`, `write`, `fill` and `free` then only record, and take effect in the order of the calls.
+ * Errors that depend on data arrive at the next read, or at `sync`, in the words of the op's `fault`.
+ */
 export interface Backend {
   readonly name: string;
   /** It keeps no data, so none needs to be made for it. */
   readonly dataless?: true;
+  /** The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`, `clipToNorm`, `cat`). Default: any. */
+  readonly maxTensors?: number;
+  /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
+  readonly alignment?: number;
   alloc(bytes: number): Buffer;
+  /** Gives memory back. Ops that were run before still see it. */
   free(buffer: Buffer): void;
-  write(buffer: Buffer, bytes: Uint8Array): void;
-  /** The buffer's bytes, copied; a promise where they must leave a device. */
-  read(buffer: Buffer): Uint8Array | Promise<Uint8Array>;
+  /** Writes bytes from `offset` (default 0) on; they are copied. Ops that are run later see them, earlier ones do not. */
+  write(buffer: Buffer, bytes: Uint8Array, offset?: number): void;
+  /** Repeats a 32-bit word over the whole buffer, cut off at its end. */
+  fill(buffer: Buffer, word: number): void;
+  /** Copies the bytes `from` (default 0) to `to` (default the end); a promise where they must leave a device. */
+  read(buffer: Buffer, from?: number, to?: number): Uint8Array | Promise<Uint8Array>;
   /** True where `run` can execute the op on such inputs; ops that it declines run as their composition. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
+  /** Runs an op. The tensors may be freed after the call, so take shapes and buffers from them at once. */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
+  /** Resolves once all that was recorded has run, or rejects with its first error. Deferred backends have it. */
+  sync?(): Promise<void>;
 }
 
 /** Returns the error of a fault that a kernel found in the data of `op`, in the op's own words. */
@@ -95,6 +111,11 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
   } finally {
     current = before;
   }
+}
+
+/** Waits until a backend has run all that was asked of it. Throws the first error that the data caused since the last read. */
+export async function sync(backend: Backend = currentBackend()): Promise<void> {
+  await backend.sync?.();
 }
 
 /** True once `init` has chosen a backend. */

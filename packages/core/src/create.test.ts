@@ -45,12 +45,16 @@ describe("tensor", () => {
   });
 });
 
-it("writes numbers where a tensor lies, or hands them over where that is not the host's memory", () => {
+it("writes numbers where a tensor lies, or hands them over where that is not the host's memory, and fills in place", () => {
   const host = reference();
-  let handedOver = 0;
+  let [handedOver, filled] = [0, 0];
   const device: Backend = {
     ...host,
     supports: () => false,
+    fill: (buffer, word) => {
+      filled++;
+      host.fill(buffer, word);
+    },
     write: (buffer, bytes) => {
       handedOver += bytes.length;
       host.write(buffer, bytes);
@@ -64,5 +68,6 @@ it("writes numbers where a tensor lies, or hands them over where that is not the
   const [here, there] = [host, device].map((backend) => make(backend).map((t) => Array.from(t.dataSync())));
   expect(there).toEqual(here);
   expect(here?.slice(0, 6)).toEqual([2.5, 2.5, 2.5, 2, 2, 1].map((value) => [value, value, value]));
-  expect(handedOver).toBe(3 * (4 + 2 + 2 + 4 + 1 + 1) + 5 * (4 + 2));
+  expect(handedOver).toBe(5 * (4 + 2));
+  expect(filled).toBe(6);
 });

@@ -118,15 +118,28 @@ export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: T
   return out;
 }
 
-/** A tensor filled with `value`. */
+/** A tensor filled with `value`, where it lies: nothing is uploaded. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   checkShape("full", shape);
   const { dtype = "f32", backend = currentBackend() } = options;
-  const element = viewAs(dtype, encode([value], dtype).buffer, 0, 1)[0];
-  return finish(
-    writtenBy({ shape, dtype }, backend, (elements) => void elements.fill(element)),
-    options,
-  );
+  const word = wordOf(value, dtype);
+  const out = allocate({ shape, dtype }, backend);
+  backend.fill(out.storage.buffer, word);
+  return finish(out, options);
+}
+
+const float = new Float32Array(1);
+const floatBits = new Int32Array(float.buffer);
+
+/** Returns 32 bits that hold one element, or several equal ones. */
+function wordOf(value: number, dtype: DType): number {
+  if (dtype === "f32") {
+    float[0] = value;
+    return floatBits[0];
+  }
+  const element = encode([value], dtype);
+  const word = Uint8Array.from({ length: 4 }, (_, i) => element[i % element.length]);
+  return new Int32Array(word.buffer)[0];
 }
 
 /** A tensor of zeros. */

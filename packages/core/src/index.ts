@@ -9,6 +9,7 @@ export {
   type DataFault,
   init,
   isInitialized,
+  sync,
   type TensorRef,
   type TensorSpec,
   type View,
@@ -33,7 +34,7 @@ export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
-export { type MetaBackend, type MetaBuffer, type MetaEvent, meta } from "./meta.ts";
+export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";
@@ -56,5 +57,6 @@ export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
+export { toBackend } from "./toBackend.ts";
 export { checkLogits, type SamplingOptions, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

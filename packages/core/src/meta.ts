@@ -23,19 +23,28 @@ export interface MetaBackend extends Backend {
   tensor(spec: TensorSpec): Tensor;
 }
 
+/** Options of `meta`. */
+export interface MetaOptions {
+  /** The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one with a kernel for every op. */
+  like?: Backend;
+}
+
 /**
  * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and lifetimes of tensors are
  * those of a real run, so a model of any size can be built and trained for one step to see what memory it would take.
  */
-export function meta(): MetaBackend {
+export function meta({ like }: MetaOptions = {}): MetaBackend {
+  const { maxTensors, alignment = 1 } = like ?? {};
   const events: MetaEvent[] = [];
   const backend: MetaBackend = {
     name: "meta",
     dataless: true,
+    maxTensors,
+    alignment,
     events,
     tensor: (spec) => allocate(spec, backend),
-    alloc: (planned): MetaBuffer => {
-      const buffer = { bytes: 0, planned, op: "data" };
+    alloc: (bytes): MetaBuffer => {
+      const buffer = { bytes: 0, planned: Math.ceil(bytes / alignment) * alignment, op: "data" };
       events.push({ buffer, freed: false });
       return buffer;
     },
@@ -43,10 +52,11 @@ export function meta(): MetaBackend {
       events.push({ buffer: buffer as MetaBuffer, freed: true });
     },
     write: () => {},
+    fill: () => {},
     read: () => {
       throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
     },
-    supports: () => true,
+    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? true,
     run: ({ name }, _inputs, outputs) => {
       for (const { buffer } of outputs) (buffer as MetaBuffer).op = name;
     },

@@ -44,6 +44,8 @@ export interface OpDefinition<P> extends BackendOp<P> {
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
+  /** Makes a call of more than `most` tensors out of calls of fewer, for backends that take so many at a time. */
+  readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /** Writes into input 0 (and others, as it documents) and has no outputs. Never recorded. */
   readonly inPlace?: true;
 }
@@ -101,11 +103,12 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
       );
     }
   }
+  const { maxTensors = Infinity } = backend;
+  if (inputs.length > maxTensors && definition.inGroups) return list(definition.inGroups(inputs, params, maxTensors));
   if (!backend.supports(definition, inputs, params)) {
     if (!definition.compose)
       throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
-    const composed = definition.compose(inputs, params);
-    return Array.isArray(composed) ? composed : [composed];
+    return list(definition.compose(inputs, params));
   }
   if (definition.inPlace) {
     backend.run(definition, inputs, [], params);
@@ -118,6 +121,8 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   if (node) save(node, inputs, outputs);
   return outputs;
 }
+
+const list = (outputs: Tensor | Tensor[]): Tensor[] => (Array.isArray(outputs) ? outputs : [outputs]);
 
 function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {
   const node = record(definition, [input], [spec], params);

@@ -14,8 +14,13 @@ export function reference(): Backend {
     name: "reference",
     alloc: (bytes): HostBuffer => ({ bytes, memory: new ArrayBuffer(bytes) }),
     free: () => {},
-    write: (buffer, bytes) => new Uint8Array(memoryOf(buffer)).set(bytes),
-    read: (buffer) => new Uint8Array(memoryOf(buffer).slice(0)),
+    write: (buffer, bytes, offset = 0) => new Uint8Array(memoryOf(buffer)).set(bytes, offset),
+    fill: (buffer, word) => {
+      const element = new Uint8Array(Int32Array.of(word).buffer);
+      const bytes = new Uint8Array(memoryOf(buffer));
+      for (let i = 0; i < bytes.length; i++) bytes[i] = element[i % 4];
+    },
+    read: (buffer, from = 0, to = buffer.bytes) => new Uint8Array(memoryOf(buffer).slice(from, to)),
     supports: (op) => op.ref !== undefined,
     run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       if (!op.ref) throw new Error(`${op.name}: the op has no reference kernel`);

@@ -119,7 +119,7 @@ export class Tensor implements Disposable {
 
   /** The raw bytes, little-endian, as they lie in memory. */
   async bytes(): Promise<Uint8Array> {
-    return (await this.storage.backend.read(this.storage.buffer)).subarray(0, byteLength(this));
+    return this.#read();
   }
 
   /** The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or Uint8Array. */
@@ -129,7 +129,7 @@ export class Tensor implements Disposable {
 
   /** `data()` at once; only where memory is the host's (wasm, reference). */
   dataSync(): Float32Array | Int32Array | Uint8Array {
-    const bytes = this.storage.backend.read(this.storage.buffer);
+    const bytes = this.#read();
     if (bytes instanceof Promise) {
       throw new Error(`dataSync: the ${this.storage.backend.name} backend reads asynchronously; use await data()`);
     }
@@ -144,6 +144,10 @@ export class Tensor implements Disposable {
   /** `item()` at once; only where memory is the host's (wasm, reference). */
   itemSync(): number {
     return this.#single(this.dataSync());
+  }
+
+  #read(): Uint8Array | Promise<Uint8Array> {
+    return this.storage.backend.read(this.storage.buffer, 0, byteLength(this));
   }
 
   #single(data: TypedArray): number {

@@ -8,7 +8,7 @@ import {
 import { wasm } from "@lowrank/wasm";
 
 /**
- * Loads a BERT, RoBERTa or GPT-2 that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or
+ * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or
  * from `ModelFiles`, on the backend given to `init`, or else on WebAssembly; with `newHead`, from the checkpoint of another
  * task. Throws where a tensor is missing, unexpected or of another shape.
  */

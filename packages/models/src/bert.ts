@@ -10,12 +10,14 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 import { activate } from "./activation.ts";
-import type { BertConfig } from "./config/bertConfig.ts";
+import { type Architecture, defineArchitecture } from "./architecture.ts";
+import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
+import type { ClassifierHead } from "./config/classifierHead.ts";
 import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
-import type { ModelSizes } from "./transformerModel.ts";
+import { type DefaultTargets, type ModelSizes, TransformerModel } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, d head size.
 
@@ -89,7 +91,7 @@ class BertSelfAttention extends AttentionLayer {
     const [q, k, v] = [this.query, this.key, this.value].map((projection) =>
       reshape(projection.forward(x), [B, T, D / this.#headDim, this.#headDim]),
     );
-    return reshape(attend(layer, q, k, v, this.#headDim ** -0.5), [B, T, D]);
+    return reshape(attend(layer, q, k, v, { scale: this.#headDim ** -0.5 }), [B, T, D]);
   }
 }
 
@@ -186,23 +188,35 @@ export function firstRow(hidden: Tensor): Tensor {
   return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
 }
 
-/** BERT's encoder, with a pooler where one is asked for. */
-export class BertModel extends Module {
+/** The options of a BERT's stack. */
+interface BertOptions {
+  positions: BertPositions;
+  pooler: boolean;
+}
+
+/** BERT without a head, as transformers' BertModel; with a pooler where one is asked for. */
+export class BertModel extends TransformerModel {
+  readonly config: BertConfig;
   embeddings: BertEmbeddings;
   encoder: BertEncoder;
   pooler?: BertPooler;
   readonly #positions: BertPositions;
 
-  constructor(path: ParameterPath, config: BertConfig, options: { positions: BertPositions; pooler: boolean }) {
-    super();
+  constructor(path: ParameterPath, config: BertConfig, options: BertOptions) {
+    super(bertSizes(config, options.positions.first));
+    this.config = config;
     this.embeddings = new BertEmbeddings(path.at("embeddings"), config, options.positions);
     this.encoder = new BertEncoder(path.at("encoder"), config);
     if (options.pooler) this.pooler = new BertPooler(path.at("pooler"), config);
     this.#positions = options.positions;
   }
 
-  /** Hidden states [B, T, D], those of virtual embeddings first. */
-  forward(inputs: ClassifierInputs, virtualTokens: VirtualTokens | null, checkpointing: boolean): Tensor {
+  /** Gives hidden states [B, T, D], those of virtual embeddings first; a head says what stands before the tokens. */
+  forward(
+    inputs: ClassifierInputs,
+    virtualTokens: VirtualTokens | null = this.virtualTokens,
+    checkpointing: boolean = this.gradientCheckpointing,
+  ): Tensor {
     return scope(() => {
       const embeddings = virtualTokens?.kind === "embeddings";
       const positionIds = inputs.positionIds ?? (embeddings ? null : this.#positions.of(inputs));
@@ -215,6 +229,18 @@ export class BertModel extends Module {
     });
   }
 }
+
+/** BERT's positions: each token's index. */
+const byIndex: BertPositions = { first: 0, padding: null, of: () => null };
+
+/** Old checkpoints call norms' tensors as TensorFlow did, and hold the positions' numbers. */
+export function sanitizeBert(name: string): string | null {
+  if (name.endsWith("embeddings.position_ids")) return null;
+  return name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias");
+}
+
+/** Where adapters sit on a BERT. */
+export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
 /** What BERT measures; its table of positions may begin with rows that are of none. */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
@@ -229,17 +255,16 @@ export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes
 
 /** BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et al. 2018, arXiv:1810.04805. */
 export class BertForSequenceClassification extends SequenceClassifier {
-  readonly config: BertConfig;
+  readonly config: BertConfig & ClassifierHead;
   bert: BertModel;
   dropout: UnaryModule;
   classifier: UnaryModule;
 
-  constructor(config: BertConfig, source: ParameterSource) {
+  constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
     super(bertSizes(config, 0));
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.config = config;
-    const positions = { first: 0, padding: null, of: () => null };
-    this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions, pooler: true });
+    this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions: byIndex, pooler: true });
     this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
     const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
     this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
@@ -254,3 +279,37 @@ export class BertForSequenceClassification extends SequenceClassifier {
     return this.classifier;
   }
 }
+
+/** The keys of a published encoder of BERT's kind: in base and large, heads are of 64 numbers. */
+export function encoderPreset(hidden: number, layers: number, more: object): Record<string, unknown> {
+  return {
+    hidden_size: hidden,
+    intermediate_size: 4 * hidden,
+    num_hidden_layers: layers,
+    num_attention_heads: hidden / 64,
+    ...more,
+  };
+}
+
+const preset = { architectures: ["BertModel"] };
+
+/** BERT. */
+export const bert: Architecture<BertConfig> = defineArchitecture({
+  modelType: "bert",
+  readConfig: (fields) => readBertConfig(fields, "bert", { vocabSize: 30522, padTokenId: 0 }),
+  writeConfig: bertToHf,
+  create: (config, source) =>
+    new BertModel(new ParameterPath(source, ""), config, { positions: byIndex, pooler: true }),
+  heads: {
+    sequenceClassification: {
+      className: "BertForSequenceClassification",
+      module: "classifier",
+      create: (config, source) => new BertForSequenceClassification(config, source),
+    },
+  },
+  stack: "bert",
+  sanitize: sanitizeBert,
+  defaultTargets: bertTargets,
+  // Devlin et al. 2019, arXiv:1810.04805.
+  presets: { "bert-base": encoderPreset(768, 12, preset), "bert-large": encoderPreset(1024, 24, preset) },
+});

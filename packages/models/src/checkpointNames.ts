@@ -1,27 +1,29 @@
 import type { SafetensorsFile } from "@lowrank/core";
+import type { Architecture } from "./architecture.ts";
 
-/** Where a model's stack of blocks stands; checkpoints of the stack alone leave it out. */
-const stacks: Readonly<Record<string, string>> = {
-  llama: "model",
-  gpt2: "transformer",
-  bert: "bert",
-  roberta: "roberta",
-};
+/** Names that transformers gives the modules beside a stack. */
+const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 
-/** What stands beside the stack. */
-const heads = /^(lm_head|cls|classifier|score)\./;
+/** The first name of a path. */
+const root = (name: string): string => name.slice(0, name.indexOf("."));
 
-/** The name that a model has for a tensor of a checkpoint; BERT's first checkpoints call norms' tensors as TensorFlow did. */
-function modelName(name: string, prefix: string): string {
-  const own = name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias");
-  return prefix === "" || heads.test(name) ? own : `${prefix}.${own}`;
+/**
+ * Returns a checkpoint under the names that the model has, without what follows from the config: some were saved without
+ * their head, or are older than these names.
+ */
+export function underModelNames(file: SafetensorsFile, { stack, heads, sanitize }: Architecture): SafetensorsFile {
+  const whole = file.names().some((name) => root(name) === stack);
+  const beside = new Set([...headModules, ...Object.values(heads).map(({ module }) => module)]);
+  const stored = new Map<string, string>();
+  for (const name of file.names()) {
+    const own = sanitize ? sanitize(name) : name;
+    if (own !== null) stored.set(whole || beside.has(root(own)) ? own : `${stack}.${own}`, name);
+  }
+  return renamed(file, stored);
 }
 
-/** A checkpoint under the names that the model has: some were saved without their head, or are older than these names. */
-export function underModelNames(file: SafetensorsFile, { modelType }: { modelType: string }): SafetensorsFile {
-  const stack = stacks[modelType];
-  const whole = stack === undefined || file.names().some((name) => name.startsWith(`${stack}.`));
-  const stored = new Map(file.names().map((name) => [modelName(name, whole ? "" : stack), name]));
+/** Returns a file under other names, each with the one that it has there; tensors without a name are left out. */
+export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;
   return {
     label: file.label,
@@ -33,4 +35,9 @@ export function underModelNames(file: SafetensorsFile, { modelType }: { modelTyp
     readParts: (name, room) => file.readParts(of(name), room),
     readStored: (name) => file.readStored(of(name)),
   };
+}
+
+/** True if a tensor of a model is of its head, or of the pooler below one. */
+export function isHead(name: string, { stack }: Architecture): boolean {
+  return root(name) !== stack || name.startsWith(`${stack}.pooler.`);
 }

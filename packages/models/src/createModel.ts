@@ -1,12 +1,14 @@
-import { BertForSequenceClassification } from "./bert.ts";
 import type { CausalLM } from "./causalLM.ts";
-import { type ClassifierConfig, isClassifierConfig } from "./config/classifierConfig.ts";
-import type { ModelConfig } from "./config/modelConfig.ts";
-import { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
-import { LlamaForCausalLM } from "./llama.ts";
+import {
+  type ArchitectureConfig,
+  type ClassifierConfig,
+  isClassifierConfig,
+  type ModelConfig,
+} from "./config/architectureConfig.ts";
 import type { ParameterSource } from "./parameters.ts";
-import { RobertaForSequenceClassification } from "./roberta.ts";
+import { architectureOf } from "./registry.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
+import type { StackModel } from "./transformerModel.ts";
 
 /** The kind of model that a config is of. */
 export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends ClassifierConfig
@@ -15,25 +17,24 @@ export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends Classi
 
 /** Builds the model that a config describes, with parameters from `source` (`randomParameters(generator)`, say). */
 export function createModel<C extends ModelConfig | ClassifierConfig>(config: C, source: ParameterSource): ModelOf<C> {
-  return (isClassifierConfig(config) ? createClassifier(config, source) : createLM(config, source)) as ModelOf<C>;
+  const { heads, defaultTargets } = architectureOf(config);
+  const model = isClassifierConfig(config)
+    ? heads.sequenceClassification?.create(config, source)
+    : heads.causalLM?.create(config as ModelConfig, source);
+  if (!model) {
+    throw new Error(
+      `a ${config.modelType} has no head that ${isClassifierConfig(config) ? "classifies sequences" : "predicts tokens"} here`,
+    );
+  }
+  model.defaultTargets = defaultTargets;
+  return model as ModelOf<C>;
 }
 
-function createLM(config: ModelConfig, source: ParameterSource): CausalLM {
-  switch (config.modelType) {
-    case "llama":
-      return new LlamaForCausalLM(config, source);
-    case "gpt2":
-      return new GPT2LMHeadModel(config, source);
-  }
-}
-
-function createClassifier(config: ClassifierConfig, source: ParameterSource): SequenceClassifier {
-  switch (config.modelType) {
-    case "bert":
-      return new BertForSequenceClassification(config, source);
-    case "roberta":
-      return new RobertaForSequenceClassification(config, source);
-    case "gpt2":
-      return new GPT2ForSequenceClassification(config, source);
-  }
+/** Builds the stack of a config without a head, as transformers' AutoModel does. Throws for architectures that make none. */
+export function createStack(config: ArchitectureConfig, source: ParameterSource): StackModel {
+  const architecture = architectureOf(config);
+  const model = architecture.create?.(config, source);
+  if (!model) throw new Error(`a ${config.modelType} is not made without a head here`);
+  model.defaultTargets = architecture.defaultTargets;
+  return model;
 }

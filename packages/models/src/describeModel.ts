@@ -1,10 +1,10 @@
 import { meta, type Shape, withBackend } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, type Module, Parameter } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
-import type { ModelConfig } from "./config/modelConfig.ts";
-import { createModel, type ModelOf } from "./createModel.ts";
+import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
+import { createModel, createStack, type ModelOf } from "./createModel.ts";
 import type { ParameterSource } from "./parameters.ts";
+import type { StackModel } from "./transformerModel.ts";
 
 /** A layer that holds parameters. */
 export type LayerDescription = {
@@ -39,31 +39,50 @@ export interface ModelDescription<M = CausalLM> {
   build(source: ParameterSource): M;
 }
 
+/** A stack without a head as its config says it, without weights. */
+export type StackDescription<M = StackModel> = Omit<ModelDescription<M>, "head">;
+
 /**
- * What a config says of its model: paths, shapes, ties. The model's own constructor is run over shapes, so there is no
+ * Describes the model of a config: paths, shapes, ties. The model's own constructor is run over shapes, so there is no
  * second list to agree with it.
  */
 export function describeModel<C extends ModelConfig | ClassifierConfig>(config: C): ModelDescription<ModelOf<C>> {
-  const backend = meta();
-  const build = (source: ParameterSource) => createModel(config, source);
-  const model = withBackend(backend, () =>
-    build((_name, shape) => new Parameter(backend.tensor({ shape, dtype: "f32" }))),
-  );
+  const build = (source: ParameterSource) => createModel<ModelConfig | ClassifierConfig>(config, source);
+  const model = onShapes(build);
   const head = "lm_head" in model ? model.lm_head : model.head;
+  const path = [...model.namedModules()].find(([, module]) => module === head)?.[0] as string;
+  return { ...describe(config, model, build), head: path } as ModelDescription<ModelOf<C>>;
+}
+
+/** Describes the stack of a config without a head, as transformers' AutoModel makes it. */
+export function describeStack(config: ArchitectureConfig): StackDescription {
+  const build = (source: ParameterSource) => createStack(config, source);
+  return describe(config, onShapes(build), build);
+}
+
+/** Builds a model over shapes. */
+function onShapes<M>(build: (source: ParameterSource) => M): M {
+  const backend = meta();
+  return withBackend(backend, () => build((_name, shape) => new Parameter(backend.tensor({ shape, dtype: "f32" }))));
+}
+
+function describe<M extends Module>(
+  { modelType }: ArchitectureConfig,
+  model: M,
+  build: (source: ParameterSource) => M,
+): StackDescription<M> {
   const parameters = [...model.namedParameters()];
   const firstName = new Map(parameters.map(([name, parameter]) => [parameter, name]));
   const everywhere = [...model.namedParameters({ duplicates: true })];
-  const modules = [...model.namedModules()];
   return {
-    modelType: config.modelType,
+    modelType,
     parameters: parameters.map(([name, { shape }]) => ({ name, shape })),
     parameterCount: parameters.reduce((sum, [, { size }]) => sum + size, 0),
-    layers: modules.flatMap(([path, module]) => describeLayer(path, module) ?? []),
+    layers: [...model.namedModules()].flatMap(([path, module]) => describeLayer(path, module) ?? []),
     ties: everywhere.flatMap(([name, parameter]) => {
       const of = firstName.get(parameter) as string;
       return of === name ? [] : [{ name, of }];
     }),
-    head: modules.find(([, module]) => module === head)?.[0] as string,
     build,
   };
 }

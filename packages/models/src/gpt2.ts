@@ -1,4 +1,4 @@
-import { add, amax, arange, indexSelect, mul, ne, reshape, scope, split, type Tensor, tensor, to } from "@lowrank/core";
+import { add, arange, reshape, scope, split, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
@@ -10,9 +10,12 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 import { activate } from "./activation.ts";
+import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
-import type { GPT2ClassifierConfig } from "./config/classifierConfig.ts";
-import type { GPT2Config } from "./config/gpt2Config.ts";
+import type { ClassifierHead } from "./config/classifierHead.ts";
+import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./config/gpt2Config.ts";
+import { gpt2Gguf } from "./gguf/gpt2Gguf.ts";
+import { lastTokenRows } from "./lastToken.ts";
 import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
@@ -42,7 +45,7 @@ class GPT2Attention extends AttentionLayer {
     const parts = split(this.c_attn.forward(x), nEmbd, { dim: -1 });
     const [q, k, v] = parts.map((y) => reshape(y, [B, T, nHead, nEmbd / nHead]));
     const scale = (scaleAttnWeights ? (nEmbd / nHead) ** -0.5 : 1) / (scaleAttnByInverseLayerIdx ? layer + 1 : 1);
-    const out = reshape(attend(layer, q, k, v, scale), [B, T, nEmbd]);
+    const out = reshape(attend(layer, q, k, v, { scale }), [B, T, nEmbd]);
     return this.resid_dropout.forward(this.c_proj.forward(out));
   }
 }
@@ -165,11 +168,11 @@ export class GPT2LMHeadModel extends CausalLM {
 
 /** GPT-2 that classifies sequences, as transformers' GPT2ForSequenceClassification: by each row's last token that is not padding. */
 export class GPT2ForSequenceClassification extends SequenceClassifier {
-  readonly config: GPT2ClassifierConfig;
+  readonly config: GPT2Config & ClassifierHead;
   transformer: GPT2Model;
   score: UnaryModule;
 
-  constructor(config: GPT2ClassifierConfig, source: ParameterSource) {
+  constructor(config: GPT2Config & ClassifierHead, source: ParameterSource) {
     super(gpt2Sizes(config));
     this.config = config;
     this.transformer = new GPT2Model(config, source);
@@ -178,26 +181,46 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
 
   logits(inputs: ClassifierInputs): Tensor {
     const hidden = this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
-    return this.score.forward(this.#lastRow(hidden, inputs));
-  }
-
-  /** [B, D] of hidden states [B, P + T, D]. */
-  #lastRow(hidden: Tensor, { inputIds }: ClassifierInputs): Tensor {
-    const { padTokenId } = this.config;
-    const [B, T] = inputIds.shape;
-    if (padTokenId === null && B > 1) {
-      throw new Error("GPT2ForSequenceClassification: the config has no pad_token_id; classify one sequence at a time");
-    }
-    const rows = hidden.shape[1];
-    const index = arange(0, T);
-    const isToken = to(ne(inputIds, tensor(padTokenId ?? -1, { dtype: "i32" })), { dtype: "f32" });
-    const last = amax(mul(isToken, to(index, { dtype: "f32" })), { dim: 1 });
-    const starts = tensor(Float32Array.from({ length: B }, (_, b) => b * rows + rows - T));
-    const at = to(add(last, starts), { dtype: "i32" });
-    return indexSelect(reshape(hidden, [B * rows, hidden.shape[2]]), at, { dim: 0 });
+    return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
   }
 
   get head(): Module {
     return this.score;
   }
 }
+
+/** Radford et al. 2019; GPT-3 (Brown et al. 2020, arXiv:2005.14165) is GPT-2 at 2048 positions, but for sparse attention. */
+const preset = (n_embd: number, n_layer: number, n_head: number, more: object = {}): Record<string, unknown> => {
+  return { n_embd, n_layer, n_head, ...more };
+};
+
+/** GPT-2. */
+export const gpt2: Architecture<GPT2Config> = defineArchitecture({
+  modelType: "gpt2",
+  readConfig: readGPT2Config,
+  writeConfig: gpt2ToHf,
+  heads: {
+    causalLM: {
+      className: "GPT2LMHeadModel",
+      module: "lm_head",
+      create: (config, source) => new GPT2LMHeadModel(config, source),
+    },
+    sequenceClassification: {
+      className: "GPT2ForSequenceClassification",
+      module: "score",
+      create: (config, source) => new GPT2ForSequenceClassification(config, source),
+    },
+  },
+  stack: "transformer",
+  // Old checkpoints hold the causal mask.
+  sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),
+  gguf: gpt2Gguf,
+  defaultTargets: { linear: ["c_attn"], norm: ["ln_1", "ln_2", "ln_f"], attention: ["attn"] },
+  presets: {
+    gpt2: preset(768, 12, 12),
+    "gpt2-medium": preset(1024, 24, 16),
+    "gpt2-large": preset(1280, 36, 20),
+    "gpt2-xl": preset(1600, 48, 25),
+    "gpt3-175b": preset(12288, 96, 96, { n_positions: 2048 }),
+  },
+});

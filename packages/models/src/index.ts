@@ -1,17 +1,25 @@
+export {
+  type Architecture,
+  type ArchitectureHead,
+  type ArchitectureHeads,
+  defineArchitecture,
+} from "./architecture.ts";
 export { BertForSequenceClassification } from "./bert.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
 export * from "./config/index.ts";
 export { createModel, type ModelOf } from "./createModel.ts";
-export { describeModel, type LayerDescription, type ModelDescription } from "./describeModel.ts";
+export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./describeConfig.ts";
+export { describeModel, type LayerDescription, type ModelDescription, type StackDescription } from "./describeModel.ts";
 export { type GenerateOptions, generate } from "./generate.ts";
 export { type GenerateTextOptions, generateText } from "./generateText.ts";
 export { fromGguf } from "./gguf/fromGguf.ts";
+export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
 export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
 export { type GgufConversion, type GgufDType, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
-export { LlamaForCausalLM } from "./llama.ts";
+export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
 export {
   type LoadClassifierOptions,
@@ -23,6 +31,7 @@ export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export type { PenaltyOptions } from "./penalties.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
+export { architectures, registerArchitecture } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {
@@ -34,3 +43,4 @@ export {
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
 export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";
+export type { DefaultTargets, StackModel } from "./transformerModel.ts";

@@ -10,18 +10,31 @@ import {
   type VirtualTokens,
 } from "@lowrank/nn";
 import { gatedUnit } from "./activation.ts";
+import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { Activation } from "./config/activation.ts";
-import type { LlamaConfig } from "./config/llamaConfig.ts";
-import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import type { ClassifierHead } from "./config/classifierHead.ts";
+import {
+  type LlamaConfig,
+  type LlamaKinConfig,
+  type LlamaTraits,
+  llamaToHf,
+  readLlamaConfig,
+} from "./config/llamaConfig.ts";
+import { llamaPresets } from "./config/llamaPresets.ts";
+import type { GgufForm } from "./gguf/ggufForm.ts";
+import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./gguf/llamaGguf.ts";
+import { lastTokenRows } from "./lastToken.ts";
+import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
+import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 import type { ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
-function norm(path: ParameterPath, { hiddenSize, rmsNormEps }: LlamaConfig): RMSNorm {
+function norm(path: ParameterPath, { hiddenSize, rmsNormEps }: LlamaKinConfig): RMSNorm {
   return new RMSNorm(path.parameter("weight", [hiddenSize], { value: 1 }), rmsNormEps);
 }
 
@@ -33,15 +46,18 @@ class LlamaAttention extends AttentionLayer {
   v_proj: UnaryModule;
   o_proj: UnaryModule;
   readonly #headDim: number;
+  readonly #window: LlamaTraits["window"];
 
-  constructor(path: ParameterPath, config: LlamaConfig) {
+  constructor(path: ParameterPath, config: LlamaKinConfig, traits: LlamaTraits) {
     super();
-    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim, attentionBias } = config;
-    this.q_proj = path.linear("q_proj", hiddenSize, numAttentionHeads * headDim, attentionBias);
-    this.k_proj = path.linear("k_proj", hiddenSize, numKeyValueHeads * headDim, attentionBias);
-    this.v_proj = path.linear("v_proj", hiddenSize, numKeyValueHeads * headDim, attentionBias);
-    this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, attentionBias);
+    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim } = config;
+    const { qkvBias = false, outputBias = false, window } = traits;
+    this.q_proj = path.linear("q_proj", hiddenSize, numAttentionHeads * headDim, qkvBias);
+    this.k_proj = path.linear("k_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
+    this.v_proj = path.linear("v_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
+    this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, outputBias);
     this.#headDim = headDim;
+    this.#window = window;
   }
 
   forward(x: Tensor, layer: number, attend: Attend, rotate: Rotate): Tensor {
@@ -50,7 +66,8 @@ class LlamaAttention extends AttentionLayer {
     const q = rotate(heads(this.q_proj.forward(x)));
     const k = rotate(heads(this.k_proj.forward(x)));
     const v = heads(this.v_proj.forward(x));
-    const out = attend(layer, q, k, v, this.#headDim ** -0.5);
+    const window = this.#window?.has(layer) ? this.#window.size : undefined;
+    const out = attend(layer, q, k, v, { scale: this.#headDim ** -0.5, window });
     return this.o_proj.forward(reshape(out, [B, T, -1]));
   }
 }
@@ -61,9 +78,9 @@ class LlamaMLP extends Module {
   down_proj: UnaryModule;
   readonly #activation: Activation;
 
-  constructor(path: ParameterPath, config: LlamaConfig) {
+  constructor(path: ParameterPath, config: LlamaKinConfig, { mlpBias = false }: LlamaTraits) {
     super();
-    const { hiddenSize, intermediateSize, mlpBias, hiddenAct } = config;
+    const { hiddenSize, intermediateSize, hiddenAct } = config;
     this.#activation = hiddenAct;
     this.gate_proj = path.linear("gate_proj", hiddenSize, intermediateSize, mlpBias);
     this.up_proj = path.linear("up_proj", hiddenSize, intermediateSize, mlpBias);
@@ -85,10 +102,10 @@ class LlamaDecoderLayer extends Module {
   attention_residual: Residual;
   mlp_residual: Residual;
 
-  constructor(path: ParameterPath, config: LlamaConfig) {
+  constructor(path: ParameterPath, config: LlamaKinConfig, traits: LlamaTraits) {
     super();
-    this.self_attn = new LlamaAttention(path.at("self_attn"), config);
-    this.mlp = new LlamaMLP(path.at("mlp"), config);
+    this.self_attn = new LlamaAttention(path.at("self_attn"), config, traits);
+    this.mlp = new LlamaMLP(path.at("mlp"), config, traits);
     this.input_layernorm = norm(path.at("input_layernorm"), config);
     this.post_attention_layernorm = norm(path.at("post_attention_layernorm"), config);
     this.attention_residual = new Residual();
@@ -110,12 +127,12 @@ class LlamaModel extends Module {
   norm: UnaryModule;
   readonly #rotary: RotaryEmbedding;
 
-  constructor(config: LlamaConfig, source: ParameterSource) {
+  constructor(config: LlamaKinConfig, source: ParameterSource, traits: LlamaTraits) {
     super();
     const path = new ParameterPath(source, "model");
     this.embed_tokens = path.embedding("embed_tokens", config.vocabSize, config.hiddenSize, config.padTokenId);
     const indices = Array.from({ length: config.numHiddenLayers }, (_, i) => i);
-    this.layers = new ModuleList(indices.map((i) => new LlamaDecoderLayer(path.at(`layers.${i}`), config)));
+    this.layers = new ModuleList(indices.map((i) => new LlamaDecoderLayer(path.at(`layers.${i}`), config, traits)));
     this.norm = norm(path.at("norm"), config);
     this.#rotary = new RotaryEmbedding(config.rope, config.headDim);
   }
@@ -142,23 +159,23 @@ class LlamaModel extends Module {
   }
 }
 
-function llamaSizes(config: LlamaConfig): ModelSizes {
+function llamaSizes(config: LlamaKinConfig): ModelSizes {
   const { vocabSize, maxPositionEmbeddings, hiddenSize, headDim } = config;
   const { numHiddenLayers: layers, numAttentionHeads, numKeyValueHeads } = config;
   const attention = { attentionHeads: numAttentionHeads, keyValueHeads: numKeyValueHeads, headDim };
   return { vocabSize, maxPositions: maxPositionEmbeddings, attentionSizes: { hiddenSize, layers, ...attention } };
 }
 
-/** Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
-export class LlamaForCausalLM extends CausalLM {
-  readonly config: LlamaConfig;
+/** Llama, or one of its kin, with a language-model head. */
+export class LlamaKinForCausalLM<C extends LlamaKinConfig> extends CausalLM {
+  readonly config: C;
   model: LlamaModel;
   lm_head: UnaryModule;
 
-  constructor(config: LlamaConfig, source: ParameterSource) {
+  constructor(config: C, source: ParameterSource, traits: LlamaTraits) {
     super(llamaSizes(config));
     this.config = config;
-    this.model = new LlamaModel(config, source);
+    this.model = new LlamaModel(config, source, traits);
     this.lm_head = outputLayer(source, this.model.embed_tokens, config.tieWordEmbeddings);
   }
 
@@ -166,3 +183,92 @@ export class LlamaForCausalLM extends CausalLM {
     return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, wanted);
   }
 }
+
+/** Llama, or one of its kin, that classifies sequences: by each row's last token that is not padding. */
+export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends SequenceClassifier {
+  readonly config: C & ClassifierHead;
+  model: LlamaModel;
+  score: UnaryModule;
+
+  constructor(config: C & ClassifierHead, source: ParameterSource, traits: LlamaTraits) {
+    super(llamaSizes(config));
+    this.config = config;
+    this.model = new LlamaModel(config, source, traits);
+    this.score = linearLayer(source("score.weight", [config.labels.length, config.hiddenSize], { std: 0.02 }));
+  }
+
+  logits(inputs: ClassifierInputs): Tensor {
+    const hidden = this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
+    return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
+  }
+
+  get head(): Module {
+    return this.score;
+  }
+}
+
+function llamaTraits({ attentionBias, mlpBias }: LlamaConfig): LlamaTraits {
+  return { qkvBias: attentionBias, outputBias: attentionBias, mlpBias };
+}
+
+/** Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
+export class LlamaForCausalLM extends LlamaKinForCausalLM<LlamaConfig> {
+  constructor(config: LlamaConfig, source: ParameterSource) {
+    super(config, source, llamaTraits(config));
+  }
+}
+
+/** Llama that classifies sequences, as transformers' LlamaForSequenceClassification. */
+export class LlamaForSequenceClassification extends LlamaKinForSequenceClassification<LlamaConfig> {
+  constructor(config: LlamaConfig & ClassifierHead, source: ParameterSource) {
+    super(config, source, llamaTraits(config));
+  }
+}
+
+const gguf: GgufForm<LlamaConfig> = {
+  architecture: "llama",
+  readConfig: (parts) => {
+    const { tensors } = parts;
+    return {
+      ...readLlamaGguf(parts),
+      attention_bias: tensors.has("blk.0.attn_q.bias"),
+      mlp_bias: tensors.has("blk.0.ffn_up.bias"),
+    };
+  },
+  metadata: llamaMetadata,
+  tensors: (config) => llamaTensors(config, llamaTraits(config), true),
+  ropeFactors: llama3Factors,
+};
+
+/** Names without the old checkpoints' frequencies of the rotary embedding, which follow from the config. */
+export function withoutFrequencies(name: string): string | null {
+  return name.endsWith(".rotary_emb.inv_freq") ? null : name;
+}
+
+/** Llama. */
+export const llama: Architecture<LlamaConfig> = defineArchitecture({
+  modelType: "llama",
+  readConfig: readLlamaConfig,
+  writeConfig: llamaToHf,
+  heads: {
+    causalLM: {
+      className: "LlamaForCausalLM",
+      module: "lm_head",
+      create: (config, source) => new LlamaForCausalLM(config, source),
+    },
+    sequenceClassification: {
+      className: "LlamaForSequenceClassification",
+      module: "score",
+      create: (config, source) => new LlamaForSequenceClassification(config, source),
+    },
+  },
+  stack: "model",
+  sanitize: withoutFrequencies,
+  gguf,
+  defaultTargets: {
+    linear: ["q_proj", "v_proj"],
+    norm: ["input_layernorm", "post_attention_layernorm", "norm"],
+    attention: ["self_attn"],
+  },
+  presets: llamaPresets,
+});

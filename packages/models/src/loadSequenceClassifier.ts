@@ -1,13 +1,15 @@
 import { Generator } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
+import { isHead } from "./checkpointNames.ts";
+import type { ClassifierConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
 import { describeModel } from "./describeModel.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { openClassifier, type WeightOptions } from "./openModel.ts";
 import { type ParameterSource, randomParameters } from "./parameters.ts";
+import { architectureOf } from "./registry.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
@@ -23,7 +25,7 @@ export interface NewHead {
 
 /** Options of `loadSequenceClassifier`. */
 export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
-  /** Puts a fresh head on the encoder of any checkpoint, and leaves the checkpoint's own heads out. */
+  /** Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out. */
   newHead?: NewHead;
   /** Called as tensors arrive, with the bytes read so far and in all. */
   onProgress?: (loaded: number, total: number) => void;
@@ -43,9 +45,8 @@ export interface LoadedClassifier {
 }
 
 /**
- * Loads a BERT, RoBERTa or GPT-2 that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or
- * from `ModelFiles`; with `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or
- * of another shape.
+ * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`;
+ * with `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or of another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
@@ -53,11 +54,12 @@ export async function loadSequenceClassifier(
 ): Promise<LoadedClassifier> {
   const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
   const { config, files, quantization } = opened;
+  const architecture = architectureOf(config);
   const freshParameters: string[] = [];
   const weights = newHead ? withoutHeads(opened.weights, config) : opened.weights;
   const draw = randomParameters(newHead?.generator ?? new Generator(0));
   const fresh = (...asked: Parameters<ParameterSource>): Parameter | null => {
-    if (!newHead || !isHead(asked[0])) return null;
+    if (!newHead || !isHead(asked[0], architecture)) return null;
     freshParameters.push(asked[0]);
     return draw(...asked);
   };
@@ -71,14 +73,11 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
   return { labels: names, problemType: problemType ?? null };
 }
 
-/** Whether a tensor is of a head, or of the pooler below one. */
-function isHead(name: string): boolean {
-  return /(^|\.)(classifier|score|pooler|lm_head|cls|qa_outputs)\./.test(name);
-}
-
-/** What a checkpoint holds of the encoder, and of a pooler that the classifier has too. */
+/** Returns what a checkpoint holds of the stack, and of a pooler that the classifier has too. */
 function withoutHeads(weights: ModelWeights, config: ClassifierConfig): ModelWeights {
+  const architecture = architectureOf(config);
   const own = new Set(describeModel(config).parameters.map(({ name }) => name));
-  const keep = (name: string) => !isHead(name) || (own.has(name) && name.includes("pooler."));
+  const pooler = `${architecture.stack}.pooler.`;
+  const keep = (name: string) => !isHead(name, architecture) || (name.startsWith(pooler) && own.has(name));
   return { ...weights, names: () => weights.names().filter(keep) };
 }

@@ -1,8 +1,7 @@
 import { type Backend, backward, Generator, init, reference, scope, tensor } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CausalLM } from "./causalLM.ts";
-import { parseClassifierConfig } from "./config/classifierConfig.ts";
-import { parseModelConfig } from "./config/modelConfig.ts";
+import { parseClassifierConfig, parseModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { generate } from "./generate.ts";
 import { randomParameters } from "./parameters.ts";
@@ -32,13 +31,13 @@ function counting(): { backend: Backend; counts: { reads: number[]; writes: numb
   const backend: Backend = {
     ...inner,
     name: "counting",
-    read: (buffer) => {
+    read: (buffer, ...range) => {
       counts.reads.push(buffer.bytes);
-      return inner.read(buffer);
+      return inner.read(buffer, ...range);
     },
-    write: (buffer, bytes) => {
+    write: (buffer, bytes, ...at) => {
       counts.writes.push(bytes.byteLength);
-      inner.write(buffer, bytes);
+      inner.write(buffer, bytes, ...at);
     },
   };
   return { backend, counts };

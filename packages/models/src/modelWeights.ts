@@ -1,7 +1,4 @@
 import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
-import type { ModelConfig } from "./config/modelConfig.ts";
-import { isDerived } from "./openWeights.ts";
 import { reusedRoom } from "./reusedRoom.ts";
 
 /** What is read of a file at a time. */
@@ -23,15 +20,11 @@ export interface ModelWeights {
 }
 
 /** The tensors of safetensors files, as `dtype`; "auto" keeps the file's. Throws where one holds no floating numbers. */
-export function safetensorsWeights(
-  file: SafetensorsFile,
-  config: ModelConfig | ClassifierConfig,
-  dtype: "f32" | "f16" | "bf16" | "auto",
-): ModelWeights {
+export function safetensorsWeights(file: SafetensorsFile, dtype: "f32" | "f16" | "bf16" | "auto"): ModelWeights {
   const withRoom = reusedRoom(partBytes);
   return {
     label: file.label,
-    names: () => file.names().filter((name) => !isDerived(name, config)),
+    names: () => file.names(),
     byteLength: (name) => file.info(name).byteLength,
     read: (name) =>
       withRoom((room) => {

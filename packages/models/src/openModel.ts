@@ -1,9 +1,9 @@
 import { blobSource } from "@lowrank/core";
 import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
-import { type ClassifierConfig, readClassifierConfig } from "./config/classifierConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
-import { type ModelConfig, readModelConfig } from "./config/modelConfig.ts";
+import { readClassifierConfig, readModelConfig } from "./config/modelConfig.ts";
 import { ggufWeights } from "./gguf/ggufWeights.ts";
 import { openGguf } from "./gguf/openGguf.ts";
 import type { ModelWeights } from "./modelWeights.ts";
@@ -60,7 +60,7 @@ export async function openClassifier(
   const files = await filesOf(source);
   const config = { ...(await readClassifierConfig(files)), ...head };
   const quantization = await readQuantizationConfig(files);
-  const weights = bitsandbytesWeights(await openWeights(files, config), config, dtype, quantization);
+  const weights = bitsandbytesWeights(await openWeights(files, config), dtype, quantization);
   if (!quantize) return { config, files, weights, quantization: null };
   const { report, ...quantized } = quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
@@ -85,7 +85,7 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   const quantization = await readQuantizationConfig(files);
-  return { config, files, weights: bitsandbytesWeights(await openWeights(files, config), config, dtype, quantization) };
+  return { config, files, weights: bitsandbytesWeights(await openWeights(files, config), dtype, quantization) };
 }
 
 /** The GGUF file that `source` means, or undefined. */

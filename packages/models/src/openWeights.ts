@@ -1,15 +1,21 @@
 import { openSafetensors, openShardedSafetensors, parseSafetensorsIndex, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
-import { underModelNames } from "./checkpointNames.ts";
-import { checkTie } from "./checkTie.ts";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
-import type { ModelConfig } from "./config/modelConfig.ts";
+import { renamed, underModelNames } from "./checkpointNames.ts";
+import { checkTies } from "./checkTies.ts";
+import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
+import { describeModel } from "./describeModel.ts";
+import { architectureOf } from "./registry.ts";
 
-/** Opens the weights of a Hugging Face folder, under the model's names: model.safetensors, else the shards that its index names. */
+/**
+ * Opens the weights of a Hugging Face folder, under the model's names: model.safetensors, else the shards that its index
+ * names. Tensors that follow from the config or repeat a tied one are left out.
+ */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
-  const file = underModelNames(await openFiles(files), config);
-  await checkTie(file, config);
-  return file;
+  const file = underModelNames(await openFiles(files), architectureOf(config));
+  const { ties } = describeModel(config);
+  await checkTies(file, ties);
+  const tied = new Set(ties.map(({ name }) => name));
+  return renamed(file, new Map(file.names().flatMap((name) => (tied.has(name) ? [] : [[name, name]]))));
 }
 
 async function openFiles(files: ModelFiles): Promise<SafetensorsFile> {
@@ -19,10 +25,4 @@ async function openFiles(files: ModelFiles): Promise<SafetensorsFile> {
   if ((await files.has(single)) || !(await files.has(index))) return open(single);
   const label = `${index} of ${files.label}`;
   return openShardedSafetensors(parseSafetensorsIndex(await files.readText(index), label), open, label);
-}
-
-/** Tensors that old checkpoints carry though they follow from the config or repeat a tied one. */
-export function isDerived(name: string, config: ModelConfig | ClassifierConfig): boolean {
-  if (name === "lm_head.weight") return "tieWordEmbeddings" in config && config.tieWordEmbeddings;
-  return /\.(rotary_emb\.inv_freq|attn\.(masked_)?bias|embeddings\.position_ids)$/.test(name);
 }

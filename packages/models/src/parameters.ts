@@ -31,7 +31,7 @@ export function outputLayer(source: ParameterSource, embedding: UnaryModule, tie
   return linearLayer(tied ? weight : source("lm_head.weight", weight.shape, normal));
 }
 
-/** Makes parameters and common layers below one path of a model. */
+/** Makes parameters and common layers below one path of a model; "" is the model itself. */
 export class ParameterPath {
   readonly #source: ParameterSource;
   readonly #path: string;
@@ -43,12 +43,16 @@ export class ParameterPath {
 
   /** The path one step down. */
   at(name: string): ParameterPath {
-    return new ParameterPath(this.#source, `${this.#path}.${name}`);
+    return new ParameterPath(this.#source, this.#below(name));
   }
 
   /** The parameter `name` at this path; drawn from a normal distribution of std 0.02 where none is loaded. */
   parameter(name: string, shape: Shape, init: Init = normal): Parameter {
-    return this.#source(`${this.#path}.${name}`, shape, init);
+    return this.#source(this.#below(name), shape, init);
+  }
+
+  #below(name: string): string {
+    return this.#path === "" ? name : `${this.#path}.${name}`;
   }
 
   /** A linear layer whose weight is [out, in]. */

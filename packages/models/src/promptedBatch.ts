@@ -54,14 +54,15 @@ export class PromptedBatch {
     const { cache } = this.#inputs;
     const causal = this.#causal;
     const mask = this.#mask();
-    return (layer, q, k, v, scale) => {
+    return (layer, q, k, v, { scale, window }) => {
+      const options = { causal, scale, mask, window };
       if (cache) {
         const { keys, values, keyLength } = cache.update(layer, k, v);
-        return attention(q, keys, values, { causal, scale, mask, keyLength });
+        return attention(q, keys, values, { ...options, keyLength });
       }
-      if (!rows) return attention(q, k, v, { causal, scale, mask });
+      if (!rows) return attention(q, k, v, options);
       const [keys, values] = prefixOf(layer, rows, q.shape[0]);
-      return attention(q, cat([keys, k], { dim: 1 }), cat([values, v], { dim: 1 }), { causal, scale, mask });
+      return attention(q, cat([keys, k], { dim: 1 }), cat([values, v], { dim: 1 }), options);
     };
   }
 

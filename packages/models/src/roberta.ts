@@ -1,7 +1,17 @@
 import { cumsum, mul, ne, type Tensor, tanh, tensor, to } from "@lowrank/core";
 import { Dropout, Module, type UnaryModule } from "@lowrank/nn";
-import { BertModel, bertSizes, firstRow } from "./bert.ts";
-import type { BertConfig } from "./config/bertConfig.ts";
+import { type Architecture, defineArchitecture } from "./architecture.ts";
+import {
+  BertModel,
+  type BertPositions,
+  bertSizes,
+  bertTargets,
+  encoderPreset,
+  firstRow,
+  sanitizeBert,
+} from "./bert.ts";
+import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
+import type { ClassifierHead } from "./config/classifierHead.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
 
@@ -10,8 +20,9 @@ class RobertaClassificationHead extends Module {
   dropout: UnaryModule;
   out_proj: UnaryModule;
 
-  constructor(path: ParameterPath, { hiddenSize, labels, classifierDropout, hiddenDropoutProb }: BertConfig) {
+  constructor(path: ParameterPath, config: BertConfig & ClassifierHead) {
     super();
+    const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.dense = path.linear("dense", hiddenSize, hiddenSize, true);
     this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
     this.out_proj = path.linear("out_proj", hiddenSize, labels.length, true);
@@ -30,22 +41,20 @@ function robertaPositions({ inputIds }: ClassifierInputs, padTokenId: number): T
   return to(mul(cumsum(tokens, { dim: 1 }), tokens).add(padTokenId), { dtype: "i32" });
 }
 
+function positionsOf({ padTokenId }: BertConfig): BertPositions {
+  return { first: padTokenId + 1, padding: padTokenId, of: (inputs) => robertaPositions(inputs, padTokenId) };
+}
+
 /** RoBERTa that classifies sequences, as transformers' RobertaForSequenceClassification. Liu et al. 2019, arXiv:1907.11692. */
 export class RobertaForSequenceClassification extends SequenceClassifier {
-  readonly config: BertConfig;
+  readonly config: BertConfig & ClassifierHead;
   roberta: BertModel;
   classifier: RobertaClassificationHead;
 
-  constructor(config: BertConfig, source: ParameterSource) {
-    const { padTokenId } = config;
-    const first = padTokenId + 1;
-    super(bertSizes(config, first));
+  constructor(config: BertConfig & ClassifierHead, source: ParameterSource) {
+    const positions = positionsOf(config);
+    super(bertSizes(config, positions.first));
     this.config = config;
-    const positions = {
-      first,
-      padding: padTokenId,
-      of: (inputs: ClassifierInputs) => robertaPositions(inputs, padTokenId),
-    };
     this.roberta = new BertModel(new ParameterPath(source, "roberta"), config, { positions, pooler: false });
     this.classifier = new RobertaClassificationHead(new ParameterPath(source, "classifier"), config);
   }
@@ -58,3 +67,31 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
     return this.classifier.out_proj;
   }
 }
+
+const preset = {
+  architectures: ["RobertaModel"],
+  vocab_size: 50265,
+  max_position_embeddings: 514,
+  type_vocab_size: 1,
+};
+
+/** RoBERTa. */
+export const roberta: Architecture<BertConfig> = defineArchitecture({
+  modelType: "roberta",
+  readConfig: (fields) => readBertConfig(fields, "roberta", { vocabSize: 50265, padTokenId: 1 }),
+  writeConfig: bertToHf,
+  create: (config, source) =>
+    new BertModel(new ParameterPath(source, ""), config, { positions: positionsOf(config), pooler: true }),
+  heads: {
+    sequenceClassification: {
+      className: "RobertaForSequenceClassification",
+      module: "classifier",
+      create: (config, source) => new RobertaForSequenceClassification(config, source),
+    },
+  },
+  stack: "roberta",
+  sanitize: sanitizeBert,
+  defaultTargets: bertTargets,
+  // Liu et al. 2019, arXiv:1907.11692.
+  presets: { "roberta-base": encoderPreset(768, 12, preset), "roberta-large": encoderPreset(1024, 24, preset) },
+});

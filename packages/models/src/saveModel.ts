@@ -10,8 +10,8 @@ import {
 import { type ModelFiles, writeFolder } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
-import type { ClassifierConfig } from "./config/classifierConfig.ts";
-import { type ModelConfig, toHfConfig } from "./config/modelConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
+import { toHfConfig } from "./config/modelConfig.ts";
 import { conv1dWeights } from "./describeModel.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";

@@ -14,7 +14,7 @@ import {
 import { memoryFiles } from "@lowrank/files";
 import { Dropout, Parameter, quantize, type VirtualTokens } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { parseClassifierConfig } from "./config/classifierConfig.ts";
+import { parseClassifierConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { loadModel } from "./loadModel.ts";
 import { loadSequenceClassifier } from "./loadSequenceClassifier.ts";
@@ -26,6 +26,7 @@ const sizes = { vocab_size: 13, hidden_size: 16, intermediate_size: 24, num_hidd
 const kinds = {
   bert: { model_type: "bert", ...sizes, max_position_embeddings: 24 },
   roberta: { model_type: "roberta", ...sizes, max_position_embeddings: 24, pad_token_id: 1 },
+  llama: { model_type: "llama", ...sizes, max_position_embeddings: 24, pad_token_id: 0 },
   gpt2: { model_type: "gpt2", vocab_size: 13, n_positions: 24, n_embd: 16, n_layer: 2, n_head: 4, pad_token_id: 0 },
 };
 
@@ -46,7 +47,7 @@ const mask = (values: number[][]): Tensor => tensor(values, { dtype: "u8" });
 const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i])));
 
-describe.each(["bert", "roberta", "gpt2"] as const)("%s", (kind) => {
+describe.each(["bert", "roberta", "llama", "gpt2"] as const)("%s", (kind) => {
   const pad = kind === "roberta" ? 1 : 0;
 
   it("answers each sequence alone as in a padded batch", () => {
@@ -146,7 +147,7 @@ describe.each(["bert", "roberta", "gpt2"] as const)("%s", (kind) => {
     quantize(model, {});
     expect(answer(packed.model)).toEqual(answer(model));
     expect(packed.quantization?.skipped.map(({ path }) => path)).toEqual(
-      { bert: ["classifier"], roberta: ["classifier.out_proj"], gpt2: ["score"] }[kind],
+      { bert: ["classifier"], roberta: ["classifier.out_proj"], llama: ["score"], gpt2: ["score"] }[kind],
     );
     await expect(loadModel(files)).rejects.toThrow("load it with loadSequenceClassifier");
   });
@@ -163,8 +164,8 @@ async function renamed(files: ReadonlyMap<string, Uint8Array | string>, rename: 
   return memoryFiles(new Map([...files, ["model.safetensors", writeSafetensors(entries)]]));
 }
 
-describe.each(["bert", "roberta", "gpt2"] as const)("a %s checkpoint", (kind) => {
-  const stack = { bert: "bert.", roberta: "roberta.", gpt2: "transformer." }[kind];
+describe.each(["bert", "roberta", "llama", "gpt2"] as const)("a %s checkpoint", (kind) => {
+  const stack = { bert: "bert.", roberta: "roberta.", llama: "model.", gpt2: "transformer." }[kind];
   const answer = (model: SequenceClassifier) => model.forward({ inputIds: ids([[4, 9, 2]]) }).logits.dataSync();
 
   it("loads without its stack's name, and with TensorFlow's names of norms", async () => {
@@ -192,7 +193,7 @@ describe.each(["bert", "roberta", "gpt2"] as const)("a %s checkpoint", (kind) =>
       if (!freshParameters.includes(name)) expect(value.dataSync()).toEqual(before.get(name)?.dataSync());
     }
     expect(freshParameters.every((name) => /pooler|^classifier|^score/.test(name))).toBe(true);
-    expect(freshParameters.length).toBe({ bert: 4, roberta: 4, gpt2: 1 }[kind]);
+    expect(freshParameters.length).toBe({ bert: 4, roberta: 4, llama: 1, gpt2: 1 }[kind]);
     const again = await loadSequenceClassifier(memoryFiles(contents), { newHead: { labels: 1 } });
     expect(again.model.problemType).toBe("regression");
     await expect(loadSequenceClassifier(files, { newHead: { labels: 0 } })).rejects.toThrow("give at least one");

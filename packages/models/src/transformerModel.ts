@@ -9,12 +9,32 @@ export interface ModelSizes {
   readonly attentionSizes: AttentionSizes;
 }
 
+/** Names of layers for adapters, by the kind of layer that a method sits on. */
+export interface DefaultTargets {
+  /** Linear layers, for LoRA and its kin. */
+  readonly linear?: readonly string[];
+  /** Norms, for LN tuning. */
+  readonly norm?: readonly string[];
+  /** The attention module, for adaption prompts. */
+  readonly attention?: readonly string[];
+}
+
+/** A stack without a head. One without `maxPositions` is known by its shapes alone and cannot be run. */
+export interface StackModel extends PromptableModel {
+  readonly maxPositions?: number;
+  defaultTargets: DefaultTargets;
+  forward(inputs: never): unknown;
+}
+
 /** A model of any head: it has sizes, virtual tokens, and blocks that may forget what they computed. */
 export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
   readonly vocabSize: number;
   readonly maxPositions: number;
   readonly attentionSizes: AttentionSizes;
   virtualTokens: VirtualTokens | null = null;
+
+  /** The architecture's default targets, which adapters ask where PEFT's own table knows none. */
+  defaultTargets: DefaultTargets = {};
 
   /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
   gradientCheckpointing = false;

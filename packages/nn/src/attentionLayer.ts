@@ -1,8 +1,16 @@
 import type { Tensor } from "@lowrank/core";
 import { Module } from "./module.ts";
 
+/** Options of one call of `Attend`. */
+export interface AttendOptions {
+  /** The factor of the products of queries and keys. */
+  readonly scale: number;
+  /** Each token sees this many positions, up to its own. Default: all before it. */
+  readonly window?: number;
+}
+
 /** Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to what stands before them; layers are counted from 0. */
-export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, scale: number) => Tensor;
+export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
 /** An attention sub-layer. It is handed the function that attends, so that who wraps it can see its queries. */
 export abstract class AttentionLayer extends Module {

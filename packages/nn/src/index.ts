@@ -1,4 +1,4 @@
-export { type Attend, AttentionLayer } from "./attentionLayer.ts";
+export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
 export { ModuleDict, ModuleList } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
 export { Conv1D } from "./layers/conv1d.ts";

@@ -53,7 +53,7 @@ interface NamedMethod<C extends PeftConfig> {
 
 /** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
 export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMethod<C> {
-  /** The kinds of layer it can sit on. */
+  /** The kinds of layer it can sit on, first the one that it is made for. */
   readonly kinds: readonly LayerKind[];
   /** Targets by `model_type`, where a configuration names none. */
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;

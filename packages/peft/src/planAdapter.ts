@@ -59,7 +59,7 @@ export function planAdapter(
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
 ): Plan {
   const { config: headed, heads } = withHeads(given);
-  let config = method.targets ? headed : resolveTargets(model, headed, method.defaultTargets);
+  let config = method.targets ? headed : resolveTargets(model, headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
   const { targets, report } = matchTargets(model, wanted, method.kinds);

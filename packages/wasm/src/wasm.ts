@@ -158,8 +158,13 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     heapStats: () => heap.stats(),
     alloc: (size) => heap.alloc(size),
     free: (buffer) => heap.free(buffer as HeapBlock),
-    write: (buffer, data) => new Uint8Array(memory.buffer, ptrOf(buffer), data.byteLength).set(data),
-    read: (buffer) => new Uint8Array(memory.buffer, ptrOf(buffer), buffer.bytes).slice(),
+    write: (buffer, data, offset = 0) => {
+      new Uint8Array(memory.buffer, ptrOf(buffer) + offset, data.byteLength).set(data);
+    },
+    // The heap hands out whole granules, so the last word has room.
+    fill: (buffer, word) => k.fill(ptrOf(buffer), Math.ceil(buffer.bytes / 4), word),
+    read: (buffer, from = 0, to = buffer.bytes) =>
+      new Uint8Array(memory.buffer, ptrOf(buffer) + from, to - from).slice(),
     supports,
     run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       const code = codeOf(op);

@@ -1,6 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { groupsOf } from "./groupsOf.ts";
 import { defineStep, type Guarded } from "./guard.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
@@ -45,6 +46,9 @@ export interface AdamStepParams extends Guarded {
 export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",
   check: (inputs) => checkStep("adamStep", inputs, 4),
+  inGroups: (inputs, guard, most, run) => {
+    for (const group of groupsOf(inputs, 4, most - guard.length)) run([...group, ...guard]);
+  },
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
     const root = Math.sqrt(1 - beta2 ** step);

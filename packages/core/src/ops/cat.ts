@@ -1,7 +1,9 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
+import { groupsOf } from "./groupsOf.ts";
 
 /** Where each of `sizes` starts. */
 function starts(sizes: readonly number[]): number[] {
@@ -32,6 +34,8 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
   shape: (inputs, { dim }) => ({ shape: catShape(inputs, dim), dtype: inputs[0].dtype }),
+  inGroups: (inputs, params, most) =>
+    scope(() => cat(...groupsOf(inputs, 1, most).map((group) => cat(...group, params)), params)),
   ref: (inputs, [out], { dim }) => {
     const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
     const at = starts(inputs.map(({ shape }) => shape[d]));

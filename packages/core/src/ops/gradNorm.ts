@@ -1,5 +1,7 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
+import { groupsOf } from "./groupsOf.ts";
 
 /** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
 export const gradNorm: Op<number> = defineOp({
@@ -8,6 +10,8 @@ export const gradNorm: Op<number> = defineOp({
     for (let i = 0; i < inputs.length; i++) expectDType("gradNorm", inputs, i, "f32");
     return { shape: [], dtype: "f32" };
   },
+  inGroups: (inputs, _params, most) =>
+    scope(() => gradNorm(...groupsOf(inputs, 1, most).map((group) => gradNorm(...group)))),
   ref: (inputs, [out]) => {
     let sum = 0;
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
@@ -25,6 +29,11 @@ export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
     if (norm.shape.length > 0) {
       throw new Error(`clipToNorm: the norm ${formatShape(norm.shape)} must be a scalar`);
     }
+    return [];
+  },
+  inGroups: (inputs, params, most) => {
+    const norm = inputs[inputs.length - 1];
+    for (const group of groupsOf(inputs.slice(0, -1), 1, most - 1)) clipToNorm(...group, norm, params);
     return [];
   },
   ref: (inputs, _outputs, { maxNorm }) => {

@@ -1,6 +1,7 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op, type OpDefinition } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Parameters of optimiser steps that may have a guard: a vector f32 [n], as their last input. */
 export interface Guarded {
@@ -41,20 +42,37 @@ function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>)
   };
 }
 
-/** An optimiser step: an op in place whose `shape` and `ref` know of no guard, and which may have one. */
-export function defineStep<P extends Guarded>(
-  definition: Required<Pick<OpDefinition<P>, "name" | "ref">> & {
-    check: (inputs: readonly TensorSpec[], params: P) => void;
-  },
-): Op<number, P, 0> {
-  const { name, check, ref } = definition;
-  return defineOp({
+/** An optimiser step, whose parts know of no guard. */
+interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "ref">> {
+  /** Throws for inputs that do not fit each other. */
+  readonly check: (inputs: readonly TensorSpec[], params: P) => void;
+  /** Calls `run` with inputs of some of the parameters and the guard, `most` tensors at a time. */
+  readonly inGroups?: (
+    inputs: readonly Tensor[],
+    guard: readonly Tensor[],
+    most: number,
+    run: (tensors: Tensor[]) => void,
+  ) => void;
+}
+
+/** Makes an op in place of an optimiser step; it may have a guard. */
+export function defineStep<P extends Guarded>(definition: StepDefinition<P>): Op<number, P, 0> {
+  const { name, check, ref, inGroups } = definition;
+  const step: Op<number, Guarded, 0> = defineOp<number, P, 0>({
     name,
     inPlace: true,
     shape: (inputs, params) => {
       check(unguarded(name, inputs, params), params);
       return [];
     },
+    inGroups:
+      inGroups &&
+      ((inputs, params, most) => {
+        const count = inputs.length - Number(params.guard !== undefined);
+        inGroups(inputs.slice(0, count), inputs.slice(count), most, (tensors) => step(...tensors, params));
+        return [];
+      }),
     ref: guardedRef(ref),
-  });
+  }) as Op<number, Guarded, 0>;
+  return step as Op<number, P, 0>;
 }

@@ -10,6 +10,7 @@ import type { Tensor } from "../tensor.ts";
 import type { OpCase } from "./cases.ts";
 import { expectClose, type Numbers } from "./expectClose.ts";
 import { inputValues, makeInput } from "./input.ts";
+import { memoryTests } from "./memoryTests.ts";
 import { type FunctionName, opCases } from "./opCases.ts";
 
 /** A test of the conformance suite. */
@@ -33,16 +34,17 @@ interface Outcome {
 
 /**
  * The conformance suite: every case of every public function, values and gradients, must be what the reference
- * backend gives, and must leave no memory behind. Hand each test to your runner: `it(name, run)`.
+ * backend gives, and must leave no memory behind. Tests of the backend's memory follow. Hand each test to your runner: `it(name, run)`.
  */
 export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
-  return Object.entries(opCases).flatMap(([name, cases]) =>
+  const functions = Object.entries(opCases).flatMap(([name, cases]) =>
     cases.map((opCase, i) => ({
       name: `${name} ${opCase.name ?? `#${i + 1} ${opCase.inputs.map(({ shape }) => formatShape(shape)).join(" ")}`}`,
       declined: declines[name as FunctionName],
       run: () => checkCase(backend, opCase),
     })),
   );
+  return [...functions, ...memoryTests(backend)];
 }
 
 async function checkCase(backend: Backend, opCase: OpCase): Promise<void> {

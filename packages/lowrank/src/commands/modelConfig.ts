@@ -1,24 +1,21 @@
 import { readFile, stat } from "node:fs/promises";
 import { folderFiles, openFile, readJson } from "@lowrank/files";
 import {
-  type BertConfig,
-  type ClassifierConfig,
-  describeModel,
+  classifiesSequences,
+  describeConfig,
   type ModelConfig,
   openGguf,
-  parseClassifierConfig,
   parseModelConfig,
   presetConfig,
+  presetJson,
 } from "@lowrank/models";
 import type { FloatDType, ModelShapes } from "@lowrank/peft";
-import { encoderOf, findEncoder } from "../report/encoderShapes.ts";
-import { llamaClassifier } from "../report/llamaClassifier.ts";
 import { isGguf } from "./loading.ts";
 
-/** The config that a word means: a config.json, the folder or GGUF file of a model, or a preset's name. */
+/** The config that a word means: a config.json, the folder or GGUF file of a language model, or a preset's name. */
 export async function findModelConfig(source: string): Promise<ModelConfig> {
   const found = await readConfig(source);
-  return "config" in found ? found.config : parseModelConfig(found.json, found.label);
+  return found ? parseModelConfig(found.json, found.label) : presetConfig(source);
 }
 
 /** A model without weights, and how its weights are stored. */
@@ -29,78 +26,40 @@ export interface FoundModel {
 }
 
 /**
- * The shapes of what a word means: what `findModelConfig` knows, a classifier, or an encoder without a head, as transformers'
- * AutoModel makes it. With `classifies`, one without a head that classifies gets it, as in transformers.
+ * Finds the shapes of what a word means: a config.json, the folder or GGUF file of a model, or a preset's name. With `classifies`,
+ * a model without a head that classifies gets it, as in transformers.
  */
 export async function findModel(
   source: string,
   { classifies = false }: { classifies?: boolean } = {},
 ): Promise<FoundModel> {
-  const encoder = findEncoder(source, { classifies });
-  if (encoder) return { shapes: encoder, dtype: "f32" };
   const found = await readConfig(source);
-  if ("config" in found) return { shapes: withHead(found.config, classifies ? 2 : 0), dtype: "f32" };
-  const { json, label } = found;
-  return { shapes: shapesOf(json, label, classifies), dtype: storedDType(json, label) };
+  // A name that is not known throws.
+  const json = found?.json ?? presetJson(source) ?? presetConfig(source);
+  const where = found?.label ?? `preset ${source}`;
+  return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-function shapesOf(json: unknown, label: string, classifies: boolean): ModelShapes {
-  const head = headOf(json);
-  const type = (json as { model_type?: unknown } | null)?.model_type;
-  if (type === "bert" || type === "roberta") {
-    const config = parseClassifierConfig(json, label) as BertConfig;
-    return classifies || head === null || head === "classifier" ? describeModel(config) : encoderOf(config);
-  }
-  if (type === "llama" || head !== "classifier") {
-    const asked = classifies || head === "classifier";
-    // The decoder is read apart from its head.
-    const decoder = parseModelConfig({ ...(json as object), architectures: undefined }, label);
-    return withHead(decoder, asked ? labelCount(json, label) : 0);
-  }
-  return describeModel(parseClassifierConfig(json, label));
-}
-
-/** How many labels a config.json says, in fields that all models' have. */
-function labelCount(json: unknown, label: string): number {
-  const { id2label, num_labels } = json as { id2label?: unknown; num_labels?: unknown };
-  return parseClassifierConfig({ model_type: "bert", id2label, num_labels }, label).labels.length;
-}
-
-/** A decoder that classifies into so many labels; 0: as it is. */
-function withHead(config: ModelConfig, labels: number): ModelShapes {
-  if (labels === 0) return describeModel(config);
-  if (config.modelType === "llama") return llamaClassifier(config, labels);
-  const names = Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
-  return describeModel<ClassifierConfig>({ ...config, labels: names, problemType: null });
-}
-
-/** A config's JSON value and what messages call it, or a config that does not come from JSON. */
-async function readConfig(source: string): Promise<{ json: unknown; label: string } | { config: ModelConfig }> {
+/** Reads a config's JSON value, and what messages call it; undefined for a word that is no file or folder. */
+async function readConfig(source: string): Promise<{ json: unknown; label: string } | undefined> {
   const found = await stat(source).catch(() => undefined);
   if (found?.isDirectory()) {
     const files = await folderFiles(source);
     return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}` };
   }
-  if (found && isGguf(source)) return { config: (await openGguf(await openFile(source), source)).config };
+  if (found && isGguf(source)) {
+    const { files } = await openGguf(await openFile(source), source);
+    return { json: await readJson(files, "config.json"), label: source };
+  }
   if (found) return { json: parseJson(await readFile(source, "utf8"), source), label: source };
   if (/[\\/]|\.(json|gguf)$/.test(source)) throw new Error(`there is no file or folder ${source}`);
-  return { config: presetConfig(source) };
+  return undefined;
 }
 
-/** Whether a model on disk classifies sequences and writes none. */
+/** True if a model on disk classifies sequences and writes none. */
 export async function isClassifier(source: string): Promise<boolean> {
   const found = await readConfig(source);
-  if ("config" in found) return false;
-  const { model_type: type } = (found.json ?? {}) as { model_type?: unknown };
-  return type === "bert" || type === "roberta" || headOf(found.json) === "classifier";
-}
-
-/** Whether a config.json says that its model classifies; null where it says nothing. */
-function headOf(json: unknown): "classifier" | "other" | null {
-  const { architectures } = (json ?? {}) as { architectures?: unknown };
-  const [name] = [architectures ?? []].flat();
-  if (name === undefined) return null;
-  return String(name).endsWith("ForSequenceClassification") ? "classifier" : "other";
+  return found !== undefined && classifiesSequences(found.json, found.label);
 }
 
 const dtypes: Readonly<Record<string, FloatDType>> = { float32: "f32", float16: "f16", bfloat16: "bf16" };

@@ -41,7 +41,7 @@ const help = `
 No weights are read and nothing is computed: the model is built and trained for one step on shapes alone, so the bytes are
 those of the tensors that Lowrank would hold. Sizes are in MB of 10^6 bytes, and bytes with --json.
 
-Presets: ${wrapped(presetNames.join(", "))}.
+Presets: ${wrapped(presetNames().join(", "))}.
 
 Examples:
   $ lowrank plan llama-65b --method qlora --double-quant --r 64 --dtype bf16 --adapter-dtype bf16 --gradient-checkpointing

@@ -74,7 +74,7 @@ describe("one adapter", () => {
     const llama = await report("llama-7b", "--peft-config", at("cls.json"), "--json");
     expect(JSON.parse(llama.stdout)).toMatchObject({
       trainable: 4_194_304 + 2 * 4096,
-      inference: { flopsPerToken: null },
+      inference: { flopsPerToken: 2 * 4_194_304 },
     });
     const deberta = await report("deberta-v2-xxlarge", "--peft-config", at("cls.json"), "--json");
     expect(deberta.stderr).toContain(

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { extname } from "node:path";
-import { type ClassifierConfig, describeModel, type ModelConfig, presetNames } from "@lowrank/models";
+import { type ClassifierConfig, describeModel, type ModelConfig, presetNames, stackPresetNames } from "@lowrank/models";
 import {
   type AdaptableModel,
   type AdapterReport,
@@ -14,7 +14,6 @@ import {
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
 import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
-import { encoderNames } from "../report/encoderShapes.ts";
 import {
   describeConfig,
   formatReport,
@@ -52,7 +51,7 @@ weights are read: layers, optimiser and a forward pass are made over shapes. A f
 
 Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
 
-Presets: ${wrapped([...presetNames, ...encoderNames].join(", "))}.
+Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 
 Examples:
   $ lowrank report llama-3.2-3b --methods lora,dora,ia3 --output report.html

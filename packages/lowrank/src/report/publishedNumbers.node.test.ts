@@ -1,5 +1,5 @@
 import { type SafetensorsSpec, streamSafetensors } from "@lowrank/core";
-import { describeModel, presetConfig } from "@lowrank/models";
+import { describeConfig, describeModel, presetConfig, presetJson } from "@lowrank/models";
 import {
   BOFTConfig,
   DeloraConfig,
@@ -19,7 +19,6 @@ import {
   VeraConfig,
 } from "@lowrank/peft";
 import { describe, expect, test } from "vitest";
-import { findEncoder } from "./encoderShapes.ts";
 import { type Agreement, agreement, publishedNumbers } from "./publishedNumbers.ts";
 
 /** Numbers that nothing stated yields; the report prints them with the reason. */
@@ -97,7 +96,7 @@ test.each([
   ["roberta-large", 355_359_744],
   ["deberta-v2-xxlarge", 1_564_549_632],
 ])("%s has the parameters of transformers' AutoModel", (name, count) => {
-  const sizes = findEncoder(name)?.parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1)) ?? [];
+  const sizes = describeConfig(presetJson(name)).parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   expect(sizes.reduce((a, b) => a + b, 0)).toBe(count);
 });
 
@@ -139,7 +138,7 @@ test.each([
   ["bert-base", 768, 2_379_264],
   ["bert-large", 1024, 6_343_680],
 ])("Houlsby's adapters 64 wide on %s are %d numbers", (name, hidden, count) => {
-  const encoder = findEncoder(name)!;
+  const encoder = describeConfig(presetJson(name));
   expect(reportAdapter(encoder, new DoubleSeqBnConfig({ reductionFactor: hidden / 64 })).trainable).toBe(count);
 });
 

@@ -1,5 +1,5 @@
 import { sizeOf } from "@lowrank/core";
-import { describeModel, presetConfig } from "@lowrank/models";
+import { describeConfig, presetConfig, presetJson } from "@lowrank/models";
 import {
   AdaLoraConfig,
   BOFTConfig,
@@ -24,7 +24,6 @@ import {
   VBLoRAConfig,
   VeraConfig,
 } from "@lowrank/peft";
-import { encoderShapes, findEncoder } from "./encoderShapes.ts";
 
 /** A number that was published, and how to compute it. */
 export interface PublishedNumber {
@@ -42,21 +41,16 @@ const shapes = new Map<string, ModelShapes>();
 
 /** A model by its preset's name. */
 function model(name: string): ModelShapes {
-  const known = shapes.get(name) ?? findEncoder(name) ?? describeModel(presetConfig(name));
+  const known = shapes.get(name) ?? describeConfig(presetJson(name) ?? presetConfig(name), { where: `preset ${name}` });
   shapes.set(name, known);
   return known;
 }
 
 // The paper's GPT-3 has matrices of its own for queries and values, 192 in all; GPT-2's are one.
 const gpt3Matrices = () =>
-  encoderShapes({
-    modelType: "bert",
-    vocabulary: 2,
-    positions: 0,
-    tokenTypes: 0,
-    hidden: 12288,
-    feedForward: 4,
-    layers: 96,
+  describeConfig({
+    ...{ architectures: ["BertModel"], model_type: "bert", vocab_size: 2, max_position_embeddings: 1 },
+    ...{ hidden_size: 12288, intermediate_size: 4, num_hidden_layers: 96, num_attention_heads: 96 },
   });
 
 const on = (shapes: string | ModelShapes, config: PeftConfig) =>

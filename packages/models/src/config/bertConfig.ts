@@ -1,11 +1,10 @@
 import { type Activation, readActivation } from "./activation.ts";
-import { type ClassifierHead, classifierHeadToHf, readClassifierHead } from "./classifierHead.ts";
+import type { ArchitectureConfig } from "./architectureConfig.ts";
 import type { JsonFields } from "./jsonFields.ts";
 
-/** The shape of a BERT or RoBERTa that classifies sequences, named as in Hugging Face's BertConfig. */
-export interface BertConfig extends ClassifierHead {
-  modelType: "bert" | "roberta";
-  vocabSize: number;
+/** The shape of a BERT or RoBERTa, named as in Hugging Face's BertConfig. */
+export interface BertConfig extends ArchitectureConfig {
+  padTokenId: number;
   hiddenSize: number;
   numHiddenLayers: number;
   numAttentionHeads: number;
@@ -17,11 +16,16 @@ export interface BertConfig extends ClassifierHead {
   maxPositionEmbeddings: number;
   typeVocabSize: number;
   layerNormEps: number;
-  padTokenId: number;
 }
 
-/** Reads a `config.json` of model_type bert or roberta; missing keys take the defaults of transformers. */
-export function readBertConfig(fields: JsonFields, modelType: "bert" | "roberta"): BertConfig {
+/** The defaults of transformers that differ between BERT and its kin. */
+interface BertDefaults {
+  readonly vocabSize: number;
+  readonly padTokenId: number;
+}
+
+/** Reads a `config.json` of BERT or its kin; missing keys take the defaults of transformers. */
+export function readBertConfig(fields: JsonFields, modelType: string, defaults: BertDefaults): BertConfig {
   const hiddenSize = fields.integer("hidden_size", 768);
   const numAttentionHeads = fields.integer("num_attention_heads", 12);
   if (hiddenSize % numAttentionHeads !== 0) {
@@ -31,10 +35,9 @@ export function readBertConfig(fields: JsonFields, modelType: "bert" | "roberta"
   for (const key of ["is_decoder", "add_cross_attention"]) {
     if (fields.boolean(key, false)) throw fields.bad(key, "false: an encoder is supported");
   }
-  const roberta = modelType === "roberta";
   return {
     modelType,
-    vocabSize: fields.integer("vocab_size", roberta ? 50265 : 30522),
+    vocabSize: fields.integer("vocab_size", defaults.vocabSize),
     hiddenSize,
     numHiddenLayers: fields.integer("num_hidden_layers", 12),
     numAttentionHeads,
@@ -45,15 +48,13 @@ export function readBertConfig(fields: JsonFields, modelType: "bert" | "roberta"
     maxPositionEmbeddings: fields.integer("max_position_embeddings", 512),
     typeVocabSize: fields.integer("type_vocab_size", 2),
     layerNormEps: fields.number("layer_norm_eps", 1e-12),
-    padTokenId: fields.tokenId("pad_token_id", roberta ? 1 : 0) ?? 0,
-    ...readClassifierHead(fields),
+    padTokenId: fields.tokenId("pad_token_id", defaults.padTokenId) ?? 0,
   };
 }
 
-/** The `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
+/** Gives the `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
 export function bertToHf(config: BertConfig): Record<string, unknown> {
   return {
-    architectures: [config.modelType === "bert" ? "BertForSequenceClassification" : "RobertaForSequenceClassification"],
     classifier_dropout: config.classifierDropout,
     hidden_act: config.hiddenAct,
     hidden_dropout_prob: config.hiddenDropoutProb,
@@ -61,13 +62,11 @@ export function bertToHf(config: BertConfig): Record<string, unknown> {
     intermediate_size: config.intermediateSize,
     layer_norm_eps: config.layerNormEps,
     max_position_embeddings: config.maxPositionEmbeddings,
-    model_type: config.modelType,
     num_attention_heads: config.numAttentionHeads,
     num_hidden_layers: config.numHiddenLayers,
     pad_token_id: config.padTokenId,
     position_embedding_type: "absolute",
     type_vocab_size: config.typeVocabSize,
     vocab_size: config.vocabSize,
-    ...classifierHeadToHf(config),
   };
 }

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { goldenFolder, sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { parseClassifierConfig } from "./classifierConfig.ts";
-import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
+import { parseClassifierConfig, parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
 
 const models = sharedPath("models", "configs of real models");
 const json = async (path: string) => JSON.parse(await readFile(path, "utf8"));

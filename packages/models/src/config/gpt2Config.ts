@@ -1,11 +1,11 @@
 import { type Activation, readActivation } from "./activation.ts";
+import type { ModelConfig } from "./architectureConfig.ts";
 import type { JsonFields } from "./jsonFields.ts";
 import { eosToHf } from "./tokenIds.ts";
 
 /** The shape of a GPT-2 model, named as in Hugging Face's GPT2Config. */
-export interface GPT2Config {
+export interface GPT2Config extends ModelConfig {
   modelType: "gpt2";
-  vocabSize: number;
   nPositions: number;
   nEmbd: number;
   nLayer: number;
@@ -16,13 +16,9 @@ export interface GPT2Config {
   layerNormEpsilon: number;
   scaleAttnWeights: boolean;
   scaleAttnByInverseLayerIdx: boolean;
-  tieWordEmbeddings: boolean;
   attnPdrop: number;
   embdPdrop: number;
   residPdrop: number;
-  bosTokenId: number | null;
-  eosTokenIds: number[];
-  padTokenId: number | null;
 }
 
 /** Reads a `config.json` of model_type gpt2; missing keys take the defaults of transformers. */
@@ -55,17 +51,15 @@ export function readGPT2Config(fields: JsonFields): GPT2Config {
   };
 }
 
-/** The `config.json` of a GPT-2 model with the keys of transformers 4. */
+/** Gives the `config.json` of a GPT-2 model with the keys of transformers 4. */
 export function gpt2ToHf(config: GPT2Config): Record<string, unknown> {
   return {
     activation_function: config.activationFunction,
-    architectures: ["GPT2LMHeadModel"],
     attn_pdrop: config.attnPdrop,
     bos_token_id: config.bosTokenId,
     embd_pdrop: config.embdPdrop,
     eos_token_id: eosToHf(config.eosTokenIds),
     layer_norm_epsilon: config.layerNormEpsilon,
-    model_type: config.modelType,
     n_embd: config.nEmbd,
     n_head: config.nHead,
     n_inner: config.nInner === 4 * config.nEmbd ? null : config.nInner,

@@ -16,6 +16,11 @@ export class JsonFields {
     return this.#object[key] ?? undefined;
   }
 
+  /** True if the field is there and null, which is not its absence for all. */
+  isNull(key: string): boolean {
+    return this.#object[key] === null;
+  }
+
   /** A whole number of at least `least`. */
   integer(key: string, fallback?: number, least = 1): number {
     const value = this.#required(key, fallback);

@@ -92,7 +92,7 @@ describe("rotary embedding", () => {
 
 describe("errors name the key, the value and what is supported", () => {
   test.each([
-    [() => parseModelConfig({ model_type: "mamba" }), 'model_type is "mamba"; expected "llama" or "gpt2"'],
+    [() => parseModelConfig({ model_type: "mamba" }), 'model_type is "mamba"; expected "gpt2" or'],
     [() => parseModelConfig({}, "my/config.json"), "my/config.json: model_type is missing"],
     [() => parseModelConfig([]), "config.json: expected a JSON object, found []"],
     [() => llama({ hidden_act: "mish" }), 'hidden_act is "mish"; expected "silu" or'],

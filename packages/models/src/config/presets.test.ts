@@ -28,7 +28,8 @@ const counts: Record<string, number> = {
 };
 
 test("each preset has the parameters of the published model", () => {
-  const found = presetNames.map((name) => [name, describeModel(presetConfig(name)).parameterCount]);
+  const names = presetNames().filter((name) => name in counts);
+  const found = names.map((name) => [name, describeModel(presetConfig(name)).parameterCount]);
   expect(Object.fromEntries(found)).toEqual(counts);
 });
 

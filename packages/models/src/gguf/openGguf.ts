@@ -1,12 +1,14 @@
 import type { ByteSource } from "@lowrank/core";
 import { type ModelFiles, memoryFiles } from "@lowrank/files";
-import { type ModelConfig, parseModelConfig } from "../config/modelConfig.ts";
+import type { ModelConfig } from "../config/architectureConfig.ts";
+import { parseModelConfig } from "../config/modelConfig.ts";
 import { decodeBlocks } from "./ggmlTypes.ts";
 import { ggufConfig } from "./ggufConfig.ts";
+import type { TensorLayout } from "./ggufForm.ts";
 import { type GgufTokenizer, ggufTokenizer } from "./ggufTokenizer.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
-import { type TensorLayout, tensorLayouts } from "./tensorLayout.ts";
+import { tensorLayouts } from "./tensorLayout.ts";
 
 /** A tensor of a GGUF file, and what it is in a Hugging Face model. */
 export interface GgufTensorPlace {

@@ -1,14 +1,16 @@
 import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsFile } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
-import { type ModelConfig, readModelConfig } from "../config/modelConfig.ts";
-import { isDerived, openWeights } from "../openWeights.ts";
+import type { ModelConfig } from "../config/architectureConfig.ts";
+import { readModelConfig } from "../config/modelConfig.ts";
+import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
-import { inverseFrequencies } from "../rope.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configMetadata } from "./configMetadata.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import type { TensorLayout } from "./ggufForm.ts";
+import { ggufFormOf } from "./ggufFormOf.ts";
 import { interleaveHeads } from "./headRows.ts";
-import { type TensorLayout, tensorLayouts } from "./tensorLayout.ts";
+import { tensorLayouts } from "./tensorLayout.ts";
 import { type TokenizerJson, tokenizerMetadata } from "./tokenizerMetadata.ts";
 import { transpose } from "./transpose.ts";
 import type { GgufContents, GgufTensor, GgufValue } from "./writeGguf.ts";
@@ -48,9 +50,10 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
   const weights = await openWeights(files, config);
   const layouts = tensorLayouts(config);
   checkTensors(weights, layouts, config);
-  const notes: string[] = [];
+  const form = ggufFormOf(config);
+  const notes = [...(form.notes?.(config) ?? [])];
   const metadata = new Map<string, GgufValue>([
-    ["general.architecture", { type: "string", value: config.modelType }],
+    ["general.architecture", { type: "string", value: form.architecture }],
     ["general.type", { type: "string", value: "model" }],
     ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
     ["general.file_type", { type: "u32", value: fileTypes[dtype] }],
@@ -72,7 +75,7 @@ const upperCase = (dtype: GgufDType): GgufEncoding => dtype.toUpperCase() as Upp
 
 function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config: ModelConfig): void {
   const expected = new Map(layouts.map((layout) => [layout.hf, layout.shape]));
-  const unexpected = weights.names().filter((name) => !expected.has(name) && !isDerived(name, config));
+  const unexpected = weights.names().filter((name) => !expected.has(name));
   if (unexpected.length > 0) {
     throw new Error(
       `${weights.label}: ${unexpected.length} tensors have no place in a ${config.modelType} of this config.json: ${unexpected.slice(0, 5).join(", ")}`,
@@ -125,12 +128,10 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** Llama 3's scaling as llama.cpp reads it: what each rotary frequency is divided by. */
+/** The rotary embedding's scaling as llama.cpp reads it: what each frequency is divided by. */
 function ropeFactors(config: ModelConfig): GgufTensor[] {
-  if (config.modelType !== "llama" || config.rope.scaling?.type !== "llama3") return [];
-  const scaled = inverseFrequencies(config.rope, config.headDim);
-  const plain = inverseFrequencies({ ...config.rope, scaling: null }, config.headDim);
-  const factors = plain.map((frequency, i) => frequency / scaled[i]);
+  const factors = ggufFormOf(config).ropeFactors?.(config);
+  if (!factors) return [];
   const read = async () => encodeBlocks("F32", factors, "rope_freqs.weight");
   return [{ name: "rope_freqs.weight", type: "F32", shape: [factors.length], read }];
 }

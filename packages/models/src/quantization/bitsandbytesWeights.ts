@@ -1,6 +1,4 @@
 import { fromBitsandbytes, type SafetensorsFile } from "@lowrank/core";
-import type { ClassifierConfig } from "../config/classifierConfig.ts";
-import type { ModelConfig } from "../config/modelConfig.ts";
 import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
@@ -14,11 +12,10 @@ const partKey = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
-  config: ModelConfig | ClassifierConfig,
   dtype: NonNullable<WeightOptions["dtype"]>,
   quantization: QuantizationConfig | null,
 ): ModelWeights {
-  const plain = safetensorsWeights(file, config, dtype);
+  const plain = safetensorsWeights(file, dtype);
   const packed = new Set(file.names().flatMap((name) => (partKey.test(name) ? [name.replace(partKey, "")] : [])));
   if (packed.size > 0 !== (quantization !== null)) {
     throw new Error(

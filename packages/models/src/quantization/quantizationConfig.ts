@@ -1,9 +1,8 @@
 import type { QuantType } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
-import type { ClassifierConfig } from "../config/classifierConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { JsonFields } from "../config/jsonFields.ts";
-import type { ModelConfig } from "../config/modelConfig.ts";
 import { describeModel } from "../describeModel.ts";
 
 /** How a checkpoint says its weights are quantised; transformers' BitsAndBytesConfig. */

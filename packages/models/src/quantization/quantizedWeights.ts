@@ -1,7 +1,6 @@
 import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
-import type { ClassifierConfig } from "../config/classifierConfig.ts";
-import type { ModelConfig } from "../config/modelConfig.ts";
+import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { describeModel } from "../describeModel.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 

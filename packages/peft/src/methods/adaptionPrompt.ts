@@ -89,9 +89,9 @@ class AdaptionPrompt implements LayerAdapter {
       const y = attentionLayer.forward(
         x,
         layer,
-        (index, q, k, v, scale) => {
+        (index, q, k, v, options) => {
           attended = this.#attend(base as Projections, q);
-          return attend(index, q, k, v, scale);
+          return attend(index, q, k, v, options);
         },
         ...rest,
       );

@@ -1,4 +1,4 @@
-import { byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
+import { type Backend, byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { getPeftModel, type PeftModel } from "../peftModel.ts";
@@ -20,6 +20,8 @@ export interface ShapesOptions<A> {
   adapter: A;
   dtype?: FloatDType;
   quantization?: QuantizeOptions | null;
+  /** The backend to plan for. Default: one with a kernel for every op. */
+  backend?: Backend;
   onWarning: (message: string) => void;
 }
 
@@ -35,9 +37,9 @@ export interface OnShapes<A, M extends AdaptableModel> {
 /** Makes a model on a `meta` backend. */
 export function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
-  { adapter, dtype = "f32", quantization = null, onWarning }: ShapesOptions<A>,
+  { adapter, dtype = "f32", quantization = null, backend: like, onWarning }: ShapesOptions<A>,
 ): OnShapes<A, M> {
-  const backend = meta();
+  const backend = meta({ like });
   const requiresGrad = adapter === null;
   return withBackend(backend, () => {
     const base = model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad }));

@@ -1,4 +1,4 @@
-import { meta, type Tensor, withBackend } from "@lowrank/core";
+import { type Backend, meta, type Tensor, withBackend } from "@lowrank/core";
 import { Adagrad, AdamW, AdamW8bit, Parameter, RMSprop, SGD } from "@lowrank/nn";
 import { Trace } from "./trace.ts";
 
@@ -17,8 +17,8 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
 /** Bytes that an optimiser keeps between steps: one step of it is taken on shapes. */
-export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[]): number {
-  const backend = meta();
+export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): number {
+  const backend = meta({ like });
   return withBackend(backend, () => {
     const params = trained.map(({ shape }) => {
       const parameter = new Parameter(backend.tensor({ shape, dtype: "f32" }));

@@ -1,4 +1,4 @@
-import { byteLength, bytesPerElement } from "@lowrank/core";
+import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PeftModel } from "../peftModel.ts";
@@ -30,6 +30,8 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
+  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: it has all kernels. */
+  backend?: Backend;
 }
 
 /** The memory of a training step and of generating, in bytes. */
@@ -62,7 +64,14 @@ export interface MemoryPlan extends RunSizes {
  * `describeModel` of @lowrank/models gives. Throws for targets that match nothing, and for sequences that are too long.
  */
 export function planMemory(model: PlannableModel, options: PlanOptions = {}): MemoryPlan {
-  const { adapter = null, dtype = "f32", adapterDtype = "f32", optimizer = "adamw", quantization = null } = options;
+  const {
+    adapter = null,
+    dtype = "f32",
+    adapterDtype = "f32",
+    optimizer = "adamw",
+    quantization = null,
+    backend,
+  } = options;
   if (adapter === null && quantization) {
     throw new Error("planMemory: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
@@ -70,15 +79,15 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: string[] = [];
-  const made = { adapter, dtype, quantization };
+  const made = { adapter, dtype, quantization, backend };
   const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
-  const traced = step.run((backend) => trainStep(backend, step.adapted ?? step.base, sizes, gradientBytes));
+  const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes));
   const prompt = onShapes(model, { ...made, onWarning: () => {} });
-  const read = prompt.run((backend) => readPrompt(backend, prompt.base, sizes));
+  const read = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
@@ -86,7 +95,7 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
   const { quantized, rest } = step.weights;
   const kept = quantized.bytes + rest.bytes + part.bytes;
-  const state = optimizerBytes(optimizer, trained);
+  const state = optimizerBytes(optimizer, trained, backend);
   return {
     ...sizes,
     weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },

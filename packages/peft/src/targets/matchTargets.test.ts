@@ -11,7 +11,7 @@ beforeAll(() => init(reference()));
 
 function match(options: LoraOptions) {
   const model = new TinyModel();
-  const config = resolveTargets(model, new LoraConfig(options), attentionTargets);
+  const config = resolveTargets(model, new LoraConfig(options), { kinds, defaultTargets: attentionTargets });
   const { report } = matchTargets(model, config, kinds);
   return { ...report, warnings: targetWarnings(model, report, kinds) };
 }

@@ -47,20 +47,33 @@ export function modelType(model: Module): string | undefined {
   return (model as { config?: { modelType?: string } }).config?.modelType;
 }
 
+/** What a method says of its targets. */
+interface TargetedMethod {
+  readonly kinds: readonly LayerKind[];
+  readonly defaultTargets: Readonly<Record<string, readonly string[]>>;
+}
+
+/**
+ * Returns the targets that a method has on a model when none is given: its own by model type, else the model's for the kind of
+ * layer that the method is made for.
+ */
+function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
+  const type = modelType(model);
+  if (type !== undefined && Object.hasOwn(defaultTargets, type)) return defaultTargets[type];
+  const { defaultTargets: own = {} } = model as { defaultTargets?: Partial<Record<LayerKind, readonly string[]>> };
+  return own[kinds[0]];
+}
+
 /** A configuration with its targets said in full: "all-linear" and an architecture's default as lists. */
-export function resolveTargets<C extends PeftConfig>(
-  model: Module,
-  config: C,
-  defaults: Readonly<Record<string, readonly string[]>>,
-): C {
+export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
     return config.with({ targetModules: allLinear(model, config) });
   }
   if (targetModules !== null) return config;
-  const type = modelType(model);
-  const known = type === undefined ? undefined : defaults[type];
+  const known = defaultsOn(model, method);
   if (!known) {
+    const type = modelType(model);
     throw new Error(
       `targetModules is not set, and there is no default for ${type ? `a ${type} model` : "a model without config.modelType"}; name some of ${candidates(model).join(", ")}`,
     );

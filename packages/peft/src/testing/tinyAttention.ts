@@ -38,14 +38,14 @@ export class TinyAttention extends AttentionLayer {
     const [B, T] = x.shape;
     const heads = (y: Tensor) => reshape(y, [B, T, -1, tinySizes.headDim]);
     const [q, k, v] = [this.q_proj, this.k_proj, this.v_proj].map((projection) => heads(projection.forward(x)));
-    return this.o_proj.forward(reshape(attend(layer, q, k, v, tinySizes.headDim ** -0.5), [B, T, -1]));
+    return this.o_proj.forward(reshape(attend(layer, q, k, v, { scale: tinySizes.headDim ** -0.5 }), [B, T, -1]));
   }
 }
 
 /** Causal attention, behind virtual keys and values where there are any. */
 export function tinyAttend(virtual: VirtualTokens | null): Attend {
   const rows = virtual?.kind === "cache" ? virtual.rows() : null;
-  return (layer, q, k, v, scale) => {
+  return (layer, q, k, v, { scale }) => {
     if (!rows) return attention(q, k, v, { causal: true, scale });
     const [keys, values] = [k, v].map((own, which) => {
       const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });

@@ -1,0 +1,171 @@
+import { describe, expect, it } from "vitest";
+import {
+  adamStep,
+  add,
+  type Backend,
+  cat,
+  clipToNorm,
+  defineOp,
+  geglu,
+  gradNorm,
+  memory,
+  meta,
+  mul,
+  type Op,
+  reference,
+  scope,
+  sync,
+  type Tensor,
+  tensor,
+  toBackend,
+  withBackend,
+} from "./index.ts";
+
+const numbers = async (t: Tensor) => Array.from(await t.data());
+
+/** The reference with a limit of tensors, and the most that one call gave it. */
+function narrow(maxTensors: number): { backend: Backend; most: () => number } {
+  const host = reference();
+  let most = 0;
+  const run: Backend["run"] = (op, inputs, outputs, params) => {
+    most = Math.max(most, inputs.length);
+    host.run(op, inputs, outputs, params);
+  };
+  return { backend: { ...host, maxTensors, run }, most: () => most };
+}
+
+const settings = { lr: 0.1, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, step: 1, decoupled: true };
+
+describe.each([4, 5, 6, 11])("a backend that takes %i tensors at a time", (maxTensors) => {
+  const values = Array.from({ length: 13 }, (_, i) => [i - 6, i / 3]);
+  const on = (backend: Backend, requiresGrad = false) => values.map((v) => tensor(v, { backend, requiresGrad }));
+
+  it("steps, measures and clips as one that takes all", async () => {
+    const { backend, most } = narrow(maxTensors);
+    const outcomes = [reference(), backend].map((at) => {
+      const [params, grads, first, second] = [0, 1, 2, 3].map(() => on(at));
+      adamStep(...params.flatMap((p, i) => [p, grads[i], first[i], mul(second[i], second[i])]), settings);
+      const norm = gradNorm(...grads);
+      clipToNorm(...grads, norm, { maxNorm: 1 });
+      return [norm, ...params, ...grads];
+    });
+    const [expected, actual] = await Promise.all(outcomes.map((tensors) => Promise.all(tensors.map(numbers))));
+    for (const [i, e] of expected.entries()) for (const [j, v] of e.entries()) expect(actual[i][j]).toBeCloseTo(v, 5);
+    expect(most()).toBe(maxTensors);
+  });
+
+  it("joins with the same gradients", async () => {
+    const { backend, most } = narrow(maxTensors);
+    const [expected, actual] = await Promise.all(
+      [reference(), backend].map(async (at) => {
+        const parts = on(at, true);
+        const weights = tensor(
+          Array.from({ length: 26 }, (_, i) => i),
+          { backend: at },
+        );
+        const joined = cat(parts);
+        joined.mul(weights).sum().backward();
+        return [await numbers(joined), ...(await Promise.all(parts.map(({ grad }) => numbers(grad as Tensor))))];
+      }),
+    );
+    expect(actual).toEqual(expected);
+    expect(most()).toBeLessThanOrEqual(maxTensors);
+  });
+
+  it("leaves no memory", () => {
+    const { backend } = narrow(maxTensors);
+    const before = memory().buffers;
+    scope(() => {
+      const parts = on(backend);
+      gradNorm(...parts);
+      cat(parts);
+    });
+    expect(memory().buffers).toBe(before);
+  });
+});
+
+describe("supports", () => {
+  it("is asked with shapes, dtypes and parameters, and decides between kernel and composition", async () => {
+    let calls = 0;
+    const scaled: Op<1, { by: number }> = defineOp<1, { by: number }>({
+      name: "test/scaled",
+      shape: ([x]) => x,
+      ref: ([x], [out], { by }) => {
+        calls++;
+        for (let i = 0; i < out.size; i++) out.data[i] = x.data[i] * by;
+      },
+      compose: ([x], { by }) => mul(x, by),
+    });
+    const host = reference();
+    const backend: Backend = {
+      ...host,
+      supports: (op, inputs, params) =>
+        op.name === "test/scaled"
+          ? inputs[0].shape[0] < 3 && (params as { by: number }).by > 0
+          : host.supports(op, inputs, params),
+    };
+    const run = (values: number[], by: number) => numbers(scaled(tensor(values, { backend }), { by }));
+    expect(await run([1, 2], 2)).toEqual([2, 4]);
+    expect(calls).toBe(1);
+    expect(await run([1, 2, 3], 2)).toEqual([2, 4, 6]);
+    expect(await run([1, 2], -2)).toEqual([-2, -4]);
+    expect(calls).toBe(1);
+  });
+});
+
+describe("toBackend", () => {
+  it("copies numbers, dtype and the wish for gradients", async () => {
+    const [from, to] = [reference(), reference()];
+    const x = tensor([1, 2, 3], { backend: from, dtype: "bf16", requiresGrad: true });
+    const moved = await toBackend(x, to);
+    expect(moved.storage.backend).toBe(to);
+    expect([moved.dtype, moved.requiresGrad, moved.isLeaf]).toEqual(["bf16", true, true]);
+    expect(await numbers(moved)).toEqual([1, 2, 3]);
+  });
+
+  it("shares the memory where the tensor is there already, and gives shapes to a backend without data", async () => {
+    const backend = reference();
+    const x = tensor([1, 2, 3], { backend });
+    expect((await toBackend(x, backend)).storage).toBe(x.storage);
+    expect((await toBackend(x, meta())).shape).toEqual([3]);
+  });
+});
+
+describe("sync", () => {
+  it("waits for a backend that records, and passes its error on", async () => {
+    await expect(sync({ ...reference(), sync: () => Promise.reject(new Error("late")) })).rejects.toThrow("late");
+    await expect(sync(reference())).resolves.toBeUndefined();
+  });
+});
+
+describe("meta({ like })", () => {
+  const opsOf = (like?: Backend) => {
+    const backend = meta({ like });
+    withBackend(backend, () => {
+      const x = backend.tensor({ shape: [3], dtype: "f32" });
+      geglu(x, add(x, x), {});
+    });
+    return backend.events.map(({ buffer: { op, planned } }) => [op, planned]);
+  };
+
+  it("plans compositions and aligned buffers as that backend has them", () => {
+    expect(opsOf()).toEqual([
+      ["data", 12],
+      ["add", 12],
+      ["geglu", 12],
+    ]);
+    expect(opsOf({ ...reference(), alignment: 16 })).toEqual([
+      ["data", 16],
+      ["add", 16],
+      ["gelu", 16],
+      ["mul", 16],
+    ]);
+  });
+
+  it("plans groups of tensors", () => {
+    const backend = meta({ like: { ...reference(), maxTensors: 4 } });
+    const parts = Array.from({ length: 8 }, () => backend.tensor({ shape: [1], dtype: "f32" }));
+    cat(parts);
+    expect(backend.events.filter(({ buffer: { op } }) => op === "cat").length).toBe(5);
+  });
+});

@@ -1,0 +1,44 @@
+import { JsonFields } from "./config/jsonFields.ts";
+import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./config/modelConfig.ts";
+import { describeModel, describeStack, type StackDescription } from "./describeModel.ts";
+import { findArchitecture } from "./registry.ts";
+
+/** What a config.json says of its model's head: that it classifies, that it is another or none, or nothing. */
+function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
+  const [name] = [fields.raw("architectures") ?? []].flat();
+  if (name === undefined) return "unsaid";
+  return String(name).endsWith("ForSequenceClassification") ? "classifies" : "other";
+}
+
+/** True if the model of a config.json classifies sequences: its `architectures` say so, or it can do nothing else. */
+export function classifiesSequences(json: unknown, where = "config.json"): boolean {
+  const fields = new JsonFields(json, where);
+  const head = headOf(fields);
+  if (head !== "unsaid") return head === "classifies";
+  const { causalLM, sequenceClassification } = findArchitecture(String(fields.raw("model_type")))?.heads ?? {};
+  return causalLM === undefined && sequenceClassification !== undefined;
+}
+
+/** Options of `describeConfig`. */
+export interface DescribeConfigOptions {
+  /** What error messages call the config. Default "config.json". */
+  where?: string;
+  /** Gives the model a head that classifies where it has one here, as transformers does. Default: as the config says. */
+  classifies?: boolean;
+}
+
+/**
+ * Describes the model that a `config.json` is of: one that classifies, one that predicts tokens, or a stack without a head, as
+ * transformers' AutoModel makes it, where the config names a head that is not known here.
+ */
+export function describeConfig(
+  json: unknown,
+  { where = "config.json", classifies = false }: DescribeConfigOptions = {},
+): StackDescription {
+  const fields = new JsonFields(json, where);
+  const heads = findArchitecture(String(fields.raw("model_type")))?.heads ?? {};
+  const wanted = classifies && heads.sequenceClassification !== undefined;
+  if (wanted || classifiesSequences(json, where)) return describeModel(parseClassifierConfig(json, where));
+  if (heads.causalLM) return describeModel(parseModelConfig(json, where));
+  return describeStack(parseStackConfig(json, where));
+}

@@ -1,0 +1,108 @@
+import type { LlamaKinConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import { inverseFrequencies } from "../rope.ts";
+import type { GgufParts, TensorLayout } from "./ggufForm.ts";
+import { decimal, f32, u32, unsayable } from "./ggufValues.ts";
+import { ropeScaling } from "./ropeScaling.ts";
+import type { GgufValue } from "./writeGguf.ts";
+
+/** Reads the keys of a config.json that Llama and its kin share. */
+export function readLlamaGguf({ metadata, key, ropeFactors }: GgufParts): Record<string, unknown> {
+  const hiddenSize = metadata.integer(key("embedding_length"));
+  const heads = metadata.integer(key("attention.head_count"));
+  const headDim = metadata.integer(key("attention.key_length"), hiddenSize / heads);
+  for (const name of ["attention.value_length", "rope.dimension_count"]) {
+    if (metadata.integer(key(name), headDim) !== headDim) {
+      throw metadata.bad(key(name), `the size of a head, ${headDim}; others are not supported`);
+    }
+  }
+  const theta = decimal(metadata.number(key("rope.freq_base"), 10000));
+  return {
+    hidden_act: "silu",
+    hidden_size: hiddenSize,
+    intermediate_size: metadata.integer(key("feed_forward_length")),
+    num_hidden_layers: metadata.integer(key("block_count")),
+    num_attention_heads: heads,
+    num_key_value_heads: metadata.integer(key("attention.head_count_kv"), heads),
+    head_dim: headDim,
+    max_position_embeddings: metadata.integer(key("context_length")),
+    rms_norm_eps: decimal(metadata.number(key("attention.layer_norm_rms_epsilon"))),
+    rope_theta: theta,
+    rope_scaling: ropeScaling(metadata, key, { theta, headDim, factors: ropeFactors }),
+  };
+}
+
+/** Throws for a file whose attention sees only so far back, which the model would not heed. */
+export function refuseWindow({ metadata, key }: GgufParts): void {
+  if (metadata.raw(key("attention.sliding_window"))) {
+    throw metadata.bad(key("attention.sliding_window"), "none: its sliding window is not supported");
+  }
+}
+
+/** Returns the metadata that Llama and its kin share. */
+export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue> {
+  if (config.hiddenAct !== "silu") throw unsayable("hidden_act", config.hiddenAct, "silu, which GGUF's llama has");
+  const { theta, scaling } = config.rope;
+  // Llama 3's scaling is a tensor, rope_freqs.weight.
+  const linear: Record<string, GgufValue> =
+    scaling?.type === "linear"
+      ? { "rope.scaling.type": { type: "string", value: "linear" }, "rope.scaling.factor": f32(scaling.factor) }
+      : {};
+  return {
+    block_count: u32(config.numHiddenLayers),
+    context_length: u32(config.maxPositionEmbeddings),
+    embedding_length: u32(config.hiddenSize),
+    feed_forward_length: u32(config.intermediateSize),
+    "attention.head_count": u32(config.numAttentionHeads),
+    "attention.head_count_kv": u32(config.numKeyValueHeads),
+    "rope.freq_base": f32(theta),
+    ...linear,
+    "attention.layer_norm_rms_epsilon": f32(config.rmsNormEps),
+    "attention.key_length": u32(config.headDim),
+    "attention.value_length": u32(config.headDim),
+    vocab_size: u32(config.vocabSize),
+    "rope.dimension_count": u32(config.headDim),
+  };
+}
+
+/** Returns what Llama 3's scaling divides each rotary frequency by; null for other scalings. */
+export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array | null {
+  if (rope.scaling?.type !== "llama3") return null;
+  const scaled = inverseFrequencies(rope, headDim);
+  return inverseFrequencies({ ...rope, scaling: null }, headDim).map((frequency, i) => frequency / scaled[i]);
+}
+
+/**
+ * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the architecture `interleaves`
+ * them, and rows half a head apart, as transformers does, where not.
+ */
+export function llamaTensors(config: LlamaKinConfig, traits: LlamaTraits, interleaves: boolean): TensorLayout[] {
+  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;
+  const { numAttentionHeads, numKeyValueHeads } = config;
+  const { qkvBias = false, outputBias = false, mlpBias = false } = traits;
+  const queries = numAttentionHeads * headDim;
+  const keys = numKeyValueHeads * headDim;
+  const tensors: TensorLayout[] = [
+    { hf: "model.embed_tokens.weight", gguf: "token_embd.weight", shape: [vocabSize, hiddenSize] },
+  ];
+  for (let i = 0; i < numHiddenLayers; i++) {
+    const [from, to] = [`model.layers.${i}`, `blk.${i}`];
+    const norm = (hf: string, gguf: string) =>
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [hiddenSize] });
+    const linear = (hf: string, gguf: string, out: number, inputs: number, bias: boolean, heads?: number) => {
+      const rotary = heads === undefined || !interleaves ? {} : { heads };
+      tensors.push({ hf: `${from}.${hf}.weight`, gguf: `${to}.${gguf}.weight`, shape: [out, inputs], ...rotary });
+      if (bias) tensors.push({ hf: `${from}.${hf}.bias`, gguf: `${to}.${gguf}.bias`, shape: [out], ...rotary });
+    };
+    norm("input_layernorm", "attn_norm");
+    linear("self_attn.q_proj", "attn_q", queries, hiddenSize, qkvBias, numAttentionHeads);
+    linear("self_attn.k_proj", "attn_k", keys, hiddenSize, qkvBias, numKeyValueHeads);
+    linear("self_attn.v_proj", "attn_v", keys, hiddenSize, qkvBias);
+    linear("self_attn.o_proj", "attn_output", hiddenSize, queries, outputBias);
+    norm("post_attention_layernorm", "ffn_norm");
+    linear("mlp.gate_proj", "ffn_gate", intermediateSize, hiddenSize, mlpBias);
+    linear("mlp.up_proj", "ffn_up", intermediateSize, hiddenSize, mlpBias);
+    linear("mlp.down_proj", "ffn_down", hiddenSize, intermediateSize, mlpBias);
+  }
+  tensors.push({ hf: "model.norm.weight", gguf: "output_norm.weight", shape: [hiddenSize] });
+  return tensors;
+}
