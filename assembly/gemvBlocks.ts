@@ -1,4 +1,5 @@
 // One row of X times the rows of a q4_1, q8_0, bf16 or f16 weight, read as it lies.
+import { Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { sumOf } from "./lanes";
@@ -25,7 +26,7 @@ export function q8Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: 
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  const rowBytes = <usize>(k >> 5) * 34;
+  const rowBytes = <usize>(k >> 5) * Q8_0_BYTES;
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
     let w = first + row * rowBytes;
@@ -38,7 +39,7 @@ export function q8Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: 
       const s2 = addProducts(v128.load8x8_s(w, 18), xi + 64, s0);
       const s3 = addProducts(v128.load8x8_s(w, 26), xi + 96, s1);
       total = madd(f32x4.add(s2, s3), widenHalves(i32x4.extend_low_i16x8_s(v128.load16_splat(w)), kept, power, limit, exponent), total);
-      w += 34;
+      w += Q8_0_BYTES;
       xi += 128;
     }
     put(c + (row << 2), sumOf(total), alpha, add);
@@ -89,7 +90,7 @@ export function q4Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: 
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  const rowBytes = <usize>(k >> 5) * 20;
+  const rowBytes = <usize>(k >> 5) * Q4_1_BYTES;
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
     let w = first + row * rowBytes;
@@ -114,7 +115,7 @@ export function q4Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: 
       const pair = widenHalves(i32x4.extend_low_i16x8_s(v128.load32_zero(w)), kept, power, limit, exponent);
       total = madd(f32x4.add(s2, s3), v128.shuffle<f32>(pair, pair, 0, 0, 0, 0), total);
       minima = madd(pair, v128.load32_splat(si), minima);
-      w += 20;
+      w += Q4_1_BYTES;
       xi += 128;
       si += 4;
     }

@@ -1,7 +1,7 @@
 // Panels of quantised weights for the register tiles of integer products.
+import { Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { nibbleMask } from "./unpackFourBit";
-import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 
 /** Columns of a panel: rows of the weight. */
 export const Q4_COLUMNS: i32 = 8;
@@ -66,10 +66,10 @@ export function packQ4(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usi
       const pairs = heads(r0, r1, r2, r3);
       v128.store(to, lowHalves(pairs, kept, power, limit, exponent), 256);
       v128.store(to, widenHalves(i32x4.shr_s(pairs, 16), kept, power, limit, exponent), 288);
-      r0 += Q4_BYTES;
-      r1 += Q4_BYTES;
-      r2 += Q4_BYTES;
-      r3 += Q4_BYTES;
+      r0 += Q4_1_BYTES;
+      r1 += Q4_1_BYTES;
+      r2 += Q4_1_BYTES;
+      r3 += Q4_1_BYTES;
       to += Q4_PANEL;
     }
   }
@@ -89,10 +89,10 @@ export function packQ8(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usi
     storeTransposed(v128.load(w, 2), v128.load(r1, 2), v128.load(r2, 2), v128.load(r3, 2), dst, 16);
     storeTransposed(v128.load(w, 18), v128.load(r1, 18), v128.load(r2, 18), v128.load(r3, 18), dst + 64, 16);
     v128.store(dst, lowHalves(heads(w, r1, r2, r3), kept, power, limit, exponent), 128);
-    w += Q8_BYTES;
-    r1 += Q8_BYTES;
-    r2 += Q8_BYTES;
-    r3 += Q8_BYTES;
+    w += Q8_0_BYTES;
+    r1 += Q8_0_BYTES;
+    r2 += Q8_0_BYTES;
+    r3 += Q8_0_BYTES;
     dst += Q8_PANEL;
   }
 }

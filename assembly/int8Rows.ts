@@ -1,11 +1,11 @@
 // One row of codes times the rows of a q4_1 or q8_0 weight, read as it lies.
+import { Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
 import { sumOf } from "./lanes";
 import { rowInTurn } from "./rowOrder";
 import { nibbleMask } from "./unpackFourBit";
-import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
 
 /** The integer product of a block of 32: 16 bytes of nibbles at w and codes at x. */
 // @ts-ignore: decorator
@@ -34,7 +34,7 @@ export function q4Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  const rowBytes = <usize>(k >> 5) * Q4_BYTES;
+  const rowBytes = <usize>(k >> 5) * Q4_1_BYTES;
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
     let w = first + row * rowBytes;
@@ -44,14 +44,14 @@ export function q4Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
     let pair = x + <usize>k;
     let blocks = k >> 5;
     for (; blocks > 1; blocks -= 2) {
-      const halves = i32x4.extend_low_i16x8_s(v128.load32_lane(w + Q4_BYTES, v128.load32_zero(w), 1));
+      const halves = i32x4.extend_low_i16x8_s(v128.load32_lane(w + Q4_1_BYTES, v128.load32_zero(w), 1));
       const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load(pair));
       minima = f32x4.add(minima, scales);
       const p = f32x4.convert_i32x4_s(q4Product(xi, w + 4, nibble));
-      const q = f32x4.convert_i32x4_s(q4Product(xi + 32, w + Q4_BYTES + 4, nibble));
+      const q = f32x4.convert_i32x4_s(q4Product(xi + 32, w + Q4_1_BYTES + 4, nibble));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
       total = madd(q, v128.shuffle<f32>(scales, scales, 2, 2, 2, 2), total);
-      w += 2 * Q4_BYTES;
+      w += 2 * Q4_1_BYTES;
       xi += 64;
       pair += 16;
     }
@@ -74,7 +74,7 @@ export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
   // Between the scales lie zeros, not codes: read as halves these might be subnormal numbers, which take a hundred times as long.
   const zero = i32x4.splat(0);
-  const rowBytes = <usize>(k >> 5) * Q8_BYTES;
+  const rowBytes = <usize>(k >> 5) * Q8_0_BYTES;
   for (let i = 0; i < n; i++) {
     const row = <usize>rowInTurn(i, n);
     let w = first + row * rowBytes;
@@ -83,13 +83,13 @@ export function q8Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): vo
     let pair = x + <usize>(2 * k);
     let blocks = k >> 5;
     for (; blocks > 1; blocks -= 2) {
-      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w + Q8_BYTES, v128.load16_lane(w, zero, 0), 2));
+      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w + Q8_0_BYTES, v128.load16_lane(w, zero, 0), 2));
       const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
-      const q = f32x4.convert_i32x4_s(q8Product(xi + 32, xi + <usize>k + 32, w + Q8_BYTES + 2));
+      const q = f32x4.convert_i32x4_s(q8Product(xi + 32, xi + <usize>k + 32, w + Q8_0_BYTES + 2));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
       total = madd(q, v128.shuffle<f32>(scales, scales, 2, 2, 2, 2), total);
-      w += 2 * Q8_BYTES;
+      w += 2 * Q8_0_BYTES;
       xi += 64;
       pair += 16;
     }

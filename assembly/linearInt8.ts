@@ -1,10 +1,9 @@
 // C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W as GGUF's q4_1 or q8_0.
+import { Q4_1, Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { packQ4, packQ8, Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Pack";
 import { q4Int8Rows, q8Int8Rows } from "./int8Rows";
 import { q4Tile, q8Tile } from "./int8Tile";
-import { Q4_BYTES, Q8_BYTES } from "./unpackGguf";
-import { Q4_1 } from "./unpackRow";
 
 export { quantizeInt8 } from "./int8";
 
@@ -33,7 +32,7 @@ export function linearInt8(
 ): void {
   const isQ4 = format == Q4_1;
   const blocks = k >> 5;
-  const blockBytes = isQ4 ? Q4_BYTES : Q8_BYTES;
+  const blockBytes = isQ4 ? Q4_1_BYTES : Q8_0_BYTES;
   const wrs = <usize>blocks * blockBytes;
   w += <usize>first * wrs;
   c += <usize>first << 2;

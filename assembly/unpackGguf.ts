@@ -1,10 +1,9 @@
 // GGUF's q4_1 and q8_0 weights as f32: blocks of 32 elements, an f16 scale first.
+import { Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
 import { widenHalf } from "./half";
 import { nibbleMask } from "./unpackFourBit";
 
 const BLOCK: i32 = 32;
-export const Q4_BYTES: usize = 20;
-export const Q8_BYTES: usize = 34;
 
 /** Where the block of element i begins. */
 // @ts-ignore: decorator
@@ -49,7 +48,7 @@ export function unpackQ4(base: usize, start: i32, count: i32, dst: usize): void 
   const nibble = nibbleMask();
   const end = start + count;
   for (let i = start; i < end; ) {
-    const block = ggufBlock(base, i, Q4_BYTES);
+    const block = ggufBlock(base, i, Q4_1_BYTES);
     const d = halfAt(block);
     const m = halfAt(block + 2);
     const within = i & (BLOCK - 1);
@@ -72,7 +71,7 @@ export function unpackQ4(base: usize, start: i32, count: i32, dst: usize): void 
 export function unpackQ8(base: usize, start: i32, count: i32, dst: usize): void {
   const end = start + count;
   for (let i = start; i < end; ) {
-    const block = ggufBlock(base, i, Q8_BYTES);
+    const block = ggufBlock(base, i, Q8_0_BYTES);
     const d = halfAt(block);
     const within = i & (BLOCK - 1);
     if (within == 0 && end - i >= BLOCK) {

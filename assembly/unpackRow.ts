@@ -1,18 +1,10 @@
 // Rows of weights as f32, whatever they are stored as: what the packing of a matrix product reads through.
+import { BF16, F16, F32, FP4, NF4, Q4_1 } from "./dtypes.gen";
 import { unpackBf16, unpackF16 } from "./half";
 import { unpackFourBit } from "./unpackFourBit";
 import { unpackQ4, unpackQ8 } from "./unpackGguf";
 
-/** Storage formats of a weight, by number. */
-export const F32: i32 = 0;
-export const F16: i32 = 1;
-export const BF16: i32 = 2;
-export const NF4: i32 = 3;
-export const FP4: i32 = 4;
-export const Q4_1: i32 = 5;
-export const Q8_0: i32 = 6;
-
-/** Writes `count` elements of the weight at `base`, from element `start` on, to `dst` as f32. */
+/** Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from element `start` on, to `dst` as f32. */
 export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   const at = <usize>start;
   if (format == F32) memory.copy(dst, base + (at << 2), <usize>count << 2);

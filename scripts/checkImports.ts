@@ -16,7 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
 
 /** The line inside core: a file reaches values only of its own group and of those on its left, by whatever path. */
 const coreLine: readonly RegExp[] = [
-  /^(dtype|packing|shape)$/,
+  /^(dtype|packed\/.*|packing|shape)$/,
   /^backend$/,
   /^tensor$/,
   /^gradMode$/,

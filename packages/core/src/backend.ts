@@ -1,5 +1,6 @@
 import { type DType, isPacked, type TypedArray, viewAs } from "./dtype.ts";
-import { byteLength, type Packing } from "./packing.ts";
+import type { Packing } from "./packed/packedFormat.ts";
+import { byteLength } from "./packing.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
 /** A block of memory that a backend handed out. */

@@ -19,11 +19,14 @@ export {
 export { checkpoint } from "./checkpoint.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, packedTensor, tensor, zeros } from "./create.ts";
 export {
+  type BlockDType,
   bytesPerElement,
   type DType,
+  dtypes,
   type ElementDType,
   isPacked,
   type PackedDType,
+  type QuantType,
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
@@ -41,13 +44,13 @@ export { nearestName } from "./nearestName.ts";
 export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
-export { byteLength, type Packing } from "./packing.ts";
+export { blockFormats, packedFormats } from "./packed/index.ts";
+export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
+export { byteLength } from "./packing.ts";
 export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export type { QuantType } from "./quantize/codebooks.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
 export { adam8bitBlockSize } from "./quantize/eightBit.ts";
-export { decodeQ4_1, decodeQ8_0 } from "./quantize/ggufBlocks.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { add, byteLength, full, init, type Packing, packedTensor, reference, reshape, tensor, zeros } from "./index.ts";
-import { fourBitLayout, readOffset, writeHeader } from "./packing.ts";
+import { fourBitLayout, readOffset, writeHeader } from "./packed/fourBitLayout.ts";
 
 beforeAll(async () => {
   await init(reference());

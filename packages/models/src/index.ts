@@ -16,7 +16,7 @@ export { fromGguf } from "./gguf/fromGguf.ts";
 export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
 export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
-export { type GgufConversion, type GgufDType, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
+export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";

@@ -1,10 +1,15 @@
 import type { TensorSpec, View } from "../backend.ts";
+import { dtypes, isPacked } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { packedFormats } from "../packed/index.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 
 /** Numbers that share a scale. */
 const block = 32;
+
+/** The dtypes of weights whose codes are integers. */
+const integerDTypes = dtypes.filter((dtype) => isPacked(dtype) && packedFormats[dtype].integerBits !== undefined);
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;
@@ -32,7 +37,7 @@ function quantized({ data }: View): Float32Array {
 
 /**
  * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a scale of their own, a 127th of
- * the largest magnitude among them, and meet the codes of W [out, in], q4_1 or q8_0, in integer dot products. Answers f32
+ * the largest magnitude among them, and meet the codes of W [out, in], of a format of GGUF, in integer dot products. Answers f32
  * [..., out] that are off by what rounding x costs. For running models: asking it for a gradient is an error.
  */
 export const linearInt8: Op<2> = defineOp({
@@ -40,7 +45,7 @@ export const linearInt8: Op<2> = defineOp({
   packed: [1],
   shape: (inputs) => {
     expectDType("linearInt8", inputs, 0, "f32");
-    expectDType("linearInt8", inputs, 1, "q4_1", "q8_0");
+    expectDType("linearInt8", inputs, 1, ...integerDTypes);
     const [x, w] = inputs.map(({ shape }) => shape);
     if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
       throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);

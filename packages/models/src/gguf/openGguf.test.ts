@@ -5,7 +5,7 @@ import { parseModelConfig } from "../config/modelConfig.ts";
 import { createModel } from "../createModel.ts";
 import { type LoadModelOptions, loadModel } from "../loadModel.ts";
 import { randomParameters } from "../parameters.ts";
-import { encodeBlocks, type GgufEncoding } from "./encodeBlocks.ts";
+import { encodeBlocks, type GgufEncoding } from "./ggmlTypes.ts";
 import { ggufWeights } from "./ggufWeights.ts";
 import { interleaveHeads } from "./headRows.ts";
 import { openGguf } from "./openGguf.ts";

@@ -1,12 +1,39 @@
-import { fourBitLayout, nestedBlockSize, type Packing, readOffset, writeHeader } from "../packing.ts";
-import { cascadeMean } from "./cascadeMean.ts";
-import { type Codebook, codebooks, type QuantType } from "./codebooks.ts";
-import { dynamicMap } from "./dynamicMap.ts";
-import { encodeBlocks } from "./eightBit.ts";
+import type { QuantType } from "../dtype.ts";
+import { cascadeMean } from "../quantize/cascadeMean.ts";
+import { dynamicMap } from "../quantize/dynamicMap.ts";
+import { encodeBlocks } from "../quantize/eightBit.ts";
+import { formatShape, sizeOf } from "../shape.ts";
+import { type Codebook, codeOf } from "./codebook.ts";
+import {
+  checkBlockSize,
+  checkHeader,
+  fourBitLayout,
+  nestedBlockSize,
+  readOffset,
+  writeHeader,
+} from "./fourBitLayout.ts";
+import type { FourBitFormat, Packing } from "./packedFormat.ts";
 
 const { fround } = Math;
 const nestedTable = dynamicMap();
 const tiny = fround(1e-38);
+
+/** Makes a format of 4-bit codes with the given meaning, which lies as docs/design/packed.md draws it. */
+export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
+  return {
+    dtype,
+    codebook,
+    quantizes: true,
+    check: (what, { packing }) => checkBlockSize(what, packing?.blockSize),
+    checkBytes: checkHeader,
+    byteLength: ({ shape, packing }) => {
+      if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
+      return fourBitLayout(sizeOf(shape), packing).byteLength;
+    },
+    pack: (values, packing, bytes) => pack(codebook, values, packing, bytes),
+    unpack: (bytes, out, packing) => unpack(codebook, bytes, packing as Packing, out),
+  };
+}
 
 /** The parts of a packed nf4 or fp4 weight, over its bytes. */
 export interface FourBitParts {
@@ -18,7 +45,7 @@ export interface FourBitParts {
   readonly nestedAbsmax: Float32Array;
 }
 
-/** Views of the parts of `bytes`, which begin at a multiple of four. */
+/** Returns views of the parts of `bytes`, which begin at a multiple of four. */
 export function partsOf(bytes: Uint8Array, size: number, packing: Packing): FourBitParts {
   const layout = fourBitLayout(size, packing);
   const { buffer, byteOffset } = bytes;
@@ -32,16 +59,12 @@ export function partsOf(bytes: Uint8Array, size: number, packing: Packing): Four
   };
 }
 
-function codeOf({ thresholds, order }: Codebook, x: number): number {
-  let below = 0;
-  while (below < thresholds.length && thresholds[below] < x) below++;
-  return order[below];
-}
-
-/** Packs `values` into `bytes`, and answers the mean of the scales where they are nested. A last block that is not whole divides by its scale, as bitsandbytes does; others multiply by the reciprocal. */
-export function packFourBit(values: Float32Array, quantType: QuantType, packing: Packing, bytes: Uint8Array): number {
+/**
+ * Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else 0. A last block that is not
+ * whole divides by its scale, as bitsandbytes does; others multiply by the reciprocal.
+ */
+function pack(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;
-  const book = codebooks[quantType];
   const { codes, absmax, nestedAbsmax } = partsOf(bytes, values.length, packing);
   const scales = nested ? new Float32Array(absmax.length) : (absmax as Float32Array);
   codes.fill(0);
@@ -55,27 +78,22 @@ export function packFourBit(values: Float32Array, quantType: QuantType, packing:
     scales[block] = whole ? most : divisor;
     for (const [i, x] of part.entries()) {
       const at = from + i;
-      codes[at >> 1] |= codeOf(book, fround(whole ? x * inverse : x / divisor)) << (at & 1 ? 0 : 4);
+      codes[at >> 1] |= codeOf(codebook, fround(whole ? x * inverse : x / divisor)) << (at & 1 ? 0 : 4);
     }
   }
-  if (values.length % 2 === 1) codes[codes.length - 1] |= codeOf(book, 0);
+  if (values.length % 2 === 1) codes[codes.length - 1] |= codeOf(codebook, 0);
   const offset = nested ? cascadeMean(scales) : 0;
-  if (nested)
-    encodeBlocks(
-      scales.map((x) => x - offset),
-      nestedTable,
-      nestedBlockSize,
-      absmax,
-      nestedAbsmax,
-    );
+  if (nested) {
+    const centred = scales.map((x) => x - offset);
+    encodeBlocks(centred, nestedTable, nestedBlockSize, absmax, nestedAbsmax);
+  }
   writeHeader(bytes, values.length, packing, offset);
   return offset;
 }
 
 /** Writes all elements of a packed weight to `out`. */
-export function unpackFourBit(bytes: Uint8Array, quantType: QuantType, packing: Packing, out: Float32Array): void {
+function unpack({ values }: Codebook, bytes: Uint8Array, packing: Packing, out: Float32Array): void {
   const { codes, absmax, nestedAbsmax } = partsOf(bytes, out.length, packing);
-  const { values } = codebooks[quantType];
   const offset = readOffset(bytes);
   const scaleOf = (block: number): number => {
     if (absmax instanceof Float32Array) return absmax[block];
