@@ -148,7 +148,7 @@ describe("meta({ like })", () => {
     return backend.events.map(({ buffer: { op, planned } }) => [op, planned]);
   };
 
-  it("plans compositions and aligned buffers as that backend has them", () => {
+  it("plans compositions, whose own tensors are freed, and aligned buffers as that backend has them", () => {
     expect(opsOf()).toEqual([
       ["data", 12],
       ["add", 12],
@@ -159,6 +159,7 @@ describe("meta({ like })", () => {
       ["add", 16],
       ["gelu", 16],
       ["mul", 16],
+      ["gelu", 16],
     ]);
   });
 

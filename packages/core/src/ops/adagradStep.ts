@@ -1,6 +1,11 @@
 import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
 import { defineStep, type Guarded } from "./guard.ts";
+import { sqrt } from "./sqrt.ts";
+import { square } from "./square.ts";
 
 /** Settings of one Adagrad step. */
 export interface AdagradStepParams extends Guarded {
@@ -22,5 +27,14 @@ export const adagradStep: Op<number, AdagradStepParams, 0> = defineStep({
       sum.data[i] += g * g;
       p.data[i] -= (lr * g) / (Math.sqrt(sum.data[i]) + eps);
     }
+  },
+  updated: ([p, grad, sum], { lr, weightDecay, eps }) => {
+    const g = add(grad, affine(p, { scale: weightDecay }));
+    const squares = add(sum, square(g));
+    const move = div(affine(g, { scale: -lr }), affine(sqrt(squares), { shift: eps }));
+    return [
+      [sum, squares],
+      [p, add(p, move)],
+    ];
   },
 });

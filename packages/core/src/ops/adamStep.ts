@@ -1,8 +1,13 @@
 import type { TensorSpec } from "../backend.ts";
 import { expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
 import { groupsOf } from "./groupsOf.ts";
 import { defineStep, type Guarded } from "./guard.ts";
+import { mul } from "./mul.ts";
+import { sqrt } from "./sqrt.ts";
 
 /** Throws unless the inputs of an optimiser step are f32 and, in groups of `size`, of one shape. */
 export function checkStep(op: string, inputs: readonly TensorSpec[], size: number = inputs.length): void {
@@ -62,5 +67,18 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
         p.data[i] = p.data[i] * shrink - (stepSize * m.data[i]) / (Math.sqrt(v.data[i]) / root + eps);
       }
     }
+  },
+  updated: (inputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+    const stepSize = lr / (1 - beta1 ** step);
+    const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
+    const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
+    return byParameter(inputs).flatMap(([p, grad, m, v]) => {
+      const g = decay === 0 ? grad : add(grad, affine(p, { scale: decay }));
+      const first = add(affine(m, { scale: beta1 }), affine(g, { scale: 1 - beta1 }));
+      const second = add(affine(v, { scale: beta2 }), mul(affine(g, { scale: 1 - beta2 }), g));
+      const root = affine(sqrt(second), { scale: rootFactor, shift: eps });
+      const moved = add(affine(p, { scale: shrink }), div(affine(first, { scale: -stepSize }), root));
+      return [[m, first] as const, [v, second] as const, [p, moved] as const];
+    });
   },
 });

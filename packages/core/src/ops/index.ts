@@ -30,6 +30,7 @@ export { geluTanh, geluTanhBackward } from "./geluTanh.ts";
 export { clipToNorm, gradNorm } from "./gradNorm.ts";
 export { indexAdd, indexSelect } from "./indexSelect.ts";
 export { addInto, copyInto, scaleInPlace } from "./inPlace.ts";
+export { type InRangeParams, inRange } from "./inRange.ts";
 export { layerNorm, layerNormBackward, layerNormWeightBackward } from "./layerNorm.ts";
 export { type LinearCrossEntropyParams, linearCrossEntropy } from "./linearCrossEntropy.ts";
 export { linearInt8 } from "./linearInt8.ts";

@@ -4,6 +4,17 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { packedFormats } from "../packed/index.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { abs } from "./abs.ts";
+import { affine } from "./affine.ts";
+import { amax } from "./amax.ts";
+import { compare } from "./compare.ts";
+import { div } from "./div.ts";
+import { matmul } from "./matmul.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
 
 /** Numbers that share a scale. */
 const block = 32;
@@ -20,6 +31,14 @@ function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number
 function roundEven(x: number): number {
   const nearest = Math.round(x);
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even. */
+const wholeNumbers = 1.5 * 2 ** 23;
+
+/** Numbers of magnitude up to 2^22, rounded as `roundEven` does. */
+function toWholeNumbers(x: Tensor): Tensor {
+  return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
 /** x with each block replaced by what its bytes mean. */
@@ -62,6 +81,16 @@ export const linearInt8: Op<2> = defineOp({
         out.data[i * outFeatures + j] = sum;
       }
     }
+  },
+  compose: ([x, w]) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const blocks = reshape(x, { shape: [x.size / block, block] });
+    const most = amax(abs(blocks), { shape: [x.size / block, 1] });
+    const [zero, byte] = [0, 127].map((value) => scalarLike(x, value));
+    const factor = where(compare(most, zero, { relation: "eq" }), zero, div(byte, most));
+    const codes = toWholeNumbers(mul(blocks, factor));
+    const left = reshape(mul(codes, div(most, byte)), { shape: [rows, inFeatures] });
+    return reshape(matmul(left, w, { transposeB: true }), { shape: [...x.shape.slice(0, -1), outFeatures] });
   },
   vjp: () => {
     throw new Error(

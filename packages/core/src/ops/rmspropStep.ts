@@ -1,6 +1,11 @@
 import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
 import { defineStep, type Guarded } from "./guard.ts";
+import { mul } from "./mul.ts";
+import { sqrt } from "./sqrt.ts";
 
 /** Settings of one RMSprop step. */
 export interface RmspropStepParams extends Guarded {
@@ -26,5 +31,13 @@ export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
       }
       p.data[i] -= lr * move;
     }
+  },
+  updated: ([p, grad, mean, buffer], { lr, weightDecay, alpha, eps, momentum }) => {
+    const g = add(grad, affine(p, { scale: weightDecay }));
+    const square = add(affine(mean, { scale: alpha }), mul(affine(g, { scale: 1 - alpha }), g));
+    const step = div(g, affine(sqrt(square), { shift: eps }));
+    const move = buffer ? add(affine(buffer, { scale: momentum }), step) : step;
+    const moved = add(p, affine(move, { scale: -lr }));
+    return [[mean, square], [p, moved], ...(buffer ? [[buffer, move] as const] : [])];
   },
 });

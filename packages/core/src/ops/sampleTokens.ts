@@ -1,7 +1,6 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import type { Generator, GeneratorState } from "../random.ts";
 import { rand } from "../randomTensors.ts";
-import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkSampling, type SamplingOptions, sampleToken } from "../tokenProbabilities.ts";
@@ -56,7 +55,7 @@ export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
       out.data[r] = canBeDrawn(row) ? sampleToken(row, uniforms[r], options) : noToken;
     }
   },
-  compose: ([logits], params) => scope(() => draw(logits, params)),
+  compose: ([logits], params) => draw(logits, params),
 });
 
 const holds = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>

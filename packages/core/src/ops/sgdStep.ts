@@ -1,5 +1,8 @@
 import type { Op } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
 import { checkStep } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
 import { defineStep, type Guarded } from "./guard.ts";
 
 /** Settings of one SGD step. */
@@ -26,5 +29,16 @@ export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
       }
       p.data[i] -= lr * g;
     }
+  },
+  updated: ([p, grad, buffer], { lr, weightDecay, momentum, dampening, nesterov, first }) => {
+    const g = add(grad, affine(p, { scale: weightDecay }));
+    const moved = (move: Tensor) => add(p, affine(move, { scale: -lr }));
+    if (!buffer) return [[p, moved(g)]];
+    const kept = first ? g : add(affine(buffer, { scale: momentum }), affine(g, { scale: 1 - dampening }));
+    const move = nesterov ? add(g, affine(kept, { scale: momentum })) : kept;
+    return [
+      [buffer, kept],
+      [p, moved(move)],
+    ];
   },
 });

@@ -181,6 +181,10 @@ export const opCases: Cases<FunctionName> = {
   geluTanhBackward: binarySameShape(f.geluTanhBackward),
   gt: compareCases(f.gt),
   indexAdd: calls([a, index([4], 5), x([2, 4, 8])], (t, i, s) => f.indexAdd(t, i, s, { dim: 1 })),
+  inRange: [
+    ...calls([x([3, 7])], (t) => f.inRange(t, { low: -2, error: () => new Error("below -2") })),
+    ...calls([ints], (t) => f.inRange(t, { low: 1, high: 8, except: 0, error: () => new Error("not in 0..8") })),
+  ],
   indexSelect: [
     ...calls([a, index([4], 5)], (t, i) => f.indexSelect(t, i, { dim: 1 })),
     ...calls([a, index([9], 8)], (t, i) => f.indexSelect(t, i, { dim: -1 })),

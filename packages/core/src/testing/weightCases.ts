@@ -7,19 +7,26 @@ import type { OpCase } from "./cases.ts";
 import type { Input } from "./input.ts";
 
 /** Numbers in blocks of GGUF. */
-function inBlocks(t: Tensor, dtype: BlockDType): Tensor {
-  const bytes = blockFormats[dtype].pack(t.dataSync() as Float32Array, "a weight");
+function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32Array): Tensor {
+  const bytes = blockFormats[dtype].pack(values, "a weight");
   return packedTensor(bytes, { shape: t.shape, dtype, backend: t.storage.backend });
 }
 
-/** Every way of storing an f32 weight in another format; rows of GGUF's are whole blocks of 32. */
-export const storedWeights: Readonly<Record<string, (w: Tensor) => Tensor>> = {
+type Store = (w: Tensor, values?: Float32Array) => Tensor;
+
+/**
+ * Every way of storing an f32 weight in another format; rows of GGUF's are whole blocks of 32. The weight's elements need
+ * not be given where its backend reads at once.
+ */
+export const storedWeights: Readonly<Record<string, Store>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
   bf16: (w) => f.to(w, { dtype: "bf16" }),
   nf4: (w) => f.quantize4bit(w, { blockSize: 32 }),
   "nf4, nested": (w) => f.quantize4bit(w, { doubleQuant: true }),
   fp4: (w) => f.quantize4bit(w, { quantType: "fp4", blockSize: 128 }),
-  ...Object.fromEntries(Object.values(blockFormats).map(({ dtype }) => [dtype, (w: Tensor) => inBlocks(w, dtype)])),
+  ...Object.fromEntries(
+    Object.values(blockFormats).map(({ dtype }): [string, Store] => [dtype, (w, values) => inBlocks(w, dtype, values)]),
+  ),
 };
 
 /** The function with the input at position `weight`, an f32 one, stored in every way; gradients of the others are compared. */
@@ -32,8 +39,7 @@ export function weightCases(
   const gradients = inputs.flatMap(({ dtype = "f32" }, i) => (dtype === "f32" && i !== weight ? [i] : []));
   return Object.entries(storedWeights).flatMap(([name, store]) => {
     if (name in blockFormats && shape[shape.length - 1] % 32 !== 0) return [];
-    return [
-      { name: `${name} ${shape}`, inputs, gradients, run: (t) => run(...t.with(weight, store(t[weight].detach()))) },
-    ];
+    const stored = inputs.with(weight, { ...inputs[weight], store });
+    return [{ name: `${name} ${shape}`, inputs: stored, gradients, run: (t) => run(...t) }];
   });
 }
