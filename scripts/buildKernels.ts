@@ -74,4 +74,13 @@ write("packages/wasm/src/kernels.gen.ts", `\nexport const heapBase: number = ${b
 const signatures = [...builds.simd.declarations.matchAll(/export function (\w+\(.*\): \w+;)/g)].map(
   (match) => match[1],
 );
+const parameters = signatures.map((signature) => {
+  const [, name, list] = /^(\w+)\((.*)\)/.exec(signature) as RegExpExecArray;
+  const names = [...list.matchAll(/(\w+): /g)].map((match) => `"${match[1]}"`);
+  return `${name}: [${names.join(", ")}],`;
+});
+write(
+  "packages/wasm/src/kernelParameters.gen.ts",
+  `\n/** The names of every kernel's parameters, in order. */\nexport const kernelParameters = {\n  ${parameters.join("\n  ")}\n} as const;\n`,
+);
 write("packages/wasm/src/kernelTypes.gen.ts", `\nexport interface Kernels {\n  ${signatures.join("\n  ")}\n}\n`);

@@ -29,6 +29,10 @@ const coreLine: readonly RegExp[] = [
   /^index$/,
 ];
 
+/** The entry for backends, whose kernels must bring no op into a bundle. */
+const backendEntry = "packages/core/src/forBackends.ts";
+const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
+
 const statement =
   /^\s*(?:import|export)\b(\s+type\b)?[^;'"`]*?\bfrom\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm;
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
@@ -62,7 +66,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
       kept.map(({ target }) => join(dirname(path), target)),
     );
   }
-  for (const path of values.keys()) problems.push(...checkReach(path, values));
+  for (const path of values.keys()) problems.push(...checkReach(path, values, files));
   return problems;
 }
 
@@ -87,7 +91,11 @@ function breach(path: string, target: string): string | undefined {
   return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
 }
 
-function checkReach(start: string, values: ReadonlyMap<string, readonly string[]>): string[] {
+function checkReach(
+  start: string,
+  values: ReadonlyMap<string, readonly string[]>,
+  files: ReadonlyMap<string, string>,
+): string[] {
   const problems: string[] = [];
   const cameFrom = new Map<string, string>();
   const queue = [start];
@@ -97,6 +105,9 @@ function checkReach(start: string, values: ReadonlyMap<string, readonly string[]
       if (next === start || cameFrom.has(next)) continue;
       cameFrom.set(next, path);
       queue.push(next);
+      if (start === backendEntry && definesOp(files.get(next))) {
+        problems.push(`${start}: reaches the op in ${next}: ${trail(next, start, cameFrom)}; export its type only`);
+      }
       if (placeInCore(next) > placeInCore(start)) {
         problems.push(`${start}: reaches ${next}, which is on its right: ${trail(next, start, cameFrom)}`);
       }
