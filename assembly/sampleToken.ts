@@ -1,5 +1,5 @@
 // Drawing a token from a row of logits: temperature, top-k, top-p and min-p, in double precision.
-import { rowExtremum } from "./extremum";
+import { rowExtremum } from "./rowExtremum";
 
 // @ts-ignore: decorator
 @inline

@@ -33,7 +33,6 @@ export interface Kernels {
   embeddingPacked(weight: number, format: number, ids: number, out: number, count: number, width: number): void;
   embeddingBackward(dy: number, ids: number, dweight: number, count: number, width: number): void;
   readI32(p: number): number;
-  rowExtremum(smallest: boolean, x: number, n: number): number;
   extremumPlane(x: number, out: number, rows: number, n: number, rowStride: number, step: number, smallest: number): void;
   extremum(x: number, values: number, positions: number, outer: number, n: number, inner: number, smallest: number): void;
   geglu(gate: number, up: number, out: number, n: number, tanh: number): void;
