@@ -1,5 +1,5 @@
 import type { TensorSpec } from "./backend.ts";
-import { bytesPerElement, dtypes, isPacked } from "./dtype.ts";
+import { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";
 import { packedFormats } from "./packed/index.ts";
 import { sizeOf } from "./shape.ts";
 
@@ -21,4 +21,9 @@ export function checkPacked(what: string, spec: TensorSpec): void {
 /** Throws unless the bytes of a packed tensor say of themselves what its spec does. */
 export function checkPackedBytes(what: string, bytes: Uint8Array, spec: TensorSpec): void {
   if (isPacked(spec.dtype)) packedFormats[spec.dtype].checkBytes?.(what, bytes, spec);
+}
+
+/** True for dtypes of weights whose codes are integers, which `linearInt8` multiplies. */
+export function hasIntegerCodes(dtype: DType): boolean {
+  return isPacked(dtype) && packedFormats[dtype].integerBits !== undefined;
 }

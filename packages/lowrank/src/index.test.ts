@@ -38,8 +38,9 @@ function modelFiles(): lowrank.ModelFiles {
   });
 }
 
-test("one import loads a model, starts WebAssembly by itself, and adapts the model", async () => {
-  expect(lowrank.isInitialized()).toBe(false);
+test("one import loads a model, starts WebAssembly by itself, and adapts the model", async (context) => {
+  if (lowrank.isInitialized())
+    context.skip("another file of this page has started a backend; Node and a Worker try it");
   const { model } = await lowrank.loadModel(modelFiles());
   expect(lowrank.currentBackend().name).toBe("wasm");
   const before = await lowrank.generate(model, [[1, 2, 3]], { maxNewTokens: 4 });

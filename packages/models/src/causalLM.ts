@@ -52,7 +52,7 @@ export abstract class CausalLM extends TransformerModel {
     return this.run(() => {
       const { lm_head: head } = this;
       const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
-      return head instanceof Linear && !head.bias && head.activations === "f32"
+      return head instanceof Linear && !head.bias && head.isExact
         ? linearCrossEntropy(hidden, head.weight, labels, { ignoreIndex: -100 })
         : crossEntropy(head.forward(hidden), labels, { ignoreIndex: -100 });
     });

@@ -1,7 +1,7 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { dtypes, isPacked } from "../dtype.ts";
+import { dtypes } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { packedFormats } from "../packed/index.ts";
+import { hasIntegerCodes } from "../packing.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -19,8 +19,7 @@ import { where } from "./where.ts";
 /** Numbers that share a scale. */
 const block = 32;
 
-/** The dtypes of weights whose codes are integers. */
-const integerDTypes = dtypes.filter((dtype) => isPacked(dtype) && packedFormats[dtype].integerBits !== undefined);
+const integerDTypes = dtypes.filter(hasIntegerCodes);
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;
