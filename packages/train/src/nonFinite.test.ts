@@ -128,6 +128,21 @@ describe("a step that is not finite is refused before weights change", () => {
   });
 });
 
+it("an adapter that is not finite is not written: the error names its key", async () => {
+  const peft = await getPeftModel(newModel(), new LoraConfig({ r: 2, targetModules: ["q_proj"] }), {
+    generator: new Generator(1),
+  });
+  expect((await peft.adapterFiles()).size).toBe(3);
+  const [name, parameter] = [...peft.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad)[1];
+  const numbers = parameter.dataSync().slice() as Float32Array;
+  numbers[5] = Number.POSITIVE_INFINITY;
+  parameter.storage.backend.write(parameter.storage.buffer, new Uint8Array(numbers.buffer));
+  expect(name).toContain("layers.0.self_attn.q_proj.lora_B");
+  await expect(peft.adapterFiles()).rejects.toThrow(
+    "saving base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight: its element 5 is NaN or infinite, and nothing is written",
+  );
+});
+
 it("an evaluation of NaN stops the run", async () => {
   const model = newModel();
   const onStep = () => poke(model, "model.norm.weight", Number.NaN);
