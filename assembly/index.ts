@@ -21,6 +21,7 @@ export * from "./quantize4bit";
 export * from "./quantizeBlockwise";
 export * from "./reduce";
 export * from "./rope";
+export * from "./sampleToken";
 export * from "./scalarMath";
 export { setSegment } from "./segments";
 export * from "./select";

@@ -55,9 +55,3 @@ test("a backend that was chosen stays", async () => {
   await lowrank.loadModel(modelFiles());
   expect(lowrank.currentBackend()).toBe(backend);
 });
-
-test("argmax is the one over tensors", async () => {
-  await lowrank.init(lowrank.wasm());
-  const index = lowrank.argmax(lowrank.tensor([1, 5, 2]), { dim: 0 });
-  expect(await index.item()).toBe(1);
-});

@@ -1,17 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { argmax, penaliseRepetition, sampleToken, tokenProbabilities } from "./sampling.ts";
+import { checkLogits, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 
 // Softmax of these is 0.1, 0.4, 0.2, 0.3.
 const logits = Float32Array.from([0.1, 0.4, 0.2, 0.3], Math.log);
 const rounded = (values: Float64Array) => Array.from(values, (v) => Number(v.toFixed(6)));
 
-test("argmax takes the lowest of equals and refuses NaN", () => {
-  expect(argmax(Float32Array.of(1, 3, 3, 2))).toBe(1);
-  expect(argmax(Float32Array.of(-Infinity, -5))).toBe(1);
-  expect(() => argmax(Float32Array.of(1, 2, Number.NaN))).toThrow("the logit of token 2 is NaN");
-  expect(() => argmax(Float32Array.of(0, Infinity))).toThrow("the largest logit is Infinity");
-  expect(() => argmax([])).toThrow("empty");
+test("logits that allow no choice are refused", () => {
+  checkLogits(Float32Array.of(-Infinity, -5));
+  expect(() => checkLogits(Float32Array.of(1, 2, Number.NaN))).toThrow("the logit of token 2 is NaN");
+  expect(() => checkLogits(Float32Array.of(0, Infinity))).toThrow("the largest logit is Infinity");
+  expect(() => checkLogits([])).toThrow("empty");
 });
 
 describe("tokenProbabilities", () => {
@@ -38,10 +37,17 @@ describe("tokenProbabilities", () => {
     expect(rounded(tokenProbabilities(logits, { topK: 3, topP: 0.7 }))).toEqual([0, 0.571429, 0, 0.428571]);
   });
 
+  test("minP keeps those at least as likely as that share of the likeliest", () => {
+    expect(rounded(tokenProbabilities(logits, { minP: 0.6 }))).toEqual([0, 0.571429, 0, 0.428571]);
+    expect(rounded(tokenProbabilities([0, 0, -1, -2], { minP: 1 }))).toEqual([0.5, 0.5, 0, 0]);
+    expect(rounded(tokenProbabilities(logits, { minP: 0.4, topP: 0.95 }))).toEqual([0, 0.444444, 0.222222, 0.333333]);
+  });
+
   test("names a bad option", () => {
     expect(() => tokenProbabilities(logits, { temperature: 0 })).toThrow("temperature is 0");
     expect(() => tokenProbabilities(logits, { topK: -1 })).toThrow("topK is -1");
     expect(() => tokenProbabilities(logits, { topP: 0 })).toThrow("topP is 0");
+    expect(() => tokenProbabilities(logits, { minP: 2 })).toThrow("minP is 2");
     expect(() => tokenProbabilities(Float32Array.of(Number.NaN))).toThrow("NaN");
   });
 });
@@ -60,21 +66,15 @@ describe("sampleToken", () => {
       temperature: fc.double({ min: 0.1, max: 5, noNaN: true }),
       topK: fc.nat(40),
       topP: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      minP: fc.double({ min: 0, max: 1, noNaN: true }),
     });
     fc.assert(
       fc.property(values, uniform, options, (l, u, o) => {
         const probabilities = tokenProbabilities(l, o);
         expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
         expect(probabilities[sampleToken(l, u, o)]).toBeGreaterThan(0);
-        expect(probabilities[argmax(l)]).toBeGreaterThan(0);
+        expect(probabilities[l.indexOf(Math.max(...l))]).toBeGreaterThan(0);
       }),
     );
   });
-});
-
-test("penaliseRepetition divides positive logits and multiplies negative ones, once per token", () => {
-  const values = Float32Array.of(2, -2, 3, 0);
-  penaliseRepetition(values, [0, 1, 0, 3], 2);
-  expect(Array.from(values)).toEqual([1, -4, 3, 0]);
-  expect(() => penaliseRepetition(values, [0], 0)).toThrow("repetitionPenalty is 0");
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { sampleToken, tokenProbabilities } from "./sampling.ts";
+import { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 
 // Four tokens of a quarter each, which f32 and f64 add up exactly.
 const quarters = Float32Array.of(2, 2, 2, 2);
