@@ -22,6 +22,7 @@ Of a GGUF file, --dtype is what matrices are stored in; vectors stay f32, as lla
   f16    2 bytes (default); bf16 keeps the range of f32 instead of three more digits
   q8_0   1.06 bytes, blocks of 32 with a scale
   q4_1   0.63 bytes, blocks of 32 with a scale and a minimum; the output layer is q8_0
+  q4_0   0.56 bytes, blocks of 32 with a scale; the output layer is q8_0
 A matrix whose rows are no whole blocks of 32 becomes f16, and convert names it.
 Of a folder, --dtype is f32 (default; blocks are widened and lose nothing more), f16 or bf16.
 
