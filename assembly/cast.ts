@@ -1,10 +1,7 @@
 // Casts between dtypes.
+import { BF16, F16, F32, I32, U8 } from "./dtypes.gen";
 import { widenHalf } from "./half";
-import { BF16, F16, F32, unpackRow } from "./unpackRow";
-
-const I32: i32 = 3;
-const U8: i32 = 4;
-const BOOL: i32 = 5;
+import { unpackRow } from "./formats";
 
 /** The f16 code nearest to the f32 with these bits. */
 function halfOf(x: u32): u32 {
@@ -51,7 +48,7 @@ function write(p: usize, i: i32, to: i32, v: f64): void {
   else store<u8>(p + i, v == 0 ? 0 : 1);
 }
 
-/** out = x in another dtype; dtypes by number: f32, f16, bf16, i32, u8, bool. */
+/** out = x in another dtype; `from` and `to` are dtypes by number. */
 export function cast(x: usize, out: usize, n: i32, from: i32, to: i32): void {
   if (to == F32 && (from == F16 || from == BF16)) unpackRow(from, x, 0, n, out);
   else for (let i = 0; i < n; i++) write(out, i, to, read(x, i, from));

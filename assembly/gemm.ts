@@ -1,4 +1,5 @@
 // Matrix products in f32, row-major: C[m,n] (+)= alpha * op(A)[m,k] * op(B)[k,n].
+import { F32 } from "./dtypes.gen";
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { B_IN_PLACE, BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
@@ -6,7 +7,6 @@ import { gemmLarge, LARGE_SCRATCH, largeColumns, largeRows } from "./gemmLarge";
 import { scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR, NR } from "./gemmTile";
 import { gemvPacked } from "./gemvPacked";
-import { F32 } from "./unpackRow";
 
 export { setScratch, setTile } from "./gemmState";
 

@@ -1,8 +1,8 @@
 // The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
 import { clearBytes, copyBytes } from "./bytes";
+import { F32 } from "./dtypes.gen";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
 import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
-import { F32 } from "./unpackRow";
 
 export const KC: i32 = 384;
 export const NC: i32 = 384;

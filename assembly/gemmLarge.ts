@@ -1,10 +1,11 @@
 // The blocked product by the tiles of `gemmLargeTiles`.
+import { F32 } from "./dtypes.gen";
 import { blockDepth, KC, NARROW_KC, NC } from "./gemmBlock";
 import { tile4x16, tile8x8 } from "./gemmLargeTiles";
 import { transpose4 } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
 import { loadPart, storePart } from "./lanes";
-import { F32, unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Rows and columns of a large tile; both have 64 numbers. */
 export function largeRows(kind: i32): i32 {

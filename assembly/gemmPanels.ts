@@ -1,10 +1,10 @@
 // Products whose left side is packed once for many right sides.
+import { F32 } from "./dtypes.gen";
 import { gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { gemmLarge, largeRows, packPanel } from "./gemmLarge";
 import { packA } from "./gemmPack";
 import { scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR } from "./gemmTile";
-import { F32 } from "./unpackRow";
 
 /** The most rows that a panel has. */
 export const MOST_PANEL_ROWS: i32 = 8;

@@ -1,11 +1,12 @@
 // Weights to nf4 and fp4: codes, a scale for each block, and scales of scales. docs/design/packed.md draws the layout.
 import { cascadeMean } from "./cascadeMean";
+import { F32, FP4 } from "./dtypes.gen";
 import { dynamicTable } from "./dynamicMap";
 import { loadPart } from "./lanes";
 import { largestOf } from "./nearestCode";
 import { quantizeBlockwise } from "./quantizeBlockwise";
 import { codesFrom, fourBitValues, lookup } from "./unpackFourBit";
-import { F32, FP4, unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Scales that share a second-level scale. */
 const NESTED_BLOCK: i32 = 256;

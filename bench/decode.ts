@@ -5,7 +5,7 @@ import { openGguf, Tokenizer } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { sharedPath } from "../scripts/sharedFolder.ts";
 import { startDecodeBrowser } from "./lib/decodeBrowser.ts";
-import { machine, median, printTable } from "./lib/measure.ts";
+import { machine, median, printTable, statisticsOf } from "./lib/measure.ts";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "./peers/decodePeer.ts";
 import { type LowrankWeights, lowrankDecode } from "./peers/lowrankDecode.ts";
 
@@ -14,6 +14,8 @@ const NEW_TOKENS = 64;
 const MOST_ROUNDS = 5;
 /** All is to end within these milliseconds of its start; one round there is in any case. */
 const BUDGET = 330_000;
+
+const sampling = { doSample: true, temperature: 0.8, topK: 40, topP: 0.95 } as const;
 
 const text =
   "The lighthouse keeper had lived on the island for thirty years, and in all that time he had never missed a single night. " +
@@ -70,23 +72,31 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
     const prompt = (1000 * PROMPT_TOKENS) / median(all.map(({ promptMs }) => promptMs));
     const decode = (1000 * (NEW_TOKENS - 1)) / median(all.map(({ decodeMs }) => decodeMs));
     speeds.set(name, { prompt, decode });
-    const best = (1000 * (NEW_TOKENS - 1)) / Math.min(...all.map(({ decodeMs }) => decodeMs));
+    const { min, rme } = statisticsOf(all.map(({ decodeMs }) => decodeMs));
+    const best = (1000 * (NEW_TOKENS - 1)) / min;
     const own = all[0]!.text;
     const other = [...first].findIndex((letter, i) => letter !== own[i]);
     const same = other < 0 ? first.length : other;
-    // Rounding takes another way sooner or later, NF4's at once; what is broken says something else from the start.
-    if (same < 5 && !name.includes("nf4")) {
+    // Rounding takes another way sooner or later, NF4's and samples at once; what is broken says something else from the start.
+    if (same < 5 && !name.includes("nf4") && !name.includes("sampled")) {
       throw new Error(`decode: ${name} answers ${JSON.stringify(own)}, the first ${JSON.stringify(first)}`);
     }
-    return [name, prompt.toFixed(1), decode.toFixed(1), best.toFixed(1), `${same} of ${first.length}`];
+    return [
+      name,
+      prompt.toFixed(1),
+      decode.toFixed(1),
+      best.toFixed(1),
+      `±${rme.toFixed(1)} %`,
+      `${same} of ${first.length}`,
+    ];
   });
-  printTable(["tokens/s", "prompt", "decode", "best", "same letters"], rows);
+  printTable(["tokens/s", "prompt", "decode", "best", "mean", "same letters"], rows);
   return speeds;
 }
 
 /**
- * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's, and NF4's decode speed
- * over f32's in Node, by median. A peer that is not there has no key.
+ * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's, NF4's decode speed
+ * over f32's in Node, and that of sampling (temperature, top-k, top-p) over the likeliest token's, by median. A peer that is not there has no key.
  */
 export async function bench(): Promise<void> {
   const start = performance.now();
@@ -104,6 +114,10 @@ export async function bench(): Promise<void> {
     for (const weights of kinds) {
       const name = `lowrank ${weights}${threads > 1 ? `, ${threads} threads` : ""}`;
       await add(name, () => lowrankDecode(name, model, task, { weights, backend }));
+    }
+    if (threads === 1) {
+      const name = "lowrank q4_1, sampled";
+      await add(name, () => lowrankDecode(name, model, task, { weights: "q4_1", backend, sampling }));
     }
     await add("node-llama-cpp", async () =>
       (await import("./peers/nodeLlamaCpp.ts")).nodeLlamaCpp(model, task, threads),
@@ -130,5 +144,6 @@ export async function bench(): Promise<void> {
   ratio("vsLlamaCpp", "lowrank q4_1", "node-llama-cpp", "decode");
   ratio("promptVsLlamaCpp", "lowrank q4_1", "node-llama-cpp", "prompt");
   ratio("nf4VsF32", "lowrank nf4", "lowrank f32", "decode");
+  ratio("sampledVsGreedy", "lowrank q4_1, sampled", "lowrank q4_1", "decode");
   console.log(`\n${JSON.stringify({ decode: figures })}`);
 }

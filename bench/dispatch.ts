@@ -1,7 +1,7 @@
 // What an op costs beside its work: `add` of two tensors of one element, gradients recorded, the result freed.
 import { add, init, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
-import { type Contestant, interleave, machine, printTable } from "./lib/measure.ts";
+import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
 import { removeGlobalWorker } from "./lib/removeGlobalWorker.ts";
 
 const CALLS = 10_000;
@@ -62,11 +62,12 @@ export async function bench(): Promise<void> {
   const timings = await interleave(contestants, WARM_UPS, ROUNDS);
   const microseconds = (time: number) => (1000 * time) / CALLS;
   printTable(
-    ["µs per add", "median", "best"],
-    [...timings].map(([name, { median, best }]) => [
+    ["µs per add", "median", "best", "mean"],
+    [...timings].map(([name, timing]) => [
       name,
-      microseconds(median).toFixed(2),
-      microseconds(best).toFixed(2),
+      microseconds(timing.median).toFixed(2),
+      microseconds(timing.best).toFixed(2),
+      marginCell(timing),
     ]),
   );
   const us = Number(microseconds(timings.get("lowrank")!.median).toFixed(2));

@@ -3,7 +3,7 @@
 import { availableParallelism } from "node:os";
 import { measureCeiling } from "./lib/gemmCeiling.ts";
 import { checkResult, flopsOf, type GemmSizes, race, randomCase } from "./lib/gemmRace.ts";
-import { type Contestant, geometricMean, interleave, machine, printTable } from "./lib/measure.ts";
+import { type Contestant, geometricMean, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
 import { measureWide } from "./lib/wideGemm.ts";
 import type { GemmPeer } from "./peers/gemmPeer.ts";
 import { loadPeers } from "./peers/loadPeers.ts";
@@ -43,8 +43,13 @@ async function measureThreads(): Promise<number | undefined> {
   }
   const timings = await interleave(contestants, WARM_UPS, 30);
   console.log("\nn=1024, A*B, ms");
-  const rows = [...timings].map(([name, { median, best }]) => [name, median.toFixed(1), best.toFixed(1)]);
-  printTable(["", "median", "best"], rows);
+  const rows = [...timings].map(([name, timing]) => [
+    name,
+    timing.median.toFixed(1),
+    timing.best.toFixed(1),
+    marginCell(timing),
+  ]);
+  printTable(["", "median", "best", "mean"], rows);
   const [one, two] = [...timings.values()];
   return one!.median / two!.median;
 }
@@ -65,8 +70,8 @@ async function measure(
   const gflops = (time: number) => (flopsOf(product) / time / 1e6).toFixed(1);
   console.log(`\n${title(sizes)}, GFLOP/s`);
   printTable(
-    ["", "median", "best"],
-    [...timings].map(([name, { median, best }]) => [name, gflops(median), gflops(best)]),
+    ["", "median", "best", "mean"],
+    [...timings].map(([name, timing]) => [name, gflops(timing.median), gflops(timing.best), marginCell(timing)]),
   );
   if (peers.length === 0) return undefined;
   const rival = Math.min(...peers.map(({ name }) => timings.get(name)!.median));

@@ -60,6 +60,16 @@ describe("checkImports", () => {
     ]);
   });
 
+  it("names an op that the entry for backends reaches, and lets its type be", () => {
+    const files = (kind: string) => ({
+      "packages/core/src/forBackends.ts": `export ${kind}{ plan } from "./ops/mulPlan.ts";`,
+      "packages/core/src/ops/mulPlan.ts": 'import { mul } from "./mul.ts";',
+      "packages/core/src/ops/mul.ts": 'export const mul: Op<2> = defineOp({ name: "mul" });',
+    });
+    expect(check(files("type "))).toEqual([]);
+    expect(check(files(""))).toEqual([expect.stringMatching(/forBackends\.ts: reaches the op in .*ops\/mul\.ts/)]);
+  });
+
   it("finds a cycle of values and lets one of types be", () => {
     const cycle = (kind: string) => ({
       "packages/nn/src/a.ts": 'import { b } from "./b.ts";',

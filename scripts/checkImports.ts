@@ -16,7 +16,7 @@ const mayImport: Record<string, readonly string[]> = {
 
 /** The line inside core: a file reaches values only of its own group and of those on its left, by whatever path. */
 const coreLine: readonly RegExp[] = [
-  /^(dtype|packing|shape)$/,
+  /^(dtype|packed\/.*|packing|shape)$/,
   /^backend$/,
   /^tensor$/,
   /^gradMode$/,
@@ -36,6 +36,10 @@ const roomsOf: Record<string, readonly string[]> = {
     ...["files", "foreign", "saved", "weighted", "peftModel", "starts", "plan", "testing", "index.ts"],
   ],
 };
+
+/** The entry for backends, whose kernels must bring no op into a bundle. */
+const backendEntry = "packages/core/src/forBackends.ts";
+const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
 
 const statement =
   /^\s*(?:import|export)\b(\s+type\b)?[^;'"`]*?\bfrom\s*["']([^"']+)["']|^\s*import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/gm;
@@ -70,7 +74,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
       kept.map(({ target }) => join(dirname(path), target)),
     );
   }
-  for (const path of values.keys()) problems.push(...checkReach(path, values));
+  for (const path of values.keys()) problems.push(...checkReach(path, values, files));
   return problems;
 }
 
@@ -107,7 +111,11 @@ function roomBreach(path: string, target: string): string | undefined {
   return `imports "${target}" of ${to}, which is above ${from}; move what both need into the lower one`;
 }
 
-function checkReach(start: string, values: ReadonlyMap<string, readonly string[]>): string[] {
+function checkReach(
+  start: string,
+  values: ReadonlyMap<string, readonly string[]>,
+  files: ReadonlyMap<string, string>,
+): string[] {
   const problems: string[] = [];
   const cameFrom = new Map<string, string>();
   const queue = [start];
@@ -117,6 +125,9 @@ function checkReach(start: string, values: ReadonlyMap<string, readonly string[]
       if (next === start || cameFrom.has(next)) continue;
       cameFrom.set(next, path);
       queue.push(next);
+      if (start === backendEntry && definesOp(files.get(next))) {
+        problems.push(`${start}: reaches the op in ${next}: ${trail(next, start, cameFrom)}; export its type only`);
+      }
       if (placeInCore(next) > placeInCore(start)) {
         problems.push(`${start}: reaches ${next}, which is on its right: ${trail(next, start, cameFrom)}`);
       }

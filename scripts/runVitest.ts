@@ -1,38 +1,72 @@
-import type { Reporter, TestModule, TestRunEndReason } from "vitest/node";
+import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 import { parseCLI, startVitest } from "vitest/node";
 import type { Tally } from "./tally.ts";
 
-/** Counts tests, and as failures also what belongs to no test: a file that cannot load, a hook, an error nobody handles. */
-class Count implements Reporter {
-  readonly tally: Tally = { passed: 0, failed: 0 };
-  readonly skipped: string[] = [];
+/** The outcome of a run: its count, tests that skipped themselves, and projects that ended before their last file. */
+export interface TestRun {
+  tally: Tally;
+  skipped: string[];
+  /** One sentence for each project that ended early. */
+  endedEarly: string[];
+}
 
-  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[], reason: TestRunEndReason): void {
-    this.tally.failed += unhandled.length;
-    for (const module of modules) this.add(module);
-    if (reason !== "passed" && this.tally.failed === 0) this.tally.failed = 1;
+const namesShown = 10;
+
+/** Counts tests, and as failures also a file that cannot load or never ran, a hook, and an error nobody handles. */
+class Count implements Reporter {
+  readonly run: TestRun = { tally: { passed: 0, failed: 0 }, skipped: [], endedEarly: [] };
+  /** The files that are to run, by project: from their full path to the one shown. */
+  readonly #awaited = new Map<string, Map<string, string>>();
+  readonly #planned = new Map<string, number>();
+
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    for (const { project, moduleId, testModule } of specifications) {
+      const files = this.#awaited.get(project.name) ?? new Map<string, string>();
+      files.set(moduleId, testModule?.relativeModuleId ?? moduleId.replace(`${project.config.root}/`, ""));
+      this.#awaited.set(project.name, files);
+      this.#planned.set(project.name, files.size);
+    }
   }
 
-  private add(module: TestModule): void {
-    this.tally.failed += module.errors().length;
-    for (const suite of module.children.allSuites()) this.tally.failed += suite.errors().length;
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[], reason: string): void {
+    const { tally, endedEarly } = this.run;
+    tally.failed += unhandled.length;
+    for (const module of modules) this.#add(module);
+    for (const [project, files] of this.#awaited) {
+      if (files.size === 0) continue;
+      tally.failed += files.size;
+      const names = [...files.values()].slice(0, namesShown).join(", ");
+      const more = files.size > namesShown ? `, and ${files.size - namesShown} more` : "";
+      const planned = this.#planned.get(project);
+      endedEarly.push(`[${project}] ended early: ${files.size} of ${planned} files did not run: ${names}${more}`);
+    }
+    if (reason !== "passed" && tally.failed === 0) tally.failed = 1;
+  }
+
+  #add(module: TestModule): void {
+    const { tally, skipped } = this.run;
+    if (["passed", "failed", "skipped"].includes(module.state())) {
+      this.#awaited.get(module.project.name)?.delete(module.moduleId);
+    }
+    tally.failed += module.errors().length;
+    for (const suite of module.children.allSuites()) tally.failed += suite.errors().length;
     for (const test of module.children.allTests()) {
       const result = test.result();
-      if (result.state === "passed") this.tally.passed++;
-      else if (result.state === "failed") this.tally.failed++;
-      else {
-        const note = result.state === "skipped" && result.note ? ` (${result.note})` : "";
-        this.skipped.push(`[${test.project.name}] ${module.relativeModuleId} > ${test.fullName}${note}`);
+      if (result.state === "passed") tally.passed++;
+      else if (result.state === "failed") tally.failed++;
+      else if (result.state === "skipped") {
+        const note = result.note ? ` (${result.note})` : "";
+        skipped.push(`[${test.project.name}] ${module.relativeModuleId} > ${test.fullName}${note}`);
       }
     }
   }
 }
 
 /** Runs the test files named by `args` (all when empty, with Vitest's options) once and counts what came out. */
-export async function runVitest(args: string[]): Promise<{ tally: Tally; skipped: string[] }> {
+export async function runVitest(args: string[]): Promise<TestRun> {
   const { filter, options } = parseCLI(["vitest", "run", ...args]);
   const count = new Count();
   const vitest = await startVitest(filter, { ...options, watch: false, reporters: ["default", count] });
   await vitest.close();
-  return { tally: count.tally, skipped: count.skipped };
+  return count.run;
 }

@@ -19,9 +19,10 @@ function runGolden(): Tally {
 }
 
 const args = process.argv.slice(2);
-const { tally, skipped } = await runVitest(args);
+const { tally, skipped, endedEarly } = await runVitest(args);
 const golden = args.length === 0 ? runGolden() : { passed: 0, failed: 0 };
 for (const name of skipped) console.log(`skipped: ${name}`);
+for (const sentence of endedEarly) console.log(sentence);
 const total = { passed: tally.passed + golden.passed, failed: tally.failed + golden.failed };
 console.log(formatTally(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);

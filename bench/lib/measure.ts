@@ -1,10 +1,14 @@
 import { cpus } from "node:os";
 import { version } from "node:process";
+import { Bench, type Statistics } from "tinybench";
 
-/** Times of one contestant, in milliseconds. */
+/** The times of one contestant in milliseconds, by tinybench. */
 export interface Timing {
   best: number;
   median: number;
+  /** The 95 % margin of error of the mean, in percent of it. */
+  margin: number;
+  samples: readonly number[];
 }
 
 /** One contestant: `run` does the whole of the work and ends when its result is there. */
@@ -13,14 +17,39 @@ export interface Contestant {
   run: () => Promise<unknown>;
 }
 
-/** The middle of the values (the upper one of an even count). */
-export function median(values: number[]): number {
+/** Returns the middle of the values (the upper one of an even count). */
+export function median(values: readonly number[]): number {
   return values.toSorted((x, y) => x - y)[values.length >> 1]!;
 }
 
-/** The middle of ratios, of which 2 and 1/2 cancel. */
-export function geometricMean(values: number[]): number {
+/** Returns the middle of ratios, of which 2 and 1/2 cancel. */
+export function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+const now = (): number => performance.now();
+const once = { iterations: 1, time: 0, warmup: false, throws: true, now } as const;
+
+/** Runs a contestant once under tinybench and returns its time. */
+async function timeOnce({ name, run }: Contestant): Promise<number> {
+  const bench = new Bench(once);
+  bench.add(name, async () => void (await run()), { async: true });
+  const [task] = await bench.run();
+  return latencyOf(task!.result).max;
+}
+
+/** Returns tinybench's statistics of times that were measured one by one. */
+export function statisticsOf(samples: readonly number[]): Statistics {
+  const bench = new Bench({ ...once, iterations: samples.length });
+  let next = 0;
+  bench.add("samples", () => ({ overriddenDuration: samples[next++]! }), { async: false });
+  const [task] = bench.runSync();
+  return latencyOf(task!.result);
+}
+
+function latencyOf(result: Bench["results"][number]): Statistics {
+  if ("latency" in result) return result.latency;
+  throw new Error(`bench: a measurement ended as ${result.state}`);
 }
 
 const LEAST_ROUNDS = 3;
@@ -39,16 +68,25 @@ export async function interleave(
   const end = performance.now() + 1000 * seconds;
   for (let round = -warmUps; round < rounds; round++) {
     if (round >= LEAST_ROUNDS && performance.now() > end) break;
-    for (const { name, run } of contestants) {
-      const start = performance.now();
-      await run();
-      if (round >= 0) times.get(name)!.push(performance.now() - start);
+    for (const contestant of contestants) {
+      const time = await timeOnce(contestant);
+      if (round >= 0) times.get(contestant.name)!.push(time);
     }
   }
-  return new Map([...times].map(([name, all]) => [name, { best: Math.min(...all), median: median(all) }]));
+  return new Map(Array.from(times, ([name, samples]) => [name, timingOf(samples)]));
 }
 
-/** One line that says where the figures come from. */
+function timingOf(samples: number[]): Timing {
+  const { min, rme } = statisticsOf(samples);
+  return { best: min, median: median(samples), margin: rme, samples };
+}
+
+/** Returns a timing's margin of error as a table shows it, and the number of its samples. */
+export function marginCell({ margin, samples }: Timing): string {
+  return `±${margin.toFixed(1)} % of ${samples.length}`;
+}
+
+/** Returns one line that says where the figures come from. */
 export function machine(): string {
   return `${cpus()[0]!.model.trim()}, ${cpus().length} cores, ${process.platform}-${process.arch}, Node ${version}`;
 }

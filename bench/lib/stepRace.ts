@@ -3,7 +3,7 @@ import type { StepChildOptions } from "../peers/stepChild.ts";
 import { compiledChild } from "./compiledChild.ts";
 import { startLineServer } from "./lineServer.ts";
 import { type LoraStepCase, loraStepCases } from "./loraStep.ts";
-import { type Contestant, interleave, printTable, type Timing } from "./measure.ts";
+import { type Contestant, interleave, marginCell, printTable, type Timing } from "./measure.ts";
 import type { StepResult } from "./serveSteps.ts";
 
 const WARM_UPS = 2;
@@ -39,11 +39,12 @@ function print(race: StepRace, timings: Map<string, Timing>, results: Map<string
   console.log(`\n${race.model}: B=${batch} T=${tokens}, ${what}, ${race.threads} thread${race.threads > 1 ? "s" : ""}`);
   const speed = (time: number) => ((1000 * batch * tokens) / time).toFixed(0);
   printTable(
-    ["", "step ms", "best", "tokens/s", "best", "loss", "peak MB"],
-    [...timings].map(([name, { median, best }]) => {
+    ["", "step ms", "best", "mean", "tokens/s", "best", "loss", "peak MB"],
+    [...timings].map(([name, timing]) => {
+      const { median, best } = timing;
       const { loss, peakBytes } = results.get(name)!;
       const end = [loss.toFixed(3), (peakBytes / 1e6).toFixed(0)];
-      return [name, median.toFixed(1), best.toFixed(1), speed(median), speed(best), ...end];
+      return [name, median.toFixed(1), best.toFixed(1), marginCell(timing), speed(median), speed(best), ...end];
     }),
   );
 }

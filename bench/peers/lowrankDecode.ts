@@ -1,5 +1,5 @@
 import { type Backend, init } from "@lowrank/core";
-import { generate, loadModel } from "@lowrank/models";
+import { type GenerateOptions, generate, loadModel } from "@lowrank/models";
 import { quantize } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
@@ -11,7 +11,7 @@ export async function lowrankDecode(
   name: string,
   source: string | Blob,
   task: DecodeTask,
-  { weights, backend }: { weights: LowrankWeights; backend: Backend },
+  { weights, backend, sampling = {} }: { weights: LowrankWeights; backend: Backend; sampling?: GenerateOptions },
 ): Promise<DecodePeer> {
   await init(backend);
   const asFile = { weights: "packed", activations: "int8" } as const;
@@ -28,7 +28,7 @@ export async function lowrankDecode(
       const onToken = () => {
         first ||= performance.now();
       };
-      const [tokens] = await generate(model, [ids], { maxNewTokens: task.newTokens, onToken });
+      const [tokens] = await generate(model, [ids], { ...sampling, maxNewTokens: task.newTokens, onToken });
       const end = performance.now();
       return { promptMs: first - start, decodeMs: end - first, text: tokenizer!.decode(tokens!) };
     },

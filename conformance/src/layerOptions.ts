@@ -1,3 +1,5 @@
+import { type PeftMethod, peftMethods } from "@lowrank/peft";
+import type { PeftType } from "./adapterCase.ts";
 import { trainedTokens } from "./batch.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
@@ -19,8 +21,8 @@ export interface Targets {
 interface TargetChoice {
   /** The linear layers of a block to choose from; default: all. */
   among?: readonly string[];
-  /** What the method takes where it is told nothing; default: attention's. */
-  defaults?: readonly string[];
+  /** What the method takes where it is told nothing, null where it must be told; default: attention's. */
+  defaults?: readonly string[] | null;
   /** Whether embeddings can be adapted. Default false. */
   embedding?: boolean;
   /** Whether PEFT's configuration has fields for numbered layers. Default true. */
@@ -39,6 +41,14 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
 /** What PEFT warns of where an embedding is adapted whose table the output layer shares. */
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
+/** The linear layers of a block that PEFT's method takes where it is told nothing; null where it must be told. */
+export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
+  const { defaultTargets } = peftMethods[peftType] as Partial<PeftMethod>;
+  const names = defaultTargets?.[config.model_type];
+  if (!names) return null;
+  return Object.keys(linears).filter((path) => names.some((name) => path === name || path.endsWith(`.${name}`)));
+}
+
 /** Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list; in all blocks or in some. */
 export function drawTargets(
   draw: Draw,
@@ -48,7 +58,7 @@ export function drawTargets(
   const linear = among ?? Object.keys(base.linears);
   const saved = draw.maybe(0.15, () => ({ modulesToSave: [draw.pick(savable(base))] }));
   const how = draw.integer(0, 9);
-  if (how === 0 && defaults.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
+  if (how === 0 && defaults?.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
   if (how < 3 && !among) return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
   const paths = draw.some(linear);
   if (how === 3) {

@@ -1,6 +1,8 @@
 import { encoder } from "./architectures/encoder.ts";
 import { gpt2 } from "./architectures/gpt2.ts";
 import { llama } from "./architectures/llama.ts";
+import { mistral } from "./architectures/mistral.ts";
+import { qwen2 } from "./architectures/qwen2.ts";
 import type { Draw } from "./draw.ts";
 
 /** A small model to be made at random, and what there is in it for adapters. */
@@ -11,10 +13,14 @@ export interface RandomBase {
   dtype: "float32" | "bfloat16" | "float16";
   /** What it is made for: to predict tokens, or to choose a class for each sequence. */
   task: "CAUSAL_LM" | "SEQ_CLS";
+  /** Reads a sequence from left to right, or as a whole. */
+  kind: "decoder" | "encoder";
   /** The width of its logits. */
   classes: number;
   /** [inputs, outputs] of the linear layers of a block, by their path in it. */
   linears: Readonly<Record<string, readonly [inputs: number, outputs: number]>>;
+  /** These are transformers' Conv1D, whose weights lie input first. */
+  conv1d: boolean;
   embedding: string;
   /** The output layer shares the embedding's weight. */
   tied: boolean;
@@ -31,7 +37,11 @@ export interface RandomBase {
 export type DrawBase = (draw: Draw) => Omit<RandomBase, "dtype">;
 
 /** The architectures that are tried, those more often that more methods take. */
-const architectures: readonly DrawBase[] = [llama, llama, llama, gpt2, gpt2, encoder("bert"), encoder("roberta")];
+const architectures: readonly DrawBase[] = [
+  ...[llama, llama, llama, mistral, qwen2],
+  ...[gpt2, gpt2],
+  ...[encoder("bert"), encoder("roberta")],
+];
 
 /** A small model: grouped-query heads, tied and untied output layers, biases or none, odd sizes, half precision on disk. */
 export function randomBase(draw: Draw): RandomBase {

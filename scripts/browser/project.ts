@@ -9,10 +9,18 @@ export interface ChromiumProject {
   root: string;
   include: string[];
   executablePath: string;
+  /** Pages that run files side by side; default 2. */
+  pages?: number;
 }
 
 /** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
-export function chromiumProject({ name, root, include, executablePath }: ChromiumProject): TestProjectConfiguration {
+export function chromiumProject({
+  name,
+  root,
+  include,
+  executablePath,
+  pages = 2,
+}: ChromiumProject): TestProjectConfiguration {
   return {
     root,
     plugins: name === "worker" ? [insideWorker(root)] : [],
@@ -22,6 +30,9 @@ export function chromiumProject({ name, root, include, executablePath }: Chromiu
       include,
       exclude: ["**/*.node.test.ts", "**/node_modules/**"],
       testTimeout: 60_000,
+      isolate: false,
+      maxWorkers: pages,
+      sequence: { groupOrder: name === "browser" ? 1 : 2 },
       browser: {
         enabled: true,
         headless: true,

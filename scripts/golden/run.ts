@@ -1,14 +1,16 @@
 // `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default. DIR may also have
 // the layout of models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded steps, and
-// --threads says on how many threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared.
+// --threads says on how many threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared. --backend
+// primitives, deferred, reference or wasm runs all of it on that backend alone, and counts what op calls ran as.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type Backend, init, reference } from "@lowrank/core";
+import { init } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
-import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { goldenFolder } from "../sharedFolder.ts";
 import { adapters, weighted } from "./adapters.ts";
+import { namedBackend, usualBackends } from "./backends.ts";
 import type { Check } from "./compare.ts";
+import { countCalls, describeCalls } from "./countCalls.ts";
 import { models } from "./models.ts";
 import { nf4 } from "./nf4.ts";
 import { ops } from "./ops.ts";
@@ -16,23 +18,17 @@ import { qlora } from "./qlora.ts";
 import { holdsStories, quality } from "./quality.ts";
 import { isRealModel, realModel } from "./realModel/realModel.ts";
 
-/** Two threads with a grain so small that every kernel call that can be cut is. */
-const two = { threads: 2, grain: 1 };
-
-const backends: Readonly<Record<string, () => Backend | Promise<WasmBackend>>> = {
-  reference,
-  "wasm relaxed": () => wasm({ build: "relaxed" }),
-  "wasm relaxed, two threads": () => wasm({ build: "relaxed", ...two }),
-  "wasm simd": () => wasm({ build: "simd" }),
-  "wasm simd, two threads": () => wasm({ build: "simd", ...two }),
-};
-
 const {
   positionals: [dir = goldenFolder],
   values: options,
 } = parseArgs({
   allowPositionals: true,
-  options: { gguf: { type: "string" }, long: { type: "boolean" }, threads: { type: "string", default: "1" } },
+  options: {
+    backend: { type: "string" },
+    gguf: { type: "string" },
+    long: { type: "boolean" },
+    threads: { type: "string", default: "1" },
+  },
 });
 
 type Suites = Readonly<Record<string, () => AsyncIterable<Check>>>;
@@ -48,13 +44,15 @@ const goldenSuites: Suites = {
   nf4: () => nf4(dir),
 };
 
-const oneBackend = { wasm: () => wasm({ threads: Number(options.threads) }) };
+const threads = Number(options.threads);
 
-/** A real model is too large for the reference loops; what differs between the builds is tried on small ones. */
-function chooseSuites(): [Suites, typeof backends] {
-  if (isRealModel(dir)) return [{ "the model": () => realModel(dir, options) }, oneBackend];
-  if (holdsStories(dir)) return [{ quality: () => quality(dir) }, oneBackend];
-  return [goldenSuites, backends];
+/** A real model is too large for the reference loops. */
+function chooseSuites(): [Suites, typeof usualBackends] {
+  const named = options.backend === undefined ? undefined : namedBackend(options.backend, threads);
+  const one = named ?? namedBackend("wasm", threads);
+  if (isRealModel(dir)) return [{ "the model": () => realModel(dir, options) }, one];
+  if (holdsStories(dir)) return [{ quality: () => quality(dir) }, one];
+  return [goldenSuites, named ?? usualBackends];
 }
 
 const [suites, chosen] = chooseSuites();
@@ -75,7 +73,8 @@ function count({ name, error, note, skipped: reason }: Check, backend: string): 
 
 if (!existsSync(dir)) skipped.set(dir, "there is no such folder");
 for (const [backend, start] of Object.entries(existsSync(dir) ? chosen : {})) {
-  await init(start());
+  const counted = options.backend === undefined ? null : countCalls(await start());
+  await init(counted?.backend ?? start());
   for (const [suite, run] of Object.entries(suites)) {
     try {
       for await (const check of run()) count(check, backend);
@@ -83,6 +82,7 @@ for (const [backend, start] of Object.entries(existsSync(dir) ? chosen : {})) {
       count({ name: `the rest of ${suite}`, error: (error as Error).stack }, backend);
     }
   }
+  if (counted) console.log(`op calls on ${backend}: ${describeCalls(counted.counts)}`);
 }
 
 for (const [name, reason] of skipped) console.log(`skipped ${name}: ${reason}`);

@@ -27,6 +27,7 @@ export const encoder =
         num_labels: classes,
       },
       task: "SEQ_CLS",
+      kind: "encoder",
       classes,
       linears: {
         "attention.self.query": [hidden, hidden],
@@ -36,6 +37,7 @@ export const encoder =
         "intermediate.dense": [hidden, inner],
         "output.dense": [inner, hidden],
       },
+      conv1d: false,
       embedding: "word_embeddings",
       tied: false,
       norms: ["output.LayerNorm", "embeddings.LayerNorm", "attention.output.LayerNorm"],

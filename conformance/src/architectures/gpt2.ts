@@ -28,6 +28,7 @@ export const gpt2: DrawBase = (draw) => {
       ...(classifies ? { num_labels: classes } : {}),
     },
     task: classifies ? "SEQ_CLS" : "CAUSAL_LM",
+    kind: "decoder",
     classes,
     linears: {
       "attn.c_attn": [hidden, 3 * hidden],
@@ -35,6 +36,7 @@ export const gpt2: DrawBase = (draw) => {
       "mlp.c_fc": [hidden, inner],
       "mlp.c_proj": [inner, hidden],
     },
+    conv1d: true,
     embedding: "wte",
     tied,
     norms: ["ln_1", "ln_2", "ln_f"],

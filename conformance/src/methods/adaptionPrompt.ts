@@ -5,6 +5,8 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 export const adaptionPrompt: MethodCases<AdaptionPromptOptions> = defineCases({
   draw(draw, base) {
     if (base.task !== "CAUSAL_LM") return null;
+    // PEFT knows no other models.
+    if (!["llama", "mistral", "gpt2"].includes(base.config.model_type)) return null;
     // PEFT counts heads by the hidden size.
     if (base.config.head_dim !== undefined) return null;
     return {

@@ -6,7 +6,7 @@ import { drawBias } from "../trainedBiases.ts";
 /** BOFT by block size and by number of blocks; without CUDA, PEFT has one rotation only. */
 export const boft: MethodCases<BOFTOptions> = defineCases({
   draw(draw, base) {
-    if (base.config.model_type === "gpt2") return null;
+    if (base.conv1d) return null;
     const { options, paths } = drawTargets(draw, base);
     const divisors = commonDivisors(base, paths);
     if (divisors.length === 0) return null;

@@ -6,7 +6,7 @@ import { drawBias } from "../trainedBiases.ts";
 /** DeLoRA, with ranks and strengths by target. */
 export const delora: MethodCases<DeloraOptions> = defineCases({
   draw(draw, base) {
-    if (base.config.model_type === "gpt2") return null;
+    if (base.conv1d) return null;
     const targets = drawTargets(draw, base);
     // PEFT takes DeLoRA's own "delora_w_norm" for a module of that name.
     if (targets.options.modulesToSave?.includes("norm")) return null;

@@ -1,13 +1,12 @@
 import type { FourierFTOptions } from "@lowrank/peft";
-import { drawPattern, drawTargets } from "../layerOptions.ts";
+import { defaultPaths, drawPattern, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
 /** FourierFT, with numbers of frequencies by target. */
 export const fourierft: MethodCases<FourierFTOptions> = defineCases({
   draw(draw, base) {
-    const defaults = base.config.model_type === "gpt2" ? ["mlp.c_proj"] : base.attention;
-    const targets = drawTargets(draw, base, { defaults });
+    const targets = drawTargets(draw, base, { defaults: defaultPaths(base, "FOURIERFT") });
     const most = Math.min(40, ...Object.values(base.linears).map(([inputs, outputs]) => inputs * outputs));
     return {
       nFrequency: draw.integer(1, most),

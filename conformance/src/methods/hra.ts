@@ -6,7 +6,7 @@ import { drawBias } from "../trainedBiases.ts";
 /** HRA, plain and with orthogonal directions, of even and odd numbers of reflections. */
 export const hra: MethodCases<HRAOptions> = defineCases({
   draw(draw, base) {
-    if (base.config.model_type === "gpt2") return null;
+    if (base.conv1d) return null;
     const initWeights = draw.chance(0.6);
     return {
       ...drawTargets(draw, base).options,

@@ -1,11 +1,11 @@
 import type { IA3Options } from "@lowrank/peft";
-import { drawTargets } from "../layerOptions.ts";
+import { defaultPaths, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
 /** (IA)³, with the targets whose input is scaled by default, as a list or as an expression. */
 export const ia3: MethodCases<IA3Options> = defineCases({
   draw(draw, base) {
-    const defaults = base.config.model_type === "gpt2" ? ["attn.c_attn", "mlp.c_proj"] : [];
+    const defaults = defaultPaths(base, "IA3");
     const { options } = drawTargets(draw, base, { defaults, layers: false });
     const { targetModules } = options;
     // PEFT refuses a list that is not a part of the targets, and its own default too where the targets lack it.

@@ -1,11 +1,12 @@
 import type { PeftOptions } from "@lowrank/peft";
+import { defaultPaths } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 
 /** LN tuning of some norms, or of all. */
 export const lnTuning: MethodCases<PeftOptions> = defineCases({
   draw(draw, base) {
     const inBlocks = base.norms.slice(0, -1);
-    const hasDefault = ["llama", "gpt2"].includes(base.config.model_type);
+    const hasDefault = defaultPaths(base, "LN_TUNING") !== null;
     const names = draw.some(base.norms);
     return {
       ...draw.maybe(hasDefault ? 0.7 : 1, () => ({

@@ -14,7 +14,7 @@ const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.val
  * takes a Conv1D for a linear layer.
  */
 function drawStart(draw: Draw, base: RandomBase): LoraOptions {
-  const taking = base.dtype !== "float32" ? [] : base.config.model_type === "gpt2" ? ["pissa"] : ["pissa", "olora"];
+  const taking = base.dtype !== "float32" ? [] : base.conv1d ? ["pissa"] : ["pissa", "olora"];
   const start = draw.pick([true, true, true, false, "gaussian", "orthogonal", ...taking]);
   const most = Math.min(6, smallestSide(base));
   const r = start === "orthogonal" ? 2 * draw.integer(1, most >> 1) : draw.integer(1, most);
@@ -56,5 +56,5 @@ export const lora: MethodCases<LoraOptions> = defineCases({
     tiedWarning,
   ],
   // PEFT does not merge a bias on B into a layer without one.
-  merges: ({ loraBias }, { config }) => !loraBias || config.model_type === "gpt2",
+  merges: ({ loraBias }, { conv1d }) => !loraBias || conv1d,
 });

@@ -6,7 +6,7 @@ import type { RandomBase } from "../randomBases.ts";
 
 /** What LoHa and LoKr have in common. Null for layers that they do not adapt. */
 function drawShared(draw: Draw, base: RandomBase): LoHaOptions | null {
-  if (base.config.model_type === "gpt2") return null;
+  if (base.conv1d) return null;
   const targets = drawTargets(draw, base);
   return {
     r: draw.integer(1, 6),

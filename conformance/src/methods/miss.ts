@@ -25,7 +25,7 @@ function drawVariant(draw: Draw, base: RandomBase, paths: readonly string[]): Mi
 /** MiSS and its variants. */
 export const miss: MethodCases<MissOptions> = defineCases({
   draw(draw, base) {
-    if (base.config.model_type === "gpt2") return null;
+    if (base.conv1d) return null;
     const { options, paths } = drawTargets(draw, base);
     return {
       ...options,

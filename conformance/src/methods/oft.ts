@@ -6,7 +6,7 @@ import { drawBias } from "../trainedBiases.ts";
 /** OFT by block size and by number of blocks, constrained, shared, by series and by solving. */
 export const oft: MethodCases<OFTOptions> = defineCases({
   draw(draw, base) {
-    if (base.config.model_type === "gpt2") return null;
+    if (base.conv1d) return null;
     const { options, paths } = drawTargets(draw, base, { embedding: true });
     // An embedding is as wide as the input of a block's first layer.
     const [first] = Object.keys(base.linears);

@@ -8,8 +8,8 @@ const few = (draw: Draw): { numVirtualTokens: number } => ({ numVirtualTokens: d
 /** What all prompt methods have in common. */
 const shared = { prompt: true as const, merges: () => false };
 
-/** Behind virtual embeddings a GPT-2 of transformers takes padding for the token that it classifies by. */
-const reads = ({ task, config }: RandomBase): boolean => task === "CAUSAL_LM" || config.model_type !== "gpt2";
+/** Behind virtual embeddings a decoder of transformers takes padding for the token that it classifies by. */
+const reads = ({ task, kind }: RandomBase): boolean => task === "CAUSAL_LM" || kind === "encoder";
 
 /** Prefix tuning, with and without the projection that makes the prefix. */
 export const prefixTuning: MethodCases<PrefixTuningOptions> = defineCases({

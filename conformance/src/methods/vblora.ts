@@ -1,12 +1,12 @@
 import type { VBLoRAOptions } from "@lowrank/peft";
-import { commonDivisors, drawTargets } from "../layerOptions.ts";
+import { commonDivisors, defaultPaths, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
 /** VB-LoRA, its files in full or with the vectors alone that act. */
 export const vblora: MethodCases<VBLoRAOptions> = defineCases({
   draw(draw, base) {
-    const { options, paths } = drawTargets(draw, base);
+    const { options, paths } = drawTargets(draw, base, { defaults: defaultPaths(base, "VBLORA") });
     const numVectors = draw.integer(3, 12);
     return {
       ...options,

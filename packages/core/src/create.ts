@@ -1,7 +1,7 @@
 import { type Backend, type BackendOp, currentBackend, type TensorSpec } from "./backend.ts";
 import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
-import { byteLength, checkHeader, checkPacked } from "./packing.ts";
+import { byteLength, checkPacked, checkPackedBytes } from "./packing.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
@@ -38,7 +38,7 @@ function written(what: string, bytes: Uint8Array, { shape, dtype, packing }: Ten
   if (bytes.byteLength !== wanted) {
     throw new Error(`${what}: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
   }
-  checkHeader(what, bytes, spec);
+  checkPackedBytes(what, bytes, spec);
   const out = allocate(spec, backend);
   backend.write(out.storage.buffer, bytes);
   return out;

@@ -1,11 +1,23 @@
 /** dtypes whose elements lie one by one. Arithmetic is f32; f16 and bf16 are storage formats. */
 export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 
-/** Formats of quantised weights, in blocks that share a scale: bitsandbytes' 4-bit types, and blocks of GGUF files. */
-export type PackedDType = "nf4" | "fp4" | "q4_1" | "q8_0";
+/** bitsandbytes' formats of quantised weights, of 4 bits. */
+export type QuantType = "nf4" | "fp4";
 
-/** What a tensor holds. */
+/** GGUF's formats of quantised weights, in blocks. */
+export type BlockDType = "q4_0" | "q4_1" | "q8_0";
+
+/** Formats of quantised weights; `packed/` describes them. */
+export type PackedDType = QuantType | BlockDType;
+
+/** The kind of numbers that a tensor holds. */
 export type DType = ElementDType | PackedDType;
+
+/** All dtypes in the order by which kernels number them; `pnpm build:kernels` writes it into their sources. */
+export const dtypes: readonly DType[] = [
+  ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
+  ...(["nf4", "fp4", "q4_0", "q4_1", "q8_0"] as const),
+];
 
 /** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | Uint8Array;

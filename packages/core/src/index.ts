@@ -19,11 +19,14 @@ export {
 export { checkpoint } from "./checkpoint.ts";
 export { arange, type CreateOptions, fromBytes, full, ones, packedTensor, tensor, zeros } from "./create.ts";
 export {
+  type BlockDType,
   bytesPerElement,
   type DType,
+  dtypes,
   type ElementDType,
   isPacked,
   type PackedDType,
+  type QuantType,
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
@@ -36,16 +39,19 @@ export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
+export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";
+export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
-export { byteLength, type Packing } from "./packing.ts";
+export { blockFormats, packedFormats } from "./packed/index.ts";
+export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
+export { byteLength, hasIntegerCodes } from "./packing.ts";
 export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
-export type { QuantType } from "./quantize/codebooks.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
 export { adam8bitBlockSize } from "./quantize/eightBit.ts";
-export { decodeQ4_1, decodeQ8_0 } from "./quantize/ggufBlocks.ts";
+export { canQuantizeAs, quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { rand, randn } from "./randomTensors.ts";
@@ -56,4 +62,5 @@ export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
+export { checkLogits, type SamplingOptions, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

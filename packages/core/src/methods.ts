@@ -112,7 +112,8 @@ export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
 const to = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : f.to(x, { dtype }));
 
 declare module "./tensor.ts" {
-  interface Tensor extends TensorMethods {}
+  // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in some orders of checking.
+  interface Tensor extends TensorMethods, Disposable {}
 }
 
 type AnyFunction = (x: Tensor, ...rest: unknown[]) => unknown;

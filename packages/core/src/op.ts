@@ -3,7 +3,7 @@ import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
 import { Remade } from "./remade.ts";
-import { runOp } from "./runOp.ts";
+import { composeOp, runOp } from "./runOp.ts";
 import { formatShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -105,17 +105,15 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   }
   const { maxTensors = Infinity } = backend;
   if (inputs.length > maxTensors && definition.inGroups) return list(definition.inGroups(inputs, params, maxTensors));
-  if (!backend.supports(definition, inputs, params)) {
-    if (!definition.compose)
-      throw new Error(`${definition.name}: the ${backend.name} backend has no kernel for this op`);
-    return list(definition.compose(inputs, params));
-  }
+  const supported = backend.supports(definition, inputs, params);
   if (definition.inPlace) {
-    backend.run(definition, inputs, [], params);
+    runOp(definition, inputs, [], params, supported);
     for (const { storage } of inputs) storage.version++;
     return [];
   }
-  const storages = runOp(definition, inputs, specs, params);
+  // With a gradient of its own, a composition is run as a kernel is, and what it made on the way need not be kept.
+  if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
+  const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
   const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
   if (node) save(node, inputs, outputs);

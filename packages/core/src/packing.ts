@@ -1,113 +1,29 @@
 import type { TensorSpec } from "./backend.ts";
-import { bytesPerElement, isPacked, type PackedDType } from "./dtype.ts";
-import { formatShape, sizeOf } from "./shape.ts";
+import { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";
+import { packedFormats } from "./packed/index.ts";
+import { sizeOf } from "./shape.ts";
 
-/** How an nf4 or fp4 weight is cut: `blockSize` elements of the flattened weight share a scale. */
-export interface Packing {
-  /** A power of two from 32 to 4096. */
-  readonly blockSize: number;
-  /** Whether the scales are quantised themselves, to 8 bits (QLoRA's double quantisation). */
-  readonly nested: boolean;
-}
-
-/** Scales that share a second-level scale. */
-export const nestedBlockSize = 256;
-
-/** Elements and bytes of a GGUF block. */
-const ggufBlocks = { q4_1: { elements: 32, bytes: 20 }, q8_0: { elements: 32, bytes: 34 } } as const;
-
-/** Where the parts of an nf4 or fp4 weight lie, in bytes from its start: header, codes, scales, second-level scales. */
-export interface FourBitLayout {
-  readonly codes: number;
-  readonly codeBytes: number;
-  readonly absmax: number;
-  readonly blocks: number;
-  /** 0 where the scales are not nested. */
-  readonly nested: number;
-  readonly nestedBlocks: number;
-  readonly byteLength: number;
-}
-
-const headerBytes = 64;
-
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
-/** The layout of `size` elements; docs/design/packed.md draws it. */
-export function fourBitLayout(size: number, { blockSize, nested }: Packing): FourBitLayout {
-  const codeBytes = Math.ceil(size / 2);
-  const blocks = Math.ceil(size / blockSize);
-  const absmax = align(headerBytes + codeBytes);
-  const parts = { codes: headerBytes, codeBytes, absmax, blocks };
-  if (!nested) return { ...parts, nested: 0, nestedBlocks: 0, byteLength: absmax + 4 * blocks };
-  const second = align(absmax + blocks);
-  const nestedBlocks = Math.ceil(blocks / nestedBlockSize);
-  return { ...parts, nested: second, nestedBlocks, byteLength: second + 4 * nestedBlocks };
-}
-
-/** True for the packed dtypes whose blocks are GGUF's. */
-export function isGgufDType(dtype: PackedDType): dtype is keyof typeof ggufBlocks {
-  return dtype in ggufBlocks;
-}
-
-/** Bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
-export function byteLength({ shape, dtype, packing }: TensorSpec): number {
-  const size = sizeOf(shape);
-  if (!isPacked(dtype)) return size * bytesPerElement(dtype);
-  if (!isGgufDType(dtype)) {
-    if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
-    return fourBitLayout(size, packing).byteLength;
-  }
-  const { elements, bytes } = ggufBlocks[dtype];
-  return (size / elements) * bytes;
+/** Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
+export function byteLength(spec: TensorSpec): number {
+  const { dtype, shape } = spec;
+  return isPacked(dtype) ? packedFormats[dtype].byteLength(spec) : sizeOf(shape) * bytesPerElement(dtype);
 }
 
 /** Throws unless dtype, packing and shape of a packed tensor belong together. */
-export function checkPacked(what: string, { shape, dtype, packing }: TensorSpec): void {
-  if (!isPacked(dtype)) throw new Error(`${what}: ${dtype} is no packed dtype; use nf4, fp4, q4_1 or q8_0`);
-  if (!isGgufDType(dtype)) {
-    checkBlockSize(what, packing?.blockSize);
-    return;
+export function checkPacked(what: string, spec: TensorSpec): void {
+  const { dtype } = spec;
+  if (!isPacked(dtype)) {
+    throw new Error(`${what}: ${dtype} is no packed dtype; use ${dtypes.filter(isPacked).join(", ")}`);
   }
-  const { elements } = ggufBlocks[dtype];
-  if (packing) throw new Error(`${what}: ${dtype} has blocks of its own; leave the packing out`);
-  if (shape.length === 0 || shape[shape.length - 1] % elements !== 0) {
-    throw new Error(`${what}: rows of ${dtype} ${formatShape(shape)} must be whole blocks of ${elements} elements`);
-  }
+  packedFormats[dtype].check(what, spec);
 }
 
-/** Throws unless bitsandbytes knows the block size. */
-export function checkBlockSize(what: string, blockSize: number | undefined): void {
-  if (blockSize !== undefined && blockSize >= 32 && blockSize <= 4096 && Number.isInteger(Math.log2(blockSize))) return;
-  throw new Error(`${what}: blockSize is ${blockSize}; use a power of two from 32 to 4096`);
+/** Throws unless the bytes of a packed tensor say of themselves what its spec does. */
+export function checkPackedBytes(what: string, bytes: Uint8Array, spec: TensorSpec): void {
+  if (isPacked(spec.dtype)) packedFormats[spec.dtype].checkBytes?.(what, bytes, spec);
 }
 
-const headerOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-/** The header's first words: what tells kernels where the parts lie. */
-function headerFields(size: number, packing: Packing): number[] {
-  const { absmax, nested } = fourBitLayout(size, packing);
-  return [packing.blockSize, absmax, nested];
-}
-
-/** Throws unless the header of nf4 and fp4 bytes says what shape and packing do. */
-export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec): void {
-  if (!packing) return;
-  const header = headerOf(bytes);
-  const fields = headerFields(sizeOf(shape), packing);
-  if (fields.every((value, i) => header.getUint32(4 * i, true) === value)) return;
-  throw new Error(
-    `${what}: the header of the ${dtype} bytes does not belong to ${formatShape(shape)} in blocks of ${packing.blockSize}`,
-  );
-}
-
-/** Writes the header of an nf4 or fp4 weight; `offset` is what nested scales lie around. */
-export function writeHeader(bytes: Uint8Array, size: number, packing: Packing, offset: number): void {
-  const header = headerOf(bytes);
-  for (const [i, value] of headerFields(size, packing).entries()) header.setUint32(4 * i, value, true);
-  header.setFloat32(12, offset, true);
-}
-
-/** What nested scales lie around; 0 where they are not nested. */
-export function readOffset(bytes: Uint8Array): number {
-  return headerOf(bytes).getFloat32(12, true);
+/** True for dtypes of weights whose codes are integers, which `linearInt8` multiplies. */
+export function hasIntegerCodes(dtype: DType): boolean {
+  return isPacked(dtype) && packedFormats[dtype].integerBits !== undefined;
 }

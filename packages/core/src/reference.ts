@@ -8,12 +8,15 @@ const memoryOf = (buffer: Buffer): ArrayBuffer => (buffer as HostBuffer).memory;
 
 const view = (tensor: TensorRef): View => viewOf(tensor, memoryOf(tensor.buffer), 0);
 
+/** Fills freed memory: whoever still reads it finds NaN. */
+const freedByte = 0xff;
+
 /** The backend of plain loops: it defines what every op means, and is never made faster. */
 export function reference(): Backend {
   return {
     name: "reference",
     alloc: (bytes): HostBuffer => ({ bytes, memory: new ArrayBuffer(bytes) }),
-    free: () => {},
+    free: (buffer) => void new Uint8Array(memoryOf(buffer)).fill(freedByte),
     write: (buffer, bytes, offset = 0) => new Uint8Array(memoryOf(buffer)).set(bytes, offset),
     fill: (buffer, word) => {
       const element = new Uint8Array(Int32Array.of(word).buffer);

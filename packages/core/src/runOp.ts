@@ -1,10 +1,24 @@
 import type { BackendOp, TensorSpec } from "./backend.ts";
+import { noGrad } from "./gradMode.ts";
+import type { OpDefinition } from "./op.ts";
 import { byteLength } from "./packing.ts";
+import { scope } from "./scope.ts";
+import { formatShape, sameShape } from "./shape.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Runs an op on its inputs' backend; gives the memory of its outputs. */
+/** Runs an op by its backend's kernel, or by its composition where there is none; returns the memory of its outputs. */
 export function runOp<P>(
+  definition: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+  supported: boolean = inputs[0].storage.backend.supports(definition, inputs, params),
+): Storage[] {
+  return supported ? runKernel(definition, inputs, specs, params) : runComposition(definition, inputs, specs, params);
+}
+
+function runKernel<P>(
   definition: BackendOp<P>,
   inputs: readonly Tensor[],
   specs: readonly TensorSpec[],
@@ -25,4 +39,36 @@ export function runOp<P>(
     throw error;
   }
   return storages;
+}
+
+/** Runs a composition without recording it, as a kernel would: the op has a gradient of its own, or needs none. */
+function runComposition<P>(
+  definition: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Storage[] {
+  return noGrad(() => composeOp(definition, inputs, specs, params)).map((output) => {
+    const storage = output.storage.retain();
+    if (!inputs.includes(output)) output.dispose();
+    return storage;
+  });
+}
+
+/** Returns the outputs of an op's composition, and frees what it made on the way. */
+export function composeOp<P>(
+  { name, compose }: OpDefinition<P>,
+  inputs: readonly Tensor[],
+  specs: readonly TensorSpec[],
+  params: P,
+): Tensor[] {
+  if (!compose) throw new Error(`${name}: the ${inputs[0].storage.backend.name} backend has no kernel for this op`);
+  const outputs = scope(() => [compose(inputs, params)].flat());
+  for (const [i, { shape, dtype }] of specs.entries()) {
+    const output = outputs[i];
+    if (output?.dtype === dtype && sameShape(output.shape, shape)) continue;
+    const found = output ? `${output.dtype} ${formatShape(output.shape)}` : "nothing";
+    throw new Error(`${name}: its composition gives ${found} for output ${i}, not ${dtype} ${formatShape(shape)}`);
+  }
+  return outputs;
 }

@@ -8,6 +8,7 @@ import {
   defineOp,
   geglu,
   gradNorm,
+  matmul,
   memory,
   meta,
   mul,
@@ -16,6 +17,7 @@ import {
   scope,
   sync,
   type Tensor,
+  type TensorRef,
   tensor,
   toBackend,
   withBackend,
@@ -113,6 +115,77 @@ describe("supports", () => {
   });
 });
 
+/** A backend from outside: memory of its own, asynchronous reads, and kernels for matmul and add alone. */
+function stranger(): Backend & { calls: string[] } {
+  const memories = new Map<unknown, Float32Array>();
+  const of = ({ buffer }: TensorRef) => memories.get(buffer) as Float32Array;
+  const kernels: Record<string, (inputs: readonly TensorRef[], out: Float32Array) => void> = {
+    add: ([a, b], out) => out.set(of(a).map((value, i) => value + of(b)[i])),
+    matmul: ([a, b], out) => {
+      const [[rows, inner], [, columns]] = [a.shape, b.shape];
+      for (let i = 0; i < rows * columns; i++) {
+        const [row, column] = [Math.floor(i / columns), i % columns];
+        out[i] = 0;
+        for (let k = 0; k < inner; k++) out[i] += of(a)[row * inner + k] * of(b)[k * columns + column];
+      }
+    },
+  };
+  const calls: string[] = [];
+  return {
+    name: "stranger",
+    calls,
+    alloc: (bytes) => {
+      const buffer = { bytes };
+      memories.set(buffer, new Float32Array(Math.ceil(bytes / 4)));
+      return buffer;
+    },
+    free: (buffer) => void memories.delete(buffer),
+    write: (buffer, bytes, offset = 0) =>
+      new Uint8Array(memories.get(buffer)?.buffer as ArrayBuffer).set(bytes, offset),
+    fill: (buffer, word) => void new Int32Array(memories.get(buffer)?.buffer as ArrayBuffer).fill(word),
+    read: async (buffer, from, to) => new Uint8Array(memories.get(buffer)?.buffer as ArrayBuffer).slice(from, to),
+    supports: ({ name }, inputs, params) => {
+      const plain = Object.values((params as object | undefined) ?? {}).every((flag) => !flag);
+      return name in kernels && plain && inputs.every(({ shape }) => shape.length === 2);
+    },
+    run: ({ name }, inputs, outputs) => {
+      calls.push(name);
+      kernels[name](inputs, of(outputs[0]));
+    },
+  };
+}
+
+describe("a backend from outside, with kernels for two ops", () => {
+  /** a b + a c, in one op. */
+  const products: Op<3> = defineOp<3>({
+    name: "test/products",
+    shape: ([a, b]) => ({ shape: [a.shape[0], b.shape[1]], dtype: "f32" }),
+    compose: ([a, b, c]) => add(matmul(a, b), matmul(a, c)),
+  });
+  const square = (backend: Backend, ...values: number[]) => tensor(values, { shape: [2, 2], backend });
+
+  it("runs a composition of them and leaves no memory", async () => {
+    const backend = stranger();
+    const before = memory().buffers;
+    const y = scope(() =>
+      products(square(backend, 1, 2, 3, 4), square(backend, 1, 0, 0, 1), square(backend, 0, 1, 1, 0)),
+    );
+    expect(await numbers(y)).toEqual([3, 3, 7, 7]);
+    expect(backend.calls).toEqual(["matmul", "matmul", "add"]);
+    y.dispose();
+    expect(memory().buffers).toBe(before);
+  });
+
+  it("says so where an op has neither a kernel nor a composition, and where a read must wait", () => {
+    const backend = stranger();
+    const bare: Op<1> = defineOp<1>({ name: "test/bare", shape: ([x]) => x, ref: () => {} });
+    expect(() => bare(square(backend, 1, 2, 3, 4))).toThrow(
+      "test/bare: the stranger backend has no kernel for this op",
+    );
+    expect(() => square(backend, 1, 2, 3, 4).dataSync()).toThrow("use await data()");
+  });
+});
+
 describe("toBackend", () => {
   it("copies numbers, dtype and the wish for gradients", async () => {
     const [from, to] = [reference(), reference()];
@@ -148,7 +221,7 @@ describe("meta({ like })", () => {
     return backend.events.map(({ buffer: { op, planned } }) => [op, planned]);
   };
 
-  it("plans compositions and aligned buffers as that backend has them", () => {
+  it("plans compositions, whose own tensors are freed, and aligned buffers as that backend has them", () => {
     expect(opsOf()).toEqual([
       ["data", 12],
       ["add", 12],
@@ -159,6 +232,7 @@ describe("meta({ like })", () => {
       ["add", 16],
       ["gelu", 16],
       ["mul", 16],
+      ["gelu", 16],
     ]);
   });
 

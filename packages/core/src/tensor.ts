@@ -2,7 +2,8 @@ import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./ba
 import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
-import { byteLength, type Packing } from "./packing.ts";
+import type { Packing } from "./packed/packedFormat.ts";
+import { byteLength } from "./packing.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
@@ -182,6 +183,15 @@ export class Tensor implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** @internal Takes over one count of `storage` and gives up that of its own memory. */
+  replaceStorage(storage: Storage): void {
+    const before = this.storage;
+    registry.unregister(this);
+    this.#storage = storage;
+    before.release();
+    this.watch();
   }
 
   /** @internal Gives the tensor to the running scope, or to the garbage collector's net where there is none. */

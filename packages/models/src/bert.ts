@@ -3,6 +3,7 @@ import {
   type Attend,
   AttentionLayer,
   Dropout,
+  linearLayer,
   Module,
   ModuleList,
   Residual,
@@ -13,7 +14,7 @@ import { activate } from "./activation.ts";
 import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
-import { linearLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";

@@ -3,6 +3,7 @@ import {
   type Attend,
   AttentionLayer,
   Dropout,
+  linearLayer,
   Module,
   ModuleList,
   Residual,
@@ -16,7 +17,7 @@ import type { ClassifierHead } from "./config/classifierHead.ts";
 import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./config/gpt2Config.ts";
 import { gpt2Gguf } from "./gguf/gpt2Gguf.ts";
 import { lastTokenRows } from "./lastToken.ts";
-import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";

@@ -16,7 +16,7 @@ export { fromGguf } from "./gguf/fromGguf.ts";
 export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
 export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
 export type { GgufHeader, GgufMetadataValue, GgufTensorInfo } from "./gguf/readGguf.ts";
-export { type GgufConversion, type GgufDType, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
+export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, toGguf } from "./gguf/toGguf.ts";
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
@@ -29,10 +29,10 @@ export {
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
+export type { PenaltyOptions } from "./penalties.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { architectures, registerArchitecture } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
-export { argmax, penaliseRepetition, type SamplingOptions, sampleToken, tokenProbabilities } from "./sampling.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {
   type ClassifierInputs,

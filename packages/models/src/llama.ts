@@ -2,6 +2,7 @@ import { reshape, scope, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
+  linearLayer,
   Module,
   ModuleList,
   Residual,
@@ -25,7 +26,7 @@ import { llamaPresets } from "./config/llamaPresets.ts";
 import type { GgufForm } from "./gguf/ggufForm.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./gguf/llamaGguf.ts";
 import { lastTokenRows } from "./lastToken.ts";
-import { linearLayer, outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
+import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";

@@ -1,5 +1,5 @@
 import { full, type Generator, isPacked, randn, type Shape } from "@lowrank/core";
-import { Conv1D, Embedding, LayerNorm, Linear, Linear4bit, Parameter, type UnaryModule } from "@lowrank/nn";
+import { Conv1D, Embedding, LayerNorm, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
@@ -19,11 +19,6 @@ export function randomParameters(generator: Generator): ParameterSource {
 }
 
 const normal: Init = { std: 0.02 };
-
-/** A linear layer of a weight [out, in], packed or not. */
-export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
-  return weight.packing ? new Linear4bit(weight, bias) : new Linear(weight, bias);
-}
 
 /** The layer that gives a decoder's logits; where it is tied, with the weight of the embedding [vocabulary, dim]. */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean): Linear {

@@ -1,4 +1,5 @@
 import {
+  canQuantizeAs,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -53,7 +54,7 @@ export async function modelFileContents(
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
-    if (options.dtype === undefined && parameter.packing) {
+    if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;
     }

@@ -7,6 +7,7 @@ export { Embedding } from "./layers/embedding.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";
 export { Linear4bit, type Linear4bitOptions, packWeight } from "./layers/linear4bit.ts";
+export { linearLayer } from "./layers/linearLayer.ts";
 export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
 export { stopAtPadding } from "./layers/stopAtPadding.ts";
@@ -17,6 +18,7 @@ export { AdamW } from "./optim/adamW.ts";
 export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
 export {
+  type Guard,
   Optimizer,
   type OptimizerState,
   type ParamGroup,

@@ -88,11 +88,12 @@ describe("quantize", () => {
     expect(dtypes.get("layers.0.down.bias")).toBe("f32");
     const layer = model.getSubmodule("layers.0.down") as Linear4bit;
     expect(layer).toBeInstanceOf(Linear4bit);
-    expect([layer.inFeatures, layer.outFeatures, layer.quantType, layer.packing]).toEqual([
+    expect([layer.inFeatures, layer.outFeatures, layer.quantType, layer.blockSize, layer.doubleQuant]).toEqual([
       24,
       16,
       "nf4",
-      { blockSize: 64, nested: false },
+      64,
+      false,
     ]);
     expect([...model.parameters()].filter((p) => p.requiresGrad && p.dtype !== "f32")).toEqual([]);
   });

@@ -54,5 +54,25 @@ test("there is no gradient through bytes", () => {
 });
 
 test("a model without packed weights is refused", () => {
-  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in q4_1 or q8_0");
+  expect(() => quantizeActivations(model().plain)).toThrow("no linear layer has a weight in q4_");
+});
+
+test("a layer says whether it rounds: not while its weight is full, nor inside of exactly", async () => {
+  const { packed, plain } = model();
+  expect(packed.isExact).toBe(true);
+  const x = uniform([4, 64]);
+  const exact = await packed.forward(x).data();
+  packed.activations = "int8";
+  plain.activations = "int8";
+  expect([packed.isExact, plain.isExact]).toEqual([false, true]);
+  expect(await packed.forward(x).data()).not.toEqual(exact);
+  expect(await packed.exactly(() => packed.forward(x)).data()).toEqual(exact);
+  expect(() =>
+    packed.exactly(() => {
+      throw new Error("stopped");
+    }),
+  ).toThrow("stopped");
+  expect(packed.isExact).toBe(false);
+  packed.weight = plain.weight;
+  expect(packed.isExact).toBe(true);
 });

@@ -1,16 +1,17 @@
+import { blockFormats, hasIntegerCodes } from "@lowrank/core";
 import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
 /**
- * Has every linear layer whose weight is q4_1 or q8_0 round what it multiplies to bytes, and gives their count: see
+ * Has every linear layer whose weight has integer codes round what it multiplies to bytes, and gives their count: see
  * `Linear.activations`. Throws where there is none.
  */
 export function quantizeActivations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
-  const packed = layers.filter(({ weight: { dtype } }) => dtype === "q4_1" || dtype === "q8_0");
+  const packed = layers.filter(({ weight }) => hasIntegerCodes(weight.dtype));
   if (packed.length === 0) {
     throw new Error(
-      "quantizeActivations: no linear layer has a weight in q4_1 or q8_0 for bytes to be multiplied with",
+      `quantizeActivations: no linear layer has a weight in ${Object.keys(blockFormats).join(" or ")} for bytes to be multiplied with`,
     );
   }
   for (const layer of packed) layer.activations = "int8";

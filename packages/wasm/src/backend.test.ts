@@ -22,6 +22,7 @@ it("has a kernel for every op that training and generation spend time in", () =>
   expect(others.map(({ name }) => name).sort()).toEqual([
     "expm1",
     "flip",
+    "inRange",
     "log1p",
     "oneHot",
     "solve",

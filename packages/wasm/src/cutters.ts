@@ -1,16 +1,29 @@
-import type { Job } from "./jobBoard.ts";
+import type { kernelParameters } from "./kernelParameters.gen.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** A kernel call that can be cut: what a part changes, and how much work all of it is, in elements. */
-interface Cut extends Omit<Job, "kernel" | "args" | "chunk" | "steps"> {
+/** The arguments of a kernel call by the names that the kernel gives them. */
+type Args<N extends string> = Readonly<Record<N, number>>;
+
+/** A kernel call that can be cut: its work, and which arguments a part changes. */
+interface Cut<N extends string> {
+  /** The things that parts share out, such as rows. */
+  units: number;
+  /** The work of the whole call, in elements. */
   work: number;
-  /** Asked for only where the work is enough for two. */
-  steps: () => Job["steps"];
+  /** The growth of arguments from one unit to the next. It is asked for only where the work is enough for two. */
+  steps: () => { readonly [name in N]?: number };
   /** Parts are whole multiples of this many units. */
   align: number;
+  /** The arguments that take the part's count of units, its end, and scratch memory of the thread's own. */
+  count?: N;
+  end?: N;
+  scratch?: N;
 }
 
-export type Cutter = (args: readonly number[]) => Cut;
+/** Says how a call with these arguments is cut. */
+export type Cutter<N extends string> = (args: Args<N>) => Cut<N>;
+
+type Cutters = { readonly [K in keyof Kernels]?: Cutter<(typeof kernelParameters)[K][number]> };
 
 /** Elements in whole cache lines. */
 const lineElements = 16;
@@ -27,272 +40,255 @@ const blockElements = 1024;
 /** Multiply-adds that take as long as an element of other kernels. */
 export const productsPerElement = 8;
 
-/** Arrays of floats, `pointers`, of as many elements as argument `count` says; each costs as much as `weight` of exp. */
-function elements(count: number, pointers: number[], weight = 1): Cutter {
-  return (args) => ({
-    units: args[count],
-    work: weight * args[count],
-    steps: () => pointers.map((i) => [i, 4]),
-    count,
+/** The same step for each of the names. */
+function steps<N extends string>(names: readonly N[], step: number): { [name in N]?: number } {
+  const made: { [name in N]?: number } = {};
+  for (const name of names) made[name] = step;
+  return made;
+}
+
+/** Arrays of `n` floats, `pointers`; each costs as much as `weight` of exp. */
+function elements<N extends string>(pointers: readonly N[], weight = 1): Cutter<N | "n"> {
+  return ({ n }) => ({
+    units: n,
+    work: weight * n,
+    steps: () => steps<N | "n">(pointers, 4),
+    count: "n",
     align: lineElements,
   });
 }
 
 /** Matrices of floats, `pointers`, whose rows, `n` numbers long, do not depend on each other. */
-function rows(count: number, pointers: number[], n: number): Cutter {
-  return (args) => ({
-    units: args[count],
-    work: args[count] * args[n],
-    steps: () => pointers.map((i) => [i, 4 * args[n]]),
-    count,
+function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"> {
+  return ({ rows, n }) => ({
+    units: rows,
+    work: rows * n,
+    steps: () => steps<N | "rows" | "n">(pointers, 4 * n),
+    count: "rows",
     align: 1,
   });
 }
 
+type PlaneNames<N extends string> = N | `${N}Row` | `${N}Step` | "out" | "rows" | "n";
+
 /**
- * A plane of `rows` x `n` elements: argument `rows` and, behind it, n and the operands' strides between rows and then
- * within a row, in elements of `sizes` bytes. The output, whose elements have `outSize` bytes, is contiguous.
+ * A plane of `rows` x `n` elements: operands whose elements have so many bytes, each with a stride between rows and one
+ * within a row. The output, whose elements have `outSize` bytes, is contiguous.
  */
-function plane(rows: number, sizes: number[], outSize: number, weight = 0.5): Cutter {
-  return (args) => {
-    const [count, n] = [args[rows], args[rows + 1]];
-    const strides = (at: number): number[] => sizes.map((size, i) => size * args[rows + at + i]);
-    const work = weight * count * n;
-    return count === 1
-      ? {
-          units: n,
-          work,
-          steps: () => steps([...strides(2 + sizes.length), outSize]),
-          count: rows + 1,
-          align: lineElements,
-        }
-      : { units: count, work, steps: () => steps([...strides(2), outSize * n]), count: rows, align: 1 };
+function plane<N extends string>(
+  operands: Readonly<Record<N, number>>,
+  outSize: number,
+  weight = 0.5,
+): Cutter<PlaneNames<N>> {
+  const sizes = Object.entries(operands) as [N, number][];
+  return (args: Args<PlaneNames<N>>) => {
+    const { rows, n } = args as Args<"rows" | "n">;
+    const along = (kind: "Row" | "Step", outStep: number) => {
+      const made: Record<string, number> = { out: outStep };
+      for (const [name, size] of sizes) made[name] = size * args[`${name}${kind}`];
+      return made as { [name in PlaneNames<N>]?: number };
+    };
+    const work = weight * rows * n;
+    return rows === 1
+      ? { units: n, work, steps: () => along("Step", outSize), count: "n", align: lineElements }
+      : { units: rows, work, steps: () => along("Row", outSize * n), count: "rows", align: 1 };
   };
 }
 
-/** Attention over the key heads first..last-1; `at` is where its geometry begins, at `queries`. */
-function attention(scratch: number, at: number): Cutter {
-  const [first, end] = [at - 2, at - 1];
-  return (args) => {
-    const [queries, keys, , , group, size] = args.slice(at, at + 6);
-    const units = args[end] - args[first];
-    const products = 2 * units * group * queries * keys * size;
-    return { units, work: products / productsPerElement, steps: () => [[first, 1]], end, scratch, align: 1 };
-  };
-}
+type AttentionNames = "scratch" | "first" | "last" | "queries" | "keys" | "group" | "size";
 
-/** Blocks first..last-1 of a table of arrays; parts are found in it by the number of their first block. */
-const blocks: Cutter = ([, first, last]) => {
+/** Attention over the key heads first..last-1. */
+const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, size }) => {
   const units = last - first;
-  return { units, work: units * blockElements, steps: () => [[1, 1]], end: 2, align: 1 };
+  const products = 2 * units * group * queries * keys * size;
+  const work = products / productsPerElement;
+  return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
-function steps(values: number[]): [number, number][] {
-  return values.map((step, i) => [i, step]);
-}
+/** Blocks first..last-1 of a table of arrays; parts are found in it by the number of their first block. */
+const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
+  const units = last - first;
+  return { units, work: units * blockElements, steps: () => ({ first: 1 }), end: "last", align: 1 };
+};
 
 /** Copies of runs of bytes; each costs as much as an element at least. */
 const copies = (count: number, bytes: number): number => count * Math.max(1, bytes / 16);
 
-const binary = plane(3, [4, 4], 4);
-const comparison = plane(3, [4, 4], 1);
-const unary = elements(2, [0, 1]);
-const light = elements(2, [0, 1], 0.5);
-const activationBackward = elements(3, [0, 1, 2]);
-const norm = rows(4, [0, 1, 3], 5);
+const binary = plane({ a: 4, b: 4 }, 4);
+const comparison = plane({ a: 4, b: 4 }, 1);
+const unary = elements(["x", "out"]);
+const light = elements(["x", "out"], 0.5);
+const activationBackward = elements(["dy", "x", "out"]);
+const normBackward = rows(["dy", "x", "dx"]);
 
-export const cutters: { [name in keyof Kernels]?: Cutter } = {
-  gemmBatched: ([, , , batch, strideA, strideB, strideC, m, n, k]) => ({
+/** How each kernel is cut; those that are not named run as a whole. */
+export const cutters: Cutters = {
+  gemmBatched: ({ batch, strideA, strideB, strideC, m, n, k }) => ({
     units: batch,
     work: (batch * m * n * k) / productsPerElement,
-    steps: () => steps([4 * strideA, 4 * strideB, 4 * strideC]),
-    count: 3,
+    steps: () => ({ a: 4 * strideA, b: 4 * strideB, c: 4 * strideC }),
+    count: "batch",
     align: 1,
   }),
-  attention: attention(6, 9),
-  attentionBackward: attention(10, 13),
-  crossEntropyChunk: ([, , , , count, n]) => ({
+  attention,
+  attentionBackward: attention,
+  crossEntropyChunk: ({ count, n }) => ({
     units: count,
     work: count * n,
-    steps: () => [...steps([4 * n]), [2, 4], [3, 8]],
-    count: 4,
+    steps: () => ({ x: 4 * n, indices: 4, losses: 8 }),
+    count: "count",
     align: 1,
   }),
-  linearInt8: ([, , , , m, n, k, first, last]) => ({
+  linearInt8: ({ m, n, k, first, last }) => ({
     units: last - first,
     work: (m * n * k) / (2 * productsPerElement),
-    steps: () => [[7, 1]],
-    end: 8,
-    scratch: 9,
+    steps: () => ({ first: 1 }),
+    end: "last",
+    scratch: "scratch",
     align: 8,
   }),
-  linearCrossEntropyPart: ([, , , , , , , , , first, last, , rows, width, classes]) => ({
+  linearCrossEntropyPart: ({ first, last, rows, width, classes }) => ({
     units: last - first,
     work: (2 * rows * width * classes) / productsPerElement,
-    steps: () => [[9, 1]],
-    end: 10,
-    scratch: 8,
+    steps: () => ({ first: 1 }),
+    end: "last",
+    scratch: "scratch",
     align: 1,
   }),
-  linearCrossEntropyJoin: ([, , , , , , , , dhidden, count, , width, parts]) => ({
+  linearCrossEntropyJoin: ({ dhidden, count, width, parts }) => ({
     units: count,
     work: count * width * parts,
-    steps: () => [
-      [2, 4],
-      [3, 4],
-      [4, 8],
-      [5, 4 * width],
-      [6, 4],
-      [7, 8],
-      [8, dhidden ? 4 * width : 0],
-    ],
-    count: 9,
+    steps: () => ({
+      ...{ labels: 4, tops: 4, masses: 8, sums: 4 * width, targets: 4, losses: 8 },
+      dhidden: dhidden ? 4 * width : 0,
+    }),
+    count: "count",
     align: 1,
   }),
-  rope: ([, , , , count, heads, size, half]) => ({
-    units: count,
-    work: (count * heads * size) / 2,
-    steps: () => steps([4 * heads * size, 4 * half, 4 * half, 4 * heads * size]),
-    count: 4,
+  rope: ({ rows, heads, size, half }) => ({
+    units: rows,
+    work: (rows * heads * size) / 2,
+    steps: () => ({ x: 4 * heads * size, cos: 4 * half, sin: 4 * half, out: 4 * heads * size }),
+    count: "rows",
     align: 1,
   }),
-  rmsNorm: rows(3, [0, 2], 4),
-  rmsNormBackward: norm,
-  layerNorm: rows(4, [0, 3], 5),
-  layerNormBackward: norm,
-  softmax: rows(2, [0, 1], 3),
-  softmaxBackward: rows(3, [0, 1, 2], 4),
-  logSoftmax: rows(2, [0, 1], 3),
-  logSoftmaxBackward: rows(3, [0, 1, 2], 4),
-  swiglu: elements(3, [0, 1, 2]),
-  swigluBackward: elements(5, [0, 1, 2, 3, 4]),
-  geglu: elements(3, [0, 1, 2]),
-  gegluBackward: elements(5, [0, 1, 2, 3, 4]),
+  rmsNorm: rows(["x", "out"]),
+  rmsNormBackward: normBackward,
+  layerNorm: rows(["x", "out"]),
+  layerNormBackward: normBackward,
+  softmax: rows(["x", "out"]),
+  softmaxBackward: rows(["dy", "y", "dx"]),
+  logSoftmax: rows(["x", "out"]),
+  logSoftmaxBackward: rows(["dy", "y", "dx"]),
+  swiglu: elements(["gate", "up", "out"]),
+  swigluBackward: elements(["dy", "gate", "up", "dgate", "dup"]),
+  geglu: elements(["gate", "up", "out"]),
+  gegluBackward: elements(["dy", "gate", "up", "dgate", "dup"]),
   adamStep: blocks,
   sumSquares: blocks,
   clipToNorm: blocks,
-  axpy: elements(2, [0, 1], 0.5),
-  adamStep8bit: ([, , , , , , , , , n]) => ({
+  axpy: elements(["x", "y"], 0.5),
+  adamStep8bit: ({ n }) => ({
     units: n,
     // Finding the nearest code takes long.
     work: 8 * n,
-    steps: () => steps([4, 4, 1, 1, 4 / scaleElements, 4 / scaleElements]),
-    count: 9,
-    scratch: 8,
+    steps: () => ({ p: 4, grad: 4, m: 1, v: 1, ...steps(["mScales", "vScales"], 4 / scaleElements) }),
+    count: "n",
+    scratch: "room",
     align: scaleElements,
   }),
-  sgdStep: ([, , buffer, n]) => ({
+  sgdStep: ({ buffer, n }) => ({
     units: n,
     work: n,
-    steps: () => steps([4, 4, buffer ? 4 : 0]),
-    count: 3,
+    steps: () => ({ p: 4, grad: 4, buffer: buffer ? 4 : 0 }),
+    count: "n",
     align: lineElements,
   }),
-  adagradStep: elements(3, [0, 1, 2]),
-  rmspropStep: ([, , , buffer, n]) => ({
+  adagradStep: elements(["p", "grad", "sum"]),
+  rmspropStep: ({ buffer, n }) => ({
     units: n,
     work: n,
-    steps: () => steps([4, 4, 4, buffer ? 4 : 0]),
-    count: 4,
+    steps: () => ({ p: 4, grad: 4, mean: 4, buffer: buffer ? 4 : 0 }),
+    count: "n",
     align: lineElements,
   }),
-  scaleInPlace: elements(1, [0], 0.5),
-  fill: elements(1, [0], 0.25),
-  dropout: ([, , n]) => ({
+  scaleInPlace: elements(["x"], 0.5),
+  fill: elements(["out"], 0.25),
+  dropout: ({ n }) => ({
     units: n,
     work: 2 * n,
-    steps: () => [
-      [0, 4],
-      [1, 4],
-      [3, 1],
-    ],
-    count: 2,
+    steps: () => ({ x: 4, out: 4, offset: 1 }),
+    count: "n",
     align: lineElements,
   }),
-  cast: ([, , n, from, to]) => ({
+  cast: ({ n, from, to }) => ({
     units: n,
     work: n,
-    steps: () => steps([dtypeBytes[from], dtypeBytes[to]]),
-    count: 2,
+    steps: () => ({ x: dtypeBytes[from], out: dtypeBytes[to] }),
+    count: "n",
     align: 4 * lineElements,
   }),
-  unpackRow: ([, , , count]) => ({
+  unpackRow: ({ count }) => ({
     units: count,
     work: count,
-    steps: () => [
-      [2, 1],
-      [4, 4],
-    ],
-    count: 3,
+    steps: () => ({ start: 1, dst: 4 }),
+    count: "count",
     // Whole blocks of every format in which weights are packed.
     align: 4 * lineElements,
   }),
-  embedding: ([, , , count, bytes]) => ({
+  embedding: ({ count, bytes }) => ({
     units: count,
     work: copies(count, bytes),
-    steps: () => [
-      [1, 4],
-      [2, bytes],
-    ],
-    count: 3,
+    steps: () => ({ ids: 4, out: bytes }),
+    count: "count",
     align: 1,
   }),
-  copyRows: ([, , , count, bytes, scatter]) => ({
+  copyRows: ({ count, bytes, scatter }) => ({
     units: count,
     work: copies(count, bytes),
-    steps: () => [
-      [1, 4],
-      [scatter ? 0 : 2, bytes],
-    ],
-    count: 3,
+    steps: () => ({ indices: 4, [scatter ? "x" : "out"]: bytes }),
+    count: "count",
     align: 1,
   }),
-  copyBlocks: ([, , outer, count, bytes, xOuter, xStep, outOuter, outStep]) => {
+  copyBlocks: ({ outer, count, bytes, xOuter, xStep, outOuter, outStep }) => {
     const work = copies(outer * count, bytes);
     return outer === 1
-      ? { units: count, work, steps: () => steps([xStep, outStep]), count: 3, align: 1 }
-      : { units: outer, work, steps: () => steps([xOuter, outOuter]), count: 2, align: 1 };
+      ? { units: count, work, steps: () => ({ x: xStep, out: outStep }), count: "count", align: 1 }
+      : { units: outer, work, steps: () => ({ x: xOuter, out: outOuter }), count: "outer", align: 1 };
   },
-  permute: (args) => {
-    const [sizes, strides, bytes] = [args.slice(2, 6), args.slice(6, 10), args[10]];
-    const work = sizes.reduce((product, n) => product * n, 1);
+  permute: ({ n0, n1, n2, n3, s0, s1, s2, size }) => {
+    const work = n0 * n1 * n2 * n3;
+    const along = (units: number, count: "n0" | "n1" | "n2", stride: number, inner: number, align: number) => ({
+      ...{ units, work, count, align },
+      steps: () => ({ x: size * stride, out: size * inner }),
+    });
     // The last dimension stays whole, and so do the blocks of a transposition in the two last.
-    const cut = Math.max(
-      0,
-      sizes.slice(0, 2).findIndex((n) => n > 1),
-    );
-    const at = sizes[cut] > 1 ? cut : 2;
-    const inner = sizes.slice(at + 1).reduce((product, n) => product * n, 1);
-    return {
-      units: sizes[at],
-      work,
-      steps: () => steps([bytes * strides[at], bytes * inner]),
-      count: 2 + at,
-      align: at === 2 ? lineElements : 1,
-    };
+    if (n0 > 1) return along(n0, "n0", s0, n1 * n2 * n3, 1);
+    return n1 > 1 ? along(n1, "n1", s1, n2 * n3, 1) : along(n2, "n2", s2, n3, lineElements);
   },
-  expand: ([, , count, n, rowStride, step]) => {
-    const work = (count * n) / 4;
-    return count === 1
-      ? { units: n, work, steps: () => steps([4 * step, 4]), count: 3, align: lineElements }
-      : { units: count, work, steps: () => steps([4 * rowStride, 4 * n]), count: 2, align: 1 };
+  expand: ({ rows, n, rowStride, step }) => {
+    const work = (rows * n) / 4;
+    return rows === 1
+      ? { units: n, work, steps: () => ({ x: 4 * step, out: 4 }), count: "n", align: lineElements }
+      : { units: rows, work, steps: () => ({ x: 4 * rowStride, out: 4 * n }), count: "rows", align: 1 };
   },
-  sumPlane: ([, , count, n, stride, rowStride, step]) => {
-    const work = (count * n) / 2;
-    if (rowStride > 0)
-      return { units: count, work, steps: () => steps([4 * stride, 8 * rowStride]), count: 2, align: 1 };
+  sumPlane: ({ rows, n, stride, rowStride, step }) => {
+    const work = (rows * n) / 2;
+    if (rowStride > 0) {
+      return { units: rows, work, steps: () => ({ x: 4 * stride, sums: 8 * rowStride }), count: "rows", align: 1 };
+    }
     // Rows land on each other: their columns are apart, and the sum of all is one thread's.
-    return { units: step > 0 ? n : 1, work, steps: () => steps([4, 8]), count: 3, align: lineElements };
+    return { units: step > 0 ? n : 1, work, steps: () => ({ x: 4, sums: 8 }), count: "n", align: lineElements };
   },
-  cumsum: ([, , , outer, n, inner]) => ({
+  cumsum: ({ outer, n, inner }) => ({
     // With an inner dimension the parts would share their scratch memory.
     units: inner === 1 ? outer : 1,
     work: outer * n,
-    steps: () => steps([4 * n, 4 * n]),
-    count: 3,
+    steps: () => ({ x: 4 * n, out: 4 * n }),
+    count: "outer",
     align: 1,
   }),
-  where: plane(4, [1, 4, 4], 4),
+  where: plane({ condition: 1, a: 4, b: 4 }, 4),
   compare: comparison,
   compareInt: comparison,
   add: binary,
@@ -301,7 +297,7 @@ export const cutters: { [name in keyof Kernels]?: Cutter } = {
   div: binary,
   maximum: binary,
   minimum: binary,
-  pow: plane(3, [4, 4], 4, 4),
+  pow: plane({ a: 4, b: 4 }, 4, 4),
   affine: light,
   clamp: light,
   sqrt: light,

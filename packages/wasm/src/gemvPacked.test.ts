@@ -2,8 +2,7 @@ import { defineOp, Generator, matmul, type Op, randn, reference, scope, tensor }
 import { expectClose, storedWeights } from "@lowrank/core/testing";
 import { describe, expect, it } from "vitest";
 import { kernel, wasm } from "./index.ts";
-
-const formats = ["f32", "f16", "bf16", "nf4", "fp4", "q4_1", "q8_0"];
+import { dtypeNumber } from "./kernels/dtypeNumber.ts";
 
 const bitsOfThree = 0x40400000;
 
@@ -26,12 +25,11 @@ const gemvKernel = kernel<typeof gemv>("test/gemv", (k, [x, w], [out], params, s
   const { part, alpha = 1, accumulate = false } = params;
   const [n, width] = w.shape;
   const room = scratch(k.gemvScratch());
-  const format = formats.indexOf(w.dtype);
   k.fill(out.ptr, out.size, bitsOfThree);
   const rows = [x.shape[0], width, alpha, accumulate ? 1 : 0] as const;
   for (let first = 0, last = 0; first < n; first = last) {
     last = Math.min(first + (part ?? n), n);
-    k.gemvPacked(x.ptr, w.ptr, format, 0, out.ptr, 4 * n, ...rows, first, last, room);
+    k.gemvPacked(x.ptr, w.ptr, dtypeNumber(w), 0, out.ptr, 4 * n, ...rows, first, last, room);
   }
 });
 

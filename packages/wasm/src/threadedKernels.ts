@@ -1,5 +1,6 @@
 import { type Cutter, cutters, productsPerElement } from "./cutters.ts";
 import { type JobBoard, type Kernel, mostParts } from "./jobBoard.ts";
+import { kernelParameters } from "./kernelParameters.gen.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** Parts for each thread: one that comes late leaves little for the others to wait for. */
@@ -14,14 +15,23 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
   const partsFor = (work: number): number => {
     return Math.min(mostParts, threads() > 1 ? partsPerThread * threads() : 1, Math.floor(work / grain));
   };
-  const share = (name: keyof Kernels, cutter: Cutter): Kernel => {
+  const share = (name: keyof Kernels, cutter: Cutter<string>): Kernel => {
     const direct = k[name] as Kernel;
     const kernel = names.indexOf(name);
+    const parameters: readonly string[] = kernelParameters[name];
+    const place = (parameter: string | undefined) =>
+      parameter === undefined ? undefined : parameters.indexOf(parameter);
     return (...args) => {
-      const { work, units, align, steps, count, end, scratch } = cutter(args);
+      const named: Record<string, number> = {};
+      for (let i = 0; i < args.length; i++) named[parameters[i]] = args[i];
+      const { work, units, align, steps, count, end, scratch } = cutter(named);
       const chunk = Math.ceil(units / partsFor(work) / align) * align;
       if (!(chunk < units)) return direct(...args);
-      return board.run({ kernel, args, steps: steps(), units, chunk, count, end, scratch });
+      const places = { count: place(count), end: place(end), scratch: place(scratch) };
+      const grown = Object.entries(steps()).map(([parameter, step = 0]): [number, number] => {
+        return [parameters.indexOf(parameter), step];
+      });
+      return board.run({ kernel, args, steps: grown, units, chunk, ...places });
     };
   };
   /** A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q. */
@@ -34,6 +44,9 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args: [...args, 0, parts], steps: [[args.length, 1]], units: parts, chunk: 1 });
     };
   };
-  const shared = Object.entries(cutters).map(([name, cutter]) => [name, share(name as keyof Kernels, cutter)]);
+  const shared = Object.entries(cutters).map(([name, cutter]) => [
+    name,
+    share(name as keyof Kernels, cutter as Cutter<string>),
+  ]);
   return { ...k, ...Object.fromEntries(shared), gemm: product("gemm", 3), gemmWeight: product("gemmWeight", 5) };
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { crossEntropy, noGrad, reshape, scope, slice, type Tensor, type TypedArray, tensor } from "@lowrank/core";
+import { crossEntropy, keep, noGrad, reshape, scope, slice, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM, ModelInputs } from "@lowrank/models";
 import type { Module } from "@lowrank/nn";
 import { type Check, within, withinEach, withinOfLargest } from "../compare.ts";
@@ -60,12 +60,12 @@ async function* hiddenStates(
   const layers = Array.from({ length: blocks }, (_, i) => `model.layers.${i}`);
   const paths = ["model.embed_tokens", ...layers, "model.norm"];
   const modules = paths.map((path) => model.getSubmodule(path) as Module & { forward?: Forward });
-  const states: TypedArray[] = [];
+  const states: Tensor[] = [];
   for (const module of modules) {
     const forward = module.forward as Forward;
     module.forward = (...inputs) => {
       const output = forward.apply(module, inputs);
-      states.push(output.dataSync().slice(-output.shape[2]));
+      states.push(keep(reshape(slice(output, { dim: 1, start: -1 }), [-1, output.shape[2]])));
       return output;
     };
   }
@@ -75,7 +75,8 @@ async function* hiddenStates(
   const width = expected.length / paths.length;
   for (const [i, path] of paths.entries()) {
     const row = Array.from({ length: width }, (_, d) => expected[i * width + d]);
-    yield withinOfLargest(`text 0 after ${path}`, states[i], row, stateTolerance);
+    using last = states[i];
+    yield withinOfLargest(`text 0 after ${path}`, (await last.data()).slice(-width), row, stateTolerance);
   }
 }
 

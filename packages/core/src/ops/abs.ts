@@ -1,4 +1,6 @@
 import { defineOp, type Op } from "../op.ts";
+import { affine } from "./affine.ts";
+import { maximum } from "./maximum.ts";
 import { mul } from "./mul.ts";
 import { sign } from "./sign.ts";
 import { unary } from "./unary.ts";
@@ -6,6 +8,7 @@ import { unary } from "./unary.ts";
 /** Absolute value; its gradient at 0 is 0. */
 export const abs: Op<1> = defineOp({
   ...unary("abs", Math.abs),
+  compose: ([x]) => maximum(x, affine(x, { scale: -1 })),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x] }) => [mul(dy, sign(x))],
 });

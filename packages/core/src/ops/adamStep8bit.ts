@@ -1,8 +1,17 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { expectDType, type Op } from "../op.ts";
 import { adam8bitBlockSize, encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
 import type { AdamStepParams } from "./adamStep.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { div } from "./div.ts";
+import { decodeInBlocks, encodeInBlocks } from "./eightBitComposed.ts";
+import { defineStep } from "./guard.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { sqrt } from "./sqrt.ts";
 
 const names = ["parameter", "gradient", "first moment", "second moment", "first scales", "second scales"];
 
@@ -25,13 +34,9 @@ function check(inputs: readonly TensorSpec[]): void {
  * does, used, and rounded to codes of their block again, on bitsandbytes' grid: the nearest code to a small second moment may
  * be 0, and the next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
-export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
+export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",
-  inPlace: true,
-  shape: (inputs) => {
-    check(inputs);
-    return [];
-  },
+  check,
   ref: ([p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params) => {
     const { lr, beta1, beta2, eps, weightDecay, step } = params;
     const stepSize = lr / (1 - beta1 ** step);
@@ -49,5 +54,24 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
       mScales.data[block] = encodeBlock(first, mTable.data, m.data, from, onGrid);
       vScales.data[block] = encodeBlock(second, vTable.data, v.data, from, onGrid);
     }
+  },
+  updated: (inputs, { lr, beta1, beta2, eps, weightDecay, step }) => {
+    const [p, grad, m, v, mScales, vScales, mTable, vTable] = inputs.map((t) => reshape(t, { shape: [t.size] }));
+    const before = (codes: Tensor, scales: Tensor, table: Tensor) =>
+      decodeInBlocks(codes, scales, table, adam8bitBlockSize);
+    const first = add(affine(before(m, mScales, mTable), { scale: beta1 }), affine(grad, { scale: 1 - beta1 }));
+    const change = mul(affine(grad, { scale: 1 - beta2 }), grad);
+    const second = add(affine(before(v, vScales, vTable), { scale: beta2 }), change);
+    const root = affine(sqrt(second), { scale: 1 / Math.sqrt(1 - beta2 ** step), shift: eps });
+    const move = div(affine(first, { scale: -lr / (1 - beta1 ** step) }), root);
+    const firsts = encodeInBlocks(first, mTable, adam8bitBlockSize, true);
+    const seconds = encodeInBlocks(second, vTable, adam8bitBlockSize, true);
+    return [
+      [p, add(affine(p, { scale: 1 - lr * weightDecay }), move)],
+      [m, firsts.codes],
+      [mScales, firsts.scales],
+      [v, seconds.codes],
+      [vScales, seconds.scales],
+    ];
   },
 });

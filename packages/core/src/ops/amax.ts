@@ -2,6 +2,8 @@ import type { TensorSpec, View } from "../backend.ts";
 import { collapse, forEachRow } from "../broadcast.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { broadcastShapes, formatShape, type Shape, sameShape, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { affine } from "./affine.ts";
 import { compare } from "./compare.ts";
 import { div } from "./div.ts";
 import { sumTo } from "./expand.ts";
@@ -34,6 +36,10 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
         for (let j = 0; j < n; j++) out.data[o + j * step] = better(out.data[o + j * step], x.data[i + j]);
       });
     },
+    ...(name === "amin" && {
+      compose: ([x]: readonly Tensor[], params: ExtremaParams) =>
+        affine(amax(affine(x, { scale: -1 }), params), { scale: -1 }),
+    }),
     saves: { inputs: [0], outputs: [0] },
     vjp: ({ grads: [dy], inputs: [x], outputs: [y] }) => {
       const ties = where(compare(x, y, { relation: "eq" }), scalarLike(x, 1), scalarLike(x, 0));

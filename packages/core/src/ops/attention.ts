@@ -2,7 +2,7 @@ import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { composeAttentionBackward } from "./attentionComposed.ts";
+import { composeAttention, composeAttentionBackward } from "./attentionComposed.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
 /** Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with the allowed key positions. */
@@ -64,6 +64,7 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
       }
     });
   },
+  compose: composeAttention,
   saves: (needs) => ({ inputs: needs.map((_, i) => i), outputs: [0, 1] }),
   vjp: ({ grads: [dout], inputs: [q, k, v, ...mask], outputs: [out, lse], params }) => [
     ...attentionBackward(dout, q, k, v, out, lse, ...mask, params),

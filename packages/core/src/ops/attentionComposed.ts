@@ -1,20 +1,23 @@
-import { tensor } from "../create.ts";
+import { full, tensor } from "../create.ts";
 import type { Tensor } from "../tensor.ts";
-import { add } from "./add.ts";
 import { affine } from "./affine.ts";
+import { amax } from "./amax.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
+import { compare } from "./compare.ts";
+import { exp } from "./exp.ts";
 import { expand, sumTo } from "./expand.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { permute } from "./permute.ts";
 import { reshape } from "./reshape.ts";
 import { rowSum } from "./rows.ts";
+import { scalarLike } from "./scalarLike.ts";
 import { place, slice } from "./slice.ts";
-import { softmax } from "./softmax.ts";
+import { logSoftmax } from "./softmax.ts";
 import { square } from "./square.ts";
 import { sub } from "./sub.ts";
 import { tanh } from "./tanh.ts";
-import { to } from "./to.ts";
+import { where } from "./where.ts";
 
 const swapHeads = (t: Tensor): Tensor => permute(t, { dims: [0, 2, 1, 3] });
 
@@ -36,31 +39,61 @@ function gatherHeads(t: Tensor, g: Geometry): Tensor {
   return place(swapHeads(summed), { dim: 1, size: capacity, start: 0 });
 }
 
-/** 1 where a query may look at a key, else 0; broadcasts to [B, H, T, S]. */
-function visibility(g: Geometry, mask: Tensor | undefined, q: Tensor): Tensor {
-  const seen = new Float32Array(g.queries * g.keys);
-  for (let i = 0; i < seen.length; i++) {
-    seen[i] = Number(isAllowed(g, undefined, 0, 0, Math.floor(i / g.keys), i % g.keys));
+/** Puts `value` where a query may not look at a key, in x [B, H, T, S]. */
+type Hide = (x: Tensor, value: number) => Tensor;
+
+function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
+  const visible = mask ? [mask] : [];
+  if (g.causal) {
+    const seen = Uint8Array.from({ length: g.queries * g.keys }, (_, i) =>
+      Number(isAllowed(g, undefined, 0, 0, Math.floor(i / g.keys), i % g.keys)),
+    );
+    visible.push(tensor(seen, { shape: [g.queries, g.keys], backend: q.storage.backend }));
   }
-  const table = tensor(seen, { shape: [g.queries, g.keys], backend: q.storage.backend });
-  return mask ? mul(to(to(mask, { dtype: "bool" }), { dtype: "f32" }), table) : table;
+  return (x, value) => visible.reduce((rest, condition) => where(condition, rest, scalarLike(x, value)), x);
 }
 
-/** `attentionBackward` in other ops, with all the T x S weights in memory. */
+/** Far below all scores, but finite: the weights of a row that sees no key are numbers, which are then cleared. */
+const hiddenScore = -1e30;
+
+/** Scores and weights of all pairs [B, H, T, S], and what they are made of. */
+function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
+  const [queries, keys] = [swapHeads(q), repeatHeads(k, g)];
+  const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });
+  const bent = g.softcap > 0 ? tanh(affine(raw, { scale: 1 / g.softcap })) : null;
+  const hide = hiding(g, q, mask);
+  const scores = hide(bent ? affine(bent, { scale: g.softcap }) : raw, hiddenScore);
+  const logs = logSoftmax(scores, { dim: -1 });
+  return { queries, keys, bent, scores, logs, weights: hide(exp(logs), 0) };
+}
+
+/** `attention` in other ops, with all the T x S weights in memory. */
+export function composeAttention(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
+  const [q, k, v, mask] = inputs;
+  const g = geometry("attention", mask ? [q, k, v, mask] : [q, k, v], params);
+  const { backend } = q.storage;
+  const rows = [g.batch, g.heads, g.queries];
+  if (g.keys === 0) return [q.shape, rows].map((shape) => full(shape, 0, { backend }));
+  const { scores, logs, weights } = weigh(q, k, g, mask);
+  const top = amax(scores, { shape: [...rows, 1] });
+  // The largest score of a row minus its log-sum-exp is the largest of its logs.
+  const lse = sub(top, amax(logs, { shape: top.shape }));
+  const blind = compare(top, scalarLike(top, hiddenScore), { relation: "le" });
+  return [
+    swapHeads(matmul(weights, repeatHeads(v, g), {})),
+    reshape(where(blind, scalarLike(top, 0), lse), { shape: rows }),
+  ];
+}
+
+/** `attentionBackward` in other ops, from q, k and v alone. */
 export function composeAttentionBackward(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
   const [dout, q, k, v, , , mask] = inputs;
   const g = geometry("attentionBackward", mask ? [q, k, v, mask] : [q, k, v], params);
-  const [queries, douts] = [q, dout].map(swapHeads);
-  const [keys, values] = [k, v].map((t) => repeatHeads(t, g));
-  const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });
-  const bent = g.softcap > 0 ? tanh(affine(raw, { scale: 1 / g.softcap })) : raw;
-  const scores = g.softcap > 0 ? affine(bent, { scale: g.softcap }) : raw;
-  const seen = visibility(g, mask, q);
-  // A finite bias, so that a row without any key has finite weights for `seen` to clear.
-  const weights = mul(softmax(add(scores, affine(seen, { scale: 1e30, shift: -1e30 })), { dim: -1 }), seen);
-  const dweights = matmul(douts, values, { transposeB: true });
+  const { queries, keys, bent, weights } = weigh(q, k, g, mask);
+  const douts = swapHeads(dout);
+  const dweights = matmul(douts, repeatHeads(v, g), { transposeB: true });
   const inner = mul(weights, sub(dweights, rowSum(mul(dweights, weights))));
-  const slope = g.softcap > 0 ? mul(inner, affine(square(bent), { scale: -1, shift: 1 })) : inner;
+  const slope = bent ? mul(inner, affine(square(bent), { scale: -1, shift: 1 })) : inner;
   const dscores = affine(slope, { scale: g.scale });
   return [
     swapHeads(matmul(dscores, keys, {})),

@@ -1,7 +1,11 @@
 import type { TensorSpec } from "../backend.ts";
 import { defineOp, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
 import { forEachSequence } from "./cacheSequences.ts";
+import { cat } from "./cat.ts";
+import { overwrite } from "./inPlace.ts";
+import { slice } from "./slice.ts";
 
 /** Where `cacheWrite` puts the first row: one position, or one for each sequence of the batch. */
 export interface CacheWriteParams {
@@ -38,5 +42,14 @@ export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   },
   ref: ([cache, rows], _outputs, params) => {
     forEachSequence(cache, rows, params, (to, from, n) => cache.data.set(rows.data.subarray(from, from + n), to));
+  },
+  compose: ([cache, rows], { position }) => {
+    const written = (old: Tensor, start: number, ours: Tensor) =>
+      cat(slice(old, { dim: 1, end: start }), ours, slice(old, { dim: 1, start: start + ours.shape[1] }), { dim: 1 });
+    if (typeof position === "number") return overwrite([cache, written(cache, position, rows)]);
+    if (position.length === 0) return [];
+    const sequence = (t: Tensor, b: number) => slice(t, { dim: 0, start: b, end: b + 1 });
+    const each = position.map((start, b) => written(sequence(cache, b), start, sequence(rows, b)));
+    return overwrite([cache, cat(...each, { dim: 0 })]);
   },
 });

@@ -4,6 +4,7 @@ import { scope } from "../scope.ts";
 import { formatShape, type Shape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
 import { groupsOf } from "./groupsOf.ts";
+import { slice } from "./slice.ts";
 
 /** Where each of `sizes` starts. */
 function starts(sizes: readonly number[]): number[] {
@@ -76,5 +77,6 @@ export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = d
       }
     }
   },
+  compose: ([x], { sizes, dim }) => starts(sizes).map((start, i) => slice(x, { dim, start, end: start + sizes[i] })),
   vjp: ({ grads, params: { dim } }) => [cat(...grads, { dim })],
 });

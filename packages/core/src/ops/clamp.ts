@@ -1,5 +1,7 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { compare } from "./compare.ts";
+import { maximum } from "./maximum.ts";
+import { minimum } from "./minimum.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
@@ -19,6 +21,7 @@ export const clamp: Op<1, ClampParams> = defineOp({
   ref: ([x], [out], { min = -Infinity, max = Infinity }) => {
     for (let i = 0; i < out.size; i++) out.data[i] = Math.min(Math.max(x.data[i], min), max);
   },
+  compose: ([x], { min = -Infinity, max = Infinity }) => minimum(maximum(x, scalarLike(x, min)), scalarLike(x, max)),
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x], params: { min, max } }) => {
     const zero = scalarLike(dy, 0);

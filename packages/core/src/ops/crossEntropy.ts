@@ -3,15 +3,7 @@ import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { affine } from "./affine.ts";
-import { div } from "./div.ts";
-import { sumTo } from "./expand.ts";
-import { mul } from "./mul.ts";
-import { oneHot } from "./oneHot.ts";
-import { reshape } from "./reshape.ts";
-import { rowSum } from "./rows.ts";
-import { softmax } from "./softmax.ts";
-import { sub } from "./sub.ts";
+import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropyComposed.ts";
 
 /** Options of `crossEntropy`, as in PyTorch. */
 export interface CrossEntropyParams {
@@ -109,6 +101,7 @@ export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
     }
     if (reduction !== "none") loss.data[0] = reduction === "mean" ? total / count : total;
   },
+  compose: ([logits, labels], params) => composeCrossEntropy(logits, labels, params, badLabel),
   fault: (at, label, [logits], { ignoreIndex = -100 }) =>
     badLabel(label, at, logits.shape[logits.shape.length - 1], ignoreIndex),
   saves: { inputs: [0, 1], outputs: [1] },
@@ -144,15 +137,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
       }
     }
   },
-  compose: ([dloss, logits, labels], { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 }) => {
-    const classes = logits.shape[logits.shape.length - 1];
-    const hot = oneHot(labels, { classes, ignoreIndex });
-    const counts = rowSum(hot);
-    const each = reduction === "none" ? reshape(dloss, { shape: counts.shape }) : dloss;
-    const factor = reduction === "mean" ? div(mul(each, counts), sumTo(counts, [])) : mul(each, counts);
-    const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
-    return mul(factor, sub(softmax(logits, { dim: -1 }), target));
-  },
+  compose: ([dloss, logits, labels], params) => composeCrossEntropyBackward(dloss, logits, labels, params, badLabel),
 });
 
 /**

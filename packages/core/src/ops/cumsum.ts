@@ -1,6 +1,9 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { add } from "./add.ts";
 import { alongDim } from "./alongDim.ts";
 import { flip } from "./flip.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { place, slice } from "./slice.ts";
 
 /** Running sums along `dim`, in double precision. */
 export const cumsum: Op<1, { dim: number }> = defineOp({
@@ -20,6 +23,15 @@ export const cumsum: Op<1, { dim: number }> = defineOp({
         out.data[start + j * inner] = sum;
       }
     }
+  },
+  // Sums of 1, 2, 4 ... neighbours: log2(n) passes, and as few roundings. Hillis and Steele 1986.
+  compose: ([x], { dim }) => {
+    const { n } = alongDim("cumsum", x.shape, dim);
+    let sums = add(x, scalarLike(x, 0));
+    for (let step = 1; step < n; step *= 2) {
+      sums = add(sums, place(slice(sums, { dim, end: n - step }), { dim, size: n, start: step }));
+    }
+    return sums;
   },
   vjp: ({ grads: [dy], params: { dim } }) => [flip(cumsum(flip(dy, { dims: [dim] }), { dim }), { dims: [dim] })],
 });

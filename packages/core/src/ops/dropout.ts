@@ -1,6 +1,20 @@
+import { writtenBy } from "../create.ts";
+import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { Generator, type GeneratorState } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
+import { affine } from "./affine.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
+
+/** For each of `size` elements, 1 where it is dropped and 0 where it stays. */
+function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
+  const generator = new Generator(state.seed);
+  generator.state = state;
+  const uniform = new Float32Array(size);
+  generator.fillUniform(uniform);
+  return Uint8Array.from(uniform, (u) => Number(u < p));
+}
 
 /** Parameters of the op beneath `dropout`. */
 export interface DropoutParams {
@@ -18,11 +32,13 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
     return { shape: inputs[0].shape, dtype: "f32" };
   },
   ref: ([x], [out], { p, state }) => {
-    const generator = new Generator(state.seed);
-    generator.state = state;
-    const uniform = new Float32Array(x.size);
-    generator.fillUniform(uniform);
-    for (let i = 0; i < x.size; i++) out.data[i] = uniform[i] < p ? 0 : x.data[i] / (1 - p);
+    const dropped = isDropped(x.size, p, state);
+    for (let i = 0; i < x.size; i++) out.data[i] = dropped[i] ? 0 : x.data[i] / (1 - p);
+  },
+  compose: ([x], { p, state }) => {
+    const fill = (dropped: TypedArray) => void dropped.set(isDropped(x.size, p, state));
+    const dropped = writtenBy({ shape: x.shape, dtype: "bool" }, x.storage.backend, fill);
+    return where(dropped, scalarLike(x, 0), affine(x, { scale: 1 / (1 - p) }));
   },
   vjp: ({ grads: [dy], params }) => [dropoutOp(dy, params)],
 });

@@ -2,6 +2,10 @@ import { isPacked, type TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { indexAdd, indexSelect } from "./indexSelect.ts";
+import { inRange } from "./inRange.ts";
+import { reshape } from "./reshape.ts";
 import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight } from "./weight.ts";
 
@@ -13,6 +17,12 @@ function badId(id: number, at: number, vocab: number): Error {
   return new Error(
     `embedding: id ${id} at position ${at} is outside the table of ${vocab} rows (0..${vocab - 1}); does the tokenizer belong to this model?`,
   );
+}
+
+/** The ids in one dimension. Throws for one outside of the table. */
+function flatIds(ids: Tensor, vocab: number): Tensor {
+  const error = (id: number, at: number) => badId(id, at, vocab);
+  return inRange(reshape(ids, { shape: [ids.size] }), { low: 0, high: vocab - 1, error });
 }
 
 /** Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype, f32 where it is packed. Throws for an id outside 0..V-1. */
@@ -35,6 +45,11 @@ export const embedding: Op<2> = defineOp({
     for (let i = 0; i < ids.size; i++) {
       for (let d = 0; d < width; d++) out.data[i * width + d] = table[ids.data[i] * width + d];
     }
+  },
+  compose: ([weight, ids]) => {
+    const [vocab, width] = weight.shape;
+    const rows = indexSelect(isPacked(weight.dtype) ? widen(weight) : weight, flatIds(ids, vocab), { dim: 0 });
+    return reshape(rows, { shape: [...ids.shape, width] });
   },
   fault: (at, id, [weight]) => badId(id, at, weight.shape[0]),
   saves: { inputs: [1] },
@@ -65,6 +80,10 @@ export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
     for (let i = 0; i < ids.size; i++) {
       for (let d = 0; d < width; d++) out.data[ids.data[i] * width + d] += dy.data[i * width + d];
     }
+  },
+  compose: ([dy, ids], { vocab }) => {
+    const rows = reshape(dy, { shape: [ids.size, dy.shape[dy.shape.length - 1]] });
+    return indexAdd(rows, flatIds(ids, vocab), { dim: 0, size: vocab });
   },
   fault: (at, id, _inputs, { vocab }) => badId(id, at, vocab),
   saves: { inputs: [1] },

@@ -3,6 +3,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
 import { scatterAdd } from "./gather.ts";
+import { composeExtremum } from "./topkComposed.ts";
 
 /**
  * An op that picks one element of each lane along `dim`: it gives the values and their i32 positions, both with size 1
@@ -35,6 +36,7 @@ export function extremum(name: "max" | "min", beats: (a: number, b: number) => b
         positions.data[lane] = best;
       }
     },
+    compose: ([x], { dim }) => composeExtremum(name, x, dim),
     saves: { outputs: [1] },
     vjp: ({ grads: [dy], outputs: [, positions], inputSpecs: [x], params: { dim } }) => [
       scatterAdd(dy, positions, { dim, shape: x.shape }),

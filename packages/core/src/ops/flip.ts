@@ -1,6 +1,10 @@
 import { forEachRow } from "../broadcast.ts";
+import { tensor } from "../create.ts";
 import { defineOp, type Op } from "../op.ts";
 import { normalizeDim, type Shape, stridesOf } from "../shape.ts";
+import { indexSelect } from "./indexSelect.ts";
+import { reshape } from "./reshape.ts";
+import { slice } from "./slice.ts";
 
 /** x with the order of elements reversed along each of `dims`. Any dtype. */
 export const flip: Op<1, { dims: Shape }> = defineOp({
@@ -20,6 +24,17 @@ export const flip: Op<1, { dims: Shape }> = defineOp({
     forEachRow({ sizes: [1, ...x.shape], strides: [[0, ...strides]] }, (o, [i], n, [step]) => {
       for (let j = 0; j < n; j++) out.data[o + j] = x.data[base + i + j * step];
     });
+  },
+  compose: ([x], { dims }) => {
+    const { backend } = x.storage;
+    const { shape } = x;
+    let flipped = reshape(slice(reshape(x, { shape: [x.size] }), {}), { shape });
+    for (const dim of dims) {
+      const n = shape[normalizeDim("flip", dim, shape.length)];
+      const backwards = Int32Array.from({ length: n }, (_, i) => n - 1 - i);
+      flipped = indexSelect(flipped, tensor(backwards, { backend }), { dim });
+    }
+    return flipped;
   },
   vjp: ({ grads: [dy], params }) => [flip(dy, params)],
 });

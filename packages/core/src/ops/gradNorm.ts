@@ -1,7 +1,24 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { abs } from "./abs.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { amax } from "./amax.ts";
+import { compare } from "./compare.ts";
+import { div } from "./div.ts";
+import { sumTo } from "./expand.ts";
 import { groupsOf } from "./groupsOf.ts";
+import { overwrite } from "./inPlace.ts";
+import { maximum } from "./maximum.ts";
+import { minimum } from "./minimum.ts";
+import { mul } from "./mul.ts";
+import { reciprocal } from "./reciprocal.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { sqrt } from "./sqrt.ts";
+import { square } from "./square.ts";
+import { where } from "./where.ts";
 
 /** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
 export const gradNorm: Op<number> = defineOp({
@@ -16,6 +33,17 @@ export const gradNorm: Op<number> = defineOp({
     let sum = 0;
     for (const { data, size } of inputs) for (let i = 0; i < size; i++) sum += data[i] * data[i];
     out.data[0] = Math.sqrt(sum);
+  },
+  // Divided by the largest magnitude first: squares of f32 overflow from 1.8e19 on.
+  compose: (inputs) => {
+    const some = inputs.filter(({ size }) => size > 0);
+    if (some.length === 0) return scalarLike(inputs[0], 0);
+    const largest = some.map((x) => amax(abs(x), { shape: [] })).reduce((a, b) => maximum(a, b));
+    const [zero, one] = [scalarLike(largest, 0), scalarLike(largest, 1)];
+    const finite = compare(affine(largest, { scale: 0 }), zero, { relation: "eq" });
+    const usable = where(compare(largest, zero, { relation: "gt" }), where(finite, largest, one), one);
+    const sum = some.map((x) => sumTo(square(div(x, usable)), [])).reduce((a, b) => add(a, b));
+    return mul(usable, sqrt(sum));
   },
 });
 
@@ -40,5 +68,11 @@ export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
     const norm = inputs[inputs.length - 1];
     const factor = Math.min(1, maxNorm / (norm.data[0] + 1e-6));
     for (const x of inputs.slice(0, -1)) for (let i = 0; i < x.size; i++) x.data[i] *= factor;
+  },
+  compose: (inputs, { maxNorm }) => {
+    const norm = inputs[inputs.length - 1];
+    const ratio = affine(reciprocal(affine(norm, { shift: 1e-6 })), { scale: maxNorm });
+    const factor = minimum(scalarLike(norm, 1), ratio);
+    return overwrite(...inputs.slice(0, -1).map((x): [Tensor, Tensor] => [x, mul(x, factor)]));
   },
 });

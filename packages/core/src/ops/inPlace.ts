@@ -1,5 +1,8 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
 
 /** Overwrites x with `source`, of the same shape and dtype, as PyTorch's copy_ does. */
 export const copyInto: Op<2, void, 0> = defineOp({
@@ -16,6 +19,12 @@ export const copyInto: Op<2, void, 0> = defineOp({
   ref: ([x, source]) => x.data.set(source.data),
 });
 
+/** Writes the second tensor of each pair over the first: what compositions of in-place ops end in. */
+export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
+  for (const [x, source] of pairs) copyInto(x, source);
+  return [];
+}
+
 /** x += alpha * y in place; alpha is 1 by default. */
 export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   name: "addInto",
@@ -31,6 +40,7 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   ref: ([x, y], _outputs, { alpha = 1 }) => {
     for (let i = 0; i < x.size; i++) x.data[i] += alpha * y.data[i];
   },
+  compose: ([x, y], { alpha = 1 }) => overwrite([x, add(x, affine(y, { scale: alpha }))]),
 });
 
 /** x *= factor in place. */
@@ -44,4 +54,5 @@ export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   ref: ([x], _outputs, { factor }) => {
     for (let i = 0; i < x.size; i++) x.data[i] *= factor;
   },
+  compose: ([x], { factor }) => overwrite([x, affine(x, { scale: factor })]),
 });

@@ -30,6 +30,7 @@ export { geluTanh, geluTanhBackward } from "./geluTanh.ts";
 export { clipToNorm, gradNorm } from "./gradNorm.ts";
 export { indexAdd, indexSelect } from "./indexSelect.ts";
 export { addInto, copyInto, scaleInPlace } from "./inPlace.ts";
+export { type InRangeParams, inRange } from "./inRange.ts";
 export { layerNorm, layerNormBackward, layerNormWeightBackward } from "./layerNorm.ts";
 export { type LinearCrossEntropyParams, linearCrossEntropy } from "./linearCrossEntropy.ts";
 export { linearInt8 } from "./linearInt8.ts";
@@ -54,6 +55,7 @@ export { type NormParams, rmsNorm, rmsNormBackward, rmsNormWeightBackward } from
 export { type RmspropStepParams, rmspropStep } from "./rmspropStep.ts";
 export { type RopeParams, rope, ropeTables } from "./rope.ts";
 export { rsqrt } from "./rsqrt.ts";
+export { type SampleTokensParams, sampleTokens } from "./sampleTokens.ts";
 export { type ScaledDotProductAttentionOptions, scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 export { type SgdStepParams, sgdStep } from "./sgdStep.ts";
 export { sigmoid } from "./sigmoid.ts";

@@ -1,7 +1,11 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
+import { expand } from "./expand.ts";
+import { scatterAdd } from "./gather.ts";
 import { checkIndex, indexError } from "./indexBounds.ts";
+import { inRange } from "./inRange.ts";
+import { reshape } from "./reshape.ts";
 
 /** The entries of `dim` that a 1-D i32 index names, in its order. Any dtype. */
 export const indexSelect: Op<2, { dim: number }> = defineOp({
@@ -53,6 +57,13 @@ export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
       }
     }
     out.data.set(sums);
+  },
+  compose: ([x, index], { dim, size }) => {
+    const { dim: d, n } = alongDim("indexAdd", x.shape, dim);
+    const error = (value: number) => indexError("indexAdd", size, value);
+    const valid = inRange(index, { low: 0, high: size - 1, error });
+    const lane = reshape(valid, { shape: x.shape.map((_, i) => (i === d ? n : 1)) });
+    return scatterAdd(x, expand(lane, { shape: x.shape }), { dim: d, shape: withSize(x.shape, d, size) });
   },
   fault: (_at, index, _inputs, { size }) => indexError("indexAdd", size, index),
   saves: { inputs: [1] },

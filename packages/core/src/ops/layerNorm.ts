@@ -1,6 +1,7 @@
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, type Op } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { sumTo } from "./expand.ts";
 import { mul } from "./mul.ts";
@@ -45,6 +46,7 @@ export const layerNorm: Op<3, NormParams> = defineOp({
       }
     }
   },
+  compose: ([x, weight, bias], { eps }) => add(mul(standardize(x, eps).unit, weight), bias),
   // The bias only so that the result can be computed again.
   saves: (needs) => ({ inputs: [...(needs[0] || needs[1] ? [0] : []), ...(needs[0] ? [1, 2] : [])] }),
   cheap: true,

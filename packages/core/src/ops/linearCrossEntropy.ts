@@ -1,4 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
+import { full } from "../create.ts";
 import { isGradEnabled } from "../gradMode.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
@@ -15,7 +16,8 @@ import {
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
-import { toDTypeOf } from "./to.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight } from "./weight.ts";
 
 /** Options of `linearCrossEntropy`; see `crossEntropy`. */
@@ -85,6 +87,19 @@ export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = define
       }
     }
     loss.data[0] = total * factor;
+  },
+  compose: ([hidden, weight, labels], { wants, ...params }) => {
+    const rows = reshape(hidden, { shape: [labels.size, weight.shape[1]] });
+    const flat = reshape(labels, { shape: [labels.size] });
+    const wide = widen(weight);
+    const logits = matmul(rows, wide, { transposeB: true });
+    const [loss, lse] = crossEntropyWithRows(logits, flat, params);
+    const none = () => full([0], 0, { backend: hidden.storage.backend });
+    if (!wants.hidden && !wants.weight) return [loss, none(), none()];
+    const dlogits = crossEntropyBackward(scalarLike(loss, 1), logits, flat, lse, params);
+    const dhidden = () => reshape(matmul(dlogits, wide, {}), { shape: hidden.shape });
+    const dweight = () => matmul(dlogits, rows, { transposeA: true });
+    return [loss, wants.hidden ? dhidden() : none(), wants.weight ? dweight() : none()];
   },
   fault: (at, label, [, weight], { ignoreIndex = -100 }) => badLabel(label, at, weight.shape[0], ignoreIndex),
   saves: { inputs: [0, 1, 2], outputs: [1, 2] },

@@ -1,10 +1,25 @@
 import type { TensorSpec, View } from "../backend.ts";
+import { dtypes } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { hasIntegerCodes } from "../packing.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { abs } from "./abs.ts";
+import { affine } from "./affine.ts";
+import { amax } from "./amax.ts";
+import { compare } from "./compare.ts";
+import { div } from "./div.ts";
+import { matmul } from "./matmul.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
 
 /** Numbers that share a scale. */
 const block = 32;
+
+const integerDTypes = dtypes.filter(hasIntegerCodes);
 
 function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number; outFeatures: number } {
   const [outFeatures, inFeatures] = w.shape;
@@ -15,6 +30,14 @@ function plan([x, w]: readonly TensorSpec[]): { rows: number; inFeatures: number
 function roundEven(x: number): number {
   const nearest = Math.round(x);
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/** Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even. */
+const wholeNumbers = 1.5 * 2 ** 23;
+
+/** Numbers of magnitude up to 2^22, rounded as `roundEven` does. */
+function toWholeNumbers(x: Tensor): Tensor {
+  return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
 /** x with each block replaced by what its bytes mean. */
@@ -32,7 +55,7 @@ function quantized({ data }: View): Float32Array {
 
 /**
  * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a scale of their own, a 127th of
- * the largest magnitude among them, and meet the codes of W [out, in], q4_1 or q8_0, in integer dot products. Answers f32
+ * the largest magnitude among them, and meet the codes of W [out, in], of a format of GGUF, in integer dot products. Answers f32
  * [..., out] that are off by what rounding x costs. For running models: asking it for a gradient is an error.
  */
 export const linearInt8: Op<2> = defineOp({
@@ -40,7 +63,7 @@ export const linearInt8: Op<2> = defineOp({
   packed: [1],
   shape: (inputs) => {
     expectDType("linearInt8", inputs, 0, "f32");
-    expectDType("linearInt8", inputs, 1, "q4_1", "q8_0");
+    expectDType("linearInt8", inputs, 1, ...integerDTypes);
     const [x, w] = inputs.map(({ shape }) => shape);
     if (w.length !== 2 || x.length === 0 || x[x.length - 1] !== w[1]) {
       throw new Error(`linearInt8: x ${formatShape(x)} must end in the last size of W ${formatShape(w)} [out,in]`);
@@ -57,6 +80,16 @@ export const linearInt8: Op<2> = defineOp({
         out.data[i * outFeatures + j] = sum;
       }
     }
+  },
+  compose: ([x, w]) => {
+    const { rows, inFeatures, outFeatures } = plan([x, w]);
+    const blocks = reshape(x, { shape: [x.size / block, block] });
+    const most = amax(abs(blocks), { shape: [x.size / block, 1] });
+    const [zero, byte] = [0, 127].map((value) => scalarLike(x, value));
+    const factor = where(compare(most, zero, { relation: "eq" }), zero, div(byte, most));
+    const codes = toWholeNumbers(mul(blocks, factor));
+    const left = reshape(mul(codes, div(most, byte)), { shape: [rows, inFeatures] });
+    return reshape(matmul(left, w, { transposeB: true }), { shape: [...x.shape.slice(0, -1), outFeatures] });
   },
   vjp: () => {
     throw new Error(

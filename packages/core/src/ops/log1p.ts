@@ -1,11 +1,26 @@
 import { defineOp, type Op } from "../op.ts";
+import { abs } from "./abs.ts";
 import { affine } from "./affine.ts";
+import { compare } from "./compare.ts";
 import { div } from "./div.ts";
+import { log } from "./log.ts";
+import { mul } from "./mul.ts";
+import { scalarLike } from "./scalarLike.ts";
 import { unary } from "./unary.ts";
+import { where } from "./where.ts";
 
 /** log(1 + x), exact near 0. */
 export const log1p: Op<1> = defineOp({
   ...unary("log1p", Math.log1p),
+  // What 1 + x rounds away is put back by the factor x / ((1 + x) - 1). Kahan, as in Goldberg 1991, theorem 4.
+  compose: ([x]) => {
+    const sum = affine(x, { shift: 1 });
+    const kept = affine(sum, { shift: -1 });
+    const plain = log(sum);
+    const nothingKept = compare(kept, scalarLike(x, 0), { relation: "eq" });
+    const exact = where(nothingKept, x, mul(plain, div(x, kept)));
+    return where(compare(abs(x), scalarLike(x, 1), { relation: "lt" }), exact, plain);
+  },
   saves: { inputs: [0] },
   vjp: ({ grads: [dy], inputs: [x] }) => [div(dy, affine(x, { shift: 1 }))],
 });

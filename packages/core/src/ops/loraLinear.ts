@@ -49,6 +49,15 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
     multiply(x, w, out, rows, to, from, t, 1);
     multiply(low, inputs[up], out, rows, to, rank, t, 1);
   },
+  compose: (inputs, params) => {
+    const { rows, from, to, rank, down, up } = loraPlan(inputs, params);
+    const lead = inputs[0].shape.slice(0, -1);
+    const x = reshape(inputs[0], { shape: [rows, from] });
+    const times = (t: Tensor, y: Tensor) => matmul(t, y, { transposeB: !params.transposed });
+    const low = affine(times(x, inputs[down]), { scale: params.scaling });
+    const out = add(times(x, inputs[1]), times(low, inputs[up]));
+    return [reshape(out, { shape: [...lead, to] }), reshape(low, { shape: [...lead, rank] })];
+  },
   saves: (needs, { transposed }) => {
     const { down, up } = factorOrder(transposed);
     const kept = [needs[1] || needs[down], needs[0], false, false];

@@ -4,7 +4,7 @@ import { formatShape } from "../shape.ts";
 import { sumTo } from "./expand.ts";
 import { forEachMatrix, matmulPlan } from "./matmulPlan.ts";
 import { reshape } from "./reshape.ts";
-import { toDTypeOf } from "./to.ts";
+import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight } from "./weight.ts";
 
 /** Which operands of `matmul` are read with their last two dimensions swapped. */
@@ -47,6 +47,10 @@ export const matmul: Op<2, MatmulParams> = defineOp({
         }
       }
     });
+  },
+  compose: ([a, b], params) => {
+    if (b.dtype === "f32") throw new Error(`matmul: the ${b.storage.backend.name} backend has no kernel for f32`);
+    return matmul(a, widen(b), params);
   },
   saves: (needs) => ({ inputs: [...(needs[1] ? [0] : []), ...(needs[0] ? [1] : [])] }),
   vjp: ({ grads: [dy], inputs: [a, b], inputSpecs, needs, params: { transposeA, transposeB } }) => {

@@ -3,12 +3,14 @@ import { affine } from "./affine.ts";
 import { binary } from "./binary.ts";
 import { compare } from "./compare.ts";
 import { sumTo } from "./expand.ts";
+import { maximum } from "./maximum.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
 /** The smaller of a and b, broadcast; NaN where either is. Equal operands share the gradient. */
 export const minimum: Op<2> = defineOp({
   ...binary("minimum", Math.min),
+  compose: ([a, b]) => affine(maximum(affine(a, { scale: -1 }), affine(b, { scale: -1 })), { scale: -1 }),
   saves: { inputs: [0, 1] },
   vjp: ({ grads: [dy], inputs: [a, b], needs }) => {
     const shared = where(compare(a, b, { relation: "eq" }), affine(dy, { scale: 0.5 }), dy);

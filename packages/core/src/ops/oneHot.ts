@@ -1,4 +1,10 @@
+import { tensor } from "../create.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import { compare } from "./compare.ts";
+import { inRange } from "./inRange.ts";
+import { reshape } from "./reshape.ts";
+import { to } from "./to.ts";
+import { where } from "./where.ts";
 
 /** How `oneHot` reads labels. */
 export interface OneHotParams {
@@ -26,6 +32,21 @@ export const oneHot: Op<1, OneHotParams> = defineOp({
       if (label < 0 || label >= classes) throw badLabel(label, i, classes);
       out.data[i * classes + label] = 1;
     }
+  },
+  compose: ([labels], { classes, ignoreIndex }) => {
+    const { backend } = labels.storage;
+    const scalar = (value: number) => tensor(value, { dtype: "i32", backend });
+    const error = (label: number, at: number) => badLabel(label, at, classes);
+    let named = inRange(labels, { low: 0, high: classes - 1, except: ignoreIndex, error });
+    if (ignoreIndex !== undefined) {
+      named = where(compare(named, scalar(ignoreIndex), { relation: "eq" }), scalar(-1), named);
+    }
+    const column = reshape(named, { shape: [...labels.shape, 1] });
+    const each = tensor(
+      Int32Array.from({ length: classes }, (_, i) => i),
+      { backend },
+    );
+    return to(compare(column, each, { relation: "eq" }), { dtype: "f32" });
   },
   fault: (at, label, _inputs, { classes }) => badLabel(label, at, classes),
 });

@@ -11,9 +11,9 @@ import {
   tensor,
   to,
 } from "../index.ts";
-import type { Packing } from "../packing.ts";
-import { codebooks } from "../quantize/codebooks.ts";
-import { partsOf } from "../quantize/fourBit.ts";
+import { partsOf } from "../packed/fourBit.ts";
+import { packedFormats } from "../packed/index.ts";
+import type { Packing } from "../packed/packedFormat.ts";
 
 beforeAll(async () => {
   await init(reference());
@@ -50,7 +50,7 @@ describe("quantize4bit", () => {
       fc.property(weights, (how) => {
         const x = draw(how);
         const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, how))];
-        const ascending = Float32Array.from(codebooks[how.quantType].values).sort();
+        const ascending = Float32Array.from(packedFormats[how.quantType].codebook.values).sort();
         for (let from = 0; from < values.length; from += how.blockSize) {
           const block = values.subarray(from, from + how.blockSize);
           const scale = block.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
@@ -146,7 +146,7 @@ describe("quantize4bit", () => {
   });
 
   it("gives ties to the lower value, zeros to zero, and numbers just above 0 to fp4's negative zero", async () => {
-    const { thresholds } = codebooks.nf4;
+    const { thresholds } = packedFormats.nf4.codebook;
     const codes = async (values: ArrayLike<number>, params: Quantize4bitParams) => {
       const block = Float32Array.from({ length: 32 }, (_, i) => values[i] ?? 0);
       const t = quantize4bit(tensor(block), { blockSize: 32, ...params });

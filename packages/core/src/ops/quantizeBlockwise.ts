@@ -2,6 +2,12 @@ import type { TensorSpec } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { encodeBlocks } from "../quantize/eightBit.ts";
 import { formatShape, sameShape, sizeOf } from "../shape.ts";
+import { abs } from "./abs.ts";
+import { compare } from "./compare.ts";
+import { decodeInBlocks, encodeInBlocks } from "./eightBitComposed.ts";
+import { inRange } from "./inRange.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { to } from "./to.ts";
 
 /** How many elements share a scale. */
 export interface BlockwiseParams {
@@ -18,6 +24,9 @@ function blocksOf(op: string, { shape }: TensorSpec, table: TensorSpec, { blockS
   }
   return Math.ceil(sizeOf(shape) / blockSize);
 }
+
+/** The largest number of f32. */
+const largestFloat = (2 - 2 ** -23) * 2 ** 127;
 
 function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
   const [first, last] = [block * blockSize, (block + 1) * blockSize - 1];
@@ -44,6 +53,13 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
     if (broken >= 0) throw brokenBlock(Math.floor(broken / params.blockSize), params);
     encodeBlocks(x.data as Float32Array, code.data, params.blockSize, q.data, absmax.data);
   },
+  compose: ([x, code], { blockSize }) => {
+    const finite = compare(abs(x), scalarLike(x, largestFloat), { relation: "le" });
+    const error = (_value: number, at: number) => brokenBlock(Math.floor(at / blockSize), { blockSize });
+    inRange(to(finite, { dtype: "i32" }), { low: 1, error });
+    const { codes, scales } = encodeInBlocks(x, code, blockSize);
+    return [codes, scales];
+  },
   fault: (block, _value, _inputs, params) => brokenBlock(block, params),
 });
 
@@ -65,4 +81,5 @@ export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   ref: ([q, absmax, code], [out], { blockSize }) => {
     for (let i = 0; i < q.size; i++) out.data[i] = code.data[q.data[i]] * absmax.data[Math.floor(i / blockSize)];
   },
+  compose: ([q, absmax, code], { blockSize }) => decodeInBlocks(q, absmax, code, blockSize),
 });

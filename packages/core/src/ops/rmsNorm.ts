@@ -54,6 +54,7 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
       for (let i = 0; i < n; i++) out.data[row + i] = x.data[row + i] * root * weight.data[i];
     }
   },
+  compose: ([x, weight], { eps }) => mul(mul(x, rootOfRows(x, eps)), weight),
   saves: (needs) => ({ inputs: needs[0] ? [0, 1] : [0] }),
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x, weight], needs, params }) => [

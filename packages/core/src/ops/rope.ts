@@ -3,6 +3,13 @@ import { fromBytes } from "../create.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { cat } from "./cat.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { slice } from "./slice.ts";
+import { sub } from "./sub.ts";
 
 /** Where the rows of `rope`'s tables belong, and the direction of the rotation. */
 export interface RopeParams {
@@ -63,6 +70,18 @@ export const rope: Op<3, RopeParams> = defineOp({
         for (let i = 2 * half; i < size; i++) out.data[at + i] = x.data[at + i];
       }
     }
+  },
+  compose: ([x, cos, sin], { offset = 0, inverse }) => {
+    const [batch, tokens] = x.shape;
+    const half = cos.shape[cos.shape.length - 1];
+    const table = (t: Tensor) =>
+      t.ndim === 3
+        ? reshape(t, { shape: [batch, tokens, 1, half] })
+        : reshape(slice(t, { start: offset, end: offset + tokens }), { shape: [tokens, 1, half] });
+    const [c, s] = [table(cos), inverse ? affine(table(sin), { scale: -1 }) : table(sin)];
+    const part = (start: number, end?: number) => slice(x, { dim: 3, start, end });
+    const [a, b] = [part(0, half), part(half, 2 * half)];
+    return cat(sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s)), part(2 * half), { dim: 3 });
   },
   saves: { inputs: [1, 2] },
   vjp: ({ grads: [dy], inputs: [, cos, sin], params }) => [

@@ -1,6 +1,8 @@
 import { defineOp, type Op } from "../op.ts";
 import { activationBackward } from "./activationBackward.ts";
 import { affine } from "./affine.ts";
+import { div } from "./div.ts";
+import { exp } from "./exp.ts";
 import { mul } from "./mul.ts";
 import { sigmoid } from "./sigmoid.ts";
 import { unary } from "./unary.ts";
@@ -8,6 +10,7 @@ import { unary } from "./unary.ts";
 /** x * sigmoid(x). */
 export const silu: Op<1> = defineOp({
   ...unary("silu", (x) => x / (1 + Math.exp(-x))),
+  compose: ([x]) => div(x, affine(exp(affine(x, { scale: -1 })), { shift: 1 })),
   saves: { inputs: [0] },
   cheap: true,
   vjp: ({ grads: [dy], inputs: [x] }) => [siluBackward(dy, x)],

@@ -3,8 +3,11 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, normalizeDim, type Shape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { alongDim, withSize } from "./alongDim.ts";
+import { amax } from "./amax.ts";
+import { div } from "./div.ts";
 import { exp } from "./exp.ts";
 import { sumTo } from "./expand.ts";
+import { log } from "./log.ts";
 import { mul } from "./mul.ts";
 import { sub } from "./sub.ts";
 
@@ -35,6 +38,12 @@ function sumAlong(x: Tensor, dim: number): Tensor {
   return sumTo(x, withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1));
 }
 
+/** x minus the largest element along `dim`. */
+function belowTop(x: Tensor, dim: number): Tensor {
+  if (x.size === 0) return sub(x, x);
+  return sub(x, amax(x, { shape: withSize(x.shape, normalizeDim("softmax", dim, x.ndim), 1) }));
+}
+
 /** exp(x) / sum(exp(x)) along `dim`, safe for large x. */
 export const softmax: Op<1, SoftmaxParams> = defineOp({
   name: "softmax",
@@ -47,6 +56,10 @@ export const softmax: Op<1, SoftmaxParams> = defineOp({
       for (let i = 0; i < n; i++) total += Math.exp(x.data[start + i * step] - top);
       for (let i = 0; i < n; i++) out.data[start + i * step] = Math.exp(x.data[start + i * step] - top) / total;
     });
+  },
+  compose: ([x], { dim }) => {
+    const powers = exp(belowTop(x, dim));
+    return div(powers, sumAlong(powers, dim));
   },
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y], params }) => [softmaxBackward(dy, y, params)],
@@ -82,6 +95,10 @@ export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
       const shift = top + Math.log(total);
       for (let i = 0; i < n; i++) out.data[start + i * step] = x.data[start + i * step] - shift;
     });
+  },
+  compose: ([x], { dim }) => {
+    const below = belowTop(x, dim);
+    return sub(below, log(sumAlong(exp(below), dim)));
   },
   saves: { outputs: [0] },
   vjp: ({ grads: [dy], outputs: [y], params }) => [logSoftmaxBackward(dy, y, params)],

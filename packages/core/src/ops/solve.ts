@@ -3,6 +3,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape, sizeOf } from "../shape.ts";
 import { affine } from "./affine.ts";
 import { matmul } from "./matmul.ts";
+import { composeSolve } from "./solveComposed.ts";
 
 /** How `solve` reads its matrix. */
 export interface SolveParams {
@@ -77,6 +78,7 @@ export const solve: Op<2, SolveParams> = defineOp({
       for (const [i, value] of right.entries()) out.data[batch * n * m + i] = value;
     }
   },
+  compose: ([a, b], { transposeA = false }) => composeSolve(a, b, transposeA, (batch) => singular(batch, a)),
   fault: (batch, _value, [a]) => singular(batch, a),
   saves: (needs) => ({ inputs: [0], outputs: needs[0] ? [0] : [] }),
   vjp: ({ grads: [dx], inputs: [a], outputs: [x], needs, params: { transposeA = false } }) => {

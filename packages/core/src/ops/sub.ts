@@ -1,4 +1,5 @@
 import { defineOp, type Op } from "../op.ts";
+import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { binary } from "./binary.ts";
 import { sumTo } from "./expand.ts";
@@ -6,6 +7,7 @@ import { sumTo } from "./expand.ts";
 /** a - b, broadcast. */
 export const sub: Op<2> = defineOp({
   ...binary("sub", (a, b) => a - b),
+  compose: ([a, b]) => add(a, affine(b, { scale: -1 })),
   vjp: ({ grads: [dy], inputSpecs: [a, b], needs }) => [
     needs[0] ? sumTo(dy, a.shape) : null,
     needs[1] ? affine(sumTo(dy, b.shape), { scale: -1 }) : null,

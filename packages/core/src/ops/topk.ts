@@ -2,6 +2,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import { alongDim, withSize } from "./alongDim.ts";
 import { scatterAdd } from "./gather.ts";
+import { composeTopk } from "./topkComposed.ts";
 
 /** Parameters of `topk`. */
 export interface TopkParams {
@@ -40,6 +41,7 @@ export const topk: Op<1, TopkParams, 2> = defineOp({
       }
     }
   },
+  compose: ([x], { k, dim }) => composeTopk(x, k, dim),
   saves: { outputs: [1] },
   vjp: ({ grads: [dy], outputs: [, positions], inputSpecs: [x], params: { dim } }) => [
     scatterAdd(dy, positions, { dim, shape: x.shape }),

@@ -1,5 +1,8 @@
+import { tensor } from "../create.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { where } from "./where.ts";
 
 /** Parameters of `triangle`. */
 export interface TriangleParams {
@@ -7,6 +10,10 @@ export interface TriangleParams {
   readonly part: "lower" | "upper";
   /** The diagonal that still belongs to it: 0 the main one, positive above. */
   readonly diagonal: number;
+}
+
+function isKept(part: TriangleParams["part"], diagonal: number, row: number, column: number): boolean {
+  return part === "lower" ? column - row <= diagonal : column - row >= diagonal;
 }
 
 /** The lower or upper triangle of each matrix in the last two dimensions, zeros elsewhere. */
@@ -21,9 +28,15 @@ export const triangle: Op<1, TriangleParams> = defineOp({
   ref: ([x], [out], { part, diagonal }) => {
     const [rows, columns] = x.shape.slice(-2);
     for (let i = 0; i < x.size; i++) {
-      const offset = (i % columns) - (Math.floor(i / columns) % rows);
-      out.data[i] = (part === "lower" ? offset <= diagonal : offset >= diagonal) ? x.data[i] : 0;
+      out.data[i] = isKept(part, diagonal, Math.floor(i / columns) % rows, i % columns) ? x.data[i] : 0;
     }
+  },
+  compose: ([x], { part, diagonal }) => {
+    const shape = x.shape.slice(-2);
+    const kept = Uint8Array.from({ length: shape[0] * shape[1] }, (_, i) =>
+      Number(isKept(part, diagonal, Math.floor(i / shape[1]), i % shape[1])),
+    );
+    return where(tensor(kept, { shape, backend: x.storage.backend }), x, scalarLike(x, 0));
   },
   vjp: ({ grads: [dy], params }) => [triangle(dy, params)],
 });

@@ -1,9 +1,9 @@
 import type { TensorSpec } from "../backend.ts";
-import type { DType } from "../dtype.ts";
+import { dtypes, isFloating, isPacked } from "../dtype.ts";
 import { expectDType } from "../op.ts";
 
-/** The dtypes in which a weight may be stored; backends may number the formats by this order. */
-export const weightDTypes: readonly DType[] = ["f32", "f16", "bf16", "nf4", "fp4", "q4_1", "q8_0"];
+/** The dtypes in which a weight may be stored: floating ones, and packed ones. */
+const weightDTypes = dtypes.filter((dtype) => isFloating(dtype) || isPacked(dtype));
 
 /** Throws unless input `i` of `op` is a weight: floating, or packed. */
 export function expectWeight(op: string, inputs: readonly TensorSpec[], i: number): void {

@@ -1,18 +1,21 @@
 import { type Backend, currentBackend } from "../backend.ts";
 import { packedTensor } from "../create.ts";
-import { isPacked } from "../dtype.ts";
-import { fourBitLayout, isGgufDType, type Packing, readOffset, writeHeader } from "../packing.ts";
+import type { DType, QuantType } from "../dtype.ts";
+import { partsOf } from "../packed/fourBit.ts";
+import { fourBitLayout, readOffset, writeHeader } from "../packed/fourBitLayout.ts";
+import { fp4 } from "../packed/fp4.ts";
+import { nf4 } from "../packed/nf4.ts";
+import type { Packing } from "../packed/packedFormat.ts";
 import type { SafetensorsTensor } from "../safetensors/writeSafetensors.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { codebooks, type QuantType } from "./codebooks.ts";
 import { dynamicMap } from "./dynamicMap.ts";
-import { partsOf } from "./fourBit.ts";
 import { type QuantState, QuantStateError, readQuantState, type WideDType, writeQuantState } from "./quantState.ts";
 
 const statePrefix = "quant_state.bitsandbytes__";
-const quantTypes = Object.keys(codebooks) as QuantType[];
-const stateKeys = quantTypes.map((type) => statePrefix + type);
+const formats = { nf4, fp4 };
+const isQuantType = (dtype: DType): dtype is QuantType => dtype in formats;
+const stateKeys = Object.keys(formats).map((type) => statePrefix + type);
 const knownKeys = ["absmax", "quant_map", "nested_absmax", "nested_quant_map", ...stateKeys];
 
 const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
@@ -29,7 +32,7 @@ export async function toBitsandbytes(
   { dtype = "f32" }: { dtype?: WideDType } = {},
 ): Promise<SafetensorsTensor[]> {
   const { shape, size, packing, dtype: quantType } = weight;
-  if (!isPacked(quantType) || isGgufDType(quantType)) {
+  if (!isQuantType(quantType)) {
     throw new Error(`toBitsandbytes: "${name}" is ${quantType}; only nf4 and fp4 tensors are bitsandbytes weights`);
   }
   const { blockSize, nested } = packing as Packing;
@@ -42,7 +45,7 @@ export async function toBitsandbytes(
   return [
     entry("", "u8", codes, [codes.length, 1]),
     entry("absmax", nested ? "u8" : "f32", absmax),
-    entry("quant_map", "f32", codebooks[quantType].values),
+    entry("quant_map", "f32", formats[quantType].codebook.values),
     ...(nested ? [entry("nested_absmax", "f32", nestedAbsmax), entry("nested_quant_map", "f32", dynamicMap())] : []),
     entry(statePrefix + quantType, "u8", writeQuantState(state)),
   ];
@@ -141,7 +144,7 @@ export function fromBitsandbytes(
   const bytes = new Uint8Array(byteLength);
   writeHeader(bytes, size, packing, offset ?? 0);
   bytes.set(stored, codes);
-  entries.checkMap("quant_map", codebooks[quantType].values);
+  entries.checkMap("quant_map", formats[quantType].codebook.values);
   if (packing.nested) {
     bytes.set(entries.bytes("absmax", blocks, "u8"), absmax);
     bytes.set(entries.scales("nested_absmax", nestedBlocks), nested);

@@ -1,7 +1,7 @@
+import type { QuantType } from "../dtype.ts";
 import { pythonFloat } from "../pythonFloat.ts";
 import { quoteJson } from "../safetensors/quoteJson.ts";
 import type { Shape } from "../shape.ts";
-import type { QuantType } from "./codebooks.ts";
 
 /** What is wrong with a quantised weight of a bitsandbytes checkpoint. */
 export class QuantStateError extends Error {

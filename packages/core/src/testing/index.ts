@@ -1,8 +1,11 @@
 export { definedOps } from "../op.ts";
 export type { OpCase } from "./cases.ts";
 export { type CheckGradOptions, checkGrad } from "./checkGrad.ts";
+export { deferred } from "./deferred.ts";
 export { expectClose, type Numbers } from "./expectClose.ts";
 export { type Input, inputValues, makeInput } from "./input.ts";
 export { type FunctionName, opCases } from "./opCases.ts";
+export { primitiveNames } from "./primitiveKernels.ts";
+export { primitives } from "./primitives.ts";
 export { type BackendTest, type TestBackendOptions, testBackend } from "./testBackend.ts";
 export { storedWeights } from "./weightCases.ts";

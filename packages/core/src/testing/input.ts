@@ -19,6 +19,8 @@ export interface Input {
   readonly kink?: number;
   /** The elements lie 0.1 apart, in random order, from this number on: no two of them nearly tie. */
   readonly distinctFrom?: number;
+  /** Turns the tensor into what the function is given, such as a packed weight; it also gets the elements. */
+  readonly store?: (t: Tensor, values: Float32Array) => Tensor;
 }
 
 function floats(input: Input, generator: Generator): Float32Array {
@@ -43,11 +45,12 @@ export function inputValues(input: Input, generator: Generator): Float32Array | 
   return out;
 }
 
-/** A tensor with the given elements. */
+/** Returns a tensor with the given elements, stored as the input says. */
 export function makeInput(
-  { shape, dtype = "f32" }: Input,
+  { shape, dtype = "f32", store }: Input,
   values: Float32Array | Int32Array,
   backend: Backend,
 ): Tensor {
-  return tensor(values, { shape, dtype, backend });
+  const made = tensor(values, { shape, dtype, backend });
+  return store ? store(made, values as Float32Array) : made;
 }

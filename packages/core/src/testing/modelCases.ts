@@ -1,5 +1,8 @@
 import * as f from "../functional/index.ts";
+import { attentionOp } from "../ops/attention.ts";
+import { crossEntropyWithRows } from "../ops/crossEntropy.ts";
 import { Generator } from "../random.ts";
+import type { Tensor } from "../tensor.ts";
 import { type Cases, calls, index, type OpCase, withGradients, x } from "./cases.ts";
 import type { Input } from "./input.ts";
 import { weightCases } from "./weightCases.ts";
@@ -59,10 +62,27 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
 }
 
-/**
- * The fused functions of language models. What a backward pass is handed (a log-sum-exp, say) is random here and does
- * not belong to its other inputs, so its own gradient means nothing.
- */
+/** The gradients of attention, with the output and the rows' log-sum-exp that belong to q, k and v. */
+function backwardOfAttention(
+  dout: Tensor,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: f.AttentionParams & { mask?: Tensor },
+): readonly Tensor[] {
+  const { mask, ...params } = options;
+  const rest = mask ? [mask] : [];
+  const [out, lse] = attentionOp(q, k, v, ...rest, params);
+  return f.attentionBackward(dout, q, k, v, out, lse, ...rest, params);
+}
+
+/** The gradient of cross-entropy, with the rows' log-sum-exp that belongs to the logits. */
+function backwardOfCrossEntropy(dloss: Tensor, logits: Tensor, labels: Tensor, params: f.CrossEntropyParams): Tensor {
+  const [, lse] = crossEntropyWithRows(logits, labels, params);
+  return f.crossEntropyBackward(dloss, logits, labels, lse, params);
+}
+
+/** The fused functions of language models. */
 export const modelCases: Cases<Name> = {
   attention: [
     ...calls(
@@ -78,7 +98,13 @@ export const modelCases: Cases<Name> = {
   ],
   attentionBackward: withGradients(
     [],
-    calls([q, q, kv, kv, q, x([2, 4, 5], { low: 2, high: 4 })], (...t) => f.attentionBackward(...t, { causal: true })),
+    [
+      ...calls([q, q, kv, kv], (d, s, k, v) => backwardOfAttention(d, s, k, v, { causal: true })),
+      ...calls([q, q, kv, kv], (d, s, k, v) => backwardOfAttention(d, s, k, v, { scale: 0.4, softcap: 5 })),
+      ...calls([q, q, kv, kv, { shape: [2, 1, 5, 7], dtype: "bool" }], (d, s, k, v, mask) =>
+        backwardOfAttention(d, s, k, v, { mask }),
+      ),
+    ],
   ),
   batchedLora: withGradients(
     [0, 2, 3],
@@ -94,8 +120,10 @@ export const modelCases: Cases<Name> = {
   ),
   crossEntropyBackward: withGradients(
     [],
-    calls([x([]), x([4, 6, 13]), labels, x([4, 6], { low: 3, high: 4 })], (d, t, l, lse) =>
-      f.crossEntropyBackward(d, t, l, lse, {}),
+    calls(
+      [x([]), x([4, 6, 13]), labels],
+      (d, t, l) => backwardOfCrossEntropy(d, t, l, {}),
+      (d, t, l) => backwardOfCrossEntropy(d, t, l, { reduction: "sum", labelSmoothing: 0.1 }),
     ),
   ),
   doraLinear: calls([...lora, x([10], { low: 0.3, high: 3 })], (s, w, m, n, g) =>

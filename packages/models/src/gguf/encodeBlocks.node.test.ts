@@ -1,8 +1,7 @@
 import { openFile } from "@lowrank/files";
 import { expect, test } from "vitest";
 import { sharedPath } from "../../../../scripts/sharedFolder.ts";
-import { encodeBlocks, type GgufEncoding } from "./encodeBlocks.ts";
-import { decodeBlocks } from "./ggmlTypes.ts";
+import { decodeBlocks, encodeBlocks, type GgufEncoding } from "./ggmlTypes.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 

@@ -1,7 +1,7 @@
 import { streamSafetensors } from "@lowrank/core";
 import { toHfConfig } from "../config/modelConfig.ts";
 import { type SaveModelOptions, torchNames } from "../saveModel.ts";
-import { encodeBlocks } from "./encodeBlocks.ts";
+import { encodeBlocks } from "./ggmlTypes.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 

@@ -1,50 +1,51 @@
-import { bf16ToF32, decodeQ4_1, decodeQ8_0, f16ToF32 } from "@lowrank/core";
-import { q4K, q5K, q6K } from "./decodeKBlocks.ts";
-import { q4_0, q5_0, q5_1 } from "./decodeSmallBlocks.ts";
+import { type BlockDType, blockFormats } from "@lowrank/core";
+import { type GgmlType, packedType, type WritableGgmlType } from "./ggmlType.ts";
+import { bf16, f16, f32 } from "./types/floats.ts";
+import { q4K } from "./types/q4K.ts";
+import { q5_0 } from "./types/q5_0.ts";
+import { q5_1 } from "./types/q5_1.ts";
+import { q5K } from "./types/q5K.ts";
+import { q6K } from "./types/q6K.ts";
 
-/** Widens whole blocks to f32, into `out` from its start. */
-type Decode = (blocks: Uint8Array, out: Float32Array) => void;
+/** The names of the types that can be written. */
+export type GgufEncoding = "F32" | "F16" | "BF16" | Uppercase<BlockDType>;
 
-/** A tensor type of ggml that can be read. */
-export interface GgmlType {
-  readonly name: string;
-  /** Elements of a block, and the bytes it takes. */
-  readonly blockSize: number;
-  readonly blockBytes: number;
-  readonly decode: Decode;
-}
+const writable: readonly WritableGgmlType[] = [f32, f16, bf16, ...Object.values(blockFormats).map(packedType)];
 
-/** A view as 16-bit codes; of a copy where the bytes lie on an odd address. */
-function codes(bytes: Uint8Array): Uint16Array {
-  const even = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
-  return new Uint16Array(even.buffer, even.byteOffset, even.length / 2);
-}
-
-const f32: Decode = (bytes, out) => new Uint8Array(out.buffer, out.byteOffset, bytes.length).set(bytes);
-const f16: Decode = (bytes, out) => f16ToF32(codes(bytes), out);
-const bf16: Decode = (bytes, out) => bf16ToF32(codes(bytes), out);
+/** The types that can be written, by name. */
+export const encodings = Object.fromEntries(writable.map((type) => [type.name, type])) as Readonly<
+  Record<GgufEncoding, WritableGgmlType>
+>;
 
 /** The types that can be read, by their number in a GGUF file. */
-export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map([
-  [0, { name: "F32", blockSize: 1, blockBytes: 4, decode: f32 }],
-  [1, { name: "F16", blockSize: 1, blockBytes: 2, decode: f16 }],
-  [2, { name: "Q4_0", blockSize: 32, blockBytes: 18, decode: q4_0 }],
-  [3, { name: "Q4_1", blockSize: 32, blockBytes: 20, decode: decodeQ4_1 }],
-  [6, { name: "Q5_0", blockSize: 32, blockBytes: 22, decode: q5_0 }],
-  [7, { name: "Q5_1", blockSize: 32, blockBytes: 24, decode: q5_1 }],
-  [8, { name: "Q8_0", blockSize: 32, blockBytes: 34, decode: decodeQ8_0 }],
-  [12, { name: "Q4_K", blockSize: 256, blockBytes: 144, decode: q4K }],
-  [13, { name: "Q5_K", blockSize: 256, blockBytes: 176, decode: q5K }],
-  [14, { name: "Q6_K", blockSize: 256, blockBytes: 210, decode: q6K }],
-  [30, { name: "BF16", blockSize: 1, blockBytes: 2, decode: bf16 }],
-]);
+export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
+  [...writable, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
+);
 
-/** Whole blocks of a ggml type as f32 numbers: those of gguf-py's `dequantize`, to the last bit. */
-export function decodeBlocks({ name, blockSize, blockBytes, decode }: GgmlType, blocks: Uint8Array): Float32Array {
-  if (blocks.length % blockBytes !== 0) {
-    throw new Error(`${name}: ${blocks.length} bytes are no whole blocks of ${blockBytes}`);
+/** Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's `dequantize`, to the last bit. */
+export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Array): Float32Array {
+  if (blocks.length % block.bytes !== 0) {
+    throw new Error(`${name}: ${blocks.length} bytes are no whole blocks of ${block.bytes}`);
   }
-  const out = new Float32Array((blocks.length / blockBytes) * blockSize);
+  const out = new Float32Array((blocks.length / block.bytes) * block.elements);
   decode(blocks, out);
   return out;
+}
+
+/** Returns the bytes of `count` elements; `count` is a whole number of blocks. */
+export function encodedLength(type: GgufEncoding, count: number): number {
+  const { elements, bytes } = encodings[type].block;
+  return (count / elements) * bytes;
+}
+
+/**
+ * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's `quantize`. `what`
+ * names the tensor in errors: a number that is not finite (a quantised block would lose all others), or beyond f16.
+ */
+export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
+  const { block, encode } = encodings[type];
+  if (values.length % block.elements !== 0) {
+    throw new Error(`${what}: ${values.length} numbers are no whole blocks of ${block.elements}, which ${type} needs`);
+  }
+  return encode(values, what);
 }

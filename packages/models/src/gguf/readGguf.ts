@@ -1,6 +1,7 @@
 import type { ByteSource } from "@lowrank/core";
+import type { GgmlType } from "./ggmlType.ts";
 import { ggmlTypeNames } from "./ggmlTypeNames.ts";
-import { type GgmlType, ggmlTypes } from "./ggmlTypes.ts";
+import { ggmlTypes } from "./ggmlTypes.ts";
 import { HeaderCutOff, HeaderReader } from "./headerReader.ts";
 
 /** A metadata value as a GGUF file holds it. */
@@ -119,11 +120,11 @@ function readTensor(reader: HeaderReader, label: string): Omit<GgufTensorInfo, "
 
 function locate(name: string, type: GgmlType, shape: readonly number[], offset: number, label: string): GgufTensorInfo {
   const columns = shape.at(-1) ?? 1;
-  if (columns % type.blockSize !== 0) {
+  if (columns % type.block.elements !== 0) {
     throw new Error(
-      `${label}: "${name}" is [${shape}]; rows of ${type.name} must be whole blocks of ${type.blockSize}`,
+      `${label}: "${name}" is [${shape}]; rows of ${type.name} must be whole blocks of ${type.block.elements}`,
     );
   }
   const size = shape.reduce((product, n) => product * n, 1);
-  return { name, type, shape, offset, byteLength: (size / type.blockSize) * type.blockBytes };
+  return { name, type, shape, offset, byteLength: (size / type.block.elements) * type.block.bytes };
 }

@@ -1,5 +1,6 @@
 import { f32ToBf16, f32ToF16, fromBytes, packedTensor, type Tensor, to } from "@lowrank/core";
-import { decodeBlocks, type GgmlType } from "./ggmlTypes.ts";
+import type { GgmlType } from "./ggmlType.ts";
+import { decodeBlocks } from "./ggmlTypes.ts";
 import { separateHeads } from "./headRows.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { readBlocks } from "./readBlocks.ts";
@@ -9,14 +10,12 @@ import { transpose } from "./transpose.ts";
 export interface ReadGgufTensorOptions {
   /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Keep Q4_1 and Q8_0 weights in their blocks, as tensors [out, in] of dtype q4_1 and q8_0. Default false. */
+  /** Keep blocks that a packed dtype stands for, as tensors [out, in]. Default false. */
   packed?: boolean;
   /** Bytes that blocks may be read into, not in use otherwise before the promise is settled. */
   room?: Uint8Array;
 }
 
-/** The types that can be kept as they are. */
-export const packedDTypes: Readonly<Record<string, "q4_1" | "q8_0">> = { Q4_1: "q4_1", Q8_0: "q8_0" };
 const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: "bf16" };
 
 /** Elements that are widened at a time on their way to half precision. */
@@ -36,8 +35,8 @@ export async function readGgufTensor(
   const blocks = layout.heads === undefined ? stored : separateHeads(stored, shape[0], layout.heads);
   const { dtype = "f32" } = options;
   const wanted = dtype === "auto" ? (ownDTypes[type.name] ?? "f32") : dtype;
-  if (type.name in packedDTypes && (options.packed || !layout.transposed)) {
-    const packed = packedTensor(blocks, { shape, dtype: packedDTypes[type.name] });
+  if (type.packed && (options.packed || !layout.transposed)) {
+    const packed = packedTensor(blocks, { shape, dtype: type.packed });
     if (options.packed) return packed;
     // Widened by the backend, so that a copy in f32 is never there outside of it.
     using released = packed;
@@ -53,8 +52,8 @@ export async function readGgufTensor(
 /** The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32. */
 function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
   if (dtype === "f32") return decodeBlocks(type, blocks);
-  const out = new Uint16Array((blocks.length / type.blockBytes) * type.blockSize);
-  const step = (chunk / type.blockSize) * type.blockBytes;
+  const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);
+  const step = (chunk / type.block.elements) * type.block.bytes;
   for (let at = 0, to = 0; at < blocks.length; at += step, to += chunk) {
     narrow(decodeBlocks(type, blocks.subarray(at, at + step)), dtype, out.subarray(to));
   }

@@ -1,4 +1,11 @@
-import { bf16ToF32, f16ToF32, type SafetensorsData, type SafetensorsFile } from "@lowrank/core";
+import {
+  type BlockDType,
+  bf16ToF32,
+  blockFormats,
+  f16ToF32,
+  type SafetensorsData,
+  type SafetensorsFile,
+} from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../config/architectureConfig.ts";
 import { readModelConfig } from "../config/modelConfig.ts";
@@ -6,7 +13,7 @@ import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configMetadata } from "./configMetadata.ts";
-import { encodeBlocks, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 import type { TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import { interleaveHeads } from "./headRows.ts";
@@ -24,10 +31,18 @@ export interface ToGgufOptions {
 }
 
 /** A dtype that a whole model can be written in. */
-export type GgufDType = keyof typeof fileTypes;
+export type GgufDType = "f32" | "f16" | "bf16" | BlockDType;
 
 /** llama.cpp's numbers of files whose matrices are mostly of one type. */
-const fileTypes = { f32: 0, f16: 1, q4_1: 3, q8_0: 7, bf16: 32 } as const;
+const fileTypes = new Map<GgufDType, number>([
+  ["f32", 0],
+  ["f16", 1],
+  ["bf16", 32],
+  ...Object.values(blockFormats).map(({ dtype, gguf }) => [dtype, gguf.file] as const),
+]);
+
+/** All dtypes that a whole model can be written in. */
+export const ggufDTypes: readonly GgufDType[] = [...fileTypes.keys()];
 
 /** What a converted file will hold, and what a user should know of it. */
 export interface GgufConversion extends GgufContents {
@@ -36,7 +51,7 @@ export interface GgufConversion extends GgufContents {
 
 /**
  * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads and encodes one tensor at a
- * time. With q4_1 the output layer (a tied embedding too) is q8_0. A matrix whose rows are no whole blocks becomes f16, and a
+ * time. With formats of 4 bits the output layer (a tied embedding too) is q8_0. A matrix whose rows are no whole blocks becomes f16, and a
  * note names it. Throws where a tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
@@ -56,17 +71,17 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ["general.architecture", { type: "string", value: form.architecture }],
     ["general.type", { type: "string", value: "model" }],
     ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
-    ["general.file_type", { type: "u32", value: fileTypes[dtype] }],
+    ["general.file_type", { type: "u32", value: fileTypes.get(dtype)! }],
     ["general.quantization_version", { type: "u32", value: 2 }],
     ...configMetadata(config),
     ...(await tokenizerEntries(files, config, notes)),
   ]);
   const tensors = layouts.map((layout) => convert(weights, layout, chooseType(layout, dtype, config)));
-  const { blockSize } = encodings[upperCase(dtype)];
-  const fallen = tensors.filter(({ type, shape }) => type === "F16" && shape.at(-1)! % blockSize !== 0);
+  const { elements } = encodings[upperCase(dtype)].block;
+  const fallen = tensors.filter(({ type, shape }) => type === "F16" && shape.at(-1)! % elements !== 0);
   if (fallen.length > 0) {
     const names = fallen.map((tensor) => `${tensor.name} [${tensor.shape}]`).join(", ");
-    notes.push(`f16 instead of ${dtype}, since rows are no whole blocks of ${blockSize}: ${names}`);
+    notes.push(`f16 instead of ${dtype}, since rows are no whole blocks of ${elements}: ${names}`);
   }
   return { metadata, tensors: [...tensors, ...ropeFactors(config)], notes };
 }
@@ -101,8 +116,10 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
 function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";
-  const type = dtype === "q4_1" && layout.gguf === head ? "Q8_0" : upperCase(dtype);
-  return ggufShape(layout).at(-1)! % encodings[type].blockSize === 0 ? type : "F16";
+  const { packed } = encodings[upperCase(dtype)];
+  const coarse = packed !== undefined && blockFormats[packed].integerBits < 8;
+  const type = coarse && layout.gguf === head ? "Q8_0" : upperCase(dtype);
+  return ggufShape(layout).at(-1)! % encodings[type].block.elements === 0 ? type : "F16";
 }
 
 function ggufShape({ shape, transposed }: TensorLayout): readonly number[] {

@@ -1,7 +1,7 @@
 import { bytesSource } from "@lowrank/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodedLength, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import { encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { readGguf } from "./readGguf.ts";
 import { ggufBytes } from "./testing/ggufBytes.ts";
@@ -17,7 +17,7 @@ const tensorLists = fc.uniqueArray(
       fill: fc.nat({ max: 255 }),
     })
     .map(({ name, type, rows, blocks, fill }) => {
-      const shape = [...rows, blocks * encodings[type].blockSize];
+      const shape = [...rows, blocks * encodings[type].block.elements];
       const length = encodedLength(
         type,
         shape.reduce((product, size) => product * size, 1),

@@ -1,4 +1,4 @@
-import { encodedLength, encodings, type GgufEncoding } from "./encodeBlocks.ts";
+import { encodedLength, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 
 /** A value of a GGUF file's metadata, with the type it is written in. */
 export type GgufValue =
@@ -146,9 +146,9 @@ export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Ar
   for (const { name, type, shape } of contents.tensors) {
     if (names.has(name)) throw new Error(`writeGguf: two tensors are named "${name}"`);
     names.add(name);
-    const { blockSize } = encodings[type];
-    if ((shape.at(-1) ?? 1) % blockSize !== 0) {
-      throw new Error(`writeGguf: "${name}" is [${shape}]; ${type} needs rows of whole blocks of ${blockSize}`);
+    const { elements } = encodings[type].block;
+    if ((shape.at(-1) ?? 1) % elements !== 0) {
+      throw new Error(`writeGguf: "${name}" is [${shape}]; ${type} needs rows of whole blocks of ${elements}`);
     }
   }
   yield head(contents);

@@ -46,13 +46,13 @@ export function quantizationOf(model: Module, config: ModelConfig | ClassifierCo
   const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);
   const quantized = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [[path, layer] as const] : []));
   if (quantized.length === 0) return null;
-  const [[first, { quantType, packing }]] = quantized;
-  const other = quantized.find(([, l]) => l.quantType !== quantType || l.packing.nested !== packing.nested);
+  const [[first, { quantType, doubleQuant }]] = quantized;
+  const other = quantized.find(([, l]) => l.quantType !== quantType || l.doubleQuant !== doubleQuant);
   if (other) {
     throw new Error(`${first} and ${other[0]} are quantised in different ways, which config.json cannot say`);
   }
   const skipModules = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [] : [path]));
-  return { quantType, doubleQuant: packing.nested, skipModules };
+  return { quantType, doubleQuant, skipModules };
 }
 
 /** `quantization_config` as transformers writes it. */

@@ -1,4 +1,4 @@
-import { byteLength, isPacked, type Tensor, to } from "@lowrank/core";
+import { byteLength, canQuantizeAs, isPacked, type Tensor, to } from "@lowrank/core";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { describeModel } from "../describeModel.ts";
@@ -37,7 +37,7 @@ export function quantizedWeights(
     const kind = chosen.get(name);
     if (kind === undefined) return tensor;
     using stored = tensor;
-    if (stored.packing) {
+    if (canQuantizeAs(stored.dtype)) {
       throw new Error(`${weights.label}: ${name} is quantised already (${stored.dtype}); load it without quantize`);
     }
     using full = isPacked(stored.dtype) ? to(stored, { dtype: "f32" }) : stored.detach();

@@ -1,4 +1,14 @@
-import { add, type Generator, linear, linearInt8, rand, scope, type Tensor, widen } from "@lowrank/core";
+import {
+  add,
+  type Generator,
+  hasIntegerCodes,
+  linear,
+  linearInt8,
+  rand,
+  scope,
+  type Tensor,
+  widen,
+} from "@lowrank/core";
 import { Module } from "../module.ts";
 import { Parameter } from "../parameter.ts";
 
@@ -6,7 +16,7 @@ import { Parameter } from "../parameter.ts";
 export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
-  /** "int8" rounds x to bytes, a scale for each 32 of them: fast with weights in q4_1 or q8_0, and only with these. */
+  /** "int8" rounds x to bytes, a scale for each 32 of them, while the weight's codes are integers: fast for these. */
   activations: "f32" | "int8" = "f32";
 
   constructor(weight: Parameter, bias: Parameter | null = null) {
@@ -32,9 +42,25 @@ export class Linear extends Module {
     return this.weight.shape[0];
   }
 
+  /** True if `forward` is x Wᵀ + b, so that an op may take the weight itself; false while x is rounded. */
+  get isExact(): boolean {
+    return this.activations === "f32" || !hasIntegerCodes(this.weight.dtype);
+  }
+
+  /** Runs `fn`, which is not async, while x is not rounded. */
+  exactly<T>(fn: () => T): T {
+    const { activations } = this;
+    this.activations = "f32";
+    try {
+      return fn();
+    } finally {
+      this.activations = activations;
+    }
+  }
+
   forward(x: Tensor): Tensor {
     const { weight, bias } = this;
-    if (this.activations === "f32") return linear(x, weight, bias);
+    if (this.isExact) return linear(x, weight, bias);
     return scope(() => {
       const y = linearInt8(x, weight);
       return bias ? add(y, widen(bias)) : y;

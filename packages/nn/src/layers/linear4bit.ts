@@ -41,8 +41,12 @@ export class Linear4bit extends Linear {
     return this.weight.dtype as QuantType;
   }
 
-  get packing(): Packing {
-    return this.weight.packing as Packing;
+  get blockSize(): number {
+    return (this.weight.packing as Packing).blockSize;
+  }
+
+  get doubleQuant(): boolean {
+    return (this.weight.packing as Packing).nested;
   }
 
   /** A Linear with the numbers that the codes mean. */

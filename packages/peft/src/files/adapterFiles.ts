@@ -1,5 +1,6 @@
 import {
   bytesSource,
+  checkFinite,
   copyInto,
   type DType,
   fromBytes,
@@ -161,7 +162,10 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
   );
 }
 
-/** The files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its key. */
+/**
+ * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its
+ * key. Throws, by key, for a tensor that holds NaN or an infinity.
+ */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,
   trained: ReadonlyMap<string, Tensor>,
@@ -179,6 +183,7 @@ export async function adapterContents(
     using saved = await asSaved(name, tensor, dtypeOf(name));
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
+  for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
   const { config } = adapter;
   if (config instanceof BnConfig) {
     return new Map<string, Uint8Array | string>([

@@ -1,4 +1,4 @@
-import type { DType, Tensor } from "@lowrank/core";
+import { type DType, isPacked, type Tensor } from "@lowrank/core";
 import type { LayerAnswers } from "./layerAnswers.ts";
 
 /** How far a layer's answers move by being merged, on a few random inputs. */
@@ -19,11 +19,12 @@ export interface LayerDifference {
 const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 
 /**
- * What rounding the weights costs, in shares of the largest answer. Each moves by at most the unit roundoff u times its size, up or
+ * The cost of rounding the weights, in shares of the largest answer. Each moves by at most the unit roundoff u times its size, up or
  * down; over a row that walks at random too, some u/√3 of the answers' own spread far, and 8 u are allowed. Codes of 4 bits move
  * normal weights by a tenth of their spread; where half of the answer is lost, the weights are not of the kind that they are made for.
  */
-const byRounding: Partial<Record<DType, number>> = { f16: 8 * 2 ** -11, bf16: 8 * 2 ** -8, nf4: 1 / 2, fp4: 1 / 2 };
+const byRounding = (dtype: DType): number =>
+  isPacked(dtype) ? 1 / 2 : dtype === "f16" ? 8 * 2 ** -11 : dtype === "bf16" ? 8 * 2 ** -8 : 0;
 
 /** Near zero, f16 goes in steps of 2^-24, whatever the size. */
 const smallest = (dtype: DType, terms: number) => (dtype === "f16" ? 8 * 2 ** -25 * Math.sqrt(terms) : 0);
@@ -59,7 +60,7 @@ export async function compareLayer(
     computed.bound = Math.max(computed.bound, bound);
   }
 
-  const shares = dtypes.map((dtype) => (byRounding[dtype] ?? 0) * largest(sum) + smallest(dtype, terms));
+  const shares = dtypes.map((dtype) => byRounding(dtype) * largest(sum) + smallest(dtype, terms));
   const rounding = { difference: apart(sum, held), bound: Math.max(0, ...shares) };
   if (!(rounding.difference <= rounding.bound)) {
     throw new Error(

@@ -1,5 +1,5 @@
 import type { Generator, Tensor } from "@lowrank/core";
-import { Linear, type Module, type UnaryModule } from "@lowrank/nn";
+import { Linear, type UnaryModule } from "@lowrank/nn";
 import type { MergeStep, Replacement } from "../layers/mergeStep.ts";
 import { runBetween } from "../model/runBetween.ts";
 import { MergedValue } from "./mergedValue.ts";
@@ -40,7 +40,9 @@ export function layerAnswers(
   if (!probe) return { held: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
-  return withoutBytes(module, () => {
+  // Rounded inputs are not the adapters' doing.
+  const exactly = <T>(fn: () => T): T => (module instanceof Linear ? module.exactly(fn) : fn());
+  return exactly(() => {
     const base = run();
     // Before anything is merged: some methods bring what a training step moved too far back when they act.
     const beside = live.map((adapter) => adapter.forward(x));
@@ -68,20 +70,6 @@ function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
     () => {
       set(false);
       for (const { on } of values) on.dispose();
-    },
-  );
-}
-
-/** Runs `fn` while a layer takes its inputs as they are, where it rounds them to bytes: that is not the adapters' doing. */
-function withoutBytes<T>(module: Module, fn: () => T): T {
-  if (!(module instanceof Linear) || module.activations === "f32") return fn();
-  return runBetween(
-    () => {
-      module.activations = "f32";
-    },
-    fn,
-    () => {
-      module.activations = "int8";
     },
   );
 }

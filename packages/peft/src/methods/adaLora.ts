@@ -62,7 +62,7 @@ class AdaLoraLayer implements LayerAdapter {
     if (lora_E.size === 0) return base.forward(x);
     return scope(() => {
       const dropped = this.#dropout.forward(x);
-      if (!(base instanceof Linear) || base.activations !== "f32" || dropped !== x) {
+      if (!(base instanceof Linear) || !base.isExact || dropped !== x) {
         return add(base.forward(x), this.#product(dropped));
       }
       const y = loraLinear(x, base.weight, mul(lora_A, lora_E), b, { scaling: this.#scaling });

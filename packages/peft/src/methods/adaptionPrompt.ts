@@ -3,6 +3,7 @@ import { type Attend, Conv1D, Linear, type Module, Parameter, type UnaryModule }
 import { checkInteger, checkOptions, refuse } from "../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
+import { defaultsOn } from "../targets/matchTargets.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** Options of `AdaptionPromptConfig`. */
@@ -45,8 +46,12 @@ export class AdaptionPromptConfig extends PeftConfig {
   }
 }
 
-/** Names of attention modules, by `model_type`. */
-const attentionNames: Readonly<Record<string, string>> = { llama: "self_attn", mistral: "self_attn", gpt2: "attn" };
+/** Names of attention modules, by `model_type`, as in PEFT. */
+const attentionNames: Readonly<Record<string, readonly string[]>> = {
+  llama: ["self_attn"],
+  mistral: ["self_attn"],
+  gpt2: ["attn"],
+};
 
 /** The attention modules of the upper layers. */
 function upperAttention({ targetModules, adapterLen, adapterLayers }: AdaptionPromptConfig, model: Module): string[] {
@@ -124,10 +129,10 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
   Config: AdaptionPromptConfig,
   format: adaptionPromptFormat,
   kinds: ["attention"],
-  defaultTargets: {},
-  resolve: (config, modelType) => {
+  defaultTargets: attentionNames,
+  resolve: (config, _modelType, model) => {
     if (config.targetModules !== null) return config;
-    const name = attentionNames[modelType ?? ""];
+    const [name] = defaultsOn(model, { kinds: ["attention"], defaultTargets: attentionNames }) ?? [];
     if (name !== undefined) return config.with({ targetModules: name });
     const known = Object.keys(attentionNames).join(", ");
     throw new Error(

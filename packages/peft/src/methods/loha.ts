@@ -38,7 +38,7 @@ class LoHaLayer implements LayerAdapter {
     return scope(() => {
       if (this.#dropout.skips()) return base.forward(x);
       const mask = this.#dropout.mask(base, true);
-      if (mask || !this.#factored || base.activations !== "f32") {
+      if (mask || !this.#factored || !base.isExact) {
         const added = this.#product(x);
         return add(base.forward(x), mask ? mul(added, mask) : added);
       }

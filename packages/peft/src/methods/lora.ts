@@ -85,7 +85,7 @@ class LoraLinear implements LayerAdapter {
       if (this.#magnitude) return this.#rescaled(x, dropped, base as Linear | Conv1D, this.#magnitude);
       const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
       let y: Tensor;
-      if (base instanceof Linear && base.activations === "f32" && dropped === x) {
+      if (base instanceof Linear && base.isExact && dropped === x) {
         y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
         if (base.bias) y = add(y, wide(base.bias));
       } else y = add(base.forward(x), this.#added(dropped));
@@ -116,7 +116,7 @@ class LoraLinear implements LayerAdapter {
     const { weight, bias } = base;
     const fanInFanOut = base instanceof Conv1D;
     const scale = lengths.scale({ weight, fanInFanOut }, a, b);
-    const exact = base instanceof Conv1D || base.activations === "f32";
+    const exact = base instanceof Conv1D || base.isExact;
     const product = (input: Tensor) => {
       if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
       const y = base.forward(input);

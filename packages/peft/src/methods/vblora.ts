@@ -79,7 +79,7 @@ class VBLoRALinear implements LayerAdapter {
     return scope(() => {
       const [a, b] = this.#factors();
       const dropped = this.#dropout.forward(x);
-      if (base instanceof Linear && base.activations === "f32" && dropped === x) {
+      if (base instanceof Linear && base.isExact && dropped === x) {
         const y = loraLinear(x, base.weight, a, b, { scaling: 1 });
         return base.bias ? add(y, wide(base.bias)) : y;
       }

@@ -86,3 +86,16 @@ test("a module that cannot be adapted is an error that names it", () => {
 test("without targets an unknown architecture is an error", () => {
   expect(() => match({})).toThrow("there is no default for a tiny model; name some of up, down, lm_head");
 });
+
+test("a model that the method's own table does not know is asked for its own targets, by kind of layer", () => {
+  const model = new TinyModel();
+  const method = { kinds, defaultTargets: attentionTargets };
+  expect(() => resolveTargets(model, new LoraConfig(), method)).toThrow("there is no default for a tiny model");
+  Object.assign(model, { defaultTargets: { linear: ["up"], norm: ["norm"] } });
+  expect(resolveTargets(model, new LoraConfig(), method).targetModules).toEqual(["up"]);
+  expect(
+    resolveTargets(model, new LoraConfig(), { kinds: ["norm", "linear"], defaultTargets: {} }).targetModules,
+  ).toEqual(["norm"]);
+  const own = { kinds, defaultTargets: { tiny: ["down"] } };
+  expect(resolveTargets(model, new LoraConfig(), own).targetModules).toEqual(["down"]);
+});

@@ -57,7 +57,7 @@ interface TargetedMethod {
  * Returns the targets that a method has on a model when none is given: its own by model type, else the model's for the kind of
  * layer that the method is made for.
  */
-function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
+export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
   if (type !== undefined && Object.hasOwn(defaultTargets, type)) return defaultTargets[type];
   const { defaultTargets: own = {} } = model as { defaultTargets?: Partial<Record<LayerKind, readonly string[]>> };

@@ -2,8 +2,8 @@ import type { DataFault, embedding, embeddingBackward } from "@lowrank/core/back
 import { bytesPerElement, isPacked } from "@lowrank/core/backend";
 import { kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
 import { entryFault } from "./entryFault.ts";
-import { weightFormat } from "./weightFormat.ts";
 
 function findBadId(k: Kernels, ids: WasmTensor, vocab: number): DataFault | undefined {
   return entryFault(k, ids, k.findBadId(ids.ptr, ids.size, vocab));
@@ -13,7 +13,7 @@ export const embeddingKernel: WasmKernel = kernel<typeof embedding>("embedding",
   const [vocab, width] = weight.shape;
   const fault = findBadId(k, ids, vocab);
   if (fault) return fault;
-  if (isPacked(weight.dtype)) k.embeddingPacked(weight.ptr, weightFormat(weight), ids.ptr, out.ptr, ids.size, width);
+  if (isPacked(weight.dtype)) k.embeddingPacked(weight.ptr, dtypeNumber(weight), ids.ptr, out.ptr, ids.size, width);
   else k.embedding(weight.ptr, ids.ptr, out.ptr, ids.size, width * bytesPerElement(weight.dtype));
   return undefined;
 });

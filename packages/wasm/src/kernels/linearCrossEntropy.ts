@@ -1,8 +1,8 @@
 import type { linearCrossEntropyOp } from "@lowrank/core/backend";
 import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
 import { findBadLabel } from "./entryFault.ts";
-import { weightFormat } from "./weightFormat.ts";
 
 /** The gradients that the forward pass makes along the way. */
 interface Wants {
@@ -34,7 +34,7 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   const chunk = Math.max(1, Math.min(count, maxChunkRows, Math.ceil(maxChunkLogits / classes)));
   const [rows, logits] = [scratch(4 * chunk * width), scratch(4 * chunk * classes)];
   const gradient = wants.hidden || wants.weight ? 1 : 0;
-  const [f32, format] = [weight.dtype === "f32", weightFormat(weight)];
+  const [f32, format] = [weight.dtype === "f32", dtypeNumber(weight)];
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;
@@ -67,7 +67,7 @@ function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratc
   const [tops, masses] = [scratch(4 * chunk * classParts), scratch(8 * chunk * classParts)];
   const sums = wantsHidden ? scratch(4 * chunk * classParts * width) : 0;
   const [own, panel] = [scratch(k.linearCrossEntropyScratch()), scratch(4 * panelSlack * width)];
-  const w = [weight.ptr, weightFormat(weight)] as const;
+  const w = [weight.ptr, dtypeNumber(weight)] as const;
   for (let start = 0; start < count; start += chunk) {
     const n = Math.min(chunk, count - start);
     const at = indices + 4 * start;

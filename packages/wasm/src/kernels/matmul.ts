@@ -1,7 +1,7 @@
 import type { matmul } from "@lowrank/core/backend";
 import { forEachMatrix, matmulPlan, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
-import { weightFormat } from "./weightFormat.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
 
 export const matmulKernel: WasmKernel = kernel<typeof matmul>("matmul", (k, [a, b], [out], params) => {
   const ta = params.transposeA ? 1 : 0;
@@ -11,7 +11,7 @@ export const matmulKernel: WasmKernel = kernel<typeof matmul>("matmul", (k, [a, 
     const rows = ta ? m : sizeOf(a.shape.slice(0, -1));
     const [lda, ldb] = [ta ? rows : inner, tb ? inner : n];
     if (b.dtype === "f32") k.gemm(a.ptr, b.ptr, out.ptr, rows, n, inner, lda, ldb, n, ta, tb, 1, 0);
-    else k.gemmWeight(a.ptr, b.ptr, weightFormat(b), 0, out.ptr, rows, n, inner, tb, 1, 0);
+    else k.gemmWeight(a.ptr, b.ptr, dtypeNumber(b), 0, out.ptr, rows, n, inner, tb, 1, 0);
     return;
   }
   forEachMatrix(a, b, params, (ia, ib, io, p) => {

@@ -1,7 +1,7 @@
 import type { quantize4bit } from "@lowrank/core/backend";
 import { fourBitLayout, type Packing } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
-import { weightFormat } from "./weightFormat.ts";
+import { dtypeNumber } from "./dtypeNumber.ts";
 
 export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
   "quantize4bit",
@@ -12,7 +12,7 @@ export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
     const room = scratch(4 * packing.blockSize + 512);
     // biome-ignore format: the kernel's arguments in its own order
     const broken = k.quantize4bit(
-      x.ptr, weightFormat(x), x.size, out.ptr, weightFormat(out), packing.blockSize, absmax, nested, scales, room,
+      x.ptr, dtypeNumber(x), x.size, out.ptr, dtypeNumber(out), packing.blockSize, absmax, nested, scales, room,
     );
     if (broken >= 0) return { at: broken, value: Number.NaN };
     const offset = nested ? k.nestScales(out.ptr, scales, blocks, room) : 0;

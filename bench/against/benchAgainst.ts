@@ -1,0 +1,133 @@
+// `pnpm bench NAME --against REF`: processes of the sources as they lie here and of another commit, in turn.
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { init } from "@lowrank/core";
+import { parseModelConfig, saveModel } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { build } from "esbuild";
+import { sharedPath } from "../../scripts/sharedFolder.ts";
+import { loraStepCases, randomModel } from "../lib/loraStep.ts";
+import { geometricMean, machine, median, printTable, statisticsOf } from "../lib/measure.ts";
+import { UsageError } from "../lib/usageError.ts";
+import { type Interval, leastValues, medianInterval } from "./interval.ts";
+import { checkOutRef, compile } from "./refFolder.ts";
+import { type ChildOptions, type Parts, subjectParts } from "./subject.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+/** A benchmark ends within six minutes: no round begins after this many milliseconds but those that an interval needs. */
+const budget = 320_000;
+
+/** Puts the measuring program into a folder of sources, whose packages it then finds. */
+async function placeChild(folder: string): Promise<string[]> {
+  const outdir = join(folder, "bench/dist/against");
+  await mkdir(outdir, { recursive: true });
+  await build({
+    entryPoints: { hooks: join(root, "bench/lib/compiledPackages.ts"), child: join(import.meta.dirname, "child.ts") },
+    bundle: true,
+    packages: "external",
+    platform: "node",
+    format: "esm",
+    target: "node22",
+    outdir,
+    outExtension: { ".js": ".mjs" },
+  });
+  return ["--import", join(outdir, "hooks.mjs"), join(outdir, "child.mjs")];
+}
+
+async function measureOnce(child: string[], name: string, options: ChildOptions): Promise<Parts> {
+  const parts: Parts = {};
+  for (const part of subjectParts[name]!) {
+    const args = [...child, name, JSON.stringify({ ...options, part })];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
+    Object.assign(parts, JSON.parse(stdout.trimEnd().split("\n").at(-1)!));
+  }
+  return parts;
+}
+
+/** Writes a model with random weights as a folder. */
+async function writeModel(folder: string, shape: keyof typeof loraStepCases, dtype: "f32" | "bf16"): Promise<string> {
+  const { config } = loraStepCases[shape];
+  const path = join(folder, shape);
+  await saveModel(randomModel(config), parseModelConfig(config), path, { dtype });
+  return path;
+}
+
+/** Writes the models that a subject reads and that are not on disk yet. */
+async function makeModels(folder: string, name: string): Promise<ChildOptions> {
+  const models = { m15: "", m135: "" };
+  if (!["step", "decode", "memory"].includes(name)) return models;
+  await init(wasm());
+  const file = sharedPath(
+    "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf",
+    "SmolLM2; random weights serve",
+  );
+  models.m135 = file ?? (await writeModel(folder, "m135", "bf16"));
+  if (name === "step") models.m15 = await writeModel(folder, "m15", "f32");
+  return models;
+}
+
+const rounded = (value: number): number => Number(value.toFixed(4));
+
+/** Prints what each part is on both sides, and returns the ratios of parts and of their geometric mean, by round. */
+function report(name: string, ref: string, own: Parts[], other: Parts[]): Record<string, Interval> {
+  const unit = name === "memory" ? "MB" : "ms";
+  const scale = name === "memory" ? 1e-6 : 1;
+  const column = (rounds: Parts[], part: string) => rounds.map((parts) => parts[part]! * scale);
+  const ratios: Record<string, Interval> = {};
+  const rows = Object.keys(own[0]!).map((part) => {
+    const [here, there] = [column(own, part), column(other, part)];
+    const interval = medianInterval(here.map((value, i) => there[i]! / value));
+    ratios[part] = interval;
+    const side = (values: number[]) => `${median(values).toFixed(2)} ±${statisticsOf(values).rme.toFixed(1)} %`;
+    return [part, side(here), side(there), ...[interval.ratio, interval.low, interval.high].map((x) => x.toFixed(3))];
+  });
+  printTable([`${unit}, median`, "here", ref, "ratio", "low", "high"], rows);
+  return ratios;
+}
+
+/**
+ * Measures a subject on the sources as they lie here and on those of `ref`, in processes that take turns, and ends with one
+ * line of JSON: the other's time (or memory) over ours, so that more is better; the median of the rounds and its 95 %
+ * interval. A subject of several parts is their geometric mean.
+ */
+export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {
+  if (!(name in subjectParts)) {
+    throw new UsageError(`${name}: --against is for ${Object.keys(subjectParts).join(", ")}`);
+  }
+  if (!(Number.isInteger(rounds) && rounds >= leastValues)) {
+    throw new UsageError(`--rounds is ${rounds}; give a whole number from ${leastValues} on, which an interval needs`);
+  }
+  const start = performance.now();
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-bench-"));
+  try {
+    await using other = await checkOutRef(root, ref);
+    await compile(root);
+    const models = await makeModels(folder, name);
+    const sides = [
+      { child: await placeChild(root), results: [] as Parts[] },
+      { child: await placeChild(other.path), results: [] as Parts[] },
+    ] as const;
+    let done = 0;
+    for (; done < rounds && (done < leastValues || performance.now() - start < budget); done++) {
+      // Whoever comes first may have it harder, or easier.
+      for (const side of done % 2 === 0 ? sides : sides.toReversed()) {
+        side.results.push(await measureOnce(side.child, name, models));
+      }
+    }
+    const [own, theirs] = [sides[0].results, sides[1].results];
+    const short = other.commit.slice(0, 9);
+    console.log(`${machine()}; ${done} rounds in turn, one thread, against ${ref} (${short})\n`);
+    const parts = report(name, short, own, theirs);
+    const whole = medianInterval(
+      own.map((round, i) => geometricMean(Object.keys(round).map((part) => theirs[i]![part]! / round[part]!))),
+    );
+    const [ratio, low, high] = [whole.ratio, whole.low, whole.high].map(rounded);
+    const each = Object.fromEntries(Object.entries(parts).map(([part, interval]) => [part, rounded(interval.ratio)]));
+    console.log(`\n${JSON.stringify({ [name]: { against: { ref, ratio, low, high, rounds: done, parts: each } } })}`);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,16 @@
+import { add, init, tensor } from "@lowrank/core";
+import { wasm } from "@lowrank/wasm";
+import { medianTime } from "./medianTime.ts";
+import type { Parts } from "./subject.ts";
+
+const calls = 10_000;
+
+/** Times `add` of two tensors of one element, gradients recorded and the result freed, 10,000 times. */
+export async function dispatch(): Promise<Parts> {
+  await init(wasm());
+  const [a, b] = [tensor([1], { requiresGrad: true }), tensor([2], { requiresGrad: true })];
+  const run = () => {
+    for (let i = 0; i < calls; i++) add(a, b).dispose();
+  };
+  return { add: await medianTime(run, 5, 25) };
+}

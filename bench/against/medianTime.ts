@@ -1,0 +1,11 @@
+/** Runs something `warmUps` times unmeasured and `runs` times measured; returns the median in milliseconds. */
+export async function medianTime(run: () => unknown, warmUps: number, runs: number): Promise<number> {
+  for (let i = 0; i < warmUps; i++) await run();
+  const times: number[] = [];
+  for (let i = 0; i < runs; i++) {
+    const start = performance.now();
+    await run();
+    times.push(performance.now() - start);
+  }
+  return times.sort((x, y) => x - y)[runs >> 1]!;
+}

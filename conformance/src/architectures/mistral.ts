@@ -1,0 +1,8 @@
+import type { DrawBase } from "../randomBases.ts";
+import { llamaKin } from "./llama.ts";
+
+/** A mistral, whose tokens see a few positions or all. */
+export const mistral: DrawBase = llamaKin("mistral", (draw) => ({
+  config: { sliding_window: draw.pick([null, draw.integer(2, 8)]) },
+  headDim: true,
+}));

@@ -1,0 +1,81 @@
+import { tensor } from "../create.ts";
+import type { Tensor } from "../tensor.ts";
+import { add } from "./add.ts";
+import { affine } from "./affine.ts";
+import { amax } from "./amax.ts";
+import { compare } from "./compare.ts";
+import { div } from "./div.ts";
+import { exp } from "./exp.ts";
+import { sumTo } from "./expand.ts";
+import { gather } from "./gather.ts";
+import { inRange } from "./inRange.ts";
+import { log } from "./log.ts";
+import { maximum } from "./maximum.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { rowMean, rowSum } from "./rows.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { softmax } from "./softmax.ts";
+import { sub } from "./sub.ts";
+import { to } from "./to.ts";
+import { where } from "./where.ts";
+
+interface Options {
+  readonly ignoreIndex?: number;
+  readonly reduction?: "mean" | "sum" | "none";
+  readonly labelSmoothing?: number;
+}
+
+type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
+
+/** Labels [...] as columns [..., 1]: which are ignored, the classes (0 where ignored), and how many count. */
+function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabel: BadLabel) {
+  const classes = logits.shape[logits.ndim - 1];
+  const scalar = (value: number) => tensor(value, { dtype: "i32", backend: labels.storage.backend });
+  const error = (label: number, at: number) => badLabel(label, at, classes, ignoreIndex);
+  const column = reshape(labels, { shape: [...labels.shape, 1] });
+  const checked = inRange(column, { low: 0, high: classes - 1, except: ignoreIndex, error });
+  const ignored = compare(checked, scalar(ignoreIndex), { relation: "eq" });
+  const counting = where(ignored, scalarLike(logits, 0), scalarLike(logits, 1));
+  return { ignored, chosen: where(ignored, scalar(0), checked), count: sumTo(counting, []), classes };
+}
+
+/** `crossEntropy` in other ops: the loss, and each row's log-sum-exp. */
+export function composeCrossEntropy(logits: Tensor, labels: Tensor, options: Options, badLabel: BadLabel): Tensor[] {
+  const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
+  const { ignored, chosen, count } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const top = amax(logits, { shape: chosen.shape });
+  const below = sub(logits, top);
+  const mass = log(rowSum(exp(below)));
+  const hard = sub(mass, gather(below, chosen, { dim: -1 }));
+  const soft = labelSmoothing > 0 ? affine(sub(mass, rowMean(below)), { scale: labelSmoothing }) : null;
+  const each = soft ? add(affine(hard, { scale: 1 - labelSmoothing }), soft) : hard;
+  const counted = (t: Tensor) => reshape(where(ignored, scalarLike(t, 0), t), { shape: labels.shape });
+  const [losses, lse] = [counted(each), counted(add(top, mass))];
+  if (reduction === "none") return [losses, lse];
+  const total = sumTo(losses, []);
+  return [reduction === "mean" ? div(total, count) : total, lse];
+}
+
+/** `crossEntropyBackward` in other ops, from the logits alone. */
+export function composeCrossEntropyBackward(
+  dloss: Tensor,
+  logits: Tensor,
+  labels: Tensor,
+  options: Options,
+  badLabel: BadLabel,
+): Tensor {
+  const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
+  const { ignored, chosen, count, classes } = readLabels(logits, labels, ignoreIndex, badLabel);
+  const each = tensor(
+    Int32Array.from({ length: classes }, (_, i) => i),
+    { backend: labels.storage.backend },
+  );
+  const hot = to(compare(chosen, each, { relation: "eq" }), { dtype: "f32" });
+  const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
+  // Where no row counts, all of them are cleared below; 1 keeps the quotient finite until then.
+  const mean = () => div(dloss, maximum(count, scalarLike(count, 1)));
+  const factor = reduction === "mean" ? mean() : reduction === "none" ? reshape(dloss, { shape: chosen.shape }) : dloss;
+  const slope = mul(sub(softmax(logits, { dim: -1 }), target), factor);
+  return where(ignored, scalarLike(slope, 0), slope);
+}

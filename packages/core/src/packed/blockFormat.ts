@@ -1,0 +1,81 @@
+import type { BlockDType } from "../dtype.ts";
+import { f32ToF16 } from "../half.ts";
+import { formatShape, sizeOf } from "../shape.ts";
+import type { BlockFormat } from "./packedFormat.ts";
+
+// The rounding of `pack` is that of llama.cpp's reference code (quantize_row_*_ref in ggml-quants.c), which gguf-py
+// repeats: every intermediate result is an f32, and no product is fused with a sum.
+
+/** Facts of a format of GGUF, and the way of one block in and out. */
+interface BlockDefinition {
+  readonly dtype: BlockDType;
+  readonly block: BlockFormat["block"];
+  readonly gguf: BlockFormat["gguf"];
+  readonly integerBits: 4 | 8;
+  /** Packs the elements of `values` from `from` on into the block at `at`. */
+  pack(values: Float32Array, from: number, blocks: Uint8Array, at: number, scales: ScaleWriter): void;
+  /** Widens the block at `at` into `out` from `to` on. */
+  unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
+}
+
+/** Makes a format of GGUF out of what a block is. */
+export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
+  const { dtype, block } = facts;
+  return {
+    ...facts,
+    quantizes: false,
+    check: (what, { shape, packing }) => {
+      if (packing) throw new Error(`${what}: ${dtype} has blocks of its own; leave the packing out`);
+      if (shape.length > 0 && shape[shape.length - 1] % block.elements === 0) return;
+      throw new Error(
+        `${what}: rows of ${dtype} ${formatShape(shape)} must be whole blocks of ${block.elements} elements`,
+      );
+    },
+    byteLength: ({ shape }) => (sizeOf(shape) / block.elements) * block.bytes,
+    pack: (values, what) => {
+      const blocks = new Uint8Array((values.length / block.elements) * block.bytes);
+      const scales = new ScaleWriter(blocks, dtype, what);
+      for (let from = 0, at = 0; at < blocks.length; from += block.elements, at += block.bytes) {
+        pack(values, from, blocks, at, scales);
+      }
+      return blocks;
+    },
+    unpack: (blocks, out) => {
+      for (let at = 0, to = 0; at < blocks.length; at += block.bytes, to += block.elements) unpack(blocks, at, out, to);
+    },
+  };
+}
+
+/** Returns 1 / d in f32. Where it overflows, d as f16 is zero: any code means the same number, and zeros are written. */
+export function inverseOf(d: number): number {
+  const inverse = Math.fround(1 / d);
+  return Number.isFinite(inverse) ? inverse : 0;
+}
+
+/** Writes the f16 scales of blocks. */
+class ScaleWriter {
+  readonly #view: DataView;
+  readonly #dtype: BlockDType;
+  readonly #what: string;
+  readonly #wide = new Float32Array(1);
+  readonly #code = new Uint16Array(1);
+
+  constructor(blocks: Uint8Array, dtype: BlockDType, what: string) {
+    this.#view = new DataView(blocks.buffer);
+    this.#dtype = dtype;
+    this.#what = what;
+  }
+
+  /** Writes a scale. Throws for one that is not finite, or would not be as f16. */
+  write(scale: number, at: number): void {
+    this.#wide[0] = scale;
+    f32ToF16(this.#wide, this.#code);
+    if ((this.#code[0] & 0x7fff) >= 0x7c00) {
+      const found = Number.isFinite(scale) ? "numbers too large for an f16 scale" : "a number that is not finite";
+      throw new Error(
+        `${this.#what} holds ${found}, which ${this.#dtype.toUpperCase()} cannot store; write bf16 or f32`,
+      );
+    }
+    this.#view.setUint16(at, this.#code[0], true);
+  }
+}

@@ -1,0 +1,47 @@
+import type { TensorSpec } from "../backend.ts";
+import type { BlockDType, PackedDType, QuantType } from "../dtype.ts";
+import type { Codebook } from "./codebook.ts";
+
+/** The cut of an nf4 or fp4 weight: `blockSize` elements of the flattened weight share a scale. */
+export interface Packing {
+  /** A power of two from 32 to 4096. */
+  readonly blockSize: number;
+  /** True if the scales are quantised themselves, to 8 bits (QLoRA's double quantisation). */
+  readonly nested: boolean;
+}
+
+/** A format of packed weights: all that tensors, ops and files ask of it. Kernels know it by its place in `dtypes`. */
+export interface PackedFormat {
+  readonly dtype: PackedDType;
+  /** Throws unless shape and packing belong to the format; `what` names the caller. */
+  check(what: string, spec: TensorSpec): void;
+  /** Throws unless the bytes say of themselves what the spec does; absent where they say nothing. */
+  checkBytes?(what: string, bytes: Uint8Array, spec: TensorSpec): void;
+  /** Returns the bytes that a tensor takes. */
+  byteLength(spec: TensorSpec): number;
+  /** Writes all elements to `out` as f32. */
+  unpack(bytes: Uint8Array, out: Float32Array, packing?: Packing): void;
+  /** Bits of the integers that `linearInt8` multiplies; absent where codes are no integers. */
+  readonly integerBits?: 4 | 8;
+  /** True if `quantizeAs` packs tensors in this format. */
+  readonly quantizes: boolean;
+}
+
+/** A format of bitsandbytes: codes of 4 bits that look up a number between -1 and 1. */
+export interface FourBitFormat extends PackedFormat {
+  readonly dtype: QuantType;
+  readonly codebook: Codebook;
+  /** Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else 0. */
+  pack(values: Float32Array, packing: Packing, bytes: Uint8Array): number;
+}
+
+/** A format of GGUF files: rows of whole blocks, each with its own scales. */
+export interface BlockFormat extends PackedFormat {
+  readonly dtype: BlockDType;
+  readonly integerBits: 4 | 8;
+  readonly block: { readonly elements: number; readonly bytes: number };
+  /** Its numbers in GGUF: of the tensor type, and of files whose matrices are mostly of that type. */
+  readonly gguf: { readonly type: number; readonly file: number };
+  /** Returns the blocks of whole rows, as gguf-py's `quantize`. Throws where a scale is not finite; `what` names the tensor. */
+  pack(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
+}

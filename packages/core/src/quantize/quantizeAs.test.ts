@@ -1,0 +1,18 @@
+import { beforeAll, expect, test } from "vitest";
+import { canQuantizeAs, dtypes, Generator, init, quantize4bit, quantizeAs, randn, reference } from "../index.ts";
+
+beforeAll(() => init(reference()));
+
+test("a tensor is packed as another weight is, in formats that say that they are packed here", async () => {
+  const x = randn([4, 64], { generator: new Generator(1) });
+  for (const quantType of ["nf4", "fp4"] as const) {
+    for (const doubleQuant of [false, true]) {
+      const like = quantize4bit(x, { quantType, blockSize: 32, doubleQuant });
+      const again = quantizeAs(x, like);
+      expect(again.spec()).toEqual(like.spec());
+      expect(await again.bytes()).toEqual(await like.bytes());
+    }
+  }
+  expect(dtypes.filter(canQuantizeAs)).toEqual(["nf4", "fp4"]);
+  expect(() => quantizeAs(x, { dtype: "q8_0" })).toThrow("no tensor is packed as q8_0 here; use nf4 or fp4");
+});

@@ -1,0 +1,9 @@
+import { canQuantizeAs } from "@lowrank/core";
+import type { Parameter } from "../parameter.ts";
+import { Linear } from "./linear.ts";
+import { Linear4bit } from "./linear4bit.ts";
+
+/** Returns the linear layer of a weight [out, in]: a Linear4bit for one in 4 bits. */
+export function linearLayer(weight: Parameter, bias: Parameter | null = null): Linear {
+  return canQuantizeAs(weight.dtype) ? new Linear4bit(weight, bias) : new Linear(weight, bias);
+}

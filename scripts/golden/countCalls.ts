@@ -1,0 +1,48 @@
+import type { Backend } from "@lowrank/core";
+
+/** Counts of op calls by what ran them, each by the op's name. */
+export interface CallCounts {
+  /** All calls that the backend ran, by code of its own or by the reference's loops. */
+  readonly run: Map<string, number>;
+  /** Those of them that the reference's loops did. */
+  readonly loops: Map<string, number>;
+  /** Calls of ops that the backend does not support. The calls that they were made of are among the others. */
+  readonly composed: Map<string, number>;
+}
+
+/** Returns the backend, and counts of what runs on it from now on. */
+export function countCalls(backend: Backend): { backend: Backend; counts: CallCounts } {
+  const counts: CallCounts = { run: new Map(), loops: new Map(), composed: new Map() };
+  const note = (kind: keyof CallCounts, op: string) => void counts[kind].set(op, (counts[kind].get(op) ?? 0) + 1);
+  const counted: Pick<Backend, "supports" | "run"> = {
+    supports: (op, inputs, params) => {
+      const supported = backend.supports(op, inputs, params);
+      if (!supported && op.compose) note("composed", op.name);
+      return supported;
+    },
+    run: (op, inputs, outputs, params) => {
+      const { name, ref } = op;
+      note("run", name);
+      const loops: typeof ref = (...given) => {
+        note("loops", name);
+        ref?.(...given);
+      };
+      backend.run(ref ? { ...op, ref: loops } : op, inputs, outputs, params);
+    },
+  };
+  return { backend: Object.assign(Object.create(backend), counted), counts };
+}
+
+const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
+
+/** Says how many calls ran as what, and of how many ops, or of which ones where these are few. */
+export function describeCalls({ run, loops, composed }: CallCounts): string {
+  const part = (calls: ReadonlyMap<string, number>, what: string) => {
+    const names = [...calls.keys()].sort();
+    const which = names.length > 12 ? `${names.length} ops` : names.join(", ");
+    return `${sum(calls)} ${what}${names.length > 0 ? ` (${which})` : ""}`;
+  };
+  const kernels = new Map([...run].map(([name, count]) => [name, count - (loops.get(name) ?? 0)] as const));
+  const own = new Map([...kernels].filter(([, count]) => count > 0));
+  return [part(own, "by kernels"), part(loops, "by the reference's loops"), part(composed, "composed")].join("; ");
+}
