@@ -1,7 +1,7 @@
 // Casts between dtypes.
 import { BF16, F16, F32, I32, U8 } from "./dtypes.gen";
 import { widenHalf } from "./half";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** The f16 code nearest to the f32 with these bits. */
 function halfOf(x: u32): u32 {

@@ -1,5 +1,5 @@
 import { loadPart, storePart } from "./lanes";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** The position of the first id outside 0..vocab-1, or -1. */
 export function findBadId(ids: usize, count: i32, vocab: i32): i32 {

@@ -5,7 +5,7 @@ import { tile4x16, tile8x8 } from "./gemmLargeTiles";
 import { transpose4 } from "./gemmPack";
 import { TILE_8_8 } from "./gemmState";
 import { loadPart, storePart } from "./lanes";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Rows and columns of a large tile; both have 64 numbers. */
 export function largeRows(kind: i32): i32 {

@@ -1,6 +1,6 @@
 // Packing: blocks of A and B as k-major panels, so that the tiles read forward and a transpose costs nothing later.
 import { MR, NR } from "./gemmTile";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart. */
 // @ts-ignore: decorator

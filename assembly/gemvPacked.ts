@@ -1,16 +1,13 @@
 // C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what decoding spends its time in.
-import { BF16, F16, FP4, NF4, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
+import { BF16, F16, FP4, NF4 } from "./dtypes.gen";
+import { blockRows, unpackRow } from "./formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
 import { madd } from "./gemmTile";
-import { bf16Rows, f16Rows, q4Rows, q8Rows } from "./gemvBlocks";
+import { bf16Rows, f16Rows } from "./halfRows";
 import { sumOf } from "./lanes";
+import { SPLIT_MOST } from "./nibbles";
 import { rowInTurn } from "./rowOrder";
 import { bytePlane, codesFrom, fourBitScales, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
-import { ggufBlock } from "./unpackGguf";
-import { unpackRow } from "./unpackRow";
-
-/** The most floats in a row of X that is copied in another order; two rows are, and the scales of a row of W beside them. */
-const SPLIT_MOST: i32 = 16384;
 
 /** Bytes of scratch that `gemvPacked` takes; constant. */
 export function gemvScratch(): i32 {
@@ -34,11 +31,8 @@ export function gemvPacked(
   c += <usize>first << 2;
   start += first * k;
   const n = last - first;
-  if (m == 1 && format == Q8_0) {
-    q8Rows(x, ggufBlock(w, start, Q8_0_BYTES), c, n, k, alpha, add);
-  } else if (m == 1 && format == Q4_1 && k <= SPLIT_MOST) {
-    q4Rows(x, ggufBlock(w, start, Q4_1_BYTES), c, n, k, alpha, add, scratch);
-  } else if (m == 1 && format == BF16 && (k & 7) == 0) {
+  if (m == 1 && blockRows(format, x, w, start, c, n, k, alpha, add, scratch)) return;
+  if (m == 1 && format == BF16 && (k & 7) == 0) {
     bf16Rows(x, w + (<usize>start << 1), c, n, k, alpha, add);
   } else if (m == 1 && format == F16 && (k & 7) == 0) {
     f16Rows(x, w + (<usize>start << 1), c, n, k, alpha, add);

@@ -21,13 +21,14 @@ export * from "./quantize4bit";
 export * from "./quantizeBlockwise";
 export * from "./reduce";
 export * from "./rope";
+export * from "./sampleToken";
 export * from "./scalarMath";
 export { setSegment } from "./segments";
 export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";
 export * from "./unary";
-export { unpackRow } from "./unpackRow";
+export { unpackRow } from "./formats";
 
 /** First byte after the static data: the heap starts here. */
 export const heapBase: usize = __heap_base;

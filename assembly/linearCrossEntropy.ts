@@ -5,7 +5,7 @@ import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gem
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Classes in a block: one block of the matrix product. */
 const CLASSES: i32 = 384;

@@ -1,8 +1,7 @@
-// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W as GGUF's q4_1 or q8_0.
-import { Q4_1, Q4_1_BYTES, Q8_0_BYTES } from "./dtypes.gen";
+// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W in blocks of GGUF.
+import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { INT8_ROWS, int8RowBytes } from "./int8";
-import { packQ4, packQ8, Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Pack";
-import { q4Int8Rows, q8Int8Rows } from "./int8Rows";
+import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
 import { q4Tile, q8Tile } from "./int8Tile";
 
 export { quantizeInt8 } from "./int8";
@@ -24,21 +23,20 @@ function fetch(from: usize, end: usize): i32 {
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes for q8_0. Parts that begin
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes for codes of 8 bits. Parts that begin
  * at multiples of eight give the same bits as all columns at once.
  */
 export function linearInt8(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,
 ): void {
-  const isQ4 = format == Q4_1;
+  const isQ4 = isNibbles(format);
   const blocks = k >> 5;
-  const blockBytes = isQ4 ? Q4_1_BYTES : Q8_0_BYTES;
-  const wrs = <usize>blocks * blockBytes;
+  const bytes = blockBytes(format);
+  const wrs = <usize>blocks * bytes;
   w += <usize>first * wrs;
   c += <usize>first << 2;
   if (m == 1) {
-    if (isQ4) q4Int8Rows(x, w, c, last - first, k);
-    else q8Int8Rows(x, w, c, last - first, k);
+    int8Rows(format, x, w, c, last - first, k);
     return;
   }
   const width = isQ4 ? Q4_COLUMNS : Q8_COLUMNS;
@@ -55,9 +53,8 @@ export function linearInt8(
     const next = w + <usize>width * wrs;
     for (let from = 0; from < blocks; from += DEPTH) {
       const depth = min(DEPTH, blocks - from);
-      const block = w + <usize>from * blockBytes;
-      if (isQ4) packQ4(block, wrs, columns, depth, panel);
-      else packQ8(block, wrs, columns, depth, panel);
+      const block = w + <usize>from * bytes;
+      packInt8Panel(format, block, wrs, columns, depth, panel);
       for (let i = 0; i < m; i += INT8_ROWS) {
         const rows = min(INT8_ROWS, m - i);
         const to = c + (<usize>(i * n) << 2);

@@ -1,31 +1,35 @@
 // Optimiser steps and gradient clipping, in place.
 import { madd } from "./gemmTile";
+import { close, isClosed, notFinite } from "./guard";
 import { loadPart, storePart } from "./lanes";
 import { countOf, endOf, ROW, rowOf, startOf } from "./segments";
 
 /**
  * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p joins the
- * gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and v.
+ * gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and v. A guard of size 0 is none.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,
-  eps: f32, shrink: f32, decay: f32,
+  eps: f32, shrink: f32, decay: f32, guard: usize, guardSize: i32, test: i32,
 ): void {
+  if (!test && isClosed(guard, guardSize)) return;
   for (let row = rowOf(table, first); first < last; row += ROW) {
     const at = startOf(row, first);
-    adam(
+    const bad = adam(
       load<usize>(row, 8) + at, load<usize>(row, 12) + at, load<usize>(row, 16) + at, load<usize>(row, 20) + at,
-      countOf(row, first, last), beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay,
+      countOf(row, first, last), beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink, decay, test,
     );
+    if (bad) close(guard, guardSize);
     first = endOf(row);
   }
 }
 
 function adam(
   p: usize, grad: usize, m: usize, v: usize, n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32,
-  stepSize: f32, rootFactor: f32, eps: f32, shrink: f32, decay: f32,
-): void {
+  stepSize: f32, rootFactor: f32, eps: f32, shrink: f32, decay: f32, test: i32,
+): bool {
   const zero = f32x4.splat(0);
+  let bad = zero;
   for (; n > 0; n -= 4) {
     let x = loadPart(p, n, zero);
     const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
@@ -33,21 +37,29 @@ function adam(
     const second = madd(f32x4.splat(beta2), loadPart(v, n, zero), f32x4.mul(f32x4.mul(f32x4.splat(rest2), g), g));
     const root = madd(f32x4.sqrt(second), f32x4.splat(rootFactor), f32x4.splat(eps));
     x = f32x4.sub(f32x4.mul(x, f32x4.splat(shrink)), f32x4.div(f32x4.mul(f32x4.splat(stepSize), first), root));
-    storePart(p, x, n);
-    storePart(m, first, n);
-    storePart(v, second, n);
+    if (test) {
+      bad = v128.or(bad, v128.or(notFinite(x, n), v128.or(notFinite(first, n), notFinite(second, n))));
+    } else {
+      storePart(p, x, n);
+      storePart(m, first, n);
+      storePart(v, second, n);
+    }
     p += 16;
     grad += 16;
     m += 16;
     v += 16;
   }
+  return v128.any_true(bad);
 }
 
 /** SGD; `buffer` is 0 without momentum. */
 export function sgdStep(
   p: usize, grad: usize, buffer: usize, n: i32, lr: f32, decay: f32, momentum: f32, rest: f32, nesterov: i32, first: i32,
+  guard: usize, guardSize: i32, test: i32,
 ): void {
+  if (!test && isClosed(guard, guardSize)) return;
   const zero = f32x4.splat(0);
+  let bad = zero;
   const rate = f32x4.splat(-lr);
   const factor = f32x4.splat(momentum);
   for (; n > 0; n -= 4) {
@@ -55,52 +67,74 @@ export function sgdStep(
     let g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
     if (buffer) {
       const b = first ? g : madd(factor, loadPart(buffer, n, zero), f32x4.mul(f32x4.splat(rest), g));
-      storePart(buffer, b, n);
+      if (test) bad = v128.or(bad, notFinite(b, n));
+      else storePart(buffer, b, n);
       g = nesterov ? madd(factor, b, g) : b;
       buffer += 16;
     }
-    storePart(p, madd(rate, g, x), n);
+    const moved = madd(rate, g, x);
+    if (test) bad = v128.or(bad, notFinite(moved, n));
+    else storePart(p, moved, n);
     p += 16;
     grad += 16;
   }
+  if (v128.any_true(bad)) close(guard, guardSize);
 }
 
-export function adagradStep(p: usize, grad: usize, sum: usize, n: i32, lr: f32, decay: f32, eps: f32): void {
+export function adagradStep(
+  p: usize, grad: usize, sum: usize, n: i32, lr: f32, decay: f32, eps: f32, guard: usize, guardSize: i32, test: i32,
+): void {
+  if (!test && isClosed(guard, guardSize)) return;
   const zero = f32x4.splat(0);
+  let bad = zero;
   for (; n > 0; n -= 4) {
     const x = loadPart(p, n, zero);
     const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
     const s = madd(g, g, loadPart(sum, n, zero));
-    storePart(sum, s, n);
     const root = f32x4.add(f32x4.sqrt(s), f32x4.splat(eps));
-    storePart(p, f32x4.sub(x, f32x4.div(f32x4.mul(f32x4.splat(lr), g), root)), n);
+    const moved = f32x4.sub(x, f32x4.div(f32x4.mul(f32x4.splat(lr), g), root));
+    if (test) {
+      bad = v128.or(bad, v128.or(notFinite(s, n), notFinite(moved, n)));
+    } else {
+      storePart(sum, s, n);
+      storePart(p, moved, n);
+    }
     p += 16;
     grad += 16;
     sum += 16;
   }
+  if (v128.any_true(bad)) close(guard, guardSize);
 }
 
 /** RMSprop; `buffer` is 0 without momentum. */
 export function rmspropStep(
   p: usize, grad: usize, mean: usize, buffer: usize, n: i32, lr: f32, decay: f32, alpha: f32, rest: f32, eps: f32, momentum: f32,
+  guard: usize, guardSize: i32, test: i32,
 ): void {
+  if (!test && isClosed(guard, guardSize)) return;
   const zero = f32x4.splat(0);
+  let bad = zero;
   for (; n > 0; n -= 4) {
     const x = loadPart(p, n, zero);
     const g = madd(f32x4.splat(decay), x, loadPart(grad, n, zero));
     const s = madd(f32x4.splat(alpha), loadPart(mean, n, zero), f32x4.mul(f32x4.mul(f32x4.splat(rest), g), g));
-    storePart(mean, s, n);
+    if (test) bad = v128.or(bad, notFinite(s, n));
+    else storePart(mean, s, n);
     let move = f32x4.div(g, f32x4.add(f32x4.sqrt(s), f32x4.splat(eps)));
     if (buffer) {
       move = madd(f32x4.splat(momentum), loadPart(buffer, n, zero), move);
-      storePart(buffer, move, n);
+      if (test) bad = v128.or(bad, notFinite(move, n));
+      else storePart(buffer, move, n);
       buffer += 16;
     }
-    storePart(p, f32x4.sub(x, f32x4.mul(f32x4.splat(lr), move)), n);
+    const moved = f32x4.sub(x, f32x4.mul(f32x4.splat(lr), move));
+    if (test) bad = v128.or(bad, notFinite(moved, n));
+    else storePart(p, moved, n);
     p += 16;
     grad += 16;
     mean += 16;
   }
+  if (v128.any_true(bad)) close(guard, guardSize);
 }
 
 /** The sums of squares of blocks first..last-1 of a table of arrays, as f64, each at its place in `sums`. */

@@ -6,7 +6,7 @@ import { loadPart } from "./lanes";
 import { largestOf } from "./nearestCode";
 import { quantizeBlockwise } from "./quantizeBlockwise";
 import { codesFrom, fourBitValues, lookup } from "./unpackFourBit";
-import { unpackRow } from "./unpackRow";
+import { unpackRow } from "./formats";
 
 /** Scales that share a second-level scale. */
 const NESTED_BLOCK: i32 = 256;

@@ -42,7 +42,7 @@ def expected_tensors(config, weights):
 def expected_type(name, values, dtype, head):
     if values.ndim == 1 or name == "position_embd.weight":
         return GGMLQuantizationType.F32
-    kind = GGMLQuantizationType["Q8_0" if dtype == "q4_1" and name == head else dtype.upper()]
+    kind = GGMLQuantizationType["Q8_0" if dtype.startswith("q4") and name == head else dtype.upper()]
     return kind if values.shape[-1] % GGML_QUANT_SIZES[kind][0] == 0 else GGMLQuantizationType.F16
 
 

@@ -1,11 +1,12 @@
 import { join } from "node:path";
+import { ggufDTypes } from "@lowrank/models";
 import type { AdapterCase } from "./adapterCase.ts";
 import { type BaseName, bases } from "./bases.ts";
 import { randomBatch } from "./batch.ts";
 import { convertedStarts, convertedToLora } from "./convertedToLora.ts";
 import { oursInPeft, theirsInLowrank } from "./directions.ts";
 import { ggufConfigs, ggufRead } from "./ggufRead.ts";
-import { ggufWritten, writtenDTypes } from "./ggufWritten.ts";
+import { ggufWritten } from "./ggufWritten.ts";
 import { loraCases } from "./loraCases.ts";
 import { lora } from "./methods/lora.ts";
 import type { Python } from "./python.ts";
@@ -44,7 +45,7 @@ export async function fixedChecks(python: Python, folder: string, report: Report
   await runQuantized(python, folder, report);
   await runWeights(python, report);
   for (const name of Object.keys(bases)) {
-    for (const dtype of writtenDTypes) {
+    for (const dtype of ggufDTypes) {
       const path = join(folder, `${name}-${dtype}.gguf`);
       await report.check(`${name}, GGUF in ${dtype}: gguf-py reads what it would write`, () =>
         ggufWritten(python, join(folder, name), path, dtype),

@@ -4,9 +4,6 @@ import { type GgufDType, toGguf, writeGguf } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
 import type { Python } from "./python.ts";
 
-/** All dtypes of GGUF files that Lowrank writes. */
-export const writtenDTypes: readonly GgufDType[] = ["f32", "f16", "bf16", "q8_0", "q4_1"];
-
 /** A folder that Lowrank wrote as a GGUF file: gguf-py reads in it the bytes that it makes of the weights itself. */
 export async function ggufWritten(python: Python, base: string, path: string, dtype: GgufDType): Promise<Findings> {
   const contents = await toGguf(await folderFiles(base), { dtype });

@@ -64,7 +64,7 @@ export interface Backend {
   readonly name: string;
   /** It keeps no data, so none needs to be made for it. */
   readonly dataless?: true;
-  /** The most tensors, at least 4, that `run` takes of an op over many (`adamStep`, `gradNorm`, `clipToNorm`, `cat`). Default: any. */
+  /** The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`, `clipToNorm`, `cat`). Default: any. */
   readonly maxTensors?: number;
   /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
   readonly alignment?: number;

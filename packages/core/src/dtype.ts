@@ -5,7 +5,7 @@ export type ElementDType = "f32" | "f16" | "bf16" | "i32" | "u8" | "bool";
 export type QuantType = "nf4" | "fp4";
 
 /** GGUF's formats of quantised weights, in blocks. */
-export type BlockDType = "q4_1" | "q8_0";
+export type BlockDType = "q4_0" | "q4_1" | "q8_0";
 
 /** Formats of quantised weights; `packed/` describes them. */
 export type PackedDType = QuantType | BlockDType;
@@ -16,7 +16,7 @@ export type DType = ElementDType | PackedDType;
 /** All dtypes in the order by which kernels number them; `pnpm build:kernels` writes it into their sources. */
 export const dtypes: readonly DType[] = [
   ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
-  ...(["nf4", "fp4", "q4_1", "q8_0"] as const),
+  ...(["nf4", "fp4", "q4_0", "q4_1", "q8_0"] as const),
 ];
 
 /** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */

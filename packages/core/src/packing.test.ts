@@ -22,6 +22,7 @@ function fourBit(shape: number[], how: Packing, offset = 0): Uint8Array {
 describe("byteLength", () => {
   it("counts elements, GGUF blocks, and the parts of 4-bit weights, each aligned to 64 bytes", () => {
     expect(byteLength({ shape: [3, 5], dtype: "bf16" })).toBe(30);
+    expect(byteLength({ shape: [3, 64], dtype: "q4_0" })).toBe(3 * 2 * 18);
     expect(byteLength({ shape: [3, 64], dtype: "q4_1" })).toBe(3 * 2 * 20);
     expect(byteLength({ shape: [3, 64], dtype: "q8_0" })).toBe(3 * 2 * 34);
     // 64 header, 24576 codes, 768 scales

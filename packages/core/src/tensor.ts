@@ -185,6 +185,15 @@ export class Tensor implements Disposable {
     this.dispose();
   }
 
+  /** @internal Takes over one count of `storage` and gives up that of its own memory. */
+  replaceStorage(storage: Storage): void {
+    const before = this.storage;
+    registry.unregister(this);
+    this.#storage = storage;
+    before.release();
+    this.watch();
+  }
+
   /** @internal Gives the tensor to the running scope, or to the garbage collector's net where there is none. */
   track(): void {
     if (!enterScope(this)) this.watch();

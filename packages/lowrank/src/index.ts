@@ -1,6 +1,5 @@
-// The public API of all packages in one import. Where two share a name, the one named below is meant.
+// The public API of all packages in one import.
 export * from "@lowrank/core";
-export { argmax } from "@lowrank/core";
 export * from "@lowrank/files";
 export * from "@lowrank/models";
 export { nanoModelFolder } from "@lowrank/nano";

@@ -1,4 +1,4 @@
-import { crossEntropy, linearCrossEntropy, noGrad, reshape, scope, slice, type Tensor } from "@lowrank/core";
+import { crossEntropy, linearCrossEntropy, noGrad, reshape, slice, type Tensor } from "@lowrank/core";
 import { KVCache, Linear, type UnaryModule } from "@lowrank/nn";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
@@ -15,7 +15,7 @@ export interface ModelInputs {
   cache?: KVCache | null;
 }
 
-/** What a language model answers: logits f32 [B, T, V], virtual tokens' first, and the loss where labels were given. */
+/** The answer of a language model: logits f32 [B, T, V], virtual tokens' first, and the loss where labels were given. */
 export interface ModelOutput {
   logits: Tensor;
   loss?: Tensor;
@@ -35,11 +35,11 @@ export abstract class CausalLM extends TransformerModel {
   /** An empty cache for `batch` sequences of up to `capacity` tokens, and the virtual ones before them. */
   createCache(batch: number, capacity: number): KVCache {
     const room = capacity + (this.virtualTokens?.count ?? 0);
-    return new KVCache({ ...this.attentionSizes, batch, capacity: room });
+    return new KVCache({ ...this.attentionSizes, batch, capacity: room, backend: this.backend });
   }
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {
-    return scope(() => {
+    return this.run(() => {
       const logits = this.lm_head.forward(this.hidden(inputs));
       if (!inputs.labels) return { logits };
       const [predicting, labels] = aligned(logits, inputs.labels);
@@ -49,7 +49,7 @@ export abstract class CausalLM extends TransformerModel {
 
   /** Mean cross-entropy in nats over the labelled tokens; the logits of a whole batch are never held. */
   loss(inputs: LabelledInputs): Tensor {
-    return scope(() => {
+    return this.run(() => {
       const { lm_head: head } = this;
       const [hidden, labels] = aligned(this.hidden(inputs), inputs.labels);
       return head instanceof Linear && !head.bias && head.isExact
@@ -61,7 +61,7 @@ export abstract class CausalLM extends TransformerModel {
   /** Logits of each row's last token, f32 [B, V], without gradients. */
   nextLogits(inputs: ModelInputs): Tensor {
     return noGrad(() =>
-      scope(() => {
+      this.run(() => {
         const last = this.hidden(inputs, "last");
         return reshape(this.lm_head.forward(last), [last.shape[0], this.vocabSize]);
       }),

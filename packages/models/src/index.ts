@@ -29,10 +29,10 @@ export {
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
+export type { PenaltyOptions } from "./penalties.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { architectures, registerArchitecture } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
-export { argmax, penaliseRepetition, type SamplingOptions, sampleToken, tokenProbabilities } from "./sampling.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {
   type ClassifierInputs,

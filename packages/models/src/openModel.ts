@@ -26,7 +26,7 @@ export interface WeightOptions {
   /** Quantises linear layers to 4 bits as their weights are read, so that a model in full never lies in memory. */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps what a GGUF file has as Q4_1 or Q8_0 in its blocks, at a fraction of the memory and with the same
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the memory and with the same
    * numbers; with `quantize`, what that leaves as it is, such as the embedding.
    */
   weights?: "packed";

@@ -1,4 +1,4 @@
-import { embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
+import { currentBackend, embedding, keep, rope, ropeTables, type Tensor } from "@lowrank/core";
 import type { Llama3RopeScaling, RopeConfig } from "./config/ropeConfig.ts";
 
 /**
@@ -42,7 +42,8 @@ export class RotaryEmbedding {
   }
 
   #upTo(positions: number): { cos: Tensor; sin: Tensor } {
-    if (!this.#tables || this.#tables.cos.shape[0] < positions) {
+    const elsewhere = this.#tables && this.#tables.cos.storage.backend !== currentBackend();
+    if (!this.#tables || elsewhere || this.#tables.cos.shape[0] < positions) {
       const { cos, sin } = ropeTables(this.#frequencies, 2 ** Math.ceil(Math.log2(Math.max(64, positions))));
       this.#tables?.cos.dispose();
       this.#tables?.sin.dispose();

@@ -1,8 +1,8 @@
-import { checkpoint, slice, type Tensor } from "@lowrank/core";
+import { checkpoint, slice, type Tensor, withBackend } from "@lowrank/core";
 import type { Attend } from "@lowrank/nn";
 import type { PromptedBatch } from "./promptedBatch.ts";
 
-/** Which hidden states [B, T, D] are wanted: all, or each sequence's last [B, 1, D]. */
+/** The hidden states [B, T, D] that are wanted: all, or each sequence's last [B, 1, D]. */
 export type WantedRows = "all" | "last";
 
 /** The wanted rows of [B, T, D]. */
@@ -13,17 +13,17 @@ export function wantedRows(x: Tensor, wanted: WantedRows): Tensor {
 /** Runs one block, the `layer`-th, on hidden states [B, T, D], and answers the wanted rows. */
 type RunBlock<B> = (block: B, x: Tensor, layer: number, wanted: WantedRows) => Tensor;
 
-/** How `runBlocks` runs them. */
+/** Settings of `runBlocks`. */
 interface RunOptions {
   /** Blocks forget their activations, and the backward pass computes them again. */
   forget: boolean;
-  /** What the last block answers: what follows attention there need not run for rows that nobody reads. Default "all". */
+  /** The rows of the last block: its layers behind attention run for these alone. Default "all". */
   wanted?: WantedRows;
 }
 
 /**
- * Hidden states [B, T, D] after a stack of blocks. `start` makes what all blocks share, from the function that attends.
- * Where blocks `forget`, each makes its own, as the backward pass does when it computes the block again.
+ * Returns the hidden states [B, T, D] after a stack of blocks. `start` makes what all blocks share, from the function
+ * that attends. Blocks that `forget` make their own, as the backward pass does when it computes them again.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,
@@ -37,7 +37,9 @@ export function runBlocks<B>(
   let hidden = x;
   for (const [layer, block] of all.entries()) {
     const rows = layer === all.length - 1 ? wanted : "all";
-    const again = (h: Tensor, ...prefix: Tensor[]) => start(batch.attend(prefix))(block, h, layer, rows);
+    // The backward pass runs it again, when another backend may be the current one.
+    const again = (h: Tensor, ...prefix: Tensor[]) =>
+      withBackend(h.storage.backend, () => start(batch.attend(prefix))(block, h, layer, rows));
     hidden = forget ? checkpoint(again)(hidden, ...batch.prefix) : run(block, hidden, layer, rows);
   }
   return hidden;

@@ -1,4 +1,4 @@
-import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss, reshape, scope, type Tensor } from "@lowrank/core";
+import { binaryCrossEntropyWithLogits, crossEntropy, mseLoss, reshape, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
 import { TransformerModel } from "./transformerModel.ts";
@@ -41,7 +41,7 @@ export abstract class SequenceClassifier extends TransformerModel {
   }
 
   forward(inputs: ClassifierInputs & { labels?: Tensor }): ClassifierOutput {
-    return scope(() => {
+    return this.run(() => {
       const logits = this.logits(inputs);
       return inputs.labels ? { logits, loss: this.#lossOf(logits, inputs.labels) } : { logits };
     });
@@ -49,7 +49,7 @@ export abstract class SequenceClassifier extends TransformerModel {
 
   /** The mean over the batch: cross-entropy in nats, that of each label by itself, or the squared error. */
   loss(inputs: LabelledSequences): Tensor {
-    return scope(() => this.#lossOf(this.logits(inputs), inputs.labels));
+    return this.run(() => this.#lossOf(this.logits(inputs), inputs.labels));
   }
 
   #lossOf(logits: Tensor, labels: Tensor): Tensor {

@@ -1,6 +1,7 @@
+import { scope, withBackend } from "@lowrank/core";
 import { type AttentionSizes, Module, type PromptableModel, type VirtualTokens } from "@lowrank/nn";
 
-/** What a model's vocabulary, positions and attention measure. */
+/** The sizes of a model's vocabulary, positions and attention. */
 export interface ModelSizes {
   readonly vocabSize: number;
   /** The most tokens a sequence may have, virtual ones included. */
@@ -25,7 +26,7 @@ export interface StackModel extends PromptableModel {
   forward(inputs: never): unknown;
 }
 
-/** What models of all heads have: sizes, virtual tokens, and blocks that may forget what they computed. */
+/** A model of any head: it has sizes, virtual tokens, and blocks that may forget what they computed. */
 export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
   readonly vocabSize: number;
   readonly maxPositions: number;
@@ -43,6 +44,11 @@ export abstract class TransformerModel extends Module implements PromptableModel
     this.vocabSize = vocabSize;
     this.maxPositions = maxPositions;
     this.attentionSizes = attentionSizes;
+  }
+
+  /** Runs `fn` in a scope, with new tensors on the backend of the parameters, and returns its result. */
+  protected run<T>(fn: () => T): T {
+    return withBackend(this.backend, () => scope(fn));
   }
 
   /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */

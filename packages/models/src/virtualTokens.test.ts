@@ -18,7 +18,6 @@ import { parseModelConfig } from "./config/modelConfig.ts";
 import { createModel } from "./createModel.ts";
 import { generate } from "./generate.ts";
 import { randomParameters } from "./parameters.ts";
-import { argmax } from "./sampling.ts";
 
 const sizes = { vocab_size: 11, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4 };
 const llama = { model_type: "llama", ...sizes, num_key_value_heads: 2, max_position_embeddings: 32 };
@@ -102,7 +101,8 @@ describe.each([
         alone.push(tokens);
         for (const [i, token] of tokens.entries()) {
           const { logits } = model.forward({ inputIds: ids([[...prompt, ...tokens.slice(0, i)]]) });
-          expect(argmax(logits.dataSync().slice(-11) as Float32Array)).toBe(token);
+          const last = logits.dataSync().slice(-11);
+          expect(last.indexOf(Math.max(...last))).toBe(token);
         }
       }
       expect(await generate(model, prompts, options)).toEqual(alone);

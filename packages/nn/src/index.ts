@@ -18,6 +18,7 @@ export { AdamW } from "./optim/adamW.ts";
 export { AdamW8bit, type AdamW8bitOptions } from "./optim/adamW8bit.ts";
 export { clipGradNorm } from "./optim/clipGradNorm.ts";
 export {
+  type Guard,
   Optimizer,
   type OptimizerState,
   type ParamGroup,

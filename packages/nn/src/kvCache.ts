@@ -1,4 +1,4 @@
-import { cacheWrite, keep, type Tensor, zeros } from "@lowrank/core";
+import { type Backend, cacheWrite, keep, type Tensor, zeros } from "@lowrank/core";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -8,6 +8,8 @@ export interface KVCacheOptions {
   capacity: number;
   keyValueHeads: number;
   headDim: number;
+  /** The backend that runs the model: `model.backend`. Default: the one that `init` chose. */
+  backend?: Backend;
 }
 
 /** Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer. */
@@ -17,9 +19,9 @@ export class KVCache implements Disposable {
   readonly #values: Tensor[];
   #length = 0;
 
-  constructor({ layers, batch, capacity, keyValueHeads, headDim }: KVCacheOptions) {
+  constructor({ layers, batch, capacity, keyValueHeads, headDim, backend }: KVCacheOptions) {
     this.capacity = capacity;
-    const make = () => keep(zeros([batch, capacity, keyValueHeads, headDim]));
+    const make = () => keep(zeros([batch, capacity, keyValueHeads, headDim], { backend }));
     this.#keys = Array.from({ length: layers }, make);
     this.#values = Array.from({ length: layers }, make);
   }
@@ -29,7 +31,7 @@ export class KVCache implements Disposable {
     return this.#length;
   }
 
-  /** Stores the keys and values of new tokens [B, T, Hkv, d] and gives the whole cache, of which `keyLength` rows are in use. */
+  /** Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first `keyLength` rows are in use. */
   update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
     const keyLength = this.#length + keys.shape[1];
     if (keyLength > this.capacity) {

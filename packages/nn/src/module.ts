@@ -1,4 +1,4 @@
-import type { Tensor } from "@lowrank/core";
+import { type Backend, moveTensors, Tensor } from "@lowrank/core";
 import { Parameter } from "./parameter.ts";
 
 const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
@@ -93,6 +93,34 @@ export abstract class Module {
   /** Puts this module and all below it into evaluation mode: no dropout. */
   eval(): this {
     return this.train(false);
+  }
+
+  /** The backend of the first parameter, where everything that a module makes is made. Throws where it has none. */
+  get backend(): Backend {
+    for (const parameter of this.parameters()) return parameter.storage.backend;
+    throw new Error("this module has no parameters, and so no backend");
+  }
+
+  /**
+   * Moves parameters, buffers and gradients to another backend, in place: who holds a parameter holds it still. What was
+   * recorded for a backward pass stays behind. An optimiser's moments are moved by its own `to`.
+   */
+  async to(backend: Backend | Promise<Backend>): Promise<this> {
+    const target = await backend;
+    const tensors = new Set<Tensor>();
+    for (const [, module] of this.namedModules()) {
+      for (const tensor of module.ownTensors()) {
+        tensors.add(tensor);
+        if (tensor.grad) tensors.add(tensor.grad);
+      }
+    }
+    await moveTensors(tensors, target);
+    return this;
+  }
+
+  /** The tensors of this module without those of its children: parameters, and buffers that are no parameters. */
+  protected *ownTensors(): Iterable<Tensor> {
+    for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }
 
   /** Parameters by path, tied ones once. */

@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import { Trainer } from "./trainer.ts";
+import type { TrainerOptions } from "./trainerOptions.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lowrank-checkpoint-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -52,6 +53,19 @@ it("goes on with 8-bit moments to the last bit too, and refuses those of another
   expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
   const other = new Trainer(wide(), examples, { ...small, optimizer: "adamw" });
   await expect(other.resume(from)).rejects.toThrow(/state "expAvg" of parameter 0 .* is missing/);
+});
+
+it("writes no checkpoint that is not finite", async () => {
+  const model = newModel();
+  const onStep = () => {
+    const { buffer, backend } = [...model.parameters()][1].storage;
+    backend.write(buffer, new Uint8Array(Float32Array.of(Number.NaN).buffer));
+  };
+  const checkpoints = { folder: join(folder, "broken"), every: 1 };
+  await expect(new Trainer(model, examples, { ...options, onStep, checkpoints }).train()).rejects.toThrow(
+    "saving transformer.wpe.weight: its element 0 is NaN or infinite, and nothing is written",
+  );
+  expect(existsSync(checkpoints.folder)).toBe(false);
 });
 
 it("refuses the checkpoint of another model", async () => {

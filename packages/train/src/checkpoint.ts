@@ -1,4 +1,5 @@
 import {
+  checkFinite,
   copyInto,
   fromBytes,
   type Generator,
@@ -14,20 +15,20 @@ import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
 import type { TrainableModel } from "./modelBatch.ts";
 
-/** Where and how often a `Trainer` saves itself: `folder/checkpoint-<step>` (Node only). */
+/** The folder in which a `Trainer` saves itself as `checkpoint-<step>`, and how often (Node only). */
 export interface Checkpointing {
   folder: string;
   /** Steps between checkpoints; one is written after the last step too. */
   every: number;
 }
 
-/** Where a run stood. */
+/** The position of a run: steps done, and where the data stood. */
 export interface RunState {
   step: number;
   sampler: SamplerState;
 }
 
-/** What a run changes. */
+/** The things that a run changes. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<AdamOptions>;
@@ -49,13 +50,13 @@ const files = {
   state: "trainer_state.json",
 };
 
+/** Encodes tensors as safetensors. Throws, by name, for one that holds NaN or an infinity. */
 async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
-  const entries = [...tensors].map(async ([name, t]) => ({
-    name,
-    dtype: t.dtype,
-    shape: t.shape,
-    bytes: await t.bytes(),
-  }));
+  const entries = [...tensors].map(async ([name, t]) => {
+    const bytes = await t.bytes();
+    checkFinite(name, bytes, t.dtype);
+    return { name, dtype: t.dtype, shape: t.shape, bytes };
+  });
   return writeSafetensors(await Promise.all(entries), { format: "pt" });
 }
 
@@ -107,7 +108,7 @@ export async function readCheckpoint(
   }
   for (const [name, parameter] of parameters) {
     const { bytes, shape, dtype } = await weights.read(name);
-    using value = fromBytes(bytes, shape, dtype);
+    using value = fromBytes(bytes, shape, dtype, parameter.storage.backend);
     noGrad(() => copyInto(parameter, value));
   }
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });

@@ -4,7 +4,7 @@ import { labelCount } from "./labelCount.ts";
 import { baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
 import type { CollateOptions } from "./padRows.ts";
 
-/** What `evaluate` measured. */
+/** The measurements of `evaluate`. */
 export interface Evaluation {
   /** The mean loss per label, over all examples at once: cross-entropy in nats where tokens or classes are predicted. */
   loss: number;

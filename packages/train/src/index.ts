@@ -18,4 +18,5 @@ export { type TrainableModel, toInputs } from "./modelBatch.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
-export { type StepReport, Trainer, type TrainerOptions, type TrainingResult, trainingSteps } from "./trainer.ts";
+export { Trainer, trainingSteps } from "./trainer.ts";
+export type { StepReport, TrainerOptions, TrainingResult } from "./trainerOptions.ts";

@@ -1,4 +1,4 @@
-import { type Tensor, tensor } from "@lowrank/core";
+import { type Backend, type Tensor, tensor, withBackend } from "@lowrank/core";
 import type { LabelledInputs, ProblemType } from "@lowrank/models";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
@@ -12,7 +12,7 @@ export interface TrainableModel {
   namedModules(): Iterable<[string, object]>;
   /** Called after each optimiser step, counted from 0, while gradients are there: AdaLoRA gives out ranks. */
   updateAndAllocate?(step: number): Promise<void>;
-  /** What a checkpoint must hold for that, by name; the caller frees it. */
+  /** Returns the tensors that a checkpoint must hold for that, by name; the caller frees them. */
   allocationState?(): Map<string, Tensor>;
   /** Takes such a state back. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
@@ -33,6 +33,12 @@ export function withRows<T>(model: TrainableModel, { adapterNames }: Pick<Rows, 
   );
 }
 
+/** The backend that holds a model's parameters. */
+export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backend {
+  for (const [, parameter] of model.namedParameters()) return parameter.storage.backend;
+  throw new Error("the model has no parameters");
+}
+
 /** What batches depend on in a model without its adapters. */
 interface BaseModel {
   readonly problemType?: ProblemType;
@@ -45,20 +51,20 @@ export function baseOf(model: TrainableModel): BaseModel {
 }
 
 /**
- * Puts a batch on the backend; the mask only where there is padding. Classes become i32, other labels of sequences f32.
- * Free with the running scope. Throws for labels of another kind than the model has.
+ * Writes a batch to the model's backend; the mask only where there is padding. Classes become i32, other labels of
+ * sequences f32. The running scope frees it. Throws for labels of another kind than the model has.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,
   model: TrainableModel,
 ): LabelledInputs & { tokenTypeIds?: Tensor } {
   const shape = [batch.batchSize, batch.length];
-  return {
+  return withBackend(backendOf(model), () => ({
     inputIds: tensor(batch.inputIds, { shape }),
     labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
     ...("tokenTypeIds" in batch && batch.tokenTypeIds && { tokenTypeIds: tensor(batch.tokenTypeIds, { shape }) }),
-  };
+  }));
 }
 
 function tokenLabels({ labels }: Batch, model: TrainableModel, shape: readonly number[]): Tensor {

@@ -4,7 +4,8 @@ import { AdamW } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import { evaluate } from "./evaluate.ts";
 import type { TokenizedExample } from "./tokenize.ts";
-import { Trainer, type TrainerOptions } from "./trainer.ts";
+import { Trainer } from "./trainer.ts";
+import type { TrainerOptions } from "./trainerOptions.ts";
 
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },

@@ -1,98 +1,17 @@
-import { backward, Generator, scope, type Tensor, tensor } from "@lowrank/core";
-import {
-  type AdamOptions,
-  AdamW,
-  AdamW8bit,
-  clipGradNorm,
-  type Optimizer,
-  type Schedule,
-  schedules,
-} from "@lowrank/nn";
+import { Generator, type GeneratorState, type Tensor } from "@lowrank/core";
+import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
-import { type Checkpointing, readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
 import type { Batch } from "./collate.ts";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
-import { labelCount } from "./labelCount.ts";
-import { type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
-import type { CollateOptions } from "./padRows.ts";
-
-/** How a `Trainer` trains; names and defaults follow transformers' TrainingArguments. */
-export interface TrainerOptions extends CollateOptions {
-  /** Optimiser steps; default: as many as `epochs` takes. */
-  maxSteps?: number;
-  /** Passes over the examples where `maxSteps` is not given. Default 3. */
-  epochs?: number;
-  /** Examples in a forward pass. Default 8. */
-  batchSize?: number;
-  /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
-  gradientAccumulationSteps?: number;
-  /**
-   * AdamW, AdamW with moments of 8 bits, as bitsandbytes has it, or an optimiser that you made, with groups and settings
-   * of its own: their learning rates are the peaks. Default "adamw".
-   */
-  optimizer?: "adamw" | "adamw8bit" | Optimizer<AdamOptions>;
-  /** Peak learning rate of AdamW; needed unless `optimizer` brings its own. */
-  learningRate?: number;
-  /** Default "linear": down to 0 over the steps. */
-  schedule?: "constant" | "linear" | "cosine";
-  /** Steps over which the rate rises from 0. Default 0. */
-  warmupSteps?: number;
-  /** Decoupled weight decay. Default 0. */
-  weightDecay?: number;
-  /** Default [0.9, 0.999]. */
-  betas?: [number, number];
-  /** Default 1e-8. */
-  eps?: number;
-  /** The gradients' norm is scaled down to this; 0 leaves it. Default 1. */
-  maxGradNorm?: number;
-  /** Orders the examples. Default 0. */
-  seed?: number;
-  /** Draw the examples in a new order each epoch. Default true. */
-  shuffle?: boolean;
-  /** Put examples of about equal length into a batch, which saves padding. Default false. */
-  groupByLength?: boolean;
-  /** Measured before the first step, every `every` steps (default: never) and after the last. */
-  evaluation?: { examples: readonly AnyExample[]; every?: number };
-  checkpoints?: Checkpointing;
-  /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
-  onStep?: (report: StepReport) => unknown;
-  onEvaluation?: (step: number, evaluation: Evaluation) => void;
-  /** Stops after the running step, with a checkpoint where they are asked for; `train` returns what there is. */
-  signal?: AbortSignal;
-}
-
-/** One optimiser step. */
-export interface StepReport {
-  /** Counted from 1. */
-  step: number;
-  maxSteps: number;
-  /** Mean cross-entropy over the step's labels, in nats. */
-  loss: number;
-  /** Of the optimiser's first group. */
-  learningRate: number;
-  /** L2 norm of all gradients before clipping. */
-  gradNorm: number;
-  /** Tokens run, padding included. */
-  tokens: number;
-  /** Wall time of the step. */
-  seconds: number;
-}
-
-/** What `train` did. */
-export interface TrainingResult {
-  /** Steps done in all, those before a resumption included. */
-  steps: number;
-  /** Mean loss of each step of this run. */
-  losses: number[];
-  /** Tokens run in this run, padding included, and the wall time of its steps. */
-  tokens: number;
-  seconds: number;
-  /** Examples that were cut to `maxLength`. */
-  truncatedExamples: number;
-  evaluations: { step: number; evaluation: Evaluation }[];
-}
+import { evaluate } from "./evaluate.ts";
+import type { TrainableModel } from "./modelBatch.ts";
+import { whereNotFinite } from "./nonFiniteStep.ts";
+import { optimizerOf } from "./optimizerOf.ts";
+import { trainedParameters } from "./trainedParameters.ts";
+import type { StepReport, TrainerOptions, TrainingResult } from "./trainerOptions.ts";
+import { type MicroBatch, microBatches, trainingStep } from "./trainingStep.ts";
 
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
@@ -113,7 +32,7 @@ export class Trainer {
   readonly maxSteps: number;
   readonly #options: TrainerOptions;
   readonly #parameters: Map<string, Tensor>;
-  /** Whether the examples name adapters of theirs. */
+  /** True where the examples name their adapters. */
   readonly #byRows: boolean;
   readonly #optimizer: Optimizer<AdamOptions>;
   /** The learning rates that the schedule scales, by group. */
@@ -185,26 +104,29 @@ export class Trainer {
   async #trainStep(result: TrainingResult): Promise<StepReport> {
     const { gradientAccumulationSteps = 1, maxGradNorm = 1 } = this.#options;
     const start = performance.now();
+    const sampler = this.#sampler.state;
     const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
-    const labels = batches.map((batch) => labelCount(batch, this.model));
-    const total = labels.reduce((a, b) => a + b, 0);
-    if (total === 0)
+    const parts = microBatches(batches, this.model);
+    if (parts.length === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
     this.model.train();
-    let loss = 0;
-    for (const [i, batch] of batches.entries())
-      if (labels[i] > 0) loss += await this.#accumulate(batch, labels[i] / total);
-    if (!Number.isFinite(loss)) {
-      throw new Error(
-        `Trainer: the loss of step ${this.#step + 1} is ${loss}; lower learningRate (${this.#peaks.join(", ")})`,
-      );
-    }
-    using norm = clipGradNorm(this.#parameters.values(), maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY);
-    const gradNorm = await norm.item();
+    const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
     const factor = this.#factor(this.#step);
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
     const learningRate = this.#optimizer.lr;
-    this.#optimizer.step();
+    using facts = trainingStep(parts, {
+      model: this.model,
+      parameters: this.#parameters.values(),
+      optimizer: this.#optimizer,
+      maxGradNorm: maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY,
+    });
+    const [loss, gradNorm, refused] = await facts.data();
+    if (![loss, gradNorm, refused].every(Number.isFinite)) {
+      this.#optimizer.takeBackStep();
+      this.#optimizer.zeroGrad();
+      this.#sampler.state = sampler;
+      throw await this.#refusal(loss, gradNorm, parts, generators);
+    }
     if (!this.#byRows) await this.model.updateAndAllocate?.(this.#step);
     this.#optimizer.zeroGrad();
     this.#step++;
@@ -218,16 +140,29 @@ export class Trainer {
     return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
   }
 
-  /** Adds one batch's share of the gradients; gives its share of the loss. */
-  async #accumulate(batch: Batch | SequenceBatch, share: number): Promise<number> {
-    using loss = scope(() => {
-      return withRows(this.model, batch, () => {
-        const value = this.model.loss(toInputs(batch, this.model));
-        backward(value, tensor(share));
-        return value.detach();
-      });
-    });
-    return share * (await loss.item());
+  /** The error of a step that is not finite. The run stands before it: weights, moments, data and random numbers. */
+  async #refusal(
+    loss: number,
+    gradNorm: number,
+    parts: readonly MicroBatch[],
+    generators: ReadonlyMap<Generator, GeneratorState>,
+  ): Promise<Error> {
+    const { maxGradNorm = 1 } = this.#options;
+    const step = this.#step + 1;
+    const rate = `learningRate (${this.#peaks.join(", ")})`;
+    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
+      for (const [generator, state] of generators) generator.state = state;
+      return new Error(
+        `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
+      );
+    }
+    const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
+    const what = Number.isFinite(loss)
+      ? `the gradient norm of step ${step} is ${gradNorm}`
+      : `the loss of step ${step} is ${loss}`;
+    const { model } = this;
+    const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
+    return new Error(`Trainer: ${what}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
 
   #nextBatch(): Batch | SequenceBatch {
@@ -241,6 +176,11 @@ export class Trainer {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
     const evaluation = await evaluate(this.model, wanted.examples, { ...this.#options, batchSize });
+    if (!Number.isFinite(evaluation.loss)) {
+      throw new Error(
+        `Trainer: the evaluation after step ${this.#step} has a loss of ${evaluation.loss}; lower learningRate (${this.#peaks.join(", ")}), or look at the weights and the data`,
+      );
+    }
     result.evaluations.push({ step: this.#step, evaluation });
     onEvaluation?.(this.#step, evaluation);
   }
@@ -258,45 +198,4 @@ export class Trainer {
     }
     return [...found];
   }
-}
-
-/** What trains: of the adapters that examples name, where they name some. */
-function trainedParameters(model: TrainableModel, examples: readonly AnyExample[]): Map<string, Tensor> {
-  const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
-  const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
-  const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);
-  for (const name of names) {
-    if (model.peftConfig?.get(name)?.peftType === "ADALORA") {
-      throw new Error(
-        `Trainer: adapter "${name}" is AdaLoRA, which gives out ranks while it acts alone; train it by itself`,
-      );
-    }
-    if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;
-    throw new Error(
-      `Trainer: examples name adapter "${name}", of which nothing trains; leave them out, or make it trainable`,
-    );
-  }
-  return all;
-}
-
-/** The optimiser that the options name or bring. Throws for one that does not train what the model trains. */
-function optimizerOf(options: TrainerOptions, parameters: ReadonlyMap<string, Tensor>): Optimizer<AdamOptions> {
-  const { optimizer = "adamw", learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
-  if (typeof optimizer !== "string") {
-    const own = new Set(optimizer.parameters());
-    const missing = [...parameters].filter(([, parameter]) => !own.has(parameter)).map(([name]) => name);
-    if (missing.length > 0) {
-      throw new Error(
-        `Trainer: optimizer was not given ${missing.join(", ")}, which the model trains; make it for this model`,
-      );
-    }
-    for (const key of ["learningRate", "betas", "eps", "weightDecay"] as const) {
-      if (options[key] === undefined) continue;
-      throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has settings of its own; give one of the two`);
-    }
-    return optimizer;
-  }
-  if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
-  const Optimizer = optimizer === "adamw8bit" ? AdamW8bit : AdamW;
-  return new Optimizer([...parameters.values()], { lr, betas, eps, weightDecay });
 }

@@ -48,3 +48,4 @@ export {
   triu,
   unsqueeze,
 } from "./shapes.ts";
+export { argmaxTokens } from "./tokens.ts";

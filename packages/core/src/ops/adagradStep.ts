@@ -1,14 +1,14 @@
-import { defineOp, type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { div } from "./div.ts";
-import { overwrite } from "./inPlace.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
 
 /** Settings of one Adagrad step. */
-export interface AdagradStepParams {
+export interface AdagradStepParams extends Guarded {
   readonly lr: number;
   readonly weightDecay: number;
   readonly eps: number;
@@ -18,13 +18,10 @@ export interface AdagradStepParams {
  * One step of Adagrad in place: (parameter, gradient, sum of squares); the gradient stays.
  * Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html
  */
-export const adagradStep: Op<3, AdagradStepParams, 0> = defineOp({
+export const adagradStep: Op<number, AdagradStepParams, 0> = defineStep({
   name: "adagradStep",
   writes: (input) => input !== 1,
-  shape: (inputs) => {
-    checkStep("adagradStep", inputs);
-    return [];
-  },
+  check: (inputs) => checkStep("adagradStep", inputs),
   ref: ([p, grad, sum], _outputs, { lr, weightDecay, eps }) => {
     for (let i = 0; i < p.size; i++) {
       const g = grad.data[i] + weightDecay * p.data[i];
@@ -32,10 +29,13 @@ export const adagradStep: Op<3, AdagradStepParams, 0> = defineOp({
       p.data[i] -= (lr * g) / (Math.sqrt(sum.data[i]) + eps);
     }
   },
-  compose: ([p, grad, sum], { lr, weightDecay, eps }) => {
+  updated: ([p, grad, sum], { lr, weightDecay, eps }) => {
     const g = add(grad, affine(p, { scale: weightDecay }));
     const squares = add(sum, square(g));
     const move = div(affine(g, { scale: -lr }), affine(sqrt(squares), { shift: eps }));
-    return overwrite([sum, squares], [p, add(p, move)]);
+    return [
+      [sum, squares],
+      [p, add(p, move)],
+    ];
   },
 });

@@ -1,11 +1,11 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { div } from "./div.ts";
 import { groupsOf } from "./groupsOf.ts";
-import { overwrite } from "./inPlace.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 import { mul } from "./mul.ts";
 import { sqrt } from "./sqrt.ts";
 
@@ -31,7 +31,7 @@ function byParameter<T>(inputs: readonly T[]): T[][] {
 }
 
 /** Settings of one Adam step. */
-export interface AdamStepParams {
+export interface AdamStepParams extends Guarded {
   readonly lr: number;
   readonly beta1: number;
   readonly beta2: number;
@@ -48,16 +48,12 @@ export interface AdamStepParams {
  * parameters as one likes, all in one pass; the gradients stay.
  * Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
-export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
+export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",
   writes: (input) => input % 4 !== 1,
-  shape: (inputs) => {
-    checkStep("adamStep", inputs, 4);
-    return [];
-  },
-  inGroups: (inputs, params, most) => {
-    for (const group of groupsOf(inputs, 4, most)) adamStep(...group, params);
-    return [];
+  check: (inputs) => checkStep("adamStep", inputs, 4),
+  inGroups: (inputs, guard, most, run) => {
+    for (const group of groupsOf(inputs, 4, most - guard.length)) run([...group, ...guard]);
   },
   ref: (inputs, _outputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
@@ -73,18 +69,17 @@ export const adamStep: Op<number, AdamStepParams, 0> = defineOp({
       }
     }
   },
-  compose: (inputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
+  updated: (inputs, { lr, beta1, beta2, eps, weightDecay, step, decoupled }) => {
     const stepSize = lr / (1 - beta1 ** step);
     const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
     const [shrink, decay] = decoupled ? [1 - lr * weightDecay, 0] : [1, weightDecay];
-    for (const [p, grad, m, v] of byParameter(inputs)) {
+    return byParameter(inputs).flatMap(([p, grad, m, v]) => {
       const g = decay === 0 ? grad : add(grad, affine(p, { scale: decay }));
       const first = add(affine(m, { scale: beta1 }), affine(g, { scale: 1 - beta1 }));
       const second = add(affine(v, { scale: beta2 }), mul(affine(g, { scale: 1 - beta2 }), g));
       const root = affine(sqrt(second), { scale: rootFactor, shift: eps });
       const moved = add(affine(p, { scale: shrink }), div(affine(first, { scale: -stepSize }), root));
-      overwrite([m, first], [v, second], [p, moved]);
-    }
-    return [];
+      return [[m, first] as const, [v, second] as const, [p, moved] as const];
+    });
   },
 });

@@ -1,5 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { expectDType, type Op } from "../op.ts";
 import { adam8bitBlockSize, encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -8,7 +8,7 @@ import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { div } from "./div.ts";
 import { decodeInBlocks, encodeInBlocks } from "./eightBitComposed.ts";
-import { overwrite } from "./inPlace.ts";
+import { defineStep } from "./guard.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
 import { sqrt } from "./sqrt.ts";
@@ -34,13 +34,10 @@ function check(inputs: readonly TensorSpec[]): void {
  * does, used, and rounded to codes of their block again, on bitsandbytes' grid: the nearest code to a small second moment may
  * be 0, and the next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
-export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineOp({
+export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",
-  writes: (input) => input !== 1 && input < 6,
-  shape: (inputs) => {
-    check(inputs);
-    return [];
-  },
+  writes: (input) => input !== 1 && input !== 6 && input !== 7,
+  check,
   ref: ([p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params) => {
     const { lr, beta1, beta2, eps, weightDecay, step } = params;
     const stepSize = lr / (1 - beta1 ** step);
@@ -59,7 +56,7 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
       vScales.data[block] = encodeBlock(second, vTable.data, v.data, from, onGrid);
     }
   },
-  compose: (inputs, { lr, beta1, beta2, eps, weightDecay, step }) => {
+  updated: (inputs, { lr, beta1, beta2, eps, weightDecay, step }) => {
     const [p, grad, m, v, mScales, vScales, mTable, vTable] = inputs.map((t) => reshape(t, { shape: [t.size] }));
     const before = (codes: Tensor, scales: Tensor, table: Tensor) =>
       decodeInBlocks(codes, scales, table, adam8bitBlockSize);
@@ -70,14 +67,12 @@ export const adamStep8bit: Op<8, Omit<AdamStepParams, "decoupled">, 0> = defineO
     const move = div(affine(first, { scale: -lr / (1 - beta1 ** step) }), root);
     const firsts = encodeInBlocks(first, mTable, adam8bitBlockSize, true);
     const seconds = encodeInBlocks(second, vTable, adam8bitBlockSize, true);
-    return overwrite(
+    return [
       [p, add(affine(p, { scale: 1 - lr * weightDecay }), move)],
-      ...([
-        [m, firsts.codes],
-        [mScales, firsts.scales],
-        [v, seconds.codes],
-        [vScales, seconds.scales],
-      ] as const),
-    );
+      [m, firsts.codes],
+      [mScales, firsts.scales],
+      [v, seconds.codes],
+      [vScales, seconds.scales],
+    ];
   },
 });

@@ -55,6 +55,7 @@ export { type NormParams, rmsNorm, rmsNormBackward, rmsNormWeightBackward } from
 export { type RmspropStepParams, rmspropStep } from "./rmspropStep.ts";
 export { type RopeParams, rope, ropeTables } from "./rope.ts";
 export { rsqrt } from "./rsqrt.ts";
+export { type SampleTokensParams, sampleTokens } from "./sampleTokens.ts";
 export { type ScaledDotProductAttentionOptions, scaledDotProductAttention } from "./scaledDotProductAttention.ts";
 export { type SgdStepParams, sgdStep } from "./sgdStep.ts";
 export { sigmoid } from "./sigmoid.ts";

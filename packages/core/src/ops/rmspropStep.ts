@@ -1,14 +1,14 @@
-import { defineOp, type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { checkStep } from "./adamStep.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { div } from "./div.ts";
-import { overwrite } from "./inPlace.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 import { mul } from "./mul.ts";
 import { sqrt } from "./sqrt.ts";
 
 /** Settings of one RMSprop step. */
-export interface RmspropStepParams {
+export interface RmspropStepParams extends Guarded {
   readonly lr: number;
   readonly weightDecay: number;
   readonly alpha: number;
@@ -17,13 +17,10 @@ export interface RmspropStepParams {
 }
 
 /** One step of RMSprop in place: (parameter, gradient, mean square) and a momentum buffer, or none; the gradient stays. */
-export const rmspropStep: Op<number, RmspropStepParams, 0> = defineOp({
+export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
   name: "rmspropStep",
   writes: (input) => input !== 1,
-  shape: (inputs) => {
-    checkStep("rmspropStep", inputs);
-    return [];
-  },
+  check: (inputs) => checkStep("rmspropStep", inputs),
   ref: ([p, grad, mean, buffer], _outputs, { lr, weightDecay, alpha, eps, momentum }) => {
     for (let i = 0; i < p.size; i++) {
       const g = grad.data[i] + weightDecay * p.data[i];
@@ -36,12 +33,12 @@ export const rmspropStep: Op<number, RmspropStepParams, 0> = defineOp({
       p.data[i] -= lr * move;
     }
   },
-  compose: ([p, grad, mean, buffer], { lr, weightDecay, alpha, eps, momentum }) => {
+  updated: ([p, grad, mean, buffer], { lr, weightDecay, alpha, eps, momentum }) => {
     const g = add(grad, affine(p, { scale: weightDecay }));
     const square = add(affine(mean, { scale: alpha }), mul(affine(g, { scale: 1 - alpha }), g));
     const step = div(g, affine(sqrt(square), { shift: eps }));
     const move = buffer ? add(affine(buffer, { scale: momentum }), step) : step;
     const moved = add(p, affine(move, { scale: -lr }));
-    return overwrite([mean, square], [p, moved], ...(buffer ? ([[buffer, move]] as const) : []));
+    return [[mean, square], [p, moved], ...(buffer ? [[buffer, move] as const] : [])];
   },
 });

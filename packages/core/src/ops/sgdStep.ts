@@ -1,12 +1,12 @@
-import { defineOp, type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkStep } from "./adamStep.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
-import { overwrite } from "./inPlace.ts";
+import { defineStep, type Guarded } from "./guard.ts";
 
 /** Settings of one SGD step. */
-export interface SgdStepParams {
+export interface SgdStepParams extends Guarded {
   readonly lr: number;
   readonly weightDecay: number;
   readonly momentum: number;
@@ -17,13 +17,10 @@ export interface SgdStepParams {
 }
 
 /** One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer); the gradient stays. */
-export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
+export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",
   writes: (input) => input !== 1,
-  shape: (inputs) => {
-    checkStep("sgdStep", inputs);
-    return [];
-  },
+  check: (inputs) => checkStep("sgdStep", inputs),
   ref: ([p, grad, buffer], _outputs, { lr, weightDecay, momentum, dampening, nesterov, first }) => {
     for (let i = 0; i < p.size; i++) {
       let g = grad.data[i] + weightDecay * p.data[i];
@@ -34,12 +31,15 @@ export const sgdStep: Op<number, SgdStepParams, 0> = defineOp({
       p.data[i] -= lr * g;
     }
   },
-  compose: ([p, grad, buffer], { lr, weightDecay, momentum, dampening, nesterov, first }) => {
+  updated: ([p, grad, buffer], { lr, weightDecay, momentum, dampening, nesterov, first }) => {
     const g = add(grad, affine(p, { scale: weightDecay }));
     const moved = (move: Tensor) => add(p, affine(move, { scale: -lr }));
-    if (!buffer) return overwrite([p, moved(g)]);
+    if (!buffer) return [[p, moved(g)]];
     const kept = first ? g : add(affine(buffer, { scale: momentum }), affine(g, { scale: 1 - dampening }));
     const move = nesterov ? add(g, affine(kept, { scale: momentum })) : kept;
-    return overwrite([buffer, kept], [p, moved(move)]);
+    return [
+      [buffer, kept],
+      [p, moved(move)],
+    ];
   },
 });

@@ -2,11 +2,12 @@ import type { BlockDType, QuantType } from "../dtype.ts";
 import { fp4 } from "./fp4.ts";
 import { nf4 } from "./nf4.ts";
 import type { BlockFormat, FourBitFormat } from "./packedFormat.ts";
+import { q4_0 } from "./q4_0.ts";
 import { q4_1 } from "./q4_1.ts";
 import { q8_0 } from "./q8_0.ts";
 
 /** The descriptors of GGUF's formats that tensors hold as they lie in files. */
-export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = { q4_1, q8_0 };
+export const blockFormats: Readonly<Record<BlockDType, BlockFormat>> = { q4_0, q4_1, q8_0 };
 
 /** The descriptors of all packed dtypes. */
 export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<BlockDType, BlockFormat>> = {

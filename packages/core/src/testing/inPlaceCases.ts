@@ -35,6 +35,28 @@ function inPlace(
   return { inputs, run, gradients: [] };
 }
 
+/**
+ * A step with a guard: obeyed where it is open and where it is not, tested where the step is finite and where `wild`, a
+ * rate beyond all numbers, makes it not so. Everything that the step may write is a result, and the guard too.
+ */
+function guarded(
+  inputs: readonly Input[],
+  step: (tensors: Tensor[], guard: { guard: "obey" | "test"; lr?: number }) => unknown,
+): OpCase[] {
+  const wild = 1e39;
+  const cases: [values: number[], params: { guard: "obey" | "test"; lr?: number }][] = [
+    [[1, 2, 0], { guard: "obey" }],
+    [[1, Number.NaN, 0], { guard: "obey" }],
+    [[Infinity, 1, 0], { guard: "obey" }],
+    [[1, 2, 0], { guard: "test" }],
+    [[1, 2, 0], { guard: "test", lr: wild }],
+  ];
+  return cases.map(([values, params]) => {
+    const all = [...inputs, x([3], { values })];
+    return inPlace(all, (...tensors) => step(tensors, params), Array.from(all.keys()));
+  });
+}
+
 /** The functions that write into their inputs, and those about gradients as a whole. */
 export const inPlaceCases: Cases<Name> = {
   adagradStep: [
@@ -42,6 +64,9 @@ export const inPlaceCases: Cases<Name> = {
       stepInputs.slice(1),
       (p, g, s) => f.adagradStep(p, g, s, { lr: 0.1, weightDecay: 0.1, eps: 1e-10 }),
       [0, 2],
+    ),
+    ...guarded(stepInputs.slice(1), (t, guard) =>
+      f.adagradStep(...t, { lr: 0.1, weightDecay: 0.1, eps: 1e-10, ...guard }),
     ),
   ],
   adamStep: [true, false].flatMap((decoupled) => [
@@ -53,19 +78,21 @@ export const inPlaceCases: Cases<Name> = {
       (...t) => f.adamStep(...t, { ...adam, decoupled }),
       [0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19],
     ),
+    ...guarded([...stepInputs, ...stepInputs.map((input) => ({ ...input, shape: [1025] }))], (t, guard) =>
+      f.adamStep(...t, { ...adam, decoupled, ...guard }),
+    ),
   ]),
-  adamStep8bit: [[], [7], [40, 13]].map((shape) => {
+  adamStep8bit: [[], [7], [40, 13]].flatMap((shape) => {
     const blocks = Math.ceil(shape.reduce((a, b) => a * b, 1) / 256);
     const scale = x([blocks], { low: 0.1, high: 2 });
     const codes: Input = { shape, dtype: "u8", high: 256 };
     const table = (low: number): Input =>
       x([256], { values: Array.from({ length: 256 }, (_, i) => low + ((1 - low) * i) / 255) });
-    return inPlace(
-      [x(shape), x(shape), codes, codes, scale, scale, table(-1), table(0)],
-      (...[p, g, m, v, mScales, vScales, mTable, vTable]) =>
-        f.adamStep8bit(p, g, m, v, mScales, vScales, mTable, vTable, adam),
-      [0, 2, 3, 4, 5],
-    );
+    const inputs = [x(shape), x(shape), codes, codes, scale, scale, table(-1), table(0)];
+    return [
+      inPlace(inputs, (...t) => f.adamStep8bit(...t, adam), [0, 2, 3, 4, 5]),
+      ...guarded(inputs, (t, guard) => f.adamStep8bit(...t, { ...adam, ...guard })),
+    ];
   }),
   addInto: [inPlace(same, (s, t) => f.addInto(s, t, { alpha: 0.3 }))],
   cacheWrite: [
@@ -101,10 +128,15 @@ export const inPlaceCases: Cases<Name> = {
       (p, g, m) => f.rmspropStep(p, g, m, { lr: 0.01, weightDecay: 0, alpha: 0.9, eps: 1e-8, momentum: 0 }),
       [0, 2],
     ),
+    ...guarded(stepInputs, (t, guard) =>
+      f.rmspropStep(...t, { lr: 0.01, weightDecay: 0.1, alpha: 0.9, eps: 1e-8, momentum: 0.5, ...guard }),
+    ),
   ],
   scaleInPlace: [inPlace([x([5, 7])], (t) => f.scaleInPlace(t, { factor: -0.3 }))],
   sgdStep: [
     inPlace(stepInputs.slice(1), (p, g, b) => f.sgdStep(p, g, b, sgd), [0, 2]),
     inPlace(stepInputs.slice(2), (p, g) => f.sgdStep(p, g, { ...sgd, momentum: 0, nesterov: false })),
+    ...guarded(stepInputs.slice(1), (t, guard) => f.sgdStep(...t, { ...sgd, ...guard })),
+    ...guarded(stepInputs.slice(2), (t, guard) => f.sgdStep(...t, { ...sgd, momentum: 0, nesterov: false, ...guard })),
   ],
 };

@@ -1,5 +1,6 @@
 import * as f from "../functional/index.ts";
 import { dynamicMap } from "../quantize/dynamicMap.ts";
+import { Generator } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import { binaryCases, type Cases, calls, index, type OpCase, unaryCases, withGradients, x } from "./cases.ts";
 import { inPlaceCases } from "./inPlaceCases.ts";
@@ -80,6 +81,11 @@ const alongCases = (pick: (x: Tensor, options?: f.AlongOptions) => Tensor): OpCa
   },
 ];
 
+/** Logits with ties, and with rows from which no token can be chosen. */
+const logits = x([4, 5], {
+  values: [1, 3, 3, -Infinity, 2, 0, Number.NaN, 9, 1, 2, -1, Infinity, 4, 0, 1, -Infinity, -4, -2, -8, -Infinity],
+});
+
 /** Cases of every public function: one without an entry does not compile. */
 export const opCases: Cases<FunctionName> = {
   ...inPlaceCases,
@@ -93,6 +99,7 @@ export const opCases: Cases<FunctionName> = {
   amax: extremaCases(f.amax),
   amin: extremaCases(f.amin),
   argmax: withGradients([], alongCases(f.argmax)),
+  argmaxTokens: withGradients([], calls([logits], f.argmaxTokens)),
   argmin: withGradients([], alongCases(f.argmin)),
   binaryCrossEntropyWithLogits: calls([x([5, 7]), x([5, 7], { low: 0, high: 1 })], (s, t) =>
     f.binaryCrossEntropyWithLogits(s, t),
@@ -313,6 +320,18 @@ export const opCases: Cases<FunctionName> = {
   ),
   reshape: calls([a], (t) => f.reshape(t, [10, -1])),
   rsqrt: unaryCases(f.rsqrt, positive),
+  sampleTokens: withGradients(
+    [],
+    [
+      ...calls(
+        [x([9, 40], { low: -4, high: 4 })],
+        (t) => f.sampleTokens(t, { generator: new Generator(3) }),
+        (t) => f.sampleTokens(t, { generator: new Generator(4), temperature: 0.7, topK: 12 }),
+        (t) => f.sampleTokens(t, { generator: new Generator(5), topP: 0.8, minP: 0.05 }),
+      ),
+      ...calls([logits], (t) => f.sampleTokens(t, { generator: new Generator(6), topK: 2 })),
+    ],
+  ),
   scatterAdd: calls([a, index([2, 3, 8], 5), x([2, 3, 8])], (t, i, s) => f.scatterAdd(t, i, s, { dim: 1 })),
   sigmoid: unaryCases(f.sigmoid),
   sign: withGradients([], unaryCases(f.sign, kink)),

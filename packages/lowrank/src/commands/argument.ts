@@ -21,7 +21,7 @@ export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
 /** `--weights`, of the commands that take a model's weights as they are. */
 export function weightsOption(): Option {
-  return new Option("--weights <how>", "in memory; packed keeps Q4_1 and Q8_0 of a .gguf file in their blocks")
+  return new Option("--weights <how>", "in memory; packed keeps the blocks of a .gguf file where the type allows")
     .choices(["f32", "f16", "bf16", "packed"])
     .default("f32");
 }

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { init, reference } from "@lowrank/core";
+import { init, isPacked, reference } from "@lowrank/core";
 import { folderFiles, openFile, writeFolder } from "@lowrank/files";
-import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
+import { fromGguf, type GgufDType, ggufDTypes, openGguf, toGguf, writeGguf } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { isGguf } from "./loading.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
@@ -22,6 +22,7 @@ Of a GGUF file, --dtype is what matrices are stored in; vectors stay f32, as lla
   f16    2 bytes (default); bf16 keeps the range of f32 instead of three more digits
   q8_0   1.06 bytes, blocks of 32 with a scale
   q4_1   0.63 bytes, blocks of 32 with a scale and a minimum; the output layer is q8_0
+  q4_0   0.56 bytes, blocks of 32 with a scale; the output layer is q8_0
 A matrix whose rows are no whole blocks of 32 becomes f16, and convert names it.
 Of a folder, --dtype is f32 (default; blocks are widened and lose nothing more), f16 or bf16.
 
@@ -39,7 +40,7 @@ export function convertCommand(): Command {
     )
     .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
-    .addOption(new Option("--dtype <type>", "of the written weights").choices(["f32", "f16", "bf16", "q8_0", "q4_1"]))
+    .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))
     .addHelpText("after", help)
     .action(convert);
 }
@@ -66,7 +67,7 @@ async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): 
 }
 
 async function toFolder({ model, output, dtype = "f32" }: ConvertCommandOptions): Promise<void> {
-  if (dtype === "q8_0" || dtype === "q4_1") {
+  if (isPacked(dtype)) {
     throw new Error(`--dtype ${dtype} is for GGUF files; a folder's weights are f32, f16 or bf16`);
   }
   await checkOutput(output, model);

@@ -102,6 +102,7 @@ function sampling(options: GenerateCommandOptions, { generationConfig }: LoadedM
     temperature: options.temperature ?? generationConfig?.temperature ?? undefined,
     topK: options.topK ?? generationConfig?.topK ?? undefined,
     topP: options.topP ?? generationConfig?.topP ?? undefined,
+    minP: generationConfig?.minP ?? undefined,
     repetitionPenalty: generationConfig?.repetitionPenalty ?? undefined,
     eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : undefined,
     seed: options.seed,

@@ -1,12 +1,13 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "./jsonFields.ts";
 
-/** How a model's makers mean it to generate. Only what the file says; null and [] where it is silent. */
+/** The settings for generation that a model's makers advise; null and [] where the file has none. */
 export interface GenerationConfig {
   doSample: boolean;
   temperature: number | null;
   topK: number | null;
   topP: number | null;
+  minP: number | null;
   repetitionPenalty: number | null;
   maxLength: number | null;
   maxNewTokens: number | null;
@@ -34,6 +35,7 @@ export function parseGenerationConfig(json: unknown, where = "generation_config.
     temperature: number("temperature"),
     topK: integer("top_k", 0),
     topP: number("top_p"),
+    minP: number("min_p"),
     repetitionPenalty: number("repetition_penalty"),
     maxLength: integer("max_length", 1),
     maxNewTokens: integer("max_new_tokens", 1),

@@ -1,7 +1,6 @@
 import { type BlockDType, blockFormats } from "@lowrank/core";
 import { type GgmlType, packedType, type WritableGgmlType } from "./ggmlType.ts";
 import { bf16, f16, f32 } from "./types/floats.ts";
-import { q4_0 } from "./types/q4_0.ts";
 import { q4K } from "./types/q4K.ts";
 import { q5_0 } from "./types/q5_0.ts";
 import { q5_1 } from "./types/q5_1.ts";
@@ -20,7 +19,7 @@ export const encodings = Object.fromEntries(writable.map((type) => [type.name, t
 
 /** The types that can be read, by their number in a GGUF file. */
 export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
-  [...writable, q4_0, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
+  [...writable, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
 
 /** Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's `dequantize`, to the last bit. */

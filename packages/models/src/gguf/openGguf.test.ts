@@ -5,7 +5,7 @@ import { parseModelConfig } from "../config/modelConfig.ts";
 import { createModel } from "../createModel.ts";
 import { type LoadModelOptions, loadModel } from "../loadModel.ts";
 import { randomParameters } from "../parameters.ts";
-import { encodeBlocks, type GgufEncoding } from "./ggmlTypes.ts";
+import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
 import { ggufWeights } from "./ggufWeights.ts";
 import { interleaveHeads } from "./headRows.ts";
 import { openGguf } from "./openGguf.ts";
@@ -51,6 +51,9 @@ const metadata: Record<string, Record<string, GgufValue>> = {
 beforeAll(async () => {
   await init(reference());
 });
+
+/** The types whose blocks tensors hold. */
+const packedTypes = Object.values(encodings).flatMap(({ name, packed }) => (packed ? [name as GgufEncoding] : []));
 
 /** A random model and the same one as a GGUF file, matrices of the given type. */
 async function modelAndFile(json: { model_type: string }, type: GgufEncoding) {
@@ -115,7 +118,7 @@ describe.each([
     }
   });
 
-  test.each(["Q4_1", "Q8_0"] as const)("%s packed: the blocks stay, and mean the same", async (type) => {
+  test.each(packedTypes)("%s packed: the blocks stay, and mean the same", async (type) => {
     const { bytes } = await modelAndFile(json, type);
     const plain = (await load(bytes)).model;
     const [wide, expected] = [plain.stateDict(), await logits(plain)];
@@ -150,7 +153,7 @@ describe.each([
     }
   });
 
-  test.each(["Q4_1", "Q8_0"] as const)("%s packed beside quantised layers: the same numbers in both", async (type) => {
+  test.each(packedTypes)("%s packed beside quantised layers: the same numbers in both", async (type) => {
     const { bytes } = await modelAndFile(json, type);
     const wide = await load(bytes, { quantize: {} });
     const packed = await load(bytes, { quantize: {}, weights: "packed" });
@@ -211,7 +214,7 @@ describe("errors", () => {
   test("packed weights of a file that has no such blocks", async () => {
     const { bytes } = await modelAndFile(tied, "F16");
     await expect(load(bytes, { weights: "packed" })).rejects.toThrow(
-      'tiny.gguf: weights "packed" keeps Q4_1 and Q8_0, and the file has F16, F32; leave weights out',
+      `tiny.gguf: weights "packed" keeps ${packedTypes.join(" and ")}, and the file has F16, F32; leave weights out`,
     );
   });
 

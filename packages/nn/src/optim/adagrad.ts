@@ -1,5 +1,5 @@
 import { adagradStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adagrad`. */
 export interface AdagradOptions {
@@ -25,8 +25,9 @@ export class Adagrad extends Optimizer<AdagradOptions> {
     updates: readonly Update[],
     step: number,
     { lr, lrDecay, weightDecay, eps }: AdagradOptions,
+    guard: Guard,
   ): void {
-    const settings = { lr: lr / (1 + (step - 1) * lrDecay), weightDecay, eps };
-    for (const { param, grad, state } of updates) adagradStep(param, grad, state.sum, settings);
+    const settings = { lr: lr / (1 + (step - 1) * lrDecay), weightDecay, eps, ...guard.params };
+    for (const { param, grad, state } of updates) adagradStep(param, grad, state.sum, ...guard.tensors, settings);
   }
 }

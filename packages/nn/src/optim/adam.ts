@@ -1,5 +1,5 @@
 import { adamStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
 export interface AdamOptions {
@@ -19,7 +19,7 @@ export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): v
 
 /** Adam, as `torch.optim.Adam`: weight decay is added to the gradient. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980 */
 export class Adam extends Optimizer<AdamOptions> {
-  /** Whether weight decay shrinks the parameter itself. */
+  /** True where weight decay shrinks the parameter itself. */
   protected readonly decoupled: boolean = false;
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */
@@ -36,8 +36,10 @@ export class Adam extends Optimizer<AdamOptions> {
     updates: readonly Update[],
     step: number,
     { lr, betas: [beta1, beta2], eps, weightDecay }: AdamOptions,
+    guard: Guard,
   ): void {
     const tensors = updates.flatMap(({ param, grad, state: { expAvg, expAvgSq } }) => [param, grad, expAvg, expAvgSq]);
-    adamStep(...tensors, { lr, beta1, beta2, eps, weightDecay, step, decoupled: this.decoupled });
+    const settings = { lr, beta1, beta2, eps, weightDecay, step, decoupled: this.decoupled };
+    adamStep(...tensors, ...guard.tensors, { ...settings, ...guard.params });
   }
 }

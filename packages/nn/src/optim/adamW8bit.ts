@@ -9,7 +9,7 @@ import {
   tensor,
 } from "@lowrank/core";
 import { type AdamOptions, checkBetas } from "./adam.ts";
-import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `AdamW8bit`. */
 export interface AdamW8bitOptions extends AdamOptions {
@@ -48,8 +48,9 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
     updates: readonly Update[],
     step: number,
     { lr, betas: [beta1, beta2], eps, weightDecay }: AdamW8bitOptions,
+    guard: Guard,
   ): void {
-    const settings = { lr, beta1, beta2, eps, weightDecay, step };
+    const settings = { lr, beta1, beta2, eps, weightDecay, step, ...guard.params };
     const small: Tensor[] = [];
     for (const { param, grad, state } of updates) {
       const { state1, state2, absmax1, absmax2 } = state;
@@ -58,9 +59,9 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
         continue;
       }
       const { first, second } = this.#tablesOn(param.storage.backend);
-      adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, settings);
+      adamStep8bit(param, grad, state1, state2, absmax1, absmax2, first, second, ...guard.tensors, settings);
     }
-    if (small.length > 0) adamStep(...small, { ...settings, decoupled: true });
+    if (small.length > 0) adamStep(...small, ...guard.tensors, { ...settings, decoupled: true });
   }
 
   /** Frees the state tensors and the tables. */

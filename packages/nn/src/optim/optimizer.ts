@@ -1,12 +1,23 @@
-import { copyInto, formatShape, keep, noGrad, type Shape, scope, type Tensor, zeros } from "@lowrank/core";
+import {
+  type Backend,
+  copyInto,
+  formatShape,
+  keep,
+  moveTensors,
+  noGrad,
+  type Shape,
+  scope,
+  type Tensor,
+  zeros,
+} from "@lowrank/core";
 
 /** Parameters that share settings; what a group leaves out is taken from the optimiser's options. */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 
-/** What an optimiser trains: parameters, or groups of them with settings of their own. */
+/** The parameters of an optimiser, or groups of them with settings of their own. */
 export type Params<O> = Iterable<Tensor> | Iterable<ParamGroup<O>>;
 
-/** What an optimiser remembers: tensors by parameter (in the order of the groups) and name, and plain settings. */
+/** The state of an optimiser: tensors by parameter (in the order of the groups) and name, and plain settings. */
 export interface OptimizerState<O> {
   /** Settings of each group, and how many parameters it holds. */
   groups: (O & { count: number })[];
@@ -25,7 +36,14 @@ export function stateLike({ shape }: Tensor, ...names: readonly string[]): Recor
   return Object.fromEntries(names.map((name) => [name, { shape, dtype: "f32" }]));
 }
 
-/** What one parameter's update reads and writes. */
+/** The tensors and parameters that make the ops of a step obey a guard, or only test the step. */
+export interface Guard {
+  /** The last inputs of the op: the guard, or none. */
+  readonly tensors: readonly Tensor[];
+  readonly params: { readonly guard?: "obey" | "test" };
+}
+
+/** The tensors that one parameter's update reads and writes. */
 export interface Update {
   readonly param: Tensor;
   readonly grad: Tensor;
@@ -50,6 +68,8 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** Settings may be changed between steps: `optimizer.groups[0].lr = 1e-4`. */
   readonly groups: (O & { params: Tensor[] })[];
   readonly #memory = new Map<Tensor, Memory>();
+  /** The memories that the last step counted on. */
+  #counted: Memory[] = [];
 
   constructor(params: Params<O>, options: O) {
     const items = [...(params as Iterable<Tensor | ParamGroup<O>>)];
@@ -80,26 +100,50 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
   /** Updates parameters of one group in place, for all of which this is the same `step`, counted from 1. */
-  protected abstract update(updates: readonly Update[], step: number, group: O): void;
+  protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
-  /** Applies the gradients. */
-  step(): void {
+  /**
+   * Applies the gradients. With a `guard`, an f32 vector on the parameters' backend, all weights and moments stay as they
+   * are unless all its numbers are finite; its last number becomes NaN where the update itself would not be finite.
+   * Nothing is read: whoever reads the guard and finds the step refused calls `takeBackStep`.
+   */
+  step(guard?: Tensor): void {
     noGrad(() =>
       scope(() => {
-        for (const group of this.groups) {
-          const due = new Map<number, Update[]>();
-          for (const param of group.params) {
-            if (!param.grad) continue;
-            const memory = this.#memoryOf(param, group);
-            const update = { param, grad: param.grad, state: memory.tensors };
-            const together = due.get(++memory.step);
-            if (together) together.push(update);
-            else due.set(memory.step, [update]);
-          }
-          for (const [step, updates] of due) this.update(updates, step, group);
-        }
+        const due = this.#due();
+        const run = (how?: "obey" | "test") => {
+          const guarded: Guard =
+            guard && how ? { tensors: [guard], params: { guard: how } } : { tensors: [], params: {} };
+          for (const { updates, step, group } of due) this.update(updates, step, group, guarded);
+        };
+        if (guard) run("test");
+        run(guard && "obey");
       }),
     );
+  }
+
+  /** Takes back the count of the last step, which a guard refused. */
+  takeBackStep(): void {
+    for (const memory of this.#counted) memory.step--;
+    this.#counted = [];
+  }
+
+  /** Counts a step of each parameter that has a gradient, and returns those of one group and count together. */
+  #due(): { updates: Update[]; step: number; group: O }[] {
+    this.#counted = [];
+    return this.groups.flatMap((group) => {
+      const due = new Map<number, Update[]>();
+      for (const param of group.params) {
+        if (!param.grad) continue;
+        const memory = this.#memoryOf(param, group);
+        this.#counted.push(memory);
+        const update = { param, grad: param.grad, state: memory.tensors };
+        const together = due.get(++memory.step);
+        if (together) together.push(update);
+        else due.set(memory.step, [update]);
+      }
+      return Array.from(due, ([step, updates]) => ({ updates, step, group }));
+    });
   }
 
   /** Frees all gradients. */
@@ -147,8 +191,16 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
+  /** Moves the state to another backend; the parameters are moved by their module's `to`. */
+  async to(backend: Backend | Promise<Backend>): Promise<this> {
+    const tensors = [...this.#memory.values()].flatMap((memory) => Object.values(memory.tensors));
+    await moveTensors(tensors, await backend);
+    return this;
+  }
+
   /** Frees the state tensors. */
   dispose(): void {
+    this.#counted = [];
     for (const { tensors } of this.#memory.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
     this.#memory.clear();
   }

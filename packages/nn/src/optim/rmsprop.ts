@@ -1,5 +1,5 @@
 import { rmspropStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `RMSprop`. */
 export interface RMSpropOptions {
@@ -21,11 +21,11 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     return stateLike(param, "squareAvg", ...(momentum > 0 ? ["momentumBuffer"] : []));
   }
 
-  protected override update(updates: readonly Update[], _step: number, settings: RMSpropOptions): void {
+  protected override update(updates: readonly Update[], _step: number, options: RMSpropOptions, guard: Guard): void {
+    const settings = { ...options, ...guard.params };
     for (const { param, grad, state } of updates) {
       const { squareAvg, momentumBuffer } = state;
-      if (momentumBuffer) rmspropStep(param, grad, squareAvg, momentumBuffer, settings);
-      else rmspropStep(param, grad, squareAvg, settings);
+      rmspropStep(param, grad, squareAvg, ...(momentumBuffer ? [momentumBuffer] : []), ...guard.tensors, settings);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { sgdStep, type Tensor } from "@lowrank/core";
-import { Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
+import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `SGD`. */
 export interface SGDOptions {
@@ -30,11 +30,12 @@ export class SGD extends Optimizer<SGDOptions> {
     updates: readonly Update[],
     step: number,
     { lr, momentum, dampening, weightDecay, nesterov }: SGDOptions,
+    guard: Guard,
   ): void {
-    const settings = { lr, momentum, dampening, weightDecay, nesterov, first: step === 1 };
+    const settings = { lr, momentum, dampening, weightDecay, nesterov, first: step === 1, ...guard.params };
     for (const { param, grad, state } of updates) {
-      if (state.momentumBuffer) sgdStep(param, grad, state.momentumBuffer, settings);
-      else sgdStep(param, grad, settings);
+      const { momentumBuffer } = state;
+      sgdStep(param, grad, ...(momentumBuffer ? [momentumBuffer] : []), ...guard.tensors, settings);
     }
   }
 }

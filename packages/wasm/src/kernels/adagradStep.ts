@@ -1,9 +1,12 @@
 import type { adagradStep } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
+import { guardOf } from "./guardOf.ts";
 
 export const adagradStepKernel: WasmKernel = kernel<typeof adagradStep>(
   "adagradStep",
-  (k, [p, grad, sum], _outputs, { lr, weightDecay, eps }) => {
-    k.adagradStep(p.ptr, grad.ptr, sum.ptr, p.size, lr, weightDecay, eps);
+  (k, inputs, _outputs, params) => {
+    const [p, grad, sum] = inputs;
+    const { lr, weightDecay, eps } = params;
+    k.adagradStep(p.ptr, grad.ptr, sum.ptr, p.size, lr, weightDecay, eps, ...guardOf(inputs, params));
   },
 );

@@ -1,10 +1,12 @@
 import type { adamStep8bit } from "@lowrank/core/backend";
 import { adam8bitBlockSize } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
+import { guardOf } from "./guardOf.ts";
 
 export const adamStep8bitKernel: WasmKernel = kernel<typeof adamStep8bit>(
   "adamStep8bit",
-  (k, [p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params, scratch) => {
+  (k, inputs, _outputs, params, scratch) => {
+    const [p, grad, m, v, mScales, vScales, mTable, vTable] = inputs;
     const { lr, beta1, beta2, eps, weightDecay, step } = params;
     const stepSize = lr / (1 - beta1 ** step);
     const rootFactor = 1 / Math.sqrt(1 - beta2 ** step);
@@ -14,6 +16,7 @@ export const adamStep8bitKernel: WasmKernel = kernel<typeof adamStep8bit>(
     k.adamStep8bit(
       ...([p.ptr, grad.ptr, ...states, room, p.size] as const),
       ...([beta1, rest1, beta2, rest2, stepSize, rootFactor, eps, shrink] as const),
+      ...guardOf(inputs, params),
     );
   },
 );

@@ -47,6 +47,7 @@ import { rmsNormBackwardKernel, rmsNormKernel, rmsNormWeightBackwardKernel } fro
 import { rmspropStepKernel } from "./rmspropStep.ts";
 import { ropeKernel } from "./rope.ts";
 import { rsqrtKernel } from "./rsqrt.ts";
+import { sampleTokensOpKernel } from "./sampleTokens.ts";
 import { sgdStepKernel } from "./sgdStep.ts";
 import { sigmoidKernel } from "./sigmoid.ts";
 import { signKernel } from "./sign.ts";
@@ -132,6 +133,7 @@ export const kernels: readonly WasmKernel[] = [
   rmspropStepKernel,
   ropeKernel,
   rsqrtKernel,
+  sampleTokensOpKernel,
   sgdStepKernel,
   sigmoidKernel,
   signKernel,

@@ -1,0 +1,60 @@
+// The formats of weights by number: every kernel that reads a weight finds the code of its format here.
+import { ggufBlock } from "./blocks";
+import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
+import { unpackBf16, unpackF16 } from "./half";
+import { SPLIT_MOST } from "./nibbles";
+import { packQ4_0, q4_0Int8Rows, q4_0Rows, unpackQ4_0 } from "./q4_0";
+import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "./q4_1";
+import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "./q8_0";
+import { unpackFourBit } from "./unpackFourBit";
+
+/** Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from element `start` on, to `dst` as f32. */
+export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
+  const at = <usize>start;
+  if (format == F32) memory.copy(dst, base + (at << 2), <usize>count << 2);
+  else if (format == BF16) unpackBf16(base + (at << 1), count, dst);
+  else if (format == F16) unpackF16(base + (at << 1), count, dst);
+  else if (format == NF4 || format == FP4) unpackFourBit(base, format == FP4, start, count, dst);
+  else if (format == Q4_0) unpackQ4_0(base, start, count, dst);
+  else if (format == Q4_1) unpackQ4_1(base, start, count, dst);
+  else unpackQ8_0(base, start, count, dst);
+}
+
+/**
+ * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns false where
+ * there is no such product.
+ */
+export function blockRows(
+  format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
+): bool {
+  if (format != Q8_0 && k > SPLIT_MOST) return false;
+  if (format == Q4_0) q4_0Rows(x, ggufBlock(w, start, Q4_0_BYTES), c, n, k, alpha, add, room);
+  else if (format == Q4_1) q4_1Rows(x, ggufBlock(w, start, Q4_1_BYTES), c, n, k, alpha, add, room);
+  else if (format == Q8_0) q8_0Rows(x, ggufBlock(w, start, Q8_0_BYTES), c, n, k, alpha, add);
+  else return false;
+  return true;
+}
+
+/** Bytes of a block of GGUF's formats. */
+export function blockBytes(format: i32): usize {
+  return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
+}
+
+/** True if codes are nibbles, which integer products take as they are; else they are signed bytes. */
+export function isNibbles(format: i32): bool {
+  return format != Q8_0;
+}
+
+/** c[n] = the n rows of blocks at `w`, of k elements each, times a row of `quantizeInt8`. */
+export function int8Rows(format: i32, x: usize, w: usize, c: usize, n: i32, k: i32): void {
+  if (format == Q4_0) q4_0Int8Rows(x, w, c, n, k);
+  else if (format == Q4_1) q4_1Int8Rows(x, w, c, n, k);
+  else q8_0Int8Rows(x, w, c, n, k);
+}
+
+/** Packs `blocks` blocks of some rows of a weight, `wrs` bytes apart, as a panel. */
+export function packInt8Panel(format: i32, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
+  if (format == Q4_0) packQ4_0(w, wrs, columns, blocks, dst);
+  else if (format == Q4_1) packQ4_1(w, wrs, columns, blocks, dst);
+  else packQ8_0(w, wrs, columns, blocks, dst);
+}

@@ -1,0 +1,24 @@
+// Guards of optimiser steps: a few floats. A step is taken only where all of them are finite, and a step that is only
+// tried makes the last one NaN where it would write a number that is not finite.
+
+/** True where one of n floats is not finite. */
+export function isClosed(guard: usize, n: i32): bool {
+  for (; n > 0; n--) {
+    if (!(abs(load<f32>(guard)) < Infinity)) return true;
+    guard += 4;
+  }
+  return false;
+}
+
+/** Makes the last of n floats NaN. */
+export function close(guard: usize, n: i32): void {
+  store<f32>(guard + (<usize>(n - 1) << 2), NaN);
+}
+
+/** All bits in those of the first `count` floats that are not finite. */
+// @ts-ignore: decorator
+@inline
+export function notFinite(x: v128, count: i32): v128 {
+  const zero = f32x4.splat(0);
+  return v128.and(f32x4.ne(f32x4.mul(x, zero), zero), i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count)));
+}

@@ -1,0 +1,123 @@
+// Drawing a token from a row of logits: temperature, top-k, top-p and min-p, in double precision.
+import { rowExtremum } from "./rowExtremum";
+
+// @ts-ignore: decorator
+@inline
+function at(odds: usize, i: i32): f64 {
+  return load<f64>(odds + (<usize>i << 3));
+}
+
+/** Lets the smallest of the first k floats at `heap` rise to its top, where a smaller one was put into place `i`. */
+function siftFloat(heap: usize, k: i32, i: i32): void {
+  const value = load<f32>(heap + (<usize>i << 2));
+  for (let child = 2 * i + 1; child < k; child = 2 * i + 1) {
+    let address = heap + (<usize>child << 2);
+    if (child + 1 < k && load<f32>(address, 4) < load<f32>(address)) {
+      child++;
+      address += 4;
+    }
+    if (load<f32>(address) >= value) break;
+    store<f32>(heap + (<usize>i << 2), load<f32>(address));
+    i = child;
+  }
+  store<f32>(heap + (<usize>i << 2), value);
+}
+
+/** The k-th largest of n floats, by a heap of the k largest so far. */
+function kthLargest(x: usize, n: i32, k: i32, heap: usize): f32 {
+  memory.copy(heap, x, <usize>k << 2);
+  for (let i = k / 2 - 1; i >= 0; i--) siftFloat(heap, k, i);
+  for (let i = k; i < n; i++) {
+    const v = load<f32>(x + (<usize>i << 2));
+    if (v <= load<f32>(heap)) continue;
+    store<f32>(heap, v);
+    siftFloat(heap, k, 0);
+  }
+  return load<f32>(heap);
+}
+
+/** True where token a comes before b: it is likelier, or as likely and of lower index. */
+// @ts-ignore: decorator
+@inline
+function isBefore(odds: usize, a: i32, b: i32): bool {
+  const x = at(odds, a);
+  const y = at(odds, b);
+  return x > y || (x == y && a < b);
+}
+
+/** Lets the first token of a heap rise to its top, where another was put into place `i`. */
+function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
+  const token = load<i32>(heap + (<usize>i << 2));
+  for (let child = 2 * i + 1; child < count; child = 2 * i + 1) {
+    let address = heap + (<usize>child << 2);
+    if (child + 1 < count && isBefore(odds, load<i32>(address, 4), load<i32>(address))) {
+      child++;
+      address += 4;
+    }
+    const other = load<i32>(address);
+    if (isBefore(odds, token, other)) break;
+    store<i32>(heap + (<usize>i << 2), other);
+    i = child;
+  }
+  store<i32>(heap + (<usize>i << 2), token);
+}
+
+/**
+ * Keeps the likeliest tokens, those whose odds are at least `minP` and before which less than `topP` has come together;
+ * the odds of the others become 0. Returns what the kept ones come to together.
+ */
+function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
+  let count = 0;
+  for (let i = 0; i < n; i++) {
+    const odd = at(odds, i);
+    if (odd <= 0 || odd < minP) continue;
+    store<i32>(heap + (<usize>count << 2), i);
+    count++;
+  }
+  for (let i = count / 2 - 1; i >= 0; i--) siftToken(heap, count, i, odds);
+  let mass: f64 = 0;
+  let last = -1;
+  while (count > 0 && !(topP < 1 && mass >= topP)) {
+    last = load<i32>(heap);
+    mass += at(odds, last) / sum;
+    count--;
+    store<i32>(heap, load<i32>(heap + (<usize>count << 2)));
+    siftToken(heap, count, 0, odds);
+  }
+  const edge = at(odds, last);
+  for (let i = 0; i < n; i++) {
+    const odd = at(odds, i);
+    if (odd < edge || (odd == edge && i > last)) store<f64>(odds + (<usize>i << 3), 0);
+  }
+  return mass;
+}
+
+/**
+ * Draws one of n tokens by a number from 0 up to 1 and writes its index, or -1 where a logit is NaN or the largest is not
+ * finite. `odds` holds n doubles and `heap` n words.
+ */
+export function sampleToken(
+  x: usize, n: i32, uniform: f64, temperature: f64, topK: i32, topP: f64, minP: f64, odds: usize, heap: usize, out: usize,
+): void {
+  const top = rowExtremum(false, x, n);
+  store<i32>(out, -1);
+  if (!(abs(top) < Infinity)) return;
+  const least = topK > 0 && topK < n ? kthLargest(x, n, topK, heap) : -<f32>Infinity;
+  const largest = <f64>top / temperature;
+  let sum: f64 = 0;
+  for (let i = 0; i < n; i++) {
+    const logit = load<f32>(x + (<usize>i << 2));
+    const odd = logit < least ? 0 : NativeMath.exp(<f64>logit / temperature - largest);
+    store<f64>(odds + (<usize>i << 3), odd);
+    sum += odd;
+  }
+  const mass = topP < 1 || minP > 0 ? keepNucleus(odds, n, sum, topP, minP, heap) : 1;
+  for (let i = 0; i < n; i++) {
+    const odd = at(odds, i);
+    if (odd == 0) continue;
+    store<i32>(out, i);
+    const probability = odd / sum / mass;
+    if (uniform < probability) return;
+    uniform -= probability;
+  }
+}

@@ -1,0 +1,16 @@
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import { eq, where } from "./comparison.ts";
+
+/**
+ * The likeliest token of each row of logits f32 [B, V], as i32 [B]; the lowest of equals. A row from which none can be
+ * chosen, for a NaN or an infinite largest logit, gives -1, as with `sampleTokens`.
+ */
+export function argmaxTokens(logits: Tensor): Tensor {
+  return scope(() => {
+    const [largest, positions] = ops.max(logits, { dim: 1 });
+    const finite = eq(ops.sub(largest, largest), 0);
+    return ops.reshape(where(finite, positions, -1), { shape: [logits.shape[0]] });
+  });
+}

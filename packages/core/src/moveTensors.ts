@@ -1,0 +1,33 @@
+import type { Backend } from "./backend.ts";
+import { byteLength } from "./packing.ts";
+import { formatShape } from "./shape.ts";
+import { Storage } from "./storage.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * Moves tensors to another backend in place: the same tensors, with their numbers in its memory. Those that share memory
+ * share it afterwards. Throws for the result of a recorded op, whose history stays where it is.
+ */
+export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): Promise<void> {
+  const all = [...new Set(tensors)];
+  for (const { isLeaf, shape } of all) {
+    if (isLeaf) continue;
+    throw new Error(`to: ${formatShape(shape)} is the result of a recorded op; move leaves, or detach() it first`);
+  }
+  const moved = new Map<Storage, Storage>();
+  try {
+    for (const tensor of all) {
+      const from = tensor.storage;
+      if (from.backend === backend) continue;
+      let to = moved.get(from);
+      if (!to) {
+        to = new Storage(backend, byteLength(tensor));
+        moved.set(from, to);
+        backend.write(to.buffer, await tensor.bytes());
+      }
+      tensor.replaceStorage(to.retain());
+    }
+  } finally {
+    for (const storage of moved.values()) storage.release();
+  }
+}

@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { f32ToBf16, f32ToF16 } from "./half.ts";
+import { checkFinite } from "./nonFinite.ts";
+
+const largest = { f32: 3.4028234663852886e38, f16: 65504, bf16: 3.3895313892515355e38 };
+
+function encoded(values: number[], dtype: keyof typeof largest): Uint8Array {
+  const wide = Float32Array.from(values);
+  if (dtype === "f32") return new Uint8Array(wide.buffer);
+  const narrow = new Uint16Array(values.length);
+  (dtype === "f16" ? f32ToF16 : f32ToBf16)(wide, narrow);
+  return new Uint8Array(narrow.buffer);
+}
+
+it.each(["f32", "f16", "bf16"] as const)("numbers of %s that are not finite are found", (dtype) => {
+  const top = largest[dtype];
+  checkFinite("w", encoded([0, -0, top, -top, 1e-7], dtype), dtype);
+  for (const bad of [Number.NaN, Infinity, -Infinity]) {
+    const bytes = encoded([0, top, bad, 1], dtype);
+    expect(() => checkFinite("w", bytes, dtype)).toThrow("saving w: its element 2 is NaN or infinite");
+    expect(() => checkFinite("w", bytes, dtype.toUpperCase())).toThrow("its element 2");
+  }
+});
+
+it("integers are let be", () => checkFinite("codes", new Uint8Array([255, 255, 255, 127]), "u8"));

@@ -1,0 +1,108 @@
+import { defineOp, expectDType, type Op } from "../op.ts";
+import type { Generator, GeneratorState } from "../random.ts";
+import { rand } from "../randomTensors.ts";
+import { formatShape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { checkSampling, type SamplingOptions, sampleToken } from "../tokenProbabilities.ts";
+import { affine } from "./affine.ts";
+import { type CompareParams, compare } from "./compare.ts";
+import { cumsum } from "./cumsum.ts";
+import { div } from "./div.ts";
+import { exp } from "./exp.ts";
+import { scatterAdd } from "./gather.ts";
+import { max } from "./max.ts";
+import { minimum } from "./minimum.ts";
+import { mul } from "./mul.ts";
+import { reshape } from "./reshape.ts";
+import { rowSum } from "./rows.ts";
+import { scalarLike } from "./scalarLike.ts";
+import { place, slice } from "./slice.ts";
+import { sub } from "./sub.ts";
+import { to } from "./to.ts";
+import { topk } from "./topk.ts";
+import { generatorAt, uniformsOf } from "./uniforms.ts";
+import { where } from "./where.ts";
+
+/** Parameters of `sampleTokens`. */
+export interface SampleTokensParams extends SamplingOptions {
+  /** Row r is drawn by the r-th uniform number from here. */
+  readonly state: GeneratorState;
+}
+
+const noToken = -1;
+
+/** True where a token can be drawn from the row: its largest logit is finite, and none is NaN. */
+function canBeDrawn(row: Float32Array): boolean {
+  return row.length > 0 && Number.isFinite(row.reduce((a, b) => Math.max(a, b), -Infinity));
+}
+
+export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
+  name: "sampleTokens",
+  shape: (inputs, params) => {
+    expectDType("sampleTokens", inputs, 0, "f32");
+    checkSampling(params);
+    const { shape } = inputs[0];
+    if (shape.length !== 2 || shape[1] === 0) {
+      throw new Error(`sampleTokens: the logits ${formatShape(shape)} must be [rows, tokens] of at least one token`);
+    }
+    return { shape: [shape[0]], dtype: "i32" };
+  },
+  ref: ([logits], [out], { state, ...options }) => {
+    const [rows, tokens] = logits.shape;
+    const uniforms = uniformsOf(rows, state);
+    for (let r = 0; r < rows; r++) {
+      const row = logits.data.subarray(r * tokens, (r + 1) * tokens) as Float32Array;
+      out.data[r] = canBeDrawn(row) ? sampleToken(row, uniforms[r], options) : noToken;
+    }
+  },
+  compose: ([logits], params) => draw(logits, params),
+});
+
+const holds = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
+  compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
+
+const keepWhere = (x: Tensor, condition: Tensor): Tensor => where(condition, x, scalarLike(x, 0));
+
+const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
+
+/** The op in terms of others, in single precision: a draw at the very edge of two tokens may fall to the other. */
+function draw(logits: Tensor, { temperature = 1, topK = 0, topP = 1, minP = 0, state }: SampleTokensParams): Tensor {
+  const [rows, tokens] = logits.shape;
+  const [top] = max(logits, { dim: 1 });
+  let odds = exp(affine(sub(logits, top), { scale: 1 / temperature }));
+  if (topK > 0 && topK < tokens) {
+    const [largest] = topk(logits, { k: topK, dim: 1 });
+    odds = keepWhere(odds, holds(logits, "ge", slice(largest, { dim: 1, start: topK - 1 })));
+  }
+  let probabilities = div(odds, rowSum(odds));
+  if (topP < 1) probabilities = keepWhere(probabilities, holds(massOfLikelier(probabilities), "lt", topP));
+  if (minP > 0) probabilities = keepWhere(probabilities, holds(odds, "ge", minP));
+  const reached = cumsum(probabilities, { dim: 1 });
+  const mass = slice(reached, { dim: 1, start: tokens - 1 });
+  const uniform = rand([rows, 1], { generator: generatorAt(state), backend: logits.storage.backend });
+  const last = count(holds(reached, "lt", mass));
+  const drawn = minimum(count(holds(reached, "le", mul(mass, uniform))), last);
+  const finite = holds(sub(top, top), "eq", 0);
+  return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
+}
+
+/** What the tokens likelier than each come to together; of equals, those of lower index count as likelier. */
+function massOfLikelier(probabilities: Tensor): Tensor {
+  const { shape } = probabilities;
+  const [rows, tokens] = shape;
+  const [sorted, order] = topk(probabilities, { k: tokens, dim: 1 });
+  const before = slice(cumsum(sorted, { dim: 1 }), { dim: 1, end: tokens - 1 });
+  return scatterAdd(place(before, { dim: 1, size: tokens, start: 1 }), order, { dim: 1, shape: [rows, tokens] });
+}
+
+/**
+ * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p and min-p, as in
+ * transformers. Row r is drawn by the generator's next uniform number r, and the generator moves on by B. A row from
+ * which none can be drawn, for a NaN or an infinite largest logit, gives -1.
+ */
+export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator: Generator }): Tensor {
+  const { generator, ...settings } = options;
+  const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
+  generator.offset += logits.shape[0];
+  return tokens;
+}

@@ -1,0 +1,80 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkLogits, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
+
+// Softmax of these is 0.1, 0.4, 0.2, 0.3.
+const logits = Float32Array.from([0.1, 0.4, 0.2, 0.3], Math.log);
+const rounded = (values: Float64Array) => Array.from(values, (v) => Number(v.toFixed(6)));
+
+test("logits that allow no choice are refused", () => {
+  checkLogits(Float32Array.of(-Infinity, -5));
+  expect(() => checkLogits(Float32Array.of(1, 2, Number.NaN))).toThrow("the logit of token 2 is NaN");
+  expect(() => checkLogits(Float32Array.of(0, Infinity))).toThrow("the largest logit is Infinity");
+  expect(() => checkLogits([])).toThrow("empty");
+});
+
+describe("tokenProbabilities", () => {
+  test("is the softmax", () => expect(rounded(tokenProbabilities(logits))).toEqual([0.1, 0.4, 0.2, 0.3]));
+
+  test("temperature 0.5 squares the odds", () => {
+    const squares = [0.01, 0.16, 0.04, 0.09].map((p) => Number((p / 0.3).toFixed(6)));
+    expect(rounded(tokenProbabilities(logits, { temperature: 0.5 }))).toEqual(squares);
+  });
+
+  test("topK keeps the likeliest, and those as likely as the last of them", () => {
+    expect(rounded(tokenProbabilities(logits, { topK: 2 }))).toEqual([0, 0.571429, 0, 0.428571]);
+    expect(rounded(tokenProbabilities([1, 1, 1, 0], { topK: 2 }))).toEqual([0.333333, 0.333333, 0.333333, 0]);
+    expect(rounded(tokenProbabilities(logits, { topK: 9 }))).toEqual([0.1, 0.4, 0.2, 0.3]);
+  });
+
+  test("topP keeps the fewest that reach it, at least one", () => {
+    expect(rounded(tokenProbabilities(logits, { topP: 0.65 }))).toEqual([0, 0.571429, 0, 0.428571]);
+    expect(rounded(tokenProbabilities(logits, { topP: 0.75 }))).toEqual([0, 0.444444, 0.222222, 0.333333]);
+    expect(rounded(tokenProbabilities(logits, { topP: 1e-9 }))).toEqual([0, 1, 0, 0]);
+  });
+
+  test("topP counts what topK has left", () => {
+    expect(rounded(tokenProbabilities(logits, { topK: 3, topP: 0.7 }))).toEqual([0, 0.571429, 0, 0.428571]);
+  });
+
+  test("minP keeps those at least as likely as that share of the likeliest", () => {
+    expect(rounded(tokenProbabilities(logits, { minP: 0.6 }))).toEqual([0, 0.571429, 0, 0.428571]);
+    expect(rounded(tokenProbabilities([0, 0, -1, -2], { minP: 1 }))).toEqual([0.5, 0.5, 0, 0]);
+    expect(rounded(tokenProbabilities(logits, { minP: 0.4, topP: 0.95 }))).toEqual([0, 0.444444, 0.222222, 0.333333]);
+  });
+
+  test("names a bad option", () => {
+    expect(() => tokenProbabilities(logits, { temperature: 0 })).toThrow("temperature is 0");
+    expect(() => tokenProbabilities(logits, { topK: -1 })).toThrow("topK is -1");
+    expect(() => tokenProbabilities(logits, { topP: 0 })).toThrow("topP is 0");
+    expect(() => tokenProbabilities(logits, { minP: 2 })).toThrow("minP is 2");
+    expect(() => tokenProbabilities(Float32Array.of(Number.NaN))).toThrow("NaN");
+  });
+});
+
+describe("sampleToken", () => {
+  test("follows the cumulated probabilities", () => {
+    const draws = [0, 0.0999, 0.1001, 0.4999, 0.5001, 0.6999, 0.7001, 0.9999].map((u) => sampleToken(logits, u));
+    expect(draws).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    expect(() => sampleToken(logits, 1)).toThrow("uniform is 1");
+  });
+
+  test("never draws a token without probability", () => {
+    const values = fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 1, maxLength: 30 });
+    const uniform = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    const options = fc.record({
+      temperature: fc.double({ min: 0.1, max: 5, noNaN: true }),
+      topK: fc.nat(40),
+      topP: fc.double({ min: 0.01, max: 1, noNaN: true }),
+      minP: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(values, uniform, options, (l, u, o) => {
+        const probabilities = tokenProbabilities(l, o);
+        expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
+        expect(probabilities[sampleToken(l, u, o)]).toBeGreaterThan(0);
+        expect(probabilities[l.indexOf(Math.max(...l))]).toBeGreaterThan(0);
+      }),
+    );
+  });
+});

@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
+
+// Four tokens of a quarter each, which f32 and f64 add up exactly.
+const quarters = Float32Array.of(2, 2, 2, 2);
+
+test("top-p stops at the token with which it is reached exactly", () => {
+  expect(Array.from(tokenProbabilities(quarters, { topP: 0.5 }))).toEqual([0.5, 0.5, 0, 0]);
+  expect(Array.from(tokenProbabilities(quarters, { topP: 0.25 }))).toEqual([1, 0, 0, 0]);
+  expect(sampleToken(quarters, 0.999, { topP: 0.5 })).toBe(1);
+});

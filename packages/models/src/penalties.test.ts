@@ -1,0 +1,40 @@
+import { init, reference, tensor } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { Penalties, type PenaltyOptions } from "./penalties.ts";
+
+beforeAll(() => init(reference()));
+
+/** The logits 2, -2, 3, 0, 1 after a prompt of tokens 0, 1, 0 behind padding, and two new tokens 1 and 4. */
+async function penalised(options: PenaltyOptions): Promise<number[]> {
+  const logits = tensor([[2, -2, 3, 0, 1]]);
+  using penalties = new Penalties(options, [1, 5], logits.storage.backend);
+  const [mask, one] = [tensor([[0, 1, 1, 1]], { dtype: "u8" }), tensor([[1]], { dtype: "u8" })];
+  penalties.countPrompt(tensor([[2, 0, 1, 0]], { dtype: "i32" }), mask);
+  penalties.countToken(tensor([[1]], { dtype: "i32" }), one);
+  penalties.countToken(tensor([[1]], { dtype: "i32" }), one);
+  penalties.countToken(tensor([[4]], { dtype: "i32" }), one);
+  penalties.countToken(tensor([[3]], { dtype: "i32" }), tensor([[0]], { dtype: "u8" }));
+  return Array.from(await penalties.apply(logits).data());
+}
+
+test("the repetition penalty divides positive logits and multiplies negative ones, once a token", async () => {
+  expect(await penalised({ repetitionPenalty: 2 })).toEqual([1, -4, 3, 0, 0.5]);
+});
+
+test("the frequency penalty counts new tokens, the presence penalty takes each once", async () => {
+  expect(await penalised({ frequencyPenalty: 0.5 })).toEqual([2, -3, 3, 0, 0.5]);
+  expect(await penalised({ presencePenalty: 0.5 })).toEqual([2, -2.5, 3, 0, 0.5]);
+  expect(await penalised({ repetitionPenalty: 2, frequencyPenalty: 0.5, presencePenalty: 1 })).toEqual([
+    1, -6, 3, 0, -1,
+  ]);
+});
+
+test("without penalties the logits are left alone, and bad ones are named", async () => {
+  const logits = tensor([[1, 2]]);
+  using penalties = new Penalties({}, [1, 2], logits.storage.backend);
+  expect(penalties.any).toBe(false);
+  expect(penalties.apply(logits)).toBe(logits);
+  const make = (options: PenaltyOptions) => () => new Penalties(options, [1, 2], logits.storage.backend);
+  expect(make({ repetitionPenalty: 0 })).toThrow("repetitionPenalty is 0; expected a positive number");
+  expect(make({ presencePenalty: Number.NaN })).toThrow("presencePenalty is NaN");
+});

@@ -1,0 +1,78 @@
+import { affine, defineOp, keep, noGrad, type Op, scope, sum, Tensor, to } from "@lowrank/core";
+
+/** A number of a module: 0, or NaN where its output or its gradient is not finite. */
+interface Sighting {
+  readonly path: string;
+  readonly what: "output" | "gradient";
+  readonly flag: Tensor;
+}
+
+interface ProbeParams {
+  readonly see: (gradient: Tensor) => void;
+}
+
+/** Passes a tensor on as it is, and shows the gradient that comes back. */
+const probe: Op<1, ProbeParams> = defineOp({
+  name: "train/probe",
+  view: true,
+  shape: ([x]) => x,
+  vjp: ({ grads: [dy], params }) => {
+    params.see(dy);
+    return [dy];
+  },
+});
+
+/** 0, or NaN where a number is not finite. */
+export function flagOf(x: Tensor): Tensor {
+  return keep(noGrad(() => scope(() => sum(affine(to(x.detach(), { dtype: "f32" }), { scale: 0 })))));
+}
+
+type Forward = (...args: unknown[]) => unknown;
+
+/** Watches the tensors that modules answer, and the gradients that come back to them, in the order in which they come. */
+export class ModuleWatch implements Disposable {
+  readonly #seen: Sighting[] = [];
+  readonly #watched: { module: { forward: Forward }; own: boolean; forward: Forward }[] = [];
+
+  constructor(modules: Iterable<[string, object]>) {
+    for (const [path, module] of modules) {
+      if ("forward" in module && typeof module.forward === "function" && path !== "") {
+        this.#watch(path, module as { forward: Forward });
+      }
+    }
+  }
+
+  /** The first module of whose output or gradient a number is not finite; outputs before gradients. */
+  async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
+    for (const what of ["output", "gradient"] as const) {
+      for (const sighting of this.#seen) {
+        if (sighting.what === what && Number.isNaN(await sighting.flag.item())) return sighting;
+      }
+    }
+    return null;
+  }
+
+  #watch(path: string, module: { forward: Forward }): void {
+    const { forward } = module;
+    this.#watched.push({ module, own: Object.hasOwn(module, "forward"), forward });
+    module.forward = (...args) => this.#look(path, forward.apply(module, args));
+  }
+
+  #look(path: string, output: unknown): unknown {
+    if (!(output instanceof Tensor) || (output.dtype !== "f32" && output.dtype !== "f16" && output.dtype !== "bf16")) {
+      return output;
+    }
+    this.#seen.push({ path, what: "output", flag: flagOf(output) });
+    if (!output.requiresGrad) return output;
+    const see = (gradient: Tensor) => void this.#seen.push({ path, what: "gradient", flag: flagOf(gradient) });
+    return probe(output, { see });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { module, own, forward } of this.#watched) {
+      if (own) module.forward = forward;
+      else delete (module as { forward?: Forward }).forward;
+    }
+    for (const { flag } of this.#seen) flag.dispose();
+  }
+}

@@ -1,0 +1,81 @@
+import type { AdamOptions, Optimizer } from "@lowrank/nn";
+import type { Checkpointing } from "./checkpoint.ts";
+import type { AnyExample } from "./collateAny.ts";
+import type { Evaluation } from "./evaluate.ts";
+import type { CollateOptions } from "./padRows.ts";
+
+/** Settings of a `Trainer`; names and defaults follow transformers' TrainingArguments. */
+export interface TrainerOptions extends CollateOptions {
+  /** Optimiser steps; default: as many as `epochs` takes. */
+  maxSteps?: number;
+  /** Passes over the examples where `maxSteps` is not given. Default 3. */
+  epochs?: number;
+  /** Examples in a forward pass. Default 8. */
+  batchSize?: number;
+  /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
+  gradientAccumulationSteps?: number;
+  /**
+   * AdamW, AdamW with moments of 8 bits, as bitsandbytes has it, or an optimiser that you made, with groups and settings
+   * of its own: their learning rates are the peaks. Default "adamw".
+   */
+  optimizer?: "adamw" | "adamw8bit" | Optimizer<AdamOptions>;
+  /** Peak learning rate of AdamW; needed unless `optimizer` brings its own. */
+  learningRate?: number;
+  /** Default "linear": down to 0 over the steps. */
+  schedule?: "constant" | "linear" | "cosine";
+  /** Steps over which the rate rises from 0. Default 0. */
+  warmupSteps?: number;
+  /** Decoupled weight decay. Default 0. */
+  weightDecay?: number;
+  /** Default [0.9, 0.999]. */
+  betas?: [number, number];
+  /** Default 1e-8. */
+  eps?: number;
+  /** The gradients' norm is scaled down to this; 0 leaves it. Default 1. */
+  maxGradNorm?: number;
+  /** Orders the examples. Default 0. */
+  seed?: number;
+  /** Draw the examples in a new order each epoch. Default true. */
+  shuffle?: boolean;
+  /** Put examples of about equal length into a batch, which saves padding. Default false. */
+  groupByLength?: boolean;
+  /** Measured before the first step, every `every` steps (default: never) and after the last. */
+  evaluation?: { examples: readonly AnyExample[]; every?: number };
+  checkpoints?: Checkpointing;
+  /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
+  onStep?: (report: StepReport) => unknown;
+  onEvaluation?: (step: number, evaluation: Evaluation) => void;
+  /** Stops after the running step, with a checkpoint where they are asked for; `train` returns what there is. */
+  signal?: AbortSignal;
+}
+
+/** One optimiser step. */
+export interface StepReport {
+  /** Counted from 1. */
+  step: number;
+  maxSteps: number;
+  /** Mean cross-entropy over the step's labels, in nats. */
+  loss: number;
+  /** Of the optimiser's first group. */
+  learningRate: number;
+  /** L2 norm of all gradients before clipping. */
+  gradNorm: number;
+  /** Tokens run, padding included. */
+  tokens: number;
+  /** Wall time of the step. */
+  seconds: number;
+}
+
+/** The outcome of `train`. */
+export interface TrainingResult {
+  /** Steps done in all, those before a resumption included. */
+  steps: number;
+  /** Mean loss of each step of this run. */
+  losses: number[];
+  /** Tokens run in this run, padding included, and the wall time of its steps. */
+  tokens: number;
+  seconds: number;
+  /** Examples that were cut to `maxLength`. */
+  truncatedExamples: number;
+  evaluations: { step: number; evaluation: Evaluation }[];
+}
