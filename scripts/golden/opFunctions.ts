@@ -64,8 +64,9 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
     const options = { reduction: "batchmean" } as const;
     return core.klDiv(core.logSoftmax(p, { dim: -1 }), core.softmax(q, { dim: -1 }), options);
   },
+  // The data align the causal mask at the last key, as behind a cache; PyTorch calls that causal_lower_right.
   scaledDotProductAttention: ([q, k, v, mask], { isCausal, scale, enableGqa }) =>
-    core.scaledDotProductAttention(q, k, v, { mask, isCausal, scale, enableGqa }),
+    core.scaledDotProductAttention(q, k, v, { mask, isCausalLowerRight: isCausal, scale, enableGqa }),
   rope: ([x], { theta, offset }) => {
     const [, , T, D] = x.shape;
     const frequencies = Array.from({ length: D / 2 }, (_, i) => theta ** ((-2 * i) / D));
