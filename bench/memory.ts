@@ -45,7 +45,7 @@ export async function bench(): Promise<void> {
   const backend = await wasm();
   await init(backend);
   const fresh = heldBy(backend);
-  const step = makeLoraStep(subject);
+  const step = await makeLoraStep(subject);
   const after = (from: number, to: number): Held => {
     for (let done = from; done < to; done++) step();
     return heldBy(backend);

@@ -70,8 +70,8 @@ async function measureStep(): Promise<number> {
   const subject = loraStepCases.m135;
   const run = (step: () => number) => async () => step();
   const contestants = [
-    { name: "f32", run: run(makeLoraStep(subject)) },
-    { name: "nf4", run: run(makeLoraStep(subject, { quantType: "nf4", blockSize: 64, doubleQuant: true })) },
+    { name: "f32", run: run(await makeLoraStep(subject)) },
+    { name: "nf4", run: run(await makeLoraStep(subject, { quantType: "nf4", blockSize: 64, doubleQuant: true })) },
   ];
   const timings = await interleave(contestants, 2, steps.rounds, steps.seconds);
   const { batch, tokens, rank } = subject;

@@ -22,10 +22,10 @@ const adapters: Readonly<Record<string, PeftConfig>> = {
 async function contestants(): Promise<Map<string, CausalLM>> {
   const base = () => randomModel(loraStepCases.m15.config).eval();
   const models = new Map([["base", base()]]);
-  const merged = getPeftModel(base(), new LoraConfig(lora));
+  const merged = await getPeftModel(base(), new LoraConfig(lora));
   models.set("merged", await merged.mergeAndUnload());
   for (const [name, config] of Object.entries(adapters))
-    models.set(name, getPeftModel(base(), config).eval().baseModel);
+    models.set(name, (await getPeftModel(base(), config)).eval().baseModel);
   return models;
 }
 

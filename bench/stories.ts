@@ -53,7 +53,7 @@ export async function bench(): Promise<void> {
     await writeFolder(folder, new Map([["blocks.safetensors", await makeBlocks(model, await readFile(text, "utf8"))]]));
     const { model: base } = await loadModel(model);
     const config = new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear", taskType: "CAUSAL_LM" });
-    await getPeftModel(base, config).savePretrained(adapter);
+    await (await getPeftModel(base, config)).savePretrained(adapter);
     const task = JSON.stringify({ model, blocks: file, adapter, threads: 1 });
 
     const environment = await ensureEnvironment();

@@ -31,6 +31,24 @@ describe("checkImports", () => {
     expect(check({ [path]: source })).toEqual([expect.stringContaining(message)]);
   });
 
+  it.each([
+    ["model/tuner.ts", 'import type { MergeReport } from "../merge/mergeReport.ts";', "of merge, which is above model"],
+    ["config/checks.ts", 'import { lora } from "../methods/lora.ts";', "of methods, which is above config"],
+    ["methods/lora.ts", 'export * from "../index.ts";', "of index.ts, which is above methods"],
+    ["stray.ts", 'import { lora } from "./methods/lora.ts";', "stands in no room of peft"],
+  ])("refuses the arrow up from packages/peft/src/%s with %s", (path, source, message) => {
+    expect(check({ [`packages/peft/src/${path}`]: source })).toEqual([expect.stringContaining(message)]);
+  });
+
+  it("lets a room of peft import from rooms below, and its tests from all", () => {
+    const files = {
+      "packages/peft/src/index.ts": 'export { Tuner } from "./model/tuner.ts";',
+      "packages/peft/src/model/tuner.ts": 'import { lora } from "../methods/lora.ts";\nimport "./adapter.ts";',
+      "packages/peft/src/model/tuner.test.ts": 'import { getPeftModel } from "../index.ts";',
+    };
+    expect(check(files)).toEqual([]);
+  });
+
   it("names a value import from the right of core's line, also through an unnamed file", () => {
     const problems = check({
       "packages/core/src/tensor.ts": 'import { help } from "./helper.ts";',

@@ -29,6 +29,14 @@ const coreLine: readonly RegExp[] = [
   /^index$/,
 ];
 
+/** The rooms of a package, lowest first: a file imports values and types only of its own room and of those below. */
+const roomsOf: Record<string, readonly string[]> = {
+  peft: [
+    ...["random", "torchFiles", "config", "targets", "layers", "prompt", "methods", "model", "merge"],
+    ...["files", "foreign", "saved", "weighted", "peftModel", "starts", "plan", "testing", "index.ts"],
+  ],
+};
+
 /** The entry for backends, whose kernels must bring no op into a bundle. */
 const backendEntry = "packages/core/src/forBackends.ts";
 const definesOp = (source = ""): boolean => /^export const \w+: Op<.*defineOp/m.test(source);
@@ -56,7 +64,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
   for (const [path, source] of files) {
     const imports = importsOf(source);
     for (const { target } of imports) {
-      const problem = breach(path, target);
+      const problem = breach(path, target) ?? (isTest(path) ? undefined : roomBreach(path, target));
       if (problem !== undefined) problems.push(`${path}: ${problem}`);
     }
     if (isTest(path) || !path.startsWith("packages/")) continue;
@@ -89,6 +97,18 @@ function breach(path: string, target: string): string | undefined {
   if (other === undefined) return own === "core" ? `core may import nothing, but imports "${target}"` : undefined;
   if (allowed.includes(other)) return undefined;
   return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
+}
+
+/** Says which room an import climbs up to, or that a file stands in no room of its package. */
+function roomBreach(path: string, target: string): string | undefined {
+  const own = packageOf(path) ?? "";
+  const rooms = roomsOf[own];
+  if (rooms === undefined || !target.startsWith(".")) return undefined;
+  const roomOf = (file: string): string => file.slice(`packages/${own}/src/`.length).split("/")[0];
+  const [from, to] = [roomOf(path), roomOf(join(dirname(path), target))];
+  if (!rooms.includes(from)) return `stands in no room of ${own}; they are ${rooms.join(", ")}`;
+  if (rooms.indexOf(to) <= rooms.indexOf(from)) return undefined;
+  return `imports "${target}" of ${to}, which is above ${from}; move what both need into the lower one`;
 }
 
 function checkReach(

@@ -42,7 +42,7 @@ show(before);
 say(`  exact match with JavaScript: ${(100 * exactMatchBefore).toFixed(1)} %\n`);
 
 say(`2. LoRA (r = 8, all linear layers) on ${training.length} JavaScript examples`);
-const peft = getPeftModel(model, new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear" }));
+const peft = await getPeftModel(model, new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear" }));
 peft.printTrainableParameters();
 const { trainable, all: total } = peft.getNbTrainableParameters();
 const examples = training.map((pair): TokenizedExample => tokenizeExample(tokenizer, pair));

@@ -65,13 +65,13 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
  * A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it;
  * `quantization` quantises the model before.
  */
-export function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): () => number {
+export async function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): Promise<() => number> {
   const generator = new Generator(0);
   const base = randomModel(subject.config, generator);
   if (quantization) quantize(base, quantization);
   const { rank: r, alpha: loraAlpha } = subject;
   const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
-  return trainingStep(getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));
+  return trainingStep(await getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));
 }
 
 /** The same with every parameter of the model trained, and no LoRA. */

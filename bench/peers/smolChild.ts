@@ -26,7 +26,7 @@ const { model, tokenizer } = await loadModel(
 );
 if (quantize) prepareModelForKbitTraining(model, { useGradientCheckpointing: false });
 const config = new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear", taskType: "CAUSAL_LM" });
-const peft = getPeftModel(model, config).train();
+const peft = (await getPeftModel(model, config)).train();
 const ids = tokenizer!.encode(readFileSync(text, "utf8").slice(0, 20 * tokens)).slice(0, tokens);
 const inputIds = tensor(Int32Array.from(ids), { shape: [1, tokens] });
 await serveSteps(trainingStep(peft, inputIds));

@@ -17,4 +17,4 @@ const { model, full, threads, wideSimd } = JSON.parse(process.argv[2]!) as StepC
 const backend = await wasm({ threads, wideSimd });
 if (backend.threads !== threads) throw new Error(`step: ${backend.threads} threads instead of ${threads}`);
 await init(backend);
-await serveSteps((full ? makeFullStep : makeLoraStep)(loraStepCases[model]));
+await serveSteps(await (full ? makeFullStep : makeLoraStep)(loraStepCases[model]));

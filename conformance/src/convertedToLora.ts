@@ -20,7 +20,7 @@ export async function convertedToLora(
   const [initial, adapter, again] = ["initial", "converted", "again"].map((name) => join(folder, name));
   const inputs = asTensors(batch);
   const options = { r: 4, initLoraWeights: start, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
-  const peft = getPeftModel((await loadModel(base)).model, new LoraConfig(options), { onWarning: () => {} });
+  const peft = await getPeftModel((await loadModel(base)).model, new LoraConfig(options), { onWarning: () => {} });
   await peft.savePretrained(initial);
   await train(peft, inputs, { steps: 4, lr: 5e-3 });
   await peft.savePretrained(adapter, { pathInitialModelForWeightConversion: initial });

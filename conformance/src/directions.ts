@@ -83,7 +83,7 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   const { python, base, batch, dtype = "float32" } = trial;
   const folder = join(trial.folder, "ours");
   const inputs = asTensors(batch);
-  const peft = getPeftModel(await load(base, adapter), lowrankConfig(adapter, base), quiet);
+  const peft = await getPeftModel(await load(base, adapter), lowrankConfig(adapter, base), quiet);
   await train(peft, inputs, { steps, lr, allocates: adapter.method.allocates });
   await peft.savePretrained(folder);
   // Files lack the ranks that were cut, of which the model in memory still has gradients.

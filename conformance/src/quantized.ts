@@ -58,7 +58,7 @@ export async function oursInTransformers(packing: QuantizedCase, trial: Trial): 
   const inputs = asTensors(batch);
   const { model, config, quantization } = await loadModel(base, { quantize: packing });
   await saveModel(model, config, quantized);
-  const peft = getPeftModel(model, new LoraConfig({ r: 4, targetModules: "all-linear", taskType: "CAUSAL_LM" }));
+  const peft = await getPeftModel(model, new LoraConfig({ r: 4, targetModules: "all-linear", taskType: "CAUSAL_LM" }));
   await train(peft, inputs, { steps: 4, lr: 5e-3 });
   await peft.savePretrained(adapter);
   const ours = await measure(peft, inputs);

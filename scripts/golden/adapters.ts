@@ -115,7 +115,7 @@ async function fresh(
     return { name, skipped: "PEFT's adapter starts at random, not as a no-op" };
   }
   const config = peft.peftConfig.get("default")!;
-  const untrained = getPeftModel(await loadBase(base), config, { onWarning: () => {} });
+  const untrained = await getPeftModel(await loadBase(base), config, { onWarning: () => {} });
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
 }
 

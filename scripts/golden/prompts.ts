@@ -28,7 +28,9 @@ export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): As
   yield within("logits of the file", await logitsOf(loaded, inputs), await golden.array("logits"), logitTolerance);
   yield sameBytes(await loaded.adapterFiles(), files.adapter);
 
-  const peft = getPeftModel(await loadBase(files.base), loaded.peftConfig.get("default")!, { onWarning: () => {} });
+  const peft = await getPeftModel(await loadBase(files.base), loaded.peftConfig.get("default")!, {
+    onWarning: () => {},
+  });
   const parameters = trainedByName(peft);
   for (const name of golden.names("param.")) {
     using value = await golden.tensor(name);

@@ -61,7 +61,7 @@ async function trainedLoss(dir: string, quantize: QuantizeOptions | undefined): 
   const border = Math.floor(0.9 * ids.length);
   const cut = (part: number[]) => blocks(part, { blockSize: 128, bosTokenId: 1, dropLast: true });
   const config = new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear", taskType: "CAUSAL_LM" });
-  const peft = getPeftModel(model, config);
+  const peft = await getPeftModel(model, config);
   const options = { batchSize: 8, padTokenId: 0 };
   await new Trainer(peft, cut(ids.slice(0, border)), { ...options, maxSteps: 100, learningRate: 1e-2 }).train();
   return (await evaluate(peft, cut(ids.slice(border, border + 20_000)), options)).loss;

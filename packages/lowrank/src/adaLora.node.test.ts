@@ -20,7 +20,7 @@ const sizes = { vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidde
 const config = parseModelConfig({ model_type: "llama", ...sizes, num_attention_heads: 2, max_position_embeddings: 16 });
 const totalStep = 10;
 
-function newModel() {
+async function newModel() {
   const adaLora = new AdaLoraConfig({
     initR: 4,
     targetR: 2,
@@ -29,7 +29,7 @@ function newModel() {
     totalStep,
     targetModules: "all-linear",
   });
-  return getPeftModel(createModel(config, randomParameters(new Generator(5))), adaLora);
+  return await getPeftModel(createModel(config, randomParameters(new Generator(5))), adaLora);
 }
 
 const examples = Array.from({ length: 8 }, (_, i) => {
@@ -38,10 +38,11 @@ const examples = Array.from({ length: 8 }, (_, i) => {
 });
 const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: totalStep };
 
-const ranks = (peft: ReturnType<typeof newModel>) => (peft.peftConfig.get("default") as AdaLoraConfig).rankPattern;
+const ranks = (peft: Awaited<ReturnType<typeof newModel>>) =>
+  (peft.peftConfig.get("default") as AdaLoraConfig).rankPattern;
 
 test("Trainer lets AdaLoRA give out ranks, and a resumed run goes on to the last bit", async () => {
-  const peft = newModel();
+  const peft = await newModel();
   const buffers: number[] = [];
   const onStep = () => buffers.push(memory().buffers);
   const whole = await new Trainer(peft, examples, { ...options, onStep }).train();
@@ -49,9 +50,9 @@ test("Trainer lets AdaLoRA give out ranks, and a resumed run goes on to the last
   expect(kept.length).toBe(4 * 7);
   expect(kept.filter((stays) => stays).length).toBe(2 * 7);
   expect(buffers[5]).toBe(buffers[3]);
-  await new Trainer(newModel(), examples, { ...options, checkpoints: { folder, every: 3 } }).train();
+  await new Trainer(await newModel(), examples, { ...options, checkpoints: { folder, every: 3 } }).train();
   for (const step of [3, 9]) {
-    const again = newModel();
+    const again = await newModel();
     const resumed = new Trainer(again, examples, options);
     await resumed.resume(join(folder, `checkpoint-${step}`));
     expect((await resumed.train()).losses).toEqual(whole.losses.slice(step));

@@ -37,9 +37,9 @@ function shapesOf(base: string): ModelShapes {
 // What PEFT counted and wrote, on three architectures.
 test.each([...byName])(
   "%s has the parameters and the bytes of PEFT's",
-  (name, { base, trainable, all, adapter_bytes }) => {
+  async (name, { base, trainable, all, adapter_bytes }) => {
     const config = parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
-    const report = reportAdapter(shapesOf(base), config);
+    const report = await reportAdapter(shapesOf(base), config);
     expect([report.trainable, report.total, report.bytesSaved]).toEqual([trainable, all, adapter_bytes]);
   },
 );

@@ -44,7 +44,7 @@ test("one import loads a model, starts WebAssembly by itself, and adapts the mod
   const { model } = await lowrank.loadModel(modelFiles());
   expect(lowrank.currentBackend().name).toBe("wasm");
   const before = await lowrank.generate(model, [[1, 2, 3]], { maxNewTokens: 4 });
-  const peft = lowrank.getPeftModel(model, new lowrank.LoraConfig({ r: 2, targetModules: "all-linear" }));
+  const peft = await lowrank.getPeftModel(model, new lowrank.LoraConfig({ r: 2, targetModules: "all-linear" }));
   expect(await lowrank.generate(model, [[1, 2, 3]], { maxNewTokens: 4 })).toEqual(before);
   const trained = [...peft.namedParameters()].filter(([, parameter]) => parameter.requiresGrad);
   expect(trained.length).toBe(14);

@@ -36,11 +36,11 @@ test.each<[string, PeftConfig]>([
   ["BOFT's orders", new BOFTConfig({ boftBlockSize: 2, boftNButterflyFactor: 2, targetModules })],
   ["MiSS's rows", new MissConfig({ r: 3, targetModules })],
   ["nothing but the bank and logits of VB-LoRA", new VBLoRAConfig({ vectorLength: 8, numVectors: 9, targetModules })],
-])("%s are in the plan, to the byte", (_what, adapter) => {
+])("%s are in the plan, to the byte", async (_what, adapter) => {
   const model = createModel(config, randomParameters(new Generator(1)));
   const before = memory().bytes;
-  const peft = getPeftModel(model, adapter, { onWarning: () => {} });
-  const { bytes, parameters } = planMemory(describeModel(config), { adapter }).adapter;
+  const peft = await getPeftModel(model, adapter, { onWarning: () => {} });
+  const { bytes, parameters } = (await planMemory(describeModel(config), { adapter })).adapter;
   expect(memory().bytes - before).toBe(bytes);
   expect(peft.getNbTrainableParameters().trainable).toBe(parameters);
 });

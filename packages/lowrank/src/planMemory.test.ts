@@ -56,7 +56,7 @@ beforeAll(async () => {
   await init(wasm());
 });
 
-function build(config: ModelConfig, { dtype = "f32", adapter = null, quantization = null }: PlanOptions) {
+async function build(config: ModelConfig, { dtype = "f32", adapter = null, quantization = null }: PlanOptions) {
   const draw = randomParameters(new Generator(1));
   const base = createModel(config, (name, shape, start) => {
     const wide = draw(name, shape, start);
@@ -66,7 +66,7 @@ function build(config: ModelConfig, { dtype = "f32", adapter = null, quantizatio
     return new Parameter(narrow);
   });
   if (quantization) quantize(base, quantization);
-  return { base, model: adapter ? getPeftModel(base, adapter) : base };
+  return { base, model: adapter ? await getPeftModel(base, adapter) : base };
 }
 
 function ids(length: number): Tensor {
@@ -75,10 +75,10 @@ function ids(length: number): Tensor {
 }
 
 /** The most bytes of tensors that the second of two training steps holds, model and optimiser included. */
-function measuredStep(config: ModelConfig, options: PlanOptions): number {
+async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<number> {
   const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
   const before = memory().bytes;
-  const { base, model } = build(config, options);
+  const { base, model } = await build(config, options);
   if (gradientCheckpointing) base.gradientCheckpointingEnable();
   const optimizer = new AdamW([...model.parameters()].filter(({ requiresGrad }) => requiresGrad));
   for (let step = 0; step < 2; step++) {
@@ -99,9 +99,9 @@ function measuredStep(config: ModelConfig, options: PlanOptions): number {
 }
 
 /** The most bytes of tensors while a prompt is read into a cache, model and cache included, and those of the cache. */
-function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
+async function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
   const before = memory().bytes;
-  const { base, model } = build(config, options);
+  const { base, model } = await build(config, options);
   model.eval();
   resetPeak();
   const built = memory().bytes;
@@ -113,12 +113,12 @@ function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLe
   return { peak, kvCache };
 }
 
-test("virtual tokens leave fewer positions to others", () => {
+test("virtual tokens leave fewer positions to others", async () => {
   const adapter = new PrefixTuningConfig({ numVirtualTokens: 10 });
   const { maxPositions } = createModel(gpt2, randomParameters(new Generator(1)));
   const model = describeModel(gpt2);
-  expect(planMemory(model, { adapter }).sequenceLength).toBe(Math.min(512, maxPositions - 10));
-  expect(() => planMemory(model, { adapter, sequenceLength: maxPositions })).toThrow(
+  expect((await planMemory(model, { adapter })).sequenceLength).toBe(Math.min(512, maxPositions - 10));
+  await expect(planMemory(model, { adapter, sequenceLength: maxPositions })).rejects.toThrow(
     `of which virtual tokens take 10; give ${maxPositions - 10} or less`,
   );
 });
@@ -167,17 +167,17 @@ describe.each([
 
   test.each([...cases, half, packed, ...checkpointing, ...others, ...forgotten])(
     "in training: $name",
-    ({ name: _, ...options }) => {
-      const { training } = planMemory(describeModel(config), options);
-      expect(training.bytes).toBe(measuredStep(config, options));
+    async ({ name: _, ...options }) => {
+      const { training } = await planMemory(describeModel(config), options);
+      expect(training.bytes).toBe(await measuredStep(config, options));
     },
   );
 
   test.each([short, { ...short, name: "128 tokens", sequenceLength: 128 }, half, packed, ...others])(
     "in generation: $name",
-    ({ name: _, ...options }) => {
-      const { generation, kvCache } = planMemory(describeModel(config), options);
-      const measured = measuredPrompt(config, options);
+    async ({ name: _, ...options }) => {
+      const { generation, kvCache } = await planMemory(describeModel(config), options);
+      const measured = await measuredPrompt(config, options);
       expect(kvCache).toBe(measured.kvCache);
       expect(generation).toBe(measured.peak);
     },
@@ -187,11 +187,16 @@ describe.each([
 // docs/planner.md says these terms: numbers for each token and block that ops keep for their gradients.
 describe("what one more block keeps", () => {
   const [tokens, r] = [2 * 64, 4];
-  const growth = (json: (layers: number) => object, options: PlanOptions) => {
-    const kept = (layers: number) =>
-      planMemory(describeModel(parseModelConfig(json(layers))), { ...options, batchSize: 2, sequenceLength: 64 })
-        .activations;
-    return (kept(5) - kept(4)) / (4 * tokens);
+  const growth = async (json: (layers: number) => object, options: PlanOptions) => {
+    const kept = async (layers: number) =>
+      (
+        await planMemory(describeModel(parseModelConfig(json(layers))), {
+          ...options,
+          batchSize: 2,
+          sequenceLength: 64,
+        })
+      ).activations;
+    return ((await kept(5)) - (await kept(4))) / (4 * tokens);
   };
   const [D, F, H, kv, d] = [32, 88, 4, 2, 8];
   const llamaOf = (num_hidden_layers: number) => {
@@ -209,8 +214,8 @@ describe("what one more block keeps", () => {
     ["llama, all parameters", llamaOf, {}, llamaTerms],
     ["gpt2, LoRA on all linear layers", gpt2Of, { adapter }, gpt2Terms + 4 * r],
     ["gpt2, all parameters", gpt2Of, {}, gpt2Terms],
-  ] as const)("%s", (_what, json, options, terms) => {
-    expect(growth(json, options)).toBe(terms);
-    expect(growth(json, { ...options, gradientCheckpointing: true })).toBe(D);
+  ] as const)("%s", async (_what, json, options, terms) => {
+    expect(await growth(json, options)).toBe(terms);
+    expect(await growth(json, { ...options, gradientCheckpointing: true })).toBe(D);
   });
 });

@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { describeAdapter, describeModel, LoraConfig, type PlanOptions, planMemory, presetConfig } from "./index.ts";
+import {
+  describeAdapter,
+  describeModel,
+  LoraConfig,
+  type PlanOptions,
+  planMemory,
+  presetConfig,
+  type QuantizeOptions,
+} from "./index.ts";
 
 const doc = readFileSync(join(import.meta.dirname, "../../../docs/planner.md"), "utf8");
 const planOf = (preset: string, options: PlanOptions) => planMemory(describeModel(presetConfig(preset)), options);
@@ -26,8 +34,8 @@ test.each([
   ["65B", "llama-65b", 65_285_660_672, "33,407.7", "1,051.2", 799_539_200],
 ])(
   "QLoRA on %s: parameters exact, megabytes to the printed digit",
-  (name, preset, parameters, packed, rest, trained) => {
-    const plan = planOf(preset, qlora);
+  async (name, preset, parameters, packed, rest, trained) => {
+    const plan = await planOf(preset, qlora);
     const { weights, adapter, gradients, optimizer } = plan;
     expect(weights.quantized.parameters + weights.rest.parameters).toBe(parameters);
     expect([mega(weights.quantized.bytes), mega(weights.rest.bytes)]).toEqual([packed, rest]);
@@ -40,49 +48,51 @@ test.each([
   },
 );
 
-test("65B fits into 48e9 bytes, even as the sum of its parts", () => {
-  const { weights, adapter, gradients, optimizer, activations, training } = planOf("llama-65b", qlora);
+test("65B fits into 48e9 bytes, even as the sum of its parts", async () => {
+  const { weights, adapter, gradients, optimizer, activations, training } = await planOf("llama-65b", qlora);
   expect(training.bytes).toBeLessThan(48e9);
   expect(weights.bytes + adapter.bytes + gradients.bytes + optimizer + activations).toBeLessThan(48e9);
 });
 
-test("a step on each of them takes what the page says", () => {
-  const steps = ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map(
-    (preset) => planOf(preset, qlora).training.bytes,
+test("a step on each of them takes what the page says", async () => {
+  const plans = await Promise.all(
+    ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora)),
   );
-  const [a, b, c, d] = steps.map((bytes) => (bytes / 1e9).toFixed(1));
+  const [a, b, c, d] = plans.map(({ training }) => (training.bytes / 1e9).toFixed(1));
   expect(doc).toContain(`a step here takes ${a}, ${b}, ${c} and ${d} GB`);
 });
 
-test("double quantisation saves 0.373 bits of a parameter, about 3 GB at 65B", () => {
-  const bytes = (doubleQuant: boolean) =>
-    planOf("llama-65b", { ...qlora, quantization: { quantType: "nf4", doubleQuant } }).weights.quantized;
-  const [single, double] = [bytes(false), bytes(true)];
+test("double quantisation saves 0.373 bits of a parameter, about 3 GB at 65B", async () => {
+  const bytes = async (doubleQuant: boolean) =>
+    (await planOf("llama-65b", { ...qlora, quantization: { quantType: "nf4", doubleQuant } })).weights.quantized;
+  const [single, double] = [await bytes(false), await bytes(true)];
   const saved = single.bytes - double.bytes;
   expect(((8 * saved) / single.parameters).toFixed(3)).toBe("0.373");
   expect((saved / 1e9).toFixed(2)).toBe("3.02");
 });
 
-test("all of 65B in bf16 takes more than 780 GB", () => {
-  const { weights, gradients, optimizer } = planOf("llama-65b", { dtype: "bf16", gradientCheckpointing: true });
+test("all of 65B in bf16 takes more than 780 GB", async () => {
+  const { weights, gradients, optimizer } = await planOf("llama-65b", { dtype: "bf16", gradientCheckpointing: true });
   const total = weights.bytes + gradients.bytes + optimizer;
   expect(total).toBe(12 * 65_285_660_672);
   expect(total).toBeGreaterThan(780e9);
   expect(doc).toMatch(new RegExp(`takes ${Math.floor(total / 1e9)} GB\\sfor weights, gradients and optimiser`));
 });
 
-test("a step on SmolLM2-135M takes what the page says", () => {
+test("a step on SmolLM2-135M takes what the page says", async () => {
   const adapter = new LoraConfig({ r: 8, targetModules: "all-linear" });
   const step = { adapter, batchSize: 2, sequenceLength: 128 };
-  const [lora, qlora] = [null, { quantType: "nf4", doubleQuant: true } as const].map((quantization) =>
-    planOf("smollm2-135m", { ...step, quantization }).training.bytes.toLocaleString("en-US"),
-  );
+  const bytes = async (quantization: QuantizeOptions | null) =>
+    (await planOf("smollm2-135m", { ...step, quantization })).training.bytes.toLocaleString("en-US");
+  const [lora, qlora] = [await bytes(null), await bytes({ quantType: "nf4", doubleQuant: true })];
   expect(doc).toContain(`LoRA ${lora} bytes, QLoRA with double quantisation ${qlora}, planned and measured`);
 });
 
-test("the figures beside those that cannot be derived are what is computed", () => {
+test("the figures beside those that cannot be derived are what is computed", async () => {
   const row = (start: string) => doc.split("\n").find((line) => line.startsWith(`| ${start}`)) ?? "";
-  const plans = ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora));
+  const plans = await Promise.all(
+    ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora)),
+  );
   const range = (of: (plan: (typeof plans)[number]) => number) => `${mega(of(plans[0]))} to ${mega(of(plans[3]))}`;
   expect(row("QLoRA: base models")).toContain(range(({ weights }) => weights.bytes));
   expect(row("QLoRA: adapters")).toContain(range(({ adapter }) => adapter.bytes));
@@ -94,8 +104,10 @@ test("the figures beside those that cannot be derived are what is computed", () 
   expect(row("LoRA: GPT-2 M has")).toContain(medium.parameterCount.toLocaleString("en-US"));
   expect(row("LoRA: GPT-3 has")).toContain(gpt3.parameterCount.toLocaleString("en-US"));
   // Rank 4 on the fused c_attn is as many parameters as on its queries and values.
-  const rank4 = (preset: string) =>
-    describeAdapter(describeModel(presetConfig(preset)), new LoraConfig({ r: 4 })).trainable.toLocaleString("en-US");
-  expect(row("LoRA: checkpoint")).toContain(rank4("gpt3-175b"));
-  expect(row("LoRA: GPT-2 M 0.35M")).toContain(`${rank4("gpt2-medium")}; ${rank4("gpt2-large")}`);
+  const rank4 = async (preset: string) =>
+    (await describeAdapter(describeModel(presetConfig(preset)), new LoraConfig({ r: 4 }))).trainable.toLocaleString(
+      "en-US",
+    );
+  expect(row("LoRA: checkpoint")).toContain(await rank4("gpt3-175b"));
+  expect(row("LoRA: GPT-2 M 0.35M")).toContain(`${await rank4("gpt2-medium")}; ${await rank4("gpt2-large")}`);
 });

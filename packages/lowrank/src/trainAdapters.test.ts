@@ -8,7 +8,7 @@ import { tinyClassifier, tinyTraining, tokenSeven } from "../../../scripts/tinyC
 beforeAll(() => init(reference()));
 
 it("a classifier learns through LoRA and a head of its own, and its adapter comes back from its files", async () => {
-  const peft = getPeftModel(
+  const peft = await getPeftModel(
     tinyClassifier(),
     new LoraConfig({ r: 4, taskType: "SEQ_CLS", targetModules: "all-linear" }),
   );
@@ -38,9 +38,11 @@ describe("examples that name adapters", () => {
     ...{ num_attention_heads: 2, max_position_embeddings: 16 },
   });
   const lora = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: "all-linear" });
-  const newPeft = () => {
-    const peft = getPeftModel(createModel(config, randomParameters(new Generator(5))), lora, { adapterName: "up" });
-    peft.addAdapter("down", lora, { generator: new Generator(6) });
+  const newPeft = async () => {
+    const peft = await getPeftModel(createModel(config, randomParameters(new Generator(5))), lora, {
+      adapterName: "up",
+    });
+    await peft.addAdapter("down", lora, { generator: new Generator(6) });
     return peft;
   };
   /** Counting, upwards for one adapter and downwards for the other. */
@@ -55,17 +57,17 @@ describe("examples that name adapters", () => {
     [...peft.adapterTensors(name).values()].flatMap((t) => Array.from(t.dataSync() as Float32Array));
 
   it("train them together as they train alone", async () => {
-    const mixed = newPeft();
+    const mixed = await newPeft();
     const { losses } = await new Trainer(mixed, examples, { ...options, batchSize: 4 }).train();
     const alone: number[][] = [];
     for (const name of ["up", "down"]) {
-      const peft = newPeft();
+      const peft = await newPeft();
       peft.setAdapter(name);
       const own = examples.filter(({ adapterName }) => adapterName === name).map(({ adapterName: _, ...one }) => one);
       alone.push((await new Trainer(peft, own, { ...options, batchSize: 2 }).train()).losses);
       const [together, apart] = [numbers(mixed, name), numbers(peft, name)];
       expect(Math.max(...together.map((x, i) => Math.abs(x - apart[i])))).toBeLessThan(1e-4);
-      expect(together).not.toEqual(numbers(newPeft(), name));
+      expect(together).not.toEqual(numbers(await newPeft(), name));
     }
     for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo((alone[0][i] + alone[1][i]) / 2, 4);
     expect(mixed.activeAdapter).toBe("up");
@@ -73,20 +75,20 @@ describe("examples that name adapters", () => {
     expect(measured.loss).toBeLessThan(losses[0]);
   });
 
-  it("are refused where nothing could learn from them", () => {
-    const make = (names: (string | undefined)[], peft: ConstructorParameters<typeof Trainer>[0] = newPeft()) => {
+  it("are refused where nothing could learn from them", async () => {
+    const make = async (names: (string | undefined)[], model?: ConstructorParameters<typeof Trainer>[0]) => {
       const named = examples.map((one, i) => ({ ...one, adapterName: names[i % names.length] }));
-      return new Trainer(peft, named, { ...options, batchSize: 8 });
+      return new Trainer(model ?? (await newPeft()), named, { ...options, batchSize: 8 });
     };
-    expect(() => make(["up", "left"])).toThrow('there is no adapter "left"; there are up, down');
-    expect(() => make(["up", "__base__"])).toThrow('examples name adapter "__base__", of which nothing trains');
+    await expect(make(["up", "left"])).rejects.toThrow('there is no adapter "left"; there are up, down');
+    await expect(make(["up", "__base__"])).rejects.toThrow('examples name adapter "__base__", of which nothing trains');
     const plain = createModel(config, randomParameters(new Generator(5))).setRequiresGrad(true);
-    expect(() => make(["up"], plain)).toThrow(
+    await expect(make(["up"], plain)).rejects.toThrow(
       "the examples name adapters (up), and the model has none; give a PeftModel",
     );
-    const adaLora = newPeft();
-    adaLora.addAdapter("ranks", new AdaLoraConfig({ totalStep: 9, targetModules: "all-linear" }));
-    expect(() => make(["ranks"], adaLora)).toThrow(
+    const adaLora = await newPeft();
+    await adaLora.addAdapter("ranks", new AdaLoraConfig({ totalStep: 9, targetModules: "all-linear" }));
+    await expect(make(["ranks"], adaLora)).rejects.toThrow(
       'adapter "ranks" is AdaLoRA, which gives out ranks while it acts alone',
     );
     expect(() => collate([examples[0], { inputIds: [1], labels: [1] }], { padTokenId: 0 })).toThrow(
@@ -115,7 +117,7 @@ it("what virtual tokens predict counts among a batch's labels", async () => {
   ]) {
     const model = createModel(gpt2, randomParameters(new Generator(5)));
     for (const [, module] of model.namedModules()) if ("p" in module) Object.assign(module, { p: 0 });
-    const peft = getPeftModel(model, new PromptTuningConfig({ numVirtualTokens: 3 }));
+    const peft = await getPeftModel(model, new PromptTuningConfig({ numVirtualTokens: 3 }));
     const parts = { batchSize, gradientAccumulationSteps, shuffle: false, maxSteps: 3 };
     const { losses } = await new Trainer(peft, texts, { ...tinyTraining, ...parts }).train();
     runs.push({ losses, evaluation: await evaluate(peft, texts, { padTokenId: 0, batchSize }) });

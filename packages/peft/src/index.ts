@@ -1,21 +1,21 @@
-export type { AdapterSource } from "./adapterFiles.ts";
-export type { OutputDifference } from "./compareOutputs.ts";
-export { type ParsePeftConfigOptions, parsePeftConfig } from "./config/parsePeftConfig.ts";
 export { PeftConfig, type PeftOptions, type TaskType } from "./config/peftConfig.ts";
 export {
   PromptLearningConfig,
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
-export { type EvaBatch, initializeLoraEvaWeights } from "./eva/initializeLoraEvaWeights.ts";
+export type { AdapterSource } from "./files/adapterFiles.ts";
+export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
 export { fromMlx, toMlx } from "./foreign/mlx.ts";
+export type { SharedTensors } from "./layers/sharedTensors.ts";
 export type { DenseLayer, LayerAdapter } from "./layers/tunerLayer.ts";
-export { createLoraPlusOptimizer, type LoraPlusOptions } from "./loraPlus.ts";
 export type { MergeDrift } from "./merge/checkMerge.ts";
 export type { LayerDifference } from "./merge/compareLayer.ts";
+export type { MergeOptions } from "./merge/mergeOptions.ts";
 export type { MergeReport } from "./merge/mergeReport.ts";
 export type { PackedMerge } from "./merge/packedMerge.ts";
+export * from "./methods/index.ts";
 export {
   type AnyMethod,
   definePeftMethod,
@@ -26,20 +26,12 @@ export {
   type PromptMethod,
   type PromptTokenizer,
   type SharedContext,
-} from "./method.ts";
-export * from "./methods/index.ts";
+} from "./methods/method.ts";
 export { registerPeftMethod } from "./methods/registry.ts";
-export { getPeftModel, PeftModel } from "./peftModel.ts";
-export type {
-  AdaptableModel,
-  AdapterFilesOptions,
-  AddAdapterOptions,
-  FromPretrainedOptions,
-  GetPeftModelOptions,
-  LoadAdapterOptions,
-  MergeOptions,
-  SaveOptions,
-} from "./peftModelOptions.ts";
+export type { AdaptableModel } from "./model/adaptableModel.ts";
+export type { OutputDifference } from "./model/compareOutputs.ts";
+export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";
+export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
 export {
   type AdapterDescription,
   type DescribeAdapterOptions,
@@ -52,10 +44,17 @@ export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";
 export { type AdapterReport, type InferenceOverhead, type ReportOptions, reportAdapter } from "./plan/reportAdapter.ts";
 export type { Peak } from "./plan/trace.ts";
-export { type PrepareOptions, prepareModelForKbitTraining } from "./prepareModelForKbitTraining.ts";
 export { PromptEncoder } from "./prompt/promptEncoder.ts";
-export type { SharedTensors } from "./sharedTensors.ts";
+export type {
+  AdapterFilesOptions,
+  FromPretrainedOptions,
+  LoadAdapterOptions,
+  SaveOptions,
+} from "./saved/savedOptions.ts";
+export type { SavedReport } from "./saved/verifySaved.ts";
+export { type EvaBatch, initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
+export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
+export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
-export type { SavedReport } from "./verifySaved.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

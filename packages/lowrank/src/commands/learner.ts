@@ -103,7 +103,7 @@ async function adapter(
     // What the library leaves to its users is done here.
     if (!/^initLoraWeights "eva" starts as|^the initialisation sets the weights/.test(message)) warn(message);
   };
-  const adapted = getPeftModel(model, config, { generator, tokenizer, onWarning });
+  const adapted = await getPeftModel(model, config, { generator, tokenizer, onWarning });
   if (start === "eva") await startByData(adapted, examples, batching, options.batchSize);
   // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said for these as they were.
   const initial = fromWeights ? await adapted.adapterFiles() : undefined;
@@ -113,7 +113,7 @@ async function adapter(
     model: adapted,
     adapted,
     changesBase: initial !== undefined,
-    mergeable: reportAdapter(describeModel(loaded.config), config).mergeable,
+    mergeable: (await reportAdapter(describeModel(loaded.config), config)).mergeable,
     optimizer: optimizerOf(adapted, config, options),
     save: async (folder) => {
       if (options.verify) return verified(adapted, folder, examples[0].inputIds.slice(0, batching.maxLength));

@@ -41,7 +41,7 @@ test("QLoRA of the 65B model under 48 GB, part by part", async () => {
 test("--json holds the plan in bytes", async () => {
   const words = "gpt2 --r 4 --target-modules c_attn --seq 64 --batch 2 --accumulate 3 --optimizer adamw8bit --json";
   const found = JSON.parse((await plan(...words.split(" "))).stdout);
-  const expected = planMemory(describeModel(presetConfig("gpt2")), {
+  const expected = await planMemory(describeModel(presetConfig("gpt2")), {
     adapter: new LoraConfig({ r: 4, targetModules: ["c_attn"] }),
     sequenceLength: 64,
     batchSize: 2,

@@ -89,7 +89,7 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
   checkOptions(method, options);
   const adapter = (await trainedConfig(options))(plannedSteps);
   const model = describeModel(await findModelConfig(source));
-  const planned = planMemory(model, { adapter, ...toPlanOptions(method, options) });
+  const planned = await planMemory(model, { adapter, ...toPlanOptions(method, options) });
   for (const warning of planned.warnings) warn(warning);
   const what = {
     ...options,

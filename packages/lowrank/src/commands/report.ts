@@ -113,7 +113,7 @@ async function report(
     throw new Error(`--json and --format ${options.format} ask for two forms; give one of them`);
   }
   const format = options.json ? "json" : (options.format ?? formatOf(options.output));
-  if (options.published) return write(publishedReport(format), options.output);
+  if (options.published) return write(await publishedReport(format), options.output);
   if (source === undefined)
     throw new Error("which model? Give a config.json, a model's folder or GGUF file, or a preset");
   for (const key of ["adapter", "peftConfig"] as const) {
@@ -135,14 +135,15 @@ async function report(
   }
   const reckoning = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
   if (described.length === 1 && (format === "table" || format === "json")) {
-    const report = reportAdapter(shapes, described[0].config, reckoning);
+    const report = await reportAdapter(shapes, described[0].config, reckoning);
     for (const warning of report.adapter?.warnings ?? []) warn(warning);
     const text = format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype);
     return write(text, options.output);
   }
   const compared =
     described.length > 0 ? described.map(({ name, config }) => ({ name, config: () => config })) : fromNames(options);
-  return write(formatReport(reportMethods(shortName(source), shapes, compared, reckoning), format), options.output);
+  const report = await reportMethods(shortName(source), shapes, compared, reckoning);
+  return write(formatReport(report, format), options.output);
 }
 
 /** The adapters that files or LoRA's options describe; none where methods are to be compared. */
@@ -200,7 +201,7 @@ async function reportOnDisk(folder: string, adapter: string, options: ReportComm
     ? await loadSequenceClassifier(folder)
     : await loadModel(folder);
   const peft = await PeftModel.fromPretrained<AdaptableModel>(model, adapter, { onWarning: warn });
-  const report = reportAdapter(
+  const report = await reportAdapter(
     describeModel<ModelConfig | ClassifierConfig>(config),
     peft.peftConfig.get("default") as PeftConfig,
   );

@@ -24,13 +24,13 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const { train, test } = await jobExamples(tokenizer, job, model.maxPositions);
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const config = method.config({ ...job, targetModules: job.targetModules });
-  const costs = reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
+  const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
   const room = model.maxPositions - (config && "numVirtualTokens" in config ? job.virtualTokens : 0);
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
 
   const generator = new Generator(job.seed);
-  const peft = config && getPeftModel(model, config, { generator, tokenizer, onWarning: warn });
+  const peft = config && (await getPeftModel(model, config, { generator, tokenizer, onWarning: warn }));
   if (peft === null) model.setRequiresGrad(true);
   resetPeak();
   const steps: number[] = [];

@@ -26,7 +26,7 @@ test.each(named)("$name", async ({ base, adapter, peft }) => {
   await writeFile(file, JSON.stringify(base));
   const config = parsePeftConfig(adapter);
   const { shapes, dtype } = await findModel(file, { classifies: config.taskType === "SEQ_CLS" });
-  const { trainable, total, bytesSaved, percent } = reportAdapter(shapes, config, { dtype });
+  const { trainable, total, bytesSaved, percent } = await reportAdapter(shapes, config, { dtype });
   expect([trainable, total, bytesSaved]).toEqual(peft);
   expect(percent).toBe((100 * trainable) / total);
 });

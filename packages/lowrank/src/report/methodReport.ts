@@ -55,25 +55,27 @@ export interface MethodReport {
 }
 
 /** Reckons all methods on a model; one that the model does not take has a row that says why. */
-export function reportMethods(
+export async function reportMethods(
   source: string,
   model: ModelShapes,
   methods: readonly ReportedMethod[],
   options: ReportOptions = {},
-): MethodReport {
+): Promise<MethodReport> {
   const { dtype = "f32", optimizer = "adamw" } = options;
   const quantization = { quantType: "nf4", doubleQuant: true } as const;
-  const rows = methods.map(({ name, config: make, quantized = false }): Row => {
+  const row = async ({ name, config: make, quantized = false }: ReportedMethod): Promise<Row> => {
     let settings = "";
     try {
       const config = make();
       settings = config === null ? "" : describeConfig(config);
-      const report = reportAdapter(model, config, { ...options, quantization: quantized ? quantization : null });
+      const report = await reportAdapter(model, config, { ...options, quantization: quantized ? quantization : null });
       return { name, settings, report, why: null };
     } catch (error) {
       return { name, settings, report: null, why: (error as Error).message };
     }
-  });
+  };
+  const rows: Row[] = [];
+  for (const method of methods) rows.push(await row(method));
   const base = model.parameters.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
   return { source, modelType: model.modelType, base, dtype, optimizer, rows };
 }

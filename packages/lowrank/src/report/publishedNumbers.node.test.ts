@@ -49,8 +49,8 @@ const mismatches = [
 describe("published numbers", () => {
   test.each(publishedNumbers.map((number) => [`${number.source}: ${number.what}`, number] as const))(
     "%s",
-    (_name, { what, published, compute, reading }) => {
-      const found = agreement(published, compute());
+    async (_name, { what, published, compute, reading }) => {
+      const found = agreement(published, await compute());
       if (mismatches.includes(what)) {
         expect(found).toBe("differs");
         expect(reading).toBeTruthy();
@@ -130,16 +130,16 @@ test.each<[string, PeftConfig, number]>([
   ["llama-3-8b", five(32), 56_623_104],
   ["llama-3-8b", five(16, true), 29_097_984],
   ["llama-3-8b", five(32, true), 57_409_536],
-])("%s, %o: %d numbers train", (name, config, count) => {
-  expect(reportAdapter(describeModel(presetConfig(name)), config).trainable).toBe(count);
+])("%s, %o: %d numbers train", async (name, config, count) => {
+  expect((await reportAdapter(describeModel(presetConfig(name)), config)).trainable).toBe(count);
 });
 
 test.each([
   ["bert-base", 768, 2_379_264],
   ["bert-large", 1024, 6_343_680],
-])("Houlsby's adapters 64 wide on %s are %d numbers", (name, hidden, count) => {
+])("Houlsby's adapters 64 wide on %s are %d numbers", async (name, hidden, count) => {
   const encoder = describeConfig(presetJson(name));
-  expect(reportAdapter(encoder, new DoubleSeqBnConfig({ reductionFactor: hidden / 64 })).trainable).toBe(count);
+  expect((await reportAdapter(encoder, new DoubleSeqBnConfig({ reductionFactor: hidden / 64 }))).trainable).toBe(count);
 });
 
 /** The length of what the writer of adapter files writes for these tensors, zeros all of them. */
@@ -170,7 +170,7 @@ test.each<[string, PeftConfig, number]>([
   ["GraLoRA r=32", new GraloraConfig({ r: 32 }), 36_714_960],
   ["DeLoRA r=32", new DeloraConfig({ r: 32 }), 37_417_520],
 ])("written, %s", async (_what, config, bytes) => {
-  const { tensors } = describeAdapter(describeModel(presetConfig("llama-3.2-3b")), config, { dtype: "bf16" });
+  const { tensors } = await describeAdapter(describeModel(presetConfig("llama-3.2-3b")), config, { dtype: "bf16" });
   expect(new Set(tensors.map(({ dtype }) => dtype))).toEqual(new Set(["f32"]));
   expect(await written(tensors)).toBe(bytes);
 });

@@ -32,7 +32,7 @@ export interface PublishedNumber {
   readonly what: string;
   /** As printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
   readonly published: string;
-  compute(): number;
+  compute(): number | Promise<number>;
   /** Why the two differ, or what the number was computed from. */
   readonly reading?: string;
 }
@@ -55,9 +55,9 @@ const gpt3Matrices = () =>
 
 const on = (shapes: string | ModelShapes, config: PeftConfig) =>
   reportAdapter(typeof shapes === "string" ? model(shapes) : shapes, config);
-const trains = (shapes: string, config: PeftConfig) => () => on(shapes, config).trainable;
-const percent = (shapes: string, config: PeftConfig) => () => on(shapes, config).percent;
-const file = (shapes: string, config: PeftConfig) => () => on(shapes, config).bytesSaved;
+const trains = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).trainable;
+const percent = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).percent;
+const file = (shapes: string, config: PeftConfig) => async () => (await on(shapes, config)).bytesSaved;
 const parameters =
   (name: string, wanted: (name: string) => boolean = () => true) =>
   () =>
@@ -73,7 +73,7 @@ const houlsby = (hidden: number, width: number) => new DoubleSeqBnConfig({ reduc
 const one = (hidden: number, width: number, lnAfter = false) =>
   new SeqBnConfig({ reductionFactor: hidden / width, lnAfter });
 
-type Entry = readonly [what: string, published: string, compute: () => number, reading?: string];
+type Entry = readonly [what: string, published: string, compute: () => number | Promise<number>, reading?: string];
 
 const from = (source: string, entries: readonly Entry[]): PublishedNumber[] =>
   entries.map(([what, published, compute, reading]) => ({ source, what, published, compute, reading }));
@@ -115,7 +115,7 @@ const loraPaper: PublishedNumber[] = [
     [
       "GPT-3, 16 virtual activations a layer",
       "20.2M",
-      () => on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 16 })).trainable / 2,
+      async () => (await on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 16 }))).trainable / 2,
       noFormula,
     ],
     ["GPT-3, Houlsby, 1 wide", "7.1M", trains("gpt3-175b", houlsby(12288, 1))],
@@ -143,7 +143,7 @@ const loraPaper: PublishedNumber[] = [
     [
       "GPT-3, 64 virtual activations a layer",
       "76.1M",
-      () => on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 64 })).trainable / 2,
+      async () => (await on("gpt3-175b", new PrefixTuningConfig({ numVirtualTokens: 64 }))).trainable / 2,
       noFormula,
     ],
   ]),
@@ -188,7 +188,7 @@ const doraPaper = from("DoRA, Table 1", [
 ]);
 
 const vera = (r: number) => new VeraConfig({ r, targetModules: ["query", "value"] });
-const gpt3 = (config: PeftConfig) => () => on(gpt3Matrices(), config).trainable;
+const gpt3 = (config: PeftConfig) => async () => (await on(gpt3Matrices(), config)).trainable;
 const veraPaper = from("VeRA, Table 1", [
   ["RoBERTa-base, LoRA r=1", "36.8K", trains("roberta-base", rank(1)), truncated],
   ["RoBERTa-base, VeRA r=1", "18.4K", trains("roberta-base", vera(1)), truncated],
@@ -213,7 +213,7 @@ const others = [
     [
       "BERT-large, adapters 64 wide, their share",
       "2.1 %",
-      () => (100 * on("bert-large", houlsby(1024, 64)).trainable) / parameters("bert-large")(),
+      async () => (100 * (await on("bert-large", houlsby(1024, 64))).trainable) / parameters("bert-large")(),
       "with norms, 6,441,984 numbers, it is 1.92 %; what else is counted is not said",
     ],
     ["BERT-base, norms", "≈40K", trains("bert-base", new LNTuningConfig({ targetModules: ["LayerNorm"] }))],
@@ -222,15 +222,15 @@ const others = [
     [
       "GPT-2 M, prefix of 5, its share",
       "0.1 %",
-      () =>
-        (100 * on("gpt2-medium", new PrefixTuningConfig({ numVirtualTokens: 5 })).trainable) /
+      async () =>
+        (100 * (await on("gpt2-medium", new PrefixTuningConfig({ numVirtualTokens: 5 }))).trainable) /
         parameters("gpt2-medium")(),
       "a nominal budget; with the network of training it is 25,744,896 numbers",
     ],
   ]),
   ...from("QLoRA, released configuration", [["LLaMA 7B, PEFT's default", "4,194,304", trains("llama-7b", rank(8))]]),
   ...from("PEFT, printed counts", [
-    ["LLaMA 7B, LoRA: all", "6,742,609,920", () => on("llama-7b", rank(8)).total],
+    ["LLaMA 7B, LoRA: all", "6,742,609,920", async () => (await on("llama-7b", rank(8))).total],
     ["LLaMA 7B, LoRA: share", "0.0622 %", percent("llama-7b", rank(8))],
     ["GPT-2, LoRA", "294,912", trains("gpt2", rank(8))],
   ]),

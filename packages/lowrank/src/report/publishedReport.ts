@@ -27,11 +27,12 @@ function shown(computed: number): string {
 }
 
 /** What papers and PEFT's tables say beside what the methods here come to, those that cannot be computed last. */
-export function publishedReport(format: ReportFormat): string {
-  const all = publishedNumbers.map(({ source, what, published, compute, reading = null }): Row => {
-    const computed = compute();
-    return { source, what, published, computed, agreement: agreement(published, computed), reading };
-  });
+export async function publishedReport(format: ReportFormat): Promise<string> {
+  const all: Row[] = [];
+  for (const { source, what, published, compute, reading = null } of publishedNumbers) {
+    const computed = await compute();
+    all.push({ source, what, published, computed, agreement: agreement(published, computed), reading });
+  }
   const good = all.filter(({ agreement }) => agreement !== "differs");
   const bad = all.filter(({ agreement }) => agreement === "differs");
   const head = `${good.length} of ${all.length} published numbers agree: to the digit, or to the digits that were printed (rounded or cut).`;

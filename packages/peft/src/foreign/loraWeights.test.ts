@@ -1,7 +1,7 @@
 import { Generator, init, reference, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel } from "../testing/tinyModel.ts";
 import { torchBin } from "../testing/torchBin.ts";
 import { fromLoraWeights } from "./loraWeights.ts";
@@ -17,7 +17,7 @@ const paths = ["layers.0.up", "layers.0.down", "layers.1.up", "layers.1.down"];
 
 /** The adapter's factors under other names, and alpha where a file has it. */
 async function renamed(name: (path: string, side: "A" | "B") => string, alpha?: (path: string) => string) {
-  const tensors = adapter().adapterTensors();
+  const tensors = (await adapter()).adapterTensors();
   const entries = [];
   for (const path of paths) {
     for (const side of ["A", "B"] as const) {
@@ -41,7 +41,7 @@ const ofKohya = (part: string) => {
 
 async function same(files: Map<string, Uint8Array | string>): Promise<void> {
   const loaded = await PeftModel.fromPretrained(new TinyModel().eval(), files);
-  expect(await logitBits(loaded)).toEqual(await logitBits(adapter()));
+  expect(await logitBits(loaded)).toEqual(await logitBits(await adapter()));
   expect((await loaded.adapterFiles()).get("adapter_model.safetensors")).toEqual(
     files.get("adapter_model.safetensors"),
   );

@@ -7,7 +7,7 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { layerKind } from "../layers/layerKind.ts";
+import { layerKind } from "../targets/layerKind.ts";
 import { readTorch } from "../torchFiles/readTorch.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { numbersOf } from "./storedTensor.ts";

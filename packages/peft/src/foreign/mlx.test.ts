@@ -10,7 +10,7 @@ import {
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { fromMlx, toMlx } from "./mlx.ts";
 
@@ -68,7 +68,7 @@ test.each<[string, LoraOptions]>([
   ["DoRA", { useDora: true, targetModules: ["up"] }],
 ])("%s: to mlx-lm and back, nothing changes", async (_, options) => {
   const config = new LoraConfig({ r: 3, initLoraWeights: false, targetModules: ["up", "down"], ...options });
-  const peft = getPeftModel(new TinyModel().eval(), config, { generator: new Generator(2) });
+  const peft = await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(2) });
   const there = await toMlx(await peft.adapterFiles());
   const again = await PeftModel.fromPretrained(new TinyModel().eval(), there);
   const [one, other] = [await logitBits(peft), await logitBits(again)].map(
@@ -86,7 +86,7 @@ test("ranks and scalings that differ are brought to one", async () => {
     rankPattern: { "layers.1.up": 4 },
     alphaPattern: { down: 3 },
   });
-  const peft = getPeftModel(new TinyModel().eval(), config);
+  const peft = await getPeftModel(new TinyModel().eval(), config);
   const files = await toMlx(await peft.adapterFiles());
   const json = JSON.parse(files.get("adapter_config.json") as string);
   expect(json).toEqual({
@@ -105,7 +105,7 @@ test("ranks and scalings that differ are brought to one", async () => {
 });
 
 test("half precision comes over too", async () => {
-  const peft = getPeftModel(
+  const peft = await getPeftModel(
     new TinyModel().eval(),
     new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["up"] }),
   );
@@ -141,6 +141,6 @@ test("what has no place is refused", async () => {
     [{ modulesToSave: ["lm_head"] }, "lm_head.weight"],
     [{ targetModules: ["embed_tokens"] }, "embed_tokens.lora_embedding_A"],
   ] as const) {
-    await expect(toMlx(await peft(options).adapterFiles()), key).rejects.toThrow(`base_model.model.${key}`);
+    await expect(toMlx(await (await peft(options)).adapterFiles()), key).rejects.toThrow(`base_model.model.${key}`);
   }
 });

@@ -1,11 +1,11 @@
 import { openSafetensors, type SafetensorsTensor, writeSafetensors } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
-import { filePrefix } from "../adapter.ts";
-import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../adapterFiles.ts";
-import { parseConfig } from "../config/configFile.ts";
+import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
+import { parseConfig } from "../files/configFile.ts";
 import { lora } from "../methods/lora.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { rankAndScaling } from "../methods/loraScaling.ts";
+import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { numbersOf, transposedStored } from "./storedTensor.ts";
 

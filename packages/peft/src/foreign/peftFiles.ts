@@ -1,9 +1,9 @@
 import { writeSafetensors } from "@lowrank/core";
-import { filePrefix } from "../adapter.ts";
-import { adapterFileNames, safetensorsMetadata } from "../adapterFiles.ts";
-import { configJson } from "../config/configFile.ts";
+import { adapterFileNames, safetensorsMetadata } from "../files/adapterFiles.ts";
+import { configJson } from "../files/configFile.ts";
 import { lora } from "../methods/lora.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
+import { filePrefix } from "../model/adapter.ts";
 import type { StoredTensor } from "./storedTensor.ts";
 
 /** One layer's LoRA in a foreign file, as PEFT has it. */

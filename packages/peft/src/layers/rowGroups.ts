@@ -34,9 +34,10 @@ export function groupRows(
 export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
   const [only] = groups.keys();
   if (groups.size === 1) return run(only, inputs);
+  const { backend } = (inputs.find((input) => input instanceof Tensor) as Tensor).storage;
   return scope(() => {
     const parts = [...groups].map(([name, rows]) => {
-      const index = tensor(Int32Array.from(rows));
+      const index = tensor(Int32Array.from(rows), { backend });
       const part = inputs.map((input) => rowsOf(input, index));
       return run(name, part);
     });
@@ -44,7 +45,8 @@ export function onRows(groups: RowGroups, inputs: readonly unknown[], run: Run):
     const back = new Int32Array(order.length);
     for (const [position, row] of order.entries()) back[row] = position;
     const all = cat(parts, { dim: 0 });
-    return order.every((row, position) => row === position) ? all : indexSelect(all, tensor(back), { dim: 0 });
+    if (order.every((row, position) => row === position)) return all;
+    return indexSelect(all, tensor(back, { backend }), { dim: 0 });
   });
 }
 
@@ -56,18 +58,19 @@ function rowsOf(input: unknown, index: Tensor): unknown {
 
 /** A batch with something added to some of its rows: `added` gives it for an adapter's rows of `x`. */
 export function addOnRows(y: Tensor, groups: RowGroups, x: Tensor, added: (name: string, x: Tensor) => Tensor): Tensor {
+  const { backend } = y.storage;
   return scope(() => {
     const parts: Tensor[] = [];
     const places: number[] = [];
     for (const [name, rows] of groups) {
       if (name === null) continue;
       const all = rows.length === y.shape[0];
-      parts.push(added(name, all ? x : indexSelect(x, tensor(Int32Array.from(rows)), { dim: 0 })));
+      parts.push(added(name, all ? x : indexSelect(x, tensor(Int32Array.from(rows), { backend }), { dim: 0 })));
       places.push(...rows);
     }
     if (parts.length === 0) return y;
     const sum = parts.length > 1 ? cat(parts, { dim: 0 }) : parts[0];
     if (places.length === y.shape[0] && places.every((row, i) => row === i)) return add(y, sum);
-    return indexAdd(y, tensor(Int32Array.from(places)), sum, { dim: 0 });
+    return indexAdd(y, tensor(Int32Array.from(places), { backend }), sum, { dim: 0 });
   });
 }

@@ -1,7 +1,7 @@
 import { type Tensor, to } from "@lowrank/core";
 import { Module, Parameter, type UnaryModule } from "@lowrank/nn";
-import type { MergeStep } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import type { MergeStep } from "./mergeStep.ts";
 import { free, Slot } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
 

@@ -1,7 +1,7 @@
 import { embedding, indexSelect, keep, matmul, noGrad, scope, type Tensor, tensor, to, where } from "@lowrank/core";
 import { type Embedding, type Linear, Module, Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
-import type { MergeStep } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import type { MergeStep } from "./mergeStep.ts";
 import { clear, free, place } from "./slot.ts";
 import { wide } from "./tunerLayer.ts";
 import type { Wrapper } from "./wrapper.ts";
@@ -38,13 +38,14 @@ export function tokenRows(weight: Parameter, indices: readonly number[], path: s
     position[token] = i;
     flag[token] = 1;
   }
+  const { backend } = weight.storage;
   const delta = noGrad(() =>
-    scope(() => to(indexSelect(weight, tensor(Int32Array.from(indices)), { dim: 0 }), { dtype: "f32" })),
+    scope(() => to(indexSelect(weight, tensor(Int32Array.from(indices), { backend }), { dim: 0 }), { dtype: "f32" })),
   );
   const rows = {
     delta: new Parameter(delta),
-    position: keep(tensor(position)),
-    flag: keep(tensor(flag)),
+    position: keep(tensor(position, { backend })),
+    flag: keep(tensor(flag, { backend })),
     tokens: indices,
   };
   delta.dispose();

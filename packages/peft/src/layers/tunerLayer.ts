@@ -1,7 +1,7 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import type { MergeStep, Replacement } from "../merge/mergeStep.ts";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import type { MergeStep, Replacement } from "./mergeStep.ts";
 import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";

@@ -1,5 +1,5 @@
 import type { Module, Parameter } from "@lowrank/nn";
-import type { MergeStep } from "../merge/mergeStep.ts";
+import type { MergeStep } from "./mergeStep.ts";
 
 /** Stands in the place of a base module and holds what adapters have there. */
 export interface Wrapper extends Module {

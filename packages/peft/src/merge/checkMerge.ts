@@ -1,9 +1,9 @@
 import { abs, affine, type DType, Generator, max, mean, noGrad, scope, sub, sum, type Tensor } from "@lowrank/core";
+import type { MergeStep } from "../layers/mergeStep.ts";
 import { wide } from "../layers/tunerLayer.ts";
 import { compareLayer, type LayerDifference } from "./compareLayer.ts";
 import { type HeldValue, layerAnswers } from "./layerAnswers.ts";
 import { MergedValue } from "./mergedValue.ts";
-import type { MergeStep } from "./mergeStep.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /** How far a merged weight lies from the exact sum, by rounding to half precision or to 4 bits. */

@@ -1,8 +1,8 @@
 import type { Generator, Tensor } from "@lowrank/core";
 import { Linear, type UnaryModule } from "@lowrank/nn";
-import { during } from "../during.ts";
+import type { MergeStep, Replacement } from "../layers/mergeStep.ts";
+import { runBetween } from "../model/runBetween.ts";
 import { MergedValue } from "./mergedValue.ts";
-import type { MergeStep, Replacement } from "./mergeStep.ts";
 import { probeOf } from "./probe.ts";
 
 /** A merged value, and what the model will hold of it. */
@@ -64,7 +64,7 @@ function placed(values: readonly MergedValue[], fn: () => Tensor): Tensor {
   const set = (on: boolean) => {
     for (const value of values) value.set(on);
   };
-  return during(
+  return runBetween(
     () => set(true),
     fn,
     () => {

@@ -1,11 +1,12 @@
 import { dequantize } from "@lowrank/nn";
-import { compareOutputs, outputNumbers } from "../compareOutputs.ts";
-import { evaluating } from "../evaluating.ts";
-import { isPromptMethod } from "../method.ts";
-import type { AdaptableModel, MergeOptions } from "../peftModelOptions.ts";
-import type { Tuner } from "../tuner.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { compareOutputs, outputNumbers } from "../model/compareOutputs.ts";
+import { evaluating } from "../model/evaluating.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { checkMerge } from "./checkMerge.ts";
 import type { MergedValue } from "./mergedValue.ts";
+import type { MergeOptions } from "./mergeOptions.ts";
 import type { MergeReport } from "./mergeReport.ts";
 import { mergeSteps } from "./mergeSteps.ts";
 import { writeMerged } from "./writeMerged.ts";

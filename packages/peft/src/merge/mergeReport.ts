@@ -1,4 +1,4 @@
-import type { OutputDifference } from "../compareOutputs.ts";
+import type { OutputDifference } from "../model/compareOutputs.ts";
 import type { MergeDrift } from "./checkMerge.ts";
 import type { LayerDifference } from "./compareLayer.ts";
 

@@ -1,7 +1,7 @@
 import type { Module } from "@lowrank/nn";
+import type { MergeStep } from "../layers/mergeStep.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { Tuner } from "../tuner.ts";
-import type { MergeStep } from "./mergeStep.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**

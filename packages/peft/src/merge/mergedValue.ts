@@ -1,7 +1,7 @@
 import type { Tensor } from "@lowrank/core";
 import { Parameter } from "@lowrank/nn";
-import { Swap } from "../swap.ts";
-import type { Replacement } from "./mergeStep.ts";
+import type { Replacement } from "../layers/mergeStep.ts";
+import { Swap } from "../layers/swap.ts";
 
 /** A merged value and the one that it replaces. */
 export class MergedValue extends Swap {

@@ -1,7 +1,7 @@
 import { canQuantizeAs, isPacked, quantizeAs, type Tensor, to } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
-import { valueAt } from "../swap.ts";
-import type { Replacement } from "./mergeStep.ts";
+import type { Replacement } from "../layers/mergeStep.ts";
+import { valueAt } from "../layers/swap.ts";
 
 /** The fate of quantised weights in a merge; one of the two must be said where there are any. */
 export interface PackedMerge {

@@ -1,6 +1,6 @@
 import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
-import { layerKind } from "../layers/layerKind.ts";
+import { layerKind } from "../targets/layerKind.ts";
 
 /** How many inputs a layer is compared on: enough that the largest of its answers tells how large these are. */
 const inputs = (width: number): number => (width < 8 ? 64 : 8);

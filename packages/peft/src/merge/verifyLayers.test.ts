@@ -18,11 +18,11 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod } from "../method.ts";
 import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
+import { definePeftMethod } from "../methods/method.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 
@@ -79,7 +79,7 @@ describe("a layer that would answer otherwise once merged", () => {
   ];
 
   test.each(bases)("%s: by a thousandth, is refused with its name, and nothing is merged", async (_, options) => {
-    const peft = getPeftModel(new TinyModel(options), new WrongConfig({ targetModules, merged: 1.101 }));
+    const peft = await getPeftModel(new TinyModel(options), new WrongConfig({ targetModules, merged: 1.101 }));
     const live = await logitBits(peft);
     const weights = options.quantize ? ({ dtype: "f32" } as const) : {};
     const message =
@@ -98,7 +98,7 @@ describe("a layer that would answer otherwise once merged", () => {
   test.each(bases)(
     "%s: no more than rounding explains, is merged, and the report says by how much",
     async (kind, options) => {
-      const peft = getPeftModel(new TinyModel(options), new WrongConfig({ targetModules }));
+      const peft = await getPeftModel(new TinyModel(options), new WrongConfig({ targetModules }));
       const weights = options.quantize ? ({ dtype: "bf16" } as const) : {};
       await peft.mergeAdapter(weights);
       const { layers } = peft.mergeReport!;
@@ -112,7 +112,7 @@ describe("a layer that would answer otherwise once merged", () => {
   );
 
   test("a NaN on both sides is no agreement", async () => {
-    const peft = getPeftModel(new TinyModel(), new WrongConfig({ targetModules, merged: Number.NaN }));
+    const peft = await getPeftModel(new TinyModel(), new WrongConfig({ targetModules, merged: Number.NaN }));
     await expect(peft.mergeAdapter({ safeMerge: false })).rejects.toThrow(/layers\.1\.up would answer .* by NaN/);
   });
 });
@@ -120,7 +120,7 @@ describe("a layer that would answer otherwise once merged", () => {
 test("requantising that loses half of the answers is refused; a wider dtype is not", async () => {
   const model = new OneLayer(new Linear(new Parameter(randn([8, 4096], { generator: new Generator(1) }))));
   quantize(model, { blockSize: 4096, skipModules: [] });
-  const peft = getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
+  const peft = await getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
   // The adapter puts one large number into each block of 4096 others, which 4 bits take for zero beside it.
   const [a, b] = ["A", "B"].map((name) => peft.adapterTensors().get(`base_model.model.layer.lora_${name}.weight`)!);
   copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]]));
@@ -140,7 +140,7 @@ test("what is trained whole or row by row is compared too, in its own rows", asy
     modulesToSave: ["lm_head"],
     trainableTokenIndices: [3, 9],
   });
-  const peft = getPeftModel(new TinyModel(), config);
+  const peft = await getPeftModel(new TinyModel(), config);
   train(peft);
   await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
   const { layers, maxAbsDiff } = peft.mergeReport!;
@@ -150,20 +150,20 @@ test("what is trained whole or row by row is compared too, in its own rows", asy
 
 test("of several adapters on a layer, each is compared by itself", async () => {
   const lora = new LoraConfig({ r: 2, targetModules, initLoraWeights: false });
-  const peft = getPeftModel(new TinyModel(), lora);
-  peft.addAdapter("factors", new IA3Config({ targetModules, feedforwardModules: [] }));
-  peft.addAdapter("lengths", lora.with({ useDora: true }));
+  const peft = await getPeftModel(new TinyModel(), lora);
+  await peft.addAdapter("factors", new IA3Config({ targetModules, feedforwardModules: [] }));
+  await peft.addAdapter("lengths", lora.with({ useDora: true }));
   await peft.mergeAdapter({ adapterNames: ["default", "factors", "lengths"] });
   expect(peft.mergeReport?.layers.length).toBe(4);
   peft.unmergeAdapter();
-  peft.addAdapter("wrong", new WrongConfig({ targetModules, merged: 1.2 }));
+  await peft.addAdapter("wrong", new WrongConfig({ targetModules, merged: 1.2 }));
   await expect(peft.mergeAdapter({ adapterNames: ["default", "wrong"] })).rejects.toThrow(
     "merging default, wrong: merged, layers.1.up would answer otherwise",
   );
 });
 
 test("dropout is off while layers are compared, and each module is then in the mode it was in", async () => {
-  const peft = getPeftModel(
+  const peft = await getPeftModel(
     new TinyModel().train(),
     new LoraConfig({ r: 2, targetModules, loraDropout: 0.5, initLoraWeights: false }),
   );
@@ -184,7 +184,7 @@ test("a layer that rounds its inputs to bytes takes them as they are once merged
   const model = new OneLayer(layer);
   quantizeActivations(model);
   const config = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["layer"] });
-  const peft = getPeftModel(model, config);
+  const peft = await getPeftModel(model, config);
   const x = randn([3, 32], { generator: new Generator(5) });
   const live = await peft.forward(x).bytes();
   await peft.mergeAdapter({ dtype: "f32" });
@@ -202,7 +202,7 @@ for (const [method, list] of Object.entries(methodCases)) {
   test.each(mergeable)(
     `${method}: $name: every target is compared, and far from its bound`,
     async ({ config, model }) => {
-      const peft = getPeftModel(new TinyModel(model), config, { onWarning: () => {} });
+      const peft = await getPeftModel(new TinyModel(model), config, { onWarning: () => {} });
       train(peft);
       const targets = peft.targetReport!.matched;
       await peft.mergeAdapter(model?.quantize ? { dtype: "f32" } : {});

@@ -1,8 +1,8 @@
 import { copyInto, isPacked, noGrad, scope } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { placesOf, valueAt } from "../swap.ts";
+import type { MergeStep } from "../layers/mergeStep.ts";
+import { placesOf, valueAt } from "../layers/swap.ts";
 import { MergedValue } from "./mergedValue.ts";
-import type { MergeStep } from "./mergeStep.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /** Writes merged values into the base model for good: into its own parameters, or where these are tied, beside them. */

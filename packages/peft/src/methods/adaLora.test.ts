@@ -1,7 +1,7 @@
 import { copyInto, init, mean, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
 import { Linear, Module, Parameter, SGD, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import golden from "./adaLora.gen.json" with { type: "json" };
 import { AdaLoraConfig, type AdaLoraOptions } from "./adaLoraConfig.ts";
@@ -43,9 +43,9 @@ function optionsOf({ options }: Case): AdaLoraOptions {
   return Object.fromEntries(Object.entries(options).map(([key, value]) => [camel(key), value]));
 }
 
-function start(one: Case) {
+async function start(one: Case) {
   const config = new AdaLoraConfig({ ...optionsOf(one), targetModules: ["first", "second"] });
-  const peft = getPeftModel(new Two(one.weights), config);
+  const peft = await getPeftModel(new Two(one.weights), config);
   for (const [key, t] of peft.adapterTensors()) {
     const values = floats(one.start[key.replace("base_model.model.", "") as keyof typeof one.start]);
     copyInto(t, tensor(values, { shape: t.shape }));
@@ -59,7 +59,7 @@ const ranksOf = (peft: PeftModel<never> | PeftModel<Two>) =>
 
 describe("PEFT's AdaLoRA", () => {
   it.each(golden.cases)("$options: losses, ranks given out after each step, and what is left", async (one) => {
-    const { peft, inputs } = start(one);
+    const { peft, inputs } = await start(one);
     const optimizer = new SGD(peft.trainableParameters(), { lr: 2 });
     for (const [step, { loss: expected, rankPattern }] of one.steps.entries()) {
       const loss = scope(() => {
@@ -96,11 +96,11 @@ const config = (options: AdaLoraOptions = {}) =>
   new AdaLoraConfig({ initR: 3, targetR: 1, totalStep: 6, targetModules: ["up", "down"], ...options });
 
 test("the penalty is part of the loss while gradients are recorded, and of no other answer", async () => {
-  const peft = getPeftModel(new TinyModel().eval(), config());
+  const peft = await getPeftModel(new TinyModel().eval(), config());
   const value = (one: { loss(ids: Tensor): Tensor }) => scope(() => one.loss(tinyBatch())).itemSync();
   const plain = value(new TinyModel());
   expect(value(peft)).toBeGreaterThan(plain + 0.1);
-  expect(value(getPeftModel(new TinyModel(), config({ orthRegWeight: 0 })))).toBe(plain);
+  expect(value(await getPeftModel(new TinyModel(), config({ orthRegWeight: 0 })))).toBe(plain);
   expect(peft.disableAdapter(() => value(peft))).toBe(plain);
   const files = await peft.adapterFiles();
   expect(value(await PeftModel.fromPretrained(new TinyModel(), files))).toBe(plain);
@@ -108,7 +108,9 @@ test("the penalty is part of the loss while gradients are recorded, and of no ot
 
 test("a loaded adapter whose ranks were cut trains on within the ranks that are left", async () => {
   const rankPattern = { "layers.0.up.lora_E": [true, false, true], "layers.1.up.lora_E": [false, false, false] };
-  const files = await getPeftModel(new TinyModel(), config({ rankPattern, targetModules: ["up"] })).adapterFiles();
+  const files = await (
+    await getPeftModel(new TinyModel(), config({ rankPattern, targetModules: ["up"] }))
+  ).adapterFiles();
   const peft = await PeftModel.fromPretrained(new TinyModel(), files, { isTrainable: true });
   const before = await logitBits(peft);
   for (let step = 0; step < 7; step++) {
@@ -121,11 +123,13 @@ test("a loaded adapter whose ranks were cut trains on within the ranks that are 
 });
 
 test("what is missing is an error that says so", async () => {
-  expect(() => getPeftModel(new TinyModel(), config({ totalStep: null }))).toThrow("AdaLoraConfig: totalStep is null");
+  await expect(getPeftModel(new TinyModel(), config({ totalStep: null }))).rejects.toThrow(
+    "AdaLoraConfig: totalStep is null",
+  );
   expect(() => config({ tinit: 3, tfinal: 3 })).toThrow("totalStep is 6; it must be more than tinit + tfinal, 6");
   expect(() => config({ beta1: 1 })).toThrow("beta1 is 1; it must be between 0 and 1");
   expect(() => config({ useDora: true } as AdaLoraOptions)).toThrow("useDora is true, which is not supported");
-  const peft = getPeftModel(new TinyModel(), config());
+  const peft = await getPeftModel(new TinyModel(), config());
   await expect(peft.updateAndAllocate(0)).rejects.toThrow(/lora_A has no gradient; call it after the optimiser's step/);
   await expect(peft.updateAndAllocate(6)).rejects.toThrow(/nothing was measured yet/);
 });

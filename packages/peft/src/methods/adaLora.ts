@@ -18,11 +18,11 @@ import {
 import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { refuse } from "../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { adaLoraTargets } from "../targets/defaultTargets.ts";
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
 /** What PEFT adds to the rank that it divides by. */

@@ -3,8 +3,8 @@ import { type Attend, Conv1D, Linear, type Module, Parameter, type UnaryModule }
 import { checkInteger, checkOptions, refuse } from "../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { defaultsOn } from "../targets/matchTargets.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** Options of `AdaptionPromptConfig`. */
 export interface AdaptionPromptOptions extends Pick<PeftOptions, "taskType" | "baseModelNameOrPath" | "revision"> {

@@ -1,29 +1,29 @@
 import { Generator, init, randn, reference } from "@lowrank/core";
 import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { BitFitConfig } from "./bitFitConfig.ts";
 
 beforeAll(() => init(reference()));
 
-test("all biases train, under the base model's own names", () => {
-  const peft = getPeftModel(new TinyModel(), new BitFitConfig());
+test("all biases train, under the base model's own names", async () => {
+  const peft = await getPeftModel(new TinyModel(), new BitFitConfig());
   const layer = (i: number) => ["norm", "up", "down"].map((name) => `base_model.model.layers.${i}.${name}.bias`);
   expect([...peft.adapterTensors().keys()]).toEqual([...layer(0), ...layer(1)]);
   expect(peft.getNbTrainableParameters().trainable).toBe(2 * (6 + 10 + 6));
 });
 
-test("targets choose among them", () => {
+test("targets choose among them", async () => {
   const config = new BitFitConfig({ targetModules: ["up", "lm_head"], excludeModules: ["layers.0.up"] });
-  const peft = getPeftModel(new TinyModel(), config);
+  const peft = await getPeftModel(new TinyModel(), config);
   expect(peft.targetReport?.matched).toEqual(["layers.1.up"]);
-  expect(() => getPeftModel(new TinyModel(), new BitFitConfig({ targetModules: ["lm_head"] }))).toThrow(
+  await expect(getPeftModel(new TinyModel(), new BitFitConfig({ targetModules: ["lm_head"] }))).rejects.toThrow(
     'targetModules ["lm_head"] matches no module with a bias; there are layers.0.norm, layers.0.up',
   );
 });
 
-test("a model without biases is refused", () => {
+test("a model without biases is refused", async () => {
   class Plain extends Module {
     embed: UnaryModule = new Embedding(new Parameter(randn([3, 2], { generator: new Generator(1) })));
     head: UnaryModule = new Linear(new Parameter(randn([3, 2], { generator: new Generator(2) })));
@@ -31,7 +31,7 @@ test("a model without biases is refused", () => {
       return null;
     }
   }
-  expect(() => getPeftModel(new Plain() as never, new BitFitConfig())).toThrow(
+  await expect(getPeftModel(new Plain() as never, new BitFitConfig())).rejects.toThrow(
     "BitFit trains biases, and this model has none",
   );
 });

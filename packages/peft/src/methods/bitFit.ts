@@ -1,8 +1,8 @@
 import { type Module, Parameter } from "@lowrank/nn";
-import { definePeftMethod, type PeftMethod } from "../method.ts";
 import { matchesPath } from "../targets/matchTargets.ts";
 import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
 import { LayerCopy } from "./layerCopy.ts";
+import { definePeftMethod, type PeftMethod } from "./method.ts";
 
 /** The paths of targeted modules that have a bias. */
 function biased({ targetModules }: BitFitConfig, model: Module): string[] {

@@ -2,10 +2,10 @@ import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { BOFTConfig, boftFormat } from "./boftConfig.ts";
 import { drawn, draws, layerGenerator } from "./draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { cayley, identity, rotateBlocks } from "./rotation.ts";
 
 /** The number and the size of a layer's blocks. Throws where they do not divide its inputs as butterflies ask. */

@@ -1,6 +1,6 @@
 import { init, reference, scope } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 import { BnConfig, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
@@ -12,9 +12,9 @@ const shapes = (peft: PeftModel<TinyModel>) =>
   Object.fromEntries([...peft.adapterTensors()].map(([key, { shape }]) => [key, [...shape]]));
 
 describe("bottleneck adapters", () => {
-  it("stand where AdapterHub has them, as wide as each layer's factor says", () => {
+  it("stand where AdapterHub has them, as wide as each layer's factor says", async () => {
     const config = new DoubleSeqBnConfig({ reductionFactor: { "0": 2, default: 4 }, leaveOut: [], name: "x" });
-    const found = shapes(getPeftModel(base(), config));
+    const found = shapes(await getPeftModel(base(), config));
     expect(Object.keys(found)).toHaveLength(16);
     expect(found).toMatchObject({
       "layers.0.attention_adapters.adapters.x.adapter_down.0.weight": [3, 6],
@@ -23,7 +23,7 @@ describe("bottleneck adapters", () => {
       "layers.1.attention_adapters.adapters.x.adapter_up.bias": [6],
     });
     const upper = shapes(
-      getPeftModel(base(), new SeqBnConfig({ leaveOut: [0], scaling: "learned", reductionFactor: 3 })),
+      await getPeftModel(base(), new SeqBnConfig({ leaveOut: [0], scaling: "learned", reductionFactor: 3 })),
     );
     expect(Object.keys(upper)).toEqual([
       "layers.1.output_adapters.adapters.default.adapter_down.0.weight",
@@ -35,7 +35,7 @@ describe("bottleneck adapters", () => {
   });
 
   it("keep the name of their file, under any name here", async () => {
-    const peft = getPeftModel(base(), new ParBnConfig({ name: "theirs" }));
+    const peft = await getPeftModel(base(), new ParBnConfig({ name: "theirs" }));
     train(peft, 2);
     const files = await peft.adapterFiles();
     expect([...files.keys()]).toEqual(["adapter_config.json", "adapter.safetensors"]);
@@ -52,7 +52,7 @@ describe("bottleneck adapters", () => {
   });
 
   it("drop out while training only", async () => {
-    const peft = getPeftModel(base(), new SeqBnConfig({ dropout: 0.5, reductionFactor: 2 }));
+    const peft = await getPeftModel(base(), new SeqBnConfig({ dropout: 0.5, reductionFactor: 2 }));
     const answer = () => scope(() => peft.forward(tinyBatch()).logits.dataSync());
     peft.train();
     expect(answer()).not.toEqual(answer());
@@ -76,14 +76,14 @@ describe("bottleneck adapters", () => {
     expect(() => new BnConfig(options as never)).toThrow(message);
   });
 
-  it("a layer without a factor is an error", () => {
-    expect(() => getPeftModel(base(), new SeqBnConfig({ reductionFactor: { "0": 2 } }))).toThrow(
+  it("a layer without a factor is an error", async () => {
+    await expect(getPeftModel(base(), new SeqBnConfig({ reductionFactor: { "0": 2 } }))).rejects.toThrow(
       'reductionFactor says nothing of layer 1; add it, or a "default"',
     );
   });
 
   it("what AdapterHub has besides is refused by its name", async () => {
-    const files = await getPeftModel(base(), new ParBnConfig()).adapterFiles();
+    const files = await (await getPeftModel(base(), new ParBnConfig())).adapterFiles();
     const json = JSON.parse(files.get("adapter_config.json") as string);
     const load = (config: object) =>
       PeftModel.fromPretrained(
@@ -105,8 +105,8 @@ describe("bottleneck adapters", () => {
 describe("adaption prompts", () => {
   const config = (options: object) => new AdaptionPromptConfig({ adapterLen: 2, adapterLayers: 1, ...options });
 
-  it("stand in the upper layers, by the name of their model's attention", () => {
-    const peft = getPeftModel(base(), config({}));
+  it("stand in the upper layers, by the name of their model's attention", async () => {
+    const peft = await getPeftModel(base(), config({}));
     expect(shapes(peft)).toEqual({
       "base_model.model.layers.1.self_attn.adaption_prompt": [1, 2, 6],
       "base_model.model.layers.1.self_attn.adaption_gate": [1],
@@ -125,7 +125,7 @@ describe("adaption prompts", () => {
     ],
     [() => getPeftModel(new TinyModel(), config({})), "there is a default for llama, mistral, gpt2 only"],
     [() => getPeftModel(base(), config({ targetModules: "up" })), "ADAPTION_PROMPT adapts attention layers only"],
-  ])("%#: what does not fit is refused", (make, message) => {
-    expect(make).toThrow(message);
+  ])("%#: what does not fit is refused", async (make, message) => {
+    await expect(async () => make()).rejects.toThrow(message);
   });
 });

@@ -1,7 +1,6 @@
 import {
   add,
   affine,
-  type Generator,
   gelu,
   geluTanh,
   layerNorm,
@@ -9,9 +8,6 @@ import {
   maximum,
   mean,
   mul,
-  ones,
-  rand,
-  randn,
   relu,
   scope,
   sigmoid,
@@ -20,13 +16,12 @@ import {
   type Tensor,
   tanh,
   tensor,
-  zeros,
 } from "@lowrank/core";
 import type { Dropout, Module, Parameter, PromptableModel, UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
-import { type Draw, drawn, layerDropout } from "./draws.ts";
+import { type Draw, drawn, draws, layerDropout } from "./draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tensor>> = {
   relu,
@@ -73,7 +68,7 @@ function bottleneckWidth({ reductionFactor, hiddenSize }: BnConfig, path: string
 }
 
 /** Numbers of N(0, std²) within two standard deviations. */
-function cutNormal(generator: Generator, std: number): Draw {
+function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number): Draw {
   return (shape) => {
     const values = new Float32Array(sizeOf(shape));
     generator.fillNormal(values, 0, std);
@@ -83,18 +78,19 @@ function cutNormal(generator: Generator, std: number): Draw {
       while (Math.abs(one[0]) > 2 * std) generator.fillNormal(one, 0, std);
       values[i] = one[0];
     }
-    return tensor(values, { shape });
+    return tensor(values, { shape, backend });
   };
 }
 
 /** How the two layers start. */
-function starts({ config, generator }: LayerContext<BnConfig>): { down: Draw; up: Draw } {
-  const normal: Draw = (shape) => randn(shape, { generator, std: 0.02 });
-  if (config.initWeights === "bert") return { down: normal, up: normal };
-  const cut = cutNormal(generator, 0.01);
+function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
+  const { config } = context;
+  const { zero, uniform, normal } = draws(context);
+  if (config.initWeights === "bert") return { down: normal(0.02), up: normal(0.02) };
+  const cut = cutNormal(context, 0.01);
   if (config.initWeights === "houlsby") return { down: cut, up: cut };
   const bound = 1 / Math.sqrt(config.hiddenSize as number);
-  return { down: (shape) => rand(shape, { generator, low: -bound, high: bound }), up: (shape) => zeros(shape) };
+  return { down: uniform(bound), up: zero };
 }
 
 type Bottle = "adapter_down.0" | "adapter_up" | "gate" | "adapter_norm_after";
@@ -111,9 +107,7 @@ class Bottleneck implements LayerAdapter {
     const D = config.hiddenSize as number;
     const width = bottleneckWidth(config, path);
     const { down, up } = starts(context);
-    const normal: Draw = (shape) => randn(shape, { generator: context.generator, std: 0.02 });
-    const zero: Draw = (shape) => zeros(shape);
-    const one: Draw = (shape) => ones(shape);
+    const { zero, one, normal } = draws(context);
     this.parameters = {
       "adapter_down.0.weight": drawn(down, [width, D]),
       "adapter_down.0.bias": drawn(zero, [width]),
@@ -121,7 +115,7 @@ class Bottleneck implements LayerAdapter {
       "adapter_up.bias": drawn(zero, [D]),
     };
     if (config.useGating) {
-      this.parameters["gate.weight"] = drawn(normal, [1, D]);
+      this.parameters["gate.weight"] = drawn(normal(0.02), [1, D]);
       this.parameters["gate.bias"] = drawn(zero, [1]);
     }
     if (config.lnAfter) {

@@ -2,12 +2,12 @@ import { add, clamp, div, matmul, mul, scope, sqrt, square, sum, type Tensor } f
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
 import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** The lengths of a matrix's rows (or columns), at least 1e-4, below which there is no gradient. */
 function lengths(matrix: Tensor, dim: number): Tensor {

@@ -1,20 +1,20 @@
 import { copyInto, full, init, memory, noGrad, reference, scope, type Tensor } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 
 beforeAll(() => init(reference()));
 
-function trained() {
+async function trained() {
   const config = new LoraConfig({ r: 2, useDora: true, targetModules: ["up", "down", "lm_head"] });
-  const peft = getPeftModel(new TinyModel(), config);
+  const peft = await getPeftModel(new TinyModel(), config);
   train(peft);
   return peft;
 }
 
-type Model = ReturnType<typeof trained>;
+type Model = Awaited<ReturnType<typeof trained>>;
 
 const logits = (peft: Model) => scope(() => peft.forward(tinyBatch()).logits).dataSync() as Float32Array;
 /** Where nothing that was kept is used, but for the row squares. */
@@ -29,8 +29,8 @@ test.each<[string, (peft: Model) => Tensor]>([
     "the base weight",
     (peft) => (peft.disableAdapter(() => peft.baseModel.getSubmodule("layers.0.up")) as Linear).weight,
   ],
-])("what is kept of the weights goes when %s is written to", (_name, pick) => {
-  const peft = trained();
+])("what is kept of the weights goes when %s is written to", async (_name, pick) => {
+  const peft = await trained();
   const before = fresh(peft);
   expect(kept(peft)).toEqual(before);
   expect(kept(peft)).toEqual(before);
@@ -40,14 +40,14 @@ test.each<[string, (peft: Model) => Tensor]>([
   expect(after).not.toEqual(before);
   expect(after).toEqual(fresh(peft));
   // Row squares made on the way are those of a model made anew.
-  const again = trained();
+  const again = await trained();
   const same = pick(again);
   copyInto(same, full(same.shape, 0.7));
   expect(fresh(again)).toEqual(after);
 });
 
-test("what is kept is freed with the adapter, and does not grow", () => {
-  const peft = trained();
+test("what is kept is freed with the adapter, and does not grow", async () => {
+  const peft = await trained();
   kept(peft);
   const held = memory().buffers;
   for (let i = 0; i < 3; i++) noGrad(() => scope(() => void peft.forward(tinyBatch())));

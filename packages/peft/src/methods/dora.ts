@@ -1,7 +1,7 @@
 import { div, doraNorm, isGradEnabled, rowSquares, type Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
+import { CachedTensor } from "./cachedTensor.ts";
 import { type Draw, drawn } from "./draws.ts";
-import { Kept } from "./kept.ts";
 
 /** A weight and how it lies. */
 interface StoredWeight {
@@ -18,8 +18,8 @@ export class Magnitude {
   /** [out] */
   readonly parameter: Parameter;
   #scaling: number;
-  readonly #squares = new Kept();
-  #lengths = new Kept();
+  readonly #squares = new CachedTensor();
+  #lengths = new CachedTensor();
 
   /** Starts as the lengths that the rows have, or as `start` says. */
   constructor(base: StoredWeight, [a, b]: readonly [Tensor, Tensor], scaling: number, start?: Draw) {
@@ -32,7 +32,7 @@ export class Magnitude {
   set scaling(value: number) {
     this.#scaling = value;
     for (const lengths of this.#lengths.constants) lengths.dispose();
-    this.#lengths = new Kept();
+    this.#lengths = new CachedTensor();
   }
 
   /** What is kept; freed with the layer. */

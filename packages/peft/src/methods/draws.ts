@@ -1,7 +1,7 @@
 import { full, type Generator, ones, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
-import { Dropout, type Linear, Parameter } from "@lowrank/nn";
+import { Dropout, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { LayerContext } from "../method.ts";
+import type { LayerContext } from "./method.ts";
 
 /** How a tensor starts, as a function of its shape. */
 export type Draw = (shape: readonly number[]) => Tensor;
@@ -17,8 +17,7 @@ export interface Draws {
 }
 
 /** What a layer's tensors can start as. */
-export function draws({ base, generator }: Pick<LayerContext<PeftConfig>, "base" | "generator">): Draws {
-  const { backend } = (base as Linear).weight.storage;
+export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "backend" | "generator">): Draws {
   return {
     zero: (shape) => zeros(shape, { backend }),
     one: (shape) => ones(shape, { backend }),

@@ -1,4 +1,4 @@
-import { matmul, mul, scope, type Tensor, tensor, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
+import { matmul, mul, noGrad, scope, type Tensor, tensor, to, truncatedQr, truncatedSvd, zeros } from "@lowrank/core";
 import { subspaceSvd } from "./subspaceSvd.ts";
 
 /** Two factors whose product B A is near a matrix [out, in]: A [r, in], B [out, r]. */
@@ -17,8 +17,21 @@ export function checkRank(init: string, rank: number, [rows, columns]: readonly 
   }
 }
 
-/** The best approximation of rank r of an f32 matrix, over `divisor`; its singular values are shared among both factors. */
-export function svdFactors(w: Tensor, r: number, divisor = 1): Factors {
+/** A weight as f32 [out, in]: one that lies as [in, out] is `transposed`. The caller frees it. */
+export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
+  return noGrad(() =>
+    scope(() => {
+      const w = to(weight.detach(), { dtype: "f32" });
+      return transposed ? w.transpose(0, 1) : w;
+    }),
+  );
+}
+
+/**
+ * The best approximation of rank r of an f32 matrix, over `divisor`; both factors share its singular values.
+ * The caller frees both.
+ */
+export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
     const { values, left, right } = truncatedSvd(matrix, rows, columns, r);
     const roots = values.map((value) => Math.sqrt(value / divisor));
@@ -31,27 +44,29 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Factors {
   });
 }
 
-/** Nearly the same by subspace iteration, which large weights have time for. */
-export function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Factors {
+/** Nearly the same by subspace iteration, which is quick on large weights. The caller frees both. */
+export async function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Promise<Factors> {
   const [rows, columns] = w.shape;
   const { backend } = w.storage;
   if (backend.dataless) return { a: zeros([r, columns], { backend }), b: zeros([rows, r], { backend }) };
-  const { values, right } = subspaceSvd(w, r, turns);
+  const { values, right } = await subspaceSvd(w, r, turns);
   const scales = values.map((value) => Math.sqrt(value / divisor));
-  return scope(() => {
-    const vectors = tensor(right, { shape: [r, columns], backend });
-    const scaled = (by: ArrayLike<number>) => tensor(Float32Array.from(by), { shape: [r, 1], backend });
-    // W v is σ u, and u is to be scaled as v is.
-    const shares = values.map((value, k) => (value > 0 ? scales[k] / value : 0));
-    return {
-      a: mul(vectors, scaled(scales)),
-      b: matmul(w, mul(vectors, scaled(shares)), { transposeB: true }),
-    };
-  });
+  // W v is σ u, and u is to be scaled as v is.
+  const shares = values.map((value, k) => (value > 0 ? scales[k] / value : 0));
+  return noGrad(() =>
+    scope(() => {
+      const vectors = tensor(right, { shape: [r, columns], backend });
+      const scaled = (by: ArrayLike<number>) => tensor(Float32Array.from(by), { shape: [r, 1], backend });
+      return {
+        a: mul(vectors, scaled(scales)),
+        b: matmul(w, mul(vectors, scaled(shares)), { transposeB: true }),
+      };
+    }),
+  );
 }
 
-/** The first r rows of R and columns of Q in the QR decomposition of an f32 matrix. */
-export function qrFactors(w: Tensor, r: number): Factors {
+/** The first r rows of R and columns of Q in the QR decomposition of an f32 matrix. The caller frees both. */
+export function qrFactors(w: Tensor, r: number): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
     const { q, r: upper } = truncatedQr(matrix, rows, columns, r);
     return { a: Float32Array.from(upper), b: Float32Array.from(q) };
@@ -61,14 +76,14 @@ export function qrFactors(w: Tensor, r: number): Factors {
 type Numbers = { a: Float32Array; b: Float32Array };
 
 /** Factors from a matrix's numbers; zeros on a backend that has none. */
-function factorsOf(
+async function factorsOf(
   w: Tensor,
   r: number,
   factor: (matrix: Float32Array, rows: number, columns: number) => Numbers,
-): Factors {
+): Promise<Factors> {
   const [rows, columns] = w.shape;
   const { backend } = w.storage;
   if (backend.dataless) return { a: zeros([r, columns], { backend }), b: zeros([rows, r], { backend }) };
-  const { a, b } = factor(w.dataSync() as Float32Array, rows, columns);
+  const { a, b } = factor((await w.data()) as Float32Array, rows, columns);
   return { a: tensor(a, { shape: [r, columns], backend }), b: tensor(b, { shape: [rows, r], backend }) };
 }

@@ -1,7 +1,7 @@
 import { currentBackend, Generator, init, randn, reference, scope, tensor } from "@lowrank/core";
 import { Linear, Parameter } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { FourierFTConfig } from "./fourierftConfig.ts";
@@ -36,7 +36,7 @@ test("the weight gets the real part of the spectrum's inverse Fourier transform"
   const up = model.layers.at(0).up as Linear;
   const [out, inputs] = up.weight.shape;
   const before = up.weight.dataSync().slice();
-  const peft = getPeftModel(model, config, { generator: new Generator(8) });
+  const peft = await getPeftModel(model, config, { generator: new Generator(8) });
   const [spectrum] = [...peft.adapterTensors().values()].map((t) => t.dataSync());
   await peft.mergeAndUnload();
   const after = up.weight.dataSync();
@@ -53,17 +53,17 @@ test("the weight gets the real part of the spectrum's inverse Fourier transform"
   }
 });
 
-test("more frequencies than a weight has are refused", () => {
+test("more frequencies than a weight has are refused", async () => {
   const config = new FourierFTConfig({ nFrequency: 61, targetModules: ["up"] });
-  expect(() => getPeftModel(new TinyModel(), config)).toThrow(
+  await expect(getPeftModel(new TinyModel(), config)).rejects.toThrow(
     "layers.0.up is [10,6]: nFrequency 61 must be at most the 60 of its weight",
   );
 });
 
-test("a layer of another size than others has its own transforms", () => {
+test("a layer of another size than others has its own transforms", async () => {
   const model = new TinyModel();
   Object.assign(model, { extra: new Linear(new Parameter(randn([4, 9], { generator: new Generator(1) }))) });
-  getPeftModel(model, new FourierFTConfig({ nFrequency: 5, targetModules: ["extra", "up"] }));
+  await getPeftModel(model, new FourierFTConfig({ nFrequency: 5, targetModules: ["extra", "up"] }));
   const { extra } = model as unknown as { extra: Linear };
   expect(scope(() => extra.forward(tensor([[1, 2, 3, 4, 5, 6, 7, 8, 9]]))).shape).toEqual([1, 4]);
 });

@@ -1,16 +1,16 @@
 import { add, affine, indexAdd, indexSelect, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../method.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
-import type { SharedTensors } from "../sharedTensors.ts";
 import { fourierftTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
 import { drawn, draws } from "./draws.ts";
 import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
 import { Hartley } from "./hartley.ts";
 import { mapWeight } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { identity } from "./rotation.ts";
 
 interface Transforms extends SharedTensors {

@@ -2,11 +2,11 @@ import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 import { mapWeight } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { identity } from "./rotation.ts";
 
 /**

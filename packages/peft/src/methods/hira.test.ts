@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { HiraConfig } from "./hiraConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";
@@ -8,7 +8,7 @@ import { LoraConfig } from "./loraConfig.ts";
 beforeAll(() => init(reference()));
 
 async function filed(config: HiraConfig | LoraConfig): Promise<boolean> {
-  const files = await getPeftModel(new TinyModel(), config).adapterFiles();
+  const files = await (await getPeftModel(new TinyModel(), config)).adapterFiles();
   return JSON.parse(files.get("adapter_config.json") as string).fan_in_fan_out;
 }
 

@@ -1,10 +1,10 @@
 import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { HiraConfig, hiraFormat } from "./hiraConfig.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** B A as it lies in the weight: A [r, in], B [out, r]. */
 function product(a: Tensor, b: Tensor, fanInFanOut: boolean): Tensor {

@@ -18,10 +18,10 @@ import {
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { type Draw, drawn, draws } from "./draws.ts";
 import { HRAConfig, hraFormat } from "./hraConfig.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { identity } from "./rotation.ts";
 
 /** The rows of a matrix, each of length one. */

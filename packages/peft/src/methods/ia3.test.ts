@@ -1,27 +1,29 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { IA3Config, type IA3Options } from "./ia3Config.ts";
 
 beforeAll(() => init(reference()));
 
 /** A tiny model that says it is a GPT-NeoX the config that an adapter on it came to. */
-function resolved(options: IA3Options): IA3Config {
+async function resolved(options: IA3Options): Promise<IA3Config> {
   const model = new TinyModel();
   Object.assign(model.config, { modelType: "gpt_neox" });
-  return getPeftModel(model, new IA3Config(options), { onWarning: () => {} }).peftConfig.get("default") as IA3Config;
+  return (await getPeftModel(model, new IA3Config(options), { onWarning: () => {} })).peftConfig.get(
+    "default",
+  ) as IA3Config;
 }
 
-test("feed-forward modules follow from the architecture, said so that the file can be read again", () => {
-  expect(() => resolved({})).toThrow("query_key_value");
-  const { feedforwardModules } = resolved({ targetModules: ["up", "down"] });
+test("feed-forward modules follow from the architecture, said so that the file can be read again", async () => {
+  await expect(resolved({})).rejects.toThrow("query_key_value");
+  const { feedforwardModules } = await resolved({ targetModules: ["up", "down"] });
   expect(feedforwardModules).toBe(".*(dense_4h_to_h)");
-  expect(resolved({ targetModules: ["up"], feedforwardModules: [] }).feedforwardModules).toEqual([]);
+  expect((await resolved({ targetModules: ["up"], feedforwardModules: [] })).feedforwardModules).toEqual([]);
 });
 
-test("a model without a default must be told", () => {
-  expect(() => getPeftModel(new TinyModel(), new IA3Config({ targetModules: ["up"] }))).toThrow(
+test("a model without a default must be told", async () => {
+  await expect(getPeftModel(new TinyModel(), new IA3Config({ targetModules: ["up"] }))).rejects.toThrow(
     "feedforwardModules is not set",
   );
 });

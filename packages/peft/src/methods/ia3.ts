@@ -1,11 +1,11 @@
 import { mul, type Tensor } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { ia3FeedforwardTargets, ia3Targets } from "../targets/defaultTargets.ts";
 import { pythonRegex } from "../targets/pythonRegex.ts";
 import { drawn, draws } from "./draws.ts";
 import { IA3Config, ia3Format } from "./ia3Config.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** Whether a target's input is scaled; a name may end inside of a word, as in PEFT. */
 function isFeedforward({ feedforwardModules: wanted }: IA3Config, path: string): boolean {

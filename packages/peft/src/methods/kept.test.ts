@@ -1,11 +1,11 @@
 import { copyInto, init, reference, scope, square, type Tensor, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Kept } from "./kept.ts";
+import { CachedTensor } from "./cachedTensor.ts";
 
 beforeAll(() => init(reference()));
 
 test("a value is made once, and again when a source is written to or exchanged", async () => {
-  const kept = new Kept();
+  const kept = new CachedTensor();
   let made = 0;
   const get = (t: Tensor) =>
     scope(() => {

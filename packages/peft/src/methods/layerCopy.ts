@@ -2,7 +2,7 @@ import { isPacked, type Tensor, to } from "@lowrank/core";
 import { Parameter, type UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import type { LayerContext } from "../method.ts";
+import type { LayerContext } from "./method.ts";
 
 type Name = "weight" | "bias";
 

@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { GraloraConfig } from "./graloraConfig.ts";
 import { HiraConfig } from "./hiraConfig.ts";
@@ -21,8 +21,8 @@ test.each([
     new GraloraConfig({ r: 6, graloraK: 3, targetModules: ["up"] }),
     "layers.0.up is [10,6]: graloraK 3 must divide both; choose another or leave the layer out",
   ],
-])("a layer whose sizes do not go with an option is named, with the fix", (config, message) => {
-  expect(() => getPeftModel(new TinyModel(), config)).toThrow(message);
+])("a layer whose sizes do not go with an option is named, with the fix", async (config, message) => {
+  await expect(getPeftModel(new TinyModel(), config)).rejects.toThrow(message);
 });
 
 test.each([

@@ -1,7 +1,7 @@
-import { definePeftMethod, type PeftMethod } from "../method.ts";
 import { normTargets } from "../targets/defaultTargets.ts";
 import { LayerCopy } from "./layerCopy.ts";
 import { LNTuningConfig, lnTuningFormat } from "./lnTuningConfig.ts";
+import { definePeftMethod, type PeftMethod } from "./method.ts";
 
 /** LN tuning: the norms' own weights and biases, trained whole. Zhao et al. 2023, https://arxiv.org/abs/2312.11420 */
 export const lnTuning: PeftMethod<LNTuningConfig> = definePeftMethod({

@@ -13,7 +13,7 @@ import {
 } from "@lowrank/core";
 import { Linear4bit } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./loftq.gen.json" with { type: "json" };
 import { loftq } from "./loftq.ts";
@@ -31,16 +31,19 @@ function close(actual: Tensor, expected: Float32Array) {
 }
 
 describe("PEFT's loftq_init", () => {
-  it.each(golden.cases)("$shape, rank $rank, $loftqIter turns", ({ shape, rank, loftqIter, weight, q, product }) => {
-    const w = tensor(floats(weight), { shape });
-    const start = loftq(w, rank, { loftqBits: 4, loftqIter }, false);
-    close(start.weight.to("f32"), floats(q));
-    close(matmul(start.b, start.a), floats(product));
-    const turned = loftq(w.transpose(0, 1), rank, { loftqBits: 4, loftqIter }, true);
-    expect(turned.weight.shape).toEqual(shape);
-    expect(turned.weight.to("f32").dataSync()).toEqual(start.weight.to("f32").dataSync());
-    expect(turned.a.dataSync()).toEqual(start.a.dataSync());
-  });
+  it.each(golden.cases)(
+    "$shape, rank $rank, $loftqIter turns",
+    async ({ shape, rank, loftqIter, weight, q, product }) => {
+      const w = tensor(floats(weight), { shape });
+      const start = await loftq(w, rank, { loftqBits: 4, loftqIter }, false);
+      close(start.weight.to("f32"), floats(q));
+      close(matmul(start.b, start.a), floats(product));
+      const turned = await loftq(w.transpose(0, 1), rank, { loftqBits: 4, loftqIter }, true);
+      expect(turned.weight.shape).toEqual(shape);
+      expect(turned.weight.to("f32").dataSync()).toEqual(start.weight.to("f32").dataSync());
+      expect(turned.a.dataSync()).toEqual(start.a.dataSync());
+    },
+  );
 });
 
 const config = (loftqConfig = {}) =>
@@ -66,7 +69,7 @@ describe("initLoraWeights: loftq", () => {
   it("starts nearer to the full model than NF4 alone, and tells that the base is another", async () => {
     const plain = await distance(new TinyModel({ quantize: {} }).eval());
     warned.length = 0;
-    const one = getPeftModel(new TinyModel().eval(), config(), options);
+    const one = await getPeftModel(new TinyModel().eval(), config(), options);
     expect(warned.join()).toMatch(/sets the weights of 4 base layers anew, for good/);
     expect(await distance(one)).toBeLessThan(0.3 * plain);
     const base = await one.disableAdapter(() => logitBits(one));
@@ -74,7 +77,7 @@ describe("initLoraWeights: loftq", () => {
   });
 
   it("is quantised without loss afterwards, and trains on", async () => {
-    const peft = getPeftModel(new TinyModel().eval(), config({ loftqIter: 3 }), options);
+    const peft = await getPeftModel(new TinyModel().eval(), config({ loftqIter: 3 }), options);
     const before = await logitBits(peft);
     const report = peft.quantizeBase({ quantType: "nf4", blockSize: 64 });
     expect(report.quantized.length).toBe(4);
@@ -87,7 +90,7 @@ describe("initLoraWeights: loftq", () => {
   });
 
   it("a saved adapter meets the same base: the full one, quantised by it again, or one in NF4", async () => {
-    const peft = getPeftModel(new TinyModel().eval(), config(), options);
+    const peft = await getPeftModel(new TinyModel().eval(), config(), options);
     train(peft);
     const [files, live] = [await peft.adapterFiles(), await logitBits(peft)];
     const onDisk = JSON.parse(files.get("adapter_config.json") as string);
@@ -97,19 +100,21 @@ describe("initLoraWeights: loftq", () => {
     }
   });
 
-  it("needs full weights, untied, of that rank, and 4 bits", () => {
-    expect(() => getPeftModel(new TinyModel({ quantize: {} }), config())).toThrow(
+  it("needs full weights, untied, of that rank, and 4 bits", async () => {
+    await expect(getPeftModel(new TinyModel({ quantize: {} }), config())).rejects.toThrow(
       /needs weights in full, and these are nf4 already: load the model without quantize/,
     );
-    expect(() => getPeftModel(new TinyModel(), config().with({ r: 7 }))).toThrow(
+    await expect(getPeftModel(new TinyModel(), config().with({ r: 7 }))).rejects.toThrow(
       /the rank is 7; a weight \[10,6\] has/,
     );
     const head = config().with({ targetModules: ["lm_head"] });
-    expect(() => getPeftModel(new TinyModel({ tied: true }), head)).toThrow(
+    await expect(getPeftModel(new TinyModel({ tied: true }), head)).rejects.toThrow(
       /lm_head shares its weight with embed_tokens/,
     );
     const table = config().with({ targetModules: ["embed_tokens"] });
-    expect(() => getPeftModel(new TinyModel(), table)).toThrow(/"loftq" is for linear layers; leave embed_tokens out/);
+    await expect(getPeftModel(new TinyModel(), table)).rejects.toThrow(
+      /"loftq" is for linear layers; leave embed_tokens out/,
+    );
     expect(() => config({ loftqBits: 8 })).toThrow(/loftqConfig.loftqBits is 8; it must be 4/);
     expect(() => config({ loftqIter: 0 })).toThrow(/loftqConfig.loftqIter is 0/);
     expect(() => new LoraConfig({ loftqConfig: { loftqIter: 2 } })).toThrow(
@@ -119,18 +124,18 @@ describe("initLoraWeights: loftq", () => {
   });
 });
 
-it("the factors are the best of their rank for what is left", () => {
+it("the factors are the best of their rank for what is left", async () => {
   const w = tensor(
     Float32Array.from({ length: 640 }, (_, i) => Math.sin(i * i)),
     { shape: [10, 64] },
   );
-  const left = (rank: number) => {
-    const { weight, a, b } = loftq(w, rank, { loftqBits: 4, loftqIter: 1 }, false);
+  const left = async (rank: number) => {
+    const { weight, a, b } = await loftq(w, rank, { loftqBits: 4, loftqIter: 1 }, false);
     const q = weight.to("f32");
     expect(q.dataSync()).toEqual(quantize4bit(w, {}).to("f32").dataSync());
     return sum(square(sub(w, add(q, matmul(b, a))))).itemSync();
   };
-  const errors = [1, 3, 6, 10].map(left);
+  const errors = await Promise.all([1, 3, 6, 10].map(left));
   expect([...errors].sort((x, y) => y - x)).toEqual(errors);
   expect(errors.at(-1)).toBeLessThan(1e-9);
 });

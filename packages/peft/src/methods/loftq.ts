@@ -1,5 +1,5 @@
 import { isPacked, matmul, noGrad, quantize4bit, scope, sub, type Tensor, to } from "@lowrank/core";
-import { checkRank, type Factors, svdFactors } from "./factors.ts";
+import { checkRank, type Factors, fullWeight, svdFactors } from "./factors.ts";
 import type { LoftQConfig } from "./loraConfig.ts";
 
 /** What LoftQ makes of a weight W [out, in]. */
@@ -13,7 +13,12 @@ interface LoftQStart extends Factors {
  * of rank r, its singular values shared among both. As in PEFT, B A is not divided by the adapter's scaling. With
  * `transposed`, `weight` lies as [in, out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
-export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, transposed: boolean): LoftQStart {
+export async function loftq(
+  weight: Tensor,
+  rank: number,
+  { loftqIter }: LoftQConfig,
+  transposed: boolean,
+): Promise<LoftQStart> {
   const [rows, columns] = transposed ? [...weight.shape].reverse() : weight.shape;
   if (isPacked(weight.dtype)) {
     throw new Error(
@@ -21,19 +26,30 @@ export function loftq(weight: Tensor, rank: number, { loftqIter }: LoftQConfig, 
     );
   }
   checkRank("loftq", rank, [rows, columns]);
-  return noGrad(() =>
-    scope(() => {
-      const source = to(weight.detach(), { dtype: "f32" });
-      const w = transposed ? source.transpose(0, 1) : source;
-      let { q, a, b } = quantizeAndFactor(w, w, rank);
-      for (let i = 1; i < loftqIter; i++) ({ q, a, b } = quantizeAndFactor(w, sub(w, matmul(b, a)), rank));
-      return { weight: q, a, b };
-    }),
-  );
+  using w = fullWeight(weight, transposed);
+  let start = await quantizeAndFactor(w, w.detach(), rank);
+  for (let i = 1; i < loftqIter; i++) {
+    using b = start.b;
+    using a = start.a;
+    start.weight.dispose();
+    start = await quantizeAndFactor(
+      w,
+      noGrad(() => scope(() => sub(w, matmul(b, a)))),
+      rank,
+    );
+  }
+  return start;
 }
 
-/** Q of `target`, and the factors of what Q leaves of w. */
-function quantizeAndFactor(w: Tensor, target: Tensor, rank: number) {
-  const q = quantize4bit(target, { quantType: "nf4", blockSize: 64 });
-  return { q, ...svdFactors(sub(w, to(q, { dtype: "f32" })), rank) };
+/** Q of `target`, which is freed, and the factors of what Q leaves of w. */
+async function quantizeAndFactor(w: Tensor, target: Tensor, rank: number): Promise<LoftQStart> {
+  const [weight, rest] = noGrad(() =>
+    scope(() => {
+      const q = quantize4bit(target, { quantType: "nf4", blockSize: 64 });
+      return [q, sub(w, to(q, { dtype: "f32" }))] as const;
+    }),
+  );
+  target.dispose();
+  using left = rest;
+  return { weight, ...(await svdFactors(left, rank)) };
 }

@@ -1,12 +1,12 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { drawn } from "./draws.ts";
 import { LoHaConfig } from "./lohaConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { lycorisFormat } from "./lycorisConfig.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** LoHa on a linear layer: two products of rank r, multiplied number by number: (A₁ B₁) ∘ (A₂ B₂), A [out, r], B [r, in]. */
 class LoHaLayer implements LayerAdapter {

@@ -1,11 +1,11 @@
 import { add, affine, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { type Draw, drawn } from "./draws.ts";
 import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /**
  * Two factors of a size, as PEFT picks them: `wanted` and the rest, where it divides the size; otherwise the smaller first,

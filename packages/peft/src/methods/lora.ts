@@ -10,13 +10,13 @@ import {
   type UnaryModule,
 } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, loraFormat } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
-import { embeddingStart, linearStart } from "./loraStart.ts";
+import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /** DoRA's lengths where the configuration asks for them. */
 function magnitude(
@@ -44,11 +44,10 @@ class LoraLinear implements LayerAdapter {
   #scaling: number;
   readonly #magnitude?: Magnitude;
 
-  constructor(context: LayerContext<LoraConfig>) {
+  constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
     const { base, config, path, kind } = context;
     const { inFeatures, outFeatures, weight } = base as Linear;
     const { r, scaling } = rankAndScaling(config, path);
-    const start = linearStart(context);
     this.baseWeight = start.weight;
     const a = drawn(start.a, [r, inFeatures]);
     const b = drawn(start.b, [outFeatures, r]);
@@ -238,5 +237,6 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
-  createLayer: (context) => (context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context)),
+  createLayer: async (context) =>
+    context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
 });

@@ -31,7 +31,7 @@ export interface LoftQConfig {
 export interface EvaConfig {
   /** The most ranks that a layer can get, as a multiple of its own; at least 1. */
   readonly rho: number;
-  /** When PEFT stops early; here all batches are used. Kept for the files. */
+  /** When PEFT stops early; here all batches are used. CachedTensor for the files. */
   readonly tau: number;
   /** Leave out tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;

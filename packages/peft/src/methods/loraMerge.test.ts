@@ -3,7 +3,7 @@ import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
@@ -29,7 +29,7 @@ const shapes = fc.record({
 type Sample = typeof shapes extends fc.Arbitrary<infer T> ? T : never;
 
 /** A layer, its adapter with random values in both matrices, and an input. */
-function make({ kind, dtype: wanted, inFeatures, outFeatures, rows, seed, ...options }: Sample) {
+async function make({ kind, dtype: wanted, inFeatures, outFeatures, rows, seed, ...options }: Sample) {
   // The embedding op reads f32 tables only.
   const dtype = kind === "embedding" ? "f32" : wanted;
   const generator = new Generator(seed);
@@ -43,7 +43,7 @@ function make({ kind, dtype: wanted, inFeatures, outFeatures, rows, seed, ...opt
   const config = new LoraConfig({ r, loraAlpha, useRslora, loraBias, targetModules: ["layer"] });
   const ids = Int32Array.from({ length: rows }, (_, i) => (seed + i) % inFeatures);
   const x = kind === "embedding" ? tensor(ids) : randn([rows, inFeatures], { generator });
-  const peft = getPeftModel(new OneLayer(layer), config, { generator });
+  const peft = await getPeftModel(new OneLayer(layer), config, { generator });
   return { kind, dtype, layer, peft, config, x, ids, generator };
 }
 
@@ -53,7 +53,7 @@ const numbers = async (t: Tensor | undefined | null) => (t ? ((await t.data()) a
 test("a fresh adapter changes no bit of a layer's output", async () => {
   await fc.assert(
     fc.asyncProperty(shapes, async (sample) => {
-      const { peft, x } = make(sample);
+      const { peft, x } = await make(sample);
       const plain = await peft.disableAdapter(() => bytesOf(peft.forward(x)));
       expect(await bytesOf(peft.forward(x))).toEqual(plain);
     }),
@@ -61,10 +61,10 @@ test("a fresh adapter changes no bit of a layer's output", async () => {
   );
 });
 
-test("a bias on an embedding is refused, as by PEFT", () => {
+test("a bias on an embedding is refused, as by PEFT", async () => {
   const model = new OneLayer(new Embedding(new Parameter(randn([5, 3], { generator: new Generator(0) }))));
   const config = new LoraConfig({ r: 1, loraBias: true, targetModules: ["layer"] });
-  expect(() => getPeftModel(model, config)).toThrow(
+  await expect(getPeftModel(model, config)).rejects.toThrow(
     "LoRA puts no bias on embeddings; leave layer out of targetModules, or loraBias",
   );
 });
@@ -80,7 +80,7 @@ const smallest = { f32: 0, f16: 2 ** -25, bf16: 0 };
 test("f(x; W, A, B) = f(x; W + s B A), and unmerging restores W to the last bit", async () => {
   await fc.assert(
     fc.asyncProperty(shapes, async (sample) => {
-      const { kind, dtype, layer, peft, config, x, ids, generator } = make(sample);
+      const { kind, dtype, layer, peft, config, x, ids, generator } = await make(sample);
       const tensors = peft.adapterTensors();
       for (const t of tensors.values()) {
         using value = randn(t.shape, { generator });
@@ -144,7 +144,7 @@ test("over random sets of modules, merging for good keeps the answers and leaves
       fc.pre(!("loraBias" in variant) || !options.targetModules.includes("embed_tokens"));
       const generator = new Generator(seed);
       const config = new LoraConfig({ ...options, ...variant, initLoraWeights: false });
-      const peft = getPeftModel(new TinyModel({ tied }), config, { generator, onWarning: () => {} });
+      const peft = await getPeftModel(new TinyModel({ tied }), config, { generator, onWarning: () => {} });
       const live = (await scope(() => peft.forward(tinyBatch())).logits.data()) as Float32Array;
       const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
       const largest = Math.max(1, ...live.map(Math.abs));

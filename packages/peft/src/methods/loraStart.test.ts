@@ -14,7 +14,7 @@ import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 
@@ -42,7 +42,7 @@ function literal<T extends object>(values: T): { [K in keyof T]: fc.Arbitrary<T[
 type Sample = typeof samples extends fc.Arbitrary<infer T> ? T : never;
 
 /** A layer, its weight [out, in] in f32 as it was, and the model with an adapter. */
-function make(initLoraWeights: string | boolean, { conv1d, half, out, from, seed, ...options }: Sample) {
+async function make(initLoraWeights: string | boolean, { conv1d, half, out, from, seed, ...options }: Sample) {
   const generator = new Generator(seed);
   const draw = () => to(randn([out, from], { generator: new Generator(seed) }), { dtype: half ? "bf16" : "f32" });
   const before = draw();
@@ -50,7 +50,7 @@ function make(initLoraWeights: string | boolean, { conv1d, half, out, from, seed
   const layer = conv1d ? new Conv1D(weight) : new Linear(weight);
   const model = new OneLayer(layer);
   const config = new LoraConfig({ ...options, initLoraWeights, targetModules: ["layer"] });
-  const peft = getPeftModel(model, config, { generator, onWarning: () => {} });
+  const peft = await getPeftModel(model, config, { generator, onWarning: () => {} });
   const [a, b] = ["A", "B"].map((name) => peft.adapterTensors().get(`base_model.model.layer.lora_${name}.weight`)!);
   const now = to(conv1d ? layer.weight.detach().transpose(0, 1) : layer.weight.detach(), { dtype: "f32" });
   return {
@@ -77,10 +77,10 @@ function expectClose(actual: Float32Array, expected: ArrayLike<number>, toleranc
 const tolerance = ({ half }: Sample, now: Tensor) => (half ? 2 ** -8 : 5e-6) * largest(numbers(now));
 
 describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
-  test("what it takes out of the base weight is what the adapter gives", () => {
-    fc.assert(
-      fc.property(samples, (sample) => {
-        const { a, b, before, now, scaling, peft } = make(start, sample);
+  test("what it takes out of the base weight is what the adapter gives", async () => {
+    await fc.assert(
+      fc.asyncProperty(samples, async (sample) => {
+        const { a, b, before, now, scaling, peft } = await make(start, sample);
         const product = affine(matmul(b, a), { scale: scaling });
         expectClose(numbers(product.add(now)), numbers(before), tolerance(sample, now));
         const x = randn([3, sample.from], { generator: new Generator(9) });
@@ -91,19 +91,19 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
     );
   });
 
-  test("a base in 4 bits is an error with advice", () => {
+  test("a base in 4 bits is an error with advice", async () => {
     const full = new Linear(new Parameter(randn([8, 64], { generator: new Generator(1) })));
     const model = new OneLayer(Linear4bit.from(full));
     const config = new LoraConfig({ r: 2, initLoraWeights: start, targetModules: ["layer"] });
-    expect(() => getPeftModel(model, config)).toThrow(
+    await expect(getPeftModel(model, config)).rejects.toThrow(
       /layer is nf4: load the model without quantize, and call quantizeBase/,
     );
   });
 
-  test("a rank above the weight's is an error", () => {
+  test("a rank above the weight's is an error", async () => {
     const model = new OneLayer(new Linear(new Parameter(randn([3, 8], { generator: new Generator(1) }))));
     const config = new LoraConfig({ r: 4, initLoraWeights: start, targetModules: ["layer"] });
-    expect(() => getPeftModel(model, config)).toThrow("the rank is 4; a weight [3,8] has at most 3");
+    await expect(getPeftModel(model, config)).rejects.toThrow("the rank is 4; a weight [3,8] has at most 3");
   });
 
   test("an adapter loaded on the original base sets its weights anew, so that it answers as before", async () => {
@@ -118,10 +118,10 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
       useDora: true,
       seed: 5,
     };
-    const { peft } = make(start, sample);
+    const { peft } = await make(start, sample);
     for (const t of peft.adapterTensors().values()) copyInto(t, t.detach().add(0.1));
     const x = randn([3, 9], { generator: new Generator(9) });
-    const again = make(true, sample).peft.unload();
+    const again = (await make(true, sample)).peft.unload();
     const warnings: string[] = [];
     const onWarning = (message: string) => void warnings.push(message);
     const loaded = await PeftModel.fromPretrained(again, await peft.adapterFiles(), { onWarning });
@@ -130,15 +130,15 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
   });
 });
 
-test("pissa takes the largest singular values, olora the first part of the QR decomposition", () => {
-  fc.assert(
-    fc.property(samples, (sample) => {
+test("pissa takes the largest singular values, olora the first part of the QR decomposition", async () => {
+  await fc.assert(
+    fc.asyncProperty(samples, async (sample) => {
       const { out, from, r } = sample;
-      const { before, now } = make("pissa", { ...sample, half: false });
+      const { before, now } = await make("pissa", { ...sample, half: false });
       const [whole, rest] = [before, now].map((w) => truncatedSvd(numbers(w), out, from, Math.min(out, from)).values);
       const expected = [...whole.slice(r), ...new Float64Array(r)];
       for (const [i, value] of rest.entries()) expect(value).toBeCloseTo(expected[i], 2);
-      const { a, b } = make("olora", { ...sample, half: false });
+      const { a, b } = await make("olora", { ...sample, half: false });
       const identity = Float32Array.from({ length: r * r }, (_, i) => (i % (r + 1) === 0 ? 1 : 0));
       expectClose(numbers(matmul(b, b, { transposeA: true })), identity, 1e-6);
       for (let i = 1; i < r; i++) for (let j = 0; j < i; j++) expect(numbers(a)[i * from + j]).toBe(0);
@@ -147,7 +147,7 @@ test("pissa takes the largest singular values, olora the first part of the QR de
   );
 });
 
-test("pissa_niter leaves hardly more than pissa, and the same every time", () => {
+test("pissa_niter leaves hardly more than pissa, and the same every time", async () => {
   const sample = {
     conv1d: false,
     half: false,
@@ -159,10 +159,12 @@ test("pissa_niter leaves hardly more than pissa, and the same every time", () =>
     useDora: false,
   };
   for (const seed of [1, 2, 3]) {
-    const [exact, quick, again, none] = ["pissa", "pissa_niter_16", "pissa_niter_16", "pissa_niter_0"].map((start) => {
-      const { now, a } = make(start, { ...sample, seed });
+    const started = async (start: string) => {
+      const { now, a } = await make(start, { ...sample, seed });
       return { rest: numbers(now).reduce((sum, x) => sum + x * x, 0), a: numbers(a) };
-    });
+    };
+    const [exact, quick] = [await started("pissa"), await started("pissa_niter_16")];
+    const [again, none] = [await started("pissa_niter_16"), await started("pissa_niter_0")];
     expect(quick.rest / exact.rest).toBeCloseTo(1, 5);
     expect(quick.a).toEqual(again.a);
     expect(none.rest).toBeGreaterThan(quick.rest);
@@ -170,10 +172,10 @@ test("pissa_niter leaves hardly more than pissa, and the same every time", () =>
   }
 });
 
-test("orthogonal: neither matrix is zero, their product is, and the base weight stays", () => {
-  fc.assert(
-    fc.property(samples, (sample) => {
-      const { a, b, before, now } = make("orthogonal", { ...sample, r: 2 * sample.r });
+test("orthogonal: neither matrix is zero, their product is, and the base weight stays", async () => {
+  await fc.assert(
+    fc.asyncProperty(samples, async (sample) => {
+      const { a, b, before, now } = await make("orthogonal", { ...sample, r: 2 * sample.r });
       expect(numbers(now)).toEqual(numbers(before));
       for (const t of [a, b]) expect(Math.max(...numbers(t).map(Math.abs))).toBeGreaterThan(1e-4);
       expectClose(numbers(matmul(b, a)), new Float32Array(sample.out * sample.from), 1e-7);

@@ -1,26 +1,14 @@
-import {
-  affine,
-  isPacked,
-  matmul,
-  noGrad,
-  randn,
-  scope,
-  sub,
-  type Tensor,
-  tensor,
-  to,
-  truncatedQr,
-} from "@lowrank/core";
+import { affine, isPacked, matmul, noGrad, randn, scope, sub, type Tensor, tensor, truncatedQr } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
-import type { LayerContext } from "../method.ts";
 import { type Draw, draws } from "./draws.ts";
-import { checkRank, type Factors, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
+import { checkRank, type Factors, fullWeight, qrFactors, subspaceFactors, svdFactors } from "./factors.ts";
 import { loftq } from "./loftq.ts";
 import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
+import type { LayerContext } from "./method.ts";
 
 /** How LoRA starts on a linear layer. */
-interface LinearStart {
+export interface LinearStart {
   /** [r, in] */
   a: Draw;
   /** [out, r] */
@@ -32,13 +20,13 @@ interface LinearStart {
 }
 
 /** The start of LoRA on a linear layer, as `initLoraWeights` says it. */
-export function linearStart(context: LayerContext<LoraConfig>): LinearStart {
+export async function linearStart(context: LayerContext<LoraConfig>): Promise<LinearStart> {
   const { base, config, path, loading } = context;
   const { initLoraWeights: init } = config;
   const { inFeatures } = base as Linear;
   const { r } = rankAndScaling(config, path);
   const { zero, uniform, normal } = draws(context);
-  const factors = typeof init === "string" ? baseFactors(context, init) : undefined;
+  const factors = typeof init === "string" ? await baseFactors(context, init) : undefined;
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
   if (init === "eva") {
@@ -62,7 +50,10 @@ export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b:
 }
 
 /** The starts that change the base weight; undefined for others. PEFT makes them again when an adapter is loaded. */
-function baseFactors(context: LayerContext<LoraConfig>, init: string): (Factors & { weight: Tensor }) | undefined {
+async function baseFactors(
+  context: LayerContext<LoraConfig>,
+  init: string,
+): Promise<(Factors & { weight: Tensor }) | undefined> {
   const { base, kind, config, path, loading } = context;
   const { weight } = base as Linear;
   const { r, scaling } = rankAndScaling(config, path);
@@ -89,15 +80,11 @@ function baseFactors(context: LayerContext<LoraConfig>, init: string): (Factors 
       `initLoraWeights "${init}" takes its start out of the base weights, and ${path} is ${weight.dtype}: load the model without quantize, and call quantizeBase after getPeftModel`,
     );
   }
-  return noGrad(() =>
-    scope(() => {
-      const source = to(weight.detach(), { dtype: "f32" });
-      const w = transposed ? source.transpose(0, 1) : source;
-      checkRank(init, r, w.shape);
-      const { a, b } = factor(w);
-      return { a, b, weight: sub(w, affine(matmul(b, a), { scale: scaling })) };
-    }),
-  );
+  using w = fullWeight(weight, transposed);
+  checkRank(init, r, w.shape);
+  const { a, b } = await factor(w);
+  const rest = noGrad(() => scope(() => sub(w, affine(matmul(b, a), { scale: scaling }))));
+  return { a, b, weight: rest };
 }
 
 /** Draws A and B within the odd and the even rows of an orthogonal matrix, so that neither is zero and B A is. */

@@ -1,10 +1,10 @@
 import { type Generator, type Tensor, tensor } from "@lowrank/core";
 import { type Linear, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { LayerContext } from "../method.ts";
 import { patternValue } from "../targets/pattern.ts";
 import { type Draw, draws, layerGenerator } from "./draws.ts";
 import type { LycorisOptions } from "./lycorisConfig.ts";
+import type { LayerContext } from "./method.ts";
 
 type Shared = PeftConfig & Required<Pick<LycorisOptions, "r" | "alpha" | "rankPattern" | "alphaPattern">>;
 

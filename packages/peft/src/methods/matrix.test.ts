@@ -15,7 +15,7 @@ import {
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, describe, expect, test } from "vitest";
 import { PromptLearningConfig } from "../config/promptLearningConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
@@ -35,8 +35,8 @@ for (const [method, list] of Object.entries(methodCases)) {
     const half = options?.dtype !== undefined;
     // Merging into 4 bits must be asked for; what it costs has tests of its own.
     const mergeOptions = options?.quantize ? ({ dtype: "f32" } as const) : {};
-    const trained = () => {
-      const peft = getPeftModel(base(), config, quiet);
+    const trained = async () => {
+      const peft = await getPeftModel(base(), config, quiet);
       train(peft);
       // Some methods bring what a step has moved too far back when they act next.
       scope(() => peft.forward(tinyBatch()));
@@ -44,7 +44,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     };
 
     test.skipIf(startsElsewhere === true)("a fresh adapter changes nothing, to the last bit", async () => {
-      const [before, fresh] = [await logitBits(base()), await logitBits(getPeftModel(base(), config, quiet))];
+      const [before, fresh] = [await logitBits(base()), await logitBits(await getPeftModel(base(), config, quiet))];
       if (typeof startsElsewhere === "number") expect(largestDifference(fresh, before)).toBeLessThan(startsElsewhere);
       else expect(fresh).toEqual(before);
     });
@@ -52,7 +52,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     test("training lowers the loss and leaves the base as it was", async () => {
       const model = base();
       const before = await bits(new TinyModel(options).stateDict());
-      const peft = getPeftModel(model, config, quiet);
+      const peft = await getPeftModel(model, config, quiet);
       const losses = train(peft, 6);
       expect(losses.at(-1)).toBeLessThan(losses[0] * 0.95);
       expect(await bits(peft.unload().stateDict())).toEqual(before);
@@ -60,7 +60,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test.runIf(unmergeable)("merging is refused", async () => {
-      const peft = trained();
+      const peft = await trained();
       const live = await logitBits(peft);
       await expect(peft.mergeAdapter()).rejects.toThrow(unmergeable!);
       await expect(peft.mergeAndUnload()).rejects.toThrow(unmergeable!);
@@ -68,7 +68,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test.skipIf(unmergeable)("merged and live agree; unmerging restores to the last bit", async () => {
-      const peft = trained();
+      const peft = await trained();
       const live = await logitBits(peft);
       await peft.mergeAdapter(mergeOptions);
       const merged = await logitBits(peft);
@@ -81,7 +81,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test.skipIf(unmergeable)("merging for good leaves a plain model that answers the same", async () => {
-      const peft = trained();
+      const peft = await trained();
       const names = [...new TinyModel(options).stateDict().keys()];
       const adapted = peft.targetReport?.matched ?? [];
       const model = await peft.mergeAndUnload({ verify: { inputs: tinyBatch() }, ...mergeOptions });
@@ -98,7 +98,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test("saved and loaded, all is equal to the last bit", async () => {
-      const peft = trained();
+      const peft = await trained();
       const files = await peft.adapterFiles();
       const again = await PeftModel.fromPretrained(base(), files, quiet);
       expect(await bits(again.adapterTensors())).toEqual(await bits(peft.adapterTensors()));
@@ -111,10 +111,10 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test("two adapters switch and do not touch each other", async () => {
-      const peft = trained();
+      const peft = await trained();
       const first = await logitBits(peft);
       const before = await bits(peft.adapterTensors("default"));
-      peft.addAdapter("second", config);
+      await peft.addAdapter("second", config);
       expect(await logitBits(peft)).toEqual(first);
       peft.setAdapter("second");
       train(peft, 2, 0.02);
@@ -130,8 +130,8 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test("in a mixed batch each row has its adapter's answer and gradient, as in runs of their own", async () => {
-      const peft = trained();
-      peft.addAdapter("second", config, { generator: new Generator(3) });
+      const peft = await trained();
+      await peft.addAdapter("second", config, { generator: new Generator(3) });
       peft.setAdapter("second");
       train(peft, 2);
       const names = ["second", "__base__", "default", "second"];
@@ -190,7 +190,7 @@ for (const [method, list] of Object.entries(methodCases)) {
 
     test("disabled, it is the base model to the last bit, nested and async too", async () => {
       const [logits, loss] = [await logitBits(base()), await lossBits(base())];
-      const peft = trained();
+      const peft = await trained();
       const live = await logitBits(peft);
       const check = async () => {
         expect(await logitBits(peft)).toEqual(logits);
@@ -209,7 +209,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     });
 
     test("a file with wrong keys is refused with all of them, and the model stays as it was", async () => {
-      const peft = trained();
+      const peft = await trained();
       const [first, second, ...rest] = await Promise.all(
         [...peft.base_model.filed("default"), ...peft.base_model.buffers("default")].map(
           async ([name, { dtype, shape }]) => ({
@@ -237,17 +237,17 @@ for (const [method, list] of Object.entries(methodCases)) {
       expect([...model.namedParameters()].map(([name]) => name)).toEqual([...base().namedParameters()].map(([n]) => n));
     });
 
-    test("a deleted adapter gives its memory back", () => {
-      const peft = getPeftModel(base(), config, quiet);
+    test("a deleted adapter gives its memory back", async () => {
+      const peft = await getPeftModel(base(), config, quiet);
       const before = memory().buffers;
-      peft.addAdapter("second", config);
+      await peft.addAdapter("second", config);
       expect(memory().buffers).toBeGreaterThan(before);
       peft.deleteAdapter("second");
       expect(memory().buffers).toBe(before);
     });
 
-    test("forward and backward keep no memory", () => {
-      const peft = getPeftModel(base(), config, quiet);
+    test("forward and backward keep no memory", async () => {
+      const peft = await getPeftModel(base(), config, quiet);
       const optimizerLess = () => scope(() => peft.loss(tinyBatch()).backward());
       optimizerLess();
       const before = memory().buffers;

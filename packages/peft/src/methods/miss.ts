@@ -2,9 +2,9 @@ import { add, indexSelect, linear, matmul, pad, scope, sum, type Tensor, tensor 
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { MissConfig, missFormat } from "./missConfig.ts";
 
 /** Throws where a layer's sizes do not go with the options. */

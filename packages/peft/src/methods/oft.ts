@@ -2,9 +2,9 @@ import { affine, copyInto, le, mul, noGrad, scope, sqrt, square, type Tensor, wh
 import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod } from "../method.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws } from "./draws.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { OFTConfig, oftFormat } from "./oftConfig.ts";
 import { cayley, cayleyNeumann, rotateBlocks, type SkewMap, skewMap, skewSymmetric } from "./rotation.ts";
 

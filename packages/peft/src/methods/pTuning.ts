@@ -8,9 +8,9 @@ import {
   promptFields,
   type ResolvedPromptConfig,
 } from "../config/promptLearningConfig.ts";
-import { definePromptMethod, type PromptContext, type PromptMethod } from "../method.ts";
 import { Lstm } from "../prompt/lstm.ts";
 import { freshEmbedding, Perceptron, PromptEncoder } from "../prompt/promptEncoder.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PromptEncoderConfig`. */
 export interface PromptEncoderOptions extends PromptLearningOptions {

@@ -8,8 +8,8 @@ import {
   promptFields,
   type ResolvedPromptConfig,
 } from "../config/promptLearningConfig.ts";
-import { definePromptMethod, type PromptContext, type PromptMethod } from "../method.ts";
 import { emptyTable, freshEmbedding, Perceptron, PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PrefixTuningConfig`. */
 export interface PrefixTuningOptions extends PromptLearningOptions {

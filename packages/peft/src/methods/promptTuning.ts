@@ -3,8 +3,8 @@ import { Embedding, Parameter } from "@lowrank/nn";
 import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../config/promptLearningConfig.ts";
-import { definePromptMethod, type PromptContext, type PromptMethod } from "../method.ts";
 import { freshEmbedding, type PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {
@@ -75,7 +75,10 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
   const tokens = startTokens(context);
   if (!tokens) return new PromptTable(freshEmbedding(config.numVirtualTokens, config.tokenDim, generator));
   const rows = noGrad(() =>
-    scope(() => new Parameter(to(embedding(embeddings.weight, tensor(tokens, { dtype: "i32" })), { dtype: "f32" }))),
+    scope(() => {
+      const ids = tensor(tokens, { dtype: "i32", backend: embeddings.weight.storage.backend });
+      return new Parameter(to(embedding(embeddings.weight, ids), { dtype: "f32" }));
+    }),
   );
   return new PromptTable(new Embedding(rows));
 }

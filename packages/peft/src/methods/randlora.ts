@@ -1,13 +1,13 @@
 import { add, affine, div, gt, le, matmul, mul, rand, scope, std, sub, type Tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../method.ts";
-import type { SharedTensors } from "../sharedTensors.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { corner } from "./corner.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {

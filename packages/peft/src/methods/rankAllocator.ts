@@ -1,8 +1,8 @@
 import { abs, add, affine, copyInto, keep, mean, mul, noGrad, scope, sub, type Tensor, tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import type { Allocator } from "../method.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
+import type { Allocator } from "./method.ts";
 
 /** Moving averages of how much the loss depends on each number of a parameter, and of how much that varies. */
 interface Importance {

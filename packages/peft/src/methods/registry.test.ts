@@ -1,10 +1,10 @@
 import { init, reference } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
-import { definePeftMethod } from "../method.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { lora } from "./lora.ts";
+import { definePeftMethod } from "./method.ts";
 import { knownMethods, registerPeftMethod } from "./registry.ts";
 
 class NothingConfig extends PeftConfig {
@@ -25,10 +25,10 @@ const nothing = definePeftMethod({
 test("a method of one's own is known once it is registered, under a name that is free", async () => {
   await init(reference());
   const put = () => getPeftModel(new TinyModel(), new NothingConfig({ targetModules: ["up"] }));
-  expect(put).toThrow("there is no method NOTHING; registerPeftMethod makes one of your own known");
+  await expect(put()).rejects.toThrow("there is no method NOTHING; registerPeftMethod makes one of your own known");
   registerPeftMethod(nothing);
   registerPeftMethod(nothing);
-  expect(put().activeAdapter).toBe("default");
+  expect((await put()).activeAdapter).toBe("default");
   expect(knownMethods().NOTHING).toBe(nothing);
   expect(() => registerPeftMethod({ ...lora })).toThrow("there is a method LORA already");
 });

@@ -1,5 +1,5 @@
-import type { AnyMethod } from "../method.ts";
 import { peftMethods } from "./index.ts";
+import type { AnyMethod } from "./method.ts";
 
 const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
 

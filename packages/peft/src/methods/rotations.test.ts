@@ -1,9 +1,9 @@
 import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { configJson, parseConfig } from "../config/configFile.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { getPeftModel } from "../peftModel.ts";
+import { configJson, parseConfig } from "../files/configFile.ts";
+import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";
@@ -16,13 +16,13 @@ beforeAll(() => init(reference()));
 const options = { onWarning: () => {}, generator: new Generator(3) };
 
 /** What an adapter's input rotation on a layer of `features` inputs is, as a matrix. */
-function rotation(config: PeftConfig, features: number): Tensor {
+async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   const model = new TinyModel();
   const unit = identity(features, tensor(0));
   const draw = randn([features, features], { generator: new Generator(5) });
   const layer = new Linear(new Parameter(draw));
   Object.assign(model, { extra: layer });
-  getPeftModel(model, config, options);
+  await getPeftModel(model, config, options);
   layer.weight.dispose();
   layer.weight = new Parameter(unit);
   return scope(() => (model as unknown as { extra: UnaryModule }).extra.forward(unit).detach());
@@ -41,11 +41,11 @@ test.each([
   ["BOFT", new BOFTConfig({ boftBlockSize: 2, boftNButterflyFactor: 3, initWeights: false, targetModules: ["extra"] })],
   ["HRA", new HRAConfig({ r: 3, initWeights: false, targetModules: ["extra"] })],
   ["HRA, orthogonal", new HRAConfig({ r: 3, applyGS: true, initWeights: false, targetModules: ["extra"] })],
-])("%s rotates", (_name, config) => {
-  expect(farFromOrthogonal(rotation(config, 16))).toBeLessThan(1e-6);
+])("%s rotates", async (_name, config) => {
+  expect(farFromOrthogonal(await rotation(config, 16))).toBeLessThan(1e-6);
 });
 
-test.each([true, false])("blocks of one feature turn nothing (useCayleyNeumann: %s)", (useCayleyNeumann) => {
+test.each([true, false])("blocks of one feature turn nothing (useCayleyNeumann: %s)", async (useCayleyNeumann) => {
   const config = new OFTConfig({
     r: 7,
     oftBlockSize: 0,
@@ -53,11 +53,11 @@ test.each([true, false])("blocks of one feature turn nothing (useCayleyNeumann: 
     initWeights: false,
     targetModules: ["extra"],
   });
-  const turned = rotation(config, 8);
+  const turned = await rotation(config, 8);
   expect(turned.dataSync()).toEqual(identity(8, turned).dataSync());
 });
 
-test("each rotation of BOFT doubles what an output depends on", () => {
+test("each rotation of BOFT doubles what an output depends on", async () => {
   for (const [factor, reach] of [1, 2, 3].map((factor) => [factor, 2 ** factor])) {
     const config = new BOFTConfig({
       boftBlockSize: 2,
@@ -65,14 +65,14 @@ test("each rotation of BOFT doubles what an output depends on", () => {
       initWeights: false,
       targetModules: ["extra"],
     });
-    const zeros = sum(eq(rotation(config, 8), 0).to("f32"), { dim: 0 }).dataSync();
+    const zeros = sum(eq(await rotation(config, 8), 0).to("f32"), { dim: 0 }).dataSync();
     expect([...zeros]).toEqual(Array(8).fill(8 - reach));
   }
 });
 
-test("constrained blocks stay within their distance from the identity", () => {
+test("constrained blocks stay within their distance from the identity", async () => {
   const config = new OFTConfig({ oftBlockSize: 3, coft: true, eps: 0.01, initWeights: false, targetModules: ["up"] });
-  const peft = getPeftModel(new TinyModel(), config, options);
+  const peft = await getPeftModel(new TinyModel(), config, options);
   train(peft, 3);
   scope(() => peft.forward(tensor(new Int32Array([1, 2]), { shape: [1, 2] })));
   for (const [, weight] of peft.adapterTensors()) {
@@ -82,17 +82,17 @@ test("constrained blocks stay within their distance from the identity", () => {
   }
 });
 
-test("blocks of OFT that do not divide a layer's features take the nearest size that does, with a warning", () => {
+test("blocks of OFT that do not divide a layer's features take the nearest size that does, with a warning", async () => {
   const warnings: string[] = [];
   const config = new OFTConfig({ oftBlockSize: 4, targetModules: ["layers.0.up"] });
-  const peft = getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
   expect(warnings).toEqual(["layers.0.up: oftBlockSize 4 does not divide its 6 features; 3 is taken there"]);
   expect([...peft.adapterTensors().values()][0].shape).toEqual([2, 3]);
 });
 
-test("BOFT's dropout lets blocks rest while training, and only then", () => {
+test("BOFT's dropout lets blocks rest while training, and only then", async () => {
   const config = new BOFTConfig({ boftBlockSize: 2, boftDropout: 0.7, initWeights: false, targetModules: ["up"] });
-  const peft = getPeftModel(new TinyModel().eval(), config, options);
+  const peft = await getPeftModel(new TinyModel().eval(), config, options);
   const ids = tensor(new Int32Array([1, 2, 3]), { shape: [1, 3] });
   const logits = () => [...scope(() => peft.forward(ids)).logits.dataSync()];
   const still = logits();
@@ -113,8 +113,8 @@ test.each([
     "in blocks of an even size whose number 2 divides, for boftNButterflyFactor 2",
   ],
   [new HRAConfig({ r: 2, applyGS: true, targetModules: ["up"] }), "set initWeights to false"],
-])("what does not fit is refused", (config, message) => {
-  expect(() => getPeftModel(new TinyModel(), config, options)).toThrow(message);
+])("what does not fit is refused", async (config, message) => {
+  await expect(getPeftModel(new TinyModel(), config, options)).rejects.toThrow(message);
 });
 
 test.each([

@@ -1,4 +1,15 @@
-import { cat, Generator, matmul, randn, scope, type Tensor, tensor, truncatedQr, truncatedSvd } from "@lowrank/core";
+import {
+  cat,
+  Generator,
+  matmul,
+  noGrad,
+  randn,
+  scope,
+  type Tensor,
+  tensor,
+  truncatedQr,
+  truncatedSvd,
+} from "@lowrank/core";
 
 /** The largest singular values of a matrix [rows, columns] and its right singular vectors. */
 interface RightSvd {
@@ -16,24 +27,37 @@ const oversampling = 8;
  * there is one, a `guess` [n, columns]: each turn multiplies by the matrix and back. The same every time. The whole work is
  * in products of few columns, so that large weights take seconds. Halko et al. 2011, https://arxiv.org/abs/0909.4061
  */
-export function subspaceSvd(matrix: Tensor, count: number, turns: number, guess: Tensor | null = null): RightSvd {
+export async function subspaceSvd(
+  matrix: Tensor,
+  count: number,
+  turns: number,
+  guess: Tensor | null = null,
+): Promise<RightSvd> {
   const [rows, columns] = matrix.shape;
-  const kept = Math.min(count, rows, columns);
   const width = Math.min(count + oversampling, rows, columns);
-  return scope(() => {
-    const { backend } = matrix.storage;
-    const random = randn([columns, width - (guess?.shape[0] ?? 0)], { generator: new Generator(42), backend });
-    let basis = orthonormal(guess ? cat([guess.transpose(0, 1), random], { dim: 1 }) : random);
-    for (let turn = 0; turn < turns; turn++) {
-      basis = scope(() => {
-        const image = orthonormal(matmul(matrix, basis));
-        return orthonormal(matmul(matrix, image, { transposeA: true }));
-      });
-    }
-    const image = matmul(matrix, basis).dataSync() as Float32Array;
-    const { values, right } = truncatedSvd(image, rows, width, kept);
-    return { values, right: combined(right, basis.dataSync() as Float32Array, kept, columns) };
-  });
+  const { backend } = matrix.storage;
+  let basis = await orthonormal(
+    apart(() => {
+      const random = randn([columns, width - (guess?.shape[0] ?? 0)], { generator: new Generator(42), backend });
+      return guess ? cat([guess.transpose(0, 1), random], { dim: 1 }) : random;
+    }),
+  );
+  for (let turn = 0; turn < turns; turn++) {
+    using start = basis;
+    using image = await orthonormal(apart(() => matmul(matrix, start)));
+    basis = await orthonormal(apart(() => matmul(matrix, image, { transposeA: true })));
+  }
+  using last = basis;
+  using image = apart(() => matmul(matrix, last));
+  const [product, directions] = [await image.data(), await last.data()] as [Float32Array, Float32Array];
+  const wanted = Math.min(count, rows, columns);
+  const { values, right } = truncatedSvd(product, rows, width, wanted);
+  return { values, right: combined(right, directions, wanted, columns) };
+}
+
+/** Runs `fn` without gradients, and frees all that it makes but its result. */
+function apart(fn: () => Tensor): Tensor {
+  return noGrad(() => scope(fn));
 }
 
 /** Rows of `weights` [count, width] times the columns of `basis` [columns, width]. */
@@ -53,9 +77,10 @@ function combined(weights: Float64Array, basis: Float32Array, count: number, col
   return rows;
 }
 
-/** Orthonormal columns that span those of a matrix. */
-function orthonormal(matrix: Tensor): Tensor {
-  const [rows, columns] = matrix.shape;
-  const { q } = truncatedQr(matrix.dataSync() as Float32Array, rows, columns, columns);
-  return tensor(Float32Array.from(q), { shape: [rows, columns], backend: matrix.storage.backend });
+/** Orthonormal columns that span those of a matrix, which is freed. */
+async function orthonormal(matrix: Tensor): Promise<Tensor> {
+  using own = matrix;
+  const [rows, columns] = own.shape;
+  const { q } = truncatedQr((await own.data()) as Float32Array, rows, columns, columns);
+  return tensor(Float32Array.from(q), { shape: [rows, columns], backend: own.storage.backend });
 }

@@ -1,6 +1,6 @@
 import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
 
@@ -10,8 +10,8 @@ const base = () => new TinyModel().eval();
 const sizes = { r: 2, vectorLength: 2, initVectorBankBound: 0.5, targetModules: ["up", "down"] };
 const weightsFile = "adapter_model.safetensors";
 
-const trained = (options: VBLoRAOptions) => {
-  const peft = getPeftModel(base(), new VBLoRAConfig({ ...sizes, ...options }));
+const trained = async (options: VBLoRAOptions) => {
+  const peft = await getPeftModel(base(), new VBLoRAConfig({ ...sizes, ...options }));
   train(peft);
   return peft;
 };
@@ -30,7 +30,7 @@ test.each([
   "with saveOnlyTopkWeights, $topk of $numVectors vectors are saved as $dtype and answer as before",
   async (option) => {
     const { dtype, ...options } = option;
-    const peft = trained({ ...options, saveOnlyTopkWeights: true });
+    const peft = await trained({ ...options, saveOnlyTopkWeights: true });
     const files = await peft.adapterFiles();
     const file = await opened(files.get(weightsFile));
     expect(file.info(`${firstA}_topk_indices`)).toMatchObject({ dtype, shape: [2, 3, options.topk] });
@@ -47,7 +47,7 @@ test.each([
 );
 
 test("what was saved for inference cannot be trained", async () => {
-  const files = await trained({ numVectors: 8, saveOnlyTopkWeights: true }).adapterFiles();
+  const files = await (await trained({ numVectors: 8, saveOnlyTopkWeights: true })).adapterFiles();
   await expect(PeftModel.fromPretrained(base(), files, { isTrainable: true })).rejects.toThrow(
     "the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable",
   );
@@ -57,7 +57,7 @@ test.each([
   ["an index beyond the bank", "U8", 8, `${firstA}_topk_indices holds 8; vectors go from 0 to 7`],
   ["another kind of integer", "I8", 1, `${firstA}_topk_indices is I8; it must be U8`],
 ] as const)("%s is refused", async (_name, dtype, value, message) => {
-  const files = await trained({ numVectors: 8, saveOnlyTopkWeights: true }).adapterFiles();
+  const files = await (await trained({ numVectors: 8, saveOnlyTopkWeights: true })).adapterFiles();
   const file = await opened(files.get(weightsFile));
   const entries = await Promise.all(
     file.names().map(async (name) => {
@@ -72,9 +72,9 @@ test.each([
   expect(await logitBits(model)).toEqual(await logitBits(base()));
 });
 
-test("vectors that do not divide a layer, and more of them than there are, are refused", () => {
+test("vectors that do not divide a layer, and more of them than there are, are refused", async () => {
   const config = new VBLoRAConfig({ ...sizes, vectorLength: 4 });
-  expect(() => getPeftModel(base(), config)).toThrow("layers.0.up is [10,6]: vectorLength 4 must divide both");
+  await expect(getPeftModel(base(), config)).rejects.toThrow("layers.0.up is [10,6]: vectorLength 4 must divide both");
   expect(() => new VBLoRAConfig({ numVectors: 2, topk: 3 })).toThrow(
     "VBLoRAConfig: topk is 3; it must be at most numVectors (2)",
   );

@@ -1,12 +1,12 @@
 import { add, embedding, loraLinear, matmul, scope, softmax, type Tensor, topk } from "@lowrank/core";
 import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../method.ts";
-import type { SharedTensors } from "../sharedTensors.ts";
 import { vbloraTargets } from "../targets/defaultTargets.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
 import { topkForm } from "./vbloraForm.ts";
 
@@ -15,8 +15,8 @@ interface Bank extends SharedTensors {
   parameters: { vblora_vector_bank: Parameter };
 }
 
-function bank({ layers, config, generator }: SharedContext<VBLoRAConfig>): Bank {
-  const { uniform } = draws({ base: layers[0].base, generator });
+function bank({ backend, config, generator }: SharedContext<VBLoRAConfig>): Bank {
+  const { uniform } = draws({ backend, generator });
   const shape = [config.numVectors, config.vectorLength];
   return { parameters: { vblora_vector_bank: drawn(uniform(config.initVectorBankBound), shape) } };
 }

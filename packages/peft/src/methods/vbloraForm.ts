@@ -1,5 +1,5 @@
 import { scope, softmax, topk } from "@lowrank/core";
-import type { FileForm } from "../fileForm.ts";
+import type { FileForm } from "./fileForm.ts";
 
 /** The integers that PEFT holds indices below `count` in: their name in files and their bytes. */
 function indexType(count: number): { dtype: "U8" | "I16" | "I32"; array: new (n: ArrayBuffer) => ArrayLike<number> } {

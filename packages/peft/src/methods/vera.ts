@@ -1,14 +1,14 @@
 import { add, matmul, mul, scope, type Tensor, tensor, zeros } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "../method.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
-import type { SharedTensors } from "../sharedTensors.ts";
 import { veraTargets } from "../targets/defaultTargets.ts";
 import { corner } from "./corner.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
+import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
 
 interface Projections extends SharedTensors {

@@ -1,14 +1,14 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
-import { filePrefix, sharedPrefix } from "../adapter.ts";
-import { safetensorsMetadata } from "../adapterFiles.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { fileSpecs } from "../fileForm.ts";
+import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { fileFormOf, isPromptMethod } from "../method.ts";
 import { BnConfig } from "../methods/bottleneckConfig.ts";
+import { fileSpecs } from "../methods/fileForm.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
-import type { PeftModel } from "../peftModel.ts";
+import { fileFormOf, isPromptMethod } from "../methods/method.ts";
+import { filePrefix, sharedPrefix } from "../model/adapter.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 import { type FloatDType, onShapes } from "./onShapes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
@@ -41,14 +41,14 @@ export interface DescribeAdapterOptions {
  * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models gives it. The method's
  * own layers are made over shapes, so parameters and file are those of the real adapter. Throws where nothing matches.
  */
-export function describeAdapter(
+export async function describeAdapter(
   model: ModelShapes,
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
-): AdapterDescription {
+): Promise<AdapterDescription> {
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const { adapted } = onShapes(model, { adapter: config, dtype, onWarning });
+  const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
 

@@ -1,8 +1,8 @@
 import { type Backend, byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { getPeftModel, type PeftModel } from "../peftModel.ts";
-import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { getPeftModel, type PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
 /** How floating-point numbers are stored. */
@@ -35,28 +35,25 @@ export interface OnShapes<A, M extends AdaptableModel> {
 }
 
 /** Makes a model on a `meta` backend. */
-export function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
+export async function onShapes<A extends PeftConfig | null, M extends AdaptableModel>(
   model: ModelShapes<M>,
   { adapter, dtype = "f32", quantization = null, backend: like, onWarning }: ShapesOptions<A>,
-): OnShapes<A, M> {
+): Promise<OnShapes<A, M>> {
   const backend = meta({ like });
   const requiresGrad = adapter === null;
-  return withBackend(backend, () => {
+  const run = <T>(fn: (backend: MetaBackend) => T) => withBackend(backend, () => fn(backend));
+  const base = run(() => {
     const base = model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad }));
     if (quantization) quantize(base, quantization);
-    const parameters = [...base.parameters()];
-    const weights = {
-      quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
-      rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),
-    };
-    const adapted = adapter && getPeftModel(base, adapter, { onWarning });
-    return {
-      base,
-      weights,
-      adapted: adapted as OnShapes<A, M>["adapted"],
-      run: (fn) => withBackend(backend, () => fn(backend)),
-    };
+    return base;
   });
+  const parameters = [...base.parameters()];
+  const weights = {
+    quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),
+    rest: partOf(parameters.filter((parameter) => !isPacked(parameter.dtype))),
+  };
+  const adapted = (adapter && (await getPeftModel(base, adapter, { onWarning }))) as OnShapes<A, M>["adapted"];
+  return { base, weights, adapted, run };
 }
 
 function partOf(parameters: readonly Parameter[]): Part {

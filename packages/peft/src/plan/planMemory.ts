@@ -1,7 +1,7 @@
 import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { PeftModel } from "../peftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
@@ -63,7 +63,7 @@ export interface MemoryPlan extends RunSizes {
  * shapes alone (`meta`), so that it is what this engine holds; nothing is computed or allocated. `model` is what
  * `describeModel` of @lowrank/models gives. Throws for targets that match nothing, and for sequences that are too long.
  */
-export function planMemory(model: PlannableModel, options: PlanOptions = {}): MemoryPlan {
+export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   const {
     adapter = null,
     dtype = "f32",
@@ -80,13 +80,13 @@ export function planMemory(model: PlannableModel, options: PlanOptions = {}): Me
   const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: string[] = [];
   const made = { adapter, dtype, quantization, backend };
-  const step = onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
+  const step = await onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
   const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes));
-  const prompt = onShapes(model, { ...made, onWarning: () => {} });
+  const prompt = await onShapes(model, { ...made, onWarning: () => {} });
   const read = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);

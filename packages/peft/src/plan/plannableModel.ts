@@ -1,6 +1,6 @@
 import type { Shape, Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
-import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
 
 /** The shapes of a model: what can be told of adapters on it without running it. */
 export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {

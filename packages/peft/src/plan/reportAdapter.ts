@@ -1,10 +1,10 @@
 import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
-import { safetensorsMetadata } from "../adapterFiles.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { PeftModel } from "../peftModel.ts";
-import type { AdaptableModel } from "../peftModelOptions.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import { countFlops } from "./countFlops.ts";
 import { type AdapterDescription, baseParameters, describeOn, replacingKeys } from "./describeAdapter.ts";
 import { type FloatDType, onShapes } from "./onShapes.ts";
@@ -66,17 +66,17 @@ export interface InferenceOverhead {
  * What a configuration, or without one the training of the whole model, costs on a model without weights. Layers,
  * optimiser and a forward pass are made over shapes, so all numbers are those of the real run. Throws where nothing matches.
  */
-export function reportAdapter(
+export async function reportAdapter(
   model: ModelShapes,
   config: PeftConfig | null,
   { dtype = "f32", quantization = null, optimizer = "adamw", sequenceLength }: ReportOptions = {},
-): AdapterReport {
+): Promise<AdapterReport> {
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
-  const made = onShapes(model, { adapter: config, dtype, quantization, onWarning });
+  const made = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
   const { base, adapted, weights } = made;
   const trained = trainedParameters(adapted ?? base);
   const tokens = passLength(base, sequenceLength);

@@ -1,6 +1,6 @@
 import { backward, type MetaBackend, type MetaBuffer, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import type { Module, Parameter } from "@lowrank/nn";
-import type { PeftModel } from "../peftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { BuiltModel } from "./plannableModel.ts";
 import { Trace, type Traced } from "./trace.ts";
 

@@ -5,7 +5,7 @@ import { LoraConfig } from "../methods/loraConfig.ts";
 import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
 import { PromptTuningConfig, type PromptTuningOptions } from "../methods/promptTuning.ts";
 import { PromptEncoderConfig, pTuning } from "../methods/pTuning.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./lstm.gen.json" with { type: "json" };
 
@@ -15,8 +15,8 @@ const base = () => new TinyModel({ attention: true }).eval();
 const rowsOf = (peft: PeftModel<TinyModel>) => peft.adapterTensors().get("prompt_embeddings")!;
 
 describe("sizes", () => {
-  it("follow from the model, keys and values as wide as the heads that share them", () => {
-    const prefix = getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 4 }));
+  it("follow from the model, keys and values as wide as the heads that share them", async () => {
+    const prefix = await getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 4 }));
     expect(prefix.peftConfig.get("default")).toMatchObject({
       taskType: "CAUSAL_LM",
       tokenDim: 3,
@@ -26,7 +26,7 @@ describe("sizes", () => {
       encoderHiddenSize: 3,
     });
     expect(rowsOf(prefix).shape).toEqual([4, 2 * 2 * 3]);
-    const prompt = getPeftModel(base(), new PromptTuningConfig({ numVirtualTokens: 4 }));
+    const prompt = await getPeftModel(base(), new PromptTuningConfig({ numVirtualTokens: 4 }));
     expect(prompt.peftConfig.get("default")).toMatchObject({ tokenDim: 6, numLayers: 2, numAttentionHeads: 2 });
     expect(rowsOf(prompt).shape).toEqual([4, 6]);
   });
@@ -47,16 +47,16 @@ describe("sizes", () => {
       'targetModules is ["q_proj"]; it must be left out',
     ],
     [() => new PromptEncoderConfig({ numVirtualTokens: 2, encoderDropout: 1 }), "encoderDropout is 1"],
-  ])("%#: bad ones are refused", (make, message) => {
-    expect(make).toThrow(message);
+  ])("%#: bad ones are refused", async (make, message) => {
+    await expect(async () => make()).rejects.toThrow(message);
   });
 
-  it("a model that takes no virtual tokens is named", () => {
+  it("a model that takes no virtual tokens is named", async () => {
     class Plain extends Module {
       lm_head = new Linear(new Parameter(tensor([[1]])));
       forward() {}
     }
-    expect(() => getPeftModel(new Plain(), new PrefixTuningConfig({ numVirtualTokens: 2 }))).toThrow(
+    await expect(getPeftModel(new Plain(), new PrefixTuningConfig({ numVirtualTokens: 2 }))).rejects.toThrow(
       "PREFIX_TUNING puts virtual tokens before sequences, which a Plain does not take",
     );
   });
@@ -67,34 +67,34 @@ describe("what prompts start as", () => {
   const table = () => base().stateDict().get("embed_tokens.weight")!.dataSync();
   const text = { promptTuningInit: "TEXT", promptTuningInitText: "to do", tokenizerNameOrPath: "tiny" };
 
-  it("a text's embeddings, over and over", () => {
+  it("a text's embeddings, over and over", async () => {
     const tokenizer = { encode: (said: string) => (said === "to do" ? [7, 2] : []) };
-    const rows = rowsOf(getPeftModel(base(), config(text), { tokenizer })).dataSync();
+    const rows = rowsOf(await getPeftModel(base(), config(text), { tokenizer })).dataSync();
     const expected = [7, 2, 7, 2, 7].flatMap((id) => [...table().slice(6 * id, 6 * id + 6)]);
     expect([...rows]).toEqual(expected);
   });
 
-  it("tokens at random, other ones by another generator", () => {
-    const start = (seed: number) => {
+  it("tokens at random, other ones by another generator", async () => {
+    const start = async (seed: number) => {
       const options = { generator: new Generator(seed) };
-      return [...rowsOf(getPeftModel(base(), config({ promptTuningInit: "SAMPLE_VOCAB" }), options)).dataSync()];
+      return [...rowsOf(await getPeftModel(base(), config({ promptTuningInit: "SAMPLE_VOCAB" }), options)).dataSync()];
     };
     const known = Array.from({ length: 11 }, (_, id) =>
       table()
         .slice(6 * id, 6 * id + 6)
         .join(),
     );
-    const rows = start(1);
+    const rows = await start(1);
     for (let i = 0; i < 5; i++) expect(known).toContain(rows.slice(6 * i, 6 * i + 6).join());
-    expect(start(2)).not.toEqual(rows);
+    expect(await start(2)).not.toEqual(rows);
   });
 
   it.each([
     [{}, "give getPeftModel or addAdapter the model's tokenizer"],
     [{ tokenizer: { encode: () => [] } }, 'promptTuningInitText "to do" gives no tokens'],
     [{ tokenizer: { encode: () => [3, 11] } }, "gives token 11, but the model has 11"],
-  ])("%#: a text that cannot be used is an error", (options, message) => {
-    expect(() => getPeftModel(base(), config(text), options)).toThrow(message);
+  ])("%#: a text that cannot be used is an error", async (options, message) => {
+    await expect(getPeftModel(base(), config(text), options)).rejects.toThrow(message);
   });
 
   it("a text that is not said is an error", () => {
@@ -107,9 +107,9 @@ describe("what prompts start as", () => {
 describe("beside other adapters", () => {
   it("a prompt, a prefix and LoRA switch, and the base model comes back", async () => {
     const before = await logitBits(base());
-    const peft = getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 2 }));
-    peft.addAdapter("prompt", new PromptTuningConfig({ numVirtualTokens: 3 }));
-    peft.addAdapter("lora", new LoraConfig({ r: 2, targetModules: ["up"] }));
+    const peft = await getPeftModel(base(), new PrefixTuningConfig({ numVirtualTokens: 2 }));
+    await peft.addAdapter("prompt", new PromptTuningConfig({ numVirtualTokens: 3 }));
+    await peft.addAdapter("lora", new LoraConfig({ r: 2, targetModules: ["up"] }));
     const answers = new Map<string, Uint8Array>();
     for (const name of ["prompt", "lora", "default"]) {
       peft.setAdapter(name);

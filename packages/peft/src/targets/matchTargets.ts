@@ -1,8 +1,8 @@
 import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { type LayerKind, layerKind } from "../layers/layerKind.ts";
 import { outputLayer } from "./embeddings.ts";
+import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
 /** What a configuration's targets came to. */

@@ -29,7 +29,7 @@ import {
   type UnaryModule,
   type VirtualTokens,
 } from "@lowrank/nn";
-import type { PeftModel } from "../peftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyAttention, tinyAttend, tinySizes } from "./tinyAttention.ts";
 
 /** How a `TinyModel` is made. */

@@ -1,7 +1,7 @@
 import { bytesSource, init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel } from "../testing/tinyModel.ts";
 import { torchBin } from "../testing/torchBin.ts";
 import { join, zipOf } from "../testing/zip.ts";
@@ -97,7 +97,7 @@ test("an adapter of adapter_model.bin is the one of adapter_model.safetensors, i
     targetModules: ["up", "down"],
     modulesToSave: ["norm"],
   });
-  const peft = getPeftModel(new TinyModel().eval(), config);
+  const peft = await getPeftModel(new TinyModel().eval(), config);
   for (const dtype of ["f32", "bf16"] as const) {
     const files = await peft.adapterFiles(["default"], { dtype });
     const binary = await torchBin(files.get("adapter_model.safetensors") as Uint8Array);

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { IA3Config, type IA3Options } from "../methods/ia3Config.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { VeraConfig } from "../methods/veraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import type { CombinationType } from "./combineLayer.ts";
 
@@ -12,10 +12,10 @@ beforeAll(() => init(reference()));
 const lora = (options: LoraOptions = {}) =>
   new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["up", "down"], ...options });
 
-function withAdapters(...configs: LoraConfig[]): PeftModel<TinyModel> {
+async function withAdapters(...configs: LoraConfig[]): Promise<PeftModel<TinyModel>> {
   const peft = new PeftModel(new TinyModel().eval(), () => {});
   for (const [i, config] of configs.entries()) {
-    peft.addAdapter("abc"[i], config, { generator: new Generator(i + 1) });
+    await peft.addAdapter("abc"[i], config, { generator: new Generator(i + 1) });
   }
   return peft;
 }
@@ -44,7 +44,11 @@ function exactSum(peft: PeftModel<TinyModel>, path: string, parts: [name: string
 }
 
 test("cat is the weighted sum, whatever ranks and scalings are", async () => {
-  const peft = withAdapters(lora(), lora({ r: 3, useRslora: true, loraAlpha: 5 }), lora({ rankPattern: { up: 4 } }));
+  const peft = await withAdapters(
+    lora(),
+    lora({ r: 3, useRslora: true, loraAlpha: 5 }),
+    lora({ rankPattern: { up: 4 } }),
+  );
   const report = await peft.addWeightedAdapter(["a", "b", "c"], [0.5, -2, 0], "sum", { combinationType: "cat" });
   expect(report).toMatchObject({ combinationType: "cat", rank: 2 + 3 + 4 });
   expect(report.layers.map(({ path }) => path)).toEqual(paths);
@@ -58,7 +62,7 @@ test("cat is the weighted sum, whatever ranks and scalings are", async () => {
 });
 
 test("linear brings in products across adapters, and the report says how much", async () => {
-  const peft = withAdapters(lora({ loraAlpha: 2 }), lora({ loraAlpha: 2 }));
+  const peft = await withAdapters(lora({ loraAlpha: 2 }), lora({ loraAlpha: 2 }));
   const { layers } = await peft.addWeightedAdapter(["a", "b"], [0.7, -0.4], "sum", { combinationType: "linear" });
   for (const { path, relativeError } of layers) {
     const exact = exactSum(peft, path, [
@@ -84,7 +88,7 @@ test("linear brings in products across adapters, and the report says how much", 
 });
 
 test("svd is the best approximation of its rank", async () => {
-  const peft = withAdapters(lora(), lora({ r: 3 }));
+  const peft = await withAdapters(lora(), lora({ r: 3 }));
   const weights = [1.5, 0.5];
   const whole = await peft.addWeightedAdapter(["a", "b"], weights, "whole", { svdRank: 5 });
   for (const { relativeError } of whole.layers) expect(relativeError).toBeLessThan(1e-6);
@@ -102,7 +106,7 @@ test("svd is the best approximation of its rank", async () => {
 });
 
 test("ranks above what a layer has are filled up with zeros, in svd of all kinds", async () => {
-  const peft = withAdapters(lora({ r: 5 }), lora({ r: 4 }));
+  const peft = await withAdapters(lora({ r: 5 }), lora({ r: 4 }));
   for (const [combinationType, name] of [
     ["svd", "x"],
     ["magnitude_prune_svd", "y"],
@@ -115,7 +119,7 @@ test("ranks above what a layer has are filled up with zeros, in svd of all kinds
 });
 
 test("what adapters started from is no matter", async () => {
-  const peft = withAdapters(lora({ initLoraWeights: "orthogonal" }), lora({ initLoraWeights: "gaussian" }));
+  const peft = await withAdapters(lora({ initLoraWeights: "orthogonal" }), lora({ initLoraWeights: "gaussian" }));
   const { rank } = await peft.addWeightedAdapter(["a", "b"], [1, 1], "sum", { svdRank: 3 });
   expect(rank).toBe(3);
   expect(peft.peftConfig.get("sum")).toMatchObject({ initLoraWeights: true });
@@ -124,7 +128,7 @@ test("what adapters started from is no matter", async () => {
 test("products are pruned as the layer's weight lies, whatever other layers there are", async () => {
   const found = await Promise.all(
     [["up"], ["up", "down"]].map(async (targetModules) => {
-      const peft = withAdapters(lora({ targetModules }), lora({ targetModules }));
+      const peft = await withAdapters(lora({ targetModules }), lora({ targetModules }));
       await peft.addWeightedAdapter(["a", "b"], [1, 1], "sum", { combinationType: "dare_linear_svd", density: 0.5 });
       return product(peft, "sum", paths[0]);
     }),
@@ -133,7 +137,7 @@ test("products are pruned as the layer's weight lies, whatever other layers ther
 });
 
 test("an adapter may count more than once", async () => {
-  const peft = withAdapters(lora(), lora());
+  const peft = await withAdapters(lora(), lora());
   await peft.addWeightedAdapter(["a", "b", "a"], [0.5, 1, 0.25], "twice", { combinationType: "cat" });
   await peft.addWeightedAdapter(["a", "b"], [0.75, 1], "once", { combinationType: "cat" });
   const [twice, once] = ["twice", "once"].map((name) => product(peft, name, paths[0]));
@@ -141,11 +145,11 @@ test("an adapter may count more than once", async () => {
 });
 
 test("one adapter alone is scaled exactly, and adapters that do nothing stay so", async () => {
-  const peft = withAdapters(lora({ loraAlpha: 3 }));
+  const peft = await withAdapters(lora({ loraAlpha: 3 }));
   const { combinationType, layers } = await peft.addWeightedAdapter(["a"], [-2], "scaled", { density: 0.1 });
   expect(combinationType).toBe("linear");
   for (const { relativeError } of layers) expect(relativeError).toBeLessThan(1e-6);
-  const fresh = withAdapters(lora({ initLoraWeights: true }), lora({ initLoraWeights: true }));
+  const fresh = await withAdapters(lora({ initLoraWeights: true }), lora({ initLoraWeights: true }));
   const before = await fresh.disableAdapter(() => logitBits(fresh));
   await fresh.addWeightedAdapter(["a", "b"], [1, 1], "none");
   fresh.setAdapter("none");
@@ -168,7 +172,7 @@ describe.each<CombinationType>([
   const config = lora({ targetModules: ["up", "down", "embed_tokens"] });
 
   test("acts, is saved and loaded, and leaves the others alone", async () => {
-    const peft = withAdapters(config, lora());
+    const peft = await withAdapters(config, lora());
     peft.setAdapter("a");
     const before = await logitBits(peft);
     await peft.addWeightedAdapter(["a", "b"], [1, 0.5], "sum", { combinationType, density: 0.5 });
@@ -189,7 +193,7 @@ describe.each<CombinationType>([
   });
 
   test.runIf(combinationType.endsWith("svd"))("svdClamp bounds both factors", async () => {
-    const peft = withAdapters(lora(), lora());
+    const peft = await withAdapters(lora(), lora());
     const options = { combinationType, density: 0.9 };
     await peft.addWeightedAdapter(["a", "b"], [1, 1], "free", options);
     await peft.addWeightedAdapter(["a", "b"], [1, 1], "bound", { ...options, svdClamp: 0.8 });
@@ -208,7 +212,7 @@ test("what cannot be combined is refused, and nothing is added", async () => {
   const add = (peft: PeftModel<TinyModel>, options?: object, weights = [1, 1], names = ["a", "b"]) =>
     peft.addWeightedAdapter(names, weights, "sum", options);
   const pair = (second: LoraConfig) => withAdapters(lora(), second);
-  const plain = pair(lora());
+  const plain = await pair(lora());
   const refused: [() => Promise<unknown>, string][] = [
     [() => add(plain, {}, [1, 1], ["a", "z"]), 'there is no adapter "z"; there are a, b'],
     [() => add(plain, {}, []), "0 weights for 2 adapters"],
@@ -226,30 +230,33 @@ test("what cannot be combined is refused, and nothing is added", async () => {
     [() => add(plain, { svdRank: 0 }), "svdRank is 0"],
     [() => plain.addWeightedAdapter(["a", "b"], [1, 1], "b"), 'there is an adapter "b" already'],
     [
-      () => add(pair(lora({ r: 3 })), { combinationType: "linear" }),
+      async () => add(await pair(lora({ r: 3 })), { combinationType: "linear" }),
       "linear needs adapters of one rank, and these have a 2, b 3",
     ],
     [
-      () => add(pair(lora({ r: 1, rankPattern: { down: 2 } })), { combinationType: "ties", density: 1 }),
+      async () => add(await pair(lora({ r: 1, rankPattern: { down: 2 } })), { combinationType: "ties", density: 1 }),
       "on layers.0.up these have 2, 1 (rankPattern)",
     ],
-    [() => add(pair(lora({ targetModules: ".*up" }))), 'they are a ["up","down"], b ".*up"'],
-    [() => add(pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
-    [() => add(pair(lora({ loraBias: true }))), 'adapter "b" has loraBias'],
-    [() => add(pair(lora({ bias: "all" }))), 'adapter "b" has biases or tables of its own'],
-    [() => add(pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains lm_head whole'],
-    [() => add(pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
-    [() => add(pair(lora({ initLoraWeights: "olora" }))), "started from olora, and belongs to base weights of its own"],
+    [async () => add(await pair(lora({ targetModules: ".*up" }))), 'they are a ["up","down"], b ".*up"'],
+    [async () => add(await pair(lora({ useDora: true }))), 'adapter "b" has useDora'],
+    [async () => add(await pair(lora({ loraBias: true }))), 'adapter "b" has loraBias'],
+    [async () => add(await pair(lora({ bias: "all" }))), 'adapter "b" has biases or tables of its own'],
+    [async () => add(await pair(lora({ modulesToSave: ["lm_head"] }))), 'adapter "b" trains lm_head whole'],
+    [async () => add(await pair(lora({ trainableTokenIndices: [1] }))), 'adapter "b" trains rows of embeddings'],
+    [
+      async () => add(await pair(lora({ initLoraWeights: "olora" }))),
+      "started from olora, and belongs to base weights of its own",
+    ],
   ];
   for (const [run, message] of refused) await expect(run(), message).rejects.toThrow(message);
   expect([...plain.peftConfig.keys()]).toEqual(["a", "b"]);
-  const layered = withAdapters(lora({ excludeModules: ["layers.1.up", "layers.1.down"] }), lora());
+  const layered = await withAdapters(lora({ excludeModules: ["layers.1.up", "layers.1.down"] }), lora());
   await expect(add(layered)).rejects.toThrow(
     'adapter "b" is on layers.1.up, layers.1.down, which the choice of the first',
   );
   expect([...layered.peftConfig.keys()]).toEqual(["a", "b"]);
   await expect(
-    getPeftModel(new TinyModel().eval(), new VeraConfig({ targetModules: ["up"] })).addWeightedAdapter(
+    (await getPeftModel(new TinyModel().eval(), new VeraConfig({ targetModules: ["up"] }))).addWeightedAdapter(
       ["default"],
       [1],
       "sum",
@@ -260,12 +267,12 @@ test("what cannot be combined is refused, and nothing is added", async () => {
 test("factors of (IA)³ are summed, where all are on the same inputs and outputs", async () => {
   const ia3 = (options: IA3Options = {}) =>
     new IA3Config({ targetModules: ["up", "down"], feedforwardModules: ["down"], initIa3Weights: false, ...options });
-  const made = (second: IA3Config | LoraConfig) => {
-    const peft = getPeftModel(new TinyModel().eval(), ia3(), { adapterName: "a", onWarning: () => {} });
-    peft.addAdapter("b", second, { generator: new Generator(2) });
+  const made = async (second: IA3Config | LoraConfig) => {
+    const peft = await getPeftModel(new TinyModel().eval(), ia3(), { adapterName: "a", onWarning: () => {} });
+    await peft.addAdapter("b", second, { generator: new Generator(2) });
     return peft;
   };
-  const peft = made(ia3());
+  const peft = await made(ia3());
   const report = await peft.addWeightedAdapter(["a", "b"], [0.7, -0.4], "sum");
   expect(report).toMatchObject({ combinationType: "linear", rank: null });
   expect(report.layers.map(({ path }) => path)).toEqual(paths);
@@ -287,7 +294,7 @@ test("factors of (IA)³ are summed, where all are on the same inputs and outputs
     [ia3({ modulesToSave: ["lm_head"] }), 'adapter "b" trains lm_head whole'],
     [lora(), 'adapter "b" is LORA, and "a" IA3; all must be of one method'],
   ] as const) {
-    const other = made(second);
+    const other = await made(second);
     await expect(other.addWeightedAdapter(["a", "b"], [1, 1], "sum"), message).rejects.toThrow(message);
     expect([...other.peftConfig.keys()]).toEqual(["a", "b"]);
   }

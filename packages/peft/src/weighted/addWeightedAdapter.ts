@@ -1,12 +1,12 @@
 import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
-import { type Adapter, filePrefix } from "../adapter.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
 import { ia3 } from "../methods/ia3.ts";
 import { lora } from "../methods/lora.ts";
 import type { LoraConfig } from "../methods/loraConfig.ts";
 import { loraScaling } from "../methods/loraScaling.ts";
-import type { Tuner } from "../tuner.ts";
+import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { addWeightedIA3 } from "./addWeightedIA3.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
 import { planWeighted } from "./planWeighted.ts";
@@ -28,7 +28,7 @@ export async function addWeightedAdapter(
   if (sources[0].method === ia3) return addWeightedIA3(tuner, sources, weights, adapterName, options, onWarning);
   const { combination, config } = planWeighted(sources, options);
   const generator = new Generator(0);
-  const added = tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

@@ -1,9 +1,9 @@
 import { copyInto, Generator, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { type Adapter, filePrefix } from "../adapter.ts";
 import { ia3 } from "../methods/ia3.ts";
 import type { IA3Config } from "../methods/ia3Config.ts";
-import type { Tuner } from "../tuner.ts";
+import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
@@ -25,7 +25,7 @@ export async function addWeightedIA3(
     feedforwardModules: unitedTargets(sources, "feedforwardModules"),
   });
   const generator = new Generator(0);
-  const added = tuner.add({ name: adapterName, method: ia3, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, method: ia3, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

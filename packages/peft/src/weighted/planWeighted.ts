@@ -1,5 +1,5 @@
-import type { Adapter } from "../adapter.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
+import type { Adapter } from "../model/adapter.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";
 import { unitedTargets } from "./unitedTargets.ts";

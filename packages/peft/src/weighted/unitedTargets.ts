@@ -1,4 +1,4 @@
-import type { Adapter } from "../adapter.ts";
+import type { Adapter } from "../model/adapter.ts";
 
 /** Throws unless there are adapters to combine, and a finite weight for each. */
 export function checkWeights(adapters: readonly Adapter[], weights: readonly number[]): void {

@@ -1,0 +1,199 @@
+import {
+  bytesSource,
+  checkFinite,
+  copyInto,
+  type DType,
+  fromBytes,
+  openSafetensors,
+  type SafetensorsFile,
+  type SafetensorsSpec,
+  type SafetensorsTensor,
+  type Tensor,
+  tensor as tensorOf,
+  to,
+  writeSafetensors,
+} from "@lowrank/core";
+import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
+import { BnConfig } from "../methods/bottleneckConfig.ts";
+import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
+import { fileFormOf } from "../methods/method.ts";
+import type { Adapter } from "../model/adapter.ts";
+import { readTorch } from "../torchFiles/readTorch.ts";
+import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
+import { configJson } from "./configFile.ts";
+import { modelCard } from "./modelCard.ts";
+
+/** The names of an adapter's files. */
+export const adapterFileNames = {
+  config: "adapter_config.json",
+  weights: "adapter_model.safetensors",
+  card: "README.md",
+} as const;
+
+/** What PEFT notes in an adapter's weights. */
+export const safetensorsMetadata = { format: "pt" } as const;
+
+/** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
+export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
+
+/** The files of a source, of its folder `subfolder` where one is named. */
+export async function openSource(source: AdapterSource, subfolder?: string): Promise<ModelFiles> {
+  let files: ModelFiles;
+  if (typeof source === "string" || source instanceof URL) files = await folderFiles(source);
+  else files = source instanceof Map ? memoryFiles(source) : (source as ModelFiles);
+  if (subfolder === undefined) return files;
+  const under = (name: string) => `${subfolder}/${name}`;
+  return {
+    label: `${files.label}/${subfolder}`,
+    has: (name) => files.has(under(name)),
+    readText: (name) => files.readText(under(name)),
+    open: (name) => files.open(under(name)),
+  };
+}
+
+/** Opens an adapter's weights: safetensors, or else what torch.save wrote, of which nothing but tensors is read. */
+export async function openWeights(
+  files: ModelFiles,
+  weights: string = adapterFileNames.weights,
+): Promise<SafetensorsFile> {
+  const pickle = weights === adapterHubWeights ? "pytorch_adapter.bin" : "adapter_model.bin";
+  if ((await files.has(weights)) || !(await files.has(pickle))) {
+    return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
+  }
+  const label = `${pickle} of ${files.label}`;
+  const tensors = await readTorch(await files.open(pickle), label);
+  return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
+}
+
+/** Keys that do not fit between an adapter's file and what the model has for it. */
+export interface KeyMismatch {
+  missing: string[];
+  unexpected: string[];
+  misshaped: string[];
+}
+
+/** Compares a file with what an adapter's must hold. `optional` tensors may be missing. */
+export function compareKeys(
+  file: SafetensorsFile,
+  specs: readonly SafetensorsSpec[],
+  optional: ReadonlyMap<string, Tensor>,
+): KeyMismatch {
+  const misshaped: string[] = [];
+  const expected = new Map<string, { shape: readonly number[] }>(specs.map((spec) => [spec.name, spec]));
+  for (const [key, { shape }] of [...expected, ...optional]) {
+    if (file.has(key) && file.info(key).shape.join() !== shape.join()) {
+      misshaped.push(`${key} is [${file.info(key).shape}] in the file, [${shape}] here`);
+    }
+  }
+  return {
+    missing: [...expected.keys()].filter((key) => !file.has(key)),
+    unexpected: file.names().filter((key) => !expected.has(key) && !optional.has(key)),
+    misshaped,
+  };
+}
+
+/** A mismatch in words; null where all fits. */
+export function describeMismatch(label: string, { missing, unexpected, misshaped }: KeyMismatch): string | null {
+  const part = (what: string, keys: readonly string[]) => (keys.length > 0 ? [`${what}: ${keys.join(", ")}`] : []);
+  const parts = [
+    ...part("missing", missing),
+    ...part("unexpected", unexpected),
+    ...part("of another shape", misshaped),
+  ];
+  return parts.length > 0 ? `${label} does not fit this model and its adapter_config.json; ${parts.join("; ")}` : null;
+}
+
+/** Reads a tensor of the file; the caller frees it. */
+export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
+  const { bytes, shape, dtype } = await file.read(key);
+  const stored = fromBytes(bytes, shape, dtype, like.storage.backend);
+  if (dtype === like.dtype) return stored;
+  using _ = stored;
+  return to(stored, { dtype: like.dtype });
+}
+
+function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
+  return tensorOf(numbers, { shape, backend: storage.backend });
+}
+
+/** Reads values from a file into tensors, in their dtype. Those that the file lacks stay as they are. */
+export async function readInto(
+  file: SafetensorsFile,
+  tensors: ReadonlyMap<string, Tensor>,
+  form: FileForm | null,
+): Promise<void> {
+  for (const [key, tensor] of tensors) {
+    const parts = form?.parts(key, tensor) ?? null;
+    if (!(parts ?? [{ name: key }]).every(({ name }) => file.has(name))) continue;
+    using value =
+      form && parts
+        ? asTensor(await readParts(file, parts, tensor, form), tensor)
+        : await readTensor(file, key, tensor);
+    copyInto(tensor, value);
+  }
+}
+
+/** The embedding tables of a file that are not those of the base model, by key; the caller frees them. */
+export async function differingTables(
+  file: SafetensorsFile,
+  tables: ReadonlyMap<string, Tensor>,
+): Promise<Map<string, Tensor>> {
+  const differing = new Map<string, Tensor>();
+  for (const [key, table] of tables) {
+    if (!file.has(key)) continue;
+    const own = await readTensor(file, key, table);
+    const [a, b] = [await own.bytes(), await table.bytes()];
+    if (a.some((byte, i) => byte !== b[i])) differing.set(key, own);
+    else own.dispose();
+  }
+  return differing;
+}
+
+/** A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that the dtype does not reach. */
+async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
+  if (tensor.dtype === dtype) return tensor.detach();
+  const saved = to(tensor.detach(), { dtype });
+  const [before, after] = [await tensor.data(), await saved.data()];
+  const lost = after.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(before[i]));
+  if (lost < 0) return saved;
+  saved.dispose();
+  throw new Error(
+    `saving as ${dtype}: ${name} holds ${before[lost]}, which ${dtype} does not reach; save as bf16 or f32`,
+  );
+}
+
+/**
+ * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its
+ * key. Throws, by key, for a tensor that holds NaN or an infinity.
+ */
+export async function adapterContents(
+  adapter: Pick<Adapter, "method" | "config">,
+  trained: ReadonlyMap<string, Tensor>,
+  kept: ReadonlyMap<string, Tensor>,
+  dtypeOf: (key: string) => DType,
+): Promise<Map<string, Uint8Array | string>> {
+  const entries: SafetensorsTensor[] = [];
+  const form = fileFormOf(adapter.method, adapter.config);
+  for (const [name, tensor] of [...trained, ...kept]) {
+    const parts = form?.parts(name, tensor);
+    if (form && parts) {
+      entries.push(...(await encodeParts(parts, tensor, form)));
+      continue;
+    }
+    using saved = await asSaved(name, tensor, dtypeOf(name));
+    entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
+  }
+  for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
+  const { config } = adapter;
+  if (config instanceof BnConfig) {
+    return new Map<string, Uint8Array | string>([
+      [adapterFileNames.config, adapterHubJson(config)],
+      [adapterHubWeights, writeSafetensors(entries)],
+    ]);
+  }
+  return new Map<string, Uint8Array | string>([
+    [adapterFileNames.config, configJson(adapter.method, adapter.config)],
+    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
+    [adapterFileNames.card, modelCard(adapter.config)],
+  ]);
+}

@@ -1,0 +1,80 @@
+import { declinedMethods } from "../config/declinedMethods.ts";
+import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
+import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
+import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
+import type { AnyMethod } from "../methods/method.ts";
+
+/** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
+const peftVersion = "0.21.2";
+
+/** Fields of every file that a configuration does not hold. */
+const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
+
+/**
+ * Reads adapter_config.json. A field that is not supported and set is an error, one that is not known a warning;
+ * both name it. `label` is what messages call the file.
+ */
+export function parseConfig(
+  json: unknown,
+  methods: Readonly<Record<string, AnyMethod>>,
+  label: string,
+  onWarning: (message: string) => void,
+): { method: AnyMethod; config: PeftConfig } {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new Error(`${label} is not a JSON object`);
+  const fields = json as Record<string, unknown>;
+  const method = Object.values(methods).find(({ peftType }) => peftType === fields.peft_type);
+  if (!method) {
+    const { peft_type: type } = fields;
+    if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
+      throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
+    }
+    const known = Object.keys(methods).join(", ");
+    throw new Error(`${label}: peft_type is ${JSON.stringify(type)}; supported are ${known}`);
+  }
+  const { refused, ignored, nested = [], verbatim = [] } = method.format;
+  const note = method.format.note?.(fields) ?? null;
+  if (note !== null) onWarning(`${label}: ${note}`);
+  const known = new method.Config({} as never);
+  const options: Record<string, unknown> = {};
+  const dropped: string[] = [];
+  for (const [key, value] of Object.entries(fields)) {
+    const name = toCamelCase(key);
+    if (Object.hasOwn(known, name) && (verbatim.includes(key) || toSnakeCase(name) === key)) {
+      if (key !== "peft_type") options[name] = nested.includes(key) ? withKeys(value, toCamelCase) : value;
+    } else if (Object.hasOwn(refused, key)) {
+      if (!sameValue(value, refused[key])) {
+        throw new Error(`${label}: ${key} is ${JSON.stringify(value)}, which ${method.peftType} here does not support`);
+      }
+    } else if (!fileOnly.has(key) && !(Object.hasOwn(ignored, key) && sameValue(value, ignored[key]))) {
+      dropped.push(key);
+    }
+  }
+  if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
+  return { method, config: new method.Config(options as never) };
+}
+
+/** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
+export function configJson(method: AnyMethod, config: PeftConfig): string {
+  const { classic, floats, nested = [], verbatim = [] } = method.format;
+  const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;
+  const fields: Record<string, unknown> = {
+    auto_mapping: null,
+    inference_mode: true,
+    peft_type: config.peftType,
+    ...(classic.includes("peft_version") ? { peft_version: peftVersion } : {}),
+  };
+  for (const [name, value] of Object.entries(config)) {
+    const key = verbatim.includes(name) ? name : toSnakeCase(name);
+    if (!classic.includes(key) && sameValue(value, defaults[name])) continue;
+    const isFloat = floats.includes(key) && typeof value === "number";
+    fields[key] = isFloat ? new PythonFloat(value) : nested.includes(key) ? withKeys(value, toSnakeCase) : value;
+  }
+  return pythonJson(fields);
+}
+
+/** An object with its keys spelled in another way; other values as they are. */
+function withKeys(value: unknown, spell: (key: string) => string): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [spell(key), inner]));
+}

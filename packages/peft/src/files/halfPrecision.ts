@@ -1,0 +1,36 @@
+import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
+import type { HalfDType } from "../model/adapter.ts";
+
+/** Returns the dtypes of the tensors that a file holds in half precision and that are f32 in memory, by key. */
+export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Map<string, HalfDType> {
+  const stored = new Map<string, HalfDType>();
+  for (const [key, tensor] of tensors) {
+    if (tensor.dtype !== "f32" || !file.has(key)) continue;
+    const { dtype } = file.info(key);
+    if (dtype === "F16" || dtype === "BF16") stored.set(key, dtype === "F16" ? "f16" : "bf16");
+  }
+  return stored;
+}
+
+/**
+ * Returns the dtypes that `halfPrecisionOf` gave while every tensor still fits its own, and otherwise none: numbers that
+ * were trained are not rounded unasked.
+ */
+export async function unchangedHalfPrecision(
+  stored: ReadonlyMap<string, HalfDType>,
+  tensors: ReadonlyMap<string, Tensor>,
+): Promise<ReadonlyMap<string, HalfDType>> {
+  for (const [key, dtype] of stored) {
+    const tensor = tensors.get(key);
+    if (tensor && !(await fits(tensor, dtype))) return new Map();
+  }
+  return stored;
+}
+
+async function fits(tensor: Tensor, dtype: HalfDType): Promise<boolean> {
+  using own = tensor.detach();
+  using half = to(own, { dtype });
+  using back = to(half, { dtype: "f32" });
+  const [before, after] = [await own.bytes(), await back.bytes()];
+  return before.every((byte, i) => byte === after[i]);
+}

@@ -1,0 +1,16 @@
+import type { PeftConfig } from "../config/peftConfig.ts";
+
+/** The README.md of an adapter folder: what the Hugging Face hub reads about it, and how to load it. */
+export function modelCard({ baseModelNameOrPath, peftType, taskType }: PeftConfig): string {
+  const base = baseModelNameOrPath || null;
+  const head = [
+    ...(base ? [`base_model: ${JSON.stringify(base)}`] : []),
+    "library_name: peft",
+    ...(taskType === "CAUSAL_LM" ? ["pipeline_tag: text-generation"] : []),
+    "tags:",
+    ...(base ? [`- ${JSON.stringify(`base_model:adapter:${base}`)}`] : []),
+    `- ${peftType.toLowerCase()}`,
+  ];
+  const of = base ? ` of ${base}` : "";
+  return `---\n${head.join("\n")}\n---\n\n# A ${peftType} adapter${of}\n\nLoad it with \`PeftModel.fromPretrained\` of Lowrank, or \`PeftModel.from_pretrained\` of Hugging Face PEFT.\n`;
+}

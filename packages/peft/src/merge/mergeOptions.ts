@@ -1,0 +1,16 @@
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { PackedMerge } from "./packedMerge.ts";
+
+/** Options of `mergeAdapter` and `mergeAndUnload`. */
+export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
+  /** Look for NaN and infinity in every merged weight before any is written. Default true. */
+  safeMerge?: boolean;
+  /** Which adapters; default: the active one. */
+  adapterNames?: readonly string[];
+  /**
+   * Compares each merged layer, on a few random inputs, with what it gave before; `mergeReport` tells the differences, and more than
+   * rounding explains is an error. With inputs, the whole model is run on these before and after too. False: no layer is
+   * compared.
+   */
+  verify?: false | { inputs: Parameters<M["forward"]>[0] };
+}

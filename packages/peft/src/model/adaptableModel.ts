@@ -1,0 +1,11 @@
+import type { Module } from "@lowrank/nn";
+
+/** A model that adapters can be put on. */
+export interface AdaptableModel extends Module {
+  forward(...inputs: never[]): unknown;
+}
+
+/** What a model's `loss` takes and gives; never for a model without one. */
+export type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
+  ? { inputs: I; loss: L }
+  : { inputs: never[]; loss: never };

@@ -1,0 +1,29 @@
+import { add, isGradEnabled, scope, type Tensor } from "@lowrank/core";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
+import type { Tuner } from "./tuner.ts";
+
+/** The model's loss; while gradients are recorded, with what the methods of the adapters that act add to it. */
+export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
+  const model = tuner.model as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
+  if (!model.loss) throw new Error(`${tuner.model.constructor.name} has no loss; compute it from forward`);
+  const run = model.loss.bind(model);
+  return scope(() => {
+    const loss = run(...inputs);
+    if (!isGradEnabled()) return loss;
+    const penalties = tuner.acting.map((name) => penaltyOf(tuner, name)).filter((penalty) => penalty !== null);
+    return penalties.reduce((sum, penalty) => add(sum, penalty), loss as Tensor) as LossOf<M>["loss"];
+  });
+}
+
+/** What an adapter adds to the loss while it trains; null where that is nothing. */
+function penaltyOf(tuner: Tuner<AdaptableModel>, name: string): Tensor | null {
+  const { method, config, trainable } = tuner.adapter(name);
+  if (!trainable || isPromptMethod(method) || !method.penalty) return null;
+  const found = [...tuner.wrappers.values()].map((w) => (w instanceof TunerLayer ? w.get(name) : undefined));
+  return method.penalty(
+    config,
+    found.filter((layer) => layer !== undefined),
+  );
+}

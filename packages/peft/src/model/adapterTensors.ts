@@ -1,0 +1,91 @@
+import { noGrad, scope, type Tensor } from "@lowrank/core";
+import type { Parameter } from "@lowrank/nn";
+import { SavedModule } from "../layers/savedModule.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { Wrappers } from "../layers/wrapper.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
+
+/** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
+export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Parameter> {
+  const found = new Map<string, Parameter>();
+  const { name, method, config, shared, prompt, swaps, tables } = adapter;
+  const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;
+  const fileKey = isPromptMethod(method) ? undefined : method.fileKey;
+  for (const [path, wrapper] of wrappers) {
+    for (const [key, parameter] of wrapper.tensors(name)) {
+      found.set(fileKey?.(path, key, config) ?? `${prefix}${path}.${key}`, parameter);
+    }
+  }
+  for (const [path, parameter] of prompt?.encoder.namedParameters() ?? []) {
+    found.set(`${encoderPrefix}${path}`, parameter);
+  }
+  for (const [key, parameter] of Object.entries(shared.parameters ?? {})) found.set(`${sharedPrefix}${key}`, parameter);
+  for (const [key, { on }] of swaps) if (!tables.has(key)) found.set(key, on);
+  return found;
+}
+
+/** What an adapter's file holds of what it trained, by key: of a prompt, the rows, which the caller frees where no parameter is them. */
+export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
+  const { prompt } = adapter;
+  const found = new Map<string, Tensor>(trainedTensors(adapter, wrappers));
+  if (!prompt) return found;
+  for (const key of found.keys()) if (key.startsWith(encoderPrefix)) found.delete(key);
+  return found.set(
+    "prompt_embeddings",
+    noGrad(() => scope(() => prompt.encoder.rows())),
+  );
+}
+
+/** The constants that an adapter's file holds, by key. */
+export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Map<string, Tensor> {
+  const found = new Map<string, Tensor>();
+  for (const [path, wrapper] of wrappers) {
+    if (!(wrapper instanceof TunerLayer)) continue;
+    for (const [key, buffer] of wrapper.buffers(name)) found.set(`${filePrefix}${path}.${key}`, buffer);
+  }
+  if (!shared.savesBuffers) return found;
+  for (const [key, buffer] of Object.entries(shared.buffers ?? {})) found.set(`${sharedPrefix}${key}`, buffer);
+  return found;
+}
+
+/** All that an adapter holds besides what it trains and the base model's tensors. */
+export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): Set<Tensor> {
+  const found = new Set<Tensor>(Object.values(shared.buffers ?? {}));
+  for (const wrapper of wrappers.values()) {
+    const layer = wrapper instanceof TunerLayer ? wrapper.get(name) : undefined;
+    for (const constant of [...Object.values(layer?.buffers ?? {}), ...(layer?.constants ?? [])]) found.add(constant);
+  }
+  return found;
+}
+
+/** The tables that an adapter's file holds, its own or the base model's, by key. */
+export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter> {
+  return new Map([...tables].map(([key, { weight }]) => [key, swaps.get(key)?.on ?? weight]));
+}
+
+/**
+ * What PEFT's file repeats where all biases train and whole modules do too: it takes every key that ends in `bias`, so
+ * that these modules' biases stand there under their names in memory again, and the base model's beside them. `savedAs` is
+ * the adapter's name when the file was written, which some of these keys hold.
+ */
+export function repeatedBiases(
+  { name, method, config }: Adapter,
+  wrappers: Wrappers,
+  savedAs: string,
+): Map<string, Tensor> {
+  const found = new Map<string, Tensor>();
+  if (isPromptMethod(method) || method.bias?.(config) !== "all") return found;
+  for (const [path, wrapper] of wrappers) {
+    if (!(wrapper instanceof SavedModule)) continue;
+    const originals = wrapper.originals(name);
+    for (const [key, copy] of wrapper.tensors(name)) {
+      if (!/(^|\.)bias$/.test(key)) continue;
+      // PEFT takes the adapter's name out of a key only where nothing but one name follows.
+      const inMemory = key === "bias" ? key : `${savedAs}.${key}`;
+      found.set(`${filePrefix}${path}.modules_to_save.${inMemory}`, copy);
+      found.set(`${filePrefix}${path}.original_module.${key}`, originals.get(key)!);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,31 @@
+import type { Tensor } from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Allocator } from "../methods/method.ts";
+import type { Adapter } from "./adapter.ts";
+import type { Tuner } from "./tuner.ts";
+
+/** The active adapter, where it trains and its ranks are given out. */
+function allocating(tuner: Tuner<Module>): (Adapter & { allocator: Allocator<PeftConfig> }) | null {
+  tuner.checkWhole("give out ranks");
+  const adapter = tuner.active === null ? null : tuner.adapter(tuner.active);
+  return adapter?.allocator && adapter.trainable ? (adapter as Adapter & { allocator: Allocator<PeftConfig> }) : null;
+}
+
+/** Gives out ranks anew after optimiser step `step`, where the active adapter's method does. */
+export async function allocate(tuner: Tuner<Module>, step: number): Promise<void> {
+  const adapter = allocating(tuner);
+  if (adapter) adapter.config = await adapter.allocator.update(adapter.config, step);
+}
+
+/** What `allocate` goes by from step to step; the caller frees it. */
+export function allocationState(tuner: Tuner<Module>): Map<string, Tensor> {
+  const adapter = allocating(tuner);
+  return adapter ? adapter.allocator.state(adapter.config) : new Map();
+}
+
+/** Takes back what `allocationState` gave. */
+export async function setAllocationState(tuner: Tuner<Module>, state: ReadonlyMap<string, Tensor>): Promise<void> {
+  const adapter = allocating(tuner);
+  if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);
+}

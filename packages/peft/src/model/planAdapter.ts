@@ -1,0 +1,193 @@
+import { currentBackend, type Generator, isPacked, to } from "@lowrank/core";
+import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { SharedTensors } from "../layers/sharedTensors.ts";
+import { type Place, placesOf, Swap } from "../layers/swap.ts";
+import type { LayerAdapter } from "../layers/tunerLayer.ts";
+import type { AnyMethod, PeftMethod, PromptTokenizer } from "../methods/method.ts";
+import type { PromptTokens } from "../prompt/promptTokens.ts";
+import { inputEmbedding, outputLayer, savesTables } from "../targets/embeddings.ts";
+import { matchTargets, modelType, resolveTargets, type TargetReport, targetWarnings } from "../targets/matchTargets.ts";
+import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
+import { filePrefix } from "./adapter.ts";
+import { type PlannedTokens, planTokens } from "./planTokens.ts";
+
+/** What a new adapter is made from. */
+export interface NewAdapter {
+  name: string;
+  method: AnyMethod;
+  config: PeftConfig;
+  generator: Generator;
+  /** Values will be read from a file. */
+  loading: boolean;
+  /** For starts that are said in words. */
+  tokenizer?: PromptTokenizer;
+}
+
+/** All that an adapter will put on a model, made before anything on the model changes. */
+export interface Plan {
+  config: PeftConfig;
+  report: TargetReport;
+  shared: SharedTensors;
+  /** What it puts before sequences. */
+  prompt: PromptTokens | null;
+  layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
+  saved: { path: string; base: Module }[];
+  tokens: PlannedTokens[];
+  swaps: Map<string, Swap>;
+  tables: Map<string, Embedding | Linear>;
+  warnings: string[];
+}
+
+const taskHeads: Readonly<Record<string, readonly string[]>> = {
+  SEQ_CLS: ["classifier", "score"],
+  TOKEN_CLS: ["classifier", "score"],
+  QUESTION_ANS: ["qa_outputs"],
+};
+
+/** Heads that a task's adapters train whole, as in PEFT, and a configuration that says so. */
+export function withHeads<C extends PeftConfig>(given: C): { config: C; heads: readonly string[] } {
+  // PEFT's adaption prompts train no module whole, so that heads stay as they are.
+  const heads = given.peftType === "ADAPTION_PROMPT" ? [] : (taskHeads[given.taskType ?? ""] ?? []);
+  if (heads.length === 0) return { config: given, heads };
+  return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
+}
+
+/** Makes a layer method's parts for a bare base model. Throws for targets and options that do not fit it. */
+export async function planAdapter(
+  model: Module,
+  { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
+): Promise<Plan> {
+  const { config: headed, heads } = withHeads(given);
+  let config = method.targets ? headed : resolveTargets(model, headed, method);
+  if (method.resolve) config = method.resolve(config, modelType(model), model);
+  const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
+  const { targets, report } = matchTargets(model, wanted, method.kinds);
+  if ("fanInFanOut" in config && !method.keepsFanInFanOut)
+    config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  const patterns = Object.entries(method.patterns?.(config) ?? {});
+  for (const [name, keys] of patterns) {
+    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
+  }
+
+  const warnings = targetWarnings(model, report, method.kinds);
+  for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
+  const places = placesOf(model);
+  const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
+  const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
+  const [
+    {
+      storage: { backend },
+    } = { storage: { backend: currentBackend() } },
+  ] = model.parameters();
+  const made = { backend, config, generator, loading };
+  const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
+  const warn = (message: string) => {
+    if (!warnings.includes(message)) warnings.push(message);
+  };
+  const layers: Plan["layers"] = [];
+  // One after the other, since all draw from one generator.
+  for (const { path, base, kind } of bases) {
+    const tied = tieWarning(path, base, places, paths);
+    warnings.push(...tied);
+    const layer = await method.createLayer({ ...made, base, kind, path, shared, warn });
+    if (layer.baseWeight && tied.length > 0) {
+      throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
+    }
+    layers.push({ path, base, layer });
+  }
+  const reset = layers.filter(({ layer }) => layer.baseWeight).length;
+  if (reset > 0) {
+    warnings.push(
+      `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`,
+    );
+  }
+  const saved = savedModules(model, config, heads, warnings);
+  for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
+  const tokens = planTokens(model, method.trainableTokens?.(config) ?? null, places, paths);
+  for (const { path, base, owners } of tokens) {
+    if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
+  }
+  checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
+  const adapted = new Set(report.matched);
+  const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
+  const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers);
+  return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
+}
+
+/** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
+function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
+  const paths = [...model.namedModules()].map(([path]) => path);
+  if (!savesTables(config, paths)) return new Map();
+  const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
+  // A packed table is the quantised base's own affair.
+  const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
+  return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
+}
+
+/** Says where a module that is adapted alone shares its weight with others. */
+function tieWarning(path: string, base: Module, places: Map<Parameter, Place[]>, paths: Map<Module, string>): string[] {
+  const { weight } = base as { weight?: Parameter };
+  const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
+  if (others.length === 0) return [];
+  const names = others.map(({ owner }) => paths.get(owner)).join(", ");
+  return [
+    `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`,
+  ];
+}
+
+/** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
+export function savedModules(
+  model: Module,
+  config: PeftConfig,
+  heads: readonly string[],
+  warnings: string[],
+): Plan["saved"] {
+  const saved: Plan["saved"] = [];
+  const names = config.modulesToSave ?? [];
+  const found = new Set<string>(heads);
+  for (const [path, base] of model.namedModules()) {
+    const ends = path === "" ? [] : names.filter((name) => path.endsWith(name));
+    if (ends.length === 0) continue;
+    for (const name of ends) found.add(name);
+    if (!saved.some((outer) => path.startsWith(`${outer.path}.`))) saved.push({ path, base });
+  }
+  const missing = names.filter((name) => !found.has(name));
+  if (missing.length > 0)
+    warnings.push(`modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`);
+  return saved;
+}
+
+/** Throws where two parts of an adapter would sit on the same module, or one inside the other. */
+export function checkDisjoint(paths: readonly string[]): void {
+  const sorted = [...paths].sort();
+  for (const [i, path] of sorted.entries()) {
+    const next = sorted.slice(i + 1).find((other) => other === path || other.startsWith(`${path}.`));
+    if (next !== undefined) {
+      throw new Error(
+        next === path
+          ? `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`
+          : `${next} lies inside of ${path}, which is adapted or saved as a whole; leave one of the two out`,
+      );
+    }
+  }
+}
+
+function biasSwaps(
+  model: Module,
+  mode: "none" | "all" | "layers",
+  adapted: ReadonlySet<string>,
+  saved: Plan["saved"],
+): Map<string, Swap> {
+  const swaps = new Map<string, Swap>();
+  if (mode === "none") return swaps;
+  for (const [path, owner] of model.namedModules()) {
+    const { bias } = owner as { bias?: unknown };
+    if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
+    if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
+    const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
+    using copy = to(bias.detach(), { dtype: "f32" });
+    swaps.set(key, new Swap([{ owner, key: "bias" }], new Parameter(copy)));
+  }
+  return swaps;
+}

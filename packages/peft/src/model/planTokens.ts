@@ -1,0 +1,86 @@
+import type { Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import type { Place } from "../layers/swap.ts";
+import { type TokenRows, tokenRows } from "../layers/trainableTokens.ts";
+import { inputEmbedding } from "../targets/embeddings.ts";
+import { layerKind } from "../targets/layerKind.ts";
+
+/** An embedding, or an output layer, with the rows that train. */
+export interface PlannedTokens {
+  path: string;
+  base: UnaryModule;
+  kind: "embedding" | "linear";
+  rows: TokenRows;
+  /** The modules whose table has these rows: itself, and those tied to it. None where they are saved with another module. */
+  owners: readonly Module[];
+}
+
+type Indices = readonly number[];
+
+/**
+ * The modules in which rows train, as in PEFT: what is tied to the input embedding has that one's rows, unless other rows are
+ * asked for there; a module that is named without the embedding has its own.
+ */
+export function planTokens(
+  model: Module,
+  wanted: Indices | Readonly<Record<string, Indices>> | null,
+  places: ReadonlyMap<Parameter, readonly Place[]>,
+  paths: ReadonlyMap<Module, string>,
+): PlannedTokens[] {
+  if (wanted === null) return [];
+  const asked = askedModules(model, wanted);
+  const input = inputEmbedding(model)?.[1];
+  const tied = (input && asked.has(input) ? (places.get(input.weight) ?? []) : [])
+    .map(({ owner }) => owner)
+    .filter((owner) => owner !== input);
+  const same = tied.every((owner) => !asked.has(owner) || `${asked.get(owner)}` === `${asked.get(input!)}`);
+  const followers = same ? tied : [];
+  const planned: PlannedTokens[] = [];
+  for (const [module, indices] of asked) {
+    if (followers.includes(module)) continue;
+    const path = paths.get(module)!;
+    const rows = tokenRows((module as Linear).weight, indices, path);
+    const group = module === input ? [module, ...followers] : [module];
+    for (const one of group) {
+      const owners = one === module ? group : [];
+      const place = paths.get(one)!;
+      planned.push({ path: place, base: one as UnaryModule, kind: tokenKind(place, one), rows, owners });
+    }
+  }
+  return planned;
+}
+
+/** The tokens whose rows train, by the module that has them. */
+function askedModules(model: Module, wanted: Indices | Readonly<Record<string, Indices>>): Map<Module, Indices> {
+  const asked = new Map<Module, Indices>();
+  for (const [name, indices] of byName(model, wanted)) {
+    const found = [...model.namedModules()].filter(([path]) => path !== "" && path.endsWith(name));
+    if (found.length === 0) throw new Error(`trainableTokenIndices: no module's path ends with ${name}`);
+    for (const [path, module] of found) {
+      tokenKind(path, module);
+      const before = asked.get(module);
+      if (before && `${before}` !== `${indices}`) {
+        throw new Error(
+          `trainableTokenIndices: ${path} is to train [${before}], and as ${name} [${indices}]; name it once`,
+        );
+      }
+      asked.set(module, indices);
+    }
+  }
+  return asked;
+}
+
+function byName(model: Module, wanted: Indices | Readonly<Record<string, Indices>>): [string, Indices][] {
+  if (!Array.isArray(wanted)) return Object.entries(wanted as Readonly<Record<string, Indices>>);
+  const found = inputEmbedding(model);
+  if (!found)
+    throw new Error("trainableTokenIndices: this model has no embedding; name the module the tokens belong to");
+  return [[found[0], wanted]];
+}
+
+function tokenKind(path: string, module: Module): "embedding" | "linear" {
+  const kind = layerKind(module);
+  if (kind === "embedding" || kind === "linear") return kind;
+  throw new Error(
+    `trainableTokenIndices: ${path} is a ${module.constructor.name}; tokens have rows in embeddings and output layers only`,
+  );
+}

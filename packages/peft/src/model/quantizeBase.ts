@@ -1,0 +1,30 @@
+import { type Module, type QuantizationReport, type QuantizeOptions, quantize, type UnaryModule } from "@lowrank/nn";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { Tuner } from "./tuner.ts";
+
+/** Quantises the base model below its adapters; what they train whole or keep in their files stays. */
+export function quantizeBase(tuner: Tuner<Module>, options: QuantizeOptions): QuantizationReport {
+  tuner.checkWhole("quantise the base model");
+  const { model, wrappers, mergedNames } = tuner;
+  if (mergedNames.length > 0) {
+    throw new Error(`${mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
+  }
+  const adapters = [...tuner.adapters.values()];
+  const tables = new Set<Module>(adapters.flatMap((adapter) => [...adapter.tables.values()]));
+  const leave = (path: string): string | null => {
+    if (tables.has(model.getSubmodule(path))) return "an adapter's file holds its weight";
+    const whole = [...wrappers].find(([p, w]) => !(w instanceof TunerLayer) && `${path}.`.startsWith(`${p}.`));
+    return whole ? `adapters train ${whole[0]}` : null;
+  };
+  return tuner.bare(() => {
+    const report = quantize(model, options, leave);
+    const places = adapters.flatMap(({ swaps }) => [...swaps.values()].flatMap((swap) => swap.places));
+    for (const [path, wrapper] of wrappers) {
+      const module = model.getSubmodule(path);
+      if (!(wrapper instanceof TunerLayer) || module === wrapper.wrapped) continue;
+      for (const place of places) if (place.owner === wrapper.wrapped) place.owner = module;
+      wrapper.rebase(module as UnaryModule);
+    }
+    return report;
+  });
+}

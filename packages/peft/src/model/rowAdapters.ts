@@ -1,0 +1,34 @@
+import { AttentionLayer, type Module } from "@lowrank/nn";
+import { runBetween } from "./runBetween.ts";
+import type { Tuner } from "./tuner.ts";
+
+/**
+ * Runs `fn`, which may be async, with an adapter for each row of its batches in the place of the active one; null is the
+ * base model. Those named train meanwhile, unless they are for inference. Throws for adapters that act on all rows.
+ */
+export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
+  tuner.checkWhole("name adapters for rows");
+  if (tuner.mergedNames.length > 0) {
+    throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
+  }
+  if (rows.length === 0) throw new Error("withAdapterNames: no name is given; name an adapter for each row");
+  for (const name of new Set(rows)) if (name !== null) checkActsByRow(tuner, name);
+  return runBetween(
+    () => tuner.actOnRows(rows),
+    fn,
+    () => tuner.actOnRows(null),
+  );
+}
+
+function checkActsByRow(tuner: Tuner<Module>, name: string): void {
+  const { method, prompt, swaps } = tuner.adapter(name);
+  const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
+  const advice = "use it for whole batches, with setAdapter";
+  if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
+  if (swaps.size > 0) throw new Error(`${what} has biases or tables of its own, which all rows share; ${advice}`);
+  for (const [path, wrapper] of tuner.wrappers) {
+    if (wrapper.has(name) && wrapper.wrapped instanceof AttentionLayer) {
+      throw new Error(`${what} sits around the attention of ${path}, which takes the batch as a whole; ${advice}`);
+    }
+  }
+}

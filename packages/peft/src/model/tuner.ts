@@ -1,0 +1,271 @@
+import { copyInto, type Tensor, to } from "@lowrank/core";
+import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
+import { ActiveAdapter } from "../layers/activeAdapter.ts";
+import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
+import type { Swap } from "../layers/swap.ts";
+import type { Wrappers } from "../layers/wrapper.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { Adapter } from "./adapter.ts";
+import {
+  bufferTensors,
+  constantTensors,
+  filedTensors,
+  repeatedBiases,
+  tableTensors,
+  trainedTensors,
+} from "./adapterTensors.ts";
+import { checkBare, checkPlan } from "./checkFits.ts";
+import { type NewAdapter, planAdapter } from "./planAdapter.ts";
+import { planPrompt } from "./planPrompt.ts";
+import { runBetween } from "./runBetween.ts";
+import { WrapperSet } from "./wrapperSet.ts";
+
+/** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
+export class Tuner<M extends Module> extends Module {
+  model: M;
+  /** The encoders of prompt methods, by adapter. PEFT has them beside the base model, and so has PeftModel. */
+  readonly #encoders = new Slot();
+  readonly #wrappers: WrapperSet;
+  readonly #adapters = new Map<string, Adapter>();
+  readonly #active = new ActiveAdapter();
+  /** Merged weights in place, in the order of merging. */
+  #merges: readonly Swap[] = [];
+  #mergedNames: readonly string[] = [];
+  /** Says when changes are possible again while the model stands bare; null while it does not. */
+  #bareUntil: string | null = null;
+
+  /** Throws for a model that carries adapters already. */
+  constructor(model: M) {
+    super();
+    checkBare(model);
+    this.model = model;
+    this.#wrappers = new WrapperSet(model, this.#active);
+  }
+
+  get encoders(): Slot {
+    return this.#encoders;
+  }
+
+  /** By the path of what they wrap. */
+  get wrappers(): Wrappers {
+    return this.#wrappers.byPath;
+  }
+
+  get adapters(): ReadonlyMap<string, Adapter> {
+    return this.#adapters;
+  }
+
+  get active(): string | null {
+    return this.#active.name;
+  }
+
+  /** The adapters that act beside the base weights: the active one, or those that rows have. */
+  get acting(): readonly string[] {
+    if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
+    return [...new Set(this.#active.rows ?? [this.#active.name])].filter((name) => name !== null);
+  }
+
+  get mergedNames(): readonly string[] {
+    return this.#mergedNames;
+  }
+
+  /** The adapter of that name. Throws, naming those there are. */
+  adapter(name: string): Adapter {
+    const adapter = this.#adapters.get(name);
+    if (adapter) return adapter;
+    throw new Error(`there is no adapter "${name}"; there are ${[...this.#adapters.keys()].join(", ") || "none"}`);
+  }
+
+  /** Throws while the model stands bare, or its rows have adapters. */
+  checkWhole(what: string): void {
+    const reason = this.#bareUntil ?? (this.#active.rows && "inside of withAdapterNames; do it before or after");
+    if (reason) throw new Error(`cannot ${what} ${reason}`);
+  }
+
+  /**
+   * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all changes. Where it throws,
+   * nothing has changed.
+   */
+  async add(options: NewAdapter, onWarning: (message: string) => void): Promise<Adapter> {
+    const { name, method } = options;
+    this.checkWhole("add an adapter");
+    checkAdapterName(name);
+    if (this.#adapters.has(name))
+      throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
+    const plan = await this.bare(
+      async () =>
+        isPromptMethod(method)
+          ? planPrompt(this.model, { ...options, method })
+          : await planAdapter(this.model, { ...options, method }),
+      `while adapter "${name}" is being added; await that first`,
+    );
+    checkPlan(plan, this.wrappers);
+    for (const warning of plan.warnings) onWarning(warning);
+    const { config, report, shared, prompt, swaps, tables } = plan;
+    const layers = new Map(plan.layers.map(({ path, layer }) => [path, layer]));
+    const allocator = isPromptMethod(method) ? null : (method.createAllocator?.(layers) ?? null);
+    const adapter: Adapter = {
+      ...{ name, method, config, report, shared, prompt, allocator, swaps, tables },
+      trainable: true,
+      halfPrecision: new Map(),
+    };
+    this.#adapters.set(name, adapter);
+    if (this.#adapters.size === 1) this.model.setRequiresGrad(false);
+    if (prompt) this.#encoders.set(name, prompt.encoder.train(this.model.training));
+    for (const [key, parameter] of Object.entries(shared.parameters ?? {})) place(this, key, name, parameter);
+    this.#wrappers.add(name, plan);
+    this.#train(name, false);
+    return adapter;
+  }
+
+  /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
+  remove(name: string): void {
+    this.checkWhole("delete an adapter");
+    const { shared, prompt, swaps, allocator } = this.adapter(name);
+    if (this.#active.name === name) this.activate(null);
+    this.#wrappers.remove(
+      name,
+      [...this.#adapters.keys()].filter((other) => other !== name),
+    );
+    for (const { on } of swaps.values()) free(on);
+    for (const parameter of Object.values(shared.parameters ?? {})) free(parameter);
+    for (const buffer of Object.values(shared.buffers ?? {})) buffer.dispose();
+    for (const parameter of prompt?.encoder.parameters() ?? []) free(parameter);
+    allocator?.dispose();
+    this.#encoders.delete(name);
+    clear(this, name);
+    this.#adapters.delete(name);
+  }
+
+  /** Makes one adapter act, or none: nothing is touched but what trains, and the values that adapters swap. */
+  activate(name: string | null): void {
+    const next = name === null ? null : this.adapter(name);
+    const before = this.#active.name;
+    if (before === name) return;
+    if (before !== null) {
+      if (this.adapter(before).trainable) this.#train(before, false);
+      this.#swap(before, false);
+    }
+    this.#active.name = name;
+    if (next === null) return;
+    this.#swap(next.name, true);
+    if (next.trainable) this.#train(next.name, true);
+  }
+
+  /** Says whether an adapter trains while it is active. */
+  setTrainable(name: string, trainable: boolean): void {
+    const adapter = this.adapter(name);
+    if (trainable && adapter.prompt?.final) {
+      throw new Error(
+        `adapter "${name}" (${adapter.method.peftType}) cannot be trained further: its file holds the rows that its encoder made, and not the encoder`,
+      );
+    }
+    adapter.trainable = trainable;
+    if (this.#active.name === name) this.#train(name, trainable);
+  }
+
+  #swap(name: string, on: boolean): void {
+    const { swaps, prompt } = this.adapter(name);
+    for (const swap of swaps.values()) swap.set(on);
+    if (prompt) (this.model as unknown as PromptableModel).virtualTokens = on ? prompt : null;
+  }
+
+  #train(name: string, value: boolean): void {
+    for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
+  }
+
+  /** Runs `fn` on the base model as it was given: no wrapper, no swapped value, no merged weight. Nests. */
+  bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
+    if (this.#bareUntil !== null) return fn();
+    this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
+    return runBetween(
+      () => this.#setBare(until),
+      fn,
+      () => this.#setBare(null),
+    );
+  }
+
+  /** Lets adapters act, and train, each on its rows of a batch, in the place of the active one; null: that one again. */
+  actOnRows(rows: readonly (string | null)[] | null): void {
+    const on = rows !== null;
+    const named = new Set(rows ?? this.#active.rows);
+    const active = this.#active.name;
+    if (on && active !== null) {
+      this.#train(active, false);
+      this.#swap(active, false);
+    }
+    for (const name of named) if (name !== null) this.#train(name, on && this.adapter(name).trainable);
+    this.#active.rows = rows;
+    if (on || active === null) return;
+    this.#swap(active, true);
+    this.#train(active, this.adapter(active).trainable);
+  }
+
+  #setBare(until: string | null): void {
+    this.#bareUntil = until;
+    const bare = until !== null;
+    const merges = bare ? [...this.#merges].reverse() : this.#merges;
+    if (bare) for (const merge of merges) merge.set(false);
+    if (this.#active.name !== null) this.#swap(this.#active.name, !bare);
+    if (!bare) for (const merge of merges) merge.set(true);
+    this.#wrappers.set(!bare);
+  }
+
+  /** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
+  trained(name: string): Map<string, Parameter> {
+    return trainedTensors(this.adapter(name), this.wrappers);
+  }
+
+  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows, which the caller frees where no parameter is them. */
+  filed(name: string): Map<string, Tensor> {
+    return filedTensors(this.adapter(name), this.wrappers);
+  }
+
+  /** The constants that an adapter's file holds, by key. */
+  buffers(name: string): Map<string, Tensor> {
+    return bufferTensors(this.adapter(name), this.wrappers);
+  }
+
+  /** The biases that an adapter's file repeats, by key; `savedAs` is its name when the file was written. */
+  repeatedBiases(name: string, savedAs: string = name): Map<string, Tensor> {
+    return repeatedBiases(this.adapter(name), this.wrappers, savedAs);
+  }
+
+  /** All that an adapter holds besides what it trains and the base model's tensors. */
+  constants(name: string): Set<Tensor> {
+    return constantTensors(this.adapter(name), this.wrappers);
+  }
+
+  /** The tables that an adapter's file holds, its own or the base model's, by key. */
+  tables(name: string): Map<string, Parameter> {
+    return tableTensors(this.adapter(name));
+  }
+
+  /** Notes weights that now stand merged in place of others. */
+  setMerged(names: readonly string[], merges: readonly Swap[]): void {
+    this.#mergedNames = names;
+    this.#merges = merges;
+    this.#wrappers.setMerged(names.length > 0);
+  }
+
+  /** Puts the weights back that a merge had replaced. */
+  unmerge(): void {
+    for (const merge of [...this.#merges].reverse()) {
+      merge.set(false);
+      merge.on.dispose();
+    }
+    this.setMerged([], []);
+  }
+
+  /** Gives up all adapters and frees them; where `keep`, the values that the active one swaps become the model's own. */
+  release(keep: boolean): void {
+    const active = this.#active.name;
+    const kept = keep && active !== null ? [...this.adapter(active).swaps.values()] : [];
+    for (const { on, off } of kept) {
+      if (!off) continue;
+      using value = to(on.detach(), { dtype: off.dtype });
+      copyInto(off, value);
+    }
+    for (const name of [...this.#adapters.keys()]) this.remove(name);
+  }
+}

@@ -1,0 +1,62 @@
+import type { Module } from "@lowrank/nn";
+import type { ActiveAdapter } from "../layers/activeAdapter.ts";
+import { SavedModule } from "../layers/savedModule.ts";
+import { TrainableTokens } from "../layers/trainableTokens.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
+import type { Plan } from "./planAdapter.ts";
+
+/** The wrappers on a base model: each comes with the first adapter that needs it, and goes with the last. */
+export class WrapperSet {
+  readonly #model: Module;
+  readonly #active: ActiveAdapter;
+  readonly #wrappers = new Map<string, Wrapper>();
+
+  constructor(model: Module, active: ActiveAdapter) {
+    this.#model = model;
+    this.#active = active;
+  }
+
+  /** By the path of what they wrap. */
+  get byPath(): Wrappers {
+    return this.#wrappers;
+  }
+
+  /** Puts an adapter into its modules. */
+  add(name: string, { layers, saved, tokens }: Plan): void {
+    const active = this.#active;
+    for (const { path, base, layer } of layers) this.#at(path, () => new TunerLayer(base, active)).add(name, layer);
+    for (const { path, base } of saved) this.#at(path, () => new SavedModule(base, active)).add(name);
+    for (const { path, base, kind, rows, owners } of tokens) {
+      this.#at(path, () => new TrainableTokens(base, kind, active)).add(name, rows, owners);
+    }
+    for (const wrapper of this.#wrappers.values()) wrapper.train(wrapper.wrapped.training);
+  }
+
+  #at<W extends Wrapper>(path: string, make: () => W): W {
+    const wrapper = this.#wrappers.get(path) ?? make();
+    this.#wrappers.set(path, wrapper);
+    this.#model.setSubmodule(path, wrapper);
+    return wrapper as W;
+  }
+
+  /** Takes an adapter out and frees its tensors; wrappers that hold none of the `others` give way to their module. */
+  remove(name: string, others: readonly string[]): void {
+    for (const [path, wrapper] of this.#wrappers) {
+      wrapper.remove(name);
+      if (others.some((other) => wrapper.has(other))) continue;
+      this.#model.setSubmodule(path, wrapper.wrapped);
+      this.#wrappers.delete(path);
+    }
+  }
+
+  /** Puts the wrappers into the model, or what they wrap. */
+  set(on: boolean): void {
+    for (const [path, wrapper] of this.#wrappers) this.#model.setSubmodule(path, on ? wrapper : wrapper.wrapped);
+  }
+
+  /** Says whether the layers hold merged weights, and act alone. */
+  setMerged(merged: boolean): void {
+    for (const wrapper of this.#wrappers.values()) if (wrapper instanceof TunerLayer) wrapper.merged = merged;
+  }
+}

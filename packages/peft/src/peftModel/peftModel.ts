@@ -1,0 +1,325 @@
+import { Generator, type Tensor } from "@lowrank/core";
+import { writeFolder } from "@lowrank/files";
+import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { AdapterSource } from "../files/adapterFiles.ts";
+import { baseName, type Slot } from "../layers/slot.ts";
+import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
+import type { MergeOptions } from "../merge/mergeOptions.ts";
+import type { MergeReport } from "../merge/mergeReport.ts";
+import { knownMethods } from "../methods/registry.ts";
+import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
+import { adaptedLoss } from "../model/adaptedLoss.ts";
+import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
+import { quantizeBase } from "../model/quantizeBase.ts";
+import { withRows } from "../model/rowAdapters.ts";
+import { Tuner } from "../model/tuner.ts";
+import { hotswapAdapter } from "../saved/hotswapAdapter.ts";
+import { loadSaved } from "../saved/loadSaved.ts";
+import { readAdapter } from "../saved/readAdapter.ts";
+import { filesOfAdapters } from "../saved/saveAdapters.ts";
+import type {
+  AdapterFilesOptions,
+  FromPretrainedOptions,
+  LoadAdapterOptions,
+  SaveOptions,
+} from "../saved/savedOptions.ts";
+import { type SavedReport, verifySaved } from "../saved/verifySaved.ts";
+import type { TargetReport } from "../targets/matchTargets.ts";
+import { addWeightedAdapter } from "../weighted/addWeightedAdapter.ts";
+import type { WeightedAdapterOptions, WeightedAdapterReport } from "../weighted/weightedOptions.ts";
+import { countParameters, describeCount } from "./countParameters.ts";
+import type { AddAdapterOptions, GetPeftModelOptions } from "./peftModelOptions.ts";
+
+/** A base model with adapters on it. */
+export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
+  base_model: Tuner<M>;
+  /** What prompt methods make their virtual tokens from, by adapter. */
+  readonly prompt_encoder: Slot;
+  /** What the last `mergeAdapter` or `mergeAndUnload` found; null before. */
+  mergeReport: MergeReport | null = null;
+  readonly #onWarning: (message: string) => void;
+
+  /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
+  constructor(model: M, onWarning: (message: string) => void = console.warn) {
+    super();
+    this.training = model.training;
+    this.base_model = new Tuner(model);
+    this.base_model.training = model.training;
+    this.prompt_encoder = this.base_model.encoders;
+    this.#onWarning = onWarning;
+  }
+
+  /**
+   * Puts the adapter of a folder, or of files in memory, on a model. Throws where the file and the model do not fit, with
+   * all keys that are missing, unexpected or of another shape; the model is then as before.
+   */
+  static async fromPretrained<M extends AdaptableModel>(
+    model: M,
+    source: AdapterSource,
+    { adapterName = "default", onWarning, ...options }: FromPretrainedOptions = {},
+  ): Promise<PeftModel<M>> {
+    const peft = new PeftModel(model, onWarning);
+    await peft.loadAdapter(source, adapterName, options);
+    peft.setAdapter(adapterName);
+    return peft;
+  }
+
+  /** The base model, with the adapters in place. */
+  get baseModel(): M {
+    return this.base_model.model;
+  }
+
+  /** The name of the acting adapter. */
+  get activeAdapter(): string | null {
+    return this.base_model.active;
+  }
+
+  /** The configurations, by adapter, with targets said in full. */
+  get peftConfig(): ReadonlyMap<string, PeftConfig> {
+    return new Map([...this.base_model.adapters].map(([name, { config }]) => [name, config]));
+  }
+
+  /** What the active adapter's targets came to. */
+  get targetReport(): TargetReport | null {
+    return this.activeAdapter === null ? null : this.base_model.adapter(this.activeAdapter).report;
+  }
+
+  /** The base model's forward, adapted. */
+  forward(...inputs: Parameters<M["forward"]>): ReturnType<M["forward"]> {
+    return this.baseModel.forward(...inputs) as ReturnType<M["forward"]>;
+  }
+
+  /** The base model's loss, adapted; while gradients are recorded, with what the method adds (AdaLoRA's penalty). */
+  loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
+    return adaptedLoss(this.base_model, inputs);
+  }
+
+  /**
+   * Lets AdaLoRA give out ranks anew: to be called after every optimiser step, `globalStep` counted from 0, and before
+   * `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws where gradients are missing.
+   */
+  async updateAndAllocate(globalStep: number): Promise<void> {
+    await allocate(this.base_model, globalStep);
+  }
+
+  /** What `updateAndAllocate` goes by from step to step, for a checkpoint of the training; the caller frees it. */
+  allocationState(): Map<string, Tensor> {
+    return allocationState(this.base_model);
+  }
+
+  /** Takes back what `allocationState` gave. */
+  async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
+    await setAllocationState(this.base_model, state);
+  }
+
+  /** Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the model refuses other changes. */
+  async addAdapter(
+    adapterName: string,
+    config: PeftConfig,
+    { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
+  ): Promise<void> {
+    const method = knownMethods()[config.peftType];
+    if (!method)
+      throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
+    await this.base_model.add(
+      { name: adapterName, method, config, generator, loading: false, tokenizer },
+      this.#onWarning,
+    );
+  }
+
+  /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
+  async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
+    const saved = await readAdapter(source, options.subfolder, this.#onWarning);
+    await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
+    if (!options.isTrainable) this.eval();
+  }
+
+  /**
+   * Puts the values of a saved adapter in the place of those of adapter `adapterName` (default: the active one): in place, so
+   * that whoever holds its tensors sees the new ones, and it goes on acting or training. LoRA may have other ranks and scalings:
+   * layers of another rank get tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
+   * become zero. All other options must be those of the adapter. Throws, with nothing changed, where the files do not fit or it
+   * stands merged.
+   */
+  async hotswapAdapter(
+    source: AdapterSource,
+    adapterName: string = this.activeAdapter ?? "default",
+    { subfolder }: { subfolder?: string } = {},
+  ): Promise<void> {
+    this.base_model.checkWhole("swap an adapter's values");
+    const saved = await readAdapter(source, subfolder, this.#onWarning);
+    await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
+  }
+
+  /**
+   * Makes one adapter act; its tensors train, those of the others do not. One that was loaded without `isTrainable` is
+   * not trained unless `inferenceMode` is false. Merged weights are unmerged first, with a warning.
+   */
+  setAdapter(adapterName: string, { inferenceMode }: { inferenceMode?: boolean } = {}): void {
+    const tuner = this.base_model;
+    tuner.checkWhole("set an adapter");
+    tuner.adapter(adapterName);
+    if (this.isMerged) {
+      this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
+      this.unmergeAdapter();
+    }
+    if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
+    tuner.activate(adapterName);
+  }
+
+  /**
+   * Adds an adapter `adapterName` that stands for the sum of others, of LoRA or (IA)³, each times its weight (which may be negative), and
+   * tells how near it comes on each layer. It does not train and is not active; `setAdapter` does both. Throws for adapters
+   * that are more than products (DoRA, trained biases, modules saved whole), and where ranks or targets do not go together.
+   */
+  async addWeightedAdapter(
+    adapters: readonly string[],
+    weights: readonly number[],
+    adapterName: string,
+    options: WeightedAdapterOptions = {},
+  ): Promise<WeightedAdapterReport> {
+    return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
+  }
+
+  /** Takes an adapter off the model and frees its tensors. A merged one is an error. */
+  deleteAdapter(adapterName: string): void {
+    if (this.base_model.mergedNames.includes(adapterName)) {
+      throw new Error(`adapter "${adapterName}" is merged; call unmergeAdapter before it is deleted`);
+    }
+    this.base_model.remove(adapterName);
+  }
+
+  /**
+   * Runs `fn`, which may be async, on the base model as it was given: bit for bit, merged weights, trained biases and
+   * wrappers taken out. Nested uses end with the outermost.
+   */
+  disableAdapter<T>(fn: () => T): T {
+    return this.base_model.bare(fn);
+  }
+
+  /**
+   * Runs `fn`, which may be async, on batches in which row i has the adapter `adapterNames[i]`, or none for "__base__". For
+   * forward, loss and `generate`; what trains in it is what `trainableParameters` gives inside. `backward` belongs inside too.
+   * Throws where a batch has another number of rows, and for adapters that act on all rows: prompt methods, trained
+   * biases, adapters around attention.
+   */
+  withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
+    const rows = adapterNames.map((name) => (name === baseName ? null : name));
+    return withRows(this.base_model, rows, fn);
+  }
+
+  /**
+   * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ start, without loss
+   * where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What adapters train whole stays. Throws while an
+   * adapter stands merged.
+   */
+  quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
+    return quantizeBase(this.base_model, options);
+  }
+
+  /** Whether merged weights stand in the model. */
+  get isMerged(): boolean {
+    return this.base_model.mergedNames.length > 0;
+  }
+
+  /**
+   * Folds adapters (default: the active one) into the weights, with the old ones kept so that `unmergeAdapter` restores
+   * them to the last bit; `mergeReport` tells what rounding cost. What is trained whole or row by row stays beside them.
+   * Throws, with nothing merged, where a value would be NaN or infinite (unless `safeMerge` is false), where a layer would answer
+   * otherwise than with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype` or
+   * `requantize` says what becomes of them.
+   */
+  async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
+    this.mergeReport = await mergeInPlace(this.base_model, options);
+  }
+
+  /** Takes merged weights out again: the old ones, to the last bit. */
+  unmergeAdapter(): void {
+    this.base_model.checkWhole("unmerge");
+    this.base_model.unmerge();
+  }
+
+  /**
+   * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells what it cost. A
+   * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. Checks as
+   * `mergeAdapter` does before anything is written. Of a quantised model, `dtype` gives back one with full weights throughout,
+   * and `requantize` one quantised as before; one of them must be said.
+   */
+  async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
+    this.mergeReport = await mergeForGood(this.base_model, options);
+    return this.baseModel;
+  }
+
+  /** Gives back the base model as it was, without any adapter. */
+  unload(): M {
+    this.unmergeAdapter();
+    this.base_model.release(false);
+    return this.baseModel;
+  }
+
+  /** An adapter's tensors under the keys of its file. */
+  adapterTensors(adapterName: string = this.activeAdapter ?? "default"): Map<string, Tensor> {
+    const tuner = this.base_model;
+    return new Map([
+      ...tuner.filed(adapterName),
+      ...tuner.buffers(adapterName),
+      ...tuner.repeatedBiases(adapterName),
+      ...tuner.tables(adapterName),
+    ]);
+  }
+
+  /**
+   * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name.
+   * Numbers in memory are f32, and those of a loaded adapter are again.
+   */
+  async adapterFiles(
+    selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
+    options: AdapterFilesOptions = {},
+  ): Promise<Map<string, Uint8Array | string>> {
+    return filesOfAdapters(this.base_model, selectedAdapters, options);
+  }
+
+  /**
+   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. With `verify`, each is
+   * read again and compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is more to it.
+   */
+  async savePretrained(
+    folder: string | URL,
+    { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options }: SaveOptions<M> = {},
+  ): Promise<readonly SavedReport[]> {
+    const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
+    if (verify) {
+      return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
+    }
+    await write();
+    return [];
+  }
+
+  /** The parameters that train now. */
+  *trainableParameters(): Iterable<Parameter> {
+    for (const parameter of this.parameters()) if (parameter.requiresGrad) yield parameter;
+  }
+
+  /** How many numbers train, and how many there are in base and adapters together. */
+  getNbTrainableParameters(): { trainable: number; all: number } {
+    return countParameters(this.parameters());
+  }
+
+  /** Prints the counts as PEFT does. */
+  printTrainableParameters(print: (line: string) => void = console.log): void {
+    print(describeCount(this.getNbTrainableParameters()));
+  }
+}
+
+/** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
+export async function getPeftModel<M extends AdaptableModel>(
+  model: M,
+  config: PeftConfig,
+  { adapterName = "default", onWarning, ...options }: GetPeftModelOptions = {},
+): Promise<PeftModel<M>> {
+  const peft = new PeftModel(model, onWarning);
+  await peft.addAdapter(adapterName, config, options);
+  peft.setAdapter(adapterName);
+  return peft;
+}

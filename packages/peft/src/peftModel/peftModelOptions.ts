@@ -1,0 +1,18 @@
+import type { Generator } from "@lowrank/core";
+import type { PromptTokenizer } from "../methods/method.ts";
+
+/** Options of `getPeftModel` and `addAdapter`. */
+export interface AddAdapterOptions {
+  /** Where initial values come from. Default: seed 0. */
+  generator?: Generator;
+  /** The model's tokenizer, for methods that start from a text. */
+  tokenizer?: PromptTokenizer;
+}
+
+/** Options of `getPeftModel`. */
+export interface GetPeftModelOptions extends AddAdapterOptions {
+  /** Default "default". */
+  adapterName?: string;
+  /** Receives warnings. Default: console.warn. */
+  onWarning?: (message: string) => void;
+}

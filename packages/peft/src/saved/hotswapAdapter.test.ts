@@ -1,0 +1,202 @@
+import {
+  bytesSource,
+  Generator,
+  init,
+  memory,
+  noGrad,
+  openSafetensors,
+  reference,
+  type Tensor,
+  writeSafetensors,
+} from "@lowrank/core";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { IA3Config } from "../methods/ia3Config.ts";
+import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
+import { VeraConfig } from "../methods/veraConfig.ts";
+import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { logitBits, TinyModel, type TinyOptions, train } from "../testing/tinyModel.ts";
+
+beforeAll(() => init(reference()));
+
+const quiet = { onWarning: () => {} };
+const lora = (options: LoraOptions = {}) =>
+  new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["up", "down"], ...options });
+const made = (config: PeftConfig, seed: number, options?: TinyOptions) =>
+  getPeftModel(new TinyModel(options).eval(), config, { generator: new Generator(seed), ...quiet });
+
+const parts: LoraOptions = { bias: "all", modulesToSave: ["norm"], trainableTokenIndices: [2, 5] };
+
+const factorsOf = (peft: PeftModel<TinyModel>, name: string): Tensor[] =>
+  [...peft.base_model.trained("default")].filter(([key]) => key.includes(`.${name}.lora_`)).map(([, tensor]) => tensor);
+
+/** The weights of some files without those whose key holds `part`. */
+async function without(files: ReadonlyMap<string, Uint8Array | string>, part: string): Promise<Uint8Array> {
+  const file = await openSafetensors(bytesSource(files.get("adapter_model.safetensors") as Uint8Array), "weights");
+  const kept = file.names().filter((name) => !name.includes(part));
+  return writeSafetensors(await Promise.all(kept.map(async (name) => ({ name, ...(await file.read(name)) }))));
+}
+
+describe.each<[string, PeftConfig, TinyOptions?]>([
+  ["LoRA", lora()],
+  ["LoRA with all kinds of parts", lora(parts)],
+  ["DoRA on an embedding", lora({ useDora: true, targetModules: ["embed_tokens", "up"] })],
+  ["VeRA", new VeraConfig({ r: 3, dInitial: 0.5, initWeights: false, targetModules: ["up"] })],
+  ["IA3", new IA3Config({ targetModules: ["up"], feedforwardModules: [], initIa3Weights: false })],
+  ["prefix tuning", new PrefixTuningConfig({ numVirtualTokens: 2 }), { attention: true }],
+])("%s", (_, config, options) => {
+  test("takes the values of another, in place", async () => {
+    const other = await made(config, 5, options);
+    train(other, 2);
+    const files = await other.adapterFiles();
+    const peft = await made(config, 1, options);
+    const held = [...peft.base_model.trained("default").values()];
+    const names = [...peft.namedParameters()].map(([name]) => name);
+    const before = memory().buffers;
+    await peft.hotswapAdapter(files);
+    expect(memory().buffers).toBe(before);
+    expect(await logitBits(peft)).toEqual(await logitBits(other));
+    expect([...peft.base_model.trained("default").values()]).toEqual(held);
+    expect([...peft.namedParameters()].map(([name]) => name)).toEqual(names);
+    expect([...peft.trainableParameters()].length).toBeGreaterThan(0);
+    expect((await peft.adapterFiles()).get("adapter_model.safetensors")).toEqual(
+      files.get("adapter_model.safetensors"),
+    );
+  });
+});
+
+test("an adapter that does not act may be swapped, and others stay", async () => {
+  const peft = await made(lora(), 1);
+  await peft.addAdapter("b", lora(), { generator: new Generator(2) });
+  const before = await logitBits(peft);
+  const other = await made(lora(), 3);
+  peft.train();
+  await peft.hotswapAdapter(await other.adapterFiles(), "b");
+  expect([peft.activeAdapter, peft.training]).toEqual(["default", true]);
+  peft.eval();
+  expect(await logitBits(peft)).toEqual(before);
+  peft.setAdapter("b");
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+});
+
+test("LoRA on layers that the new adapter leaves out becomes zero", async () => {
+  const other = await made(lora({ targetModules: ["up"] }), 3);
+  const peft = await made(lora(), 1);
+  await peft.hotswapAdapter(await other.adapterFiles());
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+});
+
+const everywhere = ["up", "down", "embed_tokens"];
+
+test.each<[string, LoraOptions, LoraOptions]>([
+  ["a lower rank", { r: 4 }, { r: 2 }],
+  ["a higher rank", { r: 2 }, { r: 5 }],
+  ["another alpha", { loraAlpha: 3 }, { loraAlpha: 20 }],
+  ["another alpha of DoRA", { loraAlpha: 3, useDora: true }, { loraAlpha: 20, useDora: true }],
+  ["other patterns", { rankPattern: { up: 3 } }, { alphaPattern: { down: 5 }, rankPattern: { embed_tokens: 1 } }],
+  ["rsLoRA", {}, { r: 5, useRslora: true }],
+  ["another rank of DoRA", { r: 3, useDora: true }, { r: 4, loraAlpha: 3, useDora: true }],
+  ["another rank beside biases, modules and tokens", { r: 1, ...parts }, { r: 3, ...parts }],
+])("LoRA of %s takes the place, and is what then is saved", async (_, options, others) => {
+  const targets = options.trainableTokenIndices ? ["up", "down"] : everywhere;
+  const other = await made(lora({ targetModules: targets, ...others }), 5);
+  train(other, 2);
+  const files = await other.adapterFiles();
+  const peft = await made(lora({ targetModules: targets, ...options }), 1);
+  // DoRA's lengths are kept until something writes into what they are of.
+  const unrecorded = (model: PeftModel<TinyModel>) => noGrad(() => logitBits(model));
+  await unrecorded(peft);
+  const trainable = [...peft.trainableParameters()].length;
+  const names = [...peft.namedParameters()].map(([name]) => name);
+  await peft.hotswapAdapter(files);
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+  expect(await unrecorded(peft)).toEqual(await unrecorded(other));
+  expect(await peft.adapterFiles()).toEqual(files);
+  expect([...peft.trainableParameters()]).toHaveLength(trainable);
+  expect(new Set([...peft.namedParameters()].map(([name]) => name))).toEqual(new Set(names));
+  expect(train(peft, 2)).toEqual(train(other, 2));
+  // And back, without anything left behind.
+  const first = await (await made(lora({ targetModules: targets, ...options }), 1)).adapterFiles();
+  await peft.hotswapAdapter(first);
+  const before = memory().buffers;
+  await peft.hotswapAdapter(files);
+  await peft.hotswapAdapter(first);
+  expect(memory().buffers).toBe(before);
+  expect(await peft.adapterFiles()).toEqual(first);
+});
+
+test("layers of the same rank keep their tensors whatever scales them, others get new ones", async () => {
+  const peft = await made(lora(), 1);
+  const [held, replaced] = ["up", "down"].map((name) => factorsOf(peft, name));
+  const other = await made(lora({ loraAlpha: 30, useRslora: true, rankPattern: { down: 3 } }), 3);
+  await peft.hotswapAdapter(await other.adapterFiles());
+  for (const [i, tensor] of factorsOf(peft, "up").entries()) expect(tensor).toBe(held[i]);
+  for (const [i, tensor] of factorsOf(peft, "down").entries()) expect(tensor).not.toBe(replaced[i]);
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+});
+
+test("layers that files of another rank leave out are zero, and full ones fit again", async () => {
+  const peft = await made(lora(), 1);
+  const full = await peft.adapterFiles();
+  const other = await made(lora({ r: 3, targetModules: ["up"], alphaPattern: { up: 7 } }), 3);
+  await peft.hotswapAdapter(await other.adapterFiles());
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+  const again = await PeftModel.fromPretrained(new TinyModel().eval(), await peft.adapterFiles(), quiet);
+  expect(await logitBits(again)).toEqual(await logitBits(other));
+  await peft.hotswapAdapter(full);
+  expect(await peft.adapterFiles()).toEqual(full);
+});
+
+test("biases on B that the new adapter does not have become zero", async () => {
+  const peft = await made(lora({ loraBias: true }), 1);
+  const other = await made(lora(), 3);
+  await peft.hotswapAdapter(await other.adapterFiles());
+  expect(await logitBits(peft)).toEqual(await logitBits(other));
+});
+
+test("what does not fit is said, and nothing has changed", async () => {
+  const peft = await made(lora(), 1);
+  const before = await logitBits(peft);
+  const files = async (config: PeftConfig) => (await made(config, 2)).adapterFiles();
+  const refused: [PeftConfig, string][] = [
+    [lora({ loraDropout: 0.1 }), 'loraDropout is 0.1, and 0 in adapter "default"; use loadAdapter under a new name'],
+    [lora({ loraBias: true }), "base_model.model.layers.0.up.lora_B.bias has no place"],
+    [lora({ bias: "all" }), 'bias is "all", and "none" in adapter'],
+    [lora({ targetModules: ["up", "lm_head"] }), "base_model.model.lm_head.lora_A.weight has no place"],
+    [lora({ useDora: true }), "useDora is true, and false"],
+    [new IA3Config({ targetModules: ["up"], feedforwardModules: [] }), 'the method is "IA3", and "LORA" in adapter'],
+  ];
+  for (const [config, message] of refused) {
+    await expect(peft.hotswapAdapter(await files(config)), message).rejects.toThrow(message);
+  }
+  const part = await files(lora());
+  part.set("adapter_model.safetensors", await without(part, "layers.1.up.lora_B"));
+  await expect(peft.hotswapAdapter(part)).rejects.toThrow("base_model.model.layers.1.up.lora_B.weight is missing");
+  const fromOlora = await made(lora({ initLoraWeights: "olora" }), 1);
+  await expect(fromOlora.hotswapAdapter(await files(lora()))).rejects.toThrow('adapter "default" started from olora');
+  const dora = await made(lora({ useDora: true }), 1);
+  const fewer = await files(lora({ useDora: true, targetModules: ["up"] }));
+  await expect(dora.hotswapAdapter(fewer)).rejects.toThrow("layers.0.down.lora_A.weight is missing");
+  await expect(peft.hotswapAdapter(await files(lora()), "c")).rejects.toThrow('there is no adapter "c"');
+  await expect(peft.hotswapAdapter(await files(lora({ initLoraWeights: "olora" })))).rejects.toThrow(
+    "started from olora, and belongs to base weights of its own",
+  );
+  expect(await logitBits(peft)).toEqual(before);
+  expect([...peft.peftConfig.keys()]).toEqual(["default"]);
+  await peft.mergeAdapter();
+  await expect(peft.hotswapAdapter(await files(lora()))).rejects.toThrow("is merged; call unmergeAdapter before");
+});
+
+test("training goes on from the new values", async () => {
+  const peft = await made(lora(), 1);
+  const held: Tensor[] = [...peft.trainableParameters()];
+  const other = await made(lora(), 3);
+  train(other, 3);
+  await peft.hotswapAdapter(await other.adapterFiles());
+  expect([...peft.trainableParameters()]).toEqual(held);
+  expect(train(peft, 2)).toEqual(train(other, 2));
+  const frozen = await PeftModel.fromPretrained(new TinyModel().eval(), await other.adapterFiles());
+  await frozen.hotswapAdapter(await peft.adapterFiles());
+  expect([...frozen.trainableParameters()]).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
+import { type Module, Parameter } from "@lowrank/nn";
+import { compareKeys, describeMismatch, differingTables, readInto } from "../files/adapterFiles.ts";
+import { halfPrecisionOf } from "../files/halfPrecision.ts";
+import { placesOf, Swap } from "../layers/swap.ts";
+import { fileSpecs } from "../methods/fileForm.ts";
+import { fileFormOf } from "../methods/method.ts";
+import type { Tuner } from "../model/tuner.ts";
+import type { SavedAdapter } from "./readAdapter.ts";
+import type { LoadAdapterOptions } from "./savedOptions.ts";
+
+/** How a saved adapter is put on a model. */
+interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict"> {
+  /** The keys that the file may lack: what stands there stays as a fresh layer has it, zero. Default: none. */
+  mayLack?: (key: string) => boolean;
+}
+
+/** Puts a saved adapter beside the others, inactive. Where it throws, nothing has changed. */
+export async function loadSaved(
+  tuner: Tuner<Module>,
+  { label, method, config, weights }: SavedAdapter,
+  name: string,
+  { isTrainable = false, strict = true, mayLack = () => false }: LoadSavedOptions,
+  onWarning: (message: string) => void,
+): Promise<void> {
+  const generator = new Generator(0);
+  await tuner.add({ name, method, config, generator, loading: true }, onWarning);
+  try {
+    const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
+    const tables = tuner.tables(name);
+    const form = fileFormOf(method, config);
+    if (form && isTrainable) {
+      throw new Error(
+        `${label}: the file holds what inference needs, from which the adapter cannot be trained; load it without isTrainable`,
+      );
+    }
+    const mismatch = compareKeys(
+      weights,
+      fileSpecs(expected, form),
+      new Map([...tables, ...tuner.repeatedBiases(name, nameWhenSaved(weights))]),
+    );
+    const missing = mismatch.missing.filter((key) => !mayLack(key));
+    const message = describeMismatch(weights.label, { ...mismatch, missing });
+    if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
+    if (message !== null) onWarning(message);
+    await readInto(weights, expected, form);
+    tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
+    for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
+    tuner.setTrainable(name, isTrainable);
+  } catch (error) {
+    tuner.remove(name);
+    throw error;
+  }
+}
+
+/** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
+function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
+  const before = tuner.tables(name).get(key)!;
+  const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;
+  tuner.adapter(name).swaps.set(key, new Swap(places, new Parameter(table, { requiresGrad: false })));
+  table.dispose();
+}
+
+/** The adapter's name that some keys of its file hold, where there are such. */
+function nameWhenSaved(file: SafetensorsFile): string | undefined {
+  const found = file.names().map((key) => /\.modules_to_save\.([^.]+)\..*\bbias$/.exec(key)?.[1]);
+  return found.find((name) => name !== undefined);
+}

@@ -1,0 +1,52 @@
+import type { Tensor } from "@lowrank/core";
+import { type Module, Parameter } from "@lowrank/nn";
+import { adapterContents } from "../files/adapterFiles.ts";
+import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { Adapter, HalfDType } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
+import { convertToLora } from "./convertToLora.ts";
+import type { AdapterFilesOptions } from "./savedOptions.ts";
+
+/** The folder of an adapter's files below that of all; undefined for the one at the top. */
+export function folderOf(name: string): string | undefined {
+  return name === "default" ? undefined : name;
+}
+
+/** The files of adapters, byte for byte as PEFT or AdapterHub lays them out. */
+export async function filesOfAdapters(
+  tuner: Tuner<Module>,
+  names: readonly string[],
+  { dtype, pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
+): Promise<Map<string, Uint8Array | string>> {
+  if (names.length === 0) throw new Error("there is no adapter to save");
+  if (initial !== undefined && names.length > 1) {
+    throw new Error(
+      `pathInitialModelForWeightConversion is of one adapter, and ${names.join(", ")} are to be saved; name one in selectedAdapters`,
+    );
+  }
+  const files = new Map<string, Uint8Array | string>();
+  for (const name of names) {
+    const adapter = tuner.adapter(name);
+    const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
+    const { config, trained } = converted ?? { config: adapter.config, trained: savedValues(tuner, adapter) };
+    const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
+    const halves =
+      dtype === undefined && !converted
+        ? await unchangedHalfPrecision(adapter.halfPrecision, new Map([...trained, ...kept]))
+        : new Map<string, HalfDType>();
+    const dtypeOf = (key: string) => halves.get(key) ?? kept.get(key)?.dtype ?? dtype ?? "f32";
+    const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtypeOf);
+    for (const tensor of trained.values()) tensor.dispose();
+    const folder = folderOf(name);
+    for (const [file, content] of contents) files.set(folder === undefined ? file : `${folder}/${file}`, content);
+  }
+  return files;
+}
+
+/** What an adapter's file holds of what it trained, in handles of its own. */
+export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
+  const filed = tuner.filed(name);
+  const cut = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
+  return cut ?? new Map([...filed].map(([key, t]) => [key, t instanceof Parameter ? t.detach() : t]));
+}

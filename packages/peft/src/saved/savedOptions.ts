@@ -1,0 +1,40 @@
+import type { AdapterSource } from "../files/adapterFiles.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+
+/** Options of `loadAdapter`. */
+export interface LoadAdapterOptions {
+  /** Whether the adapter is to be trained further. Default false. */
+  isTrainable?: boolean;
+  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
+  strict?: boolean;
+  /** The folder below the source that holds the adapter. */
+  subfolder?: string;
+}
+
+/** Options of `PeftModel.fromPretrained`. */
+export interface FromPretrainedOptions extends LoadAdapterOptions {
+  adapterName?: string;
+  onWarning?: (message: string) => void;
+}
+
+/** Options of `adapterFiles`. */
+export interface AdapterFilesOptions {
+  /** What trained numbers are rounded to. Default: f32, or as in the file that they were loaded from and still are. */
+  dtype?: "f32" | "f16" | "bf16";
+  /**
+   * The adapter as it was before training, for one that took its start out of the base weights (PiSSA, OLoRA): it is
+   * saved as plain LoRA of twice the rank, for the base weights as they were. Only with a single adapter.
+   */
+  pathInitialModelForWeightConversion?: AdapterSource;
+}
+
+/** Options of `savePretrained`. */
+export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends AdapterFilesOptions {
+  /** Default: all adapters. */
+  selectedAdapters?: readonly string[];
+  /**
+   * Reads what was written again, beside the adapters in memory, and compares the model's answers on inputs; the model is then as it was,
+   * and must not be used meanwhile. Not with `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
+   */
+  verify?: { inputs: Parameters<M["forward"]>[0] };
+}

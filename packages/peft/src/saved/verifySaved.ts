@@ -1,0 +1,169 @@
+import { copyInto, type Tensor, to } from "@lowrank/core";
+import type { Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { fileFormOf } from "../methods/method.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { compareOutputs, type OutputDifference, type Outputs, outputNumbers } from "../model/compareOutputs.ts";
+import { evaluating } from "../model/evaluating.ts";
+import type { Tuner } from "../model/tuner.ts";
+import { loadSaved } from "./loadSaved.ts";
+import { readAdapter } from "./readAdapter.ts";
+import { folderOf, savedValues } from "./saveAdapters.ts";
+import type { AdapterFilesOptions } from "./savedOptions.ts";
+
+/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing without. */
+export interface SavedReport extends OutputDifference {
+  adapter: string;
+}
+
+/** What is saved, how, and what it is tried on. */
+interface Saving<M extends AdaptableModel> {
+  folder: string | URL;
+  names: readonly string[];
+  options: AdapterFilesOptions;
+  inputs: Parameters<M["forward"]>[0];
+}
+
+/**
+ * Lets `write` write adapters, reads them again beside those in memory, and compares the model's answers; all is then as it was.
+ * Nothing but rounding to `dtype` may have changed: tensors must be those in memory, rounded, and with the rounding taken back the
+ * answers must be the same to the last bit. Throws, naming the adapter, where they are not; before anything is written, where
+ * they cannot be compared.
+ */
+export async function verifySaved<M extends AdaptableModel>(
+  tuner: Tuner<M>,
+  { folder, names, options, inputs }: Saving<M>,
+  write: () => Promise<void>,
+  onWarning: (message: string) => void,
+): Promise<SavedReport[]> {
+  checkVerifiable(tuner, options);
+  const { dtype = "f32" } = options;
+  const answers = (name: string) => {
+    tuner.activate(name);
+    return outputNumbers(() => tuner.model.forward(inputs as never));
+  };
+  return asBefore(tuner, async () => {
+    // Before the files: some methods bring what a training step moved too far back when they act.
+    const live: Outputs[] = [];
+    for (const name of names) live.push(await answers(name));
+    await write();
+    const reports: SavedReport[] = [];
+    for (const [i, name] of names.entries()) {
+      const again = await readAgain(tuner, folder, name, onWarning);
+      try {
+        if (dtype !== "f32") await checkRounding(tuner, name, again, dtype);
+        const loaded = await answers(again);
+        reports.push({ adapter: name, ...compareOutputs(live[i], loaded) });
+        if (dtype !== "f32") copyValues(tuner, name, again);
+        const exact = dtype === "f32" ? loaded : await answers(again);
+        if (exact.values.some((x, at) => !Object.is(x, live[i].values[at]))) {
+          const { maxAbsDiff } = compareOutputs(live[i], exact);
+          throw differs(
+            name,
+            folder,
+            `outputs differ by ${maxAbsDiff.toExponential(1)}, which rounding does not explain`,
+          );
+        }
+      } finally {
+        tuner.remove(again);
+      }
+    }
+    return reports;
+  });
+}
+
+/** Throws where adapters could be saved, but not read again and compared on the model as it stands. */
+function checkVerifiable(
+  tuner: Tuner<Module>,
+  { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
+): void {
+  tuner.checkWhole("verify what is saved");
+  if (tuner.mergedNames.length > 0) {
+    throw new Error(
+      `savePretrained: ${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before verifying what is saved`,
+    );
+  }
+  if (initial !== undefined) {
+    throw new Error(
+      "savePretrained: pathInitialModelForWeightConversion writes an adapter for the base weights as they were, which the model has no more; save without verify, and load it on a model made anew",
+    );
+  }
+}
+
+/** Runs `fn` in evaluation mode; what acts and what trains is then as before. */
+async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
+  const { active, encoders } = tuner;
+  const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);
+  try {
+    return await evaluating([tuner, encoders], fn);
+  } finally {
+    tuner.activate(active);
+    for (const [parameter, requiresGrad] of trained) parameter.requiresGrad = requiresGrad;
+  }
+}
+
+/** Puts an adapter's files on the model under a name that is free, and gives that. */
+async function readAgain(
+  tuner: Tuner<Module>,
+  folder: string | URL,
+  name: string,
+  onWarning: (message: string) => void,
+): Promise<string> {
+  let free = `${name}-saved`;
+  while (tuner.adapters.has(free)) free += "-";
+  try {
+    const saved = await readAdapter(folder, folderOf(name), () => {});
+    const config = onSetBase(name, saved.config, onWarning);
+    await loadSaved(tuner, { ...saved, config }, free, {}, () => {});
+  } catch (error) {
+    throw differs(name, folder, `it does not load: ${(error as Error).message}`, error);
+  }
+  return free;
+}
+
+/** The configuration with which an adapter is put on base weights that its start has set already. */
+function onSetBase(name: string, config: PeftConfig, onWarning: (message: string) => void): PeftConfig {
+  if (!(config instanceof LoraConfig) || !/^(pissa|olora|loftq)/.test(`${config.initLoraWeights}`)) return config;
+  onWarning(
+    `savePretrained: adapter "${name}" started from ${config.initLoraWeights}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`,
+  );
+  return config.with({ initLoraWeights: true });
+}
+
+/** Throws where the tensors of adapter `again` are not those of `name`, rounded. */
+async function checkRounding(tuner: Tuner<Module>, name: string, again: string, dtype: "f16" | "bf16"): Promise<void> {
+  for (const [key, there, value] of pairs(tuner, name, again)) {
+    using half = to(value, { dtype });
+    using rounded = to(half, { dtype: "f32" });
+    const [found, wanted] = [await there.bytes(), await rounded.bytes()];
+    if (found.some((byte, i) => byte !== wanted[i])) {
+      throw new Error(
+        `savePretrained: adapter "${name}": ${key}, read again, is not what ${dtype} makes of it in memory; save it again`,
+      );
+    }
+  }
+}
+
+/** Gives adapter `again` the numbers of `name`, as they were before rounding. */
+function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
+  for (const [, there, value] of pairs(tuner, name, again)) copyInto(there, value);
+}
+
+/** The tensors that files hold as they are but for rounding: by key, as read again, and in memory. */
+function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
+  const adapter = tuner.adapter(name);
+  const form = fileFormOf(adapter.method, adapter.config);
+  const loaded = tuner.filed(again);
+  for (const [key, value] of savedValues(tuner, adapter)) {
+    using own = value;
+    if (!form?.parts(key, own)) yield [key, loaded.get(key)!, own];
+  }
+}
+
+function differs(name: string, folder: string | URL, how: string, cause?: unknown): Error {
+  return new Error(
+    `savePretrained: adapter "${name}" was written to ${folder}, but read again it is not the one in memory: ${how}. Do not use these files; what the adapter is made of must all be among its tensors and options`,
+    { cause },
+  );
+}

@@ -1,0 +1,87 @@
+import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } from "@lowrank/core";
+import { subspaceSvd } from "../methods/subspaceSvd.ts";
+
+/** How often subspace iteration multiplies by the data and back: from a random start, and from the components before. */
+const turns = { first: 4, later: 2 };
+
+/**
+ * Principal components of rows that come in batches: of each batch, only the first components, the mean and the spread are
+ * kept. Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7
+ */
+export class IncrementalPca implements Disposable {
+  /** How many components are kept. */
+  readonly count: number;
+  /** [count, features], unit rows. */
+  #components: Tensor | null = null;
+  /** [features] */
+  #mean: Tensor | null = null;
+  #values: Float64Array = new Float64Array(0);
+  #rows = 0;
+  /** The sum of squares of all rows around their mean. */
+  #spread = 0;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  /** Singular values of the centred rows, largest first. */
+  get values(): Float64Array {
+    return this.#values;
+  }
+
+  /** The share of the rows' variance along each component. */
+  get ratios(): number[] {
+    return Array.from(this.#values, (value) => (this.#spread > 0 ? (value * value) / this.#spread : 0));
+  }
+
+  /** Unit vectors [count, features], each with its largest entry positive. Throws before the first batch. */
+  get components(): Tensor {
+    if (!this.#components) throw new Error("IncrementalPca: no rows were added");
+    return this.#components;
+  }
+
+  /** Takes rows [n, features] of f32 in; n must be at least the count of components. */
+  async add(x: Tensor): Promise<void> {
+    const [n, features] = x.shape;
+    const all = this.#rows + n;
+    const before = this.#mean;
+    const center = scope(() => mean(x, { dim: 0 }));
+    const centred = scope(() => sub(x, center));
+    let [stacked, between] = [centred, 0];
+    if (before && this.#components) {
+      const weight = Math.sqrt((this.#rows / all) * n);
+      const components = this.#components;
+      stacked = scope(() => {
+        const scales = tensor(Float32Array.from(this.#values), { shape: [this.#values.length, 1] });
+        const shift = mul(sub(before, center), weight).reshape([1, features]);
+        return cat([mul(components, scales), centred, shift], { dim: 0 });
+      });
+      between = await total(scope(() => sum(square(mul(sub(before, center), weight)))));
+    }
+    this.#spread += (await total(scope(() => sum(square(centred))))) + between;
+    const guess = this.#components;
+    const { values, right } = await subspaceSvd(stacked, this.count, guess ? turns.later : turns.first, guess);
+    const moved = before
+      ? scope(() => mul(before, this.#rows / all).add(mul(center, n / all)))
+      : scope(() => mul(center, 1));
+    for (const old of [before, this.#components, center, centred, ...(stacked === centred ? [] : [stacked])])
+      old?.dispose();
+    this.#mean = keep(moved);
+    this.#components = keep(tensor(right, { shape: [values.length, features] }));
+    this.#values = values;
+    this.#rows = all;
+  }
+
+  [Symbol.dispose](): void {
+    this.#components?.dispose();
+    this.#mean?.dispose();
+    this.#components = null;
+    this.#mean = null;
+  }
+}
+
+/** A single number; frees the tensor. */
+async function total(t: Tensor): Promise<number> {
+  using scalar = t;
+  return scalar.item();
+}

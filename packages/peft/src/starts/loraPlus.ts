@@ -1,0 +1,71 @@
+import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type Params } from "@lowrank/nn";
+import { SavedModule } from "../layers/savedModule.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+
+/** Settings that groups of parameters may differ in. */
+interface GroupSettings {
+  lr: number;
+  weightDecay: number;
+}
+
+/** Options of `createLoraPlusOptimizer`, beside those of the optimiser. */
+export interface LoraPlusOptions {
+  /** Learning rate of A, and of all that is not named below. */
+  lr: number;
+  /** How many times as fast B, biases and other vectors learn; at least 1. */
+  loraplusLrRatio: number;
+  /** Learning rate of LoRA on embeddings. Default 1e-6. */
+  loraplusLrEmbedding?: number;
+  /** Decoupled weight decay, not of biases and LayerNorms. Default 0. */
+  loraplusWeightDecay?: number;
+}
+
+/**
+ * LoRA+: an optimiser of the given class for what trains in `model`, with a higher learning rate for B than for A.
+ * Hayou et al. 2024, https://arxiv.org/abs/2402.12354
+ */
+export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optimizer<O>>(
+  model: Module,
+  OptimizerClass: new (params: Params<O>, options?: Partial<O>) => T,
+  {
+    lr,
+    loraplusLrRatio,
+    loraplusLrEmbedding = 1e-6,
+    loraplusWeightDecay: weightDecay = 0,
+    ...options
+  }: LoraPlusOptions & Omit<Partial<O>, "lr" | "weightDecay">,
+): T {
+  if (!(loraplusLrRatio >= 1)) {
+    throw new Error(`createLoraPlusOptimizer: loraplusLrRatio is ${loraplusLrRatio}; it must be at least 1`);
+  }
+  const fast = lr * loraplusLrRatio;
+  const settings: Readonly<Record<GroupName, GroupSettings>> = {
+    a: { lr, weightDecay },
+    embedding: { lr: loraplusLrEmbedding, weightDecay },
+    b: { lr: fast, weightDecay },
+    undecayed: { lr: fast, weightDecay: 0 },
+  };
+  const modules = new Map(model.namedModules());
+  const groups = new Map<GroupName, Parameter[]>();
+  for (const [name, parameter] of model.namedParameters()) {
+    if (!parameter.requiresGrad) continue;
+    const group = groupOf(name, parameter, modules);
+    groups.set(group, [...(groups.get(group) ?? []), parameter]);
+  }
+  const chosen = (Object.keys(settings) as GroupName[]).filter((name) => groups.has(name));
+  const params = chosen.map((name) => ({ params: groups.get(name)!, ...settings[name] }));
+  return new OptimizerClass(params as unknown as Params<O>, { lr, ...options } as unknown as Partial<O>);
+}
+
+type GroupName = "a" | "embedding" | "b" | "undecayed";
+
+function groupOf(name: string, { ndim }: Parameter, modules: ReadonlyMap<string, Module>): GroupName {
+  const parts = name.split(".");
+  const above = (levels: number) => modules.get(parts.slice(0, -levels).join("."));
+  const layer = above(2);
+  if (layer instanceof TunerLayer && layer.base_layer instanceof Embedding) return "embedding";
+  if (!name.includes("lora_B") && ndim !== 1) return "a";
+  const whole = above(3);
+  const owner = whole instanceof SavedModule ? whole.wrapped : above(1);
+  return name.includes("bias") || owner instanceof LayerNorm ? "undecayed" : "b";
+}

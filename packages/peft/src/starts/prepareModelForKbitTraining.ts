@@ -1,0 +1,42 @@
+import { isPacked, noGrad, to } from "@lowrank/core";
+import { type Module, Parameter } from "@lowrank/nn";
+import { placesOf, setValue } from "../layers/swap.ts";
+
+/** Options of `prepareModelForKbitTraining`. */
+export interface PrepareOptions {
+  /** Let a quantised model forget activations and compute them again for the gradient. Default true. */
+  useGradientCheckpointing?: boolean;
+}
+
+/**
+ * Makes a quantised model ready for adapters, as PEFT's function of this name: all is frozen, parameters in half precision
+ * (norms, embeddings, the output layer) become f32, and gradient checkpointing is enabled. Changes the model in place.
+ * Throws where checkpointing is wanted of a model that has none.
+ */
+export function prepareModelForKbitTraining<M extends Module>(
+  model: M,
+  { useGradientCheckpointing = true }: PrepareOptions = {},
+): M {
+  model.setRequiresGrad(false);
+  let quantized = false;
+  for (const [parameter, places] of placesOf(model)) {
+    quantized ||= isPacked(parameter.dtype);
+    if (parameter.dtype !== "f16" && parameter.dtype !== "bf16") continue;
+    using wide = noGrad(() => to(parameter, { dtype: "f32" }));
+    const value = new Parameter(wide, { requiresGrad: false });
+    for (const place of places) setValue(place, value);
+    parameter.dispose();
+  }
+  if (quantized && useGradientCheckpointing) enableCheckpointing(model);
+  return model;
+}
+
+function enableCheckpointing(model: Module): void {
+  const { gradientCheckpointingEnable: enable } = model as { gradientCheckpointingEnable?: () => unknown };
+  if (!enable) {
+    throw new Error(
+      `${model.constructor.name} has no gradientCheckpointingEnable; pass useGradientCheckpointing: false`,
+    );
+  }
+  enable.call(model);
+}
