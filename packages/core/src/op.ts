@@ -1,4 +1,4 @@
-import type { BackendOp, TensorSpec } from "./backend.ts";
+import type { Backend, BackendOp, TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
@@ -99,18 +99,12 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   const shapes = definition.shape(inputs, params);
   const specs = Array.isArray(shapes) ? shapes : [shapes];
   if (definition.view) return [shareInput(definition, inputs[0], specs[0], params)];
-  const backend = inputs.length > 0 ? inputs[0].storage.backend : undefined;
-  if (!backend) throw new Error(`${definition.name}: an op needs at least one tensor`);
-  for (const input of inputs) {
-    if (input.storage.backend !== backend) {
-      throw new Error(
-        `${definition.name}: inputs live on ${backend.name} and ${input.storage.backend.name}; move them to one backend`,
-      );
-    }
+  const backend = backendOf(definition, inputs);
+  if (definition.inGroups && backend.maxTensors !== undefined && inputs.length > backend.maxTensors) {
+    const outputs = definition.inGroups(inputs, params, backend.maxTensors);
+    return Array.isArray(outputs) ? outputs : [outputs];
   }
   noteReads(inputs);
-  const { maxTensors = Infinity } = backend;
-  if (inputs.length > maxTensors && definition.inGroups) return list(definition.inGroups(inputs, params, maxTensors));
   const supported = backend.supports(definition, inputs, params);
   if (definition.writes) {
     writeInPlace(definition, inputs, params, supported);
@@ -125,7 +119,19 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   return outputs;
 }
 
-const list = (outputs: Tensor | Tensor[]): Tensor[] => (Array.isArray(outputs) ? outputs : [outputs]);
+/** Returns the backend on which the inputs lie. Throws where there are several, or none. */
+function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tensor[]): Backend {
+  if (inputs.length === 0) throw new Error(`${definition.name}: an op needs at least one tensor`);
+  const { backend } = inputs[0].storage;
+  for (let i = 1; i < inputs.length; i++) {
+    if (inputs[i].storage.backend !== backend) throw apart(definition, backend, inputs[i].storage.backend);
+  }
+  return backend;
+}
+
+function apart<P>({ name }: OpDefinition<P>, one: Backend, other: Backend): Error {
+  return new Error(`${name}: inputs live on ${one.name} and ${other.name}; move them to one backend`);
+}
 
 function writeInPlace<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P, supported: boolean): void {
   const { name, writes } = definition;

@@ -18,7 +18,9 @@ for (const build of ["simd", "relaxed"] as const) {
 
 it("has a kernel for every op that training and generation spend time in", () => {
   const named = new Set(kernels.map(({ op }) => op));
-  const others = [...definedOps().values()].filter(({ name, view }) => !view && !named.has(name));
+  // Tests in the same page define ops of their own, which have a prefix.
+  const own = [...definedOps().values()].filter(({ name }) => !name.includes("/"));
+  const others = own.filter(({ name, view }) => !view && !named.has(name));
   expect(others.map(({ name }) => name).sort()).toEqual([
     "expm1",
     "flip",

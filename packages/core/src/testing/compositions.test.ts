@@ -85,8 +85,11 @@ function bothGradients({ op, inputs, params }: Call): { own: Tensor | null; comp
   return composed.map((grad, i) => ({ own: own[inputs.indexOf(inputs.filter(isFloat)[i])], composed: grad }));
 }
 
+/** The ops of this package; tests in the same page define others, which have a prefix. */
+const ownOps = [...definedOps().values()].filter(({ name }) => !name.includes("/"));
+
 describe("the registry", () => {
-  const ops = [...definedOps().values()].filter(({ view }) => !view);
+  const ops = ownOps.filter(({ view }) => !view);
 
   it("has no more than 45 primitives, and a composition for every other op", () => {
     expect(primitiveNames.size).toBeLessThanOrEqual(45);
@@ -134,7 +137,7 @@ describe("gradients through a composition are those of the op's own rule", () =>
   }
 
   it("which every op with both has shown", () => {
-    const both = [...definedOps().values()].filter(({ ref, compose, vjp }) => ref && compose && vjp);
+    const both = ownOps.filter(({ ref, compose, vjp }) => ref && compose && vjp);
     const names = both.map(({ name }) => name).filter((name) => !noGradient.has(name) && !seen.has(name));
     expect(names).toEqual([]);
   });
