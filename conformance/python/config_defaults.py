@@ -4,6 +4,7 @@ import dataclasses
 
 from peft import PeftType
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.adaption_prompt.config import TRANSFORMERS_MODEL_CONFIG
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 
 # What all configurations hold besides, and what is never written.
@@ -24,6 +25,8 @@ def config_defaults(peft_type):
     targets = getattr(tuner, "target_module_mapping", {})
     if peft_type == "IA3":
         targets = TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
+    if peft_type == "ADAPTION_PROMPT":
+        targets = {name: [kind.target_modules] for name, kind in TRANSFORMERS_MODEL_CONFIG.items()}
     return {"fields": fields, "targets": {name: modules for name, modules in targets.items()}}
 
 
