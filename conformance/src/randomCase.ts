@@ -29,7 +29,10 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const merges = mergeable && untied && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
     const side = draw.pick(["left", "right"]);
-    const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, length - 3) };
+    // Padding on the right must see a real token: a softmax that is masked throughout means nothing.
+    const window = side === "right" ? base.config.sliding_window : null;
+    const most = typeof window === "number" ? Math.min(length - 3, window - 1) : length - 3;
+    const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, most) };
     const kind = base.task === "SEQ_CLS" ? " that classifies" : "";
     const words = [`${base.config.model_type}${kind}`, base.dtype, ...(shape.padding > 0 ? [`padded ${side}`] : [])];
     const label = `seed ${seed}, ${peftType}, ${words.join(", ")}`;

@@ -67,5 +67,5 @@ test("the version of a tensor's memory tells that its numbers changed", () => {
       [4, 5, 6],
     ]),
   );
-  expect(w.storage.version).toBe(before + 1);
+  expect(w.storage.version).toBeGreaterThan(before);
 });
