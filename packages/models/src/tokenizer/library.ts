@@ -5,6 +5,7 @@ import * as huggingFace from "@huggingface/tokenizers";
 
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {
+  readonly model: object;
   readonly pre_tokenizer: PreTokenizer | null;
   readonly decoder: Decoder | null;
   encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
@@ -20,7 +21,18 @@ export type PreTokenizer = object;
 /** Any of its decoders. */
 export type Decoder = object;
 
+/** Its byte-pair encoder. */
+export interface BytePairModel {
+  readonly tokens_to_ids: ReadonlyMap<string, number>;
+  readonly unk_token?: string | null;
+  readonly byte_fallback: boolean;
+  readonly end_of_word_suffix?: string | null;
+  /** The tokens of a word. */
+  bpe(word: string): string[];
+}
+
 interface Library {
+  BPE: new (config: object) => BytePairModel;
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
   SequencePreTokenizer: new (config: object) => { readonly tokenizers: readonly (PreTokenizer | null)[] };
   ByteLevelPreTokenizer: new (config: object) => { pattern: RegExp };

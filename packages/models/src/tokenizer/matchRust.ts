@@ -1,4 +1,4 @@
-import { type Decoder, type LibraryTokenizer, library, type PreTokenizer } from "./library.ts";
+import { type BytePairModel, type Decoder, type LibraryTokenizer, library, type PreTokenizer } from "./library.ts";
 
 // Unicode White_Space, which \s means to the Rust library; JavaScript's \s lacks U+0085 and adds U+FEFF.
 const space = "\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000";
@@ -9,11 +9,28 @@ const gpt2Pattern = new RegExp(
 
 /**
  * Replaces what the JavaScript library leaves to JavaScript's own rules by what the Rust library does, so that ids and
- * text are those of Python: white space, digits (all of \p{N}), and runs of byte tokens.
+ * text are those of Python: white space, digits (all of \p{N}), characters that the vocabulary lacks, and runs of byte
+ * tokens.
  */
-export function matchRust({ pre_tokenizer, decoder }: LibraryTokenizer): void {
+export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): void {
+  if (model instanceof library.BPE) dropMissing(model);
   if (pre_tokenizer) fixPreTokenizer(pre_tokenizer);
   if (decoder) fixDecoder(decoder);
+}
+
+/**
+ * Drops characters that the vocabulary lacks before words are merged, so that what stood around them can merge. The
+ * JavaScript library drops them afterwards. Where there is an unknown token, that stands in their place.
+ */
+function dropMissing(model: BytePairModel): void {
+  const { tokens_to_ids: ids, unk_token, byte_fallback, end_of_word_suffix } = model;
+  if (unk_token != null || end_of_word_suffix) return;
+  const encoder = new TextEncoder();
+  const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`;
+  const isKnown = (character: string) =>
+    ids.has(character) || (byte_fallback && [...encoder.encode(character)].every((byte) => ids.has(byteToken(byte))));
+  const bpe = model.bpe.bind(model);
+  model.bpe = (word) => bpe([...word].filter(isKnown).join(""));
 }
 
 function fixPreTokenizer(part: PreTokenizer): void {

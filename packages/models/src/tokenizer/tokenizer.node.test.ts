@@ -88,6 +88,12 @@ describe.skipIf(!models)("SmolLM2", () => {
     }
   });
 
+  test("bytes that the vocabulary lacks are dropped before merging", async () => {
+    const tokenizer = await load("smollm2-135m-instruct");
+    expect(tokenizer.encode(']\x1d"')).toEqual([38045]);
+    expect(tokenizer.encode(']"')).toEqual([38045]);
+  });
+
   test("7 id lists, some with part of a character", async () => {
     const tokenizer = await load("smollm2-135m-instruct");
     const { decode, special_ids } = await expected("smollm2-135m-instruct/expected/tokens.json");
