@@ -3,7 +3,7 @@ import { widenHalf } from "./half";
 
 export const BLOCK: i32 = 32;
 
-/** Where the block of element i begins. */
+/** Returns the address of the block that holds element i. */
 // @ts-ignore: decorator
 @inline
 export function ggufBlock(base: usize, i: i32, bytes: usize): usize {

@@ -1,4 +1,4 @@
-// Where a product with one row of X goes.
+// Stores the result of a product with one row of X.
 
 /** Writes alpha * sum to c, or adds it. */
 // @ts-ignore: decorator

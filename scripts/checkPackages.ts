@@ -81,7 +81,7 @@ async function checkBundles(): Promise<void> {
   }
 }
 
-/** What a check finds wrong; an error is a problem too. */
+/** Returns the problems that a check finds; an error that it throws is one too. */
 async function attempt(check: () => Promise<string[]>): Promise<string[]> {
   try {
     return await check();

@@ -21,7 +21,7 @@ export interface Targets {
 interface TargetChoice {
   /** The linear layers of a block to choose from; default: all. */
   among?: readonly string[];
-  /** What the method takes where it is told nothing, null where it must be told; default: attention's. */
+  /** The method's default targets; null if it has none. Default: attention's projections. */
   defaults?: readonly string[] | null;
   /** Whether embeddings can be adapted. Default false. */
   embedding?: boolean;

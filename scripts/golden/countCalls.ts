@@ -4,7 +4,7 @@ import type { Backend } from "@lowrank/core";
 export interface CallCounts {
   /** All calls that the backend ran, by code of its own or by the reference's loops. */
   readonly run: Map<string, number>;
-  /** Those of them that the reference's loops did. */
+  /** The calls among them that the reference's loops did. */
   readonly loops: Map<string, number>;
   /** Calls of ops that the backend does not support. The calls that they were made of are among the others. */
   readonly composed: Map<string, number>;

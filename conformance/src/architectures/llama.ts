@@ -2,7 +2,7 @@ import type { Draw } from "../draw.ts";
 import type { DrawBase } from "../randomBases.ts";
 import { tokens } from "./tokens.ts";
 
-/** What a model of Llama's kind is drawn with besides what all of them have. */
+/** The options of one model of Llama's kind, beside those that all of them have. */
 interface KinFields {
   /** Its own fields of the config. */
   config: Record<string, unknown>;

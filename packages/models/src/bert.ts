@@ -240,7 +240,7 @@ export function sanitizeBert(name: string): string | null {
   return name.replace(/LayerNorm\.gamma$/, "LayerNorm.weight").replace(/LayerNorm\.beta$/, "LayerNorm.bias");
 }
 
-/** Where adapters sit on a BERT. */
+/** The layers of a BERT that adapters sit on by default. */
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
 /** What BERT measures; its table of positions may begin with rows that are of none. */

@@ -6,7 +6,7 @@ interface Tie {
   readonly of: string;
 }
 
-/** What is compared of each at a time. */
+/** Bytes of each tensor that are compared at a time. */
 const partBytes = 1 << 22;
 
 /**

@@ -3,7 +3,7 @@ import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./con
 import { describeModel, describeStack, type StackDescription } from "./describeModel.ts";
 import { findArchitecture } from "./registry.ts";
 
-/** What a config.json says of its model's head: that it classifies, that it is another or none, or nothing. */
+/** Reads the kind of head that a config.json names; "unsaid" if it names none. */
 function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
   const [name] = [fields.raw("architectures") ?? []].flat();
   if (name === undefined) return "unsaid";
@@ -21,7 +21,7 @@ export function classifiesSequences(json: unknown, where = "config.json"): boole
 
 /** Options of `describeConfig`. */
 export interface DescribeConfigOptions {
-  /** What error messages call the config. Default "config.json". */
+  /** The config's name in error messages. Default "config.json". */
   where?: string;
   /** Gives the model a head that classifies where it has one here, as transformers does. Default: as the config says. */
   classifies?: boolean;

@@ -31,7 +31,7 @@ import { PromptedBatch } from "./promptedBatch.ts";
 import { RotaryEmbedding } from "./rope.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
 import { type ClassifierInputs, SequenceClassifier } from "./sequenceClassifier.ts";
-import type { ModelSizes } from "./transformerModel.ts";
+import type { DefaultTargets, ModelSizes } from "./transformerModel.ts";
 
 // B batch, T tokens, D hidden size, H heads, d head size.
 
@@ -246,6 +246,13 @@ export function withoutFrequencies(name: string): string | null {
   return name.endsWith(".rotary_emb.inv_freq") ? null : name;
 }
 
+/** The layers of a Llama that adapters sit on by default. */
+export const llamaTargets: DefaultTargets = {
+  linear: ["q_proj", "v_proj"],
+  norm: ["input_layernorm", "post_attention_layernorm", "norm"],
+  attention: ["self_attn"],
+};
+
 /** Llama. */
 export const llama: Architecture<LlamaConfig> = defineArchitecture({
   modelType: "llama",
@@ -266,10 +273,6 @@ export const llama: Architecture<LlamaConfig> = defineArchitecture({
   stack: "model",
   sanitize: withoutFrequencies,
   gguf,
-  defaultTargets: {
-    linear: ["q_proj", "v_proj"],
-    norm: ["input_layernorm", "post_attention_layernorm", "norm"],
-    attention: ["self_attn"],
-  },
+  defaultTargets: llamaTargets,
   presets: llamaPresets,
 });

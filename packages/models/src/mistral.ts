@@ -5,13 +5,13 @@ import { type LlamaKinConfig, type LlamaTraits, llamaKinToHf, readLlamaKin } fro
 import type { GgufForm } from "./gguf/ggufForm.ts";
 import { u32 } from "./gguf/ggufValues.ts";
 import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./gguf/llamaGguf.ts";
-import { LlamaKinForCausalLM, LlamaKinForSequenceClassification, withoutFrequencies } from "./llama.ts";
+import { LlamaKinForCausalLM, LlamaKinForSequenceClassification, llamaTargets, withoutFrequencies } from "./llama.ts";
 import type { ParameterSource } from "./parameters.ts";
 
 /** The shape of a Mistral model, named as in Hugging Face's MistralConfig. */
 interface MistralConfig extends LlamaKinConfig {
   modelType: "mistral";
-  /** How many positions a token sees, up to its own; null for all. */
+  /** Number of positions that a token sees, its own included; null for all. */
   slidingWindow: number | null;
 }
 
@@ -88,11 +88,7 @@ export const mistral: Architecture<MistralConfig> = defineArchitecture({
   stack: "model",
   sanitize: withoutFrequencies,
   gguf,
-  defaultTargets: {
-    linear: ["q_proj", "v_proj"],
-    norm: ["input_layernorm", "post_attention_layernorm", "norm"],
-    attention: ["self_attn"],
-  },
+  defaultTargets: llamaTargets,
   presets: {
     "mistral-7b": { max_position_embeddings: 32768, rms_norm_eps: 1e-5 },
   },

@@ -29,7 +29,7 @@ export class Penalties implements Disposable {
   readonly #repetition: number;
   readonly #frequency: number;
   readonly #presence: number;
-  /** How often each token came, f32 [B, V]: in prompt and new text, and in the new text alone. */
+  /** Counts of each token, f32 [B, V]: in prompt and new text, and in the new text alone. */
   #seen: Tensor | null;
   #generated: Tensor | null;
 

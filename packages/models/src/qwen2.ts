@@ -11,7 +11,7 @@ import type { ParameterSource } from "./parameters.ts";
 /** The shape of a Qwen2 model, named as in Hugging Face's Qwen2Config. */
 interface Qwen2Config extends LlamaKinConfig {
   modelType: "qwen2";
-  /** How many positions a token of a windowed layer sees, up to its own; null where no layer is windowed. */
+  /** Number of positions that a token of a windowed layer sees, its own included; null if no layer is windowed. */
   slidingWindow: number | null;
   /** The layers from this one on are windowed. */
   maxWindowLayers: number;

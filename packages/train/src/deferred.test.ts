@@ -1,18 +1,11 @@
-import { Generator, init, reference } from "@lowrank/core";
+import { init, reference } from "@lowrank/core";
 import { deferred } from "@lowrank/core/testing";
-import { type CausalLM, createModel, generate, parseModelConfig, randomParameters } from "@lowrank/models";
+import { generate } from "@lowrank/models";
 import { beforeEach, describe, expect, it } from "vitest";
+import { examples, tinyLlama } from "./testing/tinyRun.ts";
 import { Trainer } from "./trainer.ts";
 import type { TrainerOptions } from "./trainerOptions.ts";
 
-const config = parseModelConfig({
-  ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },
-  ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 16 },
-});
-const examples = Array.from({ length: 12 }, (_, i) => {
-  const inputIds = Array.from({ length: 4 + (i % 2) }, (_, t) => 1 + ((i + t) % 9));
-  return { inputIds, labels: [...inputIds] };
-});
 const options: TrainerOptions = { padTokenId: 0, learningRate: 3e-2, batchSize: 4, maxSteps: 6 };
 const prompts = [
   [4, 9],
@@ -21,7 +14,7 @@ const prompts = [
 
 /** Trains a model and lets it go on with prompts. */
 async function run(more: Partial<TrainerOptions> = {}) {
-  const model = createModel(config, randomParameters(new Generator(5))) as CausalLM;
+  const model = tinyLlama();
   const { losses, evaluations } = await new Trainer(model, examples, { ...options, ...more }).train();
   const settings = { maxNewTokens: 5, repetitionPenalty: 1.2 };
   return {

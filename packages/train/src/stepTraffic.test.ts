@@ -1,18 +1,11 @@
-import { type Backend, Generator, init, reference, scope, tensor } from "@lowrank/core";
-import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { type Backend, init, reference, scope, tensor } from "@lowrank/core";
+import type { CausalLM } from "@lowrank/models";
 import { Adagrad, AdamW, type Optimizer, RMSprop, SGD } from "@lowrank/nn";
 import { afterEach, describe, expect, it } from "vitest";
+import { examples, tinyLlama } from "./testing/tinyRun.ts";
 import { Trainer } from "./trainer.ts";
 import type { TrainerOptions } from "./trainerOptions.ts";
 
-const config = parseModelConfig({
-  ...{ model_type: "llama", vocab_size: 11, hidden_size: 8, intermediate_size: 12, num_hidden_layers: 1 },
-  ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 16 },
-});
-const examples = Array.from({ length: 12 }, (_, i) => {
-  const inputIds = Array.from({ length: 4 + (i % 2) }, (_, t) => 1 + ((i + t) % 9));
-  return { inputIds, labels: [...inputIds] };
-});
 const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: 3, shuffle: false };
 
 /** A model on a backend that counts the bytes of each read and write; `init` names one on which nothing can be made. */
@@ -32,7 +25,7 @@ async function counted(): Promise<{ model: CausalLM; reads: number[]; writes: nu
     },
   };
   await init(backend);
-  const model = createModel(config, randomParameters(new Generator(5)));
+  const model = tinyLlama();
   // The tables of positions are made once.
   scope(() => model.nextLogits({ inputIds: tensor([[1]], { dtype: "i32" }) }));
   const alloc = () => {

@@ -18,7 +18,7 @@ export function microBatches(batches: readonly (Batch | SequenceBatch)[], model:
   return batches.flatMap((batch, i) => (labels[i] > 0 ? [{ batch, share: labels[i] / total }] : []));
 }
 
-/** What a step needs besides its batches. */
+/** The parts of a training step, its batches apart. */
 export interface StepParts {
   readonly model: TrainableModel;
   readonly parameters: Iterable<Tensor>;

@@ -121,7 +121,7 @@ const light = elements(["x", "out"], 0.5);
 const activationBackward = elements(["dy", "x", "out"]);
 const normBackward = rows(["dy", "x", "dx"]);
 
-/** How each kernel is cut; those that are not named run as a whole. */
+/** The rule by which each kernel is cut into parts; a kernel without one runs as a whole. */
 export const cutters: Cutters = {
   gemmBatched: ({ batch, strideA, strideB, strideC, m, n, k }) => ({
     units: batch,

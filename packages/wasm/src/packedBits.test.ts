@@ -13,7 +13,7 @@ function someBlocks({ elements, bytes }: { elements: number; bytes: number }): U
   const blocks = Uint8Array.from({ length: count * bytes }, (_, i) => (37 * i + (i >> 3)) & 255);
   const view = new DataView(blocks.buffer);
   for (let block = 0; block < count; block++) {
-    // Where a minimum follows the scale, it is a number too.
+    // In formats with a minimum it follows the scale, and must be a number too.
     view.setUint16(block * bytes, codes[block % 8], true);
     if (bytes % 4 === 0) view.setUint16(block * bytes + 2, codes[(block + 3) % 8], true);
   }

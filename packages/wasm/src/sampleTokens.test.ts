@@ -52,7 +52,7 @@ function logitsOf(round: number): Float32Array {
   return tied.map((v, i) => (i % 17 === 5 ? -Infinity : v));
 }
 
-/** Where the generator of seed 1 draws a quarter, a half, and almost 1. */
+/** Positions at which the generator of seed 1 draws a quarter, a half, and almost 1. */
 const offsets = { quarter: 710033, half: 964332, most: 34 };
 
 const quarters = [2, 2, 2, 2];

@@ -75,7 +75,7 @@ export function composeCrossEntropyBackward(
   );
   const hot = to(compare(chosen, each, { relation: "eq" }), { dtype: "f32" });
   const target = affine(hot, { scale: 1 - labelSmoothing, shift: labelSmoothing / classes });
-  // Where no row counts, all of them are cleared below; 1 keeps the quotient finite until then.
+  // If no row counts, all are cleared below; 1 keeps the quotient finite until then.
   const mean = () => div(dloss, maximum(count, scalarLike(count, 1)));
   const factor = reduction === "mean" ? mean() : reduction === "none" ? reshape(dloss, { shape: chosen.shape }) : dloss;
   const slope = mul(sub(softmax(logits, { dim: -1 }), target), factor);

@@ -12,7 +12,7 @@ import { where } from "./where.ts";
 /** log(1 + x), exact near 0. */
 export const log1p: Op<1> = defineOp({
   ...unary("log1p", Math.log1p),
-  // What 1 + x rounds away is put back by the factor x / ((1 + x) - 1). Kahan, as in Goldberg 1991, theorem 4.
+  // The factor x / ((1 + x) - 1) corrects the rounding of 1 + x. Kahan, as in Goldberg 1991, theorem 4.
   compose: ([x]) => {
     const sum = affine(x, { shift: 1 });
     const kept = affine(sum, { shift: -1 });

@@ -86,7 +86,7 @@ function draw(logits: Tensor, { temperature = 1, topK = 0, topP = 1, minP = 0, s
   return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
 }
 
-/** What the tokens likelier than each come to together; of equals, those of lower index count as likelier. */
+/** Sums, for each token, the probabilities of the likelier ones. Of equals the lower index is the likelier. */
 function massOfLikelier(probabilities: Tensor): Tensor {
   const { shape } = probabilities;
   const [rows, tokens] = shape;

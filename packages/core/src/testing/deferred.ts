@@ -8,7 +8,7 @@ import type { Loops } from "./primitiveKernels.ts";
  * error that depends on data arrives at the next read. It has the reference's kernels.
  */
 export function deferred(): Backend {
-  // What is no op runs on the host, now: its loops may depend on what changes later.
+  // Loops of no op (a write by a function) run at once: they may read values that change later.
   const loopsOf = ({ name, ref }: Pick<OpDefinition<never>, "name" | "ref">) =>
     definedOps().has(name) ? (ref as Loops | undefined) : undefined;
   return hostBackend({ name: "deferred", deferred: true, loopsOf });

@@ -1,7 +1,7 @@
 import { type Backend, type BackendOp, type Buffer, type TensorRef, type TensorSpec, viewOf } from "../backend.ts";
 import type { Loops } from "./primitiveKernels.ts";
 
-/** What tells one of the test backends from the other. */
+/** The settings in which the test backends differ. */
 interface HostBackendOptions {
   readonly name: string;
   /** Records work and does it at the next read. */

@@ -1,18 +1,10 @@
 import { expect, test } from "vitest";
+import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 /** A byte-level tokenizer without the byte 0x1d, which is written \u013f. */
 const make = (model: object) =>
-  new Tokenizer({
-    tokenizerJson: {
-      model: { type: "BPE", vocab: { "]": 0, '"': 1, ']"': 2, "?": 3 }, merges: [["]", '"']], ...model },
-      pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-      decoder: { type: "ByteLevel" },
-      added_tokens: [],
-      normalizer: null,
-      post_processor: null,
-    },
-  });
+  new Tokenizer({ tokenizerJson: byteLevelJson(["]", '"', ']"', "?"], { merges: [["]", '"']], ...model }) });
 
 test("a byte that the vocabulary lacks is dropped before merging, as in the Rust library", () => {
   const tokenizer = make({});

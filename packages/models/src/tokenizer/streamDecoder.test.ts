@@ -1,19 +1,11 @@
 import { expect, test } from "vitest";
 import { StreamDecoder } from "./streamDecoder.ts";
+import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 // The four bytes of 😀, as byte-level tokenizers write them, and two letters.
 const vocab = ["ð", "Ł", "ĺ", "Ģ", "a", "b"];
-const tokenizer = new Tokenizer({
-  tokenizerJson: {
-    added_tokens: [],
-    normalizer: null,
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
-    post_processor: null,
-    decoder: { type: "ByteLevel" },
-    model: { type: "BPE", vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: [] },
-  },
-});
+const tokenizer = new Tokenizer({ tokenizerJson: byteLevelJson(vocab) });
 const ids = (...tokens: string[]) => tokens.map((token) => vocab.indexOf(token));
 const pieces = (stream: StreamDecoder, tokens: readonly string[]) => ids(...tokens).map((id) => stream.push(id));
 

@@ -1,16 +1,9 @@
 import { expect, test } from "vitest";
 import { StreamDecoder } from "./streamDecoder.ts";
+import { byteLevelJson } from "./testing/byteLevelJson.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-const vocab = ["a", "Ġ", "!", ",", "'", "s", "n", "t"];
-const tokenizerJson = {
-  added_tokens: [],
-  normalizer: null,
-  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
-  post_processor: null,
-  decoder: { type: "ByteLevel" },
-  model: { type: "BPE", vocab: Object.fromEntries(vocab.map((token, id) => [token, id])), merges: [] },
-};
+const tokenizerJson = byteLevelJson(["a", "Ġ", "!", ",", "'", "s", "n", "t"]);
 const text = "a , a 's !";
 
 /** The text after encoding and decoding. */

@@ -5,7 +5,7 @@ import type { PackedMerge } from "./packedMerge.ts";
 export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   /** Look for NaN and infinity in every merged weight before any is written. Default true. */
   safeMerge?: boolean;
-  /** Which adapters; default: the active one. */
+  /** Names of the adapters to merge. Default: the active one. */
   adapterNames?: readonly string[];
   /**
    * Compares each merged layer, on a few random inputs, with what it gave before; `mergeReport` tells the differences, and more than

@@ -5,7 +5,7 @@ export interface AdaptableModel extends Module {
   forward(...inputs: never[]): unknown;
 }
 
-/** What a model's `loss` takes and gives; never for a model without one. */
+/** The types of the inputs and the result of a model's `loss`; never for a model without one. */
 export type LossOf<M> = M extends { loss(...inputs: infer I): infer L }
   ? { inputs: I; loss: L }
   : { inputs: never[]; loss: never };

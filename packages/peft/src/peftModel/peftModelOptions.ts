@@ -3,7 +3,7 @@ import type { PromptTokenizer } from "../methods/method.ts";
 
 /** Options of `getPeftModel` and `addAdapter`. */
 export interface AddAdapterOptions {
-  /** Where initial values come from. Default: seed 0. */
+  /** Draws the initial values. Default: a generator of seed 0. */
   generator?: Generator;
   /** The model's tokenizer, for methods that start from a text. */
   tokenizer?: PromptTokenizer;

@@ -3,7 +3,7 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 
 /** Options of `loadAdapter`. */
 export interface LoadAdapterOptions {
-  /** Whether the adapter is to be trained further. Default false. */
+  /** True if the adapter is to be trained further. Default false. */
   isTrainable?: boolean;
   /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
   strict?: boolean;
@@ -19,7 +19,7 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
 
 /** Options of `adapterFiles`. */
 export interface AdapterFilesOptions {
-  /** What trained numbers are rounded to. Default: f32, or as in the file that they were loaded from and still are. */
+  /** The dtype to store trained numbers in. Default: f32, or that of the file they were loaded from unchanged. */
   dtype?: "f32" | "f16" | "bf16";
   /**
    * The adapter as it was before training, for one that took its start out of the base weights (PiSSA, OLoRA): it is

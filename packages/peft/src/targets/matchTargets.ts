@@ -47,7 +47,7 @@ export function modelType(model: Module): string | undefined {
   return (model as { config?: { modelType?: string } }).config?.modelType;
 }
 
-/** What a method says of its targets. */
+/** The part of a method that tells its targets. */
 interface TargetedMethod {
   readonly kinds: readonly LayerKind[];
   readonly defaultTargets: Readonly<Record<string, readonly string[]>>;

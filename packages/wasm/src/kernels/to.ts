@@ -4,7 +4,7 @@ import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kerne
 import type { Kernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
-/** How many elements of a packed weight are widened at a time on their way to another dtype than f32. */
+/** Elements of a packed weight that are widened at a time, on their way to f16 or bf16. */
 const chunk = 1 << 14;
 
 function unpack(k: Kernels, x: WasmTensor, out: WasmTensor, scratch: Scratch): void {
