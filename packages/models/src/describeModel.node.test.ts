@@ -34,7 +34,7 @@ beforeAll(async () => {
 describe.for(names)("%s", async (name) => {
   const config = await configOf(name);
 
-  test.skipIf(!config)("is described as it is made", async () => {
+  test.skipIf(!config)("is described as it is made, where the architecture is here", async () => {
     const description = describeModel(config!);
     const classifies = "labels" in config!;
     const { model } = await (classifies ? loadSequenceClassifier : loadModel)(join(folder, name));
