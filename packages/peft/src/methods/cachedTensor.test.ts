@@ -5,16 +5,16 @@ import { CachedTensor } from "./cachedTensor.ts";
 beforeAll(() => init(reference()));
 
 test("a value is made once, and again when a source is written to or exchanged", async () => {
-  const kept = new CachedTensor();
+  const cached = new CachedTensor();
   let made = 0;
   const get = (t: Tensor) =>
     scope(() => {
-      kept.get([t], () => {
+      cached.get([t], () => {
         made++;
         return square(t);
       });
     });
-  const values = async () => [...(await kept.constants[0].data())];
+  const values = async () => [...(await cached.constants[0].data())];
   const source = tensor([1, 2]);
   get(source);
   get(source);
