@@ -9,7 +9,7 @@ import {
   writeSafetensors,
 } from "./index.ts";
 import { safetensorsBits } from "./safetensorsDType.ts";
-import { failure, fileOf, metadatas, open, tensorLists } from "./testing/safetensorsCases.ts";
+import { failure, fileOf, open, readOrRefuse } from "./testing/safetensorsCases.ts";
 
 const u8 = (shape: number[], begin: number, end: number) => ({ dtype: "U8", shape, data_offsets: [begin, end] });
 
@@ -225,26 +225,6 @@ describe("malformed files", () => {
     expect(text.startsWith("a.safetensors: ")).toBe(true);
   });
 
-  it("never fails with anything but a SafetensorsError, whatever bytes are changed, lost or added", async () => {
-    const edits = fc.array(fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) }), { maxLength: 4 });
-    await fc.assert(
-      fc.asyncProperty(
-        tensorLists,
-        metadatas,
-        edits,
-        fc.integer({ min: -20, max: 20 }),
-        async (list, meta, at, grow) => {
-          const whole = writeSafetensors(list, meta);
-          const broken = new Uint8Array(Math.max(0, whole.length + grow));
-          broken.set(whole.subarray(0, broken.length));
-          for (const edit of at) if (broken.length) broken[edit.at % broken.length] = edit.byte;
-          await expectOnlySafetensorsErrors(broken);
-        },
-      ),
-      { numRuns: 500 },
-    );
-  });
-
   it("never fails with anything but a SafetensorsError, whatever JSON the header holds", async () => {
     const size = fc.oneof(fc.nat({ max: 8 }), fc.jsonValue());
     const offsets = fc.oneof(fc.tuple(size, size), fc.jsonValue());
@@ -260,18 +240,9 @@ describe("malformed files", () => {
     const header = fc.oneof(fc.dictionary(key, fc.oneof(entry, fc.jsonValue())), fc.jsonValue());
     await fc.assert(
       fc.asyncProperty(header, fc.uint8Array({ maxLength: 16 }), (json, data) =>
-        expectOnlySafetensorsErrors(fileOf(JSON.stringify(json), data)),
+        readOrRefuse(fileOf(JSON.stringify(json), data)),
       ),
       { numRuns: 500 },
     );
   });
-
-  async function expectOnlySafetensorsErrors(bytes: Uint8Array): Promise<void> {
-    try {
-      const file = await open(bytes);
-      for (const name of file.names()) await file.read(name);
-    } catch (error) {
-      expect(error).toBeInstanceOf(SafetensorsError);
-    }
-  }
 });

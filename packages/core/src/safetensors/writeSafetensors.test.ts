@@ -1,13 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  type SafetensorsDType,
   SafetensorsError,
   type SafetensorsTensor,
   safetensorsFileLength,
   streamSafetensors,
   writeSafetensors,
 } from "./index.ts";
-import { failure, fileOf, metadatas, open, tensorLists } from "./testing/safetensorsCases.ts";
+import { safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
+import { failure, fileOf, open, readOrRefuse } from "./testing/safetensorsCases.ts";
+
+/** Distinctly named tensors of every dtype, with scalars and empty dimensions among them. */
+const tensorLists: fc.Arbitrary<SafetensorsTensor[]> = fc.uniqueArray(
+  fc
+    .record({
+      name: fc.string({ unit: "binary", maxLength: 12 }).filter((name) => name !== "__metadata__"),
+      dtype: fc.constantFrom(...(Object.keys(safetensorsBits) as SafetensorsDType[])),
+      shape: fc.array(fc.nat({ max: 4 }), { maxLength: 4 }),
+      fill: fc.nat({ max: 255 }),
+    })
+    .filter(({ dtype, shape }) => !Number.isNaN(safetensorsByteLength(dtype, shape)))
+    .map(({ fill, ...tensor }) => ({
+      ...tensor,
+      bytes: new Uint8Array(safetensorsByteLength(tensor.dtype, tensor.shape)).map((_, i) => fill + i * 7),
+    })),
+  { selector: (tensor) => tensor.name, maxLength: 8 },
+);
+const metadatas = fc.option(fc.dictionary(fc.string({ unit: "binary" }), fc.string({ unit: "binary" })), {
+  nil: undefined,
+});
 
 describe("writing", () => {
   it("lays a file out as the format's own library does", () => {
@@ -117,5 +139,25 @@ describe("writing", () => {
     expect(() => write({ ...one, shape: [-1] })).toThrow("shape [-1]");
     expect(() => write({ ...one, dtype: "f64" as "f32" })).toThrow("unknown dtype f64");
     expect(() => writeSafetensors([one], { n: 1 as unknown as string })).toThrow("metadata n: 1 is not a string");
+  });
+
+  it("never fails with anything but a SafetensorsError, whatever bytes are changed, lost or added", async () => {
+    const edits = fc.array(fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        tensorLists,
+        metadatas,
+        edits,
+        fc.integer({ min: -20, max: 20 }),
+        async (list, meta, at, grow) => {
+          const whole = writeSafetensors(list, meta);
+          const broken = new Uint8Array(Math.max(0, whole.length + grow));
+          broken.set(whole.subarray(0, broken.length));
+          for (const edit of at) if (broken.length) broken[edit.at % broken.length] = edit.byte;
+          await readOrRefuse(broken);
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });

@@ -12,7 +12,7 @@ export interface Outcome {
 }
 
 /** Settings of one run of the command. `onStderr` sees each piece of stderr as it comes. */
-export interface RunOptions {
+interface RunOptions {
   stdin?: string;
   onStderr?: (text: string, stop: () => void) => void;
   env?: object;
