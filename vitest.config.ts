@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { findChromium } from "./scripts/browser/chromium.ts";
 import { chromiumProject } from "./scripts/browser/project.ts";
@@ -12,6 +13,9 @@ const node: TestProjectConfiguration = {
     include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/fixtures/**"],
     testTimeout: 60_000,
+    // Vitest would leave one core free; the projects in Chromium come after this one.
+    maxWorkers: availableParallelism(),
+    sequence: { groupOrder: 0 },
   },
 };
 
