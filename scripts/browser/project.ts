@@ -13,6 +13,13 @@ export interface ChromiumProject {
   pages?: number;
 }
 
+/** The libraries that a page of tests imports, by the package that does. */
+const dependencies = [
+  "fast-check",
+  "@lowrank/models > @huggingface/jinja",
+  "@lowrank/models > @huggingface/tokenizers",
+];
+
 /** A Vitest project whose test files run in headless Chromium, cross-origin isolated. */
 export function chromiumProject({
   name,
@@ -25,6 +32,8 @@ export function chromiumProject({
     root,
     plugins: name === "worker" ? [insideWorker(root)] : [],
     server: { headers: isolationHeaders },
+    // Found on the way, a dependency would reload pages in which files run, and so it does where Vite's cache is empty.
+    optimizeDeps: { noDiscovery: true, include: dependencies },
     test: {
       name,
       include,
