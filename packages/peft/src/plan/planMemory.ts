@@ -30,7 +30,7 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
-  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: it has all kernels. */
+  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: as `meta` has it. */
   backend?: Backend;
 }
 
