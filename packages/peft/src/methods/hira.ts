@@ -91,6 +91,5 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   format: hiraFormat,
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
-  keepsFanInFanOut: true,
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });
