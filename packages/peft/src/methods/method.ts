@@ -7,6 +7,8 @@ import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
 import type { LayerKind } from "../targets/layerKind.ts";
 import type { FileForm } from "./fileForm.ts";
+import type { MethodOption } from "./methodOption.ts";
+import type { Recipe } from "./recipe.ts";
 
 /** What a method is told about a layer that it shall adapt. */
 export interface LayerContext<C extends PeftConfig> {
@@ -52,6 +54,10 @@ interface NamedMethod<C extends PeftConfig> {
   readonly peftType: string;
   readonly Config: new (options: never) => C;
   readonly format: ConfigFormat;
+  /** The ways of setting it up that commands and reports know by name; default: one of the configuration's defaults. */
+  readonly recipes?: readonly Recipe<C>[];
+  /** The fields of its configuration that have a flag; default: targets or virtual tokens, and modules to save. */
+  readonly options?: readonly MethodOption[];
 }
 
 /** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
