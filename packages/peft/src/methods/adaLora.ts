@@ -186,6 +186,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
       help: "weight of the penalty on A and B that are not orthogonal",
     },
   ],
+  withSteps: (config, totalStep) => (config.totalStep === null ? config.with({ totalStep }) : config),
   kinds: ["linear", "conv1d"],
   defaultTargets: adaLoraTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
@@ -193,6 +194,9 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
+  // Where the base model is not in f32, PEFT converts the rank that each layer notes, which requires gradients from then on.
+  countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
+  setsFanInFanOut: true,
   createLayer: (context) => {
     const { config, loading } = context;
     if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the number of steps of the training");

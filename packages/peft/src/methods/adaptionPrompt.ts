@@ -163,6 +163,9 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
       `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
     );
   },
+  // PEFT's adaption prompts train no module whole, and take their dtype from the projections.
+  trainsHeads: false,
+  followsBaseDtype: true,
   targets: upperAttention,
   createLayer: (context) => new AdaptionPrompt(context),
 });

@@ -185,5 +185,6 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
   createLayer: (context) => new BoftLinear(context),
 });

@@ -218,6 +218,7 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
     { field: "useGating", flag: "use-gating", type: "boolean", help: "a gate of each sequence" },
     initWeightsOption(["bert", "mam_adapter", "houlsby"]),
   ],
+  taskless: true,
   kinds: ["residual"],
   defaultTargets: {},
   targets: residuals,

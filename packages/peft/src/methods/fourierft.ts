@@ -145,5 +145,6 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
   createShared: transforms,
+  setsFanInFanOut: true,
   createLayer: (context) => new FourierFTLinear(context),
 });

@@ -125,5 +125,6 @@ export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
   kinds: ["linear", "conv1d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
   createLayer: (context) => new GraloraLinear(context),
 });

@@ -107,6 +107,5 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
-  keepsFanInFanOut: true,
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

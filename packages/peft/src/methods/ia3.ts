@@ -75,5 +75,6 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
       "feedforwardModules is not set, and there is no default for this model; name the targets whose input is scaled, [] for none",
     );
   },
+  setsFanInFanOut: true,
   createLayer: (context) => new IA3Linear(context),
 });

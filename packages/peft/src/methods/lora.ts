@@ -294,6 +294,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  setsFanInFanOut: true,
   createLayer: async (context) =>
     context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
 });

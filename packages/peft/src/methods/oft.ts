@@ -134,5 +134,6 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   kinds: ["linear", "embedding"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
   createLayer: (context) => new OftLayer(context),
 });

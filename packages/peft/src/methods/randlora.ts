@@ -137,5 +137,6 @@ export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   createShared: bases,
+  setsFanInFanOut: true,
   createLayer: (context) => new RandLoraLinear(context),
 });

@@ -137,5 +137,6 @@ export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   bias: ({ bias }) => biasMode(bias),
   fileForm: ({ saveOnlyTopkWeights, numVectors, topk: k }) => (saveOnlyTopkWeights ? topkForm(numVectors, k) : null),
   createShared: bank,
+  setsFanInFanOut: true,
   createLayer: (context) => new VBLoRALinear(context),
 });

@@ -131,5 +131,6 @@ export const vera: PeftMethod<VeraConfig> = definePeftMethod({
   defaultTargets: veraTargets,
   bias: ({ bias }) => biasMode(bias),
   createShared: projections,
+  setsFanInFanOut: true,
   createLayer: (context) => new VeraLinear(context),
 });
