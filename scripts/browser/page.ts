@@ -3,7 +3,10 @@ import type { Failure, Outcome } from "./report.ts";
 
 const limitMs = 300_000;
 
-/** Runs a test file in a fresh Worker, then declares each of its tests here with the state it had there. */
+/**
+ * Runs a test file in a fresh Worker, then declares each of its tests here
+ * with the state it had there.
+ */
 export async function runInWorker(file: string): Promise<void> {
   const outcome = await outcomeOf(file);
   if (outcome.failures.length > 0)
