@@ -1,5 +1,6 @@
-// pnpm docs:check: every ts and js block of the Markdown files is type-checked, every json block parsed, every sh block
-// checked against the scripts and the lowrank command's own help; a block that says `run` is executed as well.
+// pnpm docs:check: every ts and js block of the Markdown files is type-checked, every json block
+// parsed, every sh block checked against the scripts and the lowrank command's own help; a block
+// that says `run` is executed as well.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -11,7 +11,10 @@ interface Task {
   result?: { state?: string; note?: string; errors?: Failure[] };
 }
 
-/** Errors that nobody handled since the last report; the stack of one that came late names its own file. */
+/**
+ * Errors that nobody handled since the last report. One that came late is told with the next file;
+ * its stack names its own.
+ */
 let stray: Failure[] = [];
 const plain = ({ name, message, stack = "" }: Error | Failure): Failure => ({ name, message, stack });
 

@@ -5,7 +5,10 @@ import type { Tensor } from "../tensor.ts";
 import { composeAttention, composeAttentionBackward } from "./attentionComposed.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
-/** Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with the allowed key positions. */
+/**
+ * Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with
+ * the allowed key positions.
+ */
 function forEachQuery(
   g: Geometry,
   mask: View | undefined,
@@ -37,7 +40,9 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
   return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
 }
 
-/** `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made. */
+/**
+ * `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made.
+ */
 export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
   name: "attention",
   shape: (inputs, params) => {
@@ -73,8 +78,8 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
 });
 
 /**
- * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights made again tile by
- * tile from the rows' log-sum-exp.
+ * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights
+ * made again tile by tile from the rows' log-sum-exp.
  */
 export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
   name: "attentionBackward",
@@ -114,9 +119,10 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
 });
 
 /**
- * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a multiple of Hkv: each
- * key head serves H / Hkv query heads. `mask` (bool or u8, true = attend) broadcasts to [B, H, T, S]; a query that
- * sees no key gives zeros. The T x S weights exist tile by tile only. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a
+ * multiple of Hkv: each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend)
+ * broadcasts to [B, H, T, S]; a query that sees no key gives zeros. The T x S weights exist tile by
+ * tile only. Dao et al. 2022, https://arxiv.org/abs/2205.14135
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionParams & { mask?: Tensor } = {}): Tensor {
   const { mask, ...params } = options;
