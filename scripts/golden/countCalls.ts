@@ -6,7 +6,10 @@ export interface CallCounts {
   readonly run: Map<string, number>;
   /** The calls among them that the reference's loops did. */
   readonly loops: Map<string, number>;
-  /** Calls of ops that the backend does not support. The calls that they were made of are among the others. */
+  /**
+   * Calls of ops that the backend does not support. The calls that they were made
+   * of are among the others.
+   */
   readonly composed: Map<string, number>;
 }
 

@@ -26,15 +26,16 @@ export interface MetaBackend extends Backend {
 /** Options of `meta`. */
 export interface MetaOptions {
   /**
-   * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one with a kernel for every op
-   * but those that are compositions alone.
+   * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one
+   * with a kernel for every op but those that are compositions alone.
    */
   like?: Backend;
 }
 
 /**
- * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and lifetimes of tensors are
- * those of a real run, so a model of any size can be built and trained for one step to see what memory it would take.
+ * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and
+ * lifetimes of tensors are those of a real run, so a model of any size can be built and trained for
+ * one step to see what memory it would take.
  */
 export function meta({ like }: MetaOptions = {}): MetaBackend {
   const { maxTensors, alignment = 1 } = like ?? {};

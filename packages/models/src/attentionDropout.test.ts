@@ -10,7 +10,7 @@ const ofLlama = { ...sizes, num_key_value_heads: 2, pad_token_id: 0 };
 const ofBert = { ...sizes, hidden_dropout_prob: 0 };
 const ofGpt2 = { vocab_size: 13, n_positions: 24, n_embd: 16, n_layer: 2, n_head: 4, pad_token_id: 0 };
 
-/** The key that each architecture has for it, what transformers takes where it is missing, and a small model. */
+/** Each architecture's key for it, its default in transformers, and a small model. */
 const kinds = [
   ["llama", "attention_dropout", 0, ofLlama],
   ["mistral", "attention_dropout", 0, ofLlama],

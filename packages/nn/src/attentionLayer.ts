@@ -9,10 +9,16 @@ export interface AttendOptions extends AttentionDropout {
   readonly window?: number;
 }
 
-/** Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to what stands before them; layers are counted from 0. */
+/**
+ * Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to what stands before them;
+ * layers are counted from 0.
+ */
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
-/** An attention sub-layer. It is handed the function that attends, so that who wraps it can see its queries. */
+/**
+ * An attention sub-layer. It is handed the function that attends, so that who
+ * wraps it can see its queries.
+ */
 export abstract class AttentionLayer extends Module {
   /** From normalised rows [B, T, D] to what is added to them. */
   abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;

@@ -27,7 +27,21 @@ export {
   type PromptTokenizer,
   type SharedContext,
 } from "./methods/method.ts";
-export { registerPeftMethod } from "./methods/registry.ts";
+export type {
+  AdapterLayout,
+  AnyRank,
+  FactorForm,
+  FloatDType,
+  MethodFacts,
+  ProductForm,
+  StartSubtraction,
+  Swappable,
+  WeightStart,
+} from "./methods/methodFacts.ts";
+export type { MethodOption } from "./methods/methodOption.ts";
+export { optionsOf, recipesOf } from "./methods/offered.ts";
+export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
+export { knownMethods, registerPeftMethod } from "./methods/registry.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";
@@ -38,7 +52,7 @@ export {
   describeAdapter,
 } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
-export type { FloatDType, Part } from "./plan/onShapes.ts";
+export type { Part } from "./plan/onShapes.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";

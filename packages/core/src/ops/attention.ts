@@ -7,7 +7,10 @@ import { composeAttention, composeAttentionBackward } from "./attentionComposed.
 import { attentionDropout } from "./attentionDropout.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
-/** Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with the allowed key positions. */
+/**
+ * Visits the pairs of one query head that may attend: `row(b, h, i, keys)` with
+ * the allowed key positions.
+ */
 function forEachQuery(
   g: Geometry,
   mask: View | undefined,
@@ -39,7 +42,9 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
   return g.softcap > 0 ? g.softcap * Math.tanh(s / g.softcap) : s;
 }
 
-/** `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made. */
+/**
+ * `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made.
+ */
 export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
   name: "attention",
   shape: (inputs, params) => {
@@ -75,8 +80,8 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
 });
 
 /**
- * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights made again tile by
- * tile from the rows' log-sum-exp.
+ * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights
+ * made again tile by tile from the rows' log-sum-exp.
  */
 export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
   name: "attentionBackward",
@@ -117,7 +122,7 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
 
 /** Dropout on the weights of attention. */
 export interface AttentionDropout {
-  /** Each weight is zeroed with this probability and otherwise divided by 1 - dropoutP. Default 0. */
+  /** Each weight is zeroed with this probability, or else divided by 1 - dropoutP. Default 0. */
   readonly dropoutP?: number;
   /** Says which weights are zeroed; needed where dropoutP is above 0. It moves on by B H T S. */
   readonly generator?: Generator;
@@ -130,9 +135,10 @@ export interface AttentionOptions extends AttentionParams, AttentionDropout {
 }
 
 /**
- * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a multiple of Hkv: each
- * key head serves H / Hkv query heads. `mask` (bool or u8, true = attend) broadcasts to [B, H, T, S]; a query that
- * sees no key gives zeros. The T x S weights exist tile by tile only, unless `dropoutP` asks for dropout on them.
+ * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a
+ * multiple of Hkv: each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend)
+ * broadcasts to [B, H, T, S]; a query that sees no key gives zeros. The T x S weights exist tile by
+ * tile only, unless `dropoutP` asks for dropout on them.
  * Dao et al. 2022, https://arxiv.org/abs/2205.14135
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {

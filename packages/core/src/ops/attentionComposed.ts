@@ -54,7 +54,10 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
   return (x, value) => visible.reduce((rest, condition) => where(condition, rest, scalarLike(x, value)), x);
 }
 
-/** Far below all scores, but finite: the weights of a row that sees no key are numbers, which are then cleared. */
+/**
+ * Far below all scores, but finite: the weights of a row that sees no key are
+ * numbers, which are then cleared.
+ */
 const hiddenScore = -1e30;
 
 /** Scores and weights of all pairs [B, H, T, S], and what they are made of. */

@@ -6,8 +6,9 @@ import { type AttentionParams, geometry } from "./attentionGeometry.ts";
 import type { DropoutParams } from "./dropout.ts";
 
 /**
- * `attention` whose weights are dropped: (q, k, v, mask?) to [B, T, H, D]. An op of its own, so that a kernel for
- * `attention` need not know of it. All T x S weights are in memory during the pass; the gradient makes them again.
+ * Attends with dropout on the weights: (q, k, v, mask?) to [B, T, H, D]. It is an op of its own, so
+ * that a kernel for `attention` need not know of it. All T x S weights are in memory during the
+ * pass, and the gradient makes them again.
  */
 export const attentionDropout: Op<number, AttentionParams & DropoutParams> = defineOp({
   name: "attentionDropout",

@@ -9,9 +9,15 @@ import { permute } from "./permute.ts";
 export interface ScaledDotProductAttentionOptions extends AttentionDropout {
   /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
   mask?: Tensor;
-  /** Query i sees keys up to i, as in PyTorch: the causal mask is aligned at the top left. Default false. */
+  /**
+   * Query i sees keys up to i, as in PyTorch: the causal mask is aligned at the
+   * top left. Default false.
+   */
   isCausal?: boolean;
-  /** Query i sees keys up to S - T + i, as behind a cache: PyTorch's `causal_lower_right`. Default false. */
+  /**
+   * Query i sees keys up to S - T + i, as behind a cache: PyTorch's
+   * `causal_lower_right`. Default false.
+   */
   isCausalLowerRight?: boolean;
   /** Default 1 / sqrt(D). */
   scale?: number;
@@ -20,8 +26,8 @@ export interface ScaledDotProductAttentionOptions extends AttentionDropout {
 }
 
 /**
- * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It copies to and from
- * the layout of `attention`, which is the faster one to use.
+ * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It
+ * copies to and from the layout of `attention`, which is the faster one to use.
  */
 export function scaledDotProductAttention(
   q: Tensor,
@@ -48,7 +54,10 @@ export function scaledDotProductAttention(
   });
 }
 
-/** Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T queries to the last of T keys. */
+/**
+ * Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T
+ * queries to the last of T keys.
+ */
 function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };
   const { backend } = like.storage;

@@ -62,7 +62,9 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
 }
 
-/** The gradients of attention, with the output and the rows' log-sum-exp that belong to q, k and v. */
+/**
+ * The gradients of attention, with the output and the rows' log-sum-exp that belong to q, k and v.
+ */
 function backwardOfAttention(
   dout: Tensor,
   q: Tensor,

@@ -1,7 +1,10 @@
 import { type AttentionDropout, dropout, Generator, type Tensor } from "@lowrank/core";
 import { Module } from "../module.ts";
 
-/** Zeroes entries with probability p while training and scales the rest by 1 / (1 - p) (Srivastava et al. 2014). */
+/**
+ * Zeroes entries with probability p while training and scales the rest by 1 / (1 - p)
+ * (Srivastava et al. 2014).
+ */
 export class Dropout extends Module {
   readonly p: number;
   readonly generator: Generator;

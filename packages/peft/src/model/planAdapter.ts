@@ -46,9 +46,11 @@ const taskHeads: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Heads that a task's adapters train whole, as in PEFT, and a configuration that says so. */
-export function withHeads<C extends PeftConfig>(given: C): { config: C; heads: readonly string[] } {
-  // PEFT's adaption prompts train no module whole, so that heads stay as they are.
-  const heads = given.peftType === "ADAPTION_PROMPT" ? [] : (taskHeads[given.taskType ?? ""] ?? []);
+export function withHeads<C extends PeftConfig>(
+  given: C,
+  { trainsHeads = true }: AnyMethod,
+): { config: C; heads: readonly string[] } {
+  const heads = trainsHeads ? (taskHeads[given.taskType ?? ""] ?? []) : [];
   if (heads.length === 0) return { config: given, heads };
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
@@ -58,13 +60,12 @@ export async function planAdapter(
   model: Module,
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
 ): Promise<Plan> {
-  const { config: headed, heads } = withHeads(given);
+  const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
   const { targets, report } = matchTargets(model, wanted, method.kinds);
-  if ("fanInFanOut" in config && !method.keepsFanInFanOut)
-    config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
   for (const [name, keys] of patterns) {
     report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));

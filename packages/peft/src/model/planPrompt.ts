@@ -21,7 +21,7 @@ export function planPrompt(model: Module, options: NewAdapter & { method: Prompt
       `${method.peftType} puts virtual tokens before sequences, which a ${model.constructor.name} does not take`,
     );
   }
-  const { config: headed, heads } = withHeads(given as PromptLearningConfig);
+  const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
   const warnings: string[] = [];
   const saved = savedModules(model, config, heads, warnings);

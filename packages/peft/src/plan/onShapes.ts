@@ -1,12 +1,10 @@
 import { type Backend, byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { FloatDType } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { getPeftModel, type PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
-
-/** How floating-point numbers are stored. */
-export type FloatDType = "f32" | "f16" | "bf16";
 
 /** A number of parameters, and the bytes they take. */
 export interface Part {

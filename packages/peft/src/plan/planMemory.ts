@@ -1,8 +1,9 @@
 import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
-import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
+import { onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
@@ -30,7 +31,10 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
-  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: as `meta` has it. */
+  /**
+   * The backend to plan for: what it has no kernel for is planned as its composition. Default:
+   * that of `meta`.
+   */
   backend?: Backend;
 }
 
