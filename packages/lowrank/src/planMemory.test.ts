@@ -74,7 +74,10 @@ function ids(length: number): Tensor {
   return tensor(row, { dtype: "i32", shape: [batchSize, length] });
 }
 
-/** The most bytes of tensors that the second of two training steps holds, model and optimiser included. */
+/**
+ * The most bytes of tensors that the second of two training steps holds,
+ * model and optimiser included.
+ */
 async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<number> {
   const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
   const before = memory().bytes;
@@ -98,7 +101,10 @@ async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<
   return peak;
 }
 
-/** The most bytes of tensors while a prompt is read into a cache, model and cache included, and those of the cache. */
+/**
+ * The most bytes of tensors while a prompt is read into a cache, model and cache
+ * included, and those of the cache.
+ */
 async function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
   const before = memory().bytes;
   const { base, model } = await build(config, options);
@@ -123,7 +129,8 @@ test("virtual tokens leave fewer positions to others", async () => {
   );
 });
 
-// The plan runs what is run here, on shapes, so what it says is no estimate: it is what the engine counts, to the byte.
+// The plan runs what is run here, on shapes, so what it says is no estimate: it is what the
+// engine counts, to the byte.
 describe.each([
   ["llama", llama],
   ["gpt2", gpt2],
@@ -184,7 +191,8 @@ describe.each([
   );
 });
 
-// docs/planner.md says these terms: numbers for each token and block that ops keep for their gradients.
+// docs/planner.md says these terms: numbers for each token and block that ops
+// keep for their gradients.
 describe("what one more block keeps", () => {
   const [tokens, r] = [2 * 64, 4];
   const growth = async (json: (layers: number) => object, options: PlanOptions) => {
