@@ -25,7 +25,7 @@ export const attentionDropout: Op<number, AttentionParams & DropoutParams> = def
 });
 
 /** The gradient of `attentionDropout`: (dout, q, k, v, mask?) to dq, dk, dv. */
-export const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> = defineOp({
+const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> = defineOp({
   name: "attentionDropoutBackward",
   shape: ([dout, ...inputs], params) => {
     geometry("attentionDropoutBackward", inputs, params);
