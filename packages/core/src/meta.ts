@@ -33,9 +33,9 @@ export interface MetaOptions {
 }
 
 /**
- * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and
- * lifetimes of tensors are those of a real run, so a model of any size can be built and trained for
- * one step to see what memory it would take.
+ * A backend that computes nothing and holds nothing, as PyTorch's meta device. Shapes, dtypes and
+ * lifetimes of tensors are those of a real run. So a model of any size can be built and trained for
+ * one step to measure the memory it would take.
  */
 export function meta({ like }: MetaOptions = {}): MetaBackend {
   const { maxTensors, alignment = 1 } = like ?? {};

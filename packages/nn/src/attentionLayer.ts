@@ -16,8 +16,8 @@ export interface AttendOptions extends AttentionDropout {
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
 /**
- * An attention sub-layer. It is handed the function that attends, so that who
- * wraps it can see its queries.
+ * An attention sub-layer. It is handed the attention function, so that a
+ * wrapper can see its queries.
  */
 export abstract class AttentionLayer extends Module {
   /** From normalised rows [B, T, D] to what is added to them. */
