@@ -3,6 +3,7 @@ import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { AnyMethod } from "../methods/method.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
 
 /** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
 const peftVersion = "0.21.2";
@@ -14,12 +15,12 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
  * Reads adapter_config.json. A field that is not supported and set is an error, one that is not known a warning;
  * both name it. `label` is what messages call the file.
  */
-export function parseConfig(
+export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
-  methods: Readonly<Record<string, AnyMethod>>,
+  methods: Readonly<Record<string, M>>,
   label: string,
   onWarning: (message: string) => void,
-): { method: AnyMethod; config: PeftConfig } {
+): { method: M; config: InstanceType<M["Config"]> } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
   const fields = json as Record<string, unknown>;
@@ -51,7 +52,7 @@ export function parseConfig(
     }
   }
   if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
-  return { method, config: new method.Config(options as never) };
+  return { method, config: new method.Config(options as never) as InstanceType<M["Config"]> };
 }
 
 /** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */

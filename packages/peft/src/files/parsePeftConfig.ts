@@ -1,7 +1,7 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { knownMethods } from "../methods/registry.ts";
-import { fromAdapterHub } from "./adapterHubFiles.ts";
 import { parseConfig } from "./configFile.ts";
+import { readForeign } from "./foreignLayout.ts";
 
 /** How `parsePeftConfig` reads. */
 export interface ParsePeftConfigOptions {
@@ -19,5 +19,5 @@ export function parsePeftConfig(
   json: unknown,
   { label = "adapter_config.json", onWarning = console.warn }: ParsePeftConfigOptions = {},
 ): PeftConfig {
-  return parseConfig(fromAdapterHub(json, label) ?? json, knownMethods(), label, onWarning).config;
+  return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
 }

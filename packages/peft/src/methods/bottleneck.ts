@@ -20,6 +20,7 @@ import {
 import type { Dropout, Module, Parameter, PromptableModel, UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import { BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
+import { bottleneckLayout } from "./bottleneckLayout.ts";
 import { type Draw, drawn, draws, layerDropout } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
@@ -182,6 +183,8 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   kinds: ["residual"],
   defaultTargets: {},
   targets: residuals,
+  layout: bottleneckLayout,
+  swappable: { fields: ["initWeights"] },
   resolve: (config, modelType, model) =>
     config.with({
       modelType: modelType ?? null,

@@ -122,5 +122,6 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
   createShared: transforms,
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new FourierFTLinear(context),
 });

@@ -91,5 +91,6 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   format: hiraFormat,
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
+  swappable: { fields: ["fanInFanOut", "initWeights"] },
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

@@ -102,5 +102,6 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new HraLinear(context),
 });

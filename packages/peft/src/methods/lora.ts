@@ -14,6 +14,7 @@ import { attentionTargets } from "../targets/defaultTargets.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, loraFormat } from "./loraConfig.ts";
+import { loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -238,6 +239,10 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   setsFanInFanOut: true,
+  swappable: loraSwappable,
+  startsFromWeights: loraWeightStart,
+  subtractsStart: loraStartSubtraction,
+  combines: loraProducts,
   createLayer: async (context) =>
     context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
 });

@@ -63,8 +63,6 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   targets?(config: C, model: Module): readonly string[];
   /** The configuration with what follows from the model's type said in full, after its targets. */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
-  /** Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays as it was given. */
-  readonly setsFanInFanOut?: boolean;
   /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
   fileKey?(path: string, key: string, config: C): string;
   /** Only one adapter can be merged at a time: each takes the place of the base layers. */

@@ -15,6 +15,8 @@ export interface MethodFacts<C extends PeftConfig> {
   readonly format: ConfigFormat;
   /** Task heads (a classifier, for "SEQ_CLS") train and are saved beside it. Default true. */
   readonly trainsHeads?: boolean;
+  /** Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays as it was given. */
+  readonly setsFanInFanOut?: boolean;
   /** What it trains has the base model's dtype in PEFT, and so in planned files. Default false: it is f32. */
   readonly followsBaseDtype?: boolean;
   /** How many constants of each layer PEFT counts among what trains, where the base model is stored so. Default: none. */
@@ -34,8 +36,8 @@ export interface MethodFacts<C extends PeftConfig> {
 /** What may differ between an adapter and another of its method that takes its place. */
 export interface Swappable<C extends PeftConfig> {
   /**
-   * Fields of the configuration, in camelCase. What they say shows in the tensors, or is past once the adapter has started.
-   * Names of the base model, the task and the choice of targets may differ for every method.
+   * Fields of the configuration, in camelCase. What they say shows in the tensors or in a layer's `scaling`, or is past once
+   * the adapter has started. Names of the base model, the task and the choice of targets may differ for every method.
    */
   readonly fields: readonly string[];
   /** Layers may have another rank, or be missing: such layers are made anew. Default: all tensors must fit. */
@@ -65,8 +67,8 @@ export interface WeightStart<C extends PeftConfig> {
 
 /** How an adapter less its start is an adapter of the same method, of a larger rank. */
 export interface StartSubtraction<C extends PeftConfig> {
-  /** True for configurations whose start can be subtracted. */
-  applies(config: C): boolean;
+  /** What stands in the way of it, as the end of a sentence that starts with the adapter's name; null for nothing. */
+  refusal(config: C): string | null;
   /** Fields that must be the same in the adapter and in its start. */
   readonly sameFields: readonly string[];
   /** Where the start's tensor is put behind the trained one, and its sign there; null for tensors without a rank. */
@@ -105,8 +107,8 @@ export interface AdapterLayout<C extends PeftConfig> {
   readonly weights: string;
   /** The name of weights that torch.save wrote. */
   readonly pickle: string;
-  /** A file that may lie beside and is not read: a warning says so. */
-  readonly unread?: string;
+  /** A file that may lie beside and is not read, and what it holds: a warning says so. */
+  readonly unread?: { readonly file: string; readonly holds: string };
   /** The text of adapter_config.json. */
   configJson(config: C): string;
   /** The fields of such a file as PEFT would have them, with `peft_type`; null for a file of another layout. */

@@ -92,5 +92,6 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new OftLayer(context),
 });

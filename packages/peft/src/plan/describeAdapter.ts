@@ -1,9 +1,8 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { safetensorsMetadata } from "../files/adapterFiles.ts";
+import { weightsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
 import { fileSpecs } from "../methods/fileForm.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
 import { fileFormOf, isPromptMethod } from "../methods/method.ts";
@@ -74,7 +73,7 @@ export function describeOn(
     report: peft.targetReport as TargetReport,
     tensors,
     trainable: peft.getNbTrainableParameters().trainable + countedConstants(peft, dtype),
-    fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
+    fileBytes: safetensorsFileLength(tensors, weightsMetadata(method)),
   };
 }
 
