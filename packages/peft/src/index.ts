@@ -30,8 +30,12 @@ export {
 export type {
   AdapterLayout,
   AnyRank,
+  DataBatch,
+  DataMeasurement,
+  DataStart,
   FactorForm,
   FloatDType,
+  MeasuredLayer,
   MethodFacts,
   ProductForm,
   StartSubtraction,
@@ -63,9 +67,10 @@ export type {
   SaveOptions,
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
-export { type EvaBatch, initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
+export { initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
+export { startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

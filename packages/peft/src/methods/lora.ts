@@ -13,6 +13,7 @@ import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.t
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
+import { evaStart } from "./eva.ts";
 import { LoraConfig, loraFormat } from "./loraConfig.ts";
 import { loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
@@ -242,6 +243,8 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   swappable: loraSwappable,
   startsFromWeights: loraWeightStart,
   subtractsStart: loraStartSubtraction,
+  startsFromData: evaStart,
+  loraPlus: true,
   combines: loraProducts,
   createLayer: async (context) =>
     context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),

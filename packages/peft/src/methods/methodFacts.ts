@@ -1,3 +1,5 @@
+import type { Tensor } from "@lowrank/core";
+import type { UnaryModule } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
 
 /** How floating-point numbers are stored. */
@@ -27,6 +29,10 @@ export interface MethodFacts<C extends PeftConfig> {
   startsFromWeights?(config: C): WeightStart<C> | null;
   /** How such a start is taken off again, so that the adapter fits the weights as they were. Default: it cannot be. */
   readonly subtractsStart?: StartSubtraction<C>;
+  /** The start of an adapter by what its layers see of training data (`startFromData`); null, the default, without one. */
+  startsFromData?(config: C): DataStart<C> | null;
+  /** `createLoraPlusOptimizer` lets its B learn faster than its A. Default false: it has none. */
+  readonly loraPlus?: boolean;
   /** How adapters add up (`addWeightedAdapter`). Default: they do not. */
   readonly combines?: ProductForm<C> | FactorForm;
   /** How its adapters lie in folders. Default: as PEFT's do. */
@@ -63,6 +69,40 @@ export interface WeightStart<C extends PeftConfig> {
   readonly name: string;
   /** The configuration with which such an adapter is put on base weights that are set already. */
   readonly onSetWeights: C;
+}
+
+/** A batch of token ids [B, T], as a start by data must know it beside what the model's forward takes. */
+export interface DataBatch {
+  inputIds: Tensor;
+  /** Padding, whose inputs do not count, is 0. */
+  attentionMask?: Tensor | null;
+  /** Tokens whose label is masked may not count either. */
+  labels?: Tensor | null;
+}
+
+/** A layer of an adapter that is to start by data. */
+export interface MeasuredLayer {
+  readonly base: UnaryModule;
+  /** What the adapter trains there, by key behind the layer's path. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** A start by what an adapter's layers see of training data. */
+export interface DataStart<C extends PeftConfig> {
+  /** The start's name in messages: "eva". */
+  readonly name: string;
+  /** Begins, for layers by their path. Throws where they were trained. */
+  measure(layers: ReadonlyMap<string, MeasuredLayer>): Promise<DataMeasurement<C>>;
+}
+
+/** What such a start gathers, batch by batch. */
+export interface DataMeasurement<C extends PeftConfig> extends Disposable {
+  /** The paths of the layers whose inputs on the next batch it takes. */
+  readonly watched: readonly string[];
+  /** Takes the inputs [..., features] of these layers on a batch. */
+  add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void>;
+  /** The configuration with which the adapter on `targets` is made anew, and values of its tensors, by path and key. */
+  result(targets: readonly string[]): Promise<{ config: C; values: ReadonlyMap<string, Float32Array> }>;
 }
 
 /** How an adapter less its start is an adapter of the same method, of a larger rank. */

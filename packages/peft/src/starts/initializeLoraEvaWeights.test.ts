@@ -16,8 +16,9 @@ import {
 import { Conv1D, Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import type { DataBatch } from "../methods/methodFacts.ts";
 import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
-import { type EvaBatch, initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
+import { initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
 
 beforeAll(() => init(reference()));
 
@@ -42,7 +43,7 @@ class Reader extends Module {
     this.out = new Linear(draw([vocabulary, hidden]));
   }
 
-  forward({ inputIds }: EvaBatch): Tensor {
+  forward({ inputIds }: DataBatch): Tensor {
     return scope(() => {
       const x = this.embed.forward(inputIds);
       return this.out.forward(gelu(this.first.forward(x).add(this.second.forward(x)).add(this.third.forward(x))));

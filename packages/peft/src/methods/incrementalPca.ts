@@ -1,5 +1,5 @@
 import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } from "@lowrank/core";
-import { subspaceSvd } from "../methods/subspaceSvd.ts";
+import { subspaceSvd } from "./subspaceSvd.ts";
 
 /** How often subspace iteration multiplies by the data and back: from a random start, and from the components before. */
 const turns = { first: 4, later: 2 };
