@@ -4,6 +4,7 @@ export {
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
+export { type OnWarning, printWarning, type Warning, type WarningCode } from "./config/warning.ts";
 export type { AdapterSource } from "./files/adapterFiles.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
@@ -42,7 +43,7 @@ export type {
   Swappable,
   WeightStart,
 } from "./methods/methodFacts.ts";
-export { registerPeftMethod } from "./methods/registry.ts";
+export { methodOf, registerPeftMethod } from "./methods/registry.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";

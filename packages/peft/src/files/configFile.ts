@@ -2,6 +2,7 @@ import { declinedMethods } from "../config/declinedMethods.ts";
 import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import type { MethodFacts } from "../methods/methodFacts.ts";
 
@@ -19,7 +20,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
   methods: Readonly<Record<string, M>>,
   label: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): { method: M; config: InstanceType<M["Config"]> } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
@@ -35,7 +36,7 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;
-  if (note !== null) onWarning(`${label}: ${note}`);
+  if (note) onWarning({ ...note, message: `${label}: ${note.message}` });
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];
@@ -51,7 +52,9 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
       dropped.push(key);
     }
   }
-  if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
+  if (dropped.length > 0) {
+    onWarning({ code: "unused-field", message: `${label}: these fields are not used: ${dropped.join(", ")}` });
+  }
   return { method, config: new method.Config(options as never) as InstanceType<M["Config"]> };
 }
 

@@ -1,4 +1,5 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { type OnWarning, printWarning } from "../config/warning.ts";
 import { knownMethods } from "../methods/registry.ts";
 import { parseConfig } from "./configFile.ts";
 import { readForeign } from "./foreignLayout.ts";
@@ -8,7 +9,7 @@ export interface ParsePeftConfigOptions {
   /** What messages call the file. Default "adapter_config.json". */
   label?: string;
   /** Receives warnings. Default: console.warn. */
-  onWarning?: (message: string) => void;
+  onWarning?: OnWarning;
 }
 
 /**
@@ -17,7 +18,7 @@ export interface ParsePeftConfigOptions {
  */
 export function parsePeftConfig(
   json: unknown,
-  { label = "adapter_config.json", onWarning = console.warn }: ParsePeftConfigOptions = {},
+  { label = "adapter_config.json", onWarning = printWarning }: ParsePeftConfigOptions = {},
 ): PeftConfig {
   return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
 }

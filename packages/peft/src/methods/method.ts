@@ -2,6 +2,7 @@ import type { Backend, Generator, Tensor } from "@lowrank/core";
 import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
@@ -25,7 +26,7 @@ export interface LayerContext<C extends PeftConfig> {
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
   /** Tells the user what to know about the layer. */
-  warn(message: string): void;
+  warn(warning: Warning): void;
   /** What the method's `createShared` made for this adapter. */
   shared: SharedTensors;
 }

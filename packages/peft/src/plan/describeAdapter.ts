@@ -1,5 +1,6 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { weightsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
@@ -25,7 +26,7 @@ export interface AdapterDescription {
   readonly base: number;
   /** Length of its adapter_model.safetensors. */
   readonly fileBytes: number;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** How `describeAdapter` reckons. */
@@ -46,8 +47,8 @@ export async function describeAdapter(
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
 ): Promise<AdapterDescription> {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }

@@ -2,6 +2,7 @@ import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import { placeFields } from "../config/layerPeftConfig.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
 import type { AnyRank, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
@@ -19,7 +20,7 @@ export async function hotswapAdapter(
   tuner: Tuner<Module>,
   saved: SavedAdapter,
   name: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<void> {
   const { config, method } = tuner.adapter(name);
   if (tuner.mergedNames.includes(name)) {

@@ -1,6 +1,7 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import { memoryFiles, readJson } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
@@ -21,7 +22,7 @@ export interface SavedAdapter {
 export async function readAdapter(
   source: AdapterSource,
   subfolder: string | undefined,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedAdapter> {
   const files = await openSource(source, subfolder);
   const label = `${adapterFileNames.config} of ${files.label}`;
@@ -31,7 +32,8 @@ export async function readAdapter(
   const foreign = readForeign(json, label);
   const unread = foreign?.layout.unread;
   if (unread && (await files.has(unread.file))) {
-    onWarning(`${files.label}: ${unread.file} and ${unread.holds} are not read; the model keeps its own`);
+    const message = `${files.label}: ${unread.file} and ${unread.holds} are not read; the model keeps its own`;
+    onWarning({ code: "unread-file", message });
   }
   const { method, config } = parseConfig(foreign?.fields ?? json, knownMethods(), label, onWarning);
   const weights = await openWeights(files, foreign?.layout);

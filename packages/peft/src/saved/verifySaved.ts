@@ -1,6 +1,7 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/method.ts";
 import type { MethodFacts } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -35,7 +36,7 @@ export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
   { folder, names, options, inputs }: Saving<M>,
   write: () => Promise<void>,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedReport[]> {
   checkVerifiable(tuner, options);
   const { dtype = "f32" } = options;
@@ -108,7 +109,7 @@ async function readAgain(
   tuner: Tuner<Module>,
   folder: string | URL,
   name: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<string> {
   let free = `${name}-saved`;
   while (tuner.adapters.has(free)) free += "-";
@@ -126,13 +127,12 @@ async function readAgain(
 function onSetBase(
   name: string,
   { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): PeftConfig {
   const start = method.startsFromWeights?.(config) ?? null;
   if (!start) return config;
-  onWarning(
-    `savePretrained: adapter "${name}" started from ${start.name}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`,
-  );
+  const message = `savePretrained: adapter "${name}" started from ${start.name}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`;
+  onWarning({ code: "changed-base", message });
   return start.onSetWeights;
 }
 

@@ -1,5 +1,6 @@
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { FactorForm, ProductForm } from "../methods/methodFacts.ts";
 import { knownMethods } from "../methods/registry.ts";
 import type { Adapter } from "../model/adapter.ts";
@@ -16,7 +17,7 @@ export async function addWeightedAdapter(
   weights: readonly number[],
   adapterName: string,
   options: WeightedAdapterOptions,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
   const sources = adapters.map((name) => tuner.adapter(name));
   checkWeights(sources, weights);

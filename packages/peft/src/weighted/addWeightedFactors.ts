@@ -1,5 +1,6 @@
 import { copyInto, Generator, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
+import type { OnWarning } from "../config/warning.ts";
 import type { FactorForm } from "../methods/methodFacts.ts";
 import { type Adapter, filePrefix } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
@@ -14,7 +15,7 @@ export async function addWeightedFactors(
   adapterName: string,
   { combinationType = "linear" }: WeightedAdapterOptions,
   form: FactorForm,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
   const [{ method, config: first }] = sources;
   if (combinationType !== "linear") {

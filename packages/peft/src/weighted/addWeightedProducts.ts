@@ -1,6 +1,7 @@
 import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
 import type { ProductForm } from "../methods/methodFacts.ts";
 import { type Adapter, filePrefix } from "../model/adapter.ts";
@@ -19,7 +20,7 @@ export async function addWeightedProducts(
   adapterName: string,
   options: WeightedAdapterOptions,
   form: ProductForm<PeftConfig>,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
   const [{ method }] = sources;
   const { combination, config } = planWeighted(sources, options, form);
