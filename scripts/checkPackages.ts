@@ -1,6 +1,7 @@
-// pnpm check:packages: packs every package as it would be published, lints the archives with publint, installs them with npm
-// into an empty folder and there uses the library and the command as a stranger would; bundles a sample for production with
-// Vite and with esbuild, and runs it in headless Chromium, in a page and in a Web Worker, against Node's numbers.
+// pnpm check:packages: packs every package as it would be published, lints the archives with
+// publint, installs them with npm into an empty folder and there uses the library and the command
+// as a stranger would; bundles a sample for production with Vite and with esbuild, and runs it in
+// headless Chromium, in a page and in a Web Worker, against Node's numbers.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -16,7 +16,10 @@ export interface Sample {
 
 const page = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
 
-/** Puts the sample app into `user`, a folder with the packages installed; the bundles are written below it. */
+/**
+ * Puts the sample app into `user`, a folder with the packages installed; the
+ * bundles are written below it.
+ */
 export function writeSample(user: string): void {
   for (const name of ["app.js", "page.js", "appWorker.js"])
     copyFileSync(join(import.meta.dirname, name), join(user, name));
@@ -36,7 +39,10 @@ export function runInNode(user: string, env: NodeJS.ProcessEnv): Sample {
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) as string);
 }
 
-/** In kB, minified: kernels for relaxed and plain SIMD, and all of the library that the sample needs. */
+/**
+ * In kB, minified: kernels for relaxed and plain SIMD, and all of the
+ * library that the sample needs.
+ */
 const chunkSizeWarningLimit = 1000;
 
 /** Builds the sample for production with Vite and no configuration; returns its warnings. */
@@ -73,7 +79,9 @@ export async function bundleWithEsbuild(user: string, outDir: string): Promise<s
 
 const limitMs = 60_000;
 
-/** Serves a bundle, with nano's model beside it, to headless Chromium, and runs the sample there. */
+/**
+ * Serves a bundle, with nano's model beside it, to headless Chromium, and runs the sample there.
+ */
 export async function runInChromium(
   user: string,
   outDir: string,
@@ -110,7 +118,10 @@ export async function runInChromium(
   }
 }
 
-/** Returns a sentence for each number or text that differs from Node's; losses may by 1e-5 of themselves. */
+/**
+ * Returns a sentence for each number or text that differs from Node's; losses
+ * may by 1e-5 of themselves.
+ */
 export function differences(name: string, got: Sample, expected: Sample): string[] {
   const problems: string[] = [];
   for (const key of ["product", "threads", "text"] as const) {

@@ -3,7 +3,9 @@ import { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";
 import { packedFormats } from "./packed/index.ts";
 import { sizeOf } from "./shape.ts";
 
-/** Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
+/**
+ * Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing.
+ */
 export function byteLength(spec: TensorSpec): number {
   const { dtype, shape } = spec;
   return isPacked(dtype) ? packedFormats[dtype].byteLength(spec) : sizeOf(shape) * bytesPerElement(dtype);

@@ -43,7 +43,10 @@ export type {
   Swappable,
   WeightStart,
 } from "./methods/methodFacts.ts";
-export { methodOf, registerPeftMethod } from "./methods/registry.ts";
+export type { MethodOption } from "./methods/methodOption.ts";
+export { optionsOf, recipesOf } from "./methods/offered.ts";
+export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
+export { knownMethods, methodOf, registerPeftMethod } from "./methods/registry.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";

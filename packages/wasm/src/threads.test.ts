@@ -142,7 +142,10 @@ async function trainingStep(): Promise<Uint8Array[]> {
   return bytesOf([loss, length, ...grads, ...steps]);
 }
 
-/** Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several blocks. */
+/**
+ * Products on every path of the kernel: rows, dots, gathered columns, tiles, and
+ * depths of several blocks.
+ */
 async function products(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(2);
@@ -168,7 +171,10 @@ async function products(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Attention and its gradients, with few queries and many, grouped heads, a window, a cap and a mask. */
+/**
+ * Attention and its gradients, with few queries and many, grouped heads, a
+ * window, a cap and a mask.
+ */
 async function attentions(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(3);
@@ -186,7 +192,10 @@ async function attentions(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Functions of numbers and choices, broadcast from either side, over a length that no part's is a multiple of. */
+/**
+ * Functions of numbers and choices, broadcast from either side, over a length that no
+ * part's is a multiple of.
+ */
 async function elementwise(): Promise<Uint8Array[]> {
   const make = random(4);
   const [x, y, row, column, single] = [make(37, 259), make(37, 259), make(259), make(37, 1), make(1)] as const;

@@ -13,18 +13,24 @@ import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
-  /** Which kernels: those with relaxed SIMD (fused multiply-add) or plain SIMD. Default: relaxed where the engine has it. */
+  /**
+   * The build of the kernels: with relaxed SIMD (fused multiply-add) or with plain SIMD. Default:
+   * relaxed where the engine has it.
+   */
   build?: "relaxed" | "simd";
   /**
-   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on it, to the bit. Where
-   * memory cannot be shared there is one, and a warning that says why.
+   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on
+   * it, to the bit. Where memory cannot be shared there is one, and a warning that says why.
    */
   threads?: number;
-  /** The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768. */
+  /**
+   * The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768.
+   */
   grain?: number;
   /**
-   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile made for that. Needs Node
-   * 26 or later on x64, before any other backend of the process. The numbers are checked at the start; throws otherwise.
+   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile
+   * made for that. Needs Node 26 or later on x64, before any other backend of the process. The
+   * numbers are checked at the start; throws otherwise.
    */
   wideSimd?: boolean;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
@@ -36,17 +42,20 @@ export interface WasmBackend extends Backend {
   readonly build: "relaxed" | "simd";
   /** Threads that work inside a kernel, the caller's included. */
   readonly threads: number;
-  /** Whether pairs of 128-bit operations are fused. */
+  /** True if pairs of 128-bit operations are fused. */
   readonly wideSimd: boolean;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
-  /** What the WebAssembly memory holds. */
+  /** Returns the sizes of the heap in the WebAssembly memory. */
   heapStats(): HeapStats;
 }
 
 const maxThreads = 64;
 
-/** Whether this process has compiled kernels, and whether those were fused ones: the engine keeps the code it has. */
+/**
+ * The mode in which this process first compiled kernels. The engine keeps the code it has,
+ * so the mode cannot change.
+ */
 let compiled: "plain" | "wide" | undefined;
 
 /** The module's bytes, told to import a memory of its own (flag 1) or a shared one (3). */
@@ -79,7 +88,8 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
 
 /**
  * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
- * An op without a kernel runs as its composition; one that has none runs its reference loops on the same memory.
+ * An op without a kernel runs as its composition; one that has none runs its reference
+ * loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const { threads: asked = 1, grain = 32768, wideSimd = false, kernels = [] } = options;

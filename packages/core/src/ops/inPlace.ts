@@ -19,7 +19,9 @@ export const copyInto: Op<2, void, 0> = defineOp({
   ref: ([x, source]) => x.data.set(source.data),
 });
 
-/** Writes the second tensor of each pair over the first: what compositions of in-place ops end in. */
+/**
+ * Writes the second tensor of each pair over the first: what compositions of in-place ops end in.
+ */
 export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
   for (const [x, source] of pairs) copyInto(x, source);
   return [];

@@ -5,7 +5,10 @@ import type { Packing } from "./packedFormat.ts";
 /** Scales that share a second-level scale. */
 export const nestedBlockSize = 256;
 
-/** The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes, scales, second-level scales. */
+/**
+ * The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes,
+ * scales, second-level scales.
+ */
 export interface FourBitLayout {
   readonly codes: number;
   readonly codeBytes: number;

@@ -52,7 +52,7 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** What is asked for, free of any language. */
+/** A task to be written as code, independent of any language. */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>

@@ -19,8 +19,8 @@ const outer: Readonly<Record<string, string>> = {
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**
- * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of PEFT. Throws for methods
- * other than bottleneck adapters, which PEFT has its own files for.
+ * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of
+ * PEFT. Throws for methods other than bottleneck adapters, which PEFT has its own files for.
  */
 function readConfig(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;

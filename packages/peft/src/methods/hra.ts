@@ -19,6 +19,7 @@ import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import { biasOption, initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { type Draw, drawn, draws } from "./draws.ts";
 import { HRAConfig, hraFormat } from "./hraConfig.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -101,6 +102,17 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   peftType: "HRA",
   Config: HRAConfig,
   format: hraFormat,
+  recipes: [
+    { name: "hra", title: "HRA", learningRate: 1e-2, config: ({ targetModules }) => new HRAConfig({ targetModules }) },
+  ],
+  options: [
+    rankOption(),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "applyGS", flag: "apply-gs", type: "boolean", help: "make the directions of the reflections orthogonal" },
+    initWeightsOption(),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),

@@ -1,6 +1,8 @@
 import type { Tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
+import type { MethodOption } from "./methodOption.ts";
+import type { Recipe } from "./recipe.ts";
 
 /** How floating-point numbers are stored. */
 export type FloatDType = "f32" | "f16" | "bf16";
@@ -15,6 +17,14 @@ export interface MethodFacts<C extends PeftConfig> {
   readonly Config: new (options: never) => C;
   /** How its configuration is read and written. */
   readonly format: ConfigFormat;
+  /** The ways of setting it up that commands and reports know by name. Default: one, of the configuration's defaults. */
+  readonly recipes?: readonly Recipe<C>[];
+  /** The fields that have a flag on the command line. Default: targets, or virtual tokens, and modules to save. */
+  readonly options?: readonly MethodOption[];
+  /** Its configuration has no place for a task. */
+  readonly taskless?: true;
+  /** Gives a configuration that plans by the steps of a training, and does not say them, so many steps. */
+  withSteps?(config: C, steps: number): C;
   /** Task heads (a classifier, for "SEQ_CLS") train and are saved beside it. Default true. */
   readonly trainsHeads?: boolean;
   /** Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays as it was given. */

@@ -14,7 +14,10 @@ const types: readonly CombinationType[] = [
   ...pruning.map((kind) => `${kind}_svd` as const),
 ];
 
-/** Checks what is asked for, and gives the new adapter's configuration. Throws for what cannot be combined. */
+/**
+ * Checks what is asked for, and gives the new adapter's configuration. Throws for
+ * what cannot be combined.
+ */
 export function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,

@@ -39,8 +39,8 @@ export async function run(
 }
 
 /**
- * Throws unless numbers are within `tolerance` of the largest expected one, of 0.05 at least, with NaN and infinities
- * in the same places.
+ * Throws unless numbers are within `tolerance` of the largest expected one, of 0.05 at least, with
+ * NaN and infinities in the same places.
  */
 export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   if (actual.length !== expected.length) throw new Error(`${actual.length} numbers instead of ${expected.length}`);
