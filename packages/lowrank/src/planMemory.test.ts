@@ -212,8 +212,10 @@ describe("what one more block keeps", () => {
     return { model_type: "llama", vocab_size: 96, ...sizes, num_hidden_layers };
   };
   const gpt2Of = (n_layer: number) => {
-    return { model_type: "gpt2", vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_layer, n_positions: 64 };
+    const sizes = { vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_positions: 64 };
+    return { model_type: "gpt2", ...sizes, n_layer, attn_pdrop: 0 };
   };
+  const droppingOf = (n_layer: number) => ({ ...gpt2Of(n_layer), attn_pdrop: 0.1 });
   const llamaTerms = 2 * D + 2 * H * d + 2 * kv * d + H + 2 * F;
   const gpt2Terms = 6 * D + H + F;
 
@@ -222,6 +224,7 @@ describe("what one more block keeps", () => {
     ["llama, all parameters", llamaOf, {}, llamaTerms],
     ["gpt2, LoRA on all linear layers", gpt2Of, { adapter }, gpt2Terms + 4 * r],
     ["gpt2, all parameters", gpt2Of, {}, gpt2Terms],
+    ["gpt2 with dropout on attention", droppingOf, {}, gpt2Terms - H],
   ] as const)("%s", async (_what, json, options, terms) => {
     expect(await growth(json, options)).toBe(terms);
     expect(await growth(json, { ...options, gradientCheckpointing: true })).toBe(D);

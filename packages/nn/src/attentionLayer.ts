@@ -1,8 +1,8 @@
-import type { Tensor } from "@lowrank/core";
+import type { AttentionDropout, Tensor } from "@lowrank/core";
 import { Module } from "./module.ts";
 
-/** Options of one call of `Attend`. */
-export interface AttendOptions {
+/** Options of one call of `Attend`, with dropout on the weights where a layer trains with it. */
+export interface AttendOptions extends AttentionDropout {
   /** The factor of the products of queries and keys. */
   readonly scale: number;
   /** Each token sees this many positions, up to its own. Default: all before it. */
