@@ -1,5 +1,5 @@
-// pnpm docs:check: every ts and js block of the Markdown files is type-checked, every json block
-// parsed, every sh block checked against the scripts and the lowrank command's own help; a block
+// pnpm docs:check: type-checks every ts and js block of the Markdown files, parses every json
+// block, and checks every sh block against the scripts and the lowrank command's own help. A block
 // that says `run` is executed as well. Links and paths must lead to what exists.
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

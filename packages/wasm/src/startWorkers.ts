@@ -15,7 +15,10 @@ interface Started {
   stop(): void;
 }
 
-/** Starts one worker per setup; returns what ends them all. Throws where one cannot start. */
+/**
+ * Starts one worker per setup; returns a function that ends them all.
+ * Throws where one cannot start.
+ */
 export async function startWorkers(setups: readonly WorkerSetup[]): Promise<() => void> {
   const workers: Started[] = [];
   const stop = (): void => {

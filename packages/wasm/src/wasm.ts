@@ -37,7 +37,7 @@ export interface WasmOptions {
   kernels?: readonly WasmKernel[];
 }
 
-/** The WebAssembly backend, with what it tells about itself. */
+/** The WebAssembly backend, with facts about its build, threads and memory. */
 export interface WasmBackend extends Backend {
   readonly build: "relaxed" | "simd";
   /** Threads that work inside a kernel, the caller's included. */

@@ -2,12 +2,13 @@ import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
 import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
 import type { MergeOptions } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
-import { knownMethods } from "../methods/registry.ts";
+import { methodOf } from "../methods/registry.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
@@ -38,10 +39,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   readonly prompt_encoder: Slot;
   /** The report of the last `mergeAdapter` or `mergeAndUnload`; null before. */
   mergeReport: MergeReport | null = null;
-  readonly #onWarning: (message: string) => void;
+  readonly #onWarning: OnWarning;
 
   /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
-  constructor(model: M, onWarning: (message: string) => void = console.warn) {
+  constructor(model: M, onWarning: OnWarning = printWarning) {
     super();
     this.training = model.training;
     this.base_model = new Tuner(model);
@@ -108,6 +109,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     await allocate(this.base_model, globalStep);
   }
 
+  /** True for an adapter that cannot train beside others in a batch, since its method gives out ranks while it acts alone: AdaLoRA. */
+  trainsAlone(adapterName: string): boolean {
+    return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
+  }
+
   /**
    * Returns the state that `updateAndAllocate` carries from step to step, for a checkpoint of the
    * training; the caller frees it.
@@ -130,9 +136,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     config: PeftConfig,
     { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
   ): Promise<void> {
-    const method = knownMethods()[config.peftType];
-    if (!method)
-      throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
+    const method = methodOf(config);
     await this.base_model.add(
       { name: adapterName, method, config, generator, loading: false, tokenizer },
       this.#onWarning,
@@ -177,7 +181,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     tuner.checkWhole("set an adapter");
     tuner.adapter(adapterName);
     if (this.isMerged) {
-      this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
+      const message = `setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`;
+      this.#onWarning({ code: "unmerged", message });
       this.unmergeAdapter();
     }
     if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);

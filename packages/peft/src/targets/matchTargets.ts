@@ -1,6 +1,7 @@
 import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { outputLayer } from "./embeddings.ts";
 import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
@@ -210,16 +211,17 @@ function suggest(names: readonly string[], known: readonly string[]): string {
 }
 
 /** Named warnings for what a report shows as left over. */
-export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): string[] {
-  const warnings: string[] = [];
+export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
+  const warnings: Warning[] = [];
   if (report.unmatchedTargets.length > 0) {
     const hint = suggest(report.unmatchedTargets, candidates(model, kinds));
-    warnings.push(
-      `targetModules: nothing is named ${report.unmatchedTargets.join(", ")}; ${hint}the others are adapted`,
-    );
+    const names = report.unmatchedTargets.join(", ");
+    const message = `targetModules: nothing is named ${names}; ${hint}the others are adapted`;
+    warnings.push({ code: "unmatched-target", message });
   }
   if (report.unusedPatterns.length > 0) {
-    warnings.push(`these match no target: ${report.unusedPatterns.join(", ")}`);
+    const message = `these match no target: ${report.unusedPatterns.join(", ")}`;
+    warnings.push({ code: "unused-pattern", message });
   }
   return warnings;
 }
