@@ -1,6 +1,7 @@
-// Compiles assembly/ twice, plain SIMD and relaxed SIMD, and writes the bytes and their types into packages/wasm.
-// Both builds import a shared memory; the loader turns the one flag byte to import a plain memory instead.
-// The bytes are compressed by fflate, which gives the same on every machine, as zlib does not.
+// Compiles assembly/ twice, plain SIMD and relaxed SIMD, and writes the bytes and their types into
+// packages/wasm. Both builds import a shared memory; the loader turns the one flag byte to import a
+// plain memory instead. The bytes are compressed by fflate, which gives the same on every machine,
+// as zlib does not.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { blockFormats, dtypes } from "@lowrank/core";
@@ -33,7 +34,10 @@ async function compile(extraFlags: string[]): Promise<Build> {
   };
 }
 
-/** Where the import section keeps the flags of env.memory: 3 is shared with a maximum, 1 is plain with a maximum. */
+/**
+ * Where the import section keeps the flags of env.memory: 3 is shared with a maximum, 1 is plain
+ * with a maximum.
+ */
 function memoryFlagOffset(bytes: Uint8Array): number {
   const wanted = [...Buffer.from("\x03env\x06memory\x02\x03", "latin1")];
   const found = bytes.findIndex((_, at) => wanted.every((byte, i) => bytes[at + i] === byte));

@@ -1,4 +1,5 @@
-// Bundles the script of the wasm backend's workers into a string, so that no bundler, page or Node needs a file beside it.
+// Bundles the script of the wasm backend's workers into a string, so that no bundler, page or Node
+// needs a file beside it.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";

@@ -50,7 +50,10 @@ function layout(product: Product): {
   return { lda, ldb, ldc, aSize: lda * (transA ? k : m), bSize: ldb * (transB ? n : k), cSize: ldc * m };
 }
 
-/** The product by its definition, in float64; also the sum of magnitudes, which scales the rounding error. */
+/**
+ * The product by its definition, in float64; also the sum of magnitudes, which scales the rounding
+ * error.
+ */
 function reference(
   product: Product,
   a: Float32Array,

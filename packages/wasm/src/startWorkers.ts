@@ -1,6 +1,9 @@
 import { workerScript } from "./workerScript.gen.ts";
 
-/** What a worker is told: the module and the memory, and where in it the job board and its own scratch areas lie. */
+/**
+ * What a worker is told: the module and the memory, and where in it the job board and its own
+ * scratch areas lie.
+ */
 export interface WorkerSetup {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
@@ -15,8 +18,9 @@ interface Started {
 }
 
 /**
- * Starts one worker per setup; returns what ends them all. Throws where one cannot start. In browsers `url` is the address of
- * the worker's script; without it the script comes from this module, by a blob's address.
+ * Starts one worker per setup; returns what ends them all. Throws where one cannot start. In
+ * browsers `url` is the address of the worker's script; without it the script comes from this
+ * module, by a blob's address.
  */
 export async function startWorkers(setups: readonly WorkerSetup[], url?: string | URL): Promise<() => void> {
   const workers: Started[] = [];

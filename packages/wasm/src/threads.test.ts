@@ -142,7 +142,10 @@ async function trainingStep(): Promise<Uint8Array[]> {
   return bytesOf([loss, length, ...grads, ...steps]);
 }
 
-/** Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several blocks. */
+/**
+ * Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several
+ * blocks.
+ */
 async function products(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(2);
@@ -168,7 +171,10 @@ async function products(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Attention and its gradients, with few queries and many, grouped heads, a window, a cap and a mask. */
+/**
+ * Attention and its gradients, with few queries and many, grouped heads, a window, a cap and a
+ * mask.
+ */
 async function attentions(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
   const make = random(3);
@@ -186,7 +192,10 @@ async function attentions(): Promise<Uint8Array[]> {
   return bytesOf(results);
 }
 
-/** Functions of numbers and choices, broadcast from either side, over a length that no part's is a multiple of. */
+/**
+ * Functions of numbers and choices, broadcast from either side, over a length that no part's is a
+ * multiple of.
+ */
 async function elementwise(): Promise<Uint8Array[]> {
   const make = random(4);
   const [x, y, row, column, single] = [make(37, 259), make(37, 259), make(259), make(37, 1), make(1)] as const;
@@ -315,6 +324,29 @@ describe("threads", () => {
       expect(warn.mock.calls).toEqual([[expect.stringMatching(/^wasm: one thread.*Cross-Origin-Opener-Policy/)]]);
     } finally {
       vi.unstubAllGlobals();
+      warn.mockRestore();
+    }
+  });
+
+  it("start in a page from an address that is given", async () => {
+    const backend = await wasm({ threads: 2, grain, workerUrl: new URL("./worker.ts", import.meta.url) });
+    expect(backend.threads).toBe(2);
+    const x = full([2 ** 10, 2 ** 10], 1, { backend });
+    expect((await matmul(x, x).data()).every((value) => value === 2 ** 10)).toBe(true);
+    backend.dispose();
+  });
+
+  it("are one, with a notice, where a page finds no script at that address", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    try {
+      const backend = await wasm({ threads: 2, workerUrl: new URL("./none.js", import.meta.url) });
+      // Node starts its workers from the module itself.
+      const inPage = "Worker" in globalThis;
+      expect(backend.threads).toBe(inPage ? 1 : 2);
+      const notice = /^wasm: one thread.*none\.js could not be loaded/;
+      expect(warn.mock.calls).toEqual(inPage ? [[expect.stringMatching(notice)]] : []);
+      backend.dispose();
+    } finally {
       warn.mockRestore();
     }
   });

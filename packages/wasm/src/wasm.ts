@@ -15,23 +15,30 @@ import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
-  /** Which kernels: those with relaxed SIMD (fused multiply-add) or plain SIMD. Default: relaxed where the engine has it. */
+  /**
+   * Which kernels: those with relaxed SIMD (fused multiply-add) or plain SIMD. Default: relaxed
+   * where the engine has it.
+   */
   build?: BuildName;
   /**
-   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on it, to the bit. Where
-   * memory cannot be shared there is one, and a warning that says why.
+   * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on
+   * it, to the bit. Where memory cannot be shared there is one, and a warning that says why.
    */
   threads?: number;
-  /** The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768. */
+  /**
+   * The least work that another thread is asked for, in elements or 8 multiply-adds; default 32768.
+   */
   grain?: number;
   /**
-   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile made for that. Needs Node
-   * 26 or later on x64, before any other backend of the process. The numbers are checked at the start; throws otherwise.
+   * Lets V8 fuse pairs of 128-bit operations, for this whole process, and multiplies with a tile
+   * made for that. Needs Node 26 or later on x64, before any other backend of the process. The
+   * numbers are checked at the start; throws otherwise.
    */
   wideSimd?: boolean;
   /**
-   * The address of `@lowrank/wasm/worker` as your server has it. In a page threads start from a script inside of this module,
-   * by a blob's address; a Content-Security-Policy without `worker-src blob:` forbids that. Node needs no address.
+   * The address of `@lowrank/wasm/worker` as your server has it. In a page threads start from a
+   * script inside of this module, by a blob's address; a Content-Security-Policy without
+   * `worker-src blob:` forbids that. Node needs no address.
    */
   workerUrl?: string | URL;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
@@ -53,7 +60,10 @@ export interface WasmBackend extends Backend {
 
 const maxThreads = 64;
 
-/** Whether this process has compiled kernels, and whether those were fused ones: the engine keeps the code it has. */
+/**
+ * Whether this process has compiled kernels, and whether those were fused ones: the engine keeps
+ * the code it has.
+ */
 let compiled: "plain" | "wide" | undefined;
 
 function notice(reason: string): void {
@@ -78,8 +88,8 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
 }
 
 /**
- * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
- * An op without a kernel runs as its composition; one that has none runs its reference loops on the same memory.
+ * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`. An op without
+ * a kernel runs as its composition; one that has none runs its reference loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;

@@ -1,4 +1,7 @@
-/** A module of one function, `f32x4.relaxed_madd` of three zeros: "\0asm", version 1, a type, a function, its code. */
+/**
+ * A module of one function, `f32x4.relaxed_madd` of three zeros: "\0asm", version 1, a type, a
+ * function, its code.
+ */
 const probe: Uint8Array<ArrayBuffer> = Uint8Array.of(
   ...[0, 97, 115, 109, 1, 0, 0, 0],
   ...[1, 5, 1, 96, 0, 1, 123],
