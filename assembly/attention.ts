@@ -1,11 +1,15 @@
-// Attention over tiles of the T x S weights, forward and backward. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+// Attention over tiles of the T x S weights, forward and backward. Dao et al. 2022,
+// https://arxiv.org/abs/2205.14135
 import { clearBytes } from "./bytes";
 import { gemm } from "./gemm";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4, tanhf4 } from "./math";
 
-/** Rows and columns of a tile. Sixty rows are whole register tiles of gemm, and waste little above the diagonal. */
+/**
+ * Rows and columns of a tile. Sixty rows are whole register tiles of gemm, and waste
+ * little above the diagonal.
+ */
 const TILE_ROWS: i32 = 60;
 const TILE_KEYS: i32 = 256;
 
@@ -15,7 +19,10 @@ const FEW_QUERIES: i32 = 8;
 /** The score of a hidden pair: finite, so that differences stay numbers. */
 const HIDDEN: f32 = -1e30;
 
-/** Bytes of scratch that `attention` and `attentionBackward` need: two tiles and three numbers per row. */
+/**
+ * Bytes of scratch that `attention` and `attentionBackward` need: two tiles
+ * and three numbers per row.
+ */
 export function attentionScratch(): i32 {
   return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
 }
@@ -65,14 +72,19 @@ function scaleRow(x: usize, n: i32, factor: f32): void {
 /** Rows, or keys, that share an end in a product along the diagonal: two register tiles of gemm. */
 const STEP: i32 = 12;
 
-/** About how many keys of a tile of n all rows see, where row r sees the first `base + r * rise`. */
+/**
+ * About how many keys of a tile of n all rows see, where row r sees the first `base + r * rise`.
+ */
 // @ts-ignore: decorator
 @inline
 function sharedKeys(n: i32, base: i32, rise: i32): i32 {
   return rise ? max(0, min(n, base & ~7)) : n;
 }
 
-/** scores[rows, n] = scale * q * kᵀ, all at once for the shared keys and in steps down the diagonal; the rest stays as it is. */
+/**
+ * scores[rows, n] = scale * q * kᵀ, all at once for the shared keys and in steps down the diagonal;
+ * the rest stays as it is.
+ */
 function scoreTile(
   q: usize, k: usize, scores: usize, rows: i32, n: i32, size: i32, qStep: i32, kStep: i32, scale: f32, base: i32, rise: i32,
 ): void {
@@ -104,7 +116,10 @@ function mixTile(
   }
 }
 
-/** out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that do not see a step's keys. */
+/**
+ * out[n, size] += pᵀ * x for p [rows, n] and x [rows, size], without the rows that
+ * do not see a step's keys.
+ */
 function mixKeys(
   p: usize, x: usize, out: usize, rows: i32, n: i32, size: i32, xStep: i32, outStep: i32, base: i32, rise: i32,
 ): void {
@@ -120,8 +135,9 @@ function mixKeys(
 }
 
 /**
- * Attends with `rows` queries to all their keys. Query r reads q and writes out at r * qStep floats, its log-sum-exp
- * at r * lseStep, its mask at r * maskStep bytes; its position is at + r * atStep. Rows of k and v are kStep floats apart.
+ * Attends with `rows` queries to all their keys. Query r reads q and writes out at r * qStep
+ * floats, its log-sum-exp at r * lseStep, its mask at r * maskStep bytes; its position is at + r *
+ * atStep. Rows of k and v are kStep floats apart.
  */
 function attend(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
@@ -156,11 +172,11 @@ function attend(
       clearBytes(row, <usize>from << 2);
       clearBytes(row + (<usize>to << 2), <usize>(n - to) << 2);
       const sum = sumExp(seen, seen, to - from, next);
-      const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      const rescale = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
       const total = totals + (<usize>r << 2);
-      store<f32>(total, <f32>(<f64>load<f32>(total) * <f64>kept + sum));
+      store<f32>(total, <f32>(<f64>load<f32>(total) * <f64>rescale + sum));
       store<f32>(tops + (<usize>r << 2), next);
-      if (kept != 1) scaleRow(out + (<usize>(r * qStep) << 2), size, kept);
+      if (rescale != 1) scaleRow(out + (<usize>(r * qStep) << 2), size, rescale);
     }
     mixTile(tile, v + ahead, out, rows, n, size, kStep, qStep, base, rise);
   }
@@ -174,8 +190,9 @@ function attend(
 }
 
 /**
- * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries, heads, size], k and
- * v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the mask's strides are in bytes.
+ * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries,
+ * heads, size], k and v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the
+ * mask's strides are in bytes.
  */
 export function attention(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, scratch: usize, first: i32, last: i32,
@@ -222,7 +239,9 @@ function dot(a: usize, b: usize, n: i32): f32 {
   return sumOf(s);
 }
 
-/** Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale. */
+/**
+ * Turns n scores into weights p, and n products dout . v into ds = p * (product - delta) * scale.
+ */
 function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, softcap: f32): void {
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);

@@ -18,7 +18,10 @@ export function fill(out: usize, n: i32, bits: i32): void {
   }
 }
 
-/** Repeats 4-byte elements over a plane: out[r, j] = x[r * rowStride + j * step], step 0 or 1; out is contiguous. */
+/**
+ * Repeats 4-byte elements over a plane: out[r, j] = x[r * rowStride + j * step], step 0
+ * or 1; out is contiguous.
+ */
 export function expand(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>n << 2;
   for (; rows > 0; rows--) {
@@ -65,8 +68,8 @@ function transposeBlock(src: usize, srcStride: usize, dst: usize, dstStride: usi
 }
 
 /**
- * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in blocks of 16 x 16, so
- * that each cache line of either side is used whole while it is near.
+ * Copies a matrix of 4-byte elements transposed: out[i, j] = x[i + j * stride] for rows x n, in
+ * blocks of 16 x 16, so that each cache line of either side is used whole while it is near.
  */
 function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void {
   const outStride = <usize>n << 2;
@@ -100,8 +103,8 @@ function transpose(x: usize, out: usize, rows: i32, n: i32, stride: usize): void
 }
 
 /**
- * Copies a 4-D array of elements of 1, 2 or 4 bytes: out is contiguous of sizes n0..n3, x is read with strides s0..s3
- * in elements.
+ * Copies a 4-D array of elements of 1, 2 or 4 bytes: out is contiguous of sizes n0..n3, x is read
+ * with strides s0..s3 in elements.
  */
 export function permute(
   x: usize, out: usize, n0: i32, n1: i32, n2: i32, n3: i32, s0: i32, s1: i32, s2: i32, s3: i32, size: i32,

@@ -1,4 +1,5 @@
-// Cross-entropy of rows of n logits against class labels. Labels were checked before: see findBadLabel.
+// Cross-entropy of rows of n logits against class labels. Labels were checked
+// before: see findBadLabel.
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
@@ -34,7 +35,10 @@ function sumBelow(x: usize, n: i32, top: f32): f64 {
   return total;
 }
 
-/** The label's logit, or a blend with the mean of all, less the largest: the loss is log(sum(exp(x - top))) less it. */
+/**
+ * The label's logit, or a blend with the mean of all, less the largest: the loss is
+ * log(sum(exp(x - top))) less it.
+ */
 function targetBelow(x: usize, n: i32, label: i32, smoothing: f64, top: f32): f64 {
   const hit = <f64>load<f32>(x + (<usize>label << 2)) - <f64>top;
   return smoothing == 0 ? hit : (1 - smoothing) * hit + (smoothing * sumBelow(x, n, top)) / <f64>n;
@@ -70,8 +74,8 @@ function scaleRow(x: usize, n: i32, label: i32, smoothing: f64, factor: f32, sha
 }
 
 /**
- * `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and the logarithm of the
- * sum of exp(logit - largest) to `sums`.
+ * `reduction`: 0 one loss per row, 1 their sum, 2 their mean. Writes each row's largest logit and
+ * the logarithm of the sum of exp(logit - largest) to `sums`.
  */
 export function crossEntropy(
   x: usize, labels: usize, loss: usize, sums: usize, rows: i32, n: i32, ignored: i32, smoothing: f64, reduction: i32,
@@ -127,7 +131,10 @@ export function selectRows(labels: usize, indices: usize, rows: i32, ignored: i3
   return count;
 }
 
-/** Copies rows of `bytes` bytes from x[indices[i]] to out[i]; with `scatter`, from x[i] to out[indices[i]]. */
+/**
+ * Copies rows of `bytes` bytes from x[indices[i]] to out[i]; with `scatter`, from
+ * x[i] to out[indices[i]].
+ */
 export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes: i32, scatter: i32): void {
   for (let i = 0; i < count; i++) {
     const picked = <usize>load<i32>(indices + (<usize>i << 2)) * <usize>bytes;
@@ -138,8 +145,8 @@ export function copyRows(x: usize, indices: usize, out: usize, count: i32, bytes
 }
 
 /**
- * Writes the losses of the rows `indices` to `losses` as f64, and turns their logits [count, n] into gradients times
- * `factor` where `gradient` is 1.
+ * Writes the losses of the rows `indices` to `losses` as f64, and turns their logits [count, n]
+ * into gradients times `factor` where `gradient` is 1.
  */
 export function crossEntropyChunk(
   x: usize, labels: usize, indices: usize, losses: usize, count: i32, n: i32, smoothing: f64, factor: f32, gradient: i32,

@@ -1,4 +1,5 @@
-// Dropout by counter-based random numbers: Philox4x32-10 (Salmon et al. 2011), value i from word i % 4 of counter i / 4.
+// Dropout by counter-based random numbers: Philox4x32-10 (Salmon et al. 2011), value i from
+// word i % 4 of counter i / 4.
 
 const M0: u32 = 0xd2511f53;
 const M1: u32 = 0xcd9e8d57;
@@ -48,8 +49,8 @@ function mulHigh(a: v128, b: v128): v128 {
 }
 
 /**
- * out[i] = 0 where the uniform number `offset` + i of the stream is below `threshold` / 2^24, else x[i] * scale. The
- * stream is named by the key and the counter's upper words.
+ * out[i] = 0 where the uniform number `offset` + i of the stream is below `threshold` / 2^24, else
+ * x[i] * scale. The stream is named by the key and the counter's upper words.
  */
 export function dropout(
   x: usize, out: usize, n: i32, offset: f64, seedLow: u32, seedHigh: u32, streamLow: u32, streamHigh: u32, threshold: u32, scale: f32,

@@ -1,4 +1,5 @@
-// What the 8-bit codes of nested scales mean; packages/core/src/quantize/dynamicMap.ts says it in full.
+// The values of the 8-bit codes of nested scales;
+// packages/core/src/quantize/dynamicMap.ts explains them.
 
 const TABLE: usize = memory.data(1024, 16);
 

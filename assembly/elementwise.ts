@@ -1,5 +1,5 @@
-// Elementwise functions of two arrays over a plane of rows: each operand has a stride between rows and a stride of
-// 0 (one value, repeated) or 1 within a row, in elements; the output is contiguous.
+// Elementwise functions of two arrays over a plane of rows: each operand has a stride between rows
+// and a stride of 0 (one value, repeated) or 1 within a row, in elements; the output is contiguous.
 const ADD: i32 = 0;
 const SUB: i32 = 1;
 const MUL: i32 = 2;

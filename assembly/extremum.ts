@@ -1,4 +1,5 @@
-// Maxima and minima: over planes as `sumPlane` sums them, and along one dimension with their positions.
+// Maxima and minima: over planes as `sumPlane` sums them, and along one
+// dimension with their positions.
 import { loadPart, storePart } from "./lanes";
 import { better, rowExtremum } from "./rowExtremum";
 
@@ -22,8 +23,8 @@ function plane(smallest: bool, x: usize, out: usize, rows: i32, n: i32, rowStrid
 }
 
 /**
- * Takes a contiguous plane of `rows` x `n` floats into extrema: element (r, j) goes to out[r * rowStride + j * step],
- * with a step of 0 or 1. The caller fills `out` with infinities first.
+ * Takes a contiguous plane of `rows` x `n` floats into extrema: element (r, j) goes to out[r *
+ * rowStride + j * step], with a step of 0 or 1. The caller fills `out` with infinities first.
  */
 export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride: i32, step: i32, smallest: i32): void {
   if (smallest) plane(true, x, out, rows, n, rowStride, step);
@@ -89,7 +90,10 @@ function along(smallest: bool, x: usize, values: usize, positions: usize, outer:
   }
 }
 
-/** The extremum and its position of each lane along the middle of [outer, n, inner]; n is at least 1. */
+/**
+ * The extremum and its position of each lane along the middle of [outer, n,
+ * inner]; n is at least 1.
+ */
 export function extremum(x: usize, values: usize, positions: usize, outer: i32, n: i32, inner: i32, smallest: i32): void {
   if (smallest) along(true, x, values, positions, outer, n, inner);
   else along(false, x, values, positions, outer, n, inner);

@@ -1,4 +1,5 @@
-// The formats of weights by number: every kernel that reads a weight finds the code of its format here.
+// The formats of weights by number: every kernel that reads a weight finds the
+// code of its format here.
 import { ggufBlock } from "./blocks";
 import { BF16, F16, F32, FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { unpackBf16, unpackF16 } from "./half";
@@ -8,7 +9,10 @@ import { packQ4_1, q4_1Int8Rows, q4_1Rows, unpackQ4_1 } from "./q4_1";
 import { packQ8_0, q8_0Int8Rows, q8_0Rows, unpackQ8_0 } from "./q8_0";
 import { unpackFourBit } from "./unpackFourBit";
 
-/** Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from element `start` on, to `dst` as f32. */
+/**
+ * Writes `count` elements of the weight at `base`, which lies in the dtype numbered `format`, from
+ * element `start` on, to `dst` as f32.
+ */
 export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst: usize): void {
   const at = <usize>start;
   if (format == F32) memory.copy(dst, base + (at << 2), <usize>count << 2);
@@ -21,8 +25,8 @@ export function unpackRow(format: i32, base: usize, start: i32, count: i32, dst:
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x. Returns false where
- * there is no such product.
+ * c[n] (+)= alpha * the n rows of blocks from element `start` on, of k elements each, times x.
+ * Returns false where there is no such product.
  */
 export function blockRows(
   format: i32, x: usize, w: usize, start: i32, c: usize, n: i32, k: i32, alpha: f32, add: bool, room: usize,
@@ -40,7 +44,9 @@ export function blockBytes(format: i32): usize {
   return format == Q4_0 ? Q4_0_BYTES : format == Q4_1 ? Q4_1_BYTES : Q8_0_BYTES;
 }
 
-/** True if codes are nibbles, which integer products take as they are; else they are signed bytes. */
+/**
+ * True if codes are nibbles, which integer products take as they are; else they are signed bytes.
+ */
 export function isNibbles(format: i32): bool {
   return format != Q8_0;
 }

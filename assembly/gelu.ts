@@ -1,4 +1,5 @@
-// GELU of four floats, exact and by its tanh form: x times a gate from 0 to 1, and the slope of that.
+// GELU of four floats, exact and by its tanh form: x times a gate from 0 to
+// 1, and the slope of that.
 import { madd } from "./gemmTile";
 import { constant, erff4, expf4 } from "./math";
 
@@ -8,7 +9,10 @@ const ONE = memory.data<f32>([1]);
 const ROOT_HALF = memory.data<f32>([0.707106781]);
 /** 1 / sqrt(2 pi). */
 const NORMAL = memory.data<f32>([0.398942280]);
-/** 2 sqrt(2 / pi), with their signs and times 0.044715 where u = sqrt(2 / pi) (x + 0.044715 x³) or its slope is made. */
+/**
+ * 2 sqrt(2 / pi), with their signs and times 0.044715 where u = sqrt(2 / pi) (x + 0.044715
+ * x³) or its slope is made.
+ */
 const GELU_LINEAR = memory.data<f32>([-1.59576912]);
 const GELU_CUBIC = memory.data<f32>([-0.0713548163]);
 const SLOPE_CONSTANT = memory.data<f32>([1.59576912]);

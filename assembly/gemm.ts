@@ -10,7 +10,10 @@ import { gemvPacked } from "./gemvPacked";
 
 export { setScratch, setTile } from "./gemmState";
 
-/** Columns of B that may be gathered as rows for dot products, and the floats of scratch they may take. */
+/**
+ * Columns of B that may be gathered as rows for dot products, and the floats
+ * of scratch they may take.
+ */
 const GATHER_COLUMNS: i32 = 4;
 const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
@@ -19,7 +22,7 @@ export function scratchBytes(): i32 {
   return max(BLOCK_SCRATCH, LARGE_SCRATCH);
 }
 
-/** Whether A * Bᵀ is faster as dot products along k than as tiles. */
+/** Returns true if A * Bᵀ is faster as dot products along k than as tiles. */
 function dotIsFaster(m: i32, n: i32, k: i32): bool {
   const few = min(m, n);
   if (few == 1) return k >= 16;
@@ -43,7 +46,10 @@ function gatherColumns(b: usize, brs: usize, rows: usize, k: i32, n: i32): void 
   }
 }
 
-/** Where part `part` of `parts` begins among `total` rows or columns that are handed out `unit` at a time. */
+/**
+ * Returns the first row or column of part `part` of `parts`, among `total` that are
+ * handed out `unit` at a time.
+ */
 function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
   if (part == 0) return 0;
   if (part == parts) return total;
@@ -52,8 +58,9 @@ function bound(total: i32, unit: i32, part: i32, parts: i32): i32 {
 }
 
 /**
- * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its transpose where the flag is 1;
- * so A lies as [m,k] or [k,m], B as [k,n] or [n,k]. Pointers in bytes, leading dimensions in elements.
+ * C[m,n] = alpha * op(A) * op(B), or C += ... where `accumulate` is 1. op(X) is X, or its
+ * transpose where the flag is 1; so A lies as [m,k] or [k,m], B as [k,n] or [n,k]. Pointers in
+ * bytes, leading dimensions in elements.
  */
 export function gemm(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -63,8 +70,8 @@ export function gemm(
 }
 
 /**
- * Part `part` of `parts` of what `gemm` does: a piece of C. The whole product decides how each number is
- * computed, so that all parts together give the same bits whatever their count.
+ * Part `part` of `parts` of what `gemm` does: a piece of C. The whole product decides how each
+ * number is computed, so that all parts together give the same bits whatever their count.
  */
 export function gemmPart(
   a: usize, b: usize, c: usize, m: i32, n: i32, k: i32, lda: i32, ldb: i32, ldc: i32,
@@ -99,7 +106,10 @@ export function gemmPart(
   }
 }
 
-/** How many of `parts` pieces of C lie below each other: pieces near to squares have the least to pack. */
+/**
+ * Returns how many of `parts` pieces of C lie below each other: pieces near to
+ * squares have the least to pack.
+ */
 function piecesDown(m: i32, n: i32, parts: i32): i32 {
   let best = 1;
   let least = f64.MAX_VALUE;
@@ -113,7 +123,10 @@ function piecesDown(m: i32, n: i32, parts: i32): i32 {
   return best;
 }
 
-/** A part of the product by register tiles. B begins at element `start` of what lies at `b`, stored as `format`. */
+/**
+ * A part of the product by register tiles. B begins at element `start` of what lies at
+ * `b`, stored as `format`.
+ */
 function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
   transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
@@ -139,8 +152,9 @@ function tiled(
 }
 
 /**
- * C[m,n] (+)= alpha * A[m,k] * op(W), with W whole rows of a weight, from element `start` on, in the storage format
- * `format` (see unpackRow): [k,n], or [n,k] where `transposed` is 1. It is widened block by block on its way into the tiles.
+ * C[m,n] (+)= alpha * A[m,k] * op(W), with W whole rows of a weight, from element `start` on, in
+ * the storage format `format` (see unpackRow): [k,n], or [n,k] where `transposed` is 1. It is
+ * widened block by block on its way into the tiles.
  */
 export function gemmWeight(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
@@ -168,7 +182,10 @@ export function gemmWeightPart(
   tiled(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, crs, false, transposed != 0, alpha, accumulate != 0, part, parts);
 }
 
-/** `batch` products of one shape; the strides between matrices are in elements, 0 repeats the same matrix. */
+/**
+ * `batch` products of one shape; the strides between matrices are in elements, 0
+ * repeats the same matrix.
+ */
 export function gemmBatched(
   a: usize, b: usize, c: usize, batch: i32, strideA: i32, strideB: i32, strideC: i32, m: i32, n: i32, k: i32,
   lda: i32, ldb: i32, ldc: i32, transA: i32, transB: i32, alpha: f32, accumulate: i32,

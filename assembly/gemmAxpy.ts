@@ -1,4 +1,5 @@
-// C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is read once and as it lies.
+// C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is
+// read once and as it lies.
 import { madd } from "./gemmTile";
 
 /** Columns at a time, so that a strip of C and four of B stay in the first-level cache. */
@@ -55,7 +56,10 @@ function axpy1(c: usize, n: i32, b: usize, y: f32): void {
   }
 }
 
-/** C += alpha * A * B; A is read at a + i * ars + p * aks, rows of B and C are contiguous; all strides in bytes. */
+/**
+ * C += alpha * A * B; A is read at a + i * ars + p * aks, rows of B and C are
+ * contiguous; all strides in bytes.
+ */
 export function gemmAxpy(
   a: usize, ars: usize, aks: usize, b: usize, brs: usize, c: usize, crs: usize, m: i32, n: i32, k: i32, alpha: f32,
 ): void {

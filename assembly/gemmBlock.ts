@@ -1,4 +1,5 @@
-// The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC, tiles of MR x 8 over both.
+// The blocked product: B in packed blocks of KC x NC, A in panels of MR x KC,
+// tiles of MR x 8 over both.
 import { clearBytes, copyBytes } from "./bytes";
 import { F32 } from "./dtypes.gen";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
@@ -9,12 +10,18 @@ export const NC: i32 = 384;
 
 /** Rows of A up to which B is read where it lies: packing it would not be earned back. */
 const DIRECT_B_ROWS: i32 = 2 * MR;
-/** Depth of a block of B read where it lies: its half lines must outlive one column of tiles in the cache. */
+/**
+ * Depth of a block of B read where it lies: its half lines must outlive one
+ * column of tiles in the cache.
+ */
 const DIRECT_B_KC: i32 = 64;
-/** Columns up to which A is read where it lies, in deeper blocks; NARROW_COLUMNS * NARROW_KC <= KC * NC. */
+/**
+ * Columns up to which A is read where it lies, in deeper blocks;
+ * NARROW_COLUMNS * NARROW_KC <= KC * NC.
+ */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** Depth from which rows that do not lie apart are worth that for more than a few columns. */
+/** Depth from which contiguous rows are worth reading in place for more than a few columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
@@ -24,10 +31,16 @@ const A_BYTES: i32 = MR * KC * 4;
 const B_BYTES: i32 = KC * NC * 4;
 const STRIP_BYTES: i32 = WEIGHT_ROWS * max(KC, NC) * 4;
 
-/** Bytes of scratch that the blocked product needs: one tile of C, a panel of A, a block of B, rows of a weight. */
+/**
+ * Bytes of scratch that the blocked product needs: one tile of C, a panel of A, a
+ * block of B, rows of a weight.
+ */
 export const BLOCK_SCRATCH: i32 = ((TILE_BYTES + A_BYTES + 63) & ~63) + B_BYTES + STRIP_BYTES;
 
-/** Rows of the next tile where `left` remain: a rest of one or two is shared between two tiles, which costs less. */
+/**
+ * Rows of the next tile where `left` remain: a rest of one or two is shared between two
+ * tiles, which costs less.
+ */
 function rowsOfTile(left: i32): i32 {
   return left > MR && left < MR + 3 ? (left + 1) >> 1 : min(MR, left);
 }
@@ -49,8 +62,9 @@ const A_IN_PLACE: i32 = 1;
 export const B_IN_PLACE: i32 = 2;
 
 /**
- * What a product reads where it lies. It decides how deep blocks are, and so the order of sums: all parts of a product
- * have that of the whole.
+ * Returns the operands that a product reads in place, without packing, as a set of
+ * flags. The choice decides the depth of blocks and so the order of sums: all parts of a
+ * product use that of the whole.
  */
 export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: bool, transB: bool, alpha: f32): i32 {
   if (format != F32) return 0;
@@ -58,7 +72,10 @@ export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: boo
   return (narrow ? A_IN_PLACE : 0) | (!transB && m <= DIRECT_B_ROWS && alpha == 1 ? B_IN_PLACE : 0);
 }
 
-/** How deep the blocks of a product are: equal ones, so that the last is no thin rest. All tiles sum in this order. */
+/**
+ * Returns the depth of a product's blocks: equal ones, so that the last is no thin rest. All
+ * tiles sum in this order.
+ */
 export function blockDepth(inPlace: i32, k: i32): i32 {
   const deepest = inPlace & B_IN_PLACE ? DIRECT_B_KC : inPlace & A_IN_PLACE ? NARROW_KC : KC;
   const cuts = (k + deepest - 1) / deepest;
@@ -66,9 +83,10 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
 }
 
 /**
- * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds BLOCK_SCRATCH bytes. B begins at
- * element `start` of what lies at `b` in the storage format `format`; for F32 `start` is 0. With `panels`, A was packed
- * before: panels of MR rows one behind the other, as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
+ * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds
+ * BLOCK_SCRATCH bytes. B begins at element `start` of what lies at `b` in the storage format
+ * `format`; for F32 `start` is 0. With `panels`, A was packed before: panels of MR rows one behind
+ * the other, as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,

@@ -1,7 +1,11 @@
-// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is read once and as it lies.
+// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ as dot products along k: for few rows of X, W is
+// read once and as it lies.
 import { madd } from "./gemmTile";
 
-/** From this many bytes W comes from main memory, which is twice as fast read row after row as four rows abreast. */
+/**
+ * From this many bytes W comes from main memory, which is twice as fast read row after
+ * row as four rows abreast.
+ */
 const COLD_BYTES: i64 = 2 << 20;
 
 /** Rows of W in multiples of this can be computed apart. */
@@ -150,7 +154,10 @@ function dot4x2(
   put(c + 3 * ccs, s31, alpha, accumulate);
 }
 
-/** The columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ; rows of X and W are contiguous, C has any strides; all strides in bytes. */
+/**
+ * The columns first..last-1 of C[m,n] (+)= alpha * X * Wᵀ; rows of X and W are contiguous, C has
+ * any strides; all strides in bytes.
+ */
 export function gemmDot(
   x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, ccs: usize,
   m: i32, n: i32, k: i32, alpha: f32, accumulate: bool, first: i32, last: i32,

@@ -26,7 +26,10 @@ const A_BYTES: i32 = MOST_ROWS * NARROW_KC * 4;
 /** A panel's worth of a widened weight. */
 const STRIP_BYTES: i32 = MOST_COLUMNS * KC * 4;
 
-/** Bytes of scratch that the product needs: zeros, one tile of C, a panel of A, a block of B, a widened panel. */
+/**
+ * Bytes of scratch that the product needs: zeros, one tile of C, a panel of A, a
+ * block of B, a widened panel.
+ */
 export const LARGE_SCRATCH: i32 = ZERO_BYTES + TILE_BYTES + A_BYTES + KC * NC * 4 + STRIP_BYTES;
 
 /** C (+)= A * B for a whole tile of packed panels. */
@@ -38,8 +41,8 @@ function wholeTile(kind: i32, a: usize, b: usize, c: usize, crs: usize, from: us
 }
 
 /**
- * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up with zeros. Number p of
- * line i lies at src + i * line + p * step; one of the two strides is 4.
+ * Packs `count` (at most `width`) lines of k numbers as one k-major panel times `alpha`, filled up
+ * with zeros. Number p of line i lies at src + i * line + p * step; one of the two strides is 4.
  */
 export function packPanel(
   src: usize, line: usize, step: usize, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
@@ -90,7 +93,10 @@ function putTile(tile: usize, trs: usize, c: usize, crs: usize, rows: i32, colum
   }
 }
 
-/** Packs a panel of B as packPanel does, from a weight in another format whose rows are `ld` elements apart. */
+/**
+ * Packs a panel of B as packPanel does, from a weight in another format whose rows
+ * are `ld` elements apart.
+ */
 function packWeightPanel(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, count: i32, width: i32, alpha: f32,
   strip: usize,
@@ -102,7 +108,10 @@ function packWeightPanel(
   packPanel(strip, transB ? lineBytes : 4, transB ? 4 : lineBytes, dst, k, count, width, alpha);
 }
 
-/** The product as `gemmBlocked` makes it; `scratch` holds LARGE_SCRATCH bytes, panels have `largeRows(kind)` rows. */
+/**
+ * The product as `gemmBlocked` makes it; `scratch` holds LARGE_SCRATCH bytes, panels
+ * have `largeRows(kind)` rows.
+ */
 export function gemmLarge(
   kind: i32, a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,
   transA: bool, transB: bool, panels: bool, inPlace: i32, alpha: f32, accumulate: bool, scratch: usize,
@@ -150,7 +159,7 @@ export function gemmLarge(
         panel = packedB;
         for (let j = 0; j < nc; j += nr) {
           const columns = min(nr, nc - j);
-          // What is added to joins at the end: in a large sum small products would be lost.
+          // The old value of C is added at the end: small products would be lost in a large sum.
           const aside = add || rows < mr || columns < nr;
           wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, zeros, 0, kc);
           if (aside) putTile(tile, <usize>nr << 2, ct, ldc, rows, columns, add);

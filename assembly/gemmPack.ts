@@ -1,8 +1,11 @@
-// Packing: blocks of A and B as k-major panels, so that the tiles read forward and a transpose costs nothing later.
+// Packing: blocks of A and B as k-major panels, so that the tiles read forward and a
+// transpose costs nothing later.
 import { MR, NR } from "./gemmTile";
 import { unpackRow } from "./formats";
 
-/** Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart. */
+/**
+ * Copies a 4 x 4 block of floats transposed: rows `srs` bytes apart to columns `drs` bytes apart.
+ */
 // @ts-ignore: decorator
 @inline
 export function transpose4(src: usize, srs: usize, dst: usize, drs: usize, scale: v128): void {
@@ -63,8 +66,8 @@ export function packAT(src: usize, aks: usize, dst: usize, k: i32): void {
 }
 
 /**
- * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the last panel is filled
- * up with zeros.
+ * Packs alpha * B[k, n], rows `bks` bytes apart, into panels of 8 columns `panelBytes` apart; the
+ * last panel is filled up with zeros.
  */
 export function packB(src: usize, bks: usize, dst: usize, k: i32, n: i32, alpha: f32, panelBytes: usize): void {
   const scale = f32x4.splat(alpha);
@@ -126,12 +129,15 @@ export function packBT(src: usize, brs: usize, dst: usize, k: i32, n: i32, alpha
   }
 }
 
-/** Rows of a weight that are widened at a time before they are packed: `packWeight` needs a strip for so many. */
+/**
+ * Rows of a weight that are widened at a time before they are packed: `packWeight`
+ * needs a strip for so many.
+ */
 export const WEIGHT_ROWS: i32 = 8;
 
 /**
- * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in another format: its
- * first number is element `start`, its rows are `ld` elements apart.
+ * Packs a block of B[k, n] as packB does, or of the stored B[n, k] as packBT does, from a weight in
+ * another format: its first number is element `start`, its rows are `ld` elements apart.
  */
 export function packWeight(
   format: i32, w: usize, start: i32, ld: i32, transB: bool, dst: usize, k: i32, n: i32, alpha: f32, strip: usize,

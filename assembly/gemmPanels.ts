@@ -15,15 +15,18 @@ export function panelRows(): i32 {
   return kind == TILE_MR_8 ? MR : largeRows(kind);
 }
 
-/** Packs up to `panelRows()` rows of k floats, `ars` bytes apart, as one panel of k * panelRows() floats. */
+/**
+ * Packs up to `panelRows()` rows of k floats, `ars` bytes apart, as one panel
+ * of k * panelRows() floats.
+ */
 export function packPanelRows(src: usize, ars: usize, dst: usize, rows: i32, k: i32): void {
   if (rows == MR && tileKind() == TILE_MR_8) packA(src, ars, dst, k);
   else packPanel(src, ars, 4, dst, k, rows, panelRows(), 1);
 }
 
 /**
- * C[m,n] (+)= A * op(W) for A[m,k] in panels one behind the other and W the rows of a weight from element `start` on, as
- * in `gemmWeight`.
+ * C[m,n] (+)= A * op(W) for A[m,k] in panels one behind the other and W the rows of a weight from
+ * element `start` on, as in `gemmWeight`.
  */
 export function multiplyPanels(
   panels: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: bool, accumulate: bool,

@@ -1,13 +1,19 @@
-// What the matrix products know: their scratch memory, and which tile this machine runs best.
+// The state of the matrix products: their scratch memory, and the tile that this machine runs best.
 
 export let scratch: usize = 0;
 
-/** Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte aligned, shared with nobody. */
+/**
+ * Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte
+ * aligned, shared with nobody.
+ */
 export function setScratch(ptr: usize): void {
   scratch = ptr;
 }
 
-/** Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; 4 x 16, for engines that fuse neighbouring operations. */
+/**
+ * Tiles: MR x 8 of `gemmTile`, made for 16 registers; 8 x 8, for 32; 4 x 16, for engines that fuse
+ * neighbouring operations.
+ */
 export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
 export const TILE_4_16: i32 = 2;
@@ -22,7 +28,9 @@ export function tileKind(): i32 {
   return load<i32>(TILE);
 }
 
-/** Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of 4 x 16. */
+/**
+ * Sets the tile of large products, for all threads: 0 the first, 1 that of 8 x 8, 2 that of 4 x 16.
+ */
 export function setTile(kind: i32): void {
   store<i32>(TILE, kind);
 }

@@ -1,6 +1,7 @@
 // Register tiles: ROWS x 8 floats of C stay in SIMD registers over the whole k loop.
-// They start from zeros and are added to what was there at the end, since small products would be lost in a large sum. The
-// zeros come from memory: a branch or a splat there costs half the speed in V8.
+// They start from zeros and are added to what was there at the end, since small products
+// would be lost in a large sum. The zeros come from memory: a branch or a splat there
+// costs half the speed in V8.
 
 /** Rows of the packed tile: what 16 XMM registers hold without spilling. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
@@ -19,7 +20,8 @@ export function madd(x: v128, y: v128, sum: v128): v128 {
 
 /**
  * C[rows,8] = from + A[rows,k] * B[k,8], with `rows` a constant at each call.
- * A is read at a + i * ars + p * aks, B at b + p * bks, the starting values at from + i * frs; all strides in bytes.
+ * A is read at a + i * ars + p * aks, B at b + p * bks, the starting values at from + i *
+ * frs; all strides in bytes.
  */
 // @ts-ignore: decorator
 @inline

@@ -1,4 +1,5 @@
-// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what decoding spends its time in.
+// C[m,n] (+)= alpha * X[m,k] * W[n,k]ᵀ for few rows of X and a weight that is not f32: what
+// decoding spends its time in.
 import { BF16, F16, FP4, NF4 } from "./dtypes.gen";
 import { blockRows, unpackRow } from "./formats";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
@@ -18,9 +19,10 @@ export function gemvScratch(): i32 {
 const CHUNK: i32 = 1024;
 
 /**
- * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins at element `start`. Rows of X
- * are contiguous, those of C `crs` bytes apart; `scratch` is room for `gemvScratch()` bytes. Parts that begin at multiples
- * of DOT_ROWS give the same bits as all columns at once.
+ * The columns first..last-1 of C, for a whole W in storage format `format` whose row 0 begins
+ * at element `start`. Rows of X are contiguous, those of C `crs` bytes apart; `scratch` is
+ * room for `gemvScratch()` bytes. Parts that begin at multiples of DOT_ROWS give the same
+ * bits as all columns at once.
  */
 export function gemvPacked(
   x: usize, w: usize, format: i32, start: i32, c: usize, crs: usize, m: i32, k: i32, alpha: f32, accumulate: i32,
@@ -66,7 +68,10 @@ function widened(
   }
 }
 
-/** Copies k floats, a multiple of 32, so that of each 32 the even ones come first: the order in which codes are looked up. */
+/**
+ * Copies k floats, a multiple of 32, so that of each 32 the even ones come first: the order in
+ * which codes are looked up.
+ */
 function split(x: usize, k: i32, dst: usize): void {
   for (let end = x + (<usize>k << 2); x < end; x += 128) {
     for (let at: usize = 0; at < 64; at += 16) {
@@ -100,8 +105,9 @@ function put(c: usize, sums: v128, alpha: f32, add: bool): void {
 }
 
 /**
- * n rows of an nf4 or fp4 weight, each of whole blocks, times `rows` rows of X, 1 or 2, in the order that `split` gives. A
- * block's scale multiplies the sum of its products; `scales` is room for those of a row.
+ * n rows of an nf4 or fp4 weight, each of whole blocks, times `rows` rows of X, 1 or 2, in the
+ * order that `split` gives. A block's scale multiplies the sum of its products; `scales` is
+ * room for those of a row.
  */
 // @ts-ignore: decorator
 @inline

@@ -24,30 +24,31 @@ export function unpackBf16(src: usize, count: i32, dst: usize): void {
 }
 
 /**
- * What `widenHalves` takes after its codes, for a loop to load before it begins: V8 would build constants anew at each use.
- * Sign and magnitude where a shift by 13 leaves them, 2^112, 2^16, an exponent of all ones.
+ * Constants that `widenHalves` takes after its codes. A loop loads them before it begins, since V8
+ * would build them anew at each use. They are sign and magnitude where a shift by 13 leaves them,
+ * 2^112, 2^16, and an exponent of all ones.
  */
 export const HALF_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x77800000, 0x47800000, 0x7f800000]);
 
 /** Four codes, each sign-extended to a lane. */
 // @ts-ignore: decorator
 @inline
-export function widenHalves(codes: v128, kept: v128, power: v128, limit: v128, exponent: v128): v128 {
-  const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), kept), power);
+export function widenHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
+  const scaled = f32x4.mul(v128.and(i32x4.shl(codes, 13), mask), power);
   // Infinity and NaN have become 2^16 and more; they keep an exponent of all ones.
   return v128.or(scaled, v128.and(f32x4.ge(f32x4.abs(scaled), limit), exponent));
 }
 
 /** Widens `count` f16 codes. */
 export function unpackF16(src: usize, count: i32, dst: usize): void {
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
   for (; count >= 8; count -= 8) {
     const v = v128.load(src);
-    v128.store(dst, widenHalves(i32x4.extend_low_i16x8_s(v), kept, power, limit, exponent));
-    v128.store(dst, widenHalves(i32x4.extend_high_i16x8_s(v), kept, power, limit, exponent), 16);
+    v128.store(dst, widenHalves(i32x4.extend_low_i16x8_s(v), mask, power, limit, exponent));
+    v128.store(dst, widenHalves(i32x4.extend_high_i16x8_s(v), mask, power, limit, exponent), 16);
     src += 16;
     dst += 32;
   }

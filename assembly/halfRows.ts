@@ -5,7 +5,10 @@ import { sumOf } from "./lanes";
 import { rowInTurn } from "./rowOrder";
 import { put } from "./rowsPut";
 
-/** c[n] (+)= alpha * the n rows of a bf16 weight from `first` on, of k elements each, a multiple of 8, times x. */
+/**
+ * c[n] (+)= alpha * the n rows of a bf16 weight from `first` on, of k elements each,
+ * a multiple of 8, times x.
+ */
 export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const rowBytes = <usize>k << 1;
   for (let i = 0; i < n; i++) {
@@ -26,7 +29,7 @@ export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
 
 /** As bf16Rows for f16, k a multiple of 8. */
 export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -39,8 +42,8 @@ export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha:
     let xi = x;
     for (const end = x + (<usize>k << 2); xi < end; xi += 32) {
       const v = v128.load(w);
-      s0 = madd(widenHalves(i32x4.extend_low_i16x8_s(v), kept, power, limit, exponent), v128.load(xi), s0);
-      s1 = madd(widenHalves(i32x4.extend_high_i16x8_s(v), kept, power, limit, exponent), v128.load(xi, 16), s1);
+      s0 = madd(widenHalves(i32x4.extend_low_i16x8_s(v), mask, power, limit, exponent), v128.load(xi), s0);
+      s1 = madd(widenHalves(i32x4.extend_high_i16x8_s(v), mask, power, limit, exponent), v128.load(xi, 16), s1);
       w += 16;
     }
     put(c + (row << 2), sumOf(f32x4.add(s0, s1)), alpha, add);

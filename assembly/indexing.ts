@@ -1,4 +1,5 @@
-// Reading and adding at positions that an i32 index names. Each returns -1, or a place in the index that is out of range.
+// Reading and adding at positions that an i32 index names. Each returns -1, or a place in the
+// index that is out of range.
 
 /** out[j] = x[j * step + index[j] * stride] for 4-byte elements. */
 export function gather(x: usize, index: usize, out: usize, n: i32, step: i32, stride: i32, size: i32): i32 {
@@ -21,7 +22,10 @@ export function scatterAdd(x: usize, index: usize, out: usize, n: i32, step: i32
   return -1;
 }
 
-/** out[i, j] = x[i, index[j]], entries of `bytes` bytes, x of [outer, n] and out of [outer, count] entries. */
+/**
+ * out[i, j] = x[i, index[j]], entries of `bytes` bytes, x of [outer, n] and out
+ * of [outer, count] entries.
+ */
 export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, bytes: i32): i32 {
   const entry = <usize>bytes;
   for (let i = 0; i < outer; i++) {
@@ -36,7 +40,10 @@ export function indexSelect(x: usize, index: usize, out: usize, outer: i32, n: i
   return -1;
 }
 
-/** out[i, index[j]] += x[i, j], entries of `inner` floats, out of [outer, n] and x of [outer, count] entries. */
+/**
+ * out[i, index[j]] += x[i, j], entries of `inner` floats, out of [outer, n] and x
+ * of [outer, count] entries.
+ */
 export function indexAdd(x: usize, index: usize, out: usize, outer: i32, n: i32, count: i32, inner: i32): i32 {
   const entry = <usize>inner << 2;
   for (let i = 0; i < outer; i++) {

@@ -1,9 +1,12 @@
-// Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have them, for integer products.
+// Rows of floats as bytes with a scale for each 32, as llama.cpp's Q8_1 blocks have
+// them, for integer products.
 
 /** Rows of a tile of codes. */
 export const INT8_ROWS: i32 = 4;
 
-/** Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block. */
+/**
+ * Bytes of a quantised row: its codes, in as many planes, then scale and scaled sum of each block.
+ */
 // @ts-ignore: decorator
 @inline
 export function int8RowBytes(k: i32, planes: i32): usize {
@@ -11,8 +14,9 @@ export function int8RowBytes(k: i32, planes: i32): usize {
 }
 
 /**
- * Loaded before a loop, since V8 would build constants anew at each use. All bits but the sign; and 1.5 * 2^23: a number
- * below 2^22 added to it is rounded to an integer, ties to even, which its lower bits hold.
+ * Loaded before a loop, since V8 would build constants anew at each use. All bits but the
+ * sign; and 1.5 * 2^23: a number below 2^22 added to it is rounded to an integer, ties to
+ * even, which its lower bits hold.
  */
 const CONSTANTS: usize = memory.data<u32>([0x7fffffff, 0x4b400000]);
 
@@ -32,7 +36,10 @@ function toBytes(x: usize, factor: v128, rounder: v128): v128 {
   return i8x16.narrow_i16x8_s(low, high);
 }
 
-/** The largest bits of 16 floats without their signs: their order is that of the magnitudes, with NaN above all. */
+/**
+ * The largest bits of 16 floats without their signs: their order is that of the
+ * magnitudes, with NaN above all.
+ */
 // @ts-ignore: decorator
 @inline
 function topOf(x: usize, magnitude: v128): v128 {
@@ -65,7 +72,10 @@ function storeLanes(dst: usize, step: usize, lanes: v128): void {
   v128.store32_lane(dst + 3 * step, lanes, 3);
 }
 
-/** Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and, `plane` bytes on, the sign. */
+/**
+ * Writes 16 codes: signed bytes in one plane, or in two the lower seven bits and,
+ * `plane` bytes on, the sign.
+ */
 // @ts-ignore: decorator
 @inline
 function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: i32): void {
@@ -78,11 +88,12 @@ function storeCodes(dst: usize, step: usize, codes: v128, plane: usize, planes: 
 }
 
 /**
- * Quantises x [rows, k], k a multiple of 32: of each block the scale is a 127th of the largest magnitude, and its scaled
- * sum is scale times the sum of codes. With two planes a code is low - 128 sign, each factor of which fits the seven bits
- * that relaxed dot products take. One row is written as it is; more become tiles of INT8_ROWS rows, the last filled up with
- * zeros, in which four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many bytes as
- * its rows by `int8RowBytes`.
+ * Quantises x [rows, k], k a multiple of 32: of each block the scale is a 127th of the largest
+ * magnitude, and its scaled sum is scale times the sum of codes. With two planes a code is low -
+ * 128 sign, each factor of which fits the seven bits that relaxed dot products take. One row is
+ * written as it is; more become tiles of INT8_ROWS rows, the last filled up with zeros, in which
+ * four codes of each row lie side by side, and likewise the scales and sums. A tile takes as many
+ * bytes as its rows by `int8RowBytes`.
  */
 export function quantizeInt8(x: usize, out: usize, rows: i32, k: i32, planes: i32): void {
   const height = rows == 1 ? 1 : INT8_ROWS;

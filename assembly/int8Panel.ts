@@ -5,11 +5,17 @@ import { widenHalves } from "./half";
 export const Q4_COLUMNS: i32 = 8;
 export const Q8_COLUMNS: i32 = 4;
 
-/** Bytes of a block of a panel: for each four of its 32 elements four bytes of each column; then scales, and minima. */
+/**
+ * Bytes of a block of a panel: for each four of its 32 elements four bytes of each column;
+ * then scales, and minima.
+ */
 export const Q4_PANEL: usize = 320;
 export const Q8_PANEL: usize = 144;
 
-/** Writes four vectors so that dst, in steps of `step` bytes, takes their first lanes, then their second ones, and so on. */
+/**
+ * Writes four vectors so that dst, in steps of `step` bytes, takes their first lanes, then
+ * their second ones, and so on.
+ */
 // @ts-ignore: decorator
 @inline
 export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, step: usize): void {
@@ -33,6 +39,6 @@ export function heads(a: usize, b: usize, c: usize, d: usize): v128 {
 /** Four halves, each in the lower part of its lane, as floats. */
 // @ts-ignore: decorator
 @inline
-export function lowHalves(codes: v128, kept: v128, power: v128, limit: v128, exponent: v128): v128 {
-  return widenHalves(i32x4.shr_s(i32x4.shl(codes, 16), 16), kept, power, limit, exponent);
+export function lowHalves(codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
+  return widenHalves(i32x4.shr_s(i32x4.shl(codes, 16), 16), mask, power, limit, exponent);
 }

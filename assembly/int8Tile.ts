@@ -1,4 +1,5 @@
-// Register tiles of integer products: four rows of codes times eight columns of a q4_1 weight, or four of a q8_0 one.
+// Register tiles of integer products: four rows of codes times eight columns of a q4_1
+// weight, or four of a q8_0 one.
 import { madd } from "./gemmTile";
 import { dotBytes } from "./int8";
 
@@ -9,7 +10,10 @@ function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale:
   return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), madd(minima, sum, before));
 }
 
-/** sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of packQ4; scales and sums lie at `pairs`. */
+/**
+ * sums[4][8] += `blocks` blocks of a tile of codes times as many of a panel of packQ4; scales
+ * and sums lie at `pairs`.
+ */
 export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     let c00 = i32x4.splat(0);
@@ -72,7 +76,10 @@ function withQ8(before: v128, low: v128, sign: v128, scales: v128, scale: v128):
   return madd(products, f32x4.mul(scales, scale), before);
 }
 
-/** sums[4][8], of which the left half is used, as q4Tile for a panel of packQ8 and codes whose signs lie `signs` bytes on. */
+/**
+ * sums[4][8], of which the left half is used, as q4Tile for a panel of packQ8 and codes whose
+ * signs lie `signs` bytes on.
+ */
 export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, blocks: i32, sums: usize): void {
   for (; blocks > 0; blocks--) {
     let c0 = i32x4.splat(0);

@@ -1,6 +1,6 @@
-// Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a running maximum, so
-// that no row of logits is ever whole. After Dao et al. 2022, https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024,
-// https://arxiv.org/abs/2411.09009
+// Cross-entropy of hidden Wᵀ and the gradient of the hidden rows, class block by class block with a
+// running maximum, so that no row of logits is ever whole. After Dao et al. 2022,
+// https://arxiv.org/abs/2205.14135, and Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
 import { MOST_PANEL_ROWS, multiplyPanels, packPanelRows, panelRows } from "./gemmPanels";
 import { loadPart, storePart } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
@@ -12,12 +12,18 @@ const CLASSES: i32 = 384;
 /** The most rows of a block of logits, a multiple of every panel's. */
 const ROWS: i32 = 600;
 
-/** Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits, and a panel's rows of it. */
+/**
+ * Bytes of scratch that `linearCrossEntropyPart` needs: a block of logits,
+ * and a panel's rows of it.
+ */
 export function linearCrossEntropyScratch(): i32 {
   return 4 * CLASSES * (ROWS + MOST_PANEL_ROWS);
 }
 
-/** Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: as many floats, up to a whole panel. */
+/**
+ * Packs the rows `indices` of x [.., width] for `linearCrossEntropyPart`: as many
+ * floats, up to a whole panel.
+ */
 export function linearCrossEntropyPack(x: usize, indices: usize, out: usize, count: i32, width: i32, scratch: usize): void {
   const bytes = <usize>width << 2;
   const height = panelRows();
@@ -40,8 +46,8 @@ function scaleFloats(x: usize, n: i32, factor: f32): void {
 }
 
 /**
- * Takes a block of logits [rows, n] of the classes from `from` on into the running maxima, masses and sums, and turns
- * it into panels of exp(logit - maximum), with `spare` for the rows of one.
+ * Takes a block of logits [rows, n] of the classes from `from` on into the running maxima, masses
+ * and sums, and turns it into panels of exp(logit - maximum), with `spare` for the rows of one.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,
@@ -58,10 +64,10 @@ function takeBlock(
     const next = max(top, rowMax(x, n));
     const mass = masses + (<usize>r << 3);
     if (next != top) {
-      const kept = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
+      const rescale = f32x4.extract_lane(expf4(f32x4.splat(top - next)), 0);
       store<f32>(tops + row, next);
-      store<f64>(mass, load<f64>(mass) * <f64>kept);
-      if (sums) scaleFloats(sums + <usize>(r * width << 2), width, kept);
+      store<f64>(mass, load<f64>(mass) * <f64>rescale);
+      if (sums) scaleFloats(sums + <usize>(r * width << 2), width, rescale);
     }
     const inPanel = r % height;
     store<f64>(mass, load<f64>(mass) + sumExp(x, sums ? spare + <usize>inPanel * bytes : 0, n, next));
@@ -71,10 +77,11 @@ function takeBlock(
 }
 
 /**
- * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the storage format `format`;
- * `panels` holds the rows as `linearCrossEntropyPack` left them. A part writes for each of its rows the largest logit
- * (tops, f32), the sum of exp(logit - top) (masses, f64) and, where `sums` is not 0, that sum times the rows of W
- * (f32 [width]); all [parts, rows]. targets [rows] takes the labels' logits.
+ * The parts first..last-1 of `parts`, each a range of the classes of W [classes, width] in the
+ * storage format `format`; `panels` holds the rows as `linearCrossEntropyPack` left them. A part
+ * writes for each of its rows the largest logit (tops, f32), the sum of exp(logit - top)
+ * (masses, f64) and, where `sums` is not 0, that sum times the rows of W (f32 [width]); all [parts,
+ * rows]. targets [rows] takes the labels' logits.
  */
 export function linearCrossEntropyPart(
   panels: usize, weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize,
@@ -108,8 +115,8 @@ export function linearCrossEntropyPart(
 }
 
 /**
- * Joins what the parts found for the rows 0..count-1 of `rows`: losses (f64), and where `dhidden` is not 0 the gradient
- * [count, width] times `factor`.
+ * Joins what the parts found for the rows 0..count-1 of `rows`: losses (f64), and where `dhidden`
+ * is not 0 the gradient [count, width] times `factor`.
  */
 export function linearCrossEntropyJoin(
   weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,
@@ -132,8 +139,8 @@ export function linearCrossEntropyJoin(
     scaleFloats(out, width, -factor);
     for (let p = 0; p < parts; p++) {
       const at = <usize>(p * rows + r);
-      const kept = <f32>(Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top) / mass) * factor;
-      const share = f32x4.splat(kept);
+      const partShare = <f32>(Math.exp(<f64>load<f32>(tops + (at << 2)) - <f64>top) / mass) * factor;
+      const share = f32x4.splat(partShare);
       const sum = sums + ((at * <usize>width) << 2);
       for (let j = 0; j < width; j += 4) {
         const d = out + (<usize>j << 2);

@@ -1,4 +1,5 @@
-// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32 numbers, W in blocks of GGUF.
+// C[m,n] = X[m,k] * W[n,k]ᵀ with integer products: X as bytes with a scale for each 32
+// numbers, W in blocks of GGUF.
 import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
@@ -6,7 +7,10 @@ import { q4Tile, q8Tile } from "./int8Tile";
 
 export { quantizeInt8 } from "./int8";
 
-/** Blocks of a panel that is packed at a time; a panel stays in the first-level cache, or the second. */
+/**
+ * Blocks of a panel that is packed at a time; a panel stays in the
+ * first-level cache, or the second.
+ */
 const DEPTH: i32 = 128;
 const SUMS: usize = INT8_ROWS * Q4_COLUMNS * 4;
 
@@ -15,7 +19,10 @@ export function linearInt8Scratch(): i32 {
   return <i32>(SUMS + <usize>DEPTH * Q4_PANEL);
 }
 
-/** Reads from each line of the cache, so that it is there when needed. The answer is only to keep the reads. */
+/**
+ * Reads from each line of the cache, so that it is there when needed. The answer
+ * is only to keep the reads.
+ */
 function fetch(from: usize, end: usize): i32 {
   let any = 0;
   for (; from < end; from += 64) any |= load<u8>(from);
@@ -23,8 +30,9 @@ function fetch(from: usize, end: usize): i32 {
 }
 
 /**
- * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with two planes for codes of 8 bits. Parts that begin
- * at multiples of eight give the same bits as all columns at once.
+ * The columns first..last-1 of C, for m rows of X as `quantizeInt8` leaves them, with
+ * two planes for codes of 8 bits. Parts that begin at multiples of eight give the same
+ * bits as all columns at once.
  */
 export function linearInt8(
   x: usize, w: usize, format: i32, c: usize, m: i32, n: i32, k: i32, first: i32, last: i32, scratch: usize,

@@ -1,8 +1,8 @@
-// Elementary functions of four floats, within about 2 ulp. The polynomials were fitted to the least largest relative
-// error over the interval each names. NaN passes through all of them.
+// Elementary functions of four floats, within about 2 ulp. The polynomials were fitted to the least
+// largest relative error over the interval each names. NaN passes through all of them.
 //
-// Constants come from memory: V8 builds a v128 constant anew from a general register at each use, and with a dozen of
-// them in a loop that takes as long as the arithmetic.
+// Constants come from memory: V8 builds a v128 constant anew from a general register at each use,
+// and with a dozen of them in a loop that takes as long as the arithmetic.
 import { madd } from "./gemmTile";
 
 const ONE = memory.data<f32>([1]);
@@ -55,7 +55,9 @@ export function constant(address: usize): v128 {
   return v128.load32_splat(address);
 }
 
-/** The polynomial of a constant `degree` from 4 to 7 whose coefficients lie at `c`, highest first. */
+/**
+ * The polynomial of a constant `degree` from 4 to 7 whose coefficients lie at `c`, highest first.
+ */
 // @ts-ignore: decorator
 @inline
 function polynomial(c: usize, degree: i32, x: v128): v128 {
@@ -89,7 +91,8 @@ export function expf4(x: v128): v128 {
   const q = polynomial(EXP_Q, 4, r);
   const one = constant(ONE);
   const p = f32x4.add(madd(f32x4.mul(r, r), q, r), one);
-  // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are added to the exponent of 1.
+  // 2^n as two factors, since one cannot reach 2^128 or 2^-150: powers of two are
+  // added to the exponent of 1.
   const k = i32x4.sub(shifted, rounder);
   const half = i32x4.shr_s(k, 1);
   const low = i32x4.add(i32x4.shl(half, 23), one);

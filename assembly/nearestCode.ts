@@ -9,7 +9,10 @@ function narrowed(table: usize, at: usize, step: usize, x: f32): usize {
   return select(next, at, x >= load<f32>(table + next));
 }
 
-/** The position of the entry at offset `at` or of the one behind it, whichever is nearer; of two equally near, the first. */
+/**
+ * The position of the entry at offset `at` or of the one behind it, whichever is nearer; of two
+ * equally near, the first.
+ */
 // @ts-ignore: decorator
 @inline
 function nearer(table: usize, at: usize, x: f32): i32 {
@@ -28,7 +31,10 @@ function nearestCode(table: usize, x: f32): i32 {
   return nearer(table, at, x);
 }
 
-/** The same of four numbers at once, none of whose searches waits for the others'; a byte each, the first lowest. */
+/**
+ * The same of four numbers at once, none of whose searches waits for the others'; a
+ * byte each, the first lowest.
+ */
 // @ts-ignore: decorator
 @inline
 function nearestCodes(table: usize, v: v128): i32 {
@@ -58,7 +64,10 @@ export function largestOf(x: usize, count: i32): f32 {
   return maxOf(most);
 }
 
-/** The nearest of 65536 points from -1 to 1, 0 not among them; `onGrid` of packages/core/src/quantize/eightBit.ts. */
+/**
+ * The nearest of 65536 points from -1 to 1, 0 not among them; `onGrid` of
+ * packages/core/src/quantize/eightBit.ts.
+ */
 // @ts-ignore: decorator
 @inline
 function onGrid(x: v128): v128 {
@@ -68,8 +77,8 @@ function onGrid(x: v128): v128 {
 }
 
 /**
- * Rounds `count` numbers to the nearest codes of their block, on the grid or not; their scale, the largest magnitude, is
- * returned.
+ * Rounds `count` numbers to the nearest codes of their block, on the grid or not; their scale, the
+ * largest magnitude, is returned.
  */
 export function roundToCodes(values: usize, table: usize, count: i32, codes: usize, grid: bool): f32 {
   const scale = largestOf(values, count);

@@ -1,5 +1,6 @@
-// GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d (q - 8). Both numbers that a
-// format gives, whether it has a minimum and the bytes of a block, are constants where these functions are inlined.
+// GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d
+// (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
+// known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
@@ -10,7 +11,10 @@ import { rowInTurn } from "./rowOrder";
 import { put } from "./rowsPut";
 import { lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
 
-/** The most floats in a row of X that is copied in another order; two rows are, and the scales of a row of W beside them. */
+/**
+ * The most floats in a row of X that is copied in another order; two rows are, and the scales
+ * of a row of W beside them.
+ */
 export const SPLIT_MOST: i32 = 16384;
 
 /** Writes `count` elements of a weight from element `start` on. */
@@ -59,7 +63,10 @@ const SIGNED_3: usize = memory.data<u8>([0xc1, 0xc0, 0xc0, 0xc0, 0xc0, 0xc0, 0xc
 /** The upper half of every lane; see `nibbleMask`. */
 const UPPER: usize = memory.data<u32>([0xffff0000]);
 
-/** Copies k floats, a multiple of 8, the even ones of each 8 before the odd ones, and writes the sum of each 32 to `sums`. */
+/**
+ * Copies k floats, a multiple of 8, the even ones of each 8 before the odd ones, and writes the
+ * sum of each 32 to `sums`.
+ */
 function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   for (const end = x + (<usize>k << 2); x < end; ) {
     let sum = f32x4.splat(0);
@@ -76,7 +83,10 @@ function splitPairs(x: usize, k: i32, dst: usize, sums: usize): void {
   }
 }
 
-/** sums + the products of eight floats, of which only the high halves are there, and eight at x in the order of `splitPairs`. */
+/**
+ * sums + the products of eight floats, of which only the high halves are there, and eight at x in
+ * the order of `splitPairs`.
+ */
 // @ts-ignore: decorator
 @inline
 function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
@@ -85,8 +95,8 @@ function addHalves(halves: v128, upper: v128, x: usize, sums: v128): v128 {
 }
 
 /**
- * c[n] (+)= alpha * the n rows of blocks from `first` on, of k floats each, times x; a minimum multiplies the sum of a block of x.
- * `room` is for a copy of x, and its sums after it.
+ * c[n] (+)= alpha * the n rows of blocks from `first` on, of k floats each, times x; a minimum
+ * multiplies the sum of a block of x. `room` is for a copy of x, and its sums after it.
  */
 // @ts-ignore: decorator
 @inline
@@ -99,7 +109,7 @@ export function nibbleRows(
   const upper = v128.load32_splat(UPPER);
   const p2 = v128.load(minimum ? COUNTS_2 : SIGNED_2);
   const p3 = v128.load(minimum ? COUNTS_3 : SIGNED_3);
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -126,11 +136,11 @@ export function nibbleRows(
       const s3 = addHalves(zipHigh(high2, high3), upper, xi + 96, s1);
       if (minimum) {
         // The scale, then the minimum.
-        const pair = widenHalves(i32x4.extend_low_i16x8_s(v128.load32_zero(w)), kept, power, limit, exponent);
+        const pair = widenHalves(i32x4.extend_low_i16x8_s(v128.load32_zero(w)), mask, power, limit, exponent);
         total = madd(f32x4.add(s2, s3), v128.shuffle<f32>(pair, pair, 0, 0, 0, 0), total);
         minima = madd(pair, v128.load32_splat(si), minima);
       } else {
-        const scale = widenHalves(i32x4.extend_low_i16x8_s(v128.load16_splat(w)), kept, power, limit, exponent);
+        const scale = widenHalves(i32x4.extend_low_i16x8_s(v128.load16_splat(w)), mask, power, limit, exponent);
         total = madd(f32x4.add(s2, s3), scale, total);
       }
       w += blockBytes;
@@ -153,27 +163,33 @@ function nibbleProduct(x: usize, w: usize, nibble: v128): v128 {
 /** Factors of scales that stand for a scale and a minimum. */
 const EIGHTS: usize = memory.data<f32>([1, -8, 1, -8], 16);
 
-/** Two blocks' halves, each a scale and a minimum: for formats without one it is -8 times the scale. The second may be absent. */
+/**
+ * Two blocks' halves, each a scale and a minimum: for formats without one it is -8 times the scale.
+ * The second may be absent.
+ */
 // @ts-ignore: decorator
 @inline
-function scalesOf(minimum: bool, w: usize, next: usize, kept: v128, power: v128, limit: v128, exponent: v128): v128 {
+function scalesOf(minimum: bool, w: usize, next: usize, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
   const zero = i32x4.splat(0);
   if (minimum) {
     const halves = next ? v128.load32_lane(next, v128.load32_zero(w), 1) : v128.load32_zero(w);
-    return widenHalves(i32x4.extend_low_i16x8_s(halves), kept, power, limit, exponent);
+    return widenHalves(i32x4.extend_low_i16x8_s(halves), mask, power, limit, exponent);
   }
   let halves = v128.load16_lane(w, v128.load16_lane(w, zero, 0), 1);
   if (next) halves = v128.load16_lane(next, v128.load16_lane(next, halves, 2), 3);
-  return f32x4.mul(widenHalves(i32x4.extend_low_i16x8_s(halves), kept, power, limit, exponent), v128.load(EIGHTS));
+  return f32x4.mul(widenHalves(i32x4.extend_low_i16x8_s(halves), mask, power, limit, exponent), v128.load(EIGHTS));
 }
 
-/** c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with one plane. */
+/**
+ * c[n] = the n rows of blocks from `first` on, of k elements each, times the row x of
+ * `quantizeInt8` with one plane.
+ */
 // @ts-ignore: decorator
 @inline
 export function nibbleInt8Rows(minimum: bool, blockBytes: usize, x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const nibble = nibbleMask();
   const codes: usize = minimum ? 4 : 2;
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -187,7 +203,7 @@ export function nibbleInt8Rows(minimum: bool, blockBytes: usize, x: usize, first
     let pair = x + <usize>k;
     let blocks = k >> 5;
     for (; blocks > 1; blocks -= 2) {
-      const scales = f32x4.mul(scalesOf(minimum, w, w + blockBytes, kept, power, limit, exponent), v128.load(pair));
+      const scales = f32x4.mul(scalesOf(minimum, w, w + blockBytes, mask, power, limit, exponent), v128.load(pair));
       minima = f32x4.add(minima, scales);
       const p = f32x4.convert_i32x4_s(nibbleProduct(xi, w + codes, nibble));
       const q = f32x4.convert_i32x4_s(nibbleProduct(xi + 32, w + blockBytes + codes, nibble));
@@ -198,7 +214,7 @@ export function nibbleInt8Rows(minimum: bool, blockBytes: usize, x: usize, first
       pair += 16;
     }
     if (blocks) {
-      const scales = f32x4.mul(scalesOf(minimum, w, 0, kept, power, limit, exponent), v128.load64_zero(pair));
+      const scales = f32x4.mul(scalesOf(minimum, w, 0, mask, power, limit, exponent), v128.load64_zero(pair));
       minima = f32x4.add(minima, scales);
       const p = f32x4.convert_i32x4_s(nibbleProduct(xi, w + codes, nibble));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
@@ -207,14 +223,17 @@ export function nibbleInt8Rows(minimum: bool, blockBytes: usize, x: usize, first
   }
 }
 
-/** Packs `blocks` blocks of `columns` (1 to 8) rows of a weight, `wrs` bytes apart; the last one stands for those that are not there. */
+/**
+ * Packs `blocks` blocks of `columns` (1 to 8) rows of a weight, `wrs` bytes apart; the last one
+ * stands for those that are not there.
+ */
 // @ts-ignore: decorator
 @inline
 export function packNibbles(
   minimum: bool, blockBytes: usize, w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize,
 ): void {
   const nibble = nibbleMask();
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -237,9 +256,9 @@ export function packNibbles(
         v128.and(i16x8.shr_u(b2, 4), nibble), v128.and(i16x8.shr_u(b3, 4), nibble), to + 128, 32,
       );
       const pairs = heads(r0, r1, r2, r3);
-      const scales = lowHalves(pairs, kept, power, limit, exponent);
+      const scales = lowHalves(pairs, mask, power, limit, exponent);
       v128.store(to, scales, 256);
-      if (minimum) v128.store(to, widenHalves(i32x4.shr_s(pairs, 16), kept, power, limit, exponent), 288);
+      if (minimum) v128.store(to, widenHalves(i32x4.shr_s(pairs, 16), mask, power, limit, exponent), 288);
       else v128.store(to, f32x4.mul(scales, f32x4.splat(-8)), 288);
       r0 += blockBytes;
       r1 += blockBytes;

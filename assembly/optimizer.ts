@@ -5,8 +5,9 @@ import { loadPart, storePart } from "./lanes";
 import { countOf, endOf, ROW, rowOf, startOf } from "./segments";
 
 /**
- * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v; `decay` * p joins the
- * gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and v. A guard of size 0 is none.
+ * p = p * shrink - stepSize * m / (sqrt(v) * rootFactor + eps) after updating the moments m and v;
+ * `decay` * p joins the gradient. Blocks first..last-1 of a table whose rows are p, gradient, m and
+ * v. A guard of size 0 is none.
  */
 export function adamStep(
   table: usize, first: i32, last: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32,
@@ -137,7 +138,10 @@ export function rmspropStep(
   if (v128.any_true(bad)) close(guard, guardSize);
 }
 
-/** The sums of squares of blocks first..last-1 of a table of arrays, as f64, each at its place in `sums`. */
+/**
+ * The sums of squares of blocks first..last-1 of a table of arrays, as f64,
+ * each at its place in `sums`.
+ */
 export function sumSquares(table: usize, first: i32, last: i32, sums: usize): void {
   for (let row = rowOf(table, first); first < last; row += ROW) {
     for (const end = min(endOf(row), last); first < end; first++) {
@@ -194,7 +198,10 @@ export function axpy(x: usize, y: usize, n: i32, alpha: f32): void {
   }
 }
 
-/** Blocks first..last-1 of a table of arrays times min(1, maxNorm / (norm + 1e-6)), with the f32 at `norm`; NaN there makes all NaN. */
+/**
+ * Blocks first..last-1 of a table of arrays times min(1, maxNorm / (norm + 1e-6)), with the f32 at
+ * `norm`; NaN there makes all NaN.
+ */
 export function clipToNorm(table: usize, first: i32, last: i32, norm: usize, maxNorm: f32): void {
   const ratio = maxNorm / (load<f32>(norm) + 1e-6);
   if (ratio >= 1) return;

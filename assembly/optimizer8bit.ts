@@ -15,7 +15,9 @@ function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usi
   }
 }
 
-/** As `adamStep`, on the moments that the codes at m and v mean; `room` holds two blocks of floats. */
+/**
+ * As `adamStep`, on the moments that the codes at m and v mean; `room` holds two blocks of floats.
+ */
 export function adamStep8bit(
   p: usize, grad: usize, m: usize, v: usize, mScales: usize, vScales: usize, mTable: usize, vTable: usize, room: usize,
   n: i32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, stepSize: f32, rootFactor: f32, eps: f32, shrink: f32,

@@ -39,7 +39,7 @@ function addProducts(q: v128, x: usize, sums: v128): v128 {
 
 /** c[n] (+)= alpha * the n rows of q8_0 blocks from `first` on, of k floats each, times x. */
 export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -55,7 +55,7 @@ export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
       const s1 = addProducts(v128.load8x8_s(w, 10), xi + 32, zero);
       const s2 = addProducts(v128.load8x8_s(w, 18), xi + 64, s0);
       const s3 = addProducts(v128.load8x8_s(w, 26), xi + 96, s1);
-      total = madd(f32x4.add(s2, s3), widenHalves(i32x4.extend_low_i16x8_s(v128.load16_splat(w)), kept, power, limit, exponent), total);
+      total = madd(f32x4.add(s2, s3), widenHalves(i32x4.extend_low_i16x8_s(v128.load16_splat(w)), mask, power, limit, exponent), total);
       w += Q8_0_BYTES;
       xi += 128;
     }
@@ -63,7 +63,10 @@ export function q8_0Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
   }
 }
 
-/** The integer product of a block: 32 bytes at w, and codes at x in two planes, the signs at `signs`. */
+/**
+ * The integer product of a block: 32 bytes at w, and codes at x in two
+ * planes, the signs at `signs`.
+ */
 // @ts-ignore: decorator
 @inline
 function q8Product(x: usize, signs: usize, w: usize): v128 {
@@ -74,13 +77,17 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
   return i32x4.sub(low, i32x4.shl(sign, 7));
 }
 
-/** c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of `quantizeInt8` with two planes. */
+/**
+ * c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of
+ * `quantizeInt8` with two planes.
+ */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  // Between the scales lie zeros, not codes: read as halves these might be subnormal numbers, which take a hundred times as long.
+  // Between the scales lie zeros, not codes: read as halves these might be subnormal numbers, which
+  // take a hundred times as long.
   const zero = i32x4.splat(0);
   const rowBytes = <usize>(k >> 5) * Q8_0_BYTES;
   for (let i = 0; i < n; i++) {
@@ -92,7 +99,7 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
     let blocks = k >> 5;
     for (; blocks > 1; blocks -= 2) {
       const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w + Q8_0_BYTES, v128.load16_lane(w, zero, 0), 2));
-      const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load(pair));
+      const scales = f32x4.mul(widenHalves(halves, mask, power, limit, exponent), v128.load(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
       const q = f32x4.convert_i32x4_s(q8Product(xi + 32, xi + <usize>k + 32, w + Q8_0_BYTES + 2));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
@@ -103,7 +110,7 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
     }
     if (blocks) {
       const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w, zero, 0));
-      const scales = f32x4.mul(widenHalves(halves, kept, power, limit, exponent), v128.load64_zero(pair));
+      const scales = f32x4.mul(widenHalves(halves, mask, power, limit, exponent), v128.load64_zero(pair));
       const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
       total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
     }
@@ -111,9 +118,12 @@ export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): 
   }
 }
 
-/** Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight, `wrs` bytes apart; the last one stands for those that are not there. */
+/**
+ * Packs `blocks` blocks of `columns` (1 to 4) rows of a q8_0 weight, `wrs` bytes apart; the last
+ * one stands for those that are not there.
+ */
 export function packQ8_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: usize): void {
-  const kept = v128.load32_splat(HALF_CONSTANTS);
+  const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
@@ -124,7 +134,7 @@ export function packQ8_0(w: usize, wrs: usize, columns: i32, blocks: i32, dst: u
   for (; blocks > 0; blocks--) {
     storeTransposed(v128.load(w, 2), v128.load(r1, 2), v128.load(r2, 2), v128.load(r3, 2), dst, 16);
     storeTransposed(v128.load(w, 18), v128.load(r1, 18), v128.load(r2, 18), v128.load(r3, 18), dst + 64, 16);
-    v128.store(dst, lowHalves(heads(w, r1, r2, r3), kept, power, limit, exponent), 128);
+    v128.store(dst, lowHalves(heads(w, r1, r2, r3), mask, power, limit, exponent), 128);
     w += Q8_0_BYTES;
     r1 += Q8_0_BYTES;
     r2 += Q8_0_BYTES;

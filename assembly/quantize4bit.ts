@@ -1,4 +1,5 @@
-// Weights to nf4 and fp4: codes, a scale for each block, and scales of scales. docs/design/packed.md draws the layout.
+// Weights to nf4 and fp4: codes, a scale for each block, and scales of scales.
+// docs/design/packed.md draws the layout.
 import { cascadeMean } from "./cascadeMean";
 import { F32, FP4 } from "./dtypes.gen";
 import { dynamicTable } from "./dynamicMap";
@@ -27,7 +28,10 @@ function writeThresholds(values: usize, order: usize, dst: usize): void {
   }
 }
 
-/** Sixteen codes for sixteen numbers at `x`: how many thresholds lie below each one, looked up in `order`. */
+/**
+ * Sixteen codes for sixteen numbers at `x`: how many thresholds lie below each
+ * one, looked up in `order`.
+ */
 // @ts-ignore: decorator
 @inline
 function encode16(x: usize, thresholds: usize, order: v128): v128 {
@@ -58,7 +62,10 @@ function storePairs(codes: v128, dst: usize): void {
   v128.store64_lane(dst, i8x16.narrow_i16x8_u(bytes, bytes), 0);
 }
 
-/** Writes the `count` numbers at `src` times `inverse`, or divided by `divisor` where the block is not whole, and zeros up to a multiple of 16. */
+/**
+ * Writes the `count` numbers at `src` times `inverse`, or divided by `divisor` where the block is
+ * not whole, and zeros up to a multiple of 16.
+ */
 function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usize): void {
   const zero = f32x4.splat(0);
   const inverse = f32x4.splat(<f32>1 / divisor);
@@ -79,8 +86,9 @@ function clearBetween(end: usize, next: usize): void {
 }
 
 /**
- * Packs the n numbers at x, which lie in storage format `format`, as nf4 or fp4 at `out`: header, codes, and scales at
- * `scales`. `room` holds a block of floats and 512 bytes. Returns the first block that holds a NaN or an infinity, or -1.
+ * Packs the n numbers at x, which lie in storage format `format`, as nf4 or fp4 at `out`: header,
+ * codes, and scales at `scales`. `room` holds a block of floats and 512 bytes. Returns the first
+ * block that holds a NaN or an infinity, or -1.
  */
 export function quantize4bit(
   x: usize, format: i32, n: i32, out: usize, quantType: i32, blockSize: i32, absmaxOffset: i32, nestedOffset: i32,
@@ -118,8 +126,9 @@ export function quantize4bit(
 }
 
 /**
- * Turns the scales of a packed weight, which lie at `scales` and are changed, into 8-bit codes around their mean, and
- * answers it; one that overflows is left to the caller. `room` holds 512 bytes.
+ * Turns the scales of a packed weight, which lie at `scales` and are changed, into
+ * 8-bit codes around their mean, and answers it; one that overflows is left to the
+ * caller. `room` holds 512 bytes.
  */
 export function nestScales(out: usize, scales: usize, blocks: i32, room: usize): f32 {
   const codes = out + <usize>load<u32>(out, 4);

@@ -1,4 +1,5 @@
-// Sums in double precision: planes of floats are added to an array of f64, which is rounded to f32 at the end.
+// Sums in double precision: planes of floats are added to an array of f64, which is
+// rounded to f32 at the end.
 
 /** The sum of n floats. */
 function sumRow(x: usize, n: i32): f64 {
@@ -57,8 +58,8 @@ function sumColumns(x: usize, sums: usize, rows: i32, stride: usize, count: i32)
 }
 
 /**
- * Adds a plane of `rows` x `n` floats, whose rows lie `stride` apart, to f64 sums: element (r, j) goes to
- * sums[r * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
+ * Adds a plane of `rows` x `n` floats, whose rows lie `stride` apart, to f64 sums: element (r, j)
+ * goes to sums[r * rowStride + j * step], with a step of 0 or 1. The caller clears the sums first.
  */
 export function sumPlane(x: usize, sums: usize, rows: i32, n: i32, stride: i32, rowStride: i32, step: i32): void {
   const bytes = <usize>stride << 2;

@@ -1,7 +1,10 @@
 // The extremum of a row.
 import { loadPart, maxOf } from "./lanes";
 
-/** The larger of each pair, or the smaller; NaN where either is. `smallest` is a constant at each call. */
+/**
+ * The larger of each pair, or the smaller; NaN where either is. `smallest` is
+ * a constant at each call.
+ */
 // @ts-ignore: decorator
 @inline
 export function better(smallest: bool, a: v128, b: v128): v128 {

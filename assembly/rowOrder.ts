@@ -1,6 +1,9 @@
 // The order in which the rows of a large weight are read, once each.
 
-/** Rows far apart that take turns: memory gives to streams side by side two to three times what it gives to a single one. */
+/**
+ * Rows far apart that take turns: memory gives to streams side by side two to three times what
+ * it gives to a single one.
+ */
 const STREAMS: i32 = 8;
 
 /** The row, of n, to read as number i. */

@@ -7,7 +7,10 @@ function at(odds: usize, i: i32): f64 {
   return load<f64>(odds + (<usize>i << 3));
 }
 
-/** Lets the smallest of the first k floats at `heap` rise to its top, where a smaller one was put into place `i`. */
+/**
+ * Lets the smallest of the first k floats at `heap` rise to its top, where a smaller
+ * one was put into place `i`.
+ */
 function siftFloat(heap: usize, k: i32, i: i32): void {
   const value = load<f32>(heap + (<usize>i << 2));
   for (let child = 2 * i + 1; child < k; child = 2 * i + 1) {
@@ -63,8 +66,9 @@ function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
 }
 
 /**
- * Keeps the likeliest tokens, those whose odds are at least `minP` and before which less than `topP` has come together;
- * the odds of the others become 0. Returns what the kept ones come to together.
+ * Keeps the likeliest tokens, those whose odds are at least `minP` and before which
+ * less than `topP` has come together; the odds of the others become 0. Returns what the
+ * kept ones come to together.
  */
 function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
   let count = 0;
@@ -93,8 +97,8 @@ function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: 
 }
 
 /**
- * Draws one of n tokens by a number from 0 up to 1 and writes its index, or -1 where a logit is NaN or the largest is not
- * finite. `odds` holds n doubles and `heap` n words.
+ * Draws one of n tokens by a number from 0 up to 1 and writes its index, or -1 where a logit is NaN
+ * or the largest is not finite. `odds` holds n doubles and `heap` n words.
  */
 export function sampleToken(
   x: usize, n: i32, uniform: f64, temperature: f64, topK: i32, topP: f64, minP: f64, odds: usize, heap: usize, out: usize,

@@ -1,6 +1,10 @@
-// Functions that go number by number through AssemblyScript's single-precision library: sines of any size, and powers.
+// Functions that go number by number through AssemblyScript's single-precision library: sines
+// of any size, and powers.
 
-/** Beyond this the single-precision reduction of angles goes wrong at some, and the double one is taken. */
+/**
+ * Beyond this the single-precision reduction of angles goes wrong at some, and
+ * the double one is taken.
+ */
 const FAR: f32 = 1e8;
 
 export function sin(x: usize, out: usize, n: i32): void {
@@ -19,7 +23,9 @@ export function cos(x: usize, out: usize, n: i32): void {
   }
 }
 
-/** a to the power b over a plane of rows, with strides as the functions of `elementwise` take them. */
+/**
+ * a to the power b over a plane of rows, with strides as the functions of `elementwise` take them.
+ */
 export function pow(a: usize, b: usize, out: usize, rows: i32, n: i32, aRow: i32, bRow: i32, aStep: i32, bStep: i32): void {
   for (; rows > 0; rows--) {
     for (let i = 0; i < n; i++) {

@@ -1,5 +1,5 @@
-// Many arrays in one call. A table names them, and their elements are cut into blocks that no two arrays share: work is
-// handed out by blocks, so that it does not depend on who does it.
+// Many arrays in one call. A table names them. Their elements are cut into blocks that no two
+// arrays share. Work is handed out by blocks, so that results do not depend on the threads.
 
 /** Elements of a block; the last one of an array may be shorter. */
 const BLOCK: i32 = 1024;
@@ -41,7 +41,7 @@ export function endOf(row: usize): i32 {
   return load<i32>(row);
 }
 
-/** Where in a row's array a block begins, in bytes. */
+/** Returns the offset, in bytes, at which a block begins in its row's array. */
 // @ts-ignore: decorator
 @inline
 export function startOf(row: usize, block: i32): usize {
@@ -50,7 +50,7 @@ export function startOf(row: usize, block: i32): usize {
   return <usize>(block - first) * (BLOCK << 2);
 }
 
-/** How many elements of a row's array lie from a block on and before block `last`. */
+/** Returns the number of elements of a row's array from a block on and before block `last`. */
 // @ts-ignore: decorator
 @inline
 export function countOf(row: usize, block: i32, last: i32): i32 {

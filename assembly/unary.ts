@@ -35,7 +35,9 @@ function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(constant(ONE), expf4(f32x4.neg(x))));
 }
 
-/** max(x, 0) + log(1 + e) with e = exp(-|x|); what rounding 1 + e loses is added to the logarithm. */
+/**
+ * max(x, 0) + log(1 + e) with e = exp(-|x|); what rounding 1 + e loses is added to the logarithm.
+ */
 // @ts-ignore: decorator
 @inline
 function softplus4(x: v128): v128 {

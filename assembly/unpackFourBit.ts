@@ -1,9 +1,13 @@
-// nf4 and fp4 weights as f32. docs/design/packed.md draws the layout: a header of 64 bytes, codes, scales.
+// nf4 and fp4 weights as f32. docs/design/packed.md draws the layout: a header of
+// 64 bytes, codes, scales.
 import { dynamicTable } from "./dynamicMap";
 
 const HEADER: usize = 64;
 
-/** 15 in every byte. V8 would build a constant anew at each use; what was loaded stays in its register. */
+/**
+ * 15 in every byte. V8 would build a constant anew at each use; what was
+ * loaded stays in its register.
+ */
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
 // @ts-ignore: decorator

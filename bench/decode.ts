@@ -1,5 +1,6 @@
-// Prompt and decode speed on a Q4_1 GGUF file, one thread unless a name says otherwise: in Node against llama.cpp itself, in
-// Chromium against llama.cpp compiled to WebAssembly. All contestants stay loaded and run turn by turn.
+// Prompt and decode speed on a Q4_1 GGUF file, one thread unless a name says otherwise: in Node
+// against llama.cpp itself, in Chromium against llama.cpp compiled to WebAssembly. All contestants
+// stay loaded and run turn by turn.
 import { openFile } from "@lowrank/files";
 import { openGguf, Tokenizer } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
@@ -43,8 +44,9 @@ async function tryLoad(what: string, load: () => Promise<DecodePeer>): Promise<D
 }
 
 /**
- * As many rounds as fit. Each contestant runs once before it is measured: its code is compiled then, its weights lie in the
- * caches, and its core has its clock up. After seconds in which others ran, the first prompt takes up to twice as long, whosesoever it is.
+ * As many rounds as fit. Each contestant runs once before it is measured: its code is compiled
+ * then, its weights lie in the caches, and its core has its clock up. After seconds in which others
+ * ran, the first prompt takes up to twice as long, whosesoever it is.
  */
 async function measure(peers: DecodePeer[], start: number): Promise<Map<string, DecodeTiming[]>> {
   const timings = new Map(peers.map(({ name }) => [name, [] as DecodeTiming[]]));
@@ -77,7 +79,8 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
     const own = all[0]!.text;
     const other = [...first].findIndex((letter, i) => letter !== own[i]);
     const same = other < 0 ? first.length : other;
-    // Rounding takes another way sooner or later, NF4's and samples at once; what is broken says something else from the start.
+    // Rounding takes another way sooner or later, NF4's and samples at once; what is broken says
+    // something else from the start.
     if (same < 5 && !name.includes("nf4") && !name.includes("sampled")) {
       throw new Error(`decode: ${name} answers ${JSON.stringify(own)}, the first ${JSON.stringify(first)}`);
     }
@@ -95,8 +98,9 @@ function report(timings: Map<string, DecodeTiming[]>): Map<string, Speed> {
 }
 
 /**
- * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's, NF4's decode speed
- * over f32's in Node, and that of sampling (temperature, top-k, top-p) over the likeliest token's, by median. A peer that is not there has no key.
+ * Prints tokens/s and ends with one line of JSON: ours with the file's own blocks over each peer's,
+ * NF4's decode speed over f32's in Node, and that of sampling (temperature, top-k, top-p) over the
+ * likeliest token's, by median. A peer that is not there has no key.
  */
 export async function bench(): Promise<void> {
   const start = performance.now();

@@ -1,4 +1,5 @@
-// What an op costs beside its work: `add` of two tensors of one element, gradients recorded, the result freed.
+// Measures the cost of an op beside its work: `add` of two tensors of one element, gradients
+// recorded, the result freed.
 import { add, init, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
@@ -48,7 +49,10 @@ async function jaxJs(): Promise<Contestant> {
   };
 }
 
-/** Prints microseconds per call and ends with one line of JSON: ours, the mean of 10,000 calls, median of the rounds. */
+/**
+ * Prints microseconds per call and ends with one line of JSON: ours, the mean of 10,000
+ * calls, median of the rounds.
+ */
 export async function bench(): Promise<void> {
   const contestants = [await lowrank()];
   for (const [name, load] of Object.entries({ "@tensorflow/tfjs-backend-wasm": tfjs, "@jax-js/jax": jaxJs })) {

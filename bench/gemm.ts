@@ -1,5 +1,6 @@
-// One-thread f32 matrix products against what a JavaScript user would pick instead, interleaved in one process, and against
-// the 128-bit limit; two threads of ours against one; and wide SIMD against PyTorch.
+// One-thread f32 matrix products against what a JavaScript user would pick instead,
+// interleaved in one process, and against the 128-bit limit; two threads of ours against one;
+// and wide SIMD against PyTorch.
 import { availableParallelism } from "node:os";
 import { measureCeiling } from "./lib/gemmCeiling.ts";
 import { checkResult, flopsOf, type GemmSizes, race, randomCase } from "./lib/gemmRace.ts";
@@ -21,7 +22,7 @@ const squares: Record<string, GemmSizes & { rounds: number }> = {
   abt1024: { ...square(1024, true), rounds: 15 },
 };
 
-/** What attention multiplies: queries by keys, then scores by values, of 32 heads. */
+/** The products of attention with 32 heads: queries by keys, then scores by values. */
 const batched: (GemmSizes & { rounds: number })[] = [
   { batch: 32, m: 256, n: 256, k: 64, transB: true, rounds: 20 },
   { batch: 32, m: 256, n: 64, k: 256, rounds: 20 },
@@ -79,9 +80,9 @@ async function measure(
 }
 
 /**
- * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's by median (`batched`:
- * the geometric mean of two products), our share of the 128-bit limit at n=1024, the speed of two threads over one, and
- * that of wide SIMD over PyTorch's.
+ * Prints GFLOP/s per implementation and ends with one line of JSON: our speed over the best peer's
+ * by median (`batched`: the geometric mean of two products), our share of the 128-bit limit at
+ * n=1024, the speed of two threads over one, and that of wide SIMD over PyTorch's.
  */
 export async function bench(): Promise<void> {
   const figures: Record<string, number> = {};

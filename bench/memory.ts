@@ -1,4 +1,5 @@
-// Whether memory grows over a long LoRA training, and the most that a process needs to train a real model.
+// Measures the growth of memory over a long LoRA training, and the most memory that a process
+// needs to train a real model.
 import { init, memory } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { type LoraStepCase, makeLoraStep } from "./lib/loraStep.ts";
@@ -8,7 +9,10 @@ import { measureSmol } from "./lib/smolMemory.ts";
 const EARLY = 100;
 const LATE = 10_000;
 
-/** A wide vocabulary and little else: more than a fresh WebAssembly memory holds, in steps of a few milliseconds. */
+/**
+ * A wide vocabulary and little else: more than a fresh WebAssembly memory holds, in
+ * steps of a few milliseconds.
+ */
 const subject: LoraStepCase = {
   config: {
     model_type: "llama",
@@ -26,29 +30,29 @@ const subject: LoraStepCase = {
   alpha: 4,
 };
 
-/** What is held at a time, in bytes: by live tensors, by the WebAssembly memory, and by the process. */
-interface Held {
+/** Bytes held at one time: by live tensors, by the WebAssembly memory, and by the process. */
+interface HeldBytes {
   tensors: number;
   wasm: number;
   rss: number;
 }
 
-function heldBy(backend: WasmBackend): Held {
+function bytesHeldBy(backend: WasmBackend): HeldBytes {
   return { tensors: memory().bytes, wasm: backend.heapStats().length, rss: process.memoryUsage.rss() };
 }
 
 /**
- * Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold late over early; and
- * `SmolFigures`.
+ * Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold
+ * late over early; and `SmolFigures`.
  */
 export async function bench(): Promise<void> {
   const backend = await wasm();
   await init(backend);
-  const fresh = heldBy(backend);
+  const fresh = bytesHeldBy(backend);
   const step = await makeLoraStep(subject);
-  const after = (from: number, to: number): Held => {
+  const after = (from: number, to: number): HeldBytes => {
     for (let done = from; done < to; done++) step();
-    return heldBy(backend);
+    return bytesHeldBy(backend);
   };
   const early = after(0, EARLY);
   // A leak could hide in the memory that was there from the start.
@@ -64,7 +68,7 @@ export async function bench(): Promise<void> {
     ["", "before", `step ${EARLY}`, `step ${LATE}`],
     (["tensors", "wasm", "rss"] as const).map((name) => [
       name,
-      ...[fresh, early, late].map((held) => mega(held[name])),
+      ...[fresh, early, late].map((bytes) => mega(bytes[name])),
     ]),
   );
   const growth = Math.max(late.tensors / early.tensors, late.wasm / early.wasm);

@@ -1,5 +1,5 @@
-// NF4 weights against f32 ones of the same shape, on one thread: the product of a linear layer, one row of it as in
-// decoding, and a QLoRA step against a LoRA step.
+// NF4 weights against f32 ones of the same shape, on one thread: the product of a linear layer, one
+// row of it as in decoding, and a QLoRA step against a LoRA step.
 import { Generator, init, matmul, quantize4bit, randn, type Tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeLoraStep } from "./lib/loraStep.ts";
@@ -11,7 +11,10 @@ const WARM_UPS = 5;
 interface Product {
   m: number;
   n: number;
-  /** Weights of each kind that are used in turn, as those of a model's layers are: one alone would stay in the cache. */
+  /**
+   * Weights of each kind that are used in turn, as those of a model's layers are: one alone
+   * would stay in the cache.
+   */
   weights: number;
   rounds: number;
 }
@@ -88,7 +91,10 @@ async function measureStep(): Promise<number> {
   return speedOf(timings);
 }
 
-/** Prints tables and ends with one line of JSON: the speed with NF4 weights over that with f32 ones, by median. */
+/**
+ * Prints tables and ends with one line of JSON: the speed with NF4 weights over that
+ * with f32 ones, by median.
+ */
 export async function bench(): Promise<void> {
   console.log(`${machine()}, one thread; blocks of 64`);
   await init(wasm({ threads: 1 }));

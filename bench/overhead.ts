@@ -1,4 +1,5 @@
-// What an adapter costs at inference: a merged one nothing, others what they add. Models of the 15M shape decode in turn.
+// Measures the cost of an adapter at inference: none if it is merged. Models of the 15M shape
+// decode in turn.
 import { init } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PrefixTuningConfig, SeqBnConfig } from "@lowrank/peft";
@@ -30,8 +31,8 @@ async function contestants(): Promise<Map<string, CausalLM>> {
 }
 
 /**
- * Prints what a token takes and ends with one line of JSON: each contestant's time over the base model's in the same round,
- * by median.
+ * Prints what a token takes and ends with one line of JSON: each contestant's time over the base
+ * model's in the same round, by median.
  */
 export async function bench(): Promise<void> {
   await init(wasm());

@@ -1,4 +1,5 @@
-// `pnpm bench <name>` runs bench/<name>.ts, which exports one function, `bench`. `--against REF` compares two commits.
+// `pnpm bench <name>` runs bench/<name>.ts, which exports one function, `bench`.
+// `--against REF` compares two commits.
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
@@ -9,7 +10,9 @@ const subjects = readdirSync(import.meta.dirname)
   .filter((entry) => entry.endsWith(".ts") && !entry.endsWith(".test.ts") && entry !== basename(import.meta.filename))
   .map((entry) => basename(entry, ".ts"));
 
-/** Reads the command line. Throws on a flag that is not known, and on a name that is no benchmark's. */
+/**
+ * Reads the command line. Throws on a flag that is not known, and on a name that is no benchmark's.
+ */
 function readArguments() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,

@@ -1,13 +1,14 @@
-// A training step (forward, backward, AdamW) on random weights against PyTorch with PEFT, step by step in turn: LoRA, and
-// every parameter.
+// A training step (forward, backward, AdamW) on random weights against PyTorch with PEFT, step by
+// step in turn: LoRA, and every parameter.
 import { machine } from "./lib/measure.ts";
 import { findNode26 } from "./lib/node26.ts";
 import { startPython } from "./lib/startPython.ts";
 import { raceSteps, type StepRace } from "./lib/stepRace.ts";
 
 /**
- * Prints tokens/s of both sides and ends with one line of JSON: ours over PyTorch's with LoRA on one and on two threads, with
- * wide SIMD, and with every parameter trained; and our peak resident memory over PyTorch's, imports included.
+ * Prints tokens/s of both sides and ends with one line of JSON: ours over PyTorch's with LoRA on
+ * one and on two threads, with wide SIMD, and with every parameter trained; and our peak resident
+ * memory over PyTorch's, imports included.
  */
 export async function bench(): Promise<void> {
   console.log(machine());

@@ -1,5 +1,6 @@
-// LoRA on stories260K and tinyshakespeare: a whole training run here and in PyTorch with PEFT, each in fresh processes,
-// turn by turn, on the same blocks from the same initial adapter, one thread each.
+// LoRA on stories260K and tinyshakespeare: a whole training run here and in PyTorch with
+// PEFT, each in fresh processes, turn by turn, on the same blocks from the same initial
+// adapter, one thread each.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -24,7 +25,10 @@ const VALIDATION_TOKENS = 20_000;
 
 const run = promisify(execFile);
 
-/** Token blocks for training, drawn from the first 90 % of the text, and for validation, from the start of the rest. */
+/**
+ * Token blocks for training, drawn from the first 90 % of the text, and for validation,
+ * from the start of the rest.
+ */
 async function makeBlocks(model: string, text: string): Promise<Uint8Array> {
   const { tokenizer } = await loadModel(model);
   const ids = tokenizer?.encode(text, { addSpecialTokens: false }) ?? [];

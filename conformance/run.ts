@@ -1,6 +1,6 @@
-// pnpm conformance [--cases N] [--seed S] [--method M] [words]: adapters go both ways between Lowrank and the real PEFT,
-// models in 4 bits between it and bitsandbytes, GGUF files between it and gguf-py. With words, only the checks whose line
-// holds them all.
+// pnpm conformance [--cases N] [--seed S] [--method M] [words]: adapters go both ways between
+// Lowrank and the real PEFT, models in 4 bits between it and bitsandbytes, GGUF files between it
+// and gguf-py. With words, only the checks whose line holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -35,8 +35,8 @@ async function compile(extraFlags: string[]): Promise<Build> {
 }
 
 /**
- * Where the import section keeps the flags of env.memory: 3 is shared with a maximum, 1 is plain
- * with a maximum.
+ * Returns the offset of the flags of env.memory in the import section: 3 is shared with a maximum,
+ * 1 is plain with a maximum.
  */
 function memoryFlagOffset(bytes: Uint8Array): number {
   const wanted = [...Buffer.from("\x03env\x06memory\x02\x03", "latin1")];

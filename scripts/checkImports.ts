@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** The packages that each package may import; `docs/design/imports.md` says why. */
-const mayImport: Record<string, readonly string[]> = {
+export const mayImport: Record<string, readonly string[]> = {
   core: [],
   files: ["core"],
   wasm: ["core"],
@@ -14,7 +14,10 @@ const mayImport: Record<string, readonly string[]> = {
   lowrank: ["core", "files", "wasm", "nn", "models", "peft", "train", "nano"],
 };
 
-/** The line inside core: a file reaches values only of its own group and of those on its left, by whatever path. */
+/**
+ * The line inside core: a file reaches values only of its own group and of those on
+ * its left, by whatever path.
+ */
 const coreLine: readonly RegExp[] = [
   /^(dtype|packed\/.*|packing|shape)$/,
   /^backend$/,
@@ -29,7 +32,10 @@ const coreLine: readonly RegExp[] = [
   /^index$/,
 ];
 
-/** The rooms of a package, lowest first: a file imports values and types only of its own room and of those below. */
+/**
+ * The rooms of a package, lowest first: a file imports values and types only of its own
+ * room and of those below.
+ */
 const roomsOf: Record<string, readonly string[]> = {
   peft: [
     ...["random", "torchFiles", "config", "targets", "layers", "prompt", "methods", "model", "merge"],
@@ -57,7 +63,10 @@ function importsOf(source: string): Import[] {
   });
 }
 
-/** Every breach of the import rules, one sentence each; `files` maps a path from the repository root to its source. */
+/**
+ * Every breach of the import rules, one sentence each; `files` maps a path from the
+ * repository root to its source.
+ */
 export function checkImports(files: ReadonlyMap<string, string>): string[] {
   const problems: string[] = [];
   const values = new Map<string, string[]>();
@@ -68,14 +77,14 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
       if (problem !== undefined) problems.push(`${path}: ${problem}`);
     }
     if (isTest(path) || !path.startsWith("packages/")) continue;
-    const kept = imports.filter(({ target, isType }) => !isType && target.startsWith("."));
+    const valueImports = imports.filter(({ target, isType }) => !isType && target.startsWith("."));
     values.set(
       path,
-      kept.map(({ target }) => join(dirname(path), target)),
+      valueImports.map(({ target }) => join(dirname(path), target)),
     );
   }
   for (const path of values.keys()) problems.push(...checkReach(path, values, files));
-  return problems;
+  return [...problems, ...checkMethodNames(files)];
 }
 
 function breach(path: string, target: string): string | undefined {
@@ -136,11 +145,49 @@ function checkReach(
   return problems;
 }
 
-/** The place of a file in the line; one that the line does not name is held only by what it reaches: NaN. */
+/**
+ * The place of a file in the line; one that the line does not name is held only
+ * by what it reaches: NaN.
+ */
 function placeInCore(path: string): number {
   const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];
   const place = name === undefined ? -1 : coreLine.findIndex((group) => group.test(name));
   return place === -1 ? Number.NaN : place;
+}
+
+/** Where PEFT methods live: only there may code ask which method it has before it. */
+const methodsFolder = "packages/peft/src/methods/";
+
+/**
+ * Finds generic code that asks for a particular PEFT method: by the class of its configuration, its name, or the method itself.
+ * Such code asks for a fact of the method (`MethodFacts`), so that a method from outside is treated as those of the library.
+ */
+function checkMethodNames(files: ReadonlyMap<string, string>): string[] {
+  const own = [...files].flatMap(([path, source]) => (path.startsWith(methodsFolder) && !isTest(path) ? [source] : []));
+  const declared = (declaration: RegExp): string =>
+    own.flatMap((source) => [...source.matchAll(declaration)].map(([, name]) => name)).join("|") || "(?!)";
+  const configs = declared(/^export class (\w+Config) extends/gm);
+  const methods = declared(/^export const (\w+): (?:Peft|Prompt)Method</gm);
+  const type = String.raw`(?:\.peftType|\bpeftType|\.peft_type|\bpeft_type)`;
+  const asked = new RegExp(
+    [
+      String.raw`\binstanceof (?:${configs})\b`,
+      String.raw`${type}\)? *[!=]==? *["'\`]`,
+      String.raw`["'\`] *[!=]==? *[\w.?!()[\]]*${type}`,
+      String.raw`\bswitch \([\w.?!()]*${type}`,
+      String.raw`[!=]==? *(?:${methods})\b(?!\.|\()`,
+    ].join("|"),
+    "g",
+  );
+  return [...files].flatMap(([path, source]) => {
+    const generic =
+      /^packages\/(?!lowrank\/)[^/]+\/src\//.test(path) && !path.startsWith(methodsFolder) && !isTest(path);
+    if (!generic) return [];
+    const code = source.replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, "");
+    return [...code.matchAll(asked)].map(
+      ([found]) => `${path}: "${found.trim()}" asks for a particular method; ask a fact of the method (MethodFacts)`,
+    );
+  });
 }
 
 function trail(end: string, start: string, cameFrom: ReadonlyMap<string, string>): string {

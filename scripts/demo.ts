@@ -1,4 +1,5 @@
-// The main job on the embedded model: a LoRA adapter teaches Nano, which knows Python, to answer in JavaScript.
+// The main job on the embedded model: a LoRA adapter teaches Nano, which knows Python,
+// to answer in JavaScript.
 import { join, relative } from "node:path";
 import { init, scope, tensor } from "@lowrank/core";
 import { type LoadedModel, loadModel } from "@lowrank/models";

@@ -1,5 +1,6 @@
-// node scripts/run.mjs <script> [arguments]: installs what the lock file asks for, then runs the script under the
-// repository's own Node (linux-x64) or yours. Plain JavaScript, since it starts under whatever Node is at hand, 20 or newer.
+// node scripts/run.mjs <script> [arguments]: installs what the lock file asks for, then runs the
+// script under the repository's own Node (linux-x64) or yours. Plain JavaScript, since it starts
+// under whatever Node is at hand, 20 or newer.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

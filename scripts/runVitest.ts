@@ -2,7 +2,10 @@ import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 import { parseCLI, startVitest } from "vitest/node";
 import type { Tally } from "./tally.ts";
 
-/** The outcome of a run: its count, tests that skipped themselves, and projects that ended before their last file. */
+/**
+ * The outcome of a run: its count, tests that skipped themselves, and projects that
+ * ended before their last file.
+ */
 export interface TestRun {
   tally: Tally;
   skipped: string[];
@@ -12,7 +15,10 @@ export interface TestRun {
 
 const namesShown = 10;
 
-/** Counts tests, and as failures also a file that cannot load or never ran, a hook, and an error nobody handles. */
+/**
+ * Counts tests, and as failures also a file that cannot load or never ran, a hook, and
+ * an error nobody handles.
+ */
 class Count implements Reporter {
   readonly run: TestRun = { tally: { passed: 0, failed: 0 }, skipped: [], endedEarly: [] };
   /** The files that are to run, by project: from their full path to the one shown. */
@@ -62,7 +68,10 @@ class Count implements Reporter {
   }
 }
 
-/** Runs the test files named by `args` (all when empty, with Vitest's options) once and counts what came out. */
+/**
+ * Runs the test files named by `args` (all when empty, with Vitest's options) once
+ * and counts what came out.
+ */
 export async function runVitest(args: string[]): Promise<TestRun> {
   const { filter, options } = parseCLI(["vitest", "run", ...args]);
   const count = new Count();

@@ -4,10 +4,16 @@ import { join } from "node:path";
 /** The numbers of PyTorch, transformers and PEFT that the repository holds. */
 export const goldenFolder: string = join(import.meta.dirname, "../golden");
 
-/** Where the models and data sets lie that are not part of the repository: $LOWRANK_SHARED, else ../shared. */
+/**
+ * The folder of models and data sets that are not part of the repository:
+ * $LOWRANK_SHARED, else ../shared.
+ */
 export const sharedFolder: string = process.env.LOWRANK_SHARED ?? join(import.meta.dirname, "../../shared");
 
-/** A path below the shared folder, or undefined, with a notice that names what is left out, where it is absent. */
+/**
+ * Returns a path below the shared folder. If it is absent, prints a notice that names what is left
+ * out and returns undefined.
+ */
 export function sharedPath(path: string, what: string): string | undefined {
   const full = join(sharedFolder, path);
   if (existsSync(full)) return full;

@@ -1,4 +1,4 @@
-/** How many checks passed and failed: the last line of every command that runs some. */
+/** Numbers of checks that passed and failed: the last line of every command that runs some. */
 export interface Tally {
   passed: number;
   failed: number;

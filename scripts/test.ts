@@ -1,4 +1,5 @@
-// pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker, and without arguments the golden data.
+// pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker, and without
+// arguments the golden data.
 import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { runVitest } from "./runVitest.ts";

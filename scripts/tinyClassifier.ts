@@ -11,22 +11,24 @@ export const tinySizes = {
   num_attention_heads: 2,
 } as const;
 
-/** A random BERT that classifies, and can learn `tokenSeven`; `more` are fields of its config.json. */
+/**
+ * A random BERT that classifies, and can learn `tokenSeven`; `more` are fields of its config.json.
+ */
 export function tinyClassifier(more: object = {}): SequenceClassifier {
-  const sizes = { ...tinySizes, max_position_embeddings: 16, hidden_dropout_prob: 0 };
+  const sizes = { ...tinySizes, max_position_embeddings: 16, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
   const config = parseClassifierConfig({ model_type: "bert", ...sizes, ...more });
   const draw = randomParameters(new Generator(5));
   return createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.3 } : start));
 }
 
-/** Whether token 7 is in the sequence. */
+/** Labelled sequences: label 1 if token 7 is in the sequence, else 0. */
 export const tokenSeven: readonly LabelledSequence[] = Array.from({ length: 24 }, (_, i) => {
   const inputIds = [1, ...Array.from({ length: 3 + (i % 3) }, (_, t) => 2 + ((3 * i + 5 * t) % 5))];
   if (i % 2 === 1) inputIds[1 + (i % 3)] = 7;
   return { inputIds, label: i % 2 };
 });
 
-/** How it is learnt. */
+/** Options of a training that learns `tokenSeven`. */
 export const tinyTraining: TrainerOptions = {
   padTokenId: 0,
   learningRate: 2e-2,

@@ -1,4 +1,5 @@
-// `pnpm bench NAME --against REF`: processes of the sources as they lie here and of another commit, in turn.
+// `pnpm bench NAME --against REF`: processes of the sources as they lie here and of
+// another commit, in turn.
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,7 +18,10 @@ import { checkOutRef, compile } from "./refFolder.ts";
 import { type ChildOptions, type Parts, subjectParts } from "./subject.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-/** A benchmark ends within six minutes: no round begins after this many milliseconds but those that an interval needs. */
+/**
+ * A benchmark ends within six minutes: no round begins after this many milliseconds but
+ * those that an interval needs.
+ */
 const budget = 320_000;
 
 /** Puts the measuring program into a folder of sources, whose packages it then finds. */
@@ -71,7 +75,10 @@ async function makeModels(folder: string, name: string): Promise<ChildOptions> {
 
 const rounded = (value: number): number => Number(value.toFixed(4));
 
-/** Prints what each part is on both sides, and returns the ratios of parts and of their geometric mean, by round. */
+/**
+ * Prints what each part is on both sides, and returns the ratios of parts and of their
+ * geometric mean, by round.
+ */
 function report(name: string, ref: string, own: Parts[], other: Parts[]): Record<string, Interval> {
   const unit = name === "memory" ? "MB" : "ms";
   const scale = name === "memory" ? 1e-6 : 1;
@@ -89,9 +96,9 @@ function report(name: string, ref: string, own: Parts[], other: Parts[]): Record
 }
 
 /**
- * Measures a subject on the sources as they lie here and on those of `ref`, in processes that take turns, and ends with one
- * line of JSON: the other's time (or memory) over ours, so that more is better; the median of the rounds and its 95 %
- * interval. A subject of several parts is their geometric mean.
+ * Measures a subject on the sources here and on those of `ref`, in processes that take turns. Ends
+ * with one line of JSON: the other's time (or memory) over ours, so that more is better, as the
+ * median of the rounds and its 95 % interval. A subject of several parts is their geometric mean.
  */
 export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {
   if (!(name in subjectParts)) {

@@ -9,7 +9,10 @@ const rounds = 3;
 
 const sampling = { doSample: true, temperature: 0.8, topK: 40, topP: 0.95 } as const;
 
-/** Times a prompt and its greedy and its sampled continuation by SmolLM2-135M, packed as its file is, on one thread. */
+/**
+ * Times a prompt and its greedy and its sampled continuation by SmolLM2-135M, packed as
+ * its file is, on one thread.
+ */
 export async function decode({ m135 }: ChildOptions): Promise<Parts> {
   await init(wasm());
   const { model } = await loadModel(m135, m135.endsWith(".gguf") ? { weights: "packed", activations: "int8" } : {});

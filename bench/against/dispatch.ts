@@ -5,7 +5,9 @@ import type { Parts } from "./subject.ts";
 
 const calls = 10_000;
 
-/** Times `add` of two tensors of one element, gradients recorded and the result freed, 10,000 times. */
+/**
+ * Times `add` of two tensors of one element, gradients recorded and the result freed, 10,000 times.
+ */
 export async function dispatch(): Promise<Parts> {
   await init(wasm());
   const [a, b] = [tensor([1], { requiresGrad: true }), tensor([2], { requiresGrad: true })];

@@ -9,8 +9,9 @@ export interface Interval {
 export const leastValues = 6;
 
 /**
- * Returns the median and its interval between two of the values, by their order: no more is supposed of their distribution.
- * Of ten values they are the second and the ninth. Throws on fewer than six.
+ * Returns the median and its interval between two of the values, by their order: no more
+ * is supposed of their distribution. Of ten values they are the second and the ninth.
+ * Throws on fewer than six.
  */
 export function medianInterval(values: readonly number[]): Interval {
   const count = values.length;

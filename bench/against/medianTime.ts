@@ -1,4 +1,7 @@
-/** Runs something `warmUps` times unmeasured and `runs` times measured; returns the median in milliseconds. */
+/**
+ * Runs something `warmUps` times unmeasured and `runs` times measured; returns
+ * the median in milliseconds.
+ */
 export async function medianTime(run: () => unknown, warmUps: number, runs: number): Promise<number> {
   for (let i = 0; i < warmUps; i++) await run();
   const times: number[] = [];

@@ -23,7 +23,10 @@ export async function compile(root: string): Promise<void> {
   });
 }
 
-/** Lays out the commit that `ref` names in a temporary folder, as a worktree of this repository. Throws where there is none. */
+/**
+ * Lays out the commit that `ref` names in a temporary folder, as a worktree of this repository.
+ * Throws where there is none.
+ */
 export async function checkOutRef(root: string, ref: string): Promise<RefFolder> {
   const git = async (...args: string[]) => (await run("git", args, { cwd: root })).stdout.trim();
   const commit = await git("rev-parse", "--verify", "--quiet", `${ref}^{commit}`).catch(() => {

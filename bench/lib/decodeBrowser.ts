@@ -37,7 +37,9 @@ function pagePlugin(model: string): Plugin {
   };
 }
 
-/** Starts Chromium on a page that the sources themselves are served to. Throws where there is none. */
+/**
+ * Starts Chromium on a page that the sources themselves are served to. Throws where there is none.
+ */
 export async function startDecodeBrowser(model: string, task: DecodeTask): Promise<DecodeBrowser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("no Chromium or Chrome was found; set CHROMIUM");

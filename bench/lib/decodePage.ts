@@ -5,7 +5,7 @@ import { type LowrankWeights, lowrankDecode } from "../peers/lowrankDecode.ts";
 
 const peers = new Map<string, DecodePeer>();
 
-/** What the page answers to. */
+/** The functions of the page that the benchmark calls. */
 export interface DecodePage {
   load(name: string, weights: LowrankWeights | "wllama", task: DecodeTask): Promise<void>;
   decode(name: string): Promise<DecodeTiming>;

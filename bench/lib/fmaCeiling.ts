@@ -17,7 +17,10 @@ function source(relaxed: boolean): string {
   }`;
 }
 
-/** A function that does about `flops` operations in multiply-adds alone: no 128-bit kernel can be faster. */
+/**
+ * A function that does about `flops` operations in multiply-adds alone: no
+ * 128-bit kernel can be faster.
+ */
 export async function fmaCeiling(relaxed: boolean, flops: number): Promise<() => Promise<void>> {
   const { binary, error, stderr } = await compileString(source(relaxed), {
     optimizeLevel: 3,

@@ -4,7 +4,7 @@ import { pythonVariables } from "@lowrank/conformance/environment";
 
 /** A process that answers each line with a line. */
 export interface LineServer {
-  /** What it said when it was ready. */
+  /** The line that the process wrote when it was ready. */
   readonly greeting: string;
   ask(): Promise<string>;
   end(): void;

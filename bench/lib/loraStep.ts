@@ -4,7 +4,10 @@ import { type QuantizeOptions, quantize } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { trainingStep } from "./trainingStep.ts";
 
-/** One training step as both sides are given it: LoRA on all linear layers but the head, AdamW, labels = ids. */
+/**
+ * One training step as both sides are given it: LoRA on all linear layers but the
+ * head, AdamW, labels = ids.
+ */
 export interface LoraStepCase {
   /** The fields of a Hugging Face config.json. */
   config: { model_type: string; vocab_size: number } & Record<string, unknown>;
@@ -62,8 +65,8 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
 }
 
 /**
- * A function that does one LoRA step on the current backend, always on the same random tokens, and gives the loss before it;
- * `quantization` quantises the model before.
+ * A function that does one LoRA step on the current backend, always on the same random tokens, and
+ * gives the loss before it; `quantization` quantises the model before.
  */
 export async function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): Promise<() => number> {
   const generator = new Generator(0);

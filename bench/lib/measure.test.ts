@@ -1,7 +1,10 @@
 import { expect, it, onTestFinished, vi } from "vitest";
 import { geometricMean, interleave, median, statisticsOf } from "./measure.ts";
 
-/** Contestants whose steps take these times on a clock of their own, and the order in which they ran. */
+/**
+ * Contestants whose steps take these times on a clock of their own, and the
+ * order in which they ran.
+ */
 function contestants(milliseconds: Record<string, number>) {
   vi.useFakeTimers({ toFake: ["performance"] });
   onTestFinished(() => void vi.useRealTimers());

@@ -55,8 +55,8 @@ function latencyOf(result: Bench["results"][number]): Statistics {
 const LEAST_ROUNDS = 3;
 
 /**
- * Times all contestants in turn, round after round, so that noise from outside meets them alike. After `seconds` it ends
- * early, though not before three rounds.
+ * Times all contestants in turn, round after round, so that noise from outside meets them alike.
+ * After `seconds` it ends early, though not before three rounds.
  */
 export async function interleave(
   contestants: Contestant[],

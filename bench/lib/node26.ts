@@ -1,6 +1,9 @@
 import { createRequire } from "node:module";
 
-/** The Node 26 that the bench package has where there is one for the platform; undefined, after a notice, elsewhere. */
+/**
+ * The Node 26 that the bench package has where there is one for the platform; undefined,
+ * after a notice, elsewhere.
+ */
 export function findNode26(): string | undefined {
   try {
     return createRequire(import.meta.url).resolve("node-26/bin/node");

@@ -1,7 +1,10 @@
 import { createInterface } from "node:readline";
 import { peakBytes } from "./peakBytes.ts";
 
-/** What a process that trains answers for each step: the loss before it, and the most memory the process has held. */
+/**
+ * The answer of a training process to each step: the loss before it, and the most
+ * memory the process has held.
+ */
 export interface StepResult {
   loss: number;
   peakBytes: number;

@@ -9,14 +9,19 @@ const TOKENS = 128;
 const STEPS = 4;
 const ROUNDS = 3;
 
-/** MB of 10^6 bytes at the most that a process has held, and seconds from its start to the first QLoRA forward pass. */
+/**
+ * MB of 10^6 bytes at the most that a process has held, and seconds from its start to the
+ * first QLoRA forward pass.
+ */
 export interface SmolFigures {
   smolLoraMB?: number;
   smolQloraMB?: number;
   smolLoadSeconds?: number;
 }
 
-/** One process: what it was ready after, in seconds, its losses, and the most it has held, in bytes. */
+/**
+ * One process: what it was ready after, in seconds, its losses, and the most it has held, in bytes.
+ */
 async function train(options: SmolChildOptions): Promise<{ seconds: number; losses: number[]; peakBytes: number }> {
   const args = [...(await compiledChild("peers/smolChild")), JSON.stringify(options)];
   const start = performance.now();
@@ -32,7 +37,10 @@ async function train(options: SmolChildOptions): Promise<{ seconds: number; loss
   return { seconds, losses, peakBytes: results.at(-1)!.peakBytes };
 }
 
-/** Trains SmolLM2-135M-Instruct by LoRA and by QLoRA, each in fresh processes, and prints a table; nothing where it is absent. */
+/**
+ * Trains SmolLM2-135M-Instruct by LoRA and by QLoRA, each in fresh processes, and prints a table;
+ * nothing where it is absent.
+ */
 export async function measureSmol(): Promise<SmolFigures> {
   const model = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", "memory of SmolLM2-135M");
   const text = sharedPath("data/tinyshakespeare.txt", "memory of SmolLM2-135M");

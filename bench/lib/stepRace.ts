@@ -35,8 +35,10 @@ function pythonStep({ model, full, threads }: StepRace): Record<string, unknown>
 
 function print(race: StepRace, timings: Map<string, Timing>, results: Map<string, StepResult>): void {
   const { batch, tokens, rank } = loraStepCases[race.model];
-  const what = race.full ? "every parameter trained" : `LoRA r ${rank} on all linear layers`;
-  console.log(`\n${race.model}: B=${batch} T=${tokens}, ${what}, ${race.threads} thread${race.threads > 1 ? "s" : ""}`);
+  const trained = race.full ? "every parameter trained" : `LoRA r ${rank} on all linear layers`;
+  console.log(
+    `\n${race.model}: B=${batch} T=${tokens}, ${trained}, ${race.threads} thread${race.threads > 1 ? "s" : ""}`,
+  );
   const speed = (time: number) => ((1000 * batch * tokens) / time).toFixed(0);
   printTable(
     ["", "step ms", "best", "mean", "tokens/s", "best", "loss", "peak MB"],
@@ -57,7 +59,9 @@ function checkLosses(results: Map<string, StepResult>): void {
   }
 }
 
-/** Times steps of ours, each kind in a fresh process, and of PyTorch in turn, and prints a table. */
+/**
+ * Times steps of ours, each kind in a fresh process, and of PyTorch in turn, and prints a table.
+ */
 export async function raceSteps(race: StepRace, python: Python | undefined): Promise<StepFigures> {
   const { model, full = false, threads, wideNode } = race;
   const results = new Map<string, StepResult>();

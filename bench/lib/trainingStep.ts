@@ -2,7 +2,10 @@ import { backward, scope, type Tensor } from "@lowrank/core";
 import type { LabelledInputs } from "@lowrank/models";
 import { AdamW, type Parameter } from "@lowrank/nn";
 
-/** Forward, backward and AdamW on the same tokens i32 [B, T] every time, which are their own labels; gives the loss before it. */
+/**
+ * Forward, backward and AdamW on the same tokens i32 [B, T] every time, which are their own labels;
+ * gives the loss before it.
+ */
 export function trainingStep(
   model: { loss(inputs: LabelledInputs): Tensor; parameters(): Iterable<Parameter> },
   inputIds: Tensor,

@@ -11,7 +11,10 @@ const ROUNDS = 25;
 
 const torch = join(import.meta.dirname, "../peers/torch_gemm.py");
 
-/** The speed of wide SIMD under Node 26 over PyTorch's, one thread each, by median; undefined where either is absent. */
+/**
+ * The speed of wide SIMD under Node 26 over PyTorch's, one thread each, by median;
+ * undefined where either is absent.
+ */
 export async function measureWide(): Promise<number | undefined> {
   const node = findNode26();
   if (node === undefined) return undefined;

@@ -1,4 +1,7 @@
-/** Products [batch, m, k] * [batch, k, n], where `transB` with b as [batch, n, k]; a batch of 1 is of plain matrices. */
+/**
+ * Products [batch, m, k] * [batch, k, n], where `transB` with b as [batch, n, k]; a batch
+ * of 1 is of plain matrices.
+ */
 export interface GemmCase {
   batch: number;
   m: number;
@@ -9,7 +12,10 @@ export interface GemmCase {
   b: Float32Array<ArrayBuffer>;
 }
 
-/** An implementation under test. `prepare` uploads the operands; each call then multiplies and reads the result back. */
+/**
+ * An implementation under test. `prepare` uploads the operands; each call then multiplies
+ * and reads the result back.
+ */
 export interface GemmPeer {
   name: string;
   prepare: (product: GemmCase) => Promise<() => Promise<Float32Array>>;

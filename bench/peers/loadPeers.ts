@@ -6,7 +6,10 @@ const loaders: Record<string, () => Promise<{ load: () => Promise<GemmPeer> }>> 
   "@jax-js/jax": () => import("./jaxJs.ts"),
 };
 
-/** What a JavaScript user would pick instead, on one thread each; a line says which cannot be loaded and why. */
+/**
+ * Loads the libraries that a JavaScript user would pick instead, on one thread each. Prints a line
+ * for each that cannot be loaded, with the reason.
+ */
 export async function loadPeers(): Promise<GemmPeer[]> {
   const peers: GemmPeer[] = [];
   for (const [name, load] of Object.entries(loaders)) {

@@ -3,7 +3,10 @@ import { type GenerateOptions, generate, loadModel } from "@lowrank/models";
 import { quantize } from "@lowrank/nn";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
-/** How weights are held: widened, in the blocks of the file and multiplied in integers, or quantised anew as bitsandbytes does. */
+/**
+ * The form of the weights in memory: widened to f32, in the file's q4_1 blocks and multiplied in
+ * integers, or quantised to nf4 as bitsandbytes does.
+ */
 export type LowrankWeights = "f32" | "q4_1" | "nf4";
 
 /** Lowrank on a GGUF file, by path or as a Blob. */

@@ -1,7 +1,10 @@
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
-/** llama.cpp as node-llama-cpp's own package brings it, on the processor: nothing is downloaded or built. */
+/**
+ * llama.cpp as node-llama-cpp's own package brings it, on the processor:
+ * nothing is downloaded or built.
+ */
 export async function nodeLlamaCpp(model: string, task: DecodeTask, threads: number): Promise<DecodePeer> {
   const llama = await getLlama({
     gpu: false,

@@ -1,5 +1,5 @@
-// `smolChild.ts OPTIONS`: LoRA or QLoRA on a GGUF file, one sequence of its tokenizer's ids, in a process of its own; it is
-// ready when the first forward pass can begin.
+// `smolChild.ts OPTIONS`: LoRA or QLoRA on a GGUF file, one sequence of its tokenizer's ids, in a
+// process of its own; it is ready when the first forward pass can begin.
 import { readFileSync } from "node:fs";
 import { init, tensor } from "@lowrank/core";
 import { loadModel } from "@lowrank/models";
@@ -8,7 +8,7 @@ import { wasm } from "@lowrank/wasm";
 import { serveSteps } from "../lib/serveSteps.ts";
 import { trainingStep } from "../lib/trainingStep.ts";
 
-/** What it is told, as JSON. */
+/** The options of the process, given as JSON. */
 export interface SmolChildOptions {
   /** The paths of the model and of a text of which the first tokens are learnt. */
   model: string;

@@ -4,10 +4,10 @@ import { wasm } from "@lowrank/wasm";
 import { loraStepCases, makeFullStep, makeLoraStep } from "../lib/loraStep.ts";
 import { serveSteps } from "../lib/serveSteps.ts";
 
-/** What it is told, as JSON. */
+/** The options of the process, given as JSON. */
 export interface StepChildOptions {
   model: keyof typeof loraStepCases;
-  /** Whether every parameter trains, without LoRA. */
+  /** True if every parameter trains, without LoRA. */
   full: boolean;
   threads: number;
   wideSimd: boolean;

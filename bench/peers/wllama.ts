@@ -3,7 +3,10 @@ import { Wllama } from "@wllama/wllama";
 import wasmUrl from "@wllama/wllama/esm/wasm/wllama.wasm?url";
 import type { DecodePeer, DecodeTask } from "./decodePeer.ts";
 
-/** llama.cpp compiled to WebAssembly, on one thread and without WebGPU. Its times are those that it reports itself. */
+/**
+ * llama.cpp compiled to WebAssembly, on one thread and without WebGPU. Its times are
+ * those that it reports itself.
+ */
 export async function wllama(model: Blob, task: DecodeTask): Promise<DecodePeer> {
   const instance = new Wllama({ default: wasmUrl }, { suppressNativeLog: true, allowOffline: true });
   // It would fetch a build for other browsers from a CDN.
@@ -13,7 +16,8 @@ export async function wllama(model: Blob, task: DecodeTask): Promise<DecodePeer>
     name: "wllama",
     async decode() {
       const request = { prompt: task.prompt, max_tokens: task.newTokens, temperature: 0, ignore_eos: true };
-      // The raw completion takes all options of llama.cpp's server; this one is missing in its type.
+      // The raw completion takes all options of llama.cpp's server; this
+      // one is missing in its type.
       const { choices, timings } = await instance.createCompletion({ ...request, ...{ cache_prompt: false } });
       const { prompt_n: read, prompt_ms: promptMs, predicted_n: written, predicted_ms: decodeMs } = timings!;
       if (read !== task.promptTokens || written !== task.newTokens) {

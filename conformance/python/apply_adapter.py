@@ -22,7 +22,8 @@ def load_watched(base, adapter, trainable):
         warnings.simplefilter("always")
         model = PeftModel.from_pretrained(load_base(base), adapter, is_trainable=trainable, torch_device="cpu")
     (report,) = reports
-    # PEFT does not count what its files hold in another form: VB-LoRA's bank once, what a prompt's encoder makes.
+    # PEFT calls these keys missing, though its files hold their numbers in another form: VB-LoRA's
+    # bank once, and instead of a prompt's encoder the rows that it makes.
     missing = [key for key in report.missing_keys if "vblora_vector_bank" not in key and "prompt_encoder" not in key]
     unexpected = [key for key in report.unexpected_keys if key != "prompt_embeddings"]
     texts = [str(w.message) for w in caught if not issubclass(w.category, FutureWarning)]
@@ -52,7 +53,7 @@ def apply_adapter(base, adapter, inputs, merge, again):
         tensors["merged_logits"] = merged_logits(base, adapter, batch, merge)
     return {
         "missing": sorted((want - have) | {key.replace(".default", "") for key in missing}),
-        # Of all biases beside a module trained whole, PEFT saves copies that its load does not know.
+        # If all biases train beside a whole module, PEFT saves copies that its load does not know.
         "unexpected": sorted((have | set(unexpected)) - want),
         "warnings": texts,
         "tensors": as_json(tensors),

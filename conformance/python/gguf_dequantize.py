@@ -5,7 +5,8 @@ import json
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, dequantize
 
-# Where a block's f16 numbers lie: its scales and minimums, which get values that real weights have, and special ones.
+# The offsets of a block's f16 numbers: its scales and minimums. They get values that real weights
+# have, and special ones.
 HALVES = {
     "F32": [], "F16": [], "BF16": [],
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],

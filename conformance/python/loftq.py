@@ -8,7 +8,8 @@ import peft
 import torch
 from peft.utils import loftq_utils
 
-# The function computes on "cuda"; here it is led to a CPU. bitsandbytes dequantises rows of these widths rightly there.
+# The function computes on "cuda"; here it is led to a CPU. bitsandbytes dequantises rows of these
+# widths rightly there.
 to_device = torch.Tensor.to
 
 

@@ -56,7 +56,8 @@ unary = {
     "geluTanh": lambda t: F.gelu(t, approximate="tanh"),
 }
 for name, f in unary.items():
-    # The vector code of gelu has NaN at infinity, where its scalar code has infinity; the slope of its tanh form overflows.
+    # The vector code of gelu has NaN at infinity, where its scalar code has infinity; the slope of
+    # its tanh form overflows.
     case(name, f, x[x != inf] if name == "gelu" else x[x.abs() != torch.tensor(1e30)] if name == "geluTanh" else x)
 case("exp", torch.exp, torch.tensor([-87.0, -87.5, -100.0, -103.0, -103.9, -104.1, 88.7, 88.8]))
 
@@ -98,7 +99,8 @@ for name, f in {"variance": torch.var, "std": torch.std}.items():
 for name, f in {"max": torch.max, "min": torch.min}.items():
     case(name, lambda t: f(t, dim=1), rows, params={"dim": 1})
     case(name, lambda t: f(t, dim=0), rows.T.contiguous(), params={"dim": 0})
-# Without rows that hold NaN: the gradient then goes to it alone for PyTorch, and is NaN here, as amax's is for both.
+# Rows that hold NaN are left out: PyTorch's gradient then goes to the NaN alone, and Lowrank's is
+# NaN, as amax's is for both.
 for row in ROWS[:3] + ROWS[4:10]:
     case("maxAll", torch.max, torch.tensor(row))
     case("minAll", torch.min, torch.tensor(row))

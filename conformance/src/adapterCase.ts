@@ -11,7 +11,7 @@ export interface AdapterCase {
   /** As Lowrank's configuration takes them. */
   options: object;
   method: MethodCases;
-  /** Whether it can be merged into the base at hand. */
+  /** True if the adapter can be merged into the base at hand. */
   merges: boolean;
   task: RandomBase["task"];
 }

@@ -14,8 +14,9 @@ const llama = {
 const noDropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
 
 /**
- * The models that adapters are tried on, as transformers configs: grouped-query heads, tied and untied output layers, and
- * GPT-2's weights stored input first. Their weights are ten times as large as usual, so that logits are of order one.
+ * The models that adapters are tried on, as transformers configs: grouped-query heads, tied and
+ * untied output layers, and GPT-2's weights stored input first. Their weights are ten times as
+ * large as usual, so that logits are of order one.
  */
 export const bases = {
   llama,

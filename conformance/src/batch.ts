@@ -10,7 +10,7 @@ export interface Batch {
   labels: number[][] | number[];
 }
 
-/** How many rows of how many tokens, and how the last row is padded. */
+/** The shape of a batch, and the padding of its last row. */
 export interface BatchShape {
   rows: number;
   length: number;
@@ -62,8 +62,9 @@ export function asTensors(batch: Batch): LabelledInputs {
 }
 
 /**
- * Results without the logits of padding on the left: such a token sees nothing but padding, and what a softmax gives that
- * is masked throughout has no meaning. Logits of virtual tokens stand before those of the batch's own.
+ * Results without the logits of padding on the left: such a token sees nothing but padding, and
+ * what a softmax gives that is masked throughout has no meaning. Logits of virtual tokens stand
+ * before those of the batch's own.
  */
 export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, classes: number): Results {
   const blind = mask.map((row) => row.indexOf(1));

@@ -3,9 +3,9 @@ import type { PeftType } from "./adapterCase.ts";
 import { drawnMethods } from "./methods/index.ts";
 import type { RandomChoice } from "./randomChecks.ts";
 
-/** What to run. */
+/** The checks to run, as the command line names them. */
 export interface CommandLine extends RandomChoice {
-  /** Whether to run the checks that are the same every time: where neither seed nor method is asked for. */
+  /** True if the checks that are the same every time run: neither a seed nor a method was given. */
   fixed: boolean;
   /** Only checks whose line holds all of these. */
   words: readonly string[];

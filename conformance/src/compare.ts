@@ -1,9 +1,15 @@
 /** Named results of one side: logits, loss, merged_logits, losses, and `grad.<parameter>`. */
 export type Results = Map<string, Float32Array>;
 
-/** What was found when two sides should agree: nothing wrong where `problems` is empty. */
+/**
+ * The differences found between two sides that should agree. Nothing is
+ * wrong if `problems` is empty.
+ */
 export interface Findings {
-  /** The largest difference per kind of result, relative to the largest entry of its tensor, or to what counts as one. */
+  /**
+   * The largest difference per kind of result, relative to the largest entry of its tensor,
+   * or to what counts as one.
+   */
   differences: Map<string, number>;
   problems: string[];
 }
@@ -12,10 +18,11 @@ export interface Findings {
 export type Tolerances = Record<"logits" | "merged_logits" | "loss" | "grad" | "losses", number>;
 
 /**
- * After these small models two right float32 programs that add in different orders differ by a few 1e-7, and PEFT's own
- * merge moves logits by up to 2e-6; 2e-5 is ten times that, while a wrong scale, rank, mask or transpose shows as 1e-2 or
- * more. Gradients pass through the layers twice. A loss is a mean, in which differences cancel; those of further training
- * carry AdamW's quotients, in which rounding of small gradients counts in full.
+ * After these small models two right float32 programs that add in different orders differ by a few
+ * 1e-7, and PEFT's own merge moves logits by up to 2e-6; 2e-5 is ten times that, while a wrong
+ * scale, rank, mask or transpose shows as 1e-2 or more. Gradients pass through the layers twice. A
+ * loss is a mean, in which differences cancel; those of further training carry AdamW's quotients,
+ * in which rounding of small gradients counts in full.
  */
 export const usualTolerances: Tolerances = {
   logits: 2e-5,
@@ -26,12 +33,15 @@ export const usualTolerances: Tolerances = {
 };
 
 /**
- * Gradients that are zero in exact arithmetic are rounding noise on both sides, and where attention saturates they are
- * differences of larger ones: a difference this small, by itself or beside the adapter's largest gradient, is none.
+ * Gradients that are zero in exact arithmetic are rounding noise on both sides, and where attention
+ * saturates they are differences of larger ones: a difference this small, by itself or beside the
+ * adapter's largest gradient, is none.
  */
 const gradientFloor = { absolute: 1e-6, ofLargest: 1e-5 };
 
-/** A loss near zero is the logarithm of a probability near one, which float32 knows to some 1e-7. */
+/**
+ * A loss near zero is the logarithm of a probability near one, which float32 knows to some 1e-7.
+ */
 const lossFloor = 1e-6;
 
 /** Compares results name by name; one that only one side has is a problem. */
@@ -63,7 +73,10 @@ export function compare(ours: Results, theirs: Results, tolerances: Tolerances =
   return { differences, problems };
 }
 
-/** Largest difference over largest entry, or over `least` where that is more; infinite for other lengths or a NaN. */
+/**
+ * Largest difference over largest entry, or over `least` where that is more; infinite
+ * for other lengths or a NaN.
+ */
 export function relativeDifference(actual: Float32Array, expected: Float32Array, least = 0): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let difference = 0;

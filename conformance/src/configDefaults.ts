@@ -10,7 +10,7 @@ interface PeftDefaults {
   targets: Record<string, string[]>;
 }
 
-/** What PEFT has for a method where no option is given. */
+/** Asks PEFT for a method's configuration without any options. */
 export async function peftDefaults(python: Python, peftType: PeftType): Promise<PeftDefaults> {
   return python.ask<PeftDefaults>("config_defaults", { peft_type: peftType });
 }
@@ -19,8 +19,8 @@ export async function peftDefaults(python: Python, peftType: PeftType): Promise<
 const shared = new Set(["modules_to_save", "target_modules", "exclude_modules"]);
 
 /**
- * Field by field: each of PEFT's is an option with the same default, or is named with it as refused or ignored; there is
- * no other. Targets by model type are PEFT's, where Lowrank has some.
+ * Field by field: each of PEFT's is an option with the same default, or is named with it as refused
+ * or ignored; there is no other. Targets by model type are PEFT's, where Lowrank has some.
  */
 export async function sameDefaults(python: Python, peftType: PeftType, { names }: MethodCases): Promise<Findings> {
   const { fields, targets } = await peftDefaults(python, peftType);
@@ -60,14 +60,20 @@ function differingTargets(
   });
 }
 
-/** The configuration in an adapter's file with every field said: PEFT writes all, Lowrank those that matter. Without who wrote it. */
+/**
+ * The configuration in an adapter's file with every field said: PEFT writes all, Lowrank those that
+ * matter. Without who wrote it.
+ */
 export function fullConfig(json: string, { fields }: PeftDefaults): Map<string, string> {
   const { peft_version: _, ...said } = JSON.parse(json) as Record<string, unknown>;
   const all = { ...fields, ...said };
   return new Map(Object.entries(all).map(([field, value]) => [field, text(value)]));
 }
 
-/** A value as JSON; lists of names are sets: PEFT adds a classifier's heads to `modules_to_save` each time it loads. */
+/**
+ * A value as JSON; lists of names are sets: PEFT adds a classifier's heads to
+ * `modules_to_save` each time it loads.
+ */
 function text(value: unknown): string {
   const isSet = Array.isArray(value) && value.every((item) => typeof item === "string");
   return JSON.stringify(isSet ? [...new Set(value)].sort() : value);

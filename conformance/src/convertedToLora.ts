@@ -10,8 +10,8 @@ import { logitsOf, measure, train, unpack } from "./measure.ts";
 export const convertedStarts = ["pissa", "olora"] as const;
 
 /**
- * An adapter that started out of the base weights, trained and saved as plain LoRA for the weights as they were: PEFT
- * loads it over these, with the same logits and loss.
+ * An adapter that started out of the base weights, trained and saved as plain LoRA for the weights
+ * as they were: PEFT loads it over these, with the same logits and loss.
  */
 export async function convertedToLora(
   start: (typeof convertedStarts)[number],

@@ -15,7 +15,9 @@ import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.
 import type { Python } from "./python.ts";
 import { savedAgain } from "./savedAgain.ts";
 
-/** What one trial works with: a base model's folder, a batch for it, and an empty folder of its own. */
+/**
+ * The inputs of one trial: a base model's folder, a batch for it, and an empty folder of its own.
+ */
 export interface Trial {
   python: Python;
   base: string;
@@ -27,7 +29,7 @@ export interface Trial {
   dtype?: "float32" | "bfloat16" | "float16";
 }
 
-/** What PEFT answers about a folder that it was to load. */
+/** PEFT's answer about a folder that it was to load. */
 export interface Applied {
   missing: string[];
   unexpected: string[];
@@ -40,9 +42,10 @@ const lr = 5e-3;
 const quiet = { onWarning: () => {} };
 
 /**
- * A merged weight of half precision is rounded once, here and in what PEFT merges in float32. (PEFT's own merge in half
- * rounds what is added, and then the sum.) Where float32 sums differ by a bit, some weights round to the other side: seldom
- * so many that logits move by as much as the rounding of all weights moves PEFT's.
+ * A merged weight of half precision is rounded once, here and in PEFT's merge in float32.
+ * (PEFT's own merge in half rounds the added matrix, and then the sum.) If float32 sums differ
+ * by a bit, some weights round to the other side. They seldom move logits by as much as the
+ * rounding of all weights moves PEFT's.
  */
 const ofRounding = 1.5;
 
@@ -101,7 +104,9 @@ export async function oursInPeft(adapter: AdapterCase, trial: Trial): Promise<Fi
   return { differences, problems: [...found, ...(await savedAgain(python, adapter, folder, again, dtype))] };
 }
 
-/** What PEFT says of a file that it loads, but for the warnings that are expected. */
+/**
+ * Returns PEFT's complaints about a file that it loaded, without the warnings that are expected.
+ */
 export function complaints({ missing, unexpected, warnings }: Applied, expected: readonly RegExp[] = []): string[] {
   const unusual = warnings.filter((text) => !expected.some((pattern) => pattern.test(text)));
   return Object.entries({ missing, unexpected, warnings: unusual }).flatMap(([kind, list]) =>
@@ -116,8 +121,8 @@ export async function theirsInLowrank(adapter: AdapterCase, trial: Trial): Promi
   const { allocates = false } = adapter.method;
   const final = adapter.method.final?.(adapter.options) ?? false;
   const request = { base, config: peftConfig(adapter), seed: 1, inputs: batch, steps, lr, adapter: folder };
-  const how = { merge: adapter.merges ? dtype : null, allocates, trains: !final };
-  const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", { ...request, ...how });
+  const training = { merge: adapter.merges ? dtype : null, allocates, trains: !final };
+  const theirs = await python.ask<{ tensors: PackedTensors }>("train_adapter", { ...request, ...training });
 
   const inputs = asTensors(batch);
   const peft = await PeftModel.fromPretrained(await load(base, adapter), folder, { isTrainable: !final, ...quiet });

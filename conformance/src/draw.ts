@@ -1,6 +1,9 @@
 import { Generator } from "@lowrank/core";
 
-/** Seeded choices: the same seed and stream, and the same questions in the same order, give the same answers. */
+/**
+ * Seeded choices: the same seed and stream, and the same questions in the same
+ * order, give the same answers.
+ */
 export class Draw {
   readonly #generator: Generator;
 

@@ -8,12 +8,17 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const requirements = fileURLToPath(new URL("../requirements.txt", import.meta.url));
-/** What the pinned packages are published for. */
+/** The Python versions that the pinned packages are published for. */
 const versions = ["3.11", "3.12", "3.13", "3.14"];
-/** The installed packages take 4.3 GB, and their archives stand beside them until the install ends. */
+/**
+ * The installed packages take 4.3 GB, and their archives stand beside them until the install ends.
+ */
 const neededBytes = 7e9;
 
-/** What every Python process here runs with: no network, no GPU, nothing of the user's own packages. */
+/**
+ * Environment variables of every Python process here: no network, no GPU, nothing of
+ * the user's own packages.
+ */
 export const pythonVariables: NodeJS.ProcessEnv = {
   ...process.env,
   HF_HUB_OFFLINE: "1",
@@ -29,9 +34,10 @@ export const pythonVariables: NodeJS.ProcessEnv = {
 export type Environment = { python: string; skipped?: undefined } | { python?: undefined; skipped: string };
 
 /**
- * The Python with PyTorch, transformers, PEFT and bitsandbytes at the versions of requirements.txt. On first use it is made in
- * `conformance/.venv`, or in the folder that `LOWRANK_VENV` names. `LOWRANK_PYTHON` names an interpreter, or the folder
- * of a virtual environment, to use as it is. Throws where that one lacks the packages, or the install fails.
+ * The Python with PyTorch, transformers, PEFT and bitsandbytes at the versions of requirements.txt.
+ * On first use it is made in `conformance/.venv`, or in the folder that `LOWRANK_VENV` names.
+ * `LOWRANK_PYTHON` names an interpreter, or the folder of a virtual environment, to use as it is.
+ * Throws where that one lacks the packages, or the install fails.
  */
 export async function ensureEnvironment(): Promise<Environment> {
   const given = process.env.LOWRANK_PYTHON;

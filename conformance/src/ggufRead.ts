@@ -5,7 +5,10 @@ import type { Python } from "./python.ts";
 
 const sizes = { vocab_size: 96, bos_token_id: 1, eos_token_id: 2 };
 
-/** Rows are whole blocks of every type, and there are matrices enough for each type to come up in several places. */
+/**
+ * Rows are whole blocks of every type, and there are matrices enough for each type to
+ * come up in several places.
+ */
 export const ggufConfigs: Readonly<Record<string, object>> = {
   llama: {
     model_type: "llama",
@@ -31,7 +34,10 @@ export const ggufConfigs: Readonly<Record<string, object>> = {
   gpt2: { model_type: "gpt2", ...sizes, n_embd: 256, n_layer: 5, n_head: 4, n_positions: 64, n_inner: 512 },
 };
 
-/** A GGUF file that gguf-py wrote, in all types at once: every tensor is the float32 that gguf-py reads, to the bit. */
+/**
+ * A GGUF file that gguf-py wrote, in all types at once: every tensor is the float32 that
+ * gguf-py reads, to the bit.
+ */
 export async function ggufRead(python: Python, config: object, path: string, seed: number): Promise<Findings> {
   const expected = await python.ask<Record<string, string>>("write_gguf", { config, seed, out: path });
   const parameters = (await loadModel(path)).model.stateDict();

@@ -4,7 +4,10 @@ import { type GgufDType, toGguf, writeGguf } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
 import type { Python } from "./python.ts";
 
-/** A folder that Lowrank wrote as a GGUF file: gguf-py reads in it the bytes that it makes of the weights itself. */
+/**
+ * A folder that Lowrank wrote as a GGUF file: gguf-py reads in it the bytes that it
+ * makes of the weights itself.
+ */
 export async function ggufWritten(python: Python, base: string, path: string, dtype: GgufDType): Promise<Findings> {
   const contents = await toGguf(await folderFiles(base), { dtype });
   await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));

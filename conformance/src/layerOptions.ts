@@ -4,7 +4,7 @@ import { trainedTokens } from "./batch.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
 
-/** Where an adapter goes. */
+/** The targets of an adapter: options that name them, and the layers they may be. */
 export interface Targets {
   options: {
     targetModules?: string[] | string;
@@ -17,17 +17,17 @@ export interface Targets {
   paths: string[];
 }
 
-/** What a method's targets may be. */
+/** The targets that a method allows. */
 interface TargetChoice {
   /** The linear layers of a block to choose from; default: all. */
   among?: readonly string[];
   /** The method's default targets; null if it has none. Default: attention's projections. */
   defaults?: readonly string[] | null;
-  /** Whether embeddings can be adapted. Default false. */
+  /** True if embeddings can be adapted. Default false. */
   embedding?: boolean;
-  /** Whether PEFT's configuration has fields for numbered layers. Default true. */
+  /** True if PEFT's configuration has fields for numbered layers. Default true. */
   layers?: boolean;
-  /** Whether it has one for exclusion. Default true. */
+  /** True if PEFT's configuration has a field for excluded modules. Default true. */
   exclude?: boolean;
 }
 
@@ -38,10 +38,13 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
   return alike.length > 1 || draw.chance(0.2) ? path : name;
 }
 
-/** What PEFT warns of where an embedding is adapted whose table the output layer shares. */
+/** PEFT's warning about an adapted embedding whose table the output layer shares. */
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
-/** The linear layers of a block that PEFT's method takes where it is told nothing; null where it must be told. */
+/**
+ * Returns the linear layers of a block that PEFT's method takes by default;
+ * null if it has no default.
+ */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
   const { defaultTargets } = peftMethods[peftType] as Partial<PeftMethod>;
   const names = defaultTargets?.[config.model_type];
@@ -49,7 +52,10 @@ export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType
   return Object.keys(linears).filter((path) => names.some((name) => path === name || path.endsWith(`.${name}`)));
 }
 
-/** Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list; in all blocks or in some. */
+/**
+ * Targets said in PEFT's ways: by default, "all-linear", as an expression, as a list;
+ * in all blocks or in some.
+ */
 export function drawTargets(
   draw: Draw,
   base: RandomBase,
@@ -57,11 +63,11 @@ export function drawTargets(
 ): Targets {
   const linear = among ?? Object.keys(base.linears);
   const saved = draw.maybe(0.15, () => ({ modulesToSave: [draw.pick(savable(base))] }));
-  const how = draw.integer(0, 9);
-  if (how === 0 && defaults?.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
-  if (how < 3 && !among) return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
+  const kind = draw.integer(0, 9);
+  if (kind === 0 && defaults?.every((path) => linear.includes(path))) return { options: saved, paths: [...defaults] };
+  if (kind < 3 && !among) return { options: { targetModules: "all-linear", ...saved }, paths: [...linear] };
   const paths = draw.some(linear);
-  if (how === 3) {
+  if (kind === 3) {
     const any = paths.map((path) => path.replace(".", String.raw`\.`)).join("|");
     return { options: { targetModules: String.raw`.*\.(${any})`, ...saved }, paths };
   }
@@ -111,7 +117,7 @@ export function drawPattern(
   { options, paths }: Targets,
   value: () => number,
 ): Record<string, number> {
-  // What is not adapted would make the pattern idle.
+  // A pattern for a layer that is not adapted would have no effect.
   const everywhere = options.layersToTransform === undefined && options.excludeModules === undefined;
   const path = everywhere ? draw.pick(paths) : paths.at(-1)!;
   const inBlock = everywhere && draw.chance(0.5);

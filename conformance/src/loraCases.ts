@@ -13,7 +13,7 @@ const all: LoraOptions = { r: 4, loraAlpha: 16, targetModules: "all-linear" };
 
 const lora = (base: BaseName, name: string, options: LoraOptions): LoraCase => ({ base, name, options });
 
-/** What LoRA's configuration can say about where an adapter sits, how it scales, and what is saved beside it. */
+/** LoRA configurations that cover the choice of layers, scaling, and saving of other modules. */
 export const loraCases: readonly LoraCase[] = [
   lora("llama", "all linears", all),
   lora("llama", "default targets", { r: 4, loraAlpha: 16 }),

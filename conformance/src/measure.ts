@@ -15,7 +15,7 @@ interface Adapted {
   updateAndAllocate(step: number): Promise<void>;
 }
 
-/** What is to be trained, under PEFT's names without the adapter's. */
+/** Returns the parameters that train, under PEFT's names without the adapter's. */
 function trainable(model: Adapted): [string, Tensor][] {
   return [...model.namedParameters()]
     .filter(([, parameter]) => parameter.requiresGrad)
@@ -24,7 +24,10 @@ function trainable(model: Adapted): [string, Tensor][] {
 
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
-/** Logits, loss and, where `gradients`, that of every trainable parameter with numbers that the loss reaches. */
+/**
+ * Returns logits, loss and, if `gradients` is set, the gradient of every trainable parameter that
+ * is not empty and that the loss reaches.
+ */
 export async function measure(model: Adapted, inputs: LabelledInputs, gradients = true): Promise<Results> {
   const parameters = gradients ? trainable(model) : [];
   for (const [, parameter] of parameters) parameter.grad = null;
@@ -46,7 +49,7 @@ export async function logitsOf(model: Pick<Adapted, "forward">, inputs: Labelled
   return floats(noGrad(() => model.forward(inputs)).logits);
 }
 
-/** How to train: where `allocates`, ranks are given out after every step. */
+/** Options of `train`. With `allocates`, ranks are given out after every step. */
 export interface Training {
   steps: number;
   lr: number;
@@ -75,7 +78,10 @@ export async function train(
   return losses;
 }
 
-/** Python's tensors by name, without those that have no numbers: of layers that all ranks were taken from. */
+/**
+ * Python's tensors by name, without those that have no numbers: of layers that
+ * all ranks were taken from.
+ */
 export function unpack(tensors: PackedTensors): Results {
   const filled = Object.entries(tensors).filter(([, { data }]) => data !== "");
   return new Map(

@@ -2,23 +2,34 @@ import type { Tolerances } from "./compare.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
 
-/** How a method's random cases are made, and what can be asked of them. */
+/** The recipe for a method's random cases, and the properties that decide which checks apply. */
 export interface MethodCases<O extends object = object> {
-  /** Options that fit the base, or null where none do. Numbers of layers are small, and dropouts rest in evaluation. */
+  /**
+   * Options that fit the base, or null where none do. Numbers of layers are small, and
+   * dropouts rest in evaluation.
+   */
   draw(draw: Draw, base: RandomBase): O | null;
-  /** How PEFT spells options that it does not spell in snake case. */
+  /** PEFT's spelling of options that are not spelt in snake case. */
   names?: Readonly<Record<string, string>>;
-  /** Whether such an adapter can be merged. Default: always. */
+  /** Returns true if such an adapter can be merged. Default: always. */
   merges?(options: O, base: RandomBase): boolean;
   /** The file lacks what trained: neither side can train it further. Default: never. */
   final?(options: O): boolean;
-  /** Files hold numbers in another form, so that those read and saved again are rounded. Default: never. */
+  /**
+   * Files hold numbers in another form, so that those read and saved again are
+   * rounded. Default: never.
+   */
   rounded?(options: O): boolean;
-  /** It puts virtual tokens before sequences: PEFT does not wrap the model, nor lets loaded adapters train. Default false. */
+  /**
+   * It puts virtual tokens before sequences: PEFT does not wrap the model, nor lets loaded
+   * adapters train. Default false.
+   */
   prompt?: true;
-  /** Training gives out ranks after every step, and files lack those that were cut. Default false. */
+  /**
+   * Training gives out ranks after every step, and files lack those that were cut. Default false.
+   */
   allocates?: boolean;
-  /** What PEFT warns of where it loads adapters with some of the options. */
+  /** The warnings that PEFT gives when it loads adapters with some of the options. */
   warnings?: readonly RegExp[];
   /** Differences that are allowed beyond the usual, and why. */
   tolerances?: Partial<Tolerances> & { why: string };

@@ -46,7 +46,10 @@ export class Python implements AsyncDisposable {
     return new Python(child, answers, complaints, result as Record<string, string>);
   }
 
-  /** Runs one command of the server, after those asked before. Throws with Python's traceback where it fails there. */
+  /**
+   * Runs one command of the server, after those asked before. Throws with Python's
+   * traceback where it fails there.
+   */
   async ask<T>(command: string, args: Record<string, unknown>): Promise<T> {
     const id = ++this.#last;
     this.#process.stdin!.write(`${JSON.stringify({ id, command, args })}\n`);

@@ -7,7 +7,9 @@ import { compare, type Findings } from "./compare.ts";
 import { logitsOf, measure, type PackedTensors, train, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
 
-/** What one trial works with: a base model's folder, a batch for it, and an empty folder of its own. */
+/**
+ * The inputs of one trial: a base model's folder, a batch for it, and an empty folder of its own.
+ */
 interface Trial {
   python: Python;
   base: string;
@@ -29,8 +31,8 @@ export const quantizedCases: readonly QuantizedCase[] = [
 ];
 
 /**
- * Models whose rows are whole blocks of 64 weights: of other widths bitsandbytes dequantises some wrongly on processors with
- * AVX-512.
+ * Models whose rows are whole blocks of 64 weights: of other widths bitsandbytes dequantises some
+ * wrongly on processors with AVX-512.
  */
 export const quantizedBases = {
   "llama, wide": {
@@ -51,7 +53,10 @@ export const quantizedBases = {
   },
 };
 
-/** A checkpoint that Lowrank quantised and an adapter that it trained there, read by transformers and PEFT. */
+/**
+ * A checkpoint that Lowrank quantised and an adapter that it trained there, read
+ * by transformers and PEFT.
+ */
 export async function oursInTransformers(packing: QuantizedCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, folder } = trial;
   const [quantized, adapter] = [join(folder, "quantized"), join(folder, "adapter")];
@@ -71,7 +76,10 @@ export async function oursInTransformers(packing: QuantizedCase, trial: Trial): 
   return { differences, problems: [...lost, ...problems] };
 }
 
-/** A checkpoint that transformers quantised and saved, read by Lowrank: its logits, and what Lowrank quantises itself. */
+/**
+ * A checkpoint that transformers quantised and saved, read by Lowrank: its logits, and what
+ * Lowrank quantises itself.
+ */
 export async function theirsQuantized(packing: QuantizedCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, folder } = trial;
   const out = join(folder, "theirs");

@@ -32,7 +32,10 @@ const base64 = ({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): 
   return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 };
 
-/** Normal numbers of any magnitude, of which some are zeros and so are whole blocks, in one of several shapes. */
+/**
+ * Normal numbers of any magnitude, of which some are zeros and so are whole blocks,
+ * in one of several shapes.
+ */
 function draw(seed: number): { values: Float32Array; shape: number[] } {
   const generator = new Generator(seed);
   const numbers = new Int32Array(3);
@@ -43,7 +46,10 @@ function draw(seed: number): { values: Float32Array; shape: number[] } {
   return { values, shape };
 }
 
-/** Random weights in 4 bits: every entry of the checkpoint is bitsandbytes' own to the byte, and reads back. */
+/**
+ * Random weights in 4 bits: every entry of the checkpoint is bitsandbytes' own to
+ * the byte, and reads back.
+ */
 export async function packedWeights(
   python: Python,
   quantType: QuantType,
@@ -55,8 +61,8 @@ export async function packedWeights(
   for (const [seed, dtype] of (["f32", "f16", "bf16", "f32", "f32"] as const).entries()) {
     const { values, shape } = draw(8 * seed + Math.log2(blockSize));
     const request = { data: base64(values), shape, dtype: torchNames[dtype], quant_type: quantType };
-    const how = { blocksize: blockSize, double_quant: doubleQuant };
-    const theirs = await python.ask<Entries>("quantize_weight", { ...request, ...how });
+    const quantization = { blocksize: blockSize, double_quant: doubleQuant };
+    const theirs = await python.ask<Entries>("quantize_weight", { ...request, ...quantization });
     const packed = scope(() =>
       quantize4bit(to(tensor(values, { shape }), { dtype }), { quantType, blockSize, doubleQuant }),
     );
@@ -80,12 +86,16 @@ export async function packedWeights(
     const changed = back.filter(({ name, bytes }) => Buffer.compare(bytes, bytesOf(theirs, name)) !== 0);
     if (changed.length > 0) problems.push(`${label}: ${changed.map(({ name }) => name)} read back otherwise`);
   }
-  // bitsandbytes finds codes in a table of rounded numbers, and so misses the nearest in some cases of a thousand.
+  // bitsandbytes finds codes in a table of rounded numbers, and so misses the nearest in
+  // some cases of a thousand.
   if (missed > Math.max(2, 0.01 * codes)) problems.push(`${missed} of ${codes} nested codes differ`);
   return { differences: new Map(doubleQuant ? [["nested codes", missed / codes]] : []), problems };
 }
 
-/** How many nested codes differ; a problem where one is not nearer to its scale than bitsandbytes'. */
+/**
+ * Returns the number of nested codes that differ. Adds a problem for each that is not nearer to its
+ * scale than bitsandbytes' code.
+ */
 function misses(ours: Uint8Array, theirs: Uint8Array, entries: Entries, problems: string[], label: string): number {
   const state = JSON.parse(Buffer.from(findState(entries)).toString()) as { nested_offset: number };
   const [scales, nested, map] = ["scales", "weight.nested_absmax", "weight.nested_quant_map"].map((name) =>

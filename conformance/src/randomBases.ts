@@ -9,9 +9,9 @@ import type { Draw } from "./draw.ts";
 export interface RandomBase {
   /** As transformers reads it. */
   config: Record<string, unknown> & { model_type: string; vocab_size: number };
-  /** How its weights are stored; both sides compute in float32. */
+  /** The dtype of the stored weights; both sides compute in float32. */
   dtype: "float32" | "bfloat16" | "float16";
-  /** What it is made for: to predict tokens, or to choose a class for each sequence. */
+  /** The model's task: to predict tokens, or to choose a class for each sequence. */
   task: "CAUSAL_LM" | "SEQ_CLS";
   /** Reads a sequence from left to right, or as a whole. */
   kind: "decoder" | "encoder";
@@ -24,9 +24,11 @@ export interface RandomBase {
   embedding: string;
   /** The output layer shares the embedding's weight. */
   tied: boolean;
-  /** Norms, by a name that ends their paths; the last one stands behind all blocks, where one does. */
+  /**
+   * Norms, by a name that ends their paths; the last one stands behind all blocks, where one does.
+   */
   norms: readonly string[];
-  /** What stands before a layer's number. */
+  /** The part of a layer's path before its number. */
   layersPattern: string;
   layers: number;
   /** The linear layers that PEFT's methods for attention take where they are told none. */
@@ -43,7 +45,10 @@ const architectures: readonly DrawBase[] = [
   ...[encoder("bert"), encoder("roberta")],
 ];
 
-/** A small model: grouped-query heads, tied and untied output layers, biases or none, odd sizes, half precision on disk. */
+/**
+ * A small model: grouped-query heads, tied and untied output layers, biases or none, odd
+ * sizes, half precision on disk.
+ */
 export function randomBase(draw: Draw): RandomBase {
   const drawBase = draw.pick(architectures);
   const dtype = draw.pick(["float32", "float32", "float32", "bfloat16", "float16"]);

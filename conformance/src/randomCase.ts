@@ -10,7 +10,7 @@ export interface RandomCase {
   base: RandomBase;
   adapter: AdapterCase;
   shape: BatchShape;
-  /** What it is, in a few words. */
+  /** A description in a few words. */
   label: string;
 }
 
@@ -29,7 +29,8 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const merges = mergeable && untied && (method.merges?.(options, base) ?? true);
     const length = draw.integer(5, 12);
     const side = draw.pick(["left", "right"]);
-    // Padding on the right must see a real token: a softmax that is masked throughout means nothing.
+    // Padding on the right must see a real token: a softmax that is masked
+    // throughout means nothing.
     const window = side === "right" ? base.config.sliding_window : null;
     const most = typeof window === "number" ? Math.min(length - 3, window - 1) : length - 3;
     const shape = { rows: draw.integer(1, 3), length, side, padding: draw.integer(0, most) };

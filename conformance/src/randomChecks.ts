@@ -10,7 +10,7 @@ import type { Python } from "./python.ts";
 import { type RandomCase, randomCase } from "./randomCase.ts";
 import type { Report } from "./report.ts";
 
-/** Which random cases to try: so many, from a seed on, of all methods in turn or of one. */
+/** The random cases to try: so many, from a seed on, of all methods in turn or of one. */
 export interface RandomChoice {
   cases: number;
   seed: number;
@@ -48,7 +48,7 @@ export async function randomChecks(
   return coverage;
 }
 
-/** What a failure says besides what is wrong: how to see it again, and on what. */
+/** Returns the lines that help to repeat a failure: the command, the options and the base model. */
 function reproduction({ seed, adapter, base }: RandomCase): string[] {
   const { peft_type: _, task_type: __, ...config } = peftConfig(adapter);
   return [
@@ -62,10 +62,10 @@ function reproduction({ seed, adapter, base }: RandomCase): string[] {
 function lazyTrial({ seed, base, shape }: RandomCase, python: Python, folder: string): () => Promise<Trial> {
   const { config, dtype, task, classes } = base;
   const place = join(folder, "base");
-  let made: Promise<unknown> | undefined;
+  let modelMade: Promise<unknown> | undefined;
   return async () => {
-    made ??= python.ask("make_model", { config, seed: seed % 2 ** 32, out: place, dtype, task });
-    await made;
+    modelMade ??= python.ask("make_model", { config, seed: seed % 2 ** 32, out: place, dtype, task });
+    await modelMade;
     const batch = randomBatch(seed, config.vocab_size, shape);
     const labelled = task === "CAUSAL_LM" ? batch : { ...batch, labels: randomClasses(seed, shape.rows, classes) };
     return { python, base: place, batch: labelled, folder, classes, dtype };

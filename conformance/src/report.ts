@@ -11,7 +11,10 @@ export class Report {
     this.#words = words;
   }
 
-  /** Runs a check; what it throws is a failure. Returns whether it passed; `hints` are printed where it did not. */
+  /**
+   * Runs a check; what it throws is a failure. Returns whether it passed; `hints` are
+   * printed where it did not.
+   */
   async check(name: string, trial: () => Promise<Findings>, hints: readonly string[] = []): Promise<boolean> {
     if (!this.#words.every((word) => name.includes(word))) return false;
     try {

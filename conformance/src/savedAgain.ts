@@ -11,8 +11,8 @@ const listLength = (config: ReadonlyMap<string, string>): number =>
   (JSON.parse(config.get("target_modules") ?? "null") as string[] | null)?.length ?? 0;
 
 /**
- * What differs after the other side has read an adapter's folder and saved it to `again`: the weights must be the same to
- * the byte, and the configurations say the same.
+ * Returns the differences after the other side has read an adapter's folder and saved it to
+ * `again`. The weights must be the same to the byte, and the configurations must say the same.
  */
 export async function savedAgain(
   python: Python,

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Generator, tensor } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
-import { type CombinationType, PeftModel } from "@lowrank/peft";
+import { type CombinationType, type OnWarning, PeftModel } from "@lowrank/peft";
 import { compare, type Findings, type Results } from "./compare.ts";
 import { logitsOf, type PackedTensors, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
@@ -30,7 +30,9 @@ function optionsOf(isGpt2: boolean): Record<string, unknown>[] {
   ];
 }
 
-/** Adapters of other ranks and scalings, on other layers: two to be swapped in, one to be combined. */
+/**
+ * Adapters of other ranks and scalings, on other layers: two to be swapped in, one to be combined.
+ */
 const otherRanks: readonly Record<string, unknown>[] = [
   { r: 7, lora_alpha: 3, target_modules: ["q_proj", "down_proj"] },
   { r: 2, lora_alpha: 9, target_modules: ["v_proj", "q_proj"] },
@@ -52,18 +54,21 @@ interface Combined {
 
 /** Weighted sums of all types: of adapters of one rank, and where a type takes others, of such. */
 function combinations(isGpt2: boolean): Combined[] {
-  const made = (type: CombinationType, i: number, adapters: string[], weights: number[]): Combined => ({
+  const combination = (type: CombinationType, i: number, adapters: string[], weights: number[]): Combined => ({
     ...{ adapters, weights, combination_type: type, svd_rank: 3, density: 0.4 },
     majority_sign_method: i % 2 === 0 ? "total" : "frequency",
   });
   const anyRank = isGpt2 ? [] : types.filter((type) => type === "cat" || type.endsWith("svd"));
   return [
-    ...types.map((type, i) => made(type, i, ["a0", "a1"], [0.8, -0.5])),
-    ...anyRank.map((type, i) => made(type, i, ["a1", "a4", "a2"], [-0.8, 0.5, 0.3])),
+    ...types.map((type, i) => combination(type, i, ["a0", "a1"], [0.8, -0.5])),
+    ...anyRank.map((type, i) => combination(type, i, ["a1", "a4", "a2"], [-0.8, 0.5, 0.3])),
   ];
 }
 
-/** Rows of a batch with an adapter each, weighted sums of all types, and swapped values, from files of both formats. */
+/**
+ * Rows of a batch with an adapter each, weighted sums of all types, and swapped values,
+ * from files of both formats.
+ */
 export async function severalAdapters(python: Python, base: string, vocab: number, seed: number): Promise<Findings> {
   const out = `${base}-several`;
   const ids = new Int32Array(4 * 9);
@@ -85,7 +90,7 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
     for (let i = 1; i < options.length; i++) await peft.loadAdapter(join(folder, `a${i}`), `a${i}`);
     return peft;
   };
-  const onWarning = (message: string) => void (message.includes("shares its weight") || problems.push(message));
+  const onWarning: OnWarning = ({ code, message }) => void (code === "tied-weight" || problems.push(message));
 
   const peft = await load(out);
   const ours: Results = new Map();

@@ -1,6 +1,8 @@
 import type { Draw } from "./draw.ts";
 
-/** Which base biases train too: those of the targets under the method's own word. */
+/**
+ * Draws which base biases train too: all, or, under the method's own word, those of the targets.
+ */
 export function drawBias<Only extends string>(draw: Draw, only: Only): { bias?: "all" | Only } {
   return draw.maybe(0.25, () => ({ bias: draw.pick(["all", only]) }));
 }

@@ -10,14 +10,19 @@ const known = [
   "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
 ];
 
-/** The Chromium or Chrome to test in: `$CHROMIUM`, an installed one, or Playwright's own; undefined when there is none. */
+/**
+ * The Chromium or Chrome to test in: `$CHROMIUM`, an installed one, or Playwright's own;
+ * undefined when there is none.
+ */
 export function findChromium(): string | undefined {
   const named = process.env.CHROMIUM;
   if (named !== undefined && !existsSync(named)) throw new Error(`CHROMIUM=${named}: there is no such file`);
   return named ?? [...known, chromium.executablePath()].find((path) => existsSync(path));
 }
 
-/** WebGPU on a software adapter, and nothing that talks to the network or needs a sandboxed user. */
+/**
+ * WebGPU on a software adapter, and nothing that talks to the network or needs a sandboxed user.
+ */
 export const chromiumFlags: string[] = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",

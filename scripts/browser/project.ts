@@ -4,7 +4,10 @@ import { chromiumFlags, isolationHeaders } from "./chromium.ts";
 import { insideWorker } from "./insideWorker.ts";
 
 export interface ChromiumProject {
-  /** The project's name; the one called `worker` runs its files inside a Web Worker instead of on the page. */
+  /**
+   * The project's name; the one called `worker` runs its files inside a Web
+   * Worker instead of on the page.
+   */
   name: "browser" | "worker";
   root: string;
   include: string[];
@@ -32,7 +35,8 @@ export function chromiumProject({
     root,
     plugins: name === "worker" ? [insideWorker(root)] : [],
     server: { headers: isolationHeaders },
-    // Found on the way, a dependency would reload pages in which files run, and so it does where Vite's cache is empty.
+    // Found on the way, a dependency would reload pages in which files run, and so it does
+    // where Vite's cache is empty.
     optimizeDeps: { noDiscovery: true, include: dependencies },
     test: {
       name,

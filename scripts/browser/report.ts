@@ -1,4 +1,6 @@
-/** What the page tells the worker: the test file's URL path and Vitest's own configuration. */
+/**
+ * The message from the page to the worker: the test file's URL path and Vitest's own configuration.
+ */
 export interface Job {
   file: string;
   config: object;

@@ -1,4 +1,5 @@
-// The sample that `pnpm check:packages` bundles: it trains a LoRA for three steps and generates, by the packed packages.
+// The sample that `pnpm check:packages` bundles: it trains a LoRA for three steps and
+// generates, by the packed packages.
 import {
   generateText,
   getPeftModel,

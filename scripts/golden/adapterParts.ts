@@ -36,7 +36,7 @@ export async function logitsOf<I>(
   return logits.data();
 }
 
-/** How many numbers train, and how many there are, beside a golden index. */
+/** Checks the numbers of trainable and of all parameters against a golden index. */
 export function counts({ adapter }: AdapterPlace, peft: PeftModel, file = "index.json"): Check {
   const [method, base] = adapter.split(/[\\/]/).reverse();
   const index = JSON.parse(readFileSync(join(adapter, "..", "..", file), "utf8")) as {

@@ -84,7 +84,7 @@ async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGener
   yield within("logits after the merge", await logitsOf(merged, inputs), expected, logitTolerance);
 }
 
-/** Why a merge cannot be held to what PEFT's gave; null where it can. */
+/** Returns the reason why a merge cannot be compared with PEFT's; null if it can. */
 function whyOwnMerge({ adapter }: AdapterPlace, golden: GoldenFile): string | null {
   if (!golden.has("merged_logits")) return "PEFT merges no bias into a layer without one";
   // A tied table: PEFT's merge changes the output layer too.
@@ -101,7 +101,10 @@ async function* sameParameters(golden: GoldenFile, parameters: ReadonlyMap<strin
   }
 }
 
-/** A fresh adapter of the same configuration: the logits that PEFT's gave, where they are the base model's. */
+/**
+ * A fresh adapter of the same configuration: the logits that PEFT's gave, where
+ * they are the base model's.
+ */
 async function fresh(
   { base }: AdapterPlace,
   peft: GoldenPeft,
@@ -119,7 +122,10 @@ async function fresh(
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
 }
 
-/** Two LoRA adapters on one llama: each alone, neither, both by rows and combined, give the logits that PEFT recorded. */
+/**
+ * Two LoRA adapters on one llama: each alone, neither, both by rows and combined, give the
+ * logits that PEFT recorded.
+ */
 export async function* weighted(dir: string): AsyncGenerator<Check> {
   const folder = join(dir, "weighted");
   if (!existsSync(folder)) return;
@@ -150,7 +156,9 @@ export async function* weighted(dir: string): AsyncGenerator<Check> {
   }
 }
 
-/** The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product. */
+/**
+ * The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product.
+ */
 async function* combinedFactors(peft: PeftModel<CausalLM>, golden: GoldenFile, type: string): AsyncGenerator<Check> {
   const prefix = `param.${type}.`;
   const names = golden.names(prefix);

@@ -1,4 +1,7 @@
-/** One comparison of a golden run; `error` says how it failed, `skipped` why it was not made, `note` what it met. */
+/**
+ * One comparison of a golden run; `error` says how it failed, `skipped` why it was not
+ * made, `note` what it met.
+ */
 export interface Check {
   name: string;
   error?: string;
@@ -36,7 +39,10 @@ export function within(name: string, actual: Numbers, expected: Numbers, toleran
   return verdict(name, actual, expected, () => tolerance);
 }
 
-/** Each number within `tolerance` times the tensor's largest entry, or within `floor` where that is larger. */
+/**
+ * Each number within `tolerance` times the tensor's largest entry, or within
+ * `floor` where that is larger.
+ */
 export function withinOfLargest(name: string, actual: Numbers, expected: Numbers, tolerance: number, floor = 0): Check {
   return verdict(name, actual, expected, (largest) => Math.max(tolerance * largest, floor));
 }

@@ -133,7 +133,9 @@ export async function* lossAndGradients(
   }
 }
 
-/** The tokens after the first four of each row; transformers fills up with the padding id after EOS. */
+/**
+ * The tokens after the first four of each row; transformers fills up with the padding id after EOS.
+ */
 async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promise<Check> {
   const expected = await golden.array("greedy");
   const ids = await golden.array("input_ids");

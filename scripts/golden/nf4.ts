@@ -21,22 +21,28 @@ interface Case {
   double_quant: boolean;
 }
 
-/** What a weight and the entries beside it are called in the golden file, by their name in a checkpoint. */
+/**
+ * Returns the golden file's name of a weight or of an entry beside it, from
+ * its name in a checkpoint.
+ */
 const goldenName = (id: string, name: string): string => {
   return name === "weight" ? `${id}.packed` : name.replace(/^weight\./, `${id}.state.`);
 };
 
-/** nf4/: codes, scales and states as bitsandbytes writes them, what they mean, and 8-bit blocks; every byte is compared. */
+/**
+ * nf4/: codes, scales and states as bitsandbytes writes them, what they mean, and 8-bit
+ * blocks; every byte is compared.
+ */
 export async function* nf4(dir: string): AsyncGenerator<Check> {
   const files = await folderFiles(dir);
   if (!(await files.has("nf4/index.json"))) return;
   const golden = await GoldenFile.of(files, "nf4/golden.safetensors");
-  for (const how of (await readJson(files, "nf4/index.json")) as Case[]) yield* weightChecks(golden, how);
+  for (const nf4Case of (await readJson(files, "nf4/index.json")) as Case[]) yield* weightChecks(golden, nf4Case);
   if (golden.has("int8.weight")) yield* blockwiseChecks(golden);
 }
 
-async function* weightChecks(golden: GoldenFile, how: Case): AsyncGenerator<Check> {
-  const { case: id, quant_type: quantType, blocksize: blockSize, double_quant: doubleQuant } = how;
+async function* weightChecks(golden: GoldenFile, nf4Case: Case): AsyncGenerator<Check> {
+  const { case: id, quant_type: quantType, blocksize: blockSize, double_quant: doubleQuant } = nf4Case;
   using weight = await golden.tensor(`${id}.weight`);
   using packed = quantize4bit(weight, { quantType, blockSize, doubleQuant });
   const entries = await toBitsandbytes(packed, "weight");

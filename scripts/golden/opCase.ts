@@ -22,7 +22,7 @@ export interface GoldenSchedule {
   values: number[];
 }
 
-/** What ops.json holds. */
+/** The content of ops.json. */
 export interface OpsFile {
   cases: OpCase[];
   schedules?: GoldenSchedule[];

@@ -2,10 +2,10 @@ import type { Tensor } from "@lowrank/core";
 import * as core from "@lowrank/core";
 
 /** The parameters of a case, as ops.json holds them. */
-// biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters, read from a JSON file.
+// biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters.
 type Params = any;
 
-/** How a case of ops.json is said in Lowrank. */
+/** A case of ops.json as a call of Lowrank's functions. */
 export type OpFunction = (inputs: Tensor[], params: Params) => Tensor | Tensor[];
 
 const unary = {
@@ -64,7 +64,8 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
     const options = { reduction: "batchmean" } as const;
     return core.klDiv(core.logSoftmax(p, { dim: -1 }), core.softmax(q, { dim: -1 }), options);
   },
-  // The data align the causal mask at the last key, as behind a cache; PyTorch calls that causal_lower_right.
+  // The data align the causal mask at the last key, as behind a cache; PyTorch calls
+  // that causal_lower_right.
   scaledDotProductAttention: ([q, k, v, mask], { isCausal, scale, enableGqa }) =>
     core.scaledDotProductAttention(q, k, v, { mask, isCausalLowerRight: isCausal, scale, enableGqa }),
   rope: ([x], { theta, offset }) => {

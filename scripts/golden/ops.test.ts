@@ -6,7 +6,9 @@ import type { Check } from "./compare.ts";
 import { caseChecks, openOps } from "./ops.ts";
 import { schedules } from "./schedules.ts";
 
-/** The repository's golden data: a folder in Node, below the root of the test server in a browser. */
+/**
+ * The repository's golden data: a folder in Node, below the root of the test server in a browser.
+ */
 async function goldenFiles(): Promise<ModelFiles> {
   const here = import.meta.url;
   if (here.startsWith("file:")) return folderFiles(new URL("../../golden/", here));

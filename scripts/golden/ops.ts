@@ -25,7 +25,9 @@ export async function* ops(files: ModelFiles): AsyncGenerator<Check> {
   yield* schedules(opened.file.schedules ?? []);
 }
 
-/** A case: every output, and the gradient of every input that has one. An error is a failed check. */
+/**
+ * A case: every output, and the gradient of every input that has one. An error is a failed check.
+ */
 export async function* caseChecks(golden: GoldenFile, opCase: OpCase): AsyncGenerator<Check> {
   const checks = optimiserChecks(opCase.op) ?? opChecks;
   try {
@@ -82,7 +84,10 @@ async function* opChecks(
   }
 }
 
-/** The gradients of several outputs' weighted sum: that of their products with what arrives from above. */
+/**
+ * The gradients of several outputs' weighted sum: that of their products with
+ * what arrives from above.
+ */
 function pullBack(outputs: [Tensor, Tensor][], inputs: Tensor[]): Tensor[] {
   const total = outputs.map(([y, dy]) => y.mul(dy).sum()).reduce((sum, part) => sum.add(part));
   return gradients(total, inputs);

@@ -24,7 +24,9 @@ function optionsOf(params: Record<string, unknown>): Record<string, number> {
   return Object.fromEntries(camel.filter(([key]) => settings.includes(key as string)));
 }
 
-/** How the cases of an optimiser's steps and of gradient clipping are checked; undefined for any other op. */
+/**
+ * Returns the checks for an optimiser's steps or for gradient clipping; undefined for any other op.
+ */
 export function optimiserChecks(op: string): CaseChecks | undefined {
   if (op === "clipGradNorm") return clipping;
   return op in optimisers ? steps : undefined;
@@ -46,15 +48,15 @@ async function* steps(golden: GoldenFile, { id, op, params, inputs, outputs }: O
 }
 
 async function* clipping(golden: GoldenFile, { id, params, inputs, outputs }: OpCase): AsyncGenerator<Check> {
-  const held = await Promise.all(
+  const parameters = await Promise.all(
     inputs.map(async (name) => {
       const param = new nn.Parameter(await golden.tensor(name));
       param.grad = await golden.tensor(name);
       return param;
     }),
   );
-  const norm = nn.clipGradNorm(held, params.maxNorm as number);
-  const results = [...held.map(({ grad }) => grad as Tensor), norm];
+  const norm = nn.clipGradNorm(parameters, params.maxNorm as number);
+  const results = [...parameters.map(({ grad }) => grad as Tensor), norm];
   for (const [i, name] of outputs.entries()) {
     yield withinOfLargest(`ops/${id}.out${i}`, await results[i].data(), await golden.array(name), tolerance);
   }

@@ -14,12 +14,15 @@ import { type Check, within } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
 
-/** An encoder's sums in another order move the rows that it makes, whose entries are about 1, by some 1e-7. */
+/**
+ * An encoder's sums in another order move the rows that it makes, whose entries
+ * are about 1, by some 1e-7.
+ */
 const rowTolerance = 1e-6;
 
 /**
- * A golden prompt adapter: as its file has it, and once more from what trained, which files of encoders do not hold. A
- * fresh one starts at random, so that there is nothing to compare it with.
+ * A golden prompt adapter: as its file has it, and once more from what trained, which files of
+ * encoders do not hold. A fresh one starts at random, so that there is nothing to compare it with.
  */
 export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);

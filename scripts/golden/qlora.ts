@@ -9,7 +9,10 @@ import { adamwLosses, lossAndGradients } from "./models.ts";
 
 const logitTolerance = 2e-5;
 
-/** The llamas of DIR/nf4 whose linears are in NF4, with LoRA on them: bitsandbytes' checkpoints, PEFT's adapters. */
+/**
+ * The llamas of DIR/nf4 whose linears are in NF4, with LoRA on them: bitsandbytes'
+ * checkpoints, PEFT's adapters.
+ */
 export async function* qlora(dir: string): AsyncGenerator<Check> {
   for (const name of ["qlora", "qlora-double"]) {
     const folder = join(dir, "nf4", name);
@@ -44,7 +47,7 @@ async function logitsOf(model: { forward(inputs: LabelledInputs): { logits: Tens
   return scope(() => model.forward(bare as LabelledInputs).logits).data();
 }
 
-/** What was loaded is written again as the bytes that bitsandbytes wrote. */
+/** Checks that the loaded model is saved as the bytes that bitsandbytes wrote. */
 function sameWeights(saved: ReadonlyMap<string, Uint8Array | string>, folder: string): Check {
   const name = "model.safetensors";
   const [actual, expected] = [Buffer.from(saved.get(name) as Uint8Array), readFileSync(join(folder, name))];

@@ -8,21 +8,29 @@ import { type Check, within } from "./compare.ts";
 
 const modelOf = (dir: string): string => join(dir, "models/stories260K-hf");
 
-/** Whether a folder holds what `quality` needs: models/stories260K-hf/, and the texts in data/. */
+/**
+ * Returns true if a folder holds what `quality` needs:
+ * models/stories260K-hf/, and the texts in data/.
+ */
 export function holdsStories(dir: string): boolean {
   return existsSync(modelOf(dir)) && existsSync(join(dir, "data"));
 }
 
 const double: QuantizeOptions = { quantType: "nf4", blockSize: 64, doubleQuant: true };
 
-/** Mean loss on Aesop's fables of transformers with the weights of bitsandbytes, which differ by 5e-3 between its kernels. */
+/**
+ * Mean loss on Aesop's fables of transformers with the weights of bitsandbytes, which differ by
+ * 5e-3 between its kernels.
+ */
 const fableLosses: readonly [name: string, quantize: QuantizeOptions | undefined, loss: number, tolerance: number][] = [
   ["f32", undefined, 3.067, 5e-4],
   ["NF4", { ...double, doubleQuant: false }, 3.16, 5e-3],
   ["NF4 with double quantisation", double, 3.158, 5e-3],
 ];
 
-/** How much of a small model is left in NF4: its loss as it is, and after LoRA and QLoRA. */
+/**
+ * Checks the quality that a small model keeps in NF4: its loss as it is, and after LoRA and QLoRA.
+ */
 export async function* quality(dir: string): AsyncGenerator<Check> {
   for (const [name, quantize, expected, tolerance] of fableLosses) {
     const { loss, labels } = await lossOnFables(dir, quantize);

@@ -1,7 +1,9 @@
-// `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's own by default. DIR may also have
-// the layout of models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded steps, and
-// --threads says on how many threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared. --backend
-// primitives, deferred, reference or wasm runs all of it on that backend alone, and counts what op calls ran as.
+// `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's
+// own by default. DIR may also have the layout of models/smollm2-135m-instruct: then --gguf
+// names the model's file, --long trains all recorded steps, and --threads says on how many
+// threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared.
+// --backend primitives, deferred, reference or wasm runs all of it on that backend alone, and
+// counts what op calls ran as.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { init } from "@lowrank/core";

@@ -6,7 +6,8 @@ export const encoder =
   (modelType: "bert" | "roberta"): DrawBase =>
   (draw) => {
     const heads = draw.integer(1, 3);
-    // "output.dense" ends the path of the layer behind attention too: what divides the one's sizes divides the other's.
+    // "output.dense" ends the path of the layer behind attention too: what divides the one's
+    // sizes divides the other's.
     const inner = heads * draw.integer(3, 8);
     const hidden = inner * draw.integer(1, 2);
     const layers = draw.integer(1, 3);

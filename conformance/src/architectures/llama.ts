@@ -10,7 +10,10 @@ interface KinFields {
   headDim: boolean;
 }
 
-/** Draws a model of Llama's kind: grouped queries, tied output layers, to predict tokens or to classify sequences. */
+/**
+ * Draws a model of Llama's kind: grouped queries, tied output layers, to predict tokens
+ * or to classify sequences.
+ */
 export const llamaKin =
   (modelType: string, fieldsOf: (draw: Draw, layers: number) => KinFields): DrawBase =>
   (draw) => {

@@ -3,12 +3,16 @@ import { defaultPaths, drawTargets, drawTokens } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** AdaLoRA, which gives out ranks while it trains, over schedules that end within the training or after it. */
+/**
+ * AdaLoRA, which gives out ranks while it trains, over schedules that end within
+ * the training or after it.
+ */
 export const adaLora: MethodCases<AdaLoraOptions> = defineCases({
   draw(draw, base) {
     const targets = drawTargets(draw, base, { defaults: defaultPaths(base, "ADALORA") });
     const initR = draw.integer(2, 5);
-    // At random and far from the base's weights, attention saturates: its gradients are then rounding noise.
+    // At random and far from the base's weights, attention saturates: its gradients
+    // are then rounding noise.
     const start = draw.chance(0.3) ? { initLoraWeights: false, loraAlpha: 0.25 } : {};
     const [tinit, tfinal] = [draw.integer(0, 1), draw.integer(0, 2)];
     return {

@@ -13,7 +13,8 @@ export const delora: MethodCases<DeloraOptions> = defineCases({
     return {
       r: draw.integer(1, 6),
       ...targets.options,
-      // The default, 15, saturates the attention of models this small: its gradients are then rounding noise.
+      // The default, 15, saturates the attention of models this small: its gradients
+      // are then rounding noise.
       deloraLambda: draw.integer(1, 6),
       ...draw.maybe(0.2, () => ({ moduleDropout: 0.1 })),
       ...draw.maybe(0.3, () => ({ initWeights: false })),

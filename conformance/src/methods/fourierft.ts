@@ -11,7 +11,8 @@ export const fourierft: MethodCases<FourierFTOptions> = defineCases({
     return {
       nFrequency: draw.integer(1, most),
       ...targets.options,
-      // The default, 150, saturates the attention of models this small: its gradients are then rounding noise.
+      // The default, 150, saturates the attention of models this small: its gradients
+      // are then rounding noise.
       scaling: draw.integer(1, 30),
       ...draw.maybe(0.4, () => ({ randomLocSeed: draw.integer(0, 1000) })),
       ...draw.maybe(0.3, () => ({ nFrequencyPattern: drawPattern(draw, base, targets, () => draw.integer(1, most)) })),

@@ -8,7 +8,8 @@ export const ia3: MethodCases<IA3Options> = defineCases({
     const defaults = defaultPaths(base, "IA3");
     const { options } = drawTargets(draw, base, { defaults, layers: false });
     const { targetModules } = options;
-    // PEFT refuses a list that is not a part of the targets, and its own default too where the targets lack it.
+    // PEFT refuses a list that is not a part of the targets, and its own default too
+    // where the targets lack it.
     const feedforward = Array.isArray(targetModules)
       ? { feedforwardModules: draw.pick([draw.some(targetModules), []]) }
       : draw.maybe(targetModules === "all-linear" ? 1 : 0.5, () => ({

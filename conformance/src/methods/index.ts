@@ -46,7 +46,7 @@ const cases: Readonly<Partial<Record<PeftType, MethodCases>>> = {
 /** The methods with random cases: all that PEFT has too, of which `everyMethod` makes sure. */
 export const drawnMethods: readonly PeftType[] = Object.keys(cases) as PeftType[];
 
-/** How a method's random cases are made. Throws for a method without any. */
+/** Returns the recipe for a method's random cases. Throws for a method without any. */
 export function casesOf(method: PeftType): MethodCases {
   const found = cases[method];
   if (found) return found;

@@ -5,13 +5,17 @@ import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
-/** The smallest side of all linear layers: what a rank cannot exceed where it is taken out of the weight. */
+/**
+ * The smallest side of all linear layers: what a rank cannot exceed where it is
+ * taken out of the weight.
+ */
 const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.values(linears).flat());
 
 /**
- * How A and B start, and the rank that goes with it. Randomised singular values are not the same twice. What a start takes
- * out of a weight of half precision is rounded here, where PEFT, which has float32 on this side, does not; and PEFT's OLoRA
- * takes a Conv1D for a linear layer.
+ * Draws the start of A and B, and a rank that fits it. Randomised singular values are left out,
+ * since they are not the same twice. Starts that change the base weight are left out for half
+ * precision: here the changed weight is rounded, while PEFT keeps it in float32. For Conv1D layers
+ * OLoRA is left out too, since PEFT takes them for linear ones.
  */
 function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   const taking = base.dtype !== "float32" ? [] : base.conv1d ? ["pissa"] : ["pissa", "olora"];
@@ -21,7 +25,10 @@ function drawStart(draw: Draw, base: RandomBase): LoraOptions {
   return start === true ? { r } : { r, initLoraWeights: start };
 }
 
-/** LoRA in all its options, DoRA and the starts that take their values out of the base weights among them. */
+/**
+ * LoRA in all its options, DoRA and the starts that take their values out of the
+ * base weights among them.
+ */
 export const lora: MethodCases<LoraOptions> = defineCases({
   draw(draw, base) {
     const start = drawStart(draw, base);

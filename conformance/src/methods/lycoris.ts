@@ -4,7 +4,7 @@ import { drawPattern, drawTargets } from "../layerOptions.ts";
 import { defineCases, type MethodCases } from "../methodCases.ts";
 import type { RandomBase } from "../randomBases.ts";
 
-/** What LoHa and LoKr have in common. Null for layers that they do not adapt. */
+/** Draws the options that LoHa and LoKr share. Returns null for layers that they do not adapt. */
 function drawShared(draw: Draw, base: RandomBase): LoHaOptions | null {
   if (base.conv1d) return null;
   const targets = drawTargets(draw, base);

@@ -13,7 +13,8 @@ export const oft: MethodCases<OFTOptions> = defineCases({
     const widths = options.targetModules?.includes(base.embedding) ? [...paths, first] : paths;
     const divisors = commonDivisors(base, widths);
     if (divisors.length === 0) return null;
-    // Both sides take the nearest divisor, which is to be less than all: blocks of one feature have nothing to train.
+    // Both sides take the nearest divisor, which is to be less than all: blocks of one
+    // feature have nothing to train.
     const r = draw.integer(1, Math.min(...widths.map((path) => base.linears[path][0])) >> 1);
     return {
       ...options,

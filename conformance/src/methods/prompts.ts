@@ -5,10 +5,13 @@ import type { RandomBase } from "../randomBases.ts";
 
 const few = (draw: Draw): { numVirtualTokens: number } => ({ numVirtualTokens: draw.integer(1, 6) });
 
-/** What all prompt methods have in common. */
+/** The entries that all prompt methods share. */
 const shared = { prompt: true as const, merges: () => false };
 
-/** Behind virtual embeddings a decoder of transformers takes padding for the token that it classifies by. */
+/**
+ * Behind virtual embeddings a decoder of transformers takes padding for the
+ * token that it classifies by.
+ */
 const reads = ({ task, kind }: RandomBase): boolean => task === "CAUSAL_LM" || kind === "encoder";
 
 /** Prefix tuning, with and without the projection that makes the prefix. */

@@ -6,7 +6,8 @@ import { drawBias } from "../trainedBiases.ts";
 /** RandLoRA with dense and sparse bases, which files hold. */
 export const randlora: MethodCases<RandLoraOptions> = defineCases({
   draw: (draw, base) => ({
-    // The default, 640 / r, saturates the attention of models this small: its gradients are then rounding noise.
+    // The default, 640 / r, saturates the attention of models this small: its gradients
+    // are then rounding noise.
     randloraAlpha: draw.integer(1, 24),
     r: draw.integer(1, 10),
     ...drawTargets(draw, base, { exclude: false }).options,

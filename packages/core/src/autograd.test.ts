@@ -227,7 +227,7 @@ describe("memory", () => {
       });
     const before = memory().bytes;
     const [one, two] = make();
-    // What silu and mul(h, h) give, of which only the second is held; and two sums.
+    // The result of mul(h, h) is held, that of silu is not; two sums are held too.
     expect(memory().bytes - before).toBe(4000 + 8);
     const total = add(one, two);
     backward(total, undefined, { retainGraph: true });

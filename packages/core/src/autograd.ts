@@ -18,8 +18,9 @@ export interface BackwardOptions {
 }
 
 /**
- * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` is a scalar, or `gradient` gives
- * the gradient of something with respect to it, in its shape. Frees what the graph saved as it passes.
+ * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` is a scalar, or
+ * `gradient` gives the gradient of something with respect to it, in its shape. Frees what the
+ * graph saved as it passes.
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null };
@@ -32,7 +33,10 @@ export function backward(output: Tensor, gradient?: Tensor, options: BackwardOpt
   });
 }
 
-/** Returns the same numbers in memory of their own: scaling one leaf's gradient in place must not change another's. */
+/**
+ * Returns the same numbers in memory of their own: scaling one leaf's gradient in place
+ * must not change another's.
+ */
 function unshared(grad: Tensor): Tensor {
   if (!grad.storage.shared) return grad;
   const copy = allocate(grad.spec(), grad.storage.backend);
@@ -41,8 +45,8 @@ function unshared(grad: Tensor): Tensor {
 }
 
 /**
- * Returns the gradients of `output` with respect to each of `inputs`, zeros where it does not depend on one; no `.grad`
- * changes. `gradient` as in `backward`.
+ * Returns the gradients of `output` with respect to each of `inputs`, zeros where it does not
+ * depend on one; no `.grad` changes. `gradient` as in `backward`.
  */
 export function gradients(
   output: Tensor,
@@ -72,7 +76,10 @@ export function leavesOf(output: Tensor): Set<Tensor> {
   return new Set([...nodes].flatMap(({ leaf }) => (leaf ? [leaf] : [])));
 }
 
-/** Returns the places where gradients of `outputs` leave the graph made since the clock stood at `start`, each once. */
+/**
+ * Returns the places where gradients of `outputs` leave the graph made since the clock
+ * stood at `start`, each once.
+ */
 export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const places = new Map<GraphNode, Set<number>>();
   const note = ({ node, index }: Edge) => {
@@ -124,12 +131,15 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
   return full(shape, value, { dtype, backend });
 }
 
-/** Carries gradients from the roots down the graph, node by node, freeing each as soon as it is used up. */
+/**
+ * Carries gradients from the roots down the graph, node by node, freeing each
+ * as soon as it is used up.
+ */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0 } = options;
   const free = (grad: Tensor | undefined) => createGraph || grad?.dispose();
   const arrived = new Map<GraphNode, (Tensor | undefined)[]>();
-  const put = (node: GraphNode, index: number, grad: Tensor) => {
+  const addArrived = (node: GraphNode, index: number, grad: Tensor) => {
     const slots = arrived.get(node) ?? [];
     const before = slots[index];
     slots[index] = before ? addGradients(before, grad) : grad;
@@ -141,13 +151,13 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   };
   const run = createGraph ? enableGrad : noGrad;
   run(() => {
-    for (const { node, index, grad } of roots) put(node, index, grad);
+    for (const { node, index, grad } of roots) addArrived(node, index, grad);
     const { order, leads } = plan(roots, wanted, start);
     for (const node of order) {
       const grads = arrived.get(node);
       arrived.delete(node);
       if (!grads) continue;
-      const taken = wanted(node) ? grads.map((grad, i) => grad !== undefined && sink(node, i, grad)) : null;
+      const takenBySink = wanted(node) ? grads.map((grad, i) => grad !== undefined && sink(node, i, grad)) : null;
       const { op } = node;
       if (op && node.id >= start && leadsOn(op, leads)) {
         const needs = op.edges.map((edge) => edge !== null && leads.has(edge.node));
@@ -160,10 +170,10 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         for (let i = 0; i < op.edges.length; i++) {
           const edge = op.edges[i];
           const grad = pulled[i];
-          if (edge && grad) put(edge.node, edge.index, grad);
+          if (edge && grad) addArrived(edge.node, edge.index, grad);
         }
       }
-      for (let i = 0; i < grads.length; i++) if (!taken?.[i]) free(grads[i]);
+      for (let i = 0; i < grads.length; i++) if (!takenBySink?.[i]) free(grads[i]);
     }
   });
 }
@@ -183,7 +193,10 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
   return seen;
 }
 
-/** Orders the nodes that the gradient reaches, each after all that consume it, and finds those that lead to a wanted one. */
+/**
+ * Orders the nodes that the gradient reaches, each after all its consumers, and finds those
+ * on a way to a wanted one.
+ */
 function plan(
   roots: readonly Root[],
   wanted: (node: GraphNode) => boolean,
@@ -211,7 +224,10 @@ function leadsOn({ edges }: Recorded, leads: ReadonlySet<GraphNode>): boolean {
   return false;
 }
 
-/** Returns the gradients of an op's inputs, each in a handle of its own, so that it can be freed on its own. */
+/**
+ * Returns the gradients of an op's inputs, each in a handle of its own, so that it
+ * can be freed on its own.
+ */
 function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boolean[]): (Tensor | null)[] {
   const { backend } = (arrived.find((t) => t) as Tensor).storage;
   const { definition, params } = op;
@@ -230,8 +246,8 @@ function pull(op: Recorded, arrived: (Tensor | undefined)[], needs: readonly boo
   const results = vjp ? checkedGradients(op, vjp(context)) : throughComposition(op, inputs, context.grads, needs);
   return results.map((grad, i) => {
     if (!grad || !needs[i]) return null;
-    const taken = arrived.includes(grad) || results.indexOf(grad) < i;
-    return taken && !grad.requiresGrad ? grad.detach() : grad;
+    const isShared = arrived.includes(grad) || results.indexOf(grad) < i;
+    return isShared && !grad.requiresGrad ? grad.detach() : grad;
   });
 }
 
@@ -249,7 +265,10 @@ function checkedGradients({ definition: { name }, inputs }: Recorded, grads: (Te
   return grads;
 }
 
-/** Returns the gradients of an op without a rule: its composition is run again and walked back to the op's inputs. */
+/**
+ * Returns the gradients of an op without a rule: its composition is run again and walked
+ * back to the op's inputs.
+ */
 function throughComposition(
   op: Recorded,
   inputs: readonly Tensor[],

@@ -27,7 +27,10 @@ export interface View extends TensorSpec {
   readonly size: number;
 }
 
-/** A tensor as reference kernels see it, in host memory from `byteOffset` on; a packed one as its bytes. */
+/**
+ * A tensor as reference kernels see it, in host memory from `byteOffset` on; a
+ * packed one as its bytes.
+ */
 export function viewOf({ shape, dtype, packing }: TensorSpec, memory: ArrayBufferLike, byteOffset: number): View {
   const size = sizeOf(shape);
   const length = isPacked(dtype) ? byteLength({ shape, dtype, packing }) : size;
@@ -42,9 +45,14 @@ export interface DataFault {
   readonly value: number;
 }
 
-/** An op as a backend sees it: a unique name, under which the backend finds a kernel, and the meaning. */
+/**
+ * An op as a backend sees it: a unique name, under which the backend finds a
+ * kernel, and the meaning.
+ */
 export interface BackendOp<P> {
-  /** Unique in the program; ops from outside of this package have a prefix, as in "acme/softsign". */
+  /**
+   * Unique in the program; ops from outside of this package have a prefix, as in "acme/softsign".
+   */
   readonly name: string;
   /** The meaning of the op in plain loops. */
   readonly ref?: (inputs: View[], outputs: View[], params: P) => void;
@@ -57,31 +65,50 @@ export interface BackendOp<P> {
 /**
  * A device or library on which tensors live and ops run. It never knows a model.
  *
- * A backend may be deferred: `run`, `write`, `fill` and `free` then only record, and take effect in the order of the calls.
- * Errors that depend on data arrive at the next read, or at `sync`, in the words of the op's `fault`.
+ * A backend may be deferred: `run`, `write`, `fill` and `free` then only record, and take effect in
+ * the order of the calls. Errors that depend on data arrive at the next read, or at `sync`, in the
+ * words of the op's `fault`.
  */
 export interface Backend {
   readonly name: string;
   /** It keeps no data, so none needs to be made for it. */
   readonly dataless?: true;
-  /** The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`, `clipToNorm`, `cat`). Default: any. */
+  /**
+   * The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`,
+   * `clipToNorm`, `cat`). Default: any.
+   */
   readonly maxTensors?: number;
   /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
   readonly alignment?: number;
   alloc(bytes: number): Buffer;
   /** Gives memory back. Ops that were run before still see it. */
   free(buffer: Buffer): void;
-  /** Writes bytes from `offset` (default 0) on; they are copied. Ops that are run later see them, earlier ones do not. */
+  /**
+   * Writes bytes from `offset` (default 0) on; they are copied. Ops that are run later see
+   * them, earlier ones do not.
+   */
   write(buffer: Buffer, bytes: Uint8Array, offset?: number): void;
   /** Repeats a 32-bit word over the whole buffer, cut off at its end. */
   fill(buffer: Buffer, word: number): void;
-  /** Copies the bytes `from` (default 0) to `to` (default the end); a promise where they must leave a device. */
+  /**
+   * Copies the bytes `from` (default 0) to `to` (default the end); a promise where
+   * they must leave a device.
+   */
   read(buffer: Buffer, from?: number, to?: number): Uint8Array | Promise<Uint8Array>;
-  /** True where `run` can execute the op on such inputs; ops that it declines run as their composition. */
+  /**
+   * True where `run` can execute the op on such inputs; ops that it declines
+   * run as their composition.
+   */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
-  /** Runs an op. The tensors may be freed after the call, so take shapes and buffers from them at once. */
+  /**
+   * Runs an op. The tensors may be freed after the call, so take shapes and
+   * buffers from them at once.
+   */
   run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
-  /** Resolves once all that was recorded has run, or rejects with its first error. Deferred backends have it. */
+  /**
+   * Resolves once all that was recorded has run, or rejects with its first error.
+   * Deferred backends have it.
+   */
   sync?(): Promise<void>;
 }
 
@@ -114,7 +141,10 @@ export function withBackend<T>(backend: Backend, fn: () => T): T {
   }
 }
 
-/** Waits until a backend has run all that was asked of it. Throws the first error that the data caused since the last read. */
+/**
+ * Waits until a backend has run all that was asked of it. Throws the first error that the data
+ * caused since the last read.
+ */
 export async function sync(backend: Backend = currentBackend()): Promise<void> {
   await backend.sync?.();
 }

@@ -1,12 +1,17 @@
 import { broadcastStrides, type Shape } from "./shape.ts";
 
-/** A broadcast traversal with adjacent dimensions merged: sizes, and for each operand its stride per dimension. */
+/**
+ * A broadcast traversal with adjacent dimensions merged: sizes, and for each operand
+ * its stride per dimension.
+ */
 export interface Traversal {
   readonly sizes: readonly number[];
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Merges the dimensions of `target` along which every operand either steps evenly or stands still. */
+/**
+ * Merges the dimensions of `target` along which every operand either steps evenly or stands still.
+ */
 export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   const full = operands.map((shape) => broadcastStrides(shape, target));
   const sizes: number[] = [];
@@ -30,7 +35,10 @@ export function collapse(target: Shape, operands: readonly Shape[]): Traversal {
   return { sizes, strides };
 }
 
-/** Calls `visit` with the output offset and each operand's offset for every step of all but the `inner` last dimensions. */
+/**
+ * Calls `visit` with the output offset and each operand's offset for every step of all but the
+ * `inner` last dimensions.
+ */
 export function forEachOuter(
   { sizes, strides }: Traversal,
   inner: number,
@@ -55,8 +63,8 @@ export function forEachOuter(
 }
 
 /**
- * Calls `row` for every innermost run of a traversal with the output offset and each operand's offset, and the run's
- * length and strides: `row(outOffset, offsets, length, innerStrides)`.
+ * Calls `row` for every innermost run of a traversal with the output offset and each operand's
+ * offset, and the run's length and strides: `row(outOffset, offsets, length, innerStrides)`.
  */
 export function forEachRow(
   traversal: Traversal,
@@ -67,7 +75,10 @@ export function forEachRow(
   forEachOuter(traversal, 1, (out, offsets) => row(out, offsets, traversal.sizes[last], inner));
 }
 
-/** The two innermost dimensions of a traversal: sizes, and each operand's strides between rows and within a row. */
+/**
+ * The two innermost dimensions of a traversal: sizes, and each operand's strides
+ * between rows and within a row.
+ */
 export interface Plane {
   readonly rows: number;
   readonly length: number;
@@ -75,7 +86,10 @@ export interface Plane {
   readonly inner: readonly number[];
 }
 
-/** Calls `visit` for every innermost plane of a traversal, so that a kernel call covers many short rows. */
+/**
+ * Calls `visit` for every innermost plane of a traversal, so that a kernel
+ * call covers many short rows.
+ */
 export function forEachPlane(
   traversal: Traversal,
   visit: (outOffset: number, offsets: readonly number[], plane: Plane) => void,

@@ -50,7 +50,10 @@ function stack(weights: Tensor[], generator: Generator, wrap: (block: (x: Tensor
 
 const plain = (block: (x: Tensor) => Tensor) => block;
 
-/** One forward and backward pass: gradients, the generator's end, and the most memory above what was there before. */
+/**
+ * One forward and backward pass: gradients, the generator's end, and the most memory
+ * above what was there before.
+ */
 function measure(wrap: typeof plain) {
   const weights = leaves(6, 16);
   const generator = new Generator(9);

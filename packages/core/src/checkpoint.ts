@@ -10,10 +10,11 @@ import { type Storage, writeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * Returns `fn` in a form that forgets its intermediate values and computes them again when the backward pass comes: less
- * memory for one more forward pass. Random numbers repeat. Gradients reach the arguments and whatever else `fn` uses,
- * parameters say. What is not an argument must live, unchanged, until the backward pass: pass temporary tensors as
- * arguments. Chen et al. 2016, arXiv:1604.06174.
+ * Returns `fn` in a form that forgets its intermediate values and computes them again when the
+ * backward pass comes: less memory for one more forward pass. Random numbers repeat. Gradients
+ * reach the arguments and whatever else `fn` uses, parameters say. What is not an argument
+ * must live, unchanged, until the backward pass: pass temporary tensors as arguments. Chen et
+ * al. 2016, arXiv:1604.06174.
  */
 export function checkpoint<A extends Tensor[], R extends Tensor | Tensor[]>(
   fn: (...inputs: A) => R,
@@ -47,7 +48,8 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
     const node = new GraphNode(null, {
       definition: definition as OpDefinition<unknown>,
       params: undefined,
-      // The saved arguments stand on their nodes, so these are held too, where no gradient reaches them.
+      // The saved arguments stand on their nodes, so these are held too, where
+      // no gradient reaches them.
       edges: [...reached, ...inputs.flatMap(edgeOf)],
       inputs: inputs.map((t) => t.spec()),
       outputs: specs,

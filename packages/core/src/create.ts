@@ -23,8 +23,9 @@ export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend
 }
 
 /**
- * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them out, with a header that agrees
- * with `packing`; q4_1 and q8_0 as blocks of a GGUF file, whole ones in every row.
+ * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
+ * out, with a header that agrees with `packing`; q4_1 and q8_0 as blocks of a GGUF file,
+ * whole ones in every row.
  */
 export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
   checkShape("packedTensor", spec.shape);
@@ -45,8 +46,8 @@ function written(what: string, bytes: Uint8Array, { shape, dtype, packing }: Ten
 }
 
 /**
- * A tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The dtype defaults to
- * f32, or to i32 for an Int32Array and u8 for a Uint8Array.
+ * A tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The
+ * dtype defaults to f32, or to i32 for an Int32Array and u8 for a Uint8Array.
  */
 export function tensor(data: Nested | ArrayLike<number>, options: CreateOptions & { shape?: Shape } = {}): Tensor {
   const flat: number[] = [];
@@ -117,8 +118,8 @@ function finish(out: Tensor, options: CreateOptions): Tensor {
 }
 
 /**
- * A tensor whose elements `fill` writes where they lie; beside it, where the backend's memory is not the host's. Without
- * data nothing is written.
+ * Returns a tensor whose elements `fill` writes in place; if the backend's memory is not the
+ * host's, `fill` writes into host memory, which is then copied. Without data nothing is written.
  */
 export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);

@@ -13,7 +13,10 @@ export type PackedDType = QuantType | BlockDType;
 /** The kind of numbers that a tensor holds. */
 export type DType = ElementDType | PackedDType;
 
-/** All dtypes in the order by which kernels number them; `pnpm build:kernels` writes it into their sources. */
+/**
+ * All dtypes in the order by which kernels number them; `pnpm build:kernels`
+ * writes it into their sources.
+ */
 export const dtypes: readonly DType[] = [
   ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
   ...(["nf4", "fp4", "q4_0", "q4_1", "q8_0"] as const),

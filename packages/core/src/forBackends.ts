@@ -1,5 +1,6 @@
-// The entry "@lowrank/core/backend": types of all ops, and what kernels share with the ops: plans of shapes, walks, layouts.
-// Kernels import it by `import type` where they name an op, so that a bundle holds no op for having its kernel.
+// The entry "@lowrank/core/backend": types of all ops, and what kernels share with the ops: plans
+// of shapes, walks, layouts. Kernels import it by `import type` where they name an op, so that a
+// bundle holds no op for having its kernel.
 
 export type { Backend, BackendOp, Buffer, DataFault, TensorRef, TensorSpec, View } from "./backend.ts";
 export { faultError, viewOf } from "./backend.ts";

@@ -8,7 +8,7 @@ import { scope } from "./scope.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
-/** What the parts hold, and what becomes of them. */
+/** The shape and dtype of the parts, and the dtype and backend of the tensor made of them. */
 export interface PartsSpec {
   readonly shape: Shape;
   /** Of the parts. */
@@ -22,7 +22,7 @@ export interface PartsSpec {
 /**
  * A tensor whose little-endian bytes come in parts, one after the other, of whole elements each. A
  * part is copied, and turned to the tensor's dtype, before the next is asked for, so that the whole
- * is never there twice. Throws where the parts together are not what the shape takes.
+ * is never there twice. Throws if the parts together do not have the bytes of the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
   const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;

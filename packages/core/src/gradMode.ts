@@ -22,7 +22,10 @@ export function noGrad<T>(fn: () => T): T {
   return withMode("noGrad", false, fn);
 }
 
-/** Runs `fn` with gradients recorded, inside a `noGrad` too. `fn` must be synchronous; a promise is an error. */
+/**
+ * Runs `fn` with gradients recorded, inside a `noGrad` too. `fn` must be
+ * synchronous; a promise is an error.
+ */
 export function enableGrad<T>(fn: () => T): T {
   return withMode("enableGrad", true, fn);
 }

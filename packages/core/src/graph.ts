@@ -9,7 +9,9 @@ export interface Edge {
   readonly index: number;
 }
 
-/** A recorded op and the values that its gradient needs; `undefined` where a value was not saved. */
+/**
+ * A recorded op and the values that its gradient needs; `undefined` where a value was not saved.
+ */
 export interface Recorded {
   readonly definition: OpDefinition<unknown>;
   readonly params: unknown;
@@ -18,7 +20,9 @@ export interface Recorded {
   readonly outputs: readonly TensorSpec[];
   savedInputs: (Tensor | Recomputed | undefined)[];
   savedOutputs: (Tensor | undefined)[];
-  /** The time by `writeClock` when it saved them: later writes into them make the gradient wrong. */
+  /**
+   * The time by `writeClock` when it saved them: later writes into them make the gradient wrong.
+   */
   readonly savedAt: number;
   /** Its result, where nodes that use it count on it to be computed again. */
   recomputed?: Recomputed;
@@ -33,7 +37,8 @@ export function graphClock(): number {
 
 /**
  * A step of the recorded computation: either an op, or a leaf that collects its gradient.
- * It is counted by the tensors it produced and the nodes that consume it; at zero it lets go of what it saved.
+ * It is counted by the tensors it produced and the nodes that consume it; at zero it
+ * lets go of what it saved.
  */
 export class GraphNode {
   /** Grows with creation, so descending ids are an order in which gradients can flow. */

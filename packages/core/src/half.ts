@@ -8,7 +8,8 @@ export function f32ToBf16(src: Float32Array, dst: Uint16Array): void {
   const bits = new Uint32Array(src.buffer, src.byteOffset, src.length);
   for (let i = 0; i < bits.length; i++) {
     const x = bits[i];
-    // Rounding could carry a NaN's mantissa into an infinity, so NaN is cut instead, with its quiet bit set.
+    // Rounding could carry a NaN's mantissa into an infinity, so NaN is cut
+    // instead, with its quiet bit set.
     dst[i] = (x & 0x7fffffff) > 0x7f800000 ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
   }
 }
@@ -33,13 +34,16 @@ function halfOf(x: number): number {
   if (abs <= 0x33000000) return sign;
   const mantissa = (abs & 0x7fffff) | 0x800000;
   const shift = 126 - (abs >>> 23);
-  const kept = mantissa >>> shift;
+  const truncated = mantissa >>> shift;
   const rest = mantissa & ((1 << shift) - 1);
   const half = 1 << (shift - 1);
-  return sign | (rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept);
+  return sign | (rest > half || (rest === half && (truncated & 1) === 1) ? truncated + 1 : truncated);
 }
 
-/** Rounds each f32 to the nearest f16 code, ties to even; beyond 65504 to infinity, NaN stays a (quiet) NaN. */
+/**
+ * Rounds each f32 to the nearest f16 code, ties to even; beyond 65504 to infinity,
+ * NaN stays a (quiet) NaN.
+ */
 export function f32ToF16(src: Float32Array, dst: Uint16Array): void {
   checkLength("f32ToF16", src.length, dst.length);
   const bits = new Uint32Array(src.buffer, src.byteOffset, src.length);

@@ -101,9 +101,12 @@ const functions: Pick<Functions, Name> = {
   matmul: f.matmul,
 };
 
-/** What every Tensor can do besides what its class says. */
+/** The chained methods of a Tensor, beside those of its class. */
 export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
-  /** Adds the gradient of this scalar (or with `gradient` of any tensor) to `.grad` of the leaves it depends on. */
+  /**
+   * Adds the gradient of this scalar (or with `gradient` of any tensor) to `.grad` of
+   * the leaves it depends on.
+   */
   backward(gradient?: Tensor, options?: BackwardOptions): void;
   /** The tensor in another dtype; itself where it has it already. */
   to(dtype: DType): Tensor;
@@ -112,7 +115,8 @@ export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
 const to = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : f.to(x, { dtype }));
 
 declare module "./tensor.ts" {
-  // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in some orders of checking.
+  // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in
+  // some orders of checking.
   interface Tensor extends TensorMethods, Disposable {}
 }
 

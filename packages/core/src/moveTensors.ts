@@ -5,8 +5,9 @@ import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Moves tensors to another backend in place: the same tensors, with their numbers in its memory. Those that share memory
- * share it afterwards. Throws for the result of a recorded op, whose history stays where it is.
+ * Moves tensors to another backend in place: the same tensors, with their numbers in its memory.
+ * Those that share memory share it afterwards. Throws for the result of a recorded op, whose
+ * history stays where it is.
  */
 export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): Promise<void> {
   const all = [...new Set(tensors)];

@@ -1,11 +1,17 @@
-/** The bits of the exponent, all of which are set in NaN and the infinities alone, and the bytes of an element. */
+/**
+ * The bits of the exponent, all of which are set in NaN and the infinities alone, and
+ * the bytes of an element.
+ */
 const formats: Readonly<Record<string, { exponent: number; bytes: 2 | 4 }>> = {
   f32: { exponent: 0x7f800000, bytes: 4 },
   f16: { exponent: 0x7c00, bytes: 2 },
   bf16: { exponent: 0x7f80, bytes: 2 },
 };
 
-/** Returns the index of the first NaN or infinity among elements given as bytes, or -1 where there is none. */
+/**
+ * Returns the index of the first NaN or infinity among elements given as bytes,
+ * or -1 where there is none.
+ */
 function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, dtype: string): number {
   const format = formats[dtype.toLowerCase()];
   if (!format) return -1;
@@ -17,8 +23,8 @@ function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, dtype: s
 }
 
 /**
- * Throws, naming the tensor, where elements that are to be saved hold NaN or an infinity. The dtype is a tensor's or one
- * of safetensors; those other than f32, f16 and bf16 are not looked at.
+ * Throws, naming the tensor, where elements that are to be saved hold NaN or an infinity. The dtype
+ * is a tensor's or one of safetensors; those other than f32, f16 and bf16 are not looked at.
  */
 export function checkFinite(name: string, bytes: Uint8Array, dtype: string): void {
   const at = firstNonFinite(bytes, dtype);

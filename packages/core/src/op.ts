@@ -34,23 +34,32 @@ export interface VjpContext<P> {
 export interface OpDefinition<P> extends BackendOp<P> {
   /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
-  /** The op in terms of others: run where a backend has no kernel, and differentiated where there is no `vjp`. */
+  /**
+   * The op in terms of others: run where a backend has no kernel, and differentiated
+   * where there is no `vjp`.
+   */
   readonly compose?: (inputs: readonly Tensor[], params: P) => Tensor | Tensor[];
   /** Default: nothing is saved; with `compose` and no `vjp`, all inputs. */
   readonly saves?: Saves | ((needs: readonly boolean[], params: P) => Saves);
   /** Gradients of the inputs, written in ops so that they can be differentiated again. */
   readonly vjp?: (context: VjpContext<P>) => (Tensor | null)[];
-  /** Its one output costs little to compute: where the op saves all its inputs, those who would save the output do not. */
+  /**
+   * Its one output costs little to compute: where the op saves all its inputs, those who
+   * would save the output do not.
+   */
   readonly cheap?: true;
   /** Inputs that may be packed weights; packed tensors are refused elsewhere. */
   readonly packed?: readonly number[];
   /** The output is input 0 under another shape and shares its memory. */
   readonly view?: true;
-  /** Makes a call of more than `most` tensors out of calls of fewer, for backends that take so many at a time. */
+  /**
+   * Makes a call of more than `most` tensors out of calls of fewer, for backends
+   * that take so many at a time.
+   */
   readonly inGroups?: (inputs: readonly Tensor[], params: P, most: number) => Tensor | Tensor[];
   /**
-   * Tells which of its `count` inputs it writes into, by position. Such an op has no outputs and is never recorded:
-   * where gradients are, it is refused outside `noGrad`.
+   * Tells which of its `count` inputs it writes into, by position. Such an op has no outputs and is
+   * never recorded: where gradients are, it is refused outside `noGrad`.
    */
   readonly writes?: (input: number, count: number) => boolean;
 }
@@ -61,7 +70,9 @@ type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
     ? Acc
     : Tuple<N, T, [...Acc, T]>;
 
-/** A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place). */
+/**
+ * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place).
+ */
 export interface Op<N extends number, P = void, M extends number = 1> {
   (
     ...args: P extends void ? Tuple<N, Tensor> : [...Tuple<N, Tensor>, params: P]
@@ -110,7 +121,8 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
     writeInPlace(definition, inputs, params, supported);
     return [];
   }
-  // With a gradient of its own, a composition is run as a kernel is, and what it made on the way need not be kept.
+  // With a gradient of its own, a composition is run as a kernel is, and what it made on
+  // the way need not be kept.
   if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
   const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);

@@ -3,7 +3,9 @@ import { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";
 import { packedFormats } from "./packed/index.ts";
 import { sizeOf } from "./shape.ts";
 
-/** Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing. */
+/**
+ * Returns the bytes that the elements of a tensor occupy. Throws for nf4 and fp4 without a packing.
+ */
 export function byteLength(spec: TensorSpec): number {
   const { dtype, shape } = spec;
   return isPacked(dtype) ? packedFormats[dtype].byteLength(spec) : sizeOf(shape) * bytesPerElement(dtype);
@@ -18,7 +20,7 @@ export function checkPacked(what: string, spec: TensorSpec): void {
   packedFormats[dtype].check(what, spec);
 }
 
-/** Throws unless the bytes of a packed tensor say of themselves what its spec does. */
+/** Throws unless the header in the bytes of a packed tensor agrees with its spec. */
 export function checkPackedBytes(what: string, bytes: Uint8Array, spec: TensorSpec): void {
   if (isPacked(spec.dtype)) packedFormats[spec.dtype].checkBytes?.(what, bytes, spec);
 }

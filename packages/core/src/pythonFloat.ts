@@ -1,4 +1,7 @@
-/** A finite number as Python prints a float: the shortest digits that give it back, at least one decimal, `1e-05`. */
+/**
+ * A finite number as Python prints a float: the shortest digits that give it back, at
+ * least one decimal, `1e-05`.
+ */
 export function pythonFloat(value: number): string {
   const exponent = Number(value.toExponential().split("e")[1]);
   if (value === 0 || (exponent >= -4 && exponent < 16)) {

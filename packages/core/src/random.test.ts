@@ -140,7 +140,8 @@ describe("Generator", () => {
         }
       }),
     );
-    // 24-bit steps in [1, 2) would round to 2 about once in 2^25; a two-value interval shows it at once.
+    // 24-bit steps in [1, 2) would round to 2 about once in 2^25; a two-value
+    // interval shows it at once.
     const narrow = new Float32Array(1000);
     new Generator(1).fillUniform(narrow, 1, 1 + 2 ** -23);
     expect(new Set(narrow)).toEqual(new Set([1]));

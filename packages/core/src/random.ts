@@ -1,4 +1,7 @@
-/** High 32 bits of the product of two 32-bit words, by 16-bit halves: all steps stay exact in int32 arithmetic. */
+/**
+ * High 32 bits of the product of two 32-bit words, by 16-bit halves: all steps stay
+ * exact in int32 arithmetic.
+ */
 function mulHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
@@ -10,8 +13,9 @@ function mulHigh(a: number, b: number): number {
 }
 
 /**
- * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): writes the four random words of
- * one 128-bit counter and 64-bit key to `out`. Arguments are taken modulo 2^32.
+ * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"):
+ * writes the four random words of one 128-bit counter and 64-bit key to `out`.
+ * Arguments are taken modulo 2^32.
  */
 export function philox(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): void {
   let x0 = c0 | 0;
@@ -56,7 +60,9 @@ export interface GeneratorState {
 
 let watched: Map<Generator, GeneratorState> | null = null;
 
-/** Runs `fn` (synchronously), and tells the state in which it found each generator that it moved. */
+/**
+ * Runs `fn` (synchronously), and tells the state in which it found each generator that it moved.
+ */
 export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generator, GeneratorState> } {
   const outer = watched;
   const found = new Map<Generator, GeneratorState>();
@@ -69,7 +75,10 @@ export function watchGenerators<T>(fn: () => T): { result: T; found: Map<Generat
   }
 }
 
-/** Runs `fn` (synchronously) with generators in the given states, and puts them back where they stood. */
+/**
+ * Runs `fn` (synchronously) with generators in the given states, and puts
+ * them back where they stood.
+ */
 export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
   const before = [...states].map(([generator]) => [generator, generator.state] as const);
   for (const [generator, state] of states) generator.state = state;
@@ -81,8 +90,9 @@ export function withGenerators<T>(states: ReadonlyMap<Generator, GeneratorState>
 }
 
 /**
- * Counter-based random numbers: value i of a fill depends only on the seed, the fork and `offset + i`, so any split of
- * a fill over calls, threads or backends gives the same numbers. A fill advances `offset` by its length.
+ * Counter-based random numbers: value i of a fill depends only on the seed, the fork and `offset +
+ * i`, so any split of a fill over calls, threads or backends gives the same numbers. A fill
+ * advances `offset` by its length.
  */
 export class Generator {
   #seed = 0;
@@ -129,7 +139,10 @@ export class Generator {
     if (watched && !watched.has(this)) watched.set(this, this.state);
   }
 
-  /** Uniform numbers from `low` up to but excluding `high`, both as f32, in steps of (high - low) / 2^24. */
+  /**
+   * Uniform numbers from `low` up to but excluding `high`, both as f32, in
+   * steps of (high - low) / 2^24.
+   */
   fillUniform(out: Float32Array, low = 0, high = 1): void {
     const from = Math.fround(low);
     const to = Math.fround(high);
@@ -144,8 +157,9 @@ export class Generator {
   }
 
   /**
-   * Normal numbers by Box and Muller: positions 2j and 2j + 1 are the cosine and the sine of one pair of words.
-   * The engine's Math.log, cos and sin may differ in their last double bit, and so, rarely, a value in its last f32 bit.
+   * Normal numbers by Box and Muller: positions 2j and 2j + 1 are the cosine and the sine of one
+   * pair of words. The engine's Math.log, cos and sin may differ in their last double bit, and so,
+   * rarely, a value in its last f32 bit.
    */
   fillNormal(out: Float32Array, mean = 0, std = 1): void {
     if (!Number.isFinite(mean) || !Number.isFinite(std) || std < 0) {
@@ -192,10 +206,12 @@ export class Generator {
   }
 
   /**
-   * An independent generator at offset 0, named by `stream` (an integer from 0 to 2^32 - 1). It depends on this one's
-   * seed and own stream only, not on its offset, which stays.
+   * An independent generator at offset 0, named by an integer from 0 to 2^32 - 1 or by a text,
+   * which is hashed to one. It depends on this one's seed and own stream only, not on its offset,
+   * which stays.
    */
-  fork(stream: number): Generator {
+  fork(name: number | string): Generator {
+    const stream = typeof name === "string" ? hash(name) : name;
     if (!Number.isInteger(stream) || stream >>> 0 !== stream) {
       throw new Error(`fork: stream is ${stream}; it must be an integer from 0 to 2^32 - 1`);
     }
@@ -223,7 +239,10 @@ export class Generator {
     return this.#words[position & 3];
   }
 
-  /** Attempts are told apart in the upper 12 bits of the second counter word; a block's index needs but 51 bits. */
+  /**
+   * Attempts are told apart in the upper 12 bits of the second counter word; a block's
+   * index needs but 51 bits.
+   */
   #draw(block: number, attempt: number): void {
     const stream = this.#stream;
     const blockHigh = Math.floor(block / 2 ** 32) | (attempt << 20);
@@ -241,6 +260,13 @@ export class Generator {
     }
     return range === 2 ** 32 ? word : mulHigh(word, range) >>> 0;
   }
+}
+
+/** Hashes a text to an integer from 0 to 2^32 - 1 (FNV-1a). */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
 }
 
 function checkCount(what: string, value: number): void {

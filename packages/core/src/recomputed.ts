@@ -4,8 +4,9 @@ import { formatShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
- * The result of a cheap op, computed again from what the op saved when a gradient needs it: nobody holds it between the
- * passes. Counted by the nodes that would have saved it, and gone with the last. Chen et al. 2016, arXiv:1604.06174.
+ * The result of a cheap op, computed again from what the op saved when a gradient needs it: nobody
+ * holds it between the passes. Counted by the nodes that would have saved it, and gone with the
+ * last. Chen et al. 2016, arXiv:1604.06174.
  */
 export class Recomputed {
   readonly #node: GraphNode;
@@ -19,8 +20,8 @@ export class Recomputed {
   }
 
   /**
-   * Returns what stands for a saved tensor. Null where its op is not cheap, has not saved all that it was made of, or
-   * where one of these numbers was written over since.
+   * Returns the recomputation of a saved tensor. Null if its op is not cheap or has not saved all
+   * its inputs, or if one of these was overwritten since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;
@@ -34,7 +35,10 @@ export class Recomputed {
     return op.recomputed;
   }
 
-  /** The result. What it is made of is computed before it, one after the other, so that long chains need no deep stack. */
+  /**
+   * The result. Its inputs are computed before it, one after the other, so that long
+   * chains need no deep stack.
+   */
   get value(): Tensor {
     const pending: Recomputed[] = [this];
     for (let next: Recomputed | undefined = this; next; next = pending[pending.length - 1]) {

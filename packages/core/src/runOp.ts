@@ -7,7 +7,10 @@ import { formatShape, sameShape } from "./shape.ts";
 import { Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Runs an op by its backend's kernel, or by its composition where there is none; returns the memory of its outputs. */
+/**
+ * Runs an op by its backend's kernel, or by its composition where there is none; returns
+ * the memory of its outputs.
+ */
 export function runOp<P>(
   definition: OpDefinition<P>,
   inputs: readonly Tensor[],
@@ -41,7 +44,10 @@ function runKernel<P>(
   return storages;
 }
 
-/** Runs a composition without recording it, as a kernel would: the op has a gradient of its own, or needs none. */
+/**
+ * Runs a composition without recording it, as a kernel would: the op has a gradient
+ * of its own, or needs none.
+ */
 function runComposition<P>(
   definition: OpDefinition<P>,
   inputs: readonly Tensor[],

@@ -14,7 +14,7 @@ function leaveScope(tensor: Tensor): boolean {
   return frame?.delete(tensor) ?? false;
 }
 
-/** Finds what is reachable from a value; a tensor of `own` holds no other but its gradient. */
+/** Finds the tensors reachable from a value; a tensor of `own` holds no other but its gradient. */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
   into.add(value);
@@ -30,9 +30,9 @@ function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>):
 }
 
 /**
- * Runs `fn` and frees every tensor that it made, save those reachable from what it returns (through arrays, maps
- * and objects) and those given to `keep`. Scopes nest: what an inner one returns belongs to the outer one.
- * `fn` must be synchronous; a promise is an error.
+ * Runs `fn` and frees every tensor that it made, save those reachable from what it returns (through
+ * arrays, maps and objects) and those given to `keep`. Scopes nest: what an inner one returns
+ * belongs to the outer one. `fn` must be synchronous; a promise is an error.
  */
 export function scope<T>(fn: () => T): T {
   const outer = frame;
@@ -57,7 +57,10 @@ export function scope<T>(fn: () => T): T {
   return result;
 }
 
-/** Takes a tensor out of the running scope: it then lives until `dispose()`, or until it is garbage. Returns it. */
+/**
+ * Takes a tensor out of the running scope: it then lives until `dispose()`, or until
+ * it is garbage. Returns it.
+ */
 export function keep<T extends Tensor>(tensor: T): T {
   if (leaveScope(tensor)) tensor.watch();
   return tensor;

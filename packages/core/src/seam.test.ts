@@ -115,7 +115,10 @@ describe("supports", () => {
   });
 });
 
-/** A backend from outside: memory of its own, asynchronous reads, and kernels for matmul and add alone. */
+/**
+ * A backend from outside: memory of its own, asynchronous reads, and kernels
+ * for matmul and add alone.
+ */
 function stranger(): Backend & { calls: string[] } {
   const memories = new Map<unknown, Float32Array>();
   const of = ({ buffer }: TensorRef) => memories.get(buffer) as Float32Array;

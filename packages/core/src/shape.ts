@@ -30,14 +30,19 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension. */
+/**
+ * Strides that read `shape` as if it were broadcast to `target`: 0 along every repeated dimension.
+ */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const own = stridesOf(shape);
   const lead = target.length - shape.length;
   return target.map((size, i) => (i < lead || (shape[i - lead] === 1 && size !== 1) ? 0 : own[i - lead]));
 }
 
-/** The common shape of two operands by NumPy's broadcasting rule. Throws, naming `op`, where there is none. */
+/**
+ * The common shape of two operands by NumPy's broadcasting rule. Throws, naming
+ * `op`, where there is none.
+ */
 export function broadcastShapes(op: string, a: Shape, b: Shape): Shape {
   if (sameShape(a, b)) return a;
   const rank = Math.max(a.length, b.length);

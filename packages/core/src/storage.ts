@@ -2,29 +2,38 @@ import type { Backend, Buffer } from "./backend.ts";
 
 let writes = 0;
 
-/** Returns how many writes in place there were so far, into any memory: the clock of `Storage.version`. */
+/**
+ * Returns how many writes in place there were so far, into any memory: the
+ * clock of `Storage.version`.
+ */
 export function writeClock(): number {
   return writes;
 }
 
-let made = 0;
+let storagesMade = 0;
 
 /** Returns the id that the next storage will get: those made from now on are not below it. */
 export function storageClock(): number {
-  return made;
+  return storagesMade;
 }
 
 let liveBytes = 0;
 let liveStorages = 0;
 let peakBytes = 0;
 
-/** Reference-counted memory on a backend: one count for each tensor and each saved value that uses it. */
+/**
+ * Reference-counted memory on a backend: one count for each tensor and each
+ * saved value that uses it.
+ */
 export class Storage {
   readonly backend: Backend;
   readonly buffer: Buffer;
   /** Grows with creation. */
-  readonly id: number = made++;
-  /** The time of the last write into it by `writeClock`, 0 before any: equal versions mean equal numbers. */
+  readonly id: number = storagesMade++;
+  /**
+   * The time of the last write into it by `writeClock`, 0 before any: equal
+   * versions mean equal numbers.
+   */
   version = 0;
   /** The name of the op that wrote last. */
   writer = "";
@@ -62,7 +71,9 @@ export class Storage {
   }
 }
 
-/** Bytes and number of the live tensor buffers, and the most bytes that were live since `resetPeak`. */
+/**
+ * Bytes and number of the live tensor buffers, and the most bytes that were live since `resetPeak`.
+ */
 export function memory(): { bytes: number; buffers: number; peakBytes: number } {
   return { bytes: liveBytes, buffers: liveStorages, peakBytes };
 }

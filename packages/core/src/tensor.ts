@@ -8,13 +8,16 @@ import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
 
-interface Held {
+interface TensorResources {
   storage: Storage;
   node: GraphNode | null;
 }
 
-/** Frees what a tensor held once the tensor itself is garbage: the net under `scope`, `using` and `dispose`. */
-const registry = new FinalizationRegistry<Held>(({ storage, node }) => {
+/**
+ * Frees the storage and graph node of a tensor once the tensor itself is garbage: the net under
+ * `scope`, `using` and `dispose`.
+ */
+const registry = new FinalizationRegistry<TensorResources>(({ storage, node }) => {
   storage.release();
   node?.release();
 });
@@ -23,7 +26,7 @@ const registry = new FinalizationRegistry<Held>(({ storage, node }) => {
 export class Tensor implements Disposable {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** How an nf4 or fp4 weight is cut into blocks. */
+  /** The block layout of an nf4 or fp4 weight. */
   readonly packing: Packing | undefined;
   /** Number of elements. */
   readonly size: number;
@@ -68,12 +71,14 @@ export class Tensor implements Disposable {
     return this.#storage === null;
   }
 
-  /** The recorded step that made it, or that collects its gradient; null where no gradient flows. */
+  /**
+   * The recorded step that made it, or that collects its gradient; null where no gradient flows.
+   */
   get node(): GraphNode | null {
     return this.#node;
   }
 
-  /** Which output of `node` it is. */
+  /** The index of this tensor among the outputs of `node`. */
   get outputIndex(): number {
     return this.#outputIndex;
   }
@@ -123,7 +128,10 @@ export class Tensor implements Disposable {
     return this.#read();
   }
 
-  /** The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or Uint8Array. */
+  /**
+   * The elements: Float32Array for the float dtypes (f16 and bf16 widened),
+   * Int32Array, or Uint8Array.
+   */
   async data(): Promise<Float32Array | Int32Array | Uint8Array> {
     return this.#decode(await this.bytes());
   }
@@ -194,7 +202,10 @@ export class Tensor implements Disposable {
     this.watch();
   }
 
-  /** @internal Gives the tensor to the running scope, or to the garbage collector's net where there is none. */
+  /**
+   * @internal Gives the tensor to the running scope, or to the garbage collector's
+   * net where there is none.
+   */
   track(): void {
     if (!enterScope(this)) this.watch();
   }

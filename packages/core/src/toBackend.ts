@@ -2,8 +2,8 @@ import type { Backend } from "./backend.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /**
- * Copies a tensor to another backend, as a leaf that requires gradients where `t` does. On the backend where it lies
- * already, the result shares its memory.
+ * Copies a tensor to another backend, as a leaf that requires gradients where `t` does. On the
+ * backend where it lies already, the result shares its memory.
  */
 export async function toBackend(t: Tensor, backend: Backend): Promise<Tensor> {
   const out = t.storage.backend === backend ? t.detach() : await copied(t, backend);

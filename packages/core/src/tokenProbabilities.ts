@@ -4,9 +4,14 @@ export interface SamplingOptions {
   temperature?: number;
   /** Only tokens at least as likely as the k-th; 0 means all. Default 0. */
   topK?: number;
-  /** Only the likeliest tokens that together reach this probability (nucleus sampling, arXiv 1904.09751). Default 1. */
+  /**
+   * Only the likeliest tokens that together reach this probability (nucleus sampling,
+   * arXiv 1904.09751). Default 1.
+   */
   topP?: number;
-  /** Only tokens at least this times as likely as the likeliest (arXiv 2407.01082). Default 0: all. */
+  /**
+   * Only tokens at least this times as likely as the likeliest (arXiv 2407.01082). Default 0: all.
+   */
   minP?: number;
 }
 
@@ -34,7 +39,10 @@ export function checkLogits(logits: ArrayLike<number>): void {
   if (!Number.isFinite(largest)) throw new Error(`the largest logit is ${largest}; no token can be chosen`);
 }
 
-/** The distribution that `sampleToken` draws from: temperature, then top-k, top-p and min-p, as in transformers. */
+/**
+ * The distribution that `sampleToken` draws from: temperature, then top-k, top-p and
+ * min-p, as in transformers.
+ */
 export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingOptions = {}): Float64Array {
   const { temperature = 1, topK = 0, topP = 1, minP = 0 } = options;
   checkSampling(options);
@@ -69,18 +77,19 @@ function keepTopK(logits: Float64Array, k: number): void {
 }
 
 /**
- * Keeps the likeliest tokens, of equals those of lower index first. A token stays if those before it do not reach `topP`
- * alone and its odds against the likeliest are at least `minP`; the first always stays.
+ * Keeps the likeliest tokens, of equals those of lower index first. A token stays if those
+ * before it do not reach `topP` alone and its odds against the likeliest are at least
+ * `minP`; the first always stays.
  */
 function nucleus(odds: Float64Array, sum: number, topP: number, minP: number): Float64Array {
   const order = Array.from(odds.keys()).filter((i) => odds[i] > 0);
   order.sort((a, b) => odds[b] - odds[a] || a - b);
-  const kept = new Float64Array(odds.length);
+  const probabilities = new Float64Array(odds.length);
   let mass = 0;
   for (const i of order) {
     if ((topP < 1 && mass >= topP) || odds[i] < minP) break;
-    kept[i] = odds[i] / sum;
-    mass += kept[i];
+    probabilities[i] = odds[i] / sum;
+    mass += probabilities[i];
   }
-  return kept.map((probability) => probability / mass);
+  return probabilities.map((probability) => probability / mass);
 }

@@ -9,13 +9,16 @@ import { scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Which arguments of a function to differentiate by. */
+/** Options of `grad` and `valueAndGrad`: the arguments to differentiate by. */
 export interface GradOptions {
   /** Positions of the arguments; default [0]. */
   argnums?: readonly number[];
 }
 
-/** A point at which gradients are taken: joined to the argument's own history, so that transforms nest. */
+/**
+ * A point at which gradients are taken: joined to the argument's own history,
+ * so that transforms nest.
+ */
 function point(x: Tensor): Tensor {
   if (x.requiresGrad) return reshape(x, { shape: x.shape });
   const leaf = x.detach();
@@ -37,7 +40,8 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
     const points = args.map((x, i) => (argnums.includes(i) ? point(x) : x));
     const value = fn(...points);
     const inputs = argnums.map((i) => points[i]);
-    // Whoever records outside may come for gradients of these gradients, by way of what `fn` closes over too.
+    // Whoever records outside may come for gradients of these gradients, by way of
+    // what `fn` closes over too.
     const createGraph = recording && [...leavesOf(value)].some((leaf) => !points.includes(leaf));
     return {
       value: createGraph ? value : value.detach(),
@@ -46,7 +50,10 @@ function record(fn: (...args: Tensor[]) => Tensor, args: readonly Tensor[], argn
   });
 }
 
-/** A function that gives the scalar value of `fn` and its gradients by the arguments `argnums`, as in JAX. */
+/**
+ * A function that gives the scalar value of `fn` and its gradients by the
+ * arguments `argnums`, as in JAX.
+ */
 export function valueAndGrad<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
   options: GradOptions = {},
@@ -57,13 +64,19 @@ export function valueAndGrad<A extends Tensor[]>(
   };
 }
 
-/** A function that gives the gradient of the scalar function `fn` by its first argument; it can be nested, as in JAX. */
+/**
+ * A function that gives the gradient of the scalar function `fn` by its first argument; it
+ * can be nested, as in JAX.
+ */
 export function grad<A extends Tensor[]>(fn: (...args: A) => Tensor): (...args: A) => Tensor {
   const both = valueAndGrad(fn);
   return (...args) => both(...args).grads[0];
 }
 
-/** The value of `fn` at `args`, and a function from its gradient to the gradients of all `args`; call that as often as needed. */
+/**
+ * The value of `fn` at `args`, and a function from its gradient to the gradients of all `args`;
+ * call that as often as needed.
+ */
 export function vjp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
   ...args: A
@@ -74,9 +87,10 @@ export function vjp<A extends Tensor[]>(
 }
 
 /**
- * The value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape: the Jacobian times
- * the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the Hessian of f times v. Exact, by pulling a
- * gradient back and differentiating by it (Townsend 2017), so it costs about three evaluations.
+ * The value of `fn` at `primals` and its derivative along `tangents`, one of each primal's shape:
+ * the Jacobian times the tangents. It nests with `grad`: `jvp(grad(f), [x], [v]).tangent` is the
+ * Hessian of f times v. Exact, by pulling a gradient back and differentiating by it (Townsend
+ * 2017), so it costs about three evaluations.
  */
 export function jvp<A extends Tensor[]>(
   fn: (...args: A) => Tensor,

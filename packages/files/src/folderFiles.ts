@@ -1,7 +1,10 @@
 import { type ModelFiles, missingFile } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 
-/** The files of a folder on disk, by path or file: URL (Node only). Throws where there is no such folder. */
+/**
+ * The files of a folder on disk, by path or file: URL (Node only). Throws where
+ * there is no such folder.
+ */
 export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
   const node = nodeModules(folder);
   const { fs } = node;

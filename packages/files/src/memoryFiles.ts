@@ -1,7 +1,7 @@
 import { blobSource, bytesSource } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "./modelFiles.ts";
 
-/** What a file in memory holds; a function makes its text each time that it is read. */
+/** The content of a file in memory. A function makes its text each time it is read. */
 type Content = Uint8Array | Blob | string | (() => string);
 
 /** Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. */

@@ -1,10 +1,10 @@
 import type { ByteSource } from "@lowrank/core";
 
-/** Where the files of a model or an adapter come from: a folder, memory, an address. */
+/** The place that holds the files of a model or an adapter: a folder, memory or an address. */
 export interface ModelFiles {
-  /** What error messages call this place. */
+  /** The name of this place in error messages. */
   readonly label: string;
-  /** Whether there is a file of this name. */
+  /** Returns true if there is a file of this name. */
   has(name: string): Promise<boolean>;
   /** A file as UTF-8 text; throws where it is missing. */
   readText(name: string): Promise<string>;

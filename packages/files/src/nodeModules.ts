@@ -5,8 +5,9 @@ interface NodeModules {
 }
 
 /**
- * Returns the modules of Node that read and write folders. Throws where there is no Node; `place` is what was to be opened.
- * They are asked for and not imported, since an import of them stops a bundler for browsers.
+ * Returns the modules of Node that read and write folders. Throws where there is no Node; `place`
+ * names the file or folder to open. They are asked for and not imported, since an import of them
+ * stops a bundler for browsers.
  */
 export function nodeModules(place: string | URL): NodeModules {
   const find = globalThis.process?.getBuiltinModule;

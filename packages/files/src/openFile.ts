@@ -3,7 +3,10 @@ import { folderFiles } from "./folderFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { urlFiles } from "./urlFiles.ts";
 
-/** One file for reading in parts, by http(s) address, or by path or file: URL (Node only). Throws where it is missing. */
+/**
+ * One file for reading in parts, by http(s) address, or by path or file: URL (Node only).
+ * Throws where it is missing.
+ */
 export async function openFile(file: string | URL): Promise<ByteSource> {
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);

@@ -10,8 +10,9 @@ export interface UrlFilesOptions {
 }
 
 /**
- * Files below an address, such as `https://host/models/name/`. Large files are read in parts by Range requests; from
- * a server that does not know these, a file is fetched whole, once. Any answer but success or 404 is an error.
+ * Files below an address, such as `https://host/models/name/`. Large files are read in parts by
+ * Range requests; from a server that does not know these, a file is fetched whole, once. Any answer
+ * but success or 404 is an error.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
   const root = new URL(base);

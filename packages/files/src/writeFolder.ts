@@ -1,8 +1,9 @@
 import { diskPath, nodeModules } from "./nodeModules.ts";
 
 /**
- * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is written beside
- * its place and renamed only when all are whole, so a failure leaves what was there. Bytes may come piece by piece.
+ * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is
+ * written beside its place and renamed only when all are whole, so a failure leaves what was there.
+ * Bytes may come piece by piece.
  */
 export async function writeFolder(
   folder: string | URL,

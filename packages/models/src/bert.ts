@@ -2,7 +2,7 @@ import { add, arange, cat, reshape, scope, slice, type Tensor, tanh, zeros } fro
 import {
   type Attend,
   AttentionLayer,
-  Dropout,
+  type Dropout,
   linearLayer,
   Module,
   ModuleList,
@@ -22,7 +22,10 @@ import { type DefaultTargets, type ModelSizes, TransformerModel } from "./transf
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** Where positions start, that of padding, and how those of a batch are said where the caller does not: null for their index. */
+/**
+ * The positions of a BERT: that of the first token, that of padding, and those of a batch. `of`
+ * returns the positions of a batch that gives none; null means each token's index.
+ */
 export interface BertPositions {
   first: number;
   padding: number | null;
@@ -49,7 +52,7 @@ class BertEmbeddings extends Module {
     );
     this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
     this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
-    this.dropout = new Dropout(config.hiddenDropoutProb);
+    this.dropout = path.dropout("dropout", config.hiddenDropoutProb);
     this.#positions = positions;
   }
 
@@ -65,7 +68,7 @@ class BertEmbeddings extends Module {
   }
 }
 
-/** Which text each row belongs to; virtual tokens to the first. */
+/** Returns the text (0 or 1) that each row belongs to; virtual tokens belong to the first. */
 function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
   const missing = T - (tokenTypeIds?.shape[1] ?? 0);
   const first = zeros([B, missing], { dtype: "i32" });
@@ -77,13 +80,16 @@ class BertSelfAttention extends AttentionLayer {
   query: UnaryModule;
   key: UnaryModule;
   value: UnaryModule;
+  dropout: Dropout;
   readonly #headDim: number;
 
-  constructor(path: ParameterPath, { hiddenSize, numAttentionHeads }: BertConfig) {
+  constructor(path: ParameterPath, config: BertConfig) {
     super();
+    const { hiddenSize, numAttentionHeads, attentionProbsDropoutProb } = config;
     this.query = path.linear("query", hiddenSize, hiddenSize, true);
     this.key = path.linear("key", hiddenSize, hiddenSize, true);
     this.value = path.linear("value", hiddenSize, hiddenSize, true);
+    this.dropout = path.dropout("dropout", attentionProbsDropoutProb);
     this.#headDim = hiddenSize / numAttentionHeads;
   }
 
@@ -92,11 +98,12 @@ class BertSelfAttention extends AttentionLayer {
     const [q, k, v] = [this.query, this.key, this.value].map((projection) =>
       reshape(projection.forward(x), [B, T, D / this.#headDim, this.#headDim]),
     );
-    return reshape(attend(layer, q, k, v, { scale: this.#headDim ** -0.5 }), [B, T, D]);
+    const options = { scale: this.#headDim ** -0.5, ...this.dropout.ofAttention() };
+    return reshape(attend(layer, q, k, v, options), [B, T, D]);
   }
 }
 
-/** A linear layer whose output is added to what went into the sub-layer, and normalised. */
+/** A linear layer whose output is added to the sub-layer's input, and normalised. */
 class BertOutput extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
@@ -107,7 +114,7 @@ class BertOutput extends Module {
     super();
     const { hiddenSize, hiddenDropoutProb, layerNormEps } = config;
     this.dense = path.linear("dense", inFeatures, hiddenSize, true);
-    this.dropout = new Dropout(hiddenDropoutProb);
+    this.dropout = path.dropout("dropout", hiddenDropoutProb);
     this.residual = new Residual();
     this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
   }
@@ -184,7 +191,7 @@ class BertPooler extends Module {
   }
 }
 
-/** What stands at the first position, [B, D] of [B, T, D]. */
+/** Returns the row at the first position, [B, D] of [B, T, D]. */
 export function firstRow(hidden: Tensor): Tensor {
   return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
 }
@@ -212,7 +219,10 @@ export class BertModel extends TransformerModel {
     this.#positions = options.positions;
   }
 
-  /** Gives hidden states [B, T, D], those of virtual embeddings first; a head says what stands before the tokens. */
+  /**
+   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
+   * passes its own virtual tokens.
+   */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -243,7 +253,10 @@ export function sanitizeBert(name: string): string | null {
 /** The layers of a BERT that adapters sit on by default. */
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
-/** What BERT measures; its table of positions may begin with rows that are of none. */
+/**
+ * Returns a BERT's sizes. Its table of positions may begin with `firstPosition` rows
+ * that stand for no position.
+ */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
   const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
   const attention = { attentionHeads: heads, keyValueHeads: heads, headDim: hiddenSize / heads };
@@ -254,7 +267,10 @@ export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes
   };
 }
 
-/** BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et al. 2018, arXiv:1810.04805. */
+/**
+ * BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et
+ * al. 2018, arXiv:1810.04805.
+ */
 export class BertForSequenceClassification extends SequenceClassifier {
   readonly config: BertConfig & ClassifierHead;
   bert: BertModel;
@@ -266,7 +282,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.config = config;
     this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions: byIndex, pooler: true });
-    this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
+    this.dropout = new ParameterPath(source, "").dropout("dropout", classifierDropout ?? hiddenDropoutProb);
     const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
     this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
   }

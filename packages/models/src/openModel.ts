@@ -14,20 +14,28 @@ import { quantizedWeights } from "./quantization/quantizedWeights.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
- * Where a model comes from: a Hugging Face folder (a path or file: URL in Node) or its `ModelFiles`; a GGUF file by path,
- * file: URL or http(s) address, which end in .gguf; or that file itself, as a Blob or File.
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node) or its
+ * `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
+ * file itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
 
-/** How weights are to lie in memory. */
+/** Options for the form of the weights in memory. */
 export interface WeightOptions {
-  /** The dtype the weights take in memory; "auto" keeps the file's. Default f32, in which arithmetic is done. */
+  /**
+   * The dtype the weights take in memory; "auto" keeps the file's. Default f32, in
+   * which arithmetic is done.
+   */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Quantises linear layers to 4 bits as their weights are read, so that a model in full never lies in memory. */
+  /**
+   * Quantises linear layers to 4 bits as their weights are read, so that a model in
+   * full never lies in memory.
+   */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the memory and with the same
-   * numbers; with `quantize`, what that leaves as it is, such as the embedding.
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the
+   * memory and with the same numbers. With `quantize`, it applies to the weights that are left
+   * unquantised, such as the embedding.
    */
   weights?: "packed";
 }
@@ -43,7 +51,7 @@ export interface OpenedModel<C = ModelConfig> {
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads what a model is, and of its weights only where they lie. */
+/** Reads a model's config and tokenizer, and finds its weights without reading them. */
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -51,7 +59,10 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
   return { ...opened, weights, quantization: report };
 }
 
-/** Reads what a sequence classifier is, which only folders hold; `head` is said in the place of the config's. */
+/**
+ * Reads the config of a sequence classifier, which only folders hold; `head` takes
+ * the place of the config's.
+ */
 export async function openClassifier(
   source: string | URL | ModelFiles,
   { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,

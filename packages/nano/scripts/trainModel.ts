@@ -1,5 +1,5 @@
-// Trains the embedded model from random weights with this repository's engine and writes model/. Optional arguments:
-// the number of steps and the seed.
+// Trains the embedded model from random weights with this repository's engine and writes model/.
+// Optional arguments: the number of steps and the seed.
 import { fileURLToPath } from "node:url";
 import { Generator, init } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
@@ -19,7 +19,10 @@ import { complete, exactMatch, generatePairs, type LanguageName, nanoModelFolder
 const steps = Number(process.argv[2] ?? 6000);
 const seed = Number(process.argv[3] ?? 1);
 const batchSize = 32;
-/** Plain code in the other languages, in parts of all examples: the model has seen it, but is never asked for it. */
+/**
+ * Plain code in the other languages, in parts of all examples: the model has seen it,
+ * but is never asked for it.
+ */
 const plainShare = 0.12;
 /** Lines in one example of plain code. */
 const plainLines = 3;
@@ -29,7 +32,10 @@ const files = await folderFiles(nanoModelFolder);
 const config = await readModelConfig(files);
 const tokenizer = await Tokenizer.fromFiles(files);
 
-/** As transformers draws them, but with wider embeddings: tokens that only an adapter will need must not start near 0. */
+/**
+ * As transformers draws them, but with wider embeddings: tokens that only an adapter will
+ * need must not start near 0.
+ */
 function startingParameters(generator: Generator): ParameterSource {
   const draw = randomParameters(generator);
   return (name, shape, start) => draw(name, shape, name === "model.embed_tokens.weight" ? { std: 0.1 } : start);
@@ -76,7 +82,7 @@ const trainer = new Trainer(model, trainingExamples(), {
 const { tokens, seconds } = await trainer.train();
 await saveModel(model, config, fileURLToPath(nanoModelFolder), { dtype: "bf16" });
 
-// What is measured is what was written: the weights rounded to bf16.
+// The measured model is the one on disk, whose weights are rounded to bf16.
 const { model: saved } = await loadModel(nanoModelFolder);
 
 async function measure(language: LanguageName, split: Split): Promise<number> {

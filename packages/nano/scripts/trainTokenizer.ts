@@ -1,4 +1,5 @@
-// Trains the byte-level BPE tokenizer of the nano model on its own task data and writes model/tokenizer.json.
+// Trains the byte-level BPE tokenizer of the nano model on its own task data and
+// writes model/tokenizer.json.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { generatePairs } from "../src/tasks/generatePairs.ts";
@@ -10,7 +11,10 @@ const pairsPerLanguage = 20_000;
 const special = ["<pad>", "<s>", "</s>"];
 const maxLength = 128;
 
-/** Words, single digits, operators and single marks with the spaces around them, and single white space. */
+/**
+ * Words, single digits, operators and single marks with the spaces around
+ * them, and single white space.
+ */
 const piecePattern = "\\p{L}+|\\p{N}| ?[-=<>!+*/~.]+ ?| ?[^\\s\\p{L}\\p{N}] ?|\\s";
 
 function countPieces(): Map<string, number> {

@@ -1,8 +1,8 @@
 import { type CausalLM, generate, type Tokenizer } from "@lowrank/models";
 
 /**
- * The model's answer to each prompt: the likeliest tokens up to EOS, as text. Prompts run in batches, each over prompts
- * of about one length.
+ * The model's answer to each prompt: the likeliest tokens up to EOS, as text. Prompts run in
+ * batches, each over prompts of about one length.
  */
 export async function complete(
   model: CausalLM,

@@ -31,7 +31,10 @@ export class KVCache implements Disposable {
     return this.#length;
   }
 
-  /** Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first `keyLength` rows are in use. */
+  /**
+   * Stores keys and values of new tokens [B, T, Hkv, d]. Returns the whole cache, whose first
+   * `keyLength` rows are in use.
+   */
   update(layer: number, keys: Tensor, values: Tensor): { keys: Tensor; values: Tensor; keyLength: number } {
     const keyLength = this.#length + keys.shape[1];
     if (keyLength > this.capacity) {

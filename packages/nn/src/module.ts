@@ -4,8 +4,9 @@ import { Parameter } from "./parameter.ts";
 const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
 
 /**
- * A part of a model. Its properties that are modules or parameters are its children, under their own names:
- * the paths are those of Hugging Face checkpoints (`model.layers.0.self_attn.q_proj.weight`).
+ * A part of a model. Its properties that are modules or parameters are its children, under their
+ * own names: the paths are those of Hugging Face checkpoints
+ * (`model.layers.0.self_attn.q_proj.weight`).
  */
 export abstract class Module {
   /** True between `train()` and `eval()`: dropout acts. */
@@ -39,7 +40,10 @@ export abstract class Module {
     }
   }
 
-  /** All parameters by path; one that stands in several places (tied weights) only at the first, unless `duplicates`. */
+  /**
+   * All parameters by path; one that stands in several places (tied weights) only at the
+   * first, unless `duplicates`.
+   */
   *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
     const seen = new Set<Parameter>();
     for (const [path, module] of this.namedModules()) {
@@ -56,7 +60,7 @@ export abstract class Module {
     for (const [, parameter] of this.namedParameters()) yield parameter;
   }
 
-  /** The module at `path`. Throws, naming the part that is not there and what is. */
+  /** The module at `path`. Throws, naming the part that is missing and those that exist. */
   getSubmodule(path: string): Module {
     let module: Module = this;
     if (path === "") return module;
@@ -95,15 +99,19 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** The backend of the first parameter, where everything that a module makes is made. Throws where it has none. */
+  /**
+   * The backend of the first parameter, where everything that a module makes is made.
+   * Throws where it has none.
+   */
   get backend(): Backend {
     for (const parameter of this.parameters()) return parameter.storage.backend;
     throw new Error("this module has no parameters, and so no backend");
   }
 
   /**
-   * Moves parameters, buffers and gradients to another backend, in place: who holds a parameter holds it still. What was
-   * recorded for a backward pass stays behind. An optimiser's moments are moved by its own `to`.
+   * Moves parameters, buffers and gradients to another backend, in place: who holds a parameter
+   * holds it still. What was recorded for a backward pass stays behind. An optimiser's moments
+   * are moved by its own `to`.
    */
   async to(backend: Backend | Promise<Backend>): Promise<this> {
     const target = await backend;
@@ -118,7 +126,10 @@ export abstract class Module {
     return this;
   }
 
-  /** The tensors of this module without those of its children: parameters, and buffers that are no parameters. */
+  /**
+   * The tensors of this module without those of its children: parameters, and
+   * buffers that are no parameters.
+   */
   protected *ownTensors(): Iterable<Tensor> {
     for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }

@@ -9,8 +9,9 @@ import { skippedBy } from "./skipModules.ts";
 /** Options of `quantize`. */
 export interface QuantizeOptions extends Linear4bitOptions {
   /**
-   * Layers to leave as they are: the start of a path up to a dot, or its end (`llm_int8_skip_modules`). Default: the
-   * output layer. Layers that share their weight with another module are always left.
+   * Layers to leave as they are: the start of a path up to a dot, or its end
+   * (`llm_int8_skip_modules`). Default: the output layer. Layers that share their weight with
+   * another module are always left.
    */
   skipModules?: readonly string[];
 }
@@ -24,7 +25,7 @@ export interface QuantizedLayer {
   bytesAfter: number;
 }
 
-/** What `quantize` did. */
+/** The layers that `quantize` quantised and those it left, with their sizes. */
 export interface QuantizationReport {
   quantized: QuantizedLayer[];
   /** Linear layers that were left, and why. */
@@ -44,8 +45,9 @@ export interface LinearPlace {
 }
 
 /**
- * Why each linear layer that is not to be quantised is left, by path, by transformers' rules: those that `skipModules`
- * says, by default the output layer; always those that share a weight. Throws for entries that match nothing.
+ * Returns the reason why each linear layer is left unquantised, by path. The rules are
+ * transformers': `skipModules`, by default the output layer, and always layers that share a weight.
+ * Throws for entries that match nothing.
  */
 export function layersToSkip(places: readonly LinearPlace[], skipModules?: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
@@ -101,10 +103,11 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 }
 
 /**
- * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen Linear4bit; weights in full are
- * given back one by one. Embeddings, norms and biases stay, and layers for whose path `leave` gives a reason. A model with
- * adapters is quantised with its `quantizeBase`. Throws, with nothing changed, for entries of `skipModules` that match
- * nothing, and for layers quantised before.
+ * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen
+ * Linear4bit; weights in full are given back one by one. Embeddings, norms and biases stay, and
+ * layers for whose path `leave` gives a reason. A model with adapters is quantised with its
+ * `quantizeBase`. Throws, with nothing changed, for entries of `skipModules` that match nothing,
+ * and for layers quantised before.
  */
 export function quantize(
   model: Module,
@@ -134,7 +137,10 @@ export function quantize(
   };
 }
 
-/** Gives every Linear4bit of a model back the form of a Linear, in place, with the numbers that its codes mean. */
+/**
+ * Gives every Linear4bit of a model back the form of a Linear, in place, with the
+ * numbers that its codes mean.
+ */
 export function dequantize(model: Module, { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
   for (const [path, layer] of [...model.namedModules()]) {
     if (!(layer instanceof Linear4bit)) continue;

@@ -40,7 +40,8 @@ test("layers with packed weights multiply bytes, others numbers", async () => {
   expect(await rounded.plain.forward(x).data()).toEqual(await exact.plain.forward(x).data());
   const [a, b] = [await rounded.packed.forward(x).data(), await exact.packed.forward(x).data()];
   const error = Math.max(...a.map((v, i) => Math.abs(v - b[i])));
-  // Each number is off by at most 1/254, weights are below 2, and errors of 64 products hardly ever add up.
+  // Each number is off by at most 1/254, weights are below 2, and errors of 64
+  // products hardly ever add up.
   expect(error).toBeGreaterThan(0);
   expect(error).toBeLessThan(64 * 2 * (1 / 254) * 0.5);
 });

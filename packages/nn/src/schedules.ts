@@ -43,7 +43,10 @@ export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
   return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
 }
 
-/** Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983 */
+/**
+ * Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter
+ * 2017, https://arxiv.org/abs/1608.03983
+ */
 export function cosineWithRestarts(options: DecayOptions & { cycles?: number }): Schedule {
   const { cycles = 1 } = options;
   return warmThen(options, (progress) =>
@@ -52,8 +55,8 @@ export function cosineWithRestarts(options: DecayOptions & { cycles?: number }):
 }
 
 /**
- * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power` (default 1). `lr` is the
- * optimiser's own rate, which the factor multiplies.
+ * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power`
+ * (default 1). `lr` is the optimiser's own rate, which the factor multiplies.
  */
 export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number; power?: number }): Schedule {
   const { lr, lrEnd = 1e-7, power = 1 } = options;
@@ -62,7 +65,10 @@ export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number;
   return warmThen(options, (progress) => (progress > 1 ? end : end + (1 - end) * (1 - progress) ** power));
 }
 
-/** Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the warm-up, or 10,000 without one). */
+/**
+ * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the
+ * warm-up, or 10,000 without one).
+ */
 export function inverseSqrt({
   warmupSteps,
   timescale = warmupSteps || 10_000,

@@ -1,6 +1,9 @@
 import { nearestName } from "@lowrank/core";
 
-/** Whether an entry says a path, by transformers' rule: its start up to a dot (also as an expression), or its end. */
+/**
+ * Returns a test for paths by transformers' rule. An entry matches the end of a path, or its start
+ * up to a dot, also as a regular expression.
+ */
 function rule(pattern: string): (path: string) => boolean {
   if (pattern === "") throw new Error('skipModules: "" is the end of every path; leave it out, or name modules');
   const start = expression(pattern);
@@ -15,7 +18,10 @@ function expression(pattern: string): RegExp {
   }
 }
 
-/** For each path that `skipModules` says, the entry that does. Throws for entries that no path or every path answers to. */
+/**
+ * For each path that `skipModules` says, the entry that does. Throws for entries that no path
+ * or every path answers to.
+ */
 export function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();
   for (const pattern of skipModules) {

@@ -1,13 +1,19 @@
 import type { Tensor } from "@lowrank/core";
 import type { Module } from "./module.ts";
 
-/** What stands before every sequence in place of tokens. */
+/** Trained rows that stand before every sequence in place of tokens. */
 export interface VirtualTokens {
-  /** "embeddings": rows before those of the tokens. "cache": keys and values that each layer sees before its own. */
+  /**
+   * "embeddings": rows before those of the tokens. "cache": keys and values that each
+   * layer sees before its own.
+   */
   readonly kind: "embeddings" | "cache";
-  /** How many there are. */
+  /** Number of virtual tokens. */
   readonly count: number;
-  /** f32 [count, D]; for a cache [count, layers, 2, Hkv, d] with keys at 0 and values at 1, as attention takes them. */
+  /**
+   * f32 [count, D]; for a cache [count, layers, 2, Hkv, d] with keys at 0 and values at 1,
+   * as attention takes them.
+   */
   rows(): Tensor;
 }
 

@@ -4,6 +4,7 @@ export {
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
+export { type OnWarning, printWarning, type Warning, type WarningCode } from "./config/warning.ts";
 export type { AdapterSource } from "./files/adapterFiles.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
@@ -27,7 +28,25 @@ export {
   type PromptTokenizer,
   type SharedContext,
 } from "./methods/method.ts";
-export { registerPeftMethod } from "./methods/registry.ts";
+export type {
+  AdapterLayout,
+  AnyRank,
+  DataBatch,
+  DataMeasurement,
+  DataStart,
+  FactorForm,
+  FloatDType,
+  MeasuredLayer,
+  MethodFacts,
+  ProductForm,
+  StartSubtraction,
+  Swappable,
+  WeightStart,
+} from "./methods/methodFacts.ts";
+export type { MethodOption } from "./methods/methodOption.ts";
+export { optionsOf, recipesOf } from "./methods/offered.ts";
+export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
+export { knownMethods, methodOf, registerPeftMethod } from "./methods/registry.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";
@@ -38,7 +57,7 @@ export {
   describeAdapter,
 } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
-export type { FloatDType, Part } from "./plan/onShapes.ts";
+export type { Part } from "./plan/onShapes.ts";
 export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";
@@ -52,9 +71,10 @@ export type {
   SaveOptions,
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
-export { type EvaBatch, initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
+export { initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
+export { startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

@@ -1,6 +1,9 @@
 import type { Kernels } from "./kernelTypes.gen.ts";
 
-/** Products of this size are timed: large enough for a tile to show, small enough to stay in the cache. */
+/**
+ * Products of this size are timed: large enough for a tile to show, small
+ * enough to stay in the cache.
+ */
 const size = 96;
 
 /** Bytes of memory that `chooseTile` uses. */
@@ -12,13 +15,16 @@ const tiles = [0, 1, 2];
 /** Milliseconds until the engine has optimised a tile's code, and of each trial after that. */
 const [warmUp, trial] = [6, 3];
 
-/** Trials of each tile; and in all where another than the usual one seems faster, which can be other work's doing. */
+/**
+ * Trials of each tile; and in all where another than the usual one seems faster, which
+ * can be other work's doing.
+ */
 const [rounds, roundsInDoubt] = [2, 8];
 
-/** How much faster another tile must be, beyond what the clock may be off by. */
+/** The speed-up another tile must show, beyond the error of the clock. */
 const advantage = 1.05;
 
-/** What was found, by build and engine mode: a process asks once. */
+/** The chosen tiles, by build and engine mode: a process measures once. */
 const found = new Map<string, number>();
 
 /** The smallest step of the clock, in milliseconds; pages have coarse ones. */
@@ -30,8 +36,8 @@ function clockStep(): number {
 }
 
 /**
- * The tile that multiplies fastest here, measured in some 40 ms, once for each `mode` of a process. `at` is the address of
- * `tileTrialBytes` bytes to work in.
+ * The tile that multiplies fastest here, measured in some 40 ms, once for each `mode` of a process.
+ * `at` is the address of `tileTrialBytes` bytes to work in.
  */
 export function chooseTile(kernels: Kernels, at: number, mode: string): number {
   const known = found.get(mode);

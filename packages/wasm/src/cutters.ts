@@ -10,11 +10,17 @@ interface Cut<N extends string> {
   units: number;
   /** The work of the whole call, in elements. */
   work: number;
-  /** The growth of arguments from one unit to the next. It is asked for only where the work is enough for two. */
+  /**
+   * The growth of arguments from one unit to the next. It is asked for only where
+   * the work is enough for two.
+   */
   steps: () => { readonly [name in N]?: number };
   /** Parts are whole multiples of this many units. */
   align: number;
-  /** The arguments that take the part's count of units, its end, and scratch memory of the thread's own. */
+  /**
+   * The arguments that take the part's count of units, its end, and scratch
+   * memory of the thread's own.
+   */
   count?: N;
   end?: N;
   scratch?: N;
@@ -72,8 +78,9 @@ function rows<N extends string>(pointers: readonly N[]): Cutter<N | "rows" | "n"
 type PlaneNames<N extends string> = N | `${N}Row` | `${N}Step` | "out" | "rows" | "n";
 
 /**
- * A plane of `rows` x `n` elements: operands whose elements have so many bytes, each with a stride between rows and one
- * within a row. The output, whose elements have `outSize` bytes, is contiguous.
+ * A plane of `rows` x `n` elements: operands whose elements have so many bytes, each
+ * with a stride between rows and one within a row. The output, whose elements have
+ * `outSize` bytes, is contiguous.
  */
 function plane<N extends string>(
   operands: Readonly<Record<N, number>>,
@@ -105,7 +112,10 @@ const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, 
   return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
-/** Blocks first..last-1 of a table of arrays; parts are found in it by the number of their first block. */
+/**
+ * Blocks first..last-1 of a table of arrays; parts are found in it by the
+ * number of their first block.
+ */
 const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
   const units = last - first;
   return { units, work: units * blockElements, steps: () => ({ first: 1 }), end: "last", align: 1 };

@@ -16,7 +16,10 @@ import { wasm } from "./index.ts";
 
 const backends: Record<string, () => Backend | Promise<Backend>> = { reference, wasm: () => wasm() };
 
-/** Products of vectors and of matrices without inner elements: values, gradients and gradients of gradients. */
+/**
+ * Products of vectors and of matrices without inner elements: values, gradients
+ * and gradients of gradients.
+ */
 describe.each(Object.entries(backends))("on %s", (_name, make) => {
   beforeAll(async () => {
     await init(make());

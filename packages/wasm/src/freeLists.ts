@@ -1,4 +1,6 @@
-/** A stretch of the memory, in granules. Neighbours are linked, and so are free blocks of one class. */
+/**
+ * A stretch of the memory, in granules. Neighbours are linked, and so are free blocks of one class.
+ */
 export interface Block {
   start: number;
   size: number;
@@ -17,7 +19,10 @@ const stepMask = stepsPerDoubling - 1;
 /** Enough for 2^26 granules. */
 const doublings = 24;
 
-/** Blocks of the class asked for that are looked at before larger ones are taken: they may be too small. */
+/**
+ * Blocks of the class asked for that are looked at before larger ones are
+ * taken: they may be too small.
+ */
 const looks = 8;
 
 function classOf(size: number): number {
@@ -29,8 +34,9 @@ function classOf(size: number): number {
 const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
 
 /**
- * The free blocks, by size. Bits say which classes have any, so that adding, removing and finding take constant time.
- * Masmano et al. 2004, "TLSF: a new dynamic memory allocator for real-time systems".
+ * The free blocks, by size. Bits say which classes have any, so that adding, removing
+ * and finding take constant time. Masmano et al. 2004, "TLSF: a new dynamic memory
+ * allocator for real-time systems".
  */
 export class FreeLists {
   readonly #newest: (Block | null)[] = new Array(doublings << stepBits).fill(null);

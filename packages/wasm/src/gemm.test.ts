@@ -51,8 +51,8 @@ function layout(product: Product): {
 }
 
 /**
- * The product by its definition, in float64; also the sum of magnitudes, which scales the rounding
- * error.
+ * The product by its definition, in float64; also the sum of magnitudes, which
+ * scales the rounding error.
  */
 function reference(
   product: Product,

@@ -37,7 +37,10 @@ const plain = reference();
 const draw = (shape: number[], seed: number) =>
   randn(shape, { generator: new Generator(seed), backend: plain }).dataSync();
 
-/** Rows of whole blocks, blocks that straddle rows, odd rows, and more floats than are widened or reordered at a time. */
+/**
+ * Rows of whole blocks, blocks that straddle rows, odd rows, and more floats than are
+ * widened or reordered at a time.
+ */
 const shapes = [
   [1, 9, 128],
   [2, 5, 256],

@@ -49,7 +49,7 @@ describe("heap", () => {
     for (const block of [large, small]) heap.free(block);
     expect(heap.alloc(90_000).ptr).toBe(inSmall);
     expect(heap.alloc(150_000).ptr).toBe(inLarge);
-    // What is left of the large one serves, although it was freed as a block of another size.
+    // The rest of the large block serves, although it was freed as a block of another size.
     expect(heap.alloc(149_000).ptr).toBe(inLarge + lines(150_000));
   });
 

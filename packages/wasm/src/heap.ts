@@ -7,12 +7,12 @@ const maxPages = 65536;
 const granuleBytes = 64;
 
 /**
- * What a memory grows by at the most beyond what is needed. V8 collects all garbage at each growth, so there should be
- * few; a larger spare is used up where blocks leave gaps.
+ * The most bytes that a memory grows by beyond what is needed. V8 collects all garbage at each
+ * growth, so growths should be few. A larger spare is used up where blocks leave gaps.
  */
 const spareBytes = 32 * 2 ** 20;
 
-/** What a heap holds, in bytes. */
+/** Sizes of a heap, in bytes. */
 export interface HeapStats {
   /** By blocks in use, in whole cache lines. */
   used: number;
@@ -26,7 +26,7 @@ export interface HeapStats {
 
 /** Memory that a heap handed out. */
 export class HeapBlock implements Block {
-  /** What was asked for. */
+  /** The number of bytes that the caller asked for. */
   bytes = 0;
   start: number;
   size: number;
@@ -48,9 +48,9 @@ export class HeapBlock implements Block {
 }
 
 /**
- * Hands out blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the smallest free one that is
- * large enough, and joined with its free neighbours when it comes back. The memory grows by what is missing, and at
- * most 32 MiB or a quarter more.
+ * Hands out blocks of a WebAssembly memory, 64-byte aligned. A block is cut from nearly the
+ * smallest free one that is large enough, and joined with its free neighbours when it comes back.
+ * The memory grows by what is missing, and at most 32 MiB or a quarter more.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
@@ -68,7 +68,10 @@ export class Heap {
     this.#takeIn();
   }
 
-  /** A block of at least `bytes`. Throws where the memory cannot grow that far; 4 GiB is the most there can be. */
+  /**
+   * A block of at least `bytes`. Throws where the memory cannot grow that far; 4 GiB
+   * is the most there can be.
+   */
   alloc(bytes: number): HeapBlock {
     const size = bytes > granuleBytes ? Math.ceil(bytes / granuleBytes) : 1;
     const block = (this.#lists.find(size) ?? this.#grow(size, bytes)) as HeapBlock;

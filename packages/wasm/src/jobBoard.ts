@@ -1,7 +1,9 @@
 /** A kernel as the module exports it. */
 export type Kernel = (...args: number[]) => unknown;
 
-/** A kernel call cut into parts: part p does the units from p * chunk on, at most `chunk` of them. */
+/**
+ * A kernel call cut into parts: part p does the units from p * chunk on, at most `chunk` of them.
+ */
 export interface Job {
   /** The kernel's place among the module's exports. */
   kernel: number;
@@ -10,7 +12,10 @@ export interface Job {
   steps: [i: number, step: number][];
   units: number;
   chunk: number;
-  /** The arguments that take the part's count of units, its end, and scratch memory of the thread's own. */
+  /**
+   * The arguments that take the part's count of units, its end, and scratch
+   * memory of the thread's own.
+   */
   count?: number;
   end?: number;
   scratch?: number;
@@ -36,12 +41,16 @@ const partMask = 2 ** partBits - 1;
 /** The most parts that a job can have. */
 export const mostParts: number = partMask;
 
-/** Looks at a word before a thread sleeps: some 10 µs, which bridges the gap between one kernel and the next. */
+/**
+ * Looks at a word before a thread sleeps: some 10 µs, which bridges the gap between
+ * one kernel and the next.
+ */
 const spins = 4000;
 
 /**
- * Where caller and workers meet: one job in shared memory at a time, its parts taken one by one. The words stay valid
- * when the memory grows, since a shared buffer never moves.
+ * A board in shared memory that hands the parts of a job to the caller and the workers. It holds
+ * one job at a time; threads take parts one by one. The words stay valid when the memory grows,
+ * since a shared buffer never moves.
  */
 export class JobBoard {
   readonly #words: Int32Array;
@@ -50,7 +59,9 @@ export class JobBoard {
   readonly #scratch: number | undefined;
   readonly #mayWait: boolean;
 
-  /** `scratch` is this thread's own; without it, jobs run with the scratch that their caller gave. */
+  /**
+   * `scratch` is this thread's own; without it, jobs run with the scratch that their caller gave.
+   */
   constructor(memory: WebAssembly.Memory, ptr: number, kernels: readonly Kernel[], scratch?: number) {
     this.#words = new Int32Array(memory.buffer, ptr, boardBytes / 4);
     this.#numbers = new Float64Array(memory.buffer, ptr, boardBytes / 8);
@@ -59,7 +70,10 @@ export class JobBoard {
     this.#mayWait = mayWait(this.#words);
   }
 
-  /** The caller's side: shares a job out, does parts of it too, and returns when all are done. Throws where a part trapped. */
+  /**
+   * The caller's side: shares a job out, does parts of it too, and returns when all are done.
+   * Throws where a part trapped.
+   */
   run({ kernel, args, steps, units, chunk, count = -1, end = -1, scratch = -1 }: Job): void {
     const [words, numbers] = [this.#words, this.#numbers];
     const parts = Math.ceil(units / chunk);
@@ -96,7 +110,10 @@ export class JobBoard {
     }
   }
 
-  /** A worker's life: works, looks for the next job for a moment, then sleeps until there is one. Never returns. */
+  /**
+   * A worker's life: works, looks for the next job for a moment, then sleeps until
+   * there is one. Never returns.
+   */
   serve(): never {
     const words = this.#words;
     for (;;) {

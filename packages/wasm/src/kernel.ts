@@ -10,7 +10,10 @@ export interface WasmTensor extends TensorSpec {
 /** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
 export type Scratch = (bytes: number) => number;
 
-/** The code of one op: calls into the module, by address. Returns a fault where it found one in the data. */
+/**
+ * The code of one op: calls into the module, by address. Returns a fault where
+ * it found one in the data.
+ */
 export type KernelCode<P> = (
   k: Kernels,
   inputs: WasmTensor[],
@@ -29,7 +32,10 @@ export interface WasmKernel {
 /** The parameters that an op takes. */
 type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
-/** Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof matmul>("matmul", ...)`. */
+/**
+ * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
+ * matmul>("matmul", ...)`.
+ */
 export function kernel<O extends { readonly definition: unknown }>(
   op: string,
   run: KernelCode<ParamsOf<O>>,

@@ -3,8 +3,8 @@ import type { KernelCode, WasmKernel } from "./kernel.ts";
 import { kernels as ownKernels } from "./kernels/index.ts";
 
 /**
- * Ops that run their reference loops on the backend's memory although they may have a composition: in one pass, and
- * more exact, in cases where a composition takes many.
+ * Ops that run their reference loops on the backend's memory although they may have a composition:
+ * in one pass, and more exact, in cases where a composition takes many.
  */
 const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", "solve", "topk", "triangle"]);
 
@@ -12,7 +12,10 @@ const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", 
 export interface KernelTable {
   /** Returns the code of an op's kernel; none where the op has no kernel. */
   codeOf<P>(op: BackendOp<P>): KernelCode<P> | undefined;
-  /** True where the op has a kernel, or where its loops run: some ops named here, and those without a composition. */
+  /**
+   * True where the op has a kernel, or where its loops run: some ops named here, and
+   * those without a composition.
+   */
   supports<P>(op: BackendOp<P>): boolean;
 }
 

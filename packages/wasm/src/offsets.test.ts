@@ -19,7 +19,10 @@ const backends: Record<string, () => Backend | Promise<Backend>> = { reference, 
 const numbers = (t: Tensor) => Array.from(t.dataSync());
 
 const small = [0, 1, -2, 3, 0.5, -0.25, 2];
-/** 1e6 and a small number is no rounding of it: all are multiples of 1/4, and f32 goes in steps of 1/16 there. */
+/**
+ * 1e6 and a small number is no rounding of it: all are multiples of 1/4, and f32
+ * goes in steps of 1/16 there.
+ */
 const offset = 1e6;
 
 describe.each(Object.entries(backends))("under an offset of 1e6, on %s", (_name, make) => {

@@ -4,7 +4,10 @@ import { wasm } from "./index.ts";
 
 const [rows, width] = [7, 96];
 
-/** Whole rows of blocks: every code comes up, under scales of either sign, zero and subnormal ones too. */
+/**
+ * Whole rows of blocks: every code comes up, under scales of either sign,
+ * zero and subnormal ones too.
+ */
 function someBlocks({ elements, bytes }: { elements: number; bytes: number }): Uint8Array {
   const count = (rows * width) / elements;
   const scales = [0.5, -0.037, 0, -0, 2 ** -20, -1000, 0.01, -0.25];

@@ -80,7 +80,8 @@ describe.each([
     await fc.assert(
       fc.asyncProperty(weights, async (how) => {
         const data = values(how);
-        // f16 would turn large numbers into infinities, and the mean of large scales overflows: both are refused.
+        // f16 would turn large numbers into infinities, and the mean of large scales
+        // overflows: both are refused.
         fc.pre(!how.doubleQuant || how.exponent <= 110);
         fc.pre(how.dtype !== "f16" || data.every((v) => Math.abs(v) < 65504));
         expect(await run(how, data, backend)).toEqual(await run(how, data, plain));

@@ -16,13 +16,14 @@ function gradient(hidden: Float32Array, weight: Float32Array, label: number): nu
   );
 }
 
-// A row's sum of probabilities times weights is near 1 where a class is likely, and each of the others adds some 1e-8 to it.
+// A row's sum of probabilities times weights is near 1 where a class is likely, and each of the
+// others adds some 1e-8 to it.
 test.each(["simd", "relaxed"] as const)("unlikely classes are not lost beside a likely one, %s", async (build) => {
   await init(wasm({ build }));
   const [classes, width] = [49152, 32];
   const generator = new Generator(3);
   const likely = 7;
-  // What all weights have in common is what is lost first, and always to the same side.
+  // The part that all weights share is lost first, and always to the same side.
   const values = randn([classes, width], { generator, std: 0.1 })
     .dataSync()
     .map((v) => v + 0.5) as Float32Array;

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import cases from "./specialValues.gen.json" with { type: "json" };
 
-// What PyTorch answers to NaN, infinities, zeros of either sign, subnormal and extreme numbers, as
-// conformance/python/special_values.py wrote it.
+// PyTorch's answers to NaN, infinities, zeros of either sign, subnormal and extreme numbers, as
+// conformance/python/special_values.py wrote them.
 
 interface Numbers {
   readonly dtype: string;
@@ -13,7 +13,7 @@ interface Numbers {
   readonly values: readonly (number | string)[];
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters, read from a JSON file.
+// biome-ignore lint/suspicious/noExplicitAny: each case has its own parameters.
 type Params = any;
 
 type Call = (inputs: Tensor[], params: Params) => Tensor | Tensor[];
@@ -64,7 +64,10 @@ const signed = new Set([
   ...["add", "sub", "mul", "div", "pow"],
 ]);
 
-/** Functions whose values or gradients are differences of near numbers, and so off by units in the last place of those. */
+/**
+ * Functions whose values or gradients are differences of near numbers, and so off by units in
+ * the last place of those.
+ */
 const cancelling = new Set([
   "geglu",
   ...["softmax", "logSoftmax", "crossEntropy", "geglu"].map((name) => `gradient of ${name}`),
@@ -76,7 +79,10 @@ function isClose(op: string, actual: number, expected: number): boolean {
   return Math.abs(actual - expected) <= 4e-6 * Math.abs(expected) + (cancelling.has(op) ? 2e-6 : 1e-44);
 }
 
-/** Every number of a tensor that is not as expected, with the inputs at its place where they have its size. */
+/**
+ * Every number of a tensor that is not as expected, with the inputs at its place
+ * where they have its size.
+ */
 function differences(op: string, actual: Tensor, expected: Numbers, inputs: readonly Numbers[]): string[] {
   const found = Array.from(actual.dataSync());
   return expected.values.flatMap((value, i) => {

@@ -1,8 +1,8 @@
 import { workerScript } from "./workerScript.gen.ts";
 
 /**
- * What a worker is told: the module and the memory, and where in it the job board and its own
- * scratch areas lie.
+ * The message that starts a worker: the module, the memory, and the addresses of the job board and
+ * of the worker's own scratch areas.
  */
 export interface WorkerSetup {
   module: WebAssembly.Module;

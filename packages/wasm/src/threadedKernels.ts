@@ -7,8 +7,9 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const partsPerThread = 4;
 
 /**
- * The same kernels; those that spend time share their work through `board` where each part is at least `grain`
- * elements of work. `threads` says how many work at present, this one included. The results are the same to the bit.
+ * The same kernels; those that spend time share their work through `board` where each part is at
+ * least `grain` elements of work. `threads` says how many work at present, this one included. The
+ * results are the same to the bit.
  */
 export function threadedKernels(k: Kernels, board: JobBoard, threads: () => number, grain: number): Kernels {
   const names = Object.keys(k);
@@ -34,7 +35,9 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args, steps: grown, units, chunk, ...places });
     };
   };
-  /** A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q. */
+  /**
+   * A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q.
+   */
   const product = (name: "gemm" | "gemmWeight", firstSize: number): Kernel => {
     const kernel = names.indexOf(`${name}Part`);
     return (...args) => {

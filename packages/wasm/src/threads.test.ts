@@ -143,8 +143,8 @@ async function trainingStep(): Promise<Uint8Array[]> {
 }
 
 /**
- * Products on every path of the kernel: rows, dots, gathered columns, tiles, and depths of several
- * blocks.
+ * Products on every path of the kernel: rows, dots, gathered columns, tiles, and
+ * depths of several blocks.
  */
 async function products(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
@@ -172,8 +172,8 @@ async function products(): Promise<Uint8Array[]> {
 }
 
 /**
- * Attention and its gradients, with few queries and many, grouped heads, a window, a cap and a
- * mask.
+ * Attention and its gradients, with few queries and many, grouped heads, a
+ * window, a cap and a mask.
  */
 async function attentions(): Promise<Uint8Array[]> {
   const results: Tensor[] = [];
@@ -193,8 +193,8 @@ async function attentions(): Promise<Uint8Array[]> {
 }
 
 /**
- * Functions of numbers and choices, broadcast from either side, over a length that no part's is a
- * multiple of.
+ * Functions of numbers and choices, broadcast from either side, over a length that no
+ * part's is a multiple of.
  */
 async function elementwise(): Promise<Uint8Array[]> {
   const make = random(4);

@@ -7,7 +7,10 @@ function unit(value: number): number {
   return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
 }
 
-/** Functions with their exact values, an interval, and the most units in the last place they may be off. */
+/**
+ * Functions with their exact values, an interval, and the most units in the
+ * last place they may be off.
+ */
 const functions = [
   ["exp", core.exp, Math.exp, -103, 88.7, 1],
   ["log", core.log, Math.log, 1e-3, 4, 1],

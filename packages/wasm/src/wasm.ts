@@ -45,24 +45,24 @@ export interface WasmOptions {
   kernels?: readonly WasmKernel[];
 }
 
-/** The WebAssembly backend, with what it tells about itself. */
+/** The WebAssembly backend, with facts about its build, threads and memory. */
 export interface WasmBackend extends Backend {
   readonly build: BuildName;
   /** Threads that work inside a kernel, the caller's included. */
   readonly threads: number;
-  /** Whether pairs of 128-bit operations are fused. */
+  /** True if pairs of 128-bit operations are fused. */
   readonly wideSimd: boolean;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
-  /** What the WebAssembly memory holds. */
+  /** Returns the sizes of the heap in the WebAssembly memory. */
   heapStats(): HeapStats;
 }
 
 const maxThreads = 64;
 
 /**
- * Whether this process has compiled kernels, and whether those were fused ones: the engine keeps
- * the code it has.
+ * The mode in which this process first compiled kernels. The engine keeps the code it has,
+ * so the mode cannot change.
  */
 let compiled: "plain" | "wide" | undefined;
 
@@ -88,8 +88,9 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
 }
 
 /**
- * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`. An op without
- * a kernel runs as its composition; one that has none runs its reference loops on the same memory.
+ * Starts the SIMD kernels; their bytes are part of this module. `await init(wasm())`.
+ * An op without a kernel runs as its composition; one that has none runs its reference
+ * loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;

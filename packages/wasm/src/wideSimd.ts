@@ -4,8 +4,9 @@ import type { Kernels } from "./kernelTypes.gen.ts";
 const leastNode = 26;
 
 /**
- * Tells V8 to fuse pairs of 128-bit operations into 256 bits, in all WebAssembly that this process compiles from now on.
- * Throws where the engine cannot, or where it has compiled the kernels before, unfused: it would use those again.
+ * Tells V8 to fuse pairs of 128-bit operations into 256 bits, in all WebAssembly that this process
+ * compiles from now on. Throws where the engine cannot, or where it has compiled the kernels
+ * before, unfused: it would use those again.
  */
 export function enableWideSimd(late: boolean): void {
   const { versions, arch } = globalThis.process ?? {};
@@ -31,7 +32,10 @@ const [aAt, bAt, cAt] = [0, m * k, m * k + k * n];
 /** Bytes of memory that `checkWideSimd` uses. */
 export const wideCheckBytes: number = 4 * (cAt + m * n);
 
-/** Multiplies by the tile that was chosen until its code is the optimised one, and throws where plain loops give other numbers. */
+/**
+ * Multiplies by the tile that was chosen until its code is the optimised one, and throws where
+ * plain loops give other numbers.
+ */
 export function checkWideSimd(kernels: Kernels, memory: WebAssembly.Memory, at: number): void {
   const floats = new Float32Array(memory.buffer, at, cAt + m * n);
   for (let i = 0; i < cAt; i++) floats[i] = ((i * 7919) % 1009) / 504 - 1;

@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What a chat prompt is continued with, greedily; `margins` are the leads of the likeliest token at each step. */
+/**
+ * A chat prompt and its greedy continuation; `margins` are the leads of the
+ * likeliest token at each step.
+ */
 export interface GreedyCase {
   prompt: string;
   prompt_ids: number[];
@@ -61,7 +64,7 @@ export interface ExpectedGreedy {
 export interface ExpectedTraining {
   config: { lr: number; betas: [number, number]; eps: number; weight_decay: number };
   examples: TrainingExample[];
-  /** Which examples each step takes. */
+  /** The indices of the examples that each step takes. */
   steps: number[][];
   losses: number[];
   grad_norms: number[];

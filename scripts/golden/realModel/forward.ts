@@ -8,15 +8,24 @@ import { type ExpectedForward, readExpected } from "./expected.ts";
 
 /** Another order of summing f32 moves a loss by less than this, relative to it. */
 export const lossTolerance = 1e-5;
-/** And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a padded batch sums in 4.4e-5. */
+/**
+ * And a logit by less than this: f32 against f64 products is 2.3e-5, and the order that a
+ * padded batch sums in 4.4e-5.
+ */
 export const logitTolerance = 1e-4;
 
-/** A hidden state's numbers, relative to the largest of them: two orders of summing 1536 products differ by some 1e-6. */
+/**
+ * A hidden state's numbers, relative to the largest of them: two orders of summing 1536
+ * products differ by some 1e-6.
+ */
 const stateTolerance = 1e-5;
 
 const i32 = (rows: readonly (readonly number[])[]): Tensor => tensor(rows, { dtype: "i32" });
 
-/** The six texts: loss, loss of each token, logits of the last position and the largest of some others. */
+/**
+ * The six texts: loss, loss of each token, logits of the last position and
+ * the largest of some others.
+ */
 export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Check> {
   const { texts, batch } = readExpected<ExpectedForward>(dir, "forward");
   const golden = await GoldenFile.open(join(dir, "expected", "forward.safetensors"));
@@ -50,7 +59,10 @@ export async function* forward(dir: string, model: CausalLM): AsyncGenerator<Che
 
 type Forward = (...inputs: unknown[]) => Tensor;
 
-/** The last position's hidden state as it goes through the model: the embedding, after each block but the last, the norm. */
+/**
+ * The last position's hidden state as it goes through the model: the embedding, after each
+ * block but the last, the norm.
+ */
 async function* hiddenStates(
   model: CausalLM,
   ids: readonly number[],

@@ -5,7 +5,10 @@ import type { GreedyCase } from "./expected.ts";
 /** Below this lead of the likeliest token over the next, rounding may choose the other. */
 const tie = 1e-3;
 
-/** Continues each prompt greedily. A step that differs at a recorded tie ends the comparison and is named. */
+/**
+ * Continues each prompt greedily. A step that differs at a recorded tie ends the
+ * comparison and is named.
+ */
 export async function* greedy(
   name: string,
   model: CausalLM,

@@ -3,13 +3,16 @@ import { generate, loadModel } from "@lowrank/models";
 import { type Check, withinEach } from "../compare.ts";
 import { type ExpectedForward, type ExpectedGreedy, readExpected } from "./expected.ts";
 
-/** What rounding activations to bytes may change a loss by, relative to it. */
+/** The most that rounding activations to bytes may change a loss, relative to it. */
 const lossTolerance = 0.02;
 
 /** The lead of f32's token over the next, in logits, that it may turn over. */
 const lead = 0.25;
 
-/** The model in the file's own blocks, multiplied in integers: losses near f32's, and how long its answers are the same. */
+/**
+ * The model in the file's own blocks, multiplied in integers: losses near f32's, and how long
+ * its answers are the same.
+ */
 export async function* integers(dir: string, path: string, eosTokenIds: readonly number[]): AsyncGenerator<Check> {
   const { model } = await loadModel(path, { weights: "packed", activations: "int8" });
   for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {

@@ -4,7 +4,10 @@ import { type ExpectedForward, type ExpectedGguf, readExpected } from "./expecte
 import { textLoss } from "./forward.ts";
 import { same, sha256 } from "./ggufFile.ts";
 
-/** The model with its weights in the file's own blocks: they mean the same numbers, and give the same losses. */
+/**
+ * The model with its weights in the file's own blocks: they mean the same numbers,
+ * and give the same losses.
+ */
 export async function* packed(dir: string, path: string): AsyncGenerator<Check> {
   const { tensors } = readExpected<ExpectedGguf>(dir, "gguf");
   const { model } = await loadModel(path, { weights: "packed" });

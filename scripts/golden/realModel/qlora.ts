@@ -9,7 +9,10 @@ import { lastLogits, logitTolerance, textLoss } from "./forward.ts";
 import { same, sha256 } from "./ggufFile.ts";
 import { RecordedTraining } from "./training.ts";
 
-/** The model with its projections in NF4: every byte of them, its losses, and LoRA steps on it from lora-init/. */
+/**
+ * The model with its projections in NF4: every byte of them, its losses, and LoRA
+ * steps on it from lora-init/.
+ */
 export async function* qlora(dir: string, path: string): AsyncGenerator<Check> {
   const expected = readExpected<ExpectedQlora>(dir, "qlora");
   const { texts } = readExpected<ExpectedForward>(dir, "forward");

@@ -20,12 +20,18 @@ export interface RealModelOptions {
   long?: boolean;
 }
 
-/** Whether a folder has the layout of models/smollm2-135m-instruct: what is expected of a published GGUF file. */
+/**
+ * Returns true if a folder has the layout of models/smollm2-135m-instruct: the results expected
+ * of a published GGUF file.
+ */
 export function isRealModel(dir: string): boolean {
   return existsSync(join(dir, "expected", "gguf.json"));
 }
 
-/** A published GGUF file: its bytes, tokens, logits, answers and training against what transformers and PEFT recorded. */
+/**
+ * A published GGUF file: its bytes, tokens, logits, answers and training against what
+ * transformers and PEFT recorded.
+ */
 export async function* realModel(dir: string, { gguf, long = false }: RealModelOptions): AsyncGenerator<Check> {
   const path = gguf ?? join(dir, readExpected<ExpectedGguf>(dir, "gguf").file);
   if (!existsSync(path)) {

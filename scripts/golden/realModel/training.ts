@@ -9,18 +9,27 @@ import { type ExpectedForward, type ExpectedTraining, readExpected, type Trainin
 import { lastLogits, logitTolerance, lossTolerance, textLoss } from "./forward.ts";
 import { greedy } from "./greedy.ts";
 
-/** Losses and gradient norms, relative: other attention arithmetic alone moves them by 4.5e-6 within 20 steps. */
+/**
+ * Losses and gradient norms, relative: other attention arithmetic alone moves them
+ * by 4.5e-6 within 20 steps.
+ */
 const stepTolerance = 5e-5;
 /** After 20 steps: Adam turns a gradient near zero into a full step of unsure sign. */
 const trainedTolerance = 3e-4;
 
-/** Whether to train all of the recorded steps, which takes minutes, or 20. */
+/**
+ * Options of `training`. `long` trains all of the recorded steps, which
+ * takes minutes, instead of 20.
+ */
 export interface TrainingOptions {
   long: boolean;
   eosTokenIds: readonly number[];
 }
 
-/** LoRA from lora-init/: losses, gradients, logits and answers; and lora-20/, which PEFT trained, loaded and merged. */
+/**
+ * LoRA from lora-init/: losses, gradients, logits and answers; and lora-20/, which PEFT
+ * trained, loaded and merged.
+ */
 export async function* training(
   dir: string,
   model: CausalLM,
@@ -60,7 +69,7 @@ export async function* training(
   yield within("lora-20 merged", await lastLogits(merged, text.ids), await golden.array("lora20.last"), logitTolerance);
 }
 
-/** What of expected/train.json a run follows: also that of a quantised model. */
+/** The part of expected/train.json that a run follows; a quantised model's has the same part. */
 type Recorded = Pick<
   ExpectedTraining,
   "config" | "examples" | "steps" | "losses" | "grad_norms" | "grad_norm_per_tensor"
@@ -83,7 +92,10 @@ export class RecordedTraining implements Disposable {
     this.#optimizer = new AdamW([...this.#parameters.values()], { lr, betas, eps, weightDecay });
   }
 
-  /** Goes on to `stop` steps; checks the losses and gradient norms of the first 20, before Adam has spread rounding. */
+  /**
+   * Goes on to `stop` steps; checks the losses and gradient norms of the first 20, before
+   * Adam has spread rounding.
+   */
   async *checkedSteps(name: string, stop: number): AsyncGenerator<Check> {
     const { losses, grad_norms, grad_norm_per_tensor } = this.#expected;
     for (; this.#step < stop; this.#step++) {

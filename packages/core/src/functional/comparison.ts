@@ -7,37 +7,40 @@ function compare(x: Tensor, y: Tensor | number, relation: ops.CompareParams["rel
   return ops.compare(x, other, { relation });
 }
 
-/** Where x equals y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x equals y; f32 or i32, broadcast. */
 export function eq(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "eq");
 }
 
-/** Where x differs from y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x differs from y; f32 or i32, broadcast. */
 export function ne(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "ne");
 }
 
-/** Where x is less than y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x is less than y; f32 or i32, broadcast. */
 export function lt(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "lt");
 }
 
-/** Where x is at most y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x is at most y; f32 or i32, broadcast. */
 export function le(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "le");
 }
 
-/** Where x is greater than y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x is greater than y; f32 or i32, broadcast. */
 export function gt(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "gt");
 }
 
-/** Where x is at least y, as bool; f32 or i32, broadcast. */
+/** Returns a bool tensor that is true where x is at least y; f32 or i32, broadcast. */
 export function ge(x: Tensor, y: Tensor | number): Tensor {
   return compare(x, y, "ge");
 }
 
-/** `x` where the bool or u8 `condition` is not 0, `y` elsewhere, broadcast. One of them at least is a tensor. */
+/**
+ * `x` where the bool or u8 `condition` is not 0, `y` elsewhere, broadcast. One of
+ * them at least is a tensor.
+ */
 export function where(condition: Tensor, x: Tensor | number, y: Tensor | number): Tensor {
   const dtype = typeof x !== "number" ? x.dtype : typeof y !== "number" ? y.dtype : "f32";
   const { backend } = condition.storage;

@@ -7,7 +7,10 @@ beforeAll(async () => {
   await init(reference());
 });
 
-/** A random sum: terms over letters, the result, and the size of each letter; a "." stands for an ellipsis dimension. */
+/**
+ * A random sum: terms over letters, the result, and the size of each letter; a "." stands
+ * for an ellipsis dimension.
+ */
 interface Case {
   readonly terms: string[];
   readonly out: string;

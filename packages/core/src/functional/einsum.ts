@@ -13,10 +13,10 @@ interface Labelled {
 }
 
 /**
- * The Einstein sum of any number of operands by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that occurs twice in an
- * operand takes its diagonal ("ii->i"), "..." stands for any dimensions, which broadcast, and without "->" the letters
- * that occur once are the result's, in alphabetical order. Operands are joined from the left, two at a time, by one
- * batched matrix product.
+ * The Einstein sum of any number of operands by PyTorch's rules: "bhqd,bhkd->bhqk". A letter that
+ * occurs twice in an operand takes its diagonal ("ii->i"), "..." stands for any dimensions, which
+ * broadcast, and without "->" the letters that occur once are the result's, in alphabetical order.
+ * Operands are joined from the left, two at a time, by one batched matrix product.
  */
 export function einsum(equation: string, ...operands: Tensor[]): Tensor {
   const { terms, out, sizes } = readEquation(
@@ -27,14 +27,16 @@ export function einsum(equation: string, ...operands: Tensor[]): Tensor {
     const parts = operands.map((x, i) => withoutRepeats({ x, labels: terms[i] }, sizes));
     let all = parts[0];
     for (let i = 1; i < parts.length; i++) {
-      const kept = new Set([...out, ...parts.slice(i + 1).flatMap(({ labels }) => labels)]);
-      all = join(all, parts[i], kept, sizes);
+      const labelsNeeded = new Set([...out, ...parts.slice(i + 1).flatMap(({ labels }) => labels)]);
+      all = join(all, parts[i], labelsNeeded, sizes);
     }
     return arrange(sumLonely(all, new Set(out)), out);
   });
 }
 
-/** The diagonals of repeated labels, without the dimensions of size 1 that stand for a larger one. */
+/**
+ * The diagonals of repeated labels, without the dimensions of size 1 that stand for a larger one.
+ */
 function withoutRepeats({ x, labels }: Labelled, sizes: ReadonlyMap<Label, number>): Labelled {
   const own = labels.flatMap((label, d) => (x.shape[d] === sizes.get(label) ? [d] : []));
   let part: Labelled = {
@@ -91,7 +93,8 @@ function join(a: Labelled, b: Labelled, kept: ReadonlySet<Label>, sizes: Readonl
   const matrix = (t: Tensor, m: readonly Label[], n: readonly Label[]) =>
     reshape(t, [...shapeOf(batch), size(m), size(n)]);
   const order = [...batch, ...rows, ...columns];
-  // The order in which an operand already lies needs no copy: matmul reads it through its transpose flag.
+  // The order in which an operand already lies needs no copy: matmul reads it
+  // through its transpose flag.
   const transposeA = rows.length > 0 && isEqual(left.labels, [...batch, ...summed, ...rows]);
   const transposeB = columns.length > 0 && isEqual(right.labels, [...batch, ...columns, ...summed]);
   const x = arrange(left, [...batch, ...(transposeA ? [...summed, ...rows] : [...rows, ...summed])]);

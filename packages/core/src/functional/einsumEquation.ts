@@ -1,6 +1,9 @@
 import { formatShape, type Shape } from "../shape.ts";
 
-/** A dimension of an equation: a letter, or "0", "1", ... for those under an ellipsis, counted from the last. */
+/**
+ * A dimension of an equation: a letter, or "0", "1", ... for those under an
+ * ellipsis, counted from the last.
+ */
 export type Label = string;
 
 /** An equation read against its operands' shapes. */
@@ -52,7 +55,10 @@ function labelsOf(term: string, covered: number): Label[] {
   return [...before, ...under, ...after];
 }
 
-/** The result where none is written: what is under an ellipsis, then the letters that occur once, in their order. */
+/**
+ * Returns the default result: the dimensions of an ellipsis, then the letters that
+ * occur once, in their order.
+ */
 function implied(terms: readonly Label[][], hidden: number): Label[] {
   const all = terms.flat();
   const once = [...new Set(all)].filter((l) => /[a-zA-Z]/.test(l) && all.indexOf(l) === all.lastIndexOf(l));

@@ -1,4 +1,5 @@
-// The public functions: every op, and over them the forms that take numbers, options and PyTorch's argument order.
+// The public functions: every op, and over them the forms that take numbers, options and
+// PyTorch's argument order.
 export * from "../ops/index.ts";
 export { add, div, maximum, minimum, mul, neg, pow, sub } from "./arithmetic.ts";
 export { eq, ge, gt, le, lt, ne, where } from "./comparison.ts";

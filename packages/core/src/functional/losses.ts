@@ -6,7 +6,7 @@ import { add, div, mul, neg, sub } from "./arithmetic.ts";
 import { gt, where } from "./comparison.ts";
 import { mean, sum } from "./reductions.ts";
 
-/** How a loss sums up its elements; default "mean". */
+/** Options of a loss: the reduction of its elements, "mean" by default. */
 export interface LossOptions {
   reduction?: "mean" | "sum" | "none";
 }
@@ -39,7 +39,8 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkShapes("binaryCrossEntropyWithLogits", input, target);
   return scope(() => {
-    // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the right sign leaves finite.
+    // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the
+    // right sign leaves finite.
     const wrong = mul(ops.affine(target, { scale: -1, shift: 1 }), input);
     return reduce(add(wrong, ops.softplus(neg(input))), options);
   });
@@ -52,7 +53,10 @@ export interface KlDivOptions {
   logTarget?: boolean;
 }
 
-/** The Kullback-Leibler divergence target * (log(target) - input) for log-probabilities `input`; 0 where target is 0. */
+/**
+ * The Kullback-Leibler divergence target * (log(target) - input) for log-probabilities
+ * `input`; 0 where target is 0.
+ */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   checkShapes("klDiv", input, target);
   const { reduction = "mean", logTarget = false } = options;

@@ -3,8 +3,9 @@ import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
- * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and their dimension
- * is dropped; leading dimensions broadcast. The flags read an operand with its last two dimensions swapped.
+ * The matrix product by PyTorch's rules: vectors are rows on the left and columns on the right and
+ * their dimension is dropped; leading dimensions broadcast. The flags read an operand with its
+ * last two dimensions swapped.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
@@ -21,13 +22,16 @@ export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Te
   });
 }
 
-/** How `linear` reads its weight. */
+/** Options of `linear`: the layout of its weight. */
 export interface LinearOptions {
   /** The weight is [in, out], as GPT-2's Conv1D keeps it, instead of [out, in]. */
   fanInFanOut?: boolean;
 }
 
-/** x [..., in] times the transpose of weight [out, in], plus bias [out]. A weight may be half precision or packed. */
+/**
+ * x [..., in] times the transpose of weight [out, in], plus bias [out]. A weight may be
+ * half precision or packed.
+ */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   return scope(() => {
     const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
@@ -35,7 +39,10 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
   });
 }
 
-/** X with A X = B (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] of equal leading sizes, by elimination in f64. */
+/**
+ * X with A X = B (Aᵀ X = B with `transposeA`), for A [..., n, n] and B [..., n, m] of equal leading
+ * sizes, by elimination in f64.
+ */
 export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
   return ops.solve(a, b, options);
 }

@@ -18,19 +18,23 @@ export interface AlongOptions {
 }
 
 /** The shape after a reduction, with the reduced dimensions kept as 1 and dropped. */
-function reduced(name: string, shape: Shape, dim: ReduceOptions["dim"]): { kept: number[]; dropped: number[] } {
+function reduced(
+  name: string,
+  shape: Shape,
+  dim: ReduceOptions["dim"],
+): { keptShape: number[]; droppedShape: number[] } {
   const all = dim === undefined;
   const dims = new Set((typeof dim === "number" ? [dim] : (dim ?? [])).map((d) => normalizeDim(name, d, shape.length)));
   return {
-    kept: shape.map((s, d) => (all || dims.has(d) ? 1 : s)),
-    dropped: shape.filter((_, d) => !all && !dims.has(d)),
+    keptShape: shape.map((s, d) => (all || dims.has(d) ? 1 : s)),
+    droppedShape: shape.filter((_, d) => !all && !dims.has(d)),
   };
 }
 
 function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tensor {
-  const { kept, dropped } = reduced(name, x.shape, dim);
-  const total = ops.sumToShape(x, { shape: kept });
-  return keepdim ? total : ops.reshape(total, { shape: dropped });
+  const { keptShape, droppedShape } = reduced(name, x.shape, dim);
+  const total = ops.sumToShape(x, { shape: keptShape });
+  return keepdim ? total : ops.reshape(total, { shape: droppedShape });
 }
 
 /** The sum over `dim` (default: all). */
@@ -38,7 +42,8 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   return sumOver("sum", x, options);
 }
 
-// A reduction of nothing is a sum with a constant: as in PyTorch, gradients of its gradients are zeros and not NaN.
+// A reduction of nothing is a sum with a constant: as in PyTorch, gradients of its
+// gradients are zeros and not NaN.
 
 /** The mean over `dim` (default: all); NaN of nothing. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -47,8 +52,8 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN of nothing. The mean is
- * taken in two passes, so that a deviation small beside it keeps its digits.
+ * The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN of
+ * nothing. The mean is taken in two passes, so that a deviation small beside it keeps its digits.
  */
 export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
   const { dim, correction = 1 } = options;
@@ -60,7 +65,10 @@ export function variance(x: Tensor, options: ReduceOptions & { correction?: numb
   });
 }
 
-/** The standard deviation over `dim` (default: all), with n - `correction` (default 1: unbiased). Its gradient at 0 is 0. */
+/**
+ * The standard deviation over `dim` (default: all), with n - `correction` (default 1:
+ * unbiased). Its gradient at 0 is 0.
+ */
 export function std(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
   return scope(() => {
     const squared = variance(x, options);
@@ -80,50 +88,65 @@ function pick(x: Tensor, op: typeof ops.max, output: 0 | 1, { dim, keepdim }: Al
 }
 
 function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions): Tensor {
-  const { kept, dropped } = reduced(op.definition.name, x.shape, dim);
+  const { keptShape, droppedShape } = reduced(op.definition.name, x.shape, dim);
   return scope(() => {
-    const y = op(x, { shape: kept });
-    return keepdim ? y : ops.reshape(y, { shape: dropped });
+    const y = op(x, { shape: keptShape });
+    return keepdim ? y : ops.reshape(y, { shape: droppedShape });
   });
 }
 
-/** The largest element over `dim` (default: all), NaN if there is one. Equal ones share the gradient. */
+/**
+ * The largest element over `dim` (default: all), NaN if there is one. Equal
+ * ones share the gradient.
+ */
 export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extrema(x, ops.amax, options);
 }
 
-/** The smallest element over `dim` (default: all), NaN if there is one. Equal ones share the gradient. */
+/**
+ * The smallest element over `dim` (default: all), NaN if there is one. Equal
+ * ones share the gradient.
+ */
 export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
   return extrema(x, ops.amin, options);
 }
 
 /**
- * The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals
- * along a `dim`; without one they share it.
+ * The largest element along `dim` (default: of all), NaN if there is one. The gradient flows to the
+ * first of equals along a `dim`; without one they share it.
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
   return options.dim === undefined ? amax(x, options) : pick(x, ops.max, 0, options);
 }
 
 /**
- * The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to the first of equals
- * along a `dim`; without one they share it.
+ * The smallest element along `dim` (default: of all), NaN if there is one. The gradient flows to
+ * the first of equals along a `dim`; without one they share it.
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
   return options.dim === undefined ? amin(x, options) : pick(x, ops.min, 0, options);
 }
 
-/** The i32 position of the first largest element (or first NaN) along `dim` (default: in the flattened tensor). */
+/**
+ * The i32 position of the first largest element (or first NaN) along `dim` (default:
+ * in the flattened tensor).
+ */
 export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
   return pick(x, ops.max, 1, options);
 }
 
-/** The i32 position of the first smallest element (or first NaN) along `dim` (default: in the flattened tensor). */
+/**
+ * The i32 position of the first smallest element (or first NaN) along `dim` (default:
+ * in the flattened tensor).
+ */
 export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
   return pick(x, ops.min, 1, options);
 }
 
-/** The product along `dim` (default: of all). Multiplies halves with each other, so gradients are right at zeros too. */
+/**
+ * The product along `dim` (default: of all). Multiplies halves with each other, so
+ * gradients are right at zeros too.
+ */
 export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
   return scope(() => {
     let rest = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
@@ -147,13 +170,13 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { dim, keepdim } = options;
   if (x.size === 0) return add(sumOver("logsumexp", x, options), Number.NEGATIVE_INFINITY);
   return scope(() => {
-    const { kept, dropped } = reduced("logsumexp", x.shape, dim);
+    const { keptShape, droppedShape } = reduced("logsumexp", x.shape, dim);
     let top = x.detach();
-    for (const [d, size] of kept.entries()) if (size !== top.shape[d]) top = max(top, { dim: d, keepdim: true });
+    for (const [d, size] of keptShape.entries()) if (size !== top.shape[d]) top = max(top, { dim: d, keepdim: true });
     // An infinite maximum would turn x - top into NaN.
     top = where(eq(sub(top, top), 0), top, 0);
-    const total = add(ops.log(ops.sumToShape(ops.exp(sub(x, top)), { shape: kept })), top);
-    return keepdim ? total : ops.reshape(total, { shape: dropped });
+    const total = add(ops.log(ops.sumToShape(ops.exp(sub(x, top)), { shape: keptShape })), top);
+    return keepdim ? total : ops.reshape(total, { shape: droppedShape });
   });
 }
 

@@ -74,7 +74,10 @@ export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}
   );
 }
 
-/** x cut along `dim` (default 0) into pieces of `size` (the last may be smaller), or of the given sizes. */
+/**
+ * x cut along `dim` (default 0) into pieces of `size` (the last may be
+ * smaller), or of the given sizes.
+ */
 export function split(x: Tensor, size: number | readonly number[], options: { dim?: number } = {}): Tensor[] {
   const dim = normalizeDim("split", options.dim ?? 0, x.ndim);
   let sizes = size;
@@ -88,7 +91,10 @@ export function split(x: Tensor, size: number | readonly number[], options: { di
   return Array.isArray(pieces) ? pieces : [pieces];
 }
 
-/** x in `count` pieces along `dim` (default 0), equal but for the last; fewer where it is too short, but not where it is empty. */
+/**
+ * x in `count` pieces along `dim` (default 0), equal but for the last; fewer where it is too short,
+ * but not where it is empty.
+ */
 export function chunk(x: Tensor, count: number, options: { dim?: number } = {}): Tensor[] {
   const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
   if (!Number.isInteger(count) || count < 1) throw new Error(`chunk: count ${count} must be an integer of at least 1`);
@@ -97,8 +103,8 @@ export function chunk(x: Tensor, count: number, options: { dim?: number } = {}):
 }
 
 /**
- * x with `value` (default 0) around it: `pad` holds [before, after] of the last dimension, then of the one before it,
- * as in PyTorch. Negative amounts cut off.
+ * x with `value` (default 0) around it: `pad` holds [before, after] of the last dimension, then of
+ * the one before it, as in PyTorch. Negative amounts cut off.
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
   if (pad.length % 2 || pad.length > 2 * x.ndim) {
@@ -123,12 +129,18 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
   });
 }
 
-/** The lower triangle of each matrix; `diagonal` (default 0) is the last one kept, positive above the main one. */
+/**
+ * The lower triangle of each matrix; `diagonal` (default 0) is the last one kept,
+ * positive above the main one.
+ */
 export function tril(x: Tensor, options: { diagonal?: number } = {}): Tensor {
   return ops.triangle(x, { part: "lower", diagonal: options.diagonal ?? 0 });
 }
 
-/** The upper triangle of each matrix; `diagonal` (default 0) is the first one kept, positive above the main one. */
+/**
+ * The upper triangle of each matrix; `diagonal` (default 0) is the first one kept,
+ * positive above the main one.
+ */
 export function triu(x: Tensor, options: { diagonal?: number } = {}): Tensor {
   return ops.triangle(x, { part: "upper", diagonal: options.diagonal ?? 0 });
 }
@@ -138,7 +150,10 @@ export function flip(x: Tensor, dims: Shape): Tensor {
   return ops.flip(x, { dims });
 }
 
-/** x with each element repeated `repeats` times in place along `dim` (default: the flattened tensor). */
+/**
+ * x with each element repeated `repeats` times in place along `dim`
+ * (default: the flattened tensor).
+ */
 export function repeatInterleave(x: Tensor, repeats: number, options: { dim?: number } = {}): Tensor {
   return scope(() => {
     const from = options.dim === undefined ? reshape(x, [-1]) : x;

@@ -4,8 +4,9 @@ import type { Tensor } from "../tensor.ts";
 import { eq, where } from "./comparison.ts";
 
 /**
- * The likeliest token of each row of logits f32 [B, V], as i32 [B]; the lowest of equals. A row from which none can be
- * chosen, for a NaN or an infinite largest logit, gives -1, as with `sampleTokens`.
+ * The likeliest token of each row of logits f32 [B, V], as i32 [B]; the lowest of
+ * equals. A row from which none can be chosen, for a NaN or an infinite largest logit,
+ * gives -1, as with `sampleTokens`.
  */
 export function argmaxTokens(logits: Tensor): Tensor {
   return scope(() => {

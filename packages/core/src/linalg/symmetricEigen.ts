@@ -12,9 +12,10 @@ export interface Eigen {
 const mostRotations = 60;
 
 /**
- * The `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, and their vectors:
- * Householder's reduction to three diagonals, implicit QL for the values, inverse iteration for the vectors. Errors are some
- * 1e-15 of the largest magnitude. Golub and Van Loan, Matrix Computations, 8.3 and 8.4.
+ * The `count` largest eigenvalues of the symmetric `matrix` [n, n] in host memory, which is
+ * overwritten, and their vectors: Householder's reduction to three diagonals, implicit QL for the
+ * values, inverse iteration for the vectors. Errors are some 1e-15 of the largest magnitude. Golub
+ * and Van Loan, Matrix Computations, 8.3 and 8.4.
  */
 export function symmetricEigen(matrix: Float64Array, n: number, count: number = n): Eigen {
   const { diagonal, beside, factors } = tridiagonal(matrix, n);
@@ -29,7 +30,10 @@ export function symmetricEigen(matrix: Float64Array, n: number, count: number = 
   return { values, vectors };
 }
 
-/** T of A = Q T Qᵀ, its diagonal and what stands beside it, and the factors of the reflections left in the rows of `a`. */
+/**
+ * T of A = Q T Qᵀ, as its diagonal and the numbers beside it, and the factors of the reflections
+ * left in the rows of `a`.
+ */
 function tridiagonal(a: Float64Array, n: number) {
   const factors = new Float64Array(n);
   const beside = new Float64Array(n);
@@ -42,7 +46,10 @@ function tridiagonal(a: Float64Array, n: number) {
   return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside, factors };
 }
 
-/** Makes x from `start` on the v of the reflection 1 - f v vᵀ that leaves only its first entry, which is returned. */
+/**
+ * Makes x from `start` on the v of the reflection 1 - f v vᵀ that leaves only its first
+ * entry, which is returned.
+ */
 function reflector(x: Float64Array, start: number, factors: Float64Array, k: number): number {
   let rest = 0;
   for (let i = start + 1; i < x.length; i++) rest += x[i] * x[i];

@@ -1,13 +1,16 @@
-/** Eigenvalues nearer to each other than this share of the largest magnitude need their vectors kept apart. */
+/**
+ * Eigenvalues nearer to each other than this share of the largest magnitude need
+ * their vectors kept apart.
+ */
 const clusterGap = 1e-3;
 
 /** Steps of inverse iteration that one vector may take; 2 are usual. */
 const mostSteps = 12;
 
 /**
- * Unit eigenvectors, as rows, of the symmetric matrix with `diagonal` [n] and, beside it, `beside` [n - 1 used], for its
- * given eigenvalues in descending order: inverse iteration, vectors of near eigenvalues made orthogonal. Ilse Ipsen 1997,
- * Computing an eigenvector with inverse iteration.
+ * Unit eigenvectors, as rows, of the symmetric matrix with `diagonal` [n] and, beside it, `beside`
+ * [n - 1 used], for its given eigenvalues in descending order: inverse iteration, vectors of near
+ * eigenvalues made orthogonal. Ilse Ipsen 1997, Computing an eigenvector with inverse iteration.
  */
 export function tridiagonalVectors(diagonal: Float64Array, beside: Float64Array, values: Float64Array): Float64Array {
   const n = diagonal.length;
@@ -93,7 +96,7 @@ function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Flo
   }
 }
 
-/** Takes from x what lies along the rows from..to-1. */
+/** Removes the components of x along the rows from..to-1. */
 function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
   for (let k = from; k < to; k++) {
     let along = 0;

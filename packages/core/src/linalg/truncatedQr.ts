@@ -7,8 +7,9 @@ export interface Qr {
 }
 
 /**
- * The first `rank` steps of the QR decomposition of a row-major matrix [rows, columns] in host memory, by Householder
- * reflections in f64, with LAPACK's signs (and so PyTorch's). Throws for a rank that the matrix cannot have.
+ * The first `rank` steps of the QR decomposition of a row-major matrix [rows, columns] in host
+ * memory, by Householder reflections in f64, with LAPACK's signs (and so PyTorch's). Throws for a
+ * rank that the matrix cannot have.
  */
 export function truncatedQr(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Qr {
   const smaller = Math.min(rows, columns);
@@ -29,7 +30,10 @@ export function truncatedQr(matrix: ArrayLike<number>, rows: number, columns: nu
   return { q, r };
 }
 
-/** v of length √2, or null, for which I - v vᵀ takes column k below row k to a multiple of the first unit vector. */
+/**
+ * v of length √2, or null, for which I - v vᵀ takes column k below row k to a multiple
+ * of the first unit vector.
+ */
 function reflection(a: Float64Array, rows: number, columns: number, k: number): Float64Array | null {
   const v = new Float64Array(rows - k);
   let below = 0;
@@ -44,7 +48,10 @@ function reflection(a: Float64Array, rows: number, columns: number, k: number): 
   return v.map((x) => x * scale);
 }
 
-/** Applies I - v vᵀ to the rows of a row-major matrix from `row` on, in its columns from `column` on. */
+/**
+ * Applies I - v vᵀ to the rows of a row-major matrix from `row` on, in its
+ * columns from `column` on.
+ */
 function reflect(a: Float64Array, columns: number, v: Float64Array | null, row: number, column: number): void {
   if (v === null) return;
   const products = new Float64Array(columns);

@@ -10,13 +10,16 @@ export interface Svd {
   readonly right: Float64Array;
 }
 
-/** Below this share of the largest, what a Gram matrix tells of a singular value is rounding. */
+/**
+ * Share of the largest singular value below which the values of a Gram matrix are rounding noise.
+ */
 const noise = 1e-8;
 
 /**
- * The `rank` largest singular values of a row-major matrix in host memory, by the eigenvalues of its smaller Gram matrix,
- * all in f64: for f32 data as exact as the data. [1536, 576] takes a second. Each pair of vectors has its largest entry on the right positive, so
- * that results do not depend on chance. Throws for a rank that the matrix cannot have.
+ * The `rank` largest singular values of a row-major matrix in host memory, by the eigenvalues of
+ * its smaller Gram matrix, all in f64: for f32 data as exact as the data. [1536, 576] takes a
+ * second. Each pair of vectors has its largest entry on the right positive, so that results do not
+ * depend on chance. Throws for a rank that the matrix cannot have.
  */
 export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: number, rank: number): Svd {
   const smaller = Math.min(rows, columns);

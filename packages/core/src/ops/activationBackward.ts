@@ -4,8 +4,8 @@ import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
 /**
- * The op (dy, x) -> dy * slope(x) of an activation, in one pass. `compose` says the same in ops, for gradients
- * of gradients.
+ * The op (dy, x) -> dy * slope(x) of an activation, in one pass. `compose` says the same in ops,
+ * for gradients of gradients.
  */
 export function activationBackward(
   name: string,

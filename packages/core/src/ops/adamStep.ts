@@ -44,9 +44,9 @@ export interface AdamStepParams extends Guarded {
 }
 
 /**
- * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), and so on for as many
- * parameters as one likes, all in one pass; the gradients stay.
- * Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
+ * One step of Adam or AdamW in place: (parameter, gradient, first moment, second moment), and so on
+ * for as many parameters as one likes, all in one pass; the gradients stay. Kingma and Ba 2015,
+ * https://arxiv.org/abs/1412.6980; Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101
  */
 export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",

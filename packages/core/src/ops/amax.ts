@@ -48,8 +48,14 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
   });
 }
 
-/** The largest element over the dimensions along which `shape` broadcasts to x; equal ones share the gradient. */
+/**
+ * The largest element over the dimensions along which `shape` broadcasts to x; equal
+ * ones share the gradient.
+ */
 export const amax: Op<1, ExtremaParams> = extrema("amax", Math.max);
 
-/** The smallest element over the dimensions along which `shape` broadcasts to x; equal ones share the gradient. */
+/**
+ * The smallest element over the dimensions along which `shape` broadcasts to x; equal
+ * ones share the gradient.
+ */
 export const amin: Op<1, ExtremaParams> = extrema("amin", Math.min);

@@ -3,13 +3,13 @@ import type { TypedArray } from "../dtype.ts";
 import { expectDType } from "../op.ts";
 import { broadcastStrides, formatShape, sameShape } from "../shape.ts";
 
-/** How `attention` weighs keys. */
+/** Options of `attention`: the scale of its scores and the keys that each query sees. */
 export interface AttentionParams {
   /** Query i sees keys up to its own position S - T + i only. Default false. */
   readonly causal?: boolean;
   /** Factor of the scores. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** How many rows of k and v are in use, where they are caches with room for more. Default: all. */
+  /** Number of rows of k and v in use, for caches with room for more. Default: all. */
   readonly keyLength?: number;
   /** With `causal`: only the last `window` positions up to its own are seen. */
   readonly window?: number;
@@ -77,7 +77,7 @@ function stridesOfMask(op: string, mask: TensorSpec, target: readonly number[]):
   return [b, h, i];
 }
 
-/** Whether query `i` of head `h` may look at key `j`. */
+/** Returns true if query `i` of head `h` may look at key `j`. */
 export function isAllowed(
   g: Geometry,
   mask: TypedArray | undefined,

@@ -6,7 +6,7 @@ import { indexAdd, indexSelect } from "./indexSelect.ts";
 import { matmul } from "./matmul.ts";
 import { mul } from "./mul.ts";
 
-/** Which adapter each sequence of `batchedLora` uses. */
+/** Parameters of `batchedLora`: the adapter of each sequence, and the scaling. */
 export interface BatchedLoraParams {
   /** For each row of the batch, an index into A and B, or -1 for the base alone. */
   readonly adapterIndices: readonly number[];
@@ -37,8 +37,8 @@ function check(x: Tensor, w: Tensor, a: Tensor, b: Tensor, { adapterIndices, sca
 const pick = (t: Tensor, indices: Tensor): Tensor => indexSelect(t, indices, { dim: 0 });
 
 /**
- * x Wᵀ + s (x Aᵢᵀ) Bᵢᵀ with an adapter of its own for each sequence: x [N, T, in], W [out, in], A [n, r, in],
- * B [n, out, r]. Adapters of lower rank are filled up with zeros by the caller.
+ * x Wᵀ + s (x Aᵢᵀ) Bᵢᵀ with an adapter of its own for each sequence: x [N, T, in], W [out, in], A
+ * [n, r, in], B [n, out, r]. Adapters of lower rank are filled up with zeros by the caller.
  */
 export function batchedLora(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: BatchedLoraParams): Tensor {
   check(x, w, a, b, params);

@@ -3,7 +3,10 @@ import type { Tensor } from "../tensor.ts";
 import { reshape } from "./reshape.ts";
 import { place, slice } from "./slice.ts";
 
-/** The elements of x (f32 or i32) in rows of `blockSize`, the last one filled up with zeros: [blocks, blockSize]. */
+/**
+ * The elements of x (f32 or i32) in rows of `blockSize`, the last one filled up with
+ * zeros: [blocks, blockSize].
+ */
 export function inBlocks(x: Tensor, blockSize: number): Tensor {
   const blocks = Math.ceil(x.size / blockSize);
   const size = blocks * blockSize;

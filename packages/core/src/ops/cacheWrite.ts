@@ -7,7 +7,10 @@ import { cat } from "./cat.ts";
 import { overwrite } from "./inPlace.ts";
 import { slice } from "./slice.ts";
 
-/** Where `cacheWrite` puts the first row: one position, or one for each sequence of the batch. */
+/**
+ * The position of the first row that `cacheWrite` writes: one, or one for
+ * each sequence of the batch.
+ */
 export interface CacheWriteParams {
   readonly position: number | readonly number[];
 }

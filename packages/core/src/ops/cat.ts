@@ -6,7 +6,7 @@ import { alongDim, withSize } from "./alongDim.ts";
 import { groupsOf } from "./groupsOf.ts";
 import { slice } from "./slice.ts";
 
-/** Where each of `sizes` starts. */
+/** Returns the position at which each of `sizes` starts: the sum of those before it. */
 function starts(sizes: readonly number[]): number[] {
   let at = 0;
   return sizes.map((size) => {
@@ -54,7 +54,10 @@ export const cat: Op<number, { dim: number }> = defineOp({
   },
 });
 
-/** x (any dtype) cut along `dim` into pieces of the given sizes, which add up to the dimension's. One piece comes bare. */
+/**
+ * x (any dtype) cut along `dim` into pieces of the given sizes, which add up to the
+ * dimension's. One piece comes bare.
+ */
 export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = defineOp({
   name: "split",
   shape: ([x], { sizes, dim }) => {

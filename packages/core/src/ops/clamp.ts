@@ -11,7 +11,10 @@ export interface ClampParams {
   readonly max?: number;
 }
 
-/** x held between `min` and `max` (which wins where they cross); NaN passes. No gradient passes at the bounds. */
+/**
+ * x held between `min` and `max` (which wins where they cross); NaN passes. No
+ * gradient passes at the bounds.
+ */
 export const clamp: Op<1, ClampParams> = defineOp({
   name: "clamp",
   shape: (inputs) => {

@@ -16,7 +16,10 @@ const tests: Record<CompareParams["relation"], (a: number, b: number) => boolean
   ge: (a, b) => a >= b,
 };
 
-/** Whether the relation holds for each pair of two f32 or two i32 tensors, broadcast, as bool. No gradient. */
+/**
+ * Compares two f32 or two i32 tensors element by element, broadcast. The result is
+ * bool and has no gradient.
+ */
 export const compare: Op<2, CompareParams> = defineOp({
   name: "compare",
   shape: (inputs) => {

@@ -44,7 +44,10 @@ export function countLabels(labels: TypedArray, classes: number, ignoreIndex: nu
   return count;
 }
 
-/** The largest of a row of logits, and log(sum(exp(logit - top))): apart, a large `top` does not round the logarithm. */
+/**
+ * The largest of a row of logits, and log(sum(exp(logit - top))): apart, a large `top` does
+ * not round the logarithm.
+ */
 interface RowSum {
   readonly top: number;
   readonly log: number;
@@ -84,8 +87,8 @@ export function rowGradient(logits: Float64Array, label: number, smoothing: numb
 }
 
 /**
- * `crossEntropy`, and from what its gradient is made: each row's largest logit and log(sum(exp(logit - largest))), as
- * [..., 2]; zeros for ignored rows.
+ * `crossEntropy`, and the numbers that its gradient is made of: each row's largest logit and
+ * log(sum(exp(logit - largest))), as [..., 2]; zeros for ignored rows.
  */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
   name: "crossEntropy",
@@ -156,8 +159,8 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
 });
 
 /**
- * Cross-entropy of logits [..., V] against class labels [...] (i32): a scalar, or [...] with reduction "none". Throws
- * for a label that is neither a class nor `ignoreIndex`.
+ * Cross-entropy of logits [..., V] against class labels [...] (i32): a scalar, or [...] with
+ * reduction "none". Throws for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
   const [loss, sums] = crossEntropyWithRows(logits, labels, params);

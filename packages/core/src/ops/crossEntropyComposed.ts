@@ -29,7 +29,10 @@ interface Options {
 
 type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
 
-/** Labels [...] as columns [..., 1]: which are ignored, the classes (0 where ignored), and how many count. */
+/**
+ * Returns labels [...] as columns [..., 1]: a mask of ignored ones and the classes (0 if ignored).
+ * Returns the number of labels that count too.
+ */
 function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabel: BadLabel) {
   const classes = logits.shape[logits.ndim - 1];
   const scalar = (value: number) => tensor(value, { dtype: "i32", backend: labels.storage.backend });
@@ -41,7 +44,10 @@ function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabe
   return { ignored, chosen: where(ignored, scalar(0), checked), count: sumTo(counting, []), classes };
 }
 
-/** `crossEntropy` in other ops: the loss, and each row's largest logit and log(sum(exp(logit - largest))). */
+/**
+ * `crossEntropy` in other ops: the loss, and each row's largest logit and
+ * log(sum(exp(logit - largest))).
+ */
 export function composeCrossEntropy(logits: Tensor, labels: Tensor, options: Options, badLabel: BadLabel): Tensor[] {
   const { ignoreIndex = -100, reduction = "mean", labelSmoothing = 0 } = options;
   const { ignored, chosen, count } = readLabels(logits, labels, ignoreIndex, badLabel);

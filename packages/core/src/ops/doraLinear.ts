@@ -16,7 +16,7 @@ import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
 import { widen } from "./to.ts";
 
-/** How a weight lies, and the factor of B A. */
+/** Parameters of `doraNorm`: the layout of W, the factor of B A, and the row squares of W. */
 export interface DoraNormParams {
   readonly scaling: number;
   /** W lies as [in, out]. */
@@ -25,10 +25,16 @@ export interface DoraNormParams {
   readonly squares?: Tensor;
 }
 
-/** Below this, a row's square sum is taken for this: a row of zeros stays one instead of becoming NaN. */
+/**
+ * Below this, a row's square sum is taken for this: a row of zeros stays one
+ * instead of becoming NaN.
+ */
 const smallest = 1e-30;
 
-/** The sum of squares of each row of W [out, in] (or of each column, where it lies as [in, out]): [out]. */
+/**
+ * The sum of squares of each row of W [out, in] (or of each column, where it
+ * lies as [in, out]): [out].
+ */
 export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: boolean } = {}): Tensor {
   const [rows, columns] = w.shape;
   return noGrad(() =>
@@ -40,8 +46,8 @@ export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: b
 }
 
 /**
- * The length of each row of W + s B A, [out], without making that matrix: |W|² + s B (2 W Aᵀ + s B A Aᵀ), row by row. No
- * gradient flows through it.
+ * The length of each row of W + s B A, [out], without making that matrix: |W|² + s B (2 W Aᵀ + s B
+ * A Aᵀ), row by row. No gradient flows through it.
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
   const { scaling, fanInFanOut = false, squares } = params;
@@ -58,8 +64,9 @@ export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams
 }
 
 /**
- * DoRA: magnitude / |W + s B A| * (x Wᵀ + s (x Aᵀ) Bᵀ), with the row lengths |...| held constant in the gradient as
- * the paper proposes and PEFT does; magnitude is [out]. Liu et al. 2024, https://arxiv.org/abs/2402.09353
+ * DoRA: magnitude / |W + s B A| * (x Wᵀ + s (x Aᵀ) Bᵀ), with the row lengths |...| held constant in
+ * the gradient as the paper proposes and PEFT does; magnitude is [out]. Liu et al. 2024,
+ * https://arxiv.org/abs/2402.09353
  */
 export function doraLinear(
   x: Tensor,

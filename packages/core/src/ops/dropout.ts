@@ -19,7 +19,10 @@ function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
 /** Parameters of the op beneath `dropout`. */
 export interface DropoutParams {
   readonly p: number;
-  /** Where the random numbers start: the same state gives the same zeros, so none need be kept for the gradient. */
+  /**
+   * The start of the random numbers. The same state gives the same zeros, so
+   * the gradient needs no mask.
+   */
   readonly state: GeneratorState;
 }
 
@@ -44,8 +47,9 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
 });
 
 /**
- * Zeroes each number with probability p and divides the rest by 1 - p. Number i is zero where the generator's next
- * uniform number i is below p; the generator moves on by x.size. Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
+ * Zeroes each number with probability p and divides the rest by 1 - p. Number i is zero where the
+ * generator's next uniform number i is below p; the generator moves on by x.size. Srivastava et al.
+ * 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, { p, generator }: { p: number; generator: Generator }): Tensor {
   const { state } = generator;

@@ -34,7 +34,9 @@ function lookUp(table: Tensor, positions: Tensor): Tensor {
   return reshape(indexSelect(table, flat, { dim: 0 }), { shape: positions.shape });
 }
 
-/** The positions in an ascending table [256] of the entries nearest to the rows of x [n, 1], as f32. */
+/**
+ * The positions in an ascending table [256] of the entries nearest to the rows of x [n, 1], as f32.
+ */
 function nearest(x: Tensor, table: Tensor): Tensor {
   const last = full([1], Infinity, { backend: x.storage.backend });
   const above = cat(slice(table, { start: 1 }), last, { dim: 0 });
@@ -43,7 +45,10 @@ function nearest(x: Tensor, table: Tensor): Tensor {
   return add(at, to(compare(abs(up), abs(down), { relation: "lt" }), { dtype: "f32" }));
 }
 
-/** Blocks [n, blockSize] as u8 codes in their shape. A block of zeros, whose scale is 0, has codes of 0. */
+/**
+ * Blocks [n, blockSize] as u8 codes in their shape. A block of zeros, whose
+ * scale is 0, has codes of 0.
+ */
 function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolean): Tensor {
   const scaled = mul(values, reciprocal(scales));
   const column = reshape(grid ? onGrid(scaled) : scaled, { shape: [values.size, 1] });
@@ -53,8 +58,9 @@ function encodeChunk(values: Tensor, scales: Tensor, table: Tensor, grid: boolea
 }
 
 /**
- * x in blocks of `blockSize`: the u8 positions, in x's shape, in an ascending table of 256 entries, and the blocks' largest
- * magnitudes [blocks]. `grid` moves scaled numbers to bitsandbytes' grid first.
+ * x in blocks of `blockSize`: the u8 positions, in x's shape, in an ascending table of 256
+ * entries, and the blocks' largest magnitudes [blocks]. `grid` moves scaled numbers to
+ * bitsandbytes' grid first.
  */
 export function encodeInBlocks(
   x: Tensor,
@@ -74,7 +80,10 @@ export function encodeInBlocks(
   return { codes: fromBlocks(cat(...parts, { dim: 0 }), x.shape), scales: reshape(scales, { shape: [blocks] }) };
 }
 
-/** The numbers that u8 codes mean, in their shape: the table's entries times the scales of their blocks. */
+/**
+ * The numbers that u8 codes mean, in their shape: the table's entries times
+ * the scales of their blocks.
+ */
 export function decodeInBlocks(codes: Tensor, scales: Tensor, table: Tensor, blockSize: number): Tensor {
   const values = inBlocks(lookUp(table, codes), blockSize);
   return fromBlocks(mul(values, reshape(scales, { shape: [values.shape[0], 1] })), codes.shape);

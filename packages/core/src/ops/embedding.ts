@@ -25,7 +25,10 @@ function flatIds(ids: Tensor, vocab: number): Tensor {
   return inRange(reshape(ids, { shape: [ids.size] }), { low: 0, high: vocab - 1, error });
 }
 
-/** Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype, f32 where it is packed. Throws for an id outside 0..V-1. */
+/**
+ * Rows of weight [V, D] picked by ids [...] (i32), as [..., D] in the weight's dtype, f32 where it
+ * is packed. Throws for an id outside 0..V-1.
+ */
 export const embedding: Op<2> = defineOp({
   name: "embedding",
   packed: [0],

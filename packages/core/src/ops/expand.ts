@@ -21,7 +21,10 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [sumTo(dy, x.shape)],
 });
 
-/** The sum of x over the dimensions along which `shape` broadcasts to it, in that shape; summed in double precision. */
+/**
+ * The sum of x over the dimensions along which `shape` broadcasts to it, in that shape;
+ * summed in double precision.
+ */
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
   shape: (inputs, { shape }) => {
@@ -42,7 +45,10 @@ export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [expand(dy, { shape: x.shape })],
 });
 
-/** Sums the dimensions along which `shape` was broadcast to x, the gradient of broadcasting; x itself where none was. */
+/**
+ * Sums the dimensions along which `shape` was broadcast to x, the gradient of broadcasting;
+ * x itself where none was.
+ */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : sumToShape(x, { shape });
 }

@@ -6,8 +6,9 @@ import { scatterAdd } from "./gather.ts";
 import { composeExtremum } from "./topkComposed.ts";
 
 /**
- * An op that picks one element of each lane along `dim`: it gives the values and their i32 positions, both with size 1
- * in `dim`. A lane's first NaN beats all; otherwise the first element that no other beats. The gradient flows to it.
+ * An op that picks one element of each lane along `dim`: it gives the values and their i32
+ * positions, both with size 1 in `dim`. A lane's first NaN beats all; otherwise the first element
+ * that no other beats. The gradient flows to it.
  */
 export function extremum(name: "max" | "min", beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {
   return defineOp<1, { dim: number }, 2>({

@@ -2,7 +2,10 @@ import type { TensorSpec } from "../backend.ts";
 import { expectDType } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 
-/** What a gated unit or its gradient gives. Throws unless all inputs are f32 of one shape. */
+/**
+ * Returns the spec of a gated unit's output or gradient. Throws unless all
+ * inputs are f32 of one shape.
+ */
 export function checkGated(op: string, inputs: readonly TensorSpec[]): TensorSpec {
   for (let i = 0; i < inputs.length; i++) {
     expectDType(op, inputs, i, "f32");

@@ -10,7 +10,10 @@ import { unary } from "./unary.ts";
 
 const normal = 1 / Math.sqrt(2 * Math.PI);
 
-/** x times the normal distribution function of x, with the error function (Hendrycks and Gimpel, 2016). */
+/**
+ * x times the normal distribution function of x, with the error function
+ * (Hendrycks and Gimpel, 2016).
+ */
 export const gelu: Op<1> = defineOp({
   ...unary("gelu", (x) => 0.5 * x * (1 + erfOf(x * Math.SQRT1_2))),
   compose: ([x]) => mul(affine(x, { scale: 0.5 }), affine(erf(affine(x, { scale: Math.SQRT1_2 })), { shift: 1 })),

@@ -20,7 +20,10 @@ import { sqrt } from "./sqrt.ts";
 import { square } from "./square.ts";
 import { where } from "./where.ts";
 
-/** The root of the sum of squares over all numbers of all the tensors, a scalar. It is not differentiated. */
+/**
+ * The root of the sum of squares over all numbers of all the tensors, a scalar.
+ * It is not differentiated.
+ */
 export const gradNorm: Op<number> = defineOp({
   name: "gradNorm",
   shape: (inputs) => {
@@ -47,7 +50,10 @@ export const gradNorm: Op<number> = defineOp({
   },
 });
 
-/** Each x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of NaN makes all of them NaN. */
+/**
+ * Each x *= min(1, maxNorm / (norm + 1e-6)) in place, as PyTorch clips: (...x, norm). A norm of
+ * NaN makes all of them NaN.
+ */
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",
   writes: (input, count) => input < count - 1,

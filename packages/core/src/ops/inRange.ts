@@ -12,8 +12,8 @@ export interface InRangeParams {
 }
 
 /**
- * A copy of x, f32 or i32. Throws `error` where a number lies outside of `low`..`high`; NaN passes. Compositions check
- * indices and labels with it, so that their errors read as those of kernels.
+ * A copy of x, f32 or i32. Throws `error` where a number lies outside of `low`..`high`; NaN passes.
+ * Compositions check indices and labels with it, so that their errors read as those of kernels.
  */
 export const inRange: Op<1, InRangeParams> = defineOp({
   name: "inRange",

@@ -34,7 +34,10 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
   },
 });
 
-/** The dual of `indexSelect`: zeros with `size` entries along `dim`, each entry of x added where the index says. */
+/**
+ * The dual of `indexSelect`: zeros with `size` entries along `dim`, each entry of x
+ * added where the index says.
+ */
 export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
   name: "indexAdd",
   shape: (inputs, { dim, size }) => {

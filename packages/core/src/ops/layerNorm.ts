@@ -28,8 +28,8 @@ function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
 }
 
 /**
- * (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, with the biased variance; weight and bias
- * are [D]. Ba et al. 2016, https://arxiv.org/abs/1607.06450
+ * (x - mean) / sqrt(var + eps) * weight + bias over the last dimension, with the biased variance;
+ * weight and bias are [D]. Ba et al. 2016, https://arxiv.org/abs/1607.06450
  */
 export const layerNorm: Op<3, NormParams> = defineOp({
   name: "layerNorm",

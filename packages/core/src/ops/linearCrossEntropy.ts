@@ -30,7 +30,7 @@ export interface LinearCrossEntropyParams {
 
 /** Parameters of the op beneath `linearCrossEntropy`. */
 export interface LinearCrossEntropyOpParams extends LinearCrossEntropyParams {
-  /** Which gradients the forward pass makes along the way. */
+  /** The gradients that the forward pass makes along the way. */
   readonly wants: { readonly hidden: boolean; readonly weight: boolean };
 }
 
@@ -120,10 +120,11 @@ export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = define
 });
 
 /**
- * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D], also in half precision or packed, without ever holding all the logits: ignored rows
- * are skipped, and the gradients are made on the way where something wants them. Where the weight is frozen, classes go
- * through in blocks (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009); else rows go through in chunks (Hsu et al.
- * 2024, https://arxiv.org/abs/2410.10989).
+ * crossEntropy(hidden Wᵀ, labels) for hidden [..., D] and weight [V, D], also in half precision or
+ * packed, without ever holding all the logits: ignored rows are skipped, and the gradients are made
+ * on the way where something wants them. Where the weight is frozen, classes go through in blocks
+ * (Wijmans et al. 2024, https://arxiv.org/abs/2411.09009); else rows go through in chunks (Hsu et
+ * al. 2024, https://arxiv.org/abs/2410.10989).
  */
 export function linearCrossEntropy(
   hidden: Tensor,

@@ -32,7 +32,9 @@ function roundEven(x: number): number {
   return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
 }
 
-/** Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even. */
+/**
+ * Between 2^23 and 2^24 the f32 numbers are the whole ones, so adding this rounds, ties to even.
+ */
 const wholeNumbers = 1.5 * 2 ** 23;
 
 /** Numbers of magnitude up to 2^22, rounded as `roundEven` does. */
@@ -40,7 +42,7 @@ function toWholeNumbers(x: Tensor): Tensor {
   return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
-/** x with each block replaced by what its bytes mean. */
+/** Returns x with each block replaced by the values of its bytes. */
 function quantized({ data }: View): Float32Array {
   const out = new Float32Array(data.length);
   for (let at = 0; at < data.length; at += block) {
@@ -54,9 +56,10 @@ function quantized({ data }: View): Float32Array {
 }
 
 /**
- * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a scale of their own, a 127th of
- * the largest magnitude among them, and meet the codes of W [out, in], of a format of GGUF, in integer dot products. Answers f32
- * [..., out] that are off by what rounding x costs. For running models: asking it for a gradient is an error.
+ * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a
+ * scale of their own, a 127th of the largest magnitude among them, and meet the codes of W [out,
+ * in], of a format of GGUF, in integer dot products. Returns f32 [..., out], with the error of
+ * rounding x. For running models: asking it for a gradient is an error.
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",

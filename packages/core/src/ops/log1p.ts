@@ -12,13 +12,14 @@ import { where } from "./where.ts";
 /** log(1 + x), exact near 0. */
 export const log1p: Op<1> = defineOp({
   ...unary("log1p", Math.log1p),
-  // The factor x / ((1 + x) - 1) corrects the rounding of 1 + x. Kahan, as in Goldberg 1991, theorem 4.
+  // The factor x / ((1 + x) - 1) corrects the rounding of 1 + x. Kahan, as in
+  // Goldberg 1991, theorem 4.
   compose: ([x]) => {
     const sum = affine(x, { shift: 1 });
-    const kept = affine(sum, { shift: -1 });
+    const roundedX = affine(sum, { shift: -1 });
     const plain = log(sum);
-    const nothingKept = compare(kept, scalarLike(x, 0), { relation: "eq" });
-    const exact = where(nothingKept, x, mul(plain, div(x, kept)));
+    const roundedToZero = compare(roundedX, scalarLike(x, 0), { relation: "eq" });
+    const exact = where(roundedToZero, x, mul(plain, div(x, roundedX)));
     return where(compare(abs(x), scalarLike(x, 1), { relation: "lt" }), exact, plain);
   },
   saves: { inputs: [0] },

@@ -61,10 +61,10 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
   },
   saves: (needs, { transposed }) => {
     const { down, up } = factorOrder(transposed);
-    const kept = [needs[1] || needs[down], needs[0], false, false];
-    kept[down] = needs[0];
-    kept[up] = needs[0] || needs[down];
-    return { inputs: kept.flatMap((keep, i) => (keep ? [i] : [])), outputs: needs[up] ? [1] : [] };
+    const savesInput = [needs[1] || needs[down], needs[0], false, false];
+    savesInput[down] = needs[0];
+    savesInput[up] = needs[0] || needs[down];
+    return { inputs: savesInput.flatMap((saved, i) => (saved ? [i] : [])), outputs: needs[up] ? [1] : [] };
   },
   vjp: ({ grads: [dy, dlow], arrived, inputs, inputSpecs, outputs: [, low], needs, params }) => {
     const { scaling, transposed = false } = params;
@@ -88,8 +88,9 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
 });
 
 /**
- * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also in half precision or packed), A [r, in], B [out, r]; a
- * bias is the caller's to add. x is kept for the gradient only where A (or W) trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
+ * x Wᵀ + scaling (x Aᵀ) Bᵀ for x [..., in], W [out, in] (also in half precision or packed), A [r,
+ * in], B [out, r]; a bias is the caller's to add. x is kept for the gradient only where A (or W)
+ * trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
   const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);

@@ -10,7 +10,10 @@ export interface LoraParams {
   readonly transposed?: boolean;
 }
 
-/** The sizes of one product, W turning `from` numbers into `to`, and the factors in the order of use by input position. */
+/**
+ * The sizes of one product, W turning `from` numbers into `to`, and the factors in the order
+ * of use by input position.
+ */
 export interface LoraPlan {
   readonly rows: number;
   readonly from: number;

@@ -7,16 +7,17 @@ import { asMatrix } from "./rows.ts";
 import { toDTypeOf, widen } from "./to.ts";
 import { expectWeight } from "./weight.ts";
 
-/** Which operands of `matmul` are read with their last two dimensions swapped. */
+/** Flags of `matmul`: a transposed operand is read with its last two dimensions swapped. */
 export interface MatmulParams {
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
 }
 
 /**
- * Matrix product of [..., M, K] and [..., K, N] with broadcast leading dimensions; the flags read an operand as
- * its transpose without copying it. A b of two dimensions may be a weight in half precision or packed, which is never
- * widened as a whole. The functional `matmul` adds PyTorch's rules for vectors.
+ * Matrix product of [..., M, K] and [..., K, N] with broadcast leading dimensions; the flags
+ * read an operand as its transpose without copying it. A b of two dimensions may be a weight in
+ * half precision or packed, which is never widened as a whole. The functional `matmul` adds
+ * PyTorch's rules for vectors.
  */
 export const matmul: Op<2, MatmulParams> = defineOp({
   name: "matmul",

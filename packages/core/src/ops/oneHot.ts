@@ -6,7 +6,7 @@ import { reshape } from "./reshape.ts";
 import { to } from "./to.ts";
 import { where } from "./where.ts";
 
-/** How `oneHot` reads labels. */
+/** Parameters of `oneHot`: the number of classes, and a label to ignore. */
 export interface OneHotParams {
   readonly classes: number;
   /** Rows with this label are all zeros. Default: none is. */

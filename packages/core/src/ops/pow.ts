@@ -8,12 +8,17 @@ import { mul } from "./mul.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
-/** As C's pow: JavaScript alone has NaN for 1 to the power NaN and for 1 and -1 to infinite powers. */
+/**
+ * As C's pow: JavaScript alone has NaN for 1 to the power NaN and for 1 and -1 to infinite powers.
+ */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
 }
 
-/** a to the power b, broadcast. The gradient is 0 where b is 0, and for b where a is 0 and b is not negative. */
+/**
+ * a to the power b, broadcast. The gradient is 0 where b is 0, and for b where a is
+ * 0 and b is not negative.
+ */
 export const pow: Op<2> = defineOp({
   ...binary("pow", power),
   saves: (needs) => ({ inputs: [0, 1], outputs: needs[1] ? [0] : [] }),

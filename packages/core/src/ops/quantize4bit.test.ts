@@ -56,7 +56,8 @@ describe("quantize4bit", () => {
           const scale = block.reduce((top, v) => Math.max(top, Math.abs(v)), 0);
           for (const [i, v] of block.entries()) {
             const nearest = ascending.reduce((least, c) => Math.min(least, Math.abs(v - c * scale)), Infinity);
-            // Scaling and both products round by 2^-24 each, of at most the scale; a scale below 1e-38 counts as that.
+            // Scaling and both products round by 2^-24 each, of at most the scale; a scale
+            // below 1e-38 counts as that.
             expect(Math.abs(v - found[from + i])).toBeLessThanOrEqual(nearest + scale * 2 ** -22 + 1e-38);
           }
         }
@@ -87,7 +88,8 @@ describe("quantize4bit", () => {
         const [wide, narrow] = [widen(plain), widen(nested)];
         const spread = second.nestedAbsmax[0];
         for (let i = 0; i < Math.min(wide.length, 256 * how.blockSize); i++) {
-          // The dynamic map's largest gap is 0.0141, and its end at -0.993 stands for -1: half a gap and 2^-20 of all.
+          // The dynamic map's largest gap is 0.0141, and its end at -0.993 stands for -1:
+          // half a gap and 2^-20 of all.
           const limit = 0.0071 * spread + 2 ** -20 * (absmax[0] + spread);
           expect(Math.abs(wide[i] - narrow[i])).toBeLessThanOrEqual(limit);
         }
@@ -96,7 +98,8 @@ describe("quantize4bit", () => {
     );
   });
 
-  // Means of |x - found| and of |x - found| / |x| with their deviations over 200 samples, from bitsandbytes' own tests.
+  // Means of |x - found| and of |x - found| / |x| with their deviations over 200 samples, from
+  // bitsandbytes' own tests.
   it.each([
     ["nf4", 32, 0.067746, 0.000069, 0.189726, 0.000304],
     ["nf4", 64, 0.072798, 0.000074, 0.203339, 0.00034],

@@ -6,7 +6,7 @@ import type { Packing } from "../packed/packedFormat.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 
-/** How `quantize4bit` stores a weight. */
+/** Options of `quantize4bit`. */
 export interface Quantize4bitParams {
   /** Default nf4. */
   readonly quantType?: QuantType;
@@ -21,8 +21,8 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
 };
 
 /**
- * Names the broken block, or, where `block` is -1, the mean of the scales that is no number: it overflows where the
- * weight's largest magnitudes near f32's.
+ * Returns the error for a broken block. Block -1 stands for the mean of the scales, which overflows
+ * if the weight's largest magnitudes are near f32's.
  */
 function fault(block: number, offset: number, { blockSize }: Packing): Error {
   if (block < 0) {
@@ -37,9 +37,10 @@ function fault(block: number, offset: number, { blockSize }: Packing): Error {
 }
 
 /**
- * A floating x of any shape as a packed tensor of 4-bit codes, with a scale for each block of the flattened elements:
- * codes, scales and their nested form as bitsandbytes' quantize_4bit on a CPU gives them, nested codes always the nearest
- * ones. `to` dequantises. No gradient flows. Throws for NaN and infinities. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ * A floating x of any shape as a packed tensor of 4-bit codes, with a scale for each block of the
+ * flattened elements: codes, scales and their nested form as bitsandbytes' quantize_4bit on a CPU
+ * gives them, nested codes always the nearest ones. `to` dequantises. No gradient flows. Throws for
+ * NaN and infinities. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
 export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
   name: "quantize4bit",

@@ -9,7 +9,7 @@ import { inRange } from "./inRange.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { to } from "./to.ts";
 
-/** How many elements share a scale. */
+/** The size of the blocks: the number of elements that share a scale. */
 export interface BlockwiseParams {
   readonly blockSize: number;
 }
@@ -34,9 +34,10 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
 }
 
 /**
- * (x f32, code f32 [256], ascending) as the u8 positions in `code` nearest to x / scale, in x's shape, and the scales,
- * f32 [blocks]: the largest magnitude of each block of the flattened elements. Of two codes equally near, the lower;
- * in a block of zeros all are 0, as in bitsandbytes' CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * (x f32, code f32 [256], ascending) as the u8 positions in `code` nearest to x / scale, in x's
+ * shape, and the scales, f32 [blocks]: the largest magnitude of each block of the flattened
+ * elements. Of two codes equally near, the lower; in a block of zeros all are 0, as in
+ * bitsandbytes' CPU backend. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
  */
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",
@@ -63,7 +64,10 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   fault: (block, _value, _inputs, params) => brokenBlock(block, params),
 });
 
-/** What `quantizeBlockwise` stored, as f32: code[q] times the scale of the block, for (q u8, absmax [blocks], code [256]). */
+/**
+ * Restores f32 values from `quantizeBlockwise`: code[q] times the scale of the block, for (q u8,
+ * absmax [blocks], code [256]).
+ */
 export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   name: "dequantizeBlockwise",
   shape: (inputs, params) => {

@@ -16,7 +16,9 @@ export interface NormParams {
   readonly eps: number;
 }
 
-/** Throws unless the inputs are f32, and those from `first` on are [D] for a first input [..., D]. */
+/**
+ * Throws unless the inputs are f32, and those from `first` on are [D] for a first input [..., D].
+ */
 export function checkNorm(op: string, inputs: readonly TensorSpec[], first: number): void {
   const { shape } = inputs[0];
   const width = shape[shape.length - 1];

@@ -16,7 +16,10 @@ export interface RmspropStepParams extends Guarded {
   readonly momentum: number;
 }
 
-/** One step of RMSprop in place: (parameter, gradient, mean square) and a momentum buffer, or none; the gradient stays. */
+/**
+ * One step of RMSprop in place: (parameter, gradient, mean square) and a momentum buffer, or
+ * none; the gradient stays.
+ */
 export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
   name: "rmspropStep",
   writes: (input) => input !== 1,

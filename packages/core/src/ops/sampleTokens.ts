@@ -65,7 +65,10 @@ const keepWhere = (x: Tensor, condition: Tensor): Tensor => where(condition, x, 
 
 const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
 
-/** The op in terms of others, in single precision: a draw at the very edge of two tokens may fall to the other. */
+/**
+ * The op in terms of others, in single precision: a draw at the very edge of two
+ * tokens may fall to the other.
+ */
 function draw(logits: Tensor, { temperature = 1, topK = 0, topP = 1, minP = 0, state }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
   const [top] = max(logits, { dim: 1 });
@@ -86,7 +89,10 @@ function draw(logits: Tensor, { temperature = 1, topK = 0, topP = 1, minP = 0, s
   return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
 }
 
-/** Sums, for each token, the probabilities of the likelier ones. Of equals the lower index is the likelier. */
+/**
+ * Sums, for each token, the probabilities of the likelier ones. Of equals the
+ * lower index is the likelier.
+ */
 function massOfLikelier(probabilities: Tensor): Tensor {
   const { shape } = probabilities;
   const [rows, tokens] = shape;
@@ -96,9 +102,10 @@ function massOfLikelier(probabilities: Tensor): Tensor {
 }
 
 /**
- * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p and min-p, as in
- * transformers. Row r is drawn by the generator's next uniform number r, and the generator moves on by B. A row from
- * which none can be drawn, for a NaN or an infinite largest logit, gives -1.
+ * Draws a token from each row of logits f32 [B, V], as i32 [B]: temperature, then top-k, top-p
+ * and min-p, as in transformers. Row r is drawn by the generator's next uniform number r, and
+ * the generator moves on by B. A row from which none can be drawn, for a NaN or an infinite
+ * largest logit, gives -1.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator: Generator }): Tensor {
   const { generator, ...settings } = options;

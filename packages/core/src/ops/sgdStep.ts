@@ -16,7 +16,10 @@ export interface SgdStepParams extends Guarded {
   readonly first: boolean;
 }
 
-/** One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum buffer); the gradient stays. */
+/**
+ * One step of SGD in place: (parameter, gradient) or (parameter, gradient, momentum
+ * buffer); the gradient stays.
+ */
 export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",
   writes: (input) => input !== 1,
@@ -35,10 +38,10 @@ export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
     const g = add(grad, affine(p, { scale: weightDecay }));
     const moved = (move: Tensor) => add(p, affine(move, { scale: -lr }));
     if (!buffer) return [[p, moved(g)]];
-    const kept = first ? g : add(affine(buffer, { scale: momentum }), affine(g, { scale: 1 - dampening }));
-    const move = nesterov ? add(g, affine(kept, { scale: momentum })) : kept;
+    const nextBuffer = first ? g : add(affine(buffer, { scale: momentum }), affine(g, { scale: 1 - dampening }));
+    const move = nesterov ? add(g, affine(nextBuffer, { scale: momentum })) : nextBuffer;
     return [
-      [buffer, kept],
+      [buffer, nextBuffer],
       [p, moved(move)],
     ];
   },

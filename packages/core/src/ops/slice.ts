@@ -2,7 +2,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { alongDim, withSize } from "./alongDim.ts";
 import { slicePlan } from "./slicePlan.ts";
 
-/** Which elements of a dimension `slice` takes, as in Python: negative positions count from the end. */
+/** Options of `slice`, as in Python: negative positions count from the end. */
 export interface SliceParams {
   /** Default 0. */
   readonly dim?: number;
@@ -14,7 +14,7 @@ export interface SliceParams {
   readonly step?: number;
 }
 
-/** Where `place` puts its input. */
+/** Parameters of `place`: the positions that its input takes in the result. */
 export interface PlaceParams {
   readonly dim: number;
   /** The dimension's new size. */
@@ -22,7 +22,7 @@ export interface PlaceParams {
   readonly start: number;
   /** Default 1. */
   readonly step?: number;
-  /** What the other positions hold; default 0. */
+  /** The value at the other positions; default 0. */
   readonly value?: number;
 }
 
@@ -48,7 +48,10 @@ export const slice: Op<1, SliceParams> = defineOp({
   },
 });
 
-/** The dual of `slice`: x at every `step`-th position from `start` of a dimension grown to `size`, `value` elsewhere. */
+/**
+ * The dual of `slice`: x at every `step`-th position from `start` of a dimension grown to
+ * `size`, `value` elsewhere.
+ */
 export const place: Op<1, PlaceParams> = defineOp({
   name: "place",
   shape: ([x], { dim, size, start, step = 1 }) => {

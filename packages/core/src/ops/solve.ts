@@ -5,7 +5,7 @@ import { affine } from "./affine.ts";
 import { matmul } from "./matmul.ts";
 import { composeSolve } from "./solveComposed.ts";
 
-/** How `solve` reads its matrix. */
+/** Options of `solve`. */
 export interface SolveParams {
   /** Solve Aᵀ X = B. */
   readonly transposeA?: boolean;
@@ -26,7 +26,10 @@ function sizes(inputs: readonly TensorSpec[]) {
   return { n, m: b[b.length - 1], count: sizeOf(a.slice(0, -2)) };
 }
 
-/** Gaussian elimination with the largest pivot: a [n, n] is used up, and x [n, m] becomes a⁻¹ x. False: a is singular. */
+/**
+ * Gaussian elimination with the largest pivot: a [n, n] is used up, and x [n, m] becomes a⁻¹
+ * x. False: a is singular.
+ */
 function eliminate(a: Float64Array, x: Float64Array, n: number, m: number): boolean {
   for (let k = 0; k < n; k++) {
     let pivot = k;
@@ -55,8 +58,8 @@ function singular(batch: number, { shape }: TensorSpec): Error {
 }
 
 /**
- * X with A X = B, for A [..., n, n] and B [..., n, m] of equal leading sizes, computed in f64. Throws for a matrix that is
- * singular.
+ * X with A X = B, for A [..., n, n] and B [..., n, m] of equal leading sizes, computed in f64.
+ * Throws for a matrix that is singular.
  */
 export const solve: Op<2, SolveParams> = defineOp({
   name: "solve",

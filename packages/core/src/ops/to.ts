@@ -24,8 +24,9 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
 }
 
 /**
- * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest end and NaN 0; to
- * bool, all but 0 is true; to f16 and bf16, rounds to nearest even. Packed weights are dequantised; `quantize4bit` makes them.
+ * x in another dtype. To i32 and u8, fractions are cut off, numbers out of range become the nearest
+ * end and NaN 0; to bool, all but 0 is true; to f16 and bf16, rounds to nearest even. Packed
+ * weights are dequantised; `quantize4bit` makes them.
  */
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",

@@ -10,7 +10,10 @@ export interface TopkParams {
   readonly dim: number;
 }
 
-/** The k largest elements of each lane along `dim`, largest first (NaN above all), and their i32 positions. */
+/**
+ * The k largest elements of each lane along `dim`, largest first (NaN above all),
+ * and their i32 positions.
+ */
 export const topk: Op<1, TopkParams, 2> = defineOp({
   name: "topk",
   shape: (inputs, { k, dim }) => {

@@ -13,7 +13,10 @@ import { where } from "./where.ts";
 /** Above this, f32 does not hold every whole number. */
 const mostPositions = 2 ** 24;
 
-/** The positions 0..n-1 along dimension `dim` of a tensor of `rank` dimensions, as f32 that broadcasts to it. */
+/**
+ * The positions 0..n-1 along dimension `dim` of a tensor of `rank` dimensions, as
+ * f32 that broadcasts to it.
+ */
 function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Tensor {
   if (n > mostPositions) {
     throw new Error(`topk: ${n} elements in a lane are more than the ${mostPositions} whose positions f32 can hold`);
@@ -25,7 +28,9 @@ function positionsAlong(like: Tensor, rank: number, dim: number, n: number): Ten
   );
 }
 
-/** The smallest of `positions` at which x is `best`, or NaN: where a lane has a NaN, `best` is one. */
+/**
+ * The smallest of `positions` at which x is `best`, or NaN: where a lane has a NaN, `best` is one.
+ */
 function firstAt(x: Tensor, best: Tensor, positions: Tensor, none: Tensor): Tensor {
   const atBest = where(compare(x, best, { relation: "eq" }), positions, none);
   return amin(where(compare(x, x, { relation: "ne" }), positions, atBest), { shape: best.shape });

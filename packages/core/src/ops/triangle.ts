@@ -33,10 +33,10 @@ export const triangle: Op<1, TriangleParams> = defineOp({
   },
   compose: ([x], { part, diagonal }) => {
     const shape = x.shape.slice(-2);
-    const kept = Uint8Array.from({ length: shape[0] * shape[1] }, (_, i) =>
+    const mask = Uint8Array.from({ length: shape[0] * shape[1] }, (_, i) =>
       Number(isKept(part, diagonal, Math.floor(i / shape[1]), i % shape[1])),
     );
-    return where(tensor(kept, { shape, backend: x.storage.backend }), x, scalarLike(x, 0));
+    return where(tensor(mask, { shape, backend: x.storage.backend }), x, scalarLike(x, 0));
   },
   vjp: ({ grads: [dy], params }) => [triangle(dy, params)],
 });

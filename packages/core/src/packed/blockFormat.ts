@@ -3,8 +3,9 @@ import { f32ToF16 } from "../half.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { BlockFormat } from "./packedFormat.ts";
 
-// The rounding of `pack` is that of llama.cpp's reference code (quantize_row_*_ref in ggml-quants.c), which gguf-py
-// repeats: every intermediate result is an f32, and no product is fused with a sum.
+// The rounding of `pack` is that of llama.cpp's reference code (quantize_row_*_ref in
+// ggml-quants.c), which gguf-py repeats: every intermediate result is an f32, and no
+// product is fused with a sum.
 
 /** Facts of a format of GGUF, and the way of one block in and out. */
 interface BlockDefinition {
@@ -18,7 +19,7 @@ interface BlockDefinition {
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
 }
 
-/** Makes a format of GGUF out of what a block is. */
+/** Makes a format of GGUF out of the description of a block. */
 export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
   const { dtype, block } = facts;
   return {
@@ -46,7 +47,10 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
   };
 }
 
-/** Returns 1 / d in f32. Where it overflows, d as f16 is zero: any code means the same number, and zeros are written. */
+/**
+ * Returns 1 / d in f32. Where it overflows, d as f16 is zero: any code means the same
+ * number, and zeros are written.
+ */
 export function inverseOf(d: number): number {
   const inverse = Math.fround(1 / d);
   return Number.isFinite(inverse) ? inverse : 0;

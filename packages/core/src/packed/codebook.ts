@@ -1,4 +1,7 @@
-/** The numbers that the sixteen codes of a 4-bit type stand for, and the way from a number between -1 and 1 to its code. */
+/**
+ * The numbers that the sixteen codes of a 4-bit type stand for, and the way from a number
+ * between -1 and 1 to its code.
+ */
 export interface Codebook {
   /** By code. */
   readonly values: Float32Array;

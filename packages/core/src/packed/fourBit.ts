@@ -18,7 +18,10 @@ const { fround } = Math;
 const nestedTable = dynamicMap();
 const tiny = fround(1e-38);
 
-/** Makes a format of 4-bit codes with the given meaning, which lies as docs/design/packed.md draws it. */
+/**
+ * Makes a format of 4-bit codes with the given meaning, which lies as
+ * docs/design/packed.md draws it.
+ */
 export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitFormat {
   return {
     dtype,
@@ -60,8 +63,9 @@ export function partsOf(bytes: Uint8Array, size: number, packing: Packing): Four
 }
 
 /**
- * Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else 0. A last block that is not
- * whole divides by its scale, as bitsandbytes does; others multiply by the reciprocal.
+ * Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else
+ * 0. A last block that is not whole divides by its scale, as bitsandbytes does; others
+ * multiply by the reciprocal.
  */
 function pack(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
   const { blockSize, nested } = packing;

@@ -5,7 +5,10 @@ import type { Packing } from "./packedFormat.ts";
 /** Scales that share a second-level scale. */
 export const nestedBlockSize = 256;
 
-/** The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes, scales, second-level scales. */
+/**
+ * The places of the parts of an nf4 or fp4 weight, in bytes from its start: header, codes,
+ * scales, second-level scales.
+ */
 export interface FourBitLayout {
   readonly codes: number;
   readonly codeBytes: number;
@@ -47,7 +50,7 @@ function headerFields(size: number, packing: Packing): number[] {
   return [packing.blockSize, absmax, nested];
 }
 
-/** Throws unless the header of nf4 and fp4 bytes says what shape and packing do. */
+/** Throws unless the header of nf4 and fp4 bytes agrees with shape and packing. */
 export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec): void {
   if (!packing) return;
   const header = headerOf(bytes);

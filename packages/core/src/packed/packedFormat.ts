@@ -10,12 +10,18 @@ export interface Packing {
   readonly nested: boolean;
 }
 
-/** A format of packed weights: all that tensors, ops and files ask of it. Kernels know it by its place in `dtypes`. */
+/**
+ * A format of packed weights: all that tensors, ops and files ask of it. Kernels know it
+ * by its place in `dtypes`.
+ */
 export interface PackedFormat {
   readonly dtype: PackedDType;
   /** Throws unless shape and packing belong to the format; `what` names the caller. */
   check(what: string, spec: TensorSpec): void;
-  /** Throws unless the bytes say of themselves what the spec does; absent where they say nothing. */
+  /**
+   * Throws unless the header in the bytes agrees with the spec; absent for
+   * formats without a header.
+   */
   checkBytes?(what: string, bytes: Uint8Array, spec: TensorSpec): void;
   /** Returns the bytes that a tensor takes. */
   byteLength(spec: TensorSpec): number;
@@ -40,8 +46,13 @@ export interface BlockFormat extends PackedFormat {
   readonly dtype: BlockDType;
   readonly integerBits: 4 | 8;
   readonly block: { readonly elements: number; readonly bytes: number };
-  /** Its numbers in GGUF: of the tensor type, and of files whose matrices are mostly of that type. */
+  /**
+   * Its numbers in GGUF: of the tensor type, and of files whose matrices are mostly of that type.
+   */
   readonly gguf: { readonly type: number; readonly file: number };
-  /** Returns the blocks of whole rows, as gguf-py's `quantize`. Throws where a scale is not finite; `what` names the tensor. */
+  /**
+   * Returns the blocks of whole rows, as gguf-py's `quantize`. Throws where a scale is not finite;
+   * `what` names the tensor.
+   */
   pack(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
 }

@@ -5,8 +5,9 @@ import type { BlockFormat } from "./packedFormat.ts";
 const { fround } = Math;
 
 /**
- * GGUF's q4_1: an f16 scale d and an f16 minimum m, then 16 bytes of codes q. The low nibbles are elements 0 to 15, the
- * high ones 16 to 31, and each means d q + m. The product is exact in f32; the sum rounds once.
+ * GGUF's q4_1: an f16 scale d and an f16 minimum m, then 16 bytes of codes q. The low nibbles
+ * are elements 0 to 15, the high ones 16 to 31, and each means d q + m. The product is exact in
+ * f32; the sum rounds once.
  */
 export const q4_1: BlockFormat = blockFormat({
   dtype: "q4_1",

@@ -4,7 +4,10 @@ import type { BlockFormat } from "./packedFormat.ts";
 
 const { fround } = Math;
 
-/** GGUF's q8_0: an f16 scale d, a 127th of the largest magnitude, then 32 signed bytes q, each of which means d q. */
+/**
+ * GGUF's q8_0: an f16 scale d, a 127th of the largest magnitude, then 32 signed bytes q,
+ * each of which means d q.
+ */
 export const q8_0: BlockFormat = blockFormat({
   dtype: "q8_0",
   block: { elements: 32, bytes: 34 },

@@ -23,8 +23,9 @@ const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
 };
 
 /**
- * An nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and what lies under `name.`: bytes and state
- * as its QuantState.as_dict(packed=True). `dtype` is what the weight was before, to which Python widens it; default f32.
+ * Returns an nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and those under
+ * `name.`: bytes and state as its QuantState.as_dict(packed=True). `dtype` is the weight's dtype
+ * before it was quantised, to which Python widens it; default f32.
  */
 export async function toBitsandbytes(
   weight: Tensor,
@@ -57,7 +58,7 @@ export interface BitsandbytesWeight {
   readonly dtype: WideDType;
 }
 
-/** The entries of one weight by what follows its name. */
+/** The entries of one weight, by the part of the key after its name. */
 class Entries {
   readonly #name: string;
   readonly #found = new Map<string, SafetensorsTensor>();
@@ -105,7 +106,10 @@ class Entries {
     return bytesOf(values);
   }
 
-  /** Throws unless the codes mean what they do here; tables of other processors differ in the last bit. */
+  /**
+   * Throws unless the codes mean what they do here; tables of other
+   * processors differ in the last bit.
+   */
   checkMap(key: string, wanted: Float32Array): void {
     const map = this.floats(key, wanted.length);
     const bad = map.findIndex((v, i) => !(Math.abs(v - wanted[i]) <= 1e-6));
@@ -126,8 +130,9 @@ function readState(entries: Entries): QuantState {
 }
 
 /**
- * The packed tensor that the entries `name` and `name.*` describe; others are not looked at. Throws `QuantStateError`,
- * naming the entry, where one is missing, unknown, of another size, not finite, or where codes mean other numbers.
+ * The packed tensor that the entries `name` and `name.*` describe; others are not looked at. Throws
+ * `QuantStateError`, naming the entry, where one is missing, unknown, of another size, not finite,
+ * or where codes mean other numbers.
  */
 export function fromBitsandbytes(
   all: Iterable<SafetensorsTensor>,

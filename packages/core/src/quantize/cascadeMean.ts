@@ -10,15 +10,18 @@ function addTo(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < source.length; i++) target[i] += source[i];
 }
 
-/** The mean of fewer numbers than a vector holds: four sums side by side, the first of which takes what is left over. */
+/**
+ * The mean of fewer numbers than a vector holds: four sums side by side, the first of which
+ * takes what is left over.
+ */
 function meanOfFew(x: Float32Array): number {
   const ordered = [x[0], ...x.subarray(4), ...x.subarray(1, 4)];
   return fround(ordered.reduce((sum, v) => fround(sum + v), 0) / x.length);
 }
 
 /**
- * The mean of f32 numbers to the bit as PyTorch takes it on one thread of an x64 CPU: sums in f32, in rows of 32, which go
- * up a level after every 16 (aten's cascade_sum).
+ * The mean of f32 numbers to the bit as PyTorch takes it on one thread of an x64 CPU: sums in f32,
+ * in rows of 32, which go up a level after every 16 (aten's cascade_sum).
  */
 export function cascadeMean(x: Float32Array): number {
   if (x.length < lanes) return meanOfFew(x);

@@ -1,4 +1,7 @@
-/** Points evenly spaced from 0.1 to 1, counted from the nearer end and rounded once, as PyTorch's linspace does. */
+/**
+ * Points evenly spaced from 0.1 to 1, counted from the nearer end and rounded once, as
+ * PyTorch's linspace does.
+ */
 function boundaries(count: number): Float32Array {
   const [start, end] = [Math.fround(0.1), 1];
   const step = Math.fround(Math.fround(end - start) / (count - 1));
@@ -8,9 +11,9 @@ function boundaries(count: number): Float32Array {
 }
 
 /**
- * The numbers that 8-bit codes mean, ascending, f32 [256]: a decimal exponent and a fraction that takes the bits which
- * the exponent leaves; bitsandbytes' create_dynamic_map, to the bit. The unsigned one has only numbers from 0 on.
- * Dettmers 2015, https://arxiv.org/abs/1511.04561
+ * The numbers that 8-bit codes mean, ascending, f32 [256]: a decimal exponent and a fraction that
+ * takes the bits which the exponent leaves; bitsandbytes' create_dynamic_map, to the bit. The
+ * unsigned one has only numbers from 0 on. Dettmers 2015, https://arxiv.org/abs/1511.04561
  */
 export function dynamicMap({ signed = true }: { signed?: boolean } = {}): Float32Array {
   const values = [0, 1];

@@ -6,7 +6,10 @@ export const adam8bitBlockSize = 256;
 const { fround } = Math;
 const gridStep = fround(2 / 65535);
 
-/** The position of the entry of an ascending table that is nearest to x; of two equally near, the first. */
+/**
+ * The position of the entry of an ascending table that is nearest to x; of two
+ * equally near, the first.
+ */
 function nearestCode(table: TypedArray, x: number): number {
   let at = 0;
   while (at + 1 < table.length && x >= table[at + 1]) at++;
@@ -15,8 +18,9 @@ function nearestCode(table: TypedArray, x: number): number {
 }
 
 /**
- * The nearest of 65536 points evenly spaced from -1 to 1, on which bitsandbytes' CPU backend looks codes up. 0 lies between
- * two of them: what is small against its block gets the code of 1.5e-5 or -1.5e-5, never that of 0.
+ * The nearest of 65536 points evenly spaced from -1 to 1, on which bitsandbytes' CPU backend looks
+ * codes up. 0 lies between two of them: a number that is small against its block gets the code of
+ * 1.5e-5 or -1.5e-5, never that of 0.
  */
 export function onGrid(x: number): number {
   const at = Math.floor(fround(fround(fround(x + 1) * 32767.5) + 0.5));
@@ -24,8 +28,8 @@ export function onGrid(x: number): number {
 }
 
 /**
- * Writes the codes of a block from `from` on and gives back its scale, the largest magnitude; in a block of zeros all are 0.
- * `place` moves the scaled numbers before they are looked up.
+ * Writes the codes of a block from `from` on and gives back its scale, the largest magnitude; in a
+ * block of zeros all are 0. `place` moves the scaled numbers before they are looked up.
  */
 export function encodeBlock(
   values: Float32Array,

@@ -3,7 +3,7 @@ import { pythonFloat } from "../pythonFloat.ts";
 import { quoteJson } from "../safetensors/quoteJson.ts";
 import type { Shape } from "../shape.ts";
 
-/** What is wrong with a quantised weight of a bitsandbytes checkpoint. */
+/** Thrown for a quantised weight of a bitsandbytes checkpoint that is damaged or not supported. */
 export class QuantStateError extends Error {
   override name = "QuantStateError";
 }
@@ -11,14 +11,17 @@ export class QuantStateError extends Error {
 /** The dtypes that bitsandbytes quantises, and widens to. */
 export type WideDType = "f32" | "f16" | "bf16";
 
-/** What a checkpoint says about a quantised weight besides its numbers. */
+/** The metadata that a checkpoint stores beside the numbers of a quantised weight. */
 export interface QuantState {
   readonly quantType: QuantType;
   readonly blockSize: number;
   /** Of the weight before it was quantised. */
   readonly dtype: WideDType;
   readonly shape: Shape;
-  /** What nested scales lie around; undefined where they are not nested. */
+  /**
+   * The mean that nested quantisation subtracts from the scales; undefined if
+   * the scales are not nested.
+   */
   readonly offset?: number;
 }
 
@@ -41,7 +44,10 @@ export function writeQuantState({ quantType, blockSize, dtype, shape, offset }: 
 const nestedKeys = ["nested_blocksize", "nested_dtype", "nested_offset"];
 const known = ["quant_type", "blocksize", "dtype", "shape", ...nestedKeys];
 
-/** The state in a tensor of bytes; `what` names it. Throws `QuantStateError` for any field that is missing, unknown or wrong. */
+/**
+ * The state in a tensor of bytes; `what` names it. Throws `QuantStateError` for any field that is
+ * missing, unknown or wrong.
+ */
 export function readQuantState(bytes: Uint8Array, what: string): QuantState {
   const json = parseObject(bytes, what);
   const field = <T>(key: string, wanted: string, test: (value: unknown) => value is T): T => {

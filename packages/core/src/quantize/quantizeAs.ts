@@ -9,7 +9,10 @@ export function canQuantizeAs(dtype: DType): dtype is QuantType {
   return isPacked(dtype) && packedFormats[dtype].quantizes;
 }
 
-/** Packs x as a weight of the given dtype and packing is. Throws for dtypes that tensors are not packed in here. */
+/**
+ * Packs x as a weight of the given dtype and packing is. Throws for dtypes that
+ * tensors are not packed in here.
+ */
 export function quantizeAs(x: Tensor, { dtype, packing }: Pick<TensorSpec, "dtype" | "packing">): Tensor {
   if (!canQuantizeAs(dtype)) throw new Error(`quantizeAs: no tensor is packed as ${dtype} here; use nf4 or fp4`);
   return quantize4bit(x, { quantType: dtype, blockSize: packing?.blockSize, doubleQuant: packing?.nested });

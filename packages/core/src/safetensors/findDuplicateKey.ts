@@ -1,4 +1,7 @@
-/** The first key that some object of a valid JSON text holds twice; `JSON.parse` would keep the last without a word. */
+/**
+ * The first key that some object of a valid JSON text holds twice; `JSON.parse` would keep
+ * the last without a word.
+ */
 export function findDuplicateKey(json: string): string | undefined {
   const open: (Set<string> | null)[] = [];
   let i = 0;

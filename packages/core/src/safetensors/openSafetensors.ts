@@ -4,7 +4,7 @@ import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safe
 import { SafetensorsError } from "./safetensorsError.ts";
 import { maxHeaderLength, parseSafetensorsHeader, type SafetensorsEntry } from "./safetensorsHeader.ts";
 
-/** What the header says about a tensor. */
+/** A tensor's entry in the header. */
 export interface SafetensorsInfo {
   /** The dtype in the file, also one that `read` cannot give. */
   dtype: SafetensorsDType;
@@ -13,14 +13,20 @@ export interface SafetensorsInfo {
   byteLength: number;
 }
 
-/** The values of one tensor. `bytes` are little-endian, aligned to their element, and may share memory with the source. */
+/**
+ * The values of one tensor. `bytes` are little-endian, aligned to their element, and may
+ * share memory with the source.
+ */
 export interface SafetensorsData<D = ElementDType> {
   dtype: D;
   shape: number[];
   bytes: Uint8Array;
 }
 
-/** The values of one tensor, in parts of whole elements; each is to be used before the next is asked for. */
+/**
+ * The values of one tensor, in parts of whole elements; each is to be used
+ * before the next is asked for.
+ */
 export interface SafetensorsParts {
   dtype: ElementDType;
   shape: number[];
@@ -29,7 +35,7 @@ export interface SafetensorsParts {
 
 /** Tensors by name, in one file or in several; only what is read is loaded. */
 export interface SafetensorsFile {
-  /** What messages call the file. */
+  /** The name of the file in messages. */
   readonly label: string;
   readonly metadata: Readonly<Record<string, string>>;
   /** The tensors in the order of their data; of a sharded model, in the order of its index. */
@@ -37,14 +43,19 @@ export interface SafetensorsFile {
   has(name: string): boolean;
   /** Throws `SafetensorsError` for a name that the file does not hold. */
   info(name: string): SafetensorsInfo;
-  /** Reads one tensor. I64 comes as i32; a value that does not fit, and a dtype without counterpart, are errors. */
+  /**
+   * Reads one tensor. I64 comes as i32; a value that does not fit, and a dtype without
+   * counterpart, are errors.
+   */
   read(name: string): Promise<SafetensorsData>;
   /**
-   * As `read`, in parts that are read into `room` one after the other, whose length is a multiple of 8. Where the source
-   * cannot fill an array that is given, the one part is the whole.
+   * As `read`, in parts that are read into `room` one after the other, whose length is a multiple
+   * of 8. Where the source cannot fill an array that is given, the one part is the whole.
    */
   readParts(name: string, room: Uint8Array): SafetensorsParts;
-  /** Reads one tensor as it is stored, whatever its dtype: to copy it into another file unchanged. */
+  /**
+   * Reads one tensor as it is stored, whatever its dtype: to copy it into another file unchanged.
+   */
   readStored(name: string): Promise<SafetensorsData<SafetensorsDType>>;
 }
 
@@ -153,7 +164,10 @@ class SingleFile implements SafetensorsFile {
     return `${this.label}: tensor "${name}"`;
   }
 
-  /** What a tensor's elements are once it is read. */
+  /**
+   * Returns the dtype that a tensor's elements have after reading. Throws for a
+   * dtype that cannot be read.
+   */
   #elementDType(name: string): ElementDType {
     const { dtype: stored } = this.#entry(name);
     const dtype = stored === "I64" ? "i32" : tensorDTypes.get(stored);

@@ -1,4 +1,7 @@
-/** A parsed JSON value as error messages quote it: short, and safe for values nested deeper than `JSON.stringify` goes. */
+/**
+ * A parsed JSON value as error messages quote it: short, and safe for values nested deeper
+ * than `JSON.stringify` goes.
+ */
 export function quoteJson(value: unknown): string {
   if (Array.isArray(value)) {
     const items = value.slice(0, 8).map((item) => (typeof item === "object" && item ? "..." : quoteJson(item)));

@@ -1,6 +1,9 @@
 import type { ElementDType } from "../dtype.ts";
 
-/** Bits of one element of each dtype of the format, in the order in which a writer lays the tensors out. */
+/**
+ * Bits of one element of each dtype of the format, in the order in which a
+ * writer lays the tensors out.
+ */
 export const safetensorsBits = {
   U64: 64,
   I64: 64,

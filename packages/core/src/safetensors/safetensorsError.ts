@@ -1,4 +1,6 @@
-/** What is wrong with a safetensors file, its index, or the tensors to be written into one. */
+/**
+ * Thrown for a wrong safetensors file or index, and for tensors that cannot be written into one.
+ */
 export class SafetensorsError extends Error {
   override name = "SafetensorsError";
 }

@@ -3,7 +3,7 @@ import { quoteJson } from "./quoteJson.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** Where a tensor lies: its bytes are `begin` to `end` of the data that follow the header. */
+/** A tensor's place in the file: bytes `begin` to `end` of the data that follow the header. */
 export interface SafetensorsEntry {
   dtype: SafetensorsDType;
   shape: readonly number[];
@@ -11,7 +11,10 @@ export interface SafetensorsEntry {
   end: number;
 }
 
-/** A checked header: the tensors in the order of their data, which they cover without gap or overlap. */
+/**
+ * A checked header: the tensors in the order of their data, which they
+ * cover without gap or overlap.
+ */
 export interface SafetensorsHeader {
   metadata: Readonly<Record<string, string>>;
   tensors: ReadonlyMap<string, SafetensorsEntry>;
@@ -97,8 +100,9 @@ function checkEntry(value: unknown, what: string, dataLength: number): Safetenso
 }
 
 /**
- * Reads the JSON header of a safetensors file and checks it whole: types, sizes, and that the tensors cover the
- * `dataLength` bytes after the header exactly once. Throws `SafetensorsError`; `label` names the file in messages.
+ * Reads the JSON header of a safetensors file and checks it whole: types, sizes, and that the
+ * tensors cover the `dataLength` bytes after the header exactly once. Throws `SafetensorsError`;
+ * `label` names the file in messages.
  */
 export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, label = "safetensors"): SafetensorsHeader {
   const { __metadata__, ...described } = parseJson(json, label);

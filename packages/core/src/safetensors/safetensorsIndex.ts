@@ -8,8 +8,9 @@ import { SafetensorsError } from "./safetensorsError.ts";
 export type SafetensorsIndex = ReadonlyMap<string, string>;
 
 /**
- * Reads the text of a `*.safetensors.index.json`. Throws `SafetensorsError` where it is malformed, and for any file
- * that is not a plain `*.safetensors` name, so that an index cannot point out of its folder.
+ * Reads the text of a `*.safetensors.index.json`. Throws `SafetensorsError` where it is
+ * malformed, and for any file that is not a plain `*.safetensors` name, so that an index cannot
+ * point out of its folder.
  */
 export function parseSafetensorsIndex(json: string, label = "safetensors index"): SafetensorsIndex {
   let index: { weight_map?: unknown } | null;
@@ -30,7 +31,8 @@ export function parseSafetensorsIndex(json: string, label = "safetensors index")
     throw new SafetensorsError(`${label}: it names "${duplicate}" twice; which one counts is not defined`);
   }
   for (const [name, file] of Object.entries(map)) {
-    // Neither a path, nor a drive or scheme, and never "..": the name is joined to a folder or an address.
+    // Neither a path, nor a drive or scheme, and never "..": the name is joined
+    // to a folder or an address.
     if (typeof file !== "string" || !/^[^/\\:\0]+\.safetensors$/.test(file)) {
       throw new SafetensorsError(
         `${label}: tensor "${name}" lies in ${quoteJson(file)}, which is not the plain name of a .safetensors file beside the index`,
@@ -83,9 +85,9 @@ class ShardedFiles implements SafetensorsFile {
 }
 
 /**
- * Opens all files of a sharded model as one. The index decides: tensors that it does not name stay unseen, and one that
- * its file does not hold is a `SafetensorsError`. `open` gets each file name once. Metadata are those of all files, the
- * last one's where they differ.
+ * Opens all files of a sharded model as one. The index decides: tensors that it does not name stay
+ * unseen, and one that its file does not hold is a `SafetensorsError`. `open` gets each file name
+ * once. Metadata are those of all files, the last one's where they differ.
  */
 export async function openShardedSafetensors(
   index: SafetensorsIndex,

@@ -2,7 +2,10 @@ import type { DType, ElementDType } from "../dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 
-/** A tensor of a file, without its data; a dtype of the file format itself is one that tensors cannot hold. */
+/**
+ * A tensor of a file, without its data; a dtype of the file format itself is one
+ * that tensors cannot hold.
+ */
 export interface SafetensorsSpec {
   name: string;
   dtype: DType | SafetensorsDType;
@@ -23,7 +26,9 @@ export interface SafetensorsPiece extends SafetensorsSpec {
 
 const order = new Map(Object.keys(safetensorsBits).map((dtype, i) => [dtype, i]));
 
-/** A UTF-16 unit's place in the order of UTF-8 bytes, where surrogates come after all other units. */
+/**
+ * A UTF-16 unit's place in the order of UTF-8 bytes, where surrogates come after all other units.
+ */
 function utf8Rank(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
@@ -64,7 +69,10 @@ function describeMetadata(metadata: Readonly<Record<string, string>>): string {
   return `"__metadata__":${JSON.stringify(metadata)}`;
 }
 
-/** Header and order of a file's tensors: metadata first, tensors by dtype and then name, padded to 8 bytes. */
+/**
+ * Header and order of a file's tensors: metadata first, tensors by dtype and then
+ * name, padded to 8 bytes.
+ */
 function layOut<T extends SafetensorsSpec>(tensors: Iterable<T>, metadata?: Readonly<Record<string, string>>) {
   const sorted = Array.from(tensors, (tensor) => ({ tensor, stored: storedDType(tensor) }));
   sorted.sort((a, b) => order.get(a.stored)! - order.get(b.stored)! || compareUtf8(a.tensor.name, b.tensor.name));
@@ -109,8 +117,8 @@ export function safetensorsFileLength(
 }
 
 /**
- * The bytes of a safetensors file, the same as Hugging Face's library writes. Throws `SafetensorsError` for repeated
- * names and sizes that do not fit.
+ * The bytes of a safetensors file, the same as Hugging Face's library writes. Throws
+ * `SafetensorsError` for repeated names and sizes that do not fit.
  */
 export function writeSafetensors(
   tensors: Iterable<SafetensorsTensor>,

@@ -26,7 +26,10 @@ export const index = (shape: readonly number[], size: number): Input => ({ shape
 
 const awkward = [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 1e30, -1e30, 1e-30, 1e-42, 100, -100, 88.5, -103];
 
-/** An elementwise function: a scalar, nothing, odd sizes, several dimensions, and the awkward numbers. */
+/**
+ * An elementwise function: a scalar, nothing, odd sizes, several dimensions,
+ * and the awkward numbers.
+ */
 export function unaryCases(f: (x: Tensor) => Tensor, options: Options = {}): OpCase[] {
   const shapes = [[], [0], [1], [3], [2, 3, 5], [37]];
   const run = ([a]: Tensor[]) => f(a);
@@ -63,7 +66,9 @@ const broadcasts = [
   [[0, 3], [3]],
 ] as const;
 
-/** A broadcasting function: every kind of broadcast from either side, and pairs of awkward numbers. */
+/**
+ * A broadcasting function: every kind of broadcast from either side, and pairs of awkward numbers.
+ */
 export function binaryCases(
   f: (x: Tensor, y: Tensor) => Tensor,
   left: Options = {},

@@ -12,7 +12,9 @@ import { expectClose } from "./expectClose.ts";
 
 /** Options of `checkGrad`. */
 export interface CheckGradOptions {
-  /** Distance of the finite differences. Default 0.02: four points of f32 then give about 5 digits. */
+  /**
+   * Distance of the finite differences. Default 0.02: four points of f32 then give about 5 digits.
+   */
   step?: number;
   /** Relative to the largest entry of a gradient. Default 1e-3. */
   tolerance?: number;
@@ -36,8 +38,9 @@ function outputs(fn: Fn, inputs: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * Compares the gradients of `fn`, for outputs weighted at random, with differences of its values between points
- * near the inputs. Throws at the first number that is off. `fn` must be smooth within 2 steps of the inputs.
+ * Compares the gradients of `fn`, for outputs weighted at random, with differences of its values
+ * between points near the inputs. Throws at the first number that is off. `fn` must be smooth
+ * within 2 steps of the inputs.
  */
 export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: CheckGradOptions = {}): Promise<void> {
   const { step = 0.02, tolerance = 1e-3, order = 1 } = options;
@@ -70,7 +73,8 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
     return data.reduce((sum, y, k) => Array.from(y).reduce((part, v, n) => part + v * weights[k].values[n], sum), 0);
   };
 
-  // Gradients are recorded here even where values are computed without, so that they can be differentiated again.
+  // Gradients are recorded here even where values are computed without, so that they can
+  // be differentiated again.
   const slopes = (...tensors: Tensor[]): Tensor[] =>
     enableGrad(() => {
       const leaves = tensors.map((t, i) => (chosen.includes(i) && !t.requiresGrad ? leafOf(t) : t));

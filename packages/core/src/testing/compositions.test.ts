@@ -20,7 +20,7 @@ import { primitiveLoops, primitiveNames } from "./primitiveKernels.ts";
 
 const base = reference();
 
-/** A call of an op: what it was given. */
+/** The arguments of a call of an op. */
 interface Call {
   readonly op: OpDefinition<unknown>;
   readonly inputs: readonly Tensor[];
@@ -59,7 +59,10 @@ const heldConstant: Readonly<Record<string, readonly number[]>> = {
 
 const isFloat = ({ dtype }: TensorSpec): boolean => dtype === "f32";
 
-/** Gradients of an op's inputs by its own rule and through its composition; null where the rule has none. */
+/**
+ * Gradients of an op's inputs by its own rule and through its composition; null
+ * where the rule has none.
+ */
 function bothGradients({ op, inputs, params }: Call): { own: Tensor | null; composed: Tensor }[] {
   const shapes = op.shape(inputs, params);
   const specs = Array.isArray(shapes) ? shapes : [shapes];

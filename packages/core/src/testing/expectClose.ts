@@ -7,8 +7,8 @@ export interface Numbers {
 }
 
 /**
- * Throws unless every number is within `tolerance` times the largest finite expected magnitude of the expected one;
- * infinities must agree, and NaN meets NaN only.
+ * Throws unless every number is within `tolerance` times the largest finite expected magnitude of
+ * the expected one; infinities must agree, and NaN meets NaN only.
  */
 export function expectClose(what: string, actual: Numbers, expected: Numbers, tolerance: number): void {
   if (!sameShape(actual.shape, expected.shape)) {

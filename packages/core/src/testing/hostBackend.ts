@@ -15,7 +15,10 @@ interface Block extends Buffer {
   freed: boolean;
 }
 
-/** In each byte of memory that holds nothing yet or no longer: such floats are NaN, and such i32 are -1. */
+/**
+ * In each byte of memory that holds nothing yet or no longer: such floats are
+ * NaN, and such i32 are -1.
+ */
 const poison = 0xff;
 
 /** Parameters as they are now: whoever gave them may change them before the work is done. */

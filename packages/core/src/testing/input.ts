@@ -5,7 +5,7 @@ import type { Generator } from "../random.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** How a test makes one input. */
+/** The recipe for one input of a test. */
 export interface Input {
   readonly shape: Shape;
   /** Default f32. */
@@ -17,9 +17,14 @@ export interface Input {
   readonly high?: number;
   /** Random elements keep a distance from this point, where a function has a kink. */
   readonly kink?: number;
-  /** The elements lie 0.1 apart, in random order, from this number on: no two of them nearly tie. */
+  /**
+   * The elements lie 0.1 apart, in random order, from this number on: no two of them nearly tie.
+   */
   readonly distinctFrom?: number;
-  /** Turns the tensor into what the function is given, such as a packed weight; it also gets the elements. */
+  /**
+   * Turns the tensor into what the function is given, such as a packed weight;
+   * it also gets the elements.
+   */
   readonly store?: (t: Tensor, values: Float32Array) => Tensor;
 }
 

@@ -13,7 +13,10 @@ interface MemoryTest {
   readonly run: () => Promise<void>;
 }
 
-/** Tests of what ops rely on: filling, writing and reading in order, and errors that depend on data. */
+/**
+ * Tests of a backend's memory, on which ops rely: filling, writing and reading in order, and
+ * errors that depend on data.
+ */
 export function memoryTests(backend: Backend): MemoryTest[] {
   const bytesOf = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
   const double = (x: Tensor) => ops.affine(x, { scale: 2 });

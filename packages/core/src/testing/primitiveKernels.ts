@@ -5,7 +5,10 @@ import { broadcastStrides, sizeOf } from "../shape.ts";
 /** The loops of one op. */
 export type Loops = (inputs: View[], outputs: View[], params: never) => void;
 
-/** out[m, n] = a b, for a [m, k] or its transpose and b [k, n] or its transpose; sums are in double precision. */
+/**
+ * out[m, n] = a b, for a [m, k] or its transpose and b [k, n] or its transpose; sums
+ * are in double precision.
+ */
 function multiply(a: View, ia: number, b: View, ib: number, out: View, io: number, flags: Flags): void {
   const { m, n, k, transposeA, transposeB } = flags;
   const left = new Float64Array(k);

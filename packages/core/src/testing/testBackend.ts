@@ -16,12 +16,12 @@ import { type FunctionName, opCases } from "./opCases.ts";
 /** A test of the conformance suite. */
 export interface BackendTest {
   readonly name: string;
-  /** Why the backend declines it; it is not to be run then. */
+  /** The reason why the backend declines the test, which must not be run then. */
   readonly declined?: string;
   readonly run: () => Promise<void>;
 }
 
-/** What a backend says about itself to the suite. */
+/** Options of `testBackend`. */
 export interface TestBackendOptions {
   /** Functions that it cannot run, with reasons. */
   declines?: Partial<Record<FunctionName, string>>;
@@ -33,8 +33,9 @@ interface Outcome {
 }
 
 /**
- * The conformance suite: every case of every public function, values and gradients, must be what the reference
- * backend gives, and must leave no memory behind. Tests of the backend's memory follow. Hand each test to your runner: `it(name, run)`.
+ * The conformance suite: every case of every public function, values and gradients, must agree with
+ * the reference backend, and must leave no memory behind. Tests of the backend's memory follow.
+ * Hand each test to your runner: `it(name, run)`.
  */
 export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
   const functions = Object.entries(opCases).flatMap(([name, cases]) =>

@@ -15,8 +15,8 @@ function inBlocks(t: Tensor, dtype: BlockDType, values = t.dataSync() as Float32
 type Store = (w: Tensor, values?: Float32Array) => Tensor;
 
 /**
- * Every way of storing an f32 weight in another format; rows of GGUF's are whole blocks of 32. The weight's elements need
- * not be given where its backend reads at once.
+ * Every way of storing an f32 weight in another format; rows of GGUF's are whole blocks of 32. The
+ * weight's elements need not be given where its backend reads at once.
  */
 export const storedWeights: Readonly<Record<string, Store>> = {
   f16: (w) => f.to(w, { dtype: "f16" }),
@@ -29,7 +29,10 @@ export const storedWeights: Readonly<Record<string, Store>> = {
   ),
 };
 
-/** The function with the input at position `weight`, an f32 one, stored in every way; gradients of the others are compared. */
+/**
+ * The function with the input at position `weight`, an f32 one, stored in every way; gradients of
+ * the others are compared.
+ */
 export function weightCases(
   inputs: readonly Input[],
   weight: number,

@@ -3,25 +3,26 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Job, Message, Outcome } from "./job.ts";
 
-/** What is told while jobs run. */
+/** Functions that are called while jobs run. */
 export interface JobsProgress {
   step(job: Job, message: { step: number; of: number; loss: number }): void;
-  /** `number` of the jobs, counted from 1, is done; `kept`: it was done before. */
-  done(outcome: Outcome, number: number, kept: boolean): void;
+  /** `number` of the jobs, counted from 1, is done. `fromEarlierRun`: its outcome was read from a file. */
+  done(outcome: Outcome, number: number, fromEarlierRun: boolean): void;
 }
 
 /**
- * Runs jobs one after the other, each in a process of its own. With a folder, each outcome is kept in it, and those of an
- * earlier run with the same settings are not run again. Throws for those of other settings.
+ * Runs jobs one after the other, each in a process of its own. With a folder, each outcome is
+ * kept in it, and those of an earlier run with the same settings are not run again. Throws for
+ * those of other settings.
  */
 export async function runJobs(jobs: readonly Job[], folder: string | null, progress: JobsProgress): Promise<Outcome[]> {
-  const kept = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
+  const earlierOutcomes = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
   const outcomes: Outcome[] = [];
   for (const [i, job] of jobs.entries()) {
-    const outcome = kept[i] ?? (await runInProcess(job, (message) => progress.step(job, message)));
-    if (folder !== null && kept[i] === null && "measured" in outcome) await keep(folder, outcome);
+    const outcome = earlierOutcomes[i] ?? (await runInProcess(job, (message) => progress.step(job, message)));
+    if (folder !== null && earlierOutcomes[i] === null && "measured" in outcome) await keep(folder, outcome);
     outcomes.push(outcome);
-    progress.done(outcome, i + 1, kept[i] !== null);
+    progress.done(outcome, i + 1, earlierOutcomes[i] !== null);
   }
   return outcomes;
 }
@@ -47,7 +48,10 @@ async function keep(folder: string, outcome: Outcome): Promise<void> {
   await rename(`${file}.part`, file);
 }
 
-/** This file and the one of the process have the same ending: that of sources, or of what they are compiled to. */
+/**
+ * This file and the one of the process have the same ending: that of sources, or of
+ * what they are compiled to.
+ */
 const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)}`);
 
 function runInProcess(

@@ -4,7 +4,9 @@ import type { JsonFields } from "./jsonFields.ts";
 import { type RopeConfig, readRope, ropeToHf } from "./ropeConfig.ts";
 import { eosToHf } from "./tokenIds.ts";
 
-/** The fields that the configs of Llama and its kin share, named as in Hugging Face's LlamaConfig. */
+/**
+ * The fields that the configs of Llama and its kin share, named as in Hugging Face's LlamaConfig.
+ */
 export interface LlamaKinConfig extends ModelConfig {
   hiddenSize: number;
   intermediateSize: number;
@@ -15,6 +17,8 @@ export interface LlamaKinConfig extends ModelConfig {
   hiddenAct: Activation;
   maxPositionEmbeddings: number;
   rmsNormEps: number;
+  /** The probability with which weights of attention are dropped in training. */
+  attentionDropout: number;
   rope: RopeConfig;
 }
 
@@ -26,7 +30,9 @@ export interface LlamaTraits {
   readonly outputBias?: boolean;
   /** True if the MLP's layers have biases. Default false. */
   readonly mlpBias?: boolean;
-  /** The layers whose tokens see `size` positions, up to their own. Absent: all see all before them. */
+  /**
+   * The layers whose tokens see `size` positions, up to their own. Absent: all see all before them.
+   */
   readonly window?: { readonly size: number; has(layer: number): boolean };
 }
 
@@ -48,7 +54,10 @@ interface KinDefaults {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Reads what the configs of Llama and its kin share; missing keys take the defaults of transformers. */
+/**
+ * Reads what the configs of Llama and its kin share; missing keys take the
+ * defaults of transformers.
+ */
 export function readLlamaKin<T extends string>(
   fields: JsonFields,
   modelType: T,
@@ -82,6 +91,7 @@ export function readLlamaKin<T extends string>(
     hiddenAct: readActivation(fields, "hidden_act", "silu"),
     maxPositionEmbeddings: fields.integer("max_position_embeddings", defaults.maxPositionEmbeddings),
     rmsNormEps: fields.number("rms_norm_eps", 1e-6),
+    attentionDropout: fields.probability("attention_dropout", 0),
     rope: readRope(fields),
     tieWordEmbeddings: fields.boolean("tie_word_embeddings", false),
     bosTokenId: fields.tokenId("bos_token_id", defaults.bosTokenId),
@@ -120,7 +130,7 @@ export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
 /** Gives the keys of transformers 4 that the configs of Llama and its kin share. */
 export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
   return {
-    attention_dropout: 0,
+    attention_dropout: config.attentionDropout,
     bos_token_id: config.bosTokenId,
     eos_token_id: eosToHf(config.eosTokenIds),
     head_dim: config.headDim,

@@ -64,7 +64,7 @@ export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue>
   };
 }
 
-/** Returns what Llama 3's scaling divides each rotary frequency by; null for other scalings. */
+/** Returns the divisor of each rotary frequency in Llama 3's scaling; null for other scalings. */
 export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array | null {
   if (rope.scaling?.type !== "llama3") return null;
   const scaled = inverseFrequencies(rope, headDim);
@@ -72,8 +72,8 @@ export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array |
 }
 
 /**
- * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the architecture `interleaves`
- * them, and rows half a head apart, as transformers does, where not.
+ * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the
+ * architecture `interleaves` them, and rows half a head apart, as transformers does, where not.
  */
 export function llamaTensors(config: LlamaKinConfig, traits: LlamaTraits, interleaves: boolean): TensorLayout[] {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;

@@ -31,7 +31,10 @@ function numeral(random: SeededRandom): string {
   return String(random.below(size));
 }
 
-/** Draws one value for every argument a request can have; the names and quoted words of one request differ. */
+/**
+ * Draws one value for every argument a request can have; the names and quoted
+ * words of one request differ.
+ */
 export function drawSlots(random: SeededRandom): Slots {
   const used = new Set<string>();
   const draw = (pool: readonly string[]): string => {

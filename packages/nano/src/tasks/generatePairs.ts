@@ -23,7 +23,7 @@ export interface TaskPair {
   family: string;
 }
 
-/** What to generate. */
+/** Options of `generatePairs`. */
 export interface GeneratePairsOptions {
   language: LanguageName;
   split: Split;
@@ -34,9 +34,10 @@ export interface GeneratePairsOptions {
 const languages: Record<LanguageName, Language> = { python, javascript, lua, sql };
 
 /**
- * Generates requests with their code. The same seed and split give the same requests in every language; requests within
- * one call differ and go through all families in turn; a split's phrasings occur in no other split. Throws a RangeError
- * on an unknown language or a count that is not a whole number, 0 or more.
+ * Generates requests with their code. The same seed and split give the same requests in every
+ * language; requests within one call differ and go through all families in turn; a split's
+ * phrasings occur in no other split. Throws a RangeError on an unknown language or a count that is
+ * not a whole number, 0 or more.
  */
 export function generatePairs({ language, split, count, seed }: GeneratePairsOptions): TaskPair[] {
   if (!Number.isInteger(count) || count < 0) {

@@ -52,14 +52,14 @@ export type PlainStatement =
 
 type Around<Statement extends string, Inner> = { [S in Statement]: { statement: S; inner: Inner } }[Statement];
 
-/** What is asked for, free of any language. */
+/** A task to be written as code, independent of any language. */
 export type Intent =
   | Around<ExpressionStatement, ExpressionName>
   | Around<ConditionStatement, ConditionName>
   | Around<"filter", ComparisonName>
   | Around<PlainStatement, undefined>;
 
-/** Arguments of a request: what its words name, copied into the code. */
+/** Arguments of a request: names and values in its words, which are copied into the code. */
 export interface Slots {
   /** Number or variable. */
   a: string;

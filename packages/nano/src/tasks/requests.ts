@@ -26,7 +26,9 @@ export function listIntents(): Intent[] {
   ];
 }
 
-/** Templates of one kind of request in one split: choices of words still open, arguments unnamed. */
+/**
+ * Templates of one kind of request in one split: choices of words still open, arguments unnamed.
+ */
 export function templatesOf(intent: Intent, split: Split): string[] {
   switch (intent.statement) {
     case "print":

@@ -8,7 +8,10 @@ export interface SeededRandom {
   pick<T>(items: readonly T[]): T;
 }
 
-/** Generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood 2014, FNV-1a over the name). */
+/**
+ * Generator seeded by a number and a name (SplitMix32 by Steele, Lea and Flood
+ * 2014, FNV-1a over the name).
+ */
 export function seededRandom(seed: number, stream: string): SeededRandom {
   let state = seed >>> 0;
   for (let at = 0; at < stream.length; at++) state = Math.imul(state ^ stream.charCodeAt(at), 0x01000193);

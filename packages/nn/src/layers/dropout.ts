@@ -1,7 +1,10 @@
-import { dropout, Generator, type Tensor } from "@lowrank/core";
+import { type AttentionDropout, dropout, Generator, type Tensor } from "@lowrank/core";
 import { Module } from "../module.ts";
 
-/** Zeroes entries with probability p while training and scales the rest by 1 / (1 - p) (Srivastava et al. 2014). */
+/**
+ * Zeroes entries with probability p while training and scales the rest by 1 / (1 - p)
+ * (Srivastava et al. 2014).
+ */
 export class Dropout extends Module {
   readonly p: number;
   readonly generator: Generator;
@@ -15,5 +18,10 @@ export class Dropout extends Module {
 
   forward(x: Tensor): Tensor {
     return this.training && this.p > 0 ? dropout(x, { p: this.p, generator: this.generator }) : x;
+  }
+
+  /** Returns the options by which `attention` drops its weights as this layer drops numbers. */
+  ofAttention(): AttentionDropout {
+    return this.training ? { dropoutP: this.p, generator: this.generator } : {};
   }
 }

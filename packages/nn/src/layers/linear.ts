@@ -16,7 +16,10 @@ import { Parameter } from "../parameter.ts";
 export class Linear extends Module {
   weight: Parameter;
   bias: Parameter | null;
-  /** "int8" rounds x to bytes, a scale for each 32 of them, while the weight's codes are integers: fast for these. */
+  /**
+   * "int8" rounds x to bytes, a scale for each 32 of them, while the weight's codes are
+   * integers: fast for these.
+   */
   activations: "f32" | "int8" = "f32";
 
   constructor(weight: Parameter, bias: Parameter | null = null) {
@@ -42,7 +45,10 @@ export class Linear extends Module {
     return this.weight.shape[0];
   }
 
-  /** True if `forward` is x Wᵀ + b, so that an op may take the weight itself; false while x is rounded. */
+  /**
+   * True if `forward` is x Wᵀ + b, so that an op may take the weight itself;
+   * false while x is rounded.
+   */
   get isExact(): boolean {
     return this.activations === "f32" || !hasIntegerCodes(this.weight.dtype);
   }

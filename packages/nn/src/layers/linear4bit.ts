@@ -3,19 +3,28 @@ import { Parameter } from "../parameter.ts";
 import { Conv1D } from "./conv1d.ts";
 import { Linear } from "./linear.ts";
 
-/** How weights are quantised to 4 bits; names and meanings as in transformers' BitsAndBytesConfig. */
+/**
+ * Options of 4-bit quantisation, with the names and meanings of transformers' BitsAndBytesConfig.
+ */
 export interface Linear4bitOptions {
-  /** The codes' meaning: `bnb_4bit_quant_type`. Default "nf4", made for normally distributed weights. */
+  /**
+   * The codes' meaning: `bnb_4bit_quant_type`. Default "nf4", made for
+   * normally distributed weights.
+   */
   quantType?: QuantType;
   /** Elements that share a scale: a power of two from 32 to 4096. Default 64. */
   blockSize?: number;
-  /** Quantise the scales too, which saves 0.37 bits of a parameter: `bnb_4bit_use_double_quant`. Default false. */
+  /**
+   * Quantise the scales too, which saves 0.37 bits of a parameter:
+   * `bnb_4bit_use_double_quant`. Default false.
+   */
   doubleQuant?: boolean;
 }
 
 /**
- * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the weight of a Linear, or the
- * transposed one of a Conv1D. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
+ * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the
+ * weight of a Linear, or the transposed one of a Conv1D. Dettmers et al. 2023,
+ * https://arxiv.org/abs/2305.14314
  */
 export class Linear4bit extends Linear {
   /** Takes a packed weight. Throws for another. */
@@ -28,7 +37,10 @@ export class Linear4bit extends Linear {
     }
   }
 
-  /** Quantises a layer's weight; the bias is shared. Throws for weights that are not f32, f16 or bf16. */
+  /**
+   * Quantises a layer's weight; the bias is shared. Throws for weights that
+   * are not f32, f16 or bf16.
+   */
   static from(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
     const { weight, bias } = layer;
     using packed = packWeight(weight, options, layer instanceof Conv1D);
@@ -58,7 +70,10 @@ export class Linear4bit extends Linear {
   }
 }
 
-/** A weight [out, in], or [in, out] that is to be transposed, as a packed one [out, in]; the caller frees it. */
+/**
+ * A weight [out, in], or [in, out] that is to be transposed, as a packed one [out,
+ * in]; the caller frees it.
+ */
 export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
   return scope(() => {
     const source = weight.detach();

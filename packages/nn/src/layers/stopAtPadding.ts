@@ -1,8 +1,9 @@
 import { eq, isGradEnabled, type Tensor, tensor, where } from "@lowrank/core";
 
 /**
- * What was looked up for `ids`, which broadcast over it, without a gradient where the id is that of padding: PyTorch's
- * `padding_idx`. Other uses of the same table still train that row, such as an output layer tied to it.
+ * Stops the gradient of looked-up rows whose id is `paddingIdx`, as PyTorch's `padding_idx`
+ * does. `ids` broadcast over `found`. Other uses of the same table, such as a tied output
+ * layer, still train that row.
  */
 export function stopAtPadding(found: Tensor, ids: Tensor, paddingIdx: number | null): Tensor {
   if (paddingIdx === null || !found.requiresGrad || !isGradEnabled()) return found;

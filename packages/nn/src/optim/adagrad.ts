@@ -10,7 +10,9 @@ export interface AdagradOptions {
   eps: number;
 }
 
-/** Adagrad, as `torch.optim.Adagrad`. Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html */
+/**
+ * Adagrad, as `torch.optim.Adagrad`. Duchi et al. 2011, https://jmlr.org/papers/v12/duchi11a.html
+ */
 export class Adagrad extends Optimizer<AdagradOptions> {
   /** Defaults: lr 0.01, no decay, eps 1e-10. */
   constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {

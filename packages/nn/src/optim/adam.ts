@@ -17,7 +17,10 @@ export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): v
   }
 }
 
-/** Adam, as `torch.optim.Adam`: weight decay is added to the gradient. Kingma and Ba 2015, https://arxiv.org/abs/1412.6980 */
+/**
+ * Adam, as `torch.optim.Adam`: weight decay is added to the gradient. Kingma and Ba 2015,
+ * https://arxiv.org/abs/1412.6980
+ */
 export class Adam extends Optimizer<AdamOptions> {
   /** True where weight decay shrinks the parameter itself. */
   protected readonly decoupled: boolean = false;

@@ -43,7 +43,10 @@ function stateOf({ state1, state2, absmax1, absmax2 }: Step, shape: number[]): R
   };
 }
 
-/** Rounding of a few float32 operations, relative to the largest number; of many steps' where `tolerance` says so. */
+/**
+ * Rounding of a few float32 operations, relative to the largest number; of many steps'
+ * where `tolerance` says so.
+ */
 function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 4e-7) {
   const largest = Array.from(expected).reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   expect(actual.length).toBe(expected.length);
@@ -51,7 +54,10 @@ function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance
     expect(Math.abs(actual[i] - expected[i])).toBeLessThanOrEqual(tolerance * largest);
 }
 
-/** The codes are bitsandbytes': rounding of float32 operations moves one in a thousand at most, by one. */
+/**
+ * The codes are bitsandbytes': rounding of float32 operations moves one in a
+ * thousand at most, by one.
+ */
 function sameCodes(actual: Uint8Array, expected: Uint8Array) {
   expect(actual.length).toBe(expected.length);
   const differing = Array.from(actual).flatMap((code, i) => (code === expected[i] ? [] : [code - expected[i]]));

@@ -17,21 +17,25 @@ export interface AdamW8bitOptions extends AdamOptions {
   min8bitSize: number;
 }
 
-/** The tables of what a code of each moment means. */
+/** The tables of the values of each moment's codes. */
 interface Tables {
   first: Tensor;
   second: Tensor;
 }
 
 /**
- * AdamW whose moments take a byte each: rounded to a dynamic 8-bit map, signed for the first and unsigned for the
- * second, in blocks of 256 with a scale each, as bitsandbytes' AdamW8bit on its CPU backend. State tensors carry
- * bitsandbytes' names. Dettmers et al. 2022, https://arxiv.org/abs/2110.02861
+ * AdamW whose moments take a byte each: rounded to a dynamic 8-bit map, signed for the first and
+ * unsigned for the second, in blocks of 256 with a scale each, as bitsandbytes' AdamW8bit on its
+ * CPU backend. State tensors carry bitsandbytes' names. Dettmers et al. 2022,
+ * https://arxiv.org/abs/2110.02861
  */
 export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
   readonly #tables = new Map<Backend, Tables>();
 
-  /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, 8 bits from 4096 elements on. */
+  /**
+   * Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01, 8
+   * bits from 4096 elements on.
+   */
   constructor(params: Params<AdamW8bitOptions>, options: Partial<AdamW8bitOptions> = {}) {
     super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, min8bitSize: 4096, ...options });
     checkBetas("AdamW8bit", this.groups);

@@ -1,8 +1,9 @@
 import { clipToNorm, gradNorm, noGrad, type Tensor } from "@lowrank/core";
 
 /**
- * Scales the gradients so that all of them together have at most the length `maxNorm`; returns their length before,
- * a scalar tensor (NaN where a gradient holds one). As `torch.nn.utils.clip_grad_norm_`.
+ * Scales the gradients so that all of them together have at most the length `maxNorm`; returns
+ * their length before, a scalar tensor (NaN where a gradient holds one). As
+ * `torch.nn.utils.clip_grad_norm_`.
  */
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor {
   const grads = [...params].flatMap(({ grad }) => (grad ? [grad] : []));

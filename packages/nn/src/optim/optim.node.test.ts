@@ -12,7 +12,7 @@ import type { Optimizer } from "./optimizer.ts";
 import { RMSprop } from "./rmsprop.ts";
 import { SGD } from "./sgd.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: settings differ by optimiser and come from a JSON file
+// biome-ignore lint/suspicious/noExplicitAny: settings differ by optimiser.
 type Settings = any;
 const optimizers: Record<string, (params: Tensor[], settings: Settings) => Optimizer<{ lr: number }>> = {
   "optim.sgd": (params, { lr, momentum, weight_decay: weightDecay, nesterov }) =>

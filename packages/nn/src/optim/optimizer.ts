@@ -11,13 +11,19 @@ import {
   zeros,
 } from "@lowrank/core";
 
-/** Parameters that share settings; what a group leaves out is taken from the optimiser's options. */
+/**
+ * Parameters that share settings; settings that a group leaves out are taken from
+ * the optimiser's options.
+ */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 
 /** The parameters of an optimiser, or groups of them with settings of their own. */
 export type Params<O> = Iterable<Tensor> | Iterable<ParamGroup<O>>;
 
-/** The state of an optimiser: tensors by parameter (in the order of the groups) and name, and plain settings. */
+/**
+ * The state of an optimiser: tensors by parameter (in the order of the groups) and
+ * name, and plain settings.
+ */
 export interface OptimizerState<O> {
   /** Settings of each group, and how many parameters it holds. */
   groups: (O & { count: number })[];
@@ -99,13 +105,17 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** The state tensors one parameter needs, by name. */
   protected abstract stateSpecs(param: Tensor, group: O): Readonly<Record<string, StateSpec>>;
 
-  /** Updates parameters of one group in place, for all of which this is the same `step`, counted from 1. */
+  /**
+   * Updates parameters of one group in place, for all of which this is the
+   * same `step`, counted from 1.
+   */
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Applies the gradients. With a `guard`, an f32 vector on the parameters' backend, all weights and moments stay as they
-   * are unless all its numbers are finite; its last number becomes NaN where the update itself would not be finite.
-   * Nothing is read: whoever reads the guard and finds the step refused calls `takeBackStep`.
+   * Applies the gradients. A `guard` is an f32 vector on the parameters' backend. All weights and
+   * moments stay as they are unless all its numbers are finite. Its last number becomes NaN if the
+   * update itself would not be finite. Nothing is read: whoever reads the guard and finds the step
+   * refused calls `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>
@@ -128,7 +138,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     this.#counted = [];
   }
 
-  /** Counts a step of each parameter that has a gradient, and returns those of one group and count together. */
+  /**
+   * Counts a step of each parameter that has a gradient, and returns those of one
+   * group and count together.
+   */
   #due(): { updates: Update[]; step: number; group: O }[] {
     this.#counted = [];
     return this.groups.flatMap((group) => {
@@ -154,7 +167,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
   }
 
-  /** Settings and state for a checkpoint; the tensors are the optimiser's own, so read them before the next step. */
+  /**
+   * Settings and state for a checkpoint; the tensors are the optimiser's own, so read
+   * them before the next step.
+   */
   stateDict(): OptimizerState<O> {
     const groups = this.groups.map(({ params, ...group }) => ({ ...group, count: params.length }));
     const state: OptimizerState<O>["state"] = new Map();
@@ -165,7 +181,9 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     return { groups: groups as unknown as OptimizerState<O>["groups"], state };
   }
 
-  /** Takes over settings and a copy of the state. Throws where they are those of other parameters. */
+  /**
+   * Takes over settings and a copy of the state. Throws where they are those of other parameters.
+   */
   loadStateDict({ groups, state }: OptimizerState<O>): void {
     const params = [...this.parameters()];
     const counts = this.groups.map(({ params: { length } }) => length);

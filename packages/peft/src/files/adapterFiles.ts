@@ -15,12 +15,12 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
-import { fileFormOf } from "../methods/method.ts";
+import { type AnyMethod, fileFormOf } from "../methods/method.ts";
+import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { readTorch } from "../torchFiles/readTorch.ts";
-import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -28,13 +28,22 @@ import { modelCard } from "./modelCard.ts";
 export const adapterFileNames = {
   config: "adapter_config.json",
   weights: "adapter_model.safetensors",
+  pickle: "adapter_model.bin",
   card: "README.md",
 } as const;
 
-/** What PEFT notes in an adapter's weights. */
+/** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
+/** What a method's adapters note in their weights; undefined for nothing. */
+export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
+  return layout ? undefined : safetensorsMetadata;
+}
+
+/**
+ * The source of an adapter: a folder (a path or file: URL, Node only), files by
+ * name, or a place for files.
+ */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
 /** The files of a source, of its folder `subfolder` where one is named. */
@@ -52,12 +61,14 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
   };
 }
 
-/** Opens an adapter's weights: safetensors, or else what torch.save wrote, of which nothing but tensors is read. */
+/**
+ * Opens an adapter's weights: safetensors, or else what torch.save wrote, of which
+ * nothing but tensors is read.
+ */
 export async function openWeights(
   files: ModelFiles,
-  weights: string = adapterFileNames.weights,
+  { weights, pickle }: Pick<AdapterLayout<never>, "weights" | "pickle"> = adapterFileNames,
 ): Promise<SafetensorsFile> {
-  const pickle = weights === adapterHubWeights ? "pytorch_adapter.bin" : "adapter_model.bin";
   if ((await files.has(weights)) || !(await files.has(pickle))) {
     return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
@@ -117,7 +128,10 @@ function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
-/** Reads values from a file into tensors, in their dtype. Those that the file lacks stay as they are. */
+/**
+ * Reads values from a file into tensors, in their dtype. Those that the
+ * file lacks stay as they are.
+ */
 export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,
@@ -134,7 +148,10 @@ export async function readInto(
   }
 }
 
-/** The embedding tables of a file that are not those of the base model, by key; the caller frees them. */
+/**
+ * The embedding tables of a file that are not those of the base model, by
+ * key; the caller frees them.
+ */
 export async function differingTables(
   file: SafetensorsFile,
   tables: ReadonlyMap<string, Tensor>,
@@ -150,7 +167,10 @@ export async function differingTables(
   return differing;
 }
 
-/** A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that the dtype does not reach. */
+/**
+ * A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that
+ * the dtype does not reach.
+ */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();
   const saved = to(tensor.detach(), { dtype });
@@ -164,8 +184,8 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 }
 
 /**
- * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its
- * key. Throws, by key, for a tensor that holds NaN or an infinity.
+ * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor
+ * in the dtype of its key. Throws, by key, for a tensor that holds NaN or an infinity.
  */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,
@@ -185,16 +205,18 @@ export async function adapterContents(
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
-  const { config } = adapter;
-  if (config instanceof BnConfig) {
+  const { method, config } = adapter;
+  const { layout }: MethodFacts<PeftConfig> = method;
+  const weights = writeSafetensors(entries, weightsMetadata(method));
+  if (layout) {
     return new Map<string, Uint8Array | string>([
-      [adapterFileNames.config, adapterHubJson(config)],
-      [adapterHubWeights, writeSafetensors(entries)],
+      [adapterFileNames.config, layout.configJson(config)],
+      [layout.weights, weights],
     ]);
   }
   return new Map<string, Uint8Array | string>([
-    [adapterFileNames.config, configJson(adapter.method, adapter.config)],
-    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
-    [adapterFileNames.card, modelCard(adapter.config)],
+    [adapterFileNames.config, configJson(method, config)],
+    [adapterFileNames.weights, weights],
+    [adapterFileNames.card, modelCard(config)],
   ]);
 }

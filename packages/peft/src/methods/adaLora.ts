@@ -20,6 +20,15 @@ import { refuse } from "../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { adaLoraTargets } from "../targets/defaultTargets.ts";
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initLoraWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -139,6 +148,45 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",
   Config: AdaLoraConfig,
   format: adaLoraFormat,
+  recipes: [
+    {
+      name: "adalora",
+      title: "AdaLoRA",
+      learningRate: 1e-2,
+      config: ({ r, steps, targetModules }) =>
+        new AdaLoraConfig({
+          initR: Math.ceil(1.5 * r),
+          targetR: r,
+          loraAlpha: 2 * r,
+          totalStep: steps,
+          tinit: Math.floor(steps / 10),
+          tfinal: Math.floor(steps / 2),
+          deltaT: Math.max(1, Math.floor(steps / 100)),
+          targetModules,
+        }),
+    },
+  ],
+  options: [
+    rankOption("targetR"),
+    alphaOption("loraAlpha"),
+    dropoutOption("loraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    initLoraWeightsOption("true or false"),
+    { field: "initR", flag: "init-r", type: "integer", least: 1, help: "rank of every layer at the start" },
+    { field: "tinit", flag: "tinit", type: "integer", least: 0, help: "steps before ranks are cut" },
+    { field: "tfinal", flag: "tfinal", type: "integer", least: 0, help: "steps at the end during which ranks stay" },
+    { field: "deltaT", flag: "delta-t", type: "integer", least: 1, help: "steps between two cuts" },
+    {
+      field: "orthRegWeight",
+      flag: "orth-reg-weight",
+      type: "number",
+      least: 0,
+      help: "weight of the penalty on A and B that are not orthogonal",
+    },
+  ],
+  withSteps: (config, totalStep) => (config.totalStep === null ? config.with({ totalStep }) : config),
   kinds: ["linear", "conv1d"],
   defaultTargets: adaLoraTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
@@ -146,6 +194,10 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
+  // Where the base model is not in f32, PEFT converts the rank that each layer notes, which requires gradients from then on.
+  countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initLoraWeights"] },
   createLayer: (context) => {
     const { config, loading } = context;
     if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the number of steps of the training");

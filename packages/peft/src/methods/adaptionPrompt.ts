@@ -128,6 +128,30 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
   peftType: "ADAPTION_PROMPT",
   Config: AdaptionPromptConfig,
   format: adaptionPromptFormat,
+  recipes: [
+    {
+      name: "adaption-prompt",
+      title: "adaption prompts",
+      learningRate: 1e-1,
+      config: () => new AdaptionPromptConfig({ adapterLen: 10, adapterLayers: 2 }),
+    },
+  ],
+  options: [
+    {
+      field: "adapterLen",
+      flag: "adapter-len",
+      type: "integer",
+      least: 1,
+      help: "rows that are attended to besides the tokens",
+    },
+    {
+      field: "adapterLayers",
+      flag: "adapter-layers",
+      type: "integer",
+      least: 1,
+      help: "layers that have them, counted from the top",
+    },
+  ],
   kinds: ["attention"],
   defaultTargets: attentionNames,
   resolve: (config, _modelType, model) => {
@@ -139,6 +163,9 @@ export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod
       `AdaptionPromptConfig: targetModules is not set, and there is a default for ${known} only; name the attention`,
     );
   },
+  // PEFT's adaption prompts train no module whole, and take their dtype from the projections.
+  trainsHeads: false,
+  followsBaseDtype: true,
   targets: upperAttention,
   createLayer: (context) => new AdaptionPrompt(context),
 });

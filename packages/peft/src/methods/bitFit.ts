@@ -1,6 +1,7 @@
 import { type Module, Parameter } from "@lowrank/nn";
 import { matchesPath } from "../targets/matchTargets.ts";
 import { BitFitConfig, bitFitFormat } from "./bitFitConfig.ts";
+import { modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { LayerCopy } from "./layerCopy.ts";
 import { definePeftMethod, type PeftMethod } from "./method.ts";
 
@@ -23,6 +24,8 @@ export const bitFit: PeftMethod<BitFitConfig> = definePeftMethod({
   peftType: "BITFIT",
   Config: BitFitConfig,
   format: bitFitFormat,
+  recipes: [{ name: "bitfit", title: "BitFit", learningRate: 1e-2, config: () => new BitFitConfig() }],
+  options: [targetsOption, modulesToSaveOption],
   kinds: ["linear", "conv1d", "norm"],
   defaultTargets: {},
   targets: biased,

@@ -4,6 +4,7 @@ import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { BOFTConfig, boftFormat } from "./boftConfig.ts";
+import { biasOption, dropoutOption, initWeightsOption, modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerGenerator } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { cayley, identity, rotateBlocks } from "./rotation.ts";
@@ -145,8 +146,46 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   peftType: "BOFT",
   Config: BOFTConfig,
   format: boftFormat,
+  recipes: [
+    {
+      name: "boft",
+      title: "BOFT",
+      learningRate: 1e-2,
+      config: ({ targetModules }) => new BOFTConfig({ targetModules }),
+    },
+  ],
+  options: [
+    dropoutOption("boftDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "boftBlockSize",
+      flag: "boft-block-size",
+      type: "integer",
+      least: 0,
+      help: "size of a block; 0 where the next one says it",
+    },
+    {
+      field: "boftBlockNum",
+      flag: "boft-block-num",
+      type: "integer",
+      least: 0,
+      help: "number of blocks of a layer; 0 where their size says it",
+    },
+    {
+      field: "boftNButterflyFactor",
+      flag: "boft-nbutterfly-factor",
+      type: "integer",
+      least: 1,
+      help: "rotations that follow one another",
+    },
+    initWeightsOption(),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new BoftLinear(context),
 });

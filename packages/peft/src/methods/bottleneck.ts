@@ -19,7 +19,16 @@ import {
 } from "@lowrank/core";
 import type { Dropout, Module, Parameter, PromptableModel, UnaryModule } from "@lowrank/nn";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
-import { BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
+import {
+  BnConfig,
+  bottleneckFormat,
+  DoubleSeqBnConfig,
+  nonLinearities,
+  ParBnConfig,
+  SeqBnConfig,
+} from "./bottleneckConfig.ts";
+import { bottleneckLayout } from "./bottleneckLayout.ts";
+import { dropoutOption, initWeightsOption } from "./commonOptions.ts";
 import { type Draw, drawn, draws, layerDropout } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
@@ -179,9 +188,43 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   peftType: "BOTTLENECK",
   Config: BnConfig,
   format: bottleneckFormat,
+  recipes: [
+    {
+      name: "houlsby",
+      title: "adapters (Houlsby)",
+      learningRate: 1e-2,
+      common: true,
+      config: () => new DoubleSeqBnConfig(),
+    },
+    { name: "pfeiffer", title: "adapters (Pfeiffer)", learningRate: 1e-2, config: () => new SeqBnConfig() },
+    { name: "parallel", title: "adapters (parallel)", learningRate: 3e-3, config: () => new ParBnConfig() },
+  ],
+  options: [
+    dropoutOption("dropout"),
+    {
+      field: "reductionFactor",
+      flag: "reduction-factor",
+      type: "number",
+      above: 0,
+      help: "the hidden size over the width of the bottleneck",
+    },
+    {
+      field: "nonLinearity",
+      flag: "non-linearity",
+      type: "oneOf",
+      values: nonLinearities,
+      help: "what stands between the two layers",
+    },
+    { field: "lnAfter", flag: "ln-after", type: "boolean", help: "a norm of its own behind the adapter" },
+    { field: "useGating", flag: "use-gating", type: "boolean", help: "a gate of each sequence" },
+    initWeightsOption(["bert", "mam_adapter", "houlsby"]),
+  ],
+  taskless: true,
   kinds: ["residual"],
   defaultTargets: {},
   targets: residuals,
+  layout: bottleneckLayout,
+  swappable: { fields: ["initWeights"] },
   resolve: (config, modelType, model) =>
     config.with({
       modelType: modelType ?? null,

@@ -4,6 +4,14 @@ import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { DeloraConfig, deloraFormat } from "./deloraConfig.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
@@ -72,9 +80,32 @@ export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
   peftType: "DELORA",
   Config: DeloraConfig,
   format: deloraFormat,
+  recipes: [
+    {
+      name: "delora",
+      title: "DeLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new DeloraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "deloraLambda",
+      flag: "delora-lambda",
+      type: "number",
+      help: "strength at the start, which bounds how far the weight goes",
+    },
+    initWeightsOption(),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ rankPattern, lambdaPattern }) => ({ rankPattern, lambdaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new DeloraLinear(context),
 });

@@ -6,6 +6,7 @@ import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import { fourierftTargets } from "../targets/defaultTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
+import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws } from "./draws.ts";
 import { FourierFTConfig, fourierftFormat } from "./fourierftConfig.ts";
 import { Hartley } from "./hartley.ts";
@@ -116,10 +117,35 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
   Config: FourierFTConfig,
   format: fourierftFormat,
+  recipes: [
+    {
+      name: "fourierft",
+      title: "FourierFT",
+      learningRate: 3e-2,
+      // PEFT's random start drowns the weights of small layers.
+      config: ({ targetModules }) => new FourierFTConfig({ targetModules, initWeights: true }),
+    },
+  ],
+  options: [
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "nFrequency",
+      flag: "n-frequency",
+      type: "integer",
+      least: 1,
+      help: "numbers of the spectrum that train, a layer",
+    },
+    { field: "scaling", flag: "scaling", type: "number", help: "factor of what the spectrum becomes" },
+    initWeightsOption(),
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: fourierftTargets,
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
   createShared: transforms,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new FourierFTLinear(context),
 });

@@ -3,6 +3,15 @@ import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/n
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { GraloraConfig, graloraFormat } from "./graloraConfig.ts";
 import { mapWeight } from "./mergedWeight.ts";
@@ -82,8 +91,41 @@ export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
   peftType: "GRALORA",
   Config: GraloraConfig,
   format: graloraFormat,
+  recipes: [
+    {
+      name: "gralora",
+      title: "GraLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new GraloraConfig({ r, alpha: 2 * r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("alpha"),
+    dropoutOption("graloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "graloraK",
+      flag: "gralora-k",
+      type: "integer",
+      least: 1,
+      help: "parts that inputs and outputs are cut into",
+    },
+    {
+      field: "hybridR",
+      flag: "hybrid-r",
+      type: "integer",
+      least: 0,
+      help: "rank of a LoRA over the whole weight beside the blocks",
+    },
+    initWeightsOption(),
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new GraloraLinear(context),
 });

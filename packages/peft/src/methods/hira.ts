@@ -2,6 +2,7 @@ import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowr
 import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import { dropoutOption, initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { HiraConfig, hiraFormat } from "./hiraConfig.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -89,8 +90,23 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   peftType: "HIRA",
   Config: HiraConfig,
   format: hiraFormat,
+  recipes: [
+    {
+      name: "hira",
+      title: "HiRA",
+      learningRate: 1e-2,
+      config: ({ r, targetModules }) => new HiraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("hiraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    initWeightsOption([true, false, "gaussian"]),
+  ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
-  keepsFanInFanOut: true,
+  swappable: { fields: ["fanInFanOut", "initWeights"] },
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

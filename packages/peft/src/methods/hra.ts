@@ -19,6 +19,7 @@ import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import { biasOption, initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { type Draw, drawn, draws } from "./draws.ts";
 import { HRAConfig, hraFormat } from "./hraConfig.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -56,8 +57,10 @@ class HraLinear implements LayerAdapter {
         `HRAConfig: applyGS is true with initWeights: Gram and Schmidt cannot tell the equal reflections apart that make a no-op; set initWeights to false`,
       );
     }
-    if (!loading && initWeights && !paired)
-      warn(`${path}: r ${r} is odd, so that the reflections do not start as a no-op`);
+    if (!loading && initWeights && !paired) {
+      const message = `${path}: r ${r} is odd, so that the reflections do not start as a no-op`;
+      warn({ code: "no-identity", message });
+    }
     // PyTorch's Kaiming bound goes by the second dimension.
     const pairs: Draw = (shape) => repeatInterleave(uniform(1 / Math.sqrt(r / 2))([shape[0], r / 2]), 2, { dim: 1 });
     const start = loading ? zero : paired ? pairs : uniform(1 / Math.sqrt(r));
@@ -99,8 +102,20 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   peftType: "HRA",
   Config: HRAConfig,
   format: hraFormat,
+  recipes: [
+    { name: "hra", title: "HRA", learningRate: 1e-2, config: ({ targetModules }) => new HRAConfig({ targetModules }) },
+  ],
+  options: [
+    rankOption(),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "applyGS", flag: "apply-gs", type: "boolean", help: "make the directions of the reflections orthogonal" },
+    initWeightsOption(),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new HraLinear(context),
 });

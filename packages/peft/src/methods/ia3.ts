@@ -3,6 +3,7 @@ import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { ia3FeedforwardTargets, ia3Targets } from "../targets/defaultTargets.ts";
 import { pythonRegex } from "../targets/pythonRegex.ts";
+import { modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws } from "./draws.ts";
 import { IA3Config, ia3Format } from "./ia3Config.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -53,6 +54,17 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
   peftType: "IA3",
   Config: IA3Config,
   format: ia3Format,
+  recipes: [{ name: "ia3", title: "(IA)³", learningRate: 1e-1, common: true, config: () => new IA3Config() }],
+  options: [
+    targetsOption,
+    modulesToSaveOption,
+    {
+      field: "feedforwardModules",
+      flag: "feedforward-modules",
+      type: "names",
+      help: "targets whose input is scaled, not their output",
+    },
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: ia3Targets,
   resolve: (config, modelType) => {
@@ -63,5 +75,8 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
       "feedforwardModules is not set, and there is no default for this model; name the targets whose input is scaled, [] for none",
     );
   },
+  setsFanInFanOut: true,
+  swappable: { fields: ["initIa3Weights"] },
+  combines: { kind: "factors", key: "ia3_l", targets: ["targetModules", "feedforwardModules"] },
   createLayer: (context) => new IA3Linear(context),
 });

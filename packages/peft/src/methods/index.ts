@@ -31,6 +31,16 @@ export { boft } from "./boft.ts";
 export { BOFTConfig, type BOFTOptions } from "./boftConfig.ts";
 export { bottleneck } from "./bottleneck.ts";
 export { BnConfig, type BnOptions, DoubleSeqBnConfig, ParBnConfig, SeqBnConfig } from "./bottleneckConfig.ts";
+export {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+  virtualTokensOption,
+} from "./commonOptions.ts";
 export { delora } from "./delora.ts";
 export { DeloraConfig, type DeloraOptions } from "./deloraConfig.ts";
 export { fourierft } from "./fourierft.ts";
@@ -76,52 +86,52 @@ export { VeraConfig, type VeraOptions } from "./veraConfig.ts";
 type PeftMethods = {
   readonly LORA: typeof lora;
   readonly ADALORA: typeof adaLora;
+  readonly VERA: typeof vera;
   readonly LOHA: typeof loha;
   readonly LOKR: typeof lokr;
-  readonly IA3: typeof ia3;
-  readonly LN_TUNING: typeof lnTuning;
-  readonly VERA: typeof vera;
-  readonly BITFIT: typeof bitFit;
-  readonly VBLORA: typeof vblora;
-  readonly FOURIERFT: typeof fourierft;
-  readonly RANDLORA: typeof randlora;
+  readonly HIRA: typeof hira;
   readonly GRALORA: typeof gralora;
   readonly DELORA: typeof delora;
-  readonly HIRA: typeof hira;
   readonly MISS: typeof miss;
-  readonly HRA: typeof hra;
-  readonly BOFT: typeof boft;
+  readonly RANDLORA: typeof randlora;
   readonly OFT: typeof oft;
+  readonly BOFT: typeof boft;
+  readonly HRA: typeof hra;
+  readonly FOURIERFT: typeof fourierft;
+  readonly VBLORA: typeof vblora;
+  readonly BITFIT: typeof bitFit;
+  readonly LN_TUNING: typeof lnTuning;
   readonly PREFIX_TUNING: typeof prefixTuning;
+  readonly BOTTLENECK: typeof bottleneck;
+  readonly IA3: typeof ia3;
   readonly PROMPT_TUNING: typeof promptTuning;
   readonly P_TUNING: typeof pTuning;
   readonly ADAPTION_PROMPT: typeof adaptionPrompt;
-  readonly BOTTLENECK: typeof bottleneck;
 };
 
-/** All methods by PEFT's name, by which configurations and files are told apart. */
+/** All methods by PEFT's name, by which configurations and files are told apart. Commands list their recipes in this order. */
 export const peftMethods: PeftMethods = {
   LORA: lora,
   ADALORA: adaLora,
+  VERA: vera,
   LOHA: loha,
   LOKR: lokr,
-  IA3: ia3,
-  LN_TUNING: lnTuning,
-  VERA: vera,
-  BITFIT: bitFit,
-  VBLORA: vblora,
-  FOURIERFT: fourierft,
-  RANDLORA: randlora,
+  HIRA: hira,
   GRALORA: gralora,
   DELORA: delora,
-  HIRA: hira,
   MISS: miss,
-  HRA: hra,
-  BOFT: boft,
+  RANDLORA: randlora,
   OFT: oft,
+  BOFT: boft,
+  HRA: hra,
+  FOURIERFT: fourierft,
+  VBLORA: vblora,
+  BITFIT: bitFit,
+  LN_TUNING: lnTuning,
   PREFIX_TUNING: prefixTuning,
+  BOTTLENECK: bottleneck,
+  IA3: ia3,
   PROMPT_TUNING: promptTuning,
   P_TUNING: pTuning,
   ADAPTION_PROMPT: adaptionPrompt,
-  BOTTLENECK: bottleneck,
 };

@@ -1,4 +1,5 @@
 import { normTargets } from "../targets/defaultTargets.ts";
+import { modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { LayerCopy } from "./layerCopy.ts";
 import { LNTuningConfig, lnTuningFormat } from "./lnTuningConfig.ts";
 import { definePeftMethod, type PeftMethod } from "./method.ts";
@@ -8,6 +9,8 @@ export const lnTuning: PeftMethod<LNTuningConfig> = definePeftMethod({
   peftType: "LN_TUNING",
   Config: LNTuningConfig,
   format: lnTuningFormat,
+  recipes: [{ name: "ln", title: "LN tuning", learningRate: 3e-2, config: () => new LNTuningConfig() }],
+  options: [targetsOption, modulesToSaveOption],
   kinds: ["norm", "linear", "conv1d", "embedding"],
   defaultTargets: normTargets,
   mergesAlone: true,

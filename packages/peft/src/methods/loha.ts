@@ -2,6 +2,15 @@ import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowra
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  alphaOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankDropoutOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { drawn } from "./draws.ts";
 import { LoHaConfig } from "./lohaConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
@@ -90,8 +99,26 @@ export const loha: PeftMethod<LoHaConfig> = definePeftMethod({
   peftType: "LOHA",
   Config: LoHaConfig,
   format: lycorisFormat,
+  recipes: [
+    {
+      name: "loha",
+      title: "LoHa",
+      learningRate: 1e-2,
+      config: ({ r, targetModules }) => new LoHaConfig({ r, alpha: 2 * r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("alpha"),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    rankDropoutOption,
+    initWeightsOption(),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LoHaLayer(context),
 });

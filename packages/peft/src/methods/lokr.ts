@@ -2,6 +2,15 @@ import { add, affine, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  alphaOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankDropoutOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { type Draw, drawn } from "./draws.ts";
 import { LoKrConfig, lokrFormat } from "./lokrConfig.ts";
 import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
@@ -111,8 +120,45 @@ export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
   peftType: "LOKR",
   Config: LoKrConfig,
   format: lokrFormat,
+  recipes: [
+    {
+      name: "lokr",
+      title: "LoKr",
+      learningRate: 1e-2,
+      config: ({ r, targetModules }) => new LoKrConfig({ r, alpha: 2 * r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("alpha"),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    rankDropoutOption,
+    {
+      field: "rankDropoutScale",
+      flag: "rank-dropout-scale",
+      type: "boolean",
+      help: "divide what rank dropout leaves by its share",
+    },
+    {
+      field: "decomposeBoth",
+      flag: "decompose-both",
+      type: "boolean",
+      help: "factor the left matrix of the product too",
+    },
+    {
+      field: "decomposeFactor",
+      flag: "decompose-factor",
+      type: "integer",
+      least: -1,
+      help: "how many parts sizes are cut into, near this; -1: near the square root",
+    },
+    initWeightsOption([true, false, "lycoris"]),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LoKrLayer(context),
 });

@@ -11,12 +11,24 @@ import {
 } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initLoraWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
-import { LoraConfig, loraFormat } from "./loraConfig.ts";
+import { evaStart } from "./eva.ts";
+import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
+import { loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
+import type { RecipeSettings } from "./recipe.ts";
 
 /** DoRA's lengths where the configuration asks for them. */
 function magnitude(
@@ -227,16 +239,70 @@ class LoraEmbedding implements LayerAdapter {
   }
 }
 
+const rates = { learningRate: 3e-3, usualLearningRate: 2e-4 };
+
+function sizes({ r, targetModules }: RecipeSettings): Pick<LoraOptions, "r" | "loraAlpha" | "targetModules"> {
+  return { r, loraAlpha: 2 * r, targetModules };
+}
+
 /** LoRA: W + scaling B A beside a frozen W. Hu et al. 2021, https://arxiv.org/abs/2106.09685 */
 export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   peftType: "LORA",
   Config: LoraConfig,
   format: loraFormat,
+  recipes: [
+    { ...rates, name: "lora", title: "LoRA", common: true, config: (settings) => new LoraConfig(sizes(settings)) },
+    {
+      ...rates,
+      name: "qlora",
+      title: "QLoRA (NF4)",
+      quantized: true,
+      common: true,
+      config: (settings) => new LoraConfig(sizes(settings)),
+    },
+    {
+      ...rates,
+      name: "dora",
+      title: "DoRA",
+      common: true,
+      config: (settings) => new LoraConfig({ ...sizes(settings), useDora: true }),
+    },
+    {
+      ...rates,
+      name: "rslora",
+      title: "rsLoRA",
+      config: (settings) => new LoraConfig({ ...sizes(settings), useRslora: true }),
+    },
+  ],
+  options: [
+    rankOption(),
+    { ...alphaOption("loraAlpha"), default: 16 },
+    dropoutOption("loraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "useRslora", flag: "use-rslora", type: "boolean", help: "scale by alpha / sqrt(r)" },
+    {
+      field: "useDora",
+      flag: "use-dora",
+      type: "boolean",
+      help: "train the lengths of the weights' rows apart from their directions: DoRA",
+    },
+    initLoraWeightsOption("true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora or eva"),
+    { field: "loraBias", flag: "lora-bias", type: "boolean", help: "give B a bias" },
+  ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => (bias === "lora_only" ? "layers" : bias),
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  setsFanInFanOut: true,
+  swappable: loraSwappable,
+  startsFromWeights: loraWeightStart,
+  subtractsStart: loraStartSubtraction,
+  startsFromData: evaStart,
+  loraPlus: true,
+  combines: loraProducts,
   createLayer: async (context) =>
     context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
 });

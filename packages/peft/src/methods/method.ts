@@ -1,12 +1,14 @@
 import type { Backend, Generator, Tensor } from "@lowrank/core";
 import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
-import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
 import type { LayerKind } from "../targets/layerKind.ts";
 import type { FileForm } from "./fileForm.ts";
+import type { MethodFacts } from "./methodFacts.ts";
 
 /** What a method is told about a layer that it shall adapt. */
 export interface LayerContext<C extends PeftConfig> {
@@ -24,7 +26,7 @@ export interface LayerContext<C extends PeftConfig> {
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
   /** Tells the user what to know about the layer. */
-  warn(message: string): void;
+  warn(warning: Warning): void;
   /** What the method's `createShared` made for this adapter. */
   shared: SharedTensors;
 }
@@ -46,16 +48,8 @@ export interface Allocator<C extends PeftConfig> {
   dispose(): void;
 }
 
-/** What every method has. */
-interface NamedMethod<C extends PeftConfig> {
-  /** PEFT's name: "LORA". */
-  readonly peftType: string;
-  readonly Config: new (options: never) => C;
-  readonly format: ConfigFormat;
-}
-
 /** A method that adapts layers one by one: its configuration, and what it puts on a layer. */
-export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMethod<C> {
+export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFacts<C> {
   /** The kinds of layer it can sit on, first the one that it is made for. */
   readonly kinds: readonly LayerKind[];
   /** Targets by `model_type`, where a configuration names none. */
@@ -70,8 +64,6 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends NamedMeth
   targets?(config: C, model: Module): readonly string[];
   /** The configuration with what follows from the model's type said in full, after its targets. */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
-  /** Its files say `fan_in_fan_out` as it was given; those of other methods say how the weights lie. */
-  readonly keepsFanInFanOut?: true;
   /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
   fileKey?(path: string, key: string, config: C): string;
   /** Only one adapter can be merged at a time: each takes the place of the base layers. */
@@ -112,7 +104,7 @@ export interface PromptContext<C extends PromptLearningConfig> {
 }
 
 /** A method that puts virtual tokens before every sequence: its configuration, and what makes their rows. */
-export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends NamedMethod<C> {
+export interface PromptMethod<C extends PromptLearningConfig = PromptLearningConfig> extends MethodFacts<C> {
   /** Where the rows stand: before embeddings, or before the keys and values of every layer. */
   readonly kind: VirtualTokens["kind"];
   /** The configuration with what follows from its sizes said in full. */

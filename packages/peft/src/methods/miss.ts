@@ -3,6 +3,14 @@ import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/n
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { MissConfig, missFormat } from "./missConfig.ts";
@@ -117,8 +125,32 @@ export const miss: PeftMethod<MissConfig> = definePeftMethod({
   peftType: "MISS",
   Config: MissConfig,
   format: missFormat,
+  recipes: [
+    {
+      name: "miss",
+      title: "MiSS",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new MissConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("missDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "miniR",
+      flag: "mini-r",
+      type: "integer",
+      least: 1,
+      help: "with --init-weights mini, outputs after which the numbers repeat",
+    },
+    initWeightsOption([true, false, "bat", "mini"]),
+  ],
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => (context.config.initWeights === "bat" ? new MissBat(context) : new MissLinear(context)),
 });

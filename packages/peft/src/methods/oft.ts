@@ -3,6 +3,14 @@ import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { drawn, draws } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { OFTConfig, oftFormat } from "./oftConfig.ts";
@@ -23,7 +31,8 @@ function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: numbe
   const key = config.r === 0 ? "oftBlockSize" : "r";
   const divisor = nearestDivisor(features, config[key]);
   if (divisor !== config[key]) {
-    warn(`${path}: ${key} ${config[key]} does not divide its ${features} features; ${divisor} is taken there`);
+    const message = `${path}: ${key} ${config[key]} does not divide its ${features} features; ${divisor} is taken there`;
+    warn({ code: "adjusted-size", message });
   }
   const other = features / divisor;
   return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
@@ -88,8 +97,45 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   peftType: "OFT",
   Config: OFTConfig,
   format: oftFormat,
+  recipes: [
+    { name: "oft", title: "OFT", learningRate: 3e-3, config: ({ targetModules }) => new OFTConfig({ targetModules }) },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("moduleDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    {
+      field: "oftBlockSize",
+      flag: "oft-block-size",
+      type: "integer",
+      least: 0,
+      help: "size of a block; 0 where --r says how many there are",
+    },
+    { field: "coft", flag: "coft", type: "boolean", help: "keep every block near to the identity" },
+    { field: "eps", flag: "eps", type: "number", above: 0, help: "how far a block may go with --coft" },
+    { field: "blockShare", flag: "block-share", type: "boolean", help: "one block for all of a layer" },
+    {
+      field: "useCayleyNeumann",
+      flag: "use-cayley-neumann",
+      type: "oneOf",
+      values: [true, false],
+      help: "rotate by a series, which is nearly orthogonal",
+    },
+    {
+      field: "numCayleyNeumannTerms",
+      flag: "num-cayley-neumann-terms",
+      type: "integer",
+      least: 0,
+      help: "terms of the series",
+    },
+    initWeightsOption(),
+  ],
   kinds: ["linear", "embedding"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new OftLayer(context),
 });

@@ -9,9 +9,9 @@ export interface OFTOptions extends LayerPeftOptions {
   r?: number;
   /** The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide takes the nearest that does. */
   oftBlockSize?: number;
-  /** CachedTensor for the files: PEFT reads it and does nothing with it. Default 0. */
+  /** Kept for the files: PEFT reads it and does nothing with it. Default 0. */
   moduleDropout?: number;
-  /** The weight lies as [in, out]. CachedTensor for the files. */
+  /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;
@@ -101,6 +101,7 @@ export const oftFormat: ConfigFormat = {
       .split(".")
       .map(Number);
     if (!neumann || major > 0 || minor >= 18) return null;
-    return `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    const message = `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    return { code: "outdated-file", message };
   },
 };

@@ -10,6 +10,7 @@ import {
 } from "../config/promptLearningConfig.ts";
 import { Lstm } from "../prompt/lstm.ts";
 import { freshEmbedding, Perceptron, PromptEncoder } from "../prompt/promptEncoder.ts";
+import { encoderHiddenSizeOption, modulesToSaveOption, virtualTokensOption } from "./commonOptions.ts";
 import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PromptEncoderConfig`. */
@@ -88,6 +89,35 @@ export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({
   peftType: "P_TUNING",
   Config: PromptEncoderConfig,
   format: pTuningFormat,
+  recipes: [
+    {
+      name: "p-tuning",
+      title: "P-tuning",
+      learningRate: 1e-2,
+      config: ({ virtualTokens }) => new PromptEncoderConfig({ numVirtualTokens: virtualTokens }),
+    },
+  ],
+  options: [
+    virtualTokensOption,
+    modulesToSaveOption,
+    {
+      field: "encoderReparameterizationType",
+      flag: "encoder-reparameterization-type",
+      type: "oneOf",
+      values: ["MLP", "LSTM"],
+      help: "what makes the rows",
+    },
+    encoderHiddenSizeOption,
+    { field: "encoderNumLayers", flag: "encoder-num-layers", type: "integer", least: 1, help: "layers of the LSTM" },
+    {
+      field: "encoderDropout",
+      flag: "encoder-dropout",
+      type: "number",
+      least: 0,
+      most: 1,
+      help: "dropout between the layers of the LSTM",
+    },
+  ],
   kind: "embeddings",
   resolve: (config) => config.with({ encoderHiddenSize: config.encoderHiddenSize ?? config.tokenDim }),
   width: ({ tokenDim }) => tokenDim,

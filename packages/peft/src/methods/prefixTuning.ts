@@ -9,6 +9,12 @@ import {
   type ResolvedPromptConfig,
 } from "../config/promptLearningConfig.ts";
 import { emptyTable, freshEmbedding, Perceptron, PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+import {
+  encoderHiddenSizeOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  virtualTokensOption,
+} from "./commonOptions.ts";
 import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PrefixTuningConfig`. */
@@ -93,9 +99,31 @@ export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod
   peftType: "PREFIX_TUNING",
   Config: PrefixTuningConfig,
   format: prefixTuningFormat,
+  recipes: [
+    {
+      name: "prefix",
+      title: "prefix tuning",
+      learningRate: 1e-1,
+      common: true,
+      config: ({ virtualTokens }) => new PrefixTuningConfig({ numVirtualTokens: virtualTokens }),
+    },
+  ],
+  options: [
+    virtualTokensOption,
+    modulesToSaveOption,
+    {
+      field: "prefixProjection",
+      flag: "prefix-projection",
+      type: "boolean",
+      help: "train embeddings and a perceptron that makes the rows",
+    },
+    encoderHiddenSizeOption,
+    initWeightsOption(["zero"]),
+  ],
   kind: "cache",
   resolve: (config) => config.with({ encoderHiddenSize: config.encoderHiddenSize ?? config.tokenDim }),
   width: prefixWidth,
   trainsRows: ({ prefixProjection }) => !prefixProjection,
+  swappable: { fields: ["initWeights"] },
   createEncoder,
 });

@@ -4,6 +4,7 @@ import { checkOneOf, checkOptions, refuse } from "../config/checks.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions, promptFields } from "../config/promptLearningConfig.ts";
 import { freshEmbedding, type PromptEncoder, PromptTable } from "../prompt/promptEncoder.ts";
+import { modulesToSaveOption, virtualTokensOption } from "./commonOptions.ts";
 import { definePromptMethod, type PromptContext, type PromptMethod } from "./method.ts";
 
 /** Options of `PromptTuningConfig`. */
@@ -88,8 +89,35 @@ export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod
   peftType: "PROMPT_TUNING",
   Config: PromptTuningConfig,
   format: promptTuningFormat,
+  recipes: [
+    {
+      name: "prompt",
+      title: "prompt tuning",
+      learningRate: 3e-1,
+      config: ({ virtualTokens }) => new PromptTuningConfig({ numVirtualTokens: virtualTokens }),
+    },
+  ],
+  options: [
+    virtualTokensOption,
+    modulesToSaveOption,
+    {
+      field: "promptTuningInit",
+      flag: "prompt-tuning-init",
+      type: "oneOf",
+      values: ["RANDOM", "SAMPLE_VOCAB", "TEXT"],
+      help: "what the rows start as",
+    },
+    { field: "promptTuningInitText", flag: "prompt-tuning-init-text", type: "text", help: "the text of TEXT" },
+    {
+      field: "tokenizerNameOrPath",
+      flag: "tokenizer-name-or-path",
+      type: "text",
+      help: "what PEFT loads the tokenizer of TEXT by",
+    },
+  ],
   kind: "embeddings",
   width: ({ tokenDim }) => tokenDim,
   trainsRows: () => true,
+  swappable: { fields: ["promptTuningInit", "promptTuningInitText", "tokenizerNameOrPath"] },
   createEncoder,
 });

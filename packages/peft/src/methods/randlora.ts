@@ -4,6 +4,15 @@ import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
+import {
+  alphaOption,
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { corner } from "./corner.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
@@ -105,9 +114,30 @@ export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
   peftType: "RANDLORA",
   Config: RandLoraConfig,
   format: randloraFormat,
+  recipes: [
+    {
+      name: "randlora",
+      title: "RandLoRA",
+      learningRate: 3e-3,
+      config: ({ r, targetModules }) => new RandLoraConfig({ r, targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    alphaOption("randloraAlpha"),
+    dropoutOption("randloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "sparse", flag: "sparse", type: "boolean", help: "bases of -1, 0 and 1, two thirds of them 0" },
+    { field: "verySparse", flag: "very-sparse", type: "boolean", help: "bases with fewer numbers that are not 0" },
+    initWeightsOption(),
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   createShared: bases,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new RandLoraLinear(context),
 });

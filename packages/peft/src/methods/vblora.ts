@@ -4,6 +4,7 @@ import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { vbloraTargets } from "../targets/defaultTargets.ts";
+import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
@@ -101,10 +102,42 @@ export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
   Config: VBLoRAConfig,
   format: vbloraFormat,
+  recipes: [
+    {
+      name: "vblora",
+      title: "VB-LoRA",
+      learningRate: 1e-2,
+      config: ({ targetModules }) => new VBLoRAConfig({ targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("vbloraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "numVectors", flag: "num-vectors", type: "integer", least: 1, help: "vectors in the bank" },
+    {
+      field: "vectorLength",
+      flag: "vector-length",
+      type: "integer",
+      least: 1,
+      help: "their length, which must divide the sizes of every layer",
+    },
+    { field: "topk", flag: "topk", type: "integer", least: 1, help: "vectors that each piece is mixed from" },
+    {
+      field: "saveOnlyTopkWeights",
+      flag: "save-only-topk-weights",
+      type: "boolean",
+      help: "save the mixtures alone: much smaller, and not to be trained further",
+    },
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: vbloraTargets,
   bias: ({ bias }) => biasMode(bias),
   fileForm: ({ saveOnlyTopkWeights, numVectors, topk: k }) => (saveOnlyTopkWeights ? topkForm(numVectors, k) : null),
   createShared: bank,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initVectorBankBound", "initLogitsStd"] },
   createLayer: (context) => new VBLoRALinear(context),
 });

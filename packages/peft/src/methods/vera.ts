@@ -5,6 +5,14 @@ import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import { veraTargets } from "../targets/defaultTargets.ts";
+import {
+  biasOption,
+  dropoutOption,
+  initWeightsOption,
+  modulesToSaveOption,
+  rankOption,
+  targetsOption,
+} from "./commonOptions.ts";
 import { corner } from "./corner.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
@@ -89,9 +97,41 @@ export const vera: PeftMethod<VeraConfig> = definePeftMethod({
   peftType: "VERA",
   Config: VeraConfig,
   format: veraFormat,
+  recipes: [
+    {
+      name: "vera",
+      title: "VeRA",
+      learningRate: 3e-2,
+      config: ({ targetModules }) => new VeraConfig({ targetModules }),
+    },
+  ],
+  options: [
+    rankOption(),
+    dropoutOption("veraDropout"),
+    targetsOption,
+    modulesToSaveOption,
+    biasOption,
+    { field: "dInitial", flag: "d-initial", type: "number", help: "start of the inner vector" },
+    {
+      field: "projectionPrngKey",
+      flag: "projection-prng-key",
+      type: "integer",
+      help: "seed of the random projections",
+    },
+    {
+      field: "saveProjection",
+      flag: "save-projection",
+      type: "oneOf",
+      values: [true, false],
+      help: "save the projections with the adapter",
+    },
+    initWeightsOption(),
+  ],
   kinds: ["linear", "conv1d"],
   defaultTargets: veraTargets,
   bias: ({ bias }) => biasMode(bias),
   createShared: projections,
+  setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new VeraLinear(context),
 });

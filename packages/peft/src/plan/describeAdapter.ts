@@ -1,16 +1,17 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { safetensorsMetadata } from "../files/adapterFiles.ts";
+import type { Warning } from "../config/warning.ts";
+import { weightsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
 import { fileSpecs } from "../methods/fileForm.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
 import { fileFormOf, isPromptMethod } from "../methods/method.ts";
+import type { FloatDType } from "../methods/methodFacts.ts";
 import { filePrefix, sharedPrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import { type FloatDType, onShapes } from "./onShapes.ts";
+import { onShapes } from "./onShapes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
 /** What an adapter will be on a model. */
@@ -25,7 +26,7 @@ export interface AdapterDescription {
   readonly base: number;
   /** Length of its adapter_model.safetensors. */
   readonly fileBytes: number;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** How `describeAdapter` reckons. */
@@ -46,8 +47,8 @@ export async function describeAdapter(
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
 ): Promise<AdapterDescription> {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
@@ -64,7 +65,7 @@ export function describeOn(
 ): Pick<AdapterDescription, "config" | "report" | "tensors" | "trainable" | "fileBytes"> {
   const config = peft.peftConfig.get("default") as PeftConfig;
   const { method } = peft.base_model.adapter("default");
-  const copied = copiedKeys(peft, config);
+  const copied = copiedKeys(peft);
   const tensors = fileSpecs(peft.adapterTensors(), fileFormOf(method, config)).map((spec) =>
     copied.has(spec.name) ? { ...spec, dtype } : spec,
   );
@@ -72,25 +73,22 @@ export function describeOn(
     config,
     report: peft.targetReport as TargetReport,
     tensors,
-    trainable: peft.getNbTrainableParameters().trainable + rankCounters(peft, dtype),
-    fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
+    trainable: peft.getNbTrainableParameters().trainable + countedConstants(peft, dtype),
+    fileBytes: safetensorsFileLength(tensors, weightsMetadata(method)),
   };
 }
 
-/** Keys of what PEFT copies out of the base model, and so leaves in its dtype. */
-function copiedKeys(peft: PeftModel, config: PeftConfig): ReadonlySet<string> {
-  const drawnAlike = config.peftType === "ADAPTION_PROMPT";
-  return drawnAlike ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
+/** Keys of what PEFT leaves in the base model's dtype: what it copies out of it, for one. */
+function copiedKeys(peft: PeftModel): ReadonlySet<string> {
+  const { method } = peft.base_model.adapter("default");
+  return method.followsBaseDtype ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
 }
 
-/**
- * The numbers beside what trains that PEFT counts as trained: where the base model is not in f32, it converts the rank that
- * each AdaLoRA layer notes, and what it converts requires gradients from then on.
- */
-function rankCounters(peft: PeftModel, dtype: FloatDType): number {
+/** The numbers beside what trains that PEFT counts as trained. */
+function countedConstants(peft: PeftModel, dtype: FloatDType): number {
   const { method } = peft.base_model.adapter("default");
-  if (method.peftType !== "ADALORA" || dtype === "f32") return 0;
-  return [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
+  const counted = method.countedConstants?.(dtype) ?? 0;
+  return counted * [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
 }
 
 /** Keys of what stands in the place of the base model's own: biases, norms, modules trained whole. */

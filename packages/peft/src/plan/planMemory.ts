@@ -1,8 +1,10 @@
 import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
+import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
-import { type FloatDType, onShapes, type Part } from "./onShapes.ts";
+import { onShapes, type Part } from "./onShapes.ts";
 import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
@@ -30,7 +32,10 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
-  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: it has all kernels. */
+  /**
+   * The backend to plan for: what it has no kernel for is planned as its composition. Default:
+   * that of `meta`.
+   */
   backend?: Backend;
 }
 
@@ -55,7 +60,7 @@ export interface MemoryPlan extends RunSizes {
   /** What was asked for is reckoned, but not how this engine trains. */
   readonly notes: readonly string[];
   /** About targets that match nothing, and the like. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -78,9 +83,9 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const trainedDtype = adapter ? adapterDtype : dtype;
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const made = { adapter, dtype, quantization, backend };
-  const step = await onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
+  const step = await onShapes(model, { ...made, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.

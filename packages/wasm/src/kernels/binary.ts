@@ -3,8 +3,8 @@ import type { KernelCode } from "../kernel.ts";
 import type { Kernels } from "../kernelTypes.gen.ts";
 
 /**
- * A kernel over `rows` runs of `n` elements: addresses, then each operand's stride between rows and within a run,
- * in elements (within: 0 or 1). The output is contiguous.
+ * A kernel over `rows` runs of `n` elements: addresses, then each operand's stride between rows and
+ * within a run, in elements (within: 0 or 1). The output is contiguous.
  */
 type PlaneKernel = (
   a: number,

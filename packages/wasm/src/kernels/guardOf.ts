@@ -1,6 +1,9 @@
 import type { WasmTensor } from "../kernel.ts";
 
-/** The last arguments of an optimiser step's kernel: the guard's address (0: none) and size, and 1 for a test. */
+/**
+ * The last arguments of an optimiser step's kernel: the guard's address (0: none)
+ * and size, and 1 for a test.
+ */
 export function guardOf(
   inputs: readonly WasmTensor[],
   { guard }: { readonly guard?: "obey" | "test" },

@@ -10,11 +10,16 @@ interface Wants {
   readonly weight: boolean;
 }
 
-/** Rows, and at most about how many logits, that are held at a time where rows go through in chunks. */
+/**
+ * Limits of a chunk of rows: the number of rows, and the approximate number
+ * of logits, held at a time.
+ */
 const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;
 
-/** Tensors in wasm memory, the positions of the `count` rows that count, and where their losses go. */
+/**
+ * Tensors in wasm memory, the positions of the `count` rows that count, and where their losses go.
+ */
 interface Work {
   readonly hidden: WasmTensor;
   readonly weight: WasmTensor;
@@ -51,14 +56,20 @@ function byRows(k: Kernels, work: Work, wants: Wants, labelSmoothing: number, sc
   }
 }
 
-/** Parts of the classes, which threads may do side by side, and the numbers that their sums may take together. */
+/**
+ * Parts of the classes, which threads may do side by side, and the numbers that
+ * their sums may take together.
+ */
 const classParts = 8;
 const maxSums = 8 << 20;
 
 /** Rows by which packed ones may be longer: a panel has at most so many. */
 const panelSlack = 8;
 
-/** Classes in blocks with a running maximum: a row's logits are never whole, and each is made and used in the cache. */
+/**
+ * Classes in blocks with a running maximum: a row's logits are never whole, and each is
+ * made and used in the cache.
+ */
 function byClasses(k: Kernels, work: Work, wantsHidden: boolean, scratch: Scratch): void {
   const { hidden, weight, labels, dhidden, indices, count, losses, factor } = work;
   const [classes, width] = weight.shape;

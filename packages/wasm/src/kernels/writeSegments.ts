@@ -5,8 +5,9 @@ import type { Kernels } from "../kernelTypes.gen.ts";
 const rowBytes = 24;
 
 /**
- * Writes the table of arrays from which a kernel goes through many of them in one call, and counts their blocks. A row
- * is `size` (one to four) tensors that follow each other and have one number of elements.
+ * Writes the table of arrays from which a kernel goes through many of them in one call, and
+ * counts their blocks. A row is `size` (one to four) tensors that follow each other and
+ * have one number of elements.
  */
 export function writeSegments(
   k: Kernels,

@@ -39,8 +39,8 @@ export async function run(
 }
 
 /**
- * Throws unless numbers are within `tolerance` of the largest expected one, of 0.05 at least, with NaN and infinities
- * in the same places.
+ * Throws unless numbers are within `tolerance` of the largest expected one, of 0.05 at least, with
+ * NaN and infinities in the same places.
  */
 export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   if (actual.length !== expected.length) throw new Error(`${actual.length} numbers instead of ${expected.length}`);
@@ -54,7 +54,7 @@ export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, to
   }
 }
 
-/** Throws unless both builds give what the reference gives, values and gradients. */
+/** Throws unless both builds agree with the reference, values and gradients. */
 export async function same(inputs: Input[], fn: (t: Tensor[]) => Tensor, tolerance = 3e-6): Promise<void> {
   const expected = await run("reference", inputs, fn);
   for (const build of ["relaxed", "simd"] as const) {

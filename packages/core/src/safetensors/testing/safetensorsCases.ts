@@ -14,7 +14,9 @@ export function fileOf(header: unknown, data: ArrayLike<number> = []): Uint8Arra
 export const open = (bytes: Uint8Array): Promise<SafetensorsFile> =>
   openSafetensors(bytesSource(bytes), "a.safetensors");
 
-/** Returns the message of the SafetensorsError that `run` ends in. Throws where it ends otherwise. */
+/**
+ * Returns the message of the SafetensorsError that `run` ends in. Throws where it ends otherwise.
+ */
 export async function failure(run: () => Promise<unknown>): Promise<string> {
   const error = await run().then(
     () => new Error("no error"),
@@ -24,7 +26,10 @@ export async function failure(run: () => Promise<unknown>): Promise<string> {
   throw error;
 }
 
-/** Reads all tensors of a file. Throws anything but a SafetensorsError, in which a broken file may end. */
+/**
+ * Reads all tensors of a file. Throws anything but a SafetensorsError, in
+ * which a broken file may end.
+ */
 export async function readOrRefuse(bytes: Uint8Array): Promise<void> {
   try {
     const file = await open(bytes);

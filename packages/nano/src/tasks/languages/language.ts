@@ -25,7 +25,7 @@ export interface Language {
   /** Name that the elements of a list go by. */
   element: string;
   statements: Record<PlainStatement, Render>;
-  /** How a request's arguments are written, where that differs from the request. */
+  /** Rewrites a request's arguments as this language writes them. Default: unchanged. */
   slots?: (slots: Slots) => Slots;
   /** Statements, by family, that the language cannot make of their parts. */
   whole?: Readonly<Record<string, Render>>;

@@ -6,7 +6,10 @@ const parameter = (value: string): string => (isName(value) ? `:${value}` : valu
 const text = (quoted: string): string => `'${quoted.slice(1, -1)}'`;
 const bare = (quoted: string): string => quoted.slice(1, -1);
 
-/** Variables are bound parameters, strings stand in single quotes, lists are tables with a column `value`. */
+/**
+ * Variables are bound parameters, strings stand in single quotes, lists are
+ * tables with a column `value`.
+ */
 function sqlSlots(slots: Slots): Slots {
   return {
     ...slots,

@@ -1,7 +1,7 @@
 import type { ComparisonName, ConditionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** What follows "is" or "that are": `{b}` is the right-hand side. */
+/** Phrases that follow "is" or "that are"; `{b}` is the right-hand side. */
 const relations: Record<ComparisonName, Phrasings> = {
   greater: {
     train: [

@@ -1,7 +1,9 @@
 import type { ExpressionName } from "../intent.ts";
 import type { Phrasings } from "../template.ts";
 
-/** How an expression is asked for: as a thing ("the sum of ...") and as an order ("add ..."). */
+/**
+ * Phrases that ask for an expression: as a thing ("the sum of ...") and as an order ("add ...").
+ */
 export interface ExpressionPhrasings {
   thing: Phrasings;
   order: Phrasings;

@@ -2,7 +2,10 @@ import type { Slots } from "../intent.ts";
 import type { SeededRandom } from "../seededRandom.ts";
 import { fill } from "../template.ts";
 
-/** Words that may go before a request that is an order. These and all below belong to every split, the order to one. */
+/**
+ * Words that may go before a request that is an order. These and all below belong to every
+ * split, the order to one.
+ */
 export const openings: readonly string[] = [
   "please",
   "can you",
@@ -65,7 +68,10 @@ function qualifierOf(slot: keyof Slots, value: string): keyof typeof qualifiers 
   }
 }
 
-/** Words a request from its wording: fills in the arguments, some of them qualified, and may add manners around it. */
+/**
+ * Words a request from its wording: fills in the arguments, some of them qualified, and
+ * may add manners around it.
+ */
 export function sayRequest(wording: string, slots: Slots, random: SeededRandom): string {
   const core = fill(wording, (slot, before) => {
     const value = slots[slot as keyof Slots];

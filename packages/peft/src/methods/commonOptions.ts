@@ -1,0 +1,84 @@
+import type { MethodOption } from "./methodOption.ts";
+
+/** `--r`. */
+export function rankOption(field = "r"): MethodOption {
+  return { field, flag: "r", type: "integer", least: 1, help: "rank of the adapter" };
+}
+
+/** `--alpha`. */
+export function alphaOption(field: string): MethodOption {
+  return { field, flag: "alpha", type: "number", above: 0, help: "the update is scaled by alpha / r" };
+}
+
+/** `--dropout`. */
+export function dropoutOption(field: string): MethodOption {
+  return { field, flag: "dropout", type: "number", least: 0, most: 1, help: "chance to drop numbers while training" };
+}
+
+/** `--init-weights`; `values` are those that the method's field takes. */
+export function initWeightsOption(values: readonly (string | boolean)[] = [true, false]): MethodOption {
+  return { field: "initWeights", flag: "init-weights", type: "oneOf", values, help: "how the adapter starts" };
+}
+
+/** `--target-modules`. */
+export const targetsOption: MethodOption = {
+  field: "targetModules",
+  flag: "target-modules",
+  type: "targets",
+  help: "all-linear, names such as q_proj,v_proj, or a regular expression over whole paths",
+};
+
+/** `--modules-to-save`. */
+export const modulesToSaveOption: MethodOption = {
+  field: "modulesToSave",
+  flag: "modules-to-save",
+  type: "names",
+  help: "modules to train and save in full, such as lm_head",
+};
+
+/** `--bias`. */
+export const biasOption: MethodOption = {
+  field: "bias",
+  flag: "bias",
+  type: "text",
+  help: "biases to train: none, all, or those of adapted layers, lora_only",
+};
+
+/** `--virtual-tokens`. */
+export const virtualTokensOption: MethodOption = {
+  field: "numVirtualTokens",
+  flag: "virtual-tokens",
+  type: "integer",
+  least: 1,
+  help: "tokens that are put before sequences",
+};
+
+/** `--init-lora-weights`; `values` are named in its help. */
+export function initLoraWeightsOption(values: string): MethodOption {
+  return {
+    field: "initLoraWeights",
+    flag: "init-lora-weights",
+    type: "text",
+    orBoolean: true,
+    help: `how LoRA starts: ${values}`,
+  };
+}
+
+/** `--encoder-hidden-size`. */
+export const encoderHiddenSizeOption: MethodOption = {
+  field: "encoderHiddenSize",
+  flag: "encoder-hidden-size",
+  type: "integer",
+  least: 1,
+  help: "width inside of what makes the rows",
+};
+
+/** `--rank-dropout`. */
+export const rankDropoutOption: MethodOption = {
+  field: "rankDropout",
+  flag: "rank-dropout",
+  type: "number",
+  least: 0,
+  most: 1,
+  help: "share of the output numbers that is left out while training",
+};
