@@ -146,8 +146,8 @@ function checkReach(
 }
 
 /**
- * The place of a file in the line; one that the line does not name is held only
- * by what it reaches: NaN.
+ * Returns the place of a file in the line. A file that the line does not name may be
+ * reached from anywhere: NaN.
  */
 function placeInCore(path: string): number {
   const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];

@@ -93,8 +93,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * The base model's loss, adapted; while gradients are recorded, with what the method
-   * adds (AdaLoRA's penalty).
+   * Returns the loss of the adapted model. While gradients are recorded, it includes the method's
+   * own term (AdaLoRA's penalty).
    */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);
@@ -122,7 +122,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return allocationState(this.base_model);
   }
 
-  /** Takes back what `allocationState` gave. */
+  /** Takes back a state of `allocationState`. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
@@ -249,11 +249,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that
-   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells what rounding cost. What is
-   * trained whole or row by row stays beside them. Throws, with nothing merged, where a value would
-   * be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise than
-   * with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype`
-   * or `requantize` says what becomes of them.
+   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
+   * is trained whole or row by row stays beside them. Throws, with nothing merged, where a value
+   * would be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise
+   * than with the adapter beside it (unless `verify` is false), and for quantised weights unless
+   * `dtype` or `requantize` says what becomes of them.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     this.mergeReport = await mergeInPlace(this.base_model, options);
@@ -267,8 +267,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells
-   * what it cost. A merged weight that was tied to another module becomes a weight of its own, so
-   * that logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
+   * its cost. A merged weight that was tied to another module becomes a weight of its own, so that
+   * logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
    * quantised model, `dtype` gives back one with full weights throughout, and `requantize` one
    * quantised as before; one of them must be said.
    */
