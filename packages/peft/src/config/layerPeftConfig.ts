@@ -29,5 +29,8 @@ export abstract class LayerPeftConfig extends PeftConfig {
   }
 }
 
+/** Fields that choose the layers to adapt, in code. */
+export const placeFields = ["targetModules", "excludeModules", "layersToTransform", "layersPattern"] as const;
+
 /** Fields that files of all these methods hold. */
 export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];

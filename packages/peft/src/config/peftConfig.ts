@@ -1,3 +1,5 @@
+import type { Warning } from "./warning.ts";
+
 /** What the base model is used for; it decides which heads are saved beside an adapter. */
 export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | "QUESTION_ANS" | "FEATURE_EXTRACTION";
 
@@ -67,7 +69,7 @@ export interface ConfigFormat {
   /** Fields of PEFT without effect on a trained adapter, with their default. */
   readonly ignored: Readonly<Record<string, unknown>>;
   /** What the user should know about a file, from its fields; null for nothing. */
-  note?(fields: Readonly<Record<string, unknown>>): string | null;
+  note?(fields: Readonly<Record<string, unknown>>): Warning | null;
 }
 
 /** Whether two JSON values are the same. */

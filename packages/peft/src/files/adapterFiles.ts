@@ -15,12 +15,12 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
-import { fileFormOf } from "../methods/method.ts";
+import { type AnyMethod, fileFormOf } from "../methods/method.ts";
+import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { readTorch } from "../torchFiles/readTorch.ts";
-import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -28,11 +28,17 @@ import { modelCard } from "./modelCard.ts";
 export const adapterFileNames = {
   config: "adapter_config.json",
   weights: "adapter_model.safetensors",
+  pickle: "adapter_model.bin",
   card: "README.md",
 } as const;
 
 /** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
+
+/** What a method's adapters note in their weights; undefined for nothing. */
+export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
+  return layout ? undefined : safetensorsMetadata;
+}
 
 /**
  * The source of an adapter: a folder (a path or file: URL, Node only), files by
@@ -61,9 +67,8 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
  */
 export async function openWeights(
   files: ModelFiles,
-  weights: string = adapterFileNames.weights,
+  { weights, pickle }: Pick<AdapterLayout<never>, "weights" | "pickle"> = adapterFileNames,
 ): Promise<SafetensorsFile> {
-  const pickle = weights === adapterHubWeights ? "pytorch_adapter.bin" : "adapter_model.bin";
   if ((await files.has(weights)) || !(await files.has(pickle))) {
     return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
@@ -200,16 +205,18 @@ export async function adapterContents(
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
-  const { config } = adapter;
-  if (config instanceof BnConfig) {
+  const { method, config } = adapter;
+  const { layout }: MethodFacts<PeftConfig> = method;
+  const weights = writeSafetensors(entries, weightsMetadata(method));
+  if (layout) {
     return new Map<string, Uint8Array | string>([
-      [adapterFileNames.config, adapterHubJson(config)],
-      [adapterHubWeights, writeSafetensors(entries)],
+      [adapterFileNames.config, layout.configJson(config)],
+      [layout.weights, weights],
     ]);
   }
   return new Map<string, Uint8Array | string>([
-    [adapterFileNames.config, configJson(adapter.method, adapter.config)],
-    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
-    [adapterFileNames.card, modelCard(adapter.config)],
+    [adapterFileNames.config, configJson(method, config)],
+    [adapterFileNames.weights, weights],
+    [adapterFileNames.card, modelCard(config)],
   ]);
 }

@@ -1,3 +1,5 @@
+import type { Tensor } from "@lowrank/core";
+import type { UnaryModule } from "@lowrank/nn";
 import type { ConfigFormat, PeftConfig } from "../config/peftConfig.ts";
 import type { MethodOption } from "./methodOption.ts";
 import type { Recipe } from "./recipe.ts";
@@ -25,6 +27,8 @@ export interface MethodFacts<C extends PeftConfig> {
   withSteps?(config: C, steps: number): C;
   /** Task heads (a classifier, for "SEQ_CLS") train and are saved beside it. Default true. */
   readonly trainsHeads?: boolean;
+  /** Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays as it was given. */
+  readonly setsFanInFanOut?: boolean;
   /** What it trains has the base model's dtype in PEFT, and so in planned files. Default false: it is f32. */
   readonly followsBaseDtype?: boolean;
   /** How many constants of each layer PEFT counts among what trains, where the base model is stored so. Default: none. */
@@ -35,6 +39,10 @@ export interface MethodFacts<C extends PeftConfig> {
   startsFromWeights?(config: C): WeightStart<C> | null;
   /** How such a start is taken off again, so that the adapter fits the weights as they were. Default: it cannot be. */
   readonly subtractsStart?: StartSubtraction<C>;
+  /** The start of an adapter by what its layers see of training data (`startFromData`); null, the default, without one. */
+  startsFromData?(config: C): DataStart<C> | null;
+  /** `createLoraPlusOptimizer` lets its B learn faster than its A. Default false: it has none. */
+  readonly loraPlus?: boolean;
   /** How adapters add up (`addWeightedAdapter`). Default: they do not. */
   readonly combines?: ProductForm<C> | FactorForm;
   /** How its adapters lie in folders. Default: as PEFT's do. */
@@ -44,8 +52,8 @@ export interface MethodFacts<C extends PeftConfig> {
 /** What may differ between an adapter and another of its method that takes its place. */
 export interface Swappable<C extends PeftConfig> {
   /**
-   * Fields of the configuration, in camelCase. What they say shows in the tensors, or is past once the adapter has started.
-   * Names of the base model, the task and the choice of targets may differ for every method.
+   * Fields of the configuration, in camelCase. What they say shows in the tensors or in a layer's `scaling`, or is past once
+   * the adapter has started. Names of the base model, the task and the choice of targets may differ for every method.
    */
   readonly fields: readonly string[];
   /** Layers may have another rank, or be missing: such layers are made anew. Default: all tensors must fit. */
@@ -73,10 +81,44 @@ export interface WeightStart<C extends PeftConfig> {
   readonly onSetWeights: C;
 }
 
+/** A batch of token ids [B, T], as a start by data must know it beside what the model's forward takes. */
+export interface DataBatch {
+  inputIds: Tensor;
+  /** Padding, whose inputs do not count, is 0. */
+  attentionMask?: Tensor | null;
+  /** Tokens whose label is masked may not count either. */
+  labels?: Tensor | null;
+}
+
+/** A layer of an adapter that is to start by data. */
+export interface MeasuredLayer {
+  readonly base: UnaryModule;
+  /** What the adapter trains there, by key behind the layer's path. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** A start by what an adapter's layers see of training data. */
+export interface DataStart<C extends PeftConfig> {
+  /** The start's name in messages: "eva". */
+  readonly name: string;
+  /** Begins, for layers by their path. Throws where they were trained. */
+  measure(layers: ReadonlyMap<string, MeasuredLayer>): Promise<DataMeasurement<C>>;
+}
+
+/** What such a start gathers, batch by batch. */
+export interface DataMeasurement<C extends PeftConfig> extends Disposable {
+  /** The paths of the layers whose inputs on the next batch it takes. */
+  readonly watched: readonly string[];
+  /** Takes the inputs [..., features] of these layers on a batch. */
+  add(inputs: ReadonlyMap<string, Tensor>, batch: DataBatch): Promise<void>;
+  /** The configuration with which the adapter on `targets` is made anew, and values of its tensors, by path and key. */
+  result(targets: readonly string[]): Promise<{ config: C; values: ReadonlyMap<string, Float32Array> }>;
+}
+
 /** How an adapter less its start is an adapter of the same method, of a larger rank. */
 export interface StartSubtraction<C extends PeftConfig> {
-  /** True for configurations whose start can be subtracted. */
-  applies(config: C): boolean;
+  /** What stands in the way of it, as the end of a sentence that starts with the adapter's name; null for nothing. */
+  refusal(config: C): string | null;
   /** Fields that must be the same in the adapter and in its start. */
   readonly sameFields: readonly string[];
   /** Where the start's tensor is put behind the trained one, and its sign there; null for tensors without a rank. */
@@ -115,8 +157,8 @@ export interface AdapterLayout<C extends PeftConfig> {
   readonly weights: string;
   /** The name of weights that torch.save wrote. */
   readonly pickle: string;
-  /** A file that may lie beside and is not read: a warning says so. */
-  readonly unread?: string;
+  /** A file that may lie beside and is not read, and what it holds: a warning says so. */
+  readonly unread?: { readonly file: string; readonly holds: string };
   /** The text of adapter_config.json. */
   configJson(config: C): string;
   /** The fields of such a file as PEFT would have them, with `peft_type`; null for a file of another layout. */

@@ -1,3 +1,4 @@
+import type { PeftConfig } from "../config/peftConfig.ts";
 import { peftMethods } from "./index.ts";
 import type { AnyMethod } from "./method.ts";
 
@@ -18,4 +19,11 @@ export function registerPeftMethod(method: AnyMethod): void {
 /** All methods by PEFT's name, those that were registered too. */
 export function knownMethods(): Readonly<Record<string, AnyMethod>> {
   return Object.fromEntries(methods);
+}
+
+/** The method of a configuration. Throws for one that is not known. */
+export function methodOf({ peftType }: PeftConfig): AnyMethod {
+  const method = methods.get(peftType);
+  if (method) return method;
+  throw new Error(`there is no method ${peftType}; registerPeftMethod makes one of your own known`);
 }

@@ -1,9 +1,9 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { safetensorsMetadata } from "../files/adapterFiles.ts";
+import type { Warning } from "../config/warning.ts";
+import { weightsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
 import { fileSpecs } from "../methods/fileForm.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
 import { fileFormOf, isPromptMethod } from "../methods/method.ts";
@@ -26,7 +26,7 @@ export interface AdapterDescription {
   readonly base: number;
   /** Length of its adapter_model.safetensors. */
   readonly fileBytes: number;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /** How `describeAdapter` reckons. */
@@ -47,8 +47,8 @@ export async function describeAdapter(
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
 ): Promise<AdapterDescription> {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
@@ -74,7 +74,7 @@ export function describeOn(
     report: peft.targetReport as TargetReport,
     tensors,
     trainable: peft.getNbTrainableParameters().trainable + countedConstants(peft, dtype),
-    fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
+    fileBytes: safetensorsFileLength(tensors, weightsMetadata(method)),
   };
 }
 

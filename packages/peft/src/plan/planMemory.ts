@@ -1,6 +1,7 @@
 import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { onShapes, type Part } from "./onShapes.ts";
@@ -59,7 +60,7 @@ export interface MemoryPlan extends RunSizes {
   /** What was asked for is reckoned, but not how this engine trains. */
   readonly notes: readonly string[];
   /** About targets that match nothing, and the like. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /**
@@ -82,9 +83,9 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const trainedDtype = adapter ? adapterDtype : dtype;
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const made = { adapter, dtype, quantization, backend };
-  const step = await onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
+  const step = await onShapes(model, { ...made, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.

@@ -1,6 +1,7 @@
 import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
@@ -75,8 +76,8 @@ export async function reportAdapter(
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const made = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
   const { base, adapted, weights } = made;
   const trained = trainedParameters(adapted ?? base);
