@@ -36,7 +36,7 @@ export type WarningCode =
   | "key-mismatch"
   | "unmerged";
 
-/** What a user should know: `code` is for programs, `message` for people. */
+/** A warning to the user: `code` is for programs, `message` for people. */
 export interface Warning {
   readonly code: WarningCode | (string & {});
   /** Names the thing and says what to do. No program should go by its words. */
