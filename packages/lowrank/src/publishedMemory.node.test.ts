@@ -87,7 +87,7 @@ test("a step on SmolLM2-135M takes what the page says", async () => {
   const bytes = async (quantization: QuantizeOptions | null) =>
     (await planOf("smollm2-135m", { ...step, quantization })).training.bytes.toLocaleString("en-US");
   const [lora, qlora] = [await bytes(null), await bytes({ quantType: "nf4", doubleQuant: true })];
-  expect(doc).toContain(`LoRA ${lora} bytes, QLoRA with double quantisation ${qlora}, planned and measured`);
+  expect(doc).toContain(`planned and measured as ${lora} bytes with LoRA and ${qlora} with QLoRA and`);
 });
 
 test("the figures beside those that cannot be derived are what is computed", async () => {

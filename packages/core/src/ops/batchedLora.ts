@@ -1,4 +1,5 @@
 import { tensor } from "../create.ts";
+import { refuseSurplus } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
@@ -41,6 +42,7 @@ const pick = (t: Tensor, indices: Tensor): Tensor => indexSelect(t, indices, { d
  * [n, r, in], B [n, out, r]. Adapters of lower rank are filled up with zeros by the caller.
  */
 export function batchedLora(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: BatchedLoraParams): Tensor {
+  refuseSurplus("batchedLora", 4, arguments);
   check(x, w, a, b, params);
   const { adapterIndices, scaling } = params;
   const base = matmul(x, w, { transposeB: true });
