@@ -57,8 +57,8 @@ class AdaLoraLayer implements LayerAdapter {
       lora_B: drawn(vectors, [outFeatures, r]),
       lora_E: drawn(loading || config.initLoraWeights ? zero : normal(1), [r, 1]),
     };
-    // A parameter as in PEFT, so that counts agree: the rank that the scaling is divided by,
-    // which cuts leave as it is.
+    // A parameter as in PEFT, so that counts agree: the divisor of the scaling, which
+    // stays when ranks are cut.
     using rank = full([1], initR, { backend: weight.storage.backend });
     const ranknum = new Parameter(rank, { requiresGrad: false });
     this.constants = [ranknum];
@@ -200,8 +200,8 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
-  // Where the base model is not in f32, PEFT converts the rank that each layer notes, which
-  // requires gradients from then on.
+  // If the base model is not in f32, PEFT converts the rank parameter of each layer, which
+  // then requires gradients.
   countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
   setsFanInFanOut: true,
   swappable: { fields: ["initLoraWeights"] },

@@ -19,9 +19,9 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.t
 import { identity } from "./rotation.ts";
 
 /**
- * A LoRA of rank r / k for each of a weight's k x k blocks: A [k, in / k, r] holds those of each
- * block of inputs, of which the j-th part goes to the j-th block of outputs; B [k, r, out / k].
- * Perhaps with a LoRA over all beside it.
+ * A LoRA of rank r / k for each of a weight's k x k blocks. A [k, in / k, r] holds the factors of
+ * each block of inputs; the j-th part of their r results goes to the j-th block of outputs; B [k,
+ * r, out / k]. Perhaps with a LoRA over all beside it.
  */
 class GraloraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;

@@ -9,10 +9,10 @@ interface LoftQStart extends Factors {
 }
 
 /**
- * LoftQ: Q and B A with Q + B A near W, by turns: Q is W - B A in NF4 (blocks of 64), B A the best
- * approximation of W - Q of rank r, its singular values shared among both. As in PEFT, B A is not
- * divided by the adapter's scaling. With `transposed`, `weight` lies as [in, out]. The caller frees
- * the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
+ * LoftQ: finds Q and B A with Q + B A near W, by turns. Q is W - B A in NF4 (blocks of 64). B A is
+ * the best approximation of W - Q of rank r, with its singular values shared between both factors.
+ * As in PEFT, B A is not divided by the adapter's scaling. With `transposed`, `weight` lies as [in,
+ * out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
 export async function loftq(
   weight: Tensor,

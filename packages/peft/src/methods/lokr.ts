@@ -17,9 +17,9 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /**
- * Two factors of a size, as PEFT picks them: `wanted` and the rest, where it divides the
- * size; otherwise the smaller first, as near the square root as the sum falls, and at most
- * `wanted` unless that is -1.
+ * Returns two factors of a size, as PEFT picks them. If `wanted` divides the size, they are
+ * `wanted` and the quotient. Otherwise they are the factors nearest to the square root, the smaller
+ * first, which is at most `wanted` unless that is -1.
  */
 export function factorization(size: number, wanted: number): [small: number, large: number] {
   if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];

@@ -5,8 +5,8 @@ import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 import type { Allocator } from "./method.ts";
 
 /**
- * Moving averages of how much the loss depends on each number of a parameter, and
- * of how much that varies.
+ * Moving averages of the loss's sensitivity to each number of a parameter, and of that
+ * sensitivity's variation.
  */
 interface Importance {
   sensitivity: Tensor;

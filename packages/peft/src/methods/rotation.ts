@@ -54,8 +54,8 @@ export function cayley(skew: Tensor): Tensor {
 }
 
 /**
- * Cayley's transform of -S by a Neumann series that PEFT ends in this way: I + 2 S + 2 S² + ... +
- * S^k, where k is one less than the number of terms, though 3 for three terms.
+ * Cayley's transform of -S by a Neumann series, with PEFT's ending: I + 2 S + 2 S² + ... + S^k. k
+ * is one less than the number of terms, but 3 for three terms.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;

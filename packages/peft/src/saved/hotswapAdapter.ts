@@ -11,8 +11,8 @@ import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
 /**
- * Fields in which adapters of every method may differ: what they say is none of the adapter's,
- * or shows in where it sits.
+ * Fields in which adapters of every method may differ. They name the base model and the task, or
+ * choose modules, which the file's keys show too.
  */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 

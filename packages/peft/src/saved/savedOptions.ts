@@ -29,8 +29,8 @@ export interface AdapterFilesOptions {
    */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The adapter as it was before training, for one that took its start out of the base weights
-   * (PiSSA, OLoRA): it is saved as plain LoRA of twice the rank, for the base weights as they were.
+   * The adapter before training, for one whose start changed the base weights (PiSSA, OLoRA).
+   * The adapter is then saved as plain LoRA of twice the rank, for the original base weights.
    * Only with a single adapter.
    */
   pathInitialModelForWeightConversion?: AdapterSource;
