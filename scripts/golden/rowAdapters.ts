@@ -22,14 +22,16 @@ class OneLayer extends Module {
   }
 }
 
-/** The checks of an op of ops.json that is an adapter for each row of a batch; undefined for others. */
+/**
+ * The checks of an op of ops.json that is an adapter for each row of a batch; undefined for others.
+ */
 export function rowAdapterChecks(op: string): CaseChecks | undefined {
   return op === "batchedLora" ? rowAdapters : undefined;
 }
 
 /**
- * x [N, T, in] through W [out, in], with A [n, r, in] and B [n, out, r] of an adapter for each row: by
- * LoRA adapters of a PEFT model and `withAdapterNames`, output and gradients.
+ * x [N, T, in] through W [out, in], with A [n, r, in] and B [n, out, r] of an adapter for each row:
+ * by LoRA adapters of a PEFT model and `withAdapterNames`, output and gradients.
  */
 async function* rowAdapters(golden: GoldenFile, { id, params, inputs, outputs, grads }: OpCase): AsyncGenerator<Check> {
   const [x, w, a, b] = await Promise.all(inputs.map((name) => golden.tensor(name)));

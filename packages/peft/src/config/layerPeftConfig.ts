@@ -9,7 +9,10 @@ export interface LayerPeftOptions extends PeftOptions {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** The configuration of a method that can choose among numbered layers. Throws for choices that PEFT refuses. */
+/**
+ * The configuration of a method that can choose among numbered layers. Throws for choices that PEFT
+ * refuses.
+ */
 export abstract class LayerPeftConfig extends PeftConfig {
   readonly layersToTransform: readonly number[] | number | null;
   readonly layersPattern: readonly string[] | string | null;

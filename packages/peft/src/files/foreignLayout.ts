@@ -2,7 +2,9 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { AdapterLayout } from "../methods/methodFacts.ts";
 import { knownMethods } from "../methods/registry.ts";
 
-/** Reads an adapter_config.json by the layout of the method that knows it; null for a file of PEFT. */
+/**
+ * Reads an adapter_config.json by the layout of the method that knows it; null for a file of PEFT.
+ */
 export function readForeign(
   json: unknown,
   label: string,

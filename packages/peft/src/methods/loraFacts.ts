@@ -19,14 +19,19 @@ export const loraSwappable: Swappable<LoraConfig> = {
   },
 };
 
-/** The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too. */
+/**
+ * The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too.
+ */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name } = config;
   if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
 }
 
-/** B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on the weights as they were. */
+/**
+ * B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on
+ * the weights as they were.
+ */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: ({ initLoraWeights: start }) =>
     start === true || /^(pissa|olora)/.test(`${start}`)

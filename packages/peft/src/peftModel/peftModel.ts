@@ -109,7 +109,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     await allocate(this.base_model, globalStep);
   }
 
-  /** True for an adapter that cannot train beside others in a batch, since its method gives out ranks while it acts alone: AdaLoRA. */
+  /**
+   * True for an adapter that cannot train beside others in a batch, since its method gives out
+   * ranks while it acts alone: AdaLoRA.
+   */
   trainsAlone(adapterName: string): boolean {
     return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
   }

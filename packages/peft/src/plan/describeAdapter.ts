@@ -32,15 +32,16 @@ export interface AdapterDescription {
 /** How `describeAdapter` reckons. */
 export interface DescribeAdapterOptions {
   /**
-   * How the base model is stored. What PEFT copies out of it into the file has its dtype: modules trained whole, biases,
-   * tables, adaption prompts. All else is f32. Default "f32".
+   * How the base model is stored. What PEFT copies out of it into the file has its dtype: modules
+   * trained whole, biases, tables, adaption prompts. All else is f32. Default "f32".
    */
   dtype?: FloatDType;
 }
 
 /**
- * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models gives it. The method's
- * own layers are made over shapes, so parameters and file are those of the real adapter. Throws where nothing matches.
+ * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models
+ * gives it. The method's own layers are made over shapes, so parameters and file are those of the
+ * real adapter. Throws where nothing matches.
  */
 export async function describeAdapter(
   model: ModelShapes,
@@ -91,7 +92,9 @@ function countedConstants(peft: PeftModel, dtype: FloatDType): number {
   return counted * [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
 }
 
-/** Keys of what stands in the place of the base model's own: biases, norms, modules trained whole. */
+/**
+ * Keys of what stands in the place of the base model's own: biases, norms, modules trained whole.
+ */
 export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
   const { method, swaps } = tuner.adapter("default");
   const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;

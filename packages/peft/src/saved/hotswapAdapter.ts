@@ -10,11 +10,15 @@ import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
-/** Fields in which adapters of every method may differ: what they say is none of the adapter's, or shows in where it sits. */
+/**
+ * Fields in which adapters of every method may differ: what they say is none of the adapter's, or
+ * shows in where it sits.
+ */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
 /**
- * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for layers whose rank is another. Throws, with nothing changed, where they do not fit.
+ * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for
+ * layers whose rank is another. Throws, with nothing changed, where they do not fit.
  */
 export async function hotswapAdapter(
   tuner: Tuner<Module>,
@@ -42,8 +46,8 @@ export async function hotswapAdapter(
 }
 
 /**
- * A saved adapter's configuration for the layers of adapter `own`: those that its file leaves out become zero. Throws where the
- * file holds more than there is a place for, or parts of a layer.
+ * A saved adapter's configuration for the layers of adapter `own`: those that its file leaves out
+ * become zero. Throws where the file holds more than there is a place for, or parts of a layer.
  */
 function onLayersOf(
   own: Adapter,
@@ -83,7 +87,10 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
   );
 }
 
-/** Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed, where one has what the other lacks. */
+/**
+ * Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed,
+ * where one has what the other lacks.
+ */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   checkConfigs(incoming.config, own);
   const [values, places] = [valuesOf(tuner, incoming.name), valuesOf(tuner, own.name)];

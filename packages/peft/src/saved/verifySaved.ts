@@ -13,7 +13,10 @@ import { readAdapter } from "./readAdapter.ts";
 import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
-/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing without. */
+/**
+ * How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost,
+ * nothing without.
+ */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
@@ -27,10 +30,11 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Lets `write` write adapters, reads them again beside those in memory, and compares the model's answers; all is then as it was.
- * Nothing but rounding to `dtype` may have changed: tensors must be those in memory, rounded, and with the rounding taken back the
- * answers must be the same to the last bit. Throws, naming the adapter, where they are not; before anything is written, where
- * they cannot be compared.
+ * Lets `write` write adapters, reads them again beside those in memory, and compares the model's
+ * answers; all is then as it was. Nothing but rounding to `dtype` may have changed: tensors must be
+ * those in memory, rounded, and with the rounding taken back the answers must be the same to the
+ * last bit. Throws, naming the adapter, where they are not; before anything is written, where they
+ * cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -74,7 +78,9 @@ export async function verifySaved<M extends AdaptableModel>(
   });
 }
 
-/** Throws where adapters could be saved, but not read again and compared on the model as it stands. */
+/**
+ * Throws where adapters could be saved, but not read again and compared on the model as it stands.
+ */
 function checkVerifiable(
   tuner: Tuner<Module>,
   { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
@@ -123,7 +129,9 @@ async function readAgain(
   return free;
 }
 
-/** The configuration with which an adapter is put on base weights that its start has set already. */
+/**
+ * The configuration with which an adapter is put on base weights that its start has set already.
+ */
 function onSetBase(
   name: string,
   { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
@@ -155,7 +163,9 @@ function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
-/** The tensors that files hold as they are but for rounding: by key, as read again, and in memory. */
+/**
+ * The tensors that files hold as they are but for rounding: by key, as read again, and in memory.
+ */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);
   const form = fileFormOf(adapter.method, adapter.config);

@@ -30,7 +30,9 @@ export async function addWeightedAdapter(
     : addWeightedProducts(tuner, sources, weights, adapterName, options, form, onWarning);
 }
 
-/** The way in which all of the adapters combine. Throws where one does not, or is of another method. */
+/**
+ * The way in which all of the adapters combine. Throws where one does not, or is of another method.
+ */
 function commonForm(sources: readonly Adapter[]): ProductForm<PeftConfig> | FactorForm {
   for (const { name, method } of sources) {
     if (method.combines) continue;
