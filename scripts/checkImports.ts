@@ -146,8 +146,8 @@ function checkReach(
 }
 
 /**
- * The place of a file in the line; one that the line does not name is held only
- * by what it reaches: NaN.
+ * Returns the place of a file in the line. A file that the line does not name may be
+ * reached from anywhere: NaN.
  */
 function placeInCore(path: string): number {
   const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];
@@ -155,12 +155,13 @@ function placeInCore(path: string): number {
   return place === -1 ? Number.NaN : place;
 }
 
-/** Where PEFT methods live: only there may code ask which method it has before it. */
+/** The folder of PEFT methods: only code there may ask which method it has. */
 const methodsFolder = "packages/peft/src/methods/";
 
 /**
- * Finds generic code that asks for a particular PEFT method: by the class of its configuration, its name, or the method itself.
- * Such code asks for a fact of the method (`MethodFacts`), so that a method from outside is treated as those of the library.
+ * Finds generic code that asks for a particular PEFT method: by the class of its configuration, its
+ * name, or the method itself. Such code asks for a fact of the method (`MethodFacts`), so that a
+ * method from outside is treated as those of the library.
  */
 function checkMethodNames(files: ReadonlyMap<string, string>): string[] {
   const own = [...files].flatMap(([path, source]) => (path.startsWith(methodsFolder) && !isTest(path) ? [source] : []));

@@ -10,8 +10,8 @@ export interface LayerPeftOptions extends PeftOptions {
 }
 
 /**
- * The configuration of a method that can choose among numbered layers. Throws for choices that PEFT
- * refuses.
+ * The configuration of a method that can choose among numbered layers. Throws for
+ * choices that PEFT refuses.
  */
 export abstract class LayerPeftConfig extends PeftConfig {
   readonly layersToTransform: readonly number[] | number | null;

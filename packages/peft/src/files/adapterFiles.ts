@@ -35,7 +35,7 @@ export const adapterFileNames = {
 /** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** What a method's adapters note in their weights; undefined for nothing. */
+/** Returns the metadata that a method's adapters write into their weights; undefined for none. */
 export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
   return layout ? undefined : safetensorsMetadata;
 }
@@ -62,8 +62,8 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
 }
 
 /**
- * Opens an adapter's weights: safetensors, or else what torch.save wrote, of which
- * nothing but tensors is read.
+ * Opens an adapter's weights: safetensors, or else a file of torch.save, of
+ * which only tensors are read.
  */
 export async function openWeights(
   files: ModelFiles,
@@ -77,14 +77,17 @@ export async function openWeights(
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
 
-/** Keys that do not fit between an adapter's file and what the model has for it. */
+/** Keys that differ between an adapter's file and the adapter on the model. */
 export interface KeyMismatch {
   missing: string[];
   unexpected: string[];
   misshaped: string[];
 }
 
-/** Compares a file with what an adapter's must hold. `optional` tensors may be missing. */
+/**
+ * Compares a file with the tensors that an adapter's file must hold.
+ * `optional` tensors may be missing.
+ */
 export function compareKeys(
   file: SafetensorsFile,
   specs: readonly SafetensorsSpec[],

@@ -13,8 +13,9 @@ export interface ParsePeftConfigOptions {
 }
 
 /**
- * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the JSON value.
- * Throws, naming the field, for what is not supported; a field that is not known is a warning.
+ * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the
+ * JSON value. Throws, naming the field, for values that are not supported; a field
+ * that is not known is a warning.
  */
 export function parsePeftConfig(
   json: unknown,

@@ -54,8 +54,8 @@ function configJson(config: BnConfig): string {
 }
 
 /**
- * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json` tells of
- * a prediction head.
+ * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json`
+ * tells of a prediction head.
  */
 export const bottleneckLayout: AdapterLayout<BnConfig> = {
   weights: "adapter.safetensors",

@@ -40,8 +40,8 @@ async function freshLayers(layers: Layers): Promise<Layers> {
 }
 
 /**
- * Measures the directions in which layers' inputs vary most, with which A starts, and gives ranks
- * out by them.
+ * Measures the directions in which layers' inputs vary most, with which A starts, and
+ * gives ranks out by them.
  */
 class Eva implements DataMeasurement<LoraConfig> {
   readonly #layers: Layers;
@@ -89,8 +89,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * Ranks go to the layers whose inputs they explain best; a layer left without rank loses its
-   * adapter.
+   * Ranks go to the layers whose inputs they explain best; a layer left
+   * without rank loses its adapter.
    */
   async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
     const ranks = this.#shareOut();
@@ -114,8 +114,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * How many ranks each layer gets: those that explain most of the variance of its input, as many
-   * in all as there were.
+   * Returns the rank of each layer. The ranks go to the directions that explain most of the
+   * variance of a layer's input; their sum stays the same.
    */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];
@@ -130,8 +130,8 @@ class Eva implements DataMeasurement<LoraConfig> {
   }
 
   /**
-   * The configuration with the ranks given out, and alphas that keep each layer's scaling unless it
-   * says otherwise.
+   * The configuration with the ranks given out, and alphas that keep each layer's scaling
+   * unless it says otherwise.
    */
   #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
     const config = this.#config;

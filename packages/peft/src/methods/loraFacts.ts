@@ -2,10 +2,13 @@ import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 import type { ProductForm, StartSubtraction, Swappable, WeightStart } from "./methodFacts.ts";
 
-/** Where the names of LoRA's own tensors start in a key. */
+/** The start of the names of LoRA's own tensors in a key. */
 const mark = ".lora_";
 
-/** What LoRA adapters may differ in that take each other's place: ranks and scalings too. */
+/**
+ * The differences allowed between LoRA adapters that take each other's
+ * place: ranks and scalings too.
+ */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],

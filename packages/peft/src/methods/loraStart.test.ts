@@ -75,7 +75,10 @@ function expectClose(actual: Float32Array, expected: ArrayLike<number>, toleranc
   for (const [i, x] of actual.entries()) expect(Math.abs(x - expected[i])).toBeLessThan(tolerance * largest(expected));
 }
 
-/** The roundings of a few f32 sums of up to 12 products; for half precision, one of the residual, which may be large. */
+/**
+ * The roundings of a few f32 sums of up to 12 products; for half precision, one of the
+ * residual, which may be large.
+ */
 const tolerance = ({ half }: Sample, now: Tensor) => (half ? 2 ** -8 : 5e-6) * largest(numbers(now));
 
 describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {

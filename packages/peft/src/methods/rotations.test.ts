@@ -16,7 +16,7 @@ beforeAll(() => init(reference()));
 
 const options = { onWarning: () => {}, generator: new Generator(3) };
 
-/** What an adapter's input rotation on a layer of `features` inputs is, as a matrix. */
+/** Returns an adapter's input rotation, on a layer of `features` inputs, as a matrix. */
 async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   const model = new TinyModel();
   const unit = identity(features, tensor(0));
@@ -29,7 +29,9 @@ async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   return scope(() => (model as unknown as { extra: UnaryModule }).extra.forward(unit).detach());
 }
 
-/** How far a matrix is from orthogonal, but for the lengths of its columns. */
+/**
+ * Returns a matrix's distance from an orthogonal one, without regard to the lengths of its columns.
+ */
 function farFromOrthogonal(r: Tensor): number {
   const columns = r.div(r.square().sum({ dim: 0 }).sqrt());
   const product = matmul(columns, columns, { transposeA: true }).dataSync();

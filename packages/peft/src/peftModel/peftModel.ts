@@ -93,8 +93,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * The base model's loss, adapted; while gradients are recorded, with what the method
-   * adds (AdaLoRA's penalty).
+   * Returns the loss of the adapted model. While gradients are recorded, it includes the method's
+   * own term (AdaLoRA's penalty).
    */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);
@@ -125,7 +125,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return allocationState(this.base_model);
   }
 
-  /** Takes back what `allocationState` gave. */
+  /** Takes back a state of `allocationState`. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
@@ -157,12 +157,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Puts the values of a saved adapter in the place of those of adapter `adapterName` (default: the
-   * active one): in place, so that whoever holds its tensors sees the new ones, and it goes on
-   * acting or training. LoRA may have other ranks and scalings: layers of another rank get tensors
-   * of their own, so that an optimiser is to be made anew; layers that the files leave out become
-   * zero. All other options must be those of the adapter. Throws, with nothing changed, where the
-   * files do not fit or it stands merged.
+   * Replaces the values of adapter `adapterName` (default: the active one) by those of a saved
+   * adapter. It does so in place: whoever holds its tensors sees the new values, and the adapter
+   * goes on acting or training. LoRA may have other ranks and scalings: layers of another rank get
+   * tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
+   * become zero. All other options must be those of the adapter. Throws, with nothing changed,
+   * where the files do not fit or it stands merged.
    */
   async hotswapAdapter(
     source: AdapterSource,
@@ -193,11 +193,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Adds an adapter `adapterName` that stands for the sum of others, of LoRA or (IA)³, each
-   * times its weight (which may be negative), and tells how near it comes on each layer. It
-   * does not train and is not active; `setAdapter` does both. Throws for adapters that are
-   * more than products (DoRA, trained biases, modules saved whole), and where ranks or
-   * targets do not go together.
+   * Adds an adapter `adapterName` for the weighted sum of others, of LoRA or (IA)³; weights may be
+   * negative. Returns its error on each layer. It does not train and is not active; `setAdapter`
+   * does both. Throws for adapters that are more than products (DoRA, trained biases, modules saved
+   * whole), and where ranks or targets do not go together.
    */
   async addWeightedAdapter(
     adapters: readonly string[],
@@ -252,11 +251,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that
-   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells what rounding cost. What is
-   * trained whole or row by row stays beside them. Throws, with nothing merged, where a value would
-   * be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise than
-   * with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype`
-   * or `requantize` says what becomes of them.
+   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
+   * is trained whole or row by row stays beside them. Throws, with nothing merged, if a value
+   * would be NaN or infinite (unless `safeMerge` is false) or a layer would answer otherwise than
+   * with the adapter beside it (unless `verify` is false). Throws for quantised weights without
+   * `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     this.mergeReport = await mergeInPlace(this.base_model, options);
@@ -270,8 +269,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells
-   * what it cost. A merged weight that was tied to another module becomes a weight of its own, so
-   * that logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
+   * its cost. A merged weight that was tied to another module becomes a weight of its own, so that
+   * logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
    * quantised model, `dtype` gives back one with full weights throughout, and `requantize` one
    * quantised as before; one of them must be said.
    */

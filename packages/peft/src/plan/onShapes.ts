@@ -13,7 +13,7 @@ export interface Part {
   readonly bytes: number;
 }
 
-/** How a model on shapes is made. */
+/** Options of `onShapes`. */
 export interface ShapesOptions<A> {
   /** Without one, all of the model trains. */
   adapter: A;

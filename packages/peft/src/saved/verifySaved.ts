@@ -14,14 +14,14 @@ import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
 /**
- * How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost,
- * nothing without.
+ * The difference of a saved adapter's answers, read again, from those of the one in memory: the
+ * error of rounding to `dtype`, and 0 without rounding.
  */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** What is saved, how, and what it is tried on. */
+/** The adapters to save, with options, and the inputs to compare them on. */
 interface Saving<M extends AdaptableModel> {
   folder: string | URL;
   names: readonly string[];
@@ -31,10 +31,10 @@ interface Saving<M extends AdaptableModel> {
 
 /**
  * Lets `write` write adapters, reads them again beside those in memory, and compares the model's
- * answers; all is then as it was. Nothing but rounding to `dtype` may have changed: tensors must be
- * those in memory, rounded, and with the rounding taken back the answers must be the same to the
- * last bit. Throws, naming the adapter, where they are not; before anything is written, where they
- * cannot be compared.
+ * answers; all is then as it was. Nothing but rounding to `dtype` may have changed: tensors must
+ * be those in memory, rounded, and with the rounding taken back the answers must be the same to
+ * the last bit. Throws, naming the adapter, where they are not; before anything is written, where
+ * they cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -98,7 +98,10 @@ function checkVerifiable(
   }
 }
 
-/** Runs `fn` in evaluation mode; what acts and what trains is then as before. */
+/**
+ * Runs `fn` in evaluation mode. The active adapter and the parameters that
+ * train are then as before.
+ */
 async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
   const { active, encoders } = tuner;
   const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);

@@ -7,10 +7,10 @@ import { filePrefix } from "../model/adapter.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 
 /**
- * Starts an adapter by what its layers see of `batches`, where its method and configuration start
- * so (`startsFromData`: EVA of LoRA). All batches are used. The adapter's tensors are made anew:
- * make the optimiser after. Throws for an adapter that does not start so, or was trained, and
- * without batches.
+ * Starts an adapter by what its layers see of `batches`, where its method and configuration
+ * start so (`startsFromData`: EVA of LoRA). All batches are used. The adapter's tensors are
+ * made anew: make the optimiser after. Throws for an adapter that does not start so, or was
+ * trained, and without batches.
  */
 export async function startFromData<M extends AdaptableModel>(
   peft: PeftModel<M>,

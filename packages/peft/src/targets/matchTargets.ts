@@ -15,8 +15,8 @@ export interface TargetReport {
   /** Entries of `targetModules` that no module answers to. */
   unmatchedTargets: string[];
   /**
-   * Keys of `rankPattern` and the like that no target answers to, and what is excluded or
-   * chosen that is not there.
+   * Keys of `rankPattern` and the like that match no target, and exclusions and layer
+   * numbers that match nothing.
    */
   unusedPatterns: string[];
 }
@@ -141,8 +141,8 @@ function unusedChoices(
 }
 
 /**
- * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it
- * came to. Throws where none matched, and where one is of a kind that the method cannot adapt.
+ * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
+ * report. Throws if none matched, or if one is of a kind that the method cannot adapt.
  */
 export function matchTargets(
   model: Module,
@@ -210,7 +210,7 @@ function suggest(names: readonly string[], known: readonly string[]): string {
   return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";
 }
 
-/** Named warnings for what a report shows as left over. */
+/** Returns named warnings for the names of a report that matched nothing. */
 export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
   const warnings: Warning[] = [];
   if (report.unmatchedTargets.length > 0) {

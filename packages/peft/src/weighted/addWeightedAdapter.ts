@@ -10,10 +10,7 @@ import { addWeightedProducts } from "./addWeightedProducts.ts";
 import { checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/**
- * Adds an adapter that combines others, which stay; what is documented at
- * `PeftModel.addWeightedAdapter`.
- */
+/** Adds an adapter that combines others, which stay; see `PeftModel.addWeightedAdapter`. */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],

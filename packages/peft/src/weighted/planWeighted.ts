@@ -15,8 +15,8 @@ const types: readonly CombinationType[] = [
 ];
 
 /**
- * Checks what is asked for, and gives the new adapter's configuration. Throws for
- * what cannot be combined.
+ * Checks the request, and returns the new adapter's configuration. Throws for adapters
+ * that cannot be combined.
  */
 export function planWeighted(
   adapters: readonly Adapter[],
