@@ -20,6 +20,7 @@ export {
   type AnyMethod,
   definePeftMethod,
   definePromptMethod,
+  isPromptMethod,
   type LayerContext,
   type PeftMethod,
   type PromptContext,

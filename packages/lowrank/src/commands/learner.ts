@@ -11,7 +11,7 @@ import {
   reportAdapter,
 } from "@lowrank/peft";
 import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
-import { methods } from "../report/methods.ts";
+import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 
@@ -36,7 +36,7 @@ export interface Learner {
 export interface LearnerOptions {
   optimizer: "adamw" | "adamw8bit";
   method: string;
-  /** Peak of the learning rate. Default: 2e-4 for LoRA and for whole models, for other methods what suits them. */
+  /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
@@ -175,7 +175,7 @@ function optimizerOf(
   options: LearnerOptions,
 ): Learner["optimizer"] {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, options.method);
+  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
   if (!(config instanceof LoraConfig)) {
@@ -190,9 +190,10 @@ function optimizerOf(
   };
 }
 
-function rateFor(config: PeftConfig | null, name: string): number {
-  if (config === null || config instanceof LoraConfig) return 2e-4;
-  const settings = { r: 8, targetModules: null, virtualTokens: 1, steps: 1000 };
-  const alike = methods.filter((method) => method.config(settings)?.peftType === config.peftType);
-  return (alike.find((method) => method.name === name) ?? alike[0])?.learningRate ?? 2e-4;
+/** What is usual for the method, by its recipe, or by the first one of the method that a file says. */
+function rateFor(config: PeftConfig | null, named: Method): number {
+  const isNamed = config === null || named.peft?.peftType === config.peftType;
+  const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
+  const { learningRate, usualLearningRate = learningRate } = recipe ?? named;
+  return usualLearningRate;
 }

@@ -3,8 +3,12 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Job, Message, Outcome } from "./job.ts";
 
-/** What is told while jobs run. */
-export interface JobsProgress {
+/** How jobs run, and what is told of them. */
+export interface RunJobsOptions {
+  /** Keeps outcomes; null: they are not kept. */
+  readonly folder: string | null;
+  /** The plugins that each process reads first. */
+  readonly plugins: readonly string[];
   step(job: Job, message: { step: number; of: number; loss: number }): void;
   /** `number` of the jobs, counted from 1, is done; `kept`: it was done before. */
   done(outcome: Outcome, number: number, kept: boolean): void;
@@ -14,14 +18,15 @@ export interface JobsProgress {
  * Runs jobs one after the other, each in a process of its own. With a folder, each outcome is kept in it, and those of an
  * earlier run with the same settings are not run again. Throws for those of other settings.
  */
-export async function runJobs(jobs: readonly Job[], folder: string | null, progress: JobsProgress): Promise<Outcome[]> {
+export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
+  const { folder, plugins } = options;
   const kept = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
   const outcomes: Outcome[] = [];
   for (const [i, job] of jobs.entries()) {
-    const outcome = kept[i] ?? (await runInProcess(job, (message) => progress.step(job, message)));
+    const outcome = kept[i] ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
     if (folder !== null && kept[i] === null && "measured" in outcome) await keep(folder, outcome);
     outcomes.push(outcome);
-    progress.done(outcome, i + 1, kept[i] !== null);
+    options.done(outcome, i + 1, kept[i] !== null);
   }
   return outcomes;
 }
@@ -52,10 +57,11 @@ const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)
 
 function runInProcess(
   job: Job,
+  plugins: readonly string[],
   onStep: (message: { step: number; of: number; loss: number }) => void,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const running = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const running = fork(child, plugins, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
     let outcome: Outcome | undefined;
     running.on("message", (message: Message) => {
       if ("outcome" in message) outcome = message.outcome;
