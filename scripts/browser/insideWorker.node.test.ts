@@ -49,6 +49,8 @@ it.skipIf(findChromium() === undefined)(
       [`broken.test.ts: ${load}`]: expect.stringContaining("the file cannot be loaded"),
       [`stray.test.ts: ${load}`]: expect.stringContaining("nobody handles this"),
       "stray.test.ts: leaves a rejection that nobody handles": "passed ",
+      [`thrower.test.ts: ${load}`]: expect.stringContaining("thrown by a timer"),
+      "thrower.test.ts: ends before its timer throws": "passed ",
     });
     expect(status).toBe(1);
   },

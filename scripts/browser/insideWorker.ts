@@ -5,8 +5,8 @@ const testFile = /\.test\.ts$/;
 
 /**
  * A Vite plugin that moves test files into a Web Worker: a test file loaded by the page becomes a
- * few lines that run the same file, asked for with `?inWorker`, in a fresh module Worker and report
- * each of its tests under its own name.
+ * few lines that run the same file, asked for with `?inWorker`, in the page's module Worker and
+ * report each of its tests under its own name.
  */
 export function insideWorker(root: string): Plugin {
   return {

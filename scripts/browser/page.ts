@@ -3,8 +3,11 @@ import type { Failure, Outcome } from "./report.ts";
 
 const limitMs = 300_000;
 
+/** The page's Worker, which runs one file after another and so loads the modules they share once. */
+let kept: Worker | undefined;
+
 /**
- * Runs a test file in a fresh Worker, then declares each of its tests here
+ * Runs a test file in the page's Worker, then declares each of its tests here
  * with the state it had there.
  */
 export async function runInWorker(file: string): Promise<void> {
@@ -14,25 +17,31 @@ export async function runInWorker(file: string): Promise<void> {
   for (const child of outcome.children) declare(child);
 }
 
+/**
+ * Waits for the Worker's report. A Worker that gives none is not trusted with the next file,
+ * which gets another.
+ */
 function outcomeOf(file: string): Promise<Outcome> {
   const { config } = (globalThis as unknown as { __vitest_browser_runner__: { config: object } })
     .__vitest_browser_runner__;
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: file });
+  kept ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "tests" });
+  const worker = kept;
   return new Promise<Outcome>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`${file}: still running in its Worker after ${limitMs} ms`)),
-      limitMs,
-    );
-    const settle = <T>(done: (value: T) => void, value: T) => {
+    const fail = (reason: string) => {
       clearTimeout(timer);
-      done(value);
+      worker.terminate();
+      kept = undefined;
+      reject(new Error(`${file}: ${reason}`));
     };
-    worker.onmessage = ({ data }: MessageEvent<Outcome>) => settle(resolve, data);
-    worker.onerror = (event) =>
-      settle(reject, new Error(`${file}: the Worker failed: ${event.message || "could not load"}`));
-    worker.onmessageerror = () => settle(reject, new Error(`${file}: the Worker sent a report that cannot be read`));
+    const timer = setTimeout(() => fail(`still running in its Worker after ${limitMs} ms`), limitMs);
+    worker.onmessage = ({ data }: MessageEvent<Outcome>) => {
+      clearTimeout(timer);
+      resolve(data);
+    };
+    worker.onerror = (event) => fail(`the Worker failed: ${event.message || "could not load"}`);
+    worker.onmessageerror = () => fail("the Worker sent a report that cannot be read");
     worker.postMessage({ file, config });
-  }).finally(() => worker.terminate());
+  });
 }
 
 function declare(outcome: Outcome): void {

@@ -1,6 +1,6 @@
-// Runs one test file inside this Worker with Vitest's own runner. The state below is what
-// Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version
-// may ask for a change here.
+// Runs test files inside this Worker, one after another, with Vitest's own runner. The state below
+// is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version may
+// ask for a change here.
 import type { Failure, Job, Outcome } from "./report.ts";
 
 interface Task {
@@ -11,12 +11,30 @@ interface Task {
   result?: { state?: string; note?: string; errors?: Failure[] };
 }
 
-const stray: Failure[] = [];
+/**
+ * Errors that nobody handled since the last report. One that came late is told with the next file;
+ * its stack names its own.
+ */
+let stray: Failure[] = [];
 const plain = ({ name, message, stack = "" }: Error | Failure): Failure => ({ name, message, stack });
 
-addEventListener("error", (event) => stray.push(plain(event.error)));
-addEventListener("unhandledrejection", (event) => stray.push(plain(event.reason)));
-addEventListener("message", async ({ data }: MessageEvent<Job>) => postMessage(await report(data)), { once: true });
+function keep(thrown: unknown): void {
+  stray.push(plain(thrown instanceof Error ? thrown : new Error(String(thrown))));
+}
+
+addEventListener("error", (event) => {
+  // Unhandled, it would end the page's wait for the report.
+  event.preventDefault();
+  keep(event.error ?? event.message);
+});
+addEventListener("unhandledrejection", (event) => keep(event.reason));
+addEventListener("message", async ({ data }: MessageEvent<Job>) => {
+  const outcome = await report(data);
+  // The browser tells of a rejection in a task of its own, after the one that left it.
+  await new Promise((resolve) => setTimeout(resolve));
+  postMessage({ ...outcome, failures: [...outcome.failures, ...stray] });
+  stray = [];
+});
 
 async function report(job: Job): Promise<Outcome> {
   try {
@@ -59,7 +77,7 @@ async function run({ file, config }: Job): Promise<Outcome> {
   }
   await setupCommonEnv(state.config as never);
   const [root] = await startTests([file], new WorkerRunner(state.config as never) as never);
-  return { ...outcome(root as unknown as Task), failures: [...failuresOf(root as unknown as Task), ...stray] };
+  return outcome(root as unknown as Task);
 }
 
 function outcome(task: Task): Outcome {

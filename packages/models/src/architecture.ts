@@ -25,30 +25,50 @@ export interface ArchitectureHeads<C extends ArchitectureConfig> {
   readonly sequenceClassification?: ArchitectureHead<C & ClassifierHead, SequenceClassifier>;
 }
 
-/** A model family: all that loading, saving, GGUF files, presets, reports and plans need to know of it. */
+/**
+ * A model family: all that loading, saving, GGUF files, presets, reports and
+ * plans need to know of it.
+ */
 export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig> {
   /** Hugging Face's `model_type`. */
   readonly modelType: string;
-  /** Reads a `config.json`, but for a classifier's labels; missing keys take the defaults of transformers. */
+  /**
+   * Reads a `config.json`, but for a classifier's labels; missing keys take the
+   * defaults of transformers.
+   */
   readConfig(fields: JsonFields): C;
   /** Gives the keys of a `config.json`, but for `architectures`, labels and dtype. */
   writeConfig(config: C): Record<string, unknown>;
-  /** Builds the stack without a head, as transformers' AutoModel does. Absent: it has no use here. */
+  /**
+   * Builds the stack without a head, as transformers' AutoModel does. Absent: it has no use here.
+   */
   create?(config: C, source: ParameterSource): StackModel;
   readonly heads: ArchitectureHeads<C>;
   /** The name of the stack in a model with a head; checkpoints of the stack alone leave it out. */
   readonly stack: string;
-  /** Gives the model's name for a checkpoint's tensor; null for one that follows from the config. Default: its own. */
+  /**
+   * Gives the model's name for a checkpoint's tensor; null for one that follows from the
+   * config. Default: its own.
+   */
   sanitize?(name: string): string | null;
   /** The model's form in a GGUF file. Absent: llama.cpp does not know it. */
   readonly gguf?: GgufForm<C & ModelConfig>;
-  /** Names of the layers that adapters sit on where neither their configuration nor PEFT's own table names any. */
+  /**
+   * Names of the layers that adapters sit on where neither their configuration nor
+   * PEFT's own table names any.
+   */
   readonly defaultTargets: DefaultTargets;
-  /** Published models by name, as their `config.json` without `model_type`; missing keys take transformers' defaults. */
+  /**
+   * Published models by name, as their `config.json` without `model_type`; missing keys
+   * take transformers' defaults.
+   */
   readonly presets?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** Names an architecture. Its file ends in this call, and a line of `architectures.ts` makes it known. */
+/**
+ * Names an architecture. Its file ends in this call, and a line of
+ * `architectures.ts` makes it known.
+ */
 export function defineArchitecture<C extends ArchitectureConfig>(architecture: Architecture<C>): Architecture<C> {
   return architecture;
 }

@@ -1,4 +1,5 @@
-// The architectures that are known from the start, a line each. The key is of no matter; their `modelType` names them.
+// The architectures that are known from the start, a line each. The key is of no matter;
+// their `modelType` names them.
 export { bert } from "./bert.ts";
 export { debertaV2 } from "./debertaV2.ts";
 export { gpt2 } from "./gpt2.ts";

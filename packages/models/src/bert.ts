@@ -22,7 +22,10 @@ import { type DefaultTargets, type ModelSizes, TransformerModel } from "./transf
 
 // B batch, T tokens, D hidden size, d head size.
 
-/** Where positions start, that of padding, and how those of a batch are said where the caller does not: null for their index. */
+/**
+ * The positions of a BERT: that of the first token, that of padding, and those of a batch. `of`
+ * returns the positions of a batch that gives none; null means each token's index.
+ */
 export interface BertPositions {
   first: number;
   padding: number | null;
@@ -65,7 +68,7 @@ class BertEmbeddings extends Module {
   }
 }
 
-/** Which text each row belongs to; virtual tokens to the first. */
+/** Returns the text (0 or 1) that each row belongs to; virtual tokens belong to the first. */
 function tokenTypes({ tokenTypeIds }: ClassifierInputs, B: number, T: number): Tensor {
   const missing = T - (tokenTypeIds?.shape[1] ?? 0);
   const first = zeros([B, missing], { dtype: "i32" });
@@ -184,7 +187,7 @@ class BertPooler extends Module {
   }
 }
 
-/** What stands at the first position, [B, D] of [B, T, D]. */
+/** Returns the row at the first position, [B, D] of [B, T, D]. */
 export function firstRow(hidden: Tensor): Tensor {
   return reshape(slice(hidden, { dim: 1, start: 0, end: 1 }), [hidden.shape[0], hidden.shape[2]]);
 }
@@ -212,7 +215,10 @@ export class BertModel extends TransformerModel {
     this.#positions = options.positions;
   }
 
-  /** Gives hidden states [B, T, D], those of virtual embeddings first; a head says what stands before the tokens. */
+  /**
+   * Gives hidden states [B, T, D], those of virtual embeddings first; a head says what
+   * stands before the tokens.
+   */
   forward(
     inputs: ClassifierInputs,
     virtualTokens: VirtualTokens | null = this.virtualTokens,
@@ -243,7 +249,10 @@ export function sanitizeBert(name: string): string | null {
 /** The layers of a BERT that adapters sit on by default. */
 export const bertTargets: DefaultTargets = { linear: ["query", "value"] };
 
-/** What BERT measures; its table of positions may begin with rows that are of none. */
+/**
+ * Returns a BERT's sizes. Its table of positions may begin with `firstPosition` rows
+ * that stand for no position.
+ */
 export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes {
   const { vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads: heads, maxPositionEmbeddings } = config;
   const attention = { attentionHeads: heads, keyValueHeads: heads, headDim: hiddenSize / heads };
@@ -254,7 +263,10 @@ export function bertSizes(config: BertConfig, firstPosition: number): ModelSizes
   };
 }
 
-/** BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et al. 2018, arXiv:1810.04805. */
+/**
+ * BERT that classifies sequences, as transformers' BertForSequenceClassification. Devlin et
+ * al. 2018, arXiv:1810.04805.
+ */
 export class BertForSequenceClassification extends SequenceClassifier {
   readonly config: BertConfig & ClassifierHead;
   bert: BertModel;

@@ -9,30 +9,47 @@ export interface ModelInputs {
   inputIds: Tensor;
   /** u8 or bool [B, S], 0 on padding; S counts the cached tokens too, but not virtual ones. */
   attentionMask?: Tensor | null;
-  /** i32 [B, T]: the position of each token, virtual ones not counted; default: its index, after those in the cache. */
+  /**
+   * i32 [B, T]: the position of each token, virtual ones not counted; default: its index,
+   * after those in the cache.
+   */
   positionIds?: Tensor | null;
   /** Keys and values of the tokens before these. */
   cache?: KVCache | null;
 }
 
-/** The answer of a language model: logits f32 [B, T, V], virtual tokens' first, and the loss where labels were given. */
+/**
+ * The answer of a language model: logits f32 [B, T, V], virtual tokens' first, and the loss
+ * where labels were given.
+ */
 export interface ModelOutput {
   logits: Tensor;
   loss?: Tensor;
 }
 
-/** A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1, the last virtual token label 0. */
+/**
+ * A batch with labels, i32 [B, T]: -100 is ignored; position t predicts label t + 1, the
+ * last virtual token label 0.
+ */
 export type LabelledInputs = ModelInputs & { labels: Tensor };
 
-/** A decoder that predicts the next token. Subclasses give the stack below the head, and the head. */
+/**
+ * A decoder that predicts the next token. Subclasses give the stack below the head, and the head.
+ */
 export abstract class CausalLM extends TransformerModel {
-  /** Final hidden states, f32 [B, T, D], those of virtual embeddings first; or each sequence's last [B, 1, D]. */
+  /**
+   * Final hidden states, f32 [B, T, D], those of virtual embeddings first; or each
+   * sequence's last [B, 1, D].
+   */
   abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
 
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;
 
-  /** An empty cache for `batch` sequences of up to `capacity` tokens, and the virtual ones before them. */
+  /**
+   * An empty cache for `batch` sequences of up to `capacity` tokens, and the
+   * virtual ones before them.
+   */
   createCache(batch: number, capacity: number): KVCache {
     const room = capacity + (this.virtualTokens?.count ?? 0);
     return new KVCache({ ...this.attentionSizes, batch, capacity: room, backend: this.backend });
@@ -47,7 +64,10 @@ export abstract class CausalLM extends TransformerModel {
     });
   }
 
-  /** Mean cross-entropy in nats over the labelled tokens; the logits of a whole batch are never held. */
+  /**
+   * Mean cross-entropy in nats over the labelled tokens; the logits of a
+   * whole batch are never held.
+   */
   loss(inputs: LabelledInputs): Tensor {
     return this.run(() => {
       const { lm_head: head } = this;
@@ -69,7 +89,10 @@ export abstract class CausalLM extends TransformerModel {
   }
 }
 
-/** Rows [B, P + T, ...] that predict a label each, and their labels; `labels` [B, T] say nothing of the P virtual tokens. */
+/**
+ * Rows [B, P + T, ...] that predict a label each, and their labels; `labels` [B, T] say nothing
+ * of the P virtual tokens.
+ */
 function aligned(x: Tensor, labels: Tensor): [predicting: Tensor, labels: Tensor] {
   const rows = x.shape[1];
   const virtual = rows - labels.shape[1];

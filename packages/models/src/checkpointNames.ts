@@ -8,8 +8,8 @@ const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint under the names that the model has, without what follows from the config: some were saved without
- * their head, or are older than these names.
+ * Returns a checkpoint under the names that the model has, without what follows from the config:
+ * some were saved without their head, or are older than these names.
  */
 export function underModelNames(file: SafetensorsFile, { stack, heads, sanitize }: Architecture): SafetensorsFile {
   const whole = file.names().some((name) => root(name) === stack);
@@ -22,7 +22,10 @@ export function underModelNames(file: SafetensorsFile, { stack, heads, sanitize 
   return renamed(file, stored);
 }
 
-/** Returns a file under other names, each with the one that it has there; tensors without a name are left out. */
+/**
+ * Returns a file under other names, each with the one that it has there; tensors
+ * without a name are left out.
+ */
 export function renamed(file: SafetensorsFile, stored: ReadonlyMap<string, string>): SafetensorsFile {
   const of = (name: string) => stored.get(name) ?? name;
   return {

@@ -15,7 +15,10 @@ export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends Classi
   ? SequenceClassifier
   : CausalLM;
 
-/** Builds the model that a config describes, with parameters from `source` (`randomParameters(generator)`, say). */
+/**
+ * Builds the model that a config describes, with parameters from `source`
+ * (`randomParameters(generator)`, say).
+ */
 export function createModel<C extends ModelConfig | ClassifierConfig>(config: C, source: ParameterSource): ModelOf<C> {
   const { heads, defaultTargets } = architectureOf(config);
   const model = isClassifierConfig(config)
@@ -30,7 +33,10 @@ export function createModel<C extends ModelConfig | ClassifierConfig>(config: C,
   return model as ModelOf<C>;
 }
 
-/** Builds the stack of a config without a head, as transformers' AutoModel does. Throws for architectures that make none. */
+/**
+ * Builds the stack of a config without a head, as transformers' AutoModel does. Throws for
+ * architectures that make none.
+ */
 export function createStack(config: ArchitectureConfig, source: ParameterSource): StackModel {
   const architecture = architectureOf(config);
   const model = architecture.create?.(config, source);

@@ -91,7 +91,10 @@ function layer(path: ParameterPath, config: DebertaV2Config): Module {
   });
 }
 
-/** DeBERTa v2 without a head, as transformers' DebertaV2Model: its shapes, for reports. He et al. 2021, arXiv:2006.03654. */
+/**
+ * DeBERTa v2 without a head, as transformers' DebertaV2Model: its shapes, for reports. He et
+ * al. 2021, arXiv:2006.03654.
+ */
 class DebertaV2Model extends Module implements StackModel {
   readonly config: DebertaV2Config;
   readonly attentionSizes: AttentionSizes;

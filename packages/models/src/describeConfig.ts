@@ -10,7 +10,10 @@ function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
   return String(name).endsWith("ForSequenceClassification") ? "classifies" : "other";
 }
 
-/** True if the model of a config.json classifies sequences: its `architectures` say so, or it can do nothing else. */
+/**
+ * True if the model of a config.json classifies sequences: its `architectures` say so,
+ * or it can do nothing else.
+ */
 export function classifiesSequences(json: unknown, where = "config.json"): boolean {
   const fields = new JsonFields(json, where);
   const head = headOf(fields);
@@ -23,13 +26,17 @@ export function classifiesSequences(json: unknown, where = "config.json"): boole
 export interface DescribeConfigOptions {
   /** The config's name in error messages. Default "config.json". */
   where?: string;
-  /** Gives the model a head that classifies where it has one here, as transformers does. Default: as the config says. */
+  /**
+   * Gives the model a head that classifies where it has one here, as transformers does.
+   * Default: as the config says.
+   */
   classifies?: boolean;
 }
 
 /**
- * Describes the model that a `config.json` is of: one that classifies, one that predicts tokens, or a stack without a head, as
- * transformers' AutoModel makes it, where the config names a head that is not known here.
+ * Describes the model that a `config.json` is of: one that classifies, one that predicts
+ * tokens, or a stack without a head, as transformers' AutoModel makes it, where the config
+ * names a head that is not known here.
  */
 export function describeConfig(
   json: unknown,

@@ -28,10 +28,13 @@ export interface ModelDescription<M = CausalLM> {
   readonly modelType: string;
   /** Parameters by checkpoint name, in the model's order; a tied one once. */
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
-  /** How many numbers the parameters are. */
+  /** Number of elements of all parameters. */
   readonly parameterCount: number;
   readonly layers: readonly LayerDescription[];
-  /** Names under which a parameter stands a second time: "lm_head.weight" for "model.embed_tokens.weight". */
+  /**
+   * Names under which a parameter stands a second time: "lm_head.weight" for
+   * "model.embed_tokens.weight".
+   */
   readonly ties: readonly { readonly name: string; readonly of: string }[];
   /** Path of the layer that gives the logits. */
   readonly head: string;
@@ -43,8 +46,8 @@ export interface ModelDescription<M = CausalLM> {
 export type StackDescription<M = StackModel> = Omit<ModelDescription<M>, "head">;
 
 /**
- * Describes the model of a config: paths, shapes, ties. The model's own constructor is run over shapes, so there is no
- * second list to agree with it.
+ * Describes the model of a config: paths, shapes, ties. The model's own constructor is run over
+ * shapes, so there is no second list to agree with it.
  */
 export function describeModel<C extends ModelConfig | ClassifierConfig>(config: C): ModelDescription<ModelOf<C>> {
   const build = (source: ParameterSource) => createModel<ModelConfig | ClassifierConfig>(config, source);

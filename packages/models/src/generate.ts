@@ -10,8 +10,9 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions {
   /** Draw tokens by their probability instead of taking the likeliest. Default false. */
   doSample?: boolean;
   /**
-   * Returns the logits to choose from, given a row's logits under the penalties and its tokens so far. It may change the
-   * array that it is given and return that. The logits of every step are read from the backend for it.
+   * Returns the logits to choose from, given a row's logits under the penalties and its tokens so
+   * far. It may change the array that it is given and return that. The logits of every step are
+   * read from the backend for it.
    */
   logitsProcessor?: (logits: Float32Array, tokens: readonly number[], row: number) => Float32Array;
   /** Tokens that end a sequence; they are part of the result. Default: none. */
@@ -25,9 +26,9 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions {
 }
 
 /**
- * Continues each prompt (token ids, at least one each) and returns the new tokens of each. Prompts of different
- * lengths run as one batch, padded on the left and masked. Tokens are chosen where the model runs: one a row is read
- * back in each step.
+ * Continues each prompt (token ids, at least one each) and returns the new tokens of each. Prompts
+ * of different lengths run as one batch, padded on the left and masked. Tokens are chosen where the
+ * model runs: one a row is read back in each step.
  */
 export async function generate(
   model: CausalLM,

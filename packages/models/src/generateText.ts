@@ -10,8 +10,8 @@ export interface GenerateTextOptions extends Omit<GenerateOptions, "onToken"> {
 }
 
 /**
- * Continues a text, or the ids of one, and returns what follows it. Ends at the tokenizer's EOS unless `eosTokenIds`
- * says otherwise.
+ * Continues a text, or the ids of one, and returns what follows it. Ends at the tokenizer's EOS
+ * unless `eosTokenIds` says otherwise.
  */
 export async function generateText(
   model: CausalLM,

@@ -167,7 +167,10 @@ export class GPT2LMHeadModel extends CausalLM {
   }
 }
 
-/** GPT-2 that classifies sequences, as transformers' GPT2ForSequenceClassification: by each row's last token that is not padding. */
+/**
+ * GPT-2 that classifies sequences, as transformers' GPT2ForSequenceClassification: by each row's
+ * last token that is not padding.
+ */
 export class GPT2ForSequenceClassification extends SequenceClassifier {
   readonly config: GPT2Config & ClassifierHead;
   transformer: GPT2Model;
@@ -190,7 +193,10 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
   }
 }
 
-/** Radford et al. 2019; GPT-3 (Brown et al. 2020, arXiv:2005.14165) is GPT-2 at 2048 positions, but for sparse attention. */
+/**
+ * Radford et al. 2019; GPT-3 (Brown et al. 2020, arXiv:2005.14165) is GPT-2 at 2048 positions,
+ * but for sparse attention.
+ */
 const preset = (n_embd: number, n_layer: number, n_head: number, more: object = {}): Record<string, unknown> => {
   return { n_embd, n_layer, n_head, ...more };
 };

@@ -185,7 +185,10 @@ export class LlamaKinForCausalLM<C extends LlamaKinConfig> extends CausalLM {
   }
 }
 
-/** Llama, or one of its kin, that classifies sequences: by each row's last token that is not padding. */
+/**
+ * Llama, or one of its kin, that classifies sequences: by each row's last
+ * token that is not padding.
+ */
 export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends SequenceClassifier {
   readonly config: C & ClassifierHead;
   model: LlamaModel;
@@ -212,7 +215,10 @@ function llamaTraits({ attentionBias, mlpBias }: LlamaConfig): LlamaTraits {
   return { qkvBias: attentionBias, outputBias: attentionBias, mlpBias };
 }
 
-/** Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et al. 2023, arXiv:2302.13971. */
+/**
+ * Llama with a language-model head, as transformers' LlamaForCausalLM. Touvron et
+ * al. 2023, arXiv:2302.13971.
+ */
 export class LlamaForCausalLM extends LlamaKinForCausalLM<LlamaConfig> {
   constructor(config: LlamaConfig, source: ParameterSource) {
     super(config, source, llamaTraits(config));
@@ -241,7 +247,10 @@ const gguf: GgufForm<LlamaConfig> = {
   ropeFactors: llama3Factors,
 };
 
-/** Names without the old checkpoints' frequencies of the rotary embedding, which follow from the config. */
+/**
+ * Names without the old checkpoints' frequencies of the rotary embedding,
+ * which follow from the config.
+ */
 export function withoutFrequencies(name: string): string | null {
   return name.endsWith(".rotary_emb.inv_freq") ? null : name;
 }

@@ -14,8 +14,9 @@ import { Tokenizer } from "./tokenizer/tokenizer.ts";
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
   /**
-   * "int8" multiplies `weights: "packed"` in integers, as llama.cpp does: what goes into a layer is rounded to bytes, a
-   * scale for each 32. Faster, less exact, and for running only: nothing trains through it.
+   * "int8" multiplies `weights: "packed"` in integers, as llama.cpp does: what goes into a
+   * layer is rounded to bytes, a scale for each 32. Faster, less exact, and for running only:
+   * nothing trains through it.
    */
   activations?: "int8";
   /** Called as tensors arrive, with the bytes read so far and in all. */
@@ -31,14 +32,15 @@ export interface LoadedModel {
   generationConfig: GenerationConfig | null;
   /** The folder; of a GGUF file, what its folder would hold besides weights. */
   files: ModelFiles;
-  /** What was quantised while loading; null where nothing was. */
+  /** The layers that were quantised while loading; null if none was. */
   quantization: QuantizationReport | null;
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`: config.json,
- * model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path or address, which ends in .gguf, or a
- * Blob or File. Throws where a tensor is missing, unexpected or of another shape.
+ * Loads a model from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`:
+ * config.json, model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path
+ * or address, which ends in .gguf, or a Blob or File. Throws where a tensor is missing,
+ * unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   if (options.activations && options.weights !== "packed") {
@@ -55,7 +57,7 @@ export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | unde
   return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
 }
 
-/** What `readModel` does besides reading. */
+/** Options of `readModel`. */
 interface ReadModelOptions {
   onProgress?: (loaded: number, total: number) => void;
   /** Makes a parameter that the file does not hold; null where it must. */

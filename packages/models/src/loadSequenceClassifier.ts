@@ -15,17 +15,19 @@ import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** A head for a checkpoint that has none, or has one for another task. */
 export interface NewHead {
-  /** How many labels there are, or their names. */
+  /** The number of labels, or their names. */
   labels: number | readonly string[];
   /** Default: as the labels' number says. */
   problemType?: ProblemType;
-  /** Where its start comes from. Default: seed 0. */
+  /** The source of its random start. Default: seed 0. */
   generator?: Generator;
 }
 
 /** Options of `loadSequenceClassifier`. */
 export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
-  /** Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out. */
+  /**
+   * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
+   */
   newHead?: NewHead;
   /** Called as tensors arrive, with the bytes read so far and in all. */
   onProgress?: (loaded: number, total: number) => void;
@@ -38,15 +40,16 @@ export interface LoadedClassifier {
   /** Undefined where the folder has no tokenizer.json. */
   tokenizer: Tokenizer | undefined;
   files: ModelFiles;
-  /** What was quantised while loading; null where nothing was. */
+  /** The layers that were quantised while loading; null if none was. */
   quantization: QuantizationReport | null;
   /** Names of parameters that start at random: those of a new head. */
   freshParameters: readonly string[];
 }
 
 /**
- * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`;
- * with `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or of another shape.
+ * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node)
+ * or from `ModelFiles`; with `newHead`, from the checkpoint of another task. Throws where a tensor
+ * is missing, unexpected or of another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,

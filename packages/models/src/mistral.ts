@@ -35,7 +35,10 @@ function traits({ slidingWindow }: MistralConfig): LlamaTraits {
   return slidingWindow === null ? {} : { window: { size: slidingWindow, has: () => true } };
 }
 
-/** Mistral with a language-model head, as transformers' MistralForCausalLM. Jiang et al. 2023, arXiv:2310.06825. */
+/**
+ * Mistral with a language-model head, as transformers' MistralForCausalLM. Jiang et
+ * al. 2023, arXiv:2310.06825.
+ */
 class MistralForCausalLM extends LlamaKinForCausalLM<MistralConfig> {
   constructor(config: MistralConfig, source: ParameterSource) {
     super(config, source, traits(config));
@@ -51,7 +54,10 @@ class MistralForSequenceClassification extends LlamaKinForSequenceClassification
 
 const windowKey = "attention.sliding_window";
 
-/** Mistral as llama.cpp has it: a llama. A file without a window is read as one, which computes the same. */
+/**
+ * Mistral as llama.cpp has it: a llama. A file without a window is read as one,
+ * which computes the same.
+ */
 const gguf: GgufForm<MistralConfig> = {
   architecture: "llama",
   claims: ({ metadata, key }) => Boolean(metadata.raw(key(windowKey))),

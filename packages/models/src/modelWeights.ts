@@ -1,15 +1,17 @@
 import { fromParts, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import { reusedRoom } from "./reusedRoom.ts";
 
-/** What is read of a file at a time. */
+/** Bytes read of a file at a time. */
 const partBytes = 1 << 22;
 
-/** What a weight may be stored in. */
+/** The dtypes that a weight may be stored in. */
 const floats = ["F32", "F16", "BF16"];
 
-/** A model's tensors by their Hugging Face names, wherever they lie; only what is read is loaded. */
+/**
+ * A model's tensors by their Hugging Face names, wherever they lie; only what is read is loaded.
+ */
 export interface ModelWeights {
-  /** What messages call the place. */
+  /** The name of the weights' place in messages. */
   readonly label: string;
   /** The tensors that the model has. */
   names(): string[];
@@ -19,7 +21,10 @@ export interface ModelWeights {
   read(name: string): Promise<Tensor>;
 }
 
-/** The tensors of safetensors files, as `dtype`; "auto" keeps the file's. Throws where one holds no floating numbers. */
+/**
+ * The tensors of safetensors files, as `dtype`; "auto" keeps the file's. Throws where one
+ * holds no floating numbers.
+ */
 export function safetensorsWeights(file: SafetensorsFile, dtype: "f32" | "f16" | "bf16" | "auto"): ModelWeights {
   const withRoom = reusedRoom(partBytes);
   return {

@@ -14,20 +14,28 @@ import { quantizedWeights } from "./quantization/quantizedWeights.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
- * Where a model comes from: a Hugging Face folder (a path or file: URL in Node) or its `ModelFiles`; a GGUF file by path,
- * file: URL or http(s) address, which end in .gguf; or that file itself, as a Blob or File.
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node) or its
+ * `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
+ * file itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
 
-/** How weights are to lie in memory. */
+/** Options for the form of the weights in memory. */
 export interface WeightOptions {
-  /** The dtype the weights take in memory; "auto" keeps the file's. Default f32, in which arithmetic is done. */
+  /**
+   * The dtype the weights take in memory; "auto" keeps the file's. Default f32, in
+   * which arithmetic is done.
+   */
   dtype?: "f32" | "f16" | "bf16" | "auto";
-  /** Quantises linear layers to 4 bits as their weights are read, so that a model in full never lies in memory. */
+  /**
+   * Quantises linear layers to 4 bits as their weights are read, so that a model in
+   * full never lies in memory.
+   */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the memory and with the same
-   * numbers; with `quantize`, what that leaves as it is, such as the embedding.
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction
+   * of the memory and with the same numbers; with `quantize`, what that leaves as it
+   * is, such as the embedding.
    */
   weights?: "packed";
 }
@@ -51,7 +59,10 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
   return { ...opened, weights, quantization: report };
 }
 
-/** Reads what a sequence classifier is, which only folders hold; `head` is said in the place of the config's. */
+/**
+ * Reads what a sequence classifier is, which only folders hold; `head` is said in
+ * the place of the config's.
+ */
 export async function openClassifier(
   source: string | URL | ModelFiles,
   { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,

@@ -7,8 +7,9 @@ import { describeModel } from "./describeModel.ts";
 import { architectureOf } from "./registry.ts";
 
 /**
- * Opens the weights of a Hugging Face folder, under the model's names: model.safetensors, else the shards that its index
- * names. Tensors that follow from the config or repeat a tied one are left out.
+ * Opens the weights of a Hugging Face folder, under the model's names:
+ * model.safetensors, else the shards that its index names. Tensors that follow from the
+ * config or repeat a tied one are left out.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const file = underModelNames(await openFiles(files), architectureOf(config));

@@ -1,12 +1,12 @@
 import { full, type Generator, isPacked, randn, type Shape } from "@lowrank/core";
 import { Conv1D, Embedding, LayerNorm, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
 
-/** How a parameter starts when nothing is loaded into it: normal with `std`, or a constant. */
+/** The start of a parameter that is not loaded: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
 
 /**
- * Gives a model under construction its parameters, by full checkpoint name. The weight of a linear layer may be a packed
- * one, always [out, in].
+ * Gives a model under construction its parameters, by full checkpoint name. The weight of a linear
+ * layer may be a packed one, always [out, in].
  */
 export type ParameterSource = (name: string, shape: Shape, init: Init) => Parameter;
 
@@ -20,7 +20,10 @@ export function randomParameters(generator: Generator): ParameterSource {
 
 const normal: Init = { std: 0.02 };
 
-/** The layer that gives a decoder's logits; where it is tied, with the weight of the embedding [vocabulary, dim]. */
+/**
+ * The layer that gives a decoder's logits; where it is tied, with the weight of the
+ * embedding [vocabulary, dim].
+ */
 export function outputLayer(source: ParameterSource, embedding: UnaryModule, tied: boolean): Linear {
   const { weight } = embedding as Embedding;
   return linearLayer(tied ? weight : source("lm_head.weight", weight.shape, normal));
@@ -41,7 +44,10 @@ export class ParameterPath {
     return new ParameterPath(this.#source, this.#below(name));
   }
 
-  /** The parameter `name` at this path; drawn from a normal distribution of std 0.02 where none is loaded. */
+  /**
+   * The parameter `name` at this path; drawn from a normal distribution of std
+   * 0.02 where none is loaded.
+   */
   parameter(name: string, shape: Shape, init: Init = normal): Parameter {
     return this.#source(this.#below(name), shape, init);
   }

@@ -4,7 +4,10 @@ import { Penalties, type PenaltyOptions } from "./penalties.ts";
 
 beforeAll(() => init(reference()));
 
-/** The logits 2, -2, 3, 0, 1 after a prompt of tokens 0, 1, 0 behind padding, and two new tokens 1 and 4. */
+/**
+ * The logits 2, -2, 3, 0, 1 after a prompt of tokens 0, 1, 0 behind padding,
+ * and two new tokens 1 and 4.
+ */
 async function penalised(options: PenaltyOptions): Promise<number[]> {
   const logits = tensor([[2, -2, 3, 0, 1]]);
   using penalties = new Penalties(options, [1, 5], logits.storage.backend);

@@ -3,8 +3,8 @@ import { type Backend, keep, noGrad, scatterAdd, scope, type Tensor, to, where, 
 /** Settings that make tokens less likely, or likelier, for having come before. */
 export interface PenaltyOptions {
   /**
-   * Divides the positive logits of tokens in the prompt or the new text and multiplies the negative ones (CTRL, arXiv
-   * 1909.05858). Default 1: none.
+   * Divides the positive logits of tokens in the prompt or the new text and multiplies the negative
+   * ones (CTRL, arXiv 1909.05858). Default 1: none.
    */
   repetitionPenalty?: number;
   /** Is taken from a token's logit once for each time that it came in the new text. Default 0. */
@@ -54,7 +54,9 @@ export class Penalties implements Disposable {
     this.#seen = counted(this.#seen, ids, mask);
   }
 
-  /** Counts a new token of each sequence, i32 [B, 1]; `mask` [B, 1] is 0 for those that have ended. */
+  /**
+   * Counts a new token of each sequence, i32 [B, 1]; `mask` [B, 1] is 0 for those that have ended.
+   */
   countToken(ids: Tensor, mask: Tensor): void {
     this.#seen = counted(this.#seen, ids, mask);
     this.#generated = counted(this.#generated, ids, mask);

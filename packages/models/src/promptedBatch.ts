@@ -6,11 +6,17 @@ import type { ModelInputs } from "./causalLM.ts";
 export class PromptedBatch {
   /** The position of the first row. */
   readonly offset: number;
-  /** What stands before keys and values [P, layers, 2, Hkv, d], where there is no cache that holds it: none or one. */
+  /**
+   * The prefix [P, layers, 2, Hkv, d] of keys and values: one tensor, or none if there is no
+   * prefix or a cache holds it.
+   */
   readonly prefix: readonly Tensor[];
   readonly #inputs: ModelInputs;
   readonly #causal: boolean;
-  /** How many virtual tokens stand before each sequence, and their embeddings where these come with this batch. */
+  /**
+   * Number of virtual tokens before each sequence, and their embeddings if
+   * these come with this batch.
+   */
   readonly #count: number;
   readonly #embeddings: Tensor | null;
 
@@ -34,13 +40,19 @@ export class PromptedBatch {
     this.offset = cache?.length ?? (isCache ? this.#count : 0);
   }
 
-  /** Embeddings of tokens [B, T, D], with those of the virtual tokens before them where the sequences start. */
+  /**
+   * Embeddings of tokens [B, T, D], with those of the virtual tokens before them
+   * where the sequences start.
+   */
   embed(x: Tensor): Tensor {
     const rows = this.#embeddings;
     return rows ? cat([expand(rows, [x.shape[0], ...rows.shape]), x], { dim: 1 }) : x;
   }
 
-  /** The position of every row, i32 [B, T], where positions are given; they count tokens alone. Made anew each time. */
+  /**
+   * The position of every row, i32 [B, T], where positions are given; they count tokens
+   * alone. Made anew each time.
+   */
   positionIds(): Tensor | null {
     const { positionIds: given = null } = this.#inputs;
     if (!given || this.#count === 0) return given;
@@ -49,7 +61,10 @@ export class PromptedBatch {
     return cat([expand(arange(0, this.#count), [given.shape[0], this.#count]), shifted], { dim: 1 });
   }
 
-  /** Attention through the cache where there is one, behind the prefix, blind to padding where there is a mask. */
+  /**
+   * Attention through the cache where there is one, behind the prefix, blind to
+   * padding where there is a mask.
+   */
   attend([rows]: readonly Tensor[] = this.prefix): Attend {
     const { cache } = this.#inputs;
     const causal = this.#causal;

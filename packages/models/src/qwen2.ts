@@ -11,7 +11,10 @@ import type { ParameterSource } from "./parameters.ts";
 /** The shape of a Qwen2 model, named as in Hugging Face's Qwen2Config. */
 interface Qwen2Config extends LlamaKinConfig {
   modelType: "qwen2";
-  /** Number of positions that a token of a windowed layer sees, its own included; null if no layer is windowed. */
+  /**
+   * Number of positions that a token of a windowed layer sees, its own included; null
+   * if no layer is windowed.
+   */
   slidingWindow: number | null;
   /** The layers from this one on are windowed. */
   maxWindowLayers: number;
@@ -58,7 +61,10 @@ function traits(config: Qwen2Config): LlamaTraits {
   return { qkvBias: true, window };
 }
 
-/** Qwen2 with a language-model head, as transformers' Qwen2ForCausalLM. Yang et al. 2024, arXiv:2407.10671. */
+/**
+ * Qwen2 with a language-model head, as transformers' Qwen2ForCausalLM. Yang et
+ * al. 2024, arXiv:2407.10671.
+ */
 class Qwen2ForCausalLM extends LlamaKinForCausalLM<Qwen2Config> {
   constructor(config: Qwen2Config, source: ParameterSource) {
     super(config, source, traits(config));

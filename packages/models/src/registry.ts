@@ -27,7 +27,10 @@ export function findArchitecture(modelType: string): Architecture | undefined {
   return registered.get(modelType);
 }
 
-/** Returns the architecture of a config. Throws, naming those that are known, where it is none of them. */
+/**
+ * Returns the architecture of a config. Throws, naming those that are known,
+ * where it is none of them.
+ */
 export function architectureOf({ modelType }: { readonly modelType: string }): Architecture {
   const found = registered.get(modelType);
   if (found) return found;

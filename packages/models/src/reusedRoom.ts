@@ -1,6 +1,6 @@
 /**
- * Lends one array of `bytes` bytes again and again, and another to who comes while it is out. An array for each tensor
- * would be held until it is collected.
+ * Lends one array of `bytes` bytes again and again, and another to who comes while it is out. An
+ * array for each tensor would be held until it is collected.
  */
 export function reusedRoom(bytes: number): <T>(use: (room: Uint8Array) => Promise<T>) => Promise<T> {
   let free: Uint8Array | undefined;

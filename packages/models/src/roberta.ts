@@ -45,7 +45,10 @@ function positionsOf({ padTokenId }: BertConfig): BertPositions {
   return { first: padTokenId + 1, padding: padTokenId, of: (inputs) => robertaPositions(inputs, padTokenId) };
 }
 
-/** RoBERTa that classifies sequences, as transformers' RobertaForSequenceClassification. Liu et al. 2019, arXiv:1907.11692. */
+/**
+ * RoBERTa that classifies sequences, as transformers' RobertaForSequenceClassification. Liu et
+ * al. 2019, arXiv:1907.11692.
+ */
 export class RobertaForSequenceClassification extends SequenceClassifier {
   readonly config: BertConfig & ClassifierHead;
   roberta: BertModel;

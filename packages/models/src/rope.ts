@@ -2,8 +2,9 @@ import { currentBackend, embedding, keep, rope, ropeTables, type Tensor } from "
 import type { Llama3RopeScaling, RopeConfig } from "./config/ropeConfig.ts";
 
 /**
- * Rotary frequencies of one head size, with the config's scaling: one per pair of entries, in radians per position. Each
- * step rounds to f32 as transformers' does: one ulp of a frequency turns token 1000 by 6e-5.
+ * Rotary frequencies of one head size, with the config's scaling: one per pair of entries, in
+ * radians per position. Each step rounds to f32 as transformers' does: one ulp of a frequency
+ * turns token 1000 by 6e-5.
  */
 export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
   const frequencies = Float32Array.from({ length: headDim / 2 }, (_, i) => 1 / f32(theta ** f32((2 * i) / headDim)));
@@ -33,7 +34,10 @@ export class RotaryEmbedding {
     this.#frequencies = inverseFrequencies(config, headDim);
   }
 
-  /** A function that rotates x [B, T, H, d] whose tokens stand at `offset` + index, or at `positionIds` [B, T]. */
+  /**
+   * A function that rotates x [B, T, H, d] whose tokens stand at `offset` + index, or
+   * at `positionIds` [B, T].
+   */
   at(tokens: number, offset: number, positionIds: Tensor | null): (x: Tensor) => Tensor {
     const { cos, sin } = this.#upTo(offset + tokens);
     if (!positionIds) return (x) => rope(x, cos, sin, { offset });

@@ -20,11 +20,11 @@ import type { SequenceClassifier } from "./sequenceClassifier.ts";
 /** Options of `saveModel`. */
 export interface SaveModelOptions {
   /**
-   * The dtype of the weights on disk; quantised ones are widened to it. Default: that of each parameter in memory, and for
-   * weights in 4 bits what bitsandbytes writes.
+   * The dtype of the weights on disk; quantised ones are widened to it. Default: that of each
+   * parameter in memory, and for weights in 4 bits what bitsandbytes writes.
    */
   dtype?: "f32" | "f16" | "bf16";
-  /** Where tokenizer and generation files are copied from, unchanged. */
+  /** The folder whose tokenizer and generation files are copied, unchanged. */
   companions?: ModelFiles;
 }
 
@@ -40,9 +40,10 @@ const companionNames = [
 export const torchNames = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
 
 /**
- * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from `companions`, its
- * tokenizer. A tied output layer is written once, as the embedding; one that has been given a weight of its own, as an untied one. Weights in 4 bits are written as bitsandbytes and
- * transformers write them, with a `quantization_config`.
+ * The files of a Hugging Face folder that holds `model`: config.json, model.safetensors and, from
+ * `companions`, its tokenizer. A tied output layer is written once, as the embedding; one that has
+ * been given a weight of its own, as an untied one. Weights in 4 bits are written as bitsandbytes
+ * and transformers write them, with a `quantization_config`.
  */
 export async function modelFileContents(
   model: CausalLM | SequenceClassifier,
@@ -78,13 +79,19 @@ export async function modelFileContents(
   return contents;
 }
 
-/** The config of a model whose output layer may have got a weight of its own, as merging an adapter on it gives it. */
+/**
+ * The config of a model whose output layer may have got a weight of its own, as merging
+ * an adapter on it gives it.
+ */
 function asTied<C extends ModelConfig | ClassifierConfig>(config: C, parameters: ReadonlyMap<string, Tensor>): C {
   if (!("tieWordEmbeddings" in config) || !parameters.has("lm_head.weight")) return config;
   return { ...config, tieWordEmbeddings: false };
 }
 
-/** The dtype that a model's first full parameter has, which transformers gives the widened weights too. */
+/**
+ * The dtype that a model's first full parameter has, which transformers gives
+ * the widened weights too.
+ */
 function wideDType(parameters: Iterable<Tensor>): keyof typeof torchNames {
   for (const { dtype } of parameters) if (dtype in torchNames) return dtype as keyof typeof torchNames;
   return "f32";
@@ -94,7 +101,9 @@ function ownerOf(model: Module, name: string): Module {
   return model.getSubmodule(name.slice(0, Math.max(name.lastIndexOf("."), 0)));
 }
 
-/** A parameter as it is to be written; what was a conv1d's weight and lies as [out, in] is turned. */
+/**
+ * A parameter as it is to be written; what was a conv1d's weight and lies as [out, in] is turned.
+ */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {
     throw new Error(`${name} is ${parameter.dtype}, which has no place in safetensors; give a dtype: f32, f16 or bf16`);
@@ -106,7 +115,9 @@ function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: S
   });
 }
 
-/** Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read (Node only). */
+/**
+ * Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read (Node only).
+ */
 export async function saveModel(
   model: CausalLM | SequenceClassifier,
   config: ModelConfig | ClassifierConfig,

@@ -15,13 +15,16 @@ export interface ClassifierInputs {
   positionIds?: Tensor | null;
 }
 
-/** What a classifier answers: logits f32 [B, labels], and the loss where labels were given. */
+/** The output of a classifier: logits f32 [B, labels], and the loss if labels were given. */
 export interface ClassifierOutput {
   logits: Tensor;
   loss?: Tensor;
 }
 
-/** A batch with labels: i32 [B] to choose one of several, f32 [B, labels] to say each, f32 [B] or [B, n] for regression. */
+/**
+ * A batch with labels: i32 [B] to choose one of several, f32 [B, labels] to say each, f32 [B]
+ * or [B, n] for regression.
+ */
 export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 
 /** A model that answers one vector for each sequence. Subclasses give the logits. */
@@ -34,7 +37,7 @@ export abstract class SequenceClassifier extends TransformerModel {
   /** The layer that gives the logits. */
   abstract readonly head: Module;
 
-  /** What the loss compares with. */
+  /** The kind of labels that the loss compares with. */
   get problemType(): ProblemType {
     const { problemType, labels } = this.config;
     return problemType ?? (labels.length === 1 ? "regression" : "single_label_classification");
@@ -47,7 +50,10 @@ export abstract class SequenceClassifier extends TransformerModel {
     });
   }
 
-  /** The mean over the batch: cross-entropy in nats, that of each label by itself, or the squared error. */
+  /**
+   * The mean over the batch: cross-entropy in nats, that of each label by
+   * itself, or the squared error.
+   */
   loss(inputs: LabelledSequences): Tensor {
     return this.run(() => this.#lossOf(this.logits(inputs), inputs.labels));
   }

@@ -19,14 +19,19 @@ export interface DefaultTargets {
   readonly attention?: readonly string[];
 }
 
-/** A stack without a head. One without `maxPositions` is known by its shapes alone and cannot be run. */
+/**
+ * A stack without a head. One without `maxPositions` is known by its shapes
+ * alone and cannot be run.
+ */
 export interface StackModel extends PromptableModel {
   readonly maxPositions?: number;
   defaultTargets: DefaultTargets;
   forward(inputs: never): unknown;
 }
 
-/** A model of any head: it has sizes, virtual tokens, and blocks that may forget what they computed. */
+/**
+ * A model of any head: it has sizes, virtual tokens, and blocks that may forget what they computed.
+ */
 export abstract class TransformerModel extends Module implements PromptableModel, ModelSizes {
   readonly vocabSize: number;
   readonly maxPositions: number;
@@ -36,7 +41,10 @@ export abstract class TransformerModel extends Module implements PromptableModel
   /** The architecture's default targets, which adapters ask where PEFT's own table knows none. */
   defaultTargets: DefaultTargets = {};
 
-  /** While training, blocks forget their activations and compute them again for the gradient. Default false. */
+  /**
+   * While training, blocks forget their activations and compute them again for the
+   * gradient. Default false.
+   */
   gradientCheckpointing = false;
 
   constructor({ vocabSize, maxPositions, attentionSizes }: ModelSizes) {
@@ -46,12 +54,18 @@ export abstract class TransformerModel extends Module implements PromptableModel
     this.attentionSizes = attentionSizes;
   }
 
-  /** Runs `fn` in a scope, with new tensors on the backend of the parameters, and returns its result. */
+  /**
+   * Runs `fn` in a scope, with new tensors on the backend of the
+   * parameters, and returns its result.
+   */
   protected run<T>(fn: () => T): T {
     return withBackend(this.backend, () => scope(fn));
   }
 
-  /** Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live until the backward pass. */
+  /**
+   * Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live
+   * until the backward pass.
+   */
   gradientCheckpointingEnable(): this {
     this.gradientCheckpointing = true;
     return this;

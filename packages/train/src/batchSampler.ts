@@ -8,7 +8,7 @@ export interface EpochRandom {
   permutation(n: number): Int32Array;
 }
 
-/** Where a sampler stands: `position` examples of `epoch` were taken. */
+/** The state of a sampler: `position` examples of `epoch` were taken. */
 export interface SamplerState {
   epoch: number;
   position: number;
@@ -19,15 +19,21 @@ export interface BatchSamplerOptions {
   batchSize: number;
   /** Orders each epoch anew; without it, examples come as they are. */
   shuffle?: EpochShuffler;
-  /** With `shuffle`: each example's length, to make batches of about equal ones, which need little padding. */
+  /**
+   * With `shuffle`: each example's length, to make batches of about equal ones,
+   * which need little padding.
+   */
   lengths?: readonly number[];
   /** Leave out an epoch's last batch where it is smaller. Default false. */
   dropLast?: boolean;
 }
 
-/** Endless batches of example indices, epoch after epoch. Setting `state` goes on as if never stopped. */
+/**
+ * Endless batches of example indices, epoch after epoch. Setting `state`
+ * goes on as if never stopped.
+ */
 export class BatchSampler {
-  /** How many examples there are. */
+  /** Number of examples. */
   readonly count: number;
   readonly batchSize: number;
   readonly batchesPerEpoch: number;
@@ -88,7 +94,10 @@ export class BatchSampler {
     return this.#lengths ? this.#groupByLength(order, this.#lengths, random) : order;
   }
 
-  /** Sorts by length within stretches of some batches and draws the order of the batches; a smaller one stays last. */
+  /**
+   * Sorts by length within stretches of some batches and draws the order of the batches;
+   * a smaller one stays last.
+   */
   #groupByLength(order: Int32Array, lengths: readonly number[], random: EpochRandom): Int32Array {
     const stretch = batchesSortedTogether * this.batchSize;
     const full = order.length - (order.length % this.batchSize);

@@ -15,7 +15,9 @@ import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
 import type { TrainableModel } from "./modelBatch.ts";
 
-/** The folder in which a `Trainer` saves itself as `checkpoint-<step>`, and how often (Node only). */
+/**
+ * The folder in which a `Trainer` saves itself as `checkpoint-<step>`, and how often (Node only).
+ */
 export interface Checkpointing {
   folder: string;
   /** Steps between checkpoints; one is written after the last step too. */
@@ -60,7 +62,10 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   return writeSafetensors(await Promise.all(entries), { format: "pt" });
 }
 
-/** Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and dropout stood. */
+/**
+ * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and
+ * where data and dropout stood.
+ */
 export async function writeCheckpoint(
   { folder }: Checkpointing,
   run: RunState,
@@ -84,8 +89,8 @@ export async function writeCheckpoint(
 }
 
 /**
- * Reads a checkpoint folder into parameters, optimiser and generators, and tells where the run stood. Throws, with
- * nothing changed, where it holds other tensors than the run trains.
+ * Reads a checkpoint folder into parameters, optimiser and generators, and tells where the run
+ * stood. Throws, with nothing changed, where it holds other tensors than the run trains.
  */
 export async function readCheckpoint(
   folder: string,

@@ -3,7 +3,7 @@ import { collateSequences, type LabelledSequence, type SequenceBatch } from "./c
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
-/** What a `Trainer` learns from: labels for tokens, or for whole sequences. */
+/** An example for a `Trainer`: labels for tokens, or one for the whole sequence. */
 export type AnyExample = TokenizedExample | LabelledSequence;
 
 /** Pads examples on the right to the longest one. Throws where both kinds are among them. */

@@ -2,9 +2,11 @@ import { type CollateOptions, padRows, type Row, type Rows } from "./padRows.ts"
 
 /** A sequence to classify. */
 export interface LabelledSequence extends Row {
-  /** The number of its class; for regression a number; for several labels at once, 1 or 0 for each. */
+  /**
+   * The number of its class; for regression a number; for several labels at once, 1 or 0 for each.
+   */
   label: number | readonly number[];
-  /** Which of two texts each token belongs to, 0 or 1. Default: 0. */
+  /** The text, 0 or 1, that each token belongs to. Default: 0. */
   tokenTypeIds?: number[];
 }
 

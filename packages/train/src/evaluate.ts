@@ -6,13 +6,18 @@ import type { CollateOptions } from "./padRows.ts";
 
 /** The measurements of `evaluate`. */
 export interface Evaluation {
-  /** The mean loss per label, over all examples at once: cross-entropy in nats where tokens or classes are predicted. */
+  /**
+   * The mean loss per label, over all examples at once: cross-entropy in nats where tokens
+   * or classes are predicted.
+   */
   loss: number;
   /** exp(loss). */
   perplexity: number;
   /** Labels counted. */
   labels: number;
-  /** The share of sequences whose class is the likeliest one; for models that tell classes apart. */
+  /**
+   * The share of sequences whose class is the likeliest one; for models that tell classes apart.
+   */
   accuracy?: number;
 }
 
@@ -50,7 +55,7 @@ export async function evaluate(
   return classifies ? { ...measured, accuracy: right / labels } : measured;
 }
 
-/** How many rows of logits have their largest entry at the label. */
+/** Returns the number of rows of logits whose largest entry is at the label. */
 function countRight(logits: Float32Array, labels: ArrayLike<number>): number {
   const width = logits.length / labels.length;
   return Array.from(labels).filter((label, row) => {

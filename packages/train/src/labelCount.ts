@@ -4,8 +4,8 @@ import { ignoreIndex } from "./ignoreIndex.ts";
 import { baseOf, type TrainableModel } from "./modelBatch.ts";
 
 /**
- * How many labels a batch's loss is the mean of: sequences, or tokens that are learned, save each row's first, which only
- * virtual tokens before it can predict.
+ * Returns the number of labels that a batch's loss averages over. These are sequences, or learned
+ * tokens. A row's first token counts only if virtual tokens before it can predict it.
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;

@@ -6,11 +6,17 @@ import type { Rows } from "./padRows.ts";
 
 /** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
 export interface TrainableModel {
-  /** The mean over the labels that are not -100; cross-entropy in nats where tokens or classes are predicted. */
+  /**
+   * The mean over the labels that are not -100; cross-entropy in nats where tokens
+   * or classes are predicted.
+   */
   loss(inputs: LabelledInputs): Tensor;
   namedParameters(): Iterable<[string, Tensor]>;
   namedModules(): Iterable<[string, object]>;
-  /** Called after each optimiser step, counted from 0, while gradients are there: AdaLoRA gives out ranks. */
+  /**
+   * Called after each optimiser step, counted from 0, while gradients are there:
+   * AdaLoRA gives out ranks.
+   */
   updateAndAllocate?(step: number): Promise<void>;
   /** Returns the tensors that a checkpoint must hold for that, by name; the caller frees them. */
   allocationState?(): Map<string, Tensor>;
@@ -24,7 +30,10 @@ export interface TrainableModel {
   eval(): unknown;
 }
 
-/** Runs `fn` with the adapters that the rows of a batch have, where they name theirs. Throws for a model without adapters. */
+/**
+ * Runs `fn` with the adapters that the rows of a batch have, where they name theirs. Throws for
+ * a model without adapters.
+ */
 export function withRows<T>(model: TrainableModel, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();
   if (model.withAdapterNames) return model.withAdapterNames(adapterNames, fn);
@@ -39,7 +48,7 @@ export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backe
   throw new Error("the model has no parameters");
 }
 
-/** What batches depend on in a model without its adapters. */
+/** The properties of a model, without its adapters, that its batches depend on. */
 interface BaseModel {
   readonly problemType?: ProblemType;
   readonly virtualTokens?: { readonly kind: string } | null;
@@ -51,8 +60,9 @@ export function baseOf(model: TrainableModel): BaseModel {
 }
 
 /**
- * Writes a batch to the model's backend; the mask only where there is padding. Classes become i32, other labels of
- * sequences f32. The running scope frees it. Throws for labels of another kind than the model has.
+ * Writes a batch to the model's backend; the mask only where there is padding. Classes become
+ * i32, other labels of sequences f32. The running scope frees it. Throws for labels of another
+ * kind than the model has.
  */
 export function toInputs(
   batch: Batch | SequenceBatch,

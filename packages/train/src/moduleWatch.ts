@@ -29,7 +29,10 @@ export function flagOf(x: Tensor): Tensor {
 
 type Forward = (...args: unknown[]) => unknown;
 
-/** Watches the tensors that modules answer, and the gradients that come back to them, in the order in which they come. */
+/**
+ * Watches the tensors that modules answer, and the gradients that come back to them, in the
+ * order in which they come.
+ */
 export class ModuleWatch implements Disposable {
   readonly #seen: Sighting[] = [];
   readonly #watched: { module: { forward: Forward }; own: boolean; forward: Forward }[] = [];
@@ -42,7 +45,9 @@ export class ModuleWatch implements Disposable {
     }
   }
 
-  /** The first module of whose output or gradient a number is not finite; outputs before gradients. */
+  /**
+   * The first module of whose output or gradient a number is not finite; outputs before gradients.
+   */
   async first(): Promise<Pick<Sighting, "path" | "what"> | null> {
     for (const what of ["output", "gradient"] as const) {
       for (const sighting of this.#seen) {

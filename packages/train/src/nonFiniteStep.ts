@@ -14,8 +14,8 @@ export interface NonFiniteStep {
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
 /**
- * Runs a step again from the same random numbers, looking at each module, and says in words where numbers stop being
- * finite. Gradients are to be freed before; those of this run are freed after.
+ * Runs a step again from the same random numbers, looking at each module, and says in words where
+ * numbers stop being finite. Gradients are to be freed before; those of this run are freed after.
  */
 export async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;

@@ -10,7 +10,10 @@ export interface BlocksOptions {
   dropLast?: boolean;
 }
 
-/** Cuts a long text into blocks of BOS and the next `blockSize - 1` tokens; every token is learned, each once. */
+/**
+ * Cuts a long text into blocks of BOS and the next `blockSize - 1` tokens; every
+ * token is learned, each once.
+ */
 export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
   const { blockSize, bosTokenId = null, dropLast = false } = options;
   const start = bosTokenId === null ? [] : [bosTokenId];

@@ -1,4 +1,4 @@
-/** How rows are padded. */
+/** Options of padding rows to one length. */
 export interface CollateOptions {
   /** Fills rows on the right; it is never a label, even where it equals EOS. */
   padTokenId: number;
@@ -17,20 +17,26 @@ export interface Rows {
   length: number;
   /** The adapter of each row, where the examples name theirs. */
   adapterNames?: readonly string[];
-  /** How many examples were longer than `maxLength`. */
+  /** Number of examples longer than `maxLength`. */
   truncatedExamples: number;
-  /** How many tokens they lost. */
+  /** Number of tokens that these examples lost. */
   truncatedTokens: number;
 }
 
-/** What all examples have. */
+/** The fields that all examples have. */
 export interface Row {
   inputIds: number[];
-  /** The adapter that learns from this example, of a `PeftModel` with several; default: the active one. */
+  /**
+   * The adapter that learns from this example, of a `PeftModel` with several;
+   * default: the active one.
+   */
   adapterName?: string;
 }
 
-/** Pads examples on the right to the longest one. Throws where some name an adapter and others do not. */
+/**
+ * Pads examples on the right to the longest one. Throws where some name an
+ * adapter and others do not.
+ */
 export function padRows(examples: readonly Row[], options: CollateOptions): Rows {
   const { padTokenId, padToMultipleOf = 1, maxLength = Number.MAX_SAFE_INTEGER } = options;
   if (examples.length === 0) throw new Error("collate: there are no examples");

@@ -8,7 +8,10 @@ import type { TrainerOptions } from "./trainerOptions.ts";
 
 const options: TrainerOptions = { padTokenId: 0, learningRate: 1e-2, batchSize: 4, maxSteps: 3, shuffle: false };
 
-/** A model on a backend that counts the bytes of each read and write; `init` names one on which nothing can be made. */
+/**
+ * A model on a backend that counts the bytes of each read and write; `init` names one on
+ * which nothing can be made.
+ */
 async function counted(): Promise<{ model: CausalLM; reads: number[]; writes: number[] }> {
   const inner = reference();
   const [reads, writes]: number[][] = [[], []];

@@ -3,22 +3,25 @@ import type { ChatExample, CompletionExample, Example } from "./datasets/example
 import { ignoreIndex } from "./ignoreIndex.ts";
 import type { Row } from "./padRows.ts";
 
-/** What tokenizing needs of a tokenizer. */
+/** The methods of a tokenizer that `tokenize` needs. */
 export interface ExampleTokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   readonly eosTokenId: number | null;
   applyChatTemplate(messages: readonly ChatMessage[], options?: { addGenerationPrompt?: boolean }): string;
 }
 
-/** The tokens of an example; `labels` repeats each token to be learned and is -100 for the others. */
+/**
+ * The tokens of an example; `labels` repeats each token to be learned and is -100 for the others.
+ */
 export interface TokenizedExample extends Row {
   labels: number[];
 }
 
 /**
- * Tokenizes an example. Text: every token is learned. Prompt and completion: the completion's are. Conversation: those
- * of the assistant's turns, found by rendering its beginnings through the chat template; what follows the last of them
- * is left out. An end-of-sequence token closes text and completions where the tokenizer has one.
+ * Tokenizes an example. Text: every token is learned. Prompt and completion: the completion's are.
+ * Conversation: those of the assistant's turns, found by rendering its beginnings through the chat
+ * template; what follows the last of them is left out. An end-of-sequence token closes text and
+ * completions where the tokenizer has one.
  */
 export function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): TokenizedExample {
   if ("text" in example) {
@@ -31,8 +34,8 @@ export function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): 
 /** Prompt and completion are tokenized as one text: a token that spans their border is learned. */
 function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }: CompletionExample): TokenizedExample {
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
-  const given = commonLength(tokenizer.encode(prompt), inputIds);
-  return { inputIds, labels: inputIds.map((id, i) => (i < given ? ignoreIndex : id)) };
+  const promptLength = commonLength(tokenizer.encode(prompt), inputIds);
+  return { inputIds, labels: inputIds.map((id, i) => (i < promptLength ? ignoreIndex : id)) };
 }
 
 function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): TokenizedExample {
@@ -63,7 +66,10 @@ function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): T
   return { inputIds: inputIds.slice(0, length), labels: labels.slice(0, length) };
 }
 
-/** A model stops at the turn's last end-of-sequence token: what the template writes after it is not learned. */
+/**
+ * A model stops at the turn's last end-of-sequence token: what the template writes
+ * after it is not learned.
+ */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {
   const last = eosTokenId === null ? -1 : ids.slice(0, end).lastIndexOf(eosTokenId);
   return last >= start ? last + 1 : end;

@@ -42,7 +42,8 @@ export class Trainer {
   #step = 0;
 
   /**
-   * Where examples have an `adapterName`, each adapter learns from its own, in batches of all. Throws where there are no
+   * Prepares a training. If examples have an `adapterName`, each adapter learns
+   * from its own examples, and batches hold all of them. Throws if there are no
    * examples, or nothing that trains.
    */
   constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
@@ -140,7 +141,10 @@ export class Trainer {
     return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
   }
 
-  /** The error of a step that is not finite. The run stands before it: weights, moments, data and random numbers. */
+  /**
+   * The error of a step that is not finite. The run stands before it: weights, moments,
+   * data and random numbers.
+   */
   async #refusal(
     loss: number,
     gradNorm: number,
@@ -157,12 +161,12 @@ export class Trainer {
       );
     }
     const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
-    const what = Number.isFinite(loss)
+    const failure = Number.isFinite(loss)
       ? `the gradient norm of step ${step} is ${gradNorm}`
       : `the loss of step ${step} is ${loss}`;
     const { model } = this;
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
-    return new Error(`Trainer: ${what}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
+    return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
 
   #nextBatch(): Batch | SequenceBatch {

@@ -15,8 +15,8 @@ export interface TrainerOptions extends CollateOptions {
   /** Forward passes whose gradients make one step, weighted by their labels. Default 1. */
   gradientAccumulationSteps?: number;
   /**
-   * AdamW, AdamW with moments of 8 bits, as bitsandbytes has it, or an optimiser that you made, with groups and settings
-   * of its own: their learning rates are the peaks. Default "adamw".
+   * AdamW, AdamW with moments of 8 bits, as bitsandbytes has it, or an optimiser that you made,
+   * with groups and settings of its own: their learning rates are the peaks. Default "adamw".
    */
   optimizer?: "adamw" | "adamw8bit" | Optimizer<AdamOptions>;
   /** Peak learning rate of AdamW; needed unless `optimizer` brings its own. */
@@ -42,10 +42,16 @@ export interface TrainerOptions extends CollateOptions {
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
   evaluation?: { examples: readonly AnyExample[]; every?: number };
   checkpoints?: Checkpointing;
-  /** Awaited: one that waits for the event loop lets a page paint, and a signal arrive, between steps. */
+  /**
+   * Awaited: one that waits for the event loop lets a page paint, and a
+   * signal arrive, between steps.
+   */
   onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
-  /** Stops after the running step, with a checkpoint where they are asked for; `train` returns what there is. */
+  /**
+   * Stops after the running step, with a checkpoint where they are asked for;
+   * `train` returns what there is.
+   */
   signal?: AbortSignal;
 }
 

@@ -11,7 +11,9 @@ export interface MicroBatch {
   readonly share: number;
 }
 
-/** The batches that hold labels, each with its share of them; none where there are no labels at all. */
+/**
+ * The batches that hold labels, each with its share of them; none where there are no labels at all.
+ */
 export function microBatches(batches: readonly (Batch | SequenceBatch)[], model: TrainableModel): MicroBatch[] {
   const labels = batches.map((batch) => labelCount(batch, model));
   const total = labels.reduce((a, b) => a + b, 0);
@@ -28,9 +30,9 @@ export interface StepParts {
 }
 
 /**
- * Runs one optimiser step where the model's parameters are; nothing is read. Returns the loss, the norm of the gradients
- * before clipping, and 0, or NaN where the update would not have been finite: f32 [3]. Unless all three are finite,
- * weights and moments are as they were.
+ * Runs one optimiser step where the model's parameters are; nothing is read. Returns the loss, the
+ * norm of the gradients before clipping, and 0, or NaN where the update would not have been finite:
+ * f32 [3]. Unless all three are finite, weights and moments are as they were.
  */
 export function trainingStep(
   parts: readonly MicroBatch[],

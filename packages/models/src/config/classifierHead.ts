@@ -1,9 +1,9 @@
 import type { JsonFields } from "./jsonFields.ts";
 
-/** What is decided for a sequence, and by which loss. */
+/** The kind of decision about a sequence, which sets the loss. */
 export type ProblemType = "regression" | "single_label_classification" | "multi_label_classification";
 
-/** What a sequence classifier's config says of its head. */
+/** The head of a sequence classifier, as its config describes it. */
 export interface ClassifierHead {
   /** The labels' names, by number. */
   labels: string[];

@@ -1,7 +1,9 @@
 import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "./jsonFields.ts";
 
-/** The settings for generation that a model's makers advise; null and [] where the file has none. */
+/**
+ * The settings for generation that a model's makers advise; null and [] where the file has none.
+ */
 export interface GenerationConfig {
   doSample: boolean;
   temperature: number | null;

@@ -4,7 +4,9 @@ import type { JsonFields } from "./jsonFields.ts";
 import { type RopeConfig, readRope, ropeToHf } from "./ropeConfig.ts";
 import { eosToHf } from "./tokenIds.ts";
 
-/** The fields that the configs of Llama and its kin share, named as in Hugging Face's LlamaConfig. */
+/**
+ * The fields that the configs of Llama and its kin share, named as in Hugging Face's LlamaConfig.
+ */
 export interface LlamaKinConfig extends ModelConfig {
   hiddenSize: number;
   intermediateSize: number;
@@ -26,7 +28,9 @@ export interface LlamaTraits {
   readonly outputBias?: boolean;
   /** True if the MLP's layers have biases. Default false. */
   readonly mlpBias?: boolean;
-  /** The layers whose tokens see `size` positions, up to their own. Absent: all see all before them. */
+  /**
+   * The layers whose tokens see `size` positions, up to their own. Absent: all see all before them.
+   */
   readonly window?: { readonly size: number; has(layer: number): boolean };
 }
 
@@ -48,7 +52,10 @@ interface KinDefaults {
   readonly eosTokenIds: readonly number[];
 }
 
-/** Reads what the configs of Llama and its kin share; missing keys take the defaults of transformers. */
+/**
+ * Reads what the configs of Llama and its kin share; missing keys take the
+ * defaults of transformers.
+ */
 export function readLlamaKin<T extends string>(
   fields: JsonFields,
   modelType: T,

@@ -15,7 +15,9 @@ export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {
   return parseModelConfig(await readJson(files, "config.json"), `config.json of ${files.label}`);
 }
 
-/** Reads the JSON value of a language model's `config.json`; `where` is what error messages call it. */
+/**
+ * Reads the JSON value of a language model's `config.json`; `where` is what error messages call it.
+ */
 export function parseModelConfig(json: unknown, where = "config.json"): ModelConfig {
   const fields = new JsonFields(json, where);
   const [head] = [fields.raw("architectures") ?? []].flat();
@@ -37,19 +39,28 @@ export function parseClassifierConfig(json: unknown, where = "config.json"): Cla
   return { ...architecture.readConfig(fields), ...readClassifierHead(fields) };
 }
 
-/** Reads the JSON value of a `config.json` for its stack alone; `where` is what error messages call it. */
+/**
+ * Reads the JSON value of a `config.json` for its stack alone; `where` is
+ * what error messages call it.
+ */
 export function parseStackConfig(json: unknown, where = "config.json"): ArchitectureConfig {
   const fields = new JsonFields(json, where);
   return architectureIn(fields, ({ create }) => create !== undefined).readConfig(fields);
 }
 
-/** Finds the architecture of a config's `model_type`. Throws, naming those that are `fit`, where it is none of them. */
+/**
+ * Finds the architecture of a config's `model_type`. Throws, naming those that are `fit`,
+ * where it is none of them.
+ */
 function architectureIn(fields: JsonFields, fit: (architecture: Architecture) => boolean): Architecture {
   const names = architectures().flatMap((one) => (fit(one) ? [one.modelType] : []));
   return architectureOf({ modelType: fields.oneOf("model_type", names) });
 }
 
-/** Gives the JSON object of a `config.json` with the keys of transformers 4, which transformers 5 also reads. */
+/**
+ * Gives the JSON object of a `config.json` with the keys of transformers 4, which
+ * transformers 5 also reads.
+ */
 export function toHfConfig(
   config: ModelConfig | ClassifierConfig,
   options: { dtype?: string } = {},

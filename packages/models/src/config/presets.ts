@@ -18,17 +18,25 @@ export function presetNames(): string[] {
   return [...presetsOf(writes).keys()];
 }
 
-/** Returns the names of published models that write nothing, such as encoders, whose shapes are known without a file. */
+/**
+ * Returns the names of published models that write nothing, such as encoders, whose shapes
+ * are known without a file.
+ */
 export function stackPresetNames(): string[] {
   return [...presetsOf((one) => !writes(one)).keys()];
 }
 
-/** Returns the `config.json` of any published model by name; undefined for names that are not known. */
+/**
+ * Returns the `config.json` of any published model by name; undefined for names that are not known.
+ */
 export function presetJson(name: string): object | undefined {
   return presetsOf(() => true).get(name);
 }
 
-/** Returns the config of a published language model by name: `presetConfig("llama-7b")`. Throws, with the nearest name, for others. */
+/**
+ * Returns the config of a published language model by name: `presetConfig("llama-7b")`. Throws,
+ * with the nearest name, for others.
+ */
 export function presetConfig(name: string): ModelConfig {
   const presets = presetsOf(writes);
   const found = presets.get(name);

@@ -23,7 +23,10 @@ export interface Llama3RopeScaling {
 
 const ropeTypes = ["default", "linear", "llama3"] as const;
 
-/** Reads `rope_parameters` as transformers 5 writes them, else `rope_theta` and `rope_scaling` of transformers 4. */
+/**
+ * Reads `rope_parameters` as transformers 5 writes them, else `rope_theta` and
+ * `rope_scaling` of transformers 4.
+ */
 export function readRope(fields: JsonFields): RopeConfig {
   const parameters = fields.object("rope_parameters");
   const scaling = parameters ?? fields.object("rope_scaling");

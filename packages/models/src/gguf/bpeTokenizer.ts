@@ -2,7 +2,10 @@ import type { JsonFields } from "../config/jsonFields.ts";
 import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 import { type PreTokenizer, preTokenizers } from "./preTokenizers.ts";
 
-/** The pre-tokenizer that the file names; llama.cpp's default where it names none. Throws for an unknown one. */
+/**
+ * The pre-tokenizer that the file names; llama.cpp's default where it names none.
+ * Throws for an unknown one.
+ */
 export function preTokenizerOf(metadata: JsonFields): PreTokenizer {
   return preTokenizers[metadata.oneOf("tokenizer.ggml.pre", Object.keys(preTokenizers), "default")];
 }

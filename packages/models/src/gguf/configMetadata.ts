@@ -2,7 +2,10 @@ import type { ModelConfig } from "../config/architectureConfig.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import type { GgufValue } from "./writeGguf.ts";
 
-/** Returns a config's metadata under llama.cpp's keys. Throws for what GGUF has no key for, since it would be lost. */
+/**
+ * Returns a config's metadata under llama.cpp's keys. Throws for what GGUF has no key
+ * for, since it would be lost.
+ */
 export function configMetadata(config: ModelConfig): Map<string, GgufValue> {
   const { architecture, metadata } = ggufFormOf(config);
   return new Map(Object.entries(metadata(config)).map(([key, value]) => [`${architecture}.${key}`, value]));

@@ -16,7 +16,8 @@ const block = fc.array(fc.float({ min: -2000, max: 2000, noNaN: true }), { minLe
 const packed = types.filter((type) => encodings[type].packed);
 
 test.each(packed)("%s: numbers come back within half a step", (type) => {
-  // q4_0 has 8 steps on the side of the largest magnitude and 7 on the other, whose end is off by a whole one.
+  // q4_0 has 8 steps on the side of the largest magnitude and 7 on the other, whose
+  // end is off by a whole one.
   const half = type === "Q4_0" ? 1 : 1 / 2;
   fc.assert(
     fc.property(block, (numbers) => {
@@ -24,7 +25,8 @@ test.each(packed)("%s: numbers come back within half a step", (type) => {
       const values = decodeBlocks(encodings[type], bytes);
       const step = Math.abs(halfAt(bytes, 0));
       const largest = Math.max(...numbers.map(Math.abs));
-      // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off by: 2^-11, or below 2^-24.
+      // Half a step, and what an f16 scale (times the largest code) and an f16 minimum are off
+      // by: 2^-11, or below 2^-24.
       const bound = half * step + largest * 2 * 2 ** -11 * 1.01 + 129 * 2 ** -25;
       for (const [i, value] of values.entries()) expect(Math.abs(value - numbers[i])).toBeLessThanOrEqual(bound);
     }),

@@ -8,7 +8,10 @@ export interface GgmlType {
   readonly block: BlockFormat["block"];
   /** Widens whole blocks to f32, into `out` from its start. */
   decode(blocks: Uint8Array, out: Float32Array): void;
-  /** Returns the blocks of whole rows; absent where the type is only read. `what` names the tensor in errors. */
+  /**
+   * Returns the blocks of whole rows; absent where the type is only read. `what`
+   * names the tensor in errors.
+   */
   encode?(values: Float32Array, what: string): Uint8Array<ArrayBuffer>;
   /** The dtype of tensors that hold the blocks as they lie; absent where they are widened. */
   readonly packed?: BlockDType;

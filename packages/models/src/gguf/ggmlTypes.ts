@@ -22,7 +22,10 @@ export const ggmlTypes: ReadonlyMap<number, GgmlType> = new Map(
   [...writable, q5_0, q5_1, q4K, q5K, q6K].sort((a, b) => a.id - b.id).map((type) => [type.id, type]),
 );
 
-/** Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's `dequantize`, to the last bit. */
+/**
+ * Returns whole blocks of a ggml type as f32 numbers: those of gguf-py's
+ * `dequantize`, to the last bit.
+ */
 export function decodeBlocks({ name, block, decode }: GgmlType, blocks: Uint8Array): Float32Array {
   if (blocks.length % block.bytes !== 0) {
     throw new Error(`${name}: ${blocks.length} bytes are no whole blocks of ${block.bytes}`);
@@ -39,8 +42,9 @@ export function encodedLength(type: GgufEncoding, count: number): number {
 }
 
 /**
- * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's `quantize`. `what`
- * names the tensor in errors: a number that is not finite (a quantised block would lose all others), or beyond f16.
+ * Returns whole rows of numbers as the blocks of a GGUF file, little-endian: the bytes of gguf-py's
+ * `quantize`. `what` names the tensor in errors: a number that is not finite (a quantised block
+ * would lose all others), or beyond f16.
  */
 export function encodeBlocks(type: GgufEncoding, values: Float32Array, what: string): Uint8Array<ArrayBuffer> {
   const { block, encode } = encodings[type];

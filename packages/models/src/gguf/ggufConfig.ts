@@ -5,8 +5,8 @@ import type { GgufParts } from "./ggufForm.ts";
 import type { GgufHeader } from "./readGguf.ts";
 
 /**
- * Returns the config.json, in transformers' keys, of the model that a GGUF file holds. Throws for an architecture that is not
- * supported, and for settings that the model here would ignore.
+ * Returns the config.json, in transformers' keys, of the model that a GGUF file holds. Throws for
+ * an architecture that is not supported, and for settings that the model here would ignore.
  */
 export function ggufConfig(
   { metadata, tensors }: GgufHeader,
@@ -37,7 +37,10 @@ export function ggufConfig(
   };
 }
 
-/** Returns the architecture that a file holds: of those that share the name, one that claims it, else the one that need not. */
+/**
+ * Returns the architecture that a file holds: of those that share the name, one that claims it,
+ * else the one that need not.
+ */
 function architectureIn(name: string, parts: GgufParts): Architecture {
   const sharing = architectures().filter(({ gguf }) => gguf?.architecture === name);
   const claiming = sharing.find(({ gguf }) => gguf?.claims?.(parts));

@@ -2,13 +2,19 @@ import type { JsonFields } from "../config/jsonFields.ts";
 import type { GgufTensorInfo } from "./readGguf.ts";
 import type { GgufValue } from "./writeGguf.ts";
 
-/** One tensor of a model: its names in a Hugging Face folder and in a GGUF file, and how it lies there. */
+/**
+ * One tensor of a model: its names in a Hugging Face folder and in a GGUF
+ * file, and how it lies there.
+ */
 export interface TensorLayout {
   hf: string;
   gguf: string;
   /** Its shape in the Hugging Face folder. */
   shape: readonly number[];
-  /** Present where GGUF interleaves the two halves of each head's rows, as llama.cpp's rotary embedding wants them. */
+  /**
+   * Present where GGUF interleaves the two halves of each head's rows, as llama.cpp's
+   * rotary embedding wants them.
+   */
   heads?: number;
   /** Present where GGUF has [out, in] and Hugging Face's Conv1D [in, out]. */
   transposed?: true;
@@ -17,7 +23,10 @@ export interface TensorLayout {
 /** The parts of a GGUF file that a config is made of. */
 export interface GgufParts {
   metadata: JsonFields;
-  /** Gives the full name of a key below the architecture's: `embedding_length` is `llama.embedding_length`. */
+  /**
+   * Gives the full name of a key below the architecture's: `embedding_length` is
+   * `llama.embedding_length`.
+   */
   key: (name: string) => string;
   tensors: ReadonlyMap<string, GgufTensorInfo>;
   /** Frequency factors of the rotary embedding, where the file has them. */
@@ -28,15 +37,29 @@ export interface GgufParts {
 export interface GgufForm<C> {
   /** llama.cpp's name, `general.architecture`. Several architectures may share it. */
   readonly architecture: string;
-  /** Gives true for the files that hold this architecture, where another one shares the name and takes the rest. */
+  /**
+   * Gives true for the files that hold this architecture, where another one shares the
+   * name and takes the rest.
+   */
   claims?(parts: GgufParts): boolean;
-  /** Reads the keys of a `config.json`, but for vocabulary, ties, token ids, `model_type` and `architectures`. */
+  /**
+   * Reads the keys of a `config.json`, but for vocabulary, ties, token ids,
+   * `model_type` and `architectures`.
+   */
   readConfig(parts: GgufParts): Record<string, unknown>;
-  /** Gives the metadata below the architecture's name. Throws for what GGUF has no key for, since it would be lost. */
+  /**
+   * Gives the metadata below the architecture's name. Throws for what GGUF has no key
+   * for, since it would be lost.
+   */
   metadata(config: C): Record<string, GgufValue>;
-  /** Gives the tensors but the output layer, in the order of llama.cpp's converter: as they are used. */
+  /**
+   * Gives the tensors but the output layer, in the order of llama.cpp's
+   * converter: as they are used.
+   */
   tensors(config: C): TensorLayout[];
-  /** Gives what each rotary frequency is divided by, as `rope_freqs.weight` holds it; null for none. */
+  /**
+   * Gives what each rotary frequency is divided by, as `rope_freqs.weight` holds it; null for none.
+   */
   ropeFactors?(config: C): Float32Array | null;
   /** Gives what a user should know of a converted file. */
   notes?(config: C): readonly string[];

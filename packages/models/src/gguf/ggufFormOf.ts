@@ -2,7 +2,10 @@ import type { ModelConfig } from "../config/architectureConfig.ts";
 import { architectureOf } from "../registry.ts";
 import type { GgufForm } from "./ggufForm.ts";
 
-/** Returns the form in which a config's model lies in a GGUF file. Throws where llama.cpp knows no such model. */
+/**
+ * Returns the form in which a config's model lies in a GGUF file. Throws where
+ * llama.cpp knows no such model.
+ */
 export function ggufFormOf(config: ModelConfig): GgufForm<ModelConfig> {
   const { gguf } = architectureOf(config);
   if (gguf) return gguf;

@@ -33,7 +33,8 @@ function byteLevel(pre: string | undefined, merges: string[], more: string[] = [
 const space = "Ġ";
 
 describe("byte-level BPE", () => {
-  // Each pair merges unless the pre-tokenizer cuts between its two: what is left apart shows the cuts.
+  // Each pair merges unless the pre-tokenizer cuts between its two: what is
+  // left apart shows the cuts.
   const pairs = [
     "1 2",
     "12 3",

@@ -4,7 +4,10 @@ import { type GgufVocabulary, ggufVocabulary } from "./ggufVocabulary.ts";
 import type { GgufHeader } from "./readGguf.ts";
 import { sentencePieceTokenizer } from "./sentencePieceTokenizer.ts";
 
-/** Keys of the metadata that hold the id of a special token, by that token's name in a tokenizer_config.json. */
+/**
+ * Keys of the metadata that hold the id of a special token, by that token's name in
+ * a tokenizer_config.json.
+ */
 const specialTokens = {
   bos_token: "tokenizer.ggml.bos_token_id",
   eos_token: "tokenizer.ggml.eos_token_id",
@@ -19,8 +22,9 @@ export interface GgufTokenizer {
 }
 
 /**
- * The tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with its chat template;
- * undefined where the file has none. Throws for a kind of tokenizer, or a pre-tokenizer, that is not supported.
+ * The tokenizer of a GGUF file as the JSON values of tokenizer.json and tokenizer_config.json, with
+ * its chat template; undefined where the file has none. Throws for a kind of tokenizer, or a
+ * pre-tokenizer, that is not supported.
  */
 export function ggufTokenizer({ metadata }: GgufHeader, label: string): GgufTokenizer | undefined {
   const fields = new JsonFields(Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value])), label);

@@ -21,7 +21,8 @@ export interface GgufVocabulary {
 /** Reads the tokens of a GGUF file and their kinds. Throws where two are the same. */
 export function ggufVocabulary(metadata: JsonFields): GgufVocabulary {
   const tokens = listOf<string>(metadata, "tokenizer.ggml.tokens", "string");
-  // There are many, and a pair made for each would be a large part of what loading leaves to the garbage collector.
+  // There are many, and a pair made for each would be a large part of what loading leaves
+  // to the garbage collector.
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id];

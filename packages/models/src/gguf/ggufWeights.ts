@@ -7,14 +7,17 @@ import { type ReadGgufTensorOptions, readGgufTensor } from "./readGgufTensor.ts"
 /** Of most tensors' blocks. */
 const roomBytes = 1 << 22;
 
-/** The tensors of a GGUF file by their Hugging Face names. Throws where `packed` is asked for and would keep none. */
+/**
+ * The tensors of a GGUF file by their Hugging Face names. Throws where `packed` is asked
+ * for and would keep none.
+ */
 export function ggufWeights(file: GgufFile, options: ReadGgufTensorOptions): ModelWeights {
   const types = new Set(Array.from(file.tensors.values(), ({ info }) => info.type));
   if (options.packed && ![...types].some(({ packed }) => packed)) {
-    const kept = Object.keys(blockFormats).map((dtype) => dtype.toUpperCase());
+    const packedNames = Object.keys(blockFormats).map((dtype) => dtype.toUpperCase());
     const found = Array.from(types, ({ name }) => name);
     throw new Error(
-      `${file.label}: weights "packed" keeps ${kept.join(" and ")}, and the file has ${found.join(", ")}; leave weights out, or quantise as it is loaded`,
+      `${file.label}: weights "packed" keeps ${packedNames.join(" and ")}, and the file has ${found.join(", ")}; leave weights out, or quantise as it is loaded`,
     );
   }
   const withRoom = reusedRoom(roomBytes);

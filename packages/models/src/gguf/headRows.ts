@@ -1,6 +1,7 @@
 /**
- * Moves the rows of a query or key projection between the two kinds of rotary embedding: Hugging Face turns row j of a head
- * with row j + d/2, llama.cpp row 2j with row 2j + 1. `bytes` are `rows` rows in any encoding; returns them in their new order.
+ * Moves the rows of a query or key projection between the two kinds of rotary embedding: Hugging
+ * Face turns row j of a head with row j + d/2, llama.cpp row 2j with row 2j + 1. `bytes` are `rows`
+ * rows in any encoding; returns them in their new order.
  */
 export function interleaveHeads(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
   return reorder(bytes, rows, heads, (j, half) => 2 * (j % half) + Math.floor(j / half));

@@ -5,7 +5,10 @@ export class HeaderCutOff extends Error {}
 
 const maxDepth = 4;
 
-/** Reads the numbers, texts and typed values of a GGUF header (version 2 or 3, little-endian), one after the other. */
+/**
+ * Reads the numbers, texts and typed values of a GGUF header (version 2 or 3,
+ * little-endian), one after the other.
+ */
 export class HeaderReader {
   /** The byte that is read next. */
   at: number;

@@ -72,8 +72,8 @@ export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array |
 }
 
 /**
- * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the architecture `interleaves`
- * them, and rows half a head apart, as transformers does, where not.
+ * Returns the tensors of Llama and its kin. llama.cpp turns neighbouring rows of a head where the
+ * architecture `interleaves` them, and rows half a head apart, as transformers does, where not.
  */
 export function llamaTensors(config: LlamaKinConfig, traits: LlamaTraits, interleaves: boolean): TensorLayout[] {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, headDim } = config;

@@ -18,14 +18,17 @@ export interface GgufTensorPlace {
 
 /** A GGUF file's model: all but the tensors' data, which is read when asked for. */
 export interface GgufFile {
-  /** What messages call the file. */
+  /** The name of the file in messages. */
   readonly label: string;
   readonly source: ByteSource;
   readonly header: GgufHeader;
   readonly config: ModelConfig;
-  /** What its tokenizer.json and tokenizer_config.json would hold. */
+  /** The content of its tokenizer.json and tokenizer_config.json. */
   readonly tokenizer: GgufTokenizer | undefined;
-  /** What its Hugging Face folder would hold besides weights: config.json, and its tokenizer where it has one. */
+  /**
+   * The files of its Hugging Face folder without the weights: config.json, and its
+   * tokenizer if it has one.
+   */
   readonly files: ModelFiles;
   /** Its tensors by their Hugging Face names, in the order of the model. */
   readonly tensors: ReadonlyMap<string, GgufTensorPlace>;
@@ -35,8 +38,9 @@ export interface GgufFile {
 const notWeights = new Set(["rope_freqs.weight"]);
 
 /**
- * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is read. Throws where its
- * architecture, tokenizer or a tensor's type is not supported, or tensors and metadata do not belong together.
+ * Opens a GGUF file: reads its metadata and table of tensors, and nothing else until a tensor is
+ * read. Throws where its architecture, tokenizer or a tensor's type is not supported, or tensors
+ * and metadata do not belong together.
  */
 export async function openGguf(source: ByteSource, label = "the GGUF file"): Promise<GgufFile> {
   const header = await readGguf(source, label);

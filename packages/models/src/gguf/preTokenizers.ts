@@ -3,7 +3,7 @@ export interface PreTokenizer {
   readonly json: object;
   /** A piece that is a token as a whole is that token, whatever the merges say. */
   readonly ignoreMerges: boolean;
-  /** Whether a text begins with BOS where the file does not say. */
+  /** True if a text begins with BOS when the file does not say so. */
   readonly addBos: boolean;
 }
 
@@ -41,7 +41,10 @@ const byDefault = plain(
   sequence(...["[\\p{P}$+<=>^~|]+", gpt2Pattern, "\\p{N}+", "[0-9][0-9][0-9]"].map(split), byteLevel(false)),
 );
 
-/** By `tokenizer.ggml.pre`; names of the same rules stand together in llama.cpp's src/llama-vocab.cpp. */
+/**
+ * By `tokenizer.ggml.pre`; names of the same rules stand together in
+ * llama.cpp's src/llama-vocab.cpp.
+ */
 export const preTokenizers: Readonly<Record<string, PreTokenizer>> = {
   default: byDefault,
   "gpt-2": gpt2,

@@ -1,7 +1,10 @@
 import type { ByteSource } from "@lowrank/core";
 import type { GgufTensorInfo } from "./readGguf.ts";
 
-/** The blocks of one tensor as they lie in the file, in `room` where they fit. Throws where the file has become shorter. */
+/**
+ * The blocks of one tensor as they lie in the file, in `room` where they fit. Throws where the
+ * file has become shorter.
+ */
 export async function readBlocks(
   source: ByteSource,
   { name, offset, byteLength }: GgufTensorInfo,

@@ -18,12 +18,12 @@ export interface GgufTensorInfo {
   readonly type: GgmlType;
   /** [..., rows, columns], as torch has it; the file lists sizes the other way round. */
   readonly shape: readonly number[];
-  /** Where its blocks begin, from the start of the file, and the bytes they take. */
+  /** The start of its blocks, from the start of the file, and the bytes they take. */
   readonly offset: number;
   readonly byteLength: number;
 }
 
-/** What stands before the tensors' data. */
+/** The part of a GGUF file before the tensors' data. */
 export interface GgufHeader {
   readonly version: number;
   readonly metadata: ReadonlyMap<string, GgufMetadataValue>;
@@ -37,8 +37,9 @@ const maxDimensions = 8;
 const firstPart = 2 ** 21;
 
 /**
- * Reads the metadata and the table of tensors of a GGUF file (version 2 or 3, little-endian); no tensor data. Throws where
- * the file is none, is cut off, or holds a tensor of a type that cannot be read.
+ * Reads the metadata and the table of tensors of a GGUF file (version 2 or 3,
+ * little-endian); no tensor data. Throws where the file is none, is cut off, or holds a
+ * tensor of a type that cannot be read.
  */
 export async function readGguf(source: ByteSource, label: string): Promise<GgufHeader> {
   for (let part = firstPart; ; part *= 4) {
@@ -94,8 +95,8 @@ function checkVersion(version: number, label: string): number {
   // The number in the other order of bytes: its low half is empty.
   const bigEndian = version !== 0 && (version & 0xffff) === 0;
   if (version !== 1 && !bigEndian) throw new Error(`${label} is GGUF of version ${version}; only 2 and 3 can be read`);
-  const what = bigEndian ? "big-endian" : `version ${version}`;
-  throw new Error(`${label} is ${what} GGUF; convert the model again with a current llama.cpp`);
+  const variant = bigEndian ? "big-endian" : `version ${version}`;
+  throw new Error(`${label} is ${variant} GGUF; convert the model again with a current llama.cpp`);
 }
 
 function alignmentOf(metadata: ReadonlyMap<string, GgufMetadataValue>, label: string): number {

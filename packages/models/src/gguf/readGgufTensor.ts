@@ -6,7 +6,7 @@ import type { GgufFile } from "./openGguf.ts";
 import { readBlocks } from "./readBlocks.ts";
 import { transpose } from "./transpose.ts";
 
-/** How a tensor is to lie in memory. */
+/** Options of `readGgufTensor`: the form of a tensor in memory. */
 export interface ReadGgufTensorOptions {
   /** "auto" keeps F16 and BF16, and makes f32 of all else. Default f32. */
   dtype?: "f32" | "f16" | "bf16" | "auto";
@@ -21,7 +21,10 @@ const ownDTypes: Readonly<Record<string, "f16" | "bf16">> = { F16: "f16", BF16: 
 /** Elements that are widened at a time on their way to half precision. */
 const chunk = 1 << 18;
 
-/** Reads one tensor, by its Hugging Face name, as that model has it: a query's rows in their order, Conv1D [in, out]. */
+/**
+ * Reads one tensor, by its Hugging Face name, as that model has it: a query's rows in their
+ * order, Conv1D [in, out].
+ */
 export async function readGgufTensor(
   file: GgufFile,
   name: string,
@@ -49,7 +52,9 @@ export async function readGgufTensor(
   return fromBytes(bytesOf(widened(type, blocks, wanted)), layout.shape, wanted);
 }
 
-/** The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32. */
+/**
+ * The blocks as f32, or piece by piece as half precision, so that the whole is never there in f32.
+ */
 function widened(type: GgmlType, blocks: Uint8Array, dtype: "f32" | "f16" | "bf16"): Float32Array | Uint16Array {
   if (dtype === "f32") return decodeBlocks(type, blocks);
   const out = new Uint16Array((blocks.length / type.block.bytes) * type.block.elements);

@@ -1,19 +1,23 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { inverseFrequencies } from "../rope.ts";
 
-/** What rotary embedding there is without scaling, and the factors of `rope_freqs.weight` that divide its frequencies. */
+/**
+ * The rotary embedding without scaling, and the factors of `rope_freqs.weight`
+ * that divide its frequencies.
+ */
 interface Rope {
   theta: number;
   headDim: number;
   factors: Float32Array | undefined;
 }
 
-/** What Llama 3.1, 3.2 and 3.3 were trained with, but for `factor`. */
+/** The scaling that Llama 3.1, 3.2 and 3.3 were trained with, without its `factor`. */
 const llama3 = { rope_type: "llama3", low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 /**
- * transformers' `rope_scaling` for a GGUF file. Llama 3's is there as factors alone, not as the settings that they came
- * from: those of the published models are tried. Throws for any other scaling.
+ * transformers' `rope_scaling` for a GGUF file. Llama 3's is there as factors alone,
+ * not as the settings that they came from: those of the published models are tried.
+ * Throws for any other scaling.
  */
 export function ropeScaling(
   metadata: JsonFields,

@@ -1,12 +1,13 @@
 import type { JsonFields } from "../config/jsonFields.ts";
 import { type GgufVocabulary, listOf } from "./ggufVocabulary.ts";
 
-/** What SentencePiece writes for a space. */
+/** The character that SentencePiece writes for a space. */
 const space = "\u2581";
 
 /**
- * A SentencePiece tokenizer of pieces with scores, `tokenizer.ggml.model` llama: the parts of its tokenizer.json. As
- * transformers does, it becomes a BPE whose merges are all ways to make a piece of two, best scores first.
+ * A SentencePiece tokenizer of pieces with scores, `tokenizer.ggml.model` llama: the parts of its
+ * tokenizer.json. As transformers does, it becomes a BPE whose merges are all ways to make a piece
+ * of two, best scores first.
  */
 export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVocabulary): Record<string, unknown> {
   const { tokens } = vocabulary;
@@ -43,7 +44,10 @@ export function sentencePieceTokenizer(metadata: JsonFields, vocabulary: GgufVoc
   };
 }
 
-/** All pairs of pieces that make a piece: by its score, falling, then with the longer left part, then right part, first. */
+/**
+ * All pairs of pieces that make a piece: by its score, falling, then with the longer left
+ * part, then right part, first.
+ */
 function mergesOf({ tokens, ids, added }: GgufVocabulary, scores: readonly number[]): [string, string][] {
   const apart = new Set(added.map(({ content }) => content));
   const pairs: { left: string; right: string; score: number }[] = [];

@@ -29,7 +29,10 @@ function byScores(text: string, tokens: string[], scores: number[]): string[] {
   return join([...text], (left, right) => costs.get(left + right));
 }
 
-/** A BPE as training makes it: each step joins two pieces that there are; then every other way to make a token is added. */
+/**
+ * A BPE as training makes it: each step joins two pieces that there are; then every other way
+ * to make a token is added.
+ */
 const trained = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 7 }).map((choices) => {
   const tokens = ["a", "b", "c"];
   for (const [i, j] of choices) {

@@ -1,9 +1,9 @@
 type Pair = readonly [left: string, right: string];
 
 /**
- * Scores that make SentencePiece's BPE, as llama.cpp runs it, join pieces as `merges` do: it joins the neighbours whose
- * union has the highest score, of equal ones the first. Tokens that no merge makes come last. `exact` is false where a text
- * could come out otherwise.
+ * Scores that make SentencePiece's BPE, as llama.cpp runs it, join pieces as `merges` do: it joins
+ * the neighbours whose union has the highest score, of equal ones the first. Tokens that no merge
+ * makes come last. `exact` is false where a text could come out otherwise.
  */
 export function spmScores(tokens: readonly string[], merges: readonly Pair[]): { scores: number[]; exact: boolean } {
   const ranks = new Map<string, number>();
@@ -21,7 +21,10 @@ export function spmScores(tokens: readonly string[], merges: readonly Pair[]): {
   return { scores: tokens.map((token) => 0 - (ranks.get(token) ?? ranks.size)), exact };
 }
 
-/** Whether all neighbours whose union is a token are a merge: scores join them all. */
+/**
+ * Returns true if every pair of pieces whose union is a token is a merge.
+ * Scores join all such pairs.
+ */
 function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readonly Pair[]>): boolean {
   const known = new Set(tokens);
   // A letter without a token stands in a text too.
@@ -37,8 +40,9 @@ function isComplete(tokens: readonly string[], pairs: ReadonlyMap<string, readon
 }
 
 /**
- * Whether it makes no difference in which order several pairs of one token are joined: merges go by pair, scores by place.
- * It does where two of them can want one piece, and where what is made of the first takes a piece of the second.
+ * Returns true if several pairs of one token may be joined in any order. Merges go by pair, scores
+ * by place. The order matters where two of the pairs can want one piece, and where the result of
+ * the first takes a piece of the second.
  */
 function orderOfPairsIsFree(
   merges: readonly Pair[],

@@ -3,7 +3,10 @@ import { architectureOf } from "../registry.ts";
 import type { TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 
-/** Returns a model's tensors, a tied output layer left out, in the order of llama.cpp's converter: as they are used. */
+/**
+ * Returns a model's tensors, a tied output layer left out, in the order of llama.cpp's
+ * converter: as they are used.
+ */
 export function tensorLayouts(config: ModelConfig): TensorLayout[] {
   const layouts = ggufFormOf(config).tensors(config);
   if (config.tieWordEmbeddings) return layouts;

@@ -46,7 +46,10 @@ async function tensorsOf(files: ModelFiles): Promise<Map<string, { shape: number
   return tensors;
 }
 
-/** What a config means for a model that runs: nothing that only training uses, no ids of a tokenizer that is not there. */
+/**
+ * Returns the part of a config that a running model uses: no fields for training alone, no ids of a
+ * tokenizer that is not there.
+ */
 async function meaningOf(files: ModelFiles): Promise<Record<string, unknown>> {
   const { attnPdrop, embdPdrop, residPdrop, bosTokenId, eosTokenIds, padTokenId, ...meaning } = (await readModelConfig(
     files,
@@ -77,7 +80,10 @@ describe("a folder, as F32 GGUF, as a folder", () => {
   });
 });
 
-/** A folder in memory: a tiny Llama whose weights are `value(i)`, with these changes to its config and other files. */
+/**
+ * A folder in memory: a tiny Llama whose weights are `value(i)`, with these changes to
+ * its config and other files.
+ */
 async function llamaFiles(change: object = {}, more: Record<string, string> = {}): Promise<ModelFiles> {
   const files = await folderFiles(golden("llama"));
   const json = { ...JSON.parse(await files.readText("config.json")), ...change };

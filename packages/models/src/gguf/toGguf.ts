@@ -24,7 +24,10 @@ import type { GgufContents, GgufTensor, GgufValue } from "./writeGguf.ts";
 
 /** Options of `toGguf`. */
 export interface ToGgufOptions {
-  /** What the matrices become; vectors and position embeddings stay f32. Default f16, as llama.cpp's converter has it. */
+  /**
+   * The dtype of the matrices; vectors and position embeddings stay f32. Default f16, as
+   * in llama.cpp's converter.
+   */
   dtype?: GgufDType;
   /** The model's name in the file. */
   name?: string;
@@ -44,15 +47,16 @@ const fileTypes = new Map<GgufDType, number>([
 /** All dtypes that a whole model can be written in. */
 export const ggufDTypes: readonly GgufDType[] = [...fileTypes.keys()];
 
-/** What a converted file will hold, and what a user should know of it. */
+/** The contents of a converted file, and notes for the user. */
 export interface GgufConversion extends GgufContents {
   notes: string[];
 }
 
 /**
- * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads and encodes one tensor at a
- * time. With formats of 4 bits the output layer (a tied embedding too) is q8_0. A matrix whose rows are no whole blocks becomes f16, and a
- * note names it. Throws where a tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
+ * A Hugging Face folder as the contents of a GGUF file that llama.cpp runs; `writeGguf` then reads
+ * and encodes one tensor at a time. With formats of 4 bits the output layer (a tied embedding too)
+ * is q8_0. A matrix whose rows are no whole blocks becomes f16, and a note names it. Throws where a
+ * tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
   const { dtype = "f16", name } = options;
@@ -112,7 +116,10 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
   }
 }
 
-/** As llama.cpp's converter and its quantize command choose, but for q6_k output layers, which are q8_0 here. */
+/**
+ * As llama.cpp's converter and its quantize command choose, but for q6_k output
+ * layers, which are q8_0 here.
+ */
 function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";
   const head = config.tieWordEmbeddings ? "token_embd.weight" : "output.weight";

@@ -20,10 +20,13 @@ export interface TokenizerJson {
 
 type Component = { type: string } & Record<string, unknown>;
 
-/** What is written of a tokenizer. */
+/** The metadata of a GGUF file that describe a tokenizer. */
 export interface TokenizerMetadata {
   metadata: Map<string, GgufValue>;
-  /** Why llama.cpp may split some texts otherwise than the tokenizer.json; undefined where it should not. */
+  /**
+   * The reason why llama.cpp may split some texts otherwise than the tokenizer.json;
+   * undefined if there is none.
+   */
   differs: string | undefined;
 }
 
@@ -39,9 +42,10 @@ export interface SpecialTokenIds {
 const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /**
- * A tokenizer.json under llama.cpp's keys. `vocabSize` is the rows of the embedding: ids without a token become unused ones.
- * A tokenizer that these keys cannot express in full is written beside them as it is, for readers that know the key
- * `tokenizer.huggingface.json`. Throws for a kind of tokenizer that llama.cpp's keys do not know.
+ * A tokenizer.json under llama.cpp's keys. `vocabSize` is the rows of the embedding: ids without a
+ * token become unused ones. A tokenizer that these keys cannot express in full is written beside
+ * them as it is, for readers that know the key `tokenizer.huggingface.json`. Throws for a kind of
+ * tokenizer that llama.cpp's keys do not know.
  */
 export function tokenizerMetadata(
   json: TokenizerJson,
@@ -130,7 +134,10 @@ function spmKeys(json: TokenizerJson, tokens: (string | undefined)[], merges: [s
   };
 }
 
-/** Whether a text gets a space in front; undefined where spaces are treated otherwise than by SentencePiece. */
+/**
+ * Returns true if a text gets a space in front. Undefined if spaces are not
+ * treated as SentencePiece does.
+ */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: TokenizerJson): boolean | undefined {
   if (!normalizer && preTokenizer?.type === "Metaspace" && preTokenizer.split !== true) {
     const { prepend_scheme: scheme = preTokenizer.add_prefix_space === false ? "never" : "always" } = preTokenizer;
@@ -167,7 +174,9 @@ function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTok
 /** Case-insensitive endings as Hugging Face writes them, and as llama.cpp does. */
 const endings = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"] as const;
 
-/** A pre-tokenizer as text, without what makes no difference: order, offsets, and defaults left out. */
+/**
+ * A pre-tokenizer as text, without what makes no difference: order, offsets, and defaults left out.
+ */
 function comparable(preTokenizer: unknown): string {
   return JSON.stringify(preTokenizer, (key, value) => {
     if (key === "Regex") return String(value).replace(...endings);
@@ -177,7 +186,10 @@ function comparable(preTokenizer: unknown): string {
   });
 }
 
-/** Whether the post-processor puts bos before a text and eos after it. */
+/**
+ * Reads the post-processor: `bos` and `eos` are true if it puts these tokens
+ * before and after a text.
+ */
 function readTemplate(
   { post_processor: post }: TokenizerJson,
   ids: SpecialTokenIds,

@@ -18,7 +18,7 @@ export interface GgufTensor {
   read: () => Promise<Uint8Array>;
 }
 
-/** What a GGUF file holds, tensors in their order. */
+/** The contents of a GGUF file, with the tensors in their order. */
 export interface GgufContents {
   metadata: ReadonlyMap<string, GgufValue>;
   tensors: readonly GgufTensor[];
@@ -138,8 +138,9 @@ function byteLength({ type, shape }: GgufTensor): number {
 }
 
 /**
- * The bytes of a GGUF file (version 3, alignment 32), piece by piece, so that one tensor is held at a time. Throws where a
- * tensor's rows are no whole blocks, two have one name, or one gives other than the bytes that its shape takes.
+ * The bytes of a GGUF file (version 3, alignment 32), piece by piece, so that one tensor is held at
+ * a time. Throws where a tensor's rows are no whole blocks, two have one name, or one gives other
+ * than the bytes that its shape takes.
  */
 export async function* writeGguf(contents: GgufContents): AsyncGenerator<Uint8Array, void> {
   const names = new Set<string>();

@@ -3,12 +3,13 @@ import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
 
-/** What follows the name of a quantised weight. */
+/** The ending that marks an entry beside a quantised weight. */
 const partKey = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
 /**
- * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as packed ones: the entries
- * beside a weight (`weight.absmax` and the like) are part of it. Throws where config.json and the entries disagree.
+ * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as
+ * packed ones: the entries beside a weight (`weight.absmax` and the like) are part of it. Throws
+ * where config.json and the entries disagree.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
@@ -40,7 +41,7 @@ export function bitsandbytesWeights(
   };
 }
 
-/** Whether an entry is the quantised weight `name`, or stands beside it. */
+/** Returns true if an entry is the quantised weight `name` or stands beside it. */
 function isPart(entry: string, name: string): boolean {
   return entry === name || entry.startsWith(`${name}.`);
 }

@@ -52,7 +52,7 @@ async function logits(model: CausalLM): Promise<Float32Array> {
   return (await scope(() => model.forward({ inputIds }).logits).data()) as Float32Array;
 }
 
-/** What a folder's model.safetensors holds. */
+/** Returns the tensors of a folder's model.safetensors. */
 async function entriesOf(contents: ReadonlyMap<string, Uint8Array | string>): Promise<SafetensorsTensor[]> {
   const file = await openSafetensors(bytesSource(contents.get("model.safetensors") as Uint8Array));
   return Promise.all(file.names().map(async (name) => ({ name, ...(await file.read(name)) }) as SafetensorsTensor));

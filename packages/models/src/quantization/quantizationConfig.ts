@@ -5,7 +5,7 @@ import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig
 import { JsonFields } from "../config/jsonFields.ts";
 import { describeModel } from "../describeModel.ts";
 
-/** How a checkpoint says its weights are quantised; transformers' BitsAndBytesConfig. */
+/** The quantisation of a checkpoint, as transformers' BitsAndBytesConfig describes it. */
 export interface QuantizationConfig {
   quantType: QuantType;
   doubleQuant: boolean;
@@ -14,8 +14,9 @@ export interface QuantizationConfig {
 }
 
 /**
- * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of quantising than
- * bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config need only be one that is understood.
+ * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of
+ * quantising than bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config
+ * need only be one that is understood.
  */
 export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
   const where = `config.json of ${files.label}`;
@@ -40,7 +41,10 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
   };
 }
 
-/** How a model's linear layers are quantised; null where none is. Throws where they differ, which no config can say. */
+/**
+ * Returns the quantisation of a model's linear layers; null if none is quantised. Throws if they
+ * differ, which no config can say.
+ */
 export function quantizationOf(model: Module, config: ModelConfig | ClassifierConfig): QuantizationConfig | null {
   const linear = describeModel(config).layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
   const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);

@@ -5,8 +5,9 @@ import { describeModel } from "../describeModel.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 
 /**
- * A model's tensors with the weights of its linear layers quantised as they are read, one at a time; those of a conv1d
- * are turned to [out, in] first. `report` is filled as they come. Throws for entries of `skipModules` that match nothing.
+ * A model's tensors with the weights of its linear layers quantised as they are read, one at a
+ * time; those of a conv1d are turned to [out, in] first. `report` is filled as they come. Throws
+ * for entries of `skipModules` that match nothing.
  */
 export function quantizedWeights(
   weights: ModelWeights,

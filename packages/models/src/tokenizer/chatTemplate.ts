@@ -15,7 +15,10 @@ export interface ChatTemplateOptions {
   variables?: Record<string, unknown>;
 }
 
-/** A model's chat template in Jinja: `chat_template.jinja`, else `chat_template` of `tokenizer_config.json`. */
+/**
+ * A model's chat template in Jinja: `chat_template.jinja`, else `chat_template` of
+ * `tokenizer_config.json`.
+ */
 export async function readChatTemplate(files: ModelFiles): Promise<string | null> {
   if (await files.has("chat_template.jinja")) return files.readText("chat_template.jinja");
   if (!(await files.has("tokenizer_config.json"))) return null;
@@ -30,7 +33,10 @@ function findDefault(named: { name?: unknown; template?: unknown }[]): unknown {
   return named.find(({ name }) => name === "default")?.template ?? false;
 }
 
-/** Renders a conversation as the text that the model was trained on. `specialTokens` are the template's variables. */
+/**
+ * Renders a conversation as the text that the model was trained on. `specialTokens` are
+ * the template's variables.
+ */
 export function renderChat(
   template: string,
   messages: readonly ChatMessage[],

@@ -1,7 +1,7 @@
 import * as huggingFace from "@huggingface/tokenizers";
 
-// The library's own declarations import each other without file endings, which TypeScript does not follow under
-// `nodenext`: they would all be `any`. What is used of them is declared here.
+// The library's own declarations import each other without file endings, which TypeScript does not
+// follow under `nodenext`: they would all be `any`. What is used of them is declared here.
 
 /** A tokenizer of @huggingface/tokenizers. */
 export interface LibraryTokenizer {

@@ -1,6 +1,7 @@
 import { type BytePairModel, type Decoder, type LibraryTokenizer, library, type PreTokenizer } from "./library.ts";
 
-// Unicode White_Space, which \s means to the Rust library; JavaScript's \s lacks U+0085 and adds U+FEFF.
+// Unicode White_Space, which \s means to the Rust library; JavaScript's \s
+// lacks U+0085 and adds U+FEFF.
 const space = "\\t-\\r \\u0085\\u00A0\\u1680\\u2000-\\u200A\\u2028\\u2029\\u202F\\u205F\\u3000";
 const gpt2Pattern = new RegExp(
   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${space}\\p{L}\\p{N}]+|[${space}]+(?![^${space}])|[${space}]+`,
@@ -8,9 +9,9 @@ const gpt2Pattern = new RegExp(
 );
 
 /**
- * Replaces what the JavaScript library leaves to JavaScript's own rules by what the Rust library does, so that ids and
- * text are those of Python: white space, digits (all of \p{N}), characters that the vocabulary lacks, and runs of byte
- * tokens.
+ * Replaces what the JavaScript library leaves to JavaScript's own rules by what the Rust library
+ * does, so that ids and text are those of Python: white space, digits (all of \p{N}), characters
+ * that the vocabulary lacks, and runs of byte tokens.
  */
 export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): void {
   if (model instanceof library.BPE) dropMissing(model);
@@ -19,8 +20,9 @@ export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): 
 }
 
 /**
- * Drops characters that the vocabulary lacks before words are merged, so that what stood around them can merge. The
- * JavaScript library drops them afterwards. Where there is an unknown token, that stands in their place.
+ * Drops characters that the vocabulary lacks before words are merged, so that what stood around
+ * them can merge. The JavaScript library drops them afterwards. Where there is an unknown token,
+ * that stands in their place.
  */
 function dropMissing(model: BytePairModel): void {
   const { tokens_to_ids: ids, unk_token, byte_fallback, end_of_word_suffix } = model;
@@ -51,7 +53,10 @@ function fixDecoder(part: Decoder): void {
   }
 }
 
-/** A run of byte tokens is text as a whole, or each of its bytes is U+FFFD; a byte order mark is a character. */
+/**
+ * A run of byte tokens is text as a whole, or each of its bytes is U+FFFD; a byte
+ * order mark is a character.
+ */
 class ByteRunDecoder extends TextDecoder {
   constructor() {
     super("utf-8", { fatal: true, ignoreBOM: true });

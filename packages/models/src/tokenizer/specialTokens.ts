@@ -3,7 +3,10 @@ const names = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", 
 /** The name of a special token in `tokenizer_config.json`. */
 export type SpecialTokenName = (typeof names)[number];
 
-/** The special tokens that a `tokenizer_config.json` names: strings, or objects with their text as `content`. */
+/**
+ * The special tokens that a `tokenizer_config.json` names: strings, or objects with
+ * their text as `content`.
+ */
 export function readSpecialTokens(config: unknown, where: string): Partial<Record<SpecialTokenName, string>> {
   const found: Partial<Record<SpecialTokenName, string>> = {};
   for (const name of names) {

@@ -2,7 +2,10 @@ import type { DecodeOptions } from "./tokenizer.ts";
 
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
-  /** The ids that the stream goes on from: its text follows theirs, so that a leading space is kept. Default none. */
+  /**
+   * The ids that the stream goes on from: its text follows theirs, so that a leading
+   * space is kept. Default none.
+   */
   after?: ArrayLike<number>;
 }
 
@@ -41,7 +44,10 @@ export class StreamDecoder {
     return text;
   }
 
-  /** What the pending ids add to the context's text; on its own where they would change that, after broken bytes. */
+  /**
+   * Returns the text that the pending ids add to the context's. If they change that text, as after
+   * broken bytes, returns their text on its own.
+   */
   #pendingText(): string {
     const before = this.#decode(this.#context);
     const text = this.#decode([...this.#context, ...this.#pending]);

@@ -118,7 +118,8 @@ describe.skipIf(!models)("SmolLM2", () => {
 
   test("any text comes back, whole and streamed", async () => {
     const tokenizer = await load("smollm2-135m-instruct");
-    // Its vocabulary lacks the first bytes of some unassigned planes; as in the Rust library, these are left out.
+    // Its vocabulary lacks the first bytes of some unassigned planes; as in the Rust
+    // library, these are left out.
     const text = fc.string({ unit: "grapheme", minLength: 1 }).filter((s) => !s.includes("<"));
     fc.assert(
       fc.property(text, (s) => {

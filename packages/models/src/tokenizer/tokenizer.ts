@@ -4,12 +4,12 @@ import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
 
-/** What a tokenizer is made of: the JSON values of its files. */
+/** The parts of a tokenizer: the JSON values of its files. */
 export interface TokenizerParts {
   tokenizerJson: object;
   tokenizerConfig?: object;
   chatTemplate?: string | null;
-  /** What error messages call it. Default "the tokenizer". */
+  /** The name of the tokenizer in error messages. Default "the tokenizer". */
   label?: string;
 }
 
@@ -25,7 +25,7 @@ export class Tokenizer {
   readonly bosTokenId: number | null;
   readonly eosTokenId: number | null;
   readonly padTokenId: number | null;
-  /** How many ids there are, added tokens included. */
+  /** Number of ids, added tokens included. */
   readonly vocabSize: number;
   readonly chatTemplate: string | null;
   readonly #tokenizer: LibraryTokenizer;
@@ -45,7 +45,10 @@ export class Tokenizer {
     this.padTokenId = this.#specialId("pad_token");
   }
 
-  /** Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`; only the first must be there. */
+  /**
+   * Reads `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`; only
+   * the first must be there.
+   */
   static async fromFiles(files: ModelFiles): Promise<Tokenizer> {
     if (!(await files.has("tokenizer.json"))) throw await missingFile(files, "tokenizer.json");
     const tokenizerConfig = (await files.has("tokenizer_config.json"))
@@ -59,7 +62,10 @@ export class Tokenizer {
     });
   }
 
-  /** The ids of a text. Special tokens written in it are recognised; `addSpecialTokens: false` adds none around it. */
+  /**
+   * The ids of a text. Special tokens written in it are recognised;
+   * `addSpecialTokens: false` adds none around it.
+   */
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
     const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: options.addSpecialTokens ?? true });
     const unknown = ids.indexOf(undefined);
@@ -87,7 +93,10 @@ export class Tokenizer {
     return this.#tokenizer.token_to_id(token) ?? null;
   }
 
-  /** A conversation as text; encode it with `addSpecialTokens: false`, since templates write special tokens out. */
+  /**
+   * A conversation as text; encode it with `addSpecialTokens: false`, since templates
+   * write special tokens out.
+   */
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
     if (this.chatTemplate === null) {
       throw new Error(

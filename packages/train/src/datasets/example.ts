@@ -17,12 +17,15 @@ export interface ChatExample {
   messages: ChatMessage[];
 }
 
-/** What a data set holds. */
+/** An example of a data set. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
 const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "content"}]}';
 
-/** Checks that a JSON value is an example; other keys are left out. Errors name `where` it stands and what it is. */
+/**
+ * Checks that a JSON value is an example; other keys are left out. Errors name `where`
+ * it stands and what it is.
+ */
 export function toExample({ value, where }: JsonRecord): Example {
   if (typeof value === "string") return { text: value };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -1,14 +1,17 @@
 import { type Example, toExample } from "./example.ts";
 import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
 
-/** How a data file is written: plain text, one JSON value a line, or one JSON array. */
+/** The format of a data file: plain text, one JSON value a line, or one JSON array. */
 export type DatasetFormat = "text" | "jsonl" | "json";
 
 /** Options of `readDataset`. */
 export interface ReadDatasetOptions {
   /** The file's name, for errors and its ending. Default "data". */
   name?: string;
-  /** Default: by the name's ending (.txt, .md, .jsonl, .ndjson), else by the first character ([ array, { JSONL). */
+  /**
+   * Default: by the name's ending (.txt, .md, .jsonl, .ndjson), else by the first
+   * character ([ array, { JSONL).
+   */
   format?: DatasetFormat;
   /** Turns a record of other keys into an example. Default: it is one. */
   map?: (record: unknown) => unknown;
@@ -18,8 +21,9 @@ const byEnding: Record<string, DatasetFormat> = { txt: "text", md: "text", jsonl
 const byteOrderMark = "\uFEFF";
 
 /**
- * Reads the examples of a data file, given as a string or in pieces. A text file is one example. Errors name file,
- * line, what was found and what is accepted; a file without any example is an error.
+ * Reads the examples of a data file, given as a string or in pieces. A text file is one
+ * example. Errors name file, line, what was found and what is accepted; a file without
+ * any example is an error.
  */
 export async function* readDataset(
   source: string | Iterable<string> | AsyncIterable<string>,
@@ -49,7 +53,9 @@ function guess(start: string): DatasetFormat {
   return start.startsWith("{") ? "jsonl" : "text";
 }
 
-/** The first characters that are not white space, and all pieces again, without a byte order mark. */
+/**
+ * The first characters that are not white space, and all pieces again, without a byte order mark.
+ */
 async function peek(source: Iterable<string> | AsyncIterable<string>): Promise<[string, AsyncIterable<string>]> {
   const iterator = pull(source);
   let head = "";

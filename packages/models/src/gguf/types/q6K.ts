@@ -1,7 +1,10 @@
 import { halfAt } from "@lowrank/core";
 import { type GgmlType, readOnlyType } from "../ggmlType.ts";
 
-/** Q6_K: d s (q - 32), q of 6 bits, s a signed byte; 16 groups of 16 elements. Scale times q rounds in f32. */
+/**
+ * Q6_K: d s (q - 32), q of 6 bits, s a signed byte; 16 groups of 16 elements.
+ * Scale times q rounds in f32.
+ */
 export const q6K: GgmlType = readOnlyType({
   id: 14,
   name: "Q6_K",
@@ -9,7 +12,8 @@ export const q6K: GgmlType = readOnlyType({
   unpack: (blocks, at, out, to) => {
     const d = halfAt(blocks, at + 208);
     for (let i = 0; i < 256; i++) {
-      // Each half of the block: 64 bytes of low nibbles, then high nibbles, and 32 bytes of four pairs of upper bits.
+      // Each half of the block: 64 bytes of low nibbles, then high nibbles, and 32 bytes of
+      // four pairs of upper bits.
       const [half, j] = [i >> 7, i & 127];
       const low = (blocks[at + 64 * half + (j & 63)] >> (4 * (j >> 6))) & 15;
       const high = (blocks[at + 128 + 32 * half + (j & 31)] >> (2 * (j >> 5))) & 3;

@@ -1,4 +1,6 @@
-/** Makes the tokenizer.json of a byte-level BPE. `model` adds to the model's fields, such as merges. */
+/**
+ * Makes the tokenizer.json of a byte-level BPE. `model` adds to the model's fields, such as merges.
+ */
 export function byteLevelJson(vocab: readonly string[], model: object = {}): object {
   return {
     added_tokens: [],
