@@ -20,7 +20,9 @@ export interface RunJobsOptions {
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;
-  const kept = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
+  const kept: (Outcome | null)[] = [];
+  // One by one, so that the first file of other settings is the one that is named.
+  for (const job of jobs) kept.push(folder === null ? null : await readOutcome(folder, job));
   const outcomes: Outcome[] = [];
   for (const [i, job] of jobs.entries()) {
     const outcome = kept[i] ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));

@@ -3,6 +3,7 @@ import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { AnyMethod } from "../methods/method.ts";
+import { UnknownMethodError } from "../methods/unknownMethodError.ts";
 
 /** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
 const peftVersion = "0.21.2";
@@ -29,8 +30,8 @@ export function parseConfig(
     if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
       throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
     }
-    const known = Object.keys(methods).join(", ");
-    throw new Error(`${label}: peft_type is ${JSON.stringify(type)}; supported are ${known}`);
+    const known = `supported are ${Object.keys(methods).join(", ")}, and what registerPeftMethod makes known`;
+    throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;
