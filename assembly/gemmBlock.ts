@@ -21,7 +21,7 @@ const DIRECT_B_KC: i32 = 64;
  */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** Depth from which rows that do not lie apart are worth that for more than a few columns. */
+/** Depth from which contiguous rows are worth reading in place for more than a few columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** The packages that each package may import; `docs/design/imports.md` says why. */
-const mayImport: Record<string, readonly string[]> = {
+export const mayImport: Record<string, readonly string[]> = {
   core: [],
   files: ["core"],
   wasm: ["core"],

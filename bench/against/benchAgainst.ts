@@ -96,10 +96,9 @@ function report(name: string, ref: string, own: Parts[], other: Parts[]): Record
 }
 
 /**
- * Measures a subject on the sources as they lie here and on those of `ref`, in processes that
- * take turns, and ends with one line of JSON: the other's time (or memory) over ours, so that
- * more is better; the median of the rounds and its 95 % interval. A subject of several parts
- * is their geometric mean.
+ * Measures a subject on the sources here and on those of `ref`, in processes that take turns. Ends
+ * with one line of JSON: the other's time (or memory) over ours, so that more is better, as the
+ * median of the rounds and its 95 % interval. A subject of several parts is their geometric mean.
  */
 export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {
   if (!(name in subjectParts)) {

@@ -38,7 +38,10 @@ export function countCalls(backend: Backend): { backend: Backend; counts: CallCo
 
 const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
 
-/** Says how many calls ran as what, and of how many ops, or of which ones where these are few. */
+/**
+ * Returns a line with the number of calls of each kind, and the number of their ops, or the
+ * ops' names if they are few.
+ */
 export function describeCalls({ run, loops, composed }: CallCounts): string {
   const part = (calls: ReadonlyMap<string, number>, what: string) => {
     const names = [...calls.keys()].sort();

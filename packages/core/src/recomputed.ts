@@ -20,8 +20,8 @@ export class Recomputed {
   }
 
   /**
-   * Returns what stands for a saved tensor. Null where its op is not cheap, has not saved all that
-   * it was made of, or where one of these numbers was written over since.
+   * Returns what stands for a saved tensor. Null if its op is not cheap or has not saved all its
+   * inputs, or if one of these was overwritten since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;

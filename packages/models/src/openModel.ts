@@ -33,9 +33,9 @@ export interface WeightOptions {
    */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction
-   * of the memory and with the same numbers; with `quantize`, what that leaves as it
-   * is, such as the embedding.
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the
+   * memory and with the same numbers. With `quantize`, it applies to the weights that are left
+   * unquantised, such as the embedding.
    */
   weights?: "packed";
 }

@@ -17,7 +17,7 @@ beforeAll(async () => {
 /** GPT-2 with dropout, so that its random numbers must go on too. */
 const newModel = (nEmbd = 8) => {
   const sizes = { vocab_size: 11, n_positions: 16, n_embd: nEmbd, n_layer: 1, n_head: 2 };
-  const dropout = { attn_pdrop: 0, embd_pdrop: 0.2, resid_pdrop: 0.2 };
+  const dropout = { attn_pdrop: 0.2, embd_pdrop: 0.2, resid_pdrop: 0.2 };
   const config = parseModelConfig({ model_type: "gpt2", ...sizes, ...dropout });
   return createModel(config, randomParameters(new Generator(5)));
 };

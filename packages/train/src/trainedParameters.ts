@@ -3,8 +3,8 @@ import type { AnyExample } from "./collateAny.ts";
 import { type TrainableModel, withRows } from "./modelBatch.ts";
 
 /**
- * Returns the parameters that train, by name: those of the adapters that examples name, where they
- * name some. Throws for an adapter of which nothing trains, and for AdaLoRA beside others.
+ * Returns the parameters that train, by name. If examples name adapters, these are the adapters'
+ * parameters. Throws for an adapter of which nothing trains, and for AdaLoRA beside others.
  */
 export function trainedParameters(model: TrainableModel, examples: readonly AnyExample[]): Map<string, Tensor> {
   const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));

@@ -5,7 +5,7 @@ export { adamStep8bit } from "./adamStep8bit.ts";
 export { add } from "./add.ts";
 export { type AffineParams, affine } from "./affine.ts";
 export { amax, amin, type ExtremaParams } from "./amax.ts";
-export { attention, attentionBackward } from "./attention.ts";
+export { type AttentionDropout, type AttentionOptions, attention, attentionBackward } from "./attention.ts";
 export type { AttentionParams } from "./attentionGeometry.ts";
 export { type BatchedLoraParams, batchedLora } from "./batchedLora.ts";
 export { type CacheWriteParams, cacheWrite } from "./cacheWrite.ts";

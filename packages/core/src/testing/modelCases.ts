@@ -97,6 +97,9 @@ export const modelCases: Cases<Name> = {
     ...calls([x([1, 70, 2, 16]), x([1, 70, 1, 16]), x([1, 70, 1, 16])], (s, k, v) =>
       f.attention(s, k, v, { causal: true }),
     ),
+    ...calls([q, kv, kv, { shape: [2, 1, 1, 7], dtype: "bool" }], (s, k, v, mask) =>
+      f.attention(s, k, v, { mask, softcap: 5, dropoutP: 0.3, generator: new Generator(2) }),
+    ),
   ],
   attentionBackward: withGradients(
     [],
@@ -200,6 +203,11 @@ export const modelCases: Cases<Name> = {
       [x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])],
       (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
       (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausalLowerRight: true, enableGqa: true }),
+      (s, k, v) =>
+        f.scaledDotProductAttention(s, k, v, {
+          ...{ isCausal: true, enableGqa: true },
+          ...{ dropoutP: 0.2, generator: new Generator(3) },
+        }),
     ),
     ...calls([x([2, 2, 7, 8]), x([2, 2, 5, 8]), x([2, 2, 5, 8])], (s, k, v) =>
       f.scaledDotProductAttention(s, k, v, { isCausal: true }),

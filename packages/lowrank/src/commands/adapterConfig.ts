@@ -14,7 +14,7 @@ export const usualSettings: RecipeSettings = {
   steps: plannedSteps,
 };
 
-/** The flags of adapters that were given, as the command line spells them, in the order of the methods. */
+/** Returns the flags of adapters that were given, as the command line spells them. */
 export function givenAdapterOptions(options: object): string[] {
   return givenFlags(options).map(({ flag }) => `--${flag}`);
 }
@@ -26,7 +26,7 @@ function givenFlags(options: object): { flag: string; text: string }[] {
   });
 }
 
-/** The settings of recipes, from the flags that are settings too; `defaults` where these were not given. */
+/** Returns the settings of recipes: what flags say, and `defaults` for the others. */
 export function recipeSettings(options: object, defaults: RecipeSettings): RecipeSettings {
   const settings = { ...defaults } as Record<string, unknown>;
   for (const { flag, takers } of adapterFlags()) {
@@ -38,8 +38,9 @@ export function recipeSettings(options: object, defaults: RecipeSettings): Recip
 }
 
 /**
- * The configuration of a method by the options, null where the whole model trains; `steps` are those of the training. Throws
- * for options that the method does not have, and for values that it does not take.
+ * Makes the configuration of a method by the options, null where the whole model trains; `steps`
+ * are those of the training. Throws for options that the method does not have, and for values that
+ * it does not take.
  */
 export function toPeftConfig(method: AdapterMethod, options: object, steps: number): PeftConfig;
 export function toPeftConfig(method: Method, options: object, steps: number): PeftConfig | null;

@@ -15,7 +15,10 @@ const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
   "virtual-tokens": "integer",
 };
 
-/** The flags of all known methods, in the order of the methods. Throws where methods share a flag and not its type. */
+/**
+ * The flags of all known methods, in the order of the methods. Throws where methods share a flag
+ * and not its type.
+ */
 export function adapterFlags(): readonly AdapterFlag[] {
   const flags = new Map<string, AdapterFlag>();
   for (const method of Object.values(knownMethods())) {

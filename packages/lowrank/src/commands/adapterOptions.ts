@@ -6,8 +6,8 @@ import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
 import { listed, placeholders, problemWith } from "./optionValue.ts";
 
 /**
- * Adds the flags of all known methods, after the command's own. Throws, naming the method, for a flag that the command has
- * already.
+ * Adds the flags of all known methods, after the command's own. Throws, naming the method, for a
+ * flag that the command has already.
  */
 export function addAdapterOptions(command: Command): Command {
   for (const adapterFlag of adapterFlags()) {
@@ -34,7 +34,10 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
   return type === "boolean" ? option : option.argParser(checkedText(takers.map((taker) => taker.option)));
 }
 
-/** Lets a text through that one of the options takes; its value depends on the method, which is not known yet. */
+/**
+ * Lets a text through that one of the options takes. Its value depends on the method, which is not
+ * known yet.
+ */
 function checkedText(options: readonly MethodOption[]): (text: string) => string {
   return (text) => {
     const errors = options.map((option) => problemWith(option, text));
@@ -43,7 +46,10 @@ function checkedText(options: readonly MethodOption[]): (text: string) => string
   };
 }
 
-/** Which methods have a flag, by the shorter list of those that do and those that do not; null: all do. */
+/**
+ * Says which methods have a flag: those that do or those that do not, whichever are fewer. Null:
+ * all do.
+ */
 function takersNote(methods: readonly AnyMethod[]): string | null {
   const all = adapterMethods().map(({ name }) => name);
   const takers = recipeNames(methods);
@@ -52,7 +58,10 @@ function takersNote(methods: readonly AnyMethod[]): string | null {
   return takers.length <= others.length ? `with ${takers.join(", ")}` : `not with ${others.join(", ")}`;
 }
 
-/** The default of a flag's first method, and whose it is where others have another one; null where it says nothing. */
+/**
+ * Says the default of a flag's first method, and whose it is where others have another one. Null:
+ * there is nothing to say.
+ */
 function defaultNote(takers: AdapterFlag["takers"]): string | null {
   const found = adapterMethods().flatMap((method) => {
     const taker = takers.find((taker) => taker.method === method.peft);
@@ -64,7 +73,10 @@ function defaultNote(takers: AdapterFlag["takers"]): string | null {
   return same ? `default: ${value}` : `default: ${value} with ${name}`;
 }
 
-/** What a recipe sets a field to; null where that is no plain value, or follows from the steps. */
+/**
+ * Returns what a recipe sets a field to. Null where that is no plain value, or follows from the
+ * steps.
+ */
 function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
   const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
     return (

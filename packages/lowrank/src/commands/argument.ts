@@ -39,7 +39,10 @@ export function wideSimdOption(): Option {
   return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");
 }
 
-/** Parses an option's value as a number of at least `least`; with `above`, larger than it; at most `most`. */
+/**
+ * Parses an option's value as a number of at least `least`; with `above`, larger than it; at most
+ * `most`.
+ */
 export function number(range: { least?: number; above?: number; most?: number }): (text: string) => number {
   const { least = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, most = Number.MAX_VALUE } = range;
   const expected = limits({ "at least": range.least, above: range.above, "at most": range.most });
@@ -57,7 +60,10 @@ export function names(text: string): string[] {
   throw new InvalidArgumentError("Expected names separated by commas.");
 }
 
-/** Parses `--target-modules`: all-linear, names separated by commas, or (with any of `*+?()[]|^$\{}`) an expression. */
+/**
+ * Parses `--target-modules`: all-linear, names separated by commas, or (with any of
+ * `*+?()[]|^$\{}`) an expression.
+ */
 export function targetModules(text: string): string | string[] {
   if (text === "all-linear") return text;
   return /[*+?()[\]|^$\\{}]/.test(text) ? text : names(text);

@@ -26,7 +26,10 @@ export interface Learner {
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** Writes what was trained to a folder; with `--verify`, tells how what is read again answers on an example. */
+  /**
+   * Writes what was trained to a folder; with `--verify`, tells how what is read again answers on
+   * an example.
+   */
   save(folder: string): Promise<string | null>;
   /** What the user should know about the files; null for nothing. */
   readonly note: string | null;
@@ -48,7 +51,10 @@ export interface LearnerOptions {
 type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
-/** Puts an adapter on a model and tells what it is, or makes all of the model train where `config` is null. */
+/**
+ * Puts an adapter on a model and tells what it is, or makes all of the model train where `config`
+ * is null.
+ */
 export async function makeLearner(
   loaded: Loaded,
   config: PeftConfig | null,
@@ -105,7 +111,8 @@ async function adapter(
   };
   const adapted = await getPeftModel(model, config, { generator, tokenizer, onWarning });
   if (start === "eva") await startByData(adapted, examples, batching, options.batchSize);
-  // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said for these as they were.
+  // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said
+  // for these as they were.
   const initial = fromWeights ? await adapted.adapterFiles() : undefined;
   console.log(describeTargets(adapted.targetReport).join("\n"));
   adapted.printTrainableParameters();
@@ -190,7 +197,7 @@ function optimizerOf(
   };
 }
 
-/** What is usual for the method, by its recipe, or by the first one of the method that a file says. */
+/** Returns the usual learning rate of a recipe, or of the method that a file says. */
 function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;
   const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);

@@ -2,7 +2,10 @@ import type { MethodOption } from "@lowrank/peft";
 import { InvalidArgumentError } from "commander";
 import { integer, names, number, targetModules } from "./argument.ts";
 
-/** Returns what reads an option's value from the command line. It throws, saying what is expected, for other values. */
+/**
+ * Returns the function that reads an option's value from a text. It throws, saying what is
+ * expected, for other values.
+ */
 export function valueParser(option: MethodOption): (text: string) => unknown {
   switch (option.type) {
     case "integer":
@@ -44,7 +47,7 @@ export function listed(values: readonly unknown[]): string {
   return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0];
 }
 
-/** What stands for a value in `--help`. */
+/** The word that stands for a value in `--help`, after a space. */
 export const placeholders: Readonly<Record<MethodOption["type"], string>> = {
   integer: " <n>",
   number: " <x>",

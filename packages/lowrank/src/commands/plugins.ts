@@ -8,7 +8,10 @@ import { adapterMethods } from "../report/methods.ts";
 import { usualSettings } from "./adapterConfig.ts";
 import { adapterFlags } from "./adapterFlags.ts";
 
-/** `--plugin`, of all commands. The files are read before there is a command, so that what they register has its flags. */
+/**
+ * `--plugin`, of all commands. The files are read before there is a command, so that what they
+ * register has its flags.
+ */
 export function pluginOption(): Option {
   return new Option(
     "--plugin <file>",
@@ -27,8 +30,9 @@ export function pluginFiles(args: readonly string[]): string[] {
 }
 
 /**
- * Reads plugins, one after the other. They import the packages of Lowrank that this command runs, wherever they lie. Throws,
- * naming the file, where one cannot be read, throws, or registers what the command cannot offer.
+ * Reads plugins, one after the other. They import the packages of Lowrank that this command runs,
+ * wherever they lie. Throws, naming the file, where one cannot be read, throws, or registers what
+ * the command cannot offer.
  */
 export async function loadPlugins(files: readonly string[]): Promise<void> {
   if (files.length > 0) shareOwnPackages();
@@ -51,7 +55,10 @@ export async function loadPlugins(files: readonly string[]): Promise<void> {
 
 let shared = false;
 
-/** Makes imports of Lowrank's packages find those of this command, since methods are known to one copy alone. */
+/**
+ * Makes imports of Lowrank's packages find those of this command, since methods are known to one
+ * copy alone.
+ */
 function shareOwnPackages(): void {
   if (shared) return;
   shared = true;
@@ -64,14 +71,15 @@ function shareOwnPackages(): void {
       try {
         return nextResolve(specifier, { ...context, parentURL: import.meta.url });
       } catch {
-        // The command does without this package; it lies beside the plugin, and imports the command's in turn.
+        // The command does without this package; it lies beside the plugin, and imports the
+        // command's in turn.
         return nextResolve(specifier, context);
       }
     },
   });
 }
 
-/** What a module threw, with the fix where it is known. */
+/** Says what a module threw, with the fix. */
 function reason(error: unknown): string {
   const { message = String(error), code } = (error ?? {}) as { message?: string; code?: string };
   if (code === "ERR_UNKNOWN_FILE_EXTENSION" && /\.[cm]?ts/.test(message)) {
@@ -81,7 +89,10 @@ function reason(error: unknown): string {
   return `${message}; correct the module`;
 }
 
-/** Throws, naming the method, for recipes and options that contradict each other or the configuration. */
+/**
+ * Throws, naming the method, for recipes and options that contradict each other or the
+ * configuration.
+ */
 function checkMethods(): void {
   adapterFlags();
   for (const { peft, name, config } of adapterMethods()) {

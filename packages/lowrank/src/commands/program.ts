@@ -19,7 +19,10 @@ From a model and a text to a model that has learned it:
   $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
 
-/** The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to processes of its own. */
+/**
+ * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
+ * processes of its own.
+ */
 export function createProgram(plugins: readonly string[]): Command {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version }: { version: string } = JSON.parse(manifest);

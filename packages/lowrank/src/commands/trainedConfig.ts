@@ -33,9 +33,9 @@ interface TrainedOptions {
 }
 
 /**
- * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by options, for a number of steps,
- * by which some methods plan; null: the whole model trains. Throws for options that do not belong to the method, and for other
- * tasks.
+ * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by
+ * options, for a number of steps, by which some methods plan; null: the whole model trains. Throws
+ * for options that do not belong to the method, and for other tasks.
  */
 export async function trainedConfig(options: TrainedOptions): Promise<(steps: number) => PeftConfig | null> {
   const [method] = findMethods([options.method]);

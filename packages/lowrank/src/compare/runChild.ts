@@ -1,5 +1,5 @@
-// The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a message, steps and the outcome
-// go back.
+// The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a
+// message, steps and the outcome go back.
 import { loadPlugins } from "../commands/plugins.ts";
 import type { Job, Message, Outcome } from "./job.ts";
 import { runJob } from "./runJob.ts";

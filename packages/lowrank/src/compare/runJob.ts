@@ -13,7 +13,10 @@ import { exactMatch, median, passMilliseconds } from "./measure.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/** Trains by one method and measures it. Meant for a process of its own, whose peak memory is then the run's. */
+/**
+ * Trains by one method and measures it. Meant for a process of its own, whose peak
+ * memory is then the run's.
+ */
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
@@ -69,7 +72,10 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   };
 }
 
-/** A pass with the adapter folded into the weights, into 4 bits where they are that; null where it cannot be. */
+/**
+ * A pass with the adapter folded into the weights, into 4 bits where they are that;
+ * null where it cannot be.
+ */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,
   peft: PeftModel<CausalLM> | null,

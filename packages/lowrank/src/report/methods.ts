@@ -7,7 +7,10 @@ import {
   recipesOf,
 } from "@lowrank/peft";
 
-/** A way of fine-tuning that commands know by name: a recipe of a method, or training the whole model. */
+/**
+ * A way of fine-tuning that commands know by name: a recipe of a method, or training the whole
+ * model.
+ */
 export interface Method extends Omit<Recipe, "config"> {
   /** The method whose recipe it is; null: the whole model trains. */
   readonly peft: AnyMethod | null;

@@ -111,10 +111,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Applies the gradients. With a `guard`, an f32 vector on the parameters' backend, all weights
-   * and moments stay as they are unless all its numbers are finite; its last number becomes NaN
-   * where the update itself would not be finite. Nothing is read: whoever reads the guard and finds
-   * the step refused calls `takeBackStep`.
+   * Applies the gradients. A `guard` is an f32 vector on the parameters' backend. All weights and
+   * moments stay as they are unless all its numbers are finite. Its last number becomes NaN if the
+   * update itself would not be finite. Nothing is read: whoever reads the guard and finds the step
+   * refused calls `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>

@@ -31,10 +31,13 @@ export const adapterFileNames = {
   card: "README.md",
 } as const;
 
-/** What PEFT notes in an adapter's weights. */
+/** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
+/**
+ * The source of an adapter: a folder (a path or file: URL, Node only), files by
+ * name, or a place for files.
+ */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
 /** The files of a source, of its folder `subfolder` where one is named. */
@@ -52,7 +55,10 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
   };
 }
 
-/** Opens an adapter's weights: safetensors, or else what torch.save wrote, of which nothing but tensors is read. */
+/**
+ * Opens an adapter's weights: safetensors, or else what torch.save wrote, of which
+ * nothing but tensors is read.
+ */
 export async function openWeights(
   files: ModelFiles,
   weights: string = adapterFileNames.weights,
@@ -117,7 +123,10 @@ function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
-/** Reads values from a file into tensors, in their dtype. Those that the file lacks stay as they are. */
+/**
+ * Reads values from a file into tensors, in their dtype. Those that the
+ * file lacks stay as they are.
+ */
 export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,
@@ -134,7 +143,10 @@ export async function readInto(
   }
 }
 
-/** The embedding tables of a file that are not those of the base model, by key; the caller frees them. */
+/**
+ * The embedding tables of a file that are not those of the base model, by
+ * key; the caller frees them.
+ */
 export async function differingTables(
   file: SafetensorsFile,
   tables: ReadonlyMap<string, Tensor>,
@@ -150,7 +162,10 @@ export async function differingTables(
   return differing;
 }
 
-/** A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that the dtype does not reach. */
+/**
+ * A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that
+ * the dtype does not reach.
+ */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();
   const saved = to(tensor.detach(), { dtype });
@@ -164,8 +179,8 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 }
 
 /**
- * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its
- * key. Throws, by key, for a tensor that holds NaN or an infinity.
+ * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor
+ * in the dtype of its key. Throws, by key, for a tensor that holds NaN or an infinity.
  */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,

@@ -5,7 +5,7 @@ import { type BnConfig, bottleneckFormat } from "../methods/bottleneckConfig.ts"
 /** The name of the weights in AdapterHub's folders; the configuration has PEFT's name. */
 export const adapterHubWeights = "adapter.safetensors";
 
-/** What AdapterHub says of a prediction head that lies beside an adapter. */
+/** The file in which AdapterHub describes a prediction head beside an adapter. */
 export const adapterHubHead = "head_config.json";
 
 /** The version of `adapters` whose files are read and written. */
@@ -24,8 +24,8 @@ const outer: Readonly<Record<string, string>> = {
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**
- * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of PEFT. Throws for methods
- * other than bottleneck adapters, which PEFT has its own files for.
+ * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of
+ * PEFT. Throws for methods other than bottleneck adapters, which PEFT has its own files for.
  */
 export function fromAdapterHub(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;

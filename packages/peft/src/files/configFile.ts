@@ -5,15 +5,18 @@ import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import { UnknownMethodError } from "../methods/unknownMethodError.ts";
 
-/** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
+/**
+ * The version of PEFT whose files are read and written. PEFT before 0.14
+ * refuses a file that says any.
+ */
 const peftVersion = "0.21.2";
 
 /** Fields of every file that a configuration does not hold. */
 const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
 
 /**
- * Reads adapter_config.json. A field that is not supported and set is an error, one that is not known a warning;
- * both name it. `label` is what messages call the file.
+ * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
+ * known a warning; both name it. `label` is what messages call the file.
  */
 export function parseConfig(
   json: unknown,
@@ -55,7 +58,10 @@ export function parseConfig(
   return { method, config: new method.Config(options as never) };
 }
 
-/** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
+/**
+ * adapter_config.json as PEFT lays it out: classic fields, and others that
+ * differ from their defaults.
+ */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
   const { classic, floats, nested = [], verbatim = [] } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;

@@ -12,14 +12,14 @@ import { numbersOf, transposedStored } from "./storedTensor.ts";
 /** The name of the weights in mlx-lm's folders; the configuration has PEFT's name. */
 const mlxWeights = "adapters.safetensors";
 
-/** What an adapter_config.json of mlx-lm says that matters here. */
+/** The fields of an mlx-lm adapter_config.json that are read here. */
 interface MlxConfig {
   fine_tune_type: string;
   lora_parameters: { rank: number; scale: number; dropout: number };
   model: string | null;
 }
 
-/** What an adapter_config.json says, where it is of mlx-lm; null for others. */
+/** Reads an adapter_config.json of mlx-lm; null for a file of another kind. */
 function mlxConfig(json: unknown, label: string): MlxConfig | null {
   const fields = (json ?? {}) as Record<string, unknown>;
   if (fields.peft_type !== undefined || typeof fields.lora_parameters !== "object" || !fields.lora_parameters)
@@ -86,8 +86,9 @@ export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8A
 }
 
 /**
- * A LoRA or DoRA adapter of PEFT as mlx-lm's files, for models whose paths are the same there (Llama and its kin). mlx-lm has one
- * rank and one scale: lower ranks are filled up with zeros, other scales go into B. Throws for what mlx-lm has no place for.
+ * A LoRA or DoRA adapter of PEFT as mlx-lm's files, for models whose paths are the same there
+ * (Llama and its kin). mlx-lm has one rank and one scale: lower ranks are filled up with zeros,
+ * other scales go into B. Throws for what mlx-lm has no place for.
  */
 export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);

@@ -3,7 +3,7 @@ import type { Module } from "@lowrank/nn";
 
 /** A value of a base module that a merge replaces. */
 export interface Replacement {
-  /** What messages call it: the path of the parameter. */
+  /** The path of the parameter, which names it in messages. */
   path: string;
   /** The modules that hold it, more than one where it is tied. */
   owners: readonly Module[];
@@ -12,7 +12,10 @@ export interface Replacement {
   value: Tensor;
 }
 
-/** An adapter on one base module: what it gives beside it, and what it makes of it when merged alone. */
+/**
+ * An adapter on one base module: what it gives beside it, and what it makes
+ * of it when merged alone.
+ */
 interface LiveAdapter {
   forward(x: Tensor): Tensor;
   merged(): Replacement[];
@@ -23,7 +26,10 @@ export interface MergeStep {
   /** Of the module, in the base model. */
   path: string;
   module: Module;
-  /** The values that all merged adapters give together, made anew at every call; the caller frees them. */
+  /**
+   * The values that all merged adapters give together, made anew at every
+   * call; the caller frees them.
+   */
   merged(): Replacement[];
   /** The adapters that are merged here, one by one. */
   live: readonly LiveAdapter[];

@@ -6,7 +6,10 @@ export interface Place {
   key: string;
 }
 
-/** Two values of one parameter, tied ones in all their places; exactly one of them stands in the model. */
+/**
+ * Two values of one parameter, tied ones in all their places; exactly one of
+ * them stands in the model.
+ */
 export class Swap {
   readonly places: readonly Place[];
   readonly off: Parameter | null;

@@ -10,9 +10,9 @@ export interface Wrapper extends Module {
   remove(adapter: string): void;
   /** An adapter's tensors by their key in its file, below this module's path. */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
-  /** What merging adapters makes of the base module, which lies at `path`. */
+  /** Returns the steps that merge adapters into the base module, which lies at `path`. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[];
 }
 
-/** What stands on a base model, by the path of what it wraps. */
+/** The wrappers on a base model, by the path of the wrapped module. */
 export type Wrappers = ReadonlyMap<string, Wrapper>;

@@ -13,7 +13,7 @@ export interface BOFTOptions extends LayerPeftOptions {
   boftNButterflyFactor?: number;
   /** The share of one rotation's blocks that rest in a training step. Default 0. */
   boftDropout?: number;
-  /** The weight lies as [in, out]. CachedTensor for the files. */
+  /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;

@@ -35,17 +35,10 @@ export function drawn(draw: Draw, shape: readonly number[]): Parameter {
 
 /** Random numbers of the layer's own, for what happens at random in training. */
 export function layerGenerator({ path, generator }: LayerContext<PeftConfig>): Generator {
-  return generator.fork(hash(path));
+  return generator.fork(path);
 }
 
 /** A dropout whose random numbers are the layer's own. */
 export function layerDropout(context: LayerContext<PeftConfig>, p: number): Dropout {
   return new Dropout(p, layerGenerator(context));
-}
-
-/** A number from a path (FNV-1a). */
-function hash(path: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < path.length; i++) h = Math.imul(h ^ path.charCodeAt(i), 0x01000193);
-  return h >>> 0;
 }

@@ -9,9 +9,9 @@ export interface OFTOptions extends LayerPeftOptions {
   r?: number;
   /** The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide takes the nearest that does. */
   oftBlockSize?: number;
-  /** CachedTensor for the files: PEFT reads it and does nothing with it. Default 0. */
+  /** Kept for the files: PEFT reads it and does nothing with it. Default 0. */
   moduleDropout?: number;
-  /** The weight lies as [in, out]. CachedTensor for the files. */
+  /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;

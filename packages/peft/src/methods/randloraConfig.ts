@@ -16,7 +16,7 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 export interface RandLoraOptions extends LayerPeftOptions {
   /** The rank of each random basis: the smaller, the more of them there are, and the more numbers train. Default 32. */
   r?: number;
-  /** CachedTensor for the files: the seed that PEFT drew the bases from. Default 0. */
+  /** Kept for the files: the seed that PEFT drew the bases from. Default 0. */
   projectionPrngKey?: number;
   /** Whether files hold the bases: always, since PEFT draws others on other machines. */
   saveProjection?: boolean;

@@ -31,7 +31,10 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
-  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: it has all kernels. */
+  /**
+   * The backend to plan for: what it has no kernel for is planned as its composition. Default:
+   * that of `meta`.
+   */
   backend?: Backend;
 }
 

@@ -46,7 +46,10 @@ class Activation extends Module {
   }
 }
 
-/** Linear layers with an activation between each two, numbered as in torch.nn.Sequential: "0", "2", ... */
+/**
+ * Linear layers with an activation between each two, numbered as in
+ * torch.nn.Sequential: "0", "2", ...
+ */
 export class Perceptron extends ModuleDict<UnaryModule> {
   readonly #steps: UnaryModule[] = [];
 

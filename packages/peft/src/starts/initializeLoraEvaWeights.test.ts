@@ -23,7 +23,9 @@ beforeAll(() => init(reference()));
 
 const [vocabulary, dim, hidden] = [40, 5, 7];
 
-/** An embedding of which two linear layers and a Conv1D read the same, and one that reads their sum. */
+/**
+ * An embedding of which two linear layers and a Conv1D read the same, and one that reads their sum.
+ */
 class Reader extends Module {
   embed: UnaryModule;
   first: UnaryModule;

@@ -8,7 +8,7 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import { patternValue } from "../targets/pattern.ts";
 import { IncrementalPca } from "./incrementalPca.ts";
 
-/** What EVA must know of a batch, beside what the model's forward takes: [B, T] each. */
+/** The inputs of a batch that EVA reads, beside those of the model's forward: [B, T] each. */
 export interface EvaBatch {
   inputIds: Tensor;
   /** Padding, whose inputs do not count, is 0. */
@@ -24,10 +24,12 @@ interface Group {
 }
 
 /**
- * EVA: starts A with the directions in which the layers' inputs on `batches` vary most, B stays zero, and gives ranks to the
- * layers whose inputs they explain best: up to `rho` times the rank, the same sum in all; a layer left without rank
- * loses its adapter. For a fresh adapter with `initLoraWeights: "eva"`, whose tensors are made anew: make the optimiser after. All batches are used. Throws for
- * batches with fewer tokens than ranks. Paischer et al. 2024, https://arxiv.org/abs/2410.07170
+ * Starts a fresh adapter by EVA. A gets the directions in which the layers' inputs on `batches`
+ * vary most; B stays zero. Ranks go to the layers whose inputs they explain best, up to `rho` times
+ * the rank; their sum stays the same. A layer left without rank loses its adapter. The adapter
+ * needs `initLoraWeights: "eva"`. Its tensors are made anew, so make the optimiser after this. All
+ * batches are used. Throws for batches with fewer tokens than ranks. Paischer et al. 2024,
+ * https://arxiv.org/abs/2410.07170
  */
 export async function initializeLoraEvaWeights<M extends AdaptableModel>(
   peft: PeftModel<M>,
@@ -79,7 +81,10 @@ async function freshLayers<M extends AdaptableModel>(
 const mostRanks = (config: LoraConfig, path: string, layer: TunerLayer) =>
   Math.min(Math.round(rankAndScaling(config, path).r * config.evaConfig!.rho), (layer.base_layer as Linear).inFeatures);
 
-/** Runs the model on a batch and adds what goes into the layers; the first batch shows which see the same. */
+/**
+ * Runs the model on a batch and adds what goes into the layers; the first batch
+ * shows which see the same.
+ */
 async function measure<M extends AdaptableModel>(
   peft: PeftModel<M>,
   batch: Parameters<M["forward"]>[0] & EvaBatch,
@@ -143,7 +148,10 @@ async function countedRows(
   return all.filter((i) => (!mask || Number(mask[i]) !== 0) && (!label || label[i] !== labelMaskValue));
 }
 
-/** How many ranks each layer gets: those that explain most of the variance of its input, as many in all as there were. */
+/**
+ * Returns the rank of each layer. The ranks go to the directions that explain most of the variance
+ * of a layer's input; their sum stays the same.
+ */
 function shareOut(
   groups: readonly Group[],
   layers: ReadonlyMap<string, TunerLayer>,
@@ -159,7 +167,10 @@ function shareOut(
   return ranks;
 }
 
-/** The configuration with the ranks given out, and alphas that keep each layer's scaling unless it says otherwise. */
+/**
+ * The configuration with the ranks given out, and alphas that keep each layer's scaling
+ * unless it says otherwise.
+ */
 function withRanks(
   config: LoraConfig,
   targetModules: readonly string[],
@@ -186,7 +197,7 @@ async function restart<M extends AdaptableModel>(
 ): Promise<void> {
   const { method } = peft.base_model.adapter(name);
   peft.deleteAdapter(name);
-  // What there is to warn of was said when the adapter was made first.
+  // The warnings were given when the adapter was first made.
   await peft.base_model.add({ name, method, config, generator: new Generator(0), loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const { paths, pca } of groups) {

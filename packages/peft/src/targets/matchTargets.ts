@@ -5,7 +5,7 @@ import { outputLayer } from "./embeddings.ts";
 import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** What a configuration's targets came to. */
+/** The modules that a configuration's targets matched, and the names that matched none. */
 export interface TargetReport {
   /** Paths of the modules that carry the adapter. */
   matched: string[];
@@ -13,7 +13,10 @@ export interface TargetReport {
   excluded: string[];
   /** Entries of `targetModules` that no module answers to. */
   unmatchedTargets: string[];
-  /** Keys of `rankPattern` and the like that no target answers to, and what is excluded or chosen that is not there. */
+  /**
+   * Keys of `rankPattern` and the like that no target answers to, and what is excluded or
+   * chosen that is not there.
+   */
   unusedPatterns: string[];
 }
 
@@ -23,13 +26,13 @@ interface LayerChoice {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** Whether a path is `name`, or ends with it after a dot. */
+/** Returns true if a path is `name`, or ends with it after a dot. */
 function endsWithName(path: string, name: string): boolean {
   const dot = path.length - name.length - 1;
   return path.endsWith(name) && (dot < 0 || path[dot] === ".");
 }
 
-/** Whether a list of names, or an expression over the whole path, says `path`. */
+/** Returns true if a path matches a list of names, or an expression over the whole path. */
 export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
   if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
   return wanted.some((name) => endsWithName(path, name));
@@ -54,8 +57,8 @@ interface TargetedMethod {
 }
 
 /**
- * Returns the targets that a method has on a model when none is given: its own by model type, else the model's for the kind of
- * layer that the method is made for.
+ * Returns the targets that a method has on a model when none is given: its own by model type, else
+ * the model's for the kind of layer that the method is made for.
  */
 export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
@@ -64,7 +67,10 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   return own[kinds[0]];
 }
 
-/** A configuration with its targets said in full: "all-linear" and an architecture's default as lists. */
+/**
+ * A configuration with its targets said in full: "all-linear" and an
+ * architecture's default as lists.
+ */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
@@ -96,7 +102,10 @@ function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
   return typeof layersToTransform === "number" ? [layersToTransform] : (layersToTransform ?? []);
 }
 
-/** PEFT's rule for the number of a path's layer: the first that follows a name in the path, or one of the given names. */
+/**
+ * PEFT's rule for the number of a path's layer: the first that follows a name in the path,
+ * or one of the given names.
+ */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
   const expressions =
@@ -110,7 +119,7 @@ function layerNumber(path: string, { layersPattern }: LayerChoice): number | nul
   return null;
 }
 
-/** What is excluded, or chosen by number, and is not there. */
+/** Returns the exclusions, and the numbers of layers, that match nothing. */
 function unusedChoices(
   model: Module,
   config: Pick<PeftConfig, "excludeModules"> & LayerChoice,
@@ -131,8 +140,8 @@ function unusedChoices(
 }
 
 /**
- * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it came to. Throws where
- * none matched, and where one is of a kind that the method cannot adapt.
+ * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it
+ * came to. Throws where none matched, and where one is of a kind that the method cannot adapt.
  */
 export function matchTargets(
   model: Module,

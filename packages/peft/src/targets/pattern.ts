@@ -1,6 +1,9 @@
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Whether a pattern's key says a path: an expression for the whole path or its end after a dot, as in PEFT. */
+/**
+ * Returns true if a pattern's key matches a path: an expression for the whole path or its end
+ * after a dot, as in PEFT.
+ */
 function says(key: string, path: string): boolean {
   return pythonRegex(String.raw`(.*\.)?(${key})$`, "match").test(path);
 }
@@ -16,7 +19,10 @@ export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: rea
   return Object.keys(pattern).filter((key) => !paths.some((path) => says(key, path)));
 }
 
-/** The keys that say several of the paths' values, where files, which keep keys in alphabetical order, would pick another. */
+/**
+ * The keys that say several of the paths' values, where files, which keep keys in alphabetical
+ * order, would pick another.
+ */
 export function orderWarnings(
   name: string,
   pattern: Readonly<Record<string, number>>,

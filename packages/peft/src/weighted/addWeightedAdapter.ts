@@ -14,7 +14,10 @@ import type { HostFactors, Matrix } from "./productFactors.ts";
 import { checkCovered, checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter that combines others, which stay; what is documented at `PeftModel.addWeightedAdapter`. */
+/**
+ * Adds an adapter that combines others, which stay; what is documented at
+ * `PeftModel.addWeightedAdapter`.
+ */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],
@@ -53,7 +56,7 @@ export async function addWeightedAdapter(
   }
 }
 
-/** Whether the weight of an adapted layer lies as [in, out]. */
+/** Returns true if the weight of an adapted layer lies as [in, out]. */
 function liesInputFirst({ model }: Tuner<Module>, path: string): boolean {
   const { wrapped } = model.getSubmodule(path) as TunerLayer;
   return wrapped instanceof Conv1D || wrapped instanceof Embedding;
@@ -95,7 +98,10 @@ async function inHost(t: Tensor): Promise<Matrix> {
   return { values: (await t.data()) as Float32Array, rows, columns };
 }
 
-/** The Frobenius norm of B A less the weighted sum of the parts' products, over the sum's; 0 for a sum of zeros. */
+/**
+ * The Frobenius norm of B A less the weighted sum of the parts' products, over the
+ * sum's; 0 for a sum of zeros.
+ */
 async function distance(combined: HostFactors, parts: readonly WeightedFactors[]): Promise<number> {
   const exact = { ...stacked(parts), scaling: 1, weight: 1 };
   const difference = stacked([exact, { ...combined, scaling: 1, weight: -1 }]);
@@ -103,7 +109,7 @@ async function distance(combined: HostFactors, parts: readonly WeightedFactors[]
   return size > 0 ? Math.sqrt(norm / size) : 0;
 }
 
-/** How many numbers of a product are made at a time. */
+/** Number of elements of a product that are computed at a time. */
 const chunk = 1 << 24;
 
 /** The squares of a product's numbers, summed. */

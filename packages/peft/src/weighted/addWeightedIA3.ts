@@ -7,7 +7,10 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an (IA)³ adapter whose factors are the weighted sum of others' factors. Throws where these are on other layers. */
+/**
+ * Adds an (IA)³ adapter whose factors are the weighted sum of others' factors. Throws where
+ * these are on other layers.
+ */
 export async function addWeightedIA3(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],

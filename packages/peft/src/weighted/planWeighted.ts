@@ -12,7 +12,10 @@ const types: readonly CombinationType[] = [
   ...pruning.map((kind) => `${kind}_svd` as const),
 ];
 
-/** Checks what is asked for, and gives the new adapter's configuration. Throws for what cannot be combined. */
+/**
+ * Checks what is asked for, and gives the new adapter's configuration. Throws for
+ * what cannot be combined.
+ */
 export function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,
@@ -29,7 +32,9 @@ export function planWeighted(
   };
 }
 
-/** The configuration of an adapter that is a sum of products; throws for one that is more than that. */
+/**
+ * The configuration of an adapter that is a sum of products; throws for one that is more than that.
+ */
 function combinable({ name, config, swaps }: Adapter): LoraConfig {
   const refuse = (what: string): never => {
     throw new Error(`addWeightedAdapter: adapter "${name}" ${what}`);
