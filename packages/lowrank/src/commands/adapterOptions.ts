@@ -25,24 +25,25 @@ function toOption({ flag, type, takers }: AdapterFlag): Option {
   const methods = takers.map(({ method }) => method);
   const shared = methods.length > 1;
   const values = [...new Set(takers.flatMap(({ option }) => (option.type === "oneOf" ? option.values : [])))];
-  const help = takers[0].option.help + (values.length > 0 ? `: ${listed(values)}` : "");
+  const expected = values.length > 0 ? listed(values) : null;
+  const help = takers[0].option.help + (expected === null ? "" : `: ${expected}`);
   const notes = [shared ? takersNote(methods) : null, defaultNote(takers)].filter((note) => note !== null);
   const option = new Option(
     `--${flag}${placeholders[type]}`,
     notes.length > 0 ? `${help} (${notes.join("; ")})` : help,
   ).helpGroup(shared ? "Options of adapters:" : `Options with --method ${listed(recipeNames(methods))}:`);
-  return type === "boolean" ? option : option.argParser(checkedText(takers.map((taker) => taker.option)));
+  return type === "boolean" ? option : option.argParser(checkedText(takers, expected));
 }
 
 /**
  * Lets a text through that one of the options takes. Its value depends on the method, which is not
  * known yet.
  */
-function checkedText(options: readonly MethodOption[]): (text: string) => string {
+function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
   return (text) => {
-    const errors = options.map((option) => problemWith(option, text));
-    if (errors.includes(null)) return text;
-    throw new InvalidArgumentError(errors[0] as string);
+    const problems = takers.map(({ option }) => problemWith(option, text));
+    if (problems.includes(null)) return text;
+    throw new InvalidArgumentError(expected === null ? (problems[0] as string) : `Expected ${expected}.`);
   };
 }
 

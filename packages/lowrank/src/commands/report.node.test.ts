@@ -146,7 +146,7 @@ describe("methods side by side", () => {
 describe("--method", () => {
   test("is the method of the adapter that options describe", async () => {
     const words = ["--method", "oft", "--oft-block-size", "8", "--json"];
-    expect(JSON.parse((await report("gpt2", ...words)).stdout).peftType).toBe("OFT");
+    expect(JSON.parse((await report("stories15m", ...words)).stdout).peftType).toBe("OFT");
     const plain = await report("stories15m", "--method", "ia3", "--json");
     expect(JSON.parse(plain.stdout)).toMatchObject({ peftType: "IA3", inference: { parameters: expect.any(Number) } });
   });
@@ -154,7 +154,7 @@ describe("--method", () => {
   test("packs the base model where the method does", async () => {
     const bytes = async (name: string): Promise<number> =>
       JSON.parse((await report("stories15m", "--method", name, "--json")).stdout).baseBytes;
-    expect(await bytes("qlora")).toBeLessThan(0.6 * (await bytes("lora")));
+    expect(await bytes("qlora")).toBeLessThan(0.7 * (await bytes("lora")));
   });
 });
 

@@ -180,7 +180,10 @@ describe("misuse", () => {
     ["--method prefix --target-modules q_proj", "--target-modules is no option of prefix, which has --virtual-tokens,"],
     ["--init-weights bat", "--init-weights is no option of lora"],
     ["--method vera --init-weights bat", '--init-weights is "bat", which vera does not take. Expected true or false.'],
-    ["--method miss --init-weights cat", "Expected true, false or lycoris."],
+    [
+      "--method miss --init-weights cat",
+      "Expected true, false, lycoris, gaussian, bat, mini, zero, bert, mam_adapter or houlsby.",
+    ],
     ["--method oft --mini-r 2", "leave it out, or take --method miss"],
     ["--method prefix --virtual-tokens 9999", "positions, which leaves no room beside 9999 virtual tokens; take fewer"],
     ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for LoRA"],
