@@ -30,7 +30,8 @@ export interface DocTree {
 
 /**
  * Returns the problems of a Markdown file's paths, a sentence each. A relative link must lead to a
- * file, and to a heading if it names one. A path in backticks must exist; `<op>` stands for any name.
+ * file, and to a heading if it names one. A path in backticks must exist;
+ * `<op>` stands for any name.
  */
 export function pathProblems(file: string, markdown: string, { exists, read }: DocTree): string[] {
   const text = prose(markdown);

@@ -76,7 +76,7 @@ async function makeModels(folder: string, name: string): Promise<ChildOptions> {
 const rounded = (value: number): number => Number(value.toFixed(4));
 
 /**
- * Prints what each part is on both sides, and returns the ratios of parts and of their
+ * Prints the figures of each part on both sides. Returns the ratios of parts and of their
  * geometric mean, by round.
  */
 function report(name: string, ref: string, own: Parts[], other: Parts[]): Record<string, Interval> {

@@ -85,8 +85,8 @@ async function* opChecks(
 }
 
 /**
- * The gradients of several outputs' weighted sum: that of their products with
- * what arrives from above.
+ * The gradients of several outputs' weighted sum; the weights are the
+ * gradients that arrive from above.
  */
 function pullBack(outputs: [Tensor, Tensor][], inputs: Tensor[]): Tensor[] {
   const total = outputs.map(([y, dy]) => y.mul(dy).sum()).reduce((sum, part) => sum.add(part));

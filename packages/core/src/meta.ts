@@ -3,13 +3,13 @@ import { allocate, type Tensor } from "./tensor.ts";
 
 /** Memory that was only asked for. */
 export interface MetaBuffer extends Buffer {
-  /** Bytes that a real backend would hold; `bytes`, what this one holds, is 0. */
+  /** Bytes that a real backend would hold; `bytes`, the memory of this backend, is 0. */
   readonly planned: number;
   /** The op that writes it; "data" where none does. */
   op: string;
 }
 
-/** One change of what a real backend would hold: a buffer handed out, or given back. */
+/** One change of the memory of a real backend: a buffer handed out, or given back. */
 export interface MetaEvent {
   readonly buffer: MetaBuffer;
   readonly freed: boolean;

@@ -103,7 +103,7 @@ class BertSelfAttention extends AttentionLayer {
   }
 }
 
-/** A linear layer whose output is added to what went into the sub-layer, and normalised. */
+/** A linear layer whose output is added to the sub-layer's input, and normalised. */
 class BertOutput extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
@@ -220,8 +220,8 @@ export class BertModel extends TransformerModel {
   }
 
   /**
-   * Gives hidden states [B, T, D], those of virtual embeddings first; a head says what
-   * stands before the tokens.
+   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
+   * passes its own virtual tokens.
    */
   forward(
     inputs: ClassifierInputs,

@@ -51,7 +51,7 @@ export interface OpenedModel<C = ModelConfig> {
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads what a model is, and of its weights only where they lie. */
+/** Reads a model's config and tokenizer, and finds its weights without reading them. */
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -60,7 +60,7 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
 }
 
 /**
- * Reads what a sequence classifier is, which only folders hold; `head` is said in
+ * Reads the config of a sequence classifier, which only folders hold; `head` takes
  * the place of the config's.
  */
 export async function openClassifier(

@@ -10,7 +10,7 @@ export interface AttendOptions extends AttentionDropout {
 }
 
 /**
- * Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to what stands before them;
+ * Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to the keys and values before them;
  * layers are counted from 0.
  */
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
@@ -20,6 +20,6 @@ export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: A
  * wrapper can see its queries.
  */
 export abstract class AttentionLayer extends Module {
-  /** From normalised rows [B, T, D] to what is added to them. */
+  /** Returns the rows [B, T, D] that are added to the residual, from normalised rows. */
   abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;
 }

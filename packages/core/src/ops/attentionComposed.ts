@@ -60,7 +60,7 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
  */
 const hiddenScore = -1e30;
 
-/** Scores and weights of all pairs [B, H, T, S], and what they are made of. */
+/** Scores and weights of all pairs [B, H, T, S], and the tensors they are made of. */
 function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   const [queries, keys] = [swapHeads(q), repeatHeads(k, g)];
   const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });

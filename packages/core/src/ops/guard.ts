@@ -53,14 +53,14 @@ function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>)
   };
 }
 
-/** A tensor that a step writes over, and what it becomes. */
+/** A tensor that a step overwrites, and its new value. */
 type Updated = readonly [before: Tensor, after: Tensor];
 
 const zeroOrNaN = (x: Tensor): Tensor => sumToShape(affine(x, { scale: 0 }), { shape: [] });
 
 /**
- * Writes the results of a step by other ops, as its guard allows, or what is to be
- * said of them into the guard.
+ * Writes the results of a step by other ops if its guard allows it. A guard that only tests gets a
+ * NaN if a result is not finite.
  */
 function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey" | "test"): void {
   if (how === "obey") {

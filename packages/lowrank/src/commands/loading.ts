@@ -8,7 +8,7 @@ import {
   type Tokenizer,
 } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
-import { PeftModel } from "@lowrank/peft";
+import { PeftModel, type Warning } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 import type { LoadedWeights } from "./argument.ts";
@@ -58,6 +58,6 @@ export function isGguf(path: string): boolean {
 }
 
 /** Says a warning on stderr. */
-export function warn(message: string): void {
+export function warn({ message }: Warning): void {
   console.error(`warning: ${message}`);
 }

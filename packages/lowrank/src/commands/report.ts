@@ -142,9 +142,8 @@ async function report(
   const classifies = described.some(({ config }) => config.taskType === "SEQ_CLS");
   const { shapes, dtype } = await findModel(source, { classifies });
   if (classifies && ![...shapes.parameters].some(({ name }) => /^(classifier|score)\./.test(name))) {
-    warn(
-      `${source} has no head that classifies; for SEQ_CLS, PEFT trains and saves one too, which is not counted here`,
-    );
+    const message = `${source} has no head that classifies; for SEQ_CLS, PEFT trains and saves one too, which is not counted here`;
+    warn({ code: "missing-head", message });
   }
   const reckoning = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
   if (described.length === 1 && (format === "table" || format === "json")) {

@@ -28,7 +28,8 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
   if (cut > 0) {
     const most = `${lengths.maxLength} tokens (--max-length)`;
-    warn(`${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`);
+    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
+    warn({ code: "cut-examples", message });
   }
 
   const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;

@@ -96,7 +96,7 @@ describe("LoRA's options", () => {
     async (start) => {
       const trained = await train(start, "--init-lora-weights", start, "--r", "4", "--lr", "1e-2");
       expect(trained.stderr).not.toContain("warning");
-      expect(trained.stdout).toContain("plain LoRA of rank 8, for the base model as it was");
+      expect(trained.stdout).toContain("LORA less its start, for the base model as it was");
       expect(await readConfig(start)).toMatchObject({ r: 8, init_lora_weights: true });
       const merged = await lowrank("merge", "--model", nano, "--adapter", at(start), "--output", at(`${start}-merged`));
       expect(merged.status, merged.stderr).toBe(0);
@@ -189,7 +189,7 @@ describe("misuse", () => {
     ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for LoRA"],
     ["--method full --verify", "--verify is for an adapter; leave it out with --method full"],
     ["--init-lora-weights olora --verify", "--verify cannot be used with olora"],
-    ["--init-lora-weights loftq", "initLoraWeights loftq trains beside another base model"],
+    ["--init-lora-weights loftq", "loftq trains beside another base model"],
     ["--peft-config cls.json", "task_type is SEQ_CLS; here it must be CAUSAL_LM, or left out"],
     ["--peft-config cls.json --r 4", "--peft-config says the adapter whole; leave --r out"],
     ["--peft-config cls.json --method ia3", "--peft-config says the adapter whole; leave --method ia3 out"],

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { knownMethods, type MethodFacts, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
 import { Option } from "commander";
 import { defaultMethod, findMethods, quantizedWords } from "../report/methods.ts";
 import { givenAdapterOptions, plannedSteps, toPeftConfig } from "./adapterConfig.ts";
@@ -55,10 +55,10 @@ export async function trainedConfig(options: TrainedOptions): Promise<(steps: nu
   if (config.taskType !== null && config.taskType !== "CAUSAL_LM") {
     throw new Error(`${path}: task_type is ${config.taskType}; here it must be CAUSAL_LM, or left out`);
   }
-  const { withSteps }: MethodFacts<PeftConfig> = knownMethods()[config.peftType];
+  const { withSteps }: MethodFacts<PeftConfig> = methodOf(config);
   return (steps) => forDecoder(withSteps ? withSteps(config, steps) : config);
 }
 
 function forDecoder(config: PeftConfig): PeftConfig {
-  return knownMethods()[config.peftType].taskless ? config : config.with({ taskType: "CAUSAL_LM" });
+  return methodOf(config).taskless ? config : config.with({ taskType: "CAUSAL_LM" });
 }

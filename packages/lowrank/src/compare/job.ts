@@ -59,7 +59,7 @@ export interface Measured {
   readonly latencyTokens: number;
 }
 
-/** A run and what came of it. */
+/** A run and its measurements, or its error. */
 export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } | { readonly error: string });
 
 /** A message from the process of a run. */

@@ -9,8 +9,8 @@ interface Question {
 }
 
 /**
- * An example as a question: what is not learned, then what is, up to the end-of-sequence token;
- * null for other examples.
+ * Splits an example into a question and its answer: the tokens that are not learned, then those
+ * that are, up to the end-of-sequence token. Null for other examples.
  */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);

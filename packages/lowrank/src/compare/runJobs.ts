@@ -59,8 +59,7 @@ async function keep(folder: string, outcome: Outcome): Promise<void> {
 }
 
 /**
- * This file and the one of the process have the same ending: that of sources, or of
- * what they are compiled to.
+ * This file and that of the process have the same ending: that of sources, or of compiled files.
  */
 const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)}`);
 

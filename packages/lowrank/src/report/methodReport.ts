@@ -1,7 +1,7 @@
 import {
   type AdapterReport,
-  knownMethods,
   type ModelShapes,
+  methodOf,
   type PeftConfig,
   type ReportOptions,
   reportAdapter,
@@ -87,7 +87,7 @@ export async function reportMethods(
 
 /** The fields of a configuration that differ from the method's defaults. */
 export function describeConfig(config: PeftConfig): string {
-  const { Config } = knownMethods()[config.peftType];
+  const { Config } = methodOf(config);
   const defaults = { ...new Config({} as never) } as Record<string, unknown>;
   const fields = Object.entries(config).filter(([key, value]) => {
     return (

@@ -3,7 +3,7 @@ import { vi } from "vitest";
 import { createProgram } from "../commands/program.ts";
 import { reportFailure } from "../commands/reportFailure.ts";
 
-/** Runs the command in this process, with what bin.ts adds. */
+/** Runs the command in this process, as bin.ts does. */
 export async function lowrank(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   let [stdout, stderr, status] = ["", "", 0];
   const output = {

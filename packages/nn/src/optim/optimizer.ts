@@ -12,7 +12,8 @@ import {
 } from "@lowrank/core";
 
 /**
- * Parameters that share settings; what a group leaves out is taken from the optimiser's options.
+ * Parameters that share settings; settings that a group leaves out are taken from
+ * the optimiser's options.
  */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 

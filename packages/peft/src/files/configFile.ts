@@ -2,7 +2,9 @@ import { declinedMethods } from "../config/declinedMethods.ts";
 import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { AnyMethod } from "../methods/method.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
 import { UnknownMethodError } from "../methods/unknownMethodError.ts";
 
 /**
@@ -18,12 +20,12 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
  * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
  * known a warning; both name it. `label` is what messages call the file.
  */
-export function parseConfig(
+export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
-  methods: Readonly<Record<string, AnyMethod>>,
+  methods: Readonly<Record<string, M>>,
   label: string,
-  onWarning: (message: string) => void,
-): { method: AnyMethod; config: PeftConfig } {
+  onWarning: OnWarning,
+): { method: M; config: InstanceType<M["Config"]> } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
   const fields = json as Record<string, unknown>;
@@ -38,7 +40,7 @@ export function parseConfig(
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;
-  if (note !== null) onWarning(`${label}: ${note}`);
+  if (note) onWarning({ ...note, message: `${label}: ${note.message}` });
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];
@@ -54,8 +56,10 @@ export function parseConfig(
       dropped.push(key);
     }
   }
-  if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
-  return { method, config: new method.Config(options as never) };
+  if (dropped.length > 0) {
+    onWarning({ code: "unused-field", message: `${label}: these fields are not used: ${dropped.join(", ")}` });
+  }
+  return { method, config: new method.Config(options as never) as InstanceType<M["Config"]> };
 }
 
 /**

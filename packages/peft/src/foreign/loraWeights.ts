@@ -27,10 +27,10 @@ const endings = [
 ] as const;
 
 /**
- * LoRA weights without a configuration, as a folder of PEFT for `model`: safetensors of kohya's
- * sd-scripts (lora_down, lora_up, alpha; paths with underscores), or what torch.save made of
- * loralib's `lora_state_dict`. Ranks follow from the shapes. Throws, naming keys, for what is not a
- * layer of the model, and where nothing says alpha.
+ * Turns LoRA weights without a configuration into a folder of PEFT for `model`: safetensors of
+ * kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), or loralib's
+ * `lora_state_dict` as torch.save wrote it. Ranks follow from the shapes. Throws, naming keys, for
+ * those of no layer of the model, and if alpha is unknown.
  */
 export async function fromLoraWeights(
   weights: Uint8Array | ByteSource,

@@ -8,20 +8,17 @@ export interface Replacement {
   /** The modules that hold it, more than one where it is tied. */
   owners: readonly Module[];
   key: string;
-  /** f32, to be rounded to the dtype of what it replaces. */
+  /** f32, to be rounded to the dtype of the value that it replaces. */
   value: Tensor;
 }
 
-/**
- * An adapter on one base module: what it gives beside it, and what it makes
- * of it when merged alone.
- */
+/** An adapter on one base module: its output beside it, and the values of a merge of it alone. */
 interface LiveAdapter {
   forward(x: Tensor): Tensor;
   merged(): Replacement[];
 }
 
-/** One base module and what a merge makes of it. */
+/** One base module and its merge. */
 export interface MergeStep {
   /** Of the module, in the base model. */
   path: string;

@@ -15,7 +15,7 @@ export class Swap {
   readonly off: Parameter | null;
   readonly on: Parameter;
 
-  /** `off` is what stands there now. */
+  /** `off` is the value that is there now. */
   constructor(places: readonly Place[], on: Parameter) {
     this.places = places;
     this.off = valueAt(places[0]);

@@ -18,7 +18,7 @@ export interface DenseLayer {
 export interface LayerAdapter {
   /** The parameters that train, by key in the file: "lora_A.weight". Always f32. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The factor of what it adds, where that may be set. */
+  /** The factor of the part that it adds, if that can be set. */
   scaling?: number;
   /**
    * The places of parameters in the model, in PEFT's naming, if they are
@@ -120,7 +120,7 @@ export class TunerLayer extends Module implements Wrapper {
     clear(this, adapter);
   }
 
-  /** Puts what adapter `other` has here in the place of what `adapter` has, which is freed. */
+  /** Puts the part of adapter `other` in the place of that of `adapter`, which is freed. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
     this.#adapters.delete(other);
@@ -153,8 +153,8 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * The base layer on the whole batch, with what adapters add on their rows; null where
-   * one does more than that.
+   * Runs the base layer on the whole batch and adds the adapters' parts on their rows; null if an
+   * adapter does more than add.
    */
   #added(groups: RowGroups, x: Tensor, base: () => Tensor): Tensor | null {
     if (groups.size === 1 || [...groups.keys()].some((name) => name !== null && !this.#adapters.get(name)?.added)) {

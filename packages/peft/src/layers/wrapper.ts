@@ -1,7 +1,7 @@
 import type { Module, Parameter } from "@lowrank/nn";
 import type { MergeStep } from "./mergeStep.ts";
 
-/** Stands in the place of a base module and holds what adapters have there. */
+/** A module that stands in the place of a base module and holds the adapters' parts there. */
 export interface Wrapper extends Module {
   /** The base module. */
   readonly wrapped: Module;

@@ -5,7 +5,7 @@ import type { LayerAnswers } from "./layerAnswers.ts";
 export interface LayerDifference {
   /** Of the layer, in the base model. */
   path: string;
-  /** The largest difference from what the layer gave with the adapter beside it. */
+  /** The largest difference from the layer's output with the adapter beside it. */
   maxAbsDiff: number;
   /** The most that rounding explains; more is an error. */
   bound: number;

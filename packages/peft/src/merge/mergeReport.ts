@@ -9,7 +9,7 @@ import type { LayerDifference } from "./compareLayer.ts";
 export interface MergeReport extends Partial<OutputDifference> {
   /** Names of the merged adapters. */
   adapters: readonly string[];
-  /** Rounded weights and what rounding cost them; empty where `safeMerge` was off or all is f32. */
+  /** The rounded weights and their errors; empty if `safeMerge` was off or all is f32. */
   drift: readonly MergeDrift[];
   /**
    * The merged layers, each on random inputs of its own; empty where `verify` is false. Parts of

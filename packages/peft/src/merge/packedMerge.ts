@@ -32,7 +32,7 @@ function replaced({ owners: [owner], key }: Replacement): Tensor {
 }
 
 /**
- * Returns the merged value as the model will hold it: in the dtype of what it
+ * Returns the merged value as the model will store it: in the dtype of the value that it
  * replaces, or as `packed` says.
  */
 export function rounded(replacement: Replacement, { dtype = "f32", requantize }: PackedMerge): Tensor {

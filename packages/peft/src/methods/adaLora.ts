@@ -197,6 +197,7 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   // Where the base model is not in f32, PEFT converts the rank that each layer notes, which requires gradients from then on.
   countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
   setsFanInFanOut: true,
+  swappable: { fields: ["initLoraWeights"] },
   createLayer: (context) => {
     const { config, loading } = context;
     if (!loading && config.totalStep === null) refuse(config, "totalStep", null, "the number of steps of the training");

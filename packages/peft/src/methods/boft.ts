@@ -186,5 +186,6 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new BoftLinear(context),
 });

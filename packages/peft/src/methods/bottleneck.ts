@@ -27,6 +27,7 @@ import {
   ParBnConfig,
   SeqBnConfig,
 } from "./bottleneckConfig.ts";
+import { bottleneckLayout } from "./bottleneckLayout.ts";
 import { dropoutOption, initWeightsOption } from "./commonOptions.ts";
 import { type Draw, drawn, draws, layerDropout } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -222,6 +223,8 @@ export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   kinds: ["residual"],
   defaultTargets: {},
   targets: residuals,
+  layout: bottleneckLayout,
+  swappable: { fields: ["initWeights"] },
   resolve: (config, modelType, model) =>
     config.with({
       modelType: modelType ?? null,

@@ -106,5 +106,6 @@ export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   patterns: ({ rankPattern, lambdaPattern }) => ({ rankPattern, lambdaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new DeloraLinear(context),
 });

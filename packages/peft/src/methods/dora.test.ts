@@ -17,7 +17,7 @@ async function trained() {
 type Model = Awaited<ReturnType<typeof trained>>;
 
 const logits = (peft: Model) => scope(() => peft.forward(tinyBatch()).logits).dataSync() as Float32Array;
-/** Where nothing that was kept is used, but for the row squares. */
+/** Computes logits without cached tensors, except for the row squares. */
 const fresh = logits;
 const kept = (peft: Model) => noGrad(() => logits(peft));
 

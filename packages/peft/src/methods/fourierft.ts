@@ -146,5 +146,6 @@ export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   patterns: ({ nFrequencyPattern }) => ({ nFrequencyPattern }),
   createShared: transforms,
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new FourierFTLinear(context),
 });

@@ -126,5 +126,6 @@ export const gralora: PeftMethod<GraloraConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new GraloraLinear(context),
 });

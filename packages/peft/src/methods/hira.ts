@@ -107,5 +107,6 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
+  swappable: { fields: ["fanInFanOut", "initWeights"] },
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

@@ -57,8 +57,10 @@ class HraLinear implements LayerAdapter {
         `HRAConfig: applyGS is true with initWeights: Gram and Schmidt cannot tell the equal reflections apart that make a no-op; set initWeights to false`,
       );
     }
-    if (!loading && initWeights && !paired)
-      warn(`${path}: r ${r} is odd, so that the reflections do not start as a no-op`);
+    if (!loading && initWeights && !paired) {
+      const message = `${path}: r ${r} is odd, so that the reflections do not start as a no-op`;
+      warn({ code: "no-identity", message });
+    }
     // PyTorch's Kaiming bound goes by the second dimension.
     const pairs: Draw = (shape) => repeatInterleave(uniform(1 / Math.sqrt(r / 2))([shape[0], r / 2]), 2, { dim: 1 });
     const start = loading ? zero : paired ? pairs : uniform(1 / Math.sqrt(r));
@@ -114,5 +116,6 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new HraLinear(context),
 });

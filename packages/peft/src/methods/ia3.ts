@@ -76,5 +76,7 @@ export const ia3: PeftMethod<IA3Config> = definePeftMethod({
     );
   },
   setsFanInFanOut: true,
+  swappable: { fields: ["initIa3Weights"] },
+  combines: { kind: "factors", key: "ia3_l", targets: ["targetModules", "feedforwardModules"] },
   createLayer: (context) => new IA3Linear(context),
 });

@@ -119,5 +119,6 @@ export const loha: PeftMethod<LoHaConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LoHaLayer(context),
 });

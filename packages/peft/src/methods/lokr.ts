@@ -159,5 +159,6 @@ export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new LoKrLayer(context),
 });

@@ -22,7 +22,9 @@ import {
 } from "./commonOptions.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
+import { evaStart } from "./eva.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
+import { loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
@@ -295,6 +297,12 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   setsFanInFanOut: true,
+  swappable: loraSwappable,
+  startsFromWeights: loraWeightStart,
+  subtractsStart: loraStartSubtraction,
+  startsFromData: evaStart,
+  loraPlus: true,
+  combines: loraProducts,
   createLayer: async (context) =>
     context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
 });

@@ -30,7 +30,8 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
   if (init === "eva") {
-    context.warn('initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training');
+    const message = 'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training';
+    context.warn({ code: "needs-data", message });
   }
   const a = uniform(1 / Math.sqrt(inFeatures));
   if (init === false) return { a, b: uniform(1 / Math.sqrt(r)), bias: uniform(1 / Math.sqrt(r)) };
@@ -64,9 +65,8 @@ async function baseFactors(
     return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
   }
   if (loading && init.startsWith("pissa_niter")) {
-    context.warn(
-      `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`,
-    );
+    const message = `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`;
+    context.warn({ code: "start-not-repeatable", message });
   }
   const turns = /^pissa_niter_(\d+)$/.exec(init)?.[1];
   const factor = {

@@ -150,7 +150,7 @@ for (const [method, list] of Object.entries(methodCases)) {
       if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
       const ids = [...tinyBatch().dataSync()].map(Number);
       const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];
-      /** Logits of rows, and what they, weighted, leave as gradients of an adapter. */
+      /** Logits of rows, and an adapter's gradients of their weighted sum. */
       const run = (name: string, tokens: number[][]) => {
         const logits = keep(peft.forward(tensor(tokens, { dtype: "i32" })).logits);
         const weights = rand([5, 11], { generator: new Generator(8) });

@@ -2,6 +2,7 @@ import type { Backend, Generator, Tensor } from "@lowrank/core";
 import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
@@ -25,7 +26,7 @@ export interface LayerContext<C extends PeftConfig> {
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
   /** Tells the user what to know about the layer. */
-  warn(message: string): void;
+  warn(warning: Warning): void;
   /** What the method's `createShared` made for this adapter. */
   shared: SharedTensors;
 }
@@ -63,8 +64,6 @@ export interface PeftMethod<C extends PeftConfig = PeftConfig> extends MethodFac
   targets?(config: C, model: Module): readonly string[];
   /** The configuration with what follows from the model's type said in full, after its targets. */
   resolve?(config: C, modelType: string | undefined, model: Module): C;
-  /** Its `fanInFanOut` follows from how the weights lie. Default false: a field of that name stays as it was given. */
-  readonly setsFanInFanOut?: boolean;
   /** The key, in its file, of a tensor on the layer at `path`; default: PEFT's. */
   fileKey?(path: string, key: string, config: C): string;
   /** Only one adapter can be merged at a time: each takes the place of the base layers. */

@@ -151,5 +151,6 @@ export const miss: PeftMethod<MissConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => (context.config.initWeights === "bat" ? new MissBat(context) : new MissLinear(context)),
 });

@@ -31,7 +31,8 @@ function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: numbe
   const key = config.r === 0 ? "oftBlockSize" : "r";
   const divisor = nearestDivisor(features, config[key]);
   if (divisor !== config[key]) {
-    warn(`${path}: ${key} ${config[key]} does not divide its ${features} features; ${divisor} is taken there`);
+    const message = `${path}: ${key} ${config[key]} does not divide its ${features} features; ${divisor} is taken there`;
+    warn({ code: "adjusted-size", message });
   }
   const other = features / divisor;
   return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
@@ -135,5 +136,6 @@ export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new OftLayer(context),
 });

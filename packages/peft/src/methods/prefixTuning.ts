@@ -124,5 +124,6 @@ export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod
   resolve: (config) => config.with({ encoderHiddenSize: config.encoderHiddenSize ?? config.tokenDim }),
   width: prefixWidth,
   trainsRows: ({ prefixProjection }) => !prefixProjection,
+  swappable: { fields: ["initWeights"] },
   createEncoder,
 });

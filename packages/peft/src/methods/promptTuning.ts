@@ -118,5 +118,6 @@ export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod
   kind: "embeddings",
   width: ({ tokenDim }) => tokenDim,
   trainsRows: () => true,
+  swappable: { fields: ["promptTuningInit", "promptTuningInitText", "tokenizerNameOrPath"] },
   createEncoder,
 });

@@ -138,5 +138,6 @@ export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
   bias: ({ bias }) => biasMode(bias),
   createShared: bases,
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new RandLoraLinear(context),
 });

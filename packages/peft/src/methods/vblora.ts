@@ -138,5 +138,6 @@ export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   fileForm: ({ saveOnlyTopkWeights, numVectors, topk: k }) => (saveOnlyTopkWeights ? topkForm(numVectors, k) : null),
   createShared: bank,
   setsFanInFanOut: true,
+  swappable: { fields: ["initVectorBankBound", "initLogitsStd"] },
   createLayer: (context) => new VBLoRALinear(context),
 });

@@ -132,5 +132,6 @@ export const vera: PeftMethod<VeraConfig> = definePeftMethod({
   bias: ({ bias }) => biasMode(bias),
   createShared: projections,
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new VeraLinear(context),
 });

@@ -1,6 +1,7 @@
 import { currentBackend, type Generator, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type Place, placesOf, Swap } from "../layers/swap.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
@@ -36,7 +37,7 @@ export interface Plan {
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
   tables: Map<string, Embedding | Linear>;
-  warnings: string[];
+  warnings: Warning[];
 }
 
 const taskHeads: Readonly<Record<string, readonly string[]>> = {
@@ -83,8 +84,8 @@ export async function planAdapter(
   ] = model.parameters();
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
-  const warn = (message: string) => {
-    if (!warnings.includes(message)) warnings.push(message);
+  const warn = (warning: Warning) => {
+    if (!warnings.some(({ message }) => message === warning.message)) warnings.push(warning);
   };
   const layers: Plan["layers"] = [];
   // One after the other, since all draw from one generator.
@@ -93,15 +94,14 @@ export async function planAdapter(
     warnings.push(...tied);
     const layer = await method.createLayer({ ...made, base, kind, path, shared, warn });
     if (layer.baseWeight && tied.length > 0) {
-      throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
+      throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
     }
     layers.push({ path, base, layer });
   }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
-    warnings.push(
-      `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`,
-    );
+    const message = `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`;
+    warnings.push({ code: "changed-base", message });
   }
   const saved = savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
@@ -127,14 +127,18 @@ function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]):
 }
 
 /** Says where a module that is adapted alone shares its weight with others. */
-function tieWarning(path: string, base: Module, places: Map<Parameter, Place[]>, paths: Map<Module, string>): string[] {
+function tieWarning(
+  path: string,
+  base: Module,
+  places: Map<Parameter, Place[]>,
+  paths: Map<Module, string>,
+): Warning[] {
   const { weight } = base as { weight?: Parameter };
   const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
   if (others.length === 0) return [];
   const names = others.map(({ owner }) => paths.get(owner)).join(", ");
-  return [
-    `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`,
-  ];
+  const message = `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`;
+  return [{ code: "tied-weight", message }];
 }
 
 /** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
@@ -142,7 +146,7 @@ export function savedModules(
   model: Module,
   config: PeftConfig,
   heads: readonly string[],
-  warnings: string[],
+  warnings: Warning[],
 ): Plan["saved"] {
   const saved: Plan["saved"] = [];
   const names = config.modulesToSave ?? [];
@@ -154,8 +158,10 @@ export function savedModules(
     if (!saved.some((outer) => path.startsWith(`${outer.path}.`))) saved.push({ path, base });
   }
   const missing = names.filter((name) => !found.has(name));
-  if (missing.length > 0)
-    warnings.push(`modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`);
+  if (missing.length > 0) {
+    const message = `modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`;
+    warnings.push({ code: "missing-module", message });
+  }
   return saved;
 }
 

@@ -1,6 +1,7 @@
 import { scope, withBackend } from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { PromptMethod } from "../methods/method.ts";
 import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
@@ -23,7 +24,7 @@ export function planPrompt(model: Module, options: NewAdapter & { method: Prompt
   }
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const saved = savedModules(model, config, heads, warnings);
   const encoder = withBackend(embeddings.weight.storage.backend, () =>
     loading

@@ -1,5 +1,6 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
+import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
@@ -86,7 +87,7 @@ export class Tuner<M extends Module> extends Module {
    * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all changes. Where it throws,
    * nothing has changed.
    */
-  async add(options: NewAdapter, onWarning: (message: string) => void): Promise<Adapter> {
+  async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
     const { name, method } = options;
     this.checkWhole("add an adapter");
     checkAdapterName(name);

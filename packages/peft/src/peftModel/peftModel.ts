@@ -2,12 +2,13 @@ import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
 import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
 import type { MergeOptions } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
-import { knownMethods } from "../methods/registry.ts";
+import { methodOf } from "../methods/registry.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
@@ -38,10 +39,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   readonly prompt_encoder: Slot;
   /** The report of the last `mergeAdapter` or `mergeAndUnload`; null before. */
   mergeReport: MergeReport | null = null;
-  readonly #onWarning: (message: string) => void;
+  readonly #onWarning: OnWarning;
 
   /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
-  constructor(model: M, onWarning: (message: string) => void = console.warn) {
+  constructor(model: M, onWarning: OnWarning = printWarning) {
     super();
     this.training = model.training;
     this.base_model = new Tuner(model);
@@ -92,8 +93,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * The base model's loss, adapted; while gradients are recorded, with what the method
-   * adds (AdaLoRA's penalty).
+   * Returns the loss of the adapted model. While gradients are recorded, it includes the method's
+   * own term (AdaLoRA's penalty).
    */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);
@@ -109,6 +110,14 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
+   * True for an adapter that cannot train beside others in a batch, since its method gives out
+   * ranks while it acts alone: AdaLoRA.
+   */
+  trainsAlone(adapterName: string): boolean {
+    return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
+  }
+
+  /**
    * Returns the state that `updateAndAllocate` carries from step to step, for a checkpoint of the
    * training; the caller frees it.
    */
@@ -116,7 +125,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return allocationState(this.base_model);
   }
 
-  /** Takes back what `allocationState` gave. */
+  /** Takes back a state of `allocationState`. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
@@ -130,9 +139,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     config: PeftConfig,
     { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
   ): Promise<void> {
-    const method = knownMethods()[config.peftType];
-    if (!method)
-      throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
+    const method = methodOf(config);
     await this.base_model.add(
       { name: adapterName, method, config, generator, loading: false, tokenizer },
       this.#onWarning,
@@ -177,7 +184,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     tuner.checkWhole("set an adapter");
     tuner.adapter(adapterName);
     if (this.isMerged) {
-      this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
+      const message = `setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`;
+      this.#onWarning({ code: "unmerged", message });
       this.unmergeAdapter();
     }
     if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
@@ -244,11 +252,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that
-   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells what rounding cost. What is
-   * trained whole or row by row stays beside them. Throws, with nothing merged, where a value would
-   * be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise than
-   * with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype`
-   * or `requantize` says what becomes of them.
+   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
+   * is trained whole or row by row stays beside them. Throws, with nothing merged, where a value
+   * would be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise
+   * than with the adapter beside it (unless `verify` is false), and for quantised weights unless
+   * `dtype` or `requantize` says what becomes of them.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     this.mergeReport = await mergeInPlace(this.base_model, options);
@@ -262,8 +270,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 
   /**
    * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells
-   * what it cost. A merged weight that was tied to another module becomes a weight of its own, so
-   * that logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
+   * its cost. A merged weight that was tied to another module becomes a weight of its own, so that
+   * logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
    * quantised model, `dtype` gives back one with full weights throughout, and `requantize` one
    * quantised as before; one of them must be said.
    */

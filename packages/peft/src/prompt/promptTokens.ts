@@ -9,7 +9,7 @@ export class PromptTokens implements VirtualTokens {
   readonly count: number;
   readonly encoder: PromptEncoder;
   /**
-   * The rows came out of a file, and what they were made from did not: they
+   * True if the rows came out of a file without the encoder that made them: they
    * cannot be trained further.
    */
   readonly final: boolean;

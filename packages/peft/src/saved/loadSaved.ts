@@ -1,5 +1,6 @@
 import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
+import type { OnWarning } from "../config/warning.ts";
 import { compareKeys, describeMismatch, differingTables, readInto } from "../files/adapterFiles.ts";
 import { halfPrecisionOf } from "../files/halfPrecision.ts";
 import { placesOf, Swap } from "../layers/swap.ts";
@@ -21,7 +22,7 @@ export async function loadSaved(
   { label, method, config, weights }: SavedAdapter,
   name: string,
   { isTrainable = false, strict = true, mayLack = () => false }: LoadSavedOptions,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<void> {
   const generator = new Generator(0);
   await tuner.add({ name, method, config, generator, loading: true }, onWarning);
@@ -42,7 +43,7 @@ export async function loadSaved(
     const missing = mismatch.missing.filter((key) => !mayLack(key));
     const message = describeMismatch(weights.label, { ...mismatch, missing });
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
-    if (message !== null) onWarning(message);
+    if (message !== null) onWarning({ code: "key-mismatch", message });
     await readInto(weights, expected, form);
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);

@@ -1,9 +1,10 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import { memoryFiles, readJson } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
-import { adapterHubHead, adapterHubWeights, fromAdapterHub } from "../files/adapterHubFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
+import { readForeign } from "../files/foreignLayout.ts";
 import { fromMlxFiles } from "../foreign/mlx.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import { knownMethods } from "../methods/registry.ts";
@@ -21,18 +22,20 @@ export interface SavedAdapter {
 export async function readAdapter(
   source: AdapterSource,
   subfolder: string | undefined,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedAdapter> {
   const files = await openSource(source, subfolder);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const json = await readJson(files, adapterFileNames.config);
   const ofMlx = await fromMlxFiles(files, json);
   if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), undefined, onWarning);
-  const ofHub = fromAdapterHub(json, label);
-  if (ofHub && (await files.has(adapterHubHead))) {
-    onWarning(`${files.label}: ${adapterHubHead} and the head that it describes are not read; the model keeps its own`);
+  const foreign = readForeign(json, label);
+  const unread = foreign?.layout.unread;
+  if (unread && (await files.has(unread.file))) {
+    const message = `${files.label}: ${unread.file} and ${unread.holds} are not read; the model keeps its own`;
+    onWarning({ code: "unread-file", message });
   }
-  const { method, config } = parseConfig(ofHub ?? json, knownMethods(), label, onWarning);
-  const weights = await openWeights(files, ofHub ? adapterHubWeights : undefined);
+  const { method, config } = parseConfig(foreign?.fields ?? json, knownMethods(), label, onWarning);
+  const weights = await openWeights(files, foreign?.layout);
   return { label, method, config, weights };
 }

@@ -5,8 +5,8 @@ import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
 import { isPromptMethod } from "../methods/method.ts";
 import type { Adapter, HalfDType } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
-import { convertToLora } from "./convertToLora.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
+import { subtractMutatedInit } from "./subtractMutatedInit.ts";
 
 /** The folder of an adapter's files below that of all; undefined for the one at the top. */
 export function folderOf(name: string): string | undefined {
@@ -28,7 +28,7 @@ export async function filesOfAdapters(
   const files = new Map<string, Uint8Array | string>();
   for (const name of names) {
     const adapter = tuner.adapter(name);
-    const converted = initial === undefined ? null : await convertToLora(adapter, tuner.trained(name), initial);
+    const converted = initial === undefined ? null : await subtractMutatedInit(adapter, tuner.trained(name), initial);
     const { config, trained } = converted ?? { config: adapter.config, trained: savedValues(tuner, adapter) };
     const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
     const halves =

@@ -1,3 +1,4 @@
+import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 
@@ -14,7 +15,7 @@ export interface LoadAdapterOptions {
 /** Options of `PeftModel.fromPretrained`. */
 export interface FromPretrainedOptions extends LoadAdapterOptions {
   adapterName?: string;
-  onWarning?: (message: string) => void;
+  onWarning?: OnWarning;
 }
 
 /** Options of `adapterFiles`. */

@@ -1,8 +1,9 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/method.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { compareOutputs, type OutputDifference, type Outputs, outputNumbers } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
@@ -35,7 +36,7 @@ export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
   { folder, names, options, inputs }: Saving<M>,
   write: () => Promise<void>,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedReport[]> {
   checkVerifiable(tuner, options);
   const { dtype = "f32" } = options;
@@ -108,13 +109,13 @@ async function readAgain(
   tuner: Tuner<Module>,
   folder: string | URL,
   name: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<string> {
   let free = `${name}-saved`;
   while (tuner.adapters.has(free)) free += "-";
   try {
     const saved = await readAdapter(folder, folderOf(name), () => {});
-    const config = onSetBase(name, saved.config, onWarning);
+    const config = onSetBase(name, saved, onWarning);
     await loadSaved(tuner, { ...saved, config }, free, {}, () => {});
   } catch (error) {
     throw differs(name, folder, `it does not load: ${(error as Error).message}`, error);
@@ -123,12 +124,16 @@ async function readAgain(
 }
 
 /** The configuration with which an adapter is put on base weights that its start has set already. */
-function onSetBase(name: string, config: PeftConfig, onWarning: (message: string) => void): PeftConfig {
-  if (!(config instanceof LoraConfig) || !/^(pissa|olora|loftq)/.test(`${config.initLoraWeights}`)) return config;
-  onWarning(
-    `savePretrained: adapter "${name}" started from ${config.initLoraWeights}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`,
-  );
-  return config.with({ initLoraWeights: true });
+function onSetBase(
+  name: string,
+  { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
+  onWarning: OnWarning,
+): PeftConfig {
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (!start) return config;
+  const message = `savePretrained: adapter "${name}" started from ${start.name}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`;
+  onWarning({ code: "changed-base", message });
+  return start.onSetWeights;
 }
 
 /** Throws where the tensors of adapter `again` are not those of `name`, rounded. */

@@ -1,6 +1,7 @@
 import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { outputLayer } from "./embeddings.ts";
 import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
@@ -14,8 +15,8 @@ export interface TargetReport {
   /** Entries of `targetModules` that no module answers to. */
   unmatchedTargets: string[];
   /**
-   * Keys of `rankPattern` and the like that no target answers to, and what is excluded or
-   * chosen that is not there.
+   * Keys of `rankPattern` and the like that match no target, and exclusions and layer
+   * numbers that match nothing.
    */
   unusedPatterns: string[];
 }
@@ -140,8 +141,8 @@ function unusedChoices(
 }
 
 /**
- * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it
- * came to. Throws where none matched, and where one is of a kind that the method cannot adapt.
+ * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
+ * report. Throws where none matched, and where one is of a kind that the method cannot adapt.
  */
 export function matchTargets(
   model: Module,
@@ -209,17 +210,18 @@ function suggest(names: readonly string[], known: readonly string[]): string {
   return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";
 }
 
-/** Named warnings for what a report shows as left over. */
-export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): string[] {
-  const warnings: string[] = [];
+/** Returns named warnings for the names of a report that matched nothing. */
+export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
+  const warnings: Warning[] = [];
   if (report.unmatchedTargets.length > 0) {
     const hint = suggest(report.unmatchedTargets, candidates(model, kinds));
-    warnings.push(
-      `targetModules: nothing is named ${report.unmatchedTargets.join(", ")}; ${hint}the others are adapted`,
-    );
+    const names = report.unmatchedTargets.join(", ");
+    const message = `targetModules: nothing is named ${names}; ${hint}the others are adapted`;
+    warnings.push({ code: "unmatched-target", message });
   }
   if (report.unusedPatterns.length > 0) {
-    warnings.push(`these match no target: ${report.unusedPatterns.join(", ")}`);
+    const message = `these match no target: ${report.unusedPatterns.join(", ")}`;
+    warnings.push({ code: "unused-pattern", message });
   }
   return warnings;
 }

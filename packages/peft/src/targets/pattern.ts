@@ -1,3 +1,4 @@
+import type { Warning } from "../config/warning.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
 /**
@@ -27,12 +28,11 @@ export function orderWarnings(
   name: string,
   pattern: Readonly<Record<string, number>>,
   paths: readonly string[],
-): string[] {
+): Warning[] {
   const sorted = Object.fromEntries(Object.entries(pattern).sort(([a], [b]) => (a < b ? -1 : 1)));
   const path = paths.find((one) => patternValue(pattern, one, 0) !== patternValue(sorted, one, 0));
   if (path === undefined) return [];
   const [first, second] = [pattern, sorted].map((keys) => Object.keys(keys).find((key) => says(key, path)));
-  return [
-    `${name}: "${first}" and "${second}" both say ${path}; the first wins here, but files keep keys in alphabetical order, where "${second}" wins: make one of them exact`,
-  ];
+  const message = `${name}: "${first}" and "${second}" both say ${path}; the first wins here, but files keep keys in alphabetical order, where "${second}" wins: make one of them exact`;
+  return [{ code: "ambiguous-pattern", message }];
 }

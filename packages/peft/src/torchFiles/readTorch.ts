@@ -2,7 +2,7 @@ import { type ByteSource, type SafetensorsDType, type SafetensorsTensor, sizeOf 
 import { Call, Global, type Pickled, Storage, unpickle } from "./unpickle.ts";
 import { ZipFile } from "./zip.ts";
 
-/** PyTorch's storages, with what their numbers are called in safetensors, and the bytes of one. */
+/** PyTorch's storages, with the safetensors name of their numbers, and the bytes of one. */
 const storages: Readonly<Record<string, readonly [dtype: SafetensorsDType, width: number]>> = {
   "torch.FloatStorage": ["F32", 4],
   "torch.HalfStorage": ["F16", 2],

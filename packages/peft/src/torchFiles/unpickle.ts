@@ -10,7 +10,7 @@ export class Global {
   }
 }
 
-/** A function's name, and what it was to be called with. */
+/** A function's name and its arguments. */
 export class Call {
   readonly name: string;
   readonly args: readonly Pickled[];
@@ -34,8 +34,8 @@ const mark = Symbol("mark");
 type Slot = Pickled | typeof mark;
 
 /**
- * Reads a pickle that holds plain values and what `allowed` names, as data: no code of the file or
- * of Python's ever runs. Everything else is refused by name.
+ * Reads a pickle of plain values and of the functions that `allowed` names, as data: no code of the
+ * file or of Python's ever runs. Everything else is refused by name.
  * https://docs.python.org/3/library/pickletools.html
  */
 export function unpickle(bytes: Uint8Array, allowed: (name: string) => boolean, label: string): Pickled {

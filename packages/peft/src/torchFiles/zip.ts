@@ -22,7 +22,7 @@ export class ZipFile {
     this.#entries = entries;
   }
 
-  /** Throws for what is no archive, or is cut off. */
+  /** Throws for a file that is no archive, or is cut off. */
   static async open(source: ByteSource, label: string): Promise<ZipFile> {
     const directory = await findDirectory(source, label);
     return new ZipFile(label, source, readDirectory(directory, label));

@@ -81,7 +81,7 @@ async function largestOf(parts: readonly WeightedFactors[], rank: number): Promi
 }
 
 /**
- * The best approximation of what merging the whole products gives. PEFT prunes
+ * Returns the best approximation of the merge of the whole products. PEFT prunes
  * them as the weight lies.
  */
 async function largestOfPruned(

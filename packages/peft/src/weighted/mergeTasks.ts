@@ -12,7 +12,7 @@ export interface PruneOptions {
   density: number;
   /** The sign that wins at a place: that of the sum, or the more frequent one. */
   majoritySignMethod: "total" | "frequency";
-  /** Chooses at random what DARE keeps. */
+  /** Draws the numbers that DARE keeps. */
   generator: TorchGenerator;
 }
 
@@ -64,7 +64,7 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
   return sum;
 }
 
-/** At each place the mean of what has the sign that wins there. */
+/** Returns at each place the mean of the numbers with the winning sign. */
 function disjoint(
   tasks: readonly Float32Array[],
   weights: readonly number[],

@@ -68,9 +68,9 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 }
 
 /**
- * Numbers cut off beyond the quantile `clamp` of both factors together, as PEFT does: what is cut
- * depends on the signs that an SVD leaves open, so that PyTorch's may cut others. Throws where that
- * quantile is not above 0.
+ * Cuts numbers off beyond the quantile `clamp` of both factors together, as PEFT does. The cut
+ * depends on the signs that an SVD leaves open, so that PyTorch may cut other numbers. Throws where
+ * that quantile is not above 0.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);

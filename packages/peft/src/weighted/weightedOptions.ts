@@ -4,10 +4,10 @@ import type { CombinationType } from "./combineLayer.ts";
 export interface WeightedAdapterOptions {
   /**
    * "cat" is exact, with the sum of all ranks. "svd" (the default) is the best approximation of a
-   * rank; with "ties", "dare_linear", "dare_ties" or "magnitude_prune" before it, of what these
-   * make of the whole products. Without "_svd", these and "linear" combine A and B each on its own,
-   * which brings products of A and B of different adapters in. One adapter alone is always combined
-   * by "linear", which is then exact, and so are the factors of (IA)³.
+   * rank; with "ties", "dare_linear", "dare_ties" or "magnitude_prune" before it, it approximates
+   * the merge of the whole products. Without "_svd", these and "linear" combine A and B each on its
+   * own, which brings products of A and B of different adapters in. One adapter alone is always
+   * combined by "linear", which is then exact, and so are the factors of (IA)³.
    */
   combinationType?: CombinationType;
   /** The rank of the result, for types that end in "svd". Default: the largest of the adapters. */
@@ -17,7 +17,7 @@ export interface WeightedAdapterOptions {
    * 1. Default: none are cut.
    */
   svdClamp?: number | null;
-  /** Has no effect: what a full decomposition would add is cut off again. */
+  /** Has no effect: the additional parts of a full decomposition are cut off again. */
   svdFullMatrices?: boolean;
   /** Has no effect: it names routines of CUDA. */
   svdDriver?: "gesvd" | "gesvdj" | "gesvda" | null;
@@ -29,7 +29,7 @@ export interface WeightedAdapterOptions {
    */
   majoritySignMethod?: "total" | "frequency";
   /**
-   * Of what DARE keeps: with it numbers are drawn as after `torch.manual_seed(seed)`,
+   * The seed of DARE: numbers are drawn as after `torch.manual_seed(seed)`,
    * layer by layer. Default 0.
    */
   seed?: number;

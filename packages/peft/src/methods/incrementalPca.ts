@@ -1,5 +1,5 @@
 import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } from "@lowrank/core";
-import { subspaceSvd } from "../methods/subspaceSvd.ts";
+import { subspaceSvd } from "./subspaceSvd.ts";
 
 /**
  * Numbers of turns of subspace iteration, each of which multiplies by the data and back: from a
