@@ -146,6 +146,7 @@ describe.each([
     ),
   );
   const half = { name: "LoRA on bf16", adapter, dtype: "bf16", sequenceLength: 32, batchSize } as const;
+  const whole = { ...half, name: "full, bf16", adapter: null } as const;
   const packed = {
     ...half,
     name: "LoRA on NF4 and bf16",
@@ -172,7 +173,7 @@ describe.each([
   ].map((one) => ({ ...one, sequenceLength: 32, batchSize }));
   const forgotten = others.map((one) => ({ ...one, name: `${one.name}, checkpointing`, gradientCheckpointing: true }));
 
-  test.each([...cases, half, packed, ...checkpointing, ...others, ...forgotten])(
+  test.each([...cases, half, whole, packed, ...checkpointing, ...others, ...forgotten])(
     "in training: $name",
     async ({ name: _, ...options }) => {
       const { training } = await planMemory(describeModel(config), options);

@@ -124,7 +124,7 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
     training: { ...traced.peak, bytes: kept + state + traced.peak.bytes },
     kvCache: read.kvCache,
     generation: kept + read.bytes,
-    notes: dtypeNotes(trainedDtype, gradientDtype),
+    notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };
 }
@@ -136,9 +136,10 @@ function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   return constants.reduce((sum, constant) => sum + byteLength(constant), 0);
 }
 
-function dtypeNotes(trained: FloatDType, gradients: FloatDType): string[] {
-  const reckoned = [`${trained} for what trains`, `${gradients} for its gradients`].join(", ");
-  return trained === "f32" && gradients === "f32" ? [] : [`reckoned with ${reckoned}; Lowrank itself trains in f32`];
+/** A note where what trains is reckoned in other dtypes than it has here. */
+function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
+  if (trained === here && gradients === here) return [];
+  return [`reckoned with ${trained} for what trains, ${gradients} for its gradients; Lowrank itself trains in ${here}`];
 }
 
 /** `model` with its adapter: virtual tokens leave fewer positions to others. */
