@@ -73,8 +73,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
 }
 
 /**
- * A pass with the adapter folded into the weights, into 4 bits where they are that;
- * null where it cannot be.
+ * Times a pass with the adapter merged into the weights, in 4 bits if they are so;
+ * null if it cannot be merged.
  */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,

@@ -6,8 +6,8 @@ import { UnknownMethodError } from "./unknownMethodError.ts";
 const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
 
 /**
- * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter` take its configurations and
- * files. Throws where another method has its name.
+ * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter`
+ * take its configurations and files. Throws where another method has its name.
  */
 export function registerPeftMethod(method: AnyMethod): void {
   const { peftType } = method;
