@@ -4,7 +4,6 @@ import { AdamW, AdamW8bit } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
-  LoraConfig,
   type MethodFacts,
   methodOf,
   type PeftConfig,
@@ -15,7 +14,7 @@ import {
   type WarningCode,
 } from "@lowrank/peft";
 import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
-import { methods } from "../report/methods.ts";
+import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 
@@ -30,7 +29,10 @@ export interface Learner {
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** Writes what was trained to a folder; with `--verify`, tells how what is read again answers on an example. */
+  /**
+   * Writes what was trained to a folder; with `--verify`, tells how what is read again answers on
+   * an example.
+   */
   save(folder: string): Promise<string | null>;
   /** What the user should know about the files; null for nothing. */
   readonly note: string | null;
@@ -40,7 +42,7 @@ export interface Learner {
 export interface LearnerOptions {
   optimizer: "adamw" | "adamw8bit";
   method: string;
-  /** Peak of the learning rate. Default: 2e-4 for LoRA and for whole models, for other methods what suits them. */
+  /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
@@ -52,7 +54,10 @@ export interface LearnerOptions {
 type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
-/** Puts an adapter on a model and tells what it is, or makes all of the model train where `config` is null. */
+/**
+ * Puts an adapter on a model and tells what it is, or makes all of the model train where `config`
+ * is null.
+ */
 export async function makeLearner(
   loaded: Loaded,
   config: PeftConfig | null,
@@ -177,7 +182,7 @@ function optimizerOf(
   options: LearnerOptions,
 ): Learner["optimizer"] {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, options.method);
+  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
   if (config === null || !methodOf(config).loraPlus) {
@@ -192,9 +197,10 @@ function optimizerOf(
   };
 }
 
-function rateFor(config: PeftConfig | null, name: string): number {
-  if (config === null || config instanceof LoraConfig) return 2e-4;
-  const settings = { r: 8, targetModules: null, virtualTokens: 1, steps: 1000 };
-  const alike = methods.filter((method) => method.config(settings)?.peftType === config.peftType);
-  return (alike.find((method) => method.name === name) ?? alike[0])?.learningRate ?? 2e-4;
+/** Returns the usual learning rate of a recipe, or of the method that a file says. */
+function rateFor(config: PeftConfig | null, named: Method): number {
+  const isNamed = config === null || named.peft?.peftType === config.peftType;
+  const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
+  const { learningRate, usualLearningRate = learningRate } = recipe ?? named;
+  return usualLearningRate;
 }
