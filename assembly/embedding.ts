@@ -40,7 +40,7 @@ export function embeddingBackward(dy: usize, ids: usize, dweight: usize, count: 
   }
 }
 
-/** The integer at an address: what an error names. */
+/** Returns the integer at an address, which an error names. */
 export function readI32(p: usize): i32 {
   return load<i32>(p);
 }

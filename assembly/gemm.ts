@@ -70,7 +70,7 @@ export function gemm(
 }
 
 /**
- * Part `part` of `parts` of what `gemm` does: a piece of C. The whole product decides how each
+ * Computes part `part` of `parts` of `gemm`: a piece of C. The whole product decides how each
  * number is computed, so that all parts together give the same bits whatever their count.
  */
 export function gemmPart(
@@ -124,8 +124,8 @@ function piecesDown(m: i32, n: i32, parts: i32): i32 {
 }
 
 /**
- * A part of the product by register tiles. B begins at element `start` of what lies at
- * `b`, stored as `format`.
+ * A part of the product by register tiles. B begins at element `start` of the storage at
+ * `b`, in the format `format`.
  */
 function tiled(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
@@ -162,7 +162,7 @@ export function gemmWeight(
   gemmWeightPart(a, w, format, start, c, m, n, k, transposed, alpha, accumulate, 0, 1);
 }
 
-/** Part `part` of `parts` of what `gemmWeight` does; see `gemmPart`. */
+/** Computes part `part` of `parts` of `gemmWeight`; see `gemmPart`. */
 export function gemmWeightPart(
   a: usize, w: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, transposed: i32, alpha: f32, accumulate: i32,
   part: i32, parts: i32,

@@ -21,7 +21,7 @@ const DIRECT_B_KC: i32 = 64;
  */
 const NARROW_COLUMNS: i32 = 96;
 export const NARROW_KC: i32 = 1536;
-/** Depth from which rows that do not lie apart are worth that for more than a few columns. */
+/** Depth from which contiguous rows are worth reading in place for more than a few columns. */
 const NARROW_LEAST_KC: i32 = 128;
 const FEW_COLUMNS: i32 = 31;
 
@@ -84,9 +84,9 @@ export function blockDepth(inPlace: i32, k: i32): i32 {
 
 /**
  * C (+)= alpha * op(A) * op(B) for sizes above zero; strides in bytes, `scratch` holds
- * BLOCK_SCRATCH bytes. B begins at element `start` of what lies at `b` in the storage format
- * `format`; for F32 `start` is 0. With `panels`, A was packed before: panels of MR rows one behind
- * the other, as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
+ * BLOCK_SCRATCH bytes. B begins at element `start` of the storage at `b`, in the format `format`;
+ * for F32 `start` is 0. With `panels`, A was packed before: panels of MR rows one behind the other,
+ * as packA makes them. `inPlace` is `operandsInPlace` of the whole product.
  */
 export function gemmBlocked(
   a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, lda: usize, ldb: usize, ldc: usize,

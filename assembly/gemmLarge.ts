@@ -159,7 +159,7 @@ export function gemmLarge(
         panel = packedB;
         for (let j = 0; j < nc; j += nr) {
           const columns = min(nr, nc - j);
-          // The old value of C is added at the end: in a large sum small products would be lost.
+          // The old value of C is added at the end: small products would be lost in a large sum.
           const aside = add || rows < mr || columns < nr;
           wholeTile(kind, left, panel, aside ? tile : ct, aside ? <usize>nr << 2 : ldc, zeros, 0, kc);
           if (aside) putTile(tile, <usize>nr << 2, ct, ldc, rows, columns, add);

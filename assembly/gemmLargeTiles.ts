@@ -1,6 +1,6 @@
-// Register tiles for other machines than `gemmTile` is made for: 4 x 16, whose accumulators lie
-// side by side, where engines fuse neighbouring 128-bit operations into 256 bits; 8 x 8 where there
-// are 32 registers. Elsewhere both spill registers.
+// Register tiles for machines that `gemmTile` is not made for. 4 x 16, with accumulators side by
+// side, is for engines that fuse neighbouring 128-bit operations into 256 bits; 8 x 8 is for 32
+// registers. Elsewhere both spill registers.
 import { madd } from "./gemmTile";
 
 /** C[4,16] = from + A * B, with A a 4-wide and B a 16-wide k-major panel; strides in bytes. */

@@ -3,7 +3,7 @@
 // would be lost in a large sum. The zeros come from memory: a branch or a splat there
 // costs half the speed in V8.
 
-/** Rows of the packed tile: what 16 XMM registers hold without spilling. */
+/** Rows of the packed tile: as many as 16 XMM registers hold without spilling. */
 export const MR: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
 
 /** Columns of every tile: two vectors. */

@@ -1,5 +1,5 @@
-// Guards of optimiser steps: a few floats. A step is taken only where all of them are finite, and a
-// step that is only tried makes the last one NaN where it would write a number that is not finite.
+// Guards of optimiser steps: a few floats. A step is taken only if all of them are finite. A step
+// that is only tried sets the last one to NaN if it would write a number that is not finite.
 
 /** True where one of n floats is not finite. */
 export function isClosed(guard: usize, n: i32): bool {

@@ -115,8 +115,8 @@ export function linearCrossEntropyPart(
 }
 
 /**
- * Joins what the parts found for the rows 0..count-1 of `rows`: losses (f64), and where `dhidden`
- * is not 0 the gradient [count, width] times `factor`.
+ * Joins the parts' results for the rows 0..count-1 of `rows`: losses (f64) and, if `dhidden` is not
+ * 0, the gradient [count, width] times `factor`.
  */
 export function linearCrossEntropyJoin(
   weight: usize, format: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, losses: usize,

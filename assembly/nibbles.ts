@@ -1,6 +1,6 @@
 // GGUF's blocks of nibbles, low ones first: with a minimum after the scale, d q + m, or without, d
-// (q - 8). Both numbers that a format gives, whether it has a minimum and the bytes of a block, are
-// constants where these functions are inlined.
+// (q - 8). A format passes two constants, a flag for the minimum and the bytes of a block; they are
+// known at compile time, since these functions are inlined.
 import { BLOCK, ggufBlock, halfAt, widenSigned, widenUnsigned } from "./blocks";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";

@@ -15,7 +15,7 @@ const NESTED_BLOCK: i32 = 256;
 /** Stands for the scale 0, by which nothing can be divided. */
 const TINY: f32 = 1e-38;
 
-/** The codes in ascending order of what they mean. */
+/** The codes in ascending order of their values. */
 const NF4_ORDER: usize = memory.data<u8>([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], 16);
 const FP4_ORDER: usize = memory.data<u8>([11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3], 16);
 
@@ -80,7 +80,7 @@ function scaleBlock(src: usize, count: i32, divisor: f32, whole: bool, dst: usiz
   for (let i = filled; i < end; i += 4) v128.store(dst + (<usize>i << 2), zero);
 }
 
-/** Zeros the bytes that align what follows. */
+/** Zeros the padding bytes before the next section. */
 function clearBetween(end: usize, next: usize): void {
   memory.fill(end, 0, next - end);
 }

@@ -2,7 +2,7 @@
 import { roundToCodes } from "./nearestCode";
 
 /**
- * The 8-bit codes of n numbers and the scales of their blocks; `table` says what codes mean,
+ * The 8-bit codes of n numbers and the scales of their blocks; `table` holds the codes' values,
  * ascending. Returns the first block that holds a NaN or an infinity, or -1.
  */
 export function quantizeBlockwise(x: usize, n: i32, blockSize: i32, table: usize, codes: usize, absmax: usize): i32 {

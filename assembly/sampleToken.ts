@@ -66,9 +66,8 @@ function siftToken(heap: usize, count: i32, i: i32, odds: usize): void {
 }
 
 /**
- * Keeps the likeliest tokens, those whose odds are at least `minP` and before which
- * less than `topP` has come together; the odds of the others become 0. Returns what the
- * kept ones come to together.
+ * Keeps the likeliest tokens, those whose odds are at least `minP` and before which less than
+ * `topP` has come together; the odds of the others become 0. Returns the sum of the kept ones.
  */
 function keepNucleus(odds: usize, n: i32, sum: f64, topP: f64, minP: f64, heap: usize): f64 {
   let count = 0;

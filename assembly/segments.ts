@@ -1,5 +1,5 @@
-// Many arrays in one call. A table names them, and their elements are cut into blocks that no two
-// arrays share: work is handed out by blocks, so that it does not depend on who does it.
+// Many arrays in one call. A table names them. Their elements are cut into blocks that no two
+// arrays share. Work is handed out by blocks, so that results do not depend on the threads.
 
 /** Elements of a block; the last one of an array may be shorter. */
 const BLOCK: i32 = 1024;

@@ -36,7 +36,7 @@ function silu4(x: v128): v128 {
 }
 
 /**
- * max(x, 0) + log(1 + e) with e = exp(-|x|); what rounding 1 + e loses is added to the logarithm.
+ * max(x, 0) + log(1 + e) with e = exp(-|x|); the rounding error of 1 + e is added to the logarithm.
  */
 // @ts-ignore: decorator
 @inline

@@ -5,8 +5,8 @@ import { dynamicTable } from "./dynamicMap";
 const HEADER: usize = 64;
 
 /**
- * 15 in every byte. V8 would build a constant anew at each use; what was
- * loaded stays in its register.
+ * 15 in every byte. V8 would build a constant anew at each use; a loaded
+ * value stays in its register.
  */
 const NIBBLES: usize = memory.data<u32>([0x0f0f0f0f]);
 
@@ -33,7 +33,7 @@ const FP4_VALUES: usize = memory.data<f32>(
   16,
 );
 
-/** Address of what the sixteen codes mean. */
+/** Address of the values of the sixteen codes. */
 // @ts-ignore: decorator
 @inline
 export function fourBitValues(isFp4: bool): usize {
@@ -107,7 +107,7 @@ export function zipHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-/** Writes the scaled values of sixteen codes; p0 to p3 are the byte planes of what codes mean. */
+/** Writes the scaled values of sixteen codes; p0 to p3 are the byte planes of the codes' values. */
 // @ts-ignore: decorator
 @inline
 function widenCodes(p0: v128, p1: v128, p2: v128, p3: v128, codes: v128, scale: v128, dst: usize): void {

@@ -42,8 +42,8 @@ function bytesHeldBy(backend: WasmBackend): HeldBytes {
 }
 
 /**
- * Ends with one line of JSON: what tensors or the WebAssembly memory, whichever grew more, hold
- * late over early; and `SmolFigures`.
+ * Ends with one line of JSON: the bytes late over those early, of tensors or of the WebAssembly
+ * memory, whichever grew more; and `SmolFigures`.
  */
 export async function bench(): Promise<void> {
   const backend = await wasm();

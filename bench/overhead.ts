@@ -31,7 +31,7 @@ async function contestants(): Promise<Map<string, CausalLM>> {
 }
 
 /**
- * Prints what a token takes and ends with one line of JSON: each contestant's time over the base
+ * Prints the time of a token. Ends with one line of JSON: each contestant's time over the base
  * model's in the same round, by median.
  */
 export async function bench(): Promise<void> {

@@ -1,11 +1,12 @@
-// pnpm docs:check: every ts and js block of the Markdown files is type-checked, every json block
-// parsed, every sh block checked against the scripts and the lowrank command's own help; a block
-// that says `run` is executed as well.
+// pnpm docs:check: type-checks every ts and js block of the Markdown files, parses every json
+// block, and checks every sh block against the scripts and the lowrank command's own help. A block
+// that says `run` is executed as well. Links and paths must lead to what exists.
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type DocBlock, docBlocks } from "./docBlocks.ts";
+import { pathProblems } from "./docPaths.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -90,10 +91,22 @@ function jsonProblems(block: DocBlock): string[] {
   }
 }
 
-const files = globSync(["*.md", "docs/**/*.md"], { cwd: root, exclude: ["**/node_modules/**"] }).sort();
-const blocks = files.flatMap((file) => docBlocks(file.replaceAll("\\", "/"), readFileSync(join(root, file), "utf8")));
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+const exists = (path: string): boolean =>
+  path.includes("*") ? globSync(path, { cwd: root }).length > 0 : existsSync(join(root, path));
+
+const files = globSync(["*.md", "docs/**/*.md"], { cwd: root, exclude: ["**/node_modules/**"] })
+  .map((file) => file.replaceAll("\\", "/"))
+  .sort();
+const blocks = files.flatMap((file) => docBlocks(file, read(file)));
 const typeProblems = typeCheck(blocks.filter(isCode));
 const tally = { passed: 0, failed: 0 };
+for (const file of files) {
+  const problems = pathProblems(file, read(file), { exists, read });
+  for (const problem of problems) console.error(`${file}: ${problem}`);
+  if (problems.length > 0) tally.failed++;
+  else tally.passed++;
+}
 for (const block of blocks) {
   const problems = isCode(block) ? (typeProblems.get(written(block)) ?? []) : [];
   if (block.language === "sh") problems.push(...shellProblems(block));

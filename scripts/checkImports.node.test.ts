@@ -79,3 +79,31 @@ describe("checkImports", () => {
     expect(check(cycle(""))).toHaveLength(2);
   });
 });
+
+describe("generic code asks no method for its name", () => {
+  const method = "packages/peft/src/methods/scale.ts";
+  const declared = "export class ScaleConfig extends PeftConfig {}\nexport const scale: PeftMethod<ScaleConfig> = 0;";
+  const problems = (path: string, code: string) => check({ [method]: declared, [path]: code });
+
+  it.each([
+    ["if (config instanceof ScaleConfig) merge();", "instanceof ScaleConfig"],
+    ['if (config.peftType === "SCALE") merge();', ".peftType ==="],
+    ['if (model.peftConfig?.get(name)?.peftType !== "SCALE") merge();', ".peftType !=="],
+    ['if ("SCALE" === config.peftType) merge();', "=== config.peftType"],
+    ["switch (config.peftType) {", "switch (config.peftType"],
+    ["if (sources[0].method === scale) merge();", "=== scale"],
+  ])("refuses %s", (code, found) => {
+    const path = "packages/train/src/merge.ts";
+    expect(problems(path, code)).toEqual([expect.stringContaining("asks for a particular method")]);
+    expect(problems(path, code)[0]).toContain(found);
+    expect(problems("packages/peft/src/methods/other.ts", code)).toEqual([]);
+    expect(problems("packages/train/src/merge.test.ts", code)).toEqual([]);
+  });
+
+  it.each([
+    "if (config instanceof PromptLearningConfig) merge();",
+    "if (found.peftType === config.peftType) merge();",
+    "if (scaling === scale(x)) merge();",
+    ' * `config instanceof ScaleConfig` and `peftType === "SCALE"` in words',
+  ])("allows %s", (code) => expect(problems("packages/peft/src/model/merge.ts", code)).toEqual([]));
+});

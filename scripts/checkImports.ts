@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /** The packages that each package may import; `docs/design/imports.md` says why. */
-const mayImport: Record<string, readonly string[]> = {
+export const mayImport: Record<string, readonly string[]> = {
   core: [],
   files: ["core"],
   wasm: ["core"],
@@ -84,7 +84,7 @@ export function checkImports(files: ReadonlyMap<string, string>): string[] {
     );
   }
   for (const path of values.keys()) problems.push(...checkReach(path, values, files));
-  return problems;
+  return [...problems, ...checkMethodNames(files)];
 }
 
 function breach(path: string, target: string): string | undefined {
@@ -146,13 +146,49 @@ function checkReach(
 }
 
 /**
- * The place of a file in the line; one that the line does not name is held only
- * by what it reaches: NaN.
+ * Returns the place of a file in the line. A file that the line does not name may be
+ * reached from anywhere: NaN.
  */
 function placeInCore(path: string): number {
   const name = /^packages\/core\/src\/(.+)\.ts$/.exec(path)?.[1];
   const place = name === undefined ? -1 : coreLine.findIndex((group) => group.test(name));
   return place === -1 ? Number.NaN : place;
+}
+
+/** The folder of PEFT methods: only code there may ask which method it has. */
+const methodsFolder = "packages/peft/src/methods/";
+
+/**
+ * Finds generic code that asks for a particular PEFT method: by the class of its configuration, its
+ * name, or the method itself. Such code asks for a fact of the method (`MethodFacts`), so that a
+ * method from outside is treated as those of the library.
+ */
+function checkMethodNames(files: ReadonlyMap<string, string>): string[] {
+  const own = [...files].flatMap(([path, source]) => (path.startsWith(methodsFolder) && !isTest(path) ? [source] : []));
+  const declared = (declaration: RegExp): string =>
+    own.flatMap((source) => [...source.matchAll(declaration)].map(([, name]) => name)).join("|") || "(?!)";
+  const configs = declared(/^export class (\w+Config) extends/gm);
+  const methods = declared(/^export const (\w+): (?:Peft|Prompt)Method</gm);
+  const type = String.raw`(?:\.peftType|\bpeftType|\.peft_type|\bpeft_type)`;
+  const asked = new RegExp(
+    [
+      String.raw`\binstanceof (?:${configs})\b`,
+      String.raw`${type}\)? *[!=]==? *["'\`]`,
+      String.raw`["'\`] *[!=]==? *[\w.?!()[\]]*${type}`,
+      String.raw`\bswitch \([\w.?!()]*${type}`,
+      String.raw`[!=]==? *(?:${methods})\b(?!\.|\()`,
+    ].join("|"),
+    "g",
+  );
+  return [...files].flatMap(([path, source]) => {
+    const generic =
+      /^packages\/(?!lowrank\/)[^/]+\/src\//.test(path) && !path.startsWith(methodsFolder) && !isTest(path);
+    if (!generic) return [];
+    const code = source.replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, "");
+    return [...code.matchAll(asked)].map(
+      ([found]) => `${path}: "${found.trim()}" asks for a particular method; ask a fact of the method (MethodFacts)`,
+    );
+  });
 }
 
 function trail(end: string, start: string, cameFrom: ReadonlyMap<string, string>): string {

@@ -1,7 +1,7 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with
 // publint, installs them with npm into an empty folder and there uses the library and the command
-// as a stranger would; bundles a sample for production with Vite and with esbuild, and runs it in
-// headless Chromium, in a page and in a Web Worker, against Node's numbers.
+// as a stranger would; builds a sample for production with each bundler and without one, and runs
+// it in headless Chromium, in a page and in a Web Worker, against Node's numbers.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,15 +9,9 @@ import { delimiter, join, resolve } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { findChromium } from "./browser/chromium.ts";
-import {
-  bundleWithEsbuild,
-  bundleWithVite,
-  differences,
-  runInChromium,
-  runInNode,
-  type Sample,
-  writeSample,
-} from "./bundles/checkBundles.ts";
+import { bundlers } from "./bundles/bundlers.ts";
+import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
+import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -33,6 +27,7 @@ function count(name: string, problems: string[]): void {
   for (const problem of problems) console.error(`${name}: ${problem}`);
   if (problems.length > 0) tally.failed++;
   else tally.passed++;
+  console.log(`${problems.length > 0 ? "failed" : "ok"}: ${name}`);
 }
 
 function command(cwd: string, ...words: string[]): { problems: string[]; stdout: string } {
@@ -49,35 +44,39 @@ async function lint(archive: string): Promise<string[]> {
   return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
 }
 
-/** Bundles the sample both ways, and runs each where there is a Chromium. */
+/**
+ * Builds the sample in every way, and runs each in a page and a Web Worker where there is a
+ * Chromium.
+ */
 async function checkBundles(): Promise<void> {
   writeSample(user);
-  let expected: Sample;
+  let inNode: Sample;
   try {
-    expected = runInNode(user, env);
+    inNode = runInNode(user, env);
   } catch (error) {
     count("sample in Node", [(error as Error).message]);
     return;
   }
-  const { losses } = expected;
+  const { losses } = inNode;
   const falls = losses.length === 3 && losses[2] < losses[0];
   count("sample in Node", falls ? [] : [`losses are ${losses}; three that fall are expected`]);
   const executablePath = findChromium();
-  for (const [name, bundle] of [
-    ["Vite", bundleWithVite],
-    ["esbuild", bundleWithEsbuild],
-  ] as const) {
-    const outDir = join(user, `bundle-${name}`);
+  await using browser = executablePath === undefined ? null : await launch(executablePath);
+  if (browser === null) console.log("skipped: bundles in Chromium (no Chromium or Chrome was found; set CHROMIUM)");
+  for (const [name, bundle] of Object.entries(bundlers)) {
+    const outDir = join(work, `bundle ${name}`);
     const problems = await attempt(() => bundle(user, outDir));
-    count(`bundle by ${name}`, problems);
-    if (executablePath === undefined) {
-      console.log(`skipped: ${name}'s bundle in Chromium (no Chromium or Chrome was found; set CHROMIUM)`);
-    } else if (problems.length === 0) {
+    count(`${name}, build`, problems);
+    if (browser === null || problems.length > 0) continue;
+    addModel(user, outDir);
+    for (const isolated of [true, false]) {
+      // Where memory cannot be shared, one thread does what two do, to the bit.
+      const expected = { ...inNode, threads: isolated ? inNode.threads : 1 };
       const inChromium = async () => {
-        const { page, worker } = await runInChromium(user, outDir, executablePath);
+        const { page, worker } = await runInChromium(browser, outDir, isolated);
         return [...differences("page", page, expected), ...differences("Web Worker", worker, expected)];
       };
-      count(`${name}'s bundle in Chromium`, await attempt(inChromium));
+      count(`${name}, ${isolated ? "isolated" : "not isolated"}`, await attempt(inChromium));
     }
   }
 }

@@ -69,8 +69,8 @@ class Count implements Reporter {
 }
 
 /**
- * Runs the test files named by `args` (all when empty, with Vitest's options) once
- * and counts what came out.
+ * Runs the test files named by `args` (all when empty, with Vitest's options)
+ * once and counts the results.
  */
 export async function runVitest(args: string[]): Promise<TestRun> {
   const { filter, options } = parseCLI(["vitest", "run", ...args]);

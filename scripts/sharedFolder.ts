@@ -11,8 +11,8 @@ export const goldenFolder: string = join(import.meta.dirname, "../golden");
 export const sharedFolder: string = process.env.LOWRANK_SHARED ?? join(import.meta.dirname, "../../shared");
 
 /**
- * A path below the shared folder, or undefined, with a notice that names what is left
- * out, where it is absent.
+ * Returns a path below the shared folder. If it is absent, prints a notice that names what is left
+ * out and returns undefined.
  */
 export function sharedPath(path: string, what: string): string | undefined {
   const full = join(sharedFolder, path);

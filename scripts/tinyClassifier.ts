@@ -15,7 +15,7 @@ export const tinySizes = {
  * A random BERT that classifies, and can learn `tokenSeven`; `more` are fields of its config.json.
  */
 export function tinyClassifier(more: object = {}): SequenceClassifier {
-  const sizes = { ...tinySizes, max_position_embeddings: 16, hidden_dropout_prob: 0 };
+  const sizes = { ...tinySizes, max_position_embeddings: 16, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
   const config = parseClassifierConfig({ model_type: "bert", ...sizes, ...more });
   const draw = randomParameters(new Generator(5));
   return createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.3 } : start));

@@ -76,7 +76,7 @@ async function makeModels(folder: string, name: string): Promise<ChildOptions> {
 const rounded = (value: number): number => Number(value.toFixed(4));
 
 /**
- * Prints what each part is on both sides, and returns the ratios of parts and of their
+ * Prints the figures of each part on both sides. Returns the ratios of parts and of their
  * geometric mean, by round.
  */
 function report(name: string, ref: string, own: Parts[], other: Parts[]): Record<string, Interval> {
@@ -96,10 +96,9 @@ function report(name: string, ref: string, own: Parts[], other: Parts[]): Record
 }
 
 /**
- * Measures a subject on the sources as they lie here and on those of `ref`, in processes that
- * take turns, and ends with one line of JSON: the other's time (or memory) over ours, so that
- * more is better; the median of the rounds and its 95 % interval. A subject of several parts
- * is their geometric mean.
+ * Measures a subject on the sources here and on those of `ref`, in processes that take turns. Ends
+ * with one line of JSON: the other's time (or memory) over ours, so that more is better, as the
+ * median of the rounds and its 95 % interval. A subject of several parts is their geometric mean.
  */
 export async function benchAgainst(name: string, ref: string, rounds: number): Promise<void> {
   if (!(name in subjectParts)) {

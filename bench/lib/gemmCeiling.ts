@@ -9,9 +9,9 @@ const ROUNDS = 5;
 const CEILING = "multiply-adds in registers";
 
 /**
- * Our products n x n, A * B and A * Bᵀ, against what 128-bit multiply-adds that never leave the
- * registers reach with the same build, best of five each. The results stay in the engine's memory.
- * Prints a table and gives the worse share.
+ * Compares our products n x n, A * B and A * Bᵀ, with the speed of 128-bit multiply-adds that never
+ * leave the registers, with the same build, best of five each. The results stay in the engine's
+ * memory. Prints a table and gives the worse share.
  */
 export async function measureCeiling(n: number): Promise<number> {
   const backend = await wasm();

@@ -37,8 +37,8 @@ function node(type: string, inputs: string[], output: string, attributes: Record
 }
 
 /**
- * The bytes of an ONNX model c = a * b: plain matrices as one Gemm node, which takes the transpose
- * as an attribute, a batch of them as MatMul after a Transpose, which the runtime fuses.
+ * Returns the bytes of an ONNX model c = a * b. Plain matrices are one Gemm node, which takes the
+ * transpose as an attribute. A batch of them is MatMul after a Transpose, which the runtime fuses.
  */
 export function productModel(product: Omit<GemmCase, "a" | "b">): Uint8Array {
   const float32 = 1;

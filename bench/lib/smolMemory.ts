@@ -20,7 +20,8 @@ export interface SmolFigures {
 }
 
 /**
- * One process: what it was ready after, in seconds, its losses, and the most it has held, in bytes.
+ * The figures of one process: seconds until it was ready, its losses, and the
+ * most bytes that it held.
  */
 async function train(options: SmolChildOptions): Promise<{ seconds: number; losses: number[]; peakBytes: number }> {
   const args = [...(await compiledChild("peers/smolChild")), JSON.stringify(options)];

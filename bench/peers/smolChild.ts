@@ -14,7 +14,9 @@ export interface SmolChildOptions {
   model: string;
   text: string;
   tokens: number;
-  /** To NF4 with double quantisation; what stays as it is keeps the blocks that the file has. */
+  /**
+   * Quantises to NF4 with double quantisation; weights that are left keep the blocks of the file.
+   */
   quantize: boolean;
 }
 

@@ -53,7 +53,7 @@ def apply_adapter(base, adapter, inputs, merge, again):
         tensors["merged_logits"] = merged_logits(base, adapter, batch, merge)
     return {
         "missing": sorted((want - have) | {key.replace(".default", "") for key in missing}),
-        # Where all biases train beside a whole module, PEFT saves copies that its load does not know.
+        # If all biases train beside a whole module, PEFT saves copies that its load does not know.
         "unexpected": sorted((have | set(unexpected)) - want),
         "warnings": texts,
         "tensors": as_json(tensors),

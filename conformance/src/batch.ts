@@ -62,9 +62,9 @@ export function asTensors(batch: Batch): LabelledInputs {
 }
 
 /**
- * Results without the logits of padding on the left: such a token sees nothing but padding, and
- * what a softmax gives that is masked throughout has no meaning. Logits of virtual tokens stand
- * before those of the batch's own.
+ * Results without the logits of padding on the left. Such a token sees nothing but padding, and
+ * a softmax that is masked throughout has no meaning. Logits of virtual tokens stand before
+ * those of the batch's own.
  */
 export function withoutBlindLogits(results: Results, { attention_mask: mask }: Batch, classes: number): Results {
   const blind = mask.map((row) => row.indexOf(1));

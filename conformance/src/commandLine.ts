@@ -14,7 +14,10 @@ export interface CommandLine extends RandomChoice {
 /** Ten cases of each method. */
 const defaults = { cases: 10 * drawnMethods.length, seed: 1 };
 
-/** Reads `[--cases N] [--seed S] [--method M] [words]`. Throws for what it does not understand. */
+/**
+ * Reads `[--cases N] [--seed S] [--method M] [words]`. Throws for arguments
+ * that it does not understand.
+ */
 export function readCommandLine(args: readonly string[]): CommandLine {
   const string = { type: "string" } as const;
   const options = { cases: string, seed: string, method: string };

@@ -7,8 +7,8 @@ export type Results = Map<string, Float32Array>;
  */
 export interface Findings {
   /**
-   * The largest difference per kind of result, relative to the largest entry of its tensor,
-   * or to what counts as one.
+   * The largest difference per kind of result, relative to the largest entry of its tensor, or to
+   * the smallest number that counts as one.
    */
   differences: Map<string, number>;
   problems: string[];

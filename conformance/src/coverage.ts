@@ -6,8 +6,8 @@ import type { RandomCase } from "./randomCase.ts";
 const always = new Set(["peftType", "taskType", "baseModelNameOrPath"]);
 
 /**
- * Counts what the checks that passed were about: methods, and options by their
- * values where these are words.
+ * Counts the methods and options of the checks that passed; options whose values
+ * are words count by value.
  */
 export class Coverage {
   readonly #methods = new Map<PeftType, { checks: number; options: Map<string, number>; left: Set<string> }>();
@@ -27,8 +27,8 @@ export class Coverage {
   }
 
   /**
-   * A table: methods in order of names, how many checks each had, in how many of them each option
-   * was, and which options were in none.
+   * Returns a table of methods in order of names, with the number of checks, the number of checks
+   * for each option, and the options without a check.
    */
   lines(): string[] {
     const rows = [...this.#methods].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -42,9 +42,9 @@ const lr = 5e-3;
 const quiet = { onWarning: () => {} };
 
 /**
- * A merged weight of half precision is rounded once, here and in what PEFT merges in float32.
- * (PEFT's own merge in half rounds what is added, and then the sum.) Where float32 sums differ by a
- * bit, some weights round to the other side: seldom so many that logits move by as much as the
+ * A merged weight of half precision is rounded once, here and in PEFT's merge in float32.
+ * (PEFT's own merge in half rounds the added matrix, and then the sum.) If float32 sums differ
+ * by a bit, some weights round to the other side. They seldom move logits by as much as the
  * rounding of all weights moves PEFT's.
  */
 const ofRounding = 1.5;

@@ -42,8 +42,8 @@ function targetName(draw: Draw, base: RandomBase, path: string): string {
 export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a tied layer is part of the adapter/;
 
 /**
- * The linear layers of a block that PEFT's method takes where it is told nothing;
- * null where it must be told.
+ * Returns the linear layers of a block that PEFT's method takes by default;
+ * null if it has no default.
  */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
   const { defaultTargets } = peftMethods[peftType] as Partial<PeftMethod>;

@@ -25,8 +25,8 @@ function trainable(model: Adapted): [string, Tensor][] {
 const floats = async (tensor: Tensor): Promise<Float32Array> => (await tensor.data()) as Float32Array;
 
 /**
- * Logits, loss and, where `gradients`, that of every trainable parameter with
- * numbers that the loss reaches.
+ * Returns logits, loss and, if `gradients` is set, the gradient of every trainable parameter that
+ * is not empty and that the loss reaches.
  */
 export async function measure(model: Adapted, inputs: LabelledInputs, gradients = true): Promise<Results> {
   const parameters = gradients ? trainable(model) : [];

@@ -13,7 +13,10 @@ export interface MethodCases<O extends object = object> {
   names?: Readonly<Record<string, string>>;
   /** Returns true if such an adapter can be merged. Default: always. */
   merges?(options: O, base: RandomBase): boolean;
-  /** The file lacks what trained: neither side can train it further. Default: never. */
+  /**
+   * Returns true if the file lacks the trained parameters: neither side can train it
+   * further. Default: never.
+   */
   final?(options: O): boolean;
   /**
    * Files hold numbers in another form, so that those read and saved again are

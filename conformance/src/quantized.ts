@@ -77,8 +77,8 @@ export async function oursInTransformers(packing: QuantizedCase, trial: Trial): 
 }
 
 /**
- * A checkpoint that transformers quantised and saved, read by Lowrank: its logits, and what
- * Lowrank quantises itself.
+ * Reads a checkpoint that transformers quantised and saved, and compares its logits and the weights
+ * that Lowrank quantises itself.
  */
 export async function theirsQuantized(packing: QuantizedCase, trial: Trial): Promise<Findings> {
   const { python, base, batch, folder } = trial;

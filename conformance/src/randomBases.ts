@@ -5,7 +5,7 @@ import { mistral } from "./architectures/mistral.ts";
 import { qwen2 } from "./architectures/qwen2.ts";
 import type { Draw } from "./draw.ts";
 
-/** A small model to be made at random, and what there is in it for adapters. */
+/** A small model to be made at random, and its modules for adapters. */
 export interface RandomBase {
   /** As transformers reads it. */
   config: Record<string, unknown> & { model_type: string; vocab_size: number };

@@ -19,7 +19,7 @@ export interface RandomChoice {
 
 const directions = { "PEFT's in Lowrank": theirsInLowrank, "ours in PEFT": oursInPeft };
 
-/** Tries random cases in both directions; returns what they covered. */
+/** Tries random cases in both directions; returns the methods and options they covered. */
 export async function randomChecks(
   { cases, seed, method }: RandomChoice,
   { python, folder, report }: { python: Python; folder: string; report: Report },

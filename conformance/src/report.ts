@@ -12,7 +12,7 @@ export class Report {
   }
 
   /**
-   * Runs a check; what it throws is a failure. Returns whether it passed; `hints` are
+   * Runs a check; an error that it throws is a failure. Returns whether it passed; `hints` are
    * printed where it did not.
    */
   async check(name: string, trial: () => Promise<Findings>, hints: readonly string[] = []): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Generator, tensor } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
-import { type CombinationType, PeftModel } from "@lowrank/peft";
+import { type CombinationType, type OnWarning, PeftModel } from "@lowrank/peft";
 import { compare, type Findings, type Results } from "./compare.ts";
 import { logitsOf, type PackedTensors, unpack } from "./measure.ts";
 import type { Python } from "./python.ts";
@@ -90,7 +90,7 @@ export async function severalAdapters(python: Python, base: string, vocab: numbe
     for (let i = 1; i < options.length; i++) await peft.loadAdapter(join(folder, `a${i}`), `a${i}`);
     return peft;
   };
-  const onWarning = (message: string) => void (message.includes("shares its weight") || problems.push(message));
+  const onWarning: OnWarning = ({ code, message }) => void (code === "tied-weight" || problems.push(message));
 
   const peft = await load(out);
   const ours: Results = new Map();

@@ -4,8 +4,8 @@ import type { Plugin } from "vitest/config";
 const testFile = /\.test\.ts$/;
 
 /**
- * A Vite plugin that moves test files into a Web Worker: a test file loaded by the page becomes a
- * few lines that run the same file, asked for with `?inWorker`, in the page's module Worker and
+ * A Vite plugin that moves test files into a Web Worker. A test file loaded by the page becomes a
+ * few lines that run the same file, asked for with `?inWorker`, in the page's module Worker. They
  * report each of its tests under its own name.
  */
 export function insideWorker(root: string): Plugin {

@@ -3,7 +3,9 @@ import type { Failure, Outcome } from "./report.ts";
 
 const limitMs = 300_000;
 
-/** The page's Worker, which runs one file after another and so loads the modules they share once. */
+/**
+ * The page's Worker, which runs one file after another and so loads the modules they share once.
+ */
 let kept: Worker | undefined;
 
 /**

@@ -1,6 +1,6 @@
 // Runs test files inside this Worker, one after another, with Vitest's own runner. The state below
-// is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version may
-// ask for a change here.
+// is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version
+// may ask for a change here.
 import type { Failure, Job, Outcome } from "./report.ts";
 
 interface Task {

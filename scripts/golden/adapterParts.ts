@@ -14,7 +14,7 @@ export interface AdapterPlace {
   adapter: string;
 }
 
-/** A golden base model, which takes what its golden files hold. */
+/** Loads a golden base model. */
 export async function loadBase(folder: string): Promise<CausalLM | SequenceClassifier> {
   return (await (isClassifier(folder) ? loadSequenceClassifier(folder) : loadModel(folder))).model;
 }

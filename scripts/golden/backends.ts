@@ -7,10 +7,7 @@ type Backends = Readonly<Record<string, () => Backend | Promise<Backend>>>;
 /** Two threads with a grain so small that every kernel call that can be cut is. */
 const two = { threads: 2, grain: 1 };
 
-/**
- * The backends of a run without --backend: what differs between the builds
- * is tried on small models.
- */
+/** The backends of a run without --backend: small models try the differences between the builds. */
 export const usualBackends: Backends = {
   reference,
   "wasm relaxed": () => wasm({ build: "relaxed" }),

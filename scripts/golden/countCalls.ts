@@ -1,6 +1,8 @@
 import type { Backend } from "@lowrank/core";
 
-/** Counts of op calls by what ran them, each by the op's name. */
+/**
+ * Numbers of op calls by their runner: kernel, loop or composition. Each is keyed by the op's name.
+ */
 export interface CallCounts {
   /** All calls that the backend ran, by code of its own or by the reference's loops. */
   readonly run: Map<string, number>;
@@ -13,7 +15,7 @@ export interface CallCounts {
   readonly composed: Map<string, number>;
 }
 
-/** Returns the backend, and counts of what runs on it from now on. */
+/** Returns the backend, and counts of the calls on it from now on. */
 export function countCalls(backend: Backend): { backend: Backend; counts: CallCounts } {
   const counts: CallCounts = { run: new Map(), loops: new Map(), composed: new Map() };
   const note = (kind: keyof CallCounts, op: string) => void counts[kind].set(op, (counts[kind].get(op) ?? 0) + 1);
@@ -38,7 +40,10 @@ export function countCalls(backend: Backend): { backend: Backend; counts: CallCo
 
 const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
 
-/** Says how many calls ran as what, and of how many ops, or of which ones where these are few. */
+/**
+ * Returns a line with the number of calls of each kind, and the number of their ops, or the
+ * ops' names if they are few.
+ */
 export function describeCalls({ run, loops, composed }: CallCounts): string {
   const part = (calls: ReadonlyMap<string, number>, what: string) => {
     const names = [...calls.keys()].sort();

@@ -30,7 +30,7 @@ const goldenName = (id: string, name: string): string => {
 };
 
 /**
- * nf4/: codes, scales and states as bitsandbytes writes them, what they mean, and 8-bit
+ * nf4/: codes, scales and states as bitsandbytes writes them, their values, and 8-bit
  * blocks; every byte is compared.
  */
 export async function* nf4(dir: string): AsyncGenerator<Check> {

@@ -21,8 +21,9 @@ import { adamwLosses, labelledInputs, lossAndGradients } from "./models.ts";
 const rowTolerance = 1e-6;
 
 /**
- * A golden prompt adapter: as its file has it, and once more from what trained, which files of
- * encoders do not hold. A fresh one starts at random, so that there is nothing to compare it with.
+ * Checks a golden prompt adapter: from its file, and once more from the trained parameters,
+ * which files of encoders do not hold. A fresh one starts at random, so that there is
+ * nothing to compare it with.
  */
 export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);

@@ -9,7 +9,7 @@ import { type Check, within } from "./compare.ts";
 const modelOf = (dir: string): string => join(dir, "models/stories260K-hf");
 
 /**
- * Returns true if a folder holds what `quality` needs:
+ * Returns true if a folder holds the files that `quality` needs:
  * models/stories260K-hf/, and the texts in data/.
  */
 export function holdsStories(dir: string): boolean {
@@ -62,7 +62,7 @@ async function lossOnFables(dir: string, quantize: QuantizeOptions | undefined) 
   return evaluate(model, examples, { batchSize: 1, padTokenId: 0 });
 }
 
-/** The loss on what comes after the first nine tenths of Shakespeare, after 100 steps on those. */
+/** Returns the loss on the last tenth of Shakespeare, after 100 steps on the first nine tenths. */
 async function trainedLoss(dir: string, quantize: QuantizeOptions | undefined): Promise<number> {
   const { model, tokenizer } = await open(dir, quantize);
   const ids = encode(tokenizer, readFileSync(join(dir, "data/tinyshakespeare.txt"), "utf8"));

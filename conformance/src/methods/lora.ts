@@ -6,8 +6,7 @@ import type { RandomBase } from "../randomBases.ts";
 import { drawBias } from "../trainedBiases.ts";
 
 /**
- * The smallest side of all linear layers: what a rank cannot exceed where it is
- * taken out of the weight.
+ * Returns the smallest side of all linear layers, which bounds the rank of starts from the weight.
  */
 const smallestSide = ({ linears }: RandomBase): number => Math.min(...Object.values(linears).flat());
 

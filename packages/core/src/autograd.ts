@@ -194,8 +194,8 @@ function reached(from: readonly GraphNode[], start: number): Set<GraphNode> {
 }
 
 /**
- * Orders the nodes that the gradient reaches, each after all that consume it, and finds those
- * that lead to a wanted one.
+ * Orders the nodes that the gradient reaches, each after all its consumers, and finds those
+ * on a way to a wanted one.
  */
 function plan(
   roots: readonly Root[],

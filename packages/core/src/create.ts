@@ -118,8 +118,8 @@ function finish(out: Tensor, options: CreateOptions): Tensor {
 }
 
 /**
- * A tensor whose elements `fill` writes where they lie; beside it, where the backend's memory is
- * not the host's. Without data nothing is written.
+ * Returns a tensor whose elements `fill` writes in place; if the backend's memory is not the
+ * host's, `fill` writes into host memory, which is then copied. Without data nothing is written.
  */
 export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: TypedArray) => void): Tensor {
   const out = allocate(spec, backend);

@@ -4,6 +4,7 @@ import { bytesPerElement, type ElementDType } from "./dtype.ts";
 import { cacheWrite } from "./ops/cacheWrite.ts";
 import { reshape } from "./ops/reshape.ts";
 import { to } from "./ops/to.ts";
+import { scope } from "./scope.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
@@ -21,18 +22,17 @@ export interface PartsSpec {
 /**
  * A tensor whose little-endian bytes come in parts, one after the other, of whole elements each. A
  * part is copied, and turned to the tensor's dtype, before the next is asked for, so that the whole
- * is never there twice. Throws where the parts together are not what the shape takes.
+ * is never there twice. Throws if the parts together do not have the bytes of the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
   const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
   checkShape("fromParts", shape);
   const [each, size] = [bytesPerElement(dtype), sizeOf(shape)];
-  const made = (part: Uint8Array, as: Shape): Tensor => {
-    const stored = fromBytes(part, as, dtype, backend);
-    if (wanted === dtype) return stored;
-    using released = stored;
-    return to(released, { dtype: wanted });
-  };
+  const made = (part: Uint8Array, as: Shape): Tensor =>
+    scope(() => {
+      const stored = fromBytes(part, as, dtype, backend);
+      return wanted === dtype ? stored : to(stored, { dtype: wanted });
+    });
   let out: Tensor | undefined;
   try {
     let position = 0;
@@ -41,10 +41,9 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
       if (count === size && !out) {
         out = made(part, shape);
       } else if (position + count <= size) {
-        out ??= allocate({ shape, dtype: wanted }, backend);
-        using row = made(part, [1, count]);
-        using rows = reshape(out, { shape: [1, size] });
-        cacheWrite(rows, row, { position });
+        const whole = out ?? allocate({ shape, dtype: wanted }, backend);
+        out = whole;
+        scope(() => void cacheWrite(reshape(whole, { shape: [1, size] }), made(part, [1, count]), { position }));
       }
       position += count;
     }

@@ -3,13 +3,13 @@ import { allocate, type Tensor } from "./tensor.ts";
 
 /** Memory that was only asked for. */
 export interface MetaBuffer extends Buffer {
-  /** Bytes that a real backend would hold; `bytes`, what this one holds, is 0. */
+  /** Bytes that a real backend would hold; `bytes`, the memory of this backend, is 0. */
   readonly planned: number;
   /** The op that writes it; "data" where none does. */
   op: string;
 }
 
-/** One change of what a real backend would hold: a buffer handed out, or given back. */
+/** One change of the memory of a real backend: a buffer handed out, or given back. */
 export interface MetaEvent {
   readonly buffer: MetaBuffer;
   readonly freed: boolean;
@@ -27,15 +27,15 @@ export interface MetaBackend extends Backend {
 export interface MetaOptions {
   /**
    * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one
-   * with a kernel for every op.
+   * with a kernel for every op but those that are compositions alone.
    */
   like?: Backend;
 }
 
 /**
- * A backend that computes nothing and holds nothing, as PyTorch's meta device: shapes, dtypes and
- * lifetimes of tensors are those of a real run, so a model of any size can be built and trained for
- * one step to see what memory it would take.
+ * A backend that computes nothing and holds nothing, as PyTorch's meta device. Shapes, dtypes and
+ * lifetimes of tensors are those of a real run. So a model of any size can be built and trained for
+ * one step to measure the memory it would take.
  */
 export function meta({ like }: MetaOptions = {}): MetaBackend {
   const { maxTensors, alignment = 1 } = like ?? {};
@@ -60,7 +60,7 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
     read: () => {
       throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
     },
-    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? true,
+    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? op.ref !== undefined,
     run: ({ name }, _inputs, outputs) => {
       for (const { buffer } of outputs) (buffer as MetaBuffer).op = name;
     },

@@ -20,7 +20,7 @@ export function checkPacked(what: string, spec: TensorSpec): void {
   packedFormats[dtype].check(what, spec);
 }
 
-/** Throws unless the bytes of a packed tensor say of themselves what its spec does. */
+/** Throws unless the header in the bytes of a packed tensor agrees with its spec. */
 export function checkPackedBytes(what: string, bytes: Uint8Array, spec: TensorSpec): void {
   if (isPacked(spec.dtype)) packedFormats[spec.dtype].checkBytes?.(what, bytes, spec);
 }

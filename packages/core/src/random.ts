@@ -206,10 +206,12 @@ export class Generator {
   }
 
   /**
-   * An independent generator at offset 0, named by `stream` (an integer from 0 to 2^32 - 1). It
-   * depends on this one's seed and own stream only, not on its offset, which stays.
+   * An independent generator at offset 0, named by an integer from 0 to 2^32 - 1 or by a text,
+   * which is hashed to one. It depends on this one's seed and own stream only, not on its offset,
+   * which stays.
    */
-  fork(stream: number): Generator {
+  fork(name: number | string): Generator {
+    const stream = typeof name === "string" ? hash(name) : name;
     if (!Number.isInteger(stream) || stream >>> 0 !== stream) {
       throw new Error(`fork: stream is ${stream}; it must be an integer from 0 to 2^32 - 1`);
     }
@@ -258,6 +260,13 @@ export class Generator {
     }
     return range === 2 ** 32 ? word : mulHigh(word, range) >>> 0;
   }
+}
+
+/** Hashes a text to an integer from 0 to 2^32 - 1 (FNV-1a). */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
 }
 
 function checkCount(what: string, value: number): void {

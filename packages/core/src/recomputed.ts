@@ -20,8 +20,8 @@ export class Recomputed {
   }
 
   /**
-   * Returns what stands for a saved tensor. Null where its op is not cheap, has not saved all that
-   * it was made of, or where one of these numbers was written over since.
+   * Returns the recomputation of a saved tensor. Null if its op is not cheap or has not saved all
+   * its inputs, or if one of these was overwritten since.
    */
   static of({ node, storage }: Tensor): Recomputed | null {
     const op = node?.op;
@@ -36,7 +36,7 @@ export class Recomputed {
   }
 
   /**
-   * The result. What it is made of is computed before it, one after the other, so that long
+   * The result. Its inputs are computed before it, one after the other, so that long
    * chains need no deep stack.
    */
   get value(): Tensor {

@@ -14,7 +14,7 @@ function leaveScope(tensor: Tensor): boolean {
   return frame?.delete(tensor) ?? false;
 }
 
-/** Finds what is reachable from a value; a tensor of `own` holds no other but its gradient. */
+/** Finds the tensors reachable from a value; a tensor of `own` holds no other but its gradient. */
 function collect(value: unknown, into: Set<unknown>, own: ReadonlySet<unknown>): void {
   if (typeof value !== "object" || value === null || into.has(value) || ArrayBuffer.isView(value)) return;
   into.add(value);

@@ -5,8 +5,8 @@ interface NodeModules {
 }
 
 /**
- * Returns the modules of Node that read and write folders. Throws where there is no Node;
- * `place` is what was to be opened. They are asked for and not imported, since an import of them
+ * Returns the modules of Node that read and write folders. Throws where there is no Node; `place`
+ * names the file or folder to open. They are asked for and not imported, since an import of them
  * stops a bundler for browsers.
  */
 export function nodeModules(place: string | URL): NodeModules {

@@ -1,3 +1,4 @@
+import type { Warning } from "@lowrank/peft";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   AdaLoraConfig,
@@ -71,9 +72,9 @@ describe("is what the adapter comes to on the real model", () => {
     ["tokens", { targetModules: ["k_proj"], trainableTokenIndices: [1, 5] }],
   ])("%s", async (_what, options) => {
     const lora = new LoraConfig(options);
-    const warnings: string[] = [];
+    const warnings: Warning[] = [];
     const model = createModel(tiny, randomParameters(new Generator(1)));
-    const peft = await getPeftModel(model, lora, { onWarning: (message) => warnings.push(message) });
+    const peft = await getPeftModel(model, lora, { onWarning: (warning) => warnings.push(warning) });
     const file = (await peft.adapterFiles()).get("adapter_model.safetensors") as Uint8Array;
     const found = await describeAdapter(describeModel(tiny), lora);
     expect(found.fileBytes).toBe(file.length);
@@ -92,7 +93,8 @@ describe("is what the adapter comes to on the real model", () => {
     );
   });
 
-  // Lengths of the files that PEFT 0.21.2 wrote for this model in bf16: what it copies out of the model stays bf16.
+  // Lengths of the files that PEFT 0.21.2 wrote for this model in bf16: what it copies out
+  // of the model stays bf16.
   test.each<[string, PeftConfig, number]>([
     ["LoRA", new LoraConfig({ targetModules: ["q_proj"] }), 2576],
     ["a module trained whole", new LoraConfig({ targetModules: ["q_proj"], modulesToSave: ["norm"] }), 3304],

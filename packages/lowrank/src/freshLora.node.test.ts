@@ -37,7 +37,10 @@ const bits = (model: { forward(x: Tensor): Tensor }, x: Tensor): Uint32Array => 
   return new Uint32Array(y.buffer, y.byteOffset, y.length);
 };
 
-/** Whether a fresh adapter on a layer answers as the layer does, to the last bit, with gradients recorded and without. */
+/**
+ * Checks that a fresh adapter leaves a layer's answer the same to the last bit, with
+ * gradients recorded and without.
+ */
 async function expectSame(layer: BaseLayer, rows: number, options: LoraOptions): Promise<void> {
   const inputs = layer instanceof Conv1D ? layer.weight.shape[0] : layer.inFeatures;
   const x = randn([rows, inputs], { generator: new Generator(rows) });

@@ -24,7 +24,10 @@ const entries: Entry[] = read("adapters/index.json");
 
 const supported = ["llama", "gpt2", "bert-cls"];
 
-/** By name; where PEFT 0.20 wrote another file than 0.21 (it left trained biases out), the later entry holds. */
+/**
+ * By name; where PEFT 0.20 wrote another file than 0.21 (it left trained biases
+ * out), the later entry holds.
+ */
 const byName = new Map(
   entries.filter(({ base }) => supported.includes(base)).map((entry) => [`${entry.base}/${entry.method}`, entry]),
 );
@@ -34,7 +37,7 @@ function shapesOf(base: string): ModelShapes {
   return describeModel(base.endsWith("-cls") ? parseClassifierConfig(json) : parseModelConfig(json));
 }
 
-// What PEFT counted and wrote, on three architectures.
+// Checks the numbers that PEFT counted and wrote, on three architectures.
 test.each([...byName])(
   "%s has the parameters and the bytes of PEFT's",
   async (name, { base, trainable, all, adapter_bytes }) => {

@@ -2,7 +2,6 @@
 export * from "@lowrank/core";
 export * from "@lowrank/files";
 export * from "@lowrank/models";
-export { nanoModelFolder } from "@lowrank/nano";
 export * from "@lowrank/nn";
 export * from "@lowrank/peft";
 export * from "@lowrank/train";

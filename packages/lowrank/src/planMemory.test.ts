@@ -74,7 +74,10 @@ function ids(length: number): Tensor {
   return tensor(row, { dtype: "i32", shape: [batchSize, length] });
 }
 
-/** The most bytes of tensors that the second of two training steps holds, model and optimiser included. */
+/**
+ * The most bytes of tensors that the second of two training steps holds,
+ * model and optimiser included.
+ */
 async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<number> {
   const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
   const before = memory().bytes;
@@ -98,7 +101,10 @@ async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<
   return peak;
 }
 
-/** The most bytes of tensors while a prompt is read into a cache, model and cache included, and those of the cache. */
+/**
+ * The most bytes of tensors while a prompt is read into a cache, model and cache
+ * included, and those of the cache.
+ */
 async function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
   const before = memory().bytes;
   const { base, model } = await build(config, options);
@@ -123,7 +129,8 @@ test("virtual tokens leave fewer positions to others", async () => {
   );
 });
 
-// The plan runs what is run here, on shapes, so what it says is no estimate: it is what the engine counts, to the byte.
+// The plan runs the same code as this test, on shapes. So its figures are no estimates: they are
+// those of the engine, to the byte.
 describe.each([
   ["llama", llama],
   ["gpt2", gpt2],
@@ -139,6 +146,7 @@ describe.each([
     ),
   );
   const half = { name: "LoRA on bf16", adapter, dtype: "bf16", sequenceLength: 32, batchSize } as const;
+  const whole = { ...half, name: "full, bf16", adapter: null } as const;
   const packed = {
     ...half,
     name: "LoRA on NF4 and bf16",
@@ -165,7 +173,7 @@ describe.each([
   ].map((one) => ({ ...one, sequenceLength: 32, batchSize }));
   const forgotten = others.map((one) => ({ ...one, name: `${one.name}, checkpointing`, gradientCheckpointing: true }));
 
-  test.each([...cases, half, packed, ...checkpointing, ...others, ...forgotten])(
+  test.each([...cases, half, whole, packed, ...checkpointing, ...others, ...forgotten])(
     "in training: $name",
     async ({ name: _, ...options }) => {
       const { training } = await planMemory(describeModel(config), options);
@@ -184,7 +192,8 @@ describe.each([
   );
 });
 
-// docs/planner.md says these terms: numbers for each token and block that ops keep for their gradients.
+// docs/planner.md says these terms: numbers for each token and block that ops
+// keep for their gradients.
 describe("what one more block keeps", () => {
   const [tokens, r] = [2 * 64, 4];
   const growth = async (json: (layers: number) => object, options: PlanOptions) => {
@@ -204,8 +213,10 @@ describe("what one more block keeps", () => {
     return { model_type: "llama", vocab_size: 96, ...sizes, num_hidden_layers };
   };
   const gpt2Of = (n_layer: number) => {
-    return { model_type: "gpt2", vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_layer, n_positions: 64 };
+    const sizes = { vocab_size: 96, n_embd: D, n_inner: F, n_head: H, n_positions: 64 };
+    return { model_type: "gpt2", ...sizes, n_layer, attn_pdrop: 0 };
   };
+  const droppingOf = (n_layer: number) => ({ ...gpt2Of(n_layer), attn_pdrop: 0.1 });
   const llamaTerms = 2 * D + 2 * H * d + 2 * kv * d + H + 2 * F;
   const gpt2Terms = 6 * D + H + F;
 
@@ -214,6 +225,7 @@ describe("what one more block keeps", () => {
     ["llama, all parameters", llamaOf, {}, llamaTerms],
     ["gpt2, LoRA on all linear layers", gpt2Of, { adapter }, gpt2Terms + 4 * r],
     ["gpt2, all parameters", gpt2Of, {}, gpt2Terms],
+    ["gpt2 with dropout on attention", droppingOf, {}, gpt2Terms - H],
   ] as const)("%s", async (_what, json, options, terms) => {
     expect(await growth(json, options)).toBe(terms);
     expect(await growth(json, { ...options, gradientCheckpointing: true })).toBe(D);

@@ -2,7 +2,7 @@ import { add, arange, cat, reshape, scope, slice, type Tensor, tanh, zeros } fro
 import {
   type Attend,
   AttentionLayer,
-  Dropout,
+  type Dropout,
   linearLayer,
   Module,
   ModuleList,
@@ -52,7 +52,7 @@ class BertEmbeddings extends Module {
     );
     this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
     this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
-    this.dropout = new Dropout(config.hiddenDropoutProb);
+    this.dropout = path.dropout("dropout", config.hiddenDropoutProb);
     this.#positions = positions;
   }
 
@@ -80,13 +80,16 @@ class BertSelfAttention extends AttentionLayer {
   query: UnaryModule;
   key: UnaryModule;
   value: UnaryModule;
+  dropout: Dropout;
   readonly #headDim: number;
 
-  constructor(path: ParameterPath, { hiddenSize, numAttentionHeads }: BertConfig) {
+  constructor(path: ParameterPath, config: BertConfig) {
     super();
+    const { hiddenSize, numAttentionHeads, attentionProbsDropoutProb } = config;
     this.query = path.linear("query", hiddenSize, hiddenSize, true);
     this.key = path.linear("key", hiddenSize, hiddenSize, true);
     this.value = path.linear("value", hiddenSize, hiddenSize, true);
+    this.dropout = path.dropout("dropout", attentionProbsDropoutProb);
     this.#headDim = hiddenSize / numAttentionHeads;
   }
 
@@ -95,11 +98,12 @@ class BertSelfAttention extends AttentionLayer {
     const [q, k, v] = [this.query, this.key, this.value].map((projection) =>
       reshape(projection.forward(x), [B, T, D / this.#headDim, this.#headDim]),
     );
-    return reshape(attend(layer, q, k, v, { scale: this.#headDim ** -0.5 }), [B, T, D]);
+    const options = { scale: this.#headDim ** -0.5, ...this.dropout.ofAttention() };
+    return reshape(attend(layer, q, k, v, options), [B, T, D]);
   }
 }
 
-/** A linear layer whose output is added to what went into the sub-layer, and normalised. */
+/** A linear layer whose output is added to the sub-layer's input, and normalised. */
 class BertOutput extends Module {
   dense: UnaryModule;
   dropout: UnaryModule;
@@ -110,7 +114,7 @@ class BertOutput extends Module {
     super();
     const { hiddenSize, hiddenDropoutProb, layerNormEps } = config;
     this.dense = path.linear("dense", inFeatures, hiddenSize, true);
-    this.dropout = new Dropout(hiddenDropoutProb);
+    this.dropout = path.dropout("dropout", hiddenDropoutProb);
     this.residual = new Residual();
     this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
   }
@@ -216,8 +220,8 @@ export class BertModel extends TransformerModel {
   }
 
   /**
-   * Gives hidden states [B, T, D], those of virtual embeddings first; a head says what
-   * stands before the tokens.
+   * Returns hidden states [B, T, D], those of virtual embeddings first. A head
+   * passes its own virtual tokens.
    */
   forward(
     inputs: ClassifierInputs,
@@ -278,7 +282,7 @@ export class BertForSequenceClassification extends SequenceClassifier {
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.config = config;
     this.bert = new BertModel(new ParameterPath(source, "bert"), config, { positions: byIndex, pooler: true });
-    this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
+    this.dropout = new ParameterPath(source, "").dropout("dropout", classifierDropout ?? hiddenDropoutProb);
     const weight = source("classifier.weight", [labels.length, hiddenSize], { std: 0.02 });
     this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
   }

@@ -10,8 +10,8 @@ interface Tie {
 const partBytes = 1 << 22;
 
 /**
- * Throws where a checkpoint holds a tied tensor that is not the one it is tied to: to leave it out,
- * as one that repeats the other, would give other answers.
+ * Throws if a checkpoint holds a tied tensor that differs from the one it is tied to. Leaving it
+ * out, as a repeated one is left out, would change answers.
  */
 export async function checkTies(file: SafetensorsFile, ties: readonly Tie[]): Promise<void> {
   for (const { name, of } of ties) {

@@ -8,8 +8,8 @@ const headModules = ["lm_head", "cls", "classifier", "score", "qa_outputs"];
 const root = (name: string): string => name.slice(0, name.indexOf("."));
 
 /**
- * Returns a checkpoint under the names that the model has, without what follows from the config:
- * some were saved without their head, or are older than these names.
+ * Returns a checkpoint under the model's names, without tensors that follow from the config. Some
+ * checkpoints were saved without their head, or are older than these names.
  */
 export function underModelNames(file: SafetensorsFile, { stack, heads, sanitize }: Architecture): SafetensorsFile {
   const whole = file.names().some((name) => root(name) === stack);

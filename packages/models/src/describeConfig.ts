@@ -34,9 +34,9 @@ export interface DescribeConfigOptions {
 }
 
 /**
- * Describes the model that a `config.json` is of: one that classifies, one that predicts
- * tokens, or a stack without a head, as transformers' AutoModel makes it, where the config
- * names a head that is not known here.
+ * Describes the model of a `config.json`: one that classifies, or one that predicts tokens. If the
+ * config names a head that is not known here, the model is a stack without a head, as
+ * transformers' AutoModel makes it.
  */
 export function describeConfig(
   json: unknown,

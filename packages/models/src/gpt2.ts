@@ -2,7 +2,7 @@ import { add, arange, reshape, scope, split, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
-  Dropout,
+  type Dropout,
   linearLayer,
   Module,
   ModuleList,
@@ -28,15 +28,17 @@ import type { ModelSizes } from "./transformerModel.ts";
 class GPT2Attention extends AttentionLayer {
   c_attn: UnaryModule;
   c_proj: UnaryModule;
+  attn_dropout: Dropout;
   resid_dropout: UnaryModule;
   readonly #config: GPT2Config;
 
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
-    const { nEmbd, residPdrop } = config;
+    const { nEmbd, attnPdrop, residPdrop } = config;
     this.c_attn = path.conv1D("c_attn", nEmbd, 3 * nEmbd);
     this.c_proj = path.conv1D("c_proj", nEmbd, nEmbd);
-    this.resid_dropout = new Dropout(residPdrop);
+    this.attn_dropout = path.dropout("attn_dropout", attnPdrop);
+    this.resid_dropout = path.dropout("resid_dropout", residPdrop);
     this.#config = config;
   }
 
@@ -46,7 +48,8 @@ class GPT2Attention extends AttentionLayer {
     const parts = split(this.c_attn.forward(x), nEmbd, { dim: -1 });
     const [q, k, v] = parts.map((y) => reshape(y, [B, T, nHead, nEmbd / nHead]));
     const scale = (scaleAttnWeights ? (nEmbd / nHead) ** -0.5 : 1) / (scaleAttnByInverseLayerIdx ? layer + 1 : 1);
-    const out = reshape(attend(layer, q, k, v, { scale }), [B, T, nEmbd]);
+    const attended = attend(layer, q, k, v, { scale, ...this.attn_dropout.ofAttention() });
+    const out = reshape(attended, [B, T, nEmbd]);
     return this.resid_dropout.forward(this.c_proj.forward(out));
   }
 }
@@ -62,7 +65,7 @@ class GPT2MLP extends Module {
     const { nEmbd, nInner, residPdrop } = config;
     this.c_fc = path.conv1D("c_fc", nEmbd, nInner);
     this.c_proj = path.conv1D("c_proj", nInner, nEmbd);
-    this.dropout = new Dropout(residPdrop);
+    this.dropout = path.dropout("dropout", residPdrop);
     this.#config = config;
   }
 
@@ -111,7 +114,7 @@ class GPT2Model extends Module {
     const path = new ParameterPath(source, "transformer");
     this.wte = path.embedding("wte", config.vocabSize, config.nEmbd);
     this.wpe = path.embedding("wpe", config.nPositions, config.nEmbd);
-    this.drop = new Dropout(config.embdPdrop);
+    this.drop = path.dropout("drop", config.embdPdrop);
     const indices = Array.from({ length: config.nLayer }, (_, i) => i);
     this.h = new ModuleList(indices.map((i) => new GPT2Block(path.at(`h.${i}`), config)));
     this.ln_f = path.layerNorm("ln_f", config.nEmbd, config.layerNormEpsilon);

@@ -40,6 +40,7 @@ function step(json: Record<string, unknown>, checkpointing: boolean) {
 
 describe.each([
   ["llama", llama],
+  ["llama with dropout on attention", { ...llama, attention_dropout: 0.3 }],
   ["gpt2", gpt2],
 ])("gradient checkpointing of %s", (_name, json) => {
   it("changes neither loss nor gradients, and takes less memory", () => {

@@ -2,6 +2,7 @@ import { reshape, scope, type Tensor } from "@lowrank/core";
 import {
   type Attend,
   AttentionLayer,
+  type Dropout,
   linearLayer,
   Module,
   ModuleList,
@@ -46,17 +47,19 @@ class LlamaAttention extends AttentionLayer {
   k_proj: UnaryModule;
   v_proj: UnaryModule;
   o_proj: UnaryModule;
+  attention_dropout: Dropout;
   readonly #headDim: number;
   readonly #window: LlamaTraits["window"];
 
   constructor(path: ParameterPath, config: LlamaKinConfig, traits: LlamaTraits) {
     super();
-    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim } = config;
+    const { hiddenSize, numAttentionHeads, numKeyValueHeads, headDim, attentionDropout } = config;
     const { qkvBias = false, outputBias = false, window } = traits;
     this.q_proj = path.linear("q_proj", hiddenSize, numAttentionHeads * headDim, qkvBias);
     this.k_proj = path.linear("k_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
     this.v_proj = path.linear("v_proj", hiddenSize, numKeyValueHeads * headDim, qkvBias);
     this.o_proj = path.linear("o_proj", numAttentionHeads * headDim, hiddenSize, outputBias);
+    this.attention_dropout = path.dropout("attention_dropout", attentionDropout);
     this.#headDim = headDim;
     this.#window = window;
   }
@@ -68,7 +71,8 @@ class LlamaAttention extends AttentionLayer {
     const k = rotate(heads(this.k_proj.forward(x)));
     const v = heads(this.v_proj.forward(x));
     const window = this.#window?.has(layer) ? this.#window.size : undefined;
-    const out = attend(layer, q, k, v, { scale: this.#headDim ** -0.5, window });
+    const options = { scale: this.#headDim ** -0.5, window, ...this.attention_dropout.ofAttention() };
+    const out = attend(layer, q, k, v, options);
     return this.o_proj.forward(reshape(out, [B, T, -1]));
   }
 }

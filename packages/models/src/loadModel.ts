@@ -14,8 +14,8 @@ import { Tokenizer } from "./tokenizer/tokenizer.ts";
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
   /**
-   * "int8" multiplies `weights: "packed"` in integers, as llama.cpp does: what goes into a
-   * layer is rounded to bytes, a scale for each 32. Faster, less exact, and for running only:
+   * "int8" multiplies `weights: "packed"` in integers, as llama.cpp does: a layer's input is
+   * rounded to bytes, with a scale for each 32. Faster, less exact, and for running only:
    * nothing trains through it.
    */
   activations?: "int8";
@@ -30,7 +30,7 @@ export interface LoadedModel {
   /** Undefined where the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
   generationConfig: GenerationConfig | null;
-  /** The folder; of a GGUF file, what its folder would hold besides weights. */
+  /** The folder; for a GGUF file, the files of its folder without the weights. */
   files: ModelFiles;
   /** The layers that were quantised while loading; null if none was. */
   quantization: QuantizationReport | null;

@@ -76,7 +76,7 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
   return { labels: names, problemType: problemType ?? null };
 }
 
-/** Returns what a checkpoint holds of the stack, and of a pooler that the classifier has too. */
+/** Returns a checkpoint's tensors of the stack, and of a pooler if the classifier has one too. */
 function withoutHeads(weights: ModelWeights, config: ClassifierConfig): ModelWeights {
   const architecture = architectureOf(config);
   const own = new Set(describeModel(config).parameters.map(({ name }) => name));

@@ -33,9 +33,9 @@ export interface WeightOptions {
    */
   quantize?: QuantizeOptions;
   /**
-   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction
-   * of the memory and with the same numbers; with `quantize`, what that leaves as it
-   * is, such as the embedding.
+   * "packed" keeps the blocks of a GGUF file whose types core describes, at a fraction of the
+   * memory and with the same numbers. With `quantize`, it applies to the weights that are left
+   * unquantised, such as the embedding.
    */
   weights?: "packed";
 }
@@ -51,7 +51,7 @@ export interface OpenedModel<C = ModelConfig> {
   readonly quantization: QuantizationReport | null;
 }
 
-/** Reads what a model is, and of its weights only where they lie. */
+/** Reads a model's config and tokenizer, and finds its weights without reading them. */
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
@@ -60,7 +60,7 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
 }
 
 /**
- * Reads what a sequence classifier is, which only folders hold; `head` is said in
+ * Reads the config of a sequence classifier, which only folders hold; `head` takes
  * the place of the config's.
  */
 export async function openClassifier(

@@ -1,5 +1,14 @@
-import { full, type Generator, isPacked, randn, type Shape } from "@lowrank/core";
-import { Conv1D, Embedding, LayerNorm, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
+import { full, Generator, isPacked, randn, type Shape } from "@lowrank/core";
+import {
+  Conv1D,
+  Dropout,
+  Embedding,
+  LayerNorm,
+  type Linear,
+  linearLayer,
+  Parameter,
+  type UnaryModule,
+} from "@lowrank/nn";
 
 /** The start of a parameter that is not loaded: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
@@ -80,5 +89,10 @@ export class ParameterPath {
   /** A table of `rows` vectors, of which that of padding is not trained. */
   embedding(name: string, rows: number, dim: number, paddingIdx: number | null = null): Embedding {
     return new Embedding(this.at(name).parameter("weight", [rows, dim]), { paddingIdx });
+  }
+
+  /** Dropout with random numbers of its own: those of seed 0, by its path. */
+  dropout(name: string, p: number): Dropout {
+    return new Dropout(p, new Generator(0).fork(this.#below(name)));
   }
 }

@@ -69,8 +69,8 @@ export class PromptedBatch {
     const { cache } = this.#inputs;
     const causal = this.#causal;
     const mask = this.#mask();
-    return (layer, q, k, v, { scale, window }) => {
-      const options = { causal, scale, mask, window };
+    return (layer, q, k, v, given) => {
+      const options = { ...given, causal, mask };
       if (cache) {
         const { keys, values, keyLength } = cache.update(layer, k, v);
         return attention(q, keys, values, { ...options, keyLength });

@@ -1,5 +1,5 @@
 import { cumsum, mul, ne, type Tensor, tanh, tensor, to } from "@lowrank/core";
-import { Dropout, Module, type UnaryModule } from "@lowrank/nn";
+import { Module, type UnaryModule } from "@lowrank/nn";
 import { type Architecture, defineArchitecture } from "./architecture.ts";
 import {
   BertModel,
@@ -24,7 +24,7 @@ class RobertaClassificationHead extends Module {
     super();
     const { hiddenSize, labels, classifierDropout, hiddenDropoutProb } = config;
     this.dense = path.linear("dense", hiddenSize, hiddenSize, true);
-    this.dropout = new Dropout(classifierDropout ?? hiddenDropoutProb);
+    this.dropout = path.dropout("dropout", classifierDropout ?? hiddenDropoutProb);
     this.out_proj = path.linear("out_proj", hiddenSize, labels.length, true);
   }
 

@@ -22,9 +22,9 @@ interface RunOptions {
 }
 
 /**
- * Returns the hidden states [B, T, D] after a stack of blocks. `start` makes what all blocks share,
- * from the function that attends. Blocks that `forget` make their own, as the backward pass does
- * when it computes them again.
+ * Returns the hidden states [B, T, D] after a stack of blocks. `start` makes the values that all
+ * blocks share, from the attention function. Blocks that `forget` make their own, as the backward
+ * pass does when it computes them again.
  */
 export function runBlocks<B>(
   blocks: Iterable<B>,

@@ -102,7 +102,8 @@ function ownerOf(model: Module, name: string): Module {
 }
 
 /**
- * A parameter as it is to be written; what was a conv1d's weight and lies as [out, in] is turned.
+ * Returns a parameter as it is to be written; a conv1d's weight that lies as
+ * [out, in] is transposed.
  */
 function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: SaveModelOptions["dtype"]): Tensor {
   if (dtype === undefined && isPacked(parameter.dtype)) {

@@ -63,7 +63,7 @@ export abstract class TransformerModel extends Module implements PromptableModel
   }
 
   /**
-   * Trades time for memory in training: see `checkpoint` of core. What `inputs` hold must live
+   * Trades time for memory in training: see `checkpoint` of core. Tensors of `inputs` must live
    * until the backward pass.
    */
   gradientCheckpointingEnable(): this {

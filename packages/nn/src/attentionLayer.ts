@@ -1,8 +1,8 @@
-import type { Tensor } from "@lowrank/core";
+import type { AttentionDropout, Tensor } from "@lowrank/core";
 import { Module } from "./module.ts";
 
-/** Options of one call of `Attend`. */
-export interface AttendOptions {
+/** Options of one call of `Attend`, with dropout on the weights where a layer trains with it. */
+export interface AttendOptions extends AttentionDropout {
   /** The factor of the products of queries and keys. */
   readonly scale: number;
   /** Each token sees this many positions, up to its own. Default: all before it. */
@@ -10,16 +10,16 @@ export interface AttendOptions {
 }
 
 /**
- * Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to what stands before them;
+ * Attends from q [B, T, H, d] to k, v [B, T, Hkv, d] and to the keys and values before them;
  * layers are counted from 0.
  */
 export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: AttendOptions) => Tensor;
 
 /**
- * An attention sub-layer. It is handed the function that attends, so that who
- * wraps it can see its queries.
+ * An attention sub-layer. It is handed the attention function, so that a
+ * wrapper can see its queries.
  */
 export abstract class AttentionLayer extends Module {
-  /** From normalised rows [B, T, D] to what is added to them. */
+  /** Returns the rows [B, T, D] that are added to the residual, from normalised rows. */
   abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;
 }

@@ -60,7 +60,7 @@ export abstract class Module {
     for (const [, parameter] of this.namedParameters()) yield parameter;
   }
 
-  /** The module at `path`. Throws, naming the part that is not there and what is. */
+  /** The module at `path`. Throws, naming the part that is missing and those that exist. */
   getSubmodule(path: string): Module {
     let module: Module = this;
     if (path === "") return module;

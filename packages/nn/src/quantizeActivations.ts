@@ -3,8 +3,8 @@ import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
 /**
- * Has every linear layer whose weight has integer codes round what it multiplies to bytes, and
- * gives their count: see `Linear.activations`. Throws where there is none.
+ * Makes every linear layer whose weight has integer codes round its inputs to bytes. Returns the
+ * number of these layers. See `Linear.activations`. Throws where there is none.
  */
 export function quantizeActivations(model: Module): number {
   const layers = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));

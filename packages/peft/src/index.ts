@@ -4,6 +4,7 @@ export {
   type PromptLearningOptions,
   type ResolvedPromptConfig,
 } from "./config/promptLearningConfig.ts";
+export { type OnWarning, printWarning, type Warning, type WarningCode } from "./config/warning.ts";
 export type { AdapterSource } from "./files/adapterFiles.ts";
 export { type ParsePeftConfigOptions, parsePeftConfig } from "./files/parsePeftConfig.ts";
 export { fromLoraWeights, type LoraWeightsOptions } from "./foreign/loraWeights.ts";
@@ -20,6 +21,7 @@ export {
   type AnyMethod,
   definePeftMethod,
   definePromptMethod,
+  isPromptMethod,
   type LayerContext,
   type PeftMethod,
   type PromptContext,
@@ -30,8 +32,12 @@ export {
 export type {
   AdapterLayout,
   AnyRank,
+  DataBatch,
+  DataMeasurement,
+  DataStart,
   FactorForm,
   FloatDType,
+  MeasuredLayer,
   MethodFacts,
   ProductForm,
   StartSubtraction,
@@ -41,7 +47,8 @@ export type {
 export type { MethodOption } from "./methods/methodOption.ts";
 export { optionsOf, recipesOf } from "./methods/offered.ts";
 export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
-export { knownMethods, registerPeftMethod } from "./methods/registry.ts";
+export { knownMethods, methodOf, registerPeftMethod } from "./methods/registry.ts";
+export { UnknownMethodError } from "./methods/unknownMethodError.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";
@@ -66,9 +73,10 @@ export type {
   SaveOptions,
 } from "./saved/savedOptions.ts";
 export type { SavedReport } from "./saved/verifySaved.ts";
-export { type EvaBatch, initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
+export { initializeLoraEvaWeights } from "./starts/initializeLoraEvaWeights.ts";
 export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus.ts";
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
+export { startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

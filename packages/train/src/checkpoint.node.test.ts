@@ -1,8 +1,9 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Generator, init, reference } from "@lowrank/core";
+import { Generator, init, reference, to } from "@lowrank/core";
 import { createModel, parseModelConfig, randomParameters } from "@lowrank/models";
+import { Parameter } from "@lowrank/nn";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Trainer } from "./trainer.ts";
 import type { TrainerOptions } from "./trainerOptions.ts";
@@ -15,11 +16,12 @@ beforeAll(async () => {
 });
 
 /** GPT-2 with dropout, so that its random numbers must go on too. */
-const newModel = (nEmbd = 8) => {
+const newModel = (nEmbd = 8, dtype: "f32" | "bf16" = "f32") => {
   const sizes = { vocab_size: 11, n_positions: 16, n_embd: nEmbd, n_layer: 1, n_head: 2 };
-  const dropout = { attn_pdrop: 0, embd_pdrop: 0.2, resid_pdrop: 0.2 };
+  const dropout = { attn_pdrop: 0.2, embd_pdrop: 0.2, resid_pdrop: 0.2 };
   const config = parseModelConfig({ model_type: "gpt2", ...sizes, ...dropout });
-  return createModel(config, randomParameters(new Generator(5)));
+  const draw = randomParameters(new Generator(5));
+  return createModel(config, (...wanted) => new Parameter(to(draw(...wanted).detach(), { dtype })));
 };
 
 const examples = Array.from({ length: 10 }, (_, i) => {
@@ -53,6 +55,19 @@ it("goes on with 8-bit moments to the last bit too, and refuses those of another
   expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
   const other = new Trainer(wide(), examples, { ...small, optimizer: "adamw" });
   await expect(other.resume(from)).rejects.toThrow(/state "expAvg" of parameter 0 .* is missing/);
+});
+
+it("trains a model in bf16 by f32 copies of its parameters, and goes on with them to the last bit", async () => {
+  const small = { ...options, learningRate: 1e-3, maxSteps: 6, maxGradNorm: 0.5 } as const;
+  const half = () => newModel(8, "bf16");
+  const whole = await new Trainer(half(), examples, small).train();
+  const wide = await new Trainer(newModel(), examples, small).train();
+  for (const [i, loss] of wide.losses.entries()) expect(Math.abs(whole.losses[i] / loss - 1)).toBeLessThan(1e-2);
+  const checkpoints = { folder: join(folder, "half"), every: 3 };
+  await new Trainer(half(), examples, { ...small, checkpoints }).train();
+  const resumed = new Trainer(half(), examples, small);
+  await resumed.resume(join(folder, "half", "checkpoint-3"));
+  expect((await resumed.train()).losses).toEqual(whole.losses.slice(3));
 });
 
 it("writes no checkpoint that is not finite", async () => {

@@ -22,8 +22,8 @@ export interface TrainableModel {
   allocationState?(): Map<string, Tensor>;
   /** Takes such a state back. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
-  /** The adapters by name. */
-  readonly peftConfig?: ReadonlyMap<string, { readonly peftType: string }>;
+  /** True for an adapter that cannot train beside others in a batch. */
+  trainsAlone?(adapterName: string): boolean;
   /** Runs `fn` on batches whose rows have these adapters. */
   withAdapterNames?<T>(adapterNames: readonly string[], fn: () => T): T;
   train(): unknown;

@@ -29,10 +29,7 @@ export function flagOf(x: Tensor): Tensor {
 
 type Forward = (...args: unknown[]) => unknown;
 
-/**
- * Watches the tensors that modules answer, and the gradients that come back to them, in the
- * order in which they come.
- */
+/** Watches the outputs of modules, and the gradients of these outputs, in their order in time. */
 export class ModuleWatch implements Disposable {
   readonly #seen: Sighting[] = [];
   readonly #watched: { module: { forward: Forward }; own: boolean; forward: Forward }[] = [];

@@ -20,7 +20,7 @@ export interface TokenizedExample extends Row {
 /**
  * Tokenizes an example. Text: every token is learned. Prompt and completion: the completion's are.
  * Conversation: those of the assistant's turns, found by rendering its beginnings through the chat
- * template; what follows the last of them is left out. An end-of-sequence token closes text and
+ * template; text after the last of them is left out. An end-of-sequence token closes text and
  * completions where the tokenizer has one.
  */
 export function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): TokenizedExample {
@@ -67,7 +67,7 @@ function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): T
 }
 
 /**
- * A model stops at the turn's last end-of-sequence token: what the template writes
+ * A model stops at the turn's last end-of-sequence token: text that the template writes
  * after it is not learned.
  */
 function endOfTurn(ids: readonly number[], start: number, end: number, eosTokenId: number | null): number {

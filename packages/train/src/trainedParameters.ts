@@ -3,17 +3,17 @@ import type { AnyExample } from "./collateAny.ts";
 import { type TrainableModel, withRows } from "./modelBatch.ts";
 
 /**
- * Returns the parameters that train, by name: those of the adapters that examples name, where they
- * name some. Throws for an adapter of which nothing trains, and for AdaLoRA beside others.
+ * Returns the parameters that train, by name. If examples name adapters, these are the adapters'
+ * parameters. Throws for an adapter of which nothing trains, and for one that trains alone.
  */
 export function trainedParameters(model: TrainableModel, examples: readonly AnyExample[]): Map<string, Tensor> {
   const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
   const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
   const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);
   for (const name of names) {
-    if (model.peftConfig?.get(name)?.peftType === "ADALORA") {
+    if (model.trainsAlone?.(name)) {
       throw new Error(
-        `Trainer: adapter "${name}" is AdaLoRA, which gives out ranks while it acts alone; train it by itself`,
+        `Trainer: adapter "${name}" is of a method that gives out ranks while it acts alone; train it by itself`,
       );
     }
     if (withRows(model, { adapterNames: [name] }, () => found().size) > 0) continue;

@@ -49,8 +49,8 @@ export interface TrainerOptions extends CollateOptions {
   onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
   /**
-   * Stops after the running step, with a checkpoint where they are asked for;
-   * `train` returns what there is.
+   * Stops after the running step, with a checkpoint where they are asked for; `train`
+   * returns the results so far.
    */
   signal?: AbortSignal;
 }

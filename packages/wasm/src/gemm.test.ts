@@ -1,8 +1,9 @@
 import { f32ToBf16, f32ToF16 } from "@lowrank/core";
 import { expectClose } from "@lowrank/core/testing";
 import { describe, expect, test } from "vitest";
-import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
+import type { BuildName } from "./builds/kernelBuild.ts";
+import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
+import { type BareKernels, bareKernels } from "./testing/bareKernels.ts";
 
 const MEMORY_PAGES = 400;
 
@@ -18,26 +19,14 @@ interface Product {
   pad?: number;
 }
 
-interface Loaded {
-  kernels: Kernels;
-  memory: WebAssembly.Memory;
-}
-
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-}
-
-/** Instantiates a build on a plain memory whose scratch and heap are full of NaN. */
-async function load(bytes: Uint8Array<ArrayBuffer>, flagOffset: number, tile: number): Promise<Loaded> {
-  const plain = bytes.slice();
-  plain[flagOffset] = 1;
-  const memory = new WebAssembly.Memory({ initial: MEMORY_PAGES, maximum: MEMORY_PAGES });
-  const { instance } = await WebAssembly.instantiate(plain, { env: { memory } });
-  const kernels = instance.exports as unknown as Kernels;
+/** Instantiates a build whose scratch and heap are full of NaN. */
+async function load(build: BuildName, tile: number): Promise<BareKernels> {
+  const loaded = await bareKernels(build, MEMORY_PAGES);
+  const { kernels, memory, heapBase } = loaded;
   new Float32Array(memory.buffer, heapBase).fill(Number.NaN);
   kernels.setScratch(heapBase);
   kernels.setTile(tile);
-  return { kernels, memory };
+  return loaded;
 }
 
 let seed = 1;
@@ -90,7 +79,7 @@ function reference(
 }
 
 /** Runs one product with operands made by `fill` and returns the result beside the untouched C. */
-function run({ kernels, memory }: Loaded, product: Product, fill: () => number = random) {
+function run({ kernels, memory, heapBase }: BareKernels, product: Product, fill: () => number = random) {
   const { m, n, k, transA = false, transB = false, alpha = 1, accumulate = false } = product;
   const { lda, ldb, ldc, aSize, bSize, cSize } = layout(product);
   const aAt = heapBase + kernels.scratchBytes();
@@ -107,7 +96,7 @@ function run({ kernels, memory }: Loaded, product: Product, fill: () => number =
   return { a, b, before, c, ldc };
 }
 
-function check(loaded: Loaded, product: Product): void {
+function check(loaded: BareKernels, product: Product): void {
   const { a, b, before, c, ldc } = run(loaded, product);
   const { m, n } = product;
   const expected = reference(product, a, b, before);
@@ -125,10 +114,8 @@ function check(loaded: Loaded, product: Product): void {
   expect(worst, JSON.stringify(product)).toBeLessThan(2e-6);
 }
 
-const builds = ["", ", tiles of 8x8", ", tiles of 4x16"].flatMap((tiles, tile) => [
-  { name: `simd build${tiles}`, tile, bytes: decode(simdBase64), flagOffset: simdFlagOffset },
-  { name: `relaxed build${tiles}`, tile, bytes: decode(relaxedBase64), flagOffset: relaxedFlagOffset },
-]);
+const names: BuildName[] = hasRelaxedSimd() ? ["simd", "relaxed"] : ["simd"];
+const tilings = ["", ", tiles of 8x8", ", tiles of 4x16"];
 const modes = [
   { transA: false, transB: false },
   { transA: false, transB: true },
@@ -137,9 +124,9 @@ const modes = [
 ];
 const odd = [1, 2, 3, 5, 7, 17, 33];
 
-for (const { name, tile, bytes, flagOffset } of builds) {
-  describe.skipIf(!WebAssembly.validate(bytes))(`gemm, ${name}`, () => {
-    const loaded = load(bytes, flagOffset, tile);
+for (const [name, tile] of names.flatMap((name) => tilings.map((_, tile) => [name, tile] as const))) {
+  describe(`gemm, ${name} build${tilings[tile]}`, () => {
+    const loaded = load(name, tile);
 
     test.each(modes)("small and odd sizes, %o", async (mode) => {
       for (const m of odd) for (const n of odd) for (const k of odd) check(await loaded, { m, n, k, ...mode });
@@ -213,7 +200,7 @@ for (const { name, tile, bytes, flagOffset } of builds) {
     });
 
     test("batches step by their strides, and a stride of 0 repeats the matrix", async () => {
-      const { kernels, memory } = await loaded;
+      const { kernels, memory, heapBase } = await loaded;
       const [batch, m, n, k] = [3, 5, 9, 6];
       for (const [strideA, strideB] of [
         [m * k, k * n],
@@ -239,7 +226,7 @@ for (const { name, tile, bytes, flagOffset } of builds) {
     });
 
     test("a half-precision weight gives what its f32 copy gives, whole or in parts", async () => {
-      const { kernels, memory } = await loaded;
+      const { kernels, memory, heapBase } = await loaded;
       const [wAt, aAt] = [heapBase + kernels.scratchBytes(), heapBase + kernels.scratchBytes() + (1 << 20)];
       const [wideAt, outAt, partsAt] = [aAt + (1 << 20), aAt + (3 << 20), aAt + (4 << 20)];
       for (const [m, n, k] of [

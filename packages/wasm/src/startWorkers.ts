@@ -1,3 +1,5 @@
+import { workerScript } from "./workerScript.gen.ts";
+
 /**
  * The message that starts a worker: the module, the memory, and the addresses of the job board and
  * of the worker's own scratch areas.
@@ -15,14 +17,18 @@ interface Started {
   stop(): void;
 }
 
-/** Starts one worker per setup; returns what ends them all. Throws where one cannot start. */
-export async function startWorkers(setups: readonly WorkerSetup[]): Promise<() => void> {
+/**
+ * Starts one worker per setup; returns what ends them all. Throws where one cannot start. In
+ * browsers `url` is the address of the worker's script; without it the script comes from this
+ * module, by a blob's address.
+ */
+export async function startWorkers(setups: readonly WorkerSetup[], url?: string | URL): Promise<() => void> {
   const workers: Started[] = [];
   const stop = (): void => {
     for (const worker of workers) worker.stop();
   };
   try {
-    for (const setup of setups) workers.push(start(setup));
+    for (const setup of setups) workers.push(start(setup, url));
     await Promise.all(workers.map(({ ready }) => ready));
   } catch (error) {
     stop();
@@ -32,15 +38,14 @@ export async function startWorkers(setups: readonly WorkerSetup[]): Promise<() =
 }
 
 // Not an import, which a bundler for browsers would stumble over.
-const start = (setup: WorkerSetup): Started => {
+const start = (setup: WorkerSetup, url?: string | URL): Started => {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
-  return node ? startInNode(node, setup) : startInBrowser(setup);
+  return node ? startInNode(node, setup) : startInBrowser(setup, url);
 };
 
 function startInNode({ Worker }: typeof import("node:worker_threads"), setup: WorkerSetup): Started {
-  // The neighbour of this file, or of the bundle that it is part of, with the same ending.
   // The process's own flags may be ones that no worker takes, such as --eval's.
-  const worker = new Worker(new URL(import.meta.url.replace(/[^/]*(\.\w+)$/, "worker$1")), { execArgv: [] });
+  const worker = new Worker(workerScript, { eval: true, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => resolve());
     worker.once("error", reject);
@@ -51,15 +56,17 @@ function startInNode({ Worker }: typeof import("node:worker_threads"), setup: Wo
   return { ready: ready.then(() => worker.unref()), stop: () => void worker.terminate() };
 }
 
-function startInBrowser(setup: WorkerSetup): Started {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+function startInBrowser(setup: WorkerSetup, url?: string | URL): Started {
+  const blob = url === undefined ? URL.createObjectURL(new Blob([workerScript], { type: "text/javascript" })) : null;
+  const worker = new Worker(blob ?? (url as string | URL), { type: "module" });
   const ready = new Promise<void>((resolve, reject) => {
     worker.onmessage = () => resolve();
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(event.message || "worker.js could not be loaded"));
+      reject(new Error(event.message || `${url ?? "the worker's script"} could not be loaded; see workerUrl`));
     };
   });
   worker.postMessage(setup);
-  return { ready, stop: () => worker.terminate() };
+  const freed = ready.finally(() => blob && URL.revokeObjectURL(blob));
+  return { ready: freed, stop: () => worker.terminate() };
 }

@@ -328,6 +328,29 @@ describe("threads", () => {
     }
   });
 
+  it("start in a page from an address that is given", async () => {
+    const backend = await wasm({ threads: 2, grain, workerUrl: new URL("./worker.ts", import.meta.url) });
+    expect(backend.threads).toBe(2);
+    const x = full([2 ** 10, 2 ** 10], 1, { backend });
+    expect((await matmul(x, x).data()).every((value) => value === 2 ** 10)).toBe(true);
+    backend.dispose();
+  });
+
+  it("are one, with a notice, where a page finds no script at that address", async () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    try {
+      const backend = await wasm({ threads: 2, workerUrl: new URL("./none.js", import.meta.url) });
+      // Node starts its workers from the module itself.
+      const inPage = "Worker" in globalThis;
+      expect(backend.threads).toBe(inPage ? 1 : 2);
+      const notice = /^wasm: one thread.*none\.js could not be loaded/;
+      expect(warn.mock.calls).toEqual(inPage ? [[expect.stringMatching(notice)]] : []);
+      backend.dispose();
+    } finally {
+      warn.mockRestore();
+    }
+  });
+
   it("are a whole number", async () => {
     for (const threads of [0, 1.5, 65]) {
       await expect(wasm({ threads })).rejects.toThrow(`wasm: threads is ${threads}; give a whole number from 1 to 64`);

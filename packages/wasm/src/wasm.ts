@@ -1,10 +1,12 @@
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
+import type { BuildName } from "./builds/kernelBuild.ts";
+import { loadBuild } from "./builds/loadBuild.ts";
+import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock, type HeapStats } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
 import type { WasmKernel, WasmTensor } from "./kernel.ts";
-import { heapBase, relaxedBase64, relaxedFlagOffset, simdBase64, simdFlagOffset } from "./kernels.gen.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
@@ -17,7 +19,7 @@ export interface WasmOptions {
    * The build of the kernels: with relaxed SIMD (fused multiply-add) or with plain SIMD. Default:
    * relaxed where the engine has it.
    */
-  build?: "relaxed" | "simd";
+  build?: BuildName;
   /**
    * Threads that work inside a kernel, the caller's included; default 1. Results do not depend on
    * it, to the bit. Where memory cannot be shared there is one, and a warning that says why.
@@ -33,13 +35,19 @@ export interface WasmOptions {
    * numbers are checked at the start; throws otherwise.
    */
   wideSimd?: boolean;
+  /**
+   * The address of `@lowrank/wasm/worker` as your server has it. In a page threads start from a
+   * script inside of this module, by a blob's address; a Content-Security-Policy without
+   * `worker-src blob:` forbids that. Node needs no address.
+   */
+  workerUrl?: string | URL;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
   kernels?: readonly WasmKernel[];
 }
 
-/** The WebAssembly backend, with what it tells about itself. */
+/** The WebAssembly backend, with facts about its build, threads and memory. */
 export interface WasmBackend extends Backend {
-  readonly build: "relaxed" | "simd";
+  readonly build: BuildName;
   /** Threads that work inside a kernel, the caller's included. */
   readonly threads: number;
   /** True if pairs of 128-bit operations are fused. */
@@ -57,13 +65,6 @@ const maxThreads = 64;
  * so the mode cannot change.
  */
 let compiled: "plain" | "wide" | undefined;
-
-/** The module's bytes, told to import a memory of its own (flag 1) or a shared one (3). */
-function decode(base64: string, flagOffset: number, shared: boolean): Uint8Array<ArrayBuffer> {
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  bytes[flagOffset] = shared ? 3 : 1;
-  return bytes;
-}
 
 function notice(reason: string): void {
   console.warn(`wasm: one thread instead of more: ${reason}`);
@@ -92,7 +93,7 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  * loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
-  const { threads: asked = 1, grain = 32768, wideSimd = false, kernels = [] } = options;
+  const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
@@ -100,13 +101,11 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (wideSimd) enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
-  const relaxed = decode(relaxedBase64, relaxedFlagOffset, shared);
-  const hasRelaxed = WebAssembly.validate(relaxed);
-  if (options.build === "relaxed" && !hasRelaxed) {
+  if (options.build === "relaxed" && !hasRelaxedSimd()) {
     throw new Error('wasm: this JavaScript engine has no relaxed SIMD; leave `build` out or use "simd"');
   }
-  const build = options.build ?? (hasRelaxed ? "relaxed" : "simd");
-  const bytes = build === "relaxed" ? relaxed : decode(simdBase64, simdFlagOffset, shared);
+  const build = options.build ?? (hasRelaxedSimd() ? "relaxed" : "simd");
+  const { bytes, heapBase } = await loadBuild(build, shared);
   if (!WebAssembly.validate(bytes)) throw new Error("wasm: this JavaScript engine has no WebAssembly SIMD");
 
   const module = await WebAssembly.compile(bytes);
@@ -130,7 +129,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
       return { module, memory, board, scratch, tiles };
     });
     try {
-      stop = await startWorkers(setups);
+      stop = await startWorkers(setups, workerUrl);
       threads = asked;
     } catch (error) {
       notice(`a worker could not start (${error instanceof Error ? error.message : error})`);

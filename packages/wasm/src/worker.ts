@@ -1,5 +1,6 @@
-// The file that every worker runs, in Node and in browsers: one message in, "ready" out, then
-// kernels until it is ended.
+// The script that every worker runs, in Node and in browsers: one message in, "ready" out, then
+// kernels until it is ended. `pnpm build:kernels` bundles it into workerScript.gen.ts, from which
+// workers start.
 import { JobBoard, type Kernel } from "./jobBoard.ts";
 import type { WorkerSetup } from "./startWorkers.ts";
 

@@ -91,7 +91,7 @@ export interface ExpectedQlora {
   grad_norm_per_tensor: Record<string, Record<string, number>>;
 }
 
-/** A padded example; what stands beyond `length` is padding. */
+/** A padded example; tokens beyond `length` are padding. */
 export interface TrainingExample {
   length: number;
   ids: number[];

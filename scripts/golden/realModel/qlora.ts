@@ -36,7 +36,10 @@ export async function* qlora(dir: string, path: string): AsyncGenerator<Check> {
   yield* trainer.checkedSteps("QLoRA", losses.length);
 }
 
-/** A weight's codes, its scales in 8 bits and theirs in full, and what they mean together. */
+/**
+ * A weight's codes, its scales in 8 bits and theirs in full, and the values
+ * that they make together.
+ */
 async function* weightChecks(
   weight: Tensor | undefined,
   { name, offset, ...hashes }: ExpectedQlora["tensors"][number],

@@ -29,7 +29,7 @@ export function isRealModel(dir: string): boolean {
 }
 
 /**
- * A published GGUF file: its bytes, tokens, logits, answers and training against what
+ * Checks a published GGUF file: its bytes, tokens, logits, answers and training against those that
  * transformers and PEFT recorded.
  */
 export async function* realModel(dir: string, { gguf, long = false }: RealModelOptions): AsyncGenerator<Check> {

@@ -144,7 +144,7 @@ export class RecordedTraining implements Disposable {
   }
 }
 
-/** Examples as tensors, with a mask of what is no padding. */
+/** Examples as tensors, with a mask that is false at padding. */
 class Batch implements Disposable {
   readonly inputs: LabelledInputs & { attentionMask: Tensor };
 

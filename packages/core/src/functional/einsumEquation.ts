@@ -56,7 +56,7 @@ function labelsOf(term: string, covered: number): Label[] {
 }
 
 /**
- * The result where none is written: what is under an ellipsis, then the letters that
+ * Returns the default result: the dimensions of an ellipsis, then the letters that
  * occur once, in their order.
  */
 function implied(terms: readonly Label[][], hidden: number): Label[] {

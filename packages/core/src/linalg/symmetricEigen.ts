@@ -31,7 +31,7 @@ export function symmetricEigen(matrix: Float64Array, n: number, count: number = 
 }
 
 /**
- * T of A = Q T Qᵀ, its diagonal and what stands beside it, and the factors of the reflections
+ * T of A = Q T Qᵀ, as its diagonal and the numbers beside it, and the factors of the reflections
  * left in the rows of `a`.
  */
 function tridiagonal(a: Float64Array, n: number) {

@@ -96,7 +96,7 @@ function solve({ pivot, next, afterNext, multiplier, swapped }: Factored, x: Flo
   }
 }
 
-/** Takes from x what lies along the rows from..to-1. */
+/** Removes the components of x along the rows from..to-1. */
 function orthogonalise(x: Float64Array, vectors: Float64Array, from: number, to: number, n: number): void {
   for (let k = from; k < to; k++) {
     let along = 0;

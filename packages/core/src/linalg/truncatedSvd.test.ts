@@ -13,7 +13,7 @@ const matrices = fc
     }),
   );
 
-/** The sum of squares of what the first values and vectors leave of a matrix. */
+/** Returns the sum of squares of a matrix minus the product of its first values and vectors. */
 function rest({ values, left, right }: Svd, matrix: readonly number[], rows: number, columns: number): number {
   let total = 0;
   for (let i = 0; i < rows; i++) {

@@ -10,7 +10,9 @@ export interface Svd {
   readonly right: Float64Array;
 }
 
-/** Below this share of the largest, what a Gram matrix tells of a singular value is rounding. */
+/**
+ * Share of the largest singular value below which the values of a Gram matrix are rounding noise.
+ */
 const noise = 1e-8;
 
 /**

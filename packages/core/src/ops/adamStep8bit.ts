@@ -30,7 +30,7 @@ function check(inputs: readonly TensorSpec[]): void {
 
 /**
  * One step of AdamW in place with moments of 8 bits: (parameter, gradient, first moment, second
- * moment, their scales per 256 elements, the two tables of what a code means, ascending, f32
+ * moment, their scales per 256 elements, the two tables of the codes' values, ascending, f32
  * [256]). The moments are widened, moved as `adamStep` does, used, and rounded to codes of their
  * block again, on bitsandbytes' grid: the nearest code to a small second moment may be 0, and the
  * next step would then divide by next to nothing. bitsandbytes' AdamW8bit on its CPU backend.

@@ -1,7 +1,7 @@
 import { defineOp, expectDType, type Op } from "../op.ts";
 
 /**
- * Parameters of `affine`: the factor (default 1) and what is added (default 0,
+ * Parameters of `affine`: the factor (default 1) and the number to add (default 0,
  * which keeps the sign of -0).
  */
 export interface AffineParams {

@@ -1,8 +1,10 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
+import type { Generator } from "../random.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { composeAttention, composeAttentionBackward } from "./attentionComposed.ts";
+import { attentionDropout } from "./attentionDropout.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 
 /**
@@ -118,15 +120,45 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
   compose: composeAttentionBackward,
 });
 
+/** Dropout on the weights of attention. */
+export interface AttentionDropout {
+  /** Each weight is zeroed with this probability, or else divided by 1 - dropoutP. Default 0. */
+  readonly dropoutP?: number;
+  /** Says which weights are zeroed; needed where dropoutP is above 0. It moves on by B H T S. */
+  readonly generator?: Generator;
+}
+
+/** Options of `attention`. */
+export interface AttentionOptions extends AttentionParams, AttentionDropout {
+  /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
+  readonly mask?: Tensor;
+}
+
 /**
  * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a
  * multiple of Hkv: each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend)
  * broadcasts to [B, H, T, S]; a query that sees no key gives zeros. The T x S weights exist tile by
- * tile only. Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ * tile only, unless `dropoutP` asks for dropout on them.
+ * Dao et al. 2022, https://arxiv.org/abs/2205.14135
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionParams & { mask?: Tensor } = {}): Tensor {
-  const { mask, ...params } = options;
-  const [out, lse] = attentionOp(q, k, v, ...(mask ? [mask] : []), params);
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const { mask, dropoutP = 0, generator, ...params } = options;
+  const inputs = mask ? [q, k, v, mask] : [q, k, v];
+  if (dropoutP !== 0) return withDropout(inputs, params, { dropoutP, generator });
+  const [out, lse] = attentionOp(...inputs, params);
   lse.dispose();
+  return out;
+}
+
+function withDropout(inputs: Tensor[], params: AttentionParams, { dropoutP: p, generator }: AttentionDropout): Tensor {
+  if (!(p !== undefined && p >= 0 && p <= 1)) {
+    throw new Error(`attention: dropoutP is ${p}; it must be a probability from 0 to 1`);
+  }
+  if (!generator) {
+    throw new Error(`attention: dropoutP is ${p} and there is no generator; pass generator: new Generator(seed)`);
+  }
+  const { batch, heads, queries, keys } = geometry("attention", inputs, params);
+  const out = attentionDropout(...inputs, { ...params, p, state: generator.state });
+  generator.offset += batch * heads * queries * keys;
   return out;
 }

@@ -4,6 +4,7 @@ import { affine } from "./affine.ts";
 import { amax } from "./amax.ts";
 import { type AttentionParams, type Geometry, geometry, isAllowed } from "./attentionGeometry.ts";
 import { compare } from "./compare.ts";
+import { type DropoutParams, dropoutOp } from "./dropout.ts";
 import { exp } from "./exp.ts";
 import { expand, sumTo } from "./expand.ts";
 import { matmul } from "./matmul.ts";
@@ -59,7 +60,7 @@ function hiding(g: Geometry, q: Tensor, mask: Tensor | undefined): Hide {
  */
 const hiddenScore = -1e30;
 
-/** Scores and weights of all pairs [B, H, T, S], and what they are made of. */
+/** Scores and weights of all pairs [B, H, T, S], and the tensors they are made of. */
 function weigh(q: Tensor, k: Tensor, g: Geometry, mask: Tensor | undefined) {
   const [queries, keys] = [swapHeads(q), repeatHeads(k, g)];
   const raw = affine(matmul(queries, keys, { transposeB: true }), { scale: g.scale });
@@ -88,19 +89,44 @@ export function composeAttention(inputs: readonly Tensor[], params: AttentionPar
   ];
 }
 
-/** `attentionBackward` in other ops, from q, k and v alone. */
-export function composeAttentionBackward(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
-  const [dout, q, k, v, , , mask] = inputs;
-  const g = geometry("attentionBackward", mask ? [q, k, v, mask] : [q, k, v], params);
+/** Drops weights [B, H, T, S], or gradients of such, in the same places each time. */
+type Drop = (weights: Tensor) => Tensor;
+
+/** The gradients of q, k and v, from q, k and v alone. */
+function gradientsOf(dout: Tensor, [q, k, v, mask]: readonly Tensor[], g: Geometry, drop: Drop): Tensor[] {
   const { queries, keys, bent, weights } = weigh(q, k, g, mask);
   const douts = swapHeads(dout);
-  const dweights = matmul(douts, repeatHeads(v, g), { transposeB: true });
+  const dweights = drop(matmul(douts, repeatHeads(v, g), { transposeB: true }));
   const inner = mul(weights, sub(dweights, rowSum(mul(dweights, weights))));
   const slope = bent ? mul(inner, affine(square(bent), { scale: -1, shift: 1 })) : inner;
   const dscores = affine(slope, { scale: g.scale });
   return [
     swapHeads(matmul(dscores, keys, {})),
     gatherHeads(matmul(dscores, queries, { transposeA: true }), g),
-    gatherHeads(matmul(weights, douts, { transposeA: true }), g),
+    gatherHeads(matmul(drop(weights), douts, { transposeA: true }), g),
   ];
+}
+
+/** `attentionBackward` in other ops. */
+export function composeAttentionBackward(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
+  const [dout, q, k, v, , , ...mask] = inputs;
+  const g = geometry("attentionBackward", [q, k, v, ...mask], params);
+  return gradientsOf(dout, [q, k, v, ...mask], g, (weights) => weights);
+}
+
+/** `attentionDropout` in other ops, with all the T x S weights in memory. */
+export function composeAttentionDropout(inputs: readonly Tensor[], params: AttentionParams & DropoutParams): Tensor {
+  const [q, k, v, mask] = inputs;
+  const g = geometry("attentionDropout", inputs, params);
+  if (g.keys === 0) return full(q.shape, 0, { backend: q.storage.backend });
+  return swapHeads(matmul(dropoutOp(weigh(q, k, g, mask).weights, params), repeatHeads(v, g), {}));
+}
+
+/** `attentionDropoutBackward` in other ops. */
+export function composeAttentionDropoutBackward(
+  [dout, ...inputs]: readonly Tensor[],
+  params: AttentionParams & DropoutParams,
+): Tensor[] {
+  const g = geometry("attentionDropoutBackward", inputs, params);
+  return gradientsOf(dout, inputs, g, (weights) => dropoutOp(weights, params));
 }

@@ -87,7 +87,7 @@ export function rowGradient(logits: Float64Array, label: number, smoothing: numb
 }
 
 /**
- * `crossEntropy`, and from what its gradient is made: each row's largest logit and
+ * `crossEntropy`, and the numbers that its gradient is made of: each row's largest logit and
  * log(sum(exp(logit - largest))), as [..., 2]; zeros for ignored rows.
  */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({

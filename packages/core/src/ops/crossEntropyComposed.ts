@@ -30,8 +30,8 @@ interface Options {
 type BadLabel = (label: number, at: number, classes: number, ignoreIndex: number) => Error;
 
 /**
- * Labels [...] as columns [..., 1]: which are ignored, the classes (0 where
- * ignored), and how many count.
+ * Returns labels [...] as columns [..., 1]: a mask of ignored ones and the classes (0 if ignored).
+ * Returns the number of labels that count too.
  */
 function readLabels(logits: Tensor, labels: Tensor, ignoreIndex: number, badLabel: BadLabel) {
   const classes = logits.shape[logits.ndim - 1];

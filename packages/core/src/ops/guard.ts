@@ -16,8 +16,8 @@ import { where } from "./where.ts";
 /** Parameters of optimiser steps that may have a guard: a vector f32 [n], as their last input. */
 export interface Guarded {
   /**
-   * "obey": the step is taken only where all numbers of the guard are finite. "test": nothing is
-   * written but the guard, whose last number becomes NaN where the step would write a number that
+   * "obey": the step is taken only where all numbers of the guard are finite. "test": the step
+   * writes only the guard. It sets the guard's last number to NaN if it would write a number that
    * is not finite. Default: there is no guard.
    */
   readonly guard?: "obey" | "test";
@@ -53,14 +53,14 @@ function guardedRef<P extends Guarded>(ref: NonNullable<OpDefinition<P>["ref"]>)
   };
 }
 
-/** A tensor that a step writes over, and what it becomes. */
+/** A tensor that a step overwrites, and its new value. */
 type Updated = readonly [before: Tensor, after: Tensor];
 
 const zeroOrNaN = (x: Tensor): Tensor => sumToShape(affine(x, { scale: 0 }), { shape: [] });
 
 /**
- * Writes the results of a step by other ops, as its guard allows, or what is to be
- * said of them into the guard.
+ * Writes the results of a step by other ops if its guard allows it. A guard that only tests gets a
+ * NaN if a result is not finite.
  */
 function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey" | "test"): void {
   if (how === "obey") {
@@ -81,7 +81,7 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
   /** Throws for inputs that do not fit each other. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;
-  /** The step in terms of other ops: each tensor that it writes over, and what that becomes. */
+  /** The step in terms of other ops: each tensor that it overwrites, with its new value. */
   readonly updated: (inputs: readonly Tensor[], params: P) => readonly Updated[];
   /** Calls `run` with inputs of some of the parameters and the guard, `most` tensors at a time. */
   readonly inGroups?: (

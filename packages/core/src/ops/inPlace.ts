@@ -20,7 +20,8 @@ export const copyInto: Op<2, void, 0> = defineOp({
 });
 
 /**
- * Writes the second tensor of each pair over the first: what compositions of in-place ops end in.
+ * Writes the second tensor of each pair over the first: the last step of
+ * compositions of in-place ops.
  */
 export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] {
   for (const [x, source] of pairs) copyInto(x, source);

@@ -42,7 +42,7 @@ function toWholeNumbers(x: Tensor): Tensor {
   return affine(affine(x, { shift: wholeNumbers }), { shift: -wholeNumbers });
 }
 
-/** x with each block replaced by what its bytes mean. */
+/** Returns x with each block replaced by the values of its bytes. */
 function quantized({ data }: View): Float32Array {
   const out = new Float32Array(data.length);
   for (let at = 0; at < data.length; at += block) {
@@ -58,8 +58,8 @@ function quantized({ data }: View): Float32Array {
 /**
  * x Wᵀ in integers, as llama.cpp multiplies: each 32 numbers of x [..., in] become bytes with a
  * scale of their own, a 127th of the largest magnitude among them, and meet the codes of W [out,
- * in], of a format of GGUF, in integer dot products. Answers f32 [..., out] that are off by what
- * rounding x costs. For running models: asking it for a gradient is an error.
+ * in], of a format of GGUF, in integer dot products. Returns f32 [..., out], with the error of
+ * rounding x. For running models: asking it for a gradient is an error.
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",

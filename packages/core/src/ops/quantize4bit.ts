@@ -21,8 +21,8 @@ const packingOf = ({ blockSize = 64, doubleQuant = false }: Quantize4bitParams):
 };
 
 /**
- * Names the broken block, or, where `block` is -1, the mean of the scales that is no number: it
- * overflows where the weight's largest magnitudes near f32's.
+ * Returns the error for a broken block. Block -1 stands for the mean of the scales, which overflows
+ * if the weight's largest magnitudes are near f32's.
  */
 function fault(block: number, offset: number, { blockSize }: Packing): Error {
   if (block < 0) {

@@ -2,12 +2,11 @@ import { writtenBy } from "../create.ts";
 import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { attention } from "./attention.ts";
-import type { AttentionParams } from "./attentionGeometry.ts";
+import { type AttentionDropout, type AttentionOptions, attention } from "./attention.ts";
 import { permute } from "./permute.ts";
 
 /** Options of `scaledDotProductAttention`, as in PyTorch. */
-export interface ScaledDotProductAttentionOptions {
+export interface ScaledDotProductAttentionOptions extends AttentionDropout {
   /** bool or u8, true = attend; broadcasts to [B, H, T, S]. */
   mask?: Tensor;
   /**
@@ -36,7 +35,7 @@ export function scaledDotProductAttention(
   v: Tensor,
   options: ScaledDotProductAttentionOptions = {},
 ): Tensor {
-  const { mask, isCausal, isCausalLowerRight, scale, enableGqa } = options;
+  const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
   if (isCausal && (mask || isCausalLowerRight)) {
     throw new Error(
       `scaledDotProductAttention: isCausal stands beside ${mask ? "a mask" : "isCausalLowerRight"}; give one of them, as in PyTorch`,
@@ -51,7 +50,7 @@ export function scaledDotProductAttention(
   return scope(() => {
     const [x, y, z] = [q, k, v].map((t) => permute(t, { dims }));
     const seen = isCausal ? upperLeft(q.shape[2], k.shape[2], q) : { mask, causal: isCausalLowerRight };
-    return permute(attention(x, y, z, { ...seen, scale }), { dims });
+    return permute(attention(x, y, z, { ...seen, scale, dropoutP, generator }), { dims });
   });
 }
 
@@ -59,7 +58,7 @@ export function scaledDotProductAttention(
  * Lets query i see keys up to i. No query sees keys from T on, and `attention` aligns T
  * queries to the last of T keys.
  */
-function upperLeft(queries: number, keys: number, like: Tensor): AttentionParams & { mask?: Tensor } {
+function upperLeft(queries: number, keys: number, like: Tensor): AttentionOptions {
   if (queries <= keys) return { causal: true, keyLength: queries };
   const { backend } = like.storage;
   const mask = writtenBy({ shape: [queries, keys], dtype: "bool" }, backend, (seen) => {

@@ -19,7 +19,7 @@ interface BlockDefinition {
   unpack(blocks: Uint8Array, at: number, out: Float32Array, to: number): void;
 }
 
-/** Makes a format of GGUF out of what a block is. */
+/** Makes a format of GGUF out of the description of a block. */
 export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockFormat {
   const { dtype, block } = facts;
   return {

@@ -50,7 +50,7 @@ function headerFields(size: number, packing: Packing): number[] {
   return [packing.blockSize, absmax, nested];
 }
 
-/** Throws unless the header of nf4 and fp4 bytes says what shape and packing do. */
+/** Throws unless the header of nf4 and fp4 bytes agrees with shape and packing. */
 export function checkHeader(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec): void {
   if (!packing) return;
   const header = headerOf(bytes);

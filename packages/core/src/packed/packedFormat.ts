@@ -19,7 +19,8 @@ export interface PackedFormat {
   /** Throws unless shape and packing belong to the format; `what` names the caller. */
   check(what: string, spec: TensorSpec): void;
   /**
-   * Throws unless the bytes say of themselves what the spec does; absent where they say nothing.
+   * Throws unless the header in the bytes agrees with the spec; absent for
+   * formats without a header.
    */
   checkBytes?(what: string, bytes: Uint8Array, spec: TensorSpec): void;
   /** Returns the bytes that a tensor takes. */

@@ -23,9 +23,9 @@ const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
 };
 
 /**
- * An nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and what lies under
- * `name.`: bytes and state as its QuantState.as_dict(packed=True). `dtype` is what the weight was
- * before, to which Python widens it; default f32.
+ * Returns an nf4 or fp4 tensor as the entries of a bitsandbytes checkpoint, `name` and those under
+ * `name.`: bytes and state as its QuantState.as_dict(packed=True). `dtype` is the weight's dtype
+ * before it was quantised, to which Python widens it; default f32.
  */
 export async function toBitsandbytes(
   weight: Tensor,
@@ -58,7 +58,7 @@ export interface BitsandbytesWeight {
   readonly dtype: WideDType;
 }
 
-/** The entries of one weight by what follows its name. */
+/** The entries of one weight, by the part of the key after its name. */
 class Entries {
   readonly #name: string;
   readonly #found = new Map<string, SafetensorsTensor>();

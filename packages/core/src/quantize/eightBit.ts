@@ -19,8 +19,8 @@ function nearestCode(table: TypedArray, x: number): number {
 
 /**
  * The nearest of 65536 points evenly spaced from -1 to 1, on which bitsandbytes' CPU backend looks
- * codes up. 0 lies between two of them: what is small against its block gets the code of 1.5e-5 or
- * -1.5e-5, never that of 0.
+ * codes up. 0 lies between two of them: a number that is small against its block gets the code of
+ * 1.5e-5 or -1.5e-5, never that of 0.
  */
 export function onGrid(x: number): number {
   const at = Math.floor(fround(fround(fround(x + 1) * 32767.5) + 0.5));

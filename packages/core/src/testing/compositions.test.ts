@@ -20,7 +20,7 @@ import { primitiveLoops, primitiveNames } from "./primitiveKernels.ts";
 
 const base = reference();
 
-/** A call of an op: what it was given. */
+/** The arguments of a call of an op. */
 interface Call {
   readonly op: OpDefinition<unknown>;
   readonly inputs: readonly Tensor[];

@@ -36,8 +36,8 @@ function inPlace(
 }
 
 /**
- * A step with a guard: obeyed where it is open and where it is not, tested where the step is finite
- * and where `wild`, a rate beyond all numbers, makes it not so. Everything that the step may write
+ * Cases of a step with a guard: an open and a closed guard to obey, and a test of a step that is
+ * finite and of one that the huge rate `wild` makes not finite. Everything that the step may write
  * is a result, and the guard too.
  */
 function guarded(

@@ -14,7 +14,8 @@ interface MemoryTest {
 }
 
 /**
- * Tests of what ops rely on: filling, writing and reading in order, and errors that depend on data.
+ * Tests of a backend's memory, on which ops rely: filling, writing and reading in order, and
+ * errors that depend on data.
  */
 export function memoryTests(backend: Backend): MemoryTest[] {
   const bytesOf = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);

@@ -10,7 +10,6 @@ import { weightCases } from "./weightCases.ts";
 type Name =
   | "attention"
   | "attentionBackward"
-  | "batchedLora"
   | "crossEntropy"
   | "crossEntropyBackward"
   | "doraLinear"
@@ -97,6 +96,9 @@ export const modelCases: Cases<Name> = {
     ...calls([x([1, 70, 2, 16]), x([1, 70, 1, 16]), x([1, 70, 1, 16])], (s, k, v) =>
       f.attention(s, k, v, { causal: true }),
     ),
+    ...calls([q, kv, kv, { shape: [2, 1, 1, 7], dtype: "bool" }], (s, k, v, mask) =>
+      f.attention(s, k, v, { mask, softcap: 5, dropoutP: 0.3, generator: new Generator(2) }),
+    ),
   ],
   attentionBackward: withGradients(
     [],
@@ -107,12 +109,6 @@ export const modelCases: Cases<Name> = {
         backwardOfAttention(d, s, k, v, { mask }),
       ),
     ],
-  ),
-  batchedLora: withGradients(
-    [0, 2, 3],
-    calls([x([5, 3, 12]), x([10, 12]), x([3, 4, 12]), x([3, 10, 4])], (...t) =>
-      f.batchedLora(t[0], t[1], t[2], t[3], { adapterIndices: [2, -1, 0, 2, 1], scaling: 0.5 }),
-    ),
   ),
   crossEntropy: calls(
     [x([4, 6, 13]), labels],
@@ -200,6 +196,11 @@ export const modelCases: Cases<Name> = {
       [x([2, 4, 5, 8]), x([2, 2, 7, 8]), x([2, 2, 7, 8])],
       (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausal: true, enableGqa: true }),
       (s, k, v) => f.scaledDotProductAttention(s, k, v, { isCausalLowerRight: true, enableGqa: true }),
+      (s, k, v) =>
+        f.scaledDotProductAttention(s, k, v, {
+          ...{ isCausal: true, enableGqa: true },
+          ...{ dropoutP: 0.2, generator: new Generator(3) },
+        }),
     ),
     ...calls([x([2, 2, 7, 8]), x([2, 2, 5, 8]), x([2, 2, 5, 8])], (s, k, v) =>
       f.scaledDotProductAttention(s, k, v, { isCausal: true }),

@@ -33,9 +33,9 @@ interface Outcome {
 }
 
 /**
- * The conformance suite: every case of every public function, values and gradients, must be what
- * the reference backend gives, and must leave no memory behind. Tests of the backend's memory
- * follow. Hand each test to your runner: `it(name, run)`.
+ * The conformance suite: every case of every public function, values and gradients, must agree with
+ * the reference backend, and must leave no memory behind. Tests of the backend's memory follow.
+ * Hand each test to your runner: `it(name, run)`.
  */
 export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
   const functions = Object.entries(opCases).flatMap(([name, cases]) =>

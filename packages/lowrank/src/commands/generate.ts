@@ -1,6 +1,7 @@
 import { text } from "node:stream/consumers";
 import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
+import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -60,7 +61,7 @@ export function generateCommand(): Command {
     .addOption(wideSimdOption());
   return addQuantizeOptions(
     command,
-    "quantise linear layers to 4 bits while loading, as for an adapter of --method qlora",
+    `quantise linear layers to 4 bits while loading, as for an adapter of ${quantizedWords()}`,
   )
     .addHelpText("after", examples)
     .action(generate);

@@ -4,14 +4,17 @@ import { AdamW, AdamW8bit } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
-  initializeLoraEvaWeights,
-  LoraConfig,
+  type MethodFacts,
+  methodOf,
   type PeftConfig,
   type PeftModel,
   reportAdapter,
+  startFromData,
+  type Warning,
+  type WarningCode,
 } from "@lowrank/peft";
 import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
-import { methods } from "../report/methods.ts";
+import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 
@@ -26,7 +29,10 @@ export interface Learner {
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** Writes what was trained to a folder; with `--verify`, tells how what is read again answers on an example. */
+  /**
+   * Writes what was trained to a folder; with `--verify`, tells how what is read again answers on
+   * an example.
+   */
   save(folder: string): Promise<string | null>;
   /** What the user should know about the files; null for nothing. */
   readonly note: string | null;
@@ -36,7 +42,7 @@ export interface Learner {
 export interface LearnerOptions {
   optimizer: "adamw" | "adamw8bit";
   method: string;
-  /** Peak of the learning rate. Default: 2e-4 for LoRA and for whole models, for other methods what suits them. */
+  /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
@@ -48,7 +54,10 @@ export interface LearnerOptions {
 type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
-/** Puts an adapter on a model and tells what it is, or makes all of the model train where `config` is null. */
+/**
+ * Puts an adapter on a model and tells what it is, or makes all of the model train where `config`
+ * is null.
+ */
 export async function makeLearner(
   loaded: Loaded,
   config: PeftConfig | null,
@@ -91,22 +100,26 @@ async function adapter(
   options: LearnerOptions,
 ): Promise<Learner> {
   const { model, tokenizer } = loaded;
-  const start = startOf(config);
-  const fromWeights = /^(pissa|olora)/.test(start);
-  if (fromWeights && options.verify) {
+  const method: MethodFacts<PeftConfig> = methodOf(config);
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (start && method.subtractsStart?.refusal(config) !== null) {
     throw new Error(
-      `--verify cannot be used with ${start}: what is written is for the model as it was, which is here no more`,
+      `${start.name} trains beside another base model, which this command does not write; use getPeftModel, or another start`,
+    );
+  }
+  if (start && options.verify) {
+    throw new Error(
+      `--verify cannot be used with ${start.name}: what is written is for the model as it was, which is here no more`,
     );
   }
   const generator = new Generator(options.seed);
-  const onWarning = (message: string) => {
-    // What the library leaves to its users is done here.
-    if (!/^initLoraWeights "eva" starts as|^the initialisation sets the weights/.test(message)) warn(message);
+  const onWarning = (warning: Warning) => {
+    if (!doneHere.has(warning.code)) warn(warning);
   };
   const adapted = await getPeftModel(model, config, { generator, tokenizer, onWarning });
-  if (start === "eva") await startByData(adapted, examples, batching, options.batchSize);
-  // PiSSA and OLoRA take their start out of the weights; with it, the trained adapter can be said for these as they were.
-  const initial = fromWeights ? await adapted.adapterFiles() : undefined;
+  if (method.startsFromData?.(config)) await startByData(adapted, examples, batching, options.batchSize);
+  // With its start, an adapter that took it out of the weights can be said for these as they were.
+  const initial = start ? await adapted.adapterFiles() : undefined;
   console.log(describeTargets(adapted.targetReport).join("\n"));
   adapted.printTrainableParameters();
   return {
@@ -120,7 +133,7 @@ async function adapter(
       await adapted.savePretrained(folder, { pathInitialModelForWeightConversion: initial });
       return null;
     },
-    note: initial ? `plain LoRA of rank ${2 * (config as LoraConfig).r}, for the base model as it was` : null,
+    note: initial ? `${config.peftType} less its start, for the base model as it was` : null,
   };
 }
 
@@ -131,16 +144,10 @@ async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: reado
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/** How LoRA starts; "" for other methods and starts. Throws for LoftQ. */
-function startOf(config: PeftConfig): string {
-  if (!(config instanceof LoraConfig) || typeof config.initLoraWeights === "boolean") return "";
-  if (config.initLoraWeights !== "loftq") return config.initLoraWeights;
-  throw new Error(
-    "initLoraWeights loftq trains beside another base model, which this command does not write; use getPeftModel, or another start",
-  );
-}
+/** What the library leaves to its users and is done here: a start by data, and files for the base weights as they were. */
+const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
-/** EVA's start, by the first examples. */
+/** A start by data, of the first examples. */
 async function startByData(
   adapted: PeftModel<CausalLM>,
   examples: readonly TokenizedExample[],
@@ -149,7 +156,7 @@ async function startByData(
 ): Promise<void> {
   const held: Tensor[] = [];
   function* batches() {
-    for (let at = 0; at < Math.min(examples.length, evaBatches * batchSize); at += batchSize) {
+    for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
       const { inputIds, labels, attentionMask } = toInputs(
         collate(examples.slice(at, at + batchSize), batching),
         adapted,
@@ -159,14 +166,14 @@ async function startByData(
     }
   }
   try {
-    await initializeLoraEvaWeights(adapted, batches());
+    await startFromData(adapted, batches());
   } finally {
     for (const tensor of held) tensor.dispose();
   }
 }
 
-/** Batches that EVA looks at. */
-const evaBatches = 16;
+/** Batches that a start by data looks at. */
+const startBatches = 16;
 
 /** The optimiser, with LoRA+'s groups where they are asked for. */
 function optimizerOf(
@@ -175,10 +182,10 @@ function optimizerOf(
   options: LearnerOptions,
 ): Learner["optimizer"] {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, options.method);
+  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
-  if (!(config instanceof LoraConfig)) {
+  if (config === null || !methodOf(config).loraPlus) {
     throw new Error("--loraplus-lr-ratio is for LoRA, whose B it makes learn faster than A; leave it out");
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
@@ -190,9 +197,10 @@ function optimizerOf(
   };
 }
 
-function rateFor(config: PeftConfig | null, name: string): number {
-  if (config === null || config instanceof LoraConfig) return 2e-4;
-  const settings = { r: 8, targetModules: null, virtualTokens: 1, steps: 1000 };
-  const alike = methods.filter((method) => method.config(settings)?.peftType === config.peftType);
-  return (alike.find((method) => method.name === name) ?? alike[0])?.learningRate ?? 2e-4;
+/** Returns the usual learning rate of a recipe, or of the method that a file says. */
+function rateFor(config: PeftConfig | null, named: Method): number {
+  const isNamed = config === null || named.peft?.peftType === config.peftType;
+  const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
+  const { learningRate, usualLearningRate = learningRate } = recipe ?? named;
+  return usualLearningRate;
 }

@@ -22,7 +22,10 @@ Examples:
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged-bf16 --dtype bf16 --prompt "The sum of"
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
-/** Relative to the largest logit: PEFT's own between a merged and an unmerged LoRA, then what rounding the weights adds. */
+/**
+ * Relative to the largest logit: PEFT's own difference between a merged and an unmerged LoRA, then
+ * the error of rounding the weights.
+ */
 const tolerances = { f32: 1e-4, f16: 1e-2, bf16: 1e-1 };
 
 /** `lowrank merge`. */
@@ -71,7 +74,10 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   console.log(`wrote ${options.output}; next:\n  lowrank generate --model ${shellWord(options.output)} --prompt "..."`);
 }
 
-/** "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most (model.layers.0.mlp.up_proj.weight)". */
+/**
+ * "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most
+ * (model.layers.0.mlp.up_proj.weight)".
+ */
 function weightDrift({ drift }: MergeReport): string {
   if (drift.length === 0) return "requantized: the adapter changes no weight in 4 bits";
   const worst = drift.reduce((most, other) => (other.maxAbs > most.maxAbs ? other : most));

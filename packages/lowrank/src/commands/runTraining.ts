@@ -1,9 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import type { QuantizeOptions } from "@lowrank/nn";
-import type { PeftConfig } from "@lowrank/peft";
 import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
-import { findMethods } from "../report/methods.ts";
+import { findMethods, quantizedWords } from "../report/methods.ts";
 import { withInterrupt } from "./interrupt.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
@@ -13,6 +12,7 @@ import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
+import { virtualTokens } from "./virtualTokens.ts";
 
 /** What `lowrank train` does. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
@@ -28,7 +28,8 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
   if (cut > 0) {
     const most = `${lengths.maxLength} tokens (--max-length)`;
-    warn(`${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`);
+    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
+    warn({ code: "cut-examples", message });
   }
 
   const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
@@ -55,15 +56,11 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
 }
 
-function virtualTokens(config: PeftConfig | null): number {
-  return config && "numVirtualTokens" in config ? ((config.numVirtualTokens as number | null) ?? 0) : 0;
-}
-
 /** Loads the model, in 4 bits for qlora; one that is in 4 bits on disk already stays as it is. */
 async function loadBase(options: TrainCommandOptions) {
   const given = givenQuantizeOptions(options);
   if (!findMethods([options.method])[0].quantized) {
-    if (given.length > 0) throw new Error(`${given.join(", ")} is for --method qlora; add that, or leave it out`);
+    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
     return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);

@@ -23,7 +23,7 @@ interface Spread {
   readonly deviation: number;
 }
 
-/** What a method came to over its seeds. */
+/** The results of a method over its seeds. */
 interface Row {
   readonly title: string;
   readonly learningRate: number;

@@ -17,7 +17,7 @@ export interface Job {
   readonly threads: number;
 }
 
-/** What is learned: files as `lowrank train` reads them, or the embedded model's own task. */
+/** The data of a job: files as `lowrank train` reads them, or the embedded model's own task. */
 export type JobData =
   | { readonly kind: "task"; readonly trainExamples: number }
   | {
@@ -28,7 +28,7 @@ export type JobData =
       readonly blockSize?: number;
     };
 
-/** What a run measured. */
+/** The measurements of one run. */
 export interface Measured {
   readonly trainable: number;
   /** Of base and adapter together. */
@@ -36,7 +36,10 @@ export interface Measured {
   readonly percent: number;
   readonly bytesSaved: number;
   readonly mergeable: boolean;
-  /** The most memory of the whole process up to the end of training, and the most that tensors took while training. */
+  /**
+   * The most memory of the whole process up to the end of training, and the most that
+   * tensors took while training.
+   */
   readonly peakProcessBytes: number;
   readonly peakTensorBytes: number;
   /** Median of the steps. */
@@ -47,16 +50,19 @@ export interface Measured {
   /** Share of test prompts that are answered to the token; null for data without prompts. */
   readonly exactMatch: number | null;
   readonly testExamples: number;
-  /** Median of one forward pass over `latencyTokens` tokens: as trained, and merged (null: it cannot be). */
+  /**
+   * Median of one forward pass over `latencyTokens` tokens: as trained, and
+   * merged (null: it cannot be).
+   */
   readonly latencyMilliseconds: number;
   readonly mergedLatencyMilliseconds: number | null;
   readonly latencyTokens: number;
 }
 
-/** A run and what came of it. */
+/** A run and its measurements, or its error. */
 export type Outcome = { readonly job: Job } & ({ readonly measured: Measured } | { readonly error: string });
 
-/** What a run's process tells. */
+/** A message from the process of a run. */
 export type Message =
   | { readonly step: number; readonly of: number; readonly loss: number }
   | { readonly outcome: Outcome };

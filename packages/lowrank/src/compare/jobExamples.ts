@@ -13,7 +13,10 @@ export interface JobExamples {
 // One draw for all seeds: these order the examples and draw the adapters' starts.
 const taskSeed = 1;
 
-/** A job's examples; longer ones than the model has positions for are cut. Throws where nothing is left to measure on. */
+/**
+ * A job's examples; longer ones than the model has positions for are cut. Throws where
+ * nothing is left to measure on.
+ */
 export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: number): Promise<JobExamples> {
   const { data, testExamples } = job;
   if (data.kind === "task") {

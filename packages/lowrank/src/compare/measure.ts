@@ -8,7 +8,10 @@ interface Question {
   answer: number[];
 }
 
-/** An example as a question: what is not learned, then what is, up to the end-of-sequence token; null for other examples. */
+/**
+ * Splits an example into a question and its answer: the tokens that are not learned, then those
+ * that are, up to the end-of-sequence token. Null for other examples.
+ */
 export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: number | null): Question | null {
   const start = labels.findIndex((label) => label >= 0);
   if (start <= 0 || labels.slice(start).some((label) => label < 0)) return null;
@@ -17,7 +20,10 @@ export function toQuestion({ inputIds, labels }: TokenizedExample, eosTokenId: n
   return answer.length > 0 ? { prompt: inputIds.slice(0, start), answer } : null;
 }
 
-/** The share of questions whose likeliest answer is the right one, to the token; null where no example is a question. */
+/**
+ * The share of questions whose likeliest answer is the right one, to the token; null where
+ * no example is a question.
+ */
 export async function exactMatch(
   model: CausalLM,
   examples: readonly TokenizedExample[],
@@ -38,8 +44,8 @@ export async function exactMatch(
     const maxNewTokens = Math.min(wanted, model.maxPositions - virtual - longest);
     const eosTokenIds = eosTokenId === null ? [] : [eosTokenId];
     const prompts = batch.map(({ prompt }) => prompt);
-    const given = await generate(model, prompts, { maxNewTokens, eosTokenIds });
-    for (const [i, tokens] of given.entries()) {
+    const answers = await generate(model, prompts, { maxNewTokens, eosTokenIds });
+    for (const [i, tokens] of answers.entries()) {
       if (tokens[tokens.length - 1] === eosTokenId) tokens.pop();
       const { answer } = batch[i];
       const compared = eosTokenId === null ? tokens.slice(0, answer.length) : tokens;
@@ -56,7 +62,9 @@ export function median(numbers: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** The median time of a forward pass over one sequence, in milliseconds, after passes that warm up. */
+/**
+ * The median time of a forward pass over one sequence, in milliseconds, after passes that warm up.
+ */
 export async function passMilliseconds(model: CausalLM, tokens: number): Promise<number> {
   model.eval();
   const times: number[] = [];

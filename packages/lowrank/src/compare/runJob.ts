@@ -5,6 +5,7 @@ import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
+import { virtualTokens } from "../commands/virtualTokens.ts";
 import { findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { jobExamples } from "./jobExamples.ts";
@@ -12,7 +13,10 @@ import { exactMatch, median, passMilliseconds } from "./measure.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
 
-/** Trains by one method and measures it. Meant for a process of its own, whose peak memory is then the run's. */
+/**
+ * Trains by one method and measures it. Meant for a process of its own, whose peak
+ * memory is then the run's.
+ */
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
@@ -25,7 +29,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const config = method.config({ ...job, targetModules: job.targetModules });
   const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
-  const room = model.maxPositions - (config && "numVirtualTokens" in config ? job.virtualTokens : 0);
+  const room = model.maxPositions - virtualTokens(config);
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
 
@@ -68,7 +72,10 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   };
 }
 
-/** A pass with the adapter folded into the weights, into 4 bits where they are that; null where it cannot be. */
+/**
+ * Times a pass with the adapter merged into the weights, in 4 bits if they are so;
+ * null if it cannot be merged.
+ */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,
   peft: PeftModel<CausalLM> | null,

@@ -1,7 +1,7 @@
 import { type BarChart, barChart, chartStyle } from "./barChart.ts";
 import { escapeHtml } from "./table.ts";
 
-/** What stands on a page, from top to bottom. */
+/** The content of a page, from top to bottom. */
 export interface Page {
   readonly title: string;
   readonly paragraphs: readonly string[];

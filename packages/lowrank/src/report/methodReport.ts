@@ -1,8 +1,8 @@
 import {
   type AdapterReport,
   type ModelShapes,
+  methodOf,
   type PeftConfig,
-  peftMethods,
   type ReportOptions,
   reportAdapter,
 } from "@lowrank/peft";
@@ -54,6 +54,9 @@ export interface MethodReport {
   readonly rows: readonly Row[];
 }
 
+/** How the base model is packed of methods that have it in 4 bits. */
+export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
+
 /** Reckons all methods on a model; one that the model does not take has a row that says why. */
 export async function reportMethods(
   source: string,
@@ -62,13 +65,15 @@ export async function reportMethods(
   options: ReportOptions = {},
 ): Promise<MethodReport> {
   const { dtype = "f32", optimizer = "adamw" } = options;
-  const quantization = { quantType: "nf4", doubleQuant: true } as const;
   const row = async ({ name, config: make, quantized = false }: ReportedMethod): Promise<Row> => {
     let settings = "";
     try {
       const config = make();
       settings = config === null ? "" : describeConfig(config);
-      const report = await reportAdapter(model, config, { ...options, quantization: quantized ? quantization : null });
+      const report = await reportAdapter(model, config, {
+        ...options,
+        quantization: quantized ? reportedQuantization : null,
+      });
       return { name, settings, report, why: null };
     } catch (error) {
       return { name, settings, report: null, why: (error as Error).message };
@@ -82,8 +87,8 @@ export async function reportMethods(
 
 /** The fields of a configuration that differ from the method's defaults. */
 export function describeConfig(config: PeftConfig): string {
-  const method = Object.values(peftMethods).find(({ peftType }) => peftType === config.peftType);
-  const defaults = { ...(method && new method.Config({} as never)) } as Record<string, unknown>;
+  const { Config } = methodOf(config);
+  const defaults = { ...new Config({} as never) } as Record<string, unknown>;
   const fields = Object.entries(config).filter(([key, value]) => {
     return (
       key !== "baseModelNameOrPath" && key !== "taskType" && JSON.stringify(value) !== JSON.stringify(defaults[key])

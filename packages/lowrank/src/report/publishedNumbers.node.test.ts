@@ -142,7 +142,7 @@ test.each([
   expect((await reportAdapter(encoder, new DoubleSeqBnConfig({ reductionFactor: hidden / 64 }))).trainable).toBe(count);
 });
 
-/** The length of what the writer of adapter files writes for these tensors, zeros all of them. */
+/** Returns the length of the adapter file for these tensors, all zeros. */
 async function written(tensors: readonly SafetensorsSpec[]): Promise<number> {
   const pieces = tensors.map((tensor) => ({
     ...tensor,
@@ -153,7 +153,8 @@ async function written(tensors: readonly SafetensorsSpec[]): Promise<number> {
   return length;
 }
 
-// From PEFT's comparison of methods on Llama-3.2-3B: the file that is written has these bytes, without the base model.
+// From PEFT's comparison of methods on Llama-3.2-3B: the file that is written has these
+// bytes, without the base model.
 test.each<[string, PeftConfig, number]>([
   ["LoRA r=32", new LoraConfig({ r: 32 }), 36_715_216],
   ["DoRA r=32", new LoraConfig({ r: 32, useDora: true }), 37_181_760],

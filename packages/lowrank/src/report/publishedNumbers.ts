@@ -27,13 +27,13 @@ import {
 
 /** A number that was published, and how to compute it. */
 export interface PublishedNumber {
-  /** Where it stands. */
+  /** The paper or table that prints the number. */
   readonly source: string;
   readonly what: string;
   /** As printed: "4.7M", "36.8K", "0.83 %", "4,194,304", "≈40K". */
   readonly published: string;
   compute(): number | Promise<number>;
-  /** Why the two differ, or what the number was computed from. */
+  /** The reason why the two differ, or the assumptions behind the computed number. */
   readonly reading?: string;
 }
 
@@ -69,7 +69,10 @@ const fiveLinears = ["q_proj", "k_proj", "v_proj", "up_proj", "down_proj"];
 const dora = (r: number) => lora({ r, useDora: true, targetModules: fiveLinears });
 /** Houlsby's two adapters of a block, `width` wide. */
 const houlsby = (hidden: number, width: number) => new DoubleSeqBnConfig({ reductionFactor: hidden / width });
-/** One adapter of a block, `width` wide, with a norm (Lin et al. 2020) or without (Pfeiffer et al. 2020). */
+/**
+ * One adapter of a block, `width` wide, with a norm (Lin et al. 2020) or
+ * without (Pfeiffer et al. 2020).
+ */
 const one = (hidden: number, width: number, lnAfter = false) =>
   new SeqBnConfig({ reductionFactor: hidden / width, lnAfter });
 
@@ -236,7 +239,7 @@ const others = [
   ]),
 ];
 
-/** PEFT's comparison on Llama-3.2-3B: what trains, and the file's bytes. */
+/** PEFT's comparison on Llama-3.2-3B: the number of trained values, and the file's bytes. */
 function methodComparison(): PublishedNumber[] {
   const name = "llama-3.2-3b";
   const cut = "bytes are those after training has cut ranks; what is computed is the file before";
@@ -284,12 +287,15 @@ export const publishedNumbers: readonly PublishedNumber[] = [
   ...methodComparison(),
 ];
 
-/** How a published number and a computed one agree. */
+/** The agreement of a published number with a computed one. */
 export type Agreement = "exact" | "rounded" | "cut" | "differs";
 
 const units: Readonly<Record<string, number>> = { "": 1, "%": 1, K: 1e3, M: 1e6 };
 
-/** Compares at the precision that was published; "≈" stands for as many digits as there are before the zeros. */
+/**
+ * Compares at the precision that was published; "≈" stands for as many digits as
+ * there are before the zeros.
+ */
 export function agreement(published: string, computed: number): Agreement {
   const [, about, text, unit] = /^(≈?)([\d,.]+) ?([KM%]?)$/.exec(published) ?? [];
   if (text === undefined) throw new Error(`${JSON.stringify(published)} is not a number that can be compared`);

@@ -26,7 +26,10 @@ function shown(computed: number): string {
   return computed.toLocaleString("en-US", { maximumFractionDigits: 4 });
 }
 
-/** What papers and PEFT's tables say beside what the methods here come to, those that cannot be computed last. */
+/**
+ * Compares numbers of papers and of PEFT's tables with those computed here. Numbers that
+ * cannot be computed come last.
+ */
 export async function publishedReport(format: ReportFormat): Promise<string> {
   const all: Row[] = [];
   for (const { source, what, published, compute, reading = null } of publishedNumbers) {

@@ -1,6 +1,8 @@
 import { basename, dirname, resolve } from "node:path";
 
-/** What pages call a file, a folder or a preset: its own name, without the folders that lead there on one machine. */
+/**
+ * Returns the name of a file, a folder or a preset for pages, without the folders that lead there.
+ */
 export function shortName(source: string): string {
   const path = resolve(source);
   const name = basename(path);

@@ -1,11 +1,11 @@
-/** What a column of a table shows. */
+/** A column of a table. */
 export interface Column<Row> {
   readonly title: string;
   /** Its name in JSON and CSV. */
   readonly key: string;
   /** null where there is nothing to tell. */
   value(row: Row): string | number | null;
-  /** How a number is shown to people; default: whole, with commas. */
+  /** Formats a number for people. Default: whole, with commas. */
   show?(value: number): string;
 }
 
@@ -28,7 +28,7 @@ function cellText<Row>({ value, show = whole }: Column<Row>, row: Row): string {
   return typeof found === "number" ? show(found) : (found ?? "-");
 }
 
-/** Whether a column holds numbers, or numbers with their spread. */
+/** Returns true if a column holds numbers, or numbers with their spread. */
 function isNumeric<Row>({ value }: Column<Row>, rows: readonly Row[]): boolean {
   return rows.some((row) => typeof value(row) === "number" || /^[\d.]+( ±.*)?$/.test(String(value(row))));
 }

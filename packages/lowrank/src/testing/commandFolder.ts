@@ -28,7 +28,8 @@ export interface CommandFolder {
   succeed(args: readonly string[], options?: RunOptions): Promise<Outcome>;
 }
 
-// One token for each printable character, a space as byte-level tokenizers write it, and the ends of a text.
+// One token for each printable character, a space as byte-level tokenizers write
+// it, and the ends of a text.
 const characters = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i));
 const vocab = ["<s>", "</s>", ...characters, "Ġ", "Ċ"];
 const bosFirst = { type: "TemplateProcessing", single: [{ SpecialToken: { id: "<s>" } }, { Sequence: { id: "A" } }] };
@@ -46,7 +47,10 @@ const tokenizerConfig = {
   chat_template: "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
 };
 
-/** Makes a folder with a small random model (`model`), a text (`text.txt`) and examples (`pairs.jsonl`). */
+/**
+ * Makes a folder with a small random model (`model`), a text (`text.txt`) and
+ * examples (`pairs.jsonl`).
+ */
 export async function commandFolder(): Promise<CommandFolder> {
   const folder = await mkdtemp(join(tmpdir(), "lowrank-command-"));
   const at = (name: string) => join(folder, name);

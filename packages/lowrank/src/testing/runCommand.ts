@@ -3,7 +3,7 @@ import { vi } from "vitest";
 import { createProgram } from "../commands/program.ts";
 import { reportFailure } from "../commands/reportFailure.ts";
 
-/** Runs the command in this process, with what bin.ts adds. */
+/** Runs the command in this process, as bin.ts does. */
 export async function lowrank(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
   let [stdout, stderr, status] = ["", "", 0];
   const output = {
@@ -18,7 +18,7 @@ export async function lowrank(...args: string[]): Promise<{ status: number; stdo
     vi.spyOn(console, "log").mockImplementation((text) => output.writeOut(`${text}\n`)),
     vi.spyOn(console, "error").mockImplementation((text) => output.writeErr(`${text}\n`)),
   ];
-  const program = createProgram();
+  const program = createProgram([]);
   for (const command of program.commands) command.exitOverride().configureOutput(output);
   try {
     await program.parseAsync(args, { from: "user" });

@@ -10,6 +10,8 @@ export interface BertConfig extends ArchitectureConfig {
   numAttentionHeads: number;
   intermediateSize: number;
   hiddenAct: Activation;
+  /** The probability with which weights of attention are dropped in training. */
+  attentionProbsDropoutProb: number;
   hiddenDropoutProb: number;
   /** Before the classifier; null: as `hiddenDropoutProb`. */
   classifierDropout: number | null;
@@ -43,6 +45,7 @@ export function readBertConfig(fields: JsonFields, modelType: string, defaults: 
     numAttentionHeads,
     intermediateSize: fields.integer("intermediate_size", 3072),
     hiddenAct: readActivation(fields, "hidden_act", "gelu"),
+    attentionProbsDropoutProb: fields.probability("attention_probs_dropout_prob", 0.1),
     hiddenDropoutProb: fields.probability("hidden_dropout_prob", 0.1),
     classifierDropout: fields.raw("classifier_dropout") === undefined ? null : fields.probability("classifier_dropout"),
     maxPositionEmbeddings: fields.integer("max_position_embeddings", 512),
@@ -55,6 +58,7 @@ export function readBertConfig(fields: JsonFields, modelType: string, defaults: 
 /** Gives the `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
 export function bertToHf(config: BertConfig): Record<string, unknown> {
   return {
+    attention_probs_dropout_prob: config.attentionProbsDropoutProb,
     classifier_dropout: config.classifierDropout,
     hidden_act: config.hiddenAct,
     hidden_dropout_prob: config.hiddenDropoutProb,

@@ -74,7 +74,7 @@ export class JsonFields {
     return value === undefined ? undefined : new JsonFields(value, `${this.where}: ${key}`);
   }
 
-  /** The error for a value that is not what it must be. */
+  /** Returns the error for a value of the wrong kind. */
   bad(key: string, expected: string): Error {
     return new Error(`${this.where}: ${key} is ${show(this.#object[key])}; expected ${expected}`);
   }

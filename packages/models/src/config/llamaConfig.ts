@@ -17,6 +17,8 @@ export interface LlamaKinConfig extends ModelConfig {
   hiddenAct: Activation;
   maxPositionEmbeddings: number;
   rmsNormEps: number;
+  /** The probability with which weights of attention are dropped in training. */
+  attentionDropout: number;
   rope: RopeConfig;
 }
 
@@ -89,6 +91,7 @@ export function readLlamaKin<T extends string>(
     hiddenAct: readActivation(fields, "hidden_act", "silu"),
     maxPositionEmbeddings: fields.integer("max_position_embeddings", defaults.maxPositionEmbeddings),
     rmsNormEps: fields.number("rms_norm_eps", 1e-6),
+    attentionDropout: fields.probability("attention_dropout", 0),
     rope: readRope(fields),
     tieWordEmbeddings: fields.boolean("tie_word_embeddings", false),
     bosTokenId: fields.tokenId("bos_token_id", defaults.bosTokenId),
@@ -127,7 +130,7 @@ export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
 /** Gives the keys of transformers 4 that the configs of Llama and its kin share. */
 export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
   return {
-    attention_dropout: 0,
+    attention_dropout: config.attentionDropout,
     bos_token_id: config.bosTokenId,
     eos_token_id: eosToHf(config.eosTokenIds),
     head_dim: config.headDim,

@@ -20,6 +20,7 @@ describe("defaults of transformers", () => {
       hiddenAct: "silu",
       maxPositionEmbeddings: 2048,
       rmsNormEps: 1e-6,
+      attentionDropout: 0,
       rope: { theta: 10000, scaling: null },
       tieWordEmbeddings: false,
       attentionBias: false,

@@ -3,8 +3,8 @@ import { ggufFormOf } from "./ggufFormOf.ts";
 import type { GgufValue } from "./writeGguf.ts";
 
 /**
- * Returns a config's metadata under llama.cpp's keys. Throws for what GGUF has no key
- * for, since it would be lost.
+ * Returns a config's metadata under llama.cpp's keys. Throws for settings without a key in GGUF,
+ * since they would be lost.
  */
 export function configMetadata(config: ModelConfig): Map<string, GgufValue> {
   const { architecture, metadata } = ggufFormOf(config);

@@ -6,10 +6,10 @@ import type { GgufFile } from "./openGguf.ts";
 import { readGgufTensor } from "./readGgufTensor.ts";
 
 /**
- * A GGUF file's model as the files of a Hugging Face folder, for `writeFolder`: config.json,
- * the tokenizer where it has one, and model.safetensors, which is read, widened and given one
- * tensor at a time. Default dtype f32, which loses nothing. Throws, as the tensors come, for
- * numbers that f16 cannot hold.
+ * Returns a GGUF file's model as the files of a Hugging Face folder, for `writeFolder`:
+ * config.json, the tokenizer if it has one, and model.safetensors. The weights are read, widened
+ * and handed on one tensor at a time. Default dtype f32, which loses nothing. Throws, as the
+ * tensors come, for numbers that f16 cannot hold.
  */
 export async function fromGguf(
   file: GgufFile,

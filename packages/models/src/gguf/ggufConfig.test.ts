@@ -46,6 +46,7 @@ describe("llama", () => {
       hiddenAct: "silu",
       maxPositionEmbeddings: 128,
       rmsNormEps: 1e-5,
+      attentionDropout: 0,
       rope: { theta: 10000, scaling: null },
       tieWordEmbeddings: true,
       attentionBias: false,

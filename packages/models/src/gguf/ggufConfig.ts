@@ -38,8 +38,8 @@ export function ggufConfig(
 }
 
 /**
- * Returns the architecture that a file holds: of those that share the name, one that claims it,
- * else the one that need not.
+ * Returns the architecture of a file. If several share the name, it is one that claims the file,
+ * else the one that makes no claims.
  */
 function architectureIn(name: string, parts: GgufParts): Architecture {
   const sharing = architectures().filter(({ gguf }) => gguf?.architecture === name);

@@ -48,8 +48,8 @@ export interface GgufForm<C> {
    */
   readConfig(parts: GgufParts): Record<string, unknown>;
   /**
-   * Gives the metadata below the architecture's name. Throws for what GGUF has no key
-   * for, since it would be lost.
+   * Gives the metadata below the architecture's name. Throws for settings without a key in GGUF,
+   * since they would be lost.
    */
   metadata(config: C): Record<string, GgufValue>;
   /**
@@ -58,9 +58,9 @@ export interface GgufForm<C> {
    */
   tensors(config: C): TensorLayout[];
   /**
-   * Gives what each rotary frequency is divided by, as `rope_freqs.weight` holds it; null for none.
+   * Returns the divisor of each rotary frequency, as `rope_freqs.weight` holds it; null for none.
    */
   ropeFactors?(config: C): Float32Array | null;
-  /** Gives what a user should know of a converted file. */
+  /** Returns notes about a converted file for the user. */
   notes?(config: C): readonly string[];
 }

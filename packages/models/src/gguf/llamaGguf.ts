@@ -64,7 +64,7 @@ export function llamaMetadata(config: LlamaKinConfig): Record<string, GgufValue>
   };
 }
 
-/** Returns what Llama 3's scaling divides each rotary frequency by; null for other scalings. */
+/** Returns the divisor of each rotary frequency in Llama 3's scaling; null for other scalings. */
 export function llama3Factors({ rope, headDim }: LlamaKinConfig): Float32Array | null {
   if (rope.scaling?.type !== "llama3") return null;
   const scaled = inverseFrequencies(rope, headDim);

@@ -10,7 +10,7 @@ import { readBlocks } from "./readBlocks.ts";
 import { type GgufHeader, type GgufTensorInfo, readGguf } from "./readGguf.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
 
-/** A tensor of a GGUF file, and what it is in a Hugging Face model. */
+/** A tensor of a GGUF file, and its layout in a Hugging Face model. */
 export interface GgufTensorPlace {
   readonly info: GgufTensorInfo;
   readonly layout: TensorLayout;

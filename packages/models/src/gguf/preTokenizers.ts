@@ -1,4 +1,6 @@
-/** A pre-tokenizer of llama.cpp as a tokenizer.json has it, and what comes with its name there. */
+/**
+ * A pre-tokenizer of llama.cpp as a tokenizer.json has it, and the settings that its name implies.
+ */
 export interface PreTokenizer {
   readonly json: object;
   /** A piece that is a token as a whole is that token, whatever the merges say. */

@@ -152,7 +152,7 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
   return values;
 }
 
-/** The rotary embedding's scaling as llama.cpp reads it: what each frequency is divided by. */
+/** The rotary embedding's scaling as llama.cpp reads it: the divisor of each frequency. */
 function ropeFactors(config: ModelConfig): GgufTensor[] {
   const factors = ggufFormOf(config).ropeFactors?.(config);
   if (!factors) return [];

@@ -175,7 +175,8 @@ function byteLevelDifference({ normalizer, model }: TokenizerJson, known: PreTok
 const endings = ["(?i:'s|'t|'re|'ve|'m|'ll|'d)", "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"] as const;
 
 /**
- * A pre-tokenizer as text, without what makes no difference: order, offsets, and defaults left out.
+ * Returns a pre-tokenizer as text for comparison, without order, offsets and defaults,
+ * which make no difference.
  */
 function comparable(preTokenizer: unknown): string {
   return JSON.stringify(preTokenizer, (key, value) => {

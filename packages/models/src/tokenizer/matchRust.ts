@@ -9,9 +9,9 @@ const gpt2Pattern = new RegExp(
 );
 
 /**
- * Replaces what the JavaScript library leaves to JavaScript's own rules by what the Rust library
- * does, so that ids and text are those of Python: white space, digits (all of \p{N}), characters
- * that the vocabulary lacks, and runs of byte tokens.
+ * Makes the JavaScript library follow the Rust library's rules in place of JavaScript's own, so
+ * that ids and text are those of Python. They differ in white space, digits (all of \p{N}),
+ * characters that the vocabulary lacks, and runs of byte tokens.
  */
 export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): void {
   if (model instanceof library.BPE) dropMissing(model);
@@ -20,8 +20,8 @@ export function matchRust({ pre_tokenizer, model, decoder }: LibraryTokenizer): 
 }
 
 /**
- * Drops characters that the vocabulary lacks before words are merged, so that what stood around
- * them can merge. The JavaScript library drops them afterwards. Where there is an unknown token,
+ * Drops characters that the vocabulary lacks before words are merged, so that their neighbours
+ * can merge. The JavaScript library drops them afterwards. Where there is an unknown token,
  * that stands in their place.
  */
 function dropMissing(model: BytePairModel): void {

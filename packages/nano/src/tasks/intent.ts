@@ -59,7 +59,7 @@ export type Intent =
   | Around<"filter", ComparisonName>
   | Around<PlainStatement, undefined>;
 
-/** Arguments of a request: what its words name, copied into the code. */
+/** Arguments of a request: names and values in its words, which are copied into the code. */
 export interface Slots {
   /** Number or variable. */
   a: string;

@@ -12,7 +12,8 @@ export function chooseWords(phrasing: string, random: SeededRandom): string {
 }
 
 /**
- * Replaces every `{name}` of a phrasing by what `value` says for the name and the word before it.
+ * Replaces every `{name}` of a phrasing by the text that `value` returns for the
+ * name and the word before it.
  */
 export function fill(phrasing: string, value: (name: string, before: string) => string): string {
   return phrasing.replace(/(\w*)( ?)\{(\w+)\}/g, (_, before: string, space: string, name: string) => {

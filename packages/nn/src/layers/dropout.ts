@@ -1,4 +1,4 @@
-import { dropout, Generator, type Tensor } from "@lowrank/core";
+import { type AttentionDropout, dropout, Generator, type Tensor } from "@lowrank/core";
 import { Module } from "../module.ts";
 
 /**
@@ -18,5 +18,10 @@ export class Dropout extends Module {
 
   forward(x: Tensor): Tensor {
     return this.training && this.p > 0 ? dropout(x, { p: this.p, generator: this.generator }) : x;
+  }
+
+  /** Returns the options by which `attention` drops its weights as this layer drops numbers. */
+  ofAttention(): AttentionDropout {
+    return this.training ? { dropoutP: this.p, generator: this.generator } : {};
   }
 }

@@ -17,7 +17,7 @@ export interface AdamW8bitOptions extends AdamOptions {
   min8bitSize: number;
 }
 
-/** The tables of what a code of each moment means. */
+/** The tables of the values of each moment's codes. */
 interface Tables {
   first: Tensor;
   second: Tensor;

@@ -1,4 +1,5 @@
-import { clipToNorm, gradNorm, noGrad, type Tensor } from "@lowrank/core";
+import { clipToNorm, gradNorm, noGrad, scope, type Tensor, widen } from "@lowrank/core";
+import { isHalf, writeRounded } from "./masterCopy.ts";
 
 /**
  * Scales the gradients so that all of them together have at most the length `maxNorm`; returns
@@ -8,9 +9,19 @@ import { clipToNorm, gradNorm, noGrad, type Tensor } from "@lowrank/core";
 export function clipGradNorm(params: Iterable<Tensor>, maxNorm: number): Tensor {
   const grads = [...params].flatMap(({ grad }) => (grad ? [grad] : []));
   if (grads.length === 0) throw new Error("clipGradNorm: no parameter has a gradient; call backward first");
-  return noGrad(() => {
-    const norm = gradNorm(...grads);
-    clipToNorm(...grads, norm, { maxNorm });
-    return norm;
-  });
+  return noGrad(() =>
+    scope(() => {
+      const norm = gradNorm(...grads.map(widen));
+      const wide = grads.filter((grad) => !isHalf(grad));
+      if (wide.length > 0) clipToNorm(...wide, norm, { maxNorm });
+      for (const grad of grads.filter(isHalf)) {
+        scope(() => {
+          const copy = widen(grad);
+          clipToNorm(copy, norm, { maxNorm });
+          writeRounded(copy, grad);
+        });
+      }
+      return norm;
+    }),
+  );
 }

@@ -8,11 +8,14 @@ import {
   type Shape,
   scope,
   type Tensor,
+  widen,
   zeros,
 } from "@lowrank/core";
+import { isHalf, master, readParameter, writeRounded } from "./masterCopy.ts";
 
 /**
- * Parameters that share settings; what a group leaves out is taken from the optimiser's options.
+ * Parameters that share settings; settings that a group leaves out are taken from
+ * the optimiser's options.
  */
 export type ParamGroup<O> = { params: Iterable<Tensor> } & Partial<O>;
 
@@ -111,10 +114,10 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   protected abstract update(updates: readonly Update[], step: number, group: O, guard: Guard): void;
 
   /**
-   * Applies the gradients. With a `guard`, an f32 vector on the parameters' backend, all weights
-   * and moments stay as they are unless all its numbers are finite; its last number becomes NaN
-   * where the update itself would not be finite. Nothing is read: whoever reads the guard and finds
-   * the step refused calls `takeBackStep`.
+   * Applies the gradients. A `guard` is an f32 vector on the parameters' backend. All weights and
+   * moments stay as they are unless all its numbers are finite. Its last number becomes NaN if the
+   * update itself would not be finite. Nothing is read: whoever reads the guard and finds the step
+   * refused calls `takeBackStep`.
    */
   step(guard?: Tensor): void {
     noGrad(() =>
@@ -123,12 +126,35 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
         const run = (how?: "obey" | "test") => {
           const guarded: Guard =
             guard && how ? { tensors: [guard], params: { guard: how } } : { tensors: [], params: {} };
-          for (const { updates, step, group } of due) this.update(updates, step, group, guarded);
+          for (const part of due) this.#update(part.updates, part.step, part.group, guarded);
         };
         if (guard) run("test");
         run(guard && "obey");
       }),
     );
+  }
+
+  /**
+   * Updates f32 parameters all at once. One of half precision is updated by its master copy, each
+   * by itself, so that not all gradients are in f32 at a time.
+   */
+  #update(updates: readonly Update[], step: number, group: O, guard: Guard): void {
+    const wide = updates.filter(({ param }) => !isHalf(param));
+    if (wide.length > 0) this.update(wide, step, group, guard);
+    for (const { param, grad, state } of updates.filter((update) => !wide.includes(update))) {
+      scope(() => {
+        const { [master]: copy, ...rest } = state;
+        readParameter(copy, param);
+        this.update([{ param: copy, grad: widen(grad), state: rest }], step, group, guard);
+        if (guard.params.guard !== "test") writeRounded(copy, param);
+      });
+    }
+  }
+
+  /** The state tensors of one parameter, by name, its master copy among them. */
+  #specsOf(param: Tensor, group: O): Readonly<Record<string, StateSpec>> {
+    const specs = this.stateSpecs(param, group);
+    return isHalf(param) ? { ...specs, ...stateLike(param, master) } : specs;
   }
 
   /** Takes back the count of the last step, which a guard refused. */
@@ -192,7 +218,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     }
     for (const [i, { tensors }] of state) {
       const { shape } = params[i];
-      const specs = this.stateSpecs(params[i], groups[this.#groupOf(i)]);
+      const specs = this.#specsOf(params[i], groups[this.#groupOf(i)]);
       for (const [name, { shape: wanted, dtype }] of Object.entries(specs)) {
         const found = tensors[name];
         if (found?.dtype !== dtype || formatShape(found.shape) !== formatShape(wanted)) {
@@ -203,7 +229,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
     this.dispose();
     for (const [i, { count: _, ...settings }] of groups.entries()) Object.assign(this.groups[i], settings);
     for (const [i, { step, tensors }] of state) {
-      const names = Object.keys(this.stateSpecs(params[i], this.groups[this.#groupOf(i)]));
+      const names = Object.keys(this.#specsOf(params[i], this.groups[this.#groupOf(i)]));
       this.#memory.set(params[i], { step, tensors: Object.fromEntries(names.map((n) => [n, copyOf(tensors[n])])) });
     }
   }
@@ -242,7 +268,7 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   #memoryOf(param: Tensor, group: O): Memory {
     let memory = this.#memory.get(param);
     if (!memory) {
-      const specs = Object.entries(this.stateSpecs(param, group));
+      const specs = Object.entries(this.#specsOf(param, group));
       const { backend } = param.storage;
       const make = ({ shape, dtype }: StateSpec) => keep(zeros(shape, { dtype, backend }));
       memory = { step: 0, tensors: Object.fromEntries(specs.map(([name, spec]) => [name, make(spec)])) };

@@ -2,14 +2,14 @@ import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
 
-/** Throws for the value of an option, saying what it must be. */
+/** Throws for the value of an option; the message names the accepted values. */
 export function refuse(config: PeftConfig, key: string, value: unknown, must: string): never {
   throw new Error(`${config.constructor.name}: ${key} is ${JSON.stringify(value)}; it must be ${must}`);
 }
 
 /**
- * Throws for an option that the configuration does not have, or that says what is not supported, and for the value of one
- * that methods share where it is of another kind.
+ * Throws for an option that the configuration does not have or that asks for something unsupported.
+ * Throws for a value of the wrong kind too, for options that methods share.
  */
 export function checkOptions(config: PeftConfig, options: object, { refused, ignored }: ConfigFormat): void {
   const { name } = config.constructor;
@@ -39,7 +39,10 @@ export function checkFinite(config: PeftConfig, key: string, value: unknown): vo
   if (!Number.isFinite(value)) refuse(config, key, value, "a finite number");
 }
 
-/** Throws unless the value can be the probability of dropping something: from 0 up to but excluding 1. */
+/**
+ * Throws unless the value can be the probability of dropping something: from
+ * 0 up to but excluding 1.
+ */
 export function checkDropout(config: PeftConfig, key: string, value: number): void {
   if (!(Number.isFinite(value) && value >= 0 && value < 1)) refuse(config, key, value, "from 0 up to but excluding 1");
 }

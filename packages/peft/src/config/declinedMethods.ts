@@ -1,4 +1,7 @@
-/** Methods of PEFT that are not here, by PEFT's name, and what stands in the way or comes nearest. docs/methods.md lists them. */
+/**
+ * Methods of PEFT that are not here, by PEFT's name, each with the reason or the nearest method.
+ * docs/methods.md lists them.
+ */
 export const declinedMethods: Readonly<Record<string, string>> = {
   ADAMSS: "its subspaces come out of scikit-learn's k-means over the weights",
   BEFT: "it adds biases to value projections; BITFIT trains those that a model has",

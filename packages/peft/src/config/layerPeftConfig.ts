@@ -9,7 +9,10 @@ export interface LayerPeftOptions extends PeftOptions {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** The configuration of a method that can choose among numbered layers. Throws for choices that PEFT refuses. */
+/**
+ * The configuration of a method that can choose among numbered layers. Throws for
+ * choices that PEFT refuses.
+ */
 export abstract class LayerPeftConfig extends PeftConfig {
   readonly layersToTransform: readonly number[] | number | null;
   readonly layersPattern: readonly string[] | string | null;
@@ -28,6 +31,9 @@ export abstract class LayerPeftConfig extends PeftConfig {
     }
   }
 }
+
+/** Fields that choose the layers to adapt, in code. */
+export const placeFields = ["targetModules", "excludeModules", "layersToTransform", "layersPattern"] as const;
 
 /** Fields that files of all these methods hold. */
 export const layerFields: readonly string[] = [...peftFields, "layers_pattern", "layers_to_transform"];

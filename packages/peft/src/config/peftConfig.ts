@@ -1,4 +1,6 @@
-/** What the base model is used for; it decides which heads are saved beside an adapter. */
+import type { Warning } from "./warning.ts";
+
+/** The task of the base model. It decides which heads are saved beside an adapter. */
 export type TaskType = "SEQ_CLS" | "SEQ_2_SEQ_LM" | "CAUSAL_LM" | "TOKEN_CLS" | "QUESTION_ANS" | "FEATURE_EXTRACTION";
 
 /** Fields that the configuration of every method has. */
@@ -8,11 +10,17 @@ export interface PeftOptions {
   baseModelNameOrPath?: string | null;
   /** The base model's revision. */
   revision?: string | null;
-  /** Parts of the base model that are copied, trained and saved whole: all whose path ends with one of these. */
+  /**
+   * Parts of the base model that are copied, trained and saved whole: all whose
+   * path ends with one of these.
+   */
   modulesToSave?: readonly string[] | null;
-  /** Where adapters go: names matched at the end of a path, an expression over whole paths, or "all-linear". */
+  /**
+   * The modules that get adapters: names matched at the end of a path, an expression over
+   * whole paths, or "all-linear".
+   */
   targetModules?: readonly string[] | string | null;
-  /** Where they do not go, matched in the same way. */
+  /** The modules that get none, matched in the same way. */
   excludeModules?: readonly string[] | string | null;
 }
 
@@ -52,9 +60,11 @@ export const peftFields: readonly string[] = [
   "task_type",
 ];
 
-/** How a method's configuration is read and written. */
+/** The rules for reading and writing a method's configuration. */
 export interface ConfigFormat {
-  /** Fields, as on disk, that are always written; others only where they differ from the default. */
+  /**
+   * Fields, as on disk, that are always written; others only where they differ from the default.
+   */
   readonly classic: readonly string[];
   /** Fields that Python holds as floats. */
   readonly floats: readonly string[];
@@ -62,15 +72,18 @@ export interface ConfigFormat {
   readonly nested?: readonly string[];
   /** Fields that files spell as code does. */
   readonly verbatim?: readonly string[];
-  /** Fields of PEFT that change what an adapter computes and are not supported, with the value that is accepted. */
+  /**
+   * Fields of PEFT that change what an adapter computes and are not supported, with
+   * the value that is accepted.
+   */
   readonly refused: Readonly<Record<string, unknown>>;
   /** Fields of PEFT without effect on a trained adapter, with their default. */
   readonly ignored: Readonly<Record<string, unknown>>;
-  /** What the user should know about a file, from its fields; null for nothing. */
-  note?(fields: Readonly<Record<string, unknown>>): string | null;
+  /** Returns a note about a file for the user, from its fields; null for none. */
+  note?(fields: Readonly<Record<string, unknown>>): Warning | null;
 }
 
-/** Whether two JSON values are the same. */
+/** Returns true if two JSON values are the same. */
 export function sameValue(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

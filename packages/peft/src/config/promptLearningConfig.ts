@@ -3,9 +3,11 @@ import { PeftConfig, type PeftOptions } from "./peftConfig.ts";
 
 /** Options of all prompt methods. Sizes follow from the model; given ones must agree with it. */
 export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules" | "excludeModules"> {
-  /** How many virtual tokens stand before each sequence. */
+  /** Number of virtual tokens before each sequence. */
   numVirtualTokens: number;
-  /** The width of their rows: the hidden size, or what all key heads of a layer have together. */
+  /**
+   * The width of their rows: the hidden size, or the width of all key heads of a layer together.
+   */
   tokenDim?: number | null;
   /** 1; encoders with a decoder, which have 2, are not supported. */
   numTransformerSubmodules?: number | null;
@@ -13,7 +15,10 @@ export interface PromptLearningOptions extends Omit<PeftOptions, "targetModules"
   numLayers?: number | null;
 }
 
-/** The configuration of a prompt method, PEFT's PromptLearningConfig. `taskType` is "CAUSAL_LM" unless it is said. */
+/**
+ * The configuration of a prompt method, PEFT's PromptLearningConfig. `taskType` is
+ * "CAUSAL_LM" unless it is said.
+ */
 export abstract class PromptLearningConfig extends PeftConfig {
   /** Null in defaults only. */
   readonly numVirtualTokens: number | null;

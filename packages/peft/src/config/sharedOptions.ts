@@ -4,7 +4,10 @@ const isText = (value: unknown): boolean => typeof value === "string";
 const isList = (value: unknown, of: (item: unknown) => boolean): boolean => Array.isArray(value) && value.every(of);
 const isNames = (value: unknown): boolean => isList(value, isText);
 
-/** Options that more than one method has: what they must be, in words and as a check; null always stands for none. */
+/**
+ * Options that more than one method has, with their accepted values in words and as a check;
+ * null always stands for none.
+ */
 export const sharedOptions: Readonly<Record<string, readonly [must: string, fits: (value: unknown) => boolean]>> = {
   taskType: [`null or one of ${taskTypes.join(", ")}`, (value) => taskTypes.includes(value as string)],
   baseModelNameOrPath: ["null or a text", isText],
@@ -28,7 +31,7 @@ function isTokens(value: unknown): boolean {
   return isList(value, (token) => Number.isInteger(token) && (token as number) >= 0);
 }
 
-/** Whether a value is an object with named entries. */
+/** Returns true if a value is an object with named entries. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,10 @@
 import { refuse } from "./checks.ts";
 import type { PeftConfig } from "./peftConfig.ts";
 
-/** The base biases that train too: none, all, or (`vera_only` and its like: PEFT takes any such word) the adapted layers'. */
+/**
+ * The base biases that train too: none, all, or (`vera_only` and its like: PEFT takes any such
+ * word) the adapted layers'.
+ */
 export type TrainedBiases = "none" | "all" | `${string}_only`;
 
 /** Throws for a `bias` that is none of these. */

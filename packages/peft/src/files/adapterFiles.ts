@@ -15,12 +15,12 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
-import { fileFormOf } from "../methods/method.ts";
+import { type AnyMethod, fileFormOf } from "../methods/method.ts";
+import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { readTorch } from "../torchFiles/readTorch.ts";
-import { adapterHubJson, adapterHubWeights } from "./adapterHubFiles.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -28,13 +28,22 @@ import { modelCard } from "./modelCard.ts";
 export const adapterFileNames = {
   config: "adapter_config.json",
   weights: "adapter_model.safetensors",
+  pickle: "adapter_model.bin",
   card: "README.md",
 } as const;
 
-/** What PEFT notes in an adapter's weights. */
+/** The metadata that PEFT writes into an adapter's weights. */
 export const safetensorsMetadata = { format: "pt" } as const;
 
-/** Where an adapter comes from: a folder (a path or file: URL, Node only), files by name, or a place for files. */
+/** Returns the metadata that a method's adapters write into their weights; undefined for none. */
+export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, string>> | undefined {
+  return layout ? undefined : safetensorsMetadata;
+}
+
+/**
+ * The source of an adapter: a folder (a path or file: URL, Node only), files by
+ * name, or a place for files.
+ */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
 /** The files of a source, of its folder `subfolder` where one is named. */
@@ -52,12 +61,14 @@ export async function openSource(source: AdapterSource, subfolder?: string): Pro
   };
 }
 
-/** Opens an adapter's weights: safetensors, or else what torch.save wrote, of which nothing but tensors is read. */
+/**
+ * Opens an adapter's weights: safetensors, or else a file of torch.save, of
+ * which only tensors are read.
+ */
 export async function openWeights(
   files: ModelFiles,
-  weights: string = adapterFileNames.weights,
+  { weights, pickle }: Pick<AdapterLayout<never>, "weights" | "pickle"> = adapterFileNames,
 ): Promise<SafetensorsFile> {
-  const pickle = weights === adapterHubWeights ? "pytorch_adapter.bin" : "adapter_model.bin";
   if ((await files.has(weights)) || !(await files.has(pickle))) {
     return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
@@ -66,14 +77,17 @@ export async function openWeights(
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
 
-/** Keys that do not fit between an adapter's file and what the model has for it. */
+/** Keys that differ between an adapter's file and the adapter on the model. */
 export interface KeyMismatch {
   missing: string[];
   unexpected: string[];
   misshaped: string[];
 }
 
-/** Compares a file with what an adapter's must hold. `optional` tensors may be missing. */
+/**
+ * Compares a file with the tensors that an adapter's file must hold.
+ * `optional` tensors may be missing.
+ */
 export function compareKeys(
   file: SafetensorsFile,
   specs: readonly SafetensorsSpec[],
@@ -117,7 +131,10 @@ function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
   return tensorOf(numbers, { shape, backend: storage.backend });
 }
 
-/** Reads values from a file into tensors, in their dtype. Those that the file lacks stay as they are. */
+/**
+ * Reads values from a file into tensors, in their dtype. Those that the
+ * file lacks stay as they are.
+ */
 export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,
@@ -134,7 +151,10 @@ export async function readInto(
   }
 }
 
-/** The embedding tables of a file that are not those of the base model, by key; the caller frees them. */
+/**
+ * The embedding tables of a file that are not those of the base model, by
+ * key; the caller frees them.
+ */
 export async function differingTables(
   file: SafetensorsFile,
   tables: ReadonlyMap<string, Tensor>,
@@ -150,7 +170,10 @@ export async function differingTables(
   return differing;
 }
 
-/** A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that the dtype does not reach. */
+/**
+ * A tensor as it is to be saved; the caller frees it. Throws, naming it, for numbers that
+ * the dtype does not reach.
+ */
 async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tensor> {
   if (tensor.dtype === dtype) return tensor.detach();
   const saved = to(tensor.detach(), { dtype });
@@ -164,8 +187,8 @@ async function asSaved(name: string, tensor: Tensor, dtype: DType): Promise<Tens
 }
 
 /**
- * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor in the dtype of its
- * key. Throws, by key, for a tensor that holds NaN or an infinity.
+ * Returns the files of one adapter, byte for byte as PEFT or AdapterHub lays them out: each tensor
+ * in the dtype of its key. Throws, by key, for a tensor that holds NaN or an infinity.
  */
 export async function adapterContents(
   adapter: Pick<Adapter, "method" | "config">,
@@ -185,16 +208,18 @@ export async function adapterContents(
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
-  const { config } = adapter;
-  if (config instanceof BnConfig) {
+  const { method, config } = adapter;
+  const { layout }: MethodFacts<PeftConfig> = method;
+  const weights = writeSafetensors(entries, weightsMetadata(method));
+  if (layout) {
     return new Map<string, Uint8Array | string>([
-      [adapterFileNames.config, adapterHubJson(config)],
-      [adapterHubWeights, writeSafetensors(entries)],
+      [adapterFileNames.config, layout.configJson(config)],
+      [layout.weights, weights],
     ]);
   }
   return new Map<string, Uint8Array | string>([
-    [adapterFileNames.config, configJson(adapter.method, adapter.config)],
-    [adapterFileNames.weights, writeSafetensors(entries, safetensorsMetadata)],
-    [adapterFileNames.card, modelCard(adapter.config)],
+    [adapterFileNames.config, configJson(method, config)],
+    [adapterFileNames.weights, weights],
+    [adapterFileNames.card, modelCard(config)],
   ]);
 }

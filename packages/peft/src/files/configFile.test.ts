@@ -2,13 +2,14 @@ import { expect, test } from "vitest";
 import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonJson } from "../config/pythonJson.ts";
+import type { Warning } from "../config/warning.ts";
 import { peftMethods } from "../methods/index.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { configJson, parseConfig } from "./configFile.ts";
 
 const read = (json: unknown) => {
-  const warnings: string[] = [];
-  const { config } = parseConfig(json, peftMethods, "adapter_config.json", (message) => warnings.push(message));
+  const warnings: Warning[] = [];
+  const { config } = parseConfig(json, peftMethods, "adapter_config.json", (warning) => warnings.push(warning));
   return { config, warnings };
 };
 
@@ -61,7 +62,8 @@ test.each<LoraOptions>([
 
 test("fields that are not known are named in a warning, and left out", () => {
   const { warnings } = read({ peft_type: "LORA", target_modules: ["q"], from_the_future: 1, corda_config: { x: 2 } });
-  expect(warnings).toEqual(["adapter_config.json: these fields are not used: from_the_future, corda_config"]);
+  const message = "adapter_config.json: these fields are not used: from_the_future, corda_config";
+  expect(warnings).toEqual([{ code: "unused-field", message }]);
 });
 
 test("PEFT's defaults of what is not supported pass; other values are an error that names the field", () => {
@@ -95,7 +97,8 @@ test.each([
 test("a field counts where it is spelled as PEFT spells it", () => {
   const { config, warnings } = read({ peft_type: "LORA", loraAlpha: 99 });
   expect((config as LoraConfig).loraAlpha).toBe(8);
-  expect(warnings).toEqual(["adapter_config.json: these fields are not used: loraAlpha"]);
+  const message = "adapter_config.json: these fields are not used: loraAlpha";
+  expect(warnings).toEqual([{ code: "unused-field", message }]);
 });
 
 test("an empty layers_pattern is none", () => {

@@ -2,24 +2,30 @@ import { declinedMethods } from "../config/declinedMethods.ts";
 import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { AnyMethod } from "../methods/method.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
+import { UnknownMethodError } from "../methods/unknownMethodError.ts";
 
-/** The version of PEFT whose files are read and written. PEFT before 0.14 refuses a file that says any. */
+/**
+ * The version of PEFT whose files are read and written. PEFT before 0.14
+ * refuses a file that says any.
+ */
 const peftVersion = "0.21.2";
 
 /** Fields of every file that a configuration does not hold. */
 const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inference_mode", "runtime_config"]);
 
 /**
- * Reads adapter_config.json. A field that is not supported and set is an error, one that is not known a warning;
- * both name it. `label` is what messages call the file.
+ * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
+ * known a warning; both name it. `label` is what messages call the file.
  */
-export function parseConfig(
+export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
-  methods: Readonly<Record<string, AnyMethod>>,
+  methods: Readonly<Record<string, M>>,
   label: string,
-  onWarning: (message: string) => void,
-): { method: AnyMethod; config: PeftConfig } {
+  onWarning: OnWarning,
+): { method: M; config: InstanceType<M["Config"]> } {
   if (typeof json !== "object" || json === null || Array.isArray(json))
     throw new Error(`${label} is not a JSON object`);
   const fields = json as Record<string, unknown>;
@@ -29,12 +35,12 @@ export function parseConfig(
     if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
       throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
     }
-    const known = Object.keys(methods).join(", ");
-    throw new Error(`${label}: peft_type is ${JSON.stringify(type)}; supported are ${known}`);
+    const known = `supported are ${Object.keys(methods).join(", ")}, and what registerPeftMethod makes known`;
+    throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;
-  if (note !== null) onWarning(`${label}: ${note}`);
+  if (note) onWarning({ ...note, message: `${label}: ${note.message}` });
   const known = new method.Config({} as never);
   const options: Record<string, unknown> = {};
   const dropped: string[] = [];
@@ -50,11 +56,16 @@ export function parseConfig(
       dropped.push(key);
     }
   }
-  if (dropped.length > 0) onWarning(`${label}: these fields are not used: ${dropped.join(", ")}`);
-  return { method, config: new method.Config(options as never) };
+  if (dropped.length > 0) {
+    onWarning({ code: "unused-field", message: `${label}: these fields are not used: ${dropped.join(", ")}` });
+  }
+  return { method, config: new method.Config(options as never) as InstanceType<M["Config"]> };
 }
 
-/** adapter_config.json as PEFT lays it out: classic fields, and others that differ from their defaults. */
+/**
+ * adapter_config.json as PEFT lays it out: classic fields, and others that
+ * differ from their defaults.
+ */
 export function configJson(method: AnyMethod, config: PeftConfig): string {
   const { classic, floats, nested = [], verbatim = [] } = method.format;
   const defaults = new method.Config({} as never) as unknown as Record<string, unknown>;

@@ -32,7 +32,10 @@ const dtypes = async (files: Files) => {
 const load = (files: Files, isTrainable = false) =>
   PeftModel.fromPretrained(new TinyModel(), files, { isTrainable, onWarning: () => {} });
 
-/** The files with LoRA's own tensors in f32, as PEFT writes an adapter on a base model in half precision. */
+/**
+ * The files with LoRA's own tensors in f32, as PEFT writes an adapter on a base
+ * model in half precision.
+ */
 async function withoutHalfOfLora(half: Files, full: Files): Promise<Files> {
   const tensors: SafetensorsTensor[] = [];
   for (const name of (await open(full)).names()) {

@@ -1,7 +1,10 @@
 import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
 import type { HalfDType } from "../model/adapter.ts";
 
-/** Returns the dtypes of the tensors that a file holds in half precision and that are f32 in memory, by key. */
+/**
+ * Returns the dtypes of the tensors that a file holds in half precision and that
+ * are f32 in memory, by key.
+ */
 export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Map<string, HalfDType> {
   const stored = new Map<string, HalfDType>();
   for (const [key, tensor] of tensors) {
@@ -13,8 +16,8 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
 }
 
 /**
- * Returns the dtypes that `halfPrecisionOf` gave while every tensor still fits its own, and otherwise none: numbers that
- * were trained are not rounded unasked.
+ * Returns the dtypes that `halfPrecisionOf` gave while every tensor still fits its own, and
+ * otherwise none: numbers that were trained are not rounded unasked.
  */
 export async function unchangedHalfPrecision(
   stored: ReadonlyMap<string, HalfDType>,

@@ -1,6 +1,9 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 
-/** The README.md of an adapter folder: what the Hugging Face hub reads about it, and how to load it. */
+/**
+ * The README.md of an adapter folder: fields that the Hugging Face hub reads, and the
+ * code that loads the adapter.
+ */
 export function modelCard({ baseModelNameOrPath, peftType, taskType }: PeftConfig): string {
   const base = baseModelNameOrPath || null;
   const head = [

@@ -1,23 +1,25 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { type OnWarning, printWarning } from "../config/warning.ts";
 import { knownMethods } from "../methods/registry.ts";
-import { fromAdapterHub } from "./adapterHubFiles.ts";
 import { parseConfig } from "./configFile.ts";
+import { readForeign } from "./foreignLayout.ts";
 
-/** How `parsePeftConfig` reads. */
+/** Options of `parsePeftConfig`. */
 export interface ParsePeftConfigOptions {
-  /** What messages call the file. Default "adapter_config.json". */
+  /** The name of the file in messages. Default "adapter_config.json". */
   label?: string;
   /** Receives warnings. Default: console.warn. */
-  onWarning?: (message: string) => void;
+  onWarning?: OnWarning;
 }
 
 /**
- * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the JSON value. Throws, naming the field, for
- * what is not supported; a field that is not known is a warning.
+ * The configuration of an adapter_config.json, of PEFT or of AdapterHub, from the
+ * JSON value. Throws, naming the field, for values that are not supported; a field
+ * that is not known is a warning.
  */
 export function parsePeftConfig(
   json: unknown,
-  { label = "adapter_config.json", onWarning = console.warn }: ParsePeftConfigOptions = {},
+  { label = "adapter_config.json", onWarning = printWarning }: ParsePeftConfigOptions = {},
 ): PeftConfig {
-  return parseConfig(fromAdapterHub(json, label) ?? json, knownMethods(), label, onWarning).config;
+  return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
 }

@@ -16,7 +16,7 @@ import { numbersOf } from "./storedTensor.ts";
 export interface LoraWeightsOptions {
   /** For files that do not say it: the numerator of the scaling, alpha / r. */
   loraAlpha?: number;
-  /** What messages call the file. Default "the LoRA weights". */
+  /** The name of the file in messages. Default "the LoRA weights". */
   label?: string;
 }
 
@@ -27,9 +27,10 @@ const endings = [
 ] as const;
 
 /**
- * LoRA weights without a configuration, as a folder of PEFT for `model`: safetensors of kohya's sd-scripts (lora_down, lora_up,
- * alpha; paths with underscores), or what torch.save made of loralib's `lora_state_dict`. Ranks follow from the shapes.
- * Throws, naming keys, for what is not a layer of the model, and where nothing says alpha.
+ * Turns LoRA weights without a configuration into a folder of PEFT for `model`: safetensors of
+ * kohya's sd-scripts (lora_down, lora_up, alpha; paths with underscores), or loralib's
+ * `lora_state_dict` as torch.save wrote it. Ranks follow from the shapes. Throws, naming keys, for
+ * those of no layer of the model, and if alpha is unknown.
  */
 export async function fromLoraWeights(
   weights: Uint8Array | ByteSource,
@@ -80,7 +81,10 @@ async function scalar(file: SafetensorsFile, name: string): Promise<number> {
   return values[0];
 }
 
-/** The layer that a key names: by its path, or in kohya's way with underscores behind "lora_" and the model's part. */
+/**
+ * The layer that a key names: by its path, or in kohya's way with underscores behind
+ * "lora_" and the model's part.
+ */
 function placeOf(module: string, model: Module, label: string): { path: string; inputs: number; outputs: number } {
   const plain = module.replace(/^base_model\.model\./, "");
   const flat = /^lora_(?:[a-z]+\d?_)?(.*)$/.exec(plain);

@@ -3,7 +3,6 @@ import { type ModelFiles, readJson } from "@lowrank/files";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { lora } from "../methods/lora.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
 import { rankAndScaling } from "../methods/loraScaling.ts";
 import { filePrefix } from "../model/adapter.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
@@ -12,14 +11,14 @@ import { numbersOf, transposedStored } from "./storedTensor.ts";
 /** The name of the weights in mlx-lm's folders; the configuration has PEFT's name. */
 const mlxWeights = "adapters.safetensors";
 
-/** What an adapter_config.json of mlx-lm says that matters here. */
+/** The fields of an mlx-lm adapter_config.json that are read here. */
 interface MlxConfig {
   fine_tune_type: string;
   lora_parameters: { rank: number; scale: number; dropout: number };
   model: string | null;
 }
 
-/** What an adapter_config.json says, where it is of mlx-lm; null for others. */
+/** Reads an adapter_config.json of mlx-lm; null for a file of another kind. */
 function mlxConfig(json: unknown, label: string): MlxConfig | null {
   const fields = (json ?? {}) as Record<string, unknown>;
   if (fields.peft_type !== undefined || typeof fields.lora_parameters !== "object" || !fields.lora_parameters)
@@ -86,14 +85,14 @@ export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8A
 }
 
 /**
- * A LoRA or DoRA adapter of PEFT as mlx-lm's files, for models whose paths are the same there (Llama and its kin). mlx-lm has one
- * rank and one scale: lower ranks are filled up with zeros, other scales go into B. Throws for what mlx-lm has no place for.
+ * Turns a LoRA or DoRA adapter of PEFT into mlx-lm's files, for models whose paths are the same
+ * there (Llama and its kin). mlx-lm has one rank and one scale: lower ranks are filled up with
+ * zeros, other scales go into B. Throws for adapters that mlx-lm cannot hold.
  */
 export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const { config } = parseConfig(await readJson(files, adapterFileNames.config), { LORA: lora }, label, () => {});
-  if (!(config instanceof LoraConfig)) throw new Error(`${label}: only LORA adapters have a place in mlx-lm`);
   const weights = await openWeights(files);
   const ending = ".lora_A.weight";
   const known = [ending, ".lora_B.weight", ...(config.useDora ? [".lora_magnitude_vector"] : [])];

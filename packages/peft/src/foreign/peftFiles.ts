@@ -10,7 +10,7 @@ import type { StoredTensor } from "./storedTensor.ts";
 export interface ForeignLayer {
   path: string;
   alpha: number;
-  /** A [r, in] and B [out, r], and what else the layer has, by their keys in PEFT's files. */
+  /** A [r, in], B [out, r] and the layer's other tensors, by their keys in PEFT's files. */
   tensors: Record<"lora_A.weight" | "lora_B.weight", StoredTensor> & Record<string, StoredTensor>;
 }
 

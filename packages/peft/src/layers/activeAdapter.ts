@@ -1,15 +1,19 @@
 import { onRecompute, type Tensor } from "@lowrank/core";
 import { groupRows, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 
-/** Which adapter acts; shared by all that a model carries, so that switching is one assignment. */
+/**
+ * The name of the adapter that acts. All wrappers of a model share it, so that
+ * switching is one assignment.
+ */
 export class ActiveAdapter {
   name: string | null = null;
   /** In its place, one for each row of a batch; null for the base model. */
   rows: readonly (string | null)[] | null = null;
 
   /**
-   * What a module gives for its inputs: `run` is called with the adapter that acts on it, or, where rows have theirs, with
-   * each on its part of the batch. `shortCut` may answer for all rows at once.
+   * Returns a module's output. Calls `run` with the adapter that acts on the module. If rows
+   * have adapters of their own, calls it with each, on that adapter's rows. `shortCut` may
+   * answer for all rows at once.
    */
   apply(
     has: (name: string) => boolean,

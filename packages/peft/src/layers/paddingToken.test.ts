@@ -9,7 +9,7 @@ beforeAll(() => init(reference()));
 /** A token that the batch holds twice. */
 const padding = 4;
 
-/** The gradients of what trains, by name. */
+/** The gradients of the trained parameters, by name. */
 async function gradients(options: LoraOptions, paddingIdx?: number, tied = false): Promise<Map<string, number[]>> {
   const config = new LoraConfig({ r: 2, initLoraWeights: false, targetModules: ["up"], ...options });
   const peft = await getPeftModel(new TinyModel({ paddingIdx, tied }), config, { onWarning: () => {} });
@@ -20,7 +20,7 @@ async function gradients(options: LoraOptions, paddingIdx?: number, tied = false
 
 const numbers = (t: Tensor) => [...(t.dataSync() as Float32Array)];
 
-/** A gradient without what belongs to padding. */
+/** A gradient without the rows of padding. */
 function without(values: readonly number[], isPadding: (place: number) => boolean): number[] {
   return values.map((value, place) => (isPadding(place) ? 0 : value));
 }

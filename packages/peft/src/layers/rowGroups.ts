@@ -4,10 +4,13 @@ import { Module } from "@lowrank/nn";
 /** The rows of a batch by the adapter that acts on them; those of the base model under null. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
 
-/** What one adapter, or the base model, gives for inputs. */
+/** Computes a module's output with one adapter, or with the base model alone (null). */
 export type Run = (name: string | null, inputs: readonly unknown[]) => Tensor;
 
-/** Sorts rows by adapter; those whose adapter does not sit here go with the base model's. Throws for inputs of another batch. */
+/**
+ * Sorts rows by adapter; those whose adapter does not sit here go with the base model's. Throws for
+ * inputs of another batch.
+ */
 export function groupRows(
   rows: readonly (string | null)[],
   has: (name: string) => boolean,
@@ -56,7 +59,9 @@ function rowsOf(input: unknown, index: Tensor): unknown {
   throw new Error("withAdapterNames: a module that takes more than tensors cannot be run row by row");
 }
 
-/** A batch with something added to some of its rows: `added` gives it for an adapter's rows of `x`. */
+/**
+ * A batch with something added to some of its rows: `added` gives it for an adapter's rows of `x`.
+ */
 export function addOnRows(y: Tensor, groups: RowGroups, x: Tensor, added: (name: string, x: Tensor) => Tensor): Tensor {
   const { backend } = y.storage;
   return scope(() => {

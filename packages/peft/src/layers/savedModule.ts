@@ -17,7 +17,10 @@ interface Copy {
 
 type AnyModule = Module & { forward(...inputs: Tensor[]): Tensor };
 
-/** A part of the base model that each adapter trains as a whole, in copies of its own (`modules_to_save`). */
+/**
+ * A part of the base model that each adapter trains as a whole, in copies of its
+ * own (`modules_to_save`).
+ */
 export class SavedModule extends Module implements Wrapper {
   original_module: Module;
   modules_to_save: Slot = new Slot();

@@ -1,7 +1,10 @@
 import type { Tensor } from "@lowrank/core";
 import { Module, type Parameter } from "@lowrank/nn";
 
-/** Holds one thing for each adapter, as properties under the adapters' names: `lora_A.default.weight`. */
+/**
+ * Holds one thing for each adapter, as properties under the adapters' names:
+ * `lora_A.default.weight`.
+ */
 export class Slot extends Module {
   get(name: string): unknown {
     return Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
@@ -16,7 +19,7 @@ export class Slot extends Module {
   }
 }
 
-/** What stands for the base model among the adapters' names of a batch. */
+/** The name of the base model among the adapters' names of a batch. */
 export const baseName = "__base__";
 
 const reserved = new Set([
@@ -27,7 +30,9 @@ const reserved = new Set([
   ...Object.getOwnPropertyNames(Module.prototype),
 ]);
 
-/** Throws for a name that cannot be an adapter's: it is part of parameter names and of folder names. */
+/**
+ * Throws for a name that cannot be an adapter's: it is part of parameter names and of folder names.
+ */
 export function checkAdapterName(name: string): void {
   if (!/^[^./\\\s]+$/.test(name) || reserved.has(name)) {
     throw new Error(`${JSON.stringify(name)} cannot be an adapter's name; use letters, digits, - and _`);
@@ -35,8 +40,8 @@ export function checkAdapterName(name: string): void {
 }
 
 /**
- * Puts a tensor into `owner` under PEFT's name for it: the adapter's name goes behind the first part of the key, so
- * that "lora_A.weight" becomes `lora_A.default.weight`.
+ * Puts a tensor into `owner` under PEFT's name for it: the adapter's name goes behind the first
+ * part of the key, so that "lora_A.weight" becomes `lora_A.default.weight`.
  */
 export function place(owner: Module, key: string, adapter: string, value: Module | Parameter): void {
   const dot = key.indexOf(".");

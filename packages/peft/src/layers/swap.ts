@@ -6,13 +6,16 @@ export interface Place {
   key: string;
 }
 
-/** Two values of one parameter, tied ones in all their places; exactly one of them stands in the model. */
+/**
+ * Two values of one parameter, tied ones in all their places; exactly one of
+ * them stands in the model.
+ */
 export class Swap {
   readonly places: readonly Place[];
   readonly off: Parameter | null;
   readonly on: Parameter;
 
-  /** `off` is what stands there now. */
+  /** `off` is the value that is there now. */
   constructor(places: readonly Place[], on: Parameter) {
     this.places = places;
     this.off = valueAt(places[0]);

@@ -18,8 +18,11 @@ export interface TokenRows {
   tokens: readonly number[];
 }
 
-/** The rows, and the modules whose table has them: this one and those tied to it; none where another module saves them. */
-interface Held {
+/**
+ * An adapter's rows, and the modules whose table has them: this one and those tied to it. There are
+ * no modules if another one saves the rows.
+ */
+interface AdapterRows {
   rows: TokenRows;
   owners: readonly Module[];
 }
@@ -62,13 +65,16 @@ class TokenAdapter extends Module {
   }
 }
 
-/** An embedding, or an output layer tied to it, of which adapters retrain some rows (`trainable_token_indices`). */
+/**
+ * An embedding, or an output layer tied to it, of which adapters retrain some rows
+ * (`trainable_token_indices`).
+ */
 export class TrainableTokens extends Module implements Wrapper {
   token_adapter: Module;
   readonly #base: UnaryModule;
   readonly #kind: "embedding" | "linear";
   readonly #active: ActiveAdapter;
-  readonly #held = new Map<string, Held>();
+  readonly #rowsOfAdapters = new Map<string, AdapterRows>();
 
   constructor(base: UnaryModule, kind: "embedding" | "linear", active: ActiveAdapter) {
     super();
@@ -83,24 +89,29 @@ export class TrainableTokens extends Module implements Wrapper {
   }
 
   has(adapter: string): boolean {
-    return this.#held.has(adapter);
+    return this.#rowsOfAdapters.has(adapter);
   }
 
   add(adapter: string, rows: TokenRows, owners: readonly Module[]): void {
-    this.#held.set(adapter, { rows, owners });
+    this.#rowsOfAdapters.set(adapter, { rows, owners });
     place(this.token_adapter, "trainable_tokens_delta", adapter, rows.delta);
   }
 
   remove(adapter: string): void {
-    const held = this.#held.get(adapter);
-    this.#held.delete(adapter);
-    if (held) for (const tensor of [held.rows.delta, held.rows.position, held.rows.flag]) free(tensor);
+    const adapterRows = this.#rowsOfAdapters.get(adapter);
+    this.#rowsOfAdapters.delete(adapter);
+    if (adapterRows)
+      for (const tensor of [adapterRows.rows.delta, adapterRows.rows.position, adapterRows.rows.flag]) free(tensor);
     clear(this.token_adapter, adapter);
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
-    const held = this.#held.get(adapter);
-    return new Map(held && held.owners.length > 0 ? [["token_adapter.trainable_tokens_delta", held.rows.delta]] : []);
+    const adapterRows = this.#rowsOfAdapters.get(adapter);
+    return new Map(
+      adapterRows && adapterRows.owners.length > 0
+        ? [["token_adapter.trainable_tokens_delta", adapterRows.rows.delta]]
+        : [],
+    );
   }
 
   forward(x: Tensor): Tensor {
@@ -112,9 +123,9 @@ export class TrainableTokens extends Module implements Wrapper {
   }
 
   #run(adapter: string | null, x: Tensor): Tensor {
-    const held = adapter === null ? undefined : this.#held.get(adapter);
-    if (!held) return this.wrapped.forward(x);
-    const { rows } = held;
+    const adapterRows = adapter === null ? undefined : this.#rowsOfAdapters.get(adapter);
+    if (!adapterRows) return this.wrapped.forward(x);
+    const { rows } = adapterRows;
     return scope(() => (this.#kind === "embedding" ? this.#lookUp(x, rows) : this.#score(x, rows)));
   }
 
@@ -135,9 +146,9 @@ export class TrainableTokens extends Module implements Wrapper {
   /** The table gets its new rows, in all places where it has them. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
     return adapters.flatMap((adapter) => {
-      const held = this.#held.get(adapter);
-      if (!held || held.owners.length === 0) return [];
-      const { rows, owners } = held;
+      const adapterRows = this.#rowsOfAdapters.get(adapter);
+      if (!adapterRows || adapterRows.owners.length === 0) return [];
+      const { rows, owners } = adapterRows;
       const base = this.#base as Embedding | Linear;
       const merged = () => {
         const fresh = indexSelect(rows.delta, rows.position, { dim: 0 });

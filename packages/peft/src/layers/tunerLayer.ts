@@ -14,29 +14,44 @@ export interface DenseLayer {
   fanInFanOut: boolean;
 }
 
-/** What a method puts on one layer for one adapter. */
+/** The part of one adapter that sits on one layer. */
 export interface LayerAdapter {
-  /** What it trains, by key in the file: "lora_A.weight". Always f32. */
+  /** The parameters that train, by key in the file: "lora_A.weight". Always f32. */
   readonly parameters: Readonly<Record<string, Parameter>>;
-  /** The factor of what it adds, where that may be set. */
+  /** The factor of the part that it adds, if that can be set. */
   scaling?: number;
-  /** Where parameters lie in the model, in PEFT's naming, where that is not their key in the file. */
+  /**
+   * The places of parameters in the model, in PEFT's naming, if they are
+   * not their keys in the file.
+   */
   readonly paths?: Readonly<Record<string, string>>;
   /** Constants that its file holds too, by key. */
   readonly buffers?: Readonly<Record<string, Tensor>>;
   /** Constants that no file holds, to be freed with it. */
   readonly constants?: readonly Tensor[];
-  /** What it brings beside its tensors, by name: "lora_dropout". Parameters here are constants, or shared with other layers. */
+  /**
+   * Modules beside the tensors, by name: "lora_dropout". Parameters here are constants, or
+   * shared with other layers.
+   */
   readonly modules?: Readonly<Record<string, Module | Parameter>>;
-  /** A value [out, in], packed or not, that the base layer's weight takes for good when the adapter is put on it; freed then. */
+  /**
+   * A value [out, in], packed or not, that the base layer's weight takes for good when the adapter
+   * is put on it; freed then.
+   */
   readonly baseWeight?: Tensor;
-  /** What the layer gives with the adapter in place; `rest` is what it takes besides its input. */
+  /**
+   * Returns the layer's output with the adapter in place; `rest` are the
+   * arguments besides the input.
+   */
   forward(x: Tensor, base: UnaryModule, ...rest: never[]): Tensor;
-  /** What `forward` adds to the base layer's output; absent where it does more than that. Spares mixed batches the split. */
+  /**
+   * Returns the part that `forward` adds to the base layer's output; absent if it does more than
+   * that. Mixed batches then need no split.
+   */
   readonly added?: (x: Tensor) => Tensor;
   /**
-   * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before other adapters were
-   * folded into `base`. Both are the caller's to free.
+   * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before
+   * other adapters were folded into `base`. Both are the caller's to free.
    */
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
@@ -72,7 +87,7 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#adapters.has(adapter);
   }
 
-  /** What an adapter has here. */
+  /** Returns an adapter's part on this layer. */
   get(adapter: string): LayerAdapter | undefined {
     return this.#adapters.get(adapter);
   }
@@ -105,7 +120,7 @@ export class TunerLayer extends Module implements Wrapper {
     clear(this, adapter);
   }
 
-  /** Puts what adapter `other` has here in the place of what `adapter` has, which is freed. */
+  /** Puts the part of adapter `other` in the place of that of `adapter`, which is freed. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
     this.#adapters.delete(other);
@@ -137,7 +152,10 @@ export class TunerLayer extends Module implements Wrapper {
     return this.#active.apply((name) => this.#adapters.has(name), [x, ...rest], run, added);
   }
 
-  /** The base layer on the whole batch, with what adapters add on their rows; null where one does more than that. */
+  /**
+   * Runs the base layer on the whole batch and adds the adapters' parts on their rows; null if an
+   * adapter does more than add.
+   */
   #added(groups: RowGroups, x: Tensor, base: () => Tensor): Tensor | null {
     if (groups.size === 1 || [...groups.keys()].some((name) => name !== null && !this.#adapters.get(name)?.added)) {
       return null;
@@ -156,7 +174,10 @@ export class TunerLayer extends Module implements Wrapper {
     return [{ path, module: base, merged: () => this.#merged(present, path), live }];
   }
 
-  /** The base weights with adapters folded in one after the other; their methods must be able to merge. */
+  /**
+   * The base weights with adapters folded in one after the other; their
+   * methods must be able to merge.
+   */
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? wide(base.bias) : null;

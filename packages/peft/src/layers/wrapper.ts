@@ -1,7 +1,7 @@
 import type { Module, Parameter } from "@lowrank/nn";
 import type { MergeStep } from "./mergeStep.ts";
 
-/** Stands in the place of a base module and holds what adapters have there. */
+/** A module that stands in the place of a base module and holds the adapters' parts there. */
 export interface Wrapper extends Module {
   /** The base module. */
   readonly wrapped: Module;
@@ -10,9 +10,9 @@ export interface Wrapper extends Module {
   remove(adapter: string): void;
   /** An adapter's tensors by their key in its file, below this module's path. */
   tensors(adapter: string): ReadonlyMap<string, Parameter>;
-  /** What merging adapters makes of the base module, which lies at `path`. */
+  /** Returns the steps that merge adapters into the base module, which lies at `path`. */
   mergeSteps(adapters: readonly string[], path: string): MergeStep[];
 }
 
-/** What stands on a base model, by the path of what it wraps. */
+/** The wrappers on a base model, by the path of the wrapped module. */
 export type Wrappers = ReadonlyMap<string, Wrapper>;

@@ -2,11 +2,14 @@ import { abs, affine, type DType, Generator, max, mean, noGrad, scope, sub, sum,
 import type { MergeStep } from "../layers/mergeStep.ts";
 import { wide } from "../layers/tunerLayer.ts";
 import { compareLayer, type LayerDifference } from "./compareLayer.ts";
-import { type HeldValue, layerAnswers } from "./layerAnswers.ts";
+import { layerAnswers, type StoredValue } from "./layerAnswers.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
-/** How far a merged weight lies from the exact sum, by rounding to half precision or to 4 bits. */
+/**
+ * The distance of a merged weight from the exact sum, due to rounding to
+ * half precision or to 4 bits.
+ */
 export interface MergeDrift {
   path: string;
   dtype: DType;
@@ -14,15 +17,15 @@ export interface MergeDrift {
   meanAbs: number;
 }
 
-/** What is to be looked at before a merge. */
+/** The checks to make before a merge. */
 interface MergeChecks {
-  /** That merged values are finite, and how far they are rounded. */
+  /** Checks that merged values are finite, and measures their rounding. */
   values: boolean;
-  /** That layers answer as before. */
+  /** Checks that layers answer as before. */
   layers: boolean;
 }
 
-/** What was found, and where asked for, the merged values, which are not in place yet. */
+/** The results of the checks and, if asked for, the merged values, which are not in place yet. */
 interface CheckedMerge {
   drift: MergeDrift[];
   layers: LayerDifference[];
@@ -30,8 +33,9 @@ interface CheckedMerge {
 }
 
 /**
- * Looks at every merged value before any is put in place, one layer at a time, and gives them where `keep`. Throws, naming the parameter
- * or the layer, where one is not finite, or the layer would answer otherwise.
+ * Checks every merged value before any is put in place, one layer at a time. Returns the values if
+ * `keep`. Throws, naming the parameter or the layer, if a value is not finite or the layer would
+ * answer otherwise.
  */
 export async function checkMerge(
   steps: Iterable<MergeStep>,
@@ -45,19 +49,25 @@ export async function checkMerge(
     for (const step of steps) {
       const { measured, answers } = noGrad(() =>
         scope(() => {
-          const made = measure(step, packed, checks, generator);
-          if (keep) found.values.push(...made.held.map(({ replacement, held }) => new MergedValue(replacement, held)));
-          return { measured: made.held.map((value) => measureValue(value, checks)), answers: made.answers };
+          const merged = measure(step, packed, checks, generator);
+          if (keep)
+            found.values.push(...merged.stored.map(({ replacement, stored }) => new MergedValue(replacement, stored)));
+          return { measured: merged.stored.map((value) => measureValue(value, checks)), answers: merged.answers };
         }),
       );
       for (const { path, dtype, probe, moved } of measured) {
-        if (probe && (await taken(probe)) !== 0) {
+        if (probe && (await readAndFree(probe)) !== 0) {
           throw new Error(
             `merging ${adapters.join(", ")} would give ${path} a NaN or an infinity${dtype === "f16" ? " (f16 ends at 65504)" : ""}; the adapter seems to be broken. Nothing was merged`,
           );
         }
         if (!moved) continue;
-        found.drift.push({ path, dtype, maxAbs: await taken(moved.largest), meanAbs: await taken(moved.average) });
+        found.drift.push({
+          path,
+          dtype,
+          maxAbs: await readAndFree(moved.largest),
+          meanAbs: await readAndFree(moved.average),
+        });
       }
       const dtypes = measured.map(({ dtype }) => dtype);
       if (answers) found.layers.push(await compareLayer(step.path, adapters, answers, dtypes));
@@ -69,26 +79,27 @@ export async function checkMerge(
   }
 }
 
-/** A number, whose tensor is freed. */
-async function taken(number: Tensor): Promise<number> {
+/** Reads a number and frees its tensor. */
+async function readAndFree(number: Tensor): Promise<number> {
   using _ = number;
   return number.item();
 }
 
-/** What a step merges, as the model will hold it, and how its layer answers. */
+/** Returns the merged values of a step, as the model will store them, and its layer's answers. */
 function measure(step: MergeStep, packed: PackedMerge, checks: MergeChecks, generator: Generator) {
-  const held = () => step.merged().map((replacement) => ({ replacement, held: rounded(replacement, packed) }));
-  if (!checks.layers) return { held: held(), answers: null };
-  return layerAnswers(step, generator, held);
+  const storedValues = () =>
+    step.merged().map((replacement) => ({ replacement, stored: rounded(replacement, packed) }));
+  if (!checks.layers) return { stored: storedValues(), answers: null };
+  return layerAnswers(step, generator, storedValues);
 }
 
-function measureValue({ replacement: { path, value }, held }: HeldValue, { values }: MergeChecks) {
-  const { dtype } = held;
+function measureValue({ replacement: { path, value }, stored }: StoredValue, { values }: MergeChecks) {
+  const { dtype } = stored;
   if (!values) return { path, dtype, probe: null, moved: null };
-  const kept = wide(held);
+  const wideValue = wide(stored);
   // 0 for finite numbers, NaN for others.
-  const probe = sum(affine(kept, { scale: 0 }));
-  if (held === value) return { path, dtype, probe, moved: null };
-  const difference = abs(sub(kept, value));
+  const probe = sum(affine(wideValue, { scale: 0 }));
+  if (stored === value) return { path, dtype, probe, moved: null };
+  const difference = abs(sub(wideValue, value));
   return { path, dtype, probe, moved: { largest: max(difference), average: mean(difference) } };
 }

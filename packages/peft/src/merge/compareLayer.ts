@@ -1,27 +1,30 @@
 import { type DType, isPacked, type Tensor } from "@lowrank/core";
 import type { LayerAnswers } from "./layerAnswers.ts";
 
-/** How far a layer's answers move by being merged, on a few random inputs. */
+/** The change of a layer's answers by a merge, on a few random inputs. */
 export interface LayerDifference {
   /** Of the layer, in the base model. */
   path: string;
-  /** The largest difference from what the layer gave with the adapter beside it. */
+  /** The largest difference from the layer's output with the adapter beside it. */
   maxAbsDiff: number;
-  /** What rounding explains; more is an error. */
+  /** The most that rounding explains; more is an error. */
   bound: number;
 }
 
 /**
- * What float32 leaves of sums of `terms` products, in shares of the largest answer: roundings walk at random, √terms steps of the unit
- * roundoff far, and some 8 steps come from what a method does before. 16 times as much is allowed; all methods on layers of 6 to
- * 4096 inputs came to a third of one.
+ * The error that float32 leaves in sums of `terms` products, as a share of the largest answer.
+ * Roundings walk at random, √terms steps of the unit roundoff far, and some 8 steps come from the
+ * method's own sums. 16 times as much is allowed. All methods on layers of 6 to 4096 inputs came to
+ * a third of one such walk.
  */
 const inFloat32 = (terms: number) => 16 * (Math.sqrt(terms) + 8) * 2 ** -24;
 
 /**
- * The cost of rounding the weights, in shares of the largest answer. Each moves by at most the unit roundoff u times its size, up or
- * down; over a row that walks at random too, some u/√3 of the answers' own spread far, and 8 u are allowed. Codes of 4 bits move
- * normal weights by a tenth of their spread; where half of the answer is lost, the weights are not of the kind that they are made for.
+ * The error that rounding the weights may cause, as a share of the largest answer. Each weight
+ * moves by at most the unit roundoff u times its size, up or down. Over a row these moves walk at
+ * random too, some u/√3 of the answers' own spread far; 8 u are allowed. Codes of 4 bits move
+ * normal weights by a tenth of their spread. If half of the answer is lost, the weights are not of
+ * the kind that the codes are made for.
  */
 const byRounding = (dtype: DType): number =>
   isPacked(dtype) ? 1 / 2 : dtype === "f16" ? 8 * 2 ** -11 : dtype === "bf16" ? 8 * 2 ** -8 : 0;
@@ -30,8 +33,8 @@ const byRounding = (dtype: DType): number =>
 const smallest = (dtype: DType, terms: number) => (dtype === "f16" ? 8 * 2 ** -25 * Math.sqrt(terms) : 0);
 
 /**
- * Compares a layer's answers before and after its merge into values of `dtypes`, and frees them. Throws, naming layer, difference and
- * bound, where they are further apart than rounding explains.
+ * Compares a layer's answers before and after its merge into values of `dtypes`, and frees them.
+ * Throws, naming layer, difference and bound, if they are further apart than rounding explains.
  */
 export async function compareLayer(
   path: string,
@@ -40,12 +43,13 @@ export async function compareLayer(
   dtypes: readonly DType[],
 ): Promise<LayerDifference> {
   const { terms } = answers;
-  const [base, sum, held] = await Promise.all([answers.base, answers.sum, answers.held].map(numbers));
+  const [base, sum, stored] = await Promise.all([answers.base, answers.sum, answers.stored].map(numbers));
   const [beside, alone] = await Promise.all(
     [answers.beside, answers.alone].map((all) => Promise.all(all.map(numbers))),
   );
-  for (const tensor of [answers.base, answers.sum, answers.held, ...answers.beside, ...answers.alone]) tensor.dispose();
-  const what = `merging ${adapters.join(", ")}: merged, ${path} would answer otherwise than with the adapter beside it`;
+  for (const tensor of [answers.base, answers.sum, answers.stored, ...answers.beside, ...answers.alone])
+    tensor.dispose();
+  const refusal = `merging ${adapters.join(", ")}: merged, ${path} would answer otherwise than with the adapter beside it`;
   const advice =
     "Nothing was merged. Keep the adapter beside the weights, or pass verify: false to merge it all the same";
 
@@ -54,17 +58,17 @@ export async function compareLayer(
     const difference = apart(live, alone[i]);
     const bound = inFloat32(terms) * Math.max(largest(live), largest(base));
     if (!(difference <= bound)) {
-      throw new Error(`${what}, by ${short(difference)}, where float32 explains ${short(bound)}. ${advice}`);
+      throw new Error(`${refusal}, by ${short(difference)}, where float32 explains ${short(bound)}. ${advice}`);
     }
     computed.difference = Math.max(computed.difference, difference);
     computed.bound = Math.max(computed.bound, bound);
   }
 
   const shares = dtypes.map((dtype) => byRounding(dtype) * largest(sum) + smallest(dtype, terms));
-  const rounding = { difference: apart(sum, held), bound: Math.max(0, ...shares) };
+  const rounding = { difference: apart(sum, stored), bound: Math.max(0, ...shares) };
   if (!(rounding.difference <= rounding.bound)) {
     throw new Error(
-      `${what}, by ${short(rounding.difference)}, since its weights are rounded to ${[...new Set(dtypes)].join(" and ")}, which should cost ${short(rounding.bound)} at most. Merge into weights of a wider dtype. ${advice}`,
+      `${refusal}, by ${short(rounding.difference)}, since its weights are rounded to ${[...new Set(dtypes)].join(" and ")}, which should cost ${short(rounding.bound)} at most. Merge into weights of a wider dtype. ${advice}`,
     );
   }
   return {

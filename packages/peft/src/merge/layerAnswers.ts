@@ -5,15 +5,15 @@ import { runBetween } from "../model/runBetween.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { probeOf } from "./probe.ts";
 
-/** A merged value, and what the model will hold of it. */
-export interface HeldValue {
+/** A merged value, and the same value as the model will store it. */
+export interface StoredValue {
   replacement: Replacement;
-  held: Tensor;
+  stored: Tensor;
 }
 
-/** What a layer gives on a few random inputs. */
+/** The outputs of a layer on a few random inputs. */
 export interface LayerAnswers {
-  /** How many products each number is a sum of. */
+  /** Number of products in the sum of each output number. */
   terms: number;
   /** Without adapters. */
   base: Tensor;
@@ -24,38 +24,40 @@ export interface LayerAnswers {
   /** With all merged, in f32. */
   sum: Tensor;
   /** With all merged, as the model will hold the values. */
-  held: Tensor;
+  stored: Tensor;
 }
 
 /**
- * Runs a layer before and after its merge, into what `values` makes; gives that too. Nothing stays changed. No answers where the
- * layer's inputs are not known. For use in a scope.
+ * Runs a layer before and after its merge into the values that `values` makes, and returns these
+ * too. Nothing stays changed. `answers` is null if the layer's inputs are not known. For use in a
+ * scope.
  */
 export function layerAnswers(
   { module, live, rows }: MergeStep,
   generator: Generator,
-  values: () => readonly HeldValue[],
-): { held: readonly HeldValue[]; answers: LayerAnswers | null } {
+  values: () => readonly StoredValue[],
+): { stored: readonly StoredValue[]; answers: LayerAnswers | null } {
   const probe = probeOf(module, generator, rows);
-  if (!probe) return { held: values(), answers: null };
+  if (!probe) return { stored: values(), answers: null };
   const { x, terms } = probe;
   const run = () => (module as UnaryModule).forward(x);
   // Rounded inputs are not the adapters' doing.
   const exactly = <T>(fn: () => T): T => (module instanceof Linear ? module.exactly(fn) : fn());
   return exactly(() => {
     const base = run();
-    // Before anything is merged: some methods bring what a training step moved too far back when they act.
+    // Before anything is merged: some methods bring what a training step moved
+    // too far back when they act.
     const beside = live.map((adapter) => adapter.forward(x));
-    const held = values();
+    const stored = values();
     const exact = (replacement: Replacement) => new MergedValue(replacement, replacement.value);
     const sum = placed(
-      held.map(({ replacement }) => exact(replacement)),
+      stored.map(({ replacement }) => exact(replacement)),
       run,
     );
-    const isExact = held.every((value) => value.held === value.replacement.value);
-    const rounded = () => held.map((value) => new MergedValue(value.replacement, value.held));
+    const isExact = stored.every((value) => value.stored === value.replacement.value);
+    const rounded = () => stored.map((value) => new MergedValue(value.replacement, value.stored));
     const alone = live.length === 1 ? [sum] : live.map((adapter) => placed(adapter.merged().map(exact), run));
-    return { held, answers: { terms, base, beside, alone, sum, held: isExact ? sum : placed(rounded(), run) } };
+    return { stored, answers: { terms, base, beside, alone, sum, stored: isExact ? sum : placed(rounded(), run) } };
   });
 }
 

@@ -41,8 +41,9 @@ export async function mergeForGood<M extends AdaptableModel>(
 }
 
 /**
- * Runs `merge` once all is checked, between measurements of what it does to the model. It gets the merged values where the old ones are kept
- * beside them; for good, they are made anew one by one, so that there are never two of all.
+ * Runs `merge` once all is checked, and measures its effect on the model. It gets the merged
+ * values where the old ones are kept beside them; for good, they are made anew one by one, so that
+ * there are never two of all.
  */
 async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,

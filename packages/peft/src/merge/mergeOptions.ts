@@ -8,9 +8,9 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
   /** Names of the adapters to merge. Default: the active one. */
   adapterNames?: readonly string[];
   /**
-   * Compares each merged layer, on a few random inputs, with what it gave before; `mergeReport` tells the differences, and more than
-   * rounding explains is an error. With inputs, the whole model is run on these before and after too. False: no layer is
-   * compared.
+   * Compares each merged layer, on a few random inputs, with its output before; `mergeReport` tells
+   * the differences, and more than rounding explains is an error. With inputs, the whole model is
+   * run on these before and after too. False: no layer is compared.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
 }

@@ -5,8 +5,9 @@ import type { Tuner } from "../model/tuner.ts";
 import { checkPackedMerge, type PackedMerge } from "./packedMerge.ts";
 
 /**
- * What merging adapters replaces, one module at a time; `all` with what is trained whole and row by row. Throws at the start
- * where a method cannot merge, or a quantised weight is in the way.
+ * Returns the steps of a merge, one for each module. With `all`, modules trained whole
+ * or row by row are merged too. Throws at the start if a method cannot merge, or a
+ * quantised weight is in the way.
  */
 export function* mergeSteps(
   tuner: Tuner<Module>,

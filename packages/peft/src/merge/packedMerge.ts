@@ -31,7 +31,10 @@ function replaced({ owners: [owner], key }: Replacement): Tensor {
   return valueAt({ owner, key }) ?? (owner as Linear).weight;
 }
 
-/** Returns the merged value as the model will hold it: in the dtype of what it replaces, or as `packed` says. */
+/**
+ * Returns the merged value as the model will store it: in the dtype of the value that it
+ * replaces, or as `packed` says.
+ */
 export function rounded(replacement: Replacement, { dtype = "f32", requantize }: PackedMerge): Tensor {
   const { path, value } = replacement;
   const stored = replaced(replacement);

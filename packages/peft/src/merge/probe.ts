@@ -2,7 +2,9 @@ import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
 import { layerKind } from "../targets/layerKind.ts";
 
-/** How many inputs a layer is compared on: enough that the largest of its answers tells how large these are. */
+/**
+ * Number of inputs to compare a layer on: enough that the largest of its answers shows their size.
+ */
 const inputs = (width: number): number => (width < 8 ? 64 : 8);
 
 /** A few random inputs of a layer, and how many products each number of its output is a sum of. */
@@ -11,7 +13,10 @@ export interface Probe {
   terms: number;
 }
 
-/** Normal numbers [n, in], or ids [n] of which half are among `rows`; null for modules whose inputs are not known. */
+/**
+ * Normal numbers [n, in], or ids [n] of which half are among `rows`; null for modules
+ * whose inputs are not known.
+ */
 export function probeOf(module: Module, generator: Generator, rows?: readonly number[]): Probe | null {
   const { weight } = module as Linear | Embedding | LayerNorm;
   const normal = (count: number, width: number) =>

@@ -122,7 +122,8 @@ test("requantising that loses half of the answers is refused; a wider dtype is n
   const model = new OneLayer(new Linear(new Parameter(randn([8, 4096], { generator: new Generator(1) }))));
   quantize(model, { blockSize: 4096, skipModules: [] });
   const peft = await getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
-  // The adapter puts one large number into each block of 4096 others, which 4 bits take for zero beside it.
+  // The adapter puts one large number into each block of 4096 others, which 4 bits
+  // take for zero beside it.
   const [a, b] = ["A", "B"].map((name) => peft.adapterTensors().get(`base_model.model.layer.lora_${name}.weight`)!);
   noGrad(() => copyInto(a, tensor([[40, ...Array.from({ length: 4095 }, () => 0)]])));
   noGrad(() => copyInto(b, ones([8, 1])));

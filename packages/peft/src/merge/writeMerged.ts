@@ -5,7 +5,10 @@ import { placesOf, valueAt } from "../layers/swap.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
-/** Writes merged values into the base model for good: into its own parameters, or where these are tied, beside them. */
+/**
+ * Writes merged values into the base model for good: into its own parameters, or where
+ * these are tied, beside them.
+ */
 export function writeMerged(model: Module, steps: Iterable<MergeStep>, packed: PackedMerge): void {
   const places = placesOf(model);
   for (const step of steps) {

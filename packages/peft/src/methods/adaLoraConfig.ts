@@ -2,7 +2,10 @@ import { checkDropout, checkFinite, checkInteger, checkOneOf, checkOptions, refu
 import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/layerPeftConfig.ts";
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
-/** Which of a layer's ranks stay, by the name of its singular values: "model.layers.0.self_attn.q_proj.lora_E". */
+/**
+ * The ranks of a layer that stay, by the name of its singular values:
+ * "model.layers.0.self_attn.q_proj.lora_E".
+ */
 export type AdaLoraRanks = Readonly<Record<string, readonly boolean[]>>;
 
 /** Options of `AdaLoraConfig`; those left out take PEFT's defaults. */
@@ -17,9 +20,9 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   tfinal?: number;
   /** Ranks are given out anew every so many steps. Default 1. */
   deltaT?: number;
-  /** How slowly the average of sensitivities moves: between 0 and 1. Default 0.85. */
+  /** The smoothing of the average of sensitivities: between 0 and 1, slow near 1. Default 0.85. */
   beta1?: number;
-  /** How slowly the average of uncertainties moves: between 0 and 1. Default 0.85. */
+  /** The smoothing of the average of uncertainties: between 0 and 1, slow near 1. Default 0.85. */
   beta2?: number;
   /** Weight of the penalty on A and B that are not orthogonal. Default 0.5. */
   orthRegWeight?: number;
@@ -29,7 +32,7 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   rankPattern?: AdaLoraRanks | null;
   /** The numerator of the scaling, alpha / initR. Default 8. */
   loraAlpha?: number;
-  /** Dropout on what goes into A, while training. Default 0. */
+  /** Dropout on the input of A, while training. Default 0. */
   loraDropout?: number;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
@@ -37,11 +40,17 @@ export interface AdaLoraOptions extends LayerPeftOptions {
   bias?: "none" | "all" | "lora_only";
   /** Start as a no-op; otherwise at random. Default true. */
   initLoraWeights?: boolean;
-  /** Tokens whose embeddings train too: of the input embedding (and an output layer tied to it), or by module name. */
+  /**
+   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
+   * to it), or by module name.
+   */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
 
-/** Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws for values out of range. */
+/**
+ * Configuration of AdaLoRA (Zhang et al. 2023, https://arxiv.org/abs/2303.10512). Throws
+ * for values out of range.
+ */
 export class AdaLoraConfig extends LayerPeftConfig {
   readonly targetR: number;
   readonly initR: number;
@@ -103,7 +112,7 @@ function check(config: AdaLoraConfig): void {
   checkOneOf(config, "initLoraWeights", config.initLoraWeights, [true, false]);
 }
 
-/** How AdaLoRA's configuration lies on disk: with LoRA's fields, of which it reads some. */
+/** The file format of AdaLoRA's configuration: with LoRA's fields, of which it reads some. */
 export const adaLoraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

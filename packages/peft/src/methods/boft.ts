@@ -175,7 +175,7 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
     },
     {
       field: "boftNButterflyFactor",
-      flag: "boft-nbutterfly-factor",
+      flag: "boft-n-butterfly-factor",
       type: "integer",
       least: 1,
       help: "rotations that follow one another",
@@ -186,5 +186,6 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
   setsFanInFanOut: true,
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new BoftLinear(context),
 });

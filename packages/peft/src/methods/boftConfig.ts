@@ -9,11 +9,14 @@ export interface BOFTOptions extends LayerPeftOptions {
   boftBlockSize?: number;
   /** The number of a layer's blocks; 0 where `boftBlockSize` says it. Default 0. */
   boftBlockNum?: number;
-  /** How many rotations follow one another, each across other blocks. PEFT takes 1 where it cannot compile for CUDA. Default 1. */
+  /**
+   * Number of rotations that follow one another, each across other blocks. PEFT takes 1 if it
+   * cannot compile for CUDA. Default 1.
+   */
   boftNButterflyFactor?: number;
   /** The share of one rotation's blocks that rest in a training step. Default 0. */
   boftDropout?: number;
-  /** The weight lies as [in, out]. CachedTensor for the files. */
+  /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;
@@ -21,7 +24,10 @@ export interface BOFTOptions extends LayerPeftOptions {
   initWeights?: boolean;
 }
 
-/** Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws for values out of range. */
+/**
+ * Configuration of BOFT (Liu et al. 2023, https://arxiv.org/abs/2311.06243). Throws
+ * for values out of range.
+ */
 export class BOFTConfig extends LayerPeftConfig {
   readonly boftBlockSize: number;
   readonly boftBlockNum: number;
@@ -58,7 +64,7 @@ export class BOFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How BOFT's configuration lies on disk. */
+/** The file format of BOFT's configuration. */
 export const boftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -1,5 +1,6 @@
 import { init, reference, scope } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Warning } from "../config/warning.ts";
 import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
@@ -95,10 +96,11 @@ describe("bottleneck adapters", () => {
     const pickled = new Map([...files, ["pytorch_adapter.bin", new Uint8Array(1)] as const]);
     pickled.delete("adapter.safetensors");
     await expect(PeftModel.fromPretrained(base(), pickled)).rejects.toThrow("pytorch_adapter.bin");
-    const warnings: string[] = [];
+    const warnings: Warning[] = [];
     const headed = new Map([...files, ["head_config.json", "{}"] as const]);
-    await PeftModel.fromPretrained(base(), headed, { onWarning: (message) => warnings.push(message) });
-    expect(warnings).toEqual([expect.stringContaining("head_config.json and the head that it describes are not read")]);
+    await PeftModel.fromPretrained(base(), headed, { onWarning: (warning) => warnings.push(warning) });
+    const message = expect.stringContaining("head_config.json and the head that it describes are not read");
+    expect(warnings).toEqual([{ code: "unread-file", message }]);
   });
 });
 

@@ -2,7 +2,7 @@ import { checkDropout, checkFlags, checkInteger, checkOneOf, checkOptions, refus
 import { type ConfigFormat, PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import { isRecord } from "../config/sharedOptions.ts";
 
-/** What stands between the two layers of a bottleneck. */
+/** The activations between the two layers of a bottleneck. */
 export const nonLinearities = ["relu", "leakyrelu", "gelu", "gelu_new", "silu", "swish", "tanh", "sigmoid"] as const;
 
 /** Options of `BnConfig`, with AdapterHub's names. */
@@ -14,21 +14,30 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   /** The hidden size over the bottleneck's width; or by layer, as { "0": 8, default: 16 }. */
   reductionFactor?: number | Readonly<Record<string, number>>;
   nonLinearity?: (typeof nonLinearities)[number];
-  /** The model's residual is added, and its norm applied where it follows, before the adapter. Default false. */
+  /**
+   * The model's residual is added, and its norm applied where it follows, before
+   * the adapter. Default false.
+   */
   originalLnBefore?: boolean;
   /** They come after the adapter. Default true. */
   originalLnAfter?: boolean;
   /** A norm of the adapter's own behind it. Default false. */
   lnAfter?: boolean;
-  /** "bert": N(0, 0.02²); "mam_adapter": nothing comes out at first; "houlsby": N(0, 0.01²), cut. Default "bert". */
+  /**
+   * "bert": N(0, 0.02²); "mam_adapter": nothing comes out at first; "houlsby":
+   * N(0, 0.01²), cut. Default "bert".
+   */
   initWeights?: "bert" | "mam_adapter" | "houlsby";
-  /** Beside the sub-layer, from what went into the residual, and not behind it. Default false. */
+  /** True: beside the sub-layer, from the residual's input, and not behind it. Default false. */
   isParallel?: boolean;
-  /** A factor of what comes out: a number, "learned", or "channel": one for each entry. Default 1. */
+  /** A factor of the output: a number, "learned", or "channel": one for each entry. Default 1. */
   scaling?: number | "learned" | "channel";
   /** A gate of each sequence, out of the mean over its rows. Default false. */
   useGating?: boolean;
-  /** What is added to what comes out: the sub-layer's output (true), with residual and norm (false), or without the norm. Default true. */
+  /**
+   * The tensor that is added to the adapter's output: the sub-layer's output (true), that with
+   * residual and norm (false), or that without the norm ("post_add"). Default true.
+   */
   residualBeforeLn?: boolean | "post_add";
   /** It is added before the adapter's own norm. Default false. */
   adapterResidualBeforeLn?: boolean;
@@ -38,13 +47,13 @@ export interface BnOptions extends Pick<PeftOptions, "baseModelNameOrPath"> {
   dropout?: number;
   /** The adapter's name in its files. Default "default". */
   name?: string;
-  /** What files tell of the model; they follow from it. */
+  /** Facts about the model that files repeat; they follow from it. */
   modelType?: string | null;
   modelClass?: string | null;
   hiddenSize?: number | null;
 }
 
-/** How the "config" of AdapterHub's adapter_config.json is read. */
+/** The format of the "config" in AdapterHub's adapter_config.json. */
 export const bottleneckFormat: ConfigFormat = {
   classic: [],
   floats: ["scaling", "dropout"],
@@ -72,7 +81,10 @@ export const bottleneckFormat: ConfigFormat = {
   },
 };
 
-/** Configuration of bottleneck adapters, AdapterHub's BnConfig: of those that follow, or any between them. */
+/**
+ * Configuration of bottleneck adapters, AdapterHub's BnConfig: of those that
+ * follow, or any between them.
+ */
 export class BnConfig extends PeftConfig {
   readonly mhAdapter: boolean;
   readonly outputAdapter: boolean;
@@ -146,14 +158,20 @@ function check(config: BnConfig): void {
   }
 }
 
-/** Adapters behind attention and behind the feed-forward layers. Houlsby et al. 2019, https://arxiv.org/abs/1902.00751 */
+/**
+ * Adapters behind attention and behind the feed-forward layers. Houlsby et al. 2019,
+ * https://arxiv.org/abs/1902.00751
+ */
 export class DoubleSeqBnConfig extends BnConfig {
   constructor(options: BnOptions = {}) {
     super({ mhAdapter: true, nonLinearity: "swish", ...options });
   }
 }
 
-/** Adapters behind the feed-forward layers and the residual. Pfeiffer et al. 2020, https://arxiv.org/abs/2005.00247 */
+/**
+ * Adapters behind the feed-forward layers and the residual. Pfeiffer et al. 2020,
+ * https://arxiv.org/abs/2005.00247
+ */
 export class SeqBnConfig extends BnConfig {
   constructor(options: BnOptions = {}) {
     super({ originalLnBefore: true, ...options });

@@ -7,9 +7,9 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 export interface DeloraOptions extends LayerPeftOptions {
   /** The rank. Default 8. */
   r?: number;
-  /** What the strength starts as, which bounds how far the weight goes. Default 15. */
+  /** The initial strength, which bounds how far the weight goes. Default 15. */
   deloraLambda?: number;
-  /** Dropout on what goes into the adapter, while training. Default 0. */
+  /** Dropout on the adapter's input, while training. Default 0. */
   moduleDropout?: number;
   /** Start as a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
@@ -21,7 +21,10 @@ export interface DeloraOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws for values out of range. */
+/**
+ * Configuration of DeLoRA (Bini et al. 2025, https://arxiv.org/abs/2503.18225). Throws
+ * for values out of range.
+ */
 export class DeloraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly deloraLambda: number;
@@ -51,7 +54,7 @@ export class DeloraConfig extends LayerPeftConfig {
   }
 }
 
-/** How DeLoRA's configuration lies on disk. */
+/** The file format of DeLoRA's configuration. */
 export const deloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -5,9 +5,9 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
 /** Options of `FourierFTConfig`; those left out take PEFT's defaults. */
 export interface FourierFTOptions extends LayerPeftOptions {
-  /** How many numbers of a layer's spectrum train. Default 1000. */
+  /** Number of trained values in a layer's spectrum. Default 1000. */
   nFrequency?: number;
-  /** The factor of what the spectrum becomes. Default 150. */
+  /** The factor of the spectrum's transform. Default 150. */
   scaling?: number;
   /** The seed that tells where in the spectrum they lie; the places are PyTorch's. Default 777. */
   randomLocSeed?: number;
@@ -21,7 +21,10 @@ export interface FourierFTOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws for values out of range. */
+/**
+ * Configuration of FourierFT (Gao et al. 2024, https://arxiv.org/abs/2405.03003). Throws
+ * for values out of range.
+ */
 export class FourierFTConfig extends LayerPeftConfig {
   readonly nFrequency: number;
   readonly scaling: number;
@@ -50,7 +53,7 @@ export class FourierFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How FourierFT's configuration lies on disk. */
+/** The file format of FourierFT's configuration. */
 export const fourierftFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -19,7 +19,7 @@ export interface GraloraOptions extends LayerPeftOptions {
   hybridR?: number;
   /** The numerator of the scaling: alpha / (r + hybridR). Default 64. */
   alpha?: number;
-  /** Dropout on what goes into the adapter, while training. Default 0. */
+  /** Dropout on the adapter's input, while training. Default 0. */
   graloraDropout?: number;
   /** Into how many parts inputs and outputs are cut. Default 2. */
   graloraK?: number;
@@ -31,7 +31,10 @@ export interface GraloraOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws for values out of range. */
+/**
+ * Configuration of GraLoRA (Jung et al. 2025, https://arxiv.org/abs/2505.20355). Throws
+ * for values out of range.
+ */
 export class GraloraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly hybridR: number;
@@ -65,7 +68,7 @@ export class GraloraConfig extends LayerPeftConfig {
   }
 }
 
-/** How GraLoRA's configuration lies on disk. */
+/** The file format of GraLoRA's configuration. */
 export const graloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

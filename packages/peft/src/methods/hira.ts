@@ -85,7 +85,10 @@ class HiraEmbedding implements LayerAdapter {
   }
 }
 
-/** HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS */
+/**
+ * HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025,
+ * https://openreview.net/forum?id=TwJrTz9cRS
+ */
 export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   peftType: "HIRA",
   Config: HiraConfig,
@@ -107,5 +110,6 @@ export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   ],
   kinds: ["linear", "conv1d", "embedding"],
   defaultTargets: attentionTargets,
+  swappable: { fields: ["fanInFanOut", "initWeights"] },
   createLayer: (context) => (context.kind === "embedding" ? new HiraEmbedding(context) : new HiraLinear(context)),
 });

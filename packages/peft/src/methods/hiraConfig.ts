@@ -6,15 +6,24 @@ import type { ConfigFormat } from "../config/peftConfig.ts";
 export interface HiraOptions extends LayerPeftOptions {
   /** The rank. Default 32. */
   r?: number;
-  /** Dropout on what goes into the adapter, while training. Default 0. */
+  /** Dropout on the adapter's input, while training. Default 0. */
   hiraDropout?: number;
-  /** The weight lies as [in, out]. Without effect, since that follows from the layers; kept for the files, as PEFT does. */
+  /**
+   * The weight lies as [in, out]. Without effect, since that follows from the layers; kept for
+   * the files, as PEFT does.
+   */
   fanInFanOut?: boolean;
-  /** Start with B zero, a no-op, and A uniform or ("gaussian") from N(0, 1/r²); false and null: both from N(0, 1). Default true. */
+  /**
+   * Start with B zero, a no-op, and A uniform or ("gaussian") from N(0, 1/r²); false and null: both
+   * from N(0, 1). Default true.
+   */
   initWeights?: boolean | "gaussian" | null;
 }
 
-/** Configuration of HiRA (Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS). Throws for values out of range. */
+/**
+ * Configuration of HiRA (Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS). Throws
+ * for values out of range.
+ */
 export class HiraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly hiraDropout: number;
@@ -34,7 +43,7 @@ export class HiraConfig extends LayerPeftConfig {
   }
 }
 
-/** How HiRA's configuration lies on disk. */
+/** The file format of HiRA's configuration. */
 export const hiraFormat: ConfigFormat = {
   classic: [...layerFields, "fan_in_fan_out", "hira_dropout", "init_weights", "r"],
   floats: ["hira_dropout"],

@@ -30,7 +30,7 @@ function unitRows(rows: Tensor): Tensor {
   return div(rows, sqrt(sum(square(rows), { dim: -1, keepdim: true })));
 }
 
-/** An orthonormal basis of what the first rows span, row by row, by Gram and Schmidt. */
+/** An orthonormal basis of the span of the first rows, row by row, by Gram and Schmidt. */
 function orthonormalRows(rows: Tensor): Tensor {
   const basis: Tensor[] = [];
   for (const row of rows.split(1, { dim: 0 })) {
@@ -41,7 +41,10 @@ function orthonormalRows(rows: Tensor): Tensor {
   return cat(basis, { dim: 0 });
 }
 
-/** Reflections of a layer's input, (I - 2 u uᵀ) for each column u of length one, one after the other. */
+/**
+ * Reflections of a layer's input, (I - 2 u uᵀ) for each column u of length
+ * one, one after the other.
+ */
 class HraLinear implements LayerAdapter {
   readonly parameters: { readonly hra_u: Parameter };
   readonly #orthogonal: boolean;
@@ -57,8 +60,10 @@ class HraLinear implements LayerAdapter {
         `HRAConfig: applyGS is true with initWeights: Gram and Schmidt cannot tell the equal reflections apart that make a no-op; set initWeights to false`,
       );
     }
-    if (!loading && initWeights && !paired)
-      warn(`${path}: r ${r} is odd, so that the reflections do not start as a no-op`);
+    if (!loading && initWeights && !paired) {
+      const message = `${path}: r ${r} is odd, so that the reflections do not start as a no-op`;
+      warn({ code: "no-identity", message });
+    }
     // PyTorch's Kaiming bound goes by the second dimension.
     const pairs: Draw = (shape) => repeatInterleave(uniform(1 / Math.sqrt(r / 2))([shape[0], r / 2]), 2, { dim: 1 });
     const start = loading ? zero : paired ? pairs : uniform(1 / Math.sqrt(r));
@@ -74,7 +79,8 @@ class HraLinear implements LayerAdapter {
       return [basis, affine(basis, { scale: 2 })];
     }
     const u = unitRows(rows);
-    // The product is I - Uᵀ T U with T⁻¹ = I / 2 + what stands above the diagonal of U Uᵀ (Joffrain et al. 2006).
+    // The product is I - Uᵀ T U with T⁻¹ = I / 2 + what stands above the diagonal of U
+    // Uᵀ (Joffrain et al. 2006).
     const inverse = add(
       triu(matmul(u, u, { transposeB: true }), { diagonal: 1 }),
       affine(identity(u.shape[0], u), { scale: 0.5 }),
@@ -114,5 +120,6 @@ export const hra: PeftMethod<HRAConfig> = definePeftMethod({
   kinds: ["linear"],
   defaultTargets: attentionTargets,
   bias: ({ bias }) => biasMode(bias),
+  swappable: { fields: ["initWeights"] },
   createLayer: (context) => new HraLinear(context),
 });

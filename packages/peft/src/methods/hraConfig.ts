@@ -7,7 +7,10 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 export interface HRAOptions extends LayerPeftOptions {
   /** The number of reflections; even, so that they can start as a no-op. Default 8. */
   r?: number;
-  /** Make the reflections' directions orthogonal, by Gram and Schmidt; starts only without `initWeights`. Default false. */
+  /**
+   * Make the reflections' directions orthogonal, by Gram and Schmidt; starts only without
+   * `initWeights`. Default false.
+   */
   applyGS?: boolean;
   /** Start as pairs of equal reflections, a no-op; otherwise at random. Default true. */
   initWeights?: boolean;
@@ -15,7 +18,10 @@ export interface HRAOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws for values out of range. */
+/**
+ * Configuration of HRA (Yuan et al. 2024, https://arxiv.org/abs/2405.17484). Throws
+ * for values out of range.
+ */
 export class HRAConfig extends LayerPeftConfig {
   readonly r: number;
   readonly applyGS: boolean;
@@ -35,7 +41,7 @@ export class HRAConfig extends LayerPeftConfig {
   }
 }
 
-/** How HRA's configuration lies on disk. */
+/** The file format of HRA's configuration. */
 export const hraFormat: ConfigFormat = {
   classic: [...layerFields, "apply_GS", "bias", "init_weights", "r"],
   floats: [],

@@ -3,7 +3,10 @@ import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../
 
 /** Options of `IA3Config`; those left out take PEFT's defaults. */
 export interface IA3Options extends PeftOptions {
-  /** The targets whose input is scaled, not their output: ends of paths, or an expression. Default: by architecture. */
+  /**
+   * The targets whose input is scaled, not their output: ends of paths, or an expression.
+   * Default: by architecture.
+   */
   feedforwardModules?: readonly string[] | string | null;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
@@ -11,7 +14,10 @@ export interface IA3Options extends PeftOptions {
   initIa3Weights?: boolean;
 }
 
-/** Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws for values out of range. */
+/**
+ * Configuration of (IA)³ (Liu et al. 2022, https://arxiv.org/abs/2205.05638). Throws
+ * for values out of range.
+ */
 export class IA3Config extends PeftConfig {
   readonly feedforwardModules: readonly string[] | string | null;
   readonly fanInFanOut: boolean;
@@ -37,7 +43,7 @@ export class IA3Config extends PeftConfig {
   }
 }
 
-/** How (IA)³'s configuration lies on disk. */
+/** The file format of (IA)³'s configuration. */
 export const ia3Format: ConfigFormat = {
   classic: [...peftFields, "fan_in_fan_out", "feedforward_modules", "init_ia3_weights"],
   floats: [],

@@ -1,7 +1,10 @@
 import { checkOptions } from "../config/checks.ts";
 import { type ConfigFormat, PeftConfig, type PeftOptions, peftFields } from "../config/peftConfig.ts";
 
-/** Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its targets are all there is. */
+/**
+ * Configuration of LN tuning (Zhao et al. 2023, https://arxiv.org/abs/2312.11420): its
+ * targets are all there is.
+ */
 export class LNTuningConfig extends PeftConfig {
   constructor(options: PeftOptions = {}) {
     super("LN_TUNING", options);
@@ -9,7 +12,7 @@ export class LNTuningConfig extends PeftConfig {
   }
 }
 
-/** How LN tuning's configuration lies on disk. */
+/** The file format of LN tuning's configuration. */
 export const lnTuningFormat: ConfigFormat = {
   classic: peftFields,
   floats: [],

@@ -13,6 +13,7 @@ import {
 } from "@lowrank/core";
 import { Linear4bit } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Warning } from "../config/warning.ts";
 import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./loftq.gen.json" with { type: "json" };
@@ -48,8 +49,8 @@ describe("PEFT's loftq_init", () => {
 
 const config = (loftqConfig = {}) =>
   new LoraConfig({ r: 3, loraAlpha: 3, initLoraWeights: "loftq", loftqConfig, targetModules: ["up", "down"] });
-const warned: string[] = [];
-const options = { onWarning: (message: string) => void warned.push(message) };
+const warned: Warning[] = [];
+const options = { onWarning: (warning: Warning) => void warned.push(warning) };
 
 /** The squared distance of the logits from those of the model in full precision. */
 async function distance(model: { forward(ids: Tensor): { logits: Tensor } }): Promise<number> {
@@ -70,7 +71,8 @@ describe("initLoraWeights: loftq", () => {
     const plain = await distance(new TinyModel({ quantize: {} }).eval());
     warned.length = 0;
     const one = await getPeftModel(new TinyModel().eval(), config(), options);
-    expect(warned.join()).toMatch(/sets the weights of 4 base layers anew, for good/);
+    const message = expect.stringContaining("sets the weights of 4 base layers anew, for good");
+    expect(warned).toContainEqual({ code: "changed-base", message });
     expect(await distance(one)).toBeLessThan(0.3 * plain);
     const base = await one.disableAdapter(() => logitBits(one));
     sameLogits(base, await logitBits(new TinyModel({ quantize: {} }).eval()));

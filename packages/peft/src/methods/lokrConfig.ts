@@ -5,17 +5,29 @@ import { checkLycoris, type LycorisOptions, lycorisFormat } from "./lycorisConfi
 
 /** Options of `LoKrConfig`; those left out take PEFT's defaults. */
 export interface LoKrOptions extends LycorisOptions {
-  /** Divides what rank dropout leaves by its share. Default false. */
+  /** Divides the rest after rank dropout by its share. Default false. */
   rankDropoutScale?: boolean;
-  /** Factors the left matrix of the Kronecker product too, where that makes it smaller. Default false. */
+  /**
+   * Factors the left matrix of the Kronecker product too, where that makes
+   * it smaller. Default false.
+   */
   decomposeBoth?: boolean;
-  /** How many parts a layer's sizes are cut into, near this; -1: near their square roots. Default -1. */
+  /**
+   * Number of parts that a layer's sizes are cut into, or nearly so; -1: near their
+   * square roots. Default -1.
+   */
   decomposeFactor?: number;
-  /** Start as a no-op with the left matrix zero (true) or the right one ("lycoris"); false: at random. Default true. */
+  /**
+   * Start as a no-op with the left matrix zero (true) or the right one ("lycoris"); false:
+   * at random. Default true.
+   */
   initWeights?: boolean | "lycoris";
 }
 
-/** Configuration of LoKr (Yeh et al. 2023, https://arxiv.org/abs/2309.14859). Throws for values out of range. */
+/**
+ * Configuration of LoKr (Yeh et al. 2023, https://arxiv.org/abs/2309.14859). Throws
+ * for values out of range.
+ */
 export class LoKrConfig extends LayerPeftConfig {
   readonly r: number;
   readonly alpha: number;
@@ -48,7 +60,7 @@ export class LoKrConfig extends LayerPeftConfig {
   }
 }
 
-/** How LoKr's configuration lies on disk. */
+/** The file format of LoKr's configuration. */
 export const lokrFormat: ConfigFormat = {
   ...lycorisFormat,
   classic: [...lycorisFormat.classic, "decompose_both", "decompose_factor"],

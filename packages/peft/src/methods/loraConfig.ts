@@ -12,26 +12,32 @@ import { LayerPeftConfig, type LayerPeftOptions, layerFields } from "../config/l
 import type { ConfigFormat } from "../config/peftConfig.ts";
 
 /**
- * How LoRA starts on linear layers: true as in the paper (B zero), false at random (not a no-op), "gaussian" with A from
- * N(0, 1/r²), "orthogonal" with A and B in spaces at right angles (r even). Three change the base weights for good, by
- * what A and B start with: "pissa" the largest singular values (nearly and quickly: "pissa_niter_[n]"), "olora" the first part of the QR
- * decomposition, "loftq" what NF4 loses. "eva" starts A from what goes into the layers, by `initializeLoraEvaWeights`.
+ * The start of LoRA on linear layers. True: as in the paper (B zero). False: at random
+ * (not a no-op). "gaussian": A from N(0, 1/r²). "orthogonal": A and B in spaces at right angles
+ * (r even). "eva": A from the layers' inputs, by `initializeLoraEvaWeights`.
+ *
+ * Three starts subtract from the base weights, for good, the part that A and B start with. "pissa"
+ * takes the largest singular values (nearly and quickly: "pissa_niter_[n]"). "olora" takes the
+ * first part of the QR decomposition. "loftq" takes the error of NF4.
  */
 export type InitLoraWeights = boolean | string;
 
-/** How LoftQ quantises; PEFT's LoftQConfig. */
+/** Settings of LoftQ; PEFT's LoftQConfig. */
 export interface LoftQConfig {
   /** 4, the only width supported. */
   readonly loftqBits: number;
-  /** How often quantising and factoring take turns. */
+  /** Number of turns of quantising and factoring. */
   readonly loftqIter: number;
 }
 
-/** How EVA measures and gives out ranks; PEFT's EvaConfig. */
+/** Settings of EVA; PEFT's EvaConfig. */
 export interface EvaConfig {
   /** The most ranks that a layer can get, as a multiple of its own; at least 1. */
   readonly rho: number;
-  /** When PEFT stops early; here all batches are used. CachedTensor for the files. */
+  /**
+   * The threshold at which PEFT stops early. Here all batches are used, and the
+   * number is kept for the files.
+   */
   readonly tau: number;
   /** Leave out tokens whose label is `labelMaskValue`. */
   readonly useLabelMask: boolean;
@@ -59,20 +65,25 @@ export interface LoraOptions extends LayerPeftOptions {
   r?: number;
   /** The numerator of the scaling: alpha / r, or alpha / √r with `useRslora`. Default 8. */
   loraAlpha?: number;
-  /** Dropout on what goes into A, while training. Default 0. */
+  /** Dropout on the input of A, while training. Default 0. */
   loraDropout?: number;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too: none, all, or those of the adapted layers. Default "none". */
   bias?: "none" | "all" | "lora_only";
-  /** Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false. */
+  /**
+   * Rank-stabilised scaling (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732). Default false.
+   */
   useRslora?: boolean;
   initLoraWeights?: InitLoraWeights;
   /** Trains the lengths of the weights' rows apart from their directions: DoRA. Default false. */
   useDora?: boolean;
   /** Only with `initLoraWeights: "loftq"`. Default there: 4 bits, 1 turn. */
   loftqConfig?: Partial<LoftQConfig>;
-  /** Only with `initLoraWeights: "eva"`. Default there: rho 2, tau 0.99, labels masked by -100, alphas adjusted. */
+  /**
+   * Only with `initLoraWeights: "eva"`. Default there: rho 2, tau 0.99, labels masked
+   * by -100, alphas adjusted.
+   */
   evaConfig?: Partial<EvaConfig> | null;
   /** Ranks for some targets: names or expressions for the end of a path. */
   rankPattern?: Readonly<Record<string, number>>;
@@ -80,11 +91,17 @@ export interface LoraOptions extends LayerPeftOptions {
   alphaPattern?: Readonly<Record<string, number>>;
   /** A bias on B. Default false. */
   loraBias?: boolean;
-  /** Tokens whose embeddings train too: of the input embedding (and an output layer tied to it), or by module name. */
+  /**
+   * Tokens whose embeddings train too: of the input embedding (and an output layer tied
+   * to it), or by module name.
+   */
   trainableTokenIndices?: readonly number[] | Readonly<Record<string, readonly number[]>> | null;
 }
 
-/** Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws for values out of range. */
+/**
+ * Configuration of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685). Throws
+ * for values out of range.
+ */
 export class LoraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly loraAlpha: number;
@@ -113,7 +130,8 @@ export class LoraConfig extends LayerPeftConfig {
     this.useRslora = options.useRslora ?? false;
     this.initLoraWeights = options.initLoraWeights ?? true;
     this.useDora = options.useDora ?? false;
-    // Files that PEFT's users made ready for loading keep it beside another initialisation, where it says nothing.
+    // Files that PEFT's users made ready for loading keep it beside another
+    // initialisation, where it says nothing.
     this.loftqConfig = this.initLoraWeights === "loftq" ? { ...loftqDefaults, ...options.loftqConfig } : {};
     if (Object.keys(options.loftqConfig ?? {}).length > 0 && options.initLoraWeights === undefined) {
       throw new Error('LoraConfig: loftqConfig is given without initLoraWeights: "loftq"; add that, or leave it out');
@@ -144,7 +162,7 @@ function check(config: LoraConfig): void {
   if (config.loraBias && config.useDora) refuse(config, "loraBias", true, "false with useDora");
 }
 
-/** Starts of PEFT that are not here, and what stands in the way. */
+/** Starts of PEFT that are not here, with the reasons. */
 const declined: Readonly<Record<string, string>> = {
   corda: "it needs covariances of activations that PEFT gathers beforehand",
   lora_ga: "it needs gradients that PEFT gathers beforehand, and its files do not say what became of the base weights",
@@ -189,7 +207,7 @@ function checkLoftq(config: LoraConfig): void {
   }
 }
 
-/** How LoRA's configuration lies on disk. */
+/** The file format of LoRA's configuration. */
 export const loraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

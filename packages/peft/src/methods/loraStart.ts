@@ -7,7 +7,7 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import type { LayerContext } from "./method.ts";
 
-/** How LoRA starts on a linear layer. */
+/** The start of LoRA on a linear layer. */
 export interface LinearStart {
   /** [r, in] */
   a: Draw;
@@ -15,7 +15,7 @@ export interface LinearStart {
   b: Draw;
   /** [out] */
   bias: Draw;
-  /** What the base weight becomes, [out, in]. */
+  /** The new base weight, [out, in]. */
   weight?: Tensor;
 }
 
@@ -30,7 +30,8 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   if (factors) return { a: () => factors.a, b: () => factors.b, bias: zero, weight: factors.weight };
   if (loading) return { a: zero, b: zero, bias: zero };
   if (init === "eva") {
-    context.warn('initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training');
+    const message = 'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training';
+    context.warn({ code: "needs-data", message });
   }
   const a = uniform(1 / Math.sqrt(inFeatures));
   if (init === false) return { a, b: uniform(1 / Math.sqrt(r)), bias: uniform(1 / Math.sqrt(r)) };
@@ -38,7 +39,10 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
 }
 
-/** The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the linear layers start from. */
+/**
+ * The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the
+ * linear layers start from.
+ */
 export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
   const { config, path, loading } = context;
   const { zero, normal } = draws(context);
@@ -49,7 +53,10 @@ export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b:
   return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
 }
 
-/** The starts that change the base weight; undefined for others. PEFT makes them again when an adapter is loaded. */
+/**
+ * The starts that change the base weight; undefined for others. PEFT makes them again
+ * when an adapter is loaded.
+ */
 async function baseFactors(
   context: LayerContext<LoraConfig>,
   init: string,
@@ -64,9 +71,8 @@ async function baseFactors(
     return loftq(weight, r, config.loftqConfig as LoftQConfig, transposed);
   }
   if (loading && init.startsWith("pissa_niter")) {
-    context.warn(
-      `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`,
-    );
+    const message = `initLoraWeights "${init}" takes out of the base weights what each program finds otherwise, PEFT at every load: an adapter from elsewhere answers otherwise here; have it saved with path_initial_model_for_weight_conversion`;
+    context.warn({ code: "start-not-repeatable", message });
   }
   const turns = /^pissa_niter_(\d+)$/.exec(init)?.[1];
   const factor = {
@@ -87,7 +93,10 @@ async function baseFactors(
   return { a, b, weight: rest };
 }
 
-/** Draws A and B within the odd and the even rows of an orthogonal matrix, so that neither is zero and B A is. */
+/**
+ * Draws A and B within the odd and the even rows of an orthogonal matrix, so that
+ * neither is zero and B A is.
+ */
 function orthogonal({ base, generator }: LayerContext<LoraConfig>, r: number): { a: Draw; b: Draw } {
   const { backend } = (base as Linear).weight.storage;
   const square = new Float32Array(r * r);

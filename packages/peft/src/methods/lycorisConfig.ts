@@ -8,9 +8,9 @@ export interface LycorisOptions extends LayerPeftOptions {
   r?: number;
   /** The numerator of the scaling, alpha / r. Default 8. */
   alpha?: number;
-  /** Share of the output numbers that what is added leaves out, while training. Default 0. */
+  /** Share of the output numbers to which the adapter adds nothing, while training. Default 0. */
   rankDropout?: number;
-  /** How often the whole adapter of a layer is left out, while training. Default 0. */
+  /** The probability of leaving out the whole adapter of a layer, while training. Default 0. */
   moduleDropout?: number;
   /** Ranks for some targets: names or expressions for the end of a path. */
   rankPattern?: Readonly<Record<string, number>>;
@@ -27,7 +27,10 @@ export function checkLycoris(config: PeftConfig & Required<Omit<LycorisOptions, 
   for (const key of ["rankDropout", "moduleDropout"] as const) checkDropout(config, key, config[key]);
 }
 
-/** How the shared options lie on disk. Their convolutions are not here, and an option for these changes nothing. */
+/**
+ * The file format of the shared options. Convolutions are not supported, so options
+ * for them have no effect.
+ */
 export const lycorisFormat: ConfigFormat = {
   classic: [
     ...layerFields,

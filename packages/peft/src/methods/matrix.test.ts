@@ -150,13 +150,13 @@ for (const [method, list] of Object.entries(methodCases)) {
       if (wholeBatch) return expect(() => peft.withAdapterNames(names, () => 0)).toThrow(wholeBatch);
       const ids = [...tinyBatch().dataSync()].map(Number);
       const rows = [ids.slice(0, 5), ids.slice(5), ids.slice(2, 7), ids.slice(4, 9)];
-      /** Logits of rows, and what they, weighted, leave as gradients of an adapter. */
+      /** Logits of rows, and an adapter's gradients of their weighted sum. */
       const run = (name: string, tokens: number[][]) => {
         const logits = keep(peft.forward(tensor(tokens, { dtype: "i32" })).logits);
         const weights = rand([5, 11], { generator: new Generator(8) });
         const loss = sum(mul(logits, weights));
         if (loss.requiresGrad) loss.backward();
-        const taken = ["default", "second"].map((adapter) =>
+        const gradientsOf = ["default", "second"].map((adapter) =>
           [...peft.base_model.trained(adapter)].map(([key, parameter]) => {
             const values = parameter.grad?.dataSync();
             parameter.grad?.dispose();
@@ -164,7 +164,7 @@ for (const [method, list] of Object.entries(methodCases)) {
             return [`${adapter} ${key}`, values] as const;
           }),
         );
-        return { name, values: logits.dataSync(), gradients: new Map(taken.flat()) };
+        return { name, values: logits.dataSync(), gradients: new Map(gradientsOf.flat()) };
       };
       const mixed = scope(() => peft.withAdapterNames(names, () => run("mixed", rows)));
       const alone = ["second", "default"].map((name) => {

@@ -5,19 +5,25 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
 /** Options of `MissConfig`; those left out take PEFT's defaults. */
 export interface MissOptions extends LayerPeftOptions {
-  /** How many inputs share a number: the rank. Default 64. */
+  /** The rank: the number of inputs that share a number. Default 64. */
   r?: number;
-  /** Dropout on what goes into the adapter, while training. Default 0. */
+  /** Dropout on the adapter's input, while training. Default 0. */
   missDropout?: number;
   /** With `initWeights: "mini"`, after how many outputs the numbers repeat. Default 1. */
   miniR?: number;
-  /** True and false are MiSS, from zeros or at random; "bat" is its variant that goes by the weight, "mini" the one whose outputs share numbers. Default true. */
+  /**
+   * True and false are MiSS, from zeros or at random; "bat" is its variant that goes by the weight,
+   * "mini" the one whose outputs share numbers. Default true.
+   */
   initWeights?: boolean | "bat" | "mini";
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;
 }
 
-/** Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws for values out of range. */
+/**
+ * Configuration of MiSS (Kang and Yin 2024, https://arxiv.org/abs/2409.15371). Throws
+ * for values out of range.
+ */
 export class MissConfig extends LayerPeftConfig {
   readonly r: number;
   readonly missDropout: number;
@@ -41,7 +47,7 @@ export class MissConfig extends LayerPeftConfig {
   }
 }
 
-/** How MiSS's configuration lies on disk. */
+/** The file format of MiSS's configuration. */
 export const missFormat: ConfigFormat = {
   classic: [...layerFields, "bias", "init_weights", "mini_r", "miss_dropout", "r"],
   floats: ["miss_dropout"],

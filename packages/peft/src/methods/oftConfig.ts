@@ -7,11 +7,14 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 export interface OFTOptions extends LayerPeftOptions {
   /** The number of blocks of a layer; 0 where `oftBlockSize` says it. Default 0. */
   r?: number;
-  /** The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide takes the nearest that does. */
+  /**
+   * The size of a block; 0 where `r` says it. Default 32. A layer that it does not divide
+   * takes the nearest that does.
+   */
   oftBlockSize?: number;
-  /** CachedTensor for the files: PEFT reads it and does nothing with it. Default 0. */
+  /** Kept for the files: PEFT reads it and does nothing with it. Default 0. */
   moduleDropout?: number;
-  /** The weight lies as [in, out]. CachedTensor for the files. */
+  /** The weight lies as [in, out]. Kept for the files. */
   fanInFanOut?: boolean;
   /** The base biases that train too. Default "none". */
   bias?: TrainedBiases;
@@ -19,17 +22,23 @@ export interface OFTOptions extends LayerPeftOptions {
   initWeights?: boolean;
   /** Keep every block near to the identity: constrained OFT. Default false. */
   coft?: boolean;
-  /** How far a block may go from the identity with `coft`. Default 6e-5. */
+  /** The most that a block may differ from the identity with `coft`. Default 6e-5. */
   eps?: number;
   /** One block for all of a layer's. Default false. */
   blockShare?: boolean;
-  /** Rotations by a Neumann series, which are nearly orthogonal, without solving systems. Default true. */
+  /**
+   * Rotations by a Neumann series, which are nearly orthogonal, without
+   * solving systems. Default true.
+   */
   useCayleyNeumann?: boolean;
   /** Terms of the series. Default 5. */
   numCayleyNeumannTerms?: number;
 }
 
-/** Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws for values out of range. */
+/**
+ * Configuration of OFT (Qiu et al. 2023, https://arxiv.org/abs/2306.07280). Throws
+ * for values out of range.
+ */
 export class OFTConfig extends LayerPeftConfig {
   readonly r: number;
   readonly oftBlockSize: number;
@@ -75,7 +84,7 @@ export class OFTConfig extends LayerPeftConfig {
   }
 }
 
-/** How OFT's configuration lies on disk. */
+/** The file format of OFT's configuration. */
 export const oftFormat: ConfigFormat = {
   classic: [
     ...layerFields,
@@ -101,6 +110,7 @@ export const oftFormat: ConfigFormat = {
       .split(".")
       .map(Number);
     if (!neumann || major > 0 || minor >= 18) return null;
-    return `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    const message = `PEFT ${version ?? "before 0.18"} wrote it, whose rotations by Neumann series (use_cayley_neumann) were others than those from 0.18 on: it acts differently here, as in newer PEFT; train it anew, or use PEFT 0.17`;
+    return { code: "outdated-file", message };
   },
 };

@@ -14,17 +14,20 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 
 /** Options of `RandLoraConfig`; those left out take PEFT's defaults. */
 export interface RandLoraOptions extends LayerPeftOptions {
-  /** The rank of each random basis: the smaller, the more of them there are, and the more numbers train. Default 32. */
+  /**
+   * The rank of each random basis: the smaller, the more of them there are, and the more
+   * numbers train. Default 32.
+   */
   r?: number;
-  /** CachedTensor for the files: the seed that PEFT drew the bases from. Default 0. */
+  /** Kept for the files: the seed that PEFT drew the bases from. Default 0. */
   projectionPrngKey?: number;
-  /** Whether files hold the bases: always, since PEFT draws others on other machines. */
+  /** True if files hold the bases. It must be true, since PEFT draws others on other machines. */
   saveProjection?: boolean;
   /** Bases of -1, 0 and 1, two thirds of them zero. Default false. */
   sparse?: boolean;
   /** The same with even fewer that are not zero. Default false. */
   verySparse?: boolean;
-  /** Dropout on what goes into the bases, while training. Default 0. */
+  /** Dropout on the input of the bases, while training. Default 0. */
   randloraDropout?: number;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
@@ -36,7 +39,10 @@ export interface RandLoraOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of RandLoRA (Albert et al. 2025, https://arxiv.org/abs/2502.00987). Throws for values out of range. */
+/**
+ * Configuration of RandLoRA (Albert et al. 2025, https://arxiv.org/abs/2502.00987). Throws
+ * for values out of range.
+ */
 export class RandLoraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly projectionPrngKey: number;
@@ -81,7 +87,7 @@ export class RandLoraConfig extends LayerPeftConfig {
   }
 }
 
-/** How RandLoRA's configuration lies on disk. */
+/** The file format of RandLoRA's configuration. */
 export const randloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -2,6 +2,7 @@ import { eq, Generator, init, matmul, randn, reference, scope, sum, type Tensor,
 import { Linear, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { configJson, parseConfig } from "../files/configFile.ts";
 import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
@@ -15,7 +16,7 @@ beforeAll(() => init(reference()));
 
 const options = { onWarning: () => {}, generator: new Generator(3) };
 
-/** What an adapter's input rotation on a layer of `features` inputs is, as a matrix. */
+/** Returns an adapter's input rotation, on a layer of `features` inputs, as a matrix. */
 async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   const model = new TinyModel();
   const unit = identity(features, tensor(0));
@@ -28,7 +29,9 @@ async function rotation(config: PeftConfig, features: number): Promise<Tensor> {
   return scope(() => (model as unknown as { extra: UnaryModule }).extra.forward(unit).detach());
 }
 
-/** How far a matrix is from orthogonal, but for the lengths of its columns. */
+/**
+ * Returns a matrix's distance from an orthogonal one, without regard to the lengths of its columns.
+ */
 function farFromOrthogonal(r: Tensor): number {
   const columns = r.div(r.square().sum({ dim: 0 }).sqrt());
   const product = matmul(columns, columns, { transposeA: true }).dataSync();
@@ -83,10 +86,11 @@ test("constrained blocks stay within their distance from the identity", async ()
 });
 
 test("blocks of OFT that do not divide a layer's features take the nearest size that does, with a warning", async () => {
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const config = new OFTConfig({ oftBlockSize: 4, targetModules: ["layers.0.up"] });
-  const peft = await getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
-  expect(warnings).toEqual(["layers.0.up: oftBlockSize 4 does not divide its 6 features; 3 is taken there"]);
+  const peft = await getPeftModel(new TinyModel(), config, { onWarning: (warning) => warnings.push(warning) });
+  const message = "layers.0.up: oftBlockSize 4 does not divide its 6 features; 3 is taken there";
+  expect(warnings).toEqual([{ code: "adjusted-size", message }]);
   expect([...peft.adapterTensors().values()][0].shape).toEqual([2, 3]);
 });
 
@@ -130,15 +134,17 @@ test.each([
 
 test("a file whose rotations were made otherwise is read with a warning", () => {
   const read = (fields: object) => {
-    const warnings: string[] = [];
+    const warnings: Warning[] = [];
     const json = { peft_type: "OFT", target_modules: ["up"], oft_block_size: 3, ...fields };
-    parseConfig(json, peftMethods, "adapter_config.json", (message) => warnings.push(message));
+    parseConfig(json, peftMethods, "adapter_config.json", (warning) => warnings.push(warning));
     return warnings;
   };
-  expect(read({ peft_version: "0.17.1", use_cayley_neumann: true })[0]).toContain("PEFT 0.17.1 wrote it");
+  expect(read({ peft_version: "0.17.1", use_cayley_neumann: true })).toEqual([
+    { code: "outdated-file", message: expect.stringContaining("PEFT 0.17.1 wrote it") },
+  ]);
   expect(read({ peft_version: "0.17.1", use_cayley_neumann: false })).toEqual([]);
   expect(read({ peft_version: "0.18.0", use_cayley_neumann: true })).toEqual([]);
-  expect(read({ use_cayley_neumann: true })[0]).toContain("PEFT before 0.18 wrote it");
+  expect(read({ use_cayley_neumann: true })[0].message).toContain("PEFT before 0.18 wrote it");
   const own = configJson(peftMethods.OFT, new OFTConfig({ targetModules: ["up"] }));
   expect(read(JSON.parse(own))).toEqual([]);
 });

@@ -7,15 +7,18 @@ import { checkBias, type TrainedBiases } from "../config/trainedBiases.ts";
 export interface VBLoRAOptions extends LayerPeftOptions {
   /** The rank. Default 4. */
   r?: number;
-  /** How many vectors the bank holds. Default 256. */
+  /** Number of vectors in the bank. Default 256. */
   numVectors?: number;
   /** Their length, which must divide the inputs and outputs of every layer. Default 256. */
   vectorLength?: number;
-  /** How many vectors each piece of A and B is mixed from. Default 2. */
+  /** Number of vectors that each piece of A and B is mixed from. Default 2. */
   topk?: number;
-  /** Files hold the mixtures that act, and not the other logits: much smaller, and not to be trained further. Default false. */
+  /**
+   * Files hold the mixtures that act, and not the other logits: much smaller, and not to be
+   * trained further. Default false.
+   */
   saveOnlyTopkWeights?: boolean;
-  /** Dropout on what goes into A, while training. Default 0. */
+  /** Dropout on the input of A, while training. Default 0. */
   vbloraDropout?: number;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
@@ -27,7 +30,10 @@ export interface VBLoRAOptions extends LayerPeftOptions {
   bias?: TrainedBiases;
 }
 
-/** Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws for values out of range. */
+/**
+ * Configuration of VB-LoRA (Li et al. 2024, https://arxiv.org/abs/2405.15179). Throws
+ * for values out of range.
+ */
 export class VBLoRAConfig extends LayerPeftConfig {
   readonly r: number;
   readonly numVectors: number;
@@ -66,7 +72,7 @@ export class VBLoRAConfig extends LayerPeftConfig {
   }
 }
 
-/** How VB-LoRA's configuration lies on disk. */
+/** The file format of VB-LoRA's configuration. */
 export const vbloraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -16,11 +16,13 @@ export interface VeraOptions extends LayerPeftOptions {
   r?: number;
   /** The seed that the projections are drawn from. Default 0. */
   projectionPrngKey?: number;
-  /** Whether files hold the projections; if not, they are drawn anew from the seed. Default true. */
+  /**
+   * True if files hold the projections; if not, they are drawn anew from the seed. Default true.
+   */
   saveProjection?: boolean;
-  /** Dropout on what goes into A, while training. Default 0. */
+  /** Dropout on the input of A, while training. Default 0. */
   veraDropout?: number;
-  /** What `vera_lambda_d` starts as. Default 0.1. */
+  /** The initial value of `vera_lambda_d`. Default 0.1. */
   dInitial?: number;
   /** The weight lies as [in, out]. Follows from the layers; kept for the files. */
   fanInFanOut?: boolean;
@@ -30,7 +32,10 @@ export interface VeraOptions extends LayerPeftOptions {
   initWeights?: boolean;
 }
 
-/** Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws for values out of range. */
+/**
+ * Configuration of VeRA (Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454). Throws
+ * for values out of range.
+ */
 export class VeraConfig extends LayerPeftConfig {
   readonly r: number;
   readonly projectionPrngKey: number;
@@ -63,7 +68,7 @@ export class VeraConfig extends LayerPeftConfig {
   }
 }
 
-/** How VeRA's configuration lies on disk. */
+/** The file format of VeRA's configuration. */
 export const veraFormat: ConfigFormat = {
   classic: [
     ...layerFields,

@@ -1,6 +1,7 @@
 import { currentBackend, type Generator, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type Place, placesOf, Swap } from "../layers/swap.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
@@ -12,7 +13,7 @@ import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
 import { type PlannedTokens, planTokens } from "./planTokens.ts";
 
-/** What a new adapter is made from. */
+/** The parts that a new adapter is made from. */
 export interface NewAdapter {
   name: string;
   method: AnyMethod;
@@ -29,14 +30,14 @@ export interface Plan {
   config: PeftConfig;
   report: TargetReport;
   shared: SharedTensors;
-  /** What it puts before sequences. */
+  /** The virtual tokens that it puts before sequences. */
   prompt: PromptTokens | null;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
   saved: { path: string; base: Module }[];
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
   tables: Map<string, Embedding | Linear>;
-  warnings: string[];
+  warnings: Warning[];
 }
 
 const taskHeads: Readonly<Record<string, readonly string[]>> = {
@@ -55,7 +56,10 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
-/** Makes a layer method's parts for a bare base model. Throws for targets and options that do not fit it. */
+/**
+ * Makes a layer method's parts for a bare base model. Throws for targets and
+ * options that do not fit it.
+ */
 export async function planAdapter(
   model: Module,
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
@@ -83,8 +87,8 @@ export async function planAdapter(
   ] = model.parameters();
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
-  const warn = (message: string) => {
-    if (!warnings.includes(message)) warnings.push(message);
+  const warn = (warning: Warning) => {
+    if (!warnings.some(({ message }) => message === warning.message)) warnings.push(warning);
   };
   const layers: Plan["layers"] = [];
   // One after the other, since all draw from one generator.
@@ -93,15 +97,14 @@ export async function planAdapter(
     warnings.push(...tied);
     const layer = await method.createLayer({ ...made, base, kind, path, shared, warn });
     if (layer.baseWeight && tied.length > 0) {
-      throw new Error(`${tied[0]}; an initialisation that sets the weight anew cannot be used on it`);
+      throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
     }
     layers.push({ path, base, layer });
   }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
-    warnings.push(
-      `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`,
-    );
+    const message = `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`;
+    warnings.push({ code: "changed-base", message });
   }
   const saved = savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
@@ -116,7 +119,10 @@ export async function planAdapter(
   return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
 }
 
-/** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
+/**
+ * Adapted embeddings and output layers whose tables PEFT saves with the
+ * adapter, by key in its file.
+ */
 function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
   const paths = [...model.namedModules()].map(([path]) => path);
   if (!savesTables(config, paths)) return new Map();
@@ -127,14 +133,18 @@ function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]):
 }
 
 /** Says where a module that is adapted alone shares its weight with others. */
-function tieWarning(path: string, base: Module, places: Map<Parameter, Place[]>, paths: Map<Module, string>): string[] {
+function tieWarning(
+  path: string,
+  base: Module,
+  places: Map<Parameter, Place[]>,
+  paths: Map<Module, string>,
+): Warning[] {
   const { weight } = base as { weight?: Parameter };
   const others = (weight ? (places.get(weight) ?? []) : []).filter(({ owner }) => owner !== base);
   if (others.length === 0) return [];
   const names = others.map(({ owner }) => paths.get(owner)).join(", ");
-  return [
-    `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`,
-  ];
+  const message = `${path} shares its weight with ${names}: the adapter acts on ${path} alone, and merging gives it a weight of its own`;
+  return [{ code: "tied-weight", message }];
 }
 
 /** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
@@ -142,7 +152,7 @@ export function savedModules(
   model: Module,
   config: PeftConfig,
   heads: readonly string[],
-  warnings: string[],
+  warnings: Warning[],
 ): Plan["saved"] {
   const saved: Plan["saved"] = [];
   const names = config.modulesToSave ?? [];
@@ -154,8 +164,10 @@ export function savedModules(
     if (!saved.some((outer) => path.startsWith(`${outer.path}.`))) saved.push({ path, base });
   }
   const missing = names.filter((name) => !found.has(name));
-  if (missing.length > 0)
-    warnings.push(`modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`);
+  if (missing.length > 0) {
+    const message = `modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`;
+    warnings.push({ code: "missing-module", message });
+  }
   return saved;
 }
 

@@ -1,18 +1,22 @@
 import { scope, withBackend } from "@lowrank/core";
 import type { Module, PromptableModel } from "@lowrank/nn";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { PromptMethod } from "../methods/method.ts";
 import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 import { type NewAdapter, type Plan, savedModules, withHeads } from "./planAdapter.ts";
 
-/** Whether virtual tokens can be put before a model's sequences. */
+/** Returns true if virtual tokens can be put before a model's sequences. */
 export function isPromptable(model: Module): model is PromptableModel {
   return "virtualTokens" in model && "attentionSizes" in model;
 }
 
-/** Makes a prompt method's parts for a bare base model. Throws for a model or sizes that do not fit it. */
+/**
+ * Makes a prompt method's parts for a bare base model. Throws for a model or
+ * sizes that do not fit it.
+ */
 export function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Plan {
   const { method, config: given, generator, loading, tokenizer } = options;
   const embeddings = inputEmbedding(model)?.[1];
@@ -23,7 +27,7 @@ export function planPrompt(model: Module, options: NewAdapter & { method: Prompt
   }
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const saved = savedModules(model, config, heads, warnings);
   const encoder = withBackend(embeddings.weight.storage.backend, () =>
     loading

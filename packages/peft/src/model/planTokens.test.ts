@@ -1,5 +1,6 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
+import type { Warning } from "../config/warning.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
@@ -9,9 +10,9 @@ beforeAll(() => init(reference()));
 type Indices = NonNullable<LoraOptions["trainableTokenIndices"]>;
 const tied = () => new TinyModel({ tied: true });
 
-async function trained(trainableTokenIndices: Indices, warnings: string[] = []): Promise<PeftModel<TinyModel>> {
+async function trained(trainableTokenIndices: Indices, warnings: Warning[] = []): Promise<PeftModel<TinyModel>> {
   const config = new LoraConfig({ targetModules: ["up"], trainableTokenIndices });
-  const peft = await getPeftModel(tied(), config, { onWarning: (message) => warnings.push(message) });
+  const peft = await getPeftModel(tied(), config, { onWarning: (warning) => warnings.push(warning) });
   train(peft, 3);
   return peft.eval();
 }
@@ -50,9 +51,10 @@ test.each<[string, Indices, [string, number][]]>([
 );
 
 test("rows of the output layer alone leave what goes in as it was, and that is told", async () => {
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const peft = await trained({ lm_head: [3] }, warnings);
-  expect(warnings).toEqual([expect.stringContaining("lm_head shares its weight with embed_tokens")]);
+  const message = expect.stringContaining("lm_head shares its weight with embed_tokens");
+  expect(warnings).toEqual([{ code: "tied-weight", message }]);
   const ids = tensor([3], { dtype: "i32" });
   const rows = () => peft.baseModel.embed_tokens.forward(ids).dataSync();
   expect(rows()).toEqual(peft.disableAdapter(rows));

@@ -1,6 +1,6 @@
 import type { Parameter } from "@lowrank/nn";
 
-/** How many numbers train, and how many there are. */
+/** Numbers of trainable values and of all values. */
 export interface ParameterCount {
   trainable: number;
   all: number;

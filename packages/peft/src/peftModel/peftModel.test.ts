@@ -1,5 +1,6 @@
 import { copyInto, full, Generator, init, noGrad, reference, tensor, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
+import type { Warning } from "../config/warning.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { loraScaling } from "../methods/loraScaling.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
@@ -102,13 +103,13 @@ test("dropout acts in training only", async () => {
 });
 
 test("a target that shares its weight is told, and merging gives it a weight of its own", async () => {
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const config = new LoraConfig({ r: 2, targetModules: ["embed_tokens"] });
   const model = new TinyModel({ tied: true });
-  const peft = await getPeftModel(model, config, { onWarning: (message) => warnings.push(message) });
-  expect(warnings).toEqual([
-    "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it a weight of its own",
-  ]);
+  const peft = await getPeftModel(model, config, { onWarning: (warning) => warnings.push(warning) });
+  const message =
+    "embed_tokens shares its weight with lm_head: the adapter acts on embed_tokens alone, and merging gives it a weight of its own";
+  expect(warnings).toEqual([{ code: "tied-weight", message }]);
   train(peft);
   await peft.mergeAndUnload({ verify: { inputs: tinyBatch() } });
   expect(peft.mergeReport).toMatchObject({ adapters: ["default"], drift: [], greedyEqual: true });
@@ -172,20 +173,24 @@ test("values in half precision are read as f32", async () => {
 });
 
 test("patterns that match nothing, or in another order on disk, are told", async () => {
-  const warnings: string[] = [];
+  const warnings: Warning[] = [];
   const config = linears.with({ alphaPattern: { up: 3, "0.up": 5 }, rankPattern: { gate: 4 } });
-  await getPeftModel(new TinyModel(), config, { onWarning: (message) => warnings.push(message) });
+  await getPeftModel(new TinyModel(), config, { onWarning: (warning) => warnings.push(warning) });
   expect(warnings).toEqual([
-    'these match no target: rankPattern "gate"',
-    expect.stringMatching(/^alphaPattern: "up" and "0.up" both say layers.0.up; the first wins here/),
+    { code: "unused-pattern", message: 'these match no target: rankPattern "gate"' },
+    {
+      code: "ambiguous-pattern",
+      message: expect.stringMatching(/^alphaPattern: "up" and "0.up" both say layers.0.up; the first wins here/),
+    },
   ]);
 });
 
 test("names of modules to save that match nothing are told", async () => {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   await getPeftModel(new TinyModel(), linears.with({ modulesToSave: ["head", "classifier"] }), { onWarning });
-  expect(warnings).toEqual(["modulesToSave: no module's path ends with classifier; nothing is saved for it"]);
+  const message = "modulesToSave: no module's path ends with classifier; nothing is saved for it";
+  expect(warnings).toEqual([{ code: "missing-module", message }]);
 });
 
 test("an adapter loaded for inference trains only when told so", async () => {
@@ -205,10 +210,12 @@ test("lenient loading takes what fits and warns of the rest", async () => {
   const files = await peft.adapterFiles();
   const narrower = await (await getPeftModel(new TinyModel(), linears.with({ targetModules: ["up"] }))).adapterFiles();
   const mixed = new Map([...narrower, ["adapter_model.safetensors", files.get("adapter_model.safetensors")!]]);
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const again = await PeftModel.fromPretrained(new TinyModel(), mixed, { strict: false, onWarning });
-  expect(warnings).toEqual([expect.stringMatching(/unexpected: .*layers.0.down.lora_A.weight/)]);
+  expect(warnings).toEqual([
+    { code: "key-mismatch", message: expect.stringMatching(/unexpected: .*layers.0.down.lora_A.weight/) },
+  ]);
   const key = "base_model.model.layers.0.up.lora_B.weight";
   expect(await again.adapterTensors().get(key)!.bytes()).toEqual(await peft.adapterTensors().get(key)!.bytes());
 });
@@ -258,14 +265,15 @@ test("while an adapter is being added, the model refuses other changes", async (
 });
 
 test("a merged adapter cannot be deleted, and switching unmerges with a warning", async () => {
-  const warnings: string[] = [];
-  const peft = await getPeftModel(new TinyModel(), linears, { onWarning: (message) => warnings.push(message) });
+  const warnings: Warning[] = [];
+  const peft = await getPeftModel(new TinyModel(), linears, { onWarning: (warning) => warnings.push(warning) });
   train(peft);
   const live = await logitBits(peft);
   await peft.mergeAdapter();
   expect(() => peft.deleteAdapter("default")).toThrow("call unmergeAdapter before it is deleted");
   peft.setAdapter("default");
-  expect(warnings).toEqual(["setAdapter: default stood merged and was unmerged first"]);
+  const message = "setAdapter: default stood merged and was unmerged first";
+  expect(warnings).toEqual([{ code: "unmerged", message }]);
   expect(await logitBits(peft)).toEqual(live);
 });
 

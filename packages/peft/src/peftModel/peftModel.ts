@@ -2,12 +2,13 @@ import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
 import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
 import type { MergeOptions } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
-import { knownMethods } from "../methods/registry.ts";
+import { methodOf } from "../methods/registry.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
@@ -34,14 +35,14 @@ import type { AddAdapterOptions, GetPeftModelOptions } from "./peftModelOptions.
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
   base_model: Tuner<M>;
-  /** What prompt methods make their virtual tokens from, by adapter. */
+  /** The encoders that make the virtual tokens of prompt methods, by adapter. */
   readonly prompt_encoder: Slot;
-  /** What the last `mergeAdapter` or `mergeAndUnload` found; null before. */
+  /** The report of the last `mergeAdapter` or `mergeAndUnload`; null before. */
   mergeReport: MergeReport | null = null;
-  readonly #onWarning: (message: string) => void;
+  readonly #onWarning: OnWarning;
 
   /** Adapters come by `addAdapter` and `loadAdapter`; the first freezes the model. */
-  constructor(model: M, onWarning: (message: string) => void = console.warn) {
+  constructor(model: M, onWarning: OnWarning = printWarning) {
     super();
     this.training = model.training;
     this.base_model = new Tuner(model);
@@ -51,8 +52,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Puts the adapter of a folder, or of files in memory, on a model. Throws where the file and the model do not fit, with
-   * all keys that are missing, unexpected or of another shape; the model is then as before.
+   * Puts the adapter of a folder, or of files in memory, on a model. Throws where the file and
+   * the model do not fit, with all keys that are missing, unexpected or of another shape; the
+   * model is then as before.
    */
   static async fromPretrained<M extends AdaptableModel>(
     model: M,
@@ -80,7 +82,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return new Map([...this.base_model.adapters].map(([name, { config }]) => [name, config]));
   }
 
-  /** What the active adapter's targets came to. */
+  /** The modules that the active adapter's targets matched, and the names that matched none. */
   get targetReport(): TargetReport | null {
     return this.activeAdapter === null ? null : this.base_model.adapter(this.activeAdapter).report;
   }
@@ -90,45 +92,64 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     return this.baseModel.forward(...inputs) as ReturnType<M["forward"]>;
   }
 
-  /** The base model's loss, adapted; while gradients are recorded, with what the method adds (AdaLoRA's penalty). */
+  /**
+   * Returns the loss of the adapted model. While gradients are recorded, it includes the method's
+   * own term (AdaLoRA's penalty).
+   */
   loss(...inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
     return adaptedLoss(this.base_model, inputs);
   }
 
   /**
-   * Lets AdaLoRA give out ranks anew: to be called after every optimiser step, `globalStep` counted from 0, and before
-   * `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws where gradients are missing.
+   * Lets AdaLoRA give out ranks anew: to be called after every optimiser step, `globalStep`
+   * counted from 0, and before `zeroGrad`; `Trainer` does. Does nothing for other methods. Throws
+   * where gradients are missing.
    */
   async updateAndAllocate(globalStep: number): Promise<void> {
     await allocate(this.base_model, globalStep);
   }
 
-  /** What `updateAndAllocate` goes by from step to step, for a checkpoint of the training; the caller frees it. */
+  /**
+   * True for an adapter that cannot train beside others in a batch, since its method gives out
+   * ranks while it acts alone: AdaLoRA.
+   */
+  trainsAlone(adapterName: string): boolean {
+    return Boolean(this.base_model.adapters.get(adapterName)?.allocator);
+  }
+
+  /**
+   * Returns the state that `updateAndAllocate` carries from step to step, for a checkpoint of the
+   * training; the caller frees it.
+   */
   allocationState(): Map<string, Tensor> {
     return allocationState(this.base_model);
   }
 
-  /** Takes back what `allocationState` gave. */
+  /** Takes back a state of `allocationState`. */
   async setAllocationState(state: ReadonlyMap<string, Tensor>): Promise<void> {
     await setAllocationState(this.base_model, state);
   }
 
-  /** Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the model refuses other changes. */
+  /**
+   * Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the
+   * model refuses other changes.
+   */
   async addAdapter(
     adapterName: string,
     config: PeftConfig,
     { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
   ): Promise<void> {
-    const method = knownMethods()[config.peftType];
-    if (!method)
-      throw new Error(`there is no method ${config.peftType}; registerPeftMethod makes one of your own known`);
+    const method = methodOf(config);
     await this.base_model.add(
       { name: adapterName, method, config, generator, loading: false, tokenizer },
       this.#onWarning,
     );
   }
 
-  /** Puts a saved adapter beside the others; `setAdapter` makes it act. Where it throws, nothing has changed. */
+  /**
+   * Puts a saved adapter beside the others; `setAdapter` makes it act. Where it
+   * throws, nothing has changed.
+   */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     const saved = await readAdapter(source, options.subfolder, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
@@ -136,11 +157,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Puts the values of a saved adapter in the place of those of adapter `adapterName` (default: the active one): in place, so
-   * that whoever holds its tensors sees the new ones, and it goes on acting or training. LoRA may have other ranks and scalings:
-   * layers of another rank get tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
-   * become zero. All other options must be those of the adapter. Throws, with nothing changed, where the files do not fit or it
-   * stands merged.
+   * Replaces the values of adapter `adapterName` (default: the active one) by those of a saved
+   * adapter. It does so in place: whoever holds its tensors sees the new values, and the adapter
+   * goes on acting or training. LoRA may have other ranks and scalings: layers of another rank get
+   * tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
+   * become zero. All other options must be those of the adapter. Throws, with nothing changed,
+   * where the files do not fit or it stands merged.
    */
   async hotswapAdapter(
     source: AdapterSource,
@@ -153,15 +175,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Makes one adapter act; its tensors train, those of the others do not. One that was loaded without `isTrainable` is
-   * not trained unless `inferenceMode` is false. Merged weights are unmerged first, with a warning.
+   * Makes one adapter act; its tensors train, those of the others do not. One that was loaded
+   * without `isTrainable` is not trained unless `inferenceMode` is false. Merged weights are
+   * unmerged first, with a warning.
    */
   setAdapter(adapterName: string, { inferenceMode }: { inferenceMode?: boolean } = {}): void {
     const tuner = this.base_model;
     tuner.checkWhole("set an adapter");
     tuner.adapter(adapterName);
     if (this.isMerged) {
-      this.#onWarning(`setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`);
+      const message = `setAdapter: ${tuner.mergedNames.join(", ")} stood merged and was unmerged first`;
+      this.#onWarning({ code: "unmerged", message });
       this.unmergeAdapter();
     }
     if (inferenceMode !== undefined) tuner.setTrainable(adapterName, !inferenceMode);
@@ -169,9 +193,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Adds an adapter `adapterName` that stands for the sum of others, of LoRA or (IA)³, each times its weight (which may be negative), and
-   * tells how near it comes on each layer. It does not train and is not active; `setAdapter` does both. Throws for adapters
-   * that are more than products (DoRA, trained biases, modules saved whole), and where ranks or targets do not go together.
+   * Adds an adapter `adapterName` for the weighted sum of others, of LoRA or (IA)³; weights may be
+   * negative. Returns its error on each layer. It does not train and is not active; `setAdapter`
+   * does both. Throws for adapters that are more than products (DoRA, trained biases, modules saved
+   * whole), and where ranks or targets do not go together.
    */
   async addWeightedAdapter(
     adapters: readonly string[],
@@ -191,18 +216,19 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Runs `fn`, which may be async, on the base model as it was given: bit for bit, merged weights, trained biases and
-   * wrappers taken out. Nested uses end with the outermost.
+   * Runs `fn`, which may be async, on the base model as it was given: bit for bit, merged weights,
+   * trained biases and wrappers taken out. Nested uses end with the outermost.
    */
   disableAdapter<T>(fn: () => T): T {
     return this.base_model.bare(fn);
   }
 
   /**
-   * Runs `fn`, which may be async, on batches in which row i has the adapter `adapterNames[i]`, or none for "__base__". For
-   * forward, loss and `generate`; what trains in it is what `trainableParameters` gives inside. `backward` belongs inside too.
-   * Throws where a batch has another number of rows, and for adapters that act on all rows: prompt methods, trained
-   * biases, adapters around attention.
+   * Runs `fn`, which may be async, on batches in which row i has the adapter `adapterNames[i]`, or
+   * none for "__base__". For forward, loss and `generate`; what trains in it is what
+   * `trainableParameters` gives inside. `backward` belongs inside too. Throws where a batch has
+   * another number of rows, and for adapters that act on all rows: prompt methods, trained biases,
+   * adapters around attention.
    */
   withAdapterNames<T>(adapterNames: readonly string[], fn: () => T): T {
     const rows = adapterNames.map((name) => (name === baseName ? null : name));
@@ -210,25 +236,26 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ start, without loss
-   * where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What adapters train whole stays. Throws while an
-   * adapter stands merged.
+   * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ
+   * start, without loss where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What
+   * adapters train whole stays. Throws while an adapter stands merged.
    */
   quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
     return quantizeBase(this.base_model, options);
   }
 
-  /** Whether merged weights stand in the model. */
+  /** True if merged weights stand in the model. */
   get isMerged(): boolean {
     return this.base_model.mergedNames.length > 0;
   }
 
   /**
-   * Folds adapters (default: the active one) into the weights, with the old ones kept so that `unmergeAdapter` restores
-   * them to the last bit; `mergeReport` tells what rounding cost. What is trained whole or row by row stays beside them.
-   * Throws, with nothing merged, where a value would be NaN or infinite (unless `safeMerge` is false), where a layer would answer
-   * otherwise than with the adapter beside it (unless `verify` is false), and for quantised weights unless `dtype` or
-   * `requantize` says what becomes of them.
+   * Folds adapters (default: the active one) into the weights, with the old ones kept so that
+   * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
+   * is trained whole or row by row stays beside them. Throws, with nothing merged, if a value
+   * would be NaN or infinite (unless `safeMerge` is false) or a layer would answer otherwise than
+   * with the adapter beside it (unless `verify` is false). Throws for quantised weights without
+   * `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     this.mergeReport = await mergeInPlace(this.base_model, options);
@@ -241,10 +268,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells what it cost. A
-   * merged weight that was tied to another module becomes a weight of its own, so that logits stay as they were. Checks as
-   * `mergeAdapter` does before anything is written. Of a quantised model, `dtype` gives back one with full weights throughout,
-   * and `requantize` one quantised as before; one of them must be said.
+   * Folds adapters into the base model for good and gives it back without them; `mergeReport` tells
+   * its cost. A merged weight that was tied to another module becomes a weight of its own, so that
+   * logits stay as they were. Checks as `mergeAdapter` does before anything is written. Of a
+   * quantised model, `dtype` gives back one with full weights throughout, and `requantize` one
+   * quantised as before; one of them must be said.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     this.mergeReport = await mergeForGood(this.base_model, options);
@@ -270,8 +298,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in folders of their name.
-   * Numbers in memory are f32, and those of a loaded adapter are again.
+   * The files of all adapters (or of some) as PEFT lays them out: "default" at the top, others in
+   * folders of their name. Numbers in memory are f32, and those of a loaded adapter are again.
    */
   async adapterFiles(
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
@@ -281,8 +309,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left half-written. With `verify`, each is
-   * read again and compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is more to it.
+   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left
+   * half-written. With `verify`, each is read again and compared with the one in memory: gives what
+   * rounding to `dtype` cost, and throws where there is more to it.
    */
   async savePretrained(
     folder: string | URL,
@@ -301,7 +330,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     for (const parameter of this.parameters()) if (parameter.requiresGrad) yield parameter;
   }
 
-  /** How many numbers train, and how many there are in base and adapters together. */
+  /** Returns the number of trainable values, and of all values in base and adapters together. */
   getNbTrainableParameters(): { trainable: number; all: number } {
     return countParameters(this.parameters());
   }

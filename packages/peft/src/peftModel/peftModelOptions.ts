@@ -1,4 +1,5 @@
 import type { Generator } from "@lowrank/core";
+import type { OnWarning } from "../config/warning.ts";
 import type { PromptTokenizer } from "../methods/method.ts";
 
 /** Options of `getPeftModel` and `addAdapter`. */
@@ -14,5 +15,5 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
   /** Default "default". */
   adapterName?: string;
   /** Receives warnings. Default: console.warn. */
-  onWarning?: (message: string) => void;
+  onWarning?: OnWarning;
 }

@@ -41,8 +41,9 @@ function flopsOf({ name }: BackendOp<never>, inputs: Refs, outputs: Refs, params
 }
 
 /**
- * The floating-point operations of what `fn` runs on a backend without data, gradients left out: two for each product that
- * is summed, one for each number that any other op computes, none for moving numbers.
+ * Counts the floating-point operations of `fn` on a backend without data, without those of
+ * gradients. A product that is summed counts two, a number that any other op computes counts one,
+ * and a moved number none.
  */
 export function countFlops(backend: MetaBackend, fn: () => unknown): number {
   let flops = 0;

@@ -1,9 +1,9 @@
 import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { safetensorsMetadata } from "../files/adapterFiles.ts";
+import type { Warning } from "../config/warning.ts";
+import { weightsMetadata } from "../files/adapterFiles.ts";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import { BnConfig } from "../methods/bottleneckConfig.ts";
 import { fileSpecs } from "../methods/fileForm.ts";
 import { LayerCopy } from "../methods/layerCopy.ts";
 import { fileFormOf, isPromptMethod } from "../methods/method.ts";
@@ -14,51 +14,53 @@ import type { TargetReport } from "../targets/matchTargets.ts";
 import { onShapes } from "./onShapes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
-/** What an adapter will be on a model. */
+/** The description of an adapter on a model. */
 export interface AdapterDescription {
   /** With its targets said in full. */
   readonly config: PeftConfig;
   readonly report: TargetReport;
   /** The tensors of its file, by key. */
   readonly tensors: readonly SafetensorsSpec[];
-  /** How many numbers train, and how many the base model has. */
+  /** Number of trained values, and of the base model's. */
   readonly trainable: number;
   readonly base: number;
   /** Length of its adapter_model.safetensors. */
   readonly fileBytes: number;
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
-/** How `describeAdapter` reckons. */
+/** Options of `describeAdapter`. */
 export interface DescribeAdapterOptions {
   /**
-   * How the base model is stored. What PEFT copies out of it into the file has its dtype: modules trained whole, biases,
-   * tables, adaption prompts. All else is f32. Default "f32".
+   * The dtype of the base model. The tensors that PEFT copies out of it into the file
+   * have this dtype: modules trained whole, biases, tables, adaption prompts. All
+   * others are f32. Default "f32".
    */
   dtype?: FloatDType;
 }
 
 /**
- * What a configuration comes to on a model without weights, as `describeModel` of @lowrank/models gives it. The method's
- * own layers are made over shapes, so parameters and file are those of the real adapter. Throws where nothing matches.
+ * Describes an adapter on a model without weights, which `describeModel` of @lowrank/models gives.
+ * The method's own layers are made over shapes, so parameters and file are those of the real
+ * adapter. Throws if nothing matches.
  */
 export async function describeAdapter(
   model: ModelShapes,
   config: PeftConfig,
   { dtype = "f32" }: DescribeAdapterOptions = {},
 ): Promise<AdapterDescription> {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });
   return { ...describeOn(adapted, dtype), base: baseParameters(model), warnings };
 }
 
-/** How many numbers a model has. */
+/** Returns the number of elements of a model's parameters. */
 export function baseParameters(model: ModelShapes): number {
   return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
-/** What can be read off an adapter on a model over shapes. */
+/** Describes an adapter on a model over shapes. */
 export function describeOn(
   peft: PeftModel,
   dtype: FloatDType,
@@ -74,24 +76,30 @@ export function describeOn(
     report: peft.targetReport as TargetReport,
     tensors,
     trainable: peft.getNbTrainableParameters().trainable + countedConstants(peft, dtype),
-    fileBytes: safetensorsFileLength(tensors, config instanceof BnConfig ? undefined : safetensorsMetadata),
+    fileBytes: safetensorsFileLength(tensors, weightsMetadata(method)),
   };
 }
 
-/** Keys of what PEFT leaves in the base model's dtype: what it copies out of it, for one. */
+/**
+ * Returns the keys of the tensors that PEFT leaves in the base model's dtype, such
+ * as copies of its tensors.
+ */
 function copiedKeys(peft: PeftModel): ReadonlySet<string> {
   const { method } = peft.base_model.adapter("default");
   return method.followsBaseDtype ? new Set(peft.base_model.trained("default").keys()) : replacingKeys(peft);
 }
 
-/** The numbers beside what trains that PEFT counts as trained. */
+/** Returns the number of values that PEFT counts as trained though they do not train. */
 function countedConstants(peft: PeftModel, dtype: FloatDType): number {
   const { method } = peft.base_model.adapter("default");
   const counted = method.countedConstants?.(dtype) ?? 0;
   return counted * [...peft.namedModules()].filter(([, module]) => module instanceof TunerLayer).length;
 }
 
-/** Keys of what stands in the place of the base model's own: biases, norms, modules trained whole. */
+/**
+ * Returns the keys of tensors that replace the base model's own: biases,
+ * norms, modules trained whole.
+ */
 export function replacingKeys({ base_model: tuner }: PeftModel): ReadonlySet<string> {
   const { method, swaps } = tuner.adapter("default");
   const prefix = isPromptMethod(method) ? sharedPrefix : filePrefix;

@@ -1,6 +1,7 @@
 import { type Backend, byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { getPeftModel, type PeftModel } from "../peftModel/peftModel.ts";
@@ -12,7 +13,7 @@ export interface Part {
   readonly bytes: number;
 }
 
-/** How a model on shapes is made. */
+/** Options of `onShapes`. */
 export interface ShapesOptions<A> {
   /** Without one, all of the model trains. */
   adapter: A;
@@ -20,7 +21,7 @@ export interface ShapesOptions<A> {
   quantization?: QuantizeOptions | null;
   /** The backend to plan for. Default: one with a kernel for every op. */
   backend?: Backend;
-  onWarning: (message: string) => void;
+  onWarning: OnWarning;
 }
 
 /** A model made on shapes, perhaps with an adapter, and how to run it there. */

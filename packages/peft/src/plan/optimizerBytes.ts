@@ -20,8 +20,8 @@ export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): number {
   const backend = meta({ like });
   return withBackend(backend, () => {
-    const params = trained.map(({ shape }) => {
-      const parameter = new Parameter(backend.tensor({ shape, dtype: "f32" }));
+    const params = trained.map(({ shape, dtype }) => {
+      const parameter = new Parameter(backend.tensor({ shape, dtype }));
       parameter.grad = parameter.detach();
       return parameter;
     });

@@ -1,6 +1,7 @@
 import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { onShapes, type Part } from "./onShapes.ts";
@@ -9,17 +10,20 @@ import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
 import type { Peak } from "./trace.ts";
 
-/** What a plan is for. */
+/** Options of `planMemory`. */
 export interface PlanOptions {
   /** The adapter that trains; null: the whole model does. Default null. */
   adapter?: PeftConfig | null;
-  /** How `quantize` of @lowrank/nn packs the base model's linear layers. Default: not at all. */
+  /**
+   * The quantisation of the base model's linear layers, by `quantize` of
+   * @lowrank/nn. Default: none.
+   */
   quantization?: QuantizeOptions | null;
-  /** How the base model's other weights are stored. Default f32. */
+  /** The dtype of the base model's other weights. Default f32. */
   dtype?: FloatDType;
-  /** How the adapter is stored. Default f32, as here and in PEFT. */
+  /** The dtype of the adapter. Default f32, as here and in PEFT. */
   adapterDtype?: FloatDType;
-  /** Default: that of what trains. */
+  /** Default: that of the trained parameters. */
   gradientDtype?: FloatDType;
   /** Default "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
@@ -31,38 +35,51 @@ export interface PlanOptions {
   gradientAccumulationSteps?: number;
   /** Blocks forget their activations and compute them again. Default false. */
   gradientCheckpointing?: boolean;
-  /** The backend to plan for: what it has no kernel for is planned as its composition. Default: it has all kernels. */
+  /**
+   * The backend to plan for: an op without a kernel is planned as its composition.
+   * Default: that of `meta`.
+   */
   backend?: Backend;
 }
 
 /** The memory of a training step and of generating, in bytes. */
 export interface MemoryPlan extends RunSizes {
-  /** The base model: what is quantised, and the rest. */
+  /** The base model: its quantised weights, and the rest. */
   readonly weights: { readonly quantized: Part; readonly rest: Part; readonly bytes: number };
-  /** What the adapter adds: parameters that train, and bytes with its constants; zeros where the whole model trains. */
+  /**
+   * The parameters of the adapter that train, and its bytes with its constants; zeros
+   * if the whole model trains.
+   */
   readonly adapter: Part;
   /** All that trains, and its gradients. */
   readonly gradients: Part;
-  /** What the optimiser keeps between steps. */
+  /** Bytes that the optimiser keeps between steps. */
   readonly optimizer: number;
   /** The most that ops keep and work on at a time. */
   readonly activations: number;
-  /** A step at its worst moment: weights, adapter and optimiser, with what gradients and activations take then. */
+  /**
+   * A step at its worst moment: weights, adapter and optimiser, with the gradients and
+   * activations of that moment.
+   */
   readonly training: Peak;
   /** Keys and values of `sequenceLength` tokens. */
   readonly kvCache: number;
-  /** Reading a prompt of `sequenceLength` tokens at its worst moment: weights, adapter, cache and activations. */
+  /**
+   * Reading a prompt of `sequenceLength` tokens at its worst moment: weights,
+   * adapter, cache and activations.
+   */
   readonly generation: number;
-  /** What was asked for is reckoned, but not how this engine trains. */
+  /** Notes on requests that this engine's training does not follow, though the plan does. */
   readonly notes: readonly string[];
   /** About targets that match nothing, and the like. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly Warning[];
 }
 
 /**
- * The memory that fine-tuning and generating take, in bytes of tensors. The model is built and trained for one step on
- * shapes alone (`meta`), so that it is what this engine holds; nothing is computed or allocated. `model` is what
- * `describeModel` of @lowrank/models gives. Throws for targets that match nothing, and for sequences that are too long.
+ * The memory that fine-tuning and generating take, in bytes of tensors. The model is built and
+ * trained for one step on shapes alone (`meta`), so the figures are those of this engine; nothing
+ * is computed or allocated. `describeModel` of @lowrank/models makes `model`. Throws for targets
+ * that match nothing, and for sequences that are too long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
   const {
@@ -79,49 +96,50 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const trainedDtype = adapter ? adapterDtype : dtype;
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
-  const warnings: string[] = [];
-  const made = { adapter, dtype, quantization, backend };
-  const step = await onShapes(model, { ...made, onWarning: (message) => warnings.push(message) });
+  const warnings: Warning[] = [];
+  const shapesOptions = { adapter, dtype, quantization, backend };
+  const step = await onShapes(model, { ...shapesOptions, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
   const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes));
-  const prompt = await onShapes(model, { ...made, onWarning: () => {} });
-  const read = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
+  const prompt = await onShapes(model, { ...shapesOptions, onWarning: () => {} });
+  const promptRun = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
-  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
+  const adapterPart: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
   const { quantized, rest } = step.weights;
-  const kept = quantized.bytes + rest.bytes + part.bytes;
-  const state = optimizerBytes(optimizer, trained, backend);
+  const residentBytes = quantized.bytes + rest.bytes + adapterPart.bytes;
+  const optimizerState = optimizerBytes(optimizer, trained, backend);
   return {
     ...sizes,
     weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },
-    adapter: part,
+    adapter: adapterPart,
     gradients: { parameters, bytes: parameters * gradientBytes },
-    optimizer: state,
+    optimizer: optimizerState,
     activations: traced.mostActivations,
-    training: { ...traced.peak, bytes: kept + state + traced.peak.bytes },
-    kvCache: read.kvCache,
-    generation: kept + read.bytes,
-    notes: dtypeNotes(trainedDtype, gradientDtype),
+    training: { ...traced.peak, bytes: residentBytes + optimizerState + traced.peak.bytes },
+    kvCache: promptRun.kvCache,
+    generation: residentBytes + promptRun.bytes,
+    notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };
 }
 
-/** The bytes of what an adapter holds besides what trains: VeRA's projections, for one. */
+/** Returns the bytes of an adapter's tensors that do not train, such as VeRA's projections. */
 function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   if (adapted === null) return 0;
   const constants = [...adapted.base_model.constants("default")];
   return constants.reduce((sum, constant) => sum + byteLength(constant), 0);
 }
 
-function dtypeNotes(trained: FloatDType, gradients: FloatDType): string[] {
-  const reckoned = [`${trained} for what trains`, `${gradients} for its gradients`].join(", ");
-  return trained === "f32" && gradients === "f32" ? [] : [`reckoned with ${reckoned}; Lowrank itself trains in f32`];
+/** A note where what trains is reckoned in other dtypes than it has here. */
+function dtypeNotes({ trained, gradients, here }: Record<"trained" | "gradients" | "here", FloatDType>): string[] {
+  if (trained === here && gradients === here) return [];
+  return [`reckoned with ${trained} for what trains, ${gradients} for its gradients; Lowrank itself trains in ${here}`];
 }
 
 /** `model` with its adapter: virtual tokens leave fewer positions to others. */
@@ -136,8 +154,8 @@ function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOpti
     }
   }
   if (sequenceLength <= room) return sizes;
-  const taken = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
+  const virtualShare = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
   throw new Error(
-    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${taken}; give ${room} or less`,
+    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${virtualShare}; give ${room} or less`,
   );
 }

@@ -2,7 +2,7 @@ import type { Shape, Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 
-/** The shapes of a model: what can be told of adapters on it without running it. */
+/** The shapes of a model, which suffice to describe adapters on it without running it. */
 export interface ModelShapes<M extends AdaptableModel = AdaptableModel> {
   readonly modelType: string;
   /** Parameters by checkpoint name, tied ones once. */
@@ -18,7 +18,7 @@ export type PlannableModel = ModelShapes<BuiltModel>;
 export interface BuiltModel extends AdaptableModel {
   /** The most tokens a sequence may have. */
   readonly maxPositions: number;
-  /** What an adapter puts before every sequence. */
+  /** The virtual tokens that an adapter puts before every sequence. */
   readonly virtualTokens?: { readonly count: number } | null;
   loss(inputs: { inputIds: Tensor; labels: Tensor }): Tensor;
   gradientCheckpointingEnable(): unknown;

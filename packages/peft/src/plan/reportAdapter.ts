@@ -1,6 +1,7 @@
 import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { safetensorsMetadata } from "../files/adapterFiles.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
@@ -13,23 +14,25 @@ import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 import { trainedParameters } from "./shapeRuns.ts";
 
-/** How `reportAdapter` reckons. */
+/** Options of `reportAdapter`. */
 export interface ReportOptions {
-  /** How the base model is stored. Default "f32". */
+  /** The dtype of the base model. Default "f32". */
   dtype?: FloatDType;
-  /** How `quantize` of @lowrank/nn packs its linear layers. Default: not at all. */
+  /** The quantisation of its linear layers, by `quantize` of @lowrank/nn. Default: none. */
   quantization?: QuantizeOptions | null;
   /** Default "adamw", with moments in f32. */
   optimizer?: PlannedOptimizer;
-  /** Tokens of the forward pass whose operations are counted. Default 512, or where the model ends. */
+  /**
+   * Tokens of the forward pass whose operations are counted. Default 512, or where the model ends.
+   */
   sequenceLength?: number;
 }
 
-/** What a way of fine-tuning a model costs, before anything is trained. Sizes in bytes. */
+/** The costs of one way of fine-tuning a model, before anything is trained. Sizes in bytes. */
 export interface AdapterReport {
   /** PEFT's name of the method; null where the whole model trains. */
   readonly peftType: string | null;
-  /** How many numbers train. */
+  /** Number of trained values. */
   readonly trainable: number;
   /** Those of the base model and of the adapter. */
   readonly total: number;
@@ -37,25 +40,28 @@ export interface AdapterReport {
   readonly percent: number;
   /** Length of adapter_model.safetensors, or of all weights where the whole model trains. */
   readonly bytesSaved: number;
-  /** What trains, as it lies in memory. */
+  /** Bytes of the trained parameters in memory. */
   readonly bytesTrained: number;
-  /** What the optimiser keeps between steps. */
+  /** Bytes that the optimiser keeps between steps. */
   readonly optimizerBytes: number;
   /** The base model in memory. */
   readonly baseBytes: number;
-  /** Whether the adapter can be folded into the weights, so that inference costs nothing more. */
+  /** True if the adapter can be merged into the weights, so that inference costs nothing more. */
   readonly mergeable: boolean;
-  /** What inference takes beside the base model while the adapter is not merged. */
+  /** The costs that inference adds to the base model's while the adapter is not merged. */
   readonly inference: InferenceOverhead;
-  /** What the adapter is; null where the whole model trains. */
+  /** The description of the adapter; null if the whole model trains. */
   readonly adapter: AdapterDescription | null;
 }
 
-/** What an adapter adds to inference. */
+/** The costs that an adapter adds to inference. */
 export interface InferenceOverhead {
   /** Numbers that are held beside the base model's. */
   readonly parameters: number;
-  /** Floating-point operations more than the base model's, for each token; null for a model known by shapes alone. */
+  /**
+   * Floating-point operations more than the base model's, for each token; null for a
+   * model known by shapes alone.
+   */
   readonly flopsPerToken: number | null;
   /** The base model's own. */
   readonly baseFlopsPerToken: number | null;
@@ -64,8 +70,9 @@ export interface InferenceOverhead {
 }
 
 /**
- * What a configuration, or without one the training of the whole model, costs on a model without weights. Layers,
- * optimiser and a forward pass are made over shapes, so all numbers are those of the real run. Throws where nothing matches.
+ * Reports the costs of a configuration, or without one of training the whole model, on a model
+ * without weights. Layers, optimiser and a forward pass are made over shapes, so all numbers are
+ * those of the real run. Throws if nothing matches.
  */
 export async function reportAdapter(
   model: ModelShapes,
@@ -75,14 +82,14 @@ export async function reportAdapter(
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
-  const made = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
-  const { base, adapted, weights } = made;
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
+  const shapes = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
+  const { base, adapted, weights } = shapes;
   const trained = trainedParameters(adapted ?? base);
   const tokens = passLength(base, sequenceLength);
   const flopsPerToken = (model: AdaptableModel): number | null =>
-    tokens === 0 ? null : made.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
+    tokens === 0 ? null : shapes.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
   const common = {
     optimizerBytes: optimizerBytes(optimizer, trained),
     baseBytes: weights.quantized.bytes + weights.rest.bytes,
@@ -134,7 +141,7 @@ function forward(model: AdaptableModel, backend: MetaBackend, tokens: number): v
   (model.forward as (inputs: object) => unknown)({ inputIds });
 }
 
-/** Whether every layer that carries the adapter can have it folded into its weights. */
+/** Returns true if every layer that carries the adapter can have it merged into its weights. */
 function isMergeable(peft: PeftModel): boolean {
   const layers = [...peft.namedModules()].flatMap(([, module]) => (module instanceof TunerLayer ? [module] : []));
   const { prompt } = peft.base_model.adapter("default");

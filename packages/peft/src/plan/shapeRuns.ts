@@ -11,7 +11,10 @@ export interface RunSizes {
   gradientAccumulationSteps: number;
 }
 
-/** Runs the forward and backward passes of a step; a gradient counts `gradientBytes` for each number. */
+/**
+ * Runs the forward and backward passes of a step; a gradient counts
+ * `gradientBytes` for each number.
+ */
 export function trainStep(
   backend: MetaBackend,
   model: BuiltModel | PeftModel<BuiltModel>,

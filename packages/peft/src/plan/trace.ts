@@ -1,19 +1,22 @@
 import type { MetaBackend, MetaBuffer, MetaEvent } from "@lowrank/core";
 
-/** The memory at the worst moment of a run, in bytes, above what stood there before it. */
+/** The memory at the worst moment of a run, in bytes above those held before it. */
 export interface Peak {
   readonly bytes: number;
-  /** When it was. */
+  /** The phase of the run at that moment. */
   readonly phase: string;
   /** Bytes of gradients of parameters at that moment. */
   readonly gradients: number;
-  /** All other bytes at that moment: what ops keep for their gradients, and what they work on. */
+  /**
+   * All other bytes at that moment: tensors that ops keep for their
+   * gradients, and those they work on.
+   */
   readonly activations: number;
   /** The activations by the op that made them, largest first. */
   readonly byOp: readonly { readonly op: string; readonly bytes: number }[];
 }
 
-/** What a run came to, in bytes above what stood there before it. */
+/** The memory of a run, in bytes above those held before it. */
 export interface Traced {
   /** Handed out and not given back. */
   readonly held: number;
@@ -23,7 +26,7 @@ export interface Traced {
   readonly peak: Peak;
 }
 
-/** What happens on a `meta` backend from now on. */
+/** A record of the memory on a `meta` backend from now on. */
 export class Trace {
   readonly #backend: MetaBackend;
   readonly #start: number;
@@ -35,7 +38,7 @@ export class Trace {
     this.#start = backend.events.length;
   }
 
-  /** Names what follows. */
+  /** Names the phase that begins now. */
   phase(name: string): void {
     this.#phases.push({ from: this.#backend.events.length - this.#start, name });
   }
@@ -45,11 +48,11 @@ export class Trace {
     this.#gradients.set(buffer, bytes);
   }
 
-  /** What happened so far. */
+  /** Returns the memory of the run so far. */
   read(): Traced {
     const events = this.#backend.events.slice(this.#start);
     const own = new Set(events.flatMap(({ buffer, freed }) => (freed ? [] : [buffer])));
-    /** The bytes by which an event changes what is held, as `of` reckons them. */
+    /** The bytes by which an event changes the memory, as `of` reckons them. */
     const change = ({ buffer, freed }: MetaEvent, of: (buffer: MetaBuffer) => number): number =>
       own.has(buffer) ? (freed ? -of(buffer) : of(buffer)) : 0;
     const gradientOf = (buffer: MetaBuffer) => this.#gradients.get(buffer) ?? 0;
@@ -86,7 +89,7 @@ function runningSums(changes: readonly number[]): Float64Array {
   return sums;
 }
 
-/** Where the first of the largest numbers stands; -1 where there are none. */
+/** Returns the index of the first of the largest numbers; -1 if there are none. */
 function indexOfLargest(numbers: Float64Array): number {
   let best = -1;
   for (let i = 0; i < numbers.length; i++) if (best < 0 || numbers[i] > numbers[best]) best = i;

@@ -21,7 +21,10 @@ interface Direction {
   stateBias: Parameter;
 }
 
-/** A bidirectional LSTM of several layers over one sequence, as torch.nn.LSTM. Hochreiter and Schmidhuber 1997. */
+/**
+ * A bidirectional LSTM of several layers over one sequence, as torch.nn.LSTM.
+ * Hochreiter and Schmidhuber 1997.
+ */
 export class Lstm extends Module {
   readonly hiddenSize: number;
   readonly #layers: { forwards: Direction; backwards: Direction }[] = [];

@@ -1,9 +1,12 @@
 import { type Generator, randn, relu, type Tensor, tanh, zeros } from "@lowrank/core";
 import { Embedding, type Linear, Module, ModuleDict, Parameter, type UnaryModule } from "@lowrank/nn";
 
-/** Makes the rows of virtual tokens out of what trains. Its paths are those of PEFT's encoders. */
+/**
+ * Makes the rows of virtual tokens out of the parameters that train. Its paths are
+ * those of PEFT's encoders.
+ */
 export abstract class PromptEncoder extends Module {
-  /** f32 [virtual tokens, width]: what acts, and what files hold. */
+  /** Returns the rows that act and that files hold: f32 [virtual tokens, width]. */
   abstract rows(): Tensor;
 }
 
@@ -46,7 +49,10 @@ class Activation extends Module {
   }
 }
 
-/** Linear layers with an activation between each two, numbered as in torch.nn.Sequential: "0", "2", ... */
+/**
+ * Linear layers with an activation between each two, numbered as in
+ * torch.nn.Sequential: "0", "2", ...
+ */
 export class Perceptron extends ModuleDict<UnaryModule> {
   readonly #steps: UnaryModule[] = [];
 

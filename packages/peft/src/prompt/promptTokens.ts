@@ -8,7 +8,10 @@ export class PromptTokens implements VirtualTokens {
   readonly kind: VirtualTokens["kind"];
   readonly count: number;
   readonly encoder: PromptEncoder;
-  /** The rows came out of a file, and what they were made from did not: they cannot be trained further. */
+  /**
+   * True if the rows came out of a file without the encoder that made them: they
+   * cannot be trained further.
+   */
   readonly final: boolean;
   readonly #config: ResolvedPromptConfig;
 

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { TorchGenerator } from "./torchGenerator.ts";
 
-// Recorded from PyTorch 2.15: torch.empty(4).uniform_(-bound, bound, generator=...) and torch.randperm(n, generator=...).
+// Recorded from PyTorch 2.15: torch.empty(4).uniform_(-bound, bound, generator=...) and
+// torch.randperm(n, generator=...).
 test.each([
   {
     seed: 0,

@@ -2,8 +2,9 @@ const size = 624;
 const shift = 397;
 
 /**
- * PyTorch's generator of random numbers on the CPU after `manual_seed`: MT19937 (Matsumoto and Nishimura 1998). Some
- * adapter files hold a seed in the place of numbers, so those drawn here must be PyTorch's to the last bit.
+ * PyTorch's generator of random numbers on the CPU after `manual_seed`: MT19937 (Matsumoto and
+ * Nishimura 1998). Some adapter files hold a seed in the place of numbers, so those drawn here must
+ * be PyTorch's to the last bit.
  */
 export class TorchGenerator {
   readonly #state = new Int32Array(size);
@@ -37,8 +38,9 @@ export class TorchGenerator {
   }
 
   /**
-   * What `torch.empty(count).uniform_(low, high)` holds on a processor that multiplies and adds in one rounding, as all
-   * have that are younger than 2013; on others PyTorch's last bits differ.
+   * Returns the numbers that `torch.empty(count).uniform_(low, high)` draws. PyTorch's
+   * last bits differ on processors that cannot multiply and add in one rounding, which
+   * are those from before 2013.
    */
   uniform(count: number, low: number, high: number): Float32Array {
     const from = Math.fround(low);
@@ -47,7 +49,10 @@ export class TorchGenerator {
     return Float32Array.from({ length: count }, () => (this.random() & 0xffffff) * 2 ** -24 * width + from);
   }
 
-  /** The first `count` numbers of `torch.randperm(n)`. Throws from 2^32 / 20 on, where PyTorch takes another way. */
+  /**
+   * The first `count` numbers of `torch.randperm(n)`. Throws from 2^32 / 20 on, where
+   * PyTorch takes another way.
+   */
   randperm(n: number, count: number): Int32Array {
     if (n >= 0xffffffff / 20)
       throw new Error(`TorchGenerator: randperm of ${n} is not supported; the most is 214748364`);

@@ -1,37 +1,41 @@
 import { copyInto, noGrad, type Tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
+import { placeFields } from "../config/layerPeftConfig.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { type LayerAdapter, TunerLayer } from "../layers/tunerLayer.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import type { AnyRank, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
-/** Options that two adapters may differ in though one takes the other's place: what they say shows in the tensors, or is past. */
-const free =
-  /^(baseModelNameOrPath|revision|taskType|fanInFanOut|(target|exclude)Modules|layers(ToTransform|Pattern)|init.*|.*Init|(loftq|eva)Config)$/;
-
-/** Those of LoRA besides: what its layers are made anew from, or scaled by. */
-const freeInLora = /^(r|loraAlpha|useRslora|(rank|alpha)Pattern)$/;
+/**
+ * Fields in which adapters of every method may differ. They name the base model and the task, or
+ * choose modules, which the file's keys show too.
+ */
+const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
 /**
- * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for layers of LoRA whose rank is
- * another. Throws, with nothing changed, where they do not fit.
+ * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for
+ * layers whose rank is another. Throws, with nothing changed, where they do not fit.
  */
 export async function hotswapAdapter(
   tuner: Tuner<Module>,
   saved: SavedAdapter,
   name: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<void> {
   const { config, method } = tuner.adapter(name);
   if (tuner.mergedNames.includes(name)) {
     throw new Error(`adapter "${name}" is merged; call unmergeAdapter before its values are swapped`);
   }
   if (saved.method !== method) refuse("the method", saved.method.peftType, method.peftType, name);
-  const next = config instanceof LoraConfig ? onLayersOf(config, saved, tuner.trained(name), name) : saved.config;
-  const mayLack = (key: string) => config instanceof LoraConfig && key.includes(".lora_");
+  checkKeepsBase("the new adapter", method, saved.config);
+  checkKeepsBase(`adapter "${name}"`, method, config);
+  const anyRank = method.swappable?.anyRank;
+  const next = anyRank ? onLayersOf(tuner.adapter(name), saved, tuner.trained(name), anyRank) : saved.config;
+  const mayLack = (key: string) => anyRank !== undefined && anyRank.layerOf(key) !== null;
   const incoming = `${name}-incoming`;
   await loadSaved(tuner, { ...saved, config: next }, incoming, { mayLack }, onWarning);
   try {
@@ -42,33 +46,29 @@ export async function hotswapAdapter(
 }
 
 /**
- * A saved LoRA's configuration for the layers of adapter `name`: those that its file leaves out become a product of zeros.
- * Throws where the file holds more than there is a place for, or parts of a layer.
+ * Returns a saved adapter's configuration for the layers of adapter `own`. Layers that its file
+ * leaves out become zero. Throws if the file holds tensors without a place, or parts of a layer.
  */
 function onLayersOf(
-  own: LoraConfig,
+  own: Adapter,
   { config, weights }: SavedAdapter,
   trained: ReadonlyMap<string, Tensor>,
-  name: string,
-): LoraConfig {
-  checkKeepsBase("the new adapter", config as LoraConfig);
-  checkKeepsBase(`adapter "${name}"`, own);
-  const { useDora, loraBias } = config as LoraConfig;
-  if (useDora !== own.useDora) refuse("useDora", useDora, own.useDora, name);
-  const isFactor = (key: string) => key.includes(".lora_");
-  const layerOf = (key: string) => key.slice(0, key.indexOf(".lora_"));
-  const found = weights.names().filter(isFactor);
+  { layerOf, keeps, mayLack }: AnyRank<PeftConfig>,
+): PeftConfig {
+  const ownFields = Object.entries(own.config).filter(
+    ([key]) => keeps.includes(key) || (placeFields as readonly string[]).includes(key),
+  );
+  const next = config.with(Object.fromEntries(ownFields));
+  checkConfigs(next, own);
+  const found = weights.names().filter((key) => layerOf(key) !== null);
   const layers = new Set(found.map(layerOf));
   const missing = [...trained.keys()].filter((key) => {
-    if (!isFactor(key) || weights.has(key)) return false;
-    // DoRA's lengths have no zero: with lengths of zero the layer itself would give nothing.
-    return useDora || (layers.has(layerOf(key)) && (loraBias || !key.endsWith(".bias")));
+    const layer = layerOf(key);
+    return layer !== null && !weights.has(key) && !mayLack(key, config, !layers.has(layer));
   });
   const unplaced = found.filter((key) => !trained.has(key));
-  checkKeys(name, [...unplaced.map((key) => `${key} has no place`), ...missing.map((key) => `${key} is missing`)]);
-  const { targetModules, excludeModules, layersToTransform, layersPattern } = own;
-  const places = { targetModules, excludeModules, layersToTransform, layersPattern };
-  return config.with({ ...places, loraBias: own.loraBias }) as LoraConfig;
+  checkKeys(own.name, [...unplaced.map((key) => `${key} has no place`), ...missing.map((key) => `${key} is missing`)]);
+  return next;
 }
 
 function checkKeys(name: string, wrong: readonly string[]): void {
@@ -79,18 +79,23 @@ function checkKeys(name: string, wrong: readonly string[]): void {
 }
 
 /** Throws for a start that changes the base weights when the adapter is put on them. */
-function checkKeepsBase(which: string, { initLoraWeights: start }: LoraConfig): void {
-  if (!/^(pissa|olora|loftq)/.test(`${start}`)) return;
+function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: PeftConfig): void {
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (!start) return;
   throw new Error(
-    `hotswapAdapter: ${which} started from ${start}, and belongs to base weights of its own; delete the old adapter and use loadAdapter on the base weights as they were`,
+    `hotswapAdapter: ${which} started from ${start.name}, and belongs to base weights of its own; delete the old adapter and use loadAdapter on the base weights as they were`,
   );
 }
 
-/** Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed, where one has what the other lacks. */
+/**
+ * Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed, if
+ * one has tensors that the other lacks.
+ */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
-  checkConfigs(incoming, own);
+  checkConfigs(incoming.config, own);
   const [values, places] = [valuesOf(tuner, incoming.name), valuesOf(tuner, own.name)];
-  const ranked = (key: string) => own.config instanceof LoraConfig && key.includes(".lora_");
+  const { anyRank } = own.method.swappable ?? {};
+  const ranked = (key: string) => anyRank !== undefined && anyRank.layerOf(key) !== null;
   const wrong = [...values].flatMap(([key, { shape }]) => {
     const there = places.get(key)?.shape;
     if (there && (ranked(key) || there.join() === shape.join())) return [];
@@ -107,7 +112,9 @@ function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   tuner.setTrainable(own.name, own.trainable);
 }
 
-/** What is not copied of a layer: its scaling, and all of it where its rank is another. */
+/**
+ * Takes over the scaling of a layer, which is not copied, or the whole layer if its rank differs.
+ */
 function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
   const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
@@ -115,18 +122,19 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   else if (next.scaling !== undefined) own.scaling = next.scaling;
 }
 
-/** All that an adapter brings to its model: what trains, constants, tables of its own. */
+/** Returns all tensors of an adapter: its parameters, constants, and tables of its own. */
 function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   const { swaps } = tuner.adapter(name);
   const replaced = [...swaps].map(([key, { on }]) => [key, on] as const);
   return new Map<string, Tensor>([...tuner.trained(name), ...tuner.buffers(name), ...replaced]);
 }
 
-function checkConfigs({ config: next }: Adapter, { config, name }: Adapter): void {
+function checkConfigs(next: PeftConfig, { config, method, name }: Adapter): void {
+  const free = new Set([...commonFields, ...(method.swappable?.fields ?? [])]);
+  if (method.setsFanInFanOut) free.add("fanInFanOut");
   const fields = next as unknown as Record<string, unknown>;
-  for (const [key, wanted] of Object.entries(config as PeftConfig)) {
-    if (free.test(key) || (config instanceof LoraConfig && freeInLora.test(key))) continue;
-    if (!sameValue(fields[key], wanted)) refuse(key, fields[key], wanted, name);
+  for (const [key, wanted] of Object.entries(config)) {
+    if (!free.has(key) && !sameValue(fields[key], wanted)) refuse(key, fields[key], wanted, name);
   }
 }
 

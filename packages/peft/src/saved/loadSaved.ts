@@ -1,5 +1,6 @@
 import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
+import type { OnWarning } from "../config/warning.ts";
 import { compareKeys, describeMismatch, differingTables, readInto } from "../files/adapterFiles.ts";
 import { halfPrecisionOf } from "../files/halfPrecision.ts";
 import { placesOf, Swap } from "../layers/swap.ts";
@@ -9,9 +10,11 @@ import type { Tuner } from "../model/tuner.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 import type { LoadAdapterOptions } from "./savedOptions.ts";
 
-/** How a saved adapter is put on a model. */
+/** Options of `loadSaved`. */
 interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict"> {
-  /** The keys that the file may lack: what stands there stays as a fresh layer has it, zero. Default: none. */
+  /**
+   * The keys that the file may lack: their tensors stay zero, as in a fresh layer. Default: none.
+   */
   mayLack?: (key: string) => boolean;
 }
 
@@ -21,7 +24,7 @@ export async function loadSaved(
   { label, method, config, weights }: SavedAdapter,
   name: string,
   { isTrainable = false, strict = true, mayLack = () => false }: LoadSavedOptions,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<void> {
   const generator = new Generator(0);
   await tuner.add({ name, method, config, generator, loading: true }, onWarning);
@@ -42,7 +45,7 @@ export async function loadSaved(
     const missing = mismatch.missing.filter((key) => !mayLack(key));
     const message = describeMismatch(weights.label, { ...mismatch, missing });
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
-    if (message !== null) onWarning(message);
+    if (message !== null) onWarning({ code: "key-mismatch", message });
     await readInto(weights, expected, form);
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
@@ -53,7 +56,10 @@ export async function loadSaved(
   }
 }
 
-/** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
+/**
+ * Gives an adapter an embedding table of its own, in all places where the base model's
+ * stands; takes `table` over.
+ */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;

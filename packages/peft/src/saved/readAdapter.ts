@@ -1,38 +1,43 @@
 import type { SafetensorsFile } from "@lowrank/core";
 import { memoryFiles, readJson } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
-import { adapterHubHead, adapterHubWeights, fromAdapterHub } from "../files/adapterHubFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
+import { readForeign } from "../files/foreignLayout.ts";
 import { fromMlxFiles } from "../foreign/mlx.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import { knownMethods } from "../methods/registry.ts";
 
 /** An adapter as its files have it. */
 export interface SavedAdapter {
-  /** What messages call its configuration. */
+  /** The name of its configuration in messages. */
   label: string;
   method: AnyMethod;
   config: PeftConfig;
   weights: SafetensorsFile;
 }
 
-/** Reads the configuration of PEFT, AdapterHub or mlx-lm that a source holds, and opens its weights. */
+/**
+ * Reads the configuration of PEFT, AdapterHub or mlx-lm that a source holds, and opens its weights.
+ */
 export async function readAdapter(
   source: AdapterSource,
   subfolder: string | undefined,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedAdapter> {
   const files = await openSource(source, subfolder);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const json = await readJson(files, adapterFileNames.config);
   const ofMlx = await fromMlxFiles(files, json);
   if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), undefined, onWarning);
-  const ofHub = fromAdapterHub(json, label);
-  if (ofHub && (await files.has(adapterHubHead))) {
-    onWarning(`${files.label}: ${adapterHubHead} and the head that it describes are not read; the model keeps its own`);
+  const foreign = readForeign(json, label);
+  const unread = foreign?.layout.unread;
+  if (unread && (await files.has(unread.file))) {
+    const message = `${files.label}: ${unread.file} and ${unread.holds} are not read; the model keeps its own`;
+    onWarning({ code: "unread-file", message });
   }
-  const { method, config } = parseConfig(ofHub ?? json, knownMethods(), label, onWarning);
-  const weights = await openWeights(files, ofHub ? adapterHubWeights : undefined);
+  const { method, config } = parseConfig(foreign?.fields ?? json, knownMethods(), label, onWarning);
+  const weights = await openWeights(files, foreign?.layout);
   return { label, method, config, weights };
 }

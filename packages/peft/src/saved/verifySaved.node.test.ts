@@ -5,6 +5,7 @@ import { affine, Generator, init, memory, reference, scope, type Tensor } from "
 import type { UnaryModule } from "@lowrank/nn";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { definePeftMethod } from "../methods/method.ts";
 import { PromptEncoderConfig } from "../methods/pTuning.ts";
@@ -96,17 +97,16 @@ test("several adapters are read again each from its folder, beside what acts", a
 });
 
 test("an adapter whose start set base weights anew is compared on these, and that is told", async () => {
-  const warnings: string[] = [];
-  const onWarning = (message: string) => warnings.push(message);
+  const warnings: Warning[] = [];
+  const onWarning = (warning: Warning) => warnings.push(warning);
   const peft = await getPeftModel(new TinyModel(), lora.with({ initLoraWeights: "pissa" }), { onWarning });
   train(peft);
   warnings.length = 0;
   const live = await logitBits(peft);
   const to = folder();
   expect(await peft.savePretrained(to, { verify: verify() })).toMatchObject([{ maxAbsDiff: 0 }]);
-  expect(warnings).toEqual([
-    expect.stringMatching(/"default" started from pissa, .* verified on these\. Whoever loads it/),
-  ]);
+  const message = expect.stringMatching(/"default" started from pissa, .* verified on these\. Whoever loads it/);
+  expect(warnings).toEqual([{ code: "changed-base", message }]);
   expect(await logitBits(peft)).toEqual(live);
   expect(await peft.savePretrained(folder())).toEqual([]);
   const files = { pathInitialModelForWeightConversion: to, verify: verify() };

@@ -1,8 +1,9 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import { LoraConfig } from "../methods/loraConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
 import { fileFormOf } from "../methods/method.ts";
+import type { MethodFacts } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import { compareOutputs, type OutputDifference, type Outputs, outputNumbers } from "../model/compareOutputs.ts";
 import { evaluating } from "../model/evaluating.ts";
@@ -12,12 +13,15 @@ import { readAdapter } from "./readAdapter.ts";
 import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
-/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing without. */
+/**
+ * The difference of a saved adapter's answers, read again, from those of the one in memory: the
+ * error of rounding to `dtype`, and 0 without rounding.
+ */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** What is saved, how, and what it is tried on. */
+/** The adapters to save, with options, and the inputs to compare them on. */
 interface Saving<M extends AdaptableModel> {
   folder: string | URL;
   names: readonly string[];
@@ -26,16 +30,17 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Lets `write` write adapters, reads them again beside those in memory, and compares the model's answers; all is then as it was.
- * Nothing but rounding to `dtype` may have changed: tensors must be those in memory, rounded, and with the rounding taken back the
- * answers must be the same to the last bit. Throws, naming the adapter, where they are not; before anything is written, where
+ * Lets `write` write adapters, reads them again beside those in memory, and compares the model's
+ * answers; all is then as it was. Nothing but rounding to `dtype` may have changed: tensors must
+ * be those in memory, rounded, and with the rounding taken back the answers must be the same to
+ * the last bit. Throws, naming the adapter, where they are not; before anything is written, where
  * they cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
   { folder, names, options, inputs }: Saving<M>,
   write: () => Promise<void>,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<SavedReport[]> {
   checkVerifiable(tuner, options);
   const { dtype = "f32" } = options;
@@ -73,7 +78,9 @@ export async function verifySaved<M extends AdaptableModel>(
   });
 }
 
-/** Throws where adapters could be saved, but not read again and compared on the model as it stands. */
+/**
+ * Throws where adapters could be saved, but not read again and compared on the model as it stands.
+ */
 function checkVerifiable(
   tuner: Tuner<Module>,
   { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
@@ -91,7 +98,10 @@ function checkVerifiable(
   }
 }
 
-/** Runs `fn` in evaluation mode; what acts and what trains is then as before. */
+/**
+ * Runs `fn` in evaluation mode. The active adapter and the parameters that
+ * train are then as before.
+ */
 async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
   const { active, encoders } = tuner;
   const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);
@@ -108,13 +118,13 @@ async function readAgain(
   tuner: Tuner<Module>,
   folder: string | URL,
   name: string,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<string> {
   let free = `${name}-saved`;
   while (tuner.adapters.has(free)) free += "-";
   try {
     const saved = await readAdapter(folder, folderOf(name), () => {});
-    const config = onSetBase(name, saved.config, onWarning);
+    const config = onSetBase(name, saved, onWarning);
     await loadSaved(tuner, { ...saved, config }, free, {}, () => {});
   } catch (error) {
     throw differs(name, folder, `it does not load: ${(error as Error).message}`, error);
@@ -122,13 +132,19 @@ async function readAgain(
   return free;
 }
 
-/** The configuration with which an adapter is put on base weights that its start has set already. */
-function onSetBase(name: string, config: PeftConfig, onWarning: (message: string) => void): PeftConfig {
-  if (!(config instanceof LoraConfig) || !/^(pissa|olora|loftq)/.test(`${config.initLoraWeights}`)) return config;
-  onWarning(
-    `savePretrained: adapter "${name}" started from ${config.initLoraWeights}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`,
-  );
-  return config.with({ initLoraWeights: true });
+/**
+ * The configuration with which an adapter is put on base weights that its start has set already.
+ */
+function onSetBase(
+  name: string,
+  { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
+  onWarning: OnWarning,
+): PeftConfig {
+  const start = method.startsFromWeights?.(config) ?? null;
+  if (!start) return config;
+  const message = `savePretrained: adapter "${name}" started from ${start.name}, which set base weights anew; it was verified on these. Whoever loads it must have the base weights as they were, and makes these again`;
+  onWarning({ code: "changed-base", message });
+  return start.onSetWeights;
 }
 
 /** Throws where the tensors of adapter `again` are not those of `name`, rounded. */
@@ -150,7 +166,9 @@ function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
-/** The tensors that files hold as they are but for rounding: by key, as read again, and in memory. */
+/**
+ * The tensors that files hold as they are but for rounding: by key, as read again, and in memory.
+ */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);
   const form = fileFormOf(adapter.method, adapter.config);

@@ -15,15 +15,19 @@ import {
 } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
+import type { Warning } from "../config/warning.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import type { DataBatch } from "../methods/methodFacts.ts";
 import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
-import { type EvaBatch, initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
+import { initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
 
 beforeAll(() => init(reference()));
 
 const [vocabulary, dim, hidden] = [40, 5, 7];
 
-/** An embedding of which two linear layers and a Conv1D read the same, and one that reads their sum. */
+/**
+ * An embedding of which two linear layers and a Conv1D read the same, and one that reads their sum.
+ */
 class Reader extends Module {
   embed: UnaryModule;
   first: UnaryModule;
@@ -42,7 +46,7 @@ class Reader extends Module {
     this.out = new Linear(draw([vocabulary, hidden]));
   }
 
-  forward({ inputIds }: EvaBatch): Tensor {
+  forward({ inputIds }: DataBatch): Tensor {
     return scope(() => {
       const x = this.embed.forward(inputIds);
       return this.out.forward(gelu(this.first.forward(x).add(this.second.forward(x)).add(this.third.forward(x))));
@@ -148,11 +152,10 @@ test("whitened directions are divided by the roots of their singular values; alp
 });
 
 test("what is in the way is an error that says so, and leaves the adapter", async () => {
-  const warnings: string[] = [];
-  const peft = await getPeftModel(new Reader(), config(), { onWarning: (message) => warnings.push(message) });
-  expect(warnings).toEqual([
-    'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training',
-  ]);
+  const warnings: Warning[] = [];
+  const peft = await getPeftModel(new Reader(), config(), { onWarning: (warning) => warnings.push(warning) });
+  const message = 'initLoraWeights "eva" starts as plain LoRA; call initializeLoraEvaWeights before training';
+  expect(warnings).toEqual([{ code: "needs-data", message }]);
   await expect(initializeLoraEvaWeights(peft, [])).rejects.toThrow("there are no batches");
   await expect(initializeLoraEvaWeights(peft, [{ inputIds: ids(1, 1, 3) }])).rejects.toThrow(
     "a batch has 3 tokens that count, and first may get rank 4",

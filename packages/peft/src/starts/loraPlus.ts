@@ -12,7 +12,7 @@ interface GroupSettings {
 export interface LoraPlusOptions {
   /** Learning rate of A, and of all that is not named below. */
   lr: number;
-  /** How many times as fast B, biases and other vectors learn; at least 1. */
+  /** The factor of the learning rate for B, biases and other vectors; at least 1. */
   loraplusLrRatio: number;
   /** Learning rate of LoRA on embeddings. Default 1e-6. */
   loraplusLrEmbedding?: number;
@@ -21,8 +21,8 @@ export interface LoraPlusOptions {
 }
 
 /**
- * LoRA+: an optimiser of the given class for what trains in `model`, with a higher learning rate for B than for A.
- * Hayou et al. 2024, https://arxiv.org/abs/2402.12354
+ * Returns an optimiser by LoRA+ for the parameters of `model` that train: of the given class, with
+ * a higher learning rate for B than for A. Hayou et al. 2024, https://arxiv.org/abs/2402.12354
  */
 export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optimizer<O>>(
   model: Module,

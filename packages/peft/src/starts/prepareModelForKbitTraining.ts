@@ -4,14 +4,17 @@ import { placesOf, setValue } from "../layers/swap.ts";
 
 /** Options of `prepareModelForKbitTraining`. */
 export interface PrepareOptions {
-  /** Let a quantised model forget activations and compute them again for the gradient. Default true. */
+  /**
+   * Let a quantised model forget activations and compute them again for the gradient. Default true.
+   */
   useGradientCheckpointing?: boolean;
 }
 
 /**
- * Makes a quantised model ready for adapters, as PEFT's function of this name: all is frozen, parameters in half precision
- * (norms, embeddings, the output layer) become f32, and gradient checkpointing is enabled. Changes the model in place.
- * Throws where checkpointing is wanted of a model that has none.
+ * Makes a quantised model ready for adapters, as PEFT's function of this name: all is frozen,
+ * parameters in half precision (norms, embeddings, the output layer) become f32, and gradient
+ * checkpointing is enabled. Changes the model in place. Throws where checkpointing is wanted
+ * of a model that has none.
  */
 export function prepareModelForKbitTraining<M extends Module>(
   model: M,

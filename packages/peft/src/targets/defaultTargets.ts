@@ -2,7 +2,7 @@ const names = (list: string): readonly string[] => list.split(" ");
 
 const queryAndValue = names("q_proj v_proj");
 
-/** Where LoRA and its kin go when no target is given, by `model_type`, as in PEFT. */
+/** The default targets of LoRA and its kin, by `model_type`, as in PEFT. */
 export const attentionTargets: Readonly<Record<string, readonly string[]>> = {
   t5: names("q v"),
   mt5: names("q v"),
@@ -67,17 +67,17 @@ const ia3Pairs: Readonly<Record<string, readonly [outputs: string, inputs: strin
   qwen3: ["q_proj v_proj", "down_proj"],
 };
 
-/** Where (IA)³ goes when no target is given, by `model_type`, as in PEFT. */
+/** The default targets of (IA)³, by `model_type`, as in PEFT. */
 export const ia3Targets: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(ia3Pairs).map(([type, [outputs, inputs]]) => [type, names(`${outputs} ${inputs}`.trim())]),
 );
 
-/** Which of them are feed-forward modules. */
+/** The feed-forward modules among them. */
 export const ia3FeedforwardTargets: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.entries(ia3Pairs).map(([type, [, inputs]]) => [type, inputs === "" ? [] : names(inputs)]),
 );
 
-/** Where LN tuning goes when no target is given. */
+/** The default targets of LN tuning. */
 export const normTargets: Readonly<Record<string, readonly string[]>> = {
   llama: names("input_layernorm post_attention_layernorm norm"),
   bloom: names("input_layernorm post_attention_layernorm ln_f"),
@@ -100,13 +100,13 @@ export const normTargets: Readonly<Record<string, readonly string[]>> = {
   qwen3: names("post_attention_layernorm"),
 };
 
-/** Where VeRA goes when no target is given. */
+/** The default targets of VeRA. */
 export const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
 /** Model types for which AdaLoRA has no default, though LoRA has one. */
 const withoutAdaLora = names("xlm-roberta electra mpt falcon mistral mixtral stablelm phi");
 
-/** Where AdaLoRA goes when no target is given. */
+/** The default targets of AdaLoRA. */
 export const adaLoraTargets: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(Object.entries(attentionTargets).filter(([type]) => !withoutAdaLora.includes(type))),
   t5: names("q k v o wi wo"),
@@ -117,14 +117,14 @@ export const adaLoraTargets: Readonly<Record<string, readonly string[]>> = {
   "deberta-v2": names("query_proj key_proj value_proj dense"),
 };
 
-/** Where FourierFT goes when no target is given. */
+/** The default targets of FourierFT. */
 export const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
   ...attentionTargets,
   gpt2: names("mlp.c_proj"),
   gpt_bigcode: names("mlp.c_proj"),
 };
 
-/** Where VB-LoRA goes when no target is given. */
+/** The default targets of VB-LoRA. */
 export const vbloraTargets: Readonly<Record<string, readonly string[]>> = {
   t5: names("q k v o wi wo"),
   mt5: names("q k v o wi_0 wi_1 wo"),

@@ -8,7 +8,10 @@ export function inputEmbedding(model: Module): [path: string, module: Embedding]
   return null;
 }
 
-/** The layer that gives the logits: a model's `lm_head`, or the classifier of a sequence classification. */
+/**
+ * The layer that gives the logits: a model's `lm_head`, or the classifier of a
+ * sequence classification.
+ */
 export function outputLayer(model: Module, taskType: string | null): Module | null {
   const { lm_head: head, score, classifier } = model as { lm_head?: Module; score?: Module; classifier?: Module };
   if (head) return head;
@@ -18,7 +21,10 @@ export function outputLayer(model: Module, taskType: string | null): Module | nu
 /** Names whose targeting makes PEFT save the table that an adapted embedding stands on. */
 const tableNames = ["embed_tokens", "lm_head"];
 
-/** Whether the files of an adapter hold the whole table of an embedding that it targets: PEFT's rule. */
+/**
+ * Returns true if an adapter's files hold the whole table of an embedding that
+ * it targets: PEFT's rule.
+ */
 export function savesTables({ targetModules }: PeftConfig, paths: readonly string[]): boolean {
   if (typeof targetModules !== "string") return tableNames.some((name) => targetModules?.includes(name));
   const regex = pythonRegex(targetModules, "fullmatch");

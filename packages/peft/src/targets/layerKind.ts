@@ -1,6 +1,9 @@
 import { AttentionLayer, Conv1D, Embedding, LayerNorm, Linear, type Module, Residual, RMSNorm } from "@lowrank/nn";
 
-/** The kinds of layer that adapters know: they differ in how the weight lies, and some have none of their own. */
+/**
+ * The kinds of layer that adapters know: they differ in how the weight lies, and
+ * some have none of their own.
+ */
 export type LayerKind = "linear" | "conv1d" | "embedding" | "norm" | "attention" | "residual";
 
 /** The kind of a module; null for one that adapters cannot sit on. */

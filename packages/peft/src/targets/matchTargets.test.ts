@@ -52,7 +52,8 @@ test("a full path is a target whatever the layers", () => {
 test("names that match nothing are told, with what they may have meant", () => {
   const { unmatchedTargets, warnings } = match({ targetModules: ["up", "dwn"] });
   expect(unmatchedTargets).toEqual(["dwn"]);
-  expect(warnings).toEqual(["targetModules: nothing is named dwn; did you mean down for dwn? the others are adapted"]);
+  const message = "targetModules: nothing is named dwn; did you mean down for dwn? the others are adapted";
+  expect(warnings).toEqual([{ code: "unmatched-target", message }]);
 });
 
 test("what is excluded or chosen by number and is not there is told", () => {
@@ -64,7 +65,8 @@ test("what is excluded or chosen by number and is not there is told", () => {
   });
   expect(matched).toEqual(["layers.1.up"]);
   expect(unusedPatterns).toEqual(['excludeModules "gate"', "layersToTransform 7"]);
-  expect(warnings).toEqual(['these match no target: excludeModules "gate", layersToTransform 7']);
+  const message = 'these match no target: excludeModules "gate", layersToTransform 7';
+  expect(warnings).toEqual([{ code: "unused-pattern", message }]);
   expect(match({ targetModules: ["up"], excludeModules: ".*gate" }).unusedPatterns).toEqual([
     'excludeModules ".*gate"',
   ]);

@@ -1,11 +1,12 @@
 import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
+import type { Warning } from "../config/warning.ts";
 import { outputLayer } from "./embeddings.ts";
 import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** What a configuration's targets came to. */
+/** The modules that a configuration's targets matched, and the names that matched none. */
 export interface TargetReport {
   /** Paths of the modules that carry the adapter. */
   matched: string[];
@@ -13,7 +14,10 @@ export interface TargetReport {
   excluded: string[];
   /** Entries of `targetModules` that no module answers to. */
   unmatchedTargets: string[];
-  /** Keys of `rankPattern` and the like that no target answers to, and what is excluded or chosen that is not there. */
+  /**
+   * Keys of `rankPattern` and the like that match no target, and exclusions and layer
+   * numbers that match nothing.
+   */
   unusedPatterns: string[];
 }
 
@@ -23,13 +27,13 @@ interface LayerChoice {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** Whether a path is `name`, or ends with it after a dot. */
+/** Returns true if a path is `name`, or ends with it after a dot. */
 function endsWithName(path: string, name: string): boolean {
   const dot = path.length - name.length - 1;
   return path.endsWith(name) && (dot < 0 || path[dot] === ".");
 }
 
-/** Whether a list of names, or an expression over the whole path, says `path`. */
+/** Returns true if a path matches a list of names, or an expression over the whole path. */
 export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
   if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
   return wanted.some((name) => endsWithName(path, name));
@@ -54,8 +58,8 @@ interface TargetedMethod {
 }
 
 /**
- * Returns the targets that a method has on a model when none is given: its own by model type, else the model's for the kind of
- * layer that the method is made for.
+ * Returns the targets that a method has on a model when none is given: its own by model type, else
+ * the model's for the kind of layer that the method is made for.
  */
 export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMethod): readonly string[] | undefined {
   const type = modelType(model);
@@ -64,7 +68,10 @@ export function defaultsOn(model: Module, { kinds, defaultTargets }: TargetedMet
   return own[kinds[0]];
 }
 
-/** A configuration with its targets said in full: "all-linear" and an architecture's default as lists. */
+/**
+ * A configuration with its targets said in full: "all-linear" and an
+ * architecture's default as lists.
+ */
 export function resolveTargets<C extends PeftConfig>(model: Module, config: C, method: TargetedMethod): C {
   const { targetModules } = config;
   if (typeof targetModules === "string" && targetModules.toLowerCase() === "all-linear") {
@@ -96,7 +103,10 @@ function wantedLayers({ layersToTransform }: LayerChoice): readonly number[] {
   return typeof layersToTransform === "number" ? [layersToTransform] : (layersToTransform ?? []);
 }
 
-/** PEFT's rule for the number of a path's layer: the first that follows a name in the path, or one of the given names. */
+/**
+ * PEFT's rule for the number of a path's layer: the first that follows a name in the path,
+ * or one of the given names.
+ */
 function layerNumber(path: string, { layersPattern }: LayerChoice): number | null {
   const names = typeof layersPattern === "string" ? [layersPattern] : (layersPattern ?? []);
   const expressions =
@@ -110,7 +120,7 @@ function layerNumber(path: string, { layersPattern }: LayerChoice): number | nul
   return null;
 }
 
-/** What is excluded, or chosen by number, and is not there. */
+/** Returns the exclusions, and the numbers of layers, that match nothing. */
 function unusedChoices(
   model: Module,
   config: Pick<PeftConfig, "excludeModules"> & LayerChoice,
@@ -131,8 +141,8 @@ function unusedChoices(
 }
 
 /**
- * The modules that a configuration (with targets resolved) targets, by PEFT's rules, and what it came to. Throws where
- * none matched, and where one is of a kind that the method cannot adapt.
+ * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
+ * report. Throws if none matched, or if one is of a kind that the method cannot adapt.
  */
 export function matchTargets(
   model: Module,
@@ -200,17 +210,18 @@ function suggest(names: readonly string[], known: readonly string[]): string {
   return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";
 }
 
-/** Named warnings for what a report shows as left over. */
-export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): string[] {
-  const warnings: string[] = [];
+/** Returns named warnings for the names of a report that matched nothing. */
+export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
+  const warnings: Warning[] = [];
   if (report.unmatchedTargets.length > 0) {
     const hint = suggest(report.unmatchedTargets, candidates(model, kinds));
-    warnings.push(
-      `targetModules: nothing is named ${report.unmatchedTargets.join(", ")}; ${hint}the others are adapted`,
-    );
+    const names = report.unmatchedTargets.join(", ");
+    const message = `targetModules: nothing is named ${names}; ${hint}the others are adapted`;
+    warnings.push({ code: "unmatched-target", message });
   }
   if (report.unusedPatterns.length > 0) {
-    warnings.push(`these match no target: ${report.unusedPatterns.join(", ")}`);
+    const message = `these match no target: ${report.unusedPatterns.join(", ")}`;
+    warnings.push({ code: "unused-pattern", message });
   }
   return warnings;
 }

@@ -1,6 +1,10 @@
+import type { Warning } from "../config/warning.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
-/** Whether a pattern's key says a path: an expression for the whole path or its end after a dot, as in PEFT. */
+/**
+ * Returns true if a pattern's key matches a path: an expression for the whole path or its end
+ * after a dot, as in PEFT.
+ */
 function says(key: string, path: string): boolean {
   return pythonRegex(String.raw`(.*\.)?(${key})$`, "match").test(path);
 }
@@ -16,17 +20,19 @@ export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: rea
   return Object.keys(pattern).filter((key) => !paths.some((path) => says(key, path)));
 }
 
-/** The keys that say several of the paths' values, where files, which keep keys in alphabetical order, would pick another. */
+/**
+ * Returns a warning if two keys match one path and files, which keep keys in alphabetical order,
+ * would pick the other one.
+ */
 export function orderWarnings(
   name: string,
   pattern: Readonly<Record<string, number>>,
   paths: readonly string[],
-): string[] {
+): Warning[] {
   const sorted = Object.fromEntries(Object.entries(pattern).sort(([a], [b]) => (a < b ? -1 : 1)));
   const path = paths.find((one) => patternValue(pattern, one, 0) !== patternValue(sorted, one, 0));
   if (path === undefined) return [];
   const [first, second] = [pattern, sorted].map((keys) => Object.keys(keys).find((key) => says(key, path)));
-  return [
-    `${name}: "${first}" and "${second}" both say ${path}; the first wins here, but files keep keys in alphabetical order, where "${second}" wins: make one of them exact`,
-  ];
+  const message = `${name}: "${first}" and "${second}" both say ${path}; the first wins here, but files keep keys in alphabetical order, where "${second}" wins: make one of them exact`;
+  return [{ code: "ambiguous-pattern", message }];
 }

@@ -33,8 +33,9 @@ function translateClass(source: string, start: number): { text: string; length: 
 }
 
 /**
- * A Python regular expression as a JavaScript one. Throws, naming the part, for what has no counterpart (atomic
- * groups, possessive quantifiers, conditions, verbose mode) and for what is not an expression.
+ * A Python regular expression as a JavaScript one. Throws, naming the part, for syntax
+ * without a counterpart (atomic groups, possessive quantifiers, conditions, verbose mode) and
+ * for text that is no expression.
  */
 export function pythonRegex(source: string, how: "match" | "fullmatch"): RegExp {
   let out = "";

@@ -32,16 +32,16 @@ export interface MethodCase {
   model?: TinyOptions;
   /** The case starts away from the base model by design, or by rounding as far as said. */
   startsElsewhere?: true | number;
-  /** What it trains is not what it saves, so that it cannot be trained further. */
+  /** The saved tensors are not the trained ones, so that the adapter cannot be trained further. */
   savesResult?: true;
-  /** Why it cannot be merged. */
+  /** The error that says why it cannot be merged. */
   unmergeable?: RegExp;
 }
 
 /** Adapters that have a place of their own in a block. */
 const behindAttention = { model: { attention: true }, unmergeable: /cannot be merged into the weights/ } as const;
 
-/** What all prompt methods have in common: they need attention, and start at random. */
+/** The settings of all prompt methods: they need attention, and start at random. */
 const prompt = {
   model: { attention: true },
   startsElsewhere: true,

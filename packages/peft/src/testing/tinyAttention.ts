@@ -45,13 +45,13 @@ export class TinyAttention extends AttentionLayer {
 /** Causal attention, behind virtual keys and values where there are any. */
 export function tinyAttend(virtual: VirtualTokens | null): Attend {
   const rows = virtual?.kind === "cache" ? virtual.rows() : null;
-  return (layer, q, k, v, { scale }) => {
-    if (!rows) return attention(q, k, v, { causal: true, scale });
+  return (layer, q, k, v, options) => {
+    if (!rows) return attention(q, k, v, { ...options, causal: true });
     const [keys, values] = [k, v].map((own, which) => {
       const ofLayer = slice(rows, { dim: 1, start: layer, end: layer + 1 });
       const one = reshape(slice(ofLayer, { dim: 2, start: which, end: which + 1 }), [1, -1, ...own.shape.slice(2)]);
       return cat([expand(one, [own.shape[0], -1, -1, -1]), own], { dim: 1 });
     });
-    return attention(q, keys, values, { causal: true, scale });
+    return attention(q, keys, values, { ...options, causal: true });
   };
 }

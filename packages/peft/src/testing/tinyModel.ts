@@ -32,7 +32,7 @@ import {
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyAttention, tinyAttend, tinySizes } from "./tinyAttention.ts";
 
-/** How a `TinyModel` is made. */
+/** Options of a `TinyModel`. */
 export interface TinyOptions {
   /** The dtype of the blocks' weights and biases. Default f32. */
   dtype?: "f32" | "f16" | "bf16";
@@ -78,7 +78,9 @@ class Block extends Module {
   }
 }
 
-/** A small language model of all kinds of layers that adapters know. Two of equal options are equal. */
+/**
+ * A small language model of all kinds of layers that adapters know. Two of equal options are equal.
+ */
 export class TinyModel extends Module implements PromptableModel {
   readonly config: { modelType: string };
   readonly attentionSizes: AttentionSizes = tinySizes;

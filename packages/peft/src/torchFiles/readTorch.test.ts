@@ -20,7 +20,7 @@ const tuple1 = (value: number) => join(small(value), op(0x85));
 /** A storage of `count` numbers. */
 const storage = (type: string, count: number) =>
   join(mark, unicode("storage"), global("torch", type), unicode("0"), unicode("cpu"), small(count), tuple, persid);
-/** What ends the arguments of most tensors: they do not train, and have no hooks. */
+/** The end of the arguments of most tensors: they do not train, and have no hooks. */
 const plain: Uint8Array = op(0x89, 0x4e);
 /** A vector in a storage. */
 const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = plain } = {}) =>
@@ -29,7 +29,10 @@ const vector = (of: Uint8Array, { offset = 0, size = 3, stride = 1, rest = plain
     join(mark, of, small(offset), tuple1(size), tuple1(stride), rest, tuple),
     reduce,
   );
-/** What ends the arguments of a tensor whose numbers are stored with the other sign, as `torch.save` writes it. */
+/**
+ * The end of the arguments of a tensor whose numbers are stored with the other sign,
+ * as `torch.save` writes it.
+ */
 const negated = join(op(0x89, 0x4e, 0x7d), unicode("neg"), op(0x88, 0x73));
 /** A dictionary with one entry "x". */
 const dictionary = (value: Uint8Array) => join(op(0x80, 2, 0x7d), unicode("x"), value, op(0x73), stop);

@@ -2,7 +2,7 @@ import { type ByteSource, type SafetensorsDType, type SafetensorsTensor, sizeOf 
 import { Call, Global, type Pickled, Storage, unpickle } from "./unpickle.ts";
 import { ZipFile } from "./zip.ts";
 
-/** PyTorch's storages, with what their numbers are called in safetensors, and the bytes of one. */
+/** PyTorch's storages, with the safetensors name of their numbers, and the bytes of one. */
 const storages: Readonly<Record<string, readonly [dtype: SafetensorsDType, width: number]>> = {
   "torch.FloatStorage": ["F32", 4],
   "torch.HalfStorage": ["F16", 2],
@@ -21,8 +21,8 @@ const rebuildParameter = "torch._utils._rebuild_parameter";
 const allowed = new Set([...Object.keys(storages), rebuildTensor, rebuildParameter, "collections.OrderedDict"]);
 
 /**
- * The tensors of a file that `torch.save` wrote of a dictionary: its archive, and in it a pickle, which is read as data and
- * refused, by name, where it holds anything but tensors.
+ * Reads the tensors of a file that `torch.save` wrote of a dictionary. The pickle in its archive is
+ * read as data; anything but tensors is refused by name.
  */
 export async function readTorch(source: ByteSource, label: string): Promise<SafetensorsTensor[]> {
   const zip = await ZipFile.open(source, label);
@@ -37,10 +37,10 @@ export async function readTorch(source: ByteSource, label: string): Promise<Safe
   const read = new Map<string, Promise<Uint8Array>>();
   for (const [name, value] of saved) {
     if (typeof name !== "string") throw new Error(`${label}: a key is ${JSON.stringify(name)}; it must be a text`);
-    const what = `${label}: ${name}`;
-    const { key, dtype, ...layout } = describe(value, what);
+    const place = `${label}: ${name}`;
+    const { key, dtype, ...layout } = describe(value, place);
     if (!read.has(key)) read.set(key, zip.read(`${folder}data/${key}`));
-    const bytes = gather((await read.get(key)) as Uint8Array, layout, what);
+    const bytes = gather((await read.get(key)) as Uint8Array, layout, place);
     tensors.push({ name, dtype, shape: layout.shape, bytes });
   }
   return tensors;
@@ -52,7 +52,7 @@ async function checkByteOrder(zip: ZipFile, name: string): Promise<void> {
     throw new Error(`${zip.label} has ${order}-endian numbers; save it on a little-endian machine`);
 }
 
-/** Where a tensor's numbers lie in its storage, counted in numbers. */
+/** The place of a tensor's numbers in its storage, counted in numbers. */
 interface Layout {
   offset: number;
   shape: number[];

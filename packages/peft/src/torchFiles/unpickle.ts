@@ -1,4 +1,4 @@
-/** What a pickle of tensors is made of. `Call` is a function of the allow-list with its arguments. */
+/** A value of a pickle of tensors. `Call` is a function of the allow-list with its arguments. */
 export type Pickled = null | boolean | number | string | Pickled[] | Map<Pickled, Pickled> | Global | Call | Storage;
 
 /** A name of Python's in a pickle; nothing here looks it up. */
@@ -10,7 +10,7 @@ export class Global {
   }
 }
 
-/** A function's name, and what it was to be called with. */
+/** A function's name and its arguments. */
 export class Call {
   readonly name: string;
   readonly args: readonly Pickled[];
@@ -21,7 +21,7 @@ export class Call {
   }
 }
 
-/** What a pickle says of data that lie outside of it. */
+/** A reference from a pickle to data outside of it. */
 export class Storage {
   readonly id: readonly Pickled[];
 
@@ -34,8 +34,9 @@ const mark = Symbol("mark");
 type Slot = Pickled | typeof mark;
 
 /**
- * Reads a pickle that holds plain values and what `allowed` names, as data: no code of the file or of Python's ever runs.
- * Everything else is refused by name. https://docs.python.org/3/library/pickletools.html
+ * Reads a pickle of plain values and of the functions that `allowed` names, as data: no code of the
+ * file or of Python's ever runs. Everything else is refused by name.
+ * https://docs.python.org/3/library/pickletools.html
  */
 export function unpickle(bytes: Uint8Array, allowed: (name: string) => boolean, label: string): Pickled {
   return new Unpickler(bytes, allowed, label).run();
@@ -135,7 +136,7 @@ class Unpickler {
     return Array.from({ length: count }, () => this.#value()).reverse();
   }
 
-  /** What lies above the last mark. */
+  /** Removes and returns the values above the last mark. */
   popMark(): Pickled[] {
     const at = this.#stack.lastIndexOf(mark);
     if (at < 0) this.fail(`a mark is missing before ${this.#at}`);

@@ -6,7 +6,7 @@ interface ZipEntry {
   method: number;
   packedSize: number;
   size: number;
-  /** Where its own header starts. */
+  /** The offset of its own header. */
   offset: number;
 }
 
@@ -22,7 +22,7 @@ export class ZipFile {
     this.#entries = entries;
   }
 
-  /** Throws for what is no archive, or is cut off. */
+  /** Throws for a file that is no archive, or is cut off. */
   static async open(source: ByteSource, label: string): Promise<ZipFile> {
     const directory = await findDirectory(source, label);
     return new ZipFile(label, source, readDirectory(directory, label));
@@ -73,9 +73,9 @@ async function inflated(packed: Uint8Array, size: number): Promise<Uint8Array> {
   for (let end = false; !end && length <= size; ) {
     const { done, value: chunk } = await reader.read();
     end = done;
-    const taken = chunk?.subarray(0, out.length - length) ?? new Uint8Array(0);
-    out.set(taken, length);
-    length += taken.length;
+    const part = chunk?.subarray(0, out.length - length) ?? new Uint8Array(0);
+    out.set(part, length);
+    length += part.length;
   }
   await reader.cancel();
   return out.subarray(0, length);
@@ -125,7 +125,10 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
   return entries;
 }
 
-/** Takes numbers that need 64 bits from where they stand, in this order and only where the field says so. */
+/**
+ * Reads the 64-bit numbers of an extra field, in this order, and only those
+ * whose 32-bit field says so.
+ */
 function widen(entry: ZipEntry, extra: DataView): void {
   for (let at = 0; at + 4 <= extra.byteLength; ) {
     const [id, length] = [extra.getUint16(at, true), extra.getUint16(at + 2, true)];

@@ -1,125 +1,48 @@
-import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
-import { Conv1D, Embedding, type Module } from "@lowrank/nn";
-import type { TunerLayer } from "../layers/tunerLayer.ts";
-import { ia3 } from "../methods/ia3.ts";
-import { lora } from "../methods/lora.ts";
-import type { LoraConfig } from "../methods/loraConfig.ts";
-import { loraScaling } from "../methods/loraScaling.ts";
-import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { OnWarning } from "../config/warning.ts";
+import type { FactorForm, ProductForm } from "../methods/methodFacts.ts";
+import { knownMethods } from "../methods/registry.ts";
+import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
-import { addWeightedIA3 } from "./addWeightedIA3.ts";
-import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
-import { planWeighted } from "./planWeighted.ts";
-import type { HostFactors, Matrix } from "./productFactors.ts";
-import { checkCovered, checkWeights } from "./unitedTargets.ts";
+import { addWeightedFactors } from "./addWeightedFactors.ts";
+import { addWeightedProducts } from "./addWeightedProducts.ts";
+import { checkWeights } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an adapter that combines others, which stay; what is documented at `PeftModel.addWeightedAdapter`. */
+/** Adds an adapter that combines others, which stay; see `PeftModel.addWeightedAdapter`. */
 export async function addWeightedAdapter(
   tuner: Tuner<Module>,
   adapters: readonly string[],
   weights: readonly number[],
   adapterName: string,
   options: WeightedAdapterOptions,
-  onWarning: (message: string) => void,
+  onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
   const sources = adapters.map((name) => tuner.adapter(name));
   checkWeights(sources, weights);
-  if (sources[0].method === ia3) return addWeightedIA3(tuner, sources, weights, adapterName, options, onWarning);
-  const { combination, config } = planWeighted(sources, options);
-  const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, method: lora, config, generator, loading: true }, onWarning);
-  try {
-    tuner.setTrainable(adapterName, false);
-    checkCovered(added, sources);
-    const layers: WeightedAdapterReport["layers"] = [];
-    const parameters = tuner.trained(adapterName);
-    for (const path of added.report.matched) {
-      const parts = await partsOf(tuner, path, sources, weights);
-      if (parts.length === 0) continue;
-      checkRanks(path, parts, combination);
-      const combined = await combineLayer(parts, combination, liesInputFirst(tuner, path));
-      for (const side of ["a", "b"] as const) {
-        const { values, rows, columns } = combined[side];
-        using value = tensor(values, { shape: [rows, columns] });
-        noGrad(() => copyInto(factorOf(parameters, path, side)!, value));
-      }
-      layers.push({ path, relativeError: await distance(combined, parts) });
-    }
-    return { combinationType: combination.type, rank: combination.rank, layers };
-  } catch (error) {
-    tuner.remove(adapterName);
-    throw error;
-  }
+  const form = commonForm(sources);
+  return form.kind === "factors"
+    ? addWeightedFactors(tuner, sources, weights, adapterName, options, form, onWarning)
+    : addWeightedProducts(tuner, sources, weights, adapterName, options, form, onWarning);
 }
 
-/** Whether the weight of an adapted layer lies as [in, out]. */
-function liesInputFirst({ model }: Tuner<Module>, path: string): boolean {
-  const { wrapped } = model.getSubmodule(path) as TunerLayer;
-  return wrapped instanceof Conv1D || wrapped instanceof Embedding;
-}
-
-function checkRanks(path: string, parts: readonly WeightedFactors[], { type }: Combination): void {
-  const ranks = parts.map(({ a }) => a.rows);
-  if (type === "cat" || type.endsWith("svd") || new Set(ranks).size === 1) return;
-  throw new Error(
-    `addWeightedAdapter: ${type} needs adapters of one rank, and on ${path} these have ${ranks.join(", ")} (rankPattern); use cat, or a type that ends in svd`,
-  );
-}
-
-function factorOf(parameters: ReadonlyMap<string, Tensor>, path: string, side: "a" | "b"): Tensor | undefined {
-  const letter = side.toUpperCase();
-  const key = `${filePrefix}${path}`;
-  return parameters.get(`${key}.lora_${letter}.weight`) ?? parameters.get(`${key}.lora_embedding_${letter}`);
-}
-
-async function partsOf(
-  tuner: Tuner<Module>,
-  path: string,
-  sources: readonly Adapter[],
-  weights: readonly number[],
-): Promise<WeightedFactors[]> {
-  const parts: WeightedFactors[] = [];
-  for (const [i, { name, config }] of sources.entries()) {
-    const parameters = tuner.trained(name);
-    const [a, b] = [factorOf(parameters, path, "a"), factorOf(parameters, path, "b")];
-    if (!a || !b) continue;
-    const scaling = loraScaling(config as LoraConfig, path);
-    parts.push({ a: await inHost(a), b: await inHost(b), scaling, weight: weights[i] });
-  }
-  return parts;
-}
-
-async function inHost(t: Tensor): Promise<Matrix> {
-  const [rows, columns] = t.shape;
-  return { values: (await t.data()) as Float32Array, rows, columns };
-}
-
-/** The Frobenius norm of B A less the weighted sum of the parts' products, over the sum's; 0 for a sum of zeros. */
-async function distance(combined: HostFactors, parts: readonly WeightedFactors[]): Promise<number> {
-  const exact = { ...stacked(parts), scaling: 1, weight: 1 };
-  const difference = stacked([exact, { ...combined, scaling: 1, weight: -1 }]);
-  const [norm, size] = [await squareNorm(difference), await squareNorm(exact)];
-  return size > 0 ? Math.sqrt(norm / size) : 0;
-}
-
-/** How many numbers of a product are made at a time. */
-const chunk = 1 << 24;
-
-/** The squares of a product's numbers, summed. */
-async function squareNorm({ a, b }: HostFactors): Promise<number> {
-  const step = Math.max(1, Math.floor(chunk / a.columns));
-  using right = tensor(a.values, { shape: [a.rows, a.columns] });
-  let norm = 0;
-  for (let row = 0; row < b.rows; row += step) {
-    const rows = Math.min(step, b.rows - row);
-    using total = noGrad(() =>
-      scope(() => {
-        const left = b.values.subarray(row * b.columns, (row + rows) * b.columns);
-        return sum(square(matmul(tensor(left, { shape: [rows, b.columns] }), right)));
-      }),
+/**
+ * The way in which all of the adapters combine. Throws where one does not, or is of another method.
+ */
+function commonForm(sources: readonly Adapter[]): ProductForm<PeftConfig> | FactorForm {
+  for (const { name, method } of sources) {
+    if (method.combines) continue;
+    const able = Object.values(knownMethods()).filter(({ combines }) => combines);
+    const names = able.map(({ peftType }) => peftType).join(" and ");
+    throw new Error(
+      `addWeightedAdapter: adapter "${name}" is ${method.peftType}; only ${names} adapters can be combined, each with its kind`,
     );
-    norm += await total.item();
   }
-  return norm;
+  const [first] = sources;
+  const other = sources.find(({ method }) => method !== first.method);
+  if (!other) return first.method.combines as ProductForm<PeftConfig> | FactorForm;
+  throw new Error(
+    `addWeightedAdapter: adapter "${other.name}" is ${other.method.peftType}, and "${first.name}" ${first.method.peftType}; all must be of one method`,
+  );
 }

@@ -11,14 +11,17 @@ export interface WeightedFactors extends HostFactors {
   weight: number;
 }
 
-/** How a layer's parts are combined. */
+/** Options of combining a layer's parts. */
 export interface Combination extends PruneOptions {
   type: CombinationType;
   rank: number;
   svdClamp: number | null;
 }
 
-/** The combined A [rank, in] and B [out, rank] of a layer; `fanInFanOut`: its weight lies as [in, out], as an embedding does. */
+/**
+ * The combined A [rank, in] and B [out, rank] of a layer; `fanInFanOut`: its weight lies as [in,
+ * out], as an embedding does.
+ */
 export async function combineLayer(
   parts: readonly WeightedFactors[],
   combination: Combination,
@@ -31,7 +34,10 @@ export async function combineLayer(
   return padded(combination.svdClamp === null ? found : clamped(found, combination.svdClamp), rank);
 }
 
-/** All products as one: the rows of A one below the other, times weight and scaling, and the columns of B side by side. */
+/**
+ * All products as one: the rows of A one below the other, times weight and scaling, and the
+ * columns of B side by side.
+ */
 export function stacked(parts: readonly WeightedFactors[]): HostFactors {
   const rows = parts.reduce((sum, { a }) => sum + a.rows, 0);
   const a = zeroMatrix(rows, parts[0].a.columns);
@@ -47,7 +53,10 @@ export function stacked(parts: readonly WeightedFactors[]): HostFactors {
   return { a, b: transposed(b) };
 }
 
-/** A and B merged each on its own, with the root of weight times scaling on both; PEFT puts the sign on A. */
+/**
+ * A and B merged each on its own, with the root of weight times scaling on both;
+ * PEFT puts the sign on A.
+ */
 function separately(kind: MergeKind, parts: readonly WeightedFactors[], options: PruneOptions): HostFactors {
   const merge = (side: "a" | "b"): Matrix => {
     const weights = parts.map(({ weight, scaling }) => {
@@ -61,14 +70,20 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
   return { a: merge("a"), b: merge("b") };
 }
 
-/** The best approximation of the weighted sum of products, through the product of the stacked factors. */
+/**
+ * The best approximation of the weighted sum of products, through the
+ * product of the stacked factors.
+ */
 async function largestOf(parts: readonly WeightedFactors[], rank: number): Promise<HostFactors> {
   const all = stacked(parts);
   const least = Math.min(all.a.columns, all.b.rows);
   return all.a.rows <= least ? productFactors(all, rank) : matrixFactors(await product(all, 1, false), rank);
 }
 
-/** The best approximation of what merging the whole products gives. PEFT prunes them as the weight lies. */
+/**
+ * Returns the best approximation of the merge of the whole products. PEFT prunes
+ * them as the weight lies.
+ */
 async function largestOfPruned(
   parts: readonly WeightedFactors[],
   { type, rank, ...options }: Combination,

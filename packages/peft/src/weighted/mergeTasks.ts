@@ -1,23 +1,26 @@
 import type { TorchGenerator } from "../random/torchGenerator.ts";
 
-/** How tensors of several adapters become one: what of each is kept, and how what is kept is added up. */
+/**
+ * The kinds of merging tensors of several adapters into one: by pruning, and
+ * by the way of adding up.
+ */
 export type MergeKind = "linear" | "magnitude_prune" | "ties" | "dare_linear" | "dare_ties";
 
-/** What the kinds that prune need to know. */
+/** Options of the kinds that prune. */
 export interface PruneOptions {
-  /** The share of numbers that are kept, above 0 and up to 1. */
+  /** The share of numbers that are prunedTasks, above 0 and up to 1. */
   density: number;
-  /** Which sign wins at a place: that of the sum, or the more frequent one. */
+  /** The sign that wins at a place: that of the sum, or the more frequent one. */
   majoritySignMethod: "total" | "frequency";
-  /** Chooses at random what DARE keeps. */
+  /** Draws the numbers that DARE keeps. */
   generator: TorchGenerator;
 }
 
 /**
- * The weighted sum of tensors of one shape, after pruning, in PyTorch's order of f32 steps. "magnitude_prune" keeps the
- * largest numbers of each; "ties" of these only those whose sign wins, and averages over them (Yadav et al. 2023,
- * https://arxiv.org/abs/2306.01708); "dare" keeps numbers at random and scales them up (Yu et al. 2023,
- * https://arxiv.org/abs/2311.03099).
+ * The weighted sum of tensors of one shape, after pruning, in PyTorch's order of f32 steps.
+ * "magnitude_prune" keeps the largest numbers of each; "ties" of these only those whose sign wins,
+ * and averages over them (Yadav et al. 2023, https://arxiv.org/abs/2306.01708); "dare" keeps
+ * numbers at random and scales them up (Yu et al. 2023, https://arxiv.org/abs/2311.03099).
  */
 export function mergeTasks(
   kind: MergeKind,
@@ -25,8 +28,10 @@ export function mergeTasks(
   weights: readonly number[],
   options: PruneOptions,
 ): Float32Array {
-  const kept = kind === "linear" ? tasks : tasks.map((task) => pruned(kind, task, options));
-  return kind.endsWith("ties") ? disjoint(kept, weights, options.majoritySignMethod) : weightedSum(kept, weights);
+  const prunedTasks = kind === "linear" ? tasks : tasks.map((task) => pruned(kind, task, options));
+  return kind.endsWith("ties")
+    ? disjoint(prunedTasks, weights, options.majoritySignMethod)
+    : weightedSum(prunedTasks, weights);
 }
 
 function pruned(kind: MergeKind, task: Float32Array, { density, generator }: PruneOptions): Float32Array {
@@ -59,7 +64,7 @@ function weightedSum(tasks: readonly Float32Array[], weights: readonly number[])
   return sum;
 }
 
-/** At each place the mean of what has the sign that wins there. */
+/** Returns at each place the mean of the numbers with the winning sign. */
 function disjoint(
   tasks: readonly Float32Array[],
   weights: readonly number[],

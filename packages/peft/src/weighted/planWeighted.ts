@@ -1,4 +1,6 @@
-import { LoraConfig } from "../methods/loraConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { MethodFacts, ProductForm } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import type { Combination, CombinationType } from "./combineLayer.ts";
@@ -12,44 +14,44 @@ const types: readonly CombinationType[] = [
   ...pruning.map((kind) => `${kind}_svd` as const),
 ];
 
-/** Checks what is asked for, and gives the new adapter's configuration. Throws for what cannot be combined. */
+/**
+ * Checks the request, and returns the new adapter's configuration. Throws for adapters
+ * that cannot be combined.
+ */
 export function planWeighted(
   adapters: readonly Adapter[],
   options: WeightedAdapterOptions,
-): { combination: Combination; config: LoraConfig } {
-  const configs = adapters.map(combinable);
+  form: ProductForm<PeftConfig>,
+): { combination: Combination; config: PeftConfig } {
+  for (const adapter of adapters) checkCombinable(adapter, form);
   const type = adapters.length === 1 ? "linear" : (options.combinationType ?? "svd");
-  const combination = { ...checked(options, type), type, rank: combinedRank(type, adapters, configs, options.svdRank) };
-  const { rank } = combination;
-  const plain = { initLoraWeights: true, useRslora: false, rankPattern: {}, alphaPattern: {} };
-  const changes = { ...plain, r: rank, loraAlpha: rank };
-  return {
-    combination,
-    config: configs[0].with({ ...changes, targetModules: unitedTargets(adapters, "targetModules") }),
-  };
+  const combination = { ...checked(options, type), type, rank: combinedRank(type, adapters, form, options.svdRank) };
+  const [{ config }] = adapters;
+  const targetModules = unitedTargets(adapters, "targetModules");
+  return { combination, config: form.plain(config, combination.rank).with({ targetModules }) };
 }
 
-/** The configuration of an adapter that is a sum of products; throws for one that is more than that. */
-function combinable({ name, config, swaps }: Adapter): LoraConfig {
+/** Throws for an adapter that is more than a sum of products. */
+function checkCombinable({ name, method, config, swaps }: Adapter, form: ProductForm<PeftConfig>): void {
   const refuse = (what: string): never => {
     throw new Error(`addWeightedAdapter: adapter "${name}" ${what}`);
   };
-  if (!(config instanceof LoraConfig))
-    return refuse(`is ${config.peftType}; only LORA and IA3 adapters can be combined, each with its kind`);
-  if (config.useDora) refuse("has useDora: lengths of rows cannot be added up; merge it into the weights instead");
-  if (config.loraBias) refuse("has loraBias, which has no place in a combination; train it without");
-  if (config.bias !== "none" || swaps.size > 0) refuse("has biases or tables of its own, which cannot be combined");
+  const besides = form.besides(config);
+  if (besides !== null) refuse(besides);
+  const { bias = "none", tokens = null } = isPromptMethod(method)
+    ? {}
+    : { bias: method.bias?.(config), tokens: method.trainableTokens?.(config) };
+  if (bias !== "none" || swaps.size > 0) refuse("has biases or tables of its own, which cannot be combined");
   if (config.modulesToSave?.length) refuse(`trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`);
-  if (config.trainableTokenIndices)
-    refuse("trains rows of embeddings (trainableTokenIndices), which cannot be combined");
-  const start = /^(pissa|olora|loftq)/.exec(`${config.initLoraWeights}`)?.[0];
-  if (start !== undefined) {
-    const advice = "save it with pathInitialModelForWeightConversion and combine what that gives";
-    refuse(
-      `started from ${start}, and belongs to base weights of its own; ${start === "loftq" ? "merge it instead" : advice}`,
-    );
-  }
-  return config;
+  if (tokens) refuse("trains rows of embeddings (trainableTokenIndices), which cannot be combined");
+  const { startsFromWeights, subtractsStart }: MethodFacts<PeftConfig> = method;
+  const start = startsFromWeights?.(config) ?? null;
+  if (!start) return;
+  const advice =
+    subtractsStart?.refusal(config) === null
+      ? "save it with pathInitialModelForWeightConversion and combine what that gives"
+      : "merge it instead";
+  refuse(`started from ${start.name}, and belongs to base weights of its own; ${advice}`);
 }
 
 function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<Combination, "type" | "rank"> {
@@ -74,10 +76,10 @@ function checked(options: WeightedAdapterOptions, type: CombinationType): Omit<C
 function combinedRank(
   type: CombinationType,
   adapters: readonly Adapter[],
-  configs: readonly LoraConfig[],
+  form: ProductForm<PeftConfig>,
   svdRank?: number | null,
 ): number {
-  const ranks = configs.map(({ r, rankPattern }) => Math.max(r, ...Object.values(rankPattern)));
+  const ranks = adapters.map(({ config }) => form.rank(config));
   if (type === "cat") return ranks.reduce((sum, r) => sum + r);
   if (type.endsWith("svd")) return svdRank ?? Math.max(...ranks);
   if (new Set(ranks).size > 1) {

@@ -13,7 +13,10 @@ export interface HostFactors {
   b: Matrix;
 }
 
-/** The best approximation of rank r: B holds the left vectors times the singular values, A the right vectors. */
+/**
+ * The best approximation of rank r: B holds the left vectors times the singular
+ * values, A the right vectors.
+ */
 export function matrixFactors({ values, rows, columns }: Matrix, rank: number): HostFactors {
   const r = Math.min(rank, rows, columns);
   const { values: s, left, right } = truncatedSvd(values, rows, columns, r);
@@ -24,7 +27,10 @@ export function matrixFactors({ values, rows, columns }: Matrix, rank: number): 
   };
 }
 
-/** The same for a product, without making it: from the singular values of R₁ R₂ᵀ, where B = Q₁ R₁ and Aᵀ = Q₂ R₂. */
+/**
+ * The same for a product, without making it: from the singular values of R₁ R₂ᵀ, where
+ * B = Q₁ R₁ and Aᵀ = Q₂ R₂.
+ */
 export function productFactors({ a, b }: HostFactors, rank: number): HostFactors {
   const { rows: R, columns: inputs } = a;
   const outputs = b.rows;
@@ -62,8 +68,9 @@ export function transposed({ values, rows, columns }: Matrix): Matrix {
 }
 
 /**
- * Numbers cut off beyond the quantile `clamp` of both factors together, as PEFT does: what is cut depends on the signs that
- * an SVD leaves open, so that PyTorch's may cut others. Throws where that quantile is not above 0.
+ * Cuts numbers off beyond the quantile `clamp` of both factors together, as PEFT does. The cut
+ * depends on the signs that an SVD leaves open, so that PyTorch may cut other numbers. Throws where
+ * that quantile is not above 0.
  */
 export function clamped({ a, b }: HostFactors, clamp: number): HostFactors {
   const all = new Float32Array(a.values.length + b.values.length);

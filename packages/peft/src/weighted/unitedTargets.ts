@@ -11,7 +11,10 @@ export function checkWeights(adapters: readonly Adapter[], weights: readonly num
   throw new Error(`addWeightedAdapter: weights[${wrong}] is ${weights[wrong]}; it must be a finite number`);
 }
 
-/** Where any of the adapters go: names together, or expressions side by side. Throws for a mixture. */
+/**
+ * Unites the targets of several adapters: names together, or expressions side by
+ * side. Throws for a mixture.
+ */
 export function unitedTargets(adapters: readonly Adapter[], key: string): readonly string[] | string {
   const targets = adapters.map(({ config }) => {
     const value = (config as unknown as Record<string, readonly string[] | string | null>)[key];

@@ -23,8 +23,8 @@ export type Example = TextExample | CompletionExample | ChatExample;
 const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "content"}]}';
 
 /**
- * Checks that a JSON value is an example; other keys are left out. Errors name `where`
- * it stands and what it is.
+ * Checks that a JSON value is an example; other keys are left out. Errors name the
+ * place `where` and the value.
  */
 export function toExample({ value, where }: JsonRecord): Example {
   if (typeof value === "string") return { text: value };

@@ -11,7 +11,8 @@ interface Wants {
 }
 
 /**
- * Rows, and at most about how many logits, that are held at a time where rows go through in chunks.
+ * Limits of a chunk of rows: the number of rows, and the approximate number
+ * of logits, held at a time.
  */
 const maxChunkRows = 256;
 const maxChunkLogits = 8 << 20;

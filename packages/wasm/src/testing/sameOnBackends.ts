@@ -54,7 +54,7 @@ export function close(actual: ArrayLike<number>, expected: ArrayLike<number>, to
   }
 }
 
-/** Throws unless both builds give what the reference gives, values and gradients. */
+/** Throws unless both builds agree with the reference, values and gradients. */
 export async function same(inputs: Input[], fn: (t: Tensor[]) => Tensor, tolerance = 3e-6): Promise<void> {
   const expected = await run("reference", inputs, fn);
   for (const build of ["relaxed", "simd"] as const) {

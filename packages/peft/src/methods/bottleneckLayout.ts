@@ -1,12 +1,7 @@
 import { toSnakeCase } from "../config/keyCase.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
-import { type BnConfig, bottleneckFormat } from "../methods/bottleneckConfig.ts";
-
-/** The name of the weights in AdapterHub's folders; the configuration has PEFT's name. */
-export const adapterHubWeights = "adapter.safetensors";
-
-/** What AdapterHub says of a prediction head that lies beside an adapter. */
-export const adapterHubHead = "head_config.json";
+import { type BnConfig, bottleneckFormat } from "./bottleneckConfig.ts";
+import type { AdapterLayout } from "./methodFacts.ts";
 
 /** The version of `adapters` whose files are read and written. */
 const version = "adapters.1.3.0";
@@ -24,10 +19,10 @@ const outer: Readonly<Record<string, string>> = {
 const absent = ["peft_type", "task_type", "revision", "modules_to_save", "target_modules", "exclude_modules"];
 
 /**
- * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of PEFT. Throws for methods
- * other than bottleneck adapters, which PEFT has its own files for.
+ * An adapter_config.json of AdapterHub as fields of one object, in PEFT's way; null for a file of
+ * PEFT. Throws for methods other than bottleneck adapters, which PEFT has its own files for.
  */
-export function fromAdapterHub(json: unknown, label: string): Record<string, unknown> | null {
+function readConfig(json: unknown, label: string): Record<string, unknown> | null {
   const { config, peft_type: type, ...rest } = (json ?? {}) as Record<string, unknown>;
   if (type !== undefined || typeof config !== "object" || config === null) return null;
   const { architecture, ...options } = config as Record<string, unknown>;
@@ -43,7 +38,7 @@ export function fromAdapterHub(json: unknown, label: string): Record<string, unk
 }
 
 /** The adapter_config.json of a bottleneck adapter, as AdapterHub lays it out. */
-export function adapterHubJson(config: BnConfig): string {
+function configJson(config: BnConfig): string {
   const { floats, refused, ignored } = bottleneckFormat;
   const own: Record<string, unknown> = { ...ignored, ...refused, stochastic_depth: new PythonFloat(0) };
   const around: Record<string, unknown> = { version, model_name: config.baseModelNameOrPath ?? "" };
@@ -57,3 +52,15 @@ export function adapterHubJson(config: BnConfig): string {
   }
   return pythonJson({ config: own, ...around });
 }
+
+/**
+ * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json`
+ * tells of a prediction head.
+ */
+export const bottleneckLayout: AdapterLayout<BnConfig> = {
+  weights: "adapter.safetensors",
+  pickle: "pytorch_adapter.bin",
+  unread: { file: "head_config.json", holds: "the head that it describes" },
+  configJson,
+  readConfig,
+};

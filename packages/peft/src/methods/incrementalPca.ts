@@ -1,15 +1,18 @@
 import { cat, keep, mean, mul, scope, square, sub, sum, type Tensor, tensor } from "@lowrank/core";
-import { subspaceSvd } from "../methods/subspaceSvd.ts";
+import { subspaceSvd } from "./subspaceSvd.ts";
 
-/** How often subspace iteration multiplies by the data and back: from a random start, and from the components before. */
+/**
+ * Numbers of turns of subspace iteration, each of which multiplies by the data and back: from a
+ * random start, and from the components before.
+ */
 const turns = { first: 4, later: 2 };
 
 /**
- * Principal components of rows that come in batches: of each batch, only the first components, the mean and the spread are
- * kept. Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7
+ * Principal components of rows that come in batches: of each batch, only the first components, the
+ * mean and the spread are kept. Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7
  */
 export class IncrementalPca implements Disposable {
-  /** How many components are kept. */
+  /** Number of components to keep. */
   readonly count: number;
   /** [count, features], unit rows. */
   #components: Tensor | null = null;
@@ -34,7 +37,10 @@ export class IncrementalPca implements Disposable {
     return Array.from(this.#values, (value) => (this.#spread > 0 ? (value * value) / this.#spread : 0));
   }
 
-  /** Unit vectors [count, features], each with its largest entry positive. Throws before the first batch. */
+  /**
+   * Unit vectors [count, features], each with its largest entry positive.
+   * Throws before the first batch.
+   */
   get components(): Tensor {
     if (!this.#components) throw new Error("IncrementalPca: no rows were added");
     return this.#components;

@@ -1,37 +1,41 @@
 import { copyInto, Generator, noGrad, tensor } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { ia3 } from "../methods/ia3.ts";
-import type { IA3Config } from "../methods/ia3Config.ts";
+import type { OnWarning } from "../config/warning.ts";
+import type { FactorForm } from "../methods/methodFacts.ts";
 import { type Adapter, filePrefix } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { checkCovered, unitedTargets } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
-/** Adds an (IA)³ adapter whose factors are the weighted sum of others' factors. Throws where these are on other layers. */
-export async function addWeightedIA3(
+/**
+ * Adds an adapter whose factors are the weighted sum of others' factors. Throws where these
+ * are on other layers.
+ */
+export async function addWeightedFactors(
   tuner: Tuner<Module>,
   sources: readonly Adapter[],
   weights: readonly number[],
   adapterName: string,
   { combinationType = "linear" }: WeightedAdapterOptions,
-  onWarning: (message: string) => void,
+  form: FactorForm,
+  onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
+  const [{ method, config: first }] = sources;
   if (combinationType !== "linear") {
-    throw new Error(`addWeightedAdapter: combinationType is "${combinationType}"; of IA3 adapters it must be "linear"`);
+    throw new Error(
+      `addWeightedAdapter: combinationType is "${combinationType}"; of ${method.peftType} adapters it must be "linear"`,
+    );
   }
-  for (const source of sources) checkCombinable(source, sources[0]);
-  const config = (sources[0].config as IA3Config).with({
-    targetModules: unitedTargets(sources, "targetModules"),
-    feedforwardModules: unitedTargets(sources, "feedforwardModules"),
-  });
+  for (const source of sources) checkCombinable(source);
+  const config = first.with(Object.fromEntries(form.targets.map((key) => [key, unitedTargets(sources, key)])));
   const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, method: ia3, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, method, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);
     const layers: WeightedAdapterReport["layers"] = [];
     for (const path of added.report.matched) {
-      const key = `${filePrefix}${path}.ia3_l`;
+      const key = `${filePrefix}${path}.${form.key}`;
       const own = tuner.trained(adapterName).get(key)!;
       const sum = new Float64Array(own.size);
       for (const [i, { name }] of sources.entries()) {
@@ -56,12 +60,7 @@ export async function addWeightedIA3(
   }
 }
 
-function checkCombinable({ name, method, config }: Adapter, first: Adapter): void {
-  if (method !== ia3) {
-    throw new Error(
-      `addWeightedAdapter: adapter "${name}" is ${method.peftType}, and "${first.name}" IA3; all must be of one method`,
-    );
-  }
+function checkCombinable({ name, config }: Adapter): void {
   if (!config.modulesToSave?.length) return;
   throw new Error(
     `addWeightedAdapter: adapter "${name}" trains ${config.modulesToSave.join(", ")} whole, which cannot be combined`,

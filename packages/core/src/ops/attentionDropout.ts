@@ -1,0 +1,38 @@
+import type { TensorSpec } from "../backend.ts";
+import { defineOp, type Op } from "../op.ts";
+import { sameShape } from "../shape.ts";
+import { composeAttentionDropout, composeAttentionDropoutBackward } from "./attentionComposed.ts";
+import { type AttentionParams, geometry } from "./attentionGeometry.ts";
+import type { DropoutParams } from "./dropout.ts";
+
+/**
+ * Attends with dropout on the weights: (q, k, v, mask?) to [B, T, H, D]. It is an op of its own, so
+ * that a kernel for `attention` need not know of it. All T x S weights are in memory during the
+ * pass, and the gradient makes them again.
+ */
+export const attentionDropout: Op<number, AttentionParams & DropoutParams> = defineOp({
+  name: "attentionDropout",
+  shape: (inputs, params) => {
+    geometry("attentionDropout", inputs, params);
+    return { shape: inputs[0].shape, dtype: "f32" };
+  },
+  compose: composeAttentionDropout,
+  saves: (needs) => ({ inputs: needs.map((_, i) => i) }),
+  vjp: ({ grads: [dout], inputs, params }) => [
+    ...attentionDropoutBackward(dout, ...inputs, params),
+    ...inputs.slice(3).map(() => null),
+  ],
+});
+
+/** The gradient of `attentionDropout`: (dout, q, k, v, mask?) to dq, dk, dv. */
+const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> = defineOp({
+  name: "attentionDropoutBackward",
+  shape: ([dout, ...inputs], params) => {
+    geometry("attentionDropoutBackward", inputs, params);
+    if (!sameShape(dout.shape, inputs[0].shape)) {
+      throw new Error("attentionDropoutBackward: the gradient must have the shape of q");
+    }
+    return inputs.slice(0, 3).map(({ shape }): TensorSpec => ({ shape, dtype: "f32" }));
+  },
+  compose: composeAttentionDropoutBackward,
+});

@@ -1,0 +1,94 @@
+import { copyInto, Generator, keep, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { DataBatch, MethodFacts } from "../methods/methodFacts.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { filePrefix } from "../model/adapter.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
+
+/**
+ * Starts an adapter by what its layers see of `batches`, where its method and configuration
+ * start so (`startsFromData`: EVA of LoRA). All batches are used. The adapter's tensors are
+ * made anew: make the optimiser after. Throws for an adapter that does not start so, or was
+ * trained, and without batches.
+ */
+export async function startFromData<M extends AdaptableModel>(
+  peft: PeftModel<M>,
+  batches: Iterable<Parameters<M["forward"]>[0] & DataBatch>,
+  { adapterName = "default" }: { adapterName?: string } = {},
+): Promise<void> {
+  const { config, method, report } = peft.base_model.adapter(adapterName);
+  const start = (method as MethodFacts<PeftConfig>).startsFromData?.(config) ?? null;
+  if (!start) throw new Error(`startFromData: adapter "${adapterName}" does not start from data; train it as it is`);
+  const layers = layersOf(peft, adapterName);
+  const seen = new Map(
+    [...layers].map(([path, layer]) => [path, { base: layer.base_layer, tensors: layer.tensors(adapterName) }]),
+  );
+  using measurement = await start.measure(seen);
+  const before = { active: peft.activeAdapter, training: peft.training };
+  peft.setAdapter(adapterName);
+  peft.eval();
+  let count = 0;
+  try {
+    for (const batch of batches) {
+      const inputs = inputsOf(peft, batch, layers, measurement.watched);
+      count += 1;
+      try {
+        await measurement.add(inputs, batch);
+      } finally {
+        for (const x of inputs.values()) x.dispose();
+      }
+    }
+    if (count === 0) throw new Error("startFromData: there are no batches");
+    const { config: found, values } = await measurement.result(report.matched);
+    await restart(peft, adapterName, found, values);
+  } finally {
+    peft.train(before.training);
+    if (before.active !== null && before.active !== adapterName) peft.setAdapter(before.active);
+  }
+}
+
+function layersOf<M extends AdaptableModel>(peft: PeftModel<M>, name: string): Map<string, TunerLayer> {
+  const layers = new Map<string, TunerLayer>();
+  for (const [path, module] of peft.baseModel.namedModules()) {
+    if (module instanceof TunerLayer && module.has(name)) layers.set(path, module);
+  }
+  return layers;
+}
+
+/** Runs the model on a batch and gives what goes into some layers; the caller frees it. */
+function inputsOf<M extends AdaptableModel>(
+  peft: PeftModel<M>,
+  batch: Parameters<M["forward"]>[0],
+  layers: ReadonlyMap<string, TunerLayer>,
+  watched: readonly string[],
+): Map<string, Tensor> {
+  const inputs = new Map<string, Tensor>();
+  for (const path of watched) layers.get(path)!.observer = (x) => void inputs.set(path, keep(x.detach()));
+  try {
+    noGrad(() => scope(() => void peft.forward(...([batch] as unknown as Parameters<M["forward"]>))));
+    return inputs;
+  } finally {
+    for (const path of watched) layers.get(path)!.observer = null;
+  }
+}
+
+/** Makes the adapter anew, with these values of its tensors, by key below the base model's path. */
+async function restart<M extends AdaptableModel>(
+  peft: PeftModel<M>,
+  name: string,
+  config: PeftConfig,
+  values: ReadonlyMap<string, Float32Array>,
+): Promise<void> {
+  const { method } = peft.base_model.adapter(name);
+  peft.deleteAdapter(name);
+  // What there is to warn of was said when the adapter was made first.
+  await peft.base_model.add({ name, method, config, generator: new Generator(0), loading: false }, () => {});
+  const tensors = peft.adapterTensors(name);
+  for (const [key, numbers] of values) {
+    const target = tensors.get(`${filePrefix}${key}`)!;
+    using start = tensor(numbers, { shape: target.shape, backend: target.storage.backend });
+    noGrad(() => copyInto(target, start));
+  }
+  peft.setAdapter(name);
+}

@@ -1,0 +1,19 @@
+import type { BuildName } from "../builds/kernelBuild.ts";
+import { loadBuild } from "../builds/loadBuild.ts";
+import type { Kernels } from "../kernelTypes.gen.ts";
+
+/** The kernels of a build without the backend around them. */
+export interface BareKernels {
+  kernels: Kernels;
+  memory: WebAssembly.Memory;
+  /** The first address that the module leaves free. */
+  heapBase: number;
+}
+
+/** Instantiates a build on a plain memory of `pages` of 64 KiB. */
+export async function bareKernels(build: BuildName, pages: number): Promise<BareKernels> {
+  const { bytes, heapBase } = await loadBuild(build, false);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
+  return { kernels: instance.exports as unknown as Kernels, memory, heapBase };
+}

@@ -1,0 +1,81 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { nodeResolve } from "@rollup/plugin-node-resolve";
+import { build as esbuild } from "esbuild";
+import { rollup } from "rollup";
+import { createLogger, build as vite } from "vite";
+import webpack from "webpack";
+import { writeUnbundled } from "./importMap.ts";
+import { samplePage } from "./sample.ts";
+
+/** Builds the sample app in `user` for production into `outDir`; returns the warnings. */
+export type Bundle = (user: string, outDir: string) => Promise<string[]>;
+
+/** The scripts of the sample that a page or a Worker starts from. */
+const entries = { page: "page.js", appWorker: "appWorker.js" };
+
+async function bundleWithVite(user: string, outDir: string): Promise<string[]> {
+  const warnings: string[] = [];
+  const warn = (text: string) => void warnings.push(text);
+  const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
+  const build = { outDir, emptyOutDir: true, chunkSizeWarningLimit: 1000 };
+  await vite({ root: user, configFile: false, logLevel: "warn", customLogger, build });
+  return warnings;
+}
+
+async function bundleWithRollup(user: string, outDir: string): Promise<string[]> {
+  const warnings: string[] = [];
+  const bundle = await rollup({
+    input: Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(user, file)])),
+    plugins: [nodeResolve({ browser: true })],
+    onLog: (_, { message }) => void warnings.push(message),
+  });
+  await bundle.write({ dir: outDir, format: "es", entryFileNames: "[name].js" });
+  await bundle.close();
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  return warnings;
+}
+
+async function bundleWithWebpack(user: string, outDir: string): Promise<string[]> {
+  // Webpack finds the sample's Worker itself, by `new Worker(new URL(...))`.
+  const compiler = webpack({
+    mode: "production",
+    context: user,
+    entry: { page: "./page.js" },
+    output: { path: outDir, filename: "[name].js" },
+    // Advice about sizes, for pages that are mostly text; ours have ceilings of their own.
+    performance: { hints: false },
+  });
+  const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+    compiler.run((error, result) => (error ? reject(error) : resolve(result)));
+  });
+  await new Promise((resolve) => compiler.close(resolve));
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  const { errors = [], warnings = [] } = stats?.toJson({ all: false, errors: true, warnings: true }) ?? {};
+  return [...errors, ...warnings].map(({ message }) => message);
+}
+
+async function bundleWithEsbuild(user: string, outDir: string): Promise<string[]> {
+  const { warnings } = await esbuild({
+    absWorkingDir: user,
+    entryPoints: entries,
+    bundle: true,
+    minify: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    outdir: outDir,
+    logLevel: "silent",
+  });
+  writeFileSync(join(outDir, "index.html"), samplePage);
+  return warnings.map(({ text }) => text);
+}
+
+/** The ways from the sample to what a browser runs, by name. */
+export const bundlers: Readonly<Record<string, Bundle>> = {
+  Vite: bundleWithVite,
+  Rollup: bundleWithRollup,
+  webpack: bundleWithWebpack,
+  esbuild: bundleWithEsbuild,
+  "an import map": writeUnbundled,
+};
