@@ -24,7 +24,7 @@ export function threadsOption(): Option {
     .default(1);
 }
 
-/** How weights lie in memory: a dtype, or GGUF's blocks as they are. */
+/** The form of weights in memory: a dtype, or GGUF's blocks as they are. */
 export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
 /** `--weights`, of the commands that take a model's weights as they are. */

@@ -93,7 +93,10 @@ function encodeChat(tokenizer: Tokenizer, content: string): number[] {
   return tokenizer.encode(rendered, { addSpecialTokens: false });
 }
 
-/** What the command line says, else what the model's makers say. */
+/**
+ * Returns the options of sampling: those of the command line, else those of the
+ * model's generation config.
+ */
 function sampling(options: GenerateCommandOptions, { generationConfig }: LoadedModel): object {
   const asked = [options.temperature, options.topK, options.topP].some((value) => value !== undefined);
   const greedy = options.greedy === true || options.temperature === 0;

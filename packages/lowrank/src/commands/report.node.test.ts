@@ -63,7 +63,8 @@ describe("one adapter", () => {
     expect(inference.parameters).toBe(4 * 8 * 32);
   });
 
-  // PEFT 0.21.2's counts for RobertaForSequenceClassification with PEFT's LoRA on queries and values: head 592,130.
+  // PEFT 0.21.2's counts for RobertaForSequenceClassification with PEFT's LoRA on queries
+  // and values: head 592,130.
   test("on presets, which get a head for an adapter that wants one", async () => {
     const { stdout } = await report("roberta-base", "--peft-config", at("cls.json"), "--json");
     expect(JSON.parse(stdout)).toMatchObject({

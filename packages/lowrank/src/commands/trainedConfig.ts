@@ -26,7 +26,7 @@ export function peftConfigOption(): Option {
   );
 }
 
-/** How the command line says what trains. */
+/** The options of the command line that say what trains. */
 interface TrainedOptions {
   method: string;
   peftConfig?: string;

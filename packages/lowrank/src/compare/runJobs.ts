@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Job, Message, Outcome } from "./job.ts";
 
-/** How jobs run, and what is told of them. */
+/** Options of `runJobs`, and functions that it calls while jobs run. */
 export interface RunJobsOptions {
   /** Keeps outcomes; null: they are not kept. */
   readonly folder: string | null;

@@ -42,19 +42,19 @@ interface Row {
   readonly why: string | null;
 }
 
-/** What methods cost on one model. */
+/** The costs of all methods on one model. */
 export interface MethodReport {
-  /** What the model is called. */
+  /** The name of the model. */
   readonly source: string;
   readonly modelType: string;
-  /** How many numbers the base model has, and how it is stored. */
+  /** Number of elements of the base model, and the dtype of its weights. */
   readonly base: number;
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
   readonly rows: readonly Row[];
 }
 
-/** How the base model is packed of methods that have it in 4 bits. */
+/** The quantisation of the base model for methods that have it in 4 bits. */
 export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
 /** Reckons all methods on a model; one that the model does not take has a row that says why. */
@@ -122,7 +122,7 @@ const columns: readonly Column<Row>[] = [
   { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
 ];
 
-/** What the columns say, in words. */
+/** Explanations of the columns. */
 const legend = [
   "trains, %: numbers that train, and their share of base and adapter together.",
   "file: adapter_model.safetensors to the byte, or all weights. In memory: what trains, in f32 for adapters.",

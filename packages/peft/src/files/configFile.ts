@@ -18,7 +18,7 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
 
 /**
  * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
- * known a warning; both name it. `label` is what messages call the file.
+ * known a warning; both name it. `label` names the file in messages.
  */
 export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,

@@ -19,7 +19,7 @@ import { methodOf, registerPeftMethod } from "./registry.ts";
 interface ScaleOptions extends PeftOptions {
   /** The factor of what is trained. */
   strength?: number;
-  /** How many numbers a layer's scales are added up from. */
+  /** Number of parts whose sum is a layer's scale. */
   parts?: number;
   /** "doubled" makes the base weights twice as large. */
   start?: "plain" | "doubled";

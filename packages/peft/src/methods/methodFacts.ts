@@ -92,8 +92,8 @@ export interface Swappable<C extends PeftConfig> {
 /** Matches the layers of two adapters whose ranks differ. */
 export interface AnyRank<C extends PeftConfig> {
   /**
-   * Returns the layer of a key in the file: the part before the tensor's own name. Null for a tensor
-   * that is not of a layer.
+   * Returns the layer of a key in the file: the part before the tensor's own name. Null for a
+   * tensor that is not of a layer.
    */
   layerOf(key: string): string | null;
   /** Fields that stay as they are in the adapter, since they say which tensors there are. */
@@ -153,22 +153,22 @@ export interface DataMeasurement<C extends PeftConfig> extends Disposable {
 /** Turns an adapter less its start into an adapter of the same method, of a larger rank. */
 export interface StartSubtraction<C extends PeftConfig> {
   /**
-   * Returns the obstacle, as the end of a sentence that starts with the adapter's name; null if there
-   * is none.
+   * Returns the obstacle, as the end of a sentence that starts with the adapter's
+   * name; null if there is none.
    */
   refusal(config: C): string | null;
   /** Fields that must be the same in the adapter and in its start. */
   readonly sameFields: readonly string[];
   /**
-   * Returns the dimension along which the start's tensor follows the trained one, and its sign; null
-   * for tensors without a rank.
+   * Returns the dimension along which the start's tensor follows the trained one, and its sign;
+   * null for tensors without a rank.
    */
   joins(key: string): { dim: number; sign: 1 | -1 } | null;
   /** Returns the configuration of the result. */
   joined(config: C): C;
 }
 
-/** Layers that add scaling * B A to what the base layer gives. */
+/** Layers that add scaling * B A to the base layer's output. */
 export interface ProductForm<C extends PeftConfig> {
   readonly kind: "products";
   /**

@@ -17,8 +17,8 @@ export function recipesOf(method: AnyMethod): readonly Recipe[] {
 }
 
 /**
- * Returns the options of a method's configuration. One that says none has what all methods of its
- * kind have.
+ * Returns the options of a method's configuration. One that names none has those of
+ * all methods of its kind.
  */
 export function optionsOf(method: AnyMethod): readonly MethodOption[] {
   return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
