@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
 import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
-import { allMethods, findMethods } from "../report/methods.ts";
+import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
@@ -36,11 +36,7 @@ Each run is a process of its own, so that its peak memory is that of one method.
 model, which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
 goes on where it was stopped.
 
-Methods: ${wrapped(
-  allMethods()
-    .map(({ name }) => name)
-    .join(", "),
-)}.
+Methods: ${wrapped(methodNames().join(", "))}.
 
 Examples:
   $ lowrank compare --output ./comparison

@@ -17,6 +17,7 @@ import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
+import { listed } from "./optionValue.ts";
 
 /** What trains: a model with its adapter, or all of it. */
 export interface Learner {
@@ -144,7 +145,10 @@ async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: reado
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/** What the library leaves to its users and is done here: a start by data, and files for the base weights as they were. */
+/**
+ * What the library leaves to its users and is done here: a start by data, and files for the
+ * base weights as they were.
+ */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
 /** A start by data, of the first examples. */
@@ -186,7 +190,10 @@ function optimizerOf(
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
   if (config === null || !methodOf(config).loraPlus) {
-    throw new Error("--loraplus-lr-ratio is for LoRA, whose B it makes learn faster than A; leave it out");
+    const names = adapterMethods().flatMap(({ name, peft }) => (peft.loraPlus ? [name] : []));
+    throw new Error(
+      `--loraplus-lr-ratio is for --method ${listed(names)}, whose B it makes learn faster than A; leave it out`,
+    );
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
   return {

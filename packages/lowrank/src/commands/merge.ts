@@ -3,6 +3,7 @@ import { type LoadedModel, saveModel } from "@lowrank/models";
 import type { MergeReport } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
+import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
@@ -49,7 +50,7 @@ export function mergeCommand(): Command {
     )
     .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
     .option("--prompt <text>", "what to compare on", "Once upon a time");
-  return addQuantizeOptions(command, "merge into the model as quantised by --method qlora")
+  return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
     .addHelpText("after", examples)
     .action(merge);
 }

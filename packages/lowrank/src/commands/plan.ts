@@ -8,7 +8,7 @@ import {
   plannedOptimizers,
 } from "@lowrank/peft";
 import { Command, Option } from "commander";
-import { allMethods, defaultMethod, findMethods, type Method, quantizedWords } from "../report/methods.ts";
+import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } from "../report/methods.ts";
 import { plannedSteps } from "./adapterConfig.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer } from "./argument.ts";
@@ -65,7 +65,7 @@ export function planCommand(): Command {
     .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
-        .choices(allMethods().map(({ name }) => name))
+        .choices(methodNames())
         .default(defaultMethod().name),
     )
     .addOption(peftConfigOption())

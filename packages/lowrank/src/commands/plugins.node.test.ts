@@ -140,6 +140,23 @@ test("a plugin may be TypeScript, register nothing, and be one of several", asyn
   expect(stdout).toContain("--plugin <file>");
 });
 
+test("a plugin meets the command's packages, whatever lies beside it, and others from there", async () => {
+  const own = at("own/node_modules/@lowrank");
+  for (const [name, text] of [
+    ["peft", 'throw new Error("another copy");'],
+    ["beside", 'export { registerPeftMethod } from "@lowrank/peft";'],
+  ]) {
+    await mkdir(`${own}/${name}`, { recursive: true });
+    await writeFile(`${own}/${name}/package.json`, JSON.stringify({ type: "module", exports: "./index.js" }));
+    await writeFile(`${own}/${name}/index.js`, text);
+  }
+  const imports =
+    'import { registerPeftMethod } from "@lowrank/beside";\nimport { definePeftMethod, PeftConfig, targetsOption } from "@lowrank/peft";';
+  await writeFile(at("own/scale.mjs"), scale.replace(/^import .* from "lowrank";$/m, imports));
+  const { stdout } = await succeed("plan model --json --method scale --plugin own/scale.mjs".split(" "));
+  expect(JSON.parse(stdout)).toMatchObject({ method: "scale", adapter: { parameters: 48 } });
+});
+
 test("a method without recipes and options has a recipe of its defaults", async () => {
   const plain = scale.replace(/ {2}recipes: [\s\S]*? {2}createLayer/, "  createLayer");
   await writeFile(at("plain.mjs"), plain);

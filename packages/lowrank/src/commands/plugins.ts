@@ -68,12 +68,15 @@ function shareOwnPackages(): void {
   module.registerHooks({
     resolve(specifier, context, nextResolve) {
       if (!/^(lowrank|@lowrank\/[^/]+)(\/|$)/.test(specifier)) return nextResolve(specifier, context);
+      // Node writes what it is given into `context`.
+      const { parentURL } = context;
       try {
         return nextResolve(specifier, { ...context, parentURL: import.meta.url });
-      } catch {
+      } catch (error) {
+        if ((error as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw error;
         // The command does without this package; it lies beside the plugin, and imports the
         // command's in turn.
-        return nextResolve(specifier, context);
+        return nextResolve(specifier, { ...context, parentURL });
       }
     },
   });

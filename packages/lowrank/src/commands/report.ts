@@ -24,7 +24,7 @@ import {
   reportFormats,
   reportMethods,
 } from "../report/methodReport.ts";
-import { adapterMethods, allMethods, defaultMethod, findMethod, findMethods } from "../report/methods.ts";
+import { adapterMethods, allMethods, defaultMethod, findMethod, findMethods, methodNames } from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
 import { shortName } from "../report/shortName.ts";
 import { byteText, digits, whole } from "../report/table.ts";
@@ -55,11 +55,7 @@ const help = (): string => `
 Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
 weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
 
-Methods: ${wrapped(
-  allMethods()
-    .map(({ name }) => name)
-    .join(", "),
-)}.
+Methods: ${wrapped(methodNames().join(", "))}.
 
 Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 

@@ -56,7 +56,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
 }
 
-/** Loads the model, in 4 bits for qlora; one that is in 4 bits on disk already stays as it is. */
+/** Loads the model, in 4 bits where the method has it so; one that is in 4 bits on disk already stays as it is. */
 async function loadBase(options: TrainCommandOptions) {
   const given = givenQuantizeOptions(options);
   if (!findMethods([options.method])[0].quantized) {
@@ -74,7 +74,10 @@ async function loadBase(options: TrainCommandOptions) {
   return { ...loaded, quantize };
 }
 
-/** Tokens in a block and in an example; throws where the model has fewer positions beside the virtual tokens. */
+/**
+ * Tokens in a block and in an example; throws where the model has fewer positions
+ * beside the virtual tokens.
+ */
 function sequenceLengths(
   options: TrainCommandOptions,
   positions: number,

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { allMethods, defaultMethod, findMethods, quantizedWords } from "../report/methods.ts";
+import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { wrapped } from "./plan.ts";
@@ -48,15 +48,11 @@ A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file 
 {"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
 assistant's turns are learned). Ctrl-C stops after the running step and saves.
 
---method qlora is LoRA on a model whose linear layers are quantised to 4 bits while they are read, so that it takes an eighth of
-the memory. The adapter is saved as LoRA's is; use it on the model quantised in the same way (generate --quant-type). What does not
-fit still may with --optimizer adamw8bit and --gradient-checkpointing.
+${quantizedWords()} trains on a model whose linear layers are quantised to 4 bits while they are read, so that they take an eighth of
+the memory. Use the adapter on the model quantised in the same way (generate --quant-type). What does not fit still may with
+--optimizer adamw8bit and --gradient-checkpointing.
 
-Methods: ${wrapped(
-  allMethods()
-    .map(({ name }) => name)
-    .join(", "),
-)}.
+Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
 Examples:

@@ -186,7 +186,7 @@ describe("misuse", () => {
     ],
     ["--method oft --mini-r 2", "leave it out, or take --method miss"],
     ["--method prefix --virtual-tokens 9999", "positions, which leaves no room beside 9999 virtual tokens; take fewer"],
-    ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for LoRA"],
+    ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora, whose B"],
     ["--method full --verify", "--verify is for an adapter; leave it out with --method full"],
     ["--init-lora-weights olora --verify", "--verify cannot be used with olora"],
     ["--init-lora-weights loftq", "loftq trains beside another base model"],

@@ -61,6 +61,11 @@ function commonFirst<M extends Method>(methods: readonly M[]): M[] {
   return [...methods.filter(({ common }) => common), ...methods.filter(({ common }) => !common)];
 }
 
+/** The names of all ways of fine-tuning. */
+export function methodNames(): string[] {
+  return allMethods().map(({ name }) => name);
+}
+
 /** The names of the recipes of some methods. */
 export function recipeNames(methods: readonly AnyMethod[]): string[] {
   return adapterMethods().flatMap(({ name, peft }) => (methods.includes(peft) ? [name] : []));
