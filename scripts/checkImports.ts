@@ -108,7 +108,7 @@ function breach(path: string, target: string): string | undefined {
   return `${own} may not import ${other} (only ${allowed.join(", ") || "nothing"})`;
 }
 
-/** Says which room an import climbs up to, or that a file stands in no room of its package. */
+/** Returns an error for an import from a higher room, or for a file in no room of its package. */
 function roomBreach(path: string, target: string): string | undefined {
   const own = packageOf(path) ?? "";
   const rooms = roomsOf[own];

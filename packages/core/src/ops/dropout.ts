@@ -7,7 +7,7 @@ import { affine } from "./affine.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
-/** For each of `size` elements, 1 where it is dropped and 0 where it stays. */
+/** Returns 1 for each of `size` elements that is dropped, and 0 for each that stays. */
 function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   const generator = new Generator(state.seed);
   generator.state = state;

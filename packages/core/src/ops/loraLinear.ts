@@ -28,7 +28,10 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
   return matmul(x, y, { transposeA: true });
 }
 
-/** Also gives the scaled low-rank activations s x Aᵀ, from which the gradient of B is made. */
+/**
+ * The op beneath `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, from which
+ * the gradient of B is made.
+ */
 export const loraOp: Op<4, LoraParams, 2> = defineOp({
   name: "loraLinear",
   arity: 4,

@@ -145,7 +145,10 @@ async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: reado
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/** What the library leaves to its users and is done here: a start by data, and files for the base weights as they were. */
+/**
+ * What the library leaves to its users and is done here: a start by data, and files for the
+ * base weights as they were.
+ */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
 /** A start by data, of the first examples. */

@@ -74,7 +74,10 @@ async function loadBase(options: TrainCommandOptions) {
   return { ...loaded, quantize };
 }
 
-/** Tokens in a block and in an example; throws where the model has fewer positions beside the virtual tokens. */
+/**
+ * Tokens in a block and in an example; throws where the model has fewer positions
+ * beside the virtual tokens.
+ */
 function sequenceLengths(
   options: TrainCommandOptions,
   positions: number,

@@ -51,7 +51,9 @@ function inverse(order: Int32Array): Int32Array {
   return back;
 }
 
-/** Lets some blocks of one of the rotations [N, D, size, size] rest while training. */
+/**
+ * Replaces some blocks of one of the rotations [N, D, size, size] by the identity while training.
+ */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
   readonly #generator: Generator;
@@ -81,8 +83,8 @@ class BoftLinear implements LayerAdapter {
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
   /**
-   * For each rotation, how its features are brought together and back; none
-   * where they lie so already.
+   * For each rotation, the indices that bring its features together and back;
+   * null if they lie so already.
    */
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;

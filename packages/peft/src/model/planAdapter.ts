@@ -132,7 +132,7 @@ function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]):
   return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }
 
-/** Says where a module that is adapted alone shares its weight with others. */
+/** Returns a warning for a module that is adapted alone but shares its weight with others. */
 function tieWarning(
   path: string,
   base: Module,

@@ -88,7 +88,7 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
 }
 
 /**
- * Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed, if
+ * Copies the values and the configuration of `incoming` to `own`. Throws, with nothing changed, if
  * one has tensors that the other lacks.
  */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {

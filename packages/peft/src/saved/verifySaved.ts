@@ -30,11 +30,11 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Lets `write` write adapters, reads them again beside those in memory, and compares the model's
- * answers; all is then as it was. Nothing but rounding to `dtype` may have changed: tensors must
- * be those in memory, rounded, and with the rounding taken back the answers must be the same to
- * the last bit. Throws, naming the adapter, where they are not; before anything is written, where
- * they cannot be compared.
+ * Calls `write` to write adapters, reads them again beside those in memory, and compares the
+ * model's answers. The model is then as it was. Nothing but rounding to `dtype` may have changed:
+ * tensors must be those in memory, rounded, and with the rounding taken back the answers must be
+ * the same to the last bit. Throws, naming the adapter, where they are not; before anything is
+ * written, where they cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -113,7 +113,7 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
   }
 }
 
-/** Puts an adapter's files on the model under a name that is free, and gives that. */
+/** Loads an adapter's files under a free name, and returns that name. */
 async function readAgain(
   tuner: Tuner<Module>,
   folder: string | URL,
@@ -161,7 +161,7 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
   }
 }
 
-/** Gives adapter `again` the numbers of `name`, as they were before rounding. */
+/** Copies the values of `name`, as they were before rounding, to adapter `again`. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
