@@ -27,7 +27,7 @@ export interface MetaBackend extends Backend {
 export interface MetaOptions {
   /**
    * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one
-   * with a kernel for every op but those that are compositions alone.
+   * with a kernel for every op but those that are `composed`.
    */
   like?: Backend;
 }
@@ -60,7 +60,7 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
     read: () => {
       throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
     },
-    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? op.ref !== undefined,
+    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? !op.composed,
     run: ({ name }, _inputs, outputs) => {
       for (const { buffer } of outputs) (buffer as MetaBuffer).op = name;
     },

@@ -1,6 +1,6 @@
 import { writtenBy } from "../create.ts";
 import type { TypedArray } from "../dtype.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { Generator, type GeneratorState } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import { affine } from "./affine.ts";
@@ -29,6 +29,7 @@ export interface DropoutParams {
 /** Zeroes numbers as the generator at `state` says. */
 export const dropoutOp: Op<1, DropoutParams> = defineOp({
   name: "dropout",
+  arity: 1,
   shape: (inputs, { p }) => {
     expectDType("dropout", inputs, 0, "f32");
     if (!(p >= 0 && p <= 1)) throw new Error(`dropout: p is ${p}; it must be a probability from 0 to 1`);
@@ -52,6 +53,7 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
  * 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, { p, generator }: { p: number; generator: Generator }): Tensor {
+  refuseSurplus("dropout", 1, arguments);
   const { state } = generator;
   const out = dropoutOp(x, { p, state });
   generator.offset += x.size;

@@ -1,5 +1,5 @@
 import type { View } from "../backend.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Op, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
@@ -34,6 +34,7 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
  */
 export const loraOp: Op<4, LoraParams, 2> = defineOp({
   name: "loraLinear",
+  arity: 4,
   packed: [1],
   shape: (inputs, params) => {
     const { to, rank } = loraPlan(inputs, params);
@@ -96,6 +97,7 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
  * trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
+  refuseSurplus("loraLinear", 4, arguments);
   const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
   low.dispose();
   return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;
