@@ -168,9 +168,9 @@ export class Heap {
 
   #full(asked: number): string {
     const { used, free, largestFree, length } = this.stats();
-    const held = new Map<number, number>();
-    for (const { bytes, free } of this.#blocks()) if (!free) held.set(bytes, (held.get(bytes) ?? 0) + 1);
-    const most = [...held].sort(([a, n], [b, m]) => b * m - a * n).slice(0, 3);
+    const countBySize = new Map<number, number>();
+    for (const { bytes, free } of this.#blocks()) if (!free) countBySize.set(bytes, (countBySize.get(bytes) ?? 0) + 1);
+    const most = [...countBySize].sort(([a, n], [b, m]) => b * m - a * n).slice(0, 3);
     const holders = most.map(([bytes, count]) => `${count} of ${mebibytes(bytes)}`).join(", ");
     return (
       `wasm memory is full: asked for ${mebibytes(asked)}. Of ${mebibytes(length)}, ${mebibytes(used)} are in use` +

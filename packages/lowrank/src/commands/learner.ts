@@ -19,27 +19,27 @@ import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 import { listed } from "./optionValue.ts";
 
-/** What trains: a model with its adapter, or all of it. */
+/** The object that trains: a model with its adapter, or the whole model. */
 export interface Learner {
   readonly model: PeftModel<CausalLM> | CausalLM;
   /** The model whose adapter can be taken off; null where all of it trains. */
   readonly adapted: PeftModel<CausalLM> | null;
-  /** Whether the adapter took its start out of the base weights, which are others from then on. */
+  /** True if the adapter's start changed the base weights for good. */
   readonly changesBase: boolean;
-  /** Whether the adapter can be folded into the weights. */
+  /** True if the adapter can be merged into the weights. */
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
   /**
-   * Writes what was trained to a folder; with `--verify`, tells how what is read again answers on
-   * an example.
+   * Writes the trained model or adapter to a folder. With `--verify`, returns a line on the answers
+   * of the files, read again, on an example.
    */
   save(folder: string): Promise<string | null>;
-  /** What the user should know about the files; null for nothing. */
+  /** A note about the files for the user; null for none. */
   readonly note: string | null;
 }
 
-/** How something is made ready to train. */
+/** Options of `makeLearner`. */
 export interface LearnerOptions {
   optimizer: "adamw" | "adamw8bit";
   method: string;
@@ -56,8 +56,8 @@ type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
 /**
- * Puts an adapter on a model and tells what it is, or makes all of the model train where `config`
- * is null.
+ * Puts an adapter on a model and prints its targets. Makes the whole model
+ * train if `config` is null.
  */
 export async function makeLearner(
   loaded: Loaded,
@@ -146,7 +146,7 @@ async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: reado
 }
 
 /**
- * What the library leaves to its users and is done here: a start by data, and files for the
+ * The warnings that this command acts on itself: a start by data, and files for the
  * base weights as they were.
  */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
@@ -158,21 +158,21 @@ async function startByData(
   batching: Batching,
   batchSize: number,
 ): Promise<void> {
-  const held: Tensor[] = [];
+  const batchTensors: Tensor[] = [];
   function* batches() {
     for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
       const { inputIds, labels, attentionMask } = toInputs(
         collate(examples.slice(at, at + batchSize), batching),
         adapted,
       );
-      held.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
+      batchTensors.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
       yield { inputIds, labels, attentionMask };
     }
   }
   try {
     await startFromData(adapted, batches());
   } finally {
-    for (const tensor of held) tensor.dispose();
+    for (const tensor of batchTensors) tensor.dispose();
   }
 }
 

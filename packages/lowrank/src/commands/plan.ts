@@ -23,7 +23,7 @@ import {
 } from "./quantizeOptions.ts";
 import { peftConfigOption, trainedConfig } from "./trainedConfig.ts";
 
-/** What `lowrank plan` was told. */
+/** The options of `lowrank plan`. */
 export interface PlanCommandOptions extends QuantizeCommandOptions {
   method: string;
   peftConfig?: string;

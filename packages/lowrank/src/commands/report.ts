@@ -212,7 +212,7 @@ async function write(text: string, output: string | undefined): Promise<void> {
   console.error(`wrote ${output}`);
 }
 
-/** What the files of an adapter come to, on the real model. */
+/** Prints the report of an adapter's files, on the real model. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model, config } = (await isClassifier(folder))
     ? await loadSequenceClassifier(folder)

@@ -14,7 +14,7 @@ import { trainedConfig } from "./trainedConfig.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 import { virtualTokens } from "./virtualTokens.ts";
 
-/** What `lowrank train` does. */
+/** Runs `lowrank train`. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   const configFor = await trainedConfig(options);
@@ -56,7 +56,10 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
 }
 
-/** Loads the model, in 4 bits where the method has it so; one that is in 4 bits on disk already stays as it is. */
+/**
+ * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
+ * disk already stays as it is.
+ */
 async function loadBase(options: TrainCommandOptions) {
   const given = givenQuantizeOptions(options);
   if (!findMethods([options.method])[0].quantized) {
@@ -94,7 +97,7 @@ function sequenceLengths(
   return { blockSize, maxLength };
 }
 
-/** What was trained, and how long each step took. */
+/** The result of a training, and the duration of each step. */
 interface Run {
   result: TrainingResult;
   stepSeconds: readonly number[];
@@ -162,7 +165,7 @@ function summary({ result, stepSeconds, maxSteps }: Run): string[] {
   return lines;
 }
 
-/** Says whether the base model, with the adapter off, still is what it was. */
+/** Returns a line that says whether the base model, with the adapter off, answers as before. */
 function baseCheck(before: number, after: number): string {
   const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
   if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;

@@ -7,7 +7,7 @@ import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptio
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
 
-/** What `lowrank train` was told. */
+/** The options of `lowrank train`. */
 export interface TrainCommandOptions extends QuantizeCommandOptions {
   model: string;
   data: string[];

@@ -36,7 +36,7 @@ function losses(stdout: string): [number, number] {
   return [Number(before), Number(after)];
 }
 
-/** How many numbers an adapter holds, as it was written. */
+/** Returns the number of trained values that an adapter's file reports. */
 async function numbersOf(adapter: string): Promise<number> {
   const { stdout } = await lowrank("report", nano, "--adapter", at(adapter), "--json");
   return JSON.parse(stdout).trainable;
