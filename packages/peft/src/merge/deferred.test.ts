@@ -20,7 +20,7 @@ for (const [method, list] of Object.entries(methodCases)) {
       const trained = await getPeftModel(new TinyModel(options).eval(), config, quiet);
       train(trained);
       const files = await trained.adapterFiles();
-      /** What merging gives: in place, taken back, and for good with all checks. */
+      /** Merges in place, takes it back, and merges for good with all checks. */
       const outcomes = async () => {
         const peft = await PeftModel.fromPretrained(new TinyModel(options).eval(), files, quiet);
         const live = await logitBits(peft);
