@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig, type TestProjectConfiguration } from "vitest/config";
 import { findChromium } from "./scripts/browser/chromium.ts";
 import { chromiumProject } from "./scripts/browser/project.ts";
@@ -6,6 +7,8 @@ import { chromiumProject } from "./scripts/browser/project.ts";
 const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const executablePath = findChromium();
+// Tests start the `lowrank` command more than a hundred times; from here Node has its sources compiled.
+process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
 
 const node: TestProjectConfiguration = {
   test: {

@@ -3,7 +3,7 @@
 import { madd } from "./gemmTile";
 
 /**
- * From this many bytes W comes from main memory, which is twice as fast read row after
+ * Bytes from which W is read from main memory, which is twice as fast row after
  * row as four rows abreast.
  */
 const COLD_BYTES: i64 = 2 << 20;

@@ -18,7 +18,7 @@ export const TILE_MR_8: i32 = 0;
 export const TILE_8_8: i32 = 1;
 export const TILE_4_16: i32 = 2;
 
-/** In memory, since all threads' instances are to agree. */
+/** The tile in use. It is in memory, since all threads' instances must agree. */
 const TILE: usize = memory.data<i32>([TILE_MR_8]);
 
 /** The tile of large products. */

@@ -27,7 +27,7 @@ export function bf16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha
   }
 }
 
-/** As bf16Rows for f16, k a multiple of 8. */
+/** Does the work of bf16Rows for f16; k is a multiple of 8. */
 export function f16Rows(x: usize, first: usize, c: usize, n: i32, k: i32, alpha: f32, add: bool): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);

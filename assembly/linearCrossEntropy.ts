@@ -46,8 +46,8 @@ function scaleFloats(x: usize, n: i32, factor: f32): void {
 }
 
 /**
- * Takes a block of logits [rows, n] of the classes from `from` on into the running maxima, masses
- * and sums, and turns it into panels of exp(logit - maximum), with `spare` for the rows of one.
+ * Adds a block of logits [rows, n], of the classes from `from` on, to the running maxima, masses
+ * and sums. Turns it into panels of exp(logit - maximum), with `spare` for the rows of one.
  */
 function takeBlock(
   logits: usize, rows: i32, n: i32, from: i32, labels: usize, tops: usize, masses: usize, sums: usize, targets: usize, width: i32,

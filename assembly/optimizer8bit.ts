@@ -16,7 +16,8 @@ function widenCodes(codes: usize, table: usize, scale: f32, count: i32, dst: usi
 }
 
 /**
- * As `adamStep`, on the moments that the codes at m and v mean; `room` holds two blocks of floats.
+ * Does the work of `adamStep` on moments stored as codes at m and v; `room`
+ * holds two blocks of floats.
  */
 export function adamStep8bit(
   p: usize, grad: usize, m: usize, v: usize, mScales: usize, vScales: usize, mTable: usize, vTable: usize, room: usize,

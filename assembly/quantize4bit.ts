@@ -12,7 +12,7 @@ import { unpackRow } from "./formats";
 /** Scales that share a second-level scale. */
 const NESTED_BLOCK: i32 = 256;
 
-/** Stands for the scale 0, by which nothing can be divided. */
+/** A number in place of the scale 0, to divide by. */
 const TINY: f32 = 1e-38;
 
 /** The codes in ascending order of their values. */

@@ -8,7 +8,7 @@ function at(odds: usize, i: i32): f64 {
 }
 
 /**
- * Lets the smallest of the first k floats at `heap` rise to its top, where a smaller
+ * Restores the heap of the first k floats at `heap`, smallest on top, after a smaller
  * one was put into place `i`.
  */
 function siftFloat(heap: usize, k: i32, i: i32): void {

@@ -44,9 +44,9 @@ async function tryLoad(what: string, load: () => Promise<DecodePeer>): Promise<D
 }
 
 /**
- * As many rounds as fit. Each contestant runs once before it is measured: its code is compiled
- * then, its weights lie in the caches, and its core has its clock up. After seconds in which others
- * ran, the first prompt takes up to twice as long, whosesoever it is.
+ * Measures as many rounds as fit into the time. Each contestant runs once before it is measured:
+ * its code is compiled then, its weights lie in the caches, and its core has its clock up. After
+ * seconds in which others ran, the first prompt takes up to twice as long, whosesoever it is.
  */
 async function measure(peers: DecodePeer[], start: number): Promise<Map<string, DecodeTiming[]>> {
   const timings = new Map(peers.map(({ name }) => [name, [] as DecodeTiming[]]));

@@ -99,6 +99,17 @@ if (String(product) !== "7,10,15,22") throw new Error("matmul gave " + product);
 process.exit(0);
 `;
 
+/** A plugin of the command, which lies where no package of Lowrank is installed. */
+const plugin = `
+import { definePeftMethod, lora, LoraConfig, registerPeftMethod } from "lowrank";
+class Config extends LoraConfig {
+  peftType = "MINE";
+}
+registerPeftMethod(
+  definePeftMethod({ ...lora, peftType: "MINE", Config, recipes: undefined, options: undefined }),
+);
+`;
+
 mkdirSync(packed);
 mkdirSync(user);
 try {
@@ -117,7 +128,11 @@ try {
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
   await checkBundles();
-  count("command", command(user, "npx", "--no-install", "lowrank", "--help").problems);
+  const lowrank = ["npx", "--no-install", "lowrank"];
+  count("command", command(user, ...lowrank, "--help").problems);
+  writeFileSync(join(work, "plugin.mjs"), plugin);
+  const planned = ["plan", "stories15m", "--plugin", join(work, "plugin.mjs"), "--method", "mine"];
+  count("command with a plugin", command(user, ...lowrank, ...planned).problems);
 } finally {
   rmSync(work, { recursive: true });
 }

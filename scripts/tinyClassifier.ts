@@ -2,7 +2,7 @@ import { Generator } from "@lowrank/core";
 import { createModel, parseClassifierConfig, randomParameters, type SequenceClassifier } from "@lowrank/models";
 import type { LabelledSequence, TrainerOptions } from "@lowrank/train";
 
-/** Of the models below. */
+/** The sizes of the models below. */
 export const tinySizes = {
   vocab_size: 12,
   hidden_size: 16,

@@ -10,7 +10,7 @@ export interface StepResult {
   peakBytes: number;
 }
 
-/** Says a line, then for each line on stdin does one step and prints one JSON line. */
+/** Prints a line. Then, for each line on stdin, does one step and prints one JSON line. */
 export async function serveSteps(step: () => number): Promise<void> {
   console.log("ready");
   for await (const _ of createInterface({ input: process.stdin })) {

@@ -18,11 +18,11 @@ export interface Findings {
 export type Tolerances = Record<"logits" | "merged_logits" | "loss" | "grad" | "losses", number>;
 
 /**
- * After these small models two right float32 programs that add in different orders differ by a few
- * 1e-7, and PEFT's own merge moves logits by up to 2e-6; 2e-5 is ten times that, while a wrong
- * scale, rank, mask or transpose shows as 1e-2 or more. Gradients pass through the layers twice. A
- * loss is a mean, in which differences cancel; those of further training carry AdamW's quotients,
- * in which rounding of small gradients counts in full.
+ * The usual tolerances. On these small models two correct float32 programs that add in different
+ * orders differ by a few 1e-7, and PEFT's own merge moves logits by up to 2e-6. 2e-5 is ten times
+ * that. A wrong scale, rank, mask or transpose shows as 1e-2 or more. Gradients pass through the
+ * layers twice. A loss is a mean, in which differences cancel; those of further training carry
+ * AdamW's quotients, in which rounding of small gradients counts in full.
  */
 export const usualTolerances: Tolerances = {
   logits: 2e-5,

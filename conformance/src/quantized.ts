@@ -23,7 +23,7 @@ export interface QuantizedCase {
   doubleQuant: boolean;
 }
 
-/** Both codes, with and without quantised scales. */
+/** The cases: both codes, with and without quantised scales. */
 export const quantizedCases: readonly QuantizedCase[] = [
   { quantType: "nf4", doubleQuant: false },
   { quantType: "nf4", doubleQuant: true },

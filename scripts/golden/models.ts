@@ -40,7 +40,10 @@ export async function* models(dir: string): AsyncGenerator<Check> {
 
 const configOf = (folder: string) => JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
 
-/** Says why a golden model cannot be made; null where an architecture and its head are known. */
+/**
+ * Returns the reason why a golden model cannot be made; null if its
+ * architecture and head are known.
+ */
 export function whyUnsupported(folder: string): string | null {
   const { model_type: type, architectures: named } = configOf(folder);
   const found = architectures().find(({ modelType }) => modelType === type);

@@ -77,5 +77,4 @@ export const opFunctions: Readonly<Record<string, OpFunction>> = {
   },
   loraLinear: ([x, w, a, b], { scaling }) => core.loraLinear(x, w, a, b, { scaling }),
   doraLinear: ([x, w, a, b, m], { scaling }) => core.doraLinear(x, w, a, b, m, { scaling }),
-  batchedLora: ([x, w, a, b], { adapterIndices, scaling }) => core.batchedLora(x, w, a, b, { adapterIndices, scaling }),
 };

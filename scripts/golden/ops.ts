@@ -5,6 +5,7 @@ import { GoldenFile } from "./goldenFile.ts";
 import type { OpCase, OpsFile } from "./opCase.ts";
 import { opFunctions } from "./opFunctions.ts";
 import { optimiserChecks } from "./optimisers.ts";
+import { rowAdapterChecks } from "./rowAdapters.ts";
 import { schedules } from "./schedules.ts";
 
 /** float32 against float64 rounded to float32, relative to a tensor's largest entry. */
@@ -29,7 +30,7 @@ export async function* ops(files: ModelFiles): AsyncGenerator<Check> {
  * A case: every output, and the gradient of every input that has one. An error is a failed check.
  */
 export async function* caseChecks(golden: GoldenFile, opCase: OpCase): AsyncGenerator<Check> {
-  const checks = optimiserChecks(opCase.op) ?? opChecks;
+  const checks = optimiserChecks(opCase.op) ?? rowAdapterChecks(opCase.op) ?? opChecks;
   try {
     yield* checks(golden, opCase);
   } catch (error) {

@@ -9,8 +9,8 @@ const few = (draw: Draw): { numVirtualTokens: number } => ({ numVirtualTokens: d
 const shared = { prompt: true as const, merges: () => false };
 
 /**
- * Behind virtual embeddings a decoder of transformers takes padding for the
- * token that it classifies by.
+ * Returns true if the model's answers can be compared. Behind virtual embeddings a decoder of
+ * transformers takes padding for the token that it classifies by.
  */
 const reads = ({ task, kind }: RandomBase): boolean => task === "CAUSAL_LM" || kind === "encoder";
 

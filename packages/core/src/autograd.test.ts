@@ -107,6 +107,7 @@ describe("backward", () => {
     for (const [message, answer] of Object.entries(answers)) {
       const op: Op<2> = defineOp({
         name: message.slice(0, message.indexOf(":")),
+        arity: 2,
         shape: ([x]) => x,
         ref: ([x], [out]) => out.data.set(x.data),
         vjp: ({ grads: [dy] }) => answer(dy),

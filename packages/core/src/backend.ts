@@ -60,6 +60,8 @@ export interface BackendOp<P> {
   readonly ref?: (inputs: View[], outputs: View[], params: P) => void;
   /** The op in terms of others. It runs where the backend does not support the op itself. */
   readonly compose?: (...args: never[]) => unknown;
+  /** Backends are expected to run the composition: a plan without a backend counts it. */
+  readonly composed?: true;
   /** Describes the error of inputs whose data break the op's rules, for kernels that find them. */
   readonly fault?: (at: number, value: number, inputs: readonly TensorSpec[], params: P) => Error;
 }

@@ -25,7 +25,7 @@ export interface MetaBackend extends Backend {
 export interface MetaOptions {
   /**
    * The backend to plan for: its kernels, its groups of tensors and its alignment. Default: one
-   * with a kernel for every op but those that are compositions alone.
+   * with a kernel for every op but those that are `composed`.
    */
   like?: Backend;
 }
@@ -58,7 +58,7 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
     read: () => {
       throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
     },
-    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? op.ref !== undefined,
+    supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? !op.composed,
     run: () => {},
   };
   return backend;

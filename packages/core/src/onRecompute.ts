@@ -1,9 +1,9 @@
 let watched: Set<() => void> | null = null;
 
 /**
- * For code that reads a state of its own and may run in a `checkpoint`: `check` is called before
- * the backward pass computes it again, to throw where the state is no longer the same. Without a
- * checkpoint it does nothing.
+ * Registers a check for code that reads a state of its own and may run in a `checkpoint`. `check`
+ * is called before the backward pass computes the code again; it throws if the state has changed.
+ * Without a checkpoint it does nothing.
  */
 export function onRecompute(check: () => void): void {
   watched?.add(check);

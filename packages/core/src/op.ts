@@ -80,6 +80,9 @@ export interface Op<N extends number, P = void, M extends number = 1> {
   readonly definition: OpDefinition<P>;
 }
 
+/** The number of tensors that an op takes: N, or the least and the most where it differs. */
+export type Arity<N extends number> = number extends N ? readonly [least: number, most: number] : N;
+
 const defined = new Map<string, OpDefinition<never>>();
 
 /** Returns the definitions of all ops made so far, by name. */
@@ -88,19 +91,51 @@ export function definedOps(): ReadonlyMap<string, OpDefinition<never>> {
 }
 
 /** Makes an op callable: `op(...tensors, params)`. Throws where an op of the same name exists. */
-export function defineOp<N extends number, P = void, M extends number = 1>(definition: OpDefinition<P>): Op<N, P, M> {
+export function defineOp<N extends number, P = void, M extends number = 1>(
+  definition: OpDefinition<P> & { readonly arity: Arity<N> },
+): Op<N, P, M> {
+  const { name, arity } = definition;
   const call = (...args: unknown[]): Tensor | Tensor[] => {
-    const hasParams = !(args[args.length - 1] instanceof Tensor) && args.length > 0;
-    const params = (hasParams ? args.pop() : undefined) as P;
-    const outputs = apply(definition, args as Tensor[], params);
+    const given = countTensors(args);
+    expectCount(name, given, arity);
+    const inputs = args.slice(0, given);
+    const other = inputs.findIndex((t) => !(t instanceof Tensor));
+    if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor stands behind it`);
+    const outputs = apply(definition, inputs as Tensor[], args[given] as P);
     return outputs.length === 1 ? outputs[0] : outputs;
   };
-  const { name } = definition;
   if (defined.has(name)) {
     throw new Error(`defineOp: an op named "${name}" exists already; give yours a prefix, as in "acme/${name}"`);
   }
   defined.set(name, definition);
   return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
+}
+
+function countTensors(args: ArrayLike<unknown>): number {
+  let count = 0;
+  for (let i = 0; i < args.length; i++) if (args[i] instanceof Tensor) count++;
+  return count;
+}
+
+/** Throws unless an op that takes `arity` tensors was given so many. */
+export function expectCount(op: string, given: number, arity: Arity<number> | number): void {
+  const [least, most] = typeof arity === "number" ? [arity, arity] : arity;
+  if (given >= least && given <= most) return;
+  const wanted = least === most ? `${least}` : most === Infinity ? `at least ${least}` : `${least} to ${most}`;
+  throw new Error(
+    `${op}: it takes ${wanted} tensor${wanted === "1" ? "" : "s"}, and ${given} ${given === 1 ? "was" : "were"} given`,
+  );
+}
+
+/**
+ * Throws where the arguments of a function hold more than `most` tensors: one in the place of
+ * options, or behind them, would else be ignored. 0: it takes its tensors as a list.
+ */
+export function refuseSurplus(name: string, most: number, args: ArrayLike<unknown>): void {
+  const given = countTensors(args);
+  if (given <= most) return;
+  if (most === 0) throw new Error(`${name}: it takes a list of tensors, and ${given} were given one by one`);
+  throw new Error(`${name}: it takes at most ${most} tensor${most === 1 ? "" : "s"}, and ${given} were given`);
 }
 
 function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Tensor[] {

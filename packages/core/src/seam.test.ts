@@ -91,6 +91,7 @@ describe("supports", () => {
     let calls = 0;
     const scaled: Op<1, { by: number }> = defineOp<1, { by: number }>({
       name: "test/scaled",
+      arity: 1,
       shape: ([x]) => x,
       ref: ([x], [out], { by }) => {
         calls++;
@@ -162,6 +163,7 @@ describe("a backend from outside, with kernels for two ops", () => {
   /** a b + a c, in one op. */
   const products: Op<3> = defineOp<3>({
     name: "test/products",
+    arity: 3,
     shape: ([a, b]) => ({ shape: [a.shape[0], b.shape[1]], dtype: "f32" }),
     compose: ([a, b, c]) => add(matmul(a, b), matmul(a, c)),
   });
@@ -181,7 +183,7 @@ describe("a backend from outside, with kernels for two ops", () => {
 
   it("says so where an op has neither a kernel nor a composition, and where a read must wait", () => {
     const backend = stranger();
-    const bare: Op<1> = defineOp<1>({ name: "test/bare", shape: ([x]) => x, ref: () => {} });
+    const bare: Op<1> = defineOp<1>({ name: "test/bare", arity: 1, shape: ([x]) => x, ref: () => {} });
     expect(() => bare(square(backend, 1, 2, 3, 4))).toThrow(
       "test/bare: the stranger backend has no kernel for this op",
     );

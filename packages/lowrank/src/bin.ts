@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { loadPlugins, pluginFiles } from "./commands/plugins.ts";
 import { createProgram } from "./commands/program.ts";
 import { reportFailure } from "./commands/reportFailure.ts";
 
@@ -9,7 +10,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await createProgram().parseAsync();
+  const plugins = pluginFiles(process.argv.slice(2));
+  await loadPlugins(plugins);
+  await createProgram(plugins).parseAsync();
 } catch (error) {
   reportFailure(error);
 }

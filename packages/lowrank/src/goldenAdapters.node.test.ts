@@ -25,7 +25,7 @@ const entries: Entry[] = read("adapters/index.json");
 const supported = ["llama", "gpt2", "bert-cls"];
 
 /**
- * By name; where PEFT 0.20 wrote another file than 0.21 (it left trained biases
+ * The golden entries by name. If PEFT 0.20 wrote another file than 0.21 (it left trained biases
  * out), the later entry holds.
  */
 const byName = new Map(

@@ -129,8 +129,8 @@ test("virtual tokens leave fewer positions to others", async () => {
   );
 });
 
-// The plan runs what is run here, on shapes, so what it says is no estimate: it is what the
-// engine counts, to the byte.
+// The plan runs the same code as this test, on shapes. So its figures are no estimates: they are
+// those of the engine, to the byte.
 describe.each([
   ["llama", llama],
   ["gpt2", gpt2],

@@ -33,8 +33,8 @@ const config = await readModelConfig(files);
 const tokenizer = await Tokenizer.fromFiles(files);
 
 /**
- * As transformers draws them, but with wider embeddings: tokens that only an adapter will
- * need must not start near 0.
+ * Draws parameters as transformers does, but with wider embeddings: tokens that only an adapter
+ * will need must not start near 0.
  */
 function startingParameters(generator: Generator): ParameterSource {
   const draw = randomParameters(generator);

@@ -137,10 +137,7 @@ export function quantize(
   };
 }
 
-/**
- * Gives every Linear4bit of a model back the form of a Linear, in place, with the
- * numbers that its codes mean.
- */
+/** Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. */
 export function dequantize(model: Module, { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
   for (const [path, layer] of [...model.namedModules()]) {
     if (!(layer instanceof Linear4bit)) continue;

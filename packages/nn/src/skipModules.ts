@@ -19,8 +19,8 @@ function expression(pattern: string): RegExp {
 }
 
 /**
- * For each path that `skipModules` says, the entry that does. Throws for entries that no path
- * or every path answers to.
+ * Returns the matching entry for each path that `skipModules` names. Throws for entries that
+ * match no path or every path.
  */
 export function skippedBy(skipModules: readonly string[], paths: readonly string[]): Map<string, string> {
   const skipped = new Map<string, string>();

@@ -21,6 +21,7 @@ export {
   type AnyMethod,
   definePeftMethod,
   definePromptMethod,
+  isPromptMethod,
   type LayerContext,
   type PeftMethod,
   type PromptContext,
@@ -47,6 +48,7 @@ export type { MethodOption } from "./methods/methodOption.ts";
 export { optionsOf, recipesOf } from "./methods/offered.ts";
 export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
 export { knownMethods, methodOf, registerPeftMethod } from "./methods/registry.ts";
+export { UnknownMethodError } from "./methods/unknownMethodError.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
 export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";

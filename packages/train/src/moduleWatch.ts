@@ -14,6 +14,7 @@ interface ProbeParams {
 /** Passes a tensor on as it is, and shows the gradient that comes back. */
 const probe: Op<1, ProbeParams> = defineOp({
   name: "train/probe",
+  arity: 1,
   view: true,
   shape: ([x]) => x,
   vjp: ({ grads: [dy], params }) => {

@@ -25,6 +25,7 @@ import { kernel, wasm } from "./index.ts";
 /** x / (width + |x|), by loops and with a gradient rule of its own. */
 const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
   name: "test/softsign",
+  arity: 1,
   shape: (inputs, { width }) => {
     expectDType("softsign", inputs, 0, "f32");
     if (!(width > 0)) throw new Error(`softsign: width is ${width}; it must be positive`);
@@ -42,6 +43,7 @@ const softsign: Op<1, { width: number }> = defineOp<1, { width: number }>({
 /** x * tanh(softplus(x)), in other ops only. */
 const mish: Op<1> = defineOp<1>({
   name: "test/mish",
+  arity: 1,
   shape: (inputs) => {
     expectDType("mish", inputs, 0, "f32");
     return inputs[0];
@@ -52,6 +54,7 @@ const mish: Op<1> = defineOp<1>({
 /** The sum and the difference of two tensors: values by loops, gradients by composition. */
 const sumAndDifference: Op<2, void, 2> = defineOp<2, void, 2>({
   name: "test/sumAndDifference",
+  arity: 2,
   shape: ([a]) => [a, a],
   ref: ([a, b], [plus, minus]) => {
     for (let i = 0; i < a.size; i++) {
@@ -143,6 +146,7 @@ describe("a kernel of one's own", () => {
   it("reports a fault in the data in the words of its op", async () => {
     const positive: Op<1> = defineOp<1>({
       name: "test/positive",
+      arity: 1,
       shape: ([x]) => x,
       fault: (at, value, [x]) => new Error(`positive: ${value} at ${at} of [${x.shape}] is not positive`),
       vjp: ({ grads }) => [...grads],
@@ -155,7 +159,7 @@ describe("a kernel of one's own", () => {
 
 it("an op of a name that is taken is refused", () => {
   const shape: (typeof mish)["definition"]["shape"] = ([x]) => x;
-  expect(() => defineOp<1>({ name: "matmul", shape })).toThrow(
+  expect(() => defineOp<1>({ name: "matmul", arity: 1, shape })).toThrow(
     'defineOp: an op named "matmul" exists already; give yours a prefix, as in "acme/matmul"',
   );
 });

@@ -17,6 +17,7 @@ interface Params {
 /** x Wᵀ by the kernel alone. */
 const gemv: Op<2, Params> = defineOp<2, Params>({
   name: "test/gemv",
+  arity: 2,
   packed: [1],
   shape: ([x, w]) => ({ shape: [x.shape[0], w.shape[0]], dtype: "f32" }),
 });

@@ -38,11 +38,12 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
   /**
    * A product whose kernel has a twin that does part p of q: the kernel's arguments, then p and q.
    */
-  const product = (name: "gemm" | "gemmWeight", firstSize: number): Kernel => {
+  const product = (name: "gemm" | "gemmWeight"): Kernel => {
     const kernel = names.indexOf(`${name}Part`);
+    const parameters: readonly string[] = kernelParameters[name];
+    const [m, n, inner] = ["m", "n", "k"].map((size) => parameters.indexOf(size));
     return (...args) => {
-      const [m, n, inner] = args.slice(firstSize);
-      const parts = partsFor((m * n * inner) / productsPerElement);
+      const parts = partsFor((args[m] * args[n] * args[inner]) / productsPerElement);
       if (parts < 2) return (k[name] as Kernel)(...args);
       return board.run({ kernel, args: [...args, 0, parts], steps: [[args.length, 1]], units: parts, chunk: 1 });
     };
@@ -51,5 +52,5 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
     name,
     share(name as keyof Kernels, cutter as Cutter<string>),
   ]);
-  return { ...k, ...Object.fromEntries(shared), gemm: product("gemm", 3), gemmWeight: product("gemmWeight", 5) };
+  return { ...k, ...Object.fromEntries(shared), gemm: product("gemm"), gemmWeight: product("gemmWeight") };
 }

@@ -16,8 +16,8 @@ import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
   /**
-   * Which kernels: those with relaxed SIMD (fused multiply-add) or plain SIMD. Default: relaxed
-   * where the engine has it.
+   * The build of the kernels: with relaxed SIMD (fused multiply-add) or with plain SIMD. Default:
+   * relaxed where the engine has it.
    */
   build?: BuildName;
   /**

@@ -117,7 +117,7 @@ export async function lastLogits(model: Pick<CausalLM, "forward">, ids: readonly
   return logitsAt(model, { inputIds }, [ids.length - 1]);
 }
 
-/** Of each row, the logits at one position. */
+/** Returns the logits of each row at one position. */
 async function logitsAt(
   model: { forward(inputs: ModelInputs): { logits: Tensor } },
   inputs: ModelInputs,

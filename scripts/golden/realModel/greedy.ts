@@ -2,7 +2,7 @@ import { type CausalLM, generate } from "@lowrank/models";
 import type { Check } from "../compare.ts";
 import type { GreedyCase } from "./expected.ts";
 
-/** Below this lead of the likeliest token over the next, rounding may choose the other. */
+/** The lead of the likeliest token over the next below which rounding may choose the other. */
 const tie = 1e-3;
 
 /**

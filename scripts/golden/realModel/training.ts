@@ -14,7 +14,9 @@ import { greedy } from "./greedy.ts";
  * by 4.5e-6 within 20 steps.
  */
 const stepTolerance = 5e-5;
-/** After 20 steps: Adam turns a gradient near zero into a full step of unsure sign. */
+/**
+ * The tolerance after 20 steps: Adam turns a gradient near zero into a full step of unsure sign.
+ */
 const trainedTolerance = 3e-4;
 
 /**

@@ -1,3 +1,4 @@
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { formatShape, sameShape } from "../shape.ts";
@@ -25,18 +26,21 @@ function checkShapes(name: string, input: Tensor, target: Tensor): void {
 
 /** The squared error (input - target)². */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  refuseSurplus("mseLoss", 2, arguments);
   checkShapes("mseLoss", input, target);
   return scope(() => reduce(ops.square(sub(input, target)), options));
 }
 
 /** The absolute error |input - target|. */
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  refuseSurplus("l1Loss", 2, arguments);
   checkShapes("l1Loss", input, target);
   return scope(() => reduce(ops.abs(sub(input, target)), options));
 }
 
 /** The binary cross-entropy of logits against targets in 0..1, safe for large logits. */
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  refuseSurplus("binaryCrossEntropyWithLogits", 2, arguments);
   checkShapes("binaryCrossEntropyWithLogits", input, target);
   return scope(() => {
     // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the
@@ -58,6 +62,7 @@ export interface KlDivOptions {
  * `input`; 0 where target is 0.
  */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
+  refuseSurplus("klDiv", 2, arguments);
   checkShapes("klDiv", input, target);
   const { reduction = "mean", logTarget = false } = options;
   return scope(() => {

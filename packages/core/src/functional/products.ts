@@ -1,3 +1,4 @@
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
@@ -8,6 +9,7 @@ import type { Tensor } from "../tensor.ts";
  * last two dimensions swapped.
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
+  refuseSurplus("matmul", 2, arguments);
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
   return scope(() => {
     const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
@@ -33,6 +35,7 @@ export interface LinearOptions {
  * half precision or packed.
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
+  refuseSurplus("linear", 3, arguments);
   return scope(() => {
     const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
     return bias ? ops.add(y, ops.widen(bias)) : y;
@@ -44,5 +47,6 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
  * sizes, by elimination in f64.
  */
 export function solve(a: Tensor, b: Tensor, options: ops.SolveParams = {}): Tensor {
+  refuseSurplus("solve", 2, arguments);
   return ops.solve(a, b, options);
 }

@@ -1,3 +1,4 @@
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { normalizeDim, type Shape } from "../shape.ts";
@@ -39,6 +40,7 @@ function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tens
 
 /** The sum over `dim` (default: all). */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  refuseSurplus("sum", 1, arguments);
   return sumOver("sum", x, options);
 }
 
@@ -47,6 +49,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 /** The mean over `dim` (default: all); NaN of nothing. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  refuseSurplus("mean", 1, arguments);
   const total = sumOver("mean", x, options);
   return x.size === 0 ? add(total, Number.NaN) : div(total, x.size / total.size);
 }
@@ -56,6 +59,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * nothing. The mean is taken in two passes, so that a deviation small beside it keeps its digits.
  */
 export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  refuseSurplus("variance", 1, arguments);
   const { dim, correction = 1 } = options;
   return scope(() => {
     const centre = (t: Tensor) => sub(t, mean(t, { dim, keepdim: true }));
@@ -70,6 +74,7 @@ export function variance(x: Tensor, options: ReduceOptions & { correction?: numb
  * unbiased). Its gradient at 0 is 0.
  */
 export function std(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  refuseSurplus("std", 1, arguments);
   return scope(() => {
     const squared = variance(x, options);
     const none = eq(squared, 0);
@@ -100,6 +105,7 @@ function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions
  * ones share the gradient.
  */
 export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
+  refuseSurplus("amax", 1, arguments);
   return extrema(x, ops.amax, options);
 }
 
@@ -108,6 +114,7 @@ export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
  * ones share the gradient.
  */
 export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
+  refuseSurplus("amin", 1, arguments);
   return extrema(x, ops.amin, options);
 }
 
@@ -116,6 +123,7 @@ export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
  * first of equals along a `dim`; without one they share it.
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
+  refuseSurplus("max", 1, arguments);
   return options.dim === undefined ? amax(x, options) : pick(x, ops.max, 0, options);
 }
 
@@ -124,6 +132,7 @@ export function max(x: Tensor, options: AlongOptions = {}): Tensor {
  * the first of equals along a `dim`; without one they share it.
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
+  refuseSurplus("min", 1, arguments);
   return options.dim === undefined ? amin(x, options) : pick(x, ops.min, 0, options);
 }
 
@@ -132,6 +141,7 @@ export function min(x: Tensor, options: AlongOptions = {}): Tensor {
  * in the flattened tensor).
  */
 export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
+  refuseSurplus("argmax", 1, arguments);
   return pick(x, ops.max, 1, options);
 }
 
@@ -140,6 +150,7 @@ export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
  * in the flattened tensor).
  */
 export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
+  refuseSurplus("argmin", 1, arguments);
   return pick(x, ops.min, 1, options);
 }
 
@@ -148,6 +159,7 @@ export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
  * gradients are right at zeros too.
  */
 export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
+  refuseSurplus("prod", 1, arguments);
   return scope(() => {
     let rest = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
     const d = normalizeDim("prod", dim ?? 0, rest.ndim);
@@ -167,6 +179,7 @@ export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
 
 /** log(sum(exp(x))) over `dim` (default: all), safe for large x; -Infinity of nothing. */
 export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  refuseSurplus("logsumexp", 1, arguments);
   const { dim, keepdim } = options;
   if (x.size === 0) return add(sumOver("logsumexp", x, options), Number.NEGATIVE_INFINITY);
   return scope(() => {
@@ -182,5 +195,6 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 /** The k largest elements along `dim` (default last), largest first, and their i32 positions. */
 export function topk(x: Tensor, k: number, options: { dim?: number } = {}): [values: Tensor, indices: Tensor] {
+  refuseSurplus("topk", 1, arguments);
   return ops.topk(x, { k, dim: options.dim ?? -1 });
 }

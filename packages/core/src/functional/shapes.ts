@@ -1,3 +1,4 @@
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { formatShape, normalizeDim, type Shape } from "../shape.ts";
@@ -5,22 +6,26 @@ import type { Tensor } from "../tensor.ts";
 
 /** The same elements under another shape; one size may be -1. Shares the memory. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  refuseSurplus("reshape", 1, arguments);
   return ops.reshape(x, { shape });
 }
 
 /** x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
 export function expand(x: Tensor, shape: Shape): Tensor {
+  refuseSurplus("expand", 1, arguments);
   const lead = shape.length - x.ndim;
   return ops.expand(x, { shape: shape.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s)) });
 }
 
 /** x with its dimensions in the order `dims`, copied. */
 export function permute(x: Tensor, dims: Shape): Tensor {
+  refuseSurplus("permute", 1, arguments);
   return ops.permute(x, { dims });
 }
 
 /** x with two dimensions swapped, copied. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
+  refuseSurplus("transpose", 1, arguments);
   const a = normalizeDim("transpose", dim0, x.ndim);
   const b = normalizeDim("transpose", dim1, x.ndim);
   return ops.permute(x, { dims: x.shape.map((_, d) => (d === a ? b : d === b ? a : d)) });
@@ -28,12 +33,14 @@ export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
 
 /** x with a new dimension of size 1 at `dim`; -1 is last. */
 export function unsqueeze(x: Tensor, dim: number): Tensor {
+  refuseSurplus("unsqueeze", 1, arguments);
   const d = normalizeDim("unsqueeze", dim, x.ndim + 1);
   return reshape(x, [...x.shape.slice(0, d), 1, ...x.shape.slice(d)]);
 }
 
 /** x without dimension `dim`, which has size 1 (default: without all such). */
 export function squeeze(x: Tensor, options: { dim?: number } = {}): Tensor {
+  refuseSurplus("squeeze", 1, arguments);
   if (options.dim === undefined)
     return reshape(
       x,
@@ -49,6 +56,7 @@ export function squeeze(x: Tensor, options: { dim?: number } = {}): Tensor {
 
 /** x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one. */
 export function flatten(x: Tensor, options: { startDim?: number; endDim?: number } = {}): Tensor {
+  refuseSurplus("flatten", 1, arguments);
   if (x.ndim === 0) return reshape(x, [1]);
   const start = normalizeDim("flatten", options.startDim ?? 0, x.ndim);
   const end = normalizeDim("flatten", options.endDim ?? -1, x.ndim);
@@ -59,12 +67,14 @@ export function flatten(x: Tensor, options: { startDim?: number; endDim?: number
 
 /** Tensors joined along `dim` (default 0). */
 export function cat(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  refuseSurplus("cat", 0, arguments);
   if (tensors.length === 0) throw new Error("cat: needs at least one tensor");
   return ops.cat(...tensors, { dim: options.dim ?? 0 });
 }
 
 /** Tensors of one shape joined along a new dimension `dim` (default 0). */
 export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+  refuseSurplus("stack", 0, arguments);
   const dim = normalizeDim("stack", options.dim ?? 0, (tensors[0]?.ndim ?? 0) + 1);
   return scope(() =>
     cat(
@@ -79,6 +89,7 @@ export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}
  * smaller), or of the given sizes.
  */
 export function split(x: Tensor, size: number | readonly number[], options: { dim?: number } = {}): Tensor[] {
+  refuseSurplus("split", 1, arguments);
   const dim = normalizeDim("split", options.dim ?? 0, x.ndim);
   let sizes = size;
   if (typeof sizes === "number") {
@@ -96,6 +107,7 @@ export function split(x: Tensor, size: number | readonly number[], options: { di
  * but not where it is empty.
  */
 export function chunk(x: Tensor, count: number, options: { dim?: number } = {}): Tensor[] {
+  refuseSurplus("chunk", 1, arguments);
   const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
   if (!Number.isInteger(count) || count < 1) throw new Error(`chunk: count ${count} must be an integer of at least 1`);
   if (n === 0) return split(x, new Array<number>(count).fill(0), options);
@@ -107,6 +119,7 @@ export function chunk(x: Tensor, count: number, options: { dim?: number } = {}):
  * the one before it, as in PyTorch. Negative amounts cut off.
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
+  refuseSurplus("pad", 1, arguments);
   if (pad.length % 2 || pad.length > 2 * x.ndim) {
     throw new Error(`pad: ${formatShape(pad)} must hold two numbers for each of at most ${x.ndim} dimensions`);
   }
@@ -134,6 +147,7 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
  * positive above the main one.
  */
 export function tril(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+  refuseSurplus("tril", 1, arguments);
   return ops.triangle(x, { part: "lower", diagonal: options.diagonal ?? 0 });
 }
 
@@ -142,11 +156,13 @@ export function tril(x: Tensor, options: { diagonal?: number } = {}): Tensor {
  * positive above the main one.
  */
 export function triu(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+  refuseSurplus("triu", 1, arguments);
   return ops.triangle(x, { part: "upper", diagonal: options.diagonal ?? 0 });
 }
 
 /** x with the order of elements reversed along each of `dims`. */
 export function flip(x: Tensor, dims: Shape): Tensor {
+  refuseSurplus("flip", 1, arguments);
   return ops.flip(x, { dims });
 }
 
@@ -155,6 +171,7 @@ export function flip(x: Tensor, dims: Shape): Tensor {
  * (default: the flattened tensor).
  */
 export function repeatInterleave(x: Tensor, repeats: number, options: { dim?: number } = {}): Tensor {
+  refuseSurplus("repeatInterleave", 1, arguments);
   return scope(() => {
     const from = options.dim === undefined ? reshape(x, [-1]) : x;
     const d = normalizeDim("repeatInterleave", options.dim ?? 0, from.ndim);

@@ -1,3 +1,4 @@
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
@@ -9,6 +10,7 @@ import { eq, where } from "./comparison.ts";
  * gives -1, as with `sampleTokens`.
  */
 export function argmaxTokens(logits: Tensor): Tensor {
+  refuseSurplus("argmaxTokens", 1, arguments);
   return scope(() => {
     const [largest, positions] = ops.max(logits, { dim: 1 });
     const finite = eq(ops.sub(largest, largest), 0);

@@ -14,6 +14,7 @@ export function activationBackward(
 ): Op<2> {
   return defineOp<2>({
     name,
+    arity: 2,
     shape: (inputs) => {
       expectDType(name, inputs, 0, "f32");
       expectDType(name, inputs, 1, "f32");

@@ -20,6 +20,7 @@ export interface AdagradStepParams extends Guarded {
  */
 export const adagradStep: Op<number, AdagradStepParams, 0> = defineStep({
   name: "adagradStep",
+  arity: [3, 3],
   writes: (input) => input !== 1,
   check: (inputs) => checkStep("adagradStep", inputs),
   ref: ([p, grad, sum], _outputs, { lr, weightDecay, eps }) => {

@@ -50,6 +50,7 @@ export interface AdamStepParams extends Guarded {
  */
 export const adamStep: Op<number, AdamStepParams, 0> = defineStep({
   name: "adamStep",
+  arity: [1, Infinity],
   writes: (input) => input % 4 !== 1,
   check: (inputs) => checkStep("adamStep", inputs, 4),
   inGroups: (inputs, guard, most, run) => {

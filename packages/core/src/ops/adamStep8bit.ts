@@ -38,6 +38,7 @@ function check(inputs: readonly TensorSpec[]): void {
  */
 export const adamStep8bit: Op<number, Omit<AdamStepParams, "decoupled">, 0> = defineStep({
   name: "adamStep8bit",
+  arity: [8, 8],
   writes: (input) => input !== 1 && input !== 6 && input !== 7,
   check,
   ref: ([p, grad, m, v, mScales, vScales, mTable, vTable], _outputs, params) => {

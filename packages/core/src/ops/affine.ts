@@ -12,6 +12,7 @@ export interface AffineParams {
 /** x * scale + shift, with constants. */
 export const affine: Op<1, AffineParams> = defineOp({
   name: "affine",
+  arity: 1,
   shape: (inputs) => {
     expectDType("affine", inputs, 0, "f32");
     return { shape: inputs[0].shape, dtype: "f32" };

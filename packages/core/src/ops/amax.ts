@@ -20,6 +20,7 @@ function extrema(name: "amax" | "amin", better: (a: number, b: number) => number
   const start = name === "amin" ? Infinity : -Infinity;
   return defineOp<1, ExtremaParams>({
     name,
+    arity: 1,
     shape: (inputs, { shape }): TensorSpec => {
       expectDType(name, inputs, 0, "f32");
       const x = inputs[0].shape;

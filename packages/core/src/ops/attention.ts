@@ -1,5 +1,5 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import type { Generator } from "../random.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -47,6 +47,7 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
  */
 export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
   name: "attention",
+  arity: [3, 4],
   shape: (inputs, params) => {
     const g = geometry("attention", inputs, params);
     return [
@@ -85,6 +86,7 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
  */
 export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
   name: "attentionBackward",
+  arity: [6, 7],
   shape: (inputs, params) => {
     const [dout, q, k, v, out, lse, ...mask] = inputs;
     const g = geometry("attentionBackward", [q, k, v, ...mask], params);
@@ -142,6 +144,7 @@ export interface AttentionOptions extends AttentionParams, AttentionDropout {
  * Dao et al. 2022, https://arxiv.org/abs/2205.14135
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  refuseSurplus("attention", 3, arguments);
   const { mask, dropoutP = 0, generator, ...params } = options;
   const inputs = mask ? [q, k, v, mask] : [q, k, v];
   if (dropoutP !== 0) return withDropout(inputs, params, { dropoutP, generator });

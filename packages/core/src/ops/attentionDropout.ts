@@ -12,11 +12,13 @@ import type { DropoutParams } from "./dropout.ts";
  */
 export const attentionDropout: Op<number, AttentionParams & DropoutParams> = defineOp({
   name: "attentionDropout",
+  arity: [3, 4],
   shape: (inputs, params) => {
     geometry("attentionDropout", inputs, params);
     return { shape: inputs[0].shape, dtype: "f32" };
   },
   compose: composeAttentionDropout,
+  composed: true,
   saves: (needs) => ({ inputs: needs.map((_, i) => i) }),
   vjp: ({ grads: [dout], inputs, params }) => [
     ...attentionDropoutBackward(dout, ...inputs, params),
@@ -27,6 +29,7 @@ export const attentionDropout: Op<number, AttentionParams & DropoutParams> = def
 /** The gradient of `attentionDropout`: (dout, q, k, v, mask?) to dq, dk, dv. */
 const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> = defineOp({
   name: "attentionDropoutBackward",
+  arity: [4, 5],
   shape: ([dout, ...inputs], params) => {
     geometry("attentionDropoutBackward", inputs, params);
     if (!sameShape(dout.shape, inputs[0].shape)) {
@@ -35,4 +38,5 @@ const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> =
     return inputs.slice(0, 3).map(({ shape }): TensorSpec => ({ shape, dtype: "f32" }));
   },
   compose: composeAttentionDropoutBackward,
+  composed: true,
 });

@@ -3,13 +3,14 @@ import { collapse, forEachRow } from "../broadcast.ts";
 import { expectDType, type OpDefinition } from "../op.ts";
 import { broadcastShapes } from "../shape.ts";
 
-/** Returns name, shape rule and meaning of a broadcasting op of two f32 tensors. */
+/** Returns name, arity, shape rule and meaning of a broadcasting op of two f32 tensors. */
 export function binary(
   name: string,
   f: (a: number, b: number) => number,
-): Pick<OpDefinition<void>, "name" | "shape" | "ref"> {
+): Pick<OpDefinition<void>, "name" | "shape" | "ref"> & { readonly arity: 2 } {
   return {
     name,
+    arity: 2,
     shape: (inputs) => {
       expectDType(name, inputs, 0, "f32");
       expectDType(name, inputs, 1, "f32");

@@ -38,6 +38,7 @@ function check([cache, rows]: readonly TensorSpec[], { position }: CacheWritePar
 /** Writes rows [B, T, ...] into cache [B, capacity, ...] from `position` on, in place. */
 export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   name: "cacheWrite",
+  arity: 2,
   writes: (input) => input === 0,
   shape: (inputs, params) => {
     check(inputs, params);

@@ -34,6 +34,7 @@ function catShape(inputs: readonly TensorSpec[], dim: number): Shape {
 /** Tensors of one dtype (any) joined along `dim`. */
 export const cat: Op<number, { dim: number }> = defineOp({
   name: "cat",
+  arity: [1, Infinity],
   shape: (inputs, { dim }) => ({ shape: catShape(inputs, dim), dtype: inputs[0].dtype }),
   inGroups: (inputs, params, most) =>
     scope(() => cat(...groupsOf(inputs, 1, most).map((group) => cat(...group, params)), params)),
@@ -60,6 +61,7 @@ export const cat: Op<number, { dim: number }> = defineOp({
  */
 export const split: Op<1, { sizes: readonly number[]; dim: number }, number> = defineOp({
   name: "split",
+  arity: 1,
   shape: ([x], { sizes, dim }) => {
     const { dim: d, n } = alongDim("split", x.shape, dim);
     const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import type { TypedArray } from "../dtype.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { composeCrossEntropy, composeCrossEntropyBackward } from "./crossEntropyComposed.ts";
@@ -92,6 +92,7 @@ export function rowGradient(logits: Float64Array, label: number, smoothing: numb
  */
 export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
   name: "crossEntropy",
+  arity: 2,
   shape: ([logits, labels], { reduction = "mean" }) => {
     checkLabels("crossEntropy", logits, labels);
     return [
@@ -127,6 +128,7 @@ export const crossEntropyWithRows: Op<2, CrossEntropyParams, 2> = defineOp({
 /** The gradient of `crossEntropy`: (dloss, logits, labels, sums) to dlogits. */
 export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
   name: "crossEntropyBackward",
+  arity: 4,
   shape: ([dloss, logits, labels, sums], { reduction = "mean" }) => {
     checkLabels("crossEntropyBackward", logits, labels);
     expectDType("crossEntropyBackward", [dloss], 0, "f32");
@@ -163,6 +165,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
  * reduction "none". Throws for a label that is neither a class nor `ignoreIndex`.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
+  refuseSurplus("crossEntropy", 2, arguments);
   const [loss, sums] = crossEntropyWithRows(logits, labels, params);
   sums.dispose();
   return loss;

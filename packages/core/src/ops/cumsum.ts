@@ -8,6 +8,7 @@ import { place, slice } from "./slice.ts";
 /** Running sums along `dim`, in double precision. */
 export const cumsum: Op<1, { dim: number }> = defineOp({
   name: "cumsum",
+  arity: 1,
   shape: (inputs, { dim }) => {
     expectDType("cumsum", inputs, 0, "f32");
     alongDim("cumsum", inputs[0].shape, dim);

@@ -1,4 +1,5 @@
 import { noGrad } from "../gradMode.ts";
+import { refuseSurplus } from "../op.ts";
 import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -36,6 +37,7 @@ const smallest = 1e-30;
  * lies as [in, out]): [out].
  */
 export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: boolean } = {}): Tensor {
+  refuseSurplus("rowSquares", 1, arguments);
   const [rows, columns] = w.shape;
   return noGrad(() =>
     scope(() => {
@@ -50,6 +52,7 @@ export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: b
  * A Aᵀ), row by row. No gradient flows through it.
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
+  refuseSurplus("doraNorm", 3, arguments);
   const { scaling, fanInFanOut = false, squares } = params;
   return noGrad(() =>
     scope(() => {
@@ -76,6 +79,7 @@ export function doraLinear(
   magnitude: Tensor,
   params: { scaling: number; squares?: Tensor },
 ): Tensor {
+  refuseSurplus("doraLinear", 5, arguments);
   if (magnitude.ndim !== 1 || magnitude.shape[0] !== w.shape[0]) {
     throw new Error(
       `doraLinear: the magnitude ${formatShape(magnitude.shape)} must be [${w.shape[0]}], one per row of W`,

@@ -1,13 +1,13 @@
 import { writtenBy } from "../create.ts";
 import type { TypedArray } from "../dtype.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { Generator, type GeneratorState } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import { affine } from "./affine.ts";
 import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
-/** For each of `size` elements, 1 where it is dropped and 0 where it stays. */
+/** Returns 1 for each of `size` elements that is dropped, and 0 for each that stays. */
 function isDropped(size: number, p: number, state: GeneratorState): Uint8Array {
   const generator = new Generator(state.seed);
   generator.state = state;
@@ -29,6 +29,7 @@ export interface DropoutParams {
 /** Zeroes numbers as the generator at `state` says. */
 export const dropoutOp: Op<1, DropoutParams> = defineOp({
   name: "dropout",
+  arity: 1,
   shape: (inputs, { p }) => {
     expectDType("dropout", inputs, 0, "f32");
     if (!(p >= 0 && p <= 1)) throw new Error(`dropout: p is ${p}; it must be a probability from 0 to 1`);
@@ -52,6 +53,7 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
  * 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
 export function dropout(x: Tensor, { p, generator }: { p: number; generator: Generator }): Tensor {
+  refuseSurplus("dropout", 1, arguments);
   const { state } = generator;
   const out = dropoutOp(x, { p, state });
   generator.offset += x.size;

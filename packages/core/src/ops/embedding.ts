@@ -31,6 +31,7 @@ function flatIds(ids: Tensor, vocab: number): Tensor {
  */
 export const embedding: Op<2> = defineOp({
   name: "embedding",
+  arity: 2,
   packed: [0],
   shape: (inputs) => {
     expectWeight("embedding", inputs, 0);
@@ -64,6 +65,7 @@ export const embedding: Op<2> = defineOp({
 /** The gradient of an embedding's weight: rows of dy [..., D] summed into [vocab, D] by id. */
 export const embeddingBackward: Op<2, { vocab: number }> = defineOp({
   name: "embeddingBackward",
+  arity: 2,
   shape: (inputs, { vocab }) => {
     expectDType("embeddingBackward", inputs, 0, "f32");
     expectDType("embeddingBackward", inputs, 1, "i32");

@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor.ts";
 /** x (f32 or i32) repeated to a larger shape by the broadcasting rule. */
 export const expand: Op<1, { shape: Shape }> = defineOp({
   name: "expand",
+  arity: 1,
   shape: (inputs, { shape }) => {
     expectDType("expand", inputs, 0, "f32", "i32");
     if (!sameShape(broadcastShapes("expand", inputs[0].shape, shape), shape)) {
@@ -27,6 +28,7 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
  */
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
+  arity: 1,
   shape: (inputs, { shape }) => {
     expectDType("sumToShape", inputs, 0, "f32");
     const x = inputs[0].shape;

@@ -13,6 +13,7 @@ import { composeExtremum } from "./topkComposed.ts";
 export function extremum(name: "max" | "min", beats: (a: number, b: number) => boolean): Op<1, { dim: number }, 2> {
   return defineOp<1, { dim: number }, 2>({
     name,
+    arity: 1,
     shape: (inputs, { dim }): TensorSpec[] => {
       expectDType(name, inputs, 0, "f32");
       const { dim: d, n } = alongDim(name, inputs[0].shape, dim);

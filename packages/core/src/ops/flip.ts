@@ -9,6 +9,7 @@ import { slice } from "./slice.ts";
 /** x with the order of elements reversed along each of `dims`. Any dtype. */
 export const flip: Op<1, { dims: Shape }> = defineOp({
   name: "flip",
+  arity: 1,
   shape: ([x], { dims }) => {
     for (const dim of dims) normalizeDim("flip", dim, x.shape.length);
     return { shape: x.shape, dtype: x.dtype };

@@ -16,6 +16,7 @@ function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: numbe
 /** out[..i..] = x[..index[..i..]..] along `dim`: index is i32 and has the shape of the result. */
 export const gather: Op<2, { dim: number }> = defineOp({
   name: "gather",
+  arity: 2,
   shape: (inputs, { dim }) => {
     expectDType("gather", inputs, 0, "f32", "i32");
     expectDType("gather", inputs, 1, "i32");
@@ -43,6 +44,7 @@ export const gather: Op<2, { dim: number }> = defineOp({
 /** The dual of `gather`: zeros of `shape` with each element of x added at its index along `dim`. */
 export const scatterAdd: Op<2, { dim: number; shape: Shape }> = defineOp({
   name: "scatterAdd",
+  arity: 2,
   shape: (inputs, { dim, shape }) => {
     expectDType("scatterAdd", inputs, 0, "f32");
     expectDType("scatterAdd", inputs, 1, "i32");

@@ -23,6 +23,7 @@ function check(op: string, inputs: readonly TensorSpec[], { approximate = "none"
  */
 export const geglu: Op<2, GegluParams> = defineOp({
   name: "geglu",
+  arity: 2,
   shape: (inputs, params) => check("geglu", inputs, params),
   compose: ([gate, up], { approximate }) => mul((approximate === "tanh" ? geluTanh : gelu)(gate), up),
   saves: { inputs: [0, 1] },
@@ -33,6 +34,7 @@ export const geglu: Op<2, GegluParams> = defineOp({
 /** The gradient of `geglu`: (dy, gate, up) to dgate, dup. */
 export const gegluBackward: Op<3, GegluParams, 2> = defineOp({
   name: "gegluBackward",
+  arity: 3,
   shape: (inputs, params) => {
     const spec = check("gegluBackward", inputs, params);
     return [spec, spec];

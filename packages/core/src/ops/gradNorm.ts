@@ -26,6 +26,7 @@ import { where } from "./where.ts";
  */
 export const gradNorm: Op<number> = defineOp({
   name: "gradNorm",
+  arity: [1, Infinity],
   shape: (inputs) => {
     for (let i = 0; i < inputs.length; i++) expectDType("gradNorm", inputs, i, "f32");
     return { shape: [], dtype: "f32" };
@@ -56,6 +57,7 @@ export const gradNorm: Op<number> = defineOp({
  */
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",
+  arity: [1, Infinity],
   writes: (input, count) => input < count - 1,
   shape: (inputs) => {
     for (let i = 0; i < inputs.length; i++) expectDType("clipToNorm", inputs, i, "f32");

@@ -1,5 +1,5 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { defineOp, expectDType, type Op, type OpDefinition } from "../op.ts";
+import { type Arity, defineOp, expectCount, expectDType, type Op, type OpDefinition } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
@@ -79,6 +79,8 @@ function overwriteGuarded(updates: readonly Updated[], guard: Tensor, how: "obey
 
 /** An optimiser step, whose parts know of no guard. */
 interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "writes" | "ref">> {
+  /** The least and the most tensors that it takes besides the guard. */
+  readonly arity: Arity<number>;
   /** Throws for inputs that do not fit each other. */
   readonly check: (inputs: readonly TensorSpec[], params: P) => void;
   /** The step in terms of other ops: each tensor that it overwrites, with its new value. */
@@ -94,12 +96,15 @@ interface StepDefinition<P> extends Required<Pick<OpDefinition<P>, "name" | "wri
 
 /** Makes an op in place of an optimiser step; it may have a guard. */
 export function defineStep<P extends Guarded>(definition: StepDefinition<P>): Op<number, P, 0> {
-  const { name, writes, check, ref, updated, inGroups } = definition;
+  const { name, arity, writes, check, ref, updated, inGroups } = definition;
   const step: Op<number, Guarded, 0> = defineOp<number, P, 0>({
     name,
+    arity: [arity[0], arity[1] + 1],
     writes,
     shape: (inputs, params) => {
-      check(unguarded(name, inputs, params), params);
+      const rest = unguarded(name, inputs, params);
+      expectCount(name, rest.length, arity);
+      check(rest, params);
       return [];
     },
     inGroups:

@@ -7,6 +7,7 @@ import { affine } from "./affine.ts";
 /** Overwrites x with `source`, of the same shape and dtype, as PyTorch's copy_ does. */
 export const copyInto: Op<2, void, 0> = defineOp({
   name: "copyInto",
+  arity: 2,
   writes: (input) => input === 0,
   shape: ([x, source]) => {
     if (x.dtype !== source.dtype || !sameShape(x.shape, source.shape)) {
@@ -31,6 +32,7 @@ export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] 
 /** x += alpha * y in place; alpha is 1 by default. */
 export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   name: "addInto",
+  arity: 2,
   writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("addInto", inputs, 0, "f32");
@@ -49,6 +51,7 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
 /** x *= factor in place. */
 export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   name: "scaleInPlace",
+  arity: 1,
   writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("scaleInPlace", inputs, 0, "f32");

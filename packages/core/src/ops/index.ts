@@ -7,7 +7,6 @@ export { type AffineParams, affine } from "./affine.ts";
 export { amax, amin, type ExtremaParams } from "./amax.ts";
 export { type AttentionDropout, type AttentionOptions, attention, attentionBackward } from "./attention.ts";
 export type { AttentionParams } from "./attentionGeometry.ts";
-export { type BatchedLoraParams, batchedLora } from "./batchedLora.ts";
 export { type CacheWriteParams, cacheWrite } from "./cacheWrite.ts";
 export { cat, split } from "./cat.ts";
 export { type ClampParams, clamp } from "./clamp.ts";

@@ -10,6 +10,7 @@ import { reshape } from "./reshape.ts";
 /** The entries of `dim` that a 1-D i32 index names, in its order. Any dtype. */
 export const indexSelect: Op<2, { dim: number }> = defineOp({
   name: "indexSelect",
+  arity: 2,
   shape: (inputs, { dim }) => {
     const [x, index] = inputs;
     expectDType("indexSelect", inputs, 1, "i32");
@@ -40,6 +41,7 @@ export const indexSelect: Op<2, { dim: number }> = defineOp({
  */
 export const indexAdd: Op<2, { dim: number; size: number }> = defineOp({
   name: "indexAdd",
+  arity: 2,
   shape: (inputs, { dim, size }) => {
     expectDType("indexAdd", inputs, 0, "f32");
     expectDType("indexAdd", inputs, 1, "i32");

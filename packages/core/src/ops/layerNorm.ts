@@ -33,6 +33,7 @@ function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
  */
 export const layerNorm: Op<3, NormParams> = defineOp({
   name: "layerNorm",
+  arity: 3,
   shape: (inputs) => {
     checkNorm("layerNorm", inputs, 1);
     return { shape: inputs[0].shape, dtype: "f32" };
@@ -60,6 +61,7 @@ export const layerNorm: Op<3, NormParams> = defineOp({
 /** The gradient of layerNorm's x: (dy, x, weight) to dx. */
 export const layerNormBackward: Op<3, NormParams> = defineOp({
   name: "layerNormBackward",
+  arity: 3,
   shape: (inputs) => {
     checkNorm("layerNormBackward", inputs, 2);
     return { shape: inputs[0].shape, dtype: "f32" };
@@ -91,6 +93,7 @@ export const layerNormBackward: Op<3, NormParams> = defineOp({
 /** The gradient of layerNorm's weight: (dy, x) to [D]. */
 export const layerNormWeightBackward: Op<2, NormParams> = defineOp({
   name: "layerNormWeightBackward",
+  arity: 2,
   shape: (inputs) => {
     checkNorm("layerNormWeightBackward", inputs, 2);
     return { shape: inputs[0].shape.slice(-1), dtype: "f32" };

@@ -1,7 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { full } from "../create.ts";
 import { isGradEnabled } from "../gradMode.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -50,6 +50,7 @@ function check(inputs: readonly TensorSpec[]): void {
 /** Gives the loss and, made along the way, the gradients that `wants` names. */
 export const linearCrossEntropyOp: Op<3, LinearCrossEntropyOpParams, 3> = defineOp({
   name: "linearCrossEntropy",
+  arity: 3,
   packed: [1],
   shape: (inputs, { wants }) => {
     check(inputs);
@@ -132,6 +133,7 @@ export function linearCrossEntropy(
   labels: Tensor,
   params: LinearCrossEntropyParams = {},
 ): Tensor {
+  refuseSurplus("linearCrossEntropy", 3, arguments);
   const recording = isGradEnabled();
   const wants = { hidden: recording && hidden.requiresGrad, weight: recording && weight.requiresGrad };
   const [loss, dhidden, dweight] = linearCrossEntropyOp(hidden, weight, labels, { ...params, wants });

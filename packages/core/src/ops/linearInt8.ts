@@ -63,6 +63,7 @@ function quantized({ data }: View): Float32Array {
  */
 export const linearInt8: Op<2> = defineOp({
   name: "linearInt8",
+  arity: 2,
   packed: [1],
   shape: (inputs) => {
     expectDType("linearInt8", inputs, 0, "f32");

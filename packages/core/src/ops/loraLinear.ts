@@ -1,5 +1,5 @@
 import type { View } from "../backend.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Op, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
@@ -28,9 +28,13 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
   return matmul(x, y, { transposeA: true });
 }
 
-/** Also gives the scaled low-rank activations s x Aᵀ, from which the gradient of B is made. */
+/**
+ * The op beneath `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, from which
+ * the gradient of B is made.
+ */
 export const loraOp: Op<4, LoraParams, 2> = defineOp({
   name: "loraLinear",
+  arity: 4,
   packed: [1],
   shape: (inputs, params) => {
     const { to, rank } = loraPlan(inputs, params);
@@ -93,6 +97,7 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
  * trains. Hu et al. 2021, https://arxiv.org/abs/2106.09685
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
+  refuseSurplus("loraLinear", 4, arguments);
   const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
   low.dispose();
   return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;

@@ -21,6 +21,7 @@ export interface MatmulParams {
  */
 export const matmul: Op<2, MatmulParams> = defineOp({
   name: "matmul",
+  arity: 2,
   packed: [1],
   shape: (inputs, params) => {
     expectDType("matmul", inputs, 0, "f32");

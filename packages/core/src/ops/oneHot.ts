@@ -20,6 +20,7 @@ function badLabel(label: number, at: number, classes: number): Error {
 /** 1 at each label's class and 0 elsewhere: labels [...] (i32) to f32 [..., classes]. */
 export const oneHot: Op<1, OneHotParams> = defineOp({
   name: "oneHot",
+  arity: 1,
   shape: (inputs, { classes }) => {
     expectDType("oneHot", inputs, 0, "i32");
     return { shape: [...inputs[0].shape, classes], dtype: "f32" };

@@ -6,6 +6,7 @@ import { permutedDims, traversePermuted } from "./permutePlan.ts";
 /** x with its dimensions in the order `dims`, copied. Any dtype. */
 export const permute: Op<1, { dims: Shape }> = defineOp({
   name: "permute",
+  arity: 1,
   shape: ([x], { dims }) => ({ shape: permutedDims(x, dims).map((d) => x.shape[d]), dtype: x.dtype }),
   ref: ([x], [out], { dims }) => {
     forEachRow(traversePermuted(x, permutedDims(x, dims)), (o, [i], n, [step]) => {

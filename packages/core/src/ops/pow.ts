@@ -9,7 +9,8 @@ import { scalarLike } from "./scalarLike.ts";
 import { where } from "./where.ts";
 
 /**
- * As C's pow: JavaScript alone has NaN for 1 to the power NaN and for 1 and -1 to infinite powers.
+ * Computes C's pow. JavaScript's own has NaN for 1 to the power NaN and for 1
+ * and -1 to infinite powers.
  */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;

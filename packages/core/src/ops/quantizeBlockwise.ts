@@ -41,6 +41,7 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
  */
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",
+  arity: 2,
   shape: (inputs, params) => {
     for (let i = 0; i < 2; i++) expectDType("quantizeBlockwise", inputs, i, "f32");
     const [x, code] = inputs;
@@ -70,6 +71,7 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
  */
 export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   name: "dequantizeBlockwise",
+  arity: 3,
   shape: (inputs, params) => {
     expectDType("dequantizeBlockwise", inputs, 0, "u8");
     for (let i = 1; i < 3; i++) expectDType("dequantizeBlockwise", inputs, i, "f32");

@@ -17,6 +17,7 @@ const isSize = (size: number): boolean => Number.isInteger(size) && size >= 0;
 /** The same elements under another shape; one size may be -1. Free: the memory is shared. */
 export const reshape: Op<1, { shape: Shape }> = defineOp({
   name: "reshape",
+  arity: 1,
   view: true,
   shape: ([x], { shape }) => ({ shape: resolve(x.shape, shape), dtype: x.dtype }),
   vjp: ({ grads: [dy], inputSpecs: [x] }) => [reshape(dy, { shape: x.shape })],

@@ -45,6 +45,7 @@ const rootOfRows = (x: Tensor, eps: number): Tensor => rsqrt(affine(rowMean(squa
  */
 export const rmsNorm: Op<2, NormParams> = defineOp({
   name: "rmsNorm",
+  arity: 2,
   shape: (inputs) => {
     checkNorm("rmsNorm", inputs, 1);
     return { shape: inputs[0].shape, dtype: "f32" };
@@ -68,6 +69,7 @@ export const rmsNorm: Op<2, NormParams> = defineOp({
 /** The gradient of rmsNorm's x: (dy, x, weight) to dx. */
 export const rmsNormBackward: Op<3, NormParams> = defineOp({
   name: "rmsNormBackward",
+  arity: 3,
   shape: (inputs) => {
     checkNorm("rmsNormBackward", inputs, 2);
     return { shape: inputs[0].shape, dtype: "f32" };
@@ -94,6 +96,7 @@ export const rmsNormBackward: Op<3, NormParams> = defineOp({
 /** The gradient of rmsNorm's weight: (dy, x) to [D]. */
 export const rmsNormWeightBackward: Op<2, NormParams> = defineOp({
   name: "rmsNormWeightBackward",
+  arity: 2,
   shape: (inputs) => {
     checkNorm("rmsNormWeightBackward", inputs, 2);
     return { shape: inputs[0].shape.slice(-1), dtype: "f32" };

@@ -22,6 +22,7 @@ export interface RmspropStepParams extends Guarded {
  */
 export const rmspropStep: Op<number, RmspropStepParams, 0> = defineStep({
   name: "rmspropStep",
+  arity: [3, 4],
   writes: (input) => input !== 1,
   check: (inputs) => checkStep("rmspropStep", inputs),
   ref: ([p, grad, mean, buffer], _outputs, { lr, weightDecay, alpha, eps, momentum }) => {

@@ -1,4 +1,4 @@
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import type { Generator, GeneratorState } from "../random.ts";
 import { rand } from "../randomTensors.ts";
 import { formatShape } from "../shape.ts";
@@ -38,6 +38,7 @@ function canBeDrawn(row: Float32Array): boolean {
 
 export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
   name: "sampleTokens",
+  arity: 1,
   shape: (inputs, params) => {
     expectDType("sampleTokens", inputs, 0, "f32");
     checkSampling(params);
@@ -108,6 +109,7 @@ function massOfLikelier(probabilities: Tensor): Tensor {
  * largest logit, gives -1.
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator: Generator }): Tensor {
+  refuseSurplus("sampleTokens", 1, arguments);
   const { generator, ...settings } = options;
   const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
   generator.offset += logits.shape[0];

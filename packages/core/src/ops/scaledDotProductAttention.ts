@@ -1,4 +1,5 @@
 import { writtenBy } from "../create.ts";
+import { refuseSurplus } from "../op.ts";
 import { scope } from "../scope.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -35,6 +36,7 @@ export function scaledDotProductAttention(
   v: Tensor,
   options: ScaledDotProductAttentionOptions = {},
 ): Tensor {
+  refuseSurplus("scaledDotProductAttention", 3, arguments);
   const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
   if (isCausal && (mask || isCausalLowerRight)) {
     throw new Error(

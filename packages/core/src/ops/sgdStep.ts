@@ -22,6 +22,7 @@ export interface SgdStepParams extends Guarded {
  */
 export const sgdStep: Op<number, SgdStepParams, 0> = defineStep({
   name: "sgdStep",
+  arity: [2, 3],
   writes: (input) => input !== 1,
   check: (inputs) => checkStep("sgdStep", inputs),
   ref: ([p, grad, buffer], _outputs, { lr, weightDecay, momentum, dampening, nesterov, first }) => {

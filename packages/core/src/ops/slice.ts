@@ -29,6 +29,7 @@ export interface PlaceParams {
 /** Every `step`-th element of one dimension from `start` to before `end`, copied. Any dtype. */
 export const slice: Op<1, SliceParams> = defineOp({
   name: "slice",
+  arity: 1,
   shape: ([x], params) => {
     const { dim, count } = slicePlan(x, params);
     return { shape: withSize(x.shape, dim, count), dtype: x.dtype };
@@ -54,6 +55,7 @@ export const slice: Op<1, SliceParams> = defineOp({
  */
 export const place: Op<1, PlaceParams> = defineOp({
   name: "place",
+  arity: 1,
   shape: ([x], { dim, size, start, step = 1 }) => {
     expectDType("place", [x], 0, "f32", "i32");
     const { dim: d, n } = alongDim("place", x.shape, dim);

@@ -47,6 +47,7 @@ function belowTop(x: Tensor, dim: number): Tensor {
 /** exp(x) / sum(exp(x)) along `dim`, safe for large x. */
 export const softmax: Op<1, SoftmaxParams> = defineOp({
   name: "softmax",
+  arity: 1,
   shape: (inputs, params) => shapeOf("softmax", inputs, params),
   ref: ([x], [out], { dim }) => {
     forEachLane(x.shape, dim, (start, n, step) => {
@@ -68,6 +69,7 @@ export const softmax: Op<1, SoftmaxParams> = defineOp({
 /** The gradient of `softmax` from its output: (dy, y) to y * (dy - sum(dy * y)). */
 export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
   name: "softmaxBackward",
+  arity: 2,
   shape: (inputs, params) => shapeOf("softmaxBackward", inputs, params),
   ref: ([dy, y], [dx], { dim }) => {
     forEachLane(y.shape, dim, (start, n, step) => {
@@ -85,6 +87,7 @@ export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
 /** log(softmax(x)) along `dim`, safe for large x. */
 export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
   name: "logSoftmax",
+  arity: 1,
   shape: (inputs, params) => shapeOf("logSoftmax", inputs, params),
   ref: ([x], [out], { dim }) => {
     forEachLane(x.shape, dim, (start, n, step) => {
@@ -107,6 +110,7 @@ export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
 /** The gradient of `logSoftmax` from its output: (dy, y) to dy - exp(y) * sum(dy). */
 export const logSoftmaxBackward: Op<2, SoftmaxParams> = defineOp({
   name: "logSoftmaxBackward",
+  arity: 2,
   shape: (inputs, params) => shapeOf("logSoftmaxBackward", inputs, params),
   ref: ([dy, y], [dx], { dim }) => {
     forEachLane(y.shape, dim, (start, n, step) => {

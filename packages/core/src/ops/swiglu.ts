@@ -13,6 +13,7 @@ const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
  */
 export const swiglu: Op<2> = defineOp({
   name: "swiglu",
+  arity: 2,
   shape: (inputs) => checkGated("swiglu", inputs),
   ref: ([gate, up], [out]) => {
     for (let i = 0; i < out.size; i++) out.data[i] = gate.data[i] * sigmoidOf(gate.data[i]) * up.data[i];
@@ -26,6 +27,7 @@ export const swiglu: Op<2> = defineOp({
 /** The gradient of `swiglu`: (dy, gate, up) to dgate, dup. */
 export const swigluBackward: Op<3, void, 2> = defineOp({
   name: "swigluBackward",
+  arity: 3,
   shape: (inputs) => {
     const spec = checkGated("swigluBackward", inputs);
     return [spec, spec];

@@ -1,7 +1,7 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { type DType, isFloating, isPacked, type TypedArray } from "../dtype.ts";
 import { f32ToBf16, f32ToF16 } from "../half.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Op, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -30,6 +30,7 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
  */
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
+  arity: 1,
   packed: [0],
   shape: ([x]: readonly TensorSpec[], { dtype }) => {
     if (isPacked(dtype)) {
@@ -48,5 +49,6 @@ export function toDTypeOf(x: Tensor, { dtype }: TensorSpec): Tensor {
 
 /** x in f32, in which arithmetic is done: x itself where it is f32. */
 export function widen(x: Tensor): Tensor {
+  refuseSurplus("widen", 1, arguments);
   return x.dtype === "f32" ? x : to(x, { dtype: "f32" });
 }

@@ -16,6 +16,7 @@ export interface TopkParams {
  */
 export const topk: Op<1, TopkParams, 2> = defineOp({
   name: "topk",
+  arity: 1,
   shape: (inputs, { k, dim }) => {
     expectDType("topk", inputs, 0, "f32");
     const { dim: d, n } = alongDim("topk", inputs[0].shape, dim);

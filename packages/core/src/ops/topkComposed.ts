@@ -10,7 +10,7 @@ import { slice } from "./slice.ts";
 import { to } from "./to.ts";
 import { where } from "./where.ts";
 
-/** Above this, f32 does not hold every whole number. */
+/** The number above which f32 does not hold every whole number. */
 const mostPositions = 2 ** 24;
 
 /**

@@ -19,6 +19,7 @@ function isKept(part: TriangleParams["part"], diagonal: number, row: number, col
 /** The lower or upper triangle of each matrix in the last two dimensions, zeros elsewhere. */
 export const triangle: Op<1, TriangleParams> = defineOp({
   name: "triangle",
+  arity: 1,
   shape: (inputs) => {
     expectDType("triangle", inputs, 0, "f32");
     const { shape } = inputs[0];

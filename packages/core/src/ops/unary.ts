@@ -1,10 +1,14 @@
 import type { View } from "../backend.ts";
 import { expectDType, type OpDefinition } from "../op.ts";
 
-/** Returns name, shape rule and meaning of an elementwise function of one f32 tensor. */
-export function unary(name: string, f: (x: number) => number): Pick<OpDefinition<void>, "name" | "shape" | "ref"> {
+/** Returns name, arity, shape rule and meaning of an elementwise function of one f32 tensor. */
+export function unary(
+  name: string,
+  f: (x: number) => number,
+): Pick<OpDefinition<void>, "name" | "shape" | "ref"> & { readonly arity: 1 } {
   return {
     name,
+    arity: 1,
     shape: (inputs) => {
       expectDType(name, inputs, 0, "f32");
       return { shape: inputs[0].shape, dtype: "f32" };

@@ -7,6 +7,7 @@ import { scalarLike } from "./scalarLike.ts";
 /** `a` where the bool or u8 `condition` is not 0, `b` elsewhere; all three broadcast. */
 export const where: Op<3> = defineOp({
   name: "where",
+  arity: 3,
   shape: (inputs) => {
     expectDType("where", inputs, 0, "bool", "u8");
     expectDType("where", inputs, 1, "f32", "i32");

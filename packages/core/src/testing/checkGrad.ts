@@ -70,7 +70,11 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
     );
     const data = await Promise.all(results.map((t) => t.data()));
     for (const t of results) t.dispose();
-    return data.reduce((sum, y, k) => Array.from(y).reduce((part, v, n) => part + v * weights[k].values[n], sum), 0);
+    let sum = 0;
+    for (const [k, y] of data.entries()) {
+      for (let n = 0; n < y.length; n++) sum += y[n] * weights[k].values[n];
+    }
+    return sum;
   };
 
   // Gradients are recorded here even where values are computed without, so that they can

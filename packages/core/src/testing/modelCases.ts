@@ -10,7 +10,6 @@ import { weightCases } from "./weightCases.ts";
 type Name =
   | "attention"
   | "attentionBackward"
-  | "batchedLora"
   | "crossEntropy"
   | "crossEntropyBackward"
   | "doraLinear"
@@ -110,12 +109,6 @@ export const modelCases: Cases<Name> = {
         backwardOfAttention(d, s, k, v, { mask }),
       ),
     ],
-  ),
-  batchedLora: withGradients(
-    [0, 2, 3],
-    calls([x([5, 3, 12]), x([10, 12]), x([3, 4, 12]), x([3, 10, 4])], (...t) =>
-      f.batchedLora(t[0], t[1], t[2], t[3], { adapterIndices: [2, -1, 0, 2, 1], scaling: 0.5 }),
-    ),
   ),
   crossEntropy: calls(
     [x([4, 6, 13]), labels],

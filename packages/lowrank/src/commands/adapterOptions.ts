@@ -1,97 +1,88 @@
-import type { PeftConfig } from "@lowrank/peft";
-import type { Command } from "commander";
-import type { Method } from "../report/methods.ts";
-import { integer, names, number, targetModules } from "./argument.ts";
+import type { AnyMethod, MethodOption } from "@lowrank/peft";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type AdapterMethod, adapterMethods, recipeNames } from "../report/methods.ts";
+import { plannedSteps, usualSettings } from "./adapterConfig.ts";
+import { type AdapterFlag, adapterFlags } from "./adapterFlags.ts";
+import { listed, placeholders, problemWith } from "./optionValue.ts";
 
-/** The options that describe an adapter; undefined where they were not given. */
-export interface AdapterCommandOptions {
-  r?: number;
-  alpha?: number;
-  dropout?: number;
-  targetModules?: string | string[];
-  modulesToSave?: string[];
-  bias?: string;
-  useRslora?: boolean;
-  useDora?: boolean;
-  initLoraWeights?: boolean | string;
-  virtualTokens?: number;
-}
-
-/** The fields of configurations that an option may mean; a method has one of them, or nothing to do with the option. */
-const fields: Readonly<Record<keyof AdapterCommandOptions, readonly string[]>> = {
-  r: ["r", "targetR"],
-  alpha: ["loraAlpha", "alpha", "randloraAlpha"],
-  dropout: [
-    ...["loraDropout", "hiraDropout", "graloraDropout", "missDropout", "randloraDropout", "boftDropout"],
-    ...["vbloraDropout", "veraDropout", "moduleDropout"],
-  ],
-  targetModules: ["targetModules"],
-  modulesToSave: ["modulesToSave"],
-  bias: ["bias"],
-  useRslora: ["useRslora"],
-  useDora: ["useDora"],
-  initLoraWeights: ["initLoraWeights"],
-  virtualTokens: ["numVirtualTokens"],
-};
-
-/** Adds the options that describe an adapter. */
+/**
+ * Adds the flags of all known methods, after the command's own. Throws, naming the method, for a
+ * flag that the command has already.
+ */
 export function addAdapterOptions(command: Command): Command {
-  return command
-    .option("--r <n>", "rank of the adapter (default: 8)", integer(1))
-    .option("--alpha <x>", "LoRA's update is scaled by alpha / r (default: 16)", number({ above: 0 }))
-    .option(
-      "--dropout <p>",
-      "chance to drop inputs of the adapter while training (default: 0)",
-      number({ least: 0, most: 1 }),
-    )
-    .option(
-      "--target-modules <which>",
-      "all-linear, names such as q_proj,v_proj, or a regular expression over whole paths (default: all-linear)",
-      targetModules,
-    )
-    .option("--modules-to-save <names>", "modules to train and save in full, such as lm_head", names)
-    .option("--bias <which>", "biases to train: none, all, or those of adapted layers, lora_only (default: none)")
-    .option("--use-rslora", "scale LoRA by alpha / sqrt(r)")
-    .option("--use-dora", "train the lengths of the weights' rows apart from their directions: DoRA")
-    .option(
-      "--init-lora-weights <how>",
-      "how LoRA starts: true, false, gaussian, orthogonal, pissa, pissa_niter_16, olora or eva (default: true)",
-      (text) => (text === "true" || text === "false" ? text === "true" : text),
-    )
-    .option("--virtual-tokens <n>", "of methods that put some before sequences (default: 20)", integer(1));
+  for (const adapterFlag of adapterFlags()) {
+    const { flag, takers } = adapterFlag;
+    if (command.options.some(({ long }) => long === `--${flag}`)) {
+      const types = takers.map(({ method }) => method.peftType).join(", ");
+      throw new Error(`${types}: lowrank ${command.name()} has an option --${flag} of its own; use another flag`);
+    }
+    command.addOption(toOption(adapterFlag));
+  }
+  return command;
 }
 
-/** The options that were given, as the command line spells them. */
-export function givenAdapterOptions(options: AdapterCommandOptions): string[] {
-  return (Object.keys(fields) as (keyof AdapterCommandOptions)[]).filter((key) => options[key] !== undefined).map(flag);
-}
-
-function flag(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+function toOption({ flag, type, takers }: AdapterFlag): Option {
+  const methods = takers.map(({ method }) => method);
+  const shared = methods.length > 1;
+  const values = [...new Set(takers.flatMap(({ option }) => (option.type === "oneOf" ? option.values : [])))];
+  const expected = values.length > 0 ? listed(values) : null;
+  const help = takers[0].option.help + (expected === null ? "" : `: ${expected}`);
+  const notes = [shared ? takersNote(methods) : null, defaultNote(takers)].filter((note) => note !== null);
+  const option = new Option(
+    `--${flag}${placeholders[type]}`,
+    notes.length > 0 ? `${help} (${notes.join("; ")})` : help,
+  ).helpGroup(shared ? "Options of adapters:" : `Options with --method ${listed(recipeNames(methods))}:`);
+  return type === "boolean" ? option : option.argParser(checkedText(takers, expected));
 }
 
 /**
- * The configuration of a method by the options, null where the whole model trains; `steps` are those of the training. Throws
- * for options that the method has nothing to do with.
+ * Lets a text through that one of the options takes. Its value depends on the method, which is not
+ * known yet.
  */
-export function toPeftConfig(method: Method, options: AdapterCommandOptions, steps: number): PeftConfig | null {
-  const { r = 8, targetModules = "all-linear", virtualTokens = 20 } = options;
-  const made = method.config({ r, targetModules, virtualTokens, steps });
-  const given = Object.entries(options).filter(([key, value]) => Object.hasOwn(fields, key) && value !== undefined);
-  if (made === null) {
-    if (given.length === 0) return null;
-    const words = given.map(([key]) => flag(key)).join(", ");
-    throw new Error(`${words} is for an adapter; leave it out with --method ${method.name}`);
-  }
-  const changes: Record<string, unknown> = made.peftType === "LORA" ? { loraAlpha: 16 } : {};
-  for (const [key, value] of given) {
-    const field = fields[key as keyof AdapterCommandOptions].find((name) => Object.hasOwn(made, name));
-    if (field === undefined) {
-      throw new Error(
-        `${flag(key)} is no option of ${method.name}: ${made.constructor.name} has no ${fields[key as keyof AdapterCommandOptions][0]}; leave it out`,
-      );
-    }
-    changes[field] = value;
-  }
-  return made.with(changes);
+function checkedText(takers: AdapterFlag["takers"], expected: string | null): (text: string) => string {
+  return (text) => {
+    const problems = takers.map(({ option }) => problemWith(option, text));
+    if (problems.includes(null)) return text;
+    throw new InvalidArgumentError(expected === null ? (problems[0] as string) : `Expected ${expected}.`);
+  };
+}
+
+/**
+ * Says which methods have a flag: those that do or those that do not, whichever are fewer. Null:
+ * all do.
+ */
+function takersNote(methods: readonly AnyMethod[]): string | null {
+  const all = adapterMethods().map(({ name }) => name);
+  const takers = recipeNames(methods);
+  const others = all.filter((name) => !takers.includes(name));
+  if (others.length === 0) return null;
+  return takers.length <= others.length ? `with ${takers.join(", ")}` : `not with ${others.join(", ")}`;
+}
+
+/**
+ * Says the default of a flag's first method, and whose it is where others have another one. Null:
+ * there is nothing to say.
+ */
+function defaultNote(takers: AdapterFlag["takers"]): string | null {
+  const found = adapterMethods().flatMap((method) => {
+    const taker = takers.find((taker) => taker.method === method.peft);
+    return taker ? [{ name: method.name, value: defaultOf(method, taker.option) }] : [];
+  });
+  const [{ name, value }] = found;
+  if (value === null || value === false) return null;
+  const same = found.every((other) => other.value === value);
+  return same ? `default: ${value}` : `default: ${value} with ${name}`;
+}
+
+/**
+ * Returns what a recipe sets a field to. Null where that is no plain value, or follows from the
+ * steps.
+ */
+function defaultOf(method: AdapterMethod, option: MethodOption): unknown {
+  const [value, other] = [plannedSteps, 2 * plannedSteps].map((steps) => {
+    return (
+      option.default ?? (method.config({ ...usualSettings, steps }) as unknown as Record<string, unknown>)[option.field]
+    );
+  });
+  return typeof value === "object" || value === undefined || value !== other ? null : value;
 }

@@ -1,13 +1,19 @@
 import { noGrad, scope, tensor } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 
-/** What a model makes of a prompt: the logits of every position, and the tokens it continues with when greedy. */
+/**
+ * A model's answer to a prompt: the logits of every position, and the tokens
+ * of a greedy continuation.
+ */
 export interface Answer {
   logits: Float32Array;
   tokens: number[];
 }
 
-/** Asks a model; `tokens` are 16 or what fits. Throws where a logit is not finite, naming `what` was asked. */
+/**
+ * Asks a model; `tokens` are 16, or as many as fit. Throws, naming `what`,
+ * if a logit is not finite.
+ */
 export async function answer(model: CausalLM, ids: readonly number[], what: string): Promise<Answer> {
   model.eval();
   using inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
@@ -20,7 +26,7 @@ export async function answer(model: CausalLM, ids: readonly number[], what: stri
   return { logits, tokens };
 }
 
-/** How far two answers to one prompt are apart. */
+/** Compares two answers to one prompt. */
 export function compareAnswers(a: Answer, b: Answer): { maxDifference: number; scale: number; sameTokens: boolean } {
   let [maxDifference, scale] = [0, 0];
   for (const [i, logit] of a.logits.entries()) {

@@ -1,12 +1,20 @@
 import { InvalidArgumentError, Option } from "commander";
 
-/** Parses an option's value as a whole number of at least `least`. */
-export function integer(least: number): (text: string) => number {
+/** Parses an option's value as a whole number of at least `least`, at most `most`. */
+export function integer(least?: number, most?: number): (text: string) => number {
+  const expected = limits({ "of at least": least, "of at most": most });
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+    const fits = Number.isSafeInteger(value) && value >= (least ?? value) && value <= (most ?? value);
+    if (text.trim() !== "" && fits) return value;
+    throw new InvalidArgumentError(`Expected a whole number${expected}.`);
   };
+}
+
+/** The limits that there are, in words, after a space. */
+function limits(range: Readonly<Record<string, number | undefined>>): string {
+  const words = Object.entries(range).flatMap(([word, limit]) => (limit === undefined ? [] : [`${word} ${limit}`]));
+  return words.length > 0 ? ` ${words.join(", ")}` : "";
 }
 
 /** `--threads`, of the commands that compute long. */
@@ -16,7 +24,7 @@ export function threadsOption(): Option {
     .default(1);
 }
 
-/** How weights lie in memory: a dtype, or GGUF's blocks as they are. */
+/** The form of weights in memory: a dtype, or GGUF's blocks as they are. */
 export type LoadedWeights = "f32" | "f16" | "bf16" | "packed";
 
 /** `--weights`, of the commands that take a model's weights as they are. */
@@ -31,15 +39,17 @@ export function wideSimdOption(): Option {
   return new Option("--wide-simd", "fuse pairs of SIMD operations; needs Node 26 or later on x64");
 }
 
-/** Parses an option's value as a number of at least `least`; with `above`, larger than it; at most `most`. */
+/**
+ * Parses an option's value as a number of at least `least`; with `above`, larger than it; at most
+ * `most`.
+ */
 export function number(range: { least?: number; above?: number; most?: number }): (text: string) => number {
   const { least = Number.NEGATIVE_INFINITY, above = Number.NEGATIVE_INFINITY, most = Number.MAX_VALUE } = range;
-  const limits = Object.entries({ "at least": range.least, above: range.above, "at most": range.most });
-  const expected = limits.flatMap(([word, limit]) => (limit === undefined ? [] : [`${word} ${limit}`])).join(", ");
+  const expected = limits({ "at least": range.least, above: range.above, "at most": range.most });
   return (text) => {
     const value = Number(text);
     if (text.trim() !== "" && value >= least && value > above && value <= most) return value;
-    throw new InvalidArgumentError(`Expected a number ${expected}.`);
+    throw new InvalidArgumentError(`Expected a number${expected}.`);
   };
 }
 
@@ -50,7 +60,10 @@ export function names(text: string): string[] {
   throw new InvalidArgumentError("Expected names separated by commas.");
 }
 
-/** Parses `--target-modules`: all-linear, names separated by commas, or (with any of `*+?()[]|^$\{}`) an expression. */
+/**
+ * Parses `--target-modules`: all-linear, names separated by commas, or (with any of
+ * `*+?()[]|^$\{}`) an expression.
+ */
 export function targetModules(text: string): string | string[] {
   if (text === "all-linear") return text;
   return /[*+?()[\]|^$\\{}]/.test(text) ? text : names(text);

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
-import { runJobs } from "../compare/runJobs.ts";
-import { findMethods, methods } from "../report/methods.ts";
+import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
+import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
@@ -31,21 +31,20 @@ interface CompareCommandOptions {
   json?: boolean;
 }
 
-const defaultMethods = methods.slice(0, 7).map(({ name }) => name);
-
-const help = `
+const help = (): string => `
 Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
 model, which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
 goes on where it was stopped.
 
-Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+Methods: ${wrapped(methodNames().join(", "))}.
 
 Examples:
   $ lowrank compare --output ./comparison
   $ lowrank compare --model ./model --data pairs.jsonl --methods lora,dora,ia3 --lr lora=1e-4,ia3=3e-3 --steps 200`;
 
 /** `lowrank compare`. */
-export function compareCommand(): Command {
+export function compareCommand(plugins: readonly string[]): Command {
+  const common = allMethods().flatMap(({ name, common }) => (common ? [name] : []));
   return new Command("compare")
     .summary("trains methods side by side and tells memory, time and quality")
     .description(
@@ -61,7 +60,7 @@ export function compareCommand(): Command {
       0.1,
     )
     .option("--block-size <n>", "tokens in a block of a text (default: 256, or less where the model ends)", integer(2))
-    .option("--methods <names>", "separated by commas", names, defaultMethods)
+    .option("--methods <names>", "separated by commas", names, common)
     .option("--seeds <n>", "runs of each method", integer(1), 3)
     .option("--steps <n>", "optimiser steps of each run", integer(1), 300)
     .option("--batch-size <n>", "examples in a step", integer(1), 8)
@@ -79,8 +78,8 @@ export function compareCommand(): Command {
     .addOption(threadsOption())
     .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
     .option("--json", "print one JSON object")
-    .addHelpText("after", help)
-    .action(compare);
+    .addHelpText("after", help())
+    .action((options: CompareCommandOptions) => compare(options, plugins));
 }
 
 /** Parses `--lr`. */
@@ -95,7 +94,7 @@ function rates(text: string): Map<string, number> {
   );
 }
 
-async function compare(options: CompareCommandOptions): Promise<void> {
+async function compare(options: CompareCommandOptions, plugins: readonly string[]): Promise<void> {
   const { output, lr = new Map<string, number>() } = options;
   const chosen = findMethods(options.methods);
   const unused = [...lr.keys()].filter((name) => !options.methods.includes(name));
@@ -120,7 +119,7 @@ async function compare(options: CompareCommandOptions): Promise<void> {
       };
     }),
   ).flat();
-  const outcomes = await runJobs(jobs, output ?? null, progress(jobs.length));
+  const outcomes = await runJobs(jobs, { folder: output ?? null, plugins, ...progress(jobs.length) });
   const found = compareOutcomes(outcomes);
   if (output !== undefined) {
     await mkdir(output, { recursive: true });
@@ -163,7 +162,7 @@ async function checkFiles(paths: readonly string[]): Promise<void> {
 }
 
 /** Tells of runs on stderr: a line for each, and on a terminal how far the running one is. */
-function progress(count: number): Parameters<typeof runJobs>[2] {
+function progress(count: number): Pick<RunJobsOptions, "step" | "done"> {
   const { stderr } = process;
   const begin = performance.now();
   let ran = 0;

@@ -1,6 +1,9 @@
 import type { TargetReport } from "@lowrank/peft";
 
-/** What an adapter's targets came to, in lines: which modules matched, which names did not. */
+/**
+ * Describes the targets of an adapter, in lines: the modules that matched,
+ * and the names that did not.
+ */
 export function describeTargets(report: TargetReport | null): string[] {
   if (report === null) return ["no adapter is active"];
   if (report.matched.length === 0) return ["adapter on no module: virtual tokens stand before sequences"];

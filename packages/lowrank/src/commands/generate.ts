@@ -1,6 +1,7 @@
 import { text } from "node:stream/consumers";
 import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
+import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -60,7 +61,7 @@ export function generateCommand(): Command {
     .addOption(wideSimdOption());
   return addQuantizeOptions(
     command,
-    "quantise linear layers to 4 bits while loading, as for an adapter of --method qlora",
+    `quantise linear layers to 4 bits while loading, as for an adapter of ${quantizedWords()}`,
   )
     .addHelpText("after", examples)
     .action(generate);
@@ -92,7 +93,10 @@ function encodeChat(tokenizer: Tokenizer, content: string): number[] {
   return tokenizer.encode(rendered, { addSpecialTokens: false });
 }
 
-/** What the command line says, else what the model's makers say. */
+/**
+ * Returns the options of sampling: those of the command line, else those of the
+ * model's generation config.
+ */
 function sampling(options: GenerateCommandOptions, { generationConfig }: LoadedModel): object {
   const asked = [options.temperature, options.topK, options.topP].some((value) => value !== undefined);
   const greedy = options.greedy === true || options.temperature === 0;

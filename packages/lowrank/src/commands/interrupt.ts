@@ -1,4 +1,7 @@
-/** Runs `work` with a signal that Ctrl-C (or SIGTERM) aborts; the second time it ends the process as ever. */
+/**
+ * Runs `work` with a signal that Ctrl-C (or SIGTERM) aborts; the second time it
+ * ends the process as ever.
+ */
 export async function withInterrupt<T>(onInterrupt: () => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => {

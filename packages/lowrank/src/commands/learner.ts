@@ -4,7 +4,6 @@ import { AdamW, AdamW8bit } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
-  LoraConfig,
   type MethodFacts,
   methodOf,
   type PeftConfig,
@@ -15,32 +14,36 @@ import {
   type WarningCode,
 } from "@lowrank/peft";
 import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
-import { methods } from "../report/methods.ts";
+import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
+import { listed } from "./optionValue.ts";
 
-/** What trains: a model with its adapter, or all of it. */
+/** The object that trains: a model with its adapter, or the whole model. */
 export interface Learner {
   readonly model: PeftModel<CausalLM> | CausalLM;
   /** The model whose adapter can be taken off; null where all of it trains. */
   readonly adapted: PeftModel<CausalLM> | null;
-  /** Whether the adapter took its start out of the base weights, which are others from then on. */
+  /** True if the adapter's start changed the base weights for good. */
   readonly changesBase: boolean;
-  /** Whether the adapter can be folded into the weights. */
+  /** True if the adapter can be merged into the weights. */
   readonly mergeable: boolean;
   /** Optimiser and learning rate, as a trainer takes them. */
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
-  /** Writes what was trained to a folder; with `--verify`, tells how what is read again answers on an example. */
+  /**
+   * Writes the trained model or adapter to a folder. With `--verify`, returns a line on the answers
+   * of the files, read again, on an example.
+   */
   save(folder: string): Promise<string | null>;
-  /** What the user should know about the files; null for nothing. */
+  /** A note about the files for the user; null for none. */
   readonly note: string | null;
 }
 
-/** How something is made ready to train. */
+/** Options of `makeLearner`. */
 export interface LearnerOptions {
   optimizer: "adamw" | "adamw8bit";
   method: string;
-  /** Peak of the learning rate. Default: 2e-4 for LoRA and for whole models, for other methods what suits them. */
+  /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
   weightDecay: number;
   loraplusLrRatio?: number;
@@ -52,7 +55,10 @@ export interface LearnerOptions {
 type Loaded = LoadedModel & { tokenizer: Tokenizer };
 type Batching = { padTokenId: number; maxLength: number };
 
-/** Puts an adapter on a model and tells what it is, or makes all of the model train where `config` is null. */
+/**
+ * Puts an adapter on a model and prints its targets. Makes the whole model
+ * train if `config` is null.
+ */
 export async function makeLearner(
   loaded: Loaded,
   config: PeftConfig | null,
@@ -139,7 +145,10 @@ async function verified(adapted: PeftModel<CausalLM>, folder: string, ids: reado
   return `read again, on an example of ${ids.length} tokens: logits differ by ${maxAbsDiff} at most`;
 }
 
-/** What the library leaves to its users and is done here: a start by data, and files for the base weights as they were. */
+/**
+ * The warnings that this command acts on itself: a start by data, and files for the
+ * base weights as they were.
+ */
 const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] satisfies WarningCode[]);
 
 /** A start by data, of the first examples. */
@@ -149,21 +158,21 @@ async function startByData(
   batching: Batching,
   batchSize: number,
 ): Promise<void> {
-  const held: Tensor[] = [];
+  const batchTensors: Tensor[] = [];
   function* batches() {
     for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
       const { inputIds, labels, attentionMask } = toInputs(
         collate(examples.slice(at, at + batchSize), batching),
         adapted,
       );
-      held.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
+      batchTensors.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
       yield { inputIds, labels, attentionMask };
     }
   }
   try {
     await startFromData(adapted, batches());
   } finally {
-    for (const tensor of held) tensor.dispose();
+    for (const tensor of batchTensors) tensor.dispose();
   }
 }
 
@@ -177,11 +186,14 @@ function optimizerOf(
   options: LearnerOptions,
 ): Learner["optimizer"] {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, options.method);
+  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
   if (config === null || !methodOf(config).loraPlus) {
-    throw new Error("--loraplus-lr-ratio is for LoRA, whose B it makes learn faster than A; leave it out");
+    const names = adapterMethods().flatMap(({ name, peft }) => (peft.loraPlus ? [name] : []));
+    throw new Error(
+      `--loraplus-lr-ratio is for --method ${listed(names)}, whose B it makes learn faster than A; leave it out`,
+    );
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
   return {
@@ -192,9 +204,10 @@ function optimizerOf(
   };
 }
 
-function rateFor(config: PeftConfig | null, name: string): number {
-  if (config === null || config instanceof LoraConfig) return 2e-4;
-  const settings = { r: 8, targetModules: null, virtualTokens: 1, steps: 1000 };
-  const alike = methods.filter((method) => method.config(settings)?.peftType === config.peftType);
-  return (alike.find((method) => method.name === name) ?? alike[0])?.learningRate ?? 2e-4;
+/** Returns the usual learning rate of a recipe, or of the method that a file says. */
+function rateFor(config: PeftConfig | null, named: Method): number {
+  const isNamed = config === null || named.peft?.peftType === config.peftType;
+  const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
+  const { learningRate, usualLearningRate = learningRate } = recipe ?? named;
+  return usualLearningRate;
 }

@@ -13,7 +13,7 @@ import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 import type { LoadedWeights } from "./argument.ts";
 
-/** How a model is loaded and run. */
+/** Options of loading and running a model. */
 interface LoadingOptions {
   threads?: number;
   /** With fused SIMD. */
@@ -40,7 +40,10 @@ export async function loadWithTokenizer(
   );
 }
 
-/** How the weights in a model's folder are quantised; null where they are not, and for a GGUF file. */
+/**
+ * Returns the quantisation of the weights in a model's folder; null if there is
+ * none, and for a GGUF file.
+ */
 export async function storedQuantization(folder: string): Promise<QuantizationConfig | null> {
   if (isGguf(folder)) return null;
   const files = await folderFiles(folder);
@@ -52,7 +55,7 @@ export async function useAdapter(model: CausalLM, folder: string): Promise<PeftM
   return PeftModel.fromPretrained(model, folder, { onWarning: warn });
 }
 
-/** Whether a path is that of a GGUF file. */
+/** Returns true if a path is that of a GGUF file. */
 export function isGguf(path: string): boolean {
   return path.toLowerCase().endsWith(".gguf");
 }

@@ -3,6 +3,7 @@ import { type LoadedModel, saveModel } from "@lowrank/models";
 import type { MergeReport } from "@lowrank/peft";
 import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
+import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
@@ -22,7 +23,10 @@ Examples:
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged-bf16 --dtype bf16 --prompt "The sum of"
   $ lowrank merge --model ./model --adapter ./qlora --quant-type nf4 --double-quant --output ./merged`;
 
-/** Relative to the largest logit: PEFT's own between a merged and an unmerged LoRA, then what rounding the weights adds. */
+/**
+ * Relative to the largest logit: PEFT's own difference between a merged and an unmerged LoRA, then
+ * the error of rounding the weights.
+ */
 const tolerances = { f32: 1e-4, f16: 1e-2, bf16: 1e-1 };
 
 /** `lowrank merge`. */
@@ -46,7 +50,7 @@ export function mergeCommand(): Command {
     )
     .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
     .option("--prompt <text>", "what to compare on", "Once upon a time");
-  return addQuantizeOptions(command, "merge into the model as quantised by --method qlora")
+  return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
     .addHelpText("after", examples)
     .action(merge);
 }
@@ -71,7 +75,10 @@ async function merge(options: MergeCommandOptions): Promise<void> {
   console.log(`wrote ${options.output}; next:\n  lowrank generate --model ${shellWord(options.output)} --prompt "..."`);
 }
 
-/** "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most (model.layers.0.mlp.up_proj.weight)". */
+/**
+ * "requantized: 14 weights drift by 1.1e-3 on average and 2.0e-2 at most
+ * (model.layers.0.mlp.up_proj.weight)".
+ */
 function weightDrift({ drift }: MergeReport): string {
   if (drift.length === 0) return "requantized: the adapter changes no weight in 4 bits";
   const worst = drift.reduce((most, other) => (other.maxAbs > most.maxAbs ? other : most));

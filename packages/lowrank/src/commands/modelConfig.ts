@@ -12,7 +12,10 @@ import {
 import type { FloatDType, ModelShapes } from "@lowrank/peft";
 import { isGguf } from "./loading.ts";
 
-/** The config that a word means: a config.json, the folder or GGUF file of a language model, or a preset's name. */
+/**
+ * The config that a word means: a config.json, the folder or GGUF file of a language
+ * model, or a preset's name.
+ */
 export async function findModelConfig(source: string): Promise<ModelConfig> {
   const found = await readConfig(source);
   return found ? parseModelConfig(found.json, found.label) : presetConfig(source);
@@ -21,13 +24,14 @@ export async function findModelConfig(source: string): Promise<ModelConfig> {
 /** A model without weights, and how its weights are stored. */
 export interface FoundModel {
   readonly shapes: ModelShapes;
-  /** What its config says; f32 where that says nothing. */
+  /** The dtype that the model's config names; f32 if it names none. */
   readonly dtype: FloatDType;
 }
 
 /**
- * Finds the shapes of what a word means: a config.json, the folder or GGUF file of a model, or a preset's name. With `classifies`,
- * a model without a head that classifies gets it, as in transformers.
+ * Finds the shapes of the model that a word names: a config.json, the folder or GGUF file of
+ * a model, or a preset's name. With `classifies`, a model without a head that classifies
+ * gets it, as in transformers.
  */
 export async function findModel(
   source: string,
@@ -40,7 +44,10 @@ export async function findModel(
   return { shapes: describeConfig(json, { where, classifies }), dtype: storedDType(json, where) };
 }
 
-/** Reads a config's JSON value, and what messages call it; undefined for a word that is no file or folder. */
+/**
+ * Reads a config's JSON value, and returns it with its name for messages; undefined for a word
+ * that is no file or folder.
+ */
 async function readConfig(source: string): Promise<{ json: unknown; label: string } | undefined> {
   const found = await stat(source).catch(() => undefined);
   if (found?.isDirectory()) {

@@ -8,8 +8,9 @@ import {
   plannedOptimizers,
 } from "@lowrank/peft";
 import { Command, Option } from "commander";
-import { findMethods, type Method, methods } from "../report/methods.ts";
-import { type AdapterCommandOptions, addAdapterOptions } from "./adapterOptions.ts";
+import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } from "../report/methods.ts";
+import { plannedSteps } from "./adapterConfig.ts";
+import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer } from "./argument.ts";
 import { warn } from "./loading.ts";
 import { findModelConfig } from "./modelConfig.ts";
@@ -20,10 +21,10 @@ import {
   type QuantizeCommandOptions,
   toQuantizeOptions,
 } from "./quantizeOptions.ts";
-import { peftConfigOption, plannedSteps, trainedConfig } from "./trainedConfig.ts";
+import { peftConfigOption, trainedConfig } from "./trainedConfig.ts";
 
-/** What `lowrank plan` was told. */
-export interface PlanCommandOptions extends AdapterCommandOptions, QuantizeCommandOptions {
+/** The options of `lowrank plan`. */
+export interface PlanCommandOptions extends QuantizeCommandOptions {
   method: string;
   peftConfig?: string;
   seq?: number;
@@ -64,8 +65,8 @@ export function planCommand(): Command {
     .argument("<model>", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--method <name>", "what trains: all of the model, an adapter, or an adapter over 4-bit weights")
-        .choices(methods.map(({ name }) => name))
-        .default("lora"),
+        .choices(methodNames())
+        .default(defaultMethod().name),
     )
     .addOption(peftConfigOption())
     .option("--seq <n>", "tokens in a sequence (default: 512, or less where the model ends)", integer(1))
@@ -78,10 +79,8 @@ export function planCommand(): Command {
     .addOption(
       new Option("--optimizer <name>", "whose state is kept between steps").choices(plannedOptimizers).default("adamw"),
     );
-  return addQuantizeOptions(addAdapterOptions(command), "with --method qlora (default: nf4)")
-    .option("--json", "print one JSON object")
-    .addHelpText("after", help)
-    .action(plan);
+  addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`).option("--json", "print one JSON object");
+  return addAdapterOptions(command).addHelpText("after", help).action(plan);
 }
 
 async function plan(source: string, options: PlanCommandOptions): Promise<void> {
@@ -103,10 +102,10 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
 function checkOptions(method: Method, options: PlanCommandOptions): void {
   const quantizing = givenQuantizeOptions(options);
   if (!method.quantized && quantizing.length > 0) {
-    throw new Error(`${quantizing.join(", ")} is for --method qlora; add that, or leave it out`);
+    throw new Error(`${quantizing.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
   }
-  if (method.name === "full" && options.adapterDtype !== undefined) {
-    throw new Error("--adapter-dtype is for an adapter; leave it out with --method full");
+  if (method.peft === null && options.adapterDtype !== undefined) {
+    throw new Error(`--adapter-dtype is for an adapter; leave it out with --method ${method.name}`);
   }
 }
 

@@ -10,7 +10,7 @@ function mega(bytes: number): string {
   return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 }
 
-/** What `lowrank plan` prints. */
+/** Returns the lines that `lowrank plan` prints. */
 export function planLines(
   source: string,
   model: ModelDescription,
@@ -68,7 +68,7 @@ function fitLines(what: string, bytes: number): string[] {
   ];
 }
 
-/** What `lowrank plan --json` prints; sizes in bytes. */
+/** The output of `lowrank plan --json`; sizes in bytes. */
 interface PlanJson extends MemoryPlan {
   modelType: string;
   parameters: number;

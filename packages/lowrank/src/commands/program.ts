@@ -5,6 +5,7 @@ import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
+import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { trainCommand } from "./train.ts";
 
@@ -18,8 +19,11 @@ From a model and a text to a model that has learned it:
   $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
 
-/** The `lowrank` command, ready to parse arguments. */
-export function createProgram(): Command {
+/**
+ * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
+ * processes of its own.
+ */
+export function createProgram(plugins: readonly string[]): Command {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version }: { version: string } = JSON.parse(manifest);
   const program = new Command("lowrank");
@@ -36,9 +40,9 @@ export function createProgram(): Command {
     convertCommand(),
     reportCommand(),
     planCommand(),
-    compareCommand(),
+    compareCommand(plugins),
   ]) {
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
   }
   return program;
 }

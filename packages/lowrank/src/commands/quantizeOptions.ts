@@ -9,7 +9,7 @@ export interface QuantizeCommandOptions {
   doubleQuant?: boolean;
 }
 
-/** Adds the options that describe 4-bit weights; `when` says what turns them on. */
+/** Adds the options that describe 4-bit weights; `when` names the option that turns them on. */
 export function addQuantizeOptions(command: Command, when: string): Command {
   return command
     .addOption(
@@ -34,13 +34,16 @@ export function givenQuantizeOptions(options: QuantizeCommandOptions): string[] 
   );
 }
 
-/** What the options mean for `loadModel`. */
+/** Turns the options of the command line into those of `loadModel`. */
 export function toQuantizeOptions(options: QuantizeCommandOptions): QuantizeOptions {
   const { quantType = "nf4", quantBlockSize: blockSize = 64, doubleQuant = false } = options;
   return { quantType, blockSize, doubleQuant };
 }
 
-/** What the options mean for a command that quantises where --quant-type is given; the others need it. */
+/**
+ * Returns the quantisation for a command that quantises only with --quant-type. Throws if another
+ * of the options is given without it.
+ */
 export function quantizeToLoad(options: QuantizeCommandOptions): QuantizeOptions | undefined {
   const [first] = givenQuantizeOptions(options);
   if (first !== undefined && !options.quantType) throw new Error(`${first} needs --quant-type, nf4 or fp4`);
@@ -57,7 +60,7 @@ export function quantizeWords({ quantType, blockSize, doubleQuant }: QuantizeOpt
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
-/** One line about what was quantised. */
+/** Returns one line about the quantised layers. */
 export function describeQuantization(report: QuantizationReport, { quantType, blockSize }: QuantizeOptions): string {
   const layers = `${report.quantized.length} linear layers in ${quantType}, blocks of ${blockSize}`;
   return `base model: ${layers}, ${mebibytes(report.bytesAfter)} instead of ${mebibytes(report.bytesBefore)}`;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
-import { methods } from "../report/methods.ts";
+import { allMethods } from "../report/methods.ts";
 import { lowrank } from "../testing/runCommand.ts";
 
 let temporary: string;
@@ -63,7 +63,8 @@ describe("one adapter", () => {
     expect(inference.parameters).toBe(4 * 8 * 32);
   });
 
-  // PEFT 0.21.2's counts for RobertaForSequenceClassification with PEFT's LoRA on queries and values: head 592,130.
+  // PEFT 0.21.2's counts for RobertaForSequenceClassification with PEFT's LoRA on queries
+  // and values: head 592,130.
   test("on presets, which get a head for an adapter that wants one", async () => {
     const { stdout } = await report("roberta-base", "--peft-config", at("cls.json"), "--json");
     expect(JSON.parse(stdout)).toMatchObject({
@@ -106,7 +107,9 @@ describe("methods side by side", () => {
   test("all of them on the embedded model, each with a row", async () => {
     const { stdout } = await report(nano, "--format", "json");
     const found = JSON.parse(stdout);
-    expect(found.methods.map(({ method }: { method: string }) => method)).toEqual(methods.map(({ title }) => title));
+    expect(found.methods.map(({ method }: { method: string }) => method)).toEqual(
+      allMethods().map(({ title }) => title),
+    );
     // Vectors of 256 numbers do not go into its sizes, and it has no biases.
     const failed = found.methods.filter(({ why }: { why: string | null }) => why !== null);
     expect(failed.map(({ method }: { method: string }) => method)).toEqual(["VB-LoRA", "BitFit"]);
@@ -141,6 +144,28 @@ describe("methods side by side", () => {
   });
 });
 
+describe("--method", () => {
+  test("is the method of the adapter that options describe", async () => {
+    const words = ["--method", "oft", "--oft-block-size", "8", "--json"];
+    expect(JSON.parse((await report("stories15m", ...words)).stdout).peftType).toBe("OFT");
+    const plain = await report("stories15m", "--method", "ia3", "--json");
+    expect(JSON.parse(plain.stdout)).toMatchObject({ peftType: "IA3", inference: { parameters: expect.any(Number) } });
+  });
+
+  test("packs the base model where the method does", async () => {
+    const bytes = async (name: string): Promise<number> =>
+      JSON.parse((await report("stories15m", "--method", name, "--json")).stdout).baseBytes;
+    expect(await bytes("qlora")).toBeLessThan(0.7 * (await bytes("lora")));
+  });
+});
+
+test("--virtual-tokens is a setting of the comparison", async () => {
+  const { stdout } = await report("gpt2", "--virtual-tokens", "7", "--methods", "prompt", "--format", "json");
+  expect(JSON.parse(stdout).methods[0].trainable).toBe(7 * 768);
+  const all = await report("stories15m", "--virtual-tokens", "7", "--format", "csv");
+  expect(all.stdout).toMatch(/^prompt tuning,numVirtualTokens=7,2016,/m);
+});
+
 test("published numbers, with those that cannot be computed and why", async () => {
   const { stdout } = await report("--published");
   expect(stdout).toMatch(/^\d+ of \d+ published numbers agree/);
@@ -155,7 +180,7 @@ describe("misuse", () => {
     [[], "error: which model? Give a config.json, a model's folder or GGUF file, or a preset"],
     [
       ["gpt2", "--methods", "lora,ia3", "--r", "4", "--modules-to-save", "ln_f"],
-      "error: --modules-to-save is for LoRA alone; leave it out with --methods, or leave --methods out",
+      "error: --modules-to-save is for one adapter; leave it out with --methods, or give one as --method",
     ],
     [["gpt2", "--adapter", "a", "--format", "csv"], "cannot be used with option"],
     [["gpt2", "--json", "--format", "csv"], "error: --json and --format csv ask for two forms; give one of them"],

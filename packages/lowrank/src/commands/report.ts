@@ -5,6 +5,7 @@ import {
   type AdaptableModel,
   type AdapterReport,
   type FloatDType,
+  optionsOf,
   type PeftConfig,
   PeftModel,
   type PlannedOptimizer,
@@ -17,23 +18,28 @@ import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
 import {
   describeConfig,
   formatReport,
+  type ReportedMethod,
   type ReportFormat,
+  reportedQuantization,
   reportFormats,
   reportMethods,
 } from "../report/methodReport.ts";
-import { findMethods, methods } from "../report/methods.ts";
+import { adapterMethods, allMethods, defaultMethod, findMethod, findMethods, methodNames } from "../report/methods.ts";
 import { publishedReport } from "../report/publishedReport.ts";
 import { shortName } from "../report/shortName.ts";
 import { byteText, digits, whole } from "../report/table.ts";
-import { type AdapterCommandOptions, addAdapterOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
+import { givenAdapterOptions, plannedSteps, recipeSettings, toPeftConfig } from "./adapterConfig.ts";
+import { isSetting } from "./adapterFlags.ts";
+import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, names } from "./argument.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
 import { findModel, isClassifier } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
-import { plannedSteps, readPeftConfig } from "./trainedConfig.ts";
+import { readPeftConfig } from "./trainedConfig.ts";
 
-interface ReportCommandOptions extends AdapterCommandOptions {
+interface ReportCommandOptions {
+  method?: string;
   adapter?: string;
   peftConfig?: string[];
   methods?: string[];
@@ -45,11 +51,11 @@ interface ReportCommandOptions extends AdapterCommandOptions {
   output?: string;
 }
 
-const help = `
+const help = (): string => `
 Without options that describe one adapter, methods are compared: what trains, what is saved, what inference takes. No
 weights are read: layers, optimiser and a forward pass are made over shapes. A file's bytes are those that PEFT writes.
 
-Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+Methods: ${wrapped(methodNames().join(", "))}.
 
 Presets: ${wrapped([...presetNames(), ...stackPresetNames()].join(", "))}.
 
@@ -67,14 +73,19 @@ export function reportCommand(): Command {
     .argument("[model]", "a config.json, the folder or GGUF file of a model, or a preset")
     .addOption(
       new Option("--adapter <dir>", "folder of a PEFT adapter, instead of the options that describe one").conflicts([
-        ...["peftConfig", "methods", "dtype", "optimizer", "seq", "format", "output"],
+        ...["peftConfig", "method", "methods", "dtype", "optimizer", "seq", "format", "output"],
       ]),
     )
     .addOption(
       new Option(
         "--peft-config <file...>",
         "adapter_config.json that says the adapter; several are compared",
-      ).conflicts(["methods"]),
+      ).conflicts(["method", "methods"]),
+    )
+    .addOption(
+      new Option("--method <name>", `of the one adapter that options describe (default: ${defaultMethod().name})`)
+        .choices(adapterMethods().map(({ name }) => name))
+        .conflicts(["methods"]),
     )
     .option("--methods <names>", "compare these, separated by commas (default: all)", names)
     .addOption(
@@ -91,8 +102,7 @@ export function reportCommand(): Command {
       "--seq <n>",
       "tokens in the forward pass that is counted (default: 512, or half of the positions)",
       integer(1),
-    );
-  return addAdapterOptions(command)
+    )
     .addOption(
       new Option("--format <form>", "of a comparison (default: table, or by the ending of --output)").choices([
         ...reportFormats,
@@ -100,9 +110,8 @@ export function reportCommand(): Command {
     )
     .option("--json", "print one JSON object")
     .option("--output <file>", "write to a file: .md, .json, .csv, .html or text")
-    .option("--published", "instead: what papers and PEFT's own tables say, beside what is computed here")
-    .addHelpText("after", help)
-    .action(report);
+    .option("--published", "instead: what papers and PEFT's own tables say, beside what is computed here");
+  return addAdapterOptions(command).addHelpText("after", help()).action(report);
 }
 
 async function report(
@@ -134,42 +143,51 @@ async function report(
   }
   const reckoning = { dtype: options.dtype ?? dtype, optimizer: options.optimizer, sequenceLength: options.seq };
   if (described.length === 1 && (format === "table" || format === "json")) {
-    const report = await reportAdapter(shapes, described[0].config, reckoning);
+    const report = await reportAdapter(shapes, described[0].config, {
+      ...reckoning,
+      quantization: described[0].quantized ? reportedQuantization : null,
+    });
     for (const warning of report.adapter?.warnings ?? []) warn(warning);
     const text = format === "json" ? adapterJson(report, reckoning.dtype) : adapterLines(report, reckoning.dtype);
     return write(text, options.output);
   }
   const compared =
-    described.length > 0 ? described.map(({ name, config }) => ({ name, config: () => config })) : fromNames(options);
+    described.length > 0
+      ? described.map(({ name, config, quantized }) => ({ name, quantized, config: () => config }))
+      : fromNames(options);
   const report = await reportMethods(shortName(source), shapes, compared, reckoning);
   return write(formatReport(report, format), options.output);
 }
 
-/** The adapters that files or LoRA's options describe; none where methods are to be compared. */
-async function describedAdapters(options: ReportCommandOptions): Promise<{ name: string; config: PeftConfig }[]> {
+interface DescribedAdapter {
+  name: string;
+  config: PeftConfig;
+  quantized?: boolean;
+}
+
+/** The adapters that files or options describe; none where methods are to be compared. */
+async function describedAdapters(options: ReportCommandOptions): Promise<DescribedAdapter[]> {
   if (options.peftConfig !== undefined) {
     return Promise.all(
       options.peftConfig.map(async (path) => ({ name: shortName(path), config: await readPeftConfig(path) })),
     );
   }
-  const { virtualTokens, ...lora } = options;
-  if (options.methods !== undefined || givenAdapterOptions(lora).length === 0) return [];
-  const config = toPeftConfig(findMethods(["lora"])[0], options, plannedSteps) as PeftConfig;
-  return [{ name: `LoRA ${describeConfig(config)}`, config }];
+  if (options.methods !== undefined) return [];
+  const method = options.method === undefined ? defaultMethod() : findMethod(options.method, adapterMethods());
+  const own = optionsOf(method.peft).map(({ flag }) => `--${flag}`);
+  const others = givenAdapterOptions(options).filter((flag) => own.includes(flag) || !isSetting(flag.slice(2)));
+  if (options.method === undefined && others.length === 0) return [];
+  const config = toPeftConfig(method, options, plannedSteps);
+  return [{ name: `${method.title} ${describeConfig(config)}`.trimEnd(), config, quantized: method.quantized }];
 }
 
-function fromNames({ r, targetModules, virtualTokens, ...options }: ReportCommandOptions) {
-  const others = givenAdapterOptions(options);
+function fromNames(options: ReportCommandOptions): ReportedMethod[] {
+  const others = givenAdapterOptions(options).filter((flag) => !isSetting(flag.slice(2)));
   if (others.length > 0) {
-    throw new Error(`${others.join(", ")} is for LoRA alone; leave it out with --methods, or leave --methods out`);
+    throw new Error(`${others.join(", ")} is for one adapter; leave it out with --methods, or give one as --method`);
   }
-  const settings = {
-    r: r ?? 16,
-    targetModules: targetModules ?? null,
-    virtualTokens: virtualTokens ?? 20,
-    steps: plannedSteps,
-  };
-  const chosen = options.methods === undefined ? methods : findMethods(options.methods);
+  const settings = recipeSettings(options, { r: 16, targetModules: null, virtualTokens: 20, steps: plannedSteps });
+  const chosen = options.methods === undefined ? allMethods() : findMethods(options.methods);
   return chosen.map(({ title, quantized, config }) => ({ name: title, quantized, config: () => config(settings) }));
 }
 
@@ -194,7 +212,7 @@ async function write(text: string, output: string | undefined): Promise<void> {
   console.error(`wrote ${output}`);
 }
 
-/** What the files of an adapter come to, on the real model. */
+/** Prints the report of an adapter's files, on the real model. */
 async function reportOnDisk(folder: string, adapter: string, options: ReportCommandOptions): Promise<void> {
   const { model, config } = (await isClassifier(folder))
     ? await loadSequenceClassifier(folder)

@@ -1,9 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import type { QuantizeOptions } from "@lowrank/nn";
-import type { PeftConfig } from "@lowrank/peft";
 import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
-import { findMethods } from "../report/methods.ts";
+import { findMethods, quantizedWords } from "../report/methods.ts";
 import { withInterrupt } from "./interrupt.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
@@ -13,8 +12,9 @@ import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
+import { virtualTokens } from "./virtualTokens.ts";
 
-/** What `lowrank train` does. */
+/** Runs `lowrank train`. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   const configFor = await trainedConfig(options);
@@ -56,15 +56,14 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
 }
 
-function virtualTokens(config: PeftConfig | null): number {
-  return config && "numVirtualTokens" in config ? ((config.numVirtualTokens as number | null) ?? 0) : 0;
-}
-
-/** Loads the model, in 4 bits for qlora; one that is in 4 bits on disk already stays as it is. */
+/**
+ * Loads the model, in 4 bits where the method has it so; one that is in 4 bits on
+ * disk already stays as it is.
+ */
 async function loadBase(options: TrainCommandOptions) {
   const given = givenQuantizeOptions(options);
   if (!findMethods([options.method])[0].quantized) {
-    if (given.length > 0) throw new Error(`${given.join(", ")} is for --method qlora; add that, or leave it out`);
+    if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
     return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);
@@ -78,7 +77,10 @@ async function loadBase(options: TrainCommandOptions) {
   return { ...loaded, quantize };
 }
 
-/** Tokens in a block and in an example; throws where the model has fewer positions beside the virtual tokens. */
+/**
+ * Tokens in a block and in an example; throws where the model has fewer positions
+ * beside the virtual tokens.
+ */
 function sequenceLengths(
   options: TrainCommandOptions,
   positions: number,
@@ -95,7 +97,7 @@ function sequenceLengths(
   return { blockSize, maxLength };
 }
 
-/** What was trained, and how long each step took. */
+/** The result of a training, and the duration of each step. */
 interface Run {
   result: TrainingResult;
   stepSeconds: readonly number[];
@@ -163,7 +165,7 @@ function summary({ result, stepSeconds, maxSteps }: Run): string[] {
   return lines;
 }
 
-/** Says whether the base model, with the adapter off, still is what it was. */
+/** Returns a line that says whether the base model, with the adapter off, answers as before. */
 function baseCheck(before: number, after: number): string {
   const losses = `loss ${before.toFixed(6)} before, ${after.toFixed(6)} after`;
   if (Object.is(before, after)) return `base model with the adapter off: ${losses}, bit-identical`;

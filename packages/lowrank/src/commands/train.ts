@@ -1,14 +1,14 @@
 import { Command, Option } from "commander";
-import { findMethods, methods } from "../report/methods.ts";
-import { type AdapterCommandOptions, addAdapterOptions } from "./adapterOptions.ts";
+import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
+import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
 
-/** What `lowrank train` was told. */
-export interface TrainCommandOptions extends AdapterCommandOptions, QuantizeCommandOptions {
+/** The options of `lowrank train`. */
+export interface TrainCommandOptions extends QuantizeCommandOptions {
   model: string;
   data: string[];
   validation?: string;
@@ -43,16 +43,16 @@ export interface TrainCommandOptions extends AdapterCommandOptions, QuantizeComm
   validationTokens?: number;
 }
 
-const help = `
+const help = (): string => `
 A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file holds examples, one JSON object each:
 {"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
 assistant's turns are learned). Ctrl-C stops after the running step and saves.
 
---method qlora is LoRA on a model whose linear layers are quantised to 4 bits while they are read, so that it takes an eighth of
-the memory. The adapter is saved as LoRA's is; use it on the model quantised in the same way (generate --quant-type). What does not
-fit still may with --optimizer adamw8bit and --gradient-checkpointing.
+${quantizedWords()} trains on a model whose linear layers are quantised to 4 bits while they are read, so that they take an eighth of
+the memory. Use the adapter on the model quantised in the same way (generate --quant-type). What does not fit still may with
+--optimizer adamw8bit and --gradient-checkpointing.
 
-Methods: ${wrapped(methods.map(({ name }) => name).join(", "))}.
+Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
 Examples:
@@ -78,12 +78,12 @@ export function trainCommand(): Command {
       0.1,
     )
     .addOption(
-      new Option("--method <name>", "lora, qlora (the same on a model in 4 bits), or another of those named below")
+      new Option("--method <name>", "what trains: one of those named below")
         .argParser((name) => findMethods([name])[0].name)
-        .default("lora"),
+        .default(defaultMethod().name),
     )
     .addOption(peftConfigOption());
-  return addQuantizeOptions(addAdapterOptions(command), "with --method qlora (default: nf4)")
+  addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`)
     .addOption(
       new Option("--optimizer <name>", "adamw, or adamw8bit: its moments in a quarter of the memory")
         .choices(["adamw", "adamw8bit"])
@@ -95,7 +95,7 @@ export function trainCommand(): Command {
     )
     .option(
       "--lr <x>",
-      "peak learning rate of AdamW (default: 2e-4 for LoRA and full, else what suits the method on small models)",
+      "peak learning rate of AdamW (default: what is usual for the method, which is told)",
       number({ above: 0 }),
     )
     .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
@@ -129,7 +129,6 @@ export function trainCommand(): Command {
     .option("--resume <dir>", "go on from such a checkpoint, with the same options")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
-    .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1))
-    .addHelpText("after", help)
-    .action(runTraining);
+    .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
+  return addAdapterOptions(command).addHelpText("after", help()).action(runTraining);
 }

@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import type { Tokenizer } from "@lowrank/models";
 import { blocks, loadDataset, packExamples, type TokenizedExample, tokenizeExample } from "@lowrank/train";
 
-/** Which examples to train on and to validate with. */
+/** The examples to train on and to validate with. */
 export interface DataOptions {
   data: string[];
   validation?: string;
@@ -29,8 +29,9 @@ const recordEndings = [".json", ".jsonl", ".ndjson"];
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
 /**
- * Reads text files as one text, cut into blocks of BOS (where the tokenizer adds one) and the tokens that follow, or
- * .jsonl, .ndjson and .json files as examples. Throws where the two are mixed, or nothing is left to train on.
+ * Reads text files as one text, cut into blocks of BOS (where the tokenizer adds one) and the
+ * tokens that follow, or .jsonl, .ndjson and .json files as examples. Throws where the two are
+ * mixed, or nothing is left to train on.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
   const source = await read(tokenizer, options.data);

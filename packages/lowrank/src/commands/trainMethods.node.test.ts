@@ -36,7 +36,7 @@ function losses(stdout: string): [number, number] {
   return [Number(before), Number(after)];
 }
 
-/** How many numbers an adapter holds, as it was written. */
+/** Returns the number of trained values that an adapter's file reports. */
 async function numbersOf(adapter: string): Promise<number> {
   const { stdout } = await lowrank("report", nano, "--adapter", at(adapter), "--json");
   return JSON.parse(stdout).trainable;
@@ -115,6 +115,27 @@ describe("LoRA's options", () => {
   });
 });
 
+test.each([
+  ["miss", "--init-weights bat --r 4 --dropout 0.1", { init_weights: "bat", r: 4, miss_dropout: 0.1 }],
+  ["boft", "--boft-block-size 8 --init-weights false", { boft_block_size: 8, init_weights: false }],
+  ["adalora", "--r 4 --init-r 5 --alpha 3 --init-lora-weights false", { target_r: 4, init_r: 5, lora_alpha: 3 }],
+  ["prompt", "--virtual-tokens 3 --prompt-tuning-init SAMPLE_VOCAB", { prompt_tuning_init: "SAMPLE_VOCAB" }],
+  ["ia3", "--target-modules k_proj,down_proj --feedforward-modules down_proj", { feedforward_modules: ["down_proj"] }],
+])("%s takes %s", async (method, words, fields) => {
+  const { status, stderr } = await train(`own-${method}`, "--method", method, ...words.split(" "));
+  expect(status, stderr).toBe(0);
+  expect(await readConfig(`own-${method}`)).toMatchObject(fields);
+});
+
+test.each([
+  ["lora", "0.0002"],
+  ["full", "0.0002"],
+  ["miss", "0.003"],
+])("the learning rate of %s is %s where none is given", async (method, rate) => {
+  const { stdout } = await train(`rate-${method}`, "--method", method);
+  expect(stdout).toContain(`learning rate: ${rate} at its peak (--lr)`);
+});
+
 describe("--peft-config", () => {
   test("says any method with all its fields", async () => {
     await writeFile(
@@ -123,6 +144,7 @@ describe("--peft-config", () => {
     );
     const { stdout, stderr } = await train("miss", "--peft-config", at("miss.json"));
     expect(stdout, stderr).toMatch(/^adapter on \d+ modules: \d+ o_proj$/m);
+    expect(stdout).toContain("learning rate: 0.003 at its peak (--lr)");
     expect(await readConfig("miss")).toMatchObject({
       peft_type: "MISS",
       r: 4,
@@ -147,14 +169,24 @@ test("--verify reads again what was written", async () => {
 
 describe("misuse", () => {
   test.each([
-    ["--method ia3 --alpha 3", "--alpha is no option of ia3: IA3Config has no loraAlpha; leave it out"],
-    ["--method dora --virtual-tokens 3", "--virtual-tokens is no option of dora: LoraConfig has no numVirtualTokens"],
+    [
+      "--method ia3 --alpha 3",
+      "--alpha is no option of ia3, which has --target-modules, --modules-to-save, --feedforward-modules; leave it out",
+    ],
+    ["--method dora --virtual-tokens 3", "--lora-bias; leave it out, or take --method prefix, prompt or p-tuning"],
     ["--method full --r 3", "--r is for an adapter; leave it out with --method full"],
     ["--method full --weights bf16", "--method full trains weights in f32, and some are bf16; leave --weights out"],
     ["--method loar", 'there is no method "loar"; there are full, lora, qlora,'],
-    ["--method prefix --target-modules q_proj", "virtual tokens stand before the whole model"],
+    ["--method prefix --target-modules q_proj", "--target-modules is no option of prefix, which has --virtual-tokens,"],
+    ["--init-weights bat", "--init-weights is no option of lora"],
+    ["--method vera --init-weights bat", '--init-weights is "bat", which vera does not take. Expected true or false.'],
+    [
+      "--method miss --init-weights cat",
+      "Expected true, false, lycoris, gaussian, bat, mini, zero, bert, mam_adapter or houlsby.",
+    ],
+    ["--method oft --mini-r 2", "leave it out, or take --method miss"],
     ["--method prefix --virtual-tokens 9999", "positions, which leaves no room beside 9999 virtual tokens; take fewer"],
-    ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for LoRA"],
+    ["--method ia3 --loraplus-lr-ratio 4", "--loraplus-lr-ratio is for --method lora, qlora, dora or rslora, whose B"],
     ["--method full --verify", "--verify is for an adapter; leave it out with --method full"],
     ["--init-lora-weights olora --verify", "--verify cannot be used with olora"],
     ["--init-lora-weights loftq", "loftq trains beside another base model"],

@@ -14,7 +14,10 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
   return stream.isTTY ? barProgress(stream) : lineProgress(stream);
 }
 
-/** What a report says, with the speed and the time left at the pace of the steps so far. */
+/**
+ * Returns a function that turns step reports into text, with the speed and the time
+ * left at the pace so far.
+ */
 function pace(): (report: StepReport) => { loss: string; speed: string; left: string } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report) => {

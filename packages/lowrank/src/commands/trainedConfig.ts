@@ -1,9 +1,9 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { BnConfig, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
+import { type MethodFacts, methodOf, type PeftConfig, parsePeftConfig } from "@lowrank/peft";
 import { Option } from "commander";
-import { findMethods } from "../report/methods.ts";
-import { type AdapterCommandOptions, givenAdapterOptions, toPeftConfig } from "./adapterOptions.ts";
+import { defaultMethod, findMethods, quantizedWords } from "../report/methods.ts";
+import { givenAdapterOptions, plannedSteps, toPeftConfig } from "./adapterConfig.ts";
 import { warn } from "./loading.ts";
 import { parseJson } from "./modelConfig.ts";
 
@@ -22,23 +22,20 @@ export async function readPeftConfig(path: string): Promise<PeftConfig> {
 export function peftConfigOption(): Option {
   return new Option(
     "--peft-config <file>",
-    "adapter_config.json of PEFT that says the adapter, of any method, instead of options; goes with --method qlora too",
+    `adapter_config.json of PEFT that says the adapter, of any method, instead of options; goes with ${quantizedWords()} too`,
   );
 }
 
-/** Steps of a training that nobody described, by which AdaLoRA plans. */
-export const plannedSteps = 1000;
-
-/** How the command line says what trains. */
-interface TrainedOptions extends AdapterCommandOptions {
+/** The options of the command line that say what trains. */
+interface TrainedOptions {
   method: string;
   peftConfig?: string;
 }
 
 /**
- * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by options, for a number of steps,
- * by which AdaLoRA plans; null: the whole model trains. Throws for options that do not belong to the method, and for other
- * tasks.
+ * Makes the configuration of the adapter that a decoder is to be trained with, by a file or by
+ * options, for a number of steps, by which some methods plan; null: the whole model trains. Throws
+ * for options that do not belong to the method, and for other tasks.
  */
 export async function trainedConfig(options: TrainedOptions): Promise<(steps: number) => PeftConfig | null> {
   const [method] = findMethods([options.method]);
@@ -52,17 +49,16 @@ export async function trainedConfig(options: TrainedOptions): Promise<(steps: nu
     return make;
   }
   const given = givenAdapterOptions(options);
-  if (method.name !== "lora" && !method.quantized) given.unshift(`--method ${method.name}`);
+  if (method.name !== defaultMethod().name && !method.quantized) given.unshift(`--method ${method.name}`);
   if (given.length > 0) throw new Error(`--peft-config says the adapter whole; leave ${given.join(", ")} out`);
   const config = await readPeftConfig(path);
   if (config.taskType !== null && config.taskType !== "CAUSAL_LM") {
     throw new Error(`${path}: task_type is ${config.taskType}; here it must be CAUSAL_LM, or left out`);
   }
-  const plans = "totalStep" in config && config.totalStep === null;
-  return (totalStep) => forDecoder(plans ? config.with({ totalStep }) : config);
+  const { withSteps }: MethodFacts<PeftConfig> = methodOf(config);
+  return (steps) => forDecoder(withSteps ? withSteps(config, steps) : config);
 }
 
-/** AdapterHub's files have no place for a task. */
 function forDecoder(config: PeftConfig): PeftConfig {
-  return config instanceof BnConfig ? config : config.with({ taskType: "CAUSAL_LM" });
+  return methodOf(config).taskless ? config : config.with({ taskType: "CAUSAL_LM" });
 }

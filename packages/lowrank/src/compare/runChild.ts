@@ -1,5 +1,6 @@
-// The process of one run of `lowrank compare`: a job comes as a message, steps
-// and the outcome go back.
+// The process of one run of `lowrank compare`, whose arguments are plugins: a job comes as a
+// message, steps and the outcome go back.
+import { loadPlugins } from "../commands/plugins.ts";
 import type { Job, Message, Outcome } from "./job.ts";
 import { runJob } from "./runJob.ts";
 
@@ -9,7 +10,11 @@ const tell = (message: Message, told: () => void = () => {}) => process.send?.(m
 process.once("disconnect", () => process.exit());
 
 process.once("message", async (job: Job) => {
-  const outcome = await runJob(job, ({ step, maxSteps, loss }) => tell({ step, of: maxSteps, loss })).then(
+  const run = async () => {
+    await loadPlugins(process.argv.slice(2));
+    return runJob(job, ({ step, maxSteps, loss }) => tell({ step, of: maxSteps, loss }));
+  };
+  const outcome = await run().then(
     (measured): Outcome => ({ job, measured }),
     (error: Error): Outcome => ({ job, error: error.message }),
   );

@@ -5,6 +5,7 @@ import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
+import { virtualTokens } from "../commands/virtualTokens.ts";
 import { findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { jobExamples } from "./jobExamples.ts";
@@ -28,7 +29,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const config = method.config({ ...job, targetModules: job.targetModules });
   const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
-  const room = model.maxPositions - (config && "numVirtualTokens" in config ? job.virtualTokens : 0);
+  const room = model.maxPositions - virtualTokens(config);
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
 
@@ -72,8 +73,8 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
 }
 
 /**
- * A pass with the adapter folded into the weights, into 4 bits where they are that;
- * null where it cannot be.
+ * Times a pass with the adapter merged into the weights, in 4 bits if they are so;
+ * null if it cannot be merged.
  */
 async function mergedMilliseconds(
   { model, quantization }: LoadedModel,

@@ -3,10 +3,17 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Job, Message, Outcome } from "./job.ts";
 
-/** Functions that are called while jobs run. */
-export interface JobsProgress {
+/** Options of `runJobs`, and functions that it calls while jobs run. */
+export interface RunJobsOptions {
+  /** Keeps outcomes; null: they are not kept. */
+  readonly folder: string | null;
+  /** The plugins that each process reads first. */
+  readonly plugins: readonly string[];
   step(job: Job, message: { step: number; of: number; loss: number }): void;
-  /** `number` of the jobs, counted from 1, is done. `fromEarlierRun`: its outcome was read from a file. */
+  /**
+   * `number` of the jobs, counted from 1, is done. `fromEarlierRun`: its outcome was read from a
+   * file.
+   */
   done(outcome: Outcome, number: number, fromEarlierRun: boolean): void;
 }
 
@@ -15,14 +22,17 @@ export interface JobsProgress {
  * kept in it, and those of an earlier run with the same settings are not run again. Throws for
  * those of other settings.
  */
-export async function runJobs(jobs: readonly Job[], folder: string | null, progress: JobsProgress): Promise<Outcome[]> {
-  const earlierOutcomes = await Promise.all(jobs.map((job) => (folder === null ? null : readOutcome(folder, job))));
+export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
+  const { folder, plugins } = options;
+  const earlierOutcomes: (Outcome | null)[] = [];
+  // One by one, so that the error names the first file of other settings.
+  for (const job of jobs) earlierOutcomes.push(folder === null ? null : await readOutcome(folder, job));
   const outcomes: Outcome[] = [];
   for (const [i, job] of jobs.entries()) {
-    const outcome = earlierOutcomes[i] ?? (await runInProcess(job, (message) => progress.step(job, message)));
+    const outcome = earlierOutcomes[i] ?? (await runInProcess(job, plugins, (message) => options.step(job, message)));
     if (folder !== null && earlierOutcomes[i] === null && "measured" in outcome) await keep(folder, outcome);
     outcomes.push(outcome);
-    progress.done(outcome, i + 1, earlierOutcomes[i] !== null);
+    options.done(outcome, i + 1, earlierOutcomes[i] !== null);
   }
   return outcomes;
 }
@@ -55,10 +65,11 @@ const child = join(import.meta.dirname, `runChild${extname(import.meta.filename)
 
 function runInProcess(
   job: Job,
+  plugins: readonly string[],
   onStep: (message: { step: number; of: number; loss: number }) => void,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const running = fork(child, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const running = fork(child, plugins, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
     let outcome: Outcome | undefined;
     running.on("message", (message: Message) => {
       if ("outcome" in message) outcome = message.outcome;

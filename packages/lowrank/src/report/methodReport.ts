@@ -1,8 +1,8 @@
 import {
   type AdapterReport,
   type ModelShapes,
+  methodOf,
   type PeftConfig,
-  peftMethods,
   type ReportOptions,
   reportAdapter,
 } from "@lowrank/peft";
@@ -42,17 +42,20 @@ interface Row {
   readonly why: string | null;
 }
 
-/** What methods cost on one model. */
+/** The costs of all methods on one model. */
 export interface MethodReport {
-  /** What the model is called. */
+  /** The name of the model. */
   readonly source: string;
   readonly modelType: string;
-  /** How many numbers the base model has, and how it is stored. */
+  /** Number of elements of the base model, and the dtype of its weights. */
   readonly base: number;
   readonly dtype: NonNullable<ReportOptions["dtype"]>;
   readonly optimizer: string;
   readonly rows: readonly Row[];
 }
+
+/** The quantisation of the base model for methods that have it in 4 bits. */
+export const reportedQuantization = { quantType: "nf4", doubleQuant: true } as const;
 
 /** Reckons all methods on a model; one that the model does not take has a row that says why. */
 export async function reportMethods(
@@ -62,13 +65,15 @@ export async function reportMethods(
   options: ReportOptions = {},
 ): Promise<MethodReport> {
   const { dtype = "f32", optimizer = "adamw" } = options;
-  const quantization = { quantType: "nf4", doubleQuant: true } as const;
   const row = async ({ name, config: make, quantized = false }: ReportedMethod): Promise<Row> => {
     let settings = "";
     try {
       const config = make();
       settings = config === null ? "" : describeConfig(config);
-      const report = await reportAdapter(model, config, { ...options, quantization: quantized ? quantization : null });
+      const report = await reportAdapter(model, config, {
+        ...options,
+        quantization: quantized ? reportedQuantization : null,
+      });
       return { name, settings, report, why: null };
     } catch (error) {
       return { name, settings, report: null, why: (error as Error).message };
@@ -82,8 +87,8 @@ export async function reportMethods(
 
 /** The fields of a configuration that differ from the method's defaults. */
 export function describeConfig(config: PeftConfig): string {
-  const method = Object.values(peftMethods).find(({ peftType }) => peftType === config.peftType);
-  const defaults = { ...(method && new method.Config({} as never)) } as Record<string, unknown>;
+  const { Config } = methodOf(config);
+  const defaults = { ...new Config({} as never) } as Record<string, unknown>;
   const fields = Object.entries(config).filter(([key, value]) => {
     return (
       key !== "baseModelNameOrPath" && key !== "taskType" && JSON.stringify(value) !== JSON.stringify(defaults[key])
@@ -117,7 +122,7 @@ const columns: readonly Column<Row>[] = [
   { title: "merges", key: "mergeable", value: ({ report }) => report && (report.mergeable ? "yes" : "no") },
 ];
 
-/** What the columns say, in words. */
+/** Explanations of the columns. */
 const legend = [
   "trains, %: numbers that train, and their share of base and adapter together.",
   "file: adapter_model.safetensors to the byte, or all weights. In memory: what trains, in f32 for adapters.",

@@ -18,7 +18,7 @@ export async function lowrank(...args: string[]): Promise<{ status: number; stdo
     vi.spyOn(console, "log").mockImplementation((text) => output.writeOut(`${text}\n`)),
     vi.spyOn(console, "error").mockImplementation((text) => output.writeErr(`${text}\n`)),
   ];
-  const program = createProgram();
+  const program = createProgram([]);
   for (const command of program.commands) command.exitOverride().configureOutput(output);
   try {
     await program.parseAsync(args, { from: "user" });

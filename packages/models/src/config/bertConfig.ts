@@ -55,7 +55,7 @@ export function readBertConfig(fields: JsonFields, modelType: string, defaults: 
   };
 }
 
-/** Gives the `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
+/** Returns the `config.json` of a BERT or RoBERTa with the keys of transformers 4. */
 export function bertToHf(config: BertConfig): Record<string, unknown> {
   return {
     attention_probs_dropout_prob: config.attentionProbsDropoutProb,

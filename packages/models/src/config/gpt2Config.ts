@@ -51,7 +51,7 @@ export function readGPT2Config(fields: JsonFields): GPT2Config {
   };
 }
 
-/** Gives the `config.json` of a GPT-2 model with the keys of transformers 4. */
+/** Returns the `config.json` of a GPT-2 model with the keys of transformers 4. */
 export function gpt2ToHf(config: GPT2Config): Record<string, unknown> {
   return {
     activation_function: config.activationFunction,

@@ -122,12 +122,12 @@ export function readLlamaConfig(fields: JsonFields): LlamaConfig {
   };
 }
 
-/** Gives the `config.json` of a Llama model with the keys of transformers 4. */
+/** Returns the `config.json` of a Llama model with the keys of transformers 4. */
 export function llamaToHf(config: LlamaConfig): Record<string, unknown> {
   return { ...llamaKinToHf(config), attention_bias: config.attentionBias, mlp_bias: config.mlpBias };
 }
 
-/** Gives the keys of transformers 4 that the configs of Llama and its kin share. */
+/** Returns the keys of transformers 4 that the configs of Llama and its kin share. */
 export function llamaKinToHf(config: LlamaKinConfig): Record<string, unknown> {
   return {
     attention_dropout: config.attentionDropout,

@@ -58,7 +58,7 @@ function architectureIn(fields: JsonFields, fit: (architecture: Architecture) =>
 }
 
 /**
- * Gives the JSON object of a `config.json` with the keys of transformers 4, which
+ * Returns the JSON object of a `config.json` with the keys of transformers 4, which
  * transformers 5 also reads.
  */
 export function toHfConfig(

@@ -4,7 +4,7 @@ import { reusedRoom } from "../reusedRoom.ts";
 import type { GgufFile } from "./openGguf.ts";
 import { type ReadGgufTensorOptions, readGgufTensor } from "./readGgufTensor.ts";
 
-/** Of most tensors' blocks. */
+/** Bytes of the room for blocks; most tensors' blocks fit. */
 const roomBytes = 1 << 22;
 
 /**

@@ -7,7 +7,7 @@ export function interleaveHeads(bytes: Uint8Array, rows: number, heads: number):
   return reorder(bytes, rows, heads, (j, half) => 2 * (j % half) + Math.floor(j / half));
 }
 
-/** Takes `interleaveHeads` back. */
+/** Undoes `interleaveHeads`. */
 export function separateHeads(bytes: Uint8Array, rows: number, heads: number): Uint8Array<ArrayBuffer> {
   return reorder(bytes, rows, heads, (j, half) => (j % 2) * half + Math.floor(j / 2));
 }

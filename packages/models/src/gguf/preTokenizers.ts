@@ -44,7 +44,7 @@ const byDefault = plain(
 );
 
 /**
- * By `tokenizer.ggml.pre`; names of the same rules stand together in
+ * Pre-tokenizers by `tokenizer.ggml.pre`; names of the same rules stand together in
  * llama.cpp's src/llama-vocab.cpp.
  */
 export const preTokenizers: Readonly<Record<string, PreTokenizer>> = {

@@ -117,8 +117,8 @@ function checkTensors(weights: SafetensorsFile, layouts: TensorLayout[], config:
 }
 
 /**
- * As llama.cpp's converter and its quantize command choose, but for q6_k output
- * layers, which are q8_0 here.
+ * Chooses a tensor's type as llama.cpp's converter and its quantize command do, except for q6_k
+ * output layers, which are q8_0 here.
  */
 function chooseType(layout: TensorLayout, dtype: GgufDType, config: ModelConfig): GgufEncoding {
   if (layout.shape.length < 2 || layout.gguf === "position_embd.weight") return "F32";

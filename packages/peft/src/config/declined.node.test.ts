@@ -7,11 +7,15 @@ import { toCamelCase } from "./keyCase.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");
 const section = text.slice(text.indexOf("## What of PEFT is not here"));
-const rows = section.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+/** The items of its lists, "- subject: rest", their lines joined. */
+const items = Array.from(section.replaceAll(/\n {2}/g, " ").matchAll(/^- (.+?): (.*)$/gm), ([, subject, rest]) => ({
+  subject,
+  rest,
+}));
 
 test("docs list the methods of PEFT that are not here, with the reason that errors give", () => {
-  const listed = rows.flatMap(([, type = "", why = ""]) =>
-    /^`[A-Z0-9_]+`$/.test(type) ? [[type.slice(1, -1), why]] : [],
+  const listed = items.flatMap(({ subject, rest }) =>
+    /^`[A-Z0-9_]+`$/.test(subject) ? [[subject.slice(1, -1), rest]] : [],
   );
   expect(Object.fromEntries(listed)).toEqual(declinedMethods);
   expect(Object.keys(peftMethods).filter((type) => Object.hasOwn(declinedMethods, type))).toEqual([]);
@@ -30,8 +34,8 @@ test("docs list the options of PEFT that a method here refuses or does not read"
     if (type === "BOTTLENECK") continue; // AdapterHub's, not PEFT's.
     const options = [...Object.keys(format.refused), ...Object.keys(format.ignored)].map(toCamelCase);
     if (options.length > 0) expect(names, `${type} has ${options}`).toHaveProperty(type);
-    const own = rows.filter(([, methods = ""]) => methods.split(", ").includes(names[type]));
-    const listed = own.flatMap(([, , option = ""]) => [...option.matchAll(/`(\w+)/g)].map(([, name]) => name));
+    const own = items.filter(({ subject }) => subject.split(", ").includes(names[type]));
+    const listed = own.flatMap(({ rest }) => [...rest.matchAll(/`(\w+)/g)].map(([, name]) => name));
     expect(listed, type).toEqual(expect.arrayContaining(options));
   }
 });

@@ -1,23 +1,23 @@
 /**
- * The warnings there are. A method from outside may have codes of its own.
+ * The codes of warnings. A method from outside may have codes of its own.
  *
- * | code                   | what it tells                                                                                 |
- * | ---------------------- | --------------------------------------------------------------------------------------------- |
- * | `unmatched-target`     | a name of `targetModules` is that of no module                                                |
- * | `unused-pattern`       | a key of a pattern, an exclusion or a layer's number meets no target                          |
- * | `ambiguous-pattern`    | two keys of a pattern say different things of a layer, and files change their order           |
- * | `missing-module`       | a name of `modulesToSave` is that of no module                                                |
- * | `tied-weight`          | an adapted layer shares its weight with another, which stays as it is                         |
- * | `changed-base`         | the start of an adapter sets base weights anew                                                |
- * | `needs-data`           | an adapter starts from data, and was made without                                             |
- * | `start-not-repeatable` | a start that is made again at each load comes out otherwise in other programs                 |
- * | `adjusted-size`        | a size does not go with a layer, and another is taken there                                   |
- * | `no-identity`          | a fresh adapter changes what the model answers                                                |
- * | `unused-field`         | a configuration file has fields that are not used                                             |
- * | `outdated-file`        | a file's adapter acts otherwise here than in the program that wrote it                        |
- * | `unread-file`          | a file beside an adapter is not read                                                          |
- * | `key-mismatch`         | a file lacks tensors, or holds more than the adapter has                                      |
- * | `unmerged`             | merged weights were taken out, since another adapter is to act                                |
+ * - `unmatched-target`: a name of `targetModules` is that of no module
+ * - `unused-pattern`: a key of a pattern, an exclusion or a layer's number meets no target
+ * - `ambiguous-pattern`: two keys of a pattern say different things of a layer, and files change
+ *   their order
+ * - `missing-module`: a name of `modulesToSave` is that of no module
+ * - `tied-weight`: an adapted layer shares its weight with another, which stays as it is
+ * - `changed-base`: the start of an adapter sets base weights anew
+ * - `needs-data`: an adapter starts from data, and was made without
+ * - `start-not-repeatable`: a start that is made again at each load comes out otherwise in other
+ *   programs
+ * - `adjusted-size`: a size does not go with a layer, and another is taken there
+ * - `no-identity`: a fresh adapter changes the model's answers
+ * - `unused-field`: a configuration file has fields that are not used
+ * - `outdated-file`: a file's adapter acts otherwise here than in the program that wrote it
+ * - `unread-file`: a file beside an adapter is not read
+ * - `key-mismatch`: a file lacks tensors, or holds more than the adapter has
+ * - `unmerged`: merged weights were taken out, since another adapter is to act
  */
 export type WarningCode =
   | "unmatched-target"

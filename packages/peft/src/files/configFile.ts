@@ -5,6 +5,7 @@ import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { AnyMethod } from "../methods/method.ts";
 import type { MethodFacts } from "../methods/methodFacts.ts";
+import { UnknownMethodError } from "../methods/unknownMethodError.ts";
 
 /**
  * The version of PEFT whose files are read and written. PEFT before 0.14
@@ -17,7 +18,7 @@ const fileOnly = new Set(["peft_type", "peft_version", "auto_mapping", "inferenc
 
 /**
  * Reads adapter_config.json. A field that is not supported and set is an error, one that is not
- * known a warning; both name it. `label` is what messages call the file.
+ * known a warning; both name it. `label` names the file in messages.
  */
 export function parseConfig<M extends MethodFacts<PeftConfig>>(
   json: unknown,
@@ -34,8 +35,8 @@ export function parseConfig<M extends MethodFacts<PeftConfig>>(
     if (typeof type === "string" && Object.hasOwn(declinedMethods, type)) {
       throw new Error(`${label}: ${type} is a method of PEFT that is not here: ${declinedMethods[type]}`);
     }
-    const known = Object.keys(methods).join(", ");
-    throw new Error(`${label}: peft_type is ${JSON.stringify(type)}; supported are ${known}`);
+    const known = `supported are ${Object.keys(methods).join(", ")}, and what registerPeftMethod makes known`;
+    throw new UnknownMethodError(`${label}: peft_type is ${JSON.stringify(type)}; ${known}`);
   }
   const { refused, ignored, nested = [], verbatim = [] } = method.format;
   const note = method.format.note?.(fields) ?? null;

@@ -85,9 +85,9 @@ export async function fromMlx(source: AdapterSource): Promise<Map<string, Uint8A
 }
 
 /**
- * A LoRA or DoRA adapter of PEFT as mlx-lm's files, for models whose paths are the same there
- * (Llama and its kin). mlx-lm has one rank and one scale: lower ranks are filled up with zeros,
- * other scales go into B. Throws for adapters that mlx-lm cannot hold.
+ * Turns a LoRA or DoRA adapter of PEFT into mlx-lm's files, for models whose paths are the same
+ * there (Llama and its kin). mlx-lm has one rank and one scale: lower ranks are filled up with
+ * zeros, other scales go into B. Throws for adapters that mlx-lm cannot hold.
  */
 export async function toMlx(source: AdapterSource): Promise<Map<string, Uint8Array | string>> {
   const files = await openSource(source);

@@ -64,7 +64,7 @@ export function free(tensor: Tensor): void {
   tensor.dispose();
 }
 
-/** Takes everything out of `owner` that stands there for an adapter. */
+/** Removes everything of an adapter from `owner`. */
 export function clear(owner: Module, adapter: string): void {
   for (const slot of Object.values(owner)) if (slot instanceof Slot) slot.delete(adapter);
 }

@@ -33,7 +33,7 @@ export function valueAt({ owner, key }: Place): Parameter | null {
   return (owner as unknown as Record<string, Parameter | null>)[key] ?? null;
 }
 
-/** Puts a parameter in a place. */
+/** Sets the parameter at a place. */
 export function setValue({ owner, key }: Place, value: Parameter | null): void {
   (owner as unknown as Record<string, Parameter | null>)[key] = value;
 }

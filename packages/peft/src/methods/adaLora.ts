@@ -34,7 +34,7 @@ import { addProduct } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { RankAllocator } from "./rankAllocator.ts";
 
-/** What PEFT adds to the rank that it divides by. */
+/** The number that PEFT adds to the rank before it divides by it. */
 const small = 1e-5;
 
 /** AdaLoRA on a linear layer: A [r, in], singular values E [r, 1], B [out, r]. */
@@ -57,7 +57,8 @@ class AdaLoraLayer implements LayerAdapter {
       lora_B: drawn(vectors, [outFeatures, r]),
       lora_E: drawn(loading || config.initLoraWeights ? zero : normal(1), [r, 1]),
     };
-    // A parameter as in PEFT, so that counts agree: the rank that the scaling is divided by, which cuts leave as it is.
+    // A parameter as in PEFT, so that counts agree: the divisor of the scaling, which
+    // stays when ranks are cut.
     using rank = full([1], initR, { backend: weight.storage.backend });
     const ranknum = new Parameter(rank, { requiresGrad: false });
     this.constants = [ranknum];
@@ -79,7 +80,7 @@ class AdaLoraLayer implements LayerAdapter {
     });
   }
 
-  /** What is added to the base layer's output; absent without ranks. */
+  /** Computes the part that is added to the base layer's output; absent without ranks. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.parameters.lora_E.size === 0 ? undefined : (x) => this.#product(this.#dropout.forward(x));
   }
@@ -103,7 +104,10 @@ function rankOf({ rankPattern, initR }: AdaLoraConfig, path: string): number {
   return rankPattern?.[`${path}.lora_E`]?.filter((stays) => stays).length ?? initR;
 }
 
-/** How far A Aᵀ and Bᵀ B lie from the identity: the mean of the Frobenius norms of the differences. */
+/**
+ * Returns the distance of A Aᵀ and Bᵀ B from the identity: the mean of the Frobenius
+ * norms of the differences.
+ */
 function orthogonality(layers: readonly LayerAdapter[]): Tensor {
   const distances = layers.flatMap(({ parameters: { lora_A, lora_B } }) => [
     distance(matmul(lora_A, lora_A, { transposeB: true })),
@@ -120,7 +124,9 @@ function distance(gram: Tensor): Tensor {
   return sqrt(sum(square(sub(gram, tensor(identity, { shape: [r, r], backend })))));
 }
 
-/** Tensors without the ranks that were cut, where they have these still; other handles on the rest. */
+/**
+ * Tensors without the ranks that were cut, where they have these still; other handles on the rest.
+ */
 function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const filed = new Map<string, Tensor>();
   for (const [key, value] of trained) {
@@ -141,8 +147,8 @@ function withoutCutRanks({ rankPattern }: AdaLoraConfig, trained: ReadonlyMap<st
 }
 
 /**
- * AdaLoRA: W + scaling B diag(E) A with B and A kept near orthogonal, whose ranks go to the layers that need them while
- * the adapter trains. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
+ * AdaLoRA: W + scaling B diag(E) A with B and A kept near orthogonal, whose ranks go to the layers
+ * that need them while the adapter trains. Zhang et al. 2023, https://arxiv.org/abs/2303.10512
  */
 export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   peftType: "ADALORA",
@@ -194,7 +200,8 @@ export const adaLora: PeftMethod<AdaLoraConfig> = definePeftMethod({
   penalty: ({ orthRegWeight }, layers) => affine(orthogonality(layers), { scale: orthRegWeight }),
   createAllocator: (layers) => new RankAllocator(layers),
   filed: withoutCutRanks,
-  // Where the base model is not in f32, PEFT converts the rank that each layer notes, which requires gradients from then on.
+  // If the base model is not in f32, PEFT converts the rank parameter of each layer, which
+  // then requires gradients.
   countedConstants: (dtype) => (dtype === "f32" ? 0 : 1),
   setsFanInFanOut: true,
   swappable: { fields: ["initLoraWeights"] },

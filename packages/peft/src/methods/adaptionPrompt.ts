@@ -10,9 +10,9 @@ import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.t
 export interface AdaptionPromptOptions extends Pick<PeftOptions, "taskType" | "baseModelNameOrPath" | "revision"> {
   /** The name of the attention modules. Default: that of the model's type. */
   targetModules?: string | null;
-  /** How many rows are attended to besides the tokens. */
+  /** Number of rows that are attended to besides the tokens. */
   adapterLen: number;
-  /** How many layers have them, counted from the top. */
+  /** Number of layers that have them, counted from the top. */
   adapterLayers: number;
 }
 
@@ -123,7 +123,10 @@ class AdaptionPrompt implements LayerAdapter {
   }
 }
 
-/** LLaMA-Adapter: trained rows that the upper layers attend to, behind a gate. Zhang et al. 2023, https://arxiv.org/abs/2303.16199 */
+/**
+ * LLaMA-Adapter: trained rows that the upper layers attend to, behind a gate. Zhang et al. 2023,
+ * https://arxiv.org/abs/2303.16199
+ */
 export const adaptionPrompt: PeftMethod<AdaptionPromptConfig> = definePeftMethod({
   peftType: "ADAPTION_PROMPT",
   Config: AdaptionPromptConfig,

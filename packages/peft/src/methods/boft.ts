@@ -9,7 +9,10 @@ import { drawn, draws, layerGenerator } from "./draws.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import { cayley, identity, rotateBlocks } from "./rotation.ts";
 
-/** The number and the size of a layer's blocks. Throws where they do not divide its inputs as butterflies ask. */
+/**
+ * The number and the size of a layer's blocks. Throws where they do not divide its
+ * inputs as butterflies ask.
+ */
 function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): { count: number; size: number } {
   const { boftBlockSize, boftBlockNum, boftNButterflyFactor: factor } = config;
   const [key, given] = boftBlockSize === 0 ? ["boftBlockNum", boftBlockNum] : ["boftBlockSize", boftBlockSize];
@@ -27,17 +30,17 @@ function blocks({ config, path }: LayerContext<BOFTConfig>, features: number): {
 }
 
 /**
- * Where a butterfly's rotation takes its features from. At `level`, each run of 2^level blocks is cut into halves of
- * blocks, of which those at even places come first.
+ * Returns the source of each feature in a butterfly's rotation. At `level`, each run of 2^level
+ * blocks is cut into halves of blocks. Halves at even places come first.
  */
 function butterfly(features: number, blockSize: number, level: number): Int32Array {
   const half = blockSize / 2;
-  const halves = 2 ** (level + 1);
+  const halvesPerRun = 2 ** (level + 1);
   return Int32Array.from({ length: features }, (_, i) => {
-    const run = Math.floor(i / (half * halves));
-    const place = Math.floor(i / half) % halves;
-    const from = place < halves / 2 ? 2 * place : 2 * place - halves + 1;
-    return (run * halves + from) * half + (i % half);
+    const run = Math.floor(i / (half * halvesPerRun));
+    const place = Math.floor(i / half) % halvesPerRun;
+    const from = place < halvesPerRun / 2 ? 2 * place : 2 * place - halvesPerRun + 1;
+    return (run * halvesPerRun + from) * half + (i % half);
   });
 }
 
@@ -48,7 +51,9 @@ function inverse(order: Int32Array): Int32Array {
   return back;
 }
 
-/** Lets some blocks of one of the rotations [N, D, size, size] rest while training. */
+/**
+ * Replaces some blocks of one of the rotations [N, D, size, size] by the identity while training.
+ */
 class MultiplicativeDropout extends Module {
   readonly #p: number;
   readonly #generator: Generator;
@@ -77,7 +82,10 @@ class BoftLinear implements LayerAdapter {
   readonly parameters: { readonly boft_R: Parameter; readonly boft_s: Parameter };
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
-  /** For each rotation, how its features are brought together and back; none where they lie so already. */
+  /**
+   * For each rotation, the indices that bring its features together and back;
+   * null if they lie so already.
+   */
   readonly #orders: readonly (readonly [gather: Tensor, back: Tensor] | null)[];
   readonly #dropout: MultiplicativeDropout;
 
@@ -141,7 +149,10 @@ class BoftLinear implements LayerAdapter {
   }
 }
 
-/** BOFT: orthogonal rotations factored into butterflies. Liu et al. 2023, https://arxiv.org/abs/2311.06243 */
+/**
+ * BOFT: orthogonal rotations factored into butterflies. Liu et al. 2023,
+ * https://arxiv.org/abs/2311.06243
+ */
 export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
   peftType: "BOFT",
   Config: BOFTConfig,
@@ -175,7 +186,7 @@ export const boft: PeftMethod<BOFTConfig> = definePeftMethod({
     },
     {
       field: "boftNButterflyFactor",
-      flag: "boft-nbutterfly-factor",
+      flag: "boft-n-butterfly-factor",
       type: "integer",
       least: 1,
       help: "rotations that follow one another",

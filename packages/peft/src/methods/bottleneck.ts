@@ -43,7 +43,10 @@ const activations: Readonly<Record<BnConfig["nonLinearity"], (x: Tensor) => Tens
   sigmoid,
 };
 
-/** Where adapters of a block stand, and where AdapterHub has them; BERT's stand in the module of the residual itself. */
+/**
+ * The places of adapters in a block, here and in AdapterHub's files. BERT's stand in the
+ * module of the residual itself.
+ */
 const places: readonly { end: string; inFiles: string; attention: boolean }[] = [
   { end: ".attention_residual", inFiles: ".attention_adapters", attention: true },
   { end: ".mlp_residual", inFiles: ".output_adapters", attention: false },
@@ -91,7 +94,7 @@ function cutNormal({ generator, backend }: LayerContext<BnConfig>, std: number):
   };
 }
 
-/** How the two layers start. */
+/** Returns the starts of the two layers. */
 function starts(context: LayerContext<BnConfig>): { down: Draw; up: Draw } {
   const { config } = context;
   const { zero, uniform, normal } = draws(context);
@@ -139,7 +142,10 @@ class Bottleneck implements LayerAdapter {
     this.modules = config.dropout > 0 ? { dropout: this.#dropout } : {};
   }
 
-  /** `made` is what the sub-layer gave, `before` what went into it, and `norm` what BERT has behind their sum. */
+  /**
+   * `made` is the sub-layer's output, `before` its input, and `norm` the norm that
+   * BERT has behind their sum.
+   */
   forward(made: Tensor, _base: UnaryModule, before: Tensor, norm?: UnaryModule): Tensor {
     return scope(() => {
       const { isParallel, originalLnAfter } = this.#config;
@@ -183,7 +189,10 @@ class Bottleneck implements LayerAdapter {
   }
 }
 
-/** Bottleneck adapters, in AdapterHub's files: Houlsby's, Pfeiffer's, parallel ones, and those between. */
+/**
+ * Bottleneck adapters, in AdapterHub's files: Houlsby's, Pfeiffer's, parallel
+ * ones, and those between.
+ */
 export const bottleneck: PeftMethod<BnConfig> = definePeftMethod({
   peftType: "BOTTLENECK",
   Config: BnConfig,

@@ -53,7 +53,10 @@ function configJson(config: BnConfig): string {
   return pythonJson({ config: own, ...around });
 }
 
-/** AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json` tells of a prediction head. */
+/**
+ * AdapterHub's folders: its `adapter.safetensors` has no metadata, and `head_config.json`
+ * tells of a prediction head.
+ */
 export const bottleneckLayout: AdapterLayout<BnConfig> = {
   weights: "adapter.safetensors",
   pickle: "pytorch_adapter.bin",

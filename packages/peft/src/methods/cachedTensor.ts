@@ -5,7 +5,9 @@ interface Source {
   version: number;
 }
 
-/** A tensor that is computed from others, and computed anew once something writes into one of these. */
+/**
+ * A tensor that is computed from others, and computed anew once something writes into one of these.
+ */
 export class CachedTensor {
   #value: Tensor | undefined;
   #sources: readonly Source[] = [];
@@ -15,7 +17,10 @@ export class CachedTensor {
     return this.#value ? [this.#value] : [];
   }
 
-  /** Returns `make()`, or the last result while the tensors `from` are the same and unchanged. No gradient flows into it. */
+  /**
+   * Returns `make()`, or the last result while the tensors `from` are the same and unchanged.
+   * No gradient flows into it.
+   */
   get(from: readonly Tensor[], make: () => Tensor): Tensor {
     const fresh =
       this.#sources.length === from.length &&

@@ -22,7 +22,10 @@ function lengths(matrix: Tensor, dim: number): Tensor {
   return sqrt(clamp(sum(square(matrix), { dim }), { min: 1e-8 }));
 }
 
-/** B diag(λ / r / (|A's row| |B's column|)) A diag(n), with n the lengths of the base weight's columns at the start. */
+/**
+ * B diag(λ / r / (|A's row| |B's column|)) A diag(n), with n the lengths of the base
+ * weight's columns at the start.
+ */
 class DeloraLinear implements LayerAdapter {
   readonly parameters: {
     readonly delora_A: Parameter;
@@ -75,7 +78,9 @@ class DeloraLinear implements LayerAdapter {
   }
 }
 
-/** DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225 */
+/**
+ * DeLoRA: low-rank updates of bounded strength. Bini et al. 2025, https://arxiv.org/abs/2503.18225
+ */
 export const delora: PeftMethod<DeloraConfig> = definePeftMethod({
   peftType: "DELORA",
   Config: DeloraConfig,

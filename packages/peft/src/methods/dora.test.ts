@@ -18,8 +18,8 @@ type Model = Awaited<ReturnType<typeof trained>>;
 
 const logits = (peft: Model) => scope(() => peft.forward(tinyBatch()).logits).dataSync() as Float32Array;
 /** Computes logits without cached tensors, except for the row squares. */
-const fresh = logits;
-const kept = (peft: Model) => noGrad(() => logits(peft));
+const freshLogits = logits;
+const cachedLogits = (peft: Model) => noGrad(() => logits(peft));
 
 test.each<[string, (peft: Model) => Tensor]>([
   ["a length", (peft) => peft.adapterTensors().get("base_model.model.layers.0.up.lora_magnitude_vector")!],
@@ -31,24 +31,24 @@ test.each<[string, (peft: Model) => Tensor]>([
   ],
 ])("what is kept of the weights goes when %s is written to", async (_name, pick) => {
   const peft = await trained();
-  const before = fresh(peft);
-  expect(kept(peft)).toEqual(before);
-  expect(kept(peft)).toEqual(before);
+  const before = freshLogits(peft);
+  expect(cachedLogits(peft)).toEqual(before);
+  expect(cachedLogits(peft)).toEqual(before);
   const changed = pick(peft);
   noGrad(() => copyInto(changed, full(changed.shape, 0.7)));
-  const after = kept(peft);
+  const after = cachedLogits(peft);
   expect(after).not.toEqual(before);
-  expect(after).toEqual(fresh(peft));
+  expect(after).toEqual(freshLogits(peft));
   // Row squares made on the way are those of a model made anew.
   const again = await trained();
   const same = pick(again);
   noGrad(() => copyInto(same, full(same.shape, 0.7)));
-  expect(fresh(again)).toEqual(after);
+  expect(freshLogits(again)).toEqual(after);
 });
 
 test("what is kept is freed with the adapter, and does not grow", async () => {
   const peft = await trained();
-  kept(peft);
+  cachedLogits(peft);
   const held = memory().buffers;
   for (let i = 0; i < 3; i++) noGrad(() => scope(() => void peft.forward(tinyBatch())));
   expect(memory().buffers).toBe(held);

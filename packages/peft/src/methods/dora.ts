@@ -10,9 +10,9 @@ interface StoredWeight {
 }
 
 /**
- * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are kept until something
- * writes into W; without gradients, so are the lengths that the rows of the sum have, until something writes into A or B.
- * Liu et al. 2024, https://arxiv.org/abs/2402.09353
+ * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are
+ * kept until something writes into W; without gradients, so are the lengths that the rows of the
+ * sum have, until something writes into A or B. Liu et al. 2024, https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
   /** [out] */
@@ -35,12 +35,12 @@ export class Magnitude {
     this.#lengths = new CachedTensor();
   }
 
-  /** What is kept; freed with the layer. */
+  /** The cached tensors, which are freed with the layer. */
   get constants(): readonly Tensor[] {
     return [...this.#squares.constants, ...this.#lengths.constants];
   }
 
-  /** What the rows of W + s B A are multiplied by, [out]. */
+  /** Returns the factors of the rows of W + s B A, [out]. */
   scale(base: StoredWeight, a: Tensor, b: Tensor): Tensor {
     const lengths = () => this.#norm(base, a, b, this.#rowSquares(base));
     return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths));

@@ -3,7 +3,7 @@ import { Dropout, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { LayerContext } from "./method.ts";
 
-/** How a tensor starts, as a function of its shape. */
+/** The start of a tensor, as a function of its shape. */
 export type Draw = (shape: readonly number[]) => Tensor;
 
 /** The starts of a layer's tensors, on its backend and from its generator. */
@@ -16,7 +16,7 @@ export interface Draws {
   normal(std: number): Draw;
 }
 
-/** What a layer's tensors can start as. */
+/** Returns the starts that a layer's tensors can have. */
 export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "backend" | "generator">): Draws {
   return {
     zero: (shape) => zeros(shape, { backend }),
@@ -33,7 +33,7 @@ export function drawn(draw: Draw, shape: readonly number[]): Parameter {
   return new Parameter(data);
 }
 
-/** Random numbers of the layer's own, for what happens at random in training. */
+/** Returns a generator of the layer's own, for random events in training. */
 export function layerGenerator({ path, generator }: LayerContext<PeftConfig>): Generator {
   return generator.fork(path);
 }

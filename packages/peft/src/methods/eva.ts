@@ -14,7 +14,9 @@ interface Group {
 
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
-/** EVA, where the configuration starts by it. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+/**
+ * EVA, where the configuration starts by it. Paischer et al. 2024, https://arxiv.org/abs/2410.07170
+ */
 export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
   const { evaConfig } = config;
   if (config.initLoraWeights !== "eva" || !evaConfig) return null;
@@ -37,7 +39,10 @@ async function freshLayers(layers: Layers): Promise<Layers> {
   return fresh;
 }
 
-/** Measures the directions in which layers' inputs vary most, with which A starts, and gives ranks out by them. */
+/**
+ * Measures the directions in which layers' inputs vary most, with which A starts, and
+ * gives ranks out by them.
+ */
 class Eva implements DataMeasurement<LoraConfig> {
   readonly #layers: Layers;
   readonly #config: LoraConfig;
@@ -83,7 +88,10 @@ class Eva implements DataMeasurement<LoraConfig> {
     return Math.min(Math.round(rankAndScaling(this.#config, path).r * this.#eva.rho), inFeatures);
   }
 
-  /** Ranks go to the layers whose inputs they explain best; a layer left without rank loses its adapter. */
+  /**
+   * Ranks go to the layers whose inputs they explain best; a layer left
+   * without rank loses its adapter.
+   */
   async result(targets: readonly string[]): Promise<{ config: LoraConfig; values: Map<string, Float32Array> }> {
     const ranks = this.#shareOut();
     const config = this.#withRanks(
@@ -105,7 +113,10 @@ class Eva implements DataMeasurement<LoraConfig> {
     return { config, values };
   }
 
-  /** How many ranks each layer gets: those that explain most of the variance of its input, as many in all as there were. */
+  /**
+   * Returns the rank of each layer. The ranks go to the directions that explain most of the
+   * variance of a layer's input; their sum stays the same.
+   */
   #shareOut(): Map<string, number> {
     const paths = [...this.#layers.keys()];
     const budget = paths.reduce((all, path) => all + rankAndScaling(this.#config, path).r, 0);
@@ -118,7 +129,10 @@ class Eva implements DataMeasurement<LoraConfig> {
     return ranks;
   }
 
-  /** The configuration with the ranks given out, and alphas that keep each layer's scaling unless it says otherwise. */
+  /**
+   * The configuration with the ranks given out, and alphas that keep each layer's scaling
+   * unless it says otherwise.
+   */
   #withRanks(targetModules: readonly string[], ranks: ReadonlyMap<string, number>): LoraConfig {
     const config = this.#config;
     const [rankPattern, alphaPattern]: Record<string, number>[] = [{}, {}];

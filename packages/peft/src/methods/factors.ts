@@ -28,8 +28,8 @@ export function fullWeight(weight: Tensor, transposed: boolean): Tensor {
 }
 
 /**
- * The best approximation of rank r of an f32 matrix, over `divisor`; both factors share its singular values.
- * The caller frees both.
+ * The best approximation of rank r of an f32 matrix, over `divisor`; both factors share its
+ * singular values. The caller frees both.
  */
 export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
@@ -44,7 +44,9 @@ export function svdFactors(w: Tensor, r: number, divisor = 1): Promise<Factors> 
   });
 }
 
-/** Nearly the same by subspace iteration, which is quick on large weights. The caller frees both. */
+/**
+ * Nearly the same by subspace iteration, which is quick on large weights. The caller frees both.
+ */
 export async function subspaceFactors(w: Tensor, r: number, divisor: number, turns: number): Promise<Factors> {
   const [rows, columns] = w.shape;
   const { backend } = w.storage;
@@ -65,7 +67,10 @@ export async function subspaceFactors(w: Tensor, r: number, divisor: number, tur
   );
 }
 
-/** The first r rows of R and columns of Q in the QR decomposition of an f32 matrix. The caller frees both. */
+/**
+ * The first r rows of R and columns of Q in the QR decomposition of an f32
+ * matrix. The caller frees both.
+ */
 export function qrFactors(w: Tensor, r: number): Promise<Factors> {
   return factorsOf(w, r, (matrix, rows, columns) => {
     const { q, r: upper } = truncatedQr(matrix, rows, columns, r);

@@ -7,17 +7,22 @@ interface FilePart {
   readonly shape: readonly number[];
 }
 
-/** How files hold some of what an adapter trains in another form, from which it cannot be trained further. */
+/**
+ * Another form in which files hold some of an adapter's tensors, from which it
+ * cannot be trained further.
+ */
 export interface FileForm {
-  /** What a file holds in the place of a tensor; null where it holds the tensor itself. */
+  /** Returns the tensors that a file holds in place of one; null if it holds the tensor itself. */
   parts(key: string, tensor: Tensor): readonly FilePart[] | null;
   /** The parts' bytes, in their order. */
   encode(tensor: Tensor): Promise<readonly Uint8Array[]>;
-  /** The tensor's numbers from the parts' bytes. Throws, naming `label`, for bytes that say none. */
+  /**
+   * The tensor's numbers from the parts' bytes. Throws, naming `label`, for bytes that say none.
+   */
   decode(parts: readonly Uint8Array[], tensor: Tensor, label: string): Float32Array;
 }
 
-/** What a file holds for tensors, without their data. */
+/** Returns the specs of the tensors in a file, without their data. */
 export function fileSpecs(tensors: ReadonlyMap<string, Tensor>, form: FileForm | null): SafetensorsSpec[] {
   return [...tensors].flatMap(([name, tensor]): readonly SafetensorsSpec[] => {
     return form?.parts(name, tensor) ?? [{ name, dtype: tensor.dtype, shape: tensor.shape }];

@@ -33,9 +33,11 @@ function transforms({ layers }: SharedContext<FourierFTConfig>): Transforms {
 }
 
 /**
- * A few numbers of a spectrum [out, in], zero elsewhere, whose inverse Fourier transform is, by its real part, added to the
- * weight. It is never made in full: with cas = cos + sin, cos(a + b) is half of cas(-a) cas(b) + cas(a) cas(-b), so that
- * what it adds is a Hartley transform of the inputs, factors on a few places of it, and one to the outputs.
+ * A few numbers of a spectrum [out, in], zero elsewhere, whose inverse Fourier transform
+ * is, by its real part, added to the weight. The matrix is never made in full. With cas =
+ * cos + sin, cos(a + b) is half of cas(-a) cas(b) + cas(a) cas(-b). So its product with the
+ * inputs is a Hartley transform of these, factors on a few places of the result, and a
+ * transform to the outputs.
  */
 class FourierFTLinear implements LayerAdapter {
   readonly parameters: { readonly fourierft_spectrum: Parameter };
@@ -83,7 +85,7 @@ class FourierFTLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** x [rows, in] times what is added to the weight: [rows, out]. */
+  /** x [rows, in] times the matrix added to the weight: [rows, out]. */
   #product(x: Tensor): Tensor {
     const { fourierft_spectrum: spectrum } = this.parameters;
     const rows = x.shape[0];
@@ -112,7 +114,10 @@ class FourierFTLinear implements LayerAdapter {
   }
 }
 
-/** FourierFT: few trained frequencies of a weight's update. Gao et al. 2024, https://arxiv.org/abs/2405.03003 */
+/**
+ * FourierFT: few trained frequencies of a weight's update. Gao et al. 2024,
+ * https://arxiv.org/abs/2405.03003
+ */
 export const fourierft: PeftMethod<FourierFTConfig> = definePeftMethod({
   peftType: "FOURIERFT",
   Config: FourierFTConfig,

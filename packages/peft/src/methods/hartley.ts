@@ -1,10 +1,13 @@
 import { add, type Backend, matmul, mul, scope, sub, type Tensor, tensor } from "@lowrank/core";
 
-/** What a transform of one length needs: its length is n1 n2. */
+/** The tables for a transform of length n1 n2. */
 interface Plan {
   readonly n1: number;
   readonly n2: number;
-  /** Cosines and sines of a transform of n1 numbers [n1, n1], of one of n2, and of the turns between them [n1, n2]. */
+  /**
+   * Cosines and sines of a transform of n1 numbers [n1, n1], of one of n2, and of the
+   * turns between them [n1, n2].
+   */
   readonly first: Turns;
   readonly second: Turns;
   readonly between: Turns;
@@ -15,7 +18,9 @@ interface Turns {
   readonly sin: Tensor;
 }
 
-/** The largest factor of a length: only a large prime among its own makes it larger than its root. */
+/**
+ * The largest factor of a length: only a large prime among its own makes it larger than its root.
+ */
 const mostTable = 4096;
 
 /** The discrete Hartley transform along the last dimension, for one length and backend. */
@@ -42,15 +47,16 @@ export class Hartley {
     this.#plan = { n1, n2, first: turns(n1, n1, n1), second: turns(n2, n2, n2), between: turns(n1, n2, n) };
   }
 
-  /** What it holds, to be freed by who made it. */
+  /** The tensors of the tables; whoever made the transform frees them. */
   get tables(): readonly Tensor[] {
     const { first, second, between } = this.#plan;
     return [first, second, between].flatMap(({ cos, sin }) => [cos, sin]);
   }
 
   /**
-   * x [rows, n] to [rows, n]: Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k (Hartley 1942). Its own inverse but
-   * for the factor n, and symmetric. By two steps of smaller Fourier transforms, as products of matrices.
+   * x [rows, n] to [rows, n]: Σ_i x_i (cos(2π i k / n) + sin(2π i k / n)) for each k
+   * (Hartley 1942). Its own inverse but for the factor n, and symmetric. By two steps of smaller
+   * Fourier transforms, as products of matrices.
    */
   transform(x: Tensor): Tensor {
     const { n1, n2, first, second, between } = this.#plan;
@@ -59,7 +65,8 @@ export class Hartley {
       // With i = i1 n2 + i2 and k = k1 + n1 k2: first over i1 ...
       const apart = x.reshape([rows, n1, n2]);
       const [re, im] = [matmul(first.cos, apart), matmul(first.sin, apart)];
-      // ... then turned by i2 k1 / n, and over i2, of which the real and the imaginary part are wanted together.
+      // ... then turned by i2 k1 / n, and over i2, of which the real and the imaginary
+      // part are wanted together.
       const turnedRe = sub(mul(re, between.cos), mul(im, between.sin));
       const turnedIm = add(mul(re, between.sin), mul(im, between.cos));
       const cosPart = matmul(add(turnedRe, turnedIm).reshape([-1, n2]), second.cos);

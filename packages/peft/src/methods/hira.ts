@@ -85,7 +85,10 @@ class HiraEmbedding implements LayerAdapter {
   }
 }
 
-/** HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025, https://openreview.net/forum?id=TwJrTz9cRS */
+/**
+ * HiRA: the weight times a low-rank matrix, entry by entry. Huang et al. 2025,
+ * https://openreview.net/forum?id=TwJrTz9cRS
+ */
 export const hira: PeftMethod<HiraConfig> = definePeftMethod({
   peftType: "HIRA",
   Config: HiraConfig,

@@ -30,7 +30,7 @@ function unitRows(rows: Tensor): Tensor {
   return div(rows, sqrt(sum(square(rows), { dim: -1, keepdim: true })));
 }
 
-/** An orthonormal basis of what the first rows span, row by row, by Gram and Schmidt. */
+/** An orthonormal basis of the span of the first rows, row by row, by Gram and Schmidt. */
 function orthonormalRows(rows: Tensor): Tensor {
   const basis: Tensor[] = [];
   for (const row of rows.split(1, { dim: 0 })) {
@@ -41,7 +41,10 @@ function orthonormalRows(rows: Tensor): Tensor {
   return cat(basis, { dim: 0 });
 }
 
-/** Reflections of a layer's input, (I - 2 u uᵀ) for each column u of length one, one after the other. */
+/**
+ * Reflections of a layer's input, (I - 2 u uᵀ) for each column u of length
+ * one, one after the other.
+ */
 class HraLinear implements LayerAdapter {
   readonly parameters: { readonly hra_u: Parameter };
   readonly #orthogonal: boolean;
@@ -76,7 +79,8 @@ class HraLinear implements LayerAdapter {
       return [basis, affine(basis, { scale: 2 })];
     }
     const u = unitRows(rows);
-    // The product is I - Uᵀ T U with T⁻¹ = I / 2 + what stands above the diagonal of U Uᵀ (Joffrain et al. 2006).
+    // The product is I - Uᵀ T U with T⁻¹ = I / 2 + what stands above the diagonal of U
+    // Uᵀ (Joffrain et al. 2006).
     const inverse = add(
       triu(matmul(u, u, { transposeB: true }), { diagonal: 1 }),
       affine(identity(u.shape[0], u), { scale: 0.5 }),

@@ -109,7 +109,10 @@ type PeftMethods = {
   readonly ADAPTION_PROMPT: typeof adaptionPrompt;
 };
 
-/** All methods by PEFT's name, by which configurations and files are told apart. Commands list their recipes in this order. */
+/**
+ * All methods by PEFT's name, by which configurations and files are told apart. Commands list their
+ * recipes in this order.
+ */
 export const peftMethods: PeftMethods = {
   LORA: lora,
   ADALORA: adaLora,

@@ -4,7 +4,10 @@ import { LayerCopy } from "./layerCopy.ts";
 import { LNTuningConfig, lnTuningFormat } from "./lnTuningConfig.ts";
 import { definePeftMethod, type PeftMethod } from "./method.ts";
 
-/** LN tuning: the norms' own weights and biases, trained whole. Zhao et al. 2023, https://arxiv.org/abs/2312.11420 */
+/**
+ * LN tuning: the norms' own weights and biases, trained whole. Zhao et al. 2023,
+ * https://arxiv.org/abs/2312.11420
+ */
 export const lnTuning: PeftMethod<LNTuningConfig> = definePeftMethod({
   peftType: "LN_TUNING",
   Config: LNTuningConfig,

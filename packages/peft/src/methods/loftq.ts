@@ -2,16 +2,17 @@ import { isPacked, matmul, noGrad, quantize4bit, scope, sub, type Tensor, to } f
 import { checkRank, type Factors, fullWeight, svdFactors } from "./factors.ts";
 import type { LoftQConfig } from "./loraConfig.ts";
 
-/** What LoftQ makes of a weight W [out, in]. */
+/** The factors and the quantised weight that LoftQ makes of a weight W [out, in]. */
 interface LoftQStart extends Factors {
-  /** Q: what the factors leave of W, in NF4, [out, in]. */
+  /** Q: W minus the product of the factors, in NF4, [out, in]. */
   weight: Tensor;
 }
 
 /**
- * LoftQ: Q and B A with Q + B A near W, by turns: Q is W - B A in NF4 (blocks of 64), B A the best approximation of W - Q
- * of rank r, its singular values shared among both. As in PEFT, B A is not divided by the adapter's scaling. With
- * `transposed`, `weight` lies as [in, out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
+ * LoftQ: finds Q and B A with Q + B A near W, by turns. Q is W - B A in NF4 (blocks of 64). B A is
+ * the best approximation of W - Q of rank r, with its singular values shared between both factors.
+ * As in PEFT, B A is not divided by the adapter's scaling. With `transposed`, `weight` lies as [in,
+ * out]. The caller frees the results. Li et al. 2023, https://arxiv.org/abs/2310.08659
  */
 export async function loftq(
   weight: Tensor,
@@ -41,7 +42,7 @@ export async function loftq(
   return start;
 }
 
-/** Q of `target`, which is freed, and the factors of what Q leaves of w. */
+/** Returns Q of `target`, which is freed, and the factors of w - Q. */
 async function quantizeAndFactor(w: Tensor, target: Tensor, rank: number): Promise<LoftQStart> {
   const [weight, rest] = noGrad(() =>
     scope(() => {

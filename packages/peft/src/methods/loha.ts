@@ -17,13 +17,16 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { lycorisFormat } from "./lycorisConfig.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
-/** LoHa on a linear layer: two products of rank r, multiplied number by number: (A₁ B₁) ∘ (A₂ B₂), A [out, r], B [r, in]. */
+/**
+ * LoHa on a linear layer: two products of rank r, multiplied number by number: (A₁ B₁) ∘
+ * (A₂ B₂), A [out, r], B [r, in].
+ */
 class LoHaLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<"hada_w1_a" | "hada_w1_b" | "hada_w2_a" | "hada_w2_b", Parameter>>;
   readonly modules: Readonly<Record<string, Module>>;
   readonly #dropout: LycorisDropout;
   readonly #scaling: number;
-  /** Whether a product of rank r² takes less work than one with the whole matrix. */
+  /** True if a product of rank r² takes less work than one with the whole matrix. */
   readonly #factored: boolean;
 
   constructor(context: LayerContext<LoHaConfig>) {
@@ -56,12 +59,15 @@ class LoHaLayer implements LayerAdapter {
     });
   }
 
-  /** What is added to the base layer's output; absent where some of it may be left out. */
+  /**
+   * Computes the part that is added to the base layer's output; absent if dropout
+   * may leave some of it out.
+   */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /** What is added to the base layer's output, nothing left out. */
+  /** Returns the part that is added to the base layer's output, without dropout. */
   #product(x: Tensor): Tensor {
     if (!this.#factored) return matmul(x, this.#delta(), { transposeB: true });
     const [a, b] = this.#factors();
@@ -69,7 +75,10 @@ class LoHaLayer implements LayerAdapter {
     return matmul(low, b, { transposeB: true });
   }
 
-  /** The same as one product B A of rank r²: A [r², in] and B [out, r²], of which each row is a row of one times one of the other. */
+  /**
+   * The same as one product B A of rank r²: A [r², in] and B [out, r²], of which each row is a row
+   * of one times one of the other.
+   */
   #factors(): [a: Tensor, b: Tensor] {
     const { hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b } = this.parameters;
     const [r, inFeatures] = hada_w1_b.shape;
@@ -79,7 +88,7 @@ class LoHaLayer implements LayerAdapter {
     return [a.reshape([r * r, inFeatures]), b.reshape([outFeatures, r * r])];
   }
 
-  /** What is added to the weight, [out, in]. */
+  /** Returns the matrix that is added to the weight, [out, in]. */
   #delta(): Tensor {
     const { hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b } = this.parameters;
     const product = mul(matmul(hada_w1_a, hada_w1_b), matmul(hada_w2_a, hada_w2_b));
@@ -92,8 +101,9 @@ class LoHaLayer implements LayerAdapter {
 }
 
 /**
- * LoHa: a change of rank r² from two products of rank r, multiplied number by number. Hyeon-Woo et al. 2021 (FedPara),
- * https://arxiv.org/abs/2108.06098; Yeh et al. 2023 (LyCORIS), https://arxiv.org/abs/2309.14859
+ * LoHa: a change of rank r² from two products of rank r, multiplied number by number. Hyeon-Woo et
+ * al. 2021 (FedPara), https://arxiv.org/abs/2108.06098; Yeh et al. 2023 (LyCORIS),
+ * https://arxiv.org/abs/2309.14859
  */
 export const loha: PeftMethod<LoHaConfig> = definePeftMethod({
   peftType: "LOHA",

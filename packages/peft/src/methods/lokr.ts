@@ -17,8 +17,9 @@ import { LycorisDropout, lycorisDraws, lycorisRank } from "./lycoris.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 
 /**
- * Two factors of a size, as PEFT picks them: `wanted` and the rest, where it divides the size; otherwise the smaller first,
- * as near the square root as the sum falls, and at most `wanted` unless that is -1.
+ * Returns two factors of a size, as PEFT picks them. If `wanted` divides the size, they are
+ * `wanted` and the quotient. Otherwise they are the factors nearest to the square root, the smaller
+ * first, which is at most `wanted` unless that is -1.
  */
 export function factorization(size: number, wanted: number): [small: number, large: number] {
   if (wanted > 0 && size % wanted === 0) return [wanted, size / wanted];
@@ -34,7 +35,10 @@ export function factorization(size: number, wanted: number): [small: number, lar
   return small <= large ? [small, large] : [large, small];
 }
 
-/** LoKr on a linear layer: the Kronecker product of a small matrix and a larger one, each whole or of rank r. */
+/**
+ * LoKr on a linear layer: the Kronecker product of a small matrix and a larger one,
+ * each whole or of rank r.
+ */
 class LoKrLayer implements LayerAdapter {
   readonly parameters: Record<string, Parameter> = {};
   readonly modules: Readonly<Record<string, Module>>;
@@ -90,12 +94,18 @@ class LoKrLayer implements LayerAdapter {
     });
   }
 
-  /** What is added to the base layer's output; absent where some of it may be left out. */
+  /**
+   * Computes the part that is added to the base layer's output; absent if dropout
+   * may leave some of it out.
+   */
   get added(): ((x: Tensor) => Tensor) | undefined {
     return this.#dropout.never ? (x) => this.#product(x) : undefined;
   }
 
-  /** s x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁, out₂], then [out₁, out₂]. */
+  /**
+   * s x (W₁ ⊗ W₂)ᵀ, one matrix after the other: rows [in₁, in₂] become [in₁,
+   * out₂], then [out₁, out₂].
+   */
   #product(x: Tensor): Tensor {
     const [left, right] = this.#matrices();
     const [out1, in1] = left.shape;
@@ -115,7 +125,10 @@ class LoKrLayer implements LayerAdapter {
   }
 }
 
-/** LoKr: a change that is a Kronecker product. Yeh et al. 2023 (LyCORIS), https://arxiv.org/abs/2309.14859 */
+/**
+ * LoKr: a change that is a Kronecker product. Yeh et al. 2023 (LyCORIS),
+ * https://arxiv.org/abs/2309.14859
+ */
 export const lokr: PeftMethod<LoKrConfig> = definePeftMethod({
   peftType: "LOKR",
   Config: LoKrConfig,

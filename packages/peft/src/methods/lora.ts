@@ -42,11 +42,17 @@ function magnitude(
   return new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
 }
 
-/** The names of DoRA's lengths: in the model, as PEFT has it, and in files, where it leaves `.weight` out. */
+/**
+ * The names of DoRA's lengths: in the model, as PEFT has it, and in files, where
+ * it leaves `.weight` out.
+ */
 const magnitudeKey = "lora_magnitude_vector";
 const doraPaths = { [magnitudeKey]: `${magnitudeKey}.weight` };
 
-/** LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with a bias or lengths [out]. */
+/**
+ * LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with
+ * a bias or lengths [out].
+ */
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly paths = doraPaths;
@@ -105,7 +111,7 @@ class LoraLinear implements LayerAdapter {
     });
   }
 
-  /** What is added to the base layer's output. */
+  /** Computes the part that is added to the base layer's output; absent with DoRA. */
   get added(): ((x: Tensor) => Tensor) | undefined {
     if (this.#magnitude) return undefined;
     const { "lora_B.bias": bias } = this.parameters;
@@ -122,7 +128,10 @@ class LoraLinear implements LayerAdapter {
     return matmul(low, b, { transposeB: true });
   }
 
-  /** DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W + scale x' (W + s B A) - x' W. */
+  /**
+   * DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W +
+   * scale x' (W + s B A) - x' W.
+   */
   #rescaled(x: Tensor, dropped: Tensor, base: Linear | Conv1D, lengths: Magnitude): Tensor {
     const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
     const { weight, bias } = base;
@@ -209,7 +218,7 @@ class LoraEmbedding implements LayerAdapter {
     if (this.#magnitude) this.#magnitude.scaling = value;
   }
 
-  /** What is added to the base layer's output. */
+  /** Computes the part that is added to the base layer's output; absent with DoRA. */
   get added(): ((ids: Tensor) => Tensor) | undefined {
     return this.#magnitude ? undefined : (ids) => this.#rows(ids);
   }

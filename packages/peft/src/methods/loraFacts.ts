@@ -2,10 +2,13 @@ import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
 import type { ProductForm, StartSubtraction, Swappable, WeightStart } from "./methodFacts.ts";
 
-/** Where the names of LoRA's own tensors start in a key. */
+/** The start of the names of LoRA's own tensors in a key. */
 const mark = ".lora_";
 
-/** What LoRA adapters may differ in that take each other's place: ranks and scalings too. */
+/**
+ * The differences allowed between LoRA adapters that take each other's
+ * place: ranks and scalings too.
+ */
 export const loraSwappable: Swappable<LoraConfig> = {
   fields: [
     ...["r", "loraAlpha", "useRslora", "rankPattern", "alphaPattern"],
@@ -19,14 +22,19 @@ export const loraSwappable: Swappable<LoraConfig> = {
   },
 };
 
-/** The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too. */
+/**
+ * The starts that take B A out of the base weights: PiSSA, OLoRA, and LoftQ, which rounds them too.
+ */
 export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | null {
   const { initLoraWeights: name } = config;
   if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
 }
 
-/** B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on the weights as they were. */
+/**
+ * B A - B₀ A₀ as [B, -B₀] [A; A₀], where A₀ and B₀ are the start: plain LoRA of twice the rank on
+ * the weights as they were.
+ */
 export const loraStartSubtraction: StartSubtraction<LoraConfig> = {
   refusal: ({ initLoraWeights: start }) =>
     start === true || /^(pissa|olora)/.test(`${start}`)

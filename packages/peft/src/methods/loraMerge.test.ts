@@ -71,7 +71,7 @@ test("a bias on an embedding is refused, as by PEFT", async () => {
 
 /**
  * Both sides are sums of the same products. Each of at most n = in + r + 4 roundings of a sum moves
- * an output by at most 2^-24 of the sum of magnitudes, on either side; rounding the merged weight
+ * an output by at most 2^-24 of the sum of magnitudes, on either side. Rounding the merged weight
  * to its dtype moves each product by the unit roundoff of that dtype, and in f16 by half the
  * smallest subnormal at least.
  */

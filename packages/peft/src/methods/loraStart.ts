@@ -7,7 +7,7 @@ import type { LoftQConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import type { LayerContext } from "./method.ts";
 
-/** How LoRA starts on a linear layer. */
+/** The start of LoRA on a linear layer. */
 export interface LinearStart {
   /** [r, in] */
   a: Draw;
@@ -15,7 +15,7 @@ export interface LinearStart {
   b: Draw;
   /** [out] */
   bias: Draw;
-  /** What the base weight becomes, [out, in]. */
+  /** The new base weight, [out, in]. */
   weight?: Tensor;
 }
 
@@ -39,7 +39,10 @@ export async function linearStart(context: LayerContext<LoraConfig>): Promise<Li
   return { a: init === "gaussian" ? normal(1 / r) : a, b: zero, bias: zero };
 }
 
-/** The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the linear layers start from. */
+/**
+ * The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the
+ * linear layers start from.
+ */
 export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
   const { config, path, loading } = context;
   const { zero, normal } = draws(context);
@@ -50,7 +53,10 @@ export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b:
   return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
 }
 
-/** The starts that change the base weight; undefined for others. PEFT makes them again when an adapter is loaded. */
+/**
+ * The starts that change the base weight; undefined for others. PEFT makes them again
+ * when an adapter is loaded.
+ */
 async function baseFactors(
   context: LayerContext<LoraConfig>,
   init: string,
@@ -87,7 +93,10 @@ async function baseFactors(
   return { a, b, weight: rest };
 }
 
-/** Draws A and B within the odd and the even rows of an orthogonal matrix, so that neither is zero and B A is. */
+/**
+ * Draws A and B within the odd and the even rows of an orthogonal matrix, so that
+ * neither is zero and B A is.
+ */
 function orthogonal({ base, generator }: LayerContext<LoraConfig>, r: number): { a: Draw; b: Draw } {
   const { backend } = (base as Linear).weight.storage;
   const square = new Float32Array(r * r);

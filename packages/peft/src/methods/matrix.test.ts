@@ -156,7 +156,7 @@ for (const [method, list] of Object.entries(methodCases)) {
         const weights = rand([5, 11], { generator: new Generator(8) });
         const loss = sum(mul(logits, weights));
         if (loss.requiresGrad) loss.backward();
-        const taken = ["default", "second"].map((adapter) =>
+        const gradientsOf = ["default", "second"].map((adapter) =>
           [...peft.base_model.trained(adapter)].map(([key, parameter]) => {
             const values = parameter.grad?.dataSync();
             parameter.grad?.dispose();
@@ -164,7 +164,7 @@ for (const [method, list] of Object.entries(methodCases)) {
             return [`${adapter} ${key}`, values] as const;
           }),
         );
-        return { name, values: logits.dataSync(), gradients: new Map(taken.flat()) };
+        return { name, values: logits.dataSync(), gradients: new Map(gradientsOf.flat()) };
       };
       const mixed = scope(() => peft.withAdapterNames(names, () => run("mixed", rows)));
       const alone = ["second", "default"].map((name) => {

@@ -20,6 +20,6 @@ export type MethodOption = OptionValue & {
   readonly flag: string;
   /** A few words for `--help`, without the values and the default. */
   readonly help: string;
-  /** The value of the field where the flag is not given. Default: what the recipe says. */
+  /** The value of the field where the flag is not given. Default: the recipe's. */
   readonly default?: unknown;
 };

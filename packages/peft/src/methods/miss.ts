@@ -29,14 +29,17 @@ function check({ config, base, path }: LayerContext<MissConfig>): void {
     fail(`miniR ${miniR} must divide its ${outFeatures} outputs`);
 }
 
-/** x plus D times the sums of x's entries a multiple of r apart: D [r, out], or [r, miniR] for outputs in turn. */
+/**
+ * x plus D times the sums of x's entries a multiple of r apart: D [r, out], or [r,
+ * miniR] for outputs in turn.
+ */
 class MissLinear implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
   readonly modules: Record<string, Module>;
   readonly constants: readonly Tensor[];
   readonly #dropout: Dropout;
   readonly #outFeatures: number;
-  /** Which of D's rows stands for each input. */
+  /** The row of D for each input. */
   readonly #rows: Tensor;
 
   constructor(context: LayerContext<MissConfig>) {
@@ -88,7 +91,10 @@ class MissLinear implements LayerAdapter {
   }
 }
 
-/** MiSS's "bat": each [r, r] block W of the weight becomes W + W D + D, with a D [r, r] for each r outputs. */
+/**
+ * MiSS's "bat": each [r, r] block W of the weight becomes W + W D + D, with a D
+ * [r, r] for each r outputs.
+ */
 class MissBat implements LayerAdapter {
   readonly parameters: { readonly miss_block: Parameter };
 
@@ -99,7 +105,7 @@ class MissBat implements LayerAdapter {
     this.parameters = { miss_block: drawn(zero, [(context.base as Linear).outFeatures / r, r, r]) };
   }
 
-  /** What is added to a weight [out, in]. */
+  /** Returns the matrix that is added to a weight [out, in]. */
   #delta(weight: Tensor): Tensor {
     const { miss_block: block } = this.parameters;
     const [groups, r] = block.shape;
@@ -120,7 +126,10 @@ class MissBat implements LayerAdapter {
   }
 }
 
-/** MiSS: one small matrix that all blocks of a weight share. Kang and Yin 2024, https://arxiv.org/abs/2409.15371 */
+/**
+ * MiSS: one small matrix that all blocks of a weight share. Kang and Yin 2024,
+ * https://arxiv.org/abs/2409.15371
+ */
 export const miss: PeftMethod<MissConfig> = definePeftMethod({
   peftType: "MISS",
   Config: MissConfig,

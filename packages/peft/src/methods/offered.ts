@@ -4,7 +4,10 @@ import { type AnyMethod, isPromptMethod } from "./method.ts";
 import type { MethodOption } from "./methodOption.ts";
 import type { Recipe, RecipeSettings } from "./recipe.ts";
 
-/** Returns a method's recipes. One that says none has one, named by its peftType, of its configuration's defaults. */
+/**
+ * Returns a method's recipes. One that says none has one, named by its peftType, of its
+ * configuration's defaults.
+ */
 export function recipesOf(method: AnyMethod): readonly Recipe[] {
   if (method.recipes) return method.recipes;
   const { peftType, Config } = method;
@@ -13,7 +16,10 @@ export function recipesOf(method: AnyMethod): readonly Recipe[] {
   return [{ name, title: peftType, learningRate: 1e-3, config: (settings) => new make(ownSettings(method, settings)) }];
 }
 
-/** Returns the options of a method's configuration. One that says none has what all methods of its kind have. */
+/**
+ * Returns the options of a method's configuration. One that names none has those of
+ * all methods of its kind.
+ */
 export function optionsOf(method: AnyMethod): readonly MethodOption[] {
   return method.options ?? [isPromptMethod(method) ? virtualTokensOption : targetsOption, modulesToSaveOption];
 }

@@ -26,7 +26,7 @@ function nearestDivisor(features: number, wanted: number): number {
   }
 }
 
-/** How a layer's features are cut into blocks. */
+/** Returns the number and the size of the blocks that a layer's features are cut into. */
 function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: number): { count: number; size: number } {
   const key = config.r === 0 ? "oftBlockSize" : "r";
   const divisor = nearestDivisor(features, config[key]);
@@ -38,7 +38,7 @@ function blocks({ config, path, warn }: LayerContext<OFTConfig>, features: numbe
   return config.r === 0 ? { count: other, size: divisor } : { count: divisor, size: other };
 }
 
-/** A rotation of each block of features: of a linear layer's input, of what an embedding gives. */
+/** A rotation of each block of features: of a linear layer's input, or of an embedding's output. */
 class OftLayer implements LayerAdapter {
   readonly parameters: Readonly<Record<string, Parameter>>;
   readonly constants: readonly Tensor[];
@@ -92,7 +92,11 @@ class OftLayer implements LayerAdapter {
   }
 }
 
-/** OFT: orthogonal rotations of blocks of features. Qiu et al. 2023, https://arxiv.org/abs/2306.07280; as input rotations, Qiu et al. 2025, https://arxiv.org/abs/2506.19847 */
+/**
+ * OFT: orthogonal rotations of blocks of features. Qiu et al. 2023,
+ * https://arxiv.org/abs/2306.07280; as input rotations, Qiu et al. 2025,
+ * https://arxiv.org/abs/2506.19847
+ */
 export const oft: PeftMethod<OFTConfig> = definePeftMethod({
   peftType: "OFT",
   Config: OFTConfig,

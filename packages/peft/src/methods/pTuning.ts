@@ -15,7 +15,10 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "./met
 
 /** Options of `PromptEncoderConfig`. */
 export interface PromptEncoderOptions extends PromptLearningOptions {
-  /** What makes the rows out of embeddings: three layers with ReLU between, or an LSTM and two layers. Default "MLP". */
+  /**
+   * The encoder that makes the rows out of embeddings: three layers with ReLU between, or an LSTM
+   * and two layers. Default "MLP".
+   */
   encoderReparameterizationType?: "MLP" | "LSTM";
   /** The width inside. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
@@ -84,7 +87,10 @@ class TokenEncoder extends PromptEncoder {
   }
 }
 
-/** P-tuning: virtual tokens that an encoder makes; files hold what it makes. Liu et al. 2021, https://arxiv.org/abs/2103.10385 */
+/**
+ * P-tuning: virtual tokens that an encoder makes; files hold these tokens' rows. Liu et al. 2021,
+ * https://arxiv.org/abs/2103.10385
+ */
 export const pTuning: PromptMethod<PromptEncoderConfig> = definePromptMethod({
   peftType: "P_TUNING",
   Config: PromptEncoderConfig,

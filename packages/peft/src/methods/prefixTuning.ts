@@ -23,7 +23,10 @@ export interface PrefixTuningOptions extends PromptLearningOptions {
   initWeights?: "zero" | null;
   /** The width between the two layers of the projection. Default: `tokenDim`. */
   encoderHiddenSize?: number | null;
-  /** Train embeddings and a perceptron that makes keys and values of them, which files do not hold. Default false. */
+  /**
+   * Train embeddings and a perceptron that makes keys and values of them, which files do
+   * not hold. Default false.
+   */
   prefixProjection?: boolean;
 }
 
@@ -94,7 +97,10 @@ function prefixWidth({ numLayers, tokenDim }: ResolvedPromptConfig<PrefixTuningC
   return 2 * numLayers * tokenDim;
 }
 
-/** Prefix tuning: trained keys and values before those of each layer. Li and Liang 2021, https://arxiv.org/abs/2101.00190 */
+/**
+ * Prefix tuning: trained keys and values before those of each layer. Li and Liang 2021,
+ * https://arxiv.org/abs/2101.00190
+ */
 export const prefixTuning: PromptMethod<PrefixTuningConfig> = definePromptMethod({
   peftType: "PREFIX_TUNING",
   Config: PrefixTuningConfig,

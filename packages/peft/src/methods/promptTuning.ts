@@ -9,11 +9,17 @@ import { definePromptMethod, type PromptContext, type PromptMethod } from "./met
 
 /** Options of `PromptTuningConfig`. */
 export interface PromptTuningOptions extends PromptLearningOptions {
-  /** "RANDOM": from N(0, 1); "SAMPLE_VOCAB": embeddings of random tokens; "TEXT": those of a text. Default "RANDOM". */
+  /**
+   * "RANDOM": from N(0, 1); "SAMPLE_VOCAB": embeddings of random tokens; "TEXT": those of
+   * a text. Default "RANDOM".
+   */
   promptTuningInit?: "RANDOM" | "SAMPLE_VOCAB" | "TEXT";
   /** The text, which is repeated or cut to the number of virtual tokens. */
   promptTuningInitText?: string | null;
-  /** What PEFT loads the text's tokenizer by. Here the tokenizer itself is given to `getPeftModel`. */
+  /**
+   * The name by which PEFT loads the text's tokenizer. Here the tokenizer itself is
+   * given to `getPeftModel`.
+   */
   tokenizerNameOrPath?: string | null;
 }
 
@@ -84,7 +90,10 @@ function createEncoder(context: PromptContext<PromptTuningConfig>): PromptEncode
   return new PromptTable(new Embedding(rows));
 }
 
-/** Prompt tuning: trained embeddings before those of the tokens. Lester et al. 2021, https://arxiv.org/abs/2104.08691 */
+/**
+ * Prompt tuning: trained embeddings before those of the tokens. Lester et al. 2021,
+ * https://arxiv.org/abs/2104.08691
+ */
 export const promptTuning: PromptMethod<PromptTuningConfig> = definePromptMethod({
   peftType: "PROMPT_TUNING",
   Config: PromptTuningConfig,

@@ -20,11 +20,14 @@ import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContex
 import { RandLoraConfig, randloraFormat } from "./randloraConfig.ts";
 
 interface Bases extends SharedTensors {
-  /** A [r, 1, small] and B [large, n, r] for layers whose sizes are at most small and large; each takes a corner. */
+  /**
+   * A [r, 1, small] and B [large, n, r] for layers whose sizes are at most small and
+   * large; each takes a corner.
+   */
   buffers: { randlora_A: Tensor; randlora_B: Tensor };
 }
 
-/** How many bases of rank r a layer's smaller size asks for. */
+/** Returns the number of bases of rank r for a layer whose smaller size is `size`. */
 const basesFor = (size: number, r: number): number => Math.ceil(size / r);
 
 /** Random bases with a standard deviation of one, as large as the largest of the layers asks. */
@@ -51,7 +54,10 @@ function bases({ layers, config, generator, loading }: SharedContext<RandLoraCon
   return { buffers, savesBuffers: true };
 }
 
-/** A sum of products of random bases, each scaled along its rank by λ [r, n] and along the smaller size by γ [n, small]. */
+/**
+ * A sum of products of random bases, each scaled along its rank by λ [r, n] and along the
+ * smaller size by γ [n, small].
+ */
 class RandLoraLinear implements LayerAdapter {
   readonly parameters: { readonly randlora_lambda: Parameter; readonly randlora_gamma: Parameter };
   /** PEFT's files hold the bases beside every layer. */
@@ -80,7 +86,10 @@ class RandLoraLinear implements LayerAdapter {
     this.#outFeatures = outFeatures;
   }
 
-  /** A [k, in] and B [out, k], whose product is what is added to the weight; k is the bases' ranks together. */
+  /**
+   * A [k, in] and B [out, k], whose product is added to the weight; k is the
+   * sum of the bases' ranks.
+   */
   #factors(): [a: Tensor, b: Tensor] {
     const { randlora_lambda: lambda, randlora_gamma: gamma } = this.parameters;
     const { randlora_A: a, randlora_B: b } = this.buffers;
@@ -109,7 +118,10 @@ class RandLoraLinear implements LayerAdapter {
   }
 }
 
-/** RandLoRA: full-rank updates as sums of random low-rank bases. Albert et al. 2025, https://arxiv.org/abs/2502.00987 */
+/**
+ * RandLoRA: full-rank updates as sums of random low-rank bases. Albert et al. 2025,
+ * https://arxiv.org/abs/2502.00987
+ */
 export const randlora: PeftMethod<RandLoraConfig> = definePeftMethod({
   peftType: "RANDLORA",
   Config: RandLoraConfig,

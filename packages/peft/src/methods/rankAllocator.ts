@@ -4,7 +4,10 @@ import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { AdaLoraConfig, AdaLoraRanks } from "./adaLoraConfig.ts";
 import type { Allocator } from "./method.ts";
 
-/** Moving averages of how much the loss depends on each number of a parameter, and of how much that varies. */
+/**
+ * Moving averages of the loss's sensitivity to each number of a parameter, and of that
+ * sensitivity's variation.
+ */
 interface Importance {
   sensitivity: Tensor;
   uncertainty: Tensor;
@@ -83,7 +86,10 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     return [...this.#layers.values()].reduce((all, { parameters }) => all + parameters.lora_E.shape[0], 0);
   }
 
-  /** How many ranks there may be after a step; null where they stay as they are. Falls with the third power of time. */
+  /**
+   * Returns the number of ranks allowed after a step; null if they stay as they are. It falls with
+   * the third power of time.
+   */
   #budget({ tinit, tfinal, deltaT, targetR }: AdaLoraConfig, step: number, totalStep: number): number | null {
     const end = totalStep - tfinal;
     if (step <= tinit || (step < end && step % deltaT !== 0)) return null;
@@ -114,7 +120,10 @@ export class RankAllocator implements Allocator<AdaLoraConfig> {
     }
   }
 
-  /** The ranks that stay within the budget: those whose singular value and vectors matter most. Null where all stay. */
+  /**
+   * The ranks that stay within the budget: those whose singular value and vectors matter
+   * most. Null where all stay.
+   */
   async #allocate(budget: number): Promise<AdaLoraRanks | null> {
     const cut = this.#initial - budget;
     if (cut <= 0) return null;

@@ -1,6 +1,6 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 
-/** What a recipe makes a configuration from; the same settings go to all methods. */
+/** The settings that a recipe makes a configuration from, the same for all methods. */
 export interface RecipeSettings {
   /** For methods that have a rank. */
   r: number;
@@ -12,7 +12,9 @@ export interface RecipeSettings {
   steps: number;
 }
 
-/** A way of setting a method up that commands and tables have a name for; a method may have several. */
+/**
+ * A way of setting a method up that commands and tables have a name for; a method may have several.
+ */
 export interface Recipe<C extends PeftConfig = PeftConfig> {
   /** The word for it on the command line: "dora". No other method may have it. */
   readonly name: string;
@@ -20,7 +22,10 @@ export interface Recipe<C extends PeftConfig = PeftConfig> {
   readonly title: string;
   /** A peak of AdamW's learning rate that suits it on small models. */
   readonly learningRate: number;
-  /** The peak that is usual for models of any size; `lowrank train` takes it. Default: `learningRate`. */
+  /**
+   * The peak that is usual for models of any size; `lowrank train` takes it. Default:
+   * `learningRate`.
+   */
   readonly usualLearningRate?: number;
   /** The linear layers of the base model are packed to NF4. */
   readonly quantized?: true;

@@ -1,12 +1,13 @@
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { peftMethods } from "./index.ts";
 import type { AnyMethod } from "./method.ts";
+import { UnknownMethodError } from "./unknownMethodError.ts";
 
 const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
 
 /**
- * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter` take its configurations and
- * files. Throws where another method has its name.
+ * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter`
+ * take its configurations and files. Throws where another method has its name.
  */
 export function registerPeftMethod(method: AnyMethod): void {
   const { peftType } = method;
@@ -25,5 +26,5 @@ export function knownMethods(): Readonly<Record<string, AnyMethod>> {
 export function methodOf({ peftType }: PeftConfig): AnyMethod {
   const method = methods.get(peftType);
   if (method) return method;
-  throw new Error(`there is no method ${peftType}; registerPeftMethod makes one of your own known`);
+  throw new UnknownMethodError(`there is no method ${peftType}; registerPeftMethod makes one of your own known`);
 }

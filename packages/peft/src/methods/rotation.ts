@@ -9,10 +9,10 @@ export function identity(n: number, like: Tensor): Tensor {
   );
 }
 
-/** How the numbers above the diagonal make skew-symmetric matrices. */
+/** The map from numbers above the diagonal to skew-symmetric matrices. */
 export interface SkewMap {
   readonly size: number;
-  /** Which number stands at each place, i32 [size²]. */
+  /** The index of the number at each place, i32 [size²]. */
   readonly index: Tensor;
   /** 1 above the diagonal, -1 below, 0 on it, [size²]. */
   readonly sign: Tensor;
@@ -36,7 +36,10 @@ export function skewMap(size: number, like: Tensor): SkewMap {
   return { size, index: tensor(index, { backend }), sign: tensor(sign, { backend }) };
 }
 
-/** Skew-symmetric matrices [n, size, size] of the numbers above their diagonals, [n, size (size - 1) / 2]. */
+/**
+ * Skew-symmetric matrices [n, size, size] of the numbers above their diagonals,
+ * [n, size (size - 1) / 2].
+ */
 export function skewSymmetric(upper: Tensor, { size, index, sign }: SkewMap): Tensor {
   if (size === 1) return zeros([upper.shape[0], 1, 1], { backend: upper.storage.backend });
   return mul(indexSelect(upper, index, { dim: 1 }), sign).reshape([-1, size, size]);
@@ -51,8 +54,8 @@ export function cayley(skew: Tensor): Tensor {
 }
 
 /**
- * Cayley's transform of -S by a Neumann series that PEFT ends in this way: I + 2 S + 2 S² + ... + S^k, where k is one less
- * than the number of terms, though 3 for three terms.
+ * Cayley's transform of -S by a Neumann series, with PEFT's ending: I + 2 S + 2 S² + ... + S^k. k
+ * is one less than the number of terms, but 3 for three terms.
  */
 export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   const [n, size] = skew.shape;
@@ -70,7 +73,10 @@ export function cayleyNeumann(skew: Tensor, terms: number): Tensor {
   return add(sum, matmul(power, skew));
 }
 
-/** x [..., n size] with each of its blocks times its matrix of `blocks` [n, size, size], or all times the one of [1, size, size]. */
+/**
+ * x [..., n size] with each of its blocks times its matrix of `blocks` [n, size, size], or all
+ * times the one of [1, size, size].
+ */
 export function rotateBlocks(x: Tensor, blocks: Tensor): Tensor {
   const [n, size] = blocks.shape;
   if (n === 1) return matmul(x.reshape([-1, size]), blocks.reshape([size, size])).reshape(x.shape);

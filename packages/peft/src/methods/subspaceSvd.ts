@@ -23,9 +23,10 @@ interface RightSvd {
 const oversampling = 8;
 
 /**
- * The `count` largest singular values and right singular vectors of an f32 matrix, nearly, from random directions and, where
- * there is one, a `guess` [n, columns]: each turn multiplies by the matrix and back. The same every time. The whole work is
- * in products of few columns, so that large weights take seconds. Halko et al. 2011, https://arxiv.org/abs/0909.4061
+ * Approximates the `count` largest singular values and right singular vectors of an f32 matrix,
+ * from random directions and an optional `guess` [n, columns]. Each turn multiplies by the matrix
+ * and back. The same every time. The whole work is in products of few columns, so that large
+ * weights take seconds. Halko et al. 2011, https://arxiv.org/abs/0909.4061
  */
 export async function subspaceSvd(
   matrix: Tensor,

@@ -29,7 +29,10 @@ function product(x: Tensor, a: Tensor, b: Tensor): Tensor {
 
 /** A LoRA whose factors are put together of mixtures of the bank's vectors. */
 class VBLoRALinear implements LayerAdapter {
-  /** Logits of the vectors for each piece of A, [r, in / length, vectors], and of B, [out / length, r, vectors]. */
+  /**
+   * Logits of the vectors for each piece of A, [r, in / length, vectors], and of B,
+   * [out / length, r, vectors].
+   */
   readonly parameters: { readonly vblora_logits_A: Parameter; readonly vblora_logits_B: Parameter };
   readonly modules: Record<string, Module | Parameter>;
   readonly #dropout: Dropout;
@@ -97,7 +100,9 @@ class VBLoRALinear implements LayerAdapter {
   }
 }
 
-/** VB-LoRA: LoRAs composed of one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179 */
+/**
+ * VB-LoRA: LoRAs composed of one bank of vectors. Li et al. 2024, https://arxiv.org/abs/2405.15179
+ */
 export const vblora: PeftMethod<VBLoRAConfig> = definePeftMethod({
   peftType: "VBLORA",
   Config: VBLoRAConfig,

@@ -8,8 +8,9 @@ function indexType(count: number): { dtype: "U8" | "I16" | "I32"; array: new (n:
 }
 
 /**
- * Logits [m, n, vectors] as files hold them with `save_only_topk_weights`: which vectors each mixture is of, [m, n, k], and
- * their weights but for the last, [m, n, k - 1]. Read back, the logits of all other vectors are -∞.
+ * Logits [m, n, vectors] as files hold them with `save_only_topk_weights`: which vectors each
+ * mixture is of, [m, n, k], and their weights but for the last, [m, n, k - 1]. Read back, the
+ * logits of all other vectors are -∞.
  */
 export function topkForm(numVectors: number, k: number): FileForm {
   const { dtype, array } = indexType(numVectors);

@@ -92,7 +92,10 @@ class VeraLinear implements LayerAdapter {
   }
 }
 
-/** VeRA: vectors that scale random projections, shared by all layers. Kopiczko et al. 2023, https://arxiv.org/abs/2310.11454 */
+/**
+ * VeRA: vectors that scale random projections, shared by all layers. Kopiczko et al. 2023,
+ * https://arxiv.org/abs/2310.11454
+ */
 export const vera: PeftMethod<VeraConfig> = definePeftMethod({
   peftType: "VERA",
   Config: VeraConfig,

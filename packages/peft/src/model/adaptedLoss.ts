@@ -4,7 +4,10 @@ import { isPromptMethod } from "../methods/method.ts";
 import type { AdaptableModel, LossOf } from "./adaptableModel.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** The model's loss; while gradients are recorded, with what the methods of the adapters that act add to it. */
+/**
+ * Returns the model's loss. While gradients are recorded, it includes the terms of the
+ * acting adapters' methods.
+ */
 export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: LossOf<M>["inputs"]): LossOf<M>["loss"] {
   const model = tuner.model as unknown as { loss?: (...inputs: unknown[]) => LossOf<M>["loss"] };
   if (!model.loss) throw new Error(`${tuner.model.constructor.name} has no loss; compute it from forward`);
@@ -17,7 +20,7 @@ export function adaptedLoss<M extends AdaptableModel>(tuner: Tuner<M>, inputs: L
   });
 }
 
-/** What an adapter adds to the loss while it trains; null where that is nothing. */
+/** Returns the term that an adapter adds to the loss while it trains; null for none. */
 function penaltyOf(tuner: Tuner<AdaptableModel>, name: string): Tensor | null {
   const { method, config, trainable } = tuner.adapter(name);
   if (!trainable || isPromptMethod(method) || !method.penalty) return null;

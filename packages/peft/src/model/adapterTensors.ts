@@ -6,7 +6,10 @@ import type { Wrappers } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/method.ts";
 import { type Adapter, encoderPrefix, filePrefix, sharedPrefix } from "./adapter.ts";
 
-/** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
+/**
+ * Returns the parameters that an adapter trains, by key in its file. Those of a prompt's
+ * encoder are keyed by path.
+ */
 export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Parameter> {
   const found = new Map<string, Parameter>();
   const { name, method, config, shared, prompt, swaps, tables } = adapter;
@@ -25,7 +28,10 @@ export function trainedTensors(adapter: Adapter, wrappers: Wrappers): Map<string
   return found;
 }
 
-/** What an adapter's file holds of what it trained, by key: of a prompt, the rows, which the caller frees where no parameter is them. */
+/**
+ * Returns the tensors that an adapter's file stores of what it trained, by key. For prompt methods
+ * these are the prompt's rows; the caller frees rows that are no parameter.
+ */
 export function filedTensors(adapter: Adapter, wrappers: Wrappers): Map<string, Tensor> {
   const { prompt } = adapter;
   const found = new Map<string, Tensor>(trainedTensors(adapter, wrappers));
@@ -49,7 +55,7 @@ export function bufferTensors({ name, shared }: Adapter, wrappers: Wrappers): Ma
   return found;
 }
 
-/** All that an adapter holds besides what it trains and the base model's tensors. */
+/** Returns all tensors of an adapter that are neither trained nor the base model's. */
 export function constantTensors({ name, shared }: Adapter, wrappers: Wrappers): Set<Tensor> {
   const found = new Set<Tensor>(Object.values(shared.buffers ?? {}));
   for (const wrapper of wrappers.values()) {
@@ -65,9 +71,10 @@ export function tableTensors({ tables, swaps }: Adapter): Map<string, Parameter>
 }
 
 /**
- * What PEFT's file repeats where all biases train and whole modules do too: it takes every key that ends in `bias`, so
- * that these modules' biases stand there under their names in memory again, and the base model's beside them. `savedAs` is
- * the adapter's name when the file was written, which some of these keys hold.
+ * Returns the biases that PEFT's file repeats, by key. If all biases and whole modules train, PEFT
+ * saves every key that ends in `bias`. These modules' biases then stand there again under their
+ * names in memory, beside the base model's. `savedAs` is the adapter's name when the file was
+ * written, which some of these keys hold.
  */
 export function repeatedBiases(
   { name, method, config }: Adapter,

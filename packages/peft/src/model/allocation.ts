@@ -18,13 +18,13 @@ export async function allocate(tuner: Tuner<Module>, step: number): Promise<void
   if (adapter) adapter.config = await adapter.allocator.update(adapter.config, step);
 }
 
-/** What `allocate` goes by from step to step; the caller frees it. */
+/** Returns the state that `allocate` carries from step to step; the caller frees it. */
 export function allocationState(tuner: Tuner<Module>): Map<string, Tensor> {
   const adapter = allocating(tuner);
   return adapter ? adapter.allocator.state(adapter.config) : new Map();
 }
 
-/** Takes back what `allocationState` gave. */
+/** Restores a state of `allocationState`. */
 export async function setAllocationState(tuner: Tuner<Module>, state: ReadonlyMap<string, Tensor>): Promise<void> {
   const adapter = allocating(tuner);
   if (adapter) adapter.config = await adapter.allocator.setState(adapter.config, state);

@@ -22,7 +22,10 @@ export function checkBare(model: Module): void {
   }
 }
 
-/** Throws where an adapter would use a module in another way than one that is there, or a part of what that uses. */
+/**
+ * Throws if an adapter would use a module in another way than an adapter on the model, or a part of
+ * a module that this one uses.
+ */
 export function checkPlan(plan: Plan, wrappers: Wrappers): void {
   const kinds = [
     [plan.layers, TunerLayer],

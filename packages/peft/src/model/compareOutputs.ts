@@ -1,16 +1,16 @@
 import { noGrad, scope, Tensor } from "@lowrank/core";
 
-/** What a model answered: the numbers of its logits, `width` for each position. */
+/** A model's answer: the numbers of its logits, `width` for each position. */
 export interface Outputs {
   values: Float32Array;
   width: number;
 }
 
-/** How two answers of a model to the same inputs differ. */
+/** The differences between two answers of a model to the same inputs. */
 export interface OutputDifference {
   maxAbsDiff: number;
   meanAbsDiff: number;
-  /** Whether the largest logit is the same at every position. */
+  /** True if the largest logit is the same at every position. */
   greedyEqual: boolean;
 }
 

@@ -13,7 +13,7 @@ import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
 import { type PlannedTokens, planTokens } from "./planTokens.ts";
 
-/** What a new adapter is made from. */
+/** The parts that a new adapter is made from. */
 export interface NewAdapter {
   name: string;
   method: AnyMethod;
@@ -30,7 +30,7 @@ export interface Plan {
   config: PeftConfig;
   report: TargetReport;
   shared: SharedTensors;
-  /** What it puts before sequences. */
+  /** The virtual tokens that it puts before sequences. */
   prompt: PromptTokens | null;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
   saved: { path: string; base: Module }[];
@@ -56,7 +56,10 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
-/** Makes a layer method's parts for a bare base model. Throws for targets and options that do not fit it. */
+/**
+ * Makes a layer method's parts for a bare base model. Throws for targets and
+ * options that do not fit it.
+ */
 export async function planAdapter(
   model: Module,
   { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
@@ -116,7 +119,10 @@ export async function planAdapter(
   return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
 }
 
-/** Adapted embeddings and output layers whose tables PEFT saves with the adapter, by key in its file. */
+/**
+ * Adapted embeddings and output layers whose tables PEFT saves with the
+ * adapter, by key in its file.
+ */
 function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
   const paths = [...model.namedModules()].map(([path]) => path);
   if (!savesTables(config, paths)) return new Map();
@@ -126,7 +132,7 @@ function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]):
   return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }
 
-/** Says where a module that is adapted alone shares its weight with others. */
+/** Returns a warning for a module that is adapted alone but shares its weight with others. */
 function tieWarning(
   path: string,
   base: Module,

@@ -8,12 +8,15 @@ import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 import { type NewAdapter, type Plan, savedModules, withHeads } from "./planAdapter.ts";
 
-/** Whether virtual tokens can be put before a model's sequences. */
+/** Returns true if virtual tokens can be put before a model's sequences. */
 export function isPromptable(model: Module): model is PromptableModel {
   return "virtualTokens" in model && "attentionSizes" in model;
 }
 
-/** Makes a prompt method's parts for a bare base model. Throws for a model or sizes that do not fit it. */
+/**
+ * Makes a prompt method's parts for a bare base model. Throws for a model or
+ * sizes that do not fit it.
+ */
 export function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Plan {
   const { method, config: given, generator, loading, tokenizer } = options;
   const embeddings = inputEmbedding(model)?.[1];

@@ -10,15 +10,19 @@ export interface PlannedTokens {
   base: UnaryModule;
   kind: "embedding" | "linear";
   rows: TokenRows;
-  /** The modules whose table has these rows: itself, and those tied to it. None where they are saved with another module. */
+  /**
+   * The modules whose table has these rows: itself, and those tied to it. None where they are
+   * saved with another module.
+   */
   owners: readonly Module[];
 }
 
 type Indices = readonly number[];
 
 /**
- * The modules in which rows train, as in PEFT: what is tied to the input embedding has that one's rows, unless other rows are
- * asked for there; a module that is named without the embedding has its own.
+ * Returns the modules in which rows train, as in PEFT. A module tied to the input embedding
+ * has that one's rows, unless other rows are asked for there. A module that is named without
+ * the embedding has its own.
  */
 export function planTokens(
   model: Module,

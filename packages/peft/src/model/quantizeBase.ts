@@ -2,7 +2,10 @@ import { type Module, type QuantizationReport, type QuantizeOptions, quantize, t
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Tuner } from "./tuner.ts";
 
-/** Quantises the base model below its adapters; what they train whole or keep in their files stays. */
+/**
+ * Quantises the base model below its adapters; modules that they train whole or
+ * keep in their files stay.
+ */
 export function quantizeBase(tuner: Tuner<Module>, options: QuantizeOptions): QuantizationReport {
   tuner.checkWhole("quantise the base model");
   const { model, wrappers, mergedNames } = tuner;

@@ -3,8 +3,9 @@ import { runBetween } from "./runBetween.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
- * Runs `fn`, which may be async, with an adapter for each row of its batches in the place of the active one; null is the
- * base model. Those named train meanwhile, unless they are for inference. Throws for adapters that act on all rows.
+ * Runs `fn`, which may be async, with an adapter for each row of its batches in the place of the
+ * active one; null is the base model. Those named train meanwhile, unless they are for inference.
+ * Throws for adapters that act on all rows.
  */
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
   tuner.checkWhole("name adapters for rows");

@@ -21,10 +21,16 @@ import { planPrompt } from "./planPrompt.ts";
 import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
-/** A base model and what adapters put into it: wrappers in the place of modules, values in the place of parameters. */
+/**
+ * A base model and its adapters' parts: wrappers in the place of modules, values in
+ * the place of parameters.
+ */
 export class Tuner<M extends Module> extends Module {
   model: M;
-  /** The encoders of prompt methods, by adapter. PEFT has them beside the base model, and so has PeftModel. */
+  /**
+   * The encoders of prompt methods, by adapter. PEFT has them beside the base
+   * model, and so has PeftModel.
+   */
   readonly #encoders = new Slot();
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
@@ -32,7 +38,10 @@ export class Tuner<M extends Module> extends Module {
   /** Merged weights in place, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
-  /** Says when changes are possible again while the model stands bare; null while it does not. */
+  /**
+   * The words in errors for when changes are possible again, while the model
+   * stands bare; null otherwise.
+   */
   #bareUntil: string | null = null;
 
   /** Throws for a model that carries adapters already. */
@@ -47,7 +56,7 @@ export class Tuner<M extends Module> extends Module {
     return this.#encoders;
   }
 
-  /** By the path of what they wrap. */
+  /** The wrappers by the path of the wrapped module. */
   get wrappers(): Wrappers {
     return this.#wrappers.byPath;
   }
@@ -84,8 +93,8 @@ export class Tuner<M extends Module> extends Module {
   }
 
   /**
-   * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all changes. Where it throws,
-   * nothing has changed.
+   * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all
+   * changes. Where it throws, nothing has changed.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
     const { name, method } = options;
@@ -119,7 +128,10 @@ export class Tuner<M extends Module> extends Module {
     return adapter;
   }
 
-  /** Takes an adapter off and frees its tensors; wrappers that hold nothing more give way to their module. */
+  /**
+   * Takes an adapter off and frees its tensors; wrappers that hold nothing more
+   * give way to their module.
+   */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
     const { shared, prompt, swaps, allocator } = this.adapter(name);
@@ -138,7 +150,10 @@ export class Tuner<M extends Module> extends Module {
     this.#adapters.delete(name);
   }
 
-  /** Makes one adapter act, or none: nothing is touched but what trains, and the values that adapters swap. */
+  /**
+   * Makes one adapter act, or none. This changes which parameters train and the values that
+   * adapters swap, and nothing else.
+   */
   activate(name: string | null): void {
     const next = name === null ? null : this.adapter(name);
     const before = this.#active.name;
@@ -153,7 +168,7 @@ export class Tuner<M extends Module> extends Module {
     if (next.trainable) this.#train(next.name, true);
   }
 
-  /** Says whether an adapter trains while it is active. */
+  /** Sets whether an adapter trains while it is active. */
   setTrainable(name: string, trainable: boolean): void {
     const adapter = this.adapter(name);
     if (trainable && adapter.prompt?.final) {
@@ -175,7 +190,10 @@ export class Tuner<M extends Module> extends Module {
     for (const parameter of this.trained(name).values()) parameter.requiresGrad = value;
   }
 
-  /** Runs `fn` on the base model as it was given: no wrapper, no swapped value, no merged weight. Nests. */
+  /**
+   * Runs `fn` on the base model as it was given: no wrapper, no swapped value,
+   * no merged weight. Nests.
+   */
   bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
     if (this.#bareUntil !== null) return fn();
     this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
@@ -186,7 +204,10 @@ export class Tuner<M extends Module> extends Module {
     );
   }
 
-  /** Lets adapters act, and train, each on its rows of a batch, in the place of the active one; null: that one again. */
+  /**
+   * Makes adapters act, and train, each on its rows of a batch, in the place of the active
+   * one. Null restores that one.
+   */
   actOnRows(rows: readonly (string | null)[] | null): void {
     const on = rows !== null;
     const named = new Set(rows ?? this.#active.rows);
@@ -212,12 +233,18 @@ export class Tuner<M extends Module> extends Module {
     this.#wrappers.set(!bare);
   }
 
-  /** What an adapter trains, by key in its file; what trains in a prompt's encoder, by its path. */
+  /**
+   * Returns the parameters that an adapter trains, by key in its file. Those of a prompt's
+   * encoder are keyed by path.
+   */
   trained(name: string): Map<string, Parameter> {
     return trainedTensors(this.adapter(name), this.wrappers);
   }
 
-  /** What an adapter's file holds of what it trained, by key: of a prompt, the rows, which the caller frees where no parameter is them. */
+  /**
+   * Returns the tensors that an adapter's file stores of what it trained, by key. For prompt
+   * methods these are the prompt's rows; the caller frees rows that are no parameter.
+   */
   filed(name: string): Map<string, Tensor> {
     return filedTensors(this.adapter(name), this.wrappers);
   }
@@ -227,12 +254,15 @@ export class Tuner<M extends Module> extends Module {
     return bufferTensors(this.adapter(name), this.wrappers);
   }
 
-  /** The biases that an adapter's file repeats, by key; `savedAs` is its name when the file was written. */
+  /**
+   * The biases that an adapter's file repeats, by key; `savedAs` is its name
+   * when the file was written.
+   */
   repeatedBiases(name: string, savedAs: string = name): Map<string, Tensor> {
     return repeatedBiases(this.adapter(name), this.wrappers, savedAs);
   }
 
-  /** All that an adapter holds besides what it trains and the base model's tensors. */
+  /** Returns all tensors of an adapter that are neither trained nor the base model's. */
   constants(name: string): Set<Tensor> {
     return constantTensors(this.adapter(name), this.wrappers);
   }
@@ -258,11 +288,14 @@ export class Tuner<M extends Module> extends Module {
     this.setMerged([], []);
   }
 
-  /** Gives up all adapters and frees them; where `keep`, the values that the active one swaps become the model's own. */
+  /**
+   * Gives up all adapters and frees them; where `keep`, the values that the active one
+   * swaps become the model's own.
+   */
   release(keep: boolean): void {
     const active = this.#active.name;
-    const kept = keep && active !== null ? [...this.adapter(active).swaps.values()] : [];
-    for (const { on, off } of kept) {
+    const activeSwaps = keep && active !== null ? [...this.adapter(active).swaps.values()] : [];
+    for (const { on, off } of activeSwaps) {
       if (!off) continue;
       using value = to(on.detach(), { dtype: off.dtype });
       noGrad(() => copyInto(off, value));

@@ -6,7 +6,10 @@ import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import type { Plan } from "./planAdapter.ts";
 
-/** The wrappers on a base model: each comes with the first adapter that needs it, and goes with the last. */
+/**
+ * The wrappers on a base model: each comes with the first adapter that needs
+ * it, and goes with the last.
+ */
 export class WrapperSet {
   readonly #model: Module;
   readonly #active: ActiveAdapter;
@@ -17,7 +20,7 @@ export class WrapperSet {
     this.#active = active;
   }
 
-  /** By the path of what they wrap. */
+  /** The wrappers by the path of the wrapped module. */
   get byPath(): Wrappers {
     return this.#wrappers;
   }
@@ -40,7 +43,10 @@ export class WrapperSet {
     return wrapper as W;
   }
 
-  /** Takes an adapter out and frees its tensors; wrappers that hold none of the `others` give way to their module. */
+  /**
+   * Takes an adapter out and frees its tensors; wrappers that hold none of the `others`
+   * give way to their module.
+   */
   remove(name: string, others: readonly string[]): void {
     for (const [path, wrapper] of this.#wrappers) {
       wrapper.remove(name);
@@ -50,7 +56,7 @@ export class WrapperSet {
     }
   }
 
-  /** Puts the wrappers into the model, or what they wrap. */
+  /** Puts the wrappers into the model, or the modules that they wrap. */
   set(on: boolean): void {
     for (const [path, wrapper] of this.#wrappers) this.#model.setSubmodule(path, on ? wrapper : wrapper.wrapped);
   }

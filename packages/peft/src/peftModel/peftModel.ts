@@ -157,12 +157,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Puts the values of a saved adapter in the place of those of adapter `adapterName` (default: the
-   * active one): in place, so that whoever holds its tensors sees the new ones, and it goes on
-   * acting or training. LoRA may have other ranks and scalings: layers of another rank get tensors
-   * of their own, so that an optimiser is to be made anew; layers that the files leave out become
-   * zero. All other options must be those of the adapter. Throws, with nothing changed, where the
-   * files do not fit or it stands merged.
+   * Replaces the values of adapter `adapterName` (default: the active one) by those of a saved
+   * adapter. It does so in place: whoever holds its tensors sees the new values, and the adapter
+   * goes on acting or training. LoRA may have other ranks and scalings: layers of another rank get
+   * tensors of their own, so that an optimiser is to be made anew; layers that the files leave out
+   * become zero. All other options must be those of the adapter. Throws, with nothing changed,
+   * where the files do not fit or it stands merged.
    */
   async hotswapAdapter(
     source: AdapterSource,
@@ -193,11 +193,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Adds an adapter `adapterName` that stands for the sum of others, of LoRA or (IA)³, each
-   * times its weight (which may be negative), and tells how near it comes on each layer. It
-   * does not train and is not active; `setAdapter` does both. Throws for adapters that are
-   * more than products (DoRA, trained biases, modules saved whole), and where ranks or
-   * targets do not go together.
+   * Adds an adapter `adapterName` for the weighted sum of others, of LoRA or (IA)³; weights may be
+   * negative. Returns its error on each layer. It does not train and is not active; `setAdapter`
+   * does both. Throws for adapters that are more than products (DoRA, trained biases, modules saved
+   * whole), and where ranks or targets do not go together.
    */
   async addWeightedAdapter(
     adapters: readonly string[],
@@ -253,10 +252,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Folds adapters (default: the active one) into the weights, with the old ones kept so that
    * `unmergeAdapter` restores them to the last bit; `mergeReport` tells the cost of rounding. What
-   * is trained whole or row by row stays beside them. Throws, with nothing merged, where a value
-   * would be NaN or infinite (unless `safeMerge` is false), where a layer would answer otherwise
-   * than with the adapter beside it (unless `verify` is false), and for quantised weights unless
-   * `dtype` or `requantize` says what becomes of them.
+   * is trained whole or row by row stays beside them. Throws, with nothing merged, if a value
+   * would be NaN or infinite (unless `safeMerge` is false) or a layer would answer otherwise than
+   * with the adapter beside it (unless `verify` is false). Throws for quantised weights without
+   * `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     this.mergeReport = await mergeInPlace(this.base_model, options);

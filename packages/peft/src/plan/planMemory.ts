@@ -97,33 +97,33 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   const { gradientDtype = trainedDtype } = options;
   const gradientBytes = bytesPerElement(gradientDtype);
   const warnings: Warning[] = [];
-  const made = { adapter, dtype, quantization, backend };
-  const step = await onShapes(model, { ...made, onWarning: (warning) => warnings.push(warning) });
+  const shapesOptions = { adapter, dtype, quantization, backend };
+  const step = await onShapes(model, { ...shapesOptions, onWarning: (warning) => warnings.push(warning) });
   if (options.gradientCheckpointing) step.base.gradientCheckpointingEnable();
   const sizes = runSizes(step.base, options);
   // Before the step, which counts what layers come to keep in it.
   const constants = constantBytes(step.adapted);
   const traced = step.run((shapes) => trainStep(shapes, step.adapted ?? step.base, sizes, gradientBytes));
-  const prompt = await onShapes(model, { ...made, onWarning: () => {} });
-  const read = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
+  const prompt = await onShapes(model, { ...shapesOptions, onWarning: () => {} });
+  const promptRun = prompt.run((shapes) => readPrompt(shapes, prompt.base, sizes));
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
   const added = adapter ? parameters : 0;
-  const part: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
+  const adapterPart: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
   const { quantized, rest } = step.weights;
-  const kept = quantized.bytes + rest.bytes + part.bytes;
-  const state = optimizerBytes(optimizer, trained, backend);
+  const residentBytes = quantized.bytes + rest.bytes + adapterPart.bytes;
+  const optimizerState = optimizerBytes(optimizer, trained, backend);
   return {
     ...sizes,
     weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },
-    adapter: part,
+    adapter: adapterPart,
     gradients: { parameters, bytes: parameters * gradientBytes },
-    optimizer: state,
+    optimizer: optimizerState,
     activations: traced.mostActivations,
-    training: { ...traced.peak, bytes: kept + state + traced.peak.bytes },
-    kvCache: read.kvCache,
-    generation: kept + read.bytes,
+    training: { ...traced.peak, bytes: residentBytes + optimizerState + traced.peak.bytes },
+    kvCache: promptRun.kvCache,
+    generation: residentBytes + promptRun.bytes,
     notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
     warnings,
   };
@@ -154,8 +154,8 @@ function runSizes({ maxPositions, virtualTokens }: BuiltModel, options: PlanOpti
     }
   }
   if (sequenceLength <= room) return sizes;
-  const taken = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
+  const virtualShare = virtual > 0 ? `, of which virtual tokens take ${virtual}` : "";
   throw new Error(
-    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${taken}; give ${room} or less`,
+    `planMemory: sequenceLength is ${sequenceLength}, but the model has ${maxPositions} positions${virtualShare}; give ${room} or less`,
   );
 }

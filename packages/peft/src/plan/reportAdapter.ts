@@ -84,12 +84,12 @@ export async function reportAdapter(
   }
   const warnings: Warning[] = [];
   const onWarning = (warning: Warning) => warnings.push(warning);
-  const made = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
-  const { base, adapted, weights } = made;
+  const shapes = await onShapes(model, { adapter: config, dtype, quantization, onWarning });
+  const { base, adapted, weights } = shapes;
   const trained = trainedParameters(adapted ?? base);
   const tokens = passLength(base, sequenceLength);
   const flopsPerToken = (model: AdaptableModel): number | null =>
-    tokens === 0 ? null : made.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
+    tokens === 0 ? null : shapes.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
   const common = {
     optimizerBytes: optimizerBytes(optimizer, trained),
     baseBytes: weights.quantized.bytes + weights.rest.bytes,

@@ -10,11 +10,15 @@ import type { Tuner } from "../model/tuner.ts";
 import { loadSaved } from "./loadSaved.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 
-/** Fields in which adapters of every method may differ: what they say is none of the adapter's, or shows in where it sits. */
+/**
+ * Fields in which adapters of every method may differ. They name the base model and the task, or
+ * choose modules, which the file's keys show too.
+ */
 const commonFields: readonly string[] = ["baseModelNameOrPath", "revision", "taskType", ...placeFields];
 
 /**
- * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for layers whose rank is another. Throws, with nothing changed, where they do not fit.
+ * Puts the values of a saved adapter in the place of those of adapter `name`: in place, but for
+ * layers whose rank is another. Throws, with nothing changed, where they do not fit.
  */
 export async function hotswapAdapter(
   tuner: Tuner<Module>,
@@ -42,8 +46,8 @@ export async function hotswapAdapter(
 }
 
 /**
- * A saved adapter's configuration for the layers of adapter `own`: those that its file leaves out become zero. Throws where the
- * file holds more than there is a place for, or parts of a layer.
+ * Returns a saved adapter's configuration for the layers of adapter `own`. Layers that its file
+ * leaves out become zero. Throws if the file holds tensors without a place, or parts of a layer.
  */
 function onLayersOf(
   own: Adapter,
@@ -51,10 +55,10 @@ function onLayersOf(
   trained: ReadonlyMap<string, Tensor>,
   { layerOf, keeps, mayLack }: AnyRank<PeftConfig>,
 ): PeftConfig {
-  const kept = Object.entries(own.config).filter(
+  const ownFields = Object.entries(own.config).filter(
     ([key]) => keeps.includes(key) || (placeFields as readonly string[]).includes(key),
   );
-  const next = config.with(Object.fromEntries(kept));
+  const next = config.with(Object.fromEntries(ownFields));
   checkConfigs(next, own);
   const found = weights.names().filter((key) => layerOf(key) !== null);
   const layers = new Set(found.map(layerOf));
@@ -83,7 +87,10 @@ function checkKeepsBase(which: string, method: MethodFacts<PeftConfig>, config: 
   );
 }
 
-/** Gives the values and the configuration of `incoming` to `own`. Throws, with nothing changed, where one has what the other lacks. */
+/**
+ * Copies the values and the configuration of `incoming` to `own`. Throws, with nothing changed, if
+ * one has tensors that the other lacks.
+ */
 function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   checkConfigs(incoming.config, own);
   const [values, places] = [valuesOf(tuner, incoming.name), valuesOf(tuner, own.name)];
@@ -105,7 +112,9 @@ function takeOver(tuner: Tuner<Module>, incoming: Adapter, own: Adapter): void {
   tuner.setTrainable(own.name, own.trainable);
 }
 
-/** What is not copied of a layer: its scaling, and all of it where its rank is another. */
+/**
+ * Takes over the scaling of a layer, which is not copied, or the whole layer if its rank differs.
+ */
 function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
   const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
@@ -113,7 +122,7 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   else if (next.scaling !== undefined) own.scaling = next.scaling;
 }
 
-/** All that an adapter brings to its model: what trains, constants, tables of its own. */
+/** Returns all tensors of an adapter: its parameters, constants, and tables of its own. */
 function valuesOf(tuner: Tuner<Module>, name: string): Map<string, Tensor> {
   const { swaps } = tuner.adapter(name);
   const replaced = [...swaps].map(([key, { on }]) => [key, on] as const);

@@ -10,9 +10,11 @@ import type { Tuner } from "../model/tuner.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 import type { LoadAdapterOptions } from "./savedOptions.ts";
 
-/** How a saved adapter is put on a model. */
+/** Options of `loadSaved`. */
 interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict"> {
-  /** The keys that the file may lack: what stands there stays as a fresh layer has it, zero. Default: none. */
+  /**
+   * The keys that the file may lack: their tensors stay zero, as in a fresh layer. Default: none.
+   */
   mayLack?: (key: string) => boolean;
 }
 
@@ -54,7 +56,10 @@ export async function loadSaved(
   }
 }
 
-/** Gives an adapter an embedding table of its own, in all places where the base model's stands; takes `table` over. */
+/**
+ * Gives an adapter an embedding table of its own, in all places where the base model's
+ * stands; takes `table` over.
+ */
 function replaceTable(tuner: Tuner<Module>, name: string, key: string, table: Tensor): void {
   const before = tuner.tables(name).get(key)!;
   const places = tuner.bare(() => placesOf(tuner.model)).get(before)!;

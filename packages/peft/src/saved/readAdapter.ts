@@ -11,14 +11,16 @@ import { knownMethods } from "../methods/registry.ts";
 
 /** An adapter as its files have it. */
 export interface SavedAdapter {
-  /** What messages call its configuration. */
+  /** The name of its configuration in messages. */
   label: string;
   method: AnyMethod;
   config: PeftConfig;
   weights: SafetensorsFile;
 }
 
-/** Reads the configuration of PEFT, AdapterHub or mlx-lm that a source holds, and opens its weights. */
+/**
+ * Reads the configuration of PEFT, AdapterHub or mlx-lm that a source holds, and opens its weights.
+ */
 export async function readAdapter(
   source: AdapterSource,
   subfolder: string | undefined,

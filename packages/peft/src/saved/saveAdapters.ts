@@ -30,13 +30,13 @@ export async function filesOfAdapters(
     const adapter = tuner.adapter(name);
     const converted = initial === undefined ? null : await subtractMutatedInit(adapter, tuner.trained(name), initial);
     const { config, trained } = converted ?? { config: adapter.config, trained: savedValues(tuner, adapter) };
-    const kept = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
-    const halves =
+    const constants = new Map([...tuner.buffers(name), ...tuner.repeatedBiases(name), ...tuner.tables(name)]);
+    const halfDTypes =
       dtype === undefined && !converted
-        ? await unchangedHalfPrecision(adapter.halfPrecision, new Map([...trained, ...kept]))
+        ? await unchangedHalfPrecision(adapter.halfPrecision, new Map([...trained, ...constants]))
         : new Map<string, HalfDType>();
-    const dtypeOf = (key: string) => halves.get(key) ?? kept.get(key)?.dtype ?? dtype ?? "f32";
-    const contents = await adapterContents({ method: adapter.method, config }, trained, kept, dtypeOf);
+    const dtypeOf = (key: string) => halfDTypes.get(key) ?? constants.get(key)?.dtype ?? dtype ?? "f32";
+    const contents = await adapterContents({ method: adapter.method, config }, trained, constants, dtypeOf);
     for (const tensor of trained.values()) tensor.dispose();
     const folder = folderOf(name);
     for (const [file, content] of contents) files.set(folder === undefined ? file : `${folder}/${file}`, content);
@@ -44,9 +44,9 @@ export async function filesOfAdapters(
   return files;
 }
 
-/** What an adapter's file holds of what it trained, in handles of its own. */
+/** Returns the tensors of an adapter's file that it trained, in handles of its own. */
 export function savedValues(tuner: Tuner<Module>, { name, method, config }: Adapter): Map<string, Tensor> {
   const filed = tuner.filed(name);
-  const cut = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
-  return cut ?? new Map([...filed].map(([key, t]) => [key, t instanceof Parameter ? t.detach() : t]));
+  const reduced = isPromptMethod(method) ? undefined : method.filed?.(config, filed);
+  return reduced ?? new Map([...filed].map(([key, t]) => [key, t instanceof Parameter ? t.detach() : t]));
 }

@@ -6,7 +6,10 @@ import type { AdaptableModel } from "../model/adaptableModel.ts";
 export interface LoadAdapterOptions {
   /** True if the adapter is to be trained further. Default false. */
   isTrainable?: boolean;
-  /** Throw where keys are missing, unexpected or of another shape. False: warn, and load what fits. Default true. */
+  /**
+   * Throw where keys are missing, unexpected or of another shape. False: warn, and load the
+   * tensors that fit. Default true.
+   */
   strict?: boolean;
   /** The folder below the source that holds the adapter. */
   subfolder?: string;
@@ -20,11 +23,15 @@ export interface FromPretrainedOptions extends LoadAdapterOptions {
 
 /** Options of `adapterFiles`. */
 export interface AdapterFilesOptions {
-  /** The dtype to store trained numbers in. Default: f32, or that of the file they were loaded from unchanged. */
+  /**
+   * The dtype to store trained numbers in. Default: f32, or that of the file they
+   * were loaded from unchanged.
+   */
   dtype?: "f32" | "f16" | "bf16";
   /**
-   * The adapter as it was before training, for one that took its start out of the base weights (PiSSA, OLoRA): it is
-   * saved as plain LoRA of twice the rank, for the base weights as they were. Only with a single adapter.
+   * The adapter before training, for one whose start changed the base weights (PiSSA, OLoRA).
+   * The adapter is then saved as plain LoRA of twice the rank, for the original base weights.
+   * Only with a single adapter.
    */
   pathInitialModelForWeightConversion?: AdapterSource;
 }
@@ -34,8 +41,9 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
   /** Default: all adapters. */
   selectedAdapters?: readonly string[];
   /**
-   * Reads what was written again, beside the adapters in memory, and compares the model's answers on inputs; the model is then as it was,
-   * and must not be used meanwhile. Not with `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
+   * Reads the written files again, beside the adapters in memory, and compares the model's answers
+   * on inputs. The model is then as it was; it must not be used meanwhile. Not with
+   * `pathInitialModelForWeightConversion`, nor while an adapter stands merged.
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }

@@ -7,9 +7,9 @@ import type { MethodFacts, StartSubtraction } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
 
 /**
- * Turns an adapter that took its start out of the base weights into one for the weights as they were, of a larger rank: what was
- * trained less `initial`, the adapter as it was before training. Throws where `initial` is not of the same kind and shapes. The
- * caller frees the tensors.
+ * Turns an adapter whose start changed the base weights into one of a larger rank for the original
+ * weights: the trained adapter minus `initial`, the adapter before training. Throws where `initial`
+ * is not of the same kind and shapes. The caller frees the tensors.
  */
 export async function subtractMutatedInit(
   { name, method, config }: Adapter,
@@ -39,7 +39,10 @@ export async function subtractMutatedInit(
   return { config: subtraction.joined(config), trained: result };
 }
 
-/** A tensor of the adapter with its start behind it, where it has a rank; otherwise another handle on it. */
+/**
+ * A tensor of the adapter with its start behind it, where it has a rank;
+ * otherwise another handle on it.
+ */
 async function joined(
   key: string,
   tensor: Tensor,

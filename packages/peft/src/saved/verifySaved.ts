@@ -13,12 +13,15 @@ import { readAdapter } from "./readAdapter.ts";
 import { folderOf, savedValues } from "./saveAdapters.ts";
 import type { AdapterFilesOptions } from "./savedOptions.ts";
 
-/** How a saved adapter, read again, answers beside the one in memory: what rounding to `dtype` cost, nothing without. */
+/**
+ * The difference of a saved adapter's answers, read again, from those of the one in memory: the
+ * error of rounding to `dtype`, and 0 without rounding.
+ */
 export interface SavedReport extends OutputDifference {
   adapter: string;
 }
 
-/** What is saved, how, and what it is tried on. */
+/** The adapters to save, with options, and the inputs to compare them on. */
 interface Saving<M extends AdaptableModel> {
   folder: string | URL;
   names: readonly string[];
@@ -27,10 +30,11 @@ interface Saving<M extends AdaptableModel> {
 }
 
 /**
- * Lets `write` write adapters, reads them again beside those in memory, and compares the model's answers; all is then as it was.
- * Nothing but rounding to `dtype` may have changed: tensors must be those in memory, rounded, and with the rounding taken back the
- * answers must be the same to the last bit. Throws, naming the adapter, where they are not; before anything is written, where
- * they cannot be compared.
+ * Calls `write` to write adapters, reads them again beside those in memory, and compares the
+ * model's answers. The model is then as it was. Nothing but rounding to `dtype` may have changed:
+ * tensors must be those in memory, rounded, and with the rounding taken back the answers must be
+ * the same to the last bit. Throws, naming the adapter, where they are not; before anything is
+ * written, where they cannot be compared.
  */
 export async function verifySaved<M extends AdaptableModel>(
   tuner: Tuner<M>,
@@ -74,7 +78,9 @@ export async function verifySaved<M extends AdaptableModel>(
   });
 }
 
-/** Throws where adapters could be saved, but not read again and compared on the model as it stands. */
+/**
+ * Throws where adapters could be saved, but not read again and compared on the model as it stands.
+ */
 function checkVerifiable(
   tuner: Tuner<Module>,
   { pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
@@ -92,7 +98,10 @@ function checkVerifiable(
   }
 }
 
-/** Runs `fn` in evaluation mode; what acts and what trains is then as before. */
+/**
+ * Runs `fn` in evaluation mode. The active adapter and the parameters that
+ * train are then as before.
+ */
 async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<T> {
   const { active, encoders } = tuner;
   const trained = [...tuner.parameters(), ...encoders.parameters()].map((p) => [p, p.requiresGrad] as const);
@@ -104,7 +113,7 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
   }
 }
 
-/** Puts an adapter's files on the model under a name that is free, and gives that. */
+/** Loads an adapter's files under a free name, and returns that name. */
 async function readAgain(
   tuner: Tuner<Module>,
   folder: string | URL,
@@ -123,7 +132,9 @@ async function readAgain(
   return free;
 }
 
-/** The configuration with which an adapter is put on base weights that its start has set already. */
+/**
+ * The configuration with which an adapter is put on base weights that its start has set already.
+ */
 function onSetBase(
   name: string,
   { method, config }: { method: MethodFacts<PeftConfig>; config: PeftConfig },
@@ -150,12 +161,14 @@ async function checkRounding(tuner: Tuner<Module>, name: string, again: string, 
   }
 }
 
-/** Gives adapter `again` the numbers of `name`, as they were before rounding. */
+/** Copies the values of `name`, as they were before rounding, to adapter `again`. */
 function copyValues(tuner: Tuner<Module>, name: string, again: string): void {
   for (const [, there, value] of pairs(tuner, name, again)) noGrad(() => copyInto(there, value));
 }
 
-/** The tensors that files hold as they are but for rounding: by key, as read again, and in memory. */
+/**
+ * The tensors that files hold as they are but for rounding: by key, as read again, and in memory.
+ */
 function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<readonly [string, Tensor, Tensor]> {
   const adapter = tuner.adapter(name);
   const form = fileFormOf(adapter.method, adapter.config);

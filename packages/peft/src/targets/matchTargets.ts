@@ -142,7 +142,7 @@ function unusedChoices(
 
 /**
  * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
- * report. Throws where none matched, and where one is of a kind that the method cannot adapt.
+ * report. Throws if none matched, or if one is of a kind that the method cannot adapt.
  */
 export function matchTargets(
   model: Module,

@@ -21,8 +21,8 @@ export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: rea
 }
 
 /**
- * The keys that say several of the paths' values, where files, which keep keys in alphabetical
- * order, would pick another.
+ * Returns a warning if two keys match one path and files, which keep keys in alphabetical order,
+ * would pick the other one.
  */
 export function orderWarnings(
   name: string,

@@ -49,7 +49,7 @@ const prompt = {
 } as const;
 
 const everywhere = ["up", "down"];
-/** For methods that know no Conv1D. */
+/** Targets for methods that do not adapt Conv1D. */
 const linears = ["up", "lm_head"];
 
 /** At least one configuration for each method: a method without an entry does not compile. */

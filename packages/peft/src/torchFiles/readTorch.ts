@@ -21,8 +21,8 @@ const rebuildParameter = "torch._utils._rebuild_parameter";
 const allowed = new Set([...Object.keys(storages), rebuildTensor, rebuildParameter, "collections.OrderedDict"]);
 
 /**
- * The tensors of a file that `torch.save` wrote of a dictionary: its archive, and in it a pickle,
- * which is read as data and refused, by name, where it holds anything but tensors.
+ * Reads the tensors of a file that `torch.save` wrote of a dictionary. The pickle in its archive is
+ * read as data; anything but tensors is refused by name.
  */
 export async function readTorch(source: ByteSource, label: string): Promise<SafetensorsTensor[]> {
   const zip = await ZipFile.open(source, label);

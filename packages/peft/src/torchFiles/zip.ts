@@ -126,8 +126,8 @@ function readDirectory(directory: Uint8Array, label: string): Map<string, ZipEnt
 }
 
 /**
- * Takes numbers that need 64 bits from where they stand, in this order and only
- * where the field says so.
+ * Reads the 64-bit numbers of an extra field, in this order, and only those
+ * whose 32-bit field says so.
  */
 function widen(entry: ZipEntry, extra: DataView): void {
   for (let at = 0; at + 4 <= extra.byteLength; ) {

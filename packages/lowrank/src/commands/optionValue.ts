@@ -1,0 +1,59 @@
+import type { MethodOption } from "@lowrank/peft";
+import { InvalidArgumentError } from "commander";
+import { integer, names, number, targetModules } from "./argument.ts";
+
+/**
+ * Returns the function that reads an option's value from a text. It throws, saying what is
+ * expected, for other values.
+ */
+export function valueParser(option: MethodOption): (text: string) => unknown {
+  switch (option.type) {
+    case "integer":
+      return integer(option.least, option.most);
+    case "number":
+      return number(option);
+    case "boolean":
+      return () => true;
+    case "text":
+      return (text) => (option.orBoolean && isBoolean(text) ? text === "true" : text);
+    case "oneOf":
+      return (text) => {
+        const found = option.values.find((value) => String(value) === text);
+        if (found !== undefined) return found;
+        throw new InvalidArgumentError(`Expected ${listed(option.values)}.`);
+      };
+    case "names":
+      return names;
+    case "targets":
+      return targetModules;
+  }
+}
+
+/** Says what is wrong with a value of an option; null for nothing. */
+export function problemWith(option: MethodOption, text: string): string | null {
+  try {
+    valueParser(option)(text);
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const isBoolean = (text: string): boolean => text === "true" || text === "false";
+
+/** Values in words: "a, b or c". */
+export function listed(values: readonly unknown[]): string {
+  const words = values.map(String);
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} or ${words.at(-1)}` : words[0];
+}
+
+/** The word that stands for a value in `--help`, after a space. */
+export const placeholders: Readonly<Record<MethodOption["type"], string>> = {
+  integer: " <n>",
+  number: " <x>",
+  boolean: "",
+  text: " <text>",
+  oneOf: " <which>",
+  names: " <names>",
+  targets: " <which>",
+};

@@ -1,0 +1,10 @@
+import { isPromptMethod, methodOf, type PeftConfig, type PromptLearningConfig } from "@lowrank/peft";
+
+/**
+ * Counts the tokens that a configuration puts before each sequence; null, for a whole model, puts
+ * none.
+ */
+export function virtualTokens(config: PeftConfig | null): number {
+  if (config === null || !isPromptMethod(methodOf(config))) return 0;
+  return (config as PromptLearningConfig).numVirtualTokens ?? 0;
+}
