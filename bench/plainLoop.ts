@@ -13,7 +13,9 @@ const inputs = 32;
 const readEvery = 10;
 const rounds = 7;
 
-/** Makes an MLP of three layers and its optimiser; returns one training step, which gives the loss. */
+/**
+ * Makes an MLP of three layers and its optimiser; returns one training step, which gives the loss.
+ */
 function makeStep(hidden: number): () => Tensor {
   const generator = new Generator(1);
   const [first, second, last] = [

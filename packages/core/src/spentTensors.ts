@@ -6,7 +6,9 @@ interface Spent {
   readonly pass: number;
 }
 
-/** Memory up to this size is never taken back: losses and the like are kept in lists, and read late. */
+/**
+ * Memory up to this size is never taken back: losses and the like are kept in lists, and read late.
+ */
 const smallBytes = 4096;
 
 let spent: Spent[] = [];

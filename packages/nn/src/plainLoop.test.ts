@@ -13,7 +13,11 @@ it("a loop of 10,000 steps that frees nothing itself stays flat", async () => {
   );
   const step = (): Tensor => {
     const x = randn([8, 2], { generator });
-    const loss = layers[1].forward(layers[0].forward(x).relu()).sub(x.sum({ dim: 1, keepdim: true })).square().mean();
+    const loss = layers[1]
+      .forward(layers[0].forward(x).relu())
+      .sub(x.sum({ dim: 1, keepdim: true }))
+      .square()
+      .mean();
     // Something of size, as real models make it.
     loss.expand([2 ** 16]).square();
     optimizer.zeroGrad();
