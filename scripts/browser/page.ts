@@ -6,7 +6,7 @@ const limitMs = 300_000;
 /**
  * The page's Worker, which runs one file after another and so loads the modules they share once.
  */
-let kept: Worker | undefined;
+let sharedWorker: Worker | undefined;
 
 /**
  * Runs a test file in the page's Worker, then declares each of its tests here
@@ -26,13 +26,13 @@ export async function runInWorker(file: string): Promise<void> {
 function outcomeOf(file: string): Promise<Outcome> {
   const { config } = (globalThis as unknown as { __vitest_browser_runner__: { config: object } })
     .__vitest_browser_runner__;
-  kept ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "tests" });
-  const worker = kept;
+  sharedWorker ??= new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "tests" });
+  const worker = sharedWorker;
   return new Promise<Outcome>((resolve, reject) => {
     const fail = (reason: string) => {
       clearTimeout(timer);
       worker.terminate();
-      kept = undefined;
+      sharedWorker = undefined;
       reject(new Error(`${file}: ${reason}`));
     };
     const timer = setTimeout(() => fail(`still running in its Worker after ${limitMs} ms`), limitMs);
