@@ -6,7 +6,9 @@ import { type Shape, sizeOf } from "./shape.ts";
 /** A block of memory that a backend handed out. */
 export interface Buffer {
   readonly bytes: number;
-  /** The op whose result it holds, "data" where none made it. Core sets it, for errors and plans. */
+  /**
+   * The op whose result it holds, "data" where none made it. Core sets it, for errors and plans.
+   */
   label?: string;
 }
 

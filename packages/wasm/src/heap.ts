@@ -179,7 +179,10 @@ export class Heap {
     );
   }
 
-  /** Tells which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each, ...)". */
+  /**
+   * Tells which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each,
+   * ...)".
+   */
   #holders(): string {
     const held = new Map<string, { label: string; bytes: number; count: number }>();
     for (const { bytes, label, free } of this.#blocks()) {
