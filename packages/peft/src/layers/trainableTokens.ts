@@ -105,6 +105,11 @@ export class TrainableTokens extends Module implements Wrapper {
     clear(this.token_adapter, adapter);
   }
 
+  protected override *ownTensors(): Iterable<Tensor> {
+    yield* super.ownTensors();
+    for (const { rows } of this.#rowsOfAdapters.values()) yield* [rows.delta, rows.position, rows.flag];
+  }
+
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
     const adapterRows = this.#rowsOfAdapters.get(adapter);
     return new Map(

@@ -120,6 +120,14 @@ export class TunerLayer extends Module implements Wrapper {
     clear(this, adapter);
   }
 
+  protected override *ownTensors(): Iterable<Tensor> {
+    yield* super.ownTensors();
+    for (const { buffers = {}, constants = [] } of this.#adapters.values()) {
+      yield* Object.values(buffers);
+      yield* constants;
+    }
+  }
+
   /** Puts the part of adapter `other` in the place of that of `adapter`, which is freed. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;

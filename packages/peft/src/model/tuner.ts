@@ -272,6 +272,21 @@ export class Tuner<M extends Module> extends Module {
     return tableTensors(this.adapter(name));
   }
 
+  /**
+   * The tensors that adapters share, and both values of each parameter that one swaps or a merge
+   * replaces.
+   */
+  protected override *ownTensors(): Iterable<Tensor> {
+    yield* super.ownTensors();
+    const swaps = [...this.#merges];
+    for (const { shared, swaps: own } of this.#adapters.values()) {
+      yield* Object.values(shared.parameters ?? {});
+      yield* Object.values(shared.buffers ?? {});
+      swaps.push(...own.values());
+    }
+    for (const { on, off } of swaps) yield* off ? [on, off] : [on];
+  }
+
   /** Notes weights that now stand merged in place of others. */
   setMerged(names: readonly string[], merges: readonly Swap[]): void {
     this.#mergedNames = names;
