@@ -4,9 +4,11 @@ import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
 import { addGradients } from "./ops/addGradients.ts";
 import { copyInto } from "./ops/inPlace.ts";
+import { relieveAtBackward } from "./pressure.ts";
 import { savedInputsOf, savedOutputsOf } from "./recomputed.ts";
 import { keep, scope } from "./scope.ts";
 import { formatShape, sameShape } from "./shape.ts";
+import { markSpent, startPass } from "./spentTensors.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /** Options of a backward pass. */
@@ -137,6 +139,10 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
  */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
   const { createGraph = false, retainGraph = createGraph, wanted, start = 0 } = options;
+  if (start === 0) {
+    relieveAtBackward();
+    startPass();
+  }
   const free = (grad: Tensor | undefined) => createGraph || grad?.dispose();
   const arrived = new Map<GraphNode, (Tensor | undefined)[]>();
   const addArrived = (node: GraphNode, index: number, grad: Tensor) => {
@@ -166,7 +172,10 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
           throw new Error(`backward: what ${op.definition.name} saved is gone after an earlier backward; ${fix}`);
         }
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
-        if (!retainGraph) node.freeSaved();
+        if (!retainGraph) {
+          node.freeSaved();
+          if (start === 0) markSpent(node.results);
+        }
         for (let i = 0; i < op.edges.length; i++) {
           const edge = op.edges[i];
           const grad = pulled[i];

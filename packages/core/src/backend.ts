@@ -6,6 +6,10 @@ import { type Shape, sizeOf } from "./shape.ts";
 /** A block of memory that a backend handed out. */
 export interface Buffer {
   readonly bytes: number;
+  /**
+   * The op whose result it holds, "data" where none made it. Core sets it, for errors and plans.
+   */
+  label?: string;
 }
 
 /** Shape and dtype of a tensor, without its data. */

@@ -1,4 +1,5 @@
 import type { TensorSpec } from "./backend.ts";
+import type { Holding } from "./holding.ts";
 import type { OpDefinition } from "./op.ts";
 import type { Recomputed } from "./recomputed.ts";
 import type { Tensor } from "./tensor.ts";
@@ -45,6 +46,8 @@ export class GraphNode {
   readonly id: number = nextId++;
   readonly leaf: Tensor | null;
   readonly op: Recorded | null;
+  /** The holds of the tensors that it produced. */
+  readonly results: Holding[] = [];
   /** True once a backward pass freed what this node had saved. */
   freed = false;
   #references = 0;

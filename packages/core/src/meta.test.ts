@@ -80,12 +80,12 @@ describe("meta", () => {
     expect(memory()).toEqual(before);
   });
 
-  it("names the op that wrote a buffer", () => {
+  it("names the op that made a buffer", () => {
     const backend = meta();
     using x = backend.tensor({ shape: [2, 3], dtype: "bf16" });
     using y = x.to("f32");
     expect(y.shape).toEqual([2, 3]);
-    expect(backend.events.map(({ buffer: { planned, op } }) => [planned, op])).toEqual([
+    expect(backend.events.map(({ buffer: { planned, label } }) => [planned, label])).toEqual([
       [12, "data"],
       [24, "to"],
     ]);

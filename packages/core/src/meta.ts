@@ -5,8 +5,6 @@ import { allocate, type Tensor } from "./tensor.ts";
 export interface MetaBuffer extends Buffer {
   /** Bytes that a real backend would hold; `bytes`, the memory of this backend, is 0. */
   readonly planned: number;
-  /** The op that writes it; "data" where none does. */
-  op: string;
 }
 
 /** One change of the memory of a real backend: a buffer handed out, or given back. */
@@ -51,7 +49,7 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
     planned: (bytes) => Math.ceil(bytes / alignment) * alignment,
     tensor: (spec) => allocate(spec, backend),
     alloc: (bytes): MetaBuffer => {
-      const buffer = { bytes: 0, planned: backend.planned(bytes), op: "data" };
+      const buffer = { bytes: 0, planned: backend.planned(bytes) };
       events.push({ buffer, freed: false });
       return buffer;
     },
@@ -64,9 +62,7 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
       throw new Error("meta: tensors of this backend have shapes and no data; compute on wasm() or reference()");
     },
     supports: (op, inputs, params) => like?.supports(op, inputs, params) ?? !op.composed,
-    run: ({ name }, _inputs, outputs) => {
-      for (const { buffer } of outputs) (buffer as MetaBuffer).op = name;
-    },
+    run: () => {},
   };
   return backend;
 }

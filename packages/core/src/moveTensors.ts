@@ -22,7 +22,7 @@ export async function moveTensors(tensors: Iterable<Tensor>, backend: Backend): 
       if (from.backend === backend) continue;
       let to = moved.get(from);
       if (!to) {
-        to = new Storage(backend, byteLength(tensor));
+        to = new Storage(backend, byteLength(tensor), "to");
         moved.set(from, to);
         backend.write(to.buffer, await tensor.bytes());
       }

@@ -28,7 +28,7 @@ function runKernel<P>(
   params: P,
 ): Storage[] {
   const { backend } = inputs[0].storage;
-  const storages = specs.map((spec) => new Storage(backend, byteLength(spec)));
+  const storages = specs.map((spec) => new Storage(backend, byteLength(spec), definition.name));
   try {
     const outputs = specs.map(({ shape, dtype, packing }, i) => ({
       buffer: storages[i].buffer,

@@ -62,6 +62,7 @@ export function scope<T>(fn: () => T): T {
  * it is garbage. Returns it.
  */
 export function keep<T extends Tensor>(tensor: T): T {
+  tensor.hold();
   if (leaveScope(tensor)) tensor.watch();
   return tensor;
 }

@@ -223,7 +223,7 @@ describe("meta({ like })", () => {
       const x = backend.tensor({ shape: [3], dtype: "f32" });
       geglu(x, add(x, x), {});
     });
-    return backend.events.map(({ buffer: { op, planned } }) => [op, planned]);
+    return backend.events.map(({ buffer: { label, planned } }) => [label, planned]);
   };
 
   it("plans compositions, whose own tensors are freed, and aligned buffers as that backend has them", () => {
@@ -245,6 +245,6 @@ describe("meta({ like })", () => {
     const backend = meta({ like: { ...reference(), maxTensors: 4 } });
     const parts = Array.from({ length: 8 }, () => backend.tensor({ shape: [1], dtype: "f32" }));
     cat(parts);
-    expect(backend.events.filter(({ buffer: { op } }) => op === "cat").length).toBe(5);
+    expect(backend.events.filter(({ buffer: { label } }) => label === "cat").length).toBe(5);
   });
 });

@@ -39,9 +39,11 @@ export class Storage {
   writer = "";
   #references = 1;
 
-  constructor(backend: Backend, bytes: number) {
+  /** `maker` is the op that fills it, "data" where none does. */
+  constructor(backend: Backend, bytes: number, maker: string) {
     this.backend = backend;
     this.buffer = backend.alloc(bytes);
+    this.buffer.label = maker;
     liveBytes += this.buffer.bytes;
     if (!backend.dataless) liveStorages++;
     if (liveBytes > peakBytes) peakBytes = liveBytes;

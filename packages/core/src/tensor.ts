@@ -2,25 +2,19 @@ import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./ba
 import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
+import { Holding } from "./holding.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
+import { relieveBeforeRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
-
-interface TensorResources {
-  storage: Storage;
-  node: GraphNode | null;
-}
 
 /**
  * Frees the storage and graph node of a tensor once the tensor itself is garbage: the net under
  * `scope`, `using` and `dispose`.
  */
-const registry = new FinalizationRegistry<TensorResources>(({ storage, node }) => {
-  storage.release();
-  node?.release();
-});
+const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
@@ -32,10 +26,9 @@ export class Tensor implements Disposable {
   readonly size: number;
   /** The gradient that `backward` left here; null before. */
   grad: Tensor | null = null;
-  #storage: Storage | null;
+  readonly #holding: Holding;
   #node: GraphNode | null;
   readonly #outputIndex: number;
-  readonly #recorded: boolean;
 
   /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
   constructor(storage: Storage, spec: TensorSpec, node: GraphNode | null = null, index = 0, owner = true) {
@@ -43,12 +36,12 @@ export class Tensor implements Disposable {
     this.dtype = spec.dtype;
     this.packing = spec.packing;
     this.size = sizeOf(spec.shape);
-    this.#storage = storage;
     this.#node = node;
     this.#outputIndex = index;
-    this.#recorded = owner && node !== null && node.op !== null;
+    const recorded = owner && node?.op ? node : null;
+    this.#holding = new Holding(storage, recorded);
     if (!owner) return;
-    if (this.#recorded) node?.retain();
+    recorded?.results.push(this.#holding);
     this.track();
   }
 
@@ -59,16 +52,17 @@ export class Tensor implements Disposable {
 
   /** Its memory. Throws once the tensor was freed. */
   get storage(): Storage {
-    if (!this.#storage) {
-      throw new Error(
-        `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
-      );
-    }
-    return this.#storage;
+    const { storage, takenBack } = this.#holding;
+    if (storage) return storage;
+    throw new Error(
+      takenBack
+        ? `this tensor ${formatShape(this.shape)} of ${this.#node?.op?.definition.name} was taken back after its backward pass, when memory grew: read it before the next steps, or keep() it`
+        : `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
+    );
   }
 
   get isDisposed(): boolean {
-    return this.#storage === null;
+    return this.#holding.storage === null;
   }
 
   /**
@@ -125,6 +119,7 @@ export class Tensor implements Disposable {
 
   /** The raw bytes, little-endian, as they lie in memory. */
   async bytes(): Promise<Uint8Array> {
+    await relieveBeforeRead();
     return this.#read();
   }
 
@@ -181,12 +176,9 @@ export class Tensor implements Disposable {
 
   /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
   dispose(): void {
-    const storage = this.#storage;
-    if (!storage) return;
-    this.#storage = null;
+    if (!this.#holding.storage) return;
     registry.unregister(this);
-    storage.release();
-    if (this.#recorded) this.#node?.release();
+    this.#holding.release();
   }
 
   [Symbol.dispose](): void {
@@ -196,10 +188,8 @@ export class Tensor implements Disposable {
   /** @internal Takes over one count of `storage` and gives up that of its own memory. */
   replaceStorage(storage: Storage): void {
     const before = this.storage;
-    registry.unregister(this);
-    this.#storage = storage;
+    this.#holding.storage = storage;
     before.release();
-    this.watch();
   }
 
   /**
@@ -210,13 +200,18 @@ export class Tensor implements Disposable {
     if (!enterScope(this)) this.watch();
   }
 
+  /** @internal Says that only its owner may free it. */
+  hold(): void {
+    this.#holding.kept = true;
+  }
+
   /** @internal Puts the tensor under the garbage collector's net. */
   watch(): void {
-    registry.register(this, { storage: this.storage, node: this.#recorded ? this.#node : null }, this);
+    registry.register(this, this.#holding, this);
   }
 }
 
 /** @internal An uninitialised tensor on a backend. */
 export function allocate(spec: TensorSpec, backend: Backend = currentBackend()): Tensor {
-  return new Tensor(new Storage(backend, byteLength(spec)), spec);
+  return new Tensor(new Storage(backend, byteLength(spec), "data"), spec);
 }

@@ -28,6 +28,8 @@ export interface HeapStats {
 export class HeapBlock implements Block {
   /** The number of bytes that the caller asked for. */
   bytes = 0;
+  /** The op whose result it holds; "" for memory of the backend's own. */
+  label = "";
   start: number;
   size: number;
   free = false;
@@ -78,6 +80,7 @@ export class Heap {
     this.#lists.remove(block);
     if (block.size > size) this.#lists.add(this.#cut(block, size));
     block.bytes = bytes;
+    block.label = "";
     this.#used += size;
     return block;
   }
@@ -168,15 +171,32 @@ export class Heap {
 
   #full(asked: number): string {
     const { used, free, largestFree, length } = this.stats();
-    const countBySize = new Map<number, number>();
-    for (const { bytes, free } of this.#blocks()) if (!free) countBySize.set(bytes, (countBySize.get(bytes) ?? 0) + 1);
-    const most = [...countBySize].sort(([a, n], [b, m]) => b * m - a * n).slice(0, 3);
-    const holders = most.map(([bytes, count]) => `${count} of ${mebibytes(bytes)}`).join(", ");
     return (
       `wasm memory is full: asked for ${mebibytes(asked)}. Of ${mebibytes(length)}, ${mebibytes(used)} are in use` +
-      `${holders && ` (most by ${holders})`} and ${mebibytes(free)} free, the largest free block ${mebibytes(largestFree)}. ` +
-      "Use a smaller batch or sequence, or free tensors with scope()"
+      `${this.#holders()} and ${mebibytes(free)} free, the largest free block ${mebibytes(largestFree)}. ` +
+      "To free results that a loop no longer needs, run each step inside scope(() => ...), or declare them with `using`; " +
+      "backward() frees what a graph has saved. Else use a smaller batch or sequence"
     );
+  }
+
+  /**
+   * Tells which results take most of the memory: " (most by 300 results of relu, 1.00 MiB each,
+   * ...)".
+   */
+  #holders(): string {
+    const held = new Map<string, { label: string; bytes: number; count: number }>();
+    for (const { bytes, label, free } of this.#blocks()) {
+      if (free) continue;
+      const key = `${label} ${bytes}`;
+      const group = held.get(key) ?? { label, bytes, count: 0 };
+      group.count++;
+      held.set(key, group);
+    }
+    const most = [...held.values()].sort((a, b) => b.bytes * b.count - a.bytes * a.count).slice(0, 3);
+    const groups = most.map(({ label, bytes, count }) => {
+      return `${count} of ${label || "the backend"}, ${mebibytes(bytes)} each`;
+    });
+    return groups.length > 0 ? ` (most by ${groups.join("; ")})` : "";
   }
 
   *#blocks(): Iterable<HeapBlock> {

@@ -64,7 +64,7 @@ export class Trace {
     const worst = indexOfLargest(bytes);
     const byOp = new Map<string, number>();
     for (const event of events.slice(0, worst + 1)) {
-      const { op } = event.buffer;
+      const { label: op = "" } = event.buffer;
       byOp.set(op, (byOp.get(op) ?? 0) + change(event, activationOf));
     }
     return {

@@ -1,0 +1,33 @@
+import type { GraphNode } from "./graph.ts";
+import type { Storage } from "./storage.ts";
+
+/**
+ * A tensor's hold on its memory and on the recorded step that made it. It is an object apart from
+ * the tensor, so that both can be given up after the tensor became garbage.
+ */
+export class Holding {
+  /** Null once it was given up. */
+  storage: Storage | null;
+  /** The step that it counts for; null for leaves and aliases. */
+  readonly node: GraphNode | null;
+  /** True if only its owner may give it up. */
+  kept = false;
+  /** True if it was taken back after its backward pass. */
+  takenBack = false;
+
+  /** Takes over one count of `storage`, and adds one to `node`. */
+  constructor(storage: Storage, node: GraphNode | null) {
+    this.storage = storage;
+    this.node = node;
+    node?.retain();
+  }
+
+  /** Gives up memory and step; does nothing the second time. */
+  release(): void {
+    const { storage } = this;
+    if (!storage) return;
+    this.storage = null;
+    storage.release();
+    this.node?.release();
+  }
+}

@@ -1,0 +1,45 @@
+import type { Holding } from "./holding.ts";
+
+interface Spent {
+  readonly holding: Holding;
+  /** The backward pass that went through its step. */
+  readonly pass: number;
+}
+
+/**
+ * Memory up to this size is never taken back: losses and the like are kept in lists, and read late.
+ */
+const smallBytes = 4096;
+
+let spent: Spent[] = [];
+let pass = 0;
+let pruneAt = 1024;
+
+/** Counts a backward pass. */
+export function startPass(): void {
+  pass++;
+  if (spent.length < pruneAt) return;
+  spent = spent.filter(({ holding }) => holding.storage !== null);
+  pruneAt = Math.max(1024, 2 * spent.length);
+}
+
+/** Notes the results of a recorded step that a backward pass has used up. */
+export function markSpent(results: readonly Holding[]): void {
+  for (const holding of results) spent.push({ holding, pass });
+}
+
+/** Takes back the results of steps that a backward pass before the last two has used up. */
+export function takeBackSpent(): void {
+  const later: Spent[] = [];
+  for (const entry of spent) {
+    const { holding } = entry;
+    if (!holding.storage || holding.kept || holding.storage.buffer.bytes <= smallBytes) continue;
+    if (entry.pass > pass - 2) {
+      later.push(entry);
+      continue;
+    }
+    holding.takenBack = true;
+    holding.release();
+  }
+  spent = later;
+}

@@ -1,0 +1,36 @@
+import { Generator, init, memory, randn, reference, resetPeak, type Tensor } from "@lowrank/core";
+import { expect, it } from "vitest";
+import { Linear } from "./layers/linear.ts";
+import { AdamW } from "./optim/adamW.ts";
+
+it("a loop of 10,000 steps that frees nothing itself stays flat", async () => {
+  await init(reference());
+  const generator = new Generator(1);
+  const layers = [Linear.create(2, 8, { generator }), Linear.create(8, 1, { generator })];
+  const optimizer = new AdamW(
+    layers.flatMap((layer) => [...layer.parameters()]),
+    { lr: 1e-2 },
+  );
+  const step = (): Tensor => {
+    const x = randn([8, 2], { generator });
+    const loss = layers[1]
+      .forward(layers[0].forward(x).relu())
+      .sub(x.sum({ dim: 1, keepdim: true }))
+      .square()
+      .mean();
+    // Something of size, as real models make it.
+    loss.expand([2 ** 16]).square();
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  resetPeak();
+  const losses: number[] = [];
+  for (let i = 0; i < 10_000; i++) {
+    const loss = step();
+    if (i % 100 === 0) losses.push(await loss.item());
+  }
+  expect(losses.at(-1)).toBeLessThan(losses[0] / 10);
+  expect(memory().peakBytes).toBeLessThan(200 * 2 ** 20);
+});
