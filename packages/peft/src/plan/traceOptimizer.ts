@@ -16,7 +16,7 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
 /** The optimisers that a plan can reckon with. */
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
-/** The memory of one step of an optimiser, beside parameters and gradients: it is taken on shapes. */
+/** Takes one step on shapes; returns its memory, beside parameters and gradients. */
 export function traceOptimizer(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): Traced {
   const backend = meta({ like });
   return withBackend(backend, () => {
