@@ -5,7 +5,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.pytorch_utils import Conv1D
 
-# Keys below the architecture's name, and transformers' names for them; of those that a config lacks, a file has none.
+# Keys below the architecture's name, and transformers' names for them. A file has those that its
+# config has.
 KEYS = (
     ("context_length", "max_position_embeddings"), ("embedding_length", "hidden_size"),
     ("block_count", "num_hidden_layers"), ("feed_forward_length", "intermediate_size"),

@@ -11,7 +11,7 @@ const sizes = {
   ...{ num_attention_heads: 8, num_key_value_heads: 4 },
 };
 
-/** Models of all architectures with a form in GGUF, with an output layer of their own and without. */
+/** Models of all architectures with a form in GGUF, with an output layer of their own or none. */
 export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
   architectures()
     .filter(({ gguf, heads }) => gguf && heads.causalLM)
@@ -23,7 +23,7 @@ export const ggufModels: Readonly<Record<string, object>> = Object.fromEntries(
     ),
 );
 
-/** The name of an architecture in llama.cpp, and the heads of tensors whose rows it has in pairs. */
+/** The name of an architecture in llama.cpp, and the heads of tensors with their rows in pairs. */
 export interface GgufLayout {
   architecture: string;
   heads: Record<string, number>;
