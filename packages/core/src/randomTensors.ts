@@ -1,31 +1,68 @@
 import { currentBackend } from "./backend.ts";
-import { type CreateOptions, tensor, writtenBy } from "./create.ts";
+import { checkDType } from "./checkDType.ts";
+import type { OptionKeys } from "./checkOptions.ts";
+import { type CreateOptions, createKeys, writtenBy } from "./create.ts";
+import { defaultGenerator } from "./defaultGenerator.ts";
+import { tensor } from "./makeTensor.ts";
 import type { Generator } from "./random.ts";
-import { checkShape, type Shape, sizeOf } from "./shape.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+import { type ShapeArguments, shapeArguments } from "./shapeArguments.ts";
 import type { Tensor } from "./tensor.ts";
 
-type RandomOptions = CreateOptions & { generator: Generator };
+interface RandomOptions extends CreateOptions {
+  /** Default: one for the whole program, with seed 0 or that of `manualSeed`. */
+  generator?: Generator;
+}
+
+/** Options of `rand`: the numbers lie in [low, high). */
+export interface RandOptions extends RandomOptions {
+  /** Default 0. */
+  low?: number;
+  /** Default 1. */
+  high?: number;
+}
+
+/** Options of `randn`. */
+export interface RandnOptions extends RandomOptions {
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+}
+
+const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true };
+const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
+const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
 
 /** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
-function drawn(shape: Shape, options: RandomOptions, fill: (values: Float32Array) => void): Tensor {
-  checkShape("rand", shape);
-  const { dtype = "f32", backend = currentBackend() } = options;
+function drawn(
+  name: string,
+  shape: Shape,
+  { generator = defaultGenerator(), ...options }: RandomOptions,
+  fill: (generator: Generator, values: Float32Array) => void,
+): Tensor {
+  const { dtype = "f32", backend = currentBackend(), requiresGrad } = options;
+  checkDType(name, dtype);
   if (dtype !== "f32" && !backend.dataless) {
     const values = new Float32Array(sizeOf(shape));
-    fill(values);
-    return tensor(values, { ...options, shape });
+    fill(generator, values);
+    return tensor(values, { dtype, backend, requiresGrad, shape });
   }
-  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(elements as Float32Array));
-  if (options.requiresGrad) out.requiresGrad = true;
+  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(generator, elements as Float32Array));
+  if (requiresGrad) out.requiresGrad = true;
   return out;
 }
 
-/** Uniform random numbers in [low, high), f32 by default. */
-export function rand(shape: Shape, options: RandomOptions & { low?: number; high?: number }): Tensor {
-  return drawn(shape, options, (values) => options.generator.fillUniform(values, options.low ?? 0, options.high ?? 1));
+/** Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or `rand(2, 3)`. */
+export function rand(...args: ShapeArguments<RandOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("rand", args, randKeys);
+  const { low = 0, high = 1, ...others } = options;
+  return drawn("rand", shape, others, (generator, values) => generator.fillUniform(values, low, high));
 }
 
-/** Normal random numbers, f32 by default. */
-export function randn(shape: Shape, options: RandomOptions & { mean?: number; std?: number }): Tensor {
-  return drawn(shape, options, (values) => options.generator.fillNormal(values, options.mean ?? 0, options.std ?? 1));
+/** Normal random numbers, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
+export function randn(...args: ShapeArguments<RandnOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("randn", args, randnKeys);
+  const { mean = 0, std = 1, ...others } = options;
+  return drawn("randn", shape, others, (generator, values) => generator.fillNormal(values, mean, std));
 }

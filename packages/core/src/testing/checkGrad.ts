@@ -1,7 +1,7 @@
 import { gradients } from "../autograd.ts";
-import { tensor } from "../create.ts";
 import { isPacked } from "../dtype.ts";
 import { enableGrad, noGrad } from "../gradMode.ts";
+import { tensor } from "../makeTensor.ts";
 import { add } from "../ops/add.ts";
 import { sumTo } from "../ops/expand.ts";
 import { mul } from "../ops/mul.ts";
