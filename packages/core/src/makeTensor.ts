@@ -59,16 +59,20 @@ function flatten(data: NestedNumbers, into: number[], path: number[], shape: num
   }
   if (!(Array.isArray(data) || isTyped(data))) throw new Error(`tensor: ${adviceFor(data, path)}`);
   if (shape.length === depth && into.length === 0) shape.push(data.length);
-  if (shape[depth] !== data.length) throw ragged(path, `${data.length} entries`, shape);
+  if (shape[depth] !== data.length) throw ragged(path, entries(data.length), shape);
   for (let i = 0; i < data.length; i++) flatten(data[i], into, [...path, i], shape);
   return shape;
 }
 
 function ragged(path: readonly number[], found: string, shape: readonly number[]): Error {
-  const wanted = path.length < shape.length ? `${shape[path.length]} entries, as those before it` : "a number";
+  const wanted = path.length < shape.length ? `${shape[path.length]} as those before it` : "a number";
   return new Error(
     `tensor: the nested arrays are ragged: at ${place(path)} there is ${found}, not ${wanted}; pad rows to one length`,
   );
+}
+
+function entries(count: number): string {
+  return count === 1 ? "1 entry" : `${count} entries`;
 }
 
 /** The place of a value in nested arrays, as code would read it. */

@@ -55,7 +55,9 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
     return { shape, values };
   });
   const rebuild = (i: number, data: ArrayLike<number>) =>
-    isPacked(start[i].dtype) ? inputs[i].detach() : tensor(data, { ...start[i], backend });
+    isPacked(start[i].dtype)
+      ? inputs[i].detach()
+      : tensor(data, { shape: start[i].shape, dtype: start[i].dtype, backend });
 
   const valueAt = async (i: number, at: number, shift: number): Promise<number> => {
     const moved = Float32Array.from(start[i].data);
