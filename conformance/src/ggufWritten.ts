@@ -2,6 +2,7 @@ import { basename, dirname } from "node:path";
 import { folderFiles, writeFolder } from "@lowrank/files";
 import { type GgufDType, toGguf, writeGguf } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
+import { ggufLayout } from "./ggufModels.ts";
 import type { Python } from "./python.ts";
 
 /**
@@ -11,6 +12,11 @@ import type { Python } from "./python.ts";
 export async function ggufWritten(python: Python, base: string, path: string, dtype: GgufDType): Promise<Findings> {
   const contents = await toGguf(await folderFiles(base), { dtype });
   await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));
-  const problems = await python.ask<string[]>("check_gguf", { folder: base, file: path, dtype });
+  const problems = await python.ask<string[]>("check_gguf", {
+    folder: base,
+    file: path,
+    dtype,
+    ...(await ggufLayout(base)),
+  });
   return { differences: new Map(), problems };
 }

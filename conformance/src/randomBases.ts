@@ -22,6 +22,8 @@ export interface RandomBase {
   /** These are transformers' Conv1D, whose weights lie input first. */
   conv1d: boolean;
   embedding: string;
+  /** Its head has several layers, as RoBERTa's: beside it PEFT merges LoRA alone. */
+  deepHead?: boolean;
   /** The output layer shares the embedding's weight. */
   tied: boolean;
   /**

@@ -21,8 +21,7 @@ export function randomCase(seed: number, peftType: PeftType, method: MethodCases
     const base = randomBase(draw);
     const options = method.draw(draw, base);
     if (options === null) continue;
-    // Beside a head of several layers, as RoBERTa's, PEFT merges LoRA alone.
-    const mergeable = base.config.model_type !== "roberta" || peftType === "LORA";
+    const mergeable = !base.deepHead || peftType === "LORA";
     // PEFT merges a tied embedding into both of its users.
     const targets = (options as { targetModules?: string[] | string }).targetModules;
     const untied = !base.tied || !targets?.includes(base.embedding);

@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { matmul, type Tensor } from "@lowrank/core";
-import { type CausalLM, type LabelledInputs, loadModel } from "@lowrank/models";
-import { type CombinationType, getPeftModel, PeftModel, peftMethods } from "@lowrank/peft";
+import type { Tensor } from "@lowrank/core";
+import type { LabelledInputs } from "@lowrank/models";
+import { getPeftModel, peftMethods } from "@lowrank/peft";
 import {
   type AdapterPlace,
   counts,
@@ -16,6 +16,7 @@ import {
 } from "./adapterParts.ts";
 import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
 import { type Check, equal, within } from "./compare.ts";
+import { directories } from "./directories.ts";
 import { GoldenFile } from "./goldenFile.ts";
 import { adamwLosses, labelledInputs, lossAndGradients, whyUnsupported } from "./models.ts";
 import { promptChecks } from "./prompts.ts";
@@ -37,12 +38,6 @@ export async function* adapters(dir: string): AsyncGenerator<Check> {
     }
   }
 }
-
-const directories = (folder: string): string[] =>
-  readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
 
 function whySkipped(base: string, folder: string): string | null {
   if (!existsSync(base)) return `there is no model ${base}`;
@@ -120,57 +115,4 @@ async function fresh(
   const config = peft.peftConfig.get("default")!;
   const untrained = await getPeftModel(await loadBase(base), config, { onWarning: () => {} });
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
-}
-
-/**
- * Two LoRA adapters on one llama: each alone, neither, both by rows and combined, give the
- * logits that PEFT recorded.
- */
-export async function* weighted(dir: string): AsyncGenerator<Check> {
-  const folder = join(dir, "weighted");
-  if (!existsSync(folder)) return;
-  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
-  const inputs = { inputIds: await golden.tensor("input_ids") };
-  const { model } = await loadModel(join(dir, "models", "llama"));
-  const peft = await PeftModel.fromPretrained(model, join(folder, "a"), { adapterName: "a" });
-  await peft.loadAdapter(join(folder, "b"), "b");
-  for (const name of golden.names("logits.")) {
-    const adapter = name.slice("logits.".length);
-    if (adapter === "base") {
-      const logits = await peft.disableAdapter(() => logitsOf(peft, inputs));
-      yield within(`weighted ${name}`, logits, await golden.array(name), logitTolerance);
-      continue;
-    }
-    if (adapter === "mixed") {
-      const logits = await peft.withAdapterNames(["a", "b"], () => logitsOf(peft, inputs));
-      yield within(`weighted ${name}`, logits, await golden.array(name), logitTolerance);
-      continue;
-    }
-    if (!["a", "b"].includes(adapter)) {
-      const combinationType = adapter as CombinationType;
-      await peft.addWeightedAdapter(["a", "b"], [0.7, 0.4], adapter, { combinationType, svdRank: 4, density: 0.5 });
-      yield* combinedFactors(peft, golden, adapter);
-    }
-    peft.setAdapter(adapter);
-    yield within(`weighted ${name}`, await logitsOf(peft, inputs), await golden.array(name), logitTolerance);
-  }
-}
-
-/**
- * The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product.
- */
-async function* combinedFactors(peft: PeftModel<CausalLM>, golden: GoldenFile, type: string): AsyncGenerator<Check> {
-  const prefix = `param.${type}.`;
-  const names = golden.names(prefix);
-  const tensors = peft.adapterTensors(type);
-  const own = names.map((name) => tensors.get(name.slice(prefix.length).replace(".c.", "."))!);
-  if (!type.endsWith("svd")) {
-    for (const [i, name] of names.entries()) {
-      yield within(`weighted ${name}`, await own[i].data(), await golden.array(name), logitTolerance);
-    }
-    return;
-  }
-  const [a, b] = [await golden.tensor(names[0]), await golden.tensor(names[1])];
-  const [product, expected] = [matmul(own[1], own[0]), matmul(b, a)];
-  yield within(`weighted product of ${type}`, await product.data(), await expected.data(), logitTolerance);
 }

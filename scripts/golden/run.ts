@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { init } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
 import { goldenFolder } from "../sharedFolder.ts";
-import { adapters, weighted } from "./adapters.ts";
+import { adapters } from "./adapters.ts";
 import { namedBackend, usualBackends } from "./backends.ts";
 import type { Check } from "./compare.ts";
 import { countCalls, describeCalls } from "./countCalls.ts";
@@ -19,6 +19,7 @@ import { ops } from "./ops.ts";
 import { qlora } from "./qlora.ts";
 import { holdsStories, quality } from "./quality.ts";
 import { isRealModel, realModel } from "./realModel/realModel.ts";
+import { weighted } from "./weighted.ts";
 
 const {
   positionals: [dir = goldenFolder],

@@ -40,6 +40,7 @@ export const encoder =
       },
       conv1d: false,
       embedding: "word_embeddings",
+      deepHead: modelType === "roberta",
       tied: false,
       norms: ["output.LayerNorm", "embeddings.LayerNorm", "attention.output.LayerNorm"],
       layersPattern: "layer",

@@ -277,6 +277,17 @@ describe("memory", () => {
     expect([numbers(x.grad), numbers(w.grad)]).toEqual([[2], [0.5]]);
   });
 
+  it("goes through 20,000 ops in a row that save what they were given", () => {
+    const [x, w] = [leaf([2]), leaf([1])];
+    const y = scope(() => {
+      let h: Tensor = x;
+      for (let i = 0; i < 20_000; i++) h = mul(h, w);
+      return sum(h);
+    });
+    backward(y);
+    expect([numbers(x.grad), numbers(w.grad)]).toEqual([[1], [40_000]]);
+  });
+
   it("frees a graph that is never walked when its result is disposed", () => {
     const x = leaf([1, 2, 3]);
     const before = memory().buffers;

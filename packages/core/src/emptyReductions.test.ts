@@ -41,6 +41,19 @@ describe("a reduction of nothing is PyTorch's", () => {
   });
 });
 
+describe("what a mean of nothing depends on", () => {
+  it("has PyTorch's gradients: zero, NaN by a factor of the NaN, and zeros of these", () => {
+    const [x, w] = [zeros([0], { requiresGrad: true }), ones([], { requiresGrad: true })];
+    expect(numbers(gradients(mean(mul(x, w)), [w])[0])).toEqual([0]);
+    const [dw] = gradients(mul(mean(mul(x, w)), w), [w], { createGraph: true });
+    expect(numbers(dw)).toEqual([Number.NaN]);
+    const [second, dx] = gradients(dw, [w, x]);
+    expect([numbers(second), dx.shape]).toEqual([[0], [0]]);
+    const y = mean(x);
+    expect(numbers(gradients(mul(y, y), [x], { createGraph: true })[0])).toEqual([]);
+  });
+});
+
 describe("chunk", () => {
   it("gives as many empty pieces as are asked for of a dimension of size 0, else as many as there are", () => {
     expect(core.chunk(zeros([0]), 6).map(({ shape }) => shape)).toEqual(new Array(6).fill([0]));

@@ -17,6 +17,8 @@ export interface MetaEvent {
 export interface MetaBackend extends Backend {
   /** All that was handed out and given back, in order. */
   readonly events: readonly MetaEvent[];
+  /** Returns the bytes that a real backend would hold for so many. */
+  planned(bytes: number): number;
   /** A tensor on it. */
   tensor(spec: TensorSpec): Tensor;
 }
@@ -44,9 +46,10 @@ export function meta({ like }: MetaOptions = {}): MetaBackend {
     maxTensors,
     alignment,
     events,
+    planned: (bytes) => Math.ceil(bytes / alignment) * alignment,
     tensor: (spec) => allocate(spec, backend),
     alloc: (bytes): MetaBuffer => {
-      const buffer = { bytes: 0, planned: Math.ceil(bytes / alignment) * alignment };
+      const buffer = { bytes: 0, planned: backend.planned(bytes) };
       events.push({ buffer, freed: false });
       return buffer;
     },

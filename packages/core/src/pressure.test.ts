@@ -58,6 +58,13 @@ describe("a plain loop", () => {
     for (const tensor of kept) tensor.dispose();
   });
 
+  it("reads a tensor that is freed while the read is waited for", async () => {
+    const { loss } = step();
+    const read = loss.item();
+    loss.dispose();
+    expect(await read).toBe(0.75);
+  });
+
   it("keeps what is used, however much it is", async () => {
     const held: Tensor[] = [];
     for (let i = 0; i < 100; i++) {

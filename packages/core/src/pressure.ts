@@ -29,10 +29,10 @@ function turn(): Promise<void> {
 }
 
 /**
- * Frees tensors that are garbage before a read, where much memory is live. An engine reports
+ * Frees tensors that are garbage at a read, where much memory is live. An engine reports
  * garbage when the event loop turns after a collection; a loop of awaited reads gives it neither.
  */
-export async function relieveBeforeRead(): Promise<void> {
+export async function relieveAtRead(): Promise<void> {
   for (let attempt = 0; memory().bytes > limit; attempt++) {
     if (attempt === attempts) {
       limit = 1.5 * memory().bytes;

@@ -5,7 +5,7 @@ import { bf16ToF32, f16ToF32 } from "./half.ts";
 import { Holding } from "./holding.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
-import { relieveBeforeRead } from "./pressure.ts";
+import { relieveAtRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
@@ -119,8 +119,10 @@ export class Tensor implements Disposable {
 
   /** The raw bytes, little-endian, as they lie in memory. */
   async bytes(): Promise<Uint8Array> {
-    await relieveBeforeRead();
-    return this.#read();
+    // The read begins at once: the caller may free the tensor while it waits.
+    const bytes = await this.#read();
+    await relieveAtRead();
+    return bytes;
   }
 
   /**

@@ -1,35 +1,23 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   AdaLoraConfig,
-  AdamW,
   AdaptionPromptConfig,
-  backward,
   createModel,
   DoubleSeqBnConfig,
   describeModel,
   Generator,
-  getPeftModel,
   init,
   LoraConfig,
-  type ModelConfig,
-  memory,
-  noGrad,
-  Parameter,
   type PlanOptions,
   PrefixTuningConfig,
   PromptEncoderConfig,
   PromptTuningConfig,
   parseModelConfig,
   planMemory,
-  quantize,
   randomParameters,
-  resetPeak,
-  scope,
-  type Tensor,
-  tensor,
-  to,
   wasm,
 } from "./index.ts";
+import { batchSize, measuredPrompt, measuredStep } from "./testing/measureMemory.ts";
 
 const llama = parseModelConfig({
   model_type: "llama",
@@ -50,74 +38,10 @@ const gpt2 = parseModelConfig({
   n_positions: 128,
 });
 const adapter = new LoraConfig({ r: 4, targetModules: "all-linear" });
-const batchSize = 2;
 
 beforeAll(async () => {
   await init(wasm());
 });
-
-async function build(config: ModelConfig, { dtype = "f32", adapter = null, quantization = null }: PlanOptions) {
-  const draw = randomParameters(new Generator(1));
-  const base = createModel(config, (name, shape, start) => {
-    const wide = draw(name, shape, start);
-    if (dtype === "f32") return wide;
-    using narrow = noGrad(() => scope(() => to(wide, { dtype })));
-    wide.dispose();
-    return new Parameter(narrow);
-  });
-  if (quantization) quantize(base, quantization);
-  return { base, model: adapter ? await getPeftModel(base, adapter) : base };
-}
-
-function ids(length: number): Tensor {
-  const row = Array.from({ length: batchSize * length }, (_, i) => (7 * i) % 96);
-  return tensor(row, { dtype: "i32", shape: [batchSize, length] });
-}
-
-/**
- * The most bytes of tensors that the second of two training steps holds,
- * model and optimiser included.
- */
-async function measuredStep(config: ModelConfig, options: PlanOptions): Promise<number> {
-  const { gradientCheckpointing, sequenceLength = 1, gradientAccumulationSteps = 1 } = options;
-  const before = memory().bytes;
-  const { base, model } = await build(config, options);
-  if (gradientCheckpointing) base.gradientCheckpointingEnable();
-  const optimizer = new AdamW([...model.parameters()].filter(({ requiresGrad }) => requiresGrad));
-  for (let step = 0; step < 2; step++) {
-    resetPeak();
-    for (let pass = 0; pass < gradientAccumulationSteps; pass++) {
-      scope(() => {
-        const loss = model.loss({ inputIds: ids(sequenceLength), labels: ids(sequenceLength) });
-        backward(loss, tensor(1 / gradientAccumulationSteps));
-      });
-    }
-    optimizer.step();
-    optimizer.zeroGrad();
-  }
-  const peak = memory().peakBytes - before;
-  optimizer.dispose();
-  for (const parameter of model.parameters()) parameter.dispose();
-  return peak;
-}
-
-/**
- * The most bytes of tensors while a prompt is read into a cache, model and cache
- * included, and those of the cache.
- */
-async function measuredPrompt(config: ModelConfig, options: PlanOptions & { sequenceLength: number }) {
-  const before = memory().bytes;
-  const { base, model } = await build(config, options);
-  model.eval();
-  resetPeak();
-  const built = memory().bytes;
-  using cache = base.createCache(batchSize, options.sequenceLength);
-  const kvCache = memory().bytes - built;
-  scope(() => base.nextLogits({ inputIds: ids(options.sequenceLength), cache }));
-  const peak = memory().peakBytes - before;
-  for (const parameter of model.parameters()) parameter.dispose();
-  return { peak, kvCache };
-}
 
 test("virtual tokens leave fewer positions to others", async () => {
   const adapter = new PrefixTuningConfig({ numVirtualTokens: 10 });

@@ -60,11 +60,11 @@ export {
 } from "./plan/describeAdapter.ts";
 export { type Device, devices } from "./plan/devices.ts";
 export type { Part } from "./plan/onShapes.ts";
-export { type PlannedOptimizer, plannedOptimizers } from "./plan/optimizerBytes.ts";
 export { type MemoryPlan, type PlanOptions, planMemory } from "./plan/planMemory.ts";
 export type { BuiltModel, ModelShapes, PlannableModel } from "./plan/plannableModel.ts";
 export { type AdapterReport, type InferenceOverhead, type ReportOptions, reportAdapter } from "./plan/reportAdapter.ts";
 export type { Peak } from "./plan/trace.ts";
+export { type PlannedOptimizer, plannedOptimizers } from "./plan/traceOptimizer.ts";
 export { PromptEncoder } from "./prompt/promptEncoder.ts";
 export type {
   AdapterFilesOptions,

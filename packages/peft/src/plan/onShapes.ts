@@ -1,4 +1,4 @@
-import { type Backend, byteLength, isPacked, type MetaBackend, meta, withBackend } from "@lowrank/core";
+import { type Backend, isPacked, type MetaBackend, type MetaBuffer, meta, withBackend } from "@lowrank/core";
 import { Parameter, type QuantizeOptions, quantize } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -58,6 +58,6 @@ export async function onShapes<A extends PeftConfig | null, M extends AdaptableM
 function partOf(parameters: readonly Parameter[]): Part {
   return {
     parameters: parameters.reduce((sum, { size }) => sum + size, 0),
-    bytes: parameters.reduce((sum, parameter) => sum + byteLength(parameter), 0),
+    bytes: parameters.reduce((sum, { storage }) => sum + (storage.buffer as MetaBuffer).planned, 0),
   };
 }

@@ -1,14 +1,14 @@
-import { type Backend, byteLength, bytesPerElement } from "@lowrank/core";
+import { type Backend, bytesPerElement, type MetaBuffer } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
 import { onShapes, type Part } from "./onShapes.ts";
-import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
 import type { BuiltModel, PlannableModel } from "./plannableModel.ts";
 import { type RunSizes, readPrompt, trainedParameters, trainStep } from "./shapeRuns.ts";
-import type { Peak } from "./trace.ts";
+import type { Peak, Traced } from "./trace.ts";
+import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
 
 /** Options of `planMemory`. */
 export interface PlanOptions {
@@ -109,19 +109,24 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
 
   const trained = trainedParameters(step.adapted ?? step.base);
   const parameters = trained.reduce((sum, { size }) => sum + size, 0);
-  const added = adapter ? parameters : 0;
-  const adapterPart: Part = { parameters: added, bytes: added * bytesPerElement(adapterDtype) + constants };
+  const bytesOfTrained = (width: number) =>
+    step.run((shapes) => trained.reduce((sum, { size }) => sum + shapes.planned(size * width), 0));
+  const adapterPart: Part = adapter
+    ? { parameters, bytes: bytesOfTrained(bytesPerElement(adapterDtype)) + constants }
+    : { parameters: 0, bytes: constants };
   const { quantized, rest } = step.weights;
   const residentBytes = quantized.bytes + rest.bytes + adapterPart.bytes;
-  const optimizerState = optimizerBytes(optimizer, trained, backend);
+  const optimizerRun = traceOptimizer(optimizer, trained, backend);
+  const gradients: Part = { parameters, bytes: bytesOfTrained(gradientBytes) };
+  const worst = worseOf(traced.peak, stepPeak(traced, optimizerRun, gradients.bytes));
   return {
     ...sizes,
     weights: { quantized, rest, bytes: quantized.bytes + rest.bytes },
     adapter: adapterPart,
-    gradients: { parameters, bytes: parameters * gradientBytes },
-    optimizer: optimizerState,
+    gradients,
+    optimizer: optimizerRun.held,
     activations: traced.mostActivations,
-    training: { ...traced.peak, bytes: residentBytes + optimizerState + traced.peak.bytes },
+    training: { ...worst, bytes: residentBytes + optimizerRun.held + worst.bytes },
     kvCache: promptRun.kvCache,
     generation: residentBytes + promptRun.bytes,
     notes: dtypeNotes({ trained: trainedDtype, gradients: gradientDtype, here: adapter ? "f32" : dtype }),
@@ -129,11 +134,22 @@ export async function planMemory(model: PlannableModel, options: PlanOptions = {
   };
 }
 
+/**
+ * Returns the worst moment of an optimiser's step, beside the optimiser's state. Gradients and all
+ * else that the backward pass left are there, and what the step works on.
+ */
+function stepPeak(before: Traced, { peak, held }: Traced, gradients: number): Peak {
+  const bytes = before.held + peak.bytes - held;
+  return { ...peak, bytes, gradients, activations: bytes - gradients };
+}
+
+const worseOf = (a: Peak, b: Peak): Peak => (b.bytes > a.bytes ? b : a);
+
 /** Returns the bytes of an adapter's tensors that do not train, such as VeRA's projections. */
 function constantBytes(adapted: PeftModel<BuiltModel> | null): number {
   if (adapted === null) return 0;
   const constants = [...adapted.base_model.constants("default")];
-  return constants.reduce((sum, constant) => sum + byteLength(constant), 0);
+  return constants.reduce((sum, { storage }) => sum + (storage.buffer as MetaBuffer).planned, 0);
 }
 
 /** A note where what trains is reckoned in other dtypes than it has here. */

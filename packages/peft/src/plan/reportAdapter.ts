@@ -10,9 +10,10 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 import { countFlops } from "./countFlops.ts";
 import { type AdapterDescription, baseParameters, describeOn, replacingKeys } from "./describeAdapter.ts";
 import { onShapes } from "./onShapes.ts";
-import { optimizerBytes, type PlannedOptimizer } from "./optimizerBytes.ts";
+
 import type { ModelShapes } from "./plannableModel.ts";
 import { trainedParameters } from "./shapeRuns.ts";
+import { type PlannedOptimizer, traceOptimizer } from "./traceOptimizer.ts";
 
 /** Options of `reportAdapter`. */
 export interface ReportOptions {
@@ -91,7 +92,7 @@ export async function reportAdapter(
   const flopsPerToken = (model: AdaptableModel): number | null =>
     tokens === 0 ? null : shapes.run((backend) => countFlops(backend, () => forward(model, backend, tokens))) / tokens;
   const common = {
-    optimizerBytes: optimizerBytes(optimizer, trained),
+    optimizerBytes: traceOptimizer(optimizer, trained).held,
     baseBytes: weights.quantized.bytes + weights.rest.bytes,
   };
   if (adapted === null) {

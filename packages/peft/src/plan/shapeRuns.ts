@@ -33,7 +33,7 @@ export function trainStep(
       backward(loss, tensor(1));
     });
     for (const { grad, size } of model.parameters()) {
-      if (grad) trace.gradient(grad.storage.buffer as MetaBuffer, size * gradientBytes);
+      if (grad) trace.gradient(grad.storage.buffer as MetaBuffer, backend.planned(size * gradientBytes));
     }
   }
   return trace.read();

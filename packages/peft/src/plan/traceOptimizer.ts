@@ -1,6 +1,6 @@
 import { type Backend, meta, type Tensor, withBackend } from "@lowrank/core";
 import { Adagrad, AdamW, AdamW8bit, Parameter, RMSprop, SGD } from "@lowrank/nn";
-import { Trace } from "./trace.ts";
+import { Trace, type Traced } from "./trace.ts";
 
 /** An optimiser that a plan can reckon with, at its default settings. */
 export type PlannedOptimizer = "adamw" | "adamw8bit" | "adagrad" | "rmsprop" | "sgd";
@@ -16,8 +16,8 @@ const optimizers: Record<PlannedOptimizer, (params: Tensor[]) => { step(): void 
 /** The optimisers that a plan can reckon with. */
 export const plannedOptimizers = Object.keys(optimizers) as PlannedOptimizer[];
 
-/** Bytes that an optimiser keeps between steps: one step of it is taken on shapes. */
-export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): number {
+/** Takes one step on shapes; returns its memory, beside parameters and gradients. */
+export function traceOptimizer(name: PlannedOptimizer, trained: readonly Tensor[], like?: Backend): Traced {
   const backend = meta({ like });
   return withBackend(backend, () => {
     const params = trained.map(({ shape, dtype }) => {
@@ -26,7 +26,8 @@ export function optimizerBytes(name: PlannedOptimizer, trained: readonly Tensor[
       return parameter;
     });
     const trace = new Trace(backend);
+    trace.phase("optimizer");
     optimizers[name](params).step();
-    return trace.read().held;
+    return trace.read();
   });
 }

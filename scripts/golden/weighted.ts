@@ -1,0 +1,80 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { matmul } from "@lowrank/core";
+import { type CausalLM, loadModel, type ModelInputs } from "@lowrank/models";
+import { type CombinationType, PeftModel } from "@lowrank/peft";
+import { logitsOf, logitTolerance } from "./adapterParts.ts";
+import { type Check, within } from "./compare.ts";
+import { directories } from "./directories.ts";
+import { GoldenFile } from "./goldenFile.ts";
+import { isClassifier, whyUnsupported } from "./models.ts";
+
+/**
+ * The adapters of DIR/weighted on the model of DIR/models that gives their base logits: each alone,
+ * none, all by rows and combined, they give the logits that PEFT recorded.
+ */
+export async function* weighted(dir: string): AsyncGenerator<Check> {
+  const folder = join(dir, "weighted");
+  if (!existsSync(folder)) return;
+  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+  const inputs = { inputIds: await golden.tensor("input_ids") };
+  const names = directories(folder);
+  const model = await findBase(join(dir, "models"), inputs, await golden.array("logits.base"));
+  if (model === null) {
+    yield { name: "weighted", error: `no model of ${join(dir, "models")} gives logits.base` };
+    return;
+  }
+  const peft = new PeftModel(model);
+  for (const name of names) await peft.loadAdapter(join(folder, name), name);
+  for (const key of golden.names("logits.")) {
+    const what = key.slice("logits.".length);
+    const check = async (logits: ArrayLike<number>) =>
+      within(`weighted ${key}`, logits, await golden.array(key), logitTolerance);
+    if (what === "base") {
+      yield await check(await peft.disableAdapter(() => logitsOf(peft, inputs)));
+    } else if (what === "mixed") {
+      const rows = [...names, "__base__"].slice(0, inputs.inputIds.shape[0]);
+      yield await check(await peft.withAdapterNames(rows, () => logitsOf(peft, inputs)));
+    } else {
+      if (!names.includes(what)) {
+        const combinationType = what as CombinationType;
+        await peft.addWeightedAdapter(names, [0.7, 0.4], what, { combinationType, svdRank: 4, density: 0.5 });
+        yield* combinedFactors(peft, golden, what);
+      }
+      peft.setAdapter(what);
+      yield await check(await logitsOf(peft, inputs));
+    }
+  }
+}
+
+/** Returns the model that answers so on these inputs; null where none does. */
+async function findBase(models: string, inputs: ModelInputs, logits: ArrayLike<number>): Promise<CausalLM | null> {
+  for (const name of directories(models)) {
+    const folder = join(models, name);
+    if (whyUnsupported(folder) !== null || isClassifier(folder)) continue;
+    const { model } = await loadModel(folder);
+    const found = await logitsOf(model, inputs);
+    if (found.length === logits.length && !within(name, found, logits, logitTolerance).error) return model;
+  }
+  return null;
+}
+
+/**
+ * The recorded A and B of a combined adapter; of an SVD, which leaves signs open, their product.
+ */
+async function* combinedFactors(peft: PeftModel<CausalLM>, golden: GoldenFile, type: string): AsyncGenerator<Check> {
+  const prefix = `param.${type}.`;
+  const names = golden.names(prefix);
+  const tensors = peft.adapterTensors(type);
+  // PEFT's name for the combined adapter stands behind that of the factor.
+  const own = names.map((name) => tensors.get(name.slice(prefix.length).replace(/(\.lora_[AB])\.[^.]+\./, "$1."))!);
+  if (!type.endsWith("svd")) {
+    for (const [i, name] of names.entries()) {
+      yield within(`weighted ${name}`, await own[i].data(), await golden.array(name), logitTolerance);
+    }
+    return;
+  }
+  const [a, b] = [await golden.tensor(names[0]), await golden.tensor(names[1])];
+  const [product, expected] = [matmul(own[1], own[0]), matmul(b, a)];
+  yield within(`weighted product of ${type}`, await product.data(), await expected.data(), logitTolerance);
+}
