@@ -33,7 +33,7 @@ function firstNames(module: Module): { name: string; of: string }[] {
  * Returns a safetensors file of a module's parameters and buffers, by path; a tied one stands in it
  * once. Throws for packed weights, which have no place in safetensors.
  */
-export async function toSafetensors(module: Module): Promise<Uint8Array> {
+export async function toSafetensors(module: Module): Promise<Uint8Array<ArrayBuffer>> {
   const state = module.stateDict();
   const tensors: SafetensorsTensor[] = [];
   for (const { name, of } of firstNames(module)) {

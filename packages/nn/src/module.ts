@@ -158,7 +158,7 @@ export abstract class Module {
   /**
    * Copies tensors by path into parameters and buffers, in place: optimisers and tied layers see
    * them. A tied one needs but one of its names. Throws, with nothing changed, one error that names
-   * missing and unexpected keys, shapes and dtypes; with `strict: false`, keys are returned instead.
+   * missing and unexpected keys, shapes and dtypes. `strict: false` returns the keys instead.
    */
   loadStateDict(dict: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
     return loadTensors(this.stateDict(), dict, strict);
