@@ -7,13 +7,12 @@ import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { publint } from "publint";
-import { formatMessage } from "publint/utils";
 import { findChromium } from "./browser/chromium.ts";
 import { bundlers } from "./bundles/bundlers.ts";
 import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
 import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
 import { checkTypes } from "./packages/checkTypes.ts";
+import { lintArchive } from "./packages/lintArchive.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -37,13 +36,6 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
   const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
   return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
-}
-
-async function lint(archive: string): Promise<string[]> {
-  const bytes = readFileSync(archive);
-  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
-  return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
 }
 
 /**
@@ -122,8 +114,7 @@ try {
     const { problems } = command(folder, "npx", "-y", packageManager, "pack", "--pack-destination", packed);
     const archive = readdirSync(packed).find((name) => !before.has(name));
     if (archive !== undefined) {
-      problems.push(...(await lint(join(packed, archive))));
-      problems.push(...command(root, "attw", join(packed, archive), "--profile", "esm-only", "--no-emoji").problems);
+      problems.push(...(await lintArchive(join(packed, archive))));
     }
     count(`pack ${folder.slice(root.length + 1)}`, problems);
   }

@@ -1,0 +1,22 @@
+import { readFileSync } from "node:fs";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+
+/** Ways of finding types that packages of ES modules alone need not serve. */
+const olderWays = ["node10", "node16-cjs"];
+
+/** Returns what publint and Are The Types Wrong find in the archive of a package. */
+export async function lintArchive(archive: string): Promise<string[]> {
+  const bytes = readFileSync(archive);
+  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
+  const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
+  const wrong = "problems" in analysis ? analysis.problems : [{ kind: "NoTypes" }];
+  return [
+    ...messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code),
+    ...wrong
+      .filter((problem) => !("resolutionKind" in problem && olderWays.includes(problem.resolutionKind)))
+      .map((problem) => `types: ${JSON.stringify(problem)}`),
+  ];
+}
