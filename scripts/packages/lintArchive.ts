@@ -12,11 +12,13 @@ export async function lintArchive(archive: string): Promise<string[]> {
   const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
   const analysis = await checkPackage(createPackageFromTarballData(new Uint8Array(tarball)));
-  const wrong = "problems" in analysis ? analysis.problems : [{ kind: "NoTypes" }];
+  const wrong = analysis.types
+    ? analysis.problems.filter(
+        (problem) => !("resolutionKind" in problem && olderWays.includes(problem.resolutionKind)),
+      )
+    : ["there are none"];
   return [
     ...messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code),
-    ...wrong
-      .filter((problem) => !("resolutionKind" in problem && olderWays.includes(problem.resolutionKind)))
-      .map((problem) => `types: ${JSON.stringify(problem)}`),
+    ...wrong.map((problem) => `types: ${JSON.stringify(problem)}`),
   ];
 }
