@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import * as core from "./index.ts";
 import { inputValues, makeInput, opCases } from "./testing/index.ts";
 

@@ -31,7 +31,6 @@ export {
   type RangeArguments,
   zeros,
 } from "./create.ts";
-export { manualSeed } from "./defaultGenerator.ts";
 export {
   type BlockDType,
   bytesPerElement,
@@ -54,6 +53,7 @@ export { inspectAsText } from "./inspectAsText.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";
+export { defaultGenerator, manualSeed } from "./manualSeed.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";
@@ -72,7 +72,7 @@ export { adam8bitBlockSize } from "./quantize/eightBit.ts";
 export { canQuantizeAs, quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
-export { type RandnOptions, type RandOptions, rand, randn } from "./randomTensors.ts";
+export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
 export * from "./safetensors/index.ts";
 export { keep, scope } from "./scope.ts";
@@ -81,5 +81,11 @@ export type { ShapeArguments } from "./shapeArguments.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
-export { checkLogits, type SamplingOptions, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
+export {
+  checkLogits,
+  type SamplingOptions,
+  sampleToken,
+  samplingKeys,
+  tokenProbabilities,
+} from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

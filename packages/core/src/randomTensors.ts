@@ -2,15 +2,16 @@ import { currentBackend } from "./backend.ts";
 import { checkDType } from "./checkDType.ts";
 import type { OptionKeys } from "./checkOptions.ts";
 import { type CreateOptions, createKeys, writtenBy } from "./create.ts";
-import { defaultGenerator } from "./defaultGenerator.ts";
 import { tensor } from "./makeTensor.ts";
+import { defaultGenerator } from "./manualSeed.ts";
 import type { Generator } from "./random.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 import { type ShapeArguments, shapeArguments } from "./shapeArguments.ts";
 import type { Tensor } from "./tensor.ts";
 
-interface RandomOptions extends CreateOptions {
-  /** Default: one for the whole program, with seed 0 or that of `manualSeed`. */
+/** Options of random tensors. */
+export interface RandomOptions extends CreateOptions {
+  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
   generator?: Generator;
 }
 
@@ -38,7 +39,7 @@ const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: tr
 function drawn(
   name: string,
   shape: Shape,
-  { generator = defaultGenerator(), ...options }: RandomOptions,
+  { generator = defaultGenerator, ...options }: RandomOptions,
   fill: (generator: Generator, values: Float32Array) => void,
 ): Tensor {
   const { dtype = "f32", backend = currentBackend(), requiresGrad } = options;

@@ -1,5 +1,6 @@
 import type { SamplingOptions } from "@lowrank/core";
 import type { CausalLM } from "./causalLM.ts";
+import { checkGenerate } from "./checkGenerate.ts";
 import { Decoding } from "./decoding.ts";
 import type { PenaltyOptions } from "./penalties.ts";
 
@@ -35,6 +36,7 @@ export async function generate(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions = {},
 ): Promise<number[][]> {
+  checkGenerate(prompts, options);
   const longest = Math.max(...prompts.map((p) => p.length));
   const empty = prompts.findIndex((p) => p.length === 0);
   if (prompts.length === 0 || empty >= 0) {

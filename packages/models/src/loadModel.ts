@@ -1,4 +1,4 @@
-import { isPacked, type Shape } from "@lowrank/core";
+import { checkOptions, isPacked, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
@@ -7,9 +7,9 @@ import { type GenerationConfig, readGenerationConfig } from "./config/generation
 import { createModel, type ModelOf } from "./createModel.ts";
 import { conv1dWeights } from "./describeModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
-import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
+import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weightKeys } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
-import { Tokenizer } from "./tokenizer/tokenizer.ts";
+import type { Tokenizer, TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
@@ -37,24 +37,34 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`:
+ * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address) or
+ * from `ModelFiles`:
  * config.json, model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path
  * or address, which ends in .gguf, or a Blob or File. Throws where a tensor is missing,
  * unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  checkOptions("loadModel", options, { ...weightKeys, activations: true, onProgress: true });
+  checkWeightDType("loadModel", options.dtype);
   if (options.activations && options.weights !== "packed") {
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
-  const tokenizer = parts ? new Tokenizer(parts) : await readTokenizer(files);
+  const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
   return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
 }
 
 export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
-  return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
+  if (!(await files.has("tokenizer.json"))) return undefined;
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return Tokenizer.fromFiles(files);
+}
+
+async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return new Tokenizer(parts);
 }
 
 /** Options of `readModel`. */

@@ -1,4 +1,4 @@
-import { Generator } from "@lowrank/core";
+import { checkOptions, Generator, type OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import { isHead } from "./checkpointNames.ts";
@@ -7,7 +7,7 @@ import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
 import { describeModel } from "./describeModel.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
-import { openClassifier, type WeightOptions } from "./openModel.ts";
+import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
 import { type ParameterSource, randomParameters } from "./parameters.ts";
 import { architectureOf } from "./registry.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
@@ -53,8 +53,15 @@ export interface LoadedClassifier {
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
-  { newHead, ...options }: LoadClassifierOptions = {},
+  given: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
+  checkOptions("loadSequenceClassifier", given, { dtype: true, quantize: true, newHead: true, onProgress: true });
+  checkWeightDType("loadSequenceClassifier", given.dtype);
+  const { newHead, ...options } = given;
+  if (newHead) {
+    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, generator: true };
+    checkOptions("loadSequenceClassifier: newHead", newHead, headKeys);
+  }
   const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
   const { config, files, quantization } = opened;
   const architecture = architectureOf(config);

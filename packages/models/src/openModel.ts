@@ -1,21 +1,18 @@
-import { blobSource } from "@lowrank/core";
-import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
+import { blobSource, checkDType, type OptionKeys } from "@lowrank/core";
+import { type ModelFiles, openFile, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { readClassifierConfig, readModelConfig } from "./config/modelConfig.ts";
-import { ggufWeights } from "./gguf/ggufWeights.ts";
-import { openGguf } from "./gguf/openGguf.ts";
-import type { ModelWeights } from "./modelWeights.ts";
+import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
-import { bitsandbytesWeights } from "./quantization/bitsandbytesWeights.ts";
+import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
 import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
-import { quantizedWeights } from "./quantization/quantizedWeights.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
- * The source of a model: a Hugging Face folder (a path or file: URL in Node) or its
- * `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s) address)
+ * or its `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
  * file itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
@@ -40,6 +37,18 @@ export interface WeightOptions {
   weights?: "packed";
 }
 
+/** The names of all options of `WeightOptions`. */
+export const weightKeys: OptionKeys<WeightOptions> = { dtype: true, quantize: true, weights: true };
+
+/** Throws for a dtype that weights do not take in memory. */
+export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "f32"): void {
+  if (dtype === "auto") return;
+  checkDType(what, dtype);
+  if (!["f32", "f16", "bf16"].includes(dtype)) {
+    throw new Error(`${what}: dtype is "${dtype}"; weights are "f32", "f16", "bf16" or "auto", or take quantize`);
+  }
+}
+
 /** A model before its tensors are read. */
 export interface OpenedModel<C = ModelConfig> {
   readonly config: C;
@@ -55,6 +64,7 @@ export interface OpenedModel<C = ModelConfig> {
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
   const { weights, report } = quantizedWeights(opened.weights, opened.config, options.quantize);
   return { ...opened, weights, quantization: report };
 }
@@ -68,17 +78,13 @@ export async function openClassifier(
   { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,
   head: Partial<ClassifierHead>,
 ): Promise<OpenedModel<ClassifierConfig>> {
-  const files = await filesOf(source);
+  const files = await openFiles(source);
   const config = { ...(await readClassifierConfig(files)), ...head };
-  const quantization = await readQuantizationConfig(files);
-  const weights = bitsandbytesWeights(await openWeights(files, config), dtype, quantization);
+  const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
   const { report, ...quantized } = quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
-}
-
-async function filesOf(source: string | URL | ModelFiles): Promise<ModelFiles> {
-  return typeof source === "string" || source instanceof URL ? folderFiles(source) : source;
 }
 
 /** A model with its weights as the file has them, but for their dtype. */
@@ -87,16 +93,32 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   const packed = weights === "packed";
   const file = await ggufOf(source);
   if (file) {
+    const [{ openGguf }, { ggufWeights }] = await Promise.all([
+      import("./gguf/openGguf.ts"),
+      import("./gguf/ggufWeights.ts"),
+    ]);
     const opened = await openGguf(file.source, file.label);
     const { config, files, tokenizer: parts } = opened;
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files = await filesOf(source as string | URL | ModelFiles);
+  const files = await openFiles(source as string | URL | ModelFiles);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
+  return { config, files, weights: await folderWeights(files, config, dtype) };
+}
+
+/** Returns the tensors of a folder, those that bitsandbytes quantised as packed ones. */
+async function folderWeights(
+  files: ModelFiles,
+  config: ModelConfig | ClassifierConfig,
+  dtype: NonNullable<WeightOptions["dtype"]>,
+): Promise<ModelWeights> {
   const quantization = await readQuantizationConfig(files);
-  return { config, files, weights: bitsandbytesWeights(await openWeights(files, config), dtype, quantization) };
+  const file = await openWeights(files, config);
+  if (quantization === null && !file.names().some(isPartOfQuantized)) return safetensorsWeights(file, dtype);
+  const { bitsandbytesWeights } = await import("./quantization/bitsandbytesWeights.ts");
+  return bitsandbytesWeights(file, dtype, quantization);
 }
 
 /** The GGUF file that `source` means, or undefined. */

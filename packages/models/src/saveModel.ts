@@ -1,5 +1,7 @@
 import {
   canQuantizeAs,
+  checkDType,
+  checkOptions,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -50,8 +52,10 @@ export async function modelFileContents(
   config: ModelConfig | ClassifierConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
+  checkOptions("saveModel", options, { dtype: true, companions: true });
+  if (options.dtype) checkDType("saveModel", options.dtype);
   const tensors: SafetensorsTensor[] = [];
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {

@@ -1,7 +1,7 @@
-import { byteLength, isPacked, type Shape } from "@lowrank/core";
+import { byteLength, checkOptions, isPacked, type OptionKeys, type Shape } from "@lowrank/core";
 import { Conv1D } from "./layers/conv1d.ts";
 import { Linear } from "./layers/linear.ts";
-import { Linear4bit, type Linear4bitOptions } from "./layers/linear4bit.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "./layers/linear4bit.ts";
 import type { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 import { skippedBy } from "./skipModules.ts";
@@ -15,6 +15,9 @@ export interface QuantizeOptions extends Linear4bitOptions {
    */
   skipModules?: readonly string[];
 }
+
+/** The names of all options of `QuantizeOptions`. */
+export const quantizeKeys: OptionKeys<QuantizeOptions> = { ...linear4bitKeys, skipModules: true };
 
 /** A layer that was quantised. */
 export interface QuantizedLayer {
@@ -111,9 +114,11 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
  */
 export function quantize(
   model: Module,
-  { skipModules, ...options }: QuantizeOptions = {},
+  given: QuantizeOptions = {},
   leave: (path: string) => string | null = () => null,
 ): QuantizationReport {
+  checkOptions("quantize", given, quantizeKeys);
+  const { skipModules, ...options } = given;
   const { layers, skipped } = choose(model, skipModules);
   for (const [path] of layers) {
     const reason = leave(path);
@@ -138,7 +143,9 @@ export function quantize(
 }
 
 /** Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. */
-export function dequantize(model: Module, { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
+export function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
+  checkOptions("dequantize", options, { dtype: true });
+  const { dtype = "f32" } = options;
   for (const [path, layer] of [...model.namedModules()]) {
     if (!(layer instanceof Linear4bit)) continue;
     model.setSubmodule(path, layer.dequantize(dtype));

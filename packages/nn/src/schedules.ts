@@ -1,4 +1,5 @@
 // Learning-rate schedules, named as those of transformers' get_scheduler.
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 
 /** The factor of the learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;
@@ -14,6 +15,13 @@ export interface DecayOptions extends WarmupOptions {
   totalSteps: number;
 }
 
+/** Options of `cosine` and `cosineWithRestarts`. */
+type CycleOptions = DecayOptions & { cycles?: number };
+
+const warmupKeys: OptionKeys<WarmupOptions> = { warmupSteps: true };
+const decayKeys: OptionKeys<DecayOptions> = { ...warmupKeys, totalSteps: true };
+const cycleKeys: OptionKeys<CycleOptions> = { ...decayKeys, cycles: true };
+
 /** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>
@@ -28,17 +36,21 @@ export function constant(): Schedule {
 }
 
 /** Warm-up, then 1. */
-export function constantWithWarmup({ warmupSteps }: WarmupOptions): Schedule {
+export function constantWithWarmup(options: WarmupOptions): Schedule {
+  checkOptions("constantWithWarmup", options, warmupKeys);
+  const { warmupSteps } = options;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
 }
 
 /** Warm-up, then a straight line to 0. */
 export function linear(options: DecayOptions): Schedule {
+  checkOptions("linear", options, decayKeys);
   return warmThen(options, (progress) => Math.max(0, 1 - progress));
 }
 
 /** Warm-up, then `cycles` (default half of one) of a cosine from 1. */
-export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
+export function cosine(options: CycleOptions): Schedule {
+  checkOptions("cosine", options, cycleKeys);
   const { cycles = 0.5 } = options;
   return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
 }
@@ -47,7 +59,8 @@ export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
  * Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter
  * 2017, https://arxiv.org/abs/1608.03983
  */
-export function cosineWithRestarts(options: DecayOptions & { cycles?: number }): Schedule {
+export function cosineWithRestarts(options: CycleOptions): Schedule {
+  checkOptions("cosineWithRestarts", options, cycleKeys);
   const { cycles = 1 } = options;
   return warmThen(options, (progress) =>
     progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1)))),
@@ -59,6 +72,7 @@ export function cosineWithRestarts(options: DecayOptions & { cycles?: number }):
  * (default 1). `lr` is the optimiser's own rate, which the factor multiplies.
  */
 export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number; power?: number }): Schedule {
+  checkOptions("polynomial", options, { ...decayKeys, lr: true, lrEnd: true, power: true });
   const { lr, lrEnd = 1e-7, power = 1 } = options;
   if (!(lr > lrEnd)) throw new Error(`polynomial: lr ${lr} must be above lrEnd ${lrEnd}`);
   const end = lrEnd / lr;
@@ -69,10 +83,9 @@ export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number;
  * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the
  * warm-up, or 10,000 without one).
  */
-export function inverseSqrt({
-  warmupSteps,
-  timescale = warmupSteps || 10_000,
-}: WarmupOptions & { timescale?: number }): Schedule {
+export function inverseSqrt(options: WarmupOptions & { timescale?: number }): Schedule {
+  checkOptions("inverseSqrt", options, { ...warmupKeys, timescale: true });
+  const { warmupSteps, timescale = warmupSteps || 10_000 } = options;
   const shift = timescale - warmupSteps;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1 / Math.sqrt((step + shift) / timescale));
 }

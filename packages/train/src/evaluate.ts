@@ -1,8 +1,8 @@
-import { noGrad, scope, type Tensor } from "@lowrank/core";
+import { checkOptions, noGrad, scope, type Tensor } from "@lowrank/core";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
 import { baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
-import type { CollateOptions } from "./padRows.ts";
+import { type CollateOptions, collateKeys, collateOptions } from "./padRows.ts";
 
 /** The measurements of `evaluate`. */
 export interface Evaluation {
@@ -27,12 +27,14 @@ export async function evaluate(
   examples: readonly AnyExample[],
   options: CollateOptions & { batchSize: number },
 ): Promise<Evaluation> {
+  checkOptions("evaluate", options, { ...collateKeys, batchSize: true });
   if (examples.length === 0) throw new Error("evaluate: there are no examples");
+  const collating = collateOptions(options);
   model.eval();
   const classifies = baseOf(model).problemType === "single_label_classification";
   let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {
-    const batch = collateAny(examples.slice(at, at + options.batchSize), options);
+    const batch = collateAny(examples.slice(at, at + options.batchSize), collating);
     const count = labelCount(batch, model);
     if (count === 0) continue;
     labels += count;

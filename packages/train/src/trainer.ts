@@ -1,4 +1,4 @@
-import { Generator, type GeneratorState, type Tensor } from "@lowrank/core";
+import { checkOptions, Generator, type GeneratorState, type Tensor } from "@lowrank/core";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
@@ -9,8 +9,9 @@ import { evaluate } from "./evaluate.ts";
 import type { TrainableModel } from "./modelBatch.ts";
 import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
+import { collateOptions } from "./padRows.ts";
 import { trainedParameters } from "./trainedParameters.ts";
-import type { StepReport, TrainerOptions, TrainingResult } from "./trainerOptions.ts";
+import { type StepReport, type TrainerOptions, type TrainingResult, trainerKeys } from "./trainerOptions.ts";
 import { type MicroBatch, microBatches, trainingStep } from "./trainingStep.ts";
 
 /** Optimiser steps that passes over `count` examples take. */
@@ -47,6 +48,7 @@ export class Trainer {
    * examples, or nothing that trains.
    */
   constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
+    checkOptions("Trainer", options, trainerKeys);
     const { batchSize = 8, seed = 0 } = options;
     this.model = model;
     this.examples = examples;
@@ -67,7 +69,7 @@ export class Trainer {
     this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
-    this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
+    this.#factor = schedule === "constant" ? schedules.constantWithWarmup({ warmupSteps }) : schedules[schedule](decay);
   }
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
@@ -172,14 +174,14 @@ export class Trainer {
   #nextBatch(): Batch | SequenceBatch {
     return collateAny(
       Array.from(this.#sampler.next(), (i) => this.examples[i]),
-      this.#options,
+      collateOptions(this.#options),
     );
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
-    const evaluation = await evaluate(this.model, wanted.examples, { ...this.#options, batchSize });
+    const evaluation = await evaluate(this.model, wanted.examples, { ...collateOptions(this.#options), batchSize });
     if (!Number.isFinite(evaluation.loss)) {
       throw new Error(
         `Trainer: the evaluation after step ${this.#step} has a loss of ${evaluation.loss}; lower learningRate (${this.#peaks.join(", ")}), or look at the weights and the data`,

@@ -1,8 +1,9 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { AdamOptions, Optimizer } from "@lowrank/nn";
 import type { Checkpointing } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import type { Evaluation } from "./evaluate.ts";
-import type { CollateOptions } from "./padRows.ts";
+import { type CollateOptions, collateKeys } from "./padRows.ts";
 
 /** Settings of a `Trainer`; names and defaults follow transformers' TrainingArguments. */
 export interface TrainerOptions extends CollateOptions {
@@ -54,6 +55,15 @@ export interface TrainerOptions extends CollateOptions {
    */
   signal?: AbortSignal;
 }
+
+/** The names of all options of `TrainerOptions`. */
+export const trainerKeys: OptionKeys<TrainerOptions> = {
+  ...collateKeys,
+  ...({ maxSteps: true, epochs: true, batchSize: true, gradientAccumulationSteps: true } as const),
+  ...({ optimizer: true, learningRate: true, schedule: true, warmupSteps: true, weightDecay: true } as const),
+  ...({ betas: true, eps: true, maxGradNorm: true, seed: true, shuffle: true, groupByLength: true } as const),
+  ...({ evaluation: true, checkpoints: true, onStep: true, onEvaluation: true, signal: true } as const),
+};
 
 /** One optimiser step. */
 export interface StepReport {

@@ -1,6 +1,6 @@
-import { embedding, type Tensor, widen } from "@lowrank/core";
+import { checkOptions, embedding, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
 import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Rows of `weight` [vocabulary, dim] by id: i32 ids [...] to [..., dim]. */
@@ -9,10 +9,12 @@ export class Embedding extends Module {
   /** The id of padding: looking its row up does not train it. Null: all rows train. */
   readonly paddingIdx: number | null;
 
-  constructor(weight: Parameter, { paddingIdx = null }: { paddingIdx?: number | null } = {}) {
+  constructor(weight: Parameter, options: { paddingIdx?: number | null } = {}) {
+    expectParameter("Embedding", "weight", weight, "new Embedding(new Parameter(randn([vocabulary, width])))");
+    checkOptions("Embedding", options, { paddingIdx: true });
     super();
     this.weight = weight;
-    this.paddingIdx = paddingIdx;
+    this.paddingIdx = options.paddingIdx ?? null;
   }
 
   forward(ids: Tensor): Tensor {

@@ -1,6 +1,6 @@
 import { layerNorm, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
 
 /** Layer normalisation over the last dimension (Ba et al. 2016). */
 export class LayerNorm extends Module {
@@ -9,6 +9,12 @@ export class LayerNorm extends Module {
   readonly eps: number;
 
   constructor(weight: Parameter, bias: Parameter, eps: number) {
+    expectParameter(
+      "LayerNorm",
+      "weight",
+      weight,
+      "new LayerNorm(new Parameter(ones([width])), new Parameter(zeros([width])), 1e-5)",
+    );
     super();
     this.weight = weight;
     this.bias = bias;

@@ -1,5 +1,6 @@
 import {
   add,
+  checkOptions,
   type Generator,
   hasIntegerCodes,
   linear,
@@ -10,7 +11,37 @@ import {
   widen,
 } from "@lowrank/core";
 import { Module } from "../module.ts";
-import { Parameter } from "../parameter.ts";
+import { expectParameter, Parameter } from "../parameter.ts";
+
+/** Options of a fresh `Linear`. */
+export interface LinearCreateOptions {
+  /** Default true. */
+  bias?: boolean;
+  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
+  generator?: Generator;
+}
+
+function drawn(inFeatures: number, outFeatures: number, options: LinearCreateOptions) {
+  for (const size of [inFeatures, outFeatures]) {
+    if (Number.isInteger(size) && size > 0) continue;
+    throw new Error(
+      `Linear: sizes are ${inFeatures} and ${outFeatures}; both must be whole numbers, as in new Linear(4, 2)`,
+    );
+  }
+  checkOptions("Linear", options, { bias: true, generator: true });
+  const { bias = true, generator } = options;
+  const bound = 1 / Math.sqrt(inFeatures);
+  const uniform = (shape: number[]) => new Parameter(rand(shape, { generator, low: -bound, high: bound }));
+  const weight = uniform([outFeatures, inFeatures]);
+  return { weight, bias: bias ? uniform([outFeatures]) : null };
+}
+
+function given(weight: Parameter, bias: Parameter | null) {
+  const example = "new Linear(inFeatures, outFeatures), or new Linear(weight, bias) with Parameters";
+  expectParameter("Linear", "weight", weight, example);
+  if (bias !== null) expectParameter("Linear", "bias", bias, example);
+  return { weight, bias };
+}
 
 /** y = x Wᵀ + b over the last dimension; `weight` is [out, in]. */
 export class Linear extends Module {
@@ -22,19 +53,24 @@ export class Linear extends Module {
    */
   activations: "f32" | "int8" = "f32";
 
-  constructor(weight: Parameter, bias: Parameter | null = null) {
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias?: Parameter | null);
+  /** A fresh layer, as `Linear.create`. */
+  constructor(inFeatures: number, outFeatures: number, options?: LinearCreateOptions);
+  constructor(first: Parameter | number, second: Parameter | number | null = null, options: LinearCreateOptions = {}) {
+    const { weight, bias } =
+      typeof first === "number" ? drawn(first, second as number, options) : given(first, second as Parameter | null);
     super();
     this.weight = weight;
     this.bias = bias;
   }
 
-  /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
-  static create(inFeatures: number, outFeatures: number, options: { bias?: boolean; generator: Generator }): Linear {
-    const bound = 1 / Math.sqrt(inFeatures);
-    const { generator } = options;
-    const uniform = (shape: number[]) => new Parameter(rand(shape, { generator, low: -bound, high: bound }));
-    const weight = uniform([outFeatures, inFeatures]);
-    return new Linear(weight, (options.bias ?? true) ? uniform([outFeatures]) : null);
+  /**
+   * PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). `bias` is true by default;
+   * without a generator, the one that `manualSeed` seeds draws.
+   */
+  static create(inFeatures: number, outFeatures: number, options: LinearCreateOptions = {}): Linear {
+    return new Linear(inFeatures, outFeatures, options);
   }
 
   get inFeatures(): number {

@@ -27,7 +27,7 @@ export class Adam extends Optimizer<AdamOptions> {
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, ...options });
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 }, options);
     checkBetas("Adam", this.groups);
   }
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { toCamelCase } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { peftMethods } from "../methods/index.ts";
 import { declinedMethods } from "./declinedMethods.ts";
-import { toCamelCase } from "./keyCase.ts";
 
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");
 const section = text.slice(text.indexOf("## What of PEFT is not here"));

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import { knownMethods } from "../methods/registry.ts";
@@ -17,9 +18,8 @@ export interface ParsePeftConfigOptions {
  * JSON value. Throws, naming the field, for values that are not supported; a field
  * that is not known is a warning.
  */
-export function parsePeftConfig(
-  json: unknown,
-  { label = "adapter_config.json", onWarning = printWarning }: ParsePeftConfigOptions = {},
-): PeftConfig {
+export function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): PeftConfig {
+  checkOptions("parsePeftConfig", options, { label: true, onWarning: true });
+  const { label = "adapter_config.json", onWarning = printWarning } = options;
   return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
 }

@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PackedMerge } from "./packedMerge.ts";
 
@@ -14,3 +15,8 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
 }
+
+/** The names of all options of `MergeOptions`. */
+export const mergeKeys: OptionKeys<MergeOptions<AdaptableModel>> = {
+  ...({ safeMerge: true, adapterNames: true, verify: true, dtype: true, requantize: true } as const),
+};

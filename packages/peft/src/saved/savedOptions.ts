@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -47,3 +48,16 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }
+
+/** The names of all options of these kinds. */
+export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = { isTrainable: true, strict: true, subfolder: true };
+export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
+  ...loadAdapterKeys,
+  adapterName: true,
+  onWarning: true,
+};
+export const adapterFilesKeys: OptionKeys<AdapterFilesOptions> = {
+  dtype: true,
+  pathInitialModelForWeightConversion: true,
+};
+export const saveKeys: OptionKeys<SaveOptions> = { ...adapterFilesKeys, selectedAdapters: true, verify: true };
