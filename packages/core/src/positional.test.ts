@@ -81,7 +81,11 @@ describe("PyTorch's positional forms", () => {
 
 describe("other positional forms say the right call", () => {
   it.each<[string, () => unknown, string]>([
-    ["sum(0, true)", () => looseMatrix().sum(0, true), "write"],
+    [
+      "sum(0, true)",
+      () => looseMatrix().sum(0, true),
+      "sum: true stands behind its options; name them in one object, { dim: 0, keepdim: ... }",
+    ],
     ["list.map(sum)", () => [matrix(), matrix()].map(loose.sum), "name them in one object, { dim: 0, keepdim: ... }"],
     ["max(0)", () => looseMatrix().max(0), "write amax(0) for the values, argmax(0) for the positions"],
     ["transpose()", () => looseMatrix().transpose(), "as in transpose(-2, -1); a matrix has T too"],
@@ -102,7 +106,7 @@ describe("other positional forms say the right call", () => {
     ["clamp()", () => looseMatrix().clamp(), "clamp: it takes { min, max } behind its tensors"],
     ["slice(0, 2)", () => looseMatrix().slice(0, 2), "0 is no range; write [start, end]"],
     ["at()", () => matrix().at(), "at: [2,3] takes 1 to 2 positions, and 0 were given"],
-    ["at(2)", () => matrix().at(2), "at dim 0 of [2,3]"],
+    ["at(2)", () => matrix().at(2), "position 2 is not in dim 0 of [2,3]; use -2..1"],
     ["T of a vector", () => ones(2).T, "T: [2] is no matrix; write transpose(-2, -1)"],
   ])("%s", (_call, run, message) => {
     expect(run).toThrow(message);

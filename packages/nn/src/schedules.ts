@@ -15,12 +15,15 @@ export interface DecayOptions extends WarmupOptions {
   totalSteps: number;
 }
 
-/** Options of `cosine` and `cosineWithRestarts`. */
 type CycleOptions = DecayOptions & { cycles?: number };
+type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
+type TimescaleOptions = WarmupOptions & { timescale?: number };
 
-const warmupKeys: OptionKeys<WarmupOptions> = { warmupSteps: true };
-const decayKeys: OptionKeys<DecayOptions> = { ...warmupKeys, totalSteps: true };
-const cycleKeys: OptionKeys<CycleOptions> = { ...decayKeys, cycles: true };
+/** The options of all schedules: one object of them serves whichever schedule is chosen by its name. */
+const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
+  ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
+  ...({ lr: true, lrEnd: true, power: true, timescale: true } as const),
+};
 
 /** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
@@ -37,20 +40,20 @@ export function constant(): Schedule {
 
 /** Warm-up, then 1. */
 export function constantWithWarmup(options: WarmupOptions): Schedule {
-  checkOptions("constantWithWarmup", options, warmupKeys);
+  checkOptions<object>("constantWithWarmup", options, scheduleKeys);
   const { warmupSteps } = options;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
 }
 
 /** Warm-up, then a straight line to 0. */
 export function linear(options: DecayOptions): Schedule {
-  checkOptions("linear", options, decayKeys);
+  checkOptions<object>("linear", options, scheduleKeys);
   return warmThen(options, (progress) => Math.max(0, 1 - progress));
 }
 
 /** Warm-up, then `cycles` (default half of one) of a cosine from 1. */
 export function cosine(options: CycleOptions): Schedule {
-  checkOptions("cosine", options, cycleKeys);
+  checkOptions<object>("cosine", options, scheduleKeys);
   const { cycles = 0.5 } = options;
   return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
 }
@@ -60,7 +63,7 @@ export function cosine(options: CycleOptions): Schedule {
  * 2017, https://arxiv.org/abs/1608.03983
  */
 export function cosineWithRestarts(options: CycleOptions): Schedule {
-  checkOptions("cosineWithRestarts", options, cycleKeys);
+  checkOptions<object>("cosineWithRestarts", options, scheduleKeys);
   const { cycles = 1 } = options;
   return warmThen(options, (progress) =>
     progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1)))),
@@ -71,8 +74,8 @@ export function cosineWithRestarts(options: CycleOptions): Schedule {
  * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power`
  * (default 1). `lr` is the optimiser's own rate, which the factor multiplies.
  */
-export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number; power?: number }): Schedule {
-  checkOptions("polynomial", options, { ...decayKeys, lr: true, lrEnd: true, power: true });
+export function polynomial(options: PolynomialOptions): Schedule {
+  checkOptions<object>("polynomial", options, scheduleKeys);
   const { lr, lrEnd = 1e-7, power = 1 } = options;
   if (!(lr > lrEnd)) throw new Error(`polynomial: lr ${lr} must be above lrEnd ${lrEnd}`);
   const end = lrEnd / lr;
@@ -83,8 +86,8 @@ export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number;
  * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the
  * warm-up, or 10,000 without one).
  */
-export function inverseSqrt(options: WarmupOptions & { timescale?: number }): Schedule {
-  checkOptions("inverseSqrt", options, { ...warmupKeys, timescale: true });
+export function inverseSqrt(options: TimescaleOptions): Schedule {
+  checkOptions<object>("inverseSqrt", options, scheduleKeys);
   const { warmupSteps, timescale = warmupSteps || 10_000 } = options;
   const shift = timescale - warmupSteps;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1 / Math.sqrt((step + shift) / timescale));

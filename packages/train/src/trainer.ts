@@ -69,7 +69,7 @@ export class Trainer {
     this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
-    this.#factor = schedule === "constant" ? schedules.constantWithWarmup({ warmupSteps }) : schedules[schedule](decay);
+    this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
