@@ -1,4 +1,7 @@
-/** Returns the bytes of an ArrayBuffer or of any view of one. Throws for what holds no bytes in memory. */
+/**
+ * Returns the bytes of an ArrayBuffer or of any view of one. Throws for what holds no bytes in
+ * memory.
+ */
 export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView): Uint8Array {
   if (source instanceof Uint8Array) return source;
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);

@@ -17,7 +17,9 @@ const missing: Readonly<Record<string, string>> = {
   int16: 'integers are "i32"',
 };
 
-/** Throws for a dtype that does not exist, and says what PyTorch's or NumPy's name is called here. */
+/**
+ * Throws for a dtype that does not exist, and says what PyTorch's or NumPy's name is called here.
+ */
 export function checkDType(what: string, dtype: DType): void {
   if (dtypes.includes(dtype)) return;
   const name = String(dtype).replace(/^(torch|np|numpy|jnp)\./, "");

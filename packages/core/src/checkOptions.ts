@@ -3,7 +3,9 @@ import { nearestName } from "./nearestName.ts";
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
 
-/** The names of all options of `T`. A list without one of them, or with another, does not compile. */
+/**
+ * The names of all options of `T`. A list without one of them, or with another, does not compile.
+ */
 export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
 
 /**
@@ -21,7 +23,9 @@ export function checkOptions<T extends object>(name: string, options: T, keys: O
   }
 }
 
-/** Returns the error of an option that does not exist: names the nearest of those that do, or all. */
+/**
+ * Returns the error of an option that does not exist: names the nearest of those that do, or all.
+ */
 export function unknownOption(name: string, option: string, known: readonly string[]): Error {
   const camel = toCamelCase(option);
   const near = known.includes(camel) ? camel : nearestName(camel, known);

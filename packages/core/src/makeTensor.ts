@@ -49,7 +49,9 @@ function isTyped(data: unknown): data is TypedArray {
   return ArrayBuffer.isView(data) && "length" in data && typeof (data as TypedArray)[0] !== "bigint";
 }
 
-/** Appends the numbers to `into`, and returns the shape of the nesting. Throws where it is ragged. */
+/**
+ * Appends the numbers to `into`, and returns the shape of the nesting. Throws where it is ragged.
+ */
 function flatten(data: NestedNumbers, into: number[], path: number[], shape: number[] = []): number[] {
   const depth = path.length;
   if (typeof data === "number" || typeof data === "boolean") {

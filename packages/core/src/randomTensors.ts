@@ -54,7 +54,10 @@ function drawn(
   return out;
 }
 
-/** Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or `rand(2, 3)`. */
+/**
+ * Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or
+ * `rand(2, 3)`.
+ */
 export function rand(...args: ShapeArguments<RandOptions>): Tensor {
   const { shape, options = {} } = shapeArguments("rand", args, randKeys);
   const { low = 0, high = 1, ...others } = options;

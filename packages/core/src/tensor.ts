@@ -162,14 +162,17 @@ export class Tensor implements Disposable {
     );
   }
 
-  /** The elements in nested arrays, as `tensor` takes them: booleans of a bool tensor, else numbers. */
+  /**
+   * The elements in nested arrays, as `tensor` takes them: booleans of a bool tensor, else
+   * numbers.
+   */
   async toArray(): Promise<NestedArray> {
     return nested(await this.data(), this.shape, this.dtype === "bool");
   }
 
   /**
-   * Its values as NumPy shows them, shortened where there are many, its shape and dtype. Values on a
-   * device that only reads asynchronously are not shown.
+   * Its values as NumPy shows them, shortened where there are many, its shape and dtype. Values on
+   * a device that only reads asynchronously are not shown.
    */
   toString(): string {
     return formatTensor(this, this.#holding.storage);

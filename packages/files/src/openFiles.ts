@@ -11,7 +11,7 @@ export async function openFiles(place: string | URL | ModelFiles): Promise<Model
     return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
-  const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : `a ${typeof place}`;
+  const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);
   throw new Error(
     `files come from a folder's path, an http(s) address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
   );

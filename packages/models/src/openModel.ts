@@ -11,9 +11,9 @@ import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
- * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s) address)
- * or its `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
- * file itself, as a Blob or File.
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
+ * address) or its `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in
+ * .gguf; or that file itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
 

@@ -1,7 +1,9 @@
 import { formatShape, Tensor } from "@lowrank/core";
 import type { Module } from "./module.ts";
 
-/** Returns a module and all below it as an indented tree; equal neighbours of a list share a line. */
+/**
+ * Returns a module and all below it as an indented tree; equal neighbours of a list share a line.
+ */
 export function describeModule(module: Module): string {
   const own = settings(module);
   const children = grouped(

@@ -16,8 +16,7 @@ export interface QuantizeOptions extends Linear4bitOptions {
   skipModules?: readonly string[];
 }
 
-/** The names of all options of `QuantizeOptions`. */
-export const quantizeKeys: OptionKeys<QuantizeOptions> = { ...linear4bitKeys, skipModules: true };
+const quantizeKeys: OptionKeys<QuantizeOptions> = { ...linear4bitKeys, skipModules: true };
 
 /** A layer that was quantised. */
 export interface QuantizedLayer {

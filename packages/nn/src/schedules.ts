@@ -19,7 +19,7 @@ type CycleOptions = DecayOptions & { cycles?: number };
 type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
 type TimescaleOptions = WarmupOptions & { timescale?: number };
 
-/** The options of all schedules: one object of them serves whichever schedule is chosen by its name. */
+/** The options of all schedules: one object serves whichever is chosen by its name. */
 const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
   ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
   ...({ lr: true, lrEnd: true, power: true, timescale: true } as const),

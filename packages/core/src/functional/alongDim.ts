@@ -3,7 +3,10 @@ import * as ops from "../ops/index.ts";
 import type { Tensor } from "../tensor.ts";
 import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
-/** exp(x) / sum(exp(x)) along `dim`, safe for large x: `softmax(x, { dim: -1 })` or `softmax(x, -1)`. */
+/**
+ * exp(x) / sum(exp(x)) along `dim`, safe for large x: `softmax(x, { dim: -1 })` or
+ * `softmax(x, -1)`.
+ */
 export function softmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
   refuseSurplus("softmax", 1, arguments);
   return ops.softmax(x, dimOptions("softmax", dim, { dim: true }, arguments));

@@ -188,8 +188,9 @@ class SingleFile implements SafetensorsFile {
 }
 
 /**
- * Opens a safetensors file, also one in memory or a Blob: reads and checks its header, and nothing else until a tensor is read.
- * `label` names the file in messages. Throws `SafetensorsError`; errors of the source pass through.
+ * Opens a safetensors file, also one in memory or a Blob: reads and checks its header, and nothing
+ * else until a tensor is read. `label` names the file in messages. Throws `SafetensorsError`;
+ * errors of the source pass through.
  */
 export async function openSafetensors(
   file: ByteSource | Blob | ArrayBuffer | ArrayBufferView,
