@@ -79,8 +79,8 @@ describe("modules as text", () => {
         "  size: 3",
         "  (norm): RMSNorm(weight: f32 [4], eps: 0.5)",
         "  (layers): ModuleList(",
-        '    (0-1): 2 x Linear(activations: "f32", weight: f32 [2,4], bias: f32 [2])',
-        '    (2): Linear(activations: "f32", weight: f32 [1,2], bias: f32 [1])',
+        '    (0-1): 2 x Linear(weight: f32 [2,4], bias: f32 [2], activations: "f32")',
+        '    (2): Linear(weight: f32 [1,2], bias: f32 [1], activations: "f32")',
         "  )",
         ")",
       ].join("\n"),
@@ -89,7 +89,7 @@ describe("modules as text", () => {
 
   it("are what Node's console shows, parameters too", () => {
     const inspect = globalThis.process?.getBuiltinModule?.("node:util")?.inspect ?? String;
-    expect(inspect(new nn.Linear(1, 1, { bias: false }))).toBe('Linear(activations: "f32", weight: f32 [1,1])');
+    expect(inspect(new nn.Linear(1, 1, { bias: false }))).toBe('Linear(weight: f32 [1,1], activations: "f32")');
     expect(inspect(new nn.Parameter(ones(2)))).toBe("Parameter containing:\ntensor([1, 1], f32 [2], requiresGrad)");
   });
 });

@@ -1,4 +1,4 @@
-import { adamStep, type Tensor } from "@lowrank/core";
+import { adamStep, type OptionKeys, type Tensor } from "@lowrank/core";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
@@ -8,6 +8,9 @@ export interface AdamOptions {
   eps: number;
   weightDecay: number;
 }
+
+/** The names of all options of `AdamOptions`. */
+export const adamKeys: OptionKeys<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
 
 /** Throws unless both averages of every group forget. */
 export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): void {
