@@ -35,6 +35,7 @@ export {
   layersToSkip,
   type QuantizationReport,
   type QuantizedLayer,
+  type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
 } from "./quantize.ts";
