@@ -9,7 +9,7 @@ import { conv1dWeights } from "./describeModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
-import { Tokenizer } from "./tokenizer/tokenizer.ts";
+import type { Tokenizer, TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
@@ -49,14 +49,21 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
-  const tokenizer = parts ? new Tokenizer(parts) : await readTokenizer(files);
+  const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
   return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
 }
 
 export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
-  return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
+  if (!(await files.has("tokenizer.json"))) return undefined;
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return Tokenizer.fromFiles(files);
+}
+
+async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return new Tokenizer(parts);
 }
 
 /** Options of `readModel`. */
