@@ -4,13 +4,19 @@ const interval = 16;
 /** The end of the last turn that was given, on the clock of `performance`. */
 let last = 0;
 
+/** Node's own way, at a third of a channel's cost. */
+const { setImmediate } = globalThis as { setImmediate?: (fn: () => void) => unknown };
+
 /**
  * Waits for a turn of the event loop. Timers would wait longer. `scheduler.yield` would come back
  * before any timer or message in Chromium, so that these never ran.
  */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
-    // A port of its own: Node hands out up to 1000 messages of one port in a single turn.
+    if (setImmediate) {
+      setImmediate(resolve);
+      return;
+    }
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();

@@ -29,5 +29,5 @@ test("a model tells its progress as it is loaded and quantised, and nothing is l
   const onProgress = ({ loaded }: Progress) => loaded > total / 2 && controller.abort();
   const loading = loadModel(memoryFiles(contents), { onProgress, signal: controller.signal });
   await expect(loading).rejects.toHaveProperty("name", "AbortError");
-  expect(memory().buffers).toBe(buffers);
+  expect(memory().buffers).toBeLessThanOrEqual(buffers);
 });
