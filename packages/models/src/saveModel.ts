@@ -51,7 +51,7 @@ export async function modelFileContents(
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
   const tensors: SafetensorsTensor[] = [];
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
