@@ -20,7 +20,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.error(`loading ${options.model}`);
   const loaded = await loadBase(options);
   const { model, tokenizer, generationConfig, quantize } = loaded;
-  const lengths = sequenceLengths(options, model.maxPositions, virtualTokens(configFor(1)));
+  const lengths = sequenceLengths(options, model.maxPositions, await virtualTokens(configFor(1)));
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
   console.log(`data: ${data.description}`);

@@ -22,7 +22,6 @@ import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
 import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
-import { readTorch } from "../torchFiles/readTorch.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -75,6 +74,7 @@ export async function openWeights(
     return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
   const label = `${pickle} of ${files.label}`;
+  const { readTorch } = await import("../torchFiles/readTorch.ts");
   const tensors = await readTorch(await files.open(pickle), label);
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
