@@ -5,7 +5,7 @@ import { init, scope, tensor } from "@lowrank/core";
 import { type LoadedModel, loadModel } from "@lowrank/models";
 import { complete, exactMatch, generatePairs, nanoModelFolder, type TaskPair } from "@lowrank/nano";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
-import { type TokenizedExample, Trainer, tokenizeExample } from "@lowrank/train";
+import { Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { trainProgress } from "lowrank/progress";
 
@@ -46,7 +46,7 @@ say(`2. LoRA (r = 8, all linear layers) on ${training.length} JavaScript example
 const peft = await getPeftModel(model, new LoraConfig({ r: 8, loraAlpha: 16, targetModules: "all-linear" }));
 peft.printTrainableParameters();
 const { trainable, all: total } = peft.getNbTrainableParameters();
-const examples = training.map((pair): TokenizedExample => tokenizeExample(tokenizer, pair));
+const examples = await Promise.all(training.map((pair) => tokenizeExample(tokenizer, pair)));
 const progress = trainProgress(process.stdout);
 const trainer = new Trainer(peft, examples, {
   padTokenId: tokenizer.padTokenId ?? 0,

@@ -11,7 +11,7 @@ import type { Python } from "./python.ts";
 export async function ggufRead(python: Python, folder: string, path: string, seed: number): Promise<Findings> {
   const args = { folder, ...(await ggufLayout(folder)), seed, out: path };
   const expected = await python.ask<Record<string, string>>("write_gguf", args);
-  const parameters = (await loadModel(path)).model.stateDict();
+  const parameters = new Map((await loadModel(path)).model.namedParameters());
   const problems: string[] = [];
   for (const [name, hash] of Object.entries(expected)) {
     const parameter = parameters.get(name);

@@ -28,7 +28,9 @@ export async function runApp(place) {
 
   const { model, tokenizer } = await loadModel(/^https?:/.test(place) ? urlFiles(place) : place);
   const peft = await getPeftModel(model, new LoraConfig({ r: 4, targetModules: "all-linear" }));
-  const examples = pairs.map(([prompt, completion]) => tokenizeExample(tokenizer, { prompt, completion }));
+  const examples = await Promise.all(
+    pairs.map(([prompt, completion]) => tokenizeExample(tokenizer, { prompt, completion })),
+  );
   const losses = [];
   const trainer = new Trainer(peft, examples, {
     padTokenId: tokenizer.padTokenId ?? 0,

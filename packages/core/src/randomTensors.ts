@@ -1,14 +1,24 @@
 import { currentBackend } from "./backend.ts";
 import { type CreateOptions, tensor, writtenBy } from "./create.ts";
+import { defaultGenerator } from "./manualSeed.ts";
 import type { Generator } from "./random.ts";
 import { checkShape, type Shape, sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
-type RandomOptions = CreateOptions & { generator: Generator };
+/** Options of random tensors. */
+export interface RandomOptions extends CreateOptions {
+  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
+  generator?: Generator;
+}
 
 /** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
-function drawn(shape: Shape, options: RandomOptions, fill: (values: Float32Array) => void): Tensor {
+function drawn(
+  shape: Shape,
+  options: RandomOptions,
+  draw: (generator: Generator, values: Float32Array) => void,
+): Tensor {
   checkShape("rand", shape);
+  const fill = (values: Float32Array) => draw(options.generator ?? defaultGenerator, values);
   const { dtype = "f32", backend = currentBackend() } = options;
   if (dtype !== "f32" && !backend.dataless) {
     const values = new Float32Array(sizeOf(shape));
@@ -21,11 +31,13 @@ function drawn(shape: Shape, options: RandomOptions, fill: (values: Float32Array
 }
 
 /** Uniform random numbers in [low, high), f32 by default. */
-export function rand(shape: Shape, options: RandomOptions & { low?: number; high?: number }): Tensor {
-  return drawn(shape, options, (values) => options.generator.fillUniform(values, options.low ?? 0, options.high ?? 1));
+export function rand(shape: Shape, options: RandomOptions & { low?: number; high?: number } = {}): Tensor {
+  const { low = 0, high = 1 } = options;
+  return drawn(shape, options, (generator, values) => generator.fillUniform(values, low, high));
 }
 
 /** Normal random numbers, f32 by default. */
-export function randn(shape: Shape, options: RandomOptions & { mean?: number; std?: number }): Tensor {
-  return drawn(shape, options, (values) => options.generator.fillNormal(values, options.mean ?? 0, options.std ?? 1));
+export function randn(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
+  const { mean = 0, std = 1 } = options;
+  return drawn(shape, options, (generator, values) => generator.fillNormal(values, mean, std));
 }

@@ -3,4 +3,5 @@ export { memoryFiles } from "./memoryFiles.ts";
 export { type ModelFiles, missingFile, readJson } from "./modelFiles.ts";
 export { openFile } from "./openFile.ts";
 export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
+export { writeFile } from "./writeFile.ts";
 export { writeFolder } from "./writeFolder.ts";

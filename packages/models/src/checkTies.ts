@@ -10,15 +10,17 @@ interface Tie {
 const partBytes = 1 << 22;
 
 /**
- * Throws if a checkpoint holds a tied tensor that differs from the one it is tied to. Leaving it
- * out, as a repeated one is left out, would change answers.
+ * Throws if a checkpoint holds a tied tensor that differs from the one it is tied to; `advice` says
+ * so in words. Leaving it out, as a repeated one is left out, would change answers.
  */
-export async function checkTies(file: SafetensorsFile, ties: readonly Tie[]): Promise<void> {
+export async function checkTies(
+  file: SafetensorsFile,
+  ties: readonly Tie[],
+  advice: (tie: Tie) => string,
+): Promise<void> {
   for (const { name, of } of ties) {
     if (!file.has(name) || !file.has(of) || (await same(file, name, of))) continue;
-    throw new Error(
-      `${file.label}: ${name} is not ${of}, to which config.json ties it; set tie_word_embeddings to false there, or leave ${name} out`,
-    );
+    throw new Error(`${file.label}: ${advice({ name, of })}`);
   }
 }
 

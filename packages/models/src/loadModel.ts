@@ -1,4 +1,4 @@
-import { isPacked, type Shape } from "@lowrank/core";
+import { giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
@@ -9,7 +9,7 @@ import { conv1dWeights } from "./describeModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
-import { Tokenizer } from "./tokenizer/tokenizer.ts";
+import type { Tokenizer, TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends WeightOptions {
@@ -19,8 +19,10 @@ export interface LoadModelOptions extends WeightOptions {
    * nothing trains through it.
    */
   activations?: "int8";
-  /** Called as tensors arrive, with the bytes read so far and in all. */
-  onProgress?: (loaded: number, total: number) => void;
+  /** Called with the bytes read so far and in all, after each tensor. */
+  onProgress?: OnProgress;
+  /** Ends the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  signal?: AbortSignal;
 }
 
 /** A model with what lies beside it in its folder. */
@@ -48,7 +50,7 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
   }
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
-  const tokenizer = parts ? new Tokenizer(parts) : await readTokenizer(files);
+  const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
   const generationConfig = await readGenerationConfig(files);
@@ -57,12 +59,20 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 }
 
 export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
-  return (await files.has("tokenizer.json")) ? Tokenizer.fromFiles(files) : undefined;
+  if (!(await files.has("tokenizer.json"))) return undefined;
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return Tokenizer.fromFiles(files);
+}
+
+async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
+  const { Tokenizer } = await import("./tokenizer/tokenizer.ts");
+  return new Tokenizer(parts);
 }
 
 /** Options of `readModel`. */
 interface ReadModelOptions {
-  onProgress?: (loaded: number, total: number) => void;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
   /** Makes a parameter that the file does not hold; null where it must. */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
@@ -86,22 +96,32 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   );
 }
 
-/** Reads the tensors one by one, so that only one is held as file bytes at a time. */
+/**
+ * Reads the tensors one by one, so that only one is held as file bytes at a time. Where it throws,
+ * none is left.
+ */
 async function readParameters(
   weights: ModelWeights,
-  { onProgress }: LoadModelOptions,
+  { onProgress, signal }: Omit<ReadModelOptions, "fresh">,
 ): Promise<Map<string, Parameter>> {
   const names = weights.names();
   const total = names.reduce((sum, name) => sum + weights.byteLength(name), 0);
   const parameters = new Map<string, Parameter>();
   let loaded = 0;
-  for (const name of names) {
-    using tensor = await weights.read(name);
-    parameters.set(name, new Parameter(tensor));
-    loaded += weights.byteLength(name);
-    onProgress?.(loaded, total);
+  try {
+    for (const name of names) {
+      await giveTurn(signal);
+      using tensor = await weights.read(name);
+      parameters.set(name, new Parameter(tensor));
+      loaded += weights.byteLength(name);
+      onProgress?.({ loaded, total, name });
+    }
+    await giveTurn(signal);
+    return parameters;
+  } catch (error) {
+    for (const parameter of parameters.values()) parameter.dispose();
+    throw error;
   }
-  return parameters;
 }
 
 /** Hands out loaded parameters, each once; packed ones of a conv1d lie as [out, in]. */

@@ -4,13 +4,10 @@ import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { readClassifierConfig, readModelConfig } from "./config/modelConfig.ts";
-import { ggufWeights } from "./gguf/ggufWeights.ts";
-import { openGguf } from "./gguf/openGguf.ts";
-import type { ModelWeights } from "./modelWeights.ts";
+import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
-import { bitsandbytesWeights } from "./quantization/bitsandbytesWeights.ts";
+import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
 import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
-import { quantizedWeights } from "./quantization/quantizedWeights.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
@@ -55,6 +52,7 @@ export interface OpenedModel<C = ModelConfig> {
 export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
   const { weights, report } = quantizedWeights(opened.weights, opened.config, options.quantize);
   return { ...opened, weights, quantization: report };
 }
@@ -70,9 +68,9 @@ export async function openClassifier(
 ): Promise<OpenedModel<ClassifierConfig>> {
   const files = await filesOf(source);
   const config = { ...(await readClassifierConfig(files)), ...head };
-  const quantization = await readQuantizationConfig(files);
-  const weights = bitsandbytesWeights(await openWeights(files, config), dtype, quantization);
+  const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
+  const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
   const { report, ...quantized } = quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
 }
@@ -87,6 +85,10 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   const packed = weights === "packed";
   const file = await ggufOf(source);
   if (file) {
+    const [{ openGguf }, { ggufWeights }] = await Promise.all([
+      import("./gguf/openGguf.ts"),
+      import("./gguf/ggufWeights.ts"),
+    ]);
     const opened = await openGguf(file.source, file.label);
     const { config, files, tokenizer: parts } = opened;
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
@@ -95,8 +97,20 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
   const files = await filesOf(source as string | URL | ModelFiles);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
+  return { config, files, weights: await folderWeights(files, config, dtype) };
+}
+
+/** Returns the tensors of a folder, those that bitsandbytes quantised as packed ones. */
+async function folderWeights(
+  files: ModelFiles,
+  config: ModelConfig | ClassifierConfig,
+  dtype: NonNullable<WeightOptions["dtype"]>,
+): Promise<ModelWeights> {
   const quantization = await readQuantizationConfig(files);
-  return { config, files, weights: bitsandbytesWeights(await openWeights(files, config), dtype, quantization) };
+  const file = await openWeights(files, config);
+  if (quantization === null && !file.names().some(isPartOfQuantized)) return safetensorsWeights(file, dtype);
+  const { bitsandbytesWeights } = await import("./quantization/bitsandbytesWeights.ts");
+  return bitsandbytesWeights(file, dtype, quantization);
 }
 
 /** The GGUF file that `source` means, or undefined. */

@@ -12,14 +12,20 @@ import { architectureOf } from "./registry.ts";
  * config or repeat a tied one are left out.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
-  const file = underModelNames(await openFiles(files), architectureOf(config));
+  const file = underModelNames(await openSafetensorsFolder(files), architectureOf(config));
   const { ties } = describeModel(config);
-  await checkTies(file, ties);
+  await checkTies(
+    file,
+    ties,
+    ({ name, of }) =>
+      `${name} is not ${of}, to which config.json ties it; set tie_word_embeddings to false there, or leave ${name} out`,
+  );
   const tied = new Set(ties.map(({ name }) => name));
   return renamed(file, new Map(file.names().flatMap((name) => (tied.has(name) ? [] : [[name, name]]))));
 }
 
-async function openFiles(files: ModelFiles): Promise<SafetensorsFile> {
+/** Opens the model.safetensors of a folder, else the shards that its index names. */
+export async function openSafetensorsFolder(files: ModelFiles): Promise<SafetensorsFile> {
   const open = async (name: string) => openSafetensors(await files.open(name), `${name} of ${files.label}`);
   const single = "model.safetensors";
   const index = `${single}.index.json`;

@@ -1,5 +1,6 @@
 import {
   canQuantizeAs,
+  giveTurn,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -51,10 +52,11 @@ export async function modelFileContents(
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
   const tensors: SafetensorsTensor[] = [];
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
+    await giveTurn();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;

@@ -49,18 +49,19 @@ function plainCode(language: LanguageName, count: number): { text: string }[] {
   });
 }
 
-function trainingExamples(): TokenizedExample[] {
+async function trainingExamples(): Promise<TokenizedExample[]> {
   const count = steps * batchSize;
   const plain = Math.round((count * plainShare) / 3);
   const others: LanguageName[] = ["javascript", "lua", "sql"];
-  return [
+  const examples = [
     ...generatePairs({ language: "python", split: "train", count: count - 3 * plain, seed }),
     ...others.flatMap((language) => plainCode(language, plain)),
-  ].map((example) => tokenizeExample(tokenizer, example));
+  ];
+  return Promise.all(examples.map((example) => tokenizeExample(tokenizer, example)));
 }
 
 const model = createModel(config, startingParameters(new Generator(seed)));
-const trainer = new Trainer(model, trainingExamples(), {
+const trainer = new Trainer(model, await trainingExamples(), {
   padTokenId: tokenizer.padTokenId ?? 0,
   maxSteps: steps,
   batchSize,

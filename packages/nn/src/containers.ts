@@ -1,4 +1,5 @@
-import { Module } from "./module.ts";
+import { scope, type Tensor } from "@lowrank/core";
+import { Module, type UnaryModule } from "./module.ts";
 
 /** Modules by index: children named "0", "1", ... */
 export class ModuleList<T extends Module = Module> extends Module implements Iterable<T> {
@@ -32,6 +33,21 @@ export class ModuleList<T extends Module = Module> extends Module implements Ite
 
   protected override setChild(name: string, module: Module): void {
     this.#items[Number(name)] = module as T;
+  }
+}
+
+/** Modules that run one after the other, each on what the one before returns. */
+export class Sequential extends ModuleList<UnaryModule> {
+  constructor(...modules: UnaryModule[]) {
+    super(modules);
+  }
+
+  forward(x: Tensor): Tensor {
+    return scope(() => {
+      let y = x;
+      for (const module of this) y = module.forward(y);
+      return y;
+    });
   }
 }
 

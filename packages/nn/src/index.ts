@@ -1,5 +1,5 @@
 export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
-export { ModuleDict, ModuleList } from "./containers.ts";
+export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
 export { Conv1D } from "./layers/conv1d.ts";
 export { Dropout } from "./layers/dropout.ts";
@@ -11,7 +11,9 @@ export { linearLayer } from "./layers/linearLayer.ts";
 export { Residual } from "./layers/residual.ts";
 export { RMSNorm } from "./layers/rmsNorm.ts";
 export { stopAtPadding } from "./layers/stopAtPadding.ts";
+export type { LoadReport, StateDict } from "./loadTensors.ts";
 export { Module, type UnaryModule } from "./module.ts";
+export { ModuleBuffer } from "./moduleBuffer.ts";
 export { Adagrad, type AdagradOptions } from "./optim/adagrad.ts";
 export { Adam, type AdamOptions } from "./optim/adam.ts";
 export { AdamW } from "./optim/adamW.ts";
@@ -35,6 +37,7 @@ export {
   layersToSkip,
   type QuantizationReport,
   type QuantizedLayer,
+  type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
 } from "./quantize.ts";

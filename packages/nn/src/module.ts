@@ -1,4 +1,6 @@
 import { type Backend, moveTensors, Tensor } from "@lowrank/core";
+import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";
+import { ModuleBuffer } from "./moduleBuffer.ts";
 import { Parameter } from "./parameter.ts";
 
 const join = (prefix: string, name: string): string => (prefix === "" ? name : `${prefix}.${name}`);
@@ -46,11 +48,22 @@ export abstract class Module {
    */
   *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
     const seen = new Set<Parameter>();
+    for (const [path, value] of this.#namedTensors()) {
+      if (!(value instanceof Parameter) || (seen.has(value) && !options.duplicates)) continue;
+      seen.add(value);
+      yield [path, value];
+    }
+  }
+
+  /** All buffers by path. */
+  *namedBuffers(): Iterable<[string, ModuleBuffer]> {
+    for (const [path, value] of this.#namedTensors()) if (value instanceof ModuleBuffer) yield [path, value];
+  }
+
+  *#namedTensors(): Iterable<[string, Parameter | ModuleBuffer]> {
     for (const [path, module] of this.namedModules()) {
       for (const [name, value] of Object.entries(module)) {
-        if (!(value instanceof Parameter) || (seen.has(value) && !options.duplicates)) continue;
-        seen.add(value);
-        yield [join(path, name), value];
+        if (value instanceof Parameter || value instanceof ModuleBuffer) yield [join(path, name), value];
       }
     }
   }
@@ -134,9 +147,21 @@ export abstract class Module {
     for (const value of Object.values(this)) if (value instanceof Tensor) yield value;
   }
 
-  /** Parameters by path, tied ones once. */
+  /**
+   * Parameters and buffers by path, a tied one under each of its names, as PyTorch's `state_dict`.
+   * They are the module's own tensors, no copies.
+   */
   stateDict(): Map<string, Tensor> {
-    return new Map(this.namedParameters());
+    return new Map(this.#namedTensors());
+  }
+
+  /**
+   * Copies tensors by path into parameters and buffers, in place: optimisers and tied layers see
+   * them. A tied one needs but one of its names. Throws, with nothing changed, one error that names
+   * missing and unexpected keys, shapes and dtypes. `strict: false` returns the keys instead.
+   */
+  loadStateDict(dict: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
+    return loadTensors(this.stateDict(), dict, strict);
   }
 
   /** Freezes or unfreezes every parameter. */

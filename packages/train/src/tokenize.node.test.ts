@@ -18,7 +18,7 @@ test.skipIf(!folder)("SmolLM2: 40 conversations become the rows that PEFT traine
       { role: "user", content: prompt },
       { role: "assistant", content: completion },
     ];
-    const batch = collate([tokenizeExample(tokenizer, { messages })], { padTokenId: 2, padToMultipleOf: 96 });
+    const batch = collate([await tokenizeExample(tokenizer, { messages })], { padTokenId: 2, padToMultipleOf: 96 });
     expect(Array.from(batch.inputIds)).toEqual(ids);
     expect(Array.from(batch.labels)).toEqual(labels);
     expect(batch.attentionMask.reduce((a, b) => a + b)).toBe(length);

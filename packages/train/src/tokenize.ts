@@ -7,7 +7,10 @@ import type { Row } from "./padRows.ts";
 export interface ExampleTokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
   readonly eosTokenId: number | null;
-  applyChatTemplate(messages: readonly ChatMessage[], options?: { addGenerationPrompt?: boolean }): string;
+  applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options?: { addGenerationPrompt?: boolean },
+  ): string | Promise<string>;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface TokenizedExample extends Row {
  * template; text after the last of them is left out. An end-of-sequence token closes text and
  * completions where the tokenizer has one.
  */
-export function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): TokenizedExample {
+export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Example): Promise<TokenizedExample> {
   if ("text" in example) {
     const inputIds = closed(tokenizer, tokenizer.encode(example.text));
     return { inputIds, labels: [...inputIds] };
@@ -38,16 +41,16 @@ function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }:
   return { inputIds, labels: inputIds.map((id, i) => (i < promptLength ? ignoreIndex : id)) };
 }
 
-function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): TokenizedExample {
+async function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): Promise<TokenizedExample> {
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
-  const whole = tokenizer.applyChatTemplate(messages);
+  const whole = await tokenizer.applyChatTemplate(messages);
   const inputIds = encode(whole);
   const labels = inputIds.map(() => ignoreIndex);
   let length = 0;
   for (const [i, { role }] of messages.entries()) {
     if (role !== "assistant") continue;
-    const before = tokenizer.applyChatTemplate(messages.slice(0, i), { addGenerationPrompt: true });
-    const after = tokenizer.applyChatTemplate(messages.slice(0, i + 1));
+    const before = await tokenizer.applyChatTemplate(messages.slice(0, i), { addGenerationPrompt: true });
+    const after = await tokenizer.applyChatTemplate(messages.slice(0, i + 1));
     if (!after.startsWith(before) || !whole.startsWith(after)) {
       const found = "the chat template changes earlier text when this turn is added";
       throw new Error(

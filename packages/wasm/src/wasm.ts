@@ -4,13 +4,11 @@ import type { BuildName } from "./builds/kernelBuild.ts";
 import { loadBuild } from "./builds/loadBuild.ts";
 import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
-import { Heap, type HeapBlock, type HeapStats } from "./heap.ts";
-import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
+import { Heap, type HeapBlock } from "./heap.ts";
+import type { HeapStats } from "./heapStats.ts";
 import type { WasmKernel, WasmTensor } from "./kernel.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
-import { startWorkers } from "./startWorkers.ts";
-import { threadedKernels } from "./threadedKernels.ts";
 import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 
 /** Options of the WebAssembly backend. */
@@ -122,22 +120,18 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   let threads = 1;
   let stop = (): void => {};
   if (shared) {
-    const board = heap.alloc(boardBytes).ptr;
-    const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
-    const setups = Array.from({ length: asked - 1 }, () => {
-      const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
-      return { module, memory, board, scratch, tiles };
-    });
+    const { startThreads } = await import("./startThreads.ts");
+    const running = { module, instance, memory, heap };
+    const started = startThreads(running, { count: asked, working: () => threads, grain, workerUrl });
     try {
-      stop = await startWorkers(setups, workerUrl);
+      stop = await started.ready;
       threads = asked;
     } catch (error) {
       notice(`a worker could not start (${error instanceof Error ? error.message : error})`);
     }
     // A worker that starts fills static memory anew.
     k.setTile(tile);
-    const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
-    k = threadedKernels(k, jobs, () => threads, grain);
+    k = started.kernels;
   }
 
   const ptrOf = (buffer: Buffer): number => (buffer as HeapBlock).ptr;

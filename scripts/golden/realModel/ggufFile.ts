@@ -46,7 +46,7 @@ export async function* ggufFile(dir: string, path: string, model: CausalLM): Asy
     [...header.tensors.keys()],
     expected.tensors.map(({ name }) => name),
   );
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   for (const { name, hf, type, shape, bytes, offset, sha256: hash } of expected.tensors) {
     const info = header.tensors.get(name);
     const found = info && [info.type.name, info.shape, info.byteLength, info.offset];

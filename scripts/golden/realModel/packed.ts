@@ -11,7 +11,7 @@ import { same, sha256 } from "./ggufFile.ts";
 export async function* packed(dir: string, path: string): AsyncGenerator<Check> {
   const { tensors } = readExpected<ExpectedGguf>(dir, "gguf");
   const { model } = await loadModel(path, { weights: "packed" });
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   for (const { hf, type, sha256: hash } of tensors) {
     const parameter = parameters.get(hf);
     yield same(`packed ${hf}`, parameter?.dtype, type.toLowerCase());

@@ -18,7 +18,7 @@ export async function* qlora(dir: string, path: string): AsyncGenerator<Check> {
   const { texts } = readExpected<ExpectedForward>(dir, "forward");
   const golden = await GoldenFile.open(join(dir, "expected", "qlora.safetensors"));
   const { model } = await loadModel(path, { quantize: { quantType: "nf4", blockSize: 64, doubleQuant: true } });
-  const parameters = model.stateDict();
+  const parameters = new Map(model.namedParameters());
   const packed = [...parameters].flatMap(([name, { dtype }]) => (dtype === "nf4" ? [name] : []));
   yield same("NF4 tensors", packed.sort(), expected.tensors.map(({ name }) => name).sort());
   for (const tensor of expected.tensors) yield* weightChecks(parameters.get(tensor.name), tensor);

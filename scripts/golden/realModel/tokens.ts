@@ -4,7 +4,7 @@ import { type ExpectedTokens, readExpected } from "./expected.ts";
 import { same } from "./ggufFile.ts";
 
 /** The texts, id lists, special tokens and conversations of expected/tokens.json. */
-export function* tokens(dir: string, tokenizer: Tokenizer): Generator<Check> {
+export async function* tokens(dir: string, tokenizer: Tokenizer): AsyncGenerator<Check> {
   const { cases, decode, chats, special_ids } = readExpected<ExpectedTokens>(dir, "tokens");
   for (const { text, ids, decoded, decoded_skip_special } of cases) {
     const name = `tokens ${JSON.stringify(text)}`;
@@ -16,7 +16,7 @@ export function* tokens(dir: string, tokenizer: Tokenizer): Generator<Check> {
   for (const { ids, text } of decode) yield same(`tokens of [${ids}]`, tokenizer.decode(ids), text);
   for (const [token, id] of Object.entries(special_ids)) yield same(`tokens ${token}`, tokenizer.tokenId(token), id);
   for (const [i, { messages, add_generation_prompt, text, ids }] of chats.entries()) {
-    const rendered = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: add_generation_prompt });
+    const rendered = await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: add_generation_prompt });
     yield same(`chat ${i}`, rendered, text);
     yield same(`chat ${i} ids`, tokenizer.encode(text, { addSpecialTokens: false }), ids);
   }

@@ -1,5 +1,6 @@
 import { writtenBy } from "../create.ts";
 import type { TypedArray } from "../dtype.ts";
+import { defaultGenerator } from "../manualSeed.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { Generator, type GeneratorState } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
@@ -49,10 +50,10 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
 
 /**
  * Zeroes each number with probability p and divides the rest by 1 - p. Number i is zero where the
- * generator's next uniform number i is below p; the generator moves on by x.size. Srivastava et al.
- * 2014, https://jmlr.org/papers/v15/srivastava14a.html
+ * generator's next uniform number i is below p; the generator moves on by x.size. Default: the one
+ * that `manualSeed` seeds. Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
-export function dropout(x: Tensor, { p, generator }: { p: number; generator: Generator }): Tensor {
+export function dropout(x: Tensor, { p, generator = defaultGenerator }: { p: number; generator?: Generator }): Tensor {
   refuseSurplus("dropout", 1, arguments);
   const { state } = generator;
   const out = dropoutOp(x, { p, state });

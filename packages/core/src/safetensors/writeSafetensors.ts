@@ -123,7 +123,7 @@ export function safetensorsFileLength(
 export function writeSafetensors(
   tensors: Iterable<SafetensorsTensor>,
   metadata?: Readonly<Record<string, string>>,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const { sorted, head, byteLength } = layOut(tensors, metadata);
   for (const { tensor, stored } of sorted) checkLength(tensor, stored, tensor.bytes);
   const file = new Uint8Array(byteLength);

@@ -72,7 +72,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer } = loaded;
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
-  const ids = options.chat === undefined ? tokenizer.encode(prompt) : encodeChat(tokenizer, prompt);
+  const ids = options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt);
   const room = model.maxPositions - ids.length;
   const maxNewTokens = options.maxNewTokens ?? Math.min(loaded.generationConfig?.maxNewTokens ?? 64, Math.max(room, 1));
   await generateText(model, tokenizer, ids, {
@@ -88,8 +88,8 @@ async function readPrompt(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 
-function encodeChat(tokenizer: Tokenizer, content: string): number[] {
-  const rendered = tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true });
+async function encodeChat(tokenizer: Tokenizer, content: string): Promise<number[]> {
+  const rendered = await tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true });
   return tokenizer.encode(rendered, { addSpecialTokens: false });
 }
 

@@ -66,7 +66,7 @@ async function read(tokenizer: Tokenizer, paths: readonly string[]): Promise<Sou
   for (const path of paths) {
     for (const [i, example] of (await load(path)).entries()) {
       try {
-        examples.push(tokenizeExample(tokenizer, example));
+        examples.push(await tokenizeExample(tokenizer, example));
       } catch (error) {
         throw new Error(`${path}, example ${i + 1}: ${(error as Error).message}`, { cause: error });
       }

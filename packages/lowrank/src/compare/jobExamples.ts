@@ -21,10 +21,12 @@ export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: num
   const { data, testExamples } = job;
   if (data.kind === "task") {
     const pairs = (split: "train" | "test", count: number) =>
-      generatePairs({ language: "javascript", split, count, seed: taskSeed }).map((pair) =>
-        tokenizeExample(tokenizer, pair),
+      Promise.all(
+        generatePairs({ language: "javascript", split, count, seed: taskSeed }).map((pair) =>
+          tokenizeExample(tokenizer, pair),
+        ),
       );
-    return { train: pairs("train", data.trainExamples), test: pairs("test", testExamples) };
+    return { train: await pairs("train", data.trainExamples), test: await pairs("test", testExamples) };
   }
   const { blockSize = Math.min(256, positions) } = data;
   const { train, validation } = await readTrainData(tokenizer, { ...data, blockSize });

@@ -1,3 +1,4 @@
+import { giveTurn } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
 import { BeamDecoding } from "./beamDecoding.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
@@ -34,9 +35,11 @@ export async function* generationSteps(
         ? new BeamDecoding(model, prompts, sized, ends)
         : new RowDecoding(model, repeated(prompts, numReturnSequences), sized, ends);
     for (let step = 0; step < maxNewTokens && !decoding.done; step++) {
-      signal?.throwIfAborted();
       await decoding.step();
+      await giveTurn();
+      signal?.throwIfAborted();
       yield decoding;
+      signal?.throwIfAborted();
     }
   } finally {
     model.train(wasTraining);

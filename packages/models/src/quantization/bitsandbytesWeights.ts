@@ -1,22 +1,19 @@
 import { fromBitsandbytes, type SafetensorsFile } from "@lowrank/core";
 import { type ModelWeights, safetensorsWeights } from "../modelWeights.ts";
 import type { WeightOptions } from "../openModel.ts";
+import { partKey } from "./partOfQuantized.ts";
 import type { QuantizationConfig } from "./quantizationConfig.ts";
-
-/** The ending that marks an entry beside a quantised weight. */
-const partKey = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+)$/;
 
 /**
  * The tensors of a folder's safetensors files, those that bitsandbytes quantised to 4 bits as
- * packed ones: the entries beside a weight (`weight.absmax` and the like) are part of it. Throws
- * where config.json and the entries disagree.
+ * packed ones: the entries beside a weight (`weight.absmax` and the like) are part of it. Either
+ * config.json or an entry says that the weights are quantised; throws where only one of them does.
  */
 export function bitsandbytesWeights(
   file: SafetensorsFile,
   dtype: NonNullable<WeightOptions["dtype"]>,
   quantization: QuantizationConfig | null,
 ): ModelWeights {
-  const plain = safetensorsWeights(file, dtype);
   const packed = new Set(file.names().flatMap((name) => (partKey.test(name) ? [name.replace(partKey, "")] : [])));
   if (packed.size > 0 !== (quantization !== null)) {
     throw new Error(
@@ -25,7 +22,7 @@ export function bitsandbytesWeights(
         : `${file.label}: ${[...packed][0]} is quantised by bitsandbytes, but config.json has no quantization_config; copy the one it was saved with`,
     );
   }
-  if (packed.size === 0) return plain;
+  const plain = safetensorsWeights(file, dtype);
   const parts = new Map([...packed].map((name) => [name, file.names().filter((n) => isPart(n, name))]));
   const owned = new Set([...parts.values()].flat());
   return {

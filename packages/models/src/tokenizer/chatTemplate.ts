@@ -1,4 +1,3 @@
-import { Template } from "@huggingface/jinja";
 import { type ModelFiles, readJson } from "@lowrank/files";
 
 /** One turn of a conversation. */
@@ -35,14 +34,15 @@ function findDefault(named: { name?: unknown; template?: unknown }[]): unknown {
 
 /**
  * Renders a conversation as the text that the model was trained on. `specialTokens` are
- * the template's variables.
+ * the template's variables. Jinja is loaded at the first call.
  */
-export function renderChat(
+export async function renderChat(
   template: string,
   messages: readonly ChatMessage[],
   specialTokens: Record<string, string>,
   options: ChatTemplateOptions = {},
-): string {
+): Promise<string> {
+  const { Template } = await import("@huggingface/jinja");
   return new Template(template).render({
     ...specialTokens,
     ...options.variables,

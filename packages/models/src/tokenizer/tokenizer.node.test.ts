@@ -60,7 +60,8 @@ describe.skipIf(!models)("stories260K", () => {
   test("ids that do not exist and a missing chat template are errors", async () => {
     const tokenizer = await load("stories260K-hf");
     expect(() => tokenizer.decode([1, 512])).toThrow("512 is not a token id; there are ids from 0 to 511");
-    expect(() => tokenizer.applyChatTemplate([{ role: "user", content: "hi" }])).toThrow("has no chat template");
+    const rendered = tokenizer.applyChatTemplate([{ role: "user", content: "hi" }]);
+    await expect(rendered).rejects.toThrow("has no chat template");
   });
 });
 
@@ -111,7 +112,7 @@ describe.skipIf(!models)("SmolLM2", () => {
     const { chats } = await expected("smollm2-135m-instruct/expected/tokens.json");
     expect(chats).toHaveLength(18);
     for (const { messages, add_generation_prompt, text, ids } of chats) {
-      expect(tokenizer.applyChatTemplate(messages, { addGenerationPrompt: add_generation_prompt })).toBe(text);
+      expect(await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: add_generation_prompt })).toBe(text);
       expect(tokenizer.encode(text, { addSpecialTokens: false })).toEqual(ids);
     }
   });

@@ -94,10 +94,10 @@ export class Tokenizer {
   }
 
   /**
-   * A conversation as text; encode it with `addSpecialTokens: false`, since templates
-   * write special tokens out.
+   * Renders a conversation as text. Encode it with `addSpecialTokens: false`, since templates
+   * write special tokens out. Throws where the tokenizer has no template.
    */
-  applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): string {
+  async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<string> {
     if (this.chatTemplate === null) {
       throw new Error(
         `${this.label} has no chat template: it is not a chat model, or its tokenizer_config.json is old`,

@@ -1,4 +1,4 @@
-import { type AttentionDropout, dropout, Generator, type Tensor } from "@lowrank/core";
+import { type AttentionDropout, defaultGenerator, dropout, type Generator, type Tensor } from "@lowrank/core";
 import { Module } from "../module.ts";
 
 /**
@@ -9,8 +9,8 @@ export class Dropout extends Module {
   readonly p: number;
   readonly generator: Generator;
 
-  /** `generator`: where the zeros come from; default: seed 0. */
-  constructor(p: number, generator: Generator = new Generator(0)) {
+  /** `generator`: where the zeros come from; default: the one that `manualSeed` seeds. */
+  constructor(p = 0.5, generator: Generator = defaultGenerator) {
     super();
     this.p = p;
     this.generator = generator;

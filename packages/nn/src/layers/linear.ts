@@ -28,8 +28,15 @@ export class Linear extends Module {
     this.bias = bias;
   }
 
-  /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
-  static create(inFeatures: number, outFeatures: number, options: { bias?: boolean; generator: Generator }): Linear {
+  /**
+   * PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). `bias` is true by default;
+   * without a generator, the one that `manualSeed` seeds draws.
+   */
+  static create(
+    inFeatures: number,
+    outFeatures: number,
+    options: { bias?: boolean; generator?: Generator } = {},
+  ): Linear {
     const bound = 1 / Math.sqrt(inFeatures);
     const { generator } = options;
     const uniform = (shape: number[]) => new Parameter(rand(shape, { generator, low: -bound, high: bound }));

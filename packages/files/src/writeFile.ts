@@ -1,0 +1,10 @@
+import { diskPath, nodeModules } from "./nodeModules.ts";
+import { writeFolder } from "./writeFolder.ts";
+
+/** Writes one file on disk (Node only), by the rules of `writeFolder`. */
+export async function writeFile(file: string | URL, content: Uint8Array | string): Promise<void> {
+  const node = nodeModules(file);
+  const { basename, dirname } = node.path;
+  const path = diskPath(file, node);
+  await writeFolder(dirname(path), new Map([[basename(path), content]]));
+}

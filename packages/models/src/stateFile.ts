@@ -1,0 +1,97 @@
+import {
+  blobSource,
+  bytesSource,
+  fromBytes,
+  isPacked,
+  openSafetensors,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+  type Tensor,
+  writeSafetensors,
+} from "@lowrank/core";
+import { type ModelFiles, openFile, writeFile } from "@lowrank/files";
+import type { LoadReport, Module } from "@lowrank/nn";
+import { checkTies } from "./checkTies.ts";
+import { openSafetensorsFolder } from "./openWeights.ts";
+
+/**
+ * A safetensors file: its path or file: URL (Node only), its http(s) address, its content, or files
+ * that hold a model.safetensors or its shards.
+ */
+export type SafetensorsSource = string | URL | Uint8Array | Blob | ModelFiles;
+
+/** The names of a module's tensors, each with the first name of the same tensor. */
+function firstNames(module: Module): { name: string; of: string }[] {
+  const first = new Map<Tensor, string>();
+  return [...module.stateDict()].map(([name, tensor]) => {
+    if (!first.has(tensor)) first.set(tensor, name);
+    return { name, of: first.get(tensor) as string };
+  });
+}
+
+/**
+ * Returns a safetensors file of a module's parameters and buffers, by path; a tied one stands in it
+ * once. Throws for packed weights, which have no place in safetensors.
+ */
+export async function toSafetensors(module: Module): Promise<Uint8Array<ArrayBuffer>> {
+  const state = module.stateDict();
+  const tensors: SafetensorsTensor[] = [];
+  for (const { name, of } of firstNames(module)) {
+    if (name !== of) continue;
+    const tensor = state.get(name) as Tensor;
+    const { dtype, shape } = tensor;
+    if (isPacked(dtype)) {
+      throw new Error(`${name} is ${dtype}, which has no place in safetensors; dequantize() the module first`);
+    }
+    tensors.push({ name, dtype, shape, bytes: await tensor.bytes() });
+  }
+  return writeSafetensors(tensors, { format: "pt" });
+}
+
+/**
+ * Writes a module's parameters and buffers as a safetensors file, which `loadSafetensors` and
+ * PyTorch's `load_state_dict` read (Node only; pages take the bytes of `toSafetensors`).
+ */
+export async function saveSafetensors(module: Module, path: string | URL): Promise<void> {
+  await writeFile(path, await toSafetensors(module));
+}
+
+async function open(source: SafetensorsSource): Promise<SafetensorsFile> {
+  if (source instanceof Uint8Array) return openSafetensors(bytesSource(source), "the bytes given");
+  if (source instanceof Blob) return openSafetensors(blobSource(source), "the blob given");
+  if (typeof source === "string" || source instanceof URL) {
+    return openSafetensors(await openFile(source), String(source));
+  }
+  return openSafetensorsFolder(source);
+}
+
+/**
+ * Reads a safetensors file into a module's parameters and buffers, as `loadStateDict` does, which
+ * says what is thrown and returned. Throws too where the names of a tied tensor hold different
+ * numbers.
+ */
+export async function loadSafetensors(
+  module: Module,
+  source: SafetensorsSource,
+  options: { strict?: boolean } = {},
+): Promise<LoadReport> {
+  const file = await open(source);
+  await checkTies(
+    file,
+    firstNames(module).filter(({ name, of }) => name !== of),
+    ({ name, of }) => `the module ties ${name} to ${of}, and they differ; untie them, or leave one out`,
+  );
+  const backend = module.stateDict().values().next().value?.storage.backend;
+  const read = new Map<string, Tensor>();
+  try {
+    for (const name of file.names()) {
+      const { bytes, shape, dtype } = await file.read(name);
+      read.set(name, fromBytes(bytes, shape, dtype, backend));
+    }
+    return module.loadStateDict(read, options);
+  } catch (error) {
+    throw new Error(`${file.label}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    for (const tensor of read.values()) tensor.dispose();
+  }
+}

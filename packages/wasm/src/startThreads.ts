@@ -1,0 +1,42 @@
+import type { Heap } from "./heap.ts";
+import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
+import type { Kernels } from "./kernelTypes.gen.ts";
+import { startWorkers } from "./startWorkers.ts";
+import { threadedKernels } from "./threadedKernels.ts";
+
+/** The kernels of a module in shared memory, and the heap in it. */
+interface Running {
+  readonly module: WebAssembly.Module;
+  readonly instance: WebAssembly.Instance;
+  readonly memory: WebAssembly.Memory;
+  readonly heap: Heap;
+}
+
+/** Options of `startThreads`. */
+interface ThreadOptions {
+  /** Threads to work, the caller's included. */
+  readonly count: number;
+  /** Returns how many work at present, the caller's included. */
+  readonly working: () => number;
+  readonly grain: number;
+  readonly workerUrl: string | URL | undefined;
+}
+
+/**
+ * Starts the other threads. Returns the kernels that share their work with them, and a promise of
+ * the function that ends them; it rejects where one cannot start.
+ */
+export function startThreads(
+  { module, instance, memory, heap }: Running,
+  { count, working, grain, workerUrl }: ThreadOptions,
+): { kernels: Kernels; ready: Promise<() => void> } {
+  const k = instance.exports as unknown as Kernels;
+  const board = heap.alloc(boardBytes).ptr;
+  const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
+  const setups = Array.from({ length: count - 1 }, () => {
+    const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
+    return { module, memory, board, scratch, tiles };
+  });
+  const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
+  return { kernels: threadedKernels(k, jobs, working, grain), ready: startWorkers(setups, workerUrl) };
+}
