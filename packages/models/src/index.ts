@@ -47,8 +47,8 @@ export {
   type LabelledSequences,
   SequenceClassifier,
 } from "./sequenceClassifier.ts";
-export { streamText } from "./streamText.ts";
 export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./stateFile.ts";
+export { streamText } from "./streamText.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
 export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";

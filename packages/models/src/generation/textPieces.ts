@@ -33,7 +33,7 @@ export async function* textPieces(
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
   const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
   const stops = readStops(settings);
-  const ids = prompts.map((prompt) => tokensOf(prompt, tokenizer));
+  const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });
   });

@@ -12,9 +12,9 @@ export function isBatch(prompt: TextPrompt | readonly TextPrompt[]): prompt is r
 }
 
 /** The tokens of a prompt. A chat is written by the tokenizer's template. */
-export function tokensOf(prompt: TextPrompt, tokenizer: Tokenizer): readonly number[] {
+export async function tokensOf(prompt: TextPrompt, tokenizer: Tokenizer): Promise<readonly number[]> {
   if (typeof prompt === "string") return tokenizer.encode(prompt);
-  return isChat(prompt) ? tokenizer.encode(chatText(prompt, tokenizer), { addSpecialTokens: false }) : prompt;
+  return isChat(prompt) ? tokenizer.encode(await chatText(prompt, tokenizer), { addSpecialTokens: false }) : prompt;
 }
 
 function isChat(prompt: readonly number[] | readonly ChatMessage[]): prompt is readonly ChatMessage[] {
@@ -22,10 +22,10 @@ function isChat(prompt: readonly number[] | readonly ChatMessage[]): prompt is r
 }
 
 /** A chat up to where the assistant's answer begins, or goes on if the chat ends in one. */
-function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer): string {
+async function chatText(messages: readonly ChatMessage[], tokenizer: Tokenizer): Promise<string> {
   const { role, content } = messages[messages.length - 1];
   if (role !== "assistant") return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true });
-  const text = tokenizer.applyChatTemplate(messages);
+  const text = await tokenizer.applyChatTemplate(messages);
   const last = content.trim();
   const at = text.lastIndexOf(last);
   if (at < 0) {
