@@ -95,7 +95,7 @@ const read = (file: string): string => readFileSync(join(root, file), "utf8");
 const exists = (path: string): boolean =>
   path.includes("*") ? globSync(path, { cwd: root }).length > 0 : existsSync(join(root, path));
 
-const files = globSync(["*.md", "docs/**/*.md"], { cwd: root, exclude: ["**/node_modules/**"] })
+const files = globSync(["*.md", "docs/**/*.md", "packages/*/README.md"], { cwd: root, exclude: ["**/node_modules/**"] })
   .map((file) => file.replaceAll("\\", "/"))
   .sort();
 const blocks = files.flatMap((file) => docBlocks(file, read(file)));

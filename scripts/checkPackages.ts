@@ -1,17 +1,18 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with
-// publint, installs them with npm into an empty folder and there uses the library and the command
-// as a stranger would; builds a sample for production with each bundler and without one, and runs
-// it in headless Chromium, in a page and in a Web Worker, against Node's numbers.
+// publint and attw, type-checks a program on them, installs them with npm into an empty folder and
+// there uses the library and the command as a stranger would; builds a sample for production with
+// each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
+// against Node's numbers.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import { publint } from "publint";
-import { formatMessage } from "publint/utils";
 import { findChromium } from "./browser/chromium.ts";
 import { bundlers } from "./bundles/bundlers.ts";
 import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
 import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
+import { checkTypes } from "./packages/checkTypes.ts";
+import { lintArchive } from "./packages/lintArchive.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -35,13 +36,6 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
   const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
   return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
-}
-
-async function lint(archive: string): Promise<string[]> {
-  const bytes = readFileSync(archive);
-  const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
-  const { messages, pkg } = await publint({ pack: { tarball }, strict: true });
-  return messages.map((message) => formatMessage(message, pkg, { color: false }) ?? message.code);
 }
 
 /**
@@ -119,7 +113,9 @@ try {
     const before = new Set(readdirSync(packed));
     const { problems } = command(folder, "npx", "-y", packageManager, "pack", "--pack-destination", packed);
     const archive = readdirSync(packed).find((name) => !before.has(name));
-    if (archive !== undefined) problems.push(...(await lint(join(packed, archive))));
+    if (archive !== undefined) {
+      problems.push(...(await lintArchive(join(packed, archive))));
+    }
     count(`pack ${folder.slice(root.length + 1)}`, problems);
   }
   const archives = readdirSync(packed).map((name) => join(packed, name));
@@ -127,6 +123,7 @@ try {
   writeFileSync(join(user, "use.js"), script);
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
+  for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   await checkBundles();
   const lowrank = ["npx", "--no-install", "lowrank"];
   count("command", command(user, ...lowrank, "--help").problems);

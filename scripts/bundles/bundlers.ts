@@ -18,7 +18,9 @@ async function bundleWithVite(user: string, outDir: string): Promise<string[]> {
   const warnings: string[] = [];
   const warn = (text: string) => void warnings.push(text);
   const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
-  const build = { outDir, emptyOutDir: true, chunkSizeWarningLimit: 1000 };
+  // A busy machine is no fault of the app.
+  const rolldownOptions = { checks: { pluginTimings: false, bundlerTimings: false } };
+  const build = { outDir, emptyOutDir: true, chunkSizeWarningLimit: 1000, rolldownOptions };
   await vite({ root: user, configFile: false, logLevel: "warn", customLogger, build });
   return warnings;
 }

@@ -1,3 +1,5 @@
+// Programs whose `lib` lacks Disposable get it from here, with the declarations.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./backend.ts";
 import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { GraphNode } from "./graph.ts";

@@ -1,4 +1,5 @@
 import { type Block, FreeLists } from "./freeLists.ts";
+import type { HeapStats } from "./heapStats.ts";
 
 const pageBytes = 65536;
 const maxPages = 65536;
@@ -11,18 +12,6 @@ const granuleBytes = 64;
  * growth, so growths should be few. A larger spare is used up where blocks leave gaps.
  */
 const spareBytes = 32 * 2 ** 20;
-
-/** Sizes of a heap, in bytes. */
-export interface HeapStats {
-  /** By blocks in use, in whole cache lines. */
-  used: number;
-  /** Between them and behind them. */
-  free: number;
-  /** The largest free stretch. */
-  largestFree: number;
-  /** The whole memory, with the kernels' own data. */
-  length: number;
-}
 
 /** Memory that a heap handed out. */
 export class HeapBlock implements Block {

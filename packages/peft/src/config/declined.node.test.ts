@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { peftMethods } from "../methods/index.ts";
+import { ownMethods } from "../testing/ownMethods.ts";
 import { declinedMethods } from "./declinedMethods.ts";
 import { toCamelCase } from "./keyCase.ts";
 
+const peftMethods = await ownMethods();
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");
 const section = text.slice(text.indexOf("## What of PEFT is not here"));
 /** The items of its lists, "- subject: rest", their lines joined. */

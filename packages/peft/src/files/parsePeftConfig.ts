@@ -17,9 +17,10 @@ export interface ParsePeftConfigOptions {
  * JSON value. Throws, naming the field, for values that are not supported; a field
  * that is not known is a warning.
  */
-export function parsePeftConfig(
+export async function parsePeftConfig(
   json: unknown,
   { label = "adapter_config.json", onWarning = printWarning }: ParsePeftConfigOptions = {},
-): PeftConfig {
-  return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
+): Promise<PeftConfig> {
+  const methods = await knownMethods();
+  return parseConfig(readForeign(json, label, methods)?.fields ?? json, methods, label, onWarning).config;
 }

@@ -1,11 +1,10 @@
 import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
-import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
-import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
 import type { MergeOptions } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
 import { methodOf } from "../methods/registry.ts";
@@ -15,19 +14,14 @@ import { allocate, allocationState, setAllocationState } from "../model/allocati
 import { quantizeBase } from "../model/quantizeBase.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
-import { hotswapAdapter } from "../saved/hotswapAdapter.ts";
-import { loadSaved } from "../saved/loadSaved.ts";
-import { readAdapter } from "../saved/readAdapter.ts";
-import { filesOfAdapters } from "../saved/saveAdapters.ts";
 import type {
   AdapterFilesOptions,
   FromPretrainedOptions,
   LoadAdapterOptions,
   SaveOptions,
 } from "../saved/savedOptions.ts";
-import { type SavedReport, verifySaved } from "../saved/verifySaved.ts";
+import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import { addWeightedAdapter } from "../weighted/addWeightedAdapter.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "../weighted/weightedOptions.ts";
 import { countParameters, describeCount } from "./countParameters.ts";
 import type { AddAdapterOptions, GetPeftModelOptions } from "./peftModelOptions.ts";
@@ -137,11 +131,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async addAdapter(
     adapterName: string,
     config: PeftConfig,
-    { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
+    { generator = new Generator(0), tokenizer, signal }: AddAdapterOptions = {},
   ): Promise<void> {
-    const method = methodOf(config);
+    const method = await methodOf(config);
     await this.base_model.add(
-      { name: adapterName, method, config, generator, loading: false, tokenizer },
+      { name: adapterName, method, config, generator, loading: false, tokenizer, signal },
       this.#onWarning,
     );
   }
@@ -151,6 +145,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * throws, nothing has changed.
    */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
+    const [{ readAdapter }, { loadSaved }] = await Promise.all([
+      import("../saved/readAdapter.ts"),
+      import("../saved/loadSaved.ts"),
+    ]);
     const saved = await readAdapter(source, options.subfolder, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
     if (!options.isTrainable) this.eval();
@@ -170,6 +168,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     { subfolder }: { subfolder?: string } = {},
   ): Promise<void> {
     this.base_model.checkWhole("swap an adapter's values");
+    const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
+      import("../saved/readAdapter.ts"),
+      import("../saved/hotswapAdapter.ts"),
+    ]);
     const saved = await readAdapter(source, subfolder, this.#onWarning);
     await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
@@ -204,6 +206,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     adapterName: string,
     options: WeightedAdapterOptions = {},
   ): Promise<WeightedAdapterReport> {
+    const { addWeightedAdapter } = await import("../weighted/addWeightedAdapter.ts");
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
@@ -238,9 +241,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ
    * start, without loss where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What
-   * adapters train whole stays. Throws while an adapter stands merged.
+   * adapters train whole stays. Until it is done, the model answers without adapters, and
+   * refuses other changes. Throws while an adapter stands merged.
    */
-  quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
+  async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     return quantizeBase(this.base_model, options);
   }
 
@@ -258,6 +262,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
+    const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeInPlace(this.base_model, options);
   }
 
@@ -275,6 +280,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * quantised as before; one of them must be said.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
+    const { mergeForGood } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeForGood(this.base_model, options);
     return this.baseModel;
   }
@@ -305,6 +311,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
     options: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
+    const { filesOfAdapters } = await import("../saved/saveAdapters.ts");
     return filesOfAdapters(this.base_model, selectedAdapters, options);
   }
 
@@ -319,6 +326,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   ): Promise<readonly SavedReport[]> {
     const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
     if (verify) {
+      const { verifySaved } = await import("../saved/verifySaved.ts");
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
     }
     await write();
