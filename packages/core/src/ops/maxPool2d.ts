@@ -26,8 +26,8 @@ function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
 }
 
 /**
- * The largest element of each window of x [..., H, W], and its i32 position in the plane. A window's
- * first NaN beats all. The gradient flows to the first of equal ones, as in PyTorch.
+ * The largest element of each window of x [..., H, W], and its i32 position in the plane. The first
+ * NaN of a window beats all. The gradient flows to the first of equal ones, as in PyTorch.
  */
 export const maxPool2d: Op<1, WindowParams, 2> = defineOp({
   name: "maxPool2d",

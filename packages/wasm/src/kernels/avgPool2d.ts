@@ -2,7 +2,7 @@ import type { AvgPoolParams, avgPool2d, avgPool2dBackward, TensorSpec } from "@l
 import { windowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 
-/** The arguments that say which windows slide over the planes of x, and by what sums are divided. */
+/** The arguments that say which windows slide over x, and by what their sums are divided. */
 function poolArguments(x: TensorSpec, params: AvgPoolParams) {
   const { planes, height, width, kernel, rows, columns, stride, padding } = windowPlan("avgPool2d", x, params);
   const border = params.countIncludePad ? padding : ([0, 0] as const);
