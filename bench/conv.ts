@@ -1,5 +1,5 @@
 // Measures a convolutional layer of 16 images of 32 x 32: a 3 x 3 convolution of 16 channels to 32,
-// relu, and the maxima of 2 x 2. The forward pass is compared with a peer's; ours goes backward too.
+// relu, and the maxima of 2 x 2. Forward is compared with a peer; ours goes backward too.
 import { type Backend, conv2d, init, maxPool2d, noGrad, relu, scope, sum, type Tensor, tensor } from "@lowrank/core";
 import { wasm } from "@lowrank/wasm";
 import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
