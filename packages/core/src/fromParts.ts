@@ -1,6 +1,7 @@
 import { type Backend, currentBackend } from "./backend.ts";
 import { fromBytes } from "./create.ts";
 import { bytesPerElement, type ElementDType } from "./dtype.ts";
+import { giveTurn } from "./giveTurn.ts";
 import { cacheWrite } from "./ops/cacheWrite.ts";
 import { reshape } from "./ops/reshape.ts";
 import { to } from "./ops/to.ts";
@@ -46,6 +47,7 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
         scope(() => void cacheWrite(reshape(whole, { shape: [1, size] }), made(part, [1, count]), { position }));
       }
       position += count;
+      await giveTurn();
     }
     if (position !== size) {
       throw new Error(`fromParts: ${dtype} ${formatShape(shape)} takes ${each * size} bytes, got ${each * position}`);

@@ -1,4 +1,4 @@
-import type { SamplingOptions } from "@lowrank/core";
+import { giveTurn, type SamplingOptions } from "@lowrank/core";
 import type { CausalLM } from "./causalLM.ts";
 import { Decoding } from "./decoding.ts";
 import type { PenaltyOptions } from "./penalties.ts";
@@ -52,7 +52,10 @@ export async function generate(
   model.eval();
   try {
     using decoding = new Decoding(model, prompts, longest + maxNewTokens, options);
-    while (decoding.steps < maxNewTokens && !decoding.done && !options.signal?.aborted) await decoding.step();
+    while (decoding.steps < maxNewTokens && !decoding.done && !options.signal?.aborted) {
+      await decoding.step();
+      await giveTurn();
+    }
     return decoding.outputs;
   } finally {
     model.train(wasTraining);

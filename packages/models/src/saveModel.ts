@@ -1,5 +1,6 @@
 import {
   canQuantizeAs,
+  giveTurn,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -55,6 +56,7 @@ export async function modelFileContents(
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
+    await giveTurn();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;

@@ -13,4 +13,9 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
    * run on these before and after too. False: no layer is compared.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
+  /**
+   * Ends the merge while nothing is merged yet: rejects with the signal's reason. Once writing has
+   * begun, all is written.
+   */
+  signal?: AbortSignal;
 }

@@ -1,6 +1,6 @@
 import { Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
-import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
@@ -131,11 +131,11 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async addAdapter(
     adapterName: string,
     config: PeftConfig,
-    { generator = new Generator(0), tokenizer }: AddAdapterOptions = {},
+    { generator = new Generator(0), tokenizer, signal }: AddAdapterOptions = {},
   ): Promise<void> {
     const method = await methodOf(config);
     await this.base_model.add(
-      { name: adapterName, method, config, generator, loading: false, tokenizer },
+      { name: adapterName, method, config, generator, loading: false, tokenizer, signal },
       this.#onWarning,
     );
   }
@@ -241,9 +241,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ
    * start, without loss where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What
-   * adapters train whole stays. Throws while an adapter stands merged.
+   * adapters train whole stays. Until it is done, the model answers without adapters, and
+   * refuses other changes. Throws while an adapter stands merged.
    */
-  quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
+  async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     return quantizeBase(this.base_model, options);
   }
 

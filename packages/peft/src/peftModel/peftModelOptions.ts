@@ -8,6 +8,8 @@ export interface AddAdapterOptions {
   generator?: Generator;
   /** The model's tokenizer, for methods that start from a text. */
   tokenizer?: PromptTokenizer;
+  /** Ends it after the running layer: rejects with the signal's reason, with nothing changed. */
+  signal?: AbortSignal;
 }
 
 /** Options of `getPeftModel`. */

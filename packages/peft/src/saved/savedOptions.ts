@@ -1,3 +1,4 @@
+import type { OnProgress } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -13,6 +14,10 @@ export interface LoadAdapterOptions {
   strict?: boolean;
   /** The folder below the source that holds the adapter. */
   subfolder?: string;
+  /** Called with the bytes of the file read so far and in all, after each tensor. */
+  onProgress?: OnProgress;
+  /** Ends it after the running tensor: rejects with the signal's reason, with nothing changed. */
+  signal?: AbortSignal;
 }
 
 /** Options of `PeftModel.fromPretrained`. */
