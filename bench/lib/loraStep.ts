@@ -71,7 +71,7 @@ function randomIds({ config, batch, tokens }: LoraStepCase, generator: Generator
 export async function makeLoraStep(subject: LoraStepCase, quantization?: QuantizeOptions): Promise<() => number> {
   const generator = new Generator(0);
   const base = randomModel(subject.config, generator);
-  if (quantization) quantize(base, quantization);
+  if (quantization) await quantize(base, quantization);
   const { rank: r, alpha: loraAlpha } = subject;
   const options = { r, loraAlpha, targetModules: "all-linear", taskType: "CAUSAL_LM" } as const;
   return trainingStep(await getPeftModel(base, new LoraConfig(options)), randomIds(subject, generator));

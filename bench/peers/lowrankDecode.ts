@@ -19,7 +19,7 @@ export async function lowrankDecode(
   await init(backend);
   const asFile = { weights: "packed", activations: "int8" } as const;
   const { model, tokenizer } = await loadModel(source, weights === "q4_1" ? asFile : {});
-  if (weights === "nf4") quantize(model, { quantType: "nf4" });
+  if (weights === "nf4") await quantize(model, { quantType: "nf4" });
   const ids = tokenizer!.encode(task.prompt);
   if (ids.length !== task.promptTokens) throw new Error(`the prompt is ${ids.length} tokens, not ${task.promptTokens}`);
   return {
@@ -31,7 +31,12 @@ export async function lowrankDecode(
       const onToken = () => {
         first ||= performance.now();
       };
-      const [tokens] = await generate(model, [ids], { ...sampling, maxNewTokens: task.newTokens, onToken });
+      const [tokens] = await generate(model, [ids], {
+        ...sampling,
+        maxNewTokens: task.newTokens,
+        generationConfig: null,
+        onToken,
+      });
       const end = performance.now();
       return { promptMs: first - start, decodeMs: end - first, text: tokenizer!.decode(tokens!) };
     },

@@ -1,9 +1,12 @@
-import { type PeftConfig, peftMethods } from "@lowrank/peft";
+import { knownMethods, type PeftConfig, type peftMethods } from "@lowrank/peft";
 import type { MethodCases } from "./methodCases.ts";
 import type { RandomBase } from "./randomBases.ts";
 
 /** PEFT's name of a method that Lowrank has too. */
 export type PeftType = keyof typeof peftMethods;
+
+/** All methods, by PEFT's name. */
+export const methods: Awaited<ReturnType<typeof knownMethods>> = await knownMethods();
 
 /** One adapter to be tried in both directions. */
 export interface AdapterCase {
@@ -18,7 +21,7 @@ export interface AdapterCase {
 
 /** Lowrank's configuration of a case, for the base model of a folder. */
 export function lowrankConfig({ peftType, options, task }: AdapterCase, base: string): PeftConfig {
-  const Config = peftMethods[peftType].Config as new (options: object) => PeftConfig;
+  const Config = methods[peftType].Config as unknown as new (options: object) => PeftConfig;
   return new Config({ taskType: task, baseModelNameOrPath: base, ...options });
 }
 

@@ -1,5 +1,5 @@
-import { type AnyMethod, type PeftConfig, peftMethods } from "@lowrank/peft";
-import { type PeftType, peftName } from "./adapterCase.ts";
+import type { AnyMethod, PeftConfig } from "@lowrank/peft";
+import { methods, type PeftType, peftName } from "./adapterCase.ts";
 import type { Findings } from "./compare.ts";
 import type { MethodCases } from "./methodCases.ts";
 import type { Python } from "./python.ts";
@@ -24,7 +24,7 @@ const shared = new Set(["modules_to_save", "target_modules", "exclude_modules"])
  */
 export async function sameDefaults(python: Python, peftType: PeftType, { names }: MethodCases): Promise<Findings> {
   const { fields, targets } = await peftDefaults(python, peftType);
-  const method: AnyMethod = peftMethods[peftType];
+  const method = methods[peftType];
   const Config = method.Config as new (options: object) => PeftConfig;
   const { peftType: _, ...options } = new Config({});
   const own = Object.fromEntries(Object.entries(options).map(([name, value]) => [peftName(name, names), value]));

@@ -1,5 +1,4 @@
-import { peftMethods } from "@lowrank/peft";
-import type { PeftType } from "./adapterCase.ts";
+import { methods, type PeftType } from "./adapterCase.ts";
 import type { RandomCase } from "./randomCase.ts";
 
 /** Options that every case says. */
@@ -45,7 +44,7 @@ export class Coverage {
 
 /** The options of a method. */
 function optionsOf(type: PeftType): Set<string> {
-  const Config = peftMethods[type].Config as new (options: object) => object;
+  const Config = methods[type].Config as unknown as new (options: object) => object;
   return new Set(Object.keys(new Config({})).filter((name) => !always.has(name)));
 }
 

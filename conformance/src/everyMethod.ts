@@ -9,17 +9,21 @@ import type { Python } from "./python.ts";
  */
 export async function everyMethod(python: Python): Promise<Findings> {
   const types = await python.ask<string[]>("peft_methods", {});
-  const wrong = types.flatMap((type) => {
-    if (!Object.hasOwn(peftMethods, type)) return isRefused(type) ? [] : [`${type} is not refused as a method of PEFT`];
-    return (drawnMethods as readonly string[]).includes(type) ? [] : [`${type} has no random cases`];
-  });
+  const wrong: string[] = [];
+  for (const type of types) {
+    if (!Object.hasOwn(peftMethods, type)) {
+      if (!(await isRefused(type))) wrong.push(`${type} is not refused as a method of PEFT`);
+    } else if (!(drawnMethods as readonly string[]).includes(type)) {
+      wrong.push(`${type} has no random cases`);
+    }
+  }
   const foreign = drawnMethods.filter((type) => !types.includes(type)).map((type) => `PEFT has no ${type}`);
   return { differences: new Map(), problems: [...wrong, ...foreign] };
 }
 
-function isRefused(type: string): boolean {
+async function isRefused(type: string): Promise<boolean> {
   try {
-    parsePeftConfig({ peft_type: type });
+    await parsePeftConfig({ peft_type: type });
     return false;
   } catch (error) {
     return (error as Error).message.includes(`${type} is a method of PEFT that is not here`);

@@ -1,5 +1,5 @@
-import { type PeftMethod, peftMethods } from "@lowrank/peft";
-import type { PeftType } from "./adapterCase.ts";
+import type { PeftMethod } from "@lowrank/peft";
+import { methods, type PeftType } from "./adapterCase.ts";
 import { trainedTokens } from "./batch.ts";
 import type { Draw } from "./draw.ts";
 import type { RandomBase } from "./randomBases.ts";
@@ -46,7 +46,7 @@ export const tiedWarning: RegExp = /^Model has `tie_word_embeddings=True` and a 
  * null if it has no default.
  */
 export function defaultPaths({ config, linears }: RandomBase, peftType: PeftType): string[] | null {
-  const { defaultTargets } = peftMethods[peftType] as Partial<PeftMethod>;
+  const { defaultTargets } = methods[peftType] as Partial<PeftMethod>;
   const names = defaultTargets?.[config.model_type];
   if (!names) return null;
   return Object.keys(linears).filter((path) => names.some((name) => path === name || path.endsWith(`.${name}`)));

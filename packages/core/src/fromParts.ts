@@ -3,6 +3,7 @@ import { checkDType } from "./checkDType.ts";
 import { checkOptions } from "./checkOptions.ts";
 import { fromBytes } from "./create.ts";
 import { bytesPerElement, type ElementDType } from "./dtype.ts";
+import { giveTurn } from "./giveTurn.ts";
 import { cacheWrite } from "./ops/cacheWrite.ts";
 import { reshape } from "./ops/reshape.ts";
 import { to } from "./ops/to.ts";
@@ -50,6 +51,7 @@ export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpe
         scope(() => void cacheWrite(reshape(whole, { shape: [1, size] }), made(part, [1, count]), { position }));
       }
       position += count;
+      await giveTurn();
     }
     if (position !== size) {
       throw new Error(`fromParts: ${dtype} ${formatShape(shape)} takes ${each * size} bytes, got ${each * position}`);

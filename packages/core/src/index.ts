@@ -46,6 +46,7 @@ export {
 } from "./dtype.ts";
 export { fromParts, type PartsSpec } from "./fromParts.ts";
 export * from "./functional/index.ts";
+export { giveTurn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
@@ -65,6 +66,7 @@ export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type Vjp
 export { blockFormats, packedFormats } from "./packed/index.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
 export { byteLength, hasIntegerCodes } from "./packing.ts";
+export type { OnProgress, Progress } from "./progress.ts";
 export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";

@@ -1,3 +1,4 @@
+import { turn } from "./giveTurn.ts";
 import { takeBackSpent } from "./spentTensors.ts";
 import { memory } from "./storage.ts";
 
@@ -15,18 +16,6 @@ let limit = leastBytes;
 
 /** True until the event loop has turned. */
 let turning = false;
-
-/** Waits for a turn of the event loop; timers would wait longer. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
 
 /**
  * Frees tensors that are garbage at a read, where much memory is live. An engine reports

@@ -235,7 +235,7 @@ test("a run that is interrupted saves, and its checkpoint is gone on from", asyn
       stop();
     },
   });
-  expect(stopped.stderr).toContain("stopping after this step");
+  expect(stopped.stderr).toContain("stopping after the last whole step");
   expect(stopped.stdout).toMatch(/stopped after step \d+ of 120; the adapter is as it was then/);
   const checkpoint = (await readdir(at("stopped"))).find((name) => name.startsWith("checkpoint-"));
   expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(120);

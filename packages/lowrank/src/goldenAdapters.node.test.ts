@@ -41,7 +41,7 @@ function shapesOf(base: string): ModelShapes {
 test.each([...byName])(
   "%s has the parameters and the bytes of PEFT's",
   async (name, { base, trainable, all, adapter_bytes }) => {
-    const config = parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
+    const config = await parsePeftConfig(read(`adapters/${name}/adapter_config.json`), { onWarning: () => {} });
     const report = await reportAdapter(shapesOf(base), config);
     expect([report.trainable, report.total, report.bytesSaved]).toEqual([trainable, all, adapter_bytes]);
   },

@@ -1,4 +1,4 @@
-import { checkOptions, isPacked, type Shape } from "@lowrank/core";
+import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
@@ -19,8 +19,10 @@ export interface LoadModelOptions extends WeightOptions {
    * nothing trains through it.
    */
   activations?: "int8";
-  /** Called as tensors arrive, with the bytes read so far and in all. */
-  onProgress?: (loaded: number, total: number) => void;
+  /** Called with the bytes read so far and in all, after each tensor. */
+  onProgress?: OnProgress;
+  /** Ends the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  signal?: AbortSignal;
 }
 
 /** A model with what lies beside it in its folder. */
@@ -29,6 +31,7 @@ export interface LoadedModel {
   config: ModelConfig;
   /** Undefined where the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
+  /** The model's own, too: `generate` takes its defaults from there. */
   generationConfig: GenerationConfig | null;
   /** The folder; for a GGUF file, the files of its folder without the weights. */
   files: ModelFiles;
@@ -44,7 +47,7 @@ export interface LoadedModel {
  * unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  checkOptions("loadModel", options, { ...weightKeys, activations: true, onProgress: true });
+  checkOptions("loadModel", options, { ...weightKeys, activations: true, onProgress: true, signal: true });
   checkWeightDType("loadModel", options.dtype);
   if (options.activations && options.weights !== "packed") {
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
@@ -53,7 +56,9 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
-  return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
+  const generationConfig = await readGenerationConfig(files);
+  model.generationConfig = generationConfig;
+  return { model, config, tokenizer, generationConfig, files, quantization };
 }
 
 export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {
@@ -69,7 +74,8 @@ async function makeTokenizer(parts: TokenizerParts): Promise<Tokenizer> {
 
 /** Options of `readModel`. */
 interface ReadModelOptions {
-  onProgress?: (loaded: number, total: number) => void;
+  onProgress?: OnProgress;
+  signal?: AbortSignal;
   /** Makes a parameter that the file does not hold; null where it must. */
   fresh?: (...asked: Parameters<ParameterSource>) => Parameter | null;
 }
@@ -93,22 +99,32 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   );
 }
 
-/** Reads the tensors one by one, so that only one is held as file bytes at a time. */
+/**
+ * Reads the tensors one by one, so that only one is held as file bytes at a time. Where it throws,
+ * none is left.
+ */
 async function readParameters(
   weights: ModelWeights,
-  { onProgress }: LoadModelOptions,
+  { onProgress, signal }: Omit<ReadModelOptions, "fresh">,
 ): Promise<Map<string, Parameter>> {
   const names = weights.names();
   const total = names.reduce((sum, name) => sum + weights.byteLength(name), 0);
   const parameters = new Map<string, Parameter>();
   let loaded = 0;
-  for (const name of names) {
-    using tensor = await weights.read(name);
-    parameters.set(name, new Parameter(tensor));
-    loaded += weights.byteLength(name);
-    onProgress?.(loaded, total);
+  try {
+    for (const name of names) {
+      await giveTurn(signal);
+      using tensor = await weights.read(name);
+      parameters.set(name, new Parameter(tensor));
+      loaded += weights.byteLength(name);
+      onProgress?.({ loaded, total, name });
+    }
+    await giveTurn(signal);
+    return parameters;
+  } catch (error) {
+    for (const parameter of parameters.values()) parameter.dispose();
+    throw error;
   }
-  return parameters;
 }
 
 /** Hands out loaded parameters, each once; packed ones of a conv1d lie as [out, in]. */

@@ -1,4 +1,4 @@
-import { checkOptions, Generator, type OptionKeys } from "@lowrank/core";
+import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import { isHead } from "./checkpointNames.ts";
@@ -29,8 +29,10 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
    * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
    */
   newHead?: NewHead;
-  /** Called as tensors arrive, with the bytes read so far and in all. */
-  onProgress?: (loaded: number, total: number) => void;
+  /** Called with the bytes read so far and in all, after each tensor. */
+  onProgress?: OnProgress;
+  /** Ends the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  signal?: AbortSignal;
 }
 
 /** A classifier with what lies beside it in its folder. */
@@ -55,7 +57,13 @@ export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
   given: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
-  checkOptions("loadSequenceClassifier", given, { dtype: true, quantize: true, newHead: true, onProgress: true });
+  checkOptions("loadSequenceClassifier", given, {
+    dtype: true,
+    quantize: true,
+    newHead: true,
+    onProgress: true,
+    signal: true,
+  });
   checkWeightDType("loadSequenceClassifier", given.dtype);
   const { newHead, ...options } = given;
   if (newHead) {

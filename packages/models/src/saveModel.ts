@@ -2,6 +2,7 @@ import {
   canQuantizeAs,
   checkDType,
   checkOptions,
+  giveTurn,
   isPacked,
   type SafetensorsTensor,
   scope,
@@ -59,6 +60,7 @@ export async function modelFileContents(
   const wide = wideDType(parameters.values());
   const conv1d = conv1dWeights(config);
   for (const [name, parameter] of parameters) {
+    await giveTurn();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
       tensors.push(...(await toBitsandbytes(parameter, name, { dtype: wide })));
       continue;

@@ -144,7 +144,7 @@ describe.each(["bert", "roberta", "llama", "gpt2"] as const)("%s", (kind) => {
     const answer = (of: typeof model) => of.forward({ inputIds: ids([[4, 9, 2]]) }).logits.dataSync();
     expect(answer(again.model)).toEqual(answer(model));
     const packed = await loadSequenceClassifier(files, { quantize: {} });
-    quantize(model, {});
+    await quantize(model, {});
     expect(answer(packed.model)).toEqual(answer(model));
     expect(packed.quantization?.skipped.map(({ path }) => path)).toEqual(
       { bert: ["classifier"], roberta: ["classifier.out_proj"], llama: ["score"], gpt2: ["score"] }[kind],

@@ -37,6 +37,7 @@ export {
   layersToSkip,
   type QuantizationReport,
   type QuantizedLayer,
+  type QuantizeInPlaceOptions,
   type QuantizeOptions,
   quantize,
 } from "./quantize.ts";

@@ -1,4 +1,14 @@
-import { type Backend, cacheWrite, checkOptions, keep, type OptionKeys, type Tensor, zeros } from "@lowrank/core";
+import {
+  type Backend,
+  cacheWrite,
+  checkOptions,
+  indexSelect,
+  keep,
+  noGrad,
+  type OptionKeys,
+  type Tensor,
+  zeros,
+} from "@lowrank/core";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -54,6 +64,19 @@ export class KVCache implements Disposable {
   /** Counts `tokens` new tokens as seen, once every layer has stored them. */
   advance(tokens: number): void {
     this.#length += tokens;
+  }
+
+  /**
+   * Sequence i goes on from what sequence `from[i]` has seen, as beams do; `from`, i32, may name
+   * more or fewer sequences than there were.
+   */
+  reorder(from: Tensor): void {
+    for (const tensors of [this.#keys, this.#values]) {
+      for (const [layer, tensor] of tensors.entries()) {
+        tensors[layer] = noGrad(() => keep(indexSelect(tensor, from, { dim: 0 })));
+        tensor.dispose();
+      }
+    }
   }
 
   dispose(): void {

@@ -3,6 +3,7 @@ import {
   Generator,
   init,
   memory,
+  type Progress,
   randn,
   reference,
   scope,
@@ -64,9 +65,9 @@ const ids = () => tensor([[1, 7, 19]], { dtype: "i32" });
 const weightsOf = (model: Module) => new Map([...model.namedParameters()].map(([name, p]) => [name, p.dtype]));
 
 describe("quantize", () => {
-  it("swaps linears and conv1ds for Linear4bit, leaves the rest, and says so", () => {
+  it("swaps linears and conv1ds for Linear4bit, leaves the rest, and says so", async () => {
     const model = new Model();
-    const report = quantize(model, { quantType: "nf4" });
+    const report = await quantize(model, { quantType: "nf4" });
     expect(report.quantized.map(({ path, shape }) => `${path} ${shape}`)).toEqual([
       "layers.0.up 24,16",
       "layers.0.down 16,24",
@@ -98,10 +99,10 @@ describe("quantize", () => {
     expect([...model.parameters()].filter((p) => p.requiresGrad && p.dtype !== "f32")).toEqual([]);
   });
 
-  it("computes with exactly the numbers that the codes mean", () => {
+  it("computes with exactly the numbers that the codes mean", async () => {
     const [packed, plain] = [new Model(), new Model()];
-    for (const model of [packed, plain]) quantize(model, { quantType: "fp4", blockSize: 32, doubleQuant: true });
-    dequantize(plain);
+    for (const model of [packed, plain]) await quantize(model, { quantType: "fp4", blockSize: 32, doubleQuant: true });
+    await dequantize(plain);
     expect([...weightsOf(plain).values()].every((dtype) => dtype === "f32")).toBe(true);
     expect(plain.getSubmodule("layers.1.down")).not.toBeInstanceOf(Linear4bit);
     expect(packed.forward(ids()).dataSync()).toEqual(plain.forward(ids()).dataSync());
@@ -109,58 +110,67 @@ describe("quantize", () => {
     expect(Math.max(...off.map(Math.abs))).toBeGreaterThan(1e-3);
   });
 
-  it("gives the full weights back and takes an eighth of them", () => {
+  it("gives the full weights back and takes an eighth of them", async () => {
     const before = memory();
     const model = new Model({ dtype: "bf16" });
     const full = memory();
-    const { bytesBefore, bytesAfter } = quantize(model);
+    const { bytesBefore, bytesAfter } = await quantize(model);
     expect(memory().bytes).toBe(full.bytes - bytesBefore + bytesAfter);
     expect(memory().buffers).toBe(full.buffers);
     for (const parameter of model.parameters()) parameter.dispose();
     expect(memory().buffers).toBe(before.buffers);
   });
 
-  it("skips what skipModules says, by the start or the end of a path", () => {
-    const skipped = (skipModules: string[]) => quantize(new Model(), { skipModules }).skipped.map(({ path }) => path);
-    expect(skipped(["down"])).toEqual(["layers.0.down", "layers.1.down"]);
-    expect(skipped(["layers.1", "lm_head"])).toEqual(["layers.1.up", "layers.1.down", "lm_head"]);
-    expect(skipped([String.raw`layers\.\d+\.up`])).toEqual(["layers.0.up", "layers.1.up"]);
-    expect(skipped([])).toEqual([]);
-    expect(quantize(new Model(), { skipModules: ["0.up"] }).skipped).toEqual([
+  it("skips what skipModules says, by the start or the end of a path", async () => {
+    const skipped = async (skipModules: string[]) =>
+      (await quantize(new Model(), { skipModules })).skipped.map(({ path }) => path);
+    expect(await skipped(["down"])).toEqual(["layers.0.down", "layers.1.down"]);
+    expect(await skipped(["layers.1", "lm_head"])).toEqual(["layers.1.up", "layers.1.down", "lm_head"]);
+    expect(await skipped([String.raw`layers\.\d+\.up`])).toEqual(["layers.0.up", "layers.1.up"]);
+    expect(await skipped([])).toEqual([]);
+    expect((await quantize(new Model(), { skipModules: ["0.up"] })).skipped).toEqual([
       { path: "layers.0.up", reason: 'skipModules says "0.up"' },
     ]);
   });
 
-  it("names the layer whose weight is broken", () => {
+  it("names the layer whose weight is broken", async () => {
     const model = new Model();
     (model.getSubmodule("layers.1.up") as Linear).weight = new Parameter(tensor([[1, Number.NaN]]));
-    expect(() => quantize(model)).toThrow("layers.1.up: quantize4bit: the elements 0 to 63 hold a NaN or an infinity");
+    await expect(quantize(model)).rejects.toThrow(
+      "layers.1.up: quantize4bit: the elements 0 to 63 hold a NaN or an infinity",
+    );
   });
 
-  it("never unties a weight", () => {
+  it("never unties a weight", async () => {
     const model = new Model({ tied: true });
-    const { skipped } = quantize(model, { skipModules: [] });
+    const { skipped } = await quantize(model, { skipModules: [] });
     expect(skipped).toEqual([{ path: "lm_head", reason: "it shares its weight with embed" }]);
     expect((model.lm_head as Linear).weight).toBe(model.embed.weight);
   });
 
-  it("refuses names that match nothing, layers quantised before and other weights, and changes nothing then", () => {
+  it("refuses names that match nothing, layers quantised before and other weights, and changes nothing then", async () => {
     const model = new Model();
-    expect(() => quantize(model, { skipModules: ["dwon"] })).toThrow('starts or ends with "dwon"; did you mean down?');
-    expect(() => quantize(model, { skipModules: ["layers.(1"] })).toThrow('"layers.(1" is no regular expression');
-    expect(() => quantize(model, { skipModules: [""] })).toThrow('"" is the end of every path');
-    expect(() => quantize(model, { blockSize: 48 })).toThrow(/blockSize is 48/);
+    await expect(quantize(model, { skipModules: ["dwon"] })).rejects.toThrow(
+      'starts or ends with "dwon"; did you mean down?',
+    );
+    await expect(quantize(model, { skipModules: ["layers.(1"] })).rejects.toThrow(
+      '"layers.(1" is no regular expression',
+    );
+    await expect(quantize(model, { skipModules: [""] })).rejects.toThrow('"" is the end of every path');
+    await expect(quantize(model, { blockSize: 48 })).rejects.toThrow(/blockSize is 48/);
     expect([...weightsOf(model).values()]).not.toContain("nf4");
-    quantize(model, { skipModules: ["up", "lm_head"] });
-    expect(() => quantize(model)).toThrow("layers.0.down is quantised already (nf4); name it in skipModules");
+    await quantize(model, { skipModules: ["up", "lm_head"] });
+    await expect(quantize(model)).rejects.toThrow("layers.0.down is quantised already (nf4); name it in skipModules");
     expect((model.getSubmodule("layers.0.up") as Linear).weight.dtype).toBe("f32");
-    expect(quantize(model, { skipModules: ["down", "lm_head"] }).quantized.length).toBe(2);
+    expect((await quantize(model, { skipModules: ["down", "lm_head"] })).quantized.length).toBe(2);
     const odd = new Model();
     (odd.getSubmodule("layers.1.up") as Linear).weight = new Parameter(
       tensor(new Uint8Array(384), { shape: [24, 16] }),
       { requiresGrad: false },
     );
-    expect(() => quantize(odd)).toThrow("the weight of layers.1.up is u8; only f32, f16 and bf16 are quantised");
+    await expect(quantize(odd)).rejects.toThrow(
+      "the weight of layers.1.up is u8; only f32, f16 and bf16 are quantised",
+    );
     expect(weightsOf(odd).get("layers.0.up.weight")).toBe("f32");
   });
 });
@@ -204,4 +214,12 @@ describe("Linear4bit", () => {
     expect(() => layer.setRequiresGrad(true)).toThrow(/nf4 tensor \[8,8\] cannot require gradients/);
     expect(layer.dequantize("bf16").weight.dtype).toBe("bf16");
   });
+});
+
+it("tells its progress layer by layer, in bytes of full weights", async () => {
+  const progress: Progress[] = [];
+  const { bytesBefore } = await quantize(new Model(), { onProgress: (report) => progress.push(report) });
+  expect(progress.map(({ name }) => name)).toEqual(["layers.0.up", "layers.0.down", "layers.1.up", "layers.1.down"]);
+  expect(progress.map(({ loaded }) => loaded / bytesBefore)).toEqual([0.25, 0.5, 0.75, 1]);
+  expect(new Set(progress.map(({ total }) => total))).toEqual(new Set([bytesBefore]));
 });

@@ -1,4 +1,12 @@
-import { byteLength, checkOptions, isPacked, type OptionKeys, type Shape } from "@lowrank/core";
+import {
+  byteLength,
+  checkOptions,
+  giveTurn,
+  isPacked,
+  type OnProgress,
+  type OptionKeys,
+  type Shape,
+} from "@lowrank/core";
 import { Conv1D } from "./layers/conv1d.ts";
 import { Linear } from "./layers/linear.ts";
 import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "./layers/linear4bit.ts";
@@ -16,7 +24,13 @@ export interface QuantizeOptions extends Linear4bitOptions {
   skipModules?: readonly string[];
 }
 
-const quantizeKeys: OptionKeys<QuantizeOptions> = { ...linear4bitKeys, skipModules: true };
+/** Options of `quantize`, which works on a model in memory. */
+export interface QuantizeInPlaceOptions extends QuantizeOptions {
+  /** Called with the bytes of full weights quantised so far and in all, after each layer. */
+  onProgress?: OnProgress;
+}
+
+const quantizeKeys: OptionKeys<QuantizeInPlaceOptions> = { ...linear4bitKeys, skipModules: true, onProgress: true };
 
 /** A layer that was quantised. */
 export interface QuantizedLayer {
@@ -106,18 +120,19 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
 
 /**
  * Quantises the linear layers of a model in place, each Linear and Conv1D by a frozen
- * Linear4bit; weights in full are given back one by one. Embeddings, norms and biases stay, and
+ * Linear4bit; weights in full are given back one by one. The event loop turns between layers, and
+ * the model can run meanwhile. Embeddings, norms and biases stay, and
  * layers for whose path `leave` gives a reason. A model with adapters is quantised with its
  * `quantizeBase`. Throws, with nothing changed, for entries of `skipModules` that match nothing,
  * and for layers quantised before.
  */
-export function quantize(
+export async function quantize(
   model: Module,
-  given: QuantizeOptions = {},
+  given: QuantizeInPlaceOptions = {},
   leave: (path: string) => string | null = () => null,
-): QuantizationReport {
+): Promise<QuantizationReport> {
   checkOptions("quantize", given, quantizeKeys);
-  const { skipModules, ...options } = given;
+  const { skipModules, onProgress, ...options } = given;
   const { layers, skipped } = choose(model, skipModules);
   for (const [path] of layers) {
     const reason = leave(path);
@@ -125,29 +140,38 @@ export function quantize(
   }
   const chosen = layers.filter(([path]) => !skipped.has(path));
   for (const [path, layer] of chosen) check(path, layer);
-  const quantized = chosen.map(([path, layer]): QuantizedLayer => {
+  const report: QuantizationReport = {
+    quantized: [],
+    skipped: [...skipped].map(([path, reason]) => ({ path, reason })),
+    bytesBefore: 0,
+    bytesAfter: 0,
+  };
+  const total = chosen.reduce((sum, [, { weight }]) => sum + byteLength(weight), 0);
+  for (const [path, layer] of chosen) {
     const replacement = quantizedLayer(path, layer, options);
     model.setSubmodule(path, replacement);
-    const sizes = { bytesBefore: byteLength(layer.weight), bytesAfter: byteLength(replacement.weight) };
+    const [bytesBefore, bytesAfter] = [byteLength(layer.weight), byteLength(replacement.weight)];
     layer.weight.dispose();
-    return { path, shape: replacement.weight.shape, ...sizes };
-  });
-  const total = (key: "bytesBefore" | "bytesAfter") => quantized.reduce((sum, layer) => sum + layer[key], 0);
-  return {
-    quantized,
-    skipped: [...skipped].map(([path, reason]) => ({ path, reason })),
-    bytesBefore: total("bytesBefore"),
-    bytesAfter: total("bytesAfter"),
-  };
+    report.quantized.push({ path, shape: replacement.weight.shape, bytesBefore, bytesAfter });
+    report.bytesBefore += bytesBefore;
+    report.bytesAfter += bytesAfter;
+    onProgress?.({ loaded: report.bytesBefore, total, name: path });
+    await giveTurn();
+  }
+  return report;
 }
 
-/** Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. */
-export function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): void {
+/**
+ * Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. The
+ * event loop turns between layers.
+ */
+export async function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): Promise<void> {
   checkOptions("dequantize", options, { dtype: true });
   const { dtype = "f32" } = options;
   for (const [path, layer] of [...model.namedModules()]) {
     if (!(layer instanceof Linear4bit)) continue;
     model.setSubmodule(path, layer.dequantize(dtype));
     layer.weight.dispose();
+    await giveTurn();
   }
 }

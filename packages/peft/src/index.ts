@@ -47,7 +47,7 @@ export type {
 export type { MethodOption } from "./methods/methodOption.ts";
 export { optionsOf, recipesOf } from "./methods/offered.ts";
 export type { Recipe, RecipeSettings } from "./methods/recipe.ts";
-export { knownMethods, methodOf, registerPeftMethod } from "./methods/registry.ts";
+export { knownMethods, methodOf, registeredMethods, registerPeftMethod } from "./methods/registry.ts";
 export { UnknownMethodError } from "./methods/unknownMethodError.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";

@@ -4,9 +4,11 @@ import {
   fromBytes,
   type Generator,
   type GeneratorState,
+  giveTurn,
   noGrad,
   openSafetensors,
   type SafetensorsFile,
+  type SafetensorsTensor,
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
@@ -54,12 +56,14 @@ const files = {
 
 /** Encodes tensors as safetensors. Throws, by name, for one that holds NaN or an infinity. */
 async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
-  const entries = [...tensors].map(async ([name, t]) => {
+  const entries: SafetensorsTensor[] = [];
+  for (const [name, t] of tensors) {
     const bytes = await t.bytes();
     checkFinite(name, bytes, t.dtype);
-    return { name, dtype: t.dtype, shape: t.shape, bytes };
-  });
-  return writeSafetensors(await Promise.all(entries), { format: "pt" });
+    entries.push({ name, dtype: t.dtype, shape: t.shape, bytes });
+    await giveTurn();
+  }
+  return writeSafetensors(entries, { format: "pt" });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkOptions, noGrad, scope, type Tensor } from "@lowrank/core";
+import { checkOptions, giveTurn, noGrad, scope, type Tensor } from "@lowrank/core";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
 import { baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
@@ -21,19 +21,28 @@ export interface Evaluation {
   accuracy?: number;
 }
 
+/** Options of `evaluate`. */
+export interface EvaluateOptions extends CollateOptions {
+  /** Examples in a forward pass. */
+  batchSize: number;
+  /** Ends it after the running batch: `evaluate` rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
 /** The loss of a model over examples, without dropout and without gradients. */
 export async function evaluate(
   model: TrainableModel,
   examples: readonly AnyExample[],
-  options: CollateOptions & { batchSize: number },
+  options: EvaluateOptions,
 ): Promise<Evaluation> {
-  checkOptions("evaluate", options, { ...collateKeys, batchSize: true });
+  checkOptions("evaluate", options, { ...collateKeys, batchSize: true, signal: true });
   if (examples.length === 0) throw new Error("evaluate: there are no examples");
   const collating = collateOptions(options);
-  model.eval();
   const classifies = baseOf(model).problemType === "single_label_classification";
   let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {
+    await giveTurn(options.signal);
+    model.eval();
     const batch = collateAny(examples.slice(at, at + options.batchSize), collating);
     const count = labelCount(batch, model);
     if (count === 0) continue;

@@ -12,7 +12,7 @@ export {
 } from "./datasets/example.ts";
 export { loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
-export { type Evaluation, evaluate } from "./evaluate.ts";
+export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
 export { type TrainableModel, toInputs } from "./modelBatch.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";

@@ -1,11 +1,11 @@
-import { checkOptions, Generator, type GeneratorState, type Tensor } from "@lowrank/core";
+import { checkOptions, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
 import type { Batch } from "./collate.ts";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
-import { evaluate } from "./evaluate.ts";
+import { type Evaluation, evaluate } from "./evaluate.ts";
 import type { TrainableModel } from "./modelBatch.ts";
 import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
@@ -79,6 +79,10 @@ export class Trainer {
     this.#step = state.step;
   }
 
+  /**
+   * Trains up to the last step. The event loop turns between batches. An aborted signal drops the
+   * running step, so that weights, moments and data stand as after the step before.
+   */
   async train(): Promise<TrainingResult> {
     const result: TrainingResult = {
       steps: this.#step,
@@ -87,42 +91,60 @@ export class Trainer {
       seconds: 0,
       truncatedExamples: 0,
       evaluations: [],
+      aborted: false,
     };
     const { onStep, signal, checkpoints, evaluation } = this.#options;
+    const start = this.#step;
+    let saved = start;
+    const save = async () => {
+      if (!checkpoints || saved === this.#step) return;
+      saved = this.#step;
+      await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
+    };
     if (this.#step === 0) await this.#evaluate(result);
-    while (this.#step < this.maxSteps && !signal?.aborted) {
-      const report = await this.#trainStep(result);
+    while (this.#step < this.maxSteps && !result.aborted) {
+      const report = signal?.aborted ? null : await this.#trainStep(result);
+      if (!report) {
+        result.aborted = true;
+        break;
+      }
       await onStep?.(report);
       const last = this.#step === this.maxSteps;
       if (last || (evaluation?.every && this.#step % evaluation.every === 0)) await this.#evaluate(result);
-      if (checkpoints && (last || signal?.aborted || this.#step % checkpoints.every === 0)) {
-        const state = { step: this.#step, sampler: this.#sampler.state };
-        await writeCheckpoint(checkpoints, state, this.#trained());
-      }
+      if (last || (checkpoints && this.#step % checkpoints.every === 0)) await save();
+      await giveTurn();
     }
+    if (result.aborted) await save();
     this.model.eval();
     return result;
   }
 
-  async #trainStep(result: TrainingResult): Promise<StepReport> {
-    const { gradientAccumulationSteps = 1, maxGradNorm = 1 } = this.#options;
+  /** Runs a step. Returns null, with all as before it, if the signal is aborted. */
+  async #trainStep(result: TrainingResult): Promise<StepReport | null> {
+    const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
     const sampler = this.#sampler.state;
     const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
     const parts = microBatches(batches, this.model);
     if (parts.length === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
-    this.model.train();
     const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
     const factor = this.#factor(this.#step);
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
     const learningRate = this.#optimizer.lr;
-    using facts = trainingStep(parts, {
+    using facts = await trainingStep(parts, {
       model: this.model,
       parameters: this.#parameters.values(),
       optimizer: this.#optimizer,
       maxGradNorm: maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY,
+      signal,
     });
+    if (!facts) {
+      this.#optimizer.zeroGrad();
+      this.#sampler.state = sampler;
+      for (const [generator, state] of generators) generator.state = state;
+      return null;
+    }
     const [loss, gradNorm, refused] = await facts.data();
     if (![loss, gradNorm, refused].every(Number.isFinite)) {
       this.#optimizer.takeBackStep();
@@ -181,7 +203,17 @@ export class Trainer {
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
-    const evaluation = await evaluate(this.model, wanted.examples, { ...collateOptions(this.#options), batchSize });
+    const evaluation = await this.#unlessAborted(
+      evaluate(this.model, wanted.examples, {
+        ...collateOptions(this.#options),
+        batchSize,
+        signal: this.#options.signal,
+      }),
+    );
+    if (!evaluation) {
+      result.aborted = true;
+      return;
+    }
     if (!Number.isFinite(evaluation.loss)) {
       throw new Error(
         `Trainer: the evaluation after step ${this.#step} has a loss of ${evaluation.loss}; lower learningRate (${this.#peaks.join(", ")}), or look at the weights and the data`,
@@ -189,6 +221,17 @@ export class Trainer {
     }
     result.evaluations.push({ step: this.#step, evaluation });
     onEvaluation?.(this.#step, evaluation);
+  }
+
+  /** Waits for an evaluation. Returns null if it was aborted. */
+  async #unlessAborted(evaluation: Promise<Evaluation>): Promise<Evaluation | null> {
+    const { signal } = this.#options;
+    try {
+      return await evaluation;
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return null;
+      throw error;
+    }
   }
 
   #trained(): Trained {

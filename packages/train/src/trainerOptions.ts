@@ -43,15 +43,12 @@ export interface TrainerOptions extends CollateOptions {
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
   evaluation?: { examples: readonly AnyExample[]; every?: number };
   checkpoints?: Checkpointing;
-  /**
-   * Awaited: one that waits for the event loop lets a page paint, and a
-   * signal arrive, between steps.
-   */
+  /** Called after each step, and awaited. */
   onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
   /**
-   * Stops after the running step, with a checkpoint where they are asked for; `train`
-   * returns the results so far.
+   * Ends the training: the running step is dropped at its next batch. `train` then returns the
+   * results so far, with `aborted`, after writing a checkpoint where they are asked for.
    */
   signal?: AbortSignal;
 }
@@ -94,4 +91,6 @@ export interface TrainingResult {
   /** Examples that were cut to `maxLength`. */
   truncatedExamples: number;
   evaluations: { step: number; evaluation: Evaluation }[];
+  /** True if the signal ended it: `steps` steps are done, and weights and moments are theirs. */
+  aborted: boolean;
 }

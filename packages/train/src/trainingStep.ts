@@ -1,4 +1,4 @@
-import { addInto, backward, cat, full, reshape, scope, type Tensor, withBackend, zeros } from "@lowrank/core";
+import { addInto, backward, cat, full, giveTurn, reshape, scope, type Tensor, withBackend, zeros } from "@lowrank/core";
 import { type AdamOptions, clipGradNorm, type Optimizer } from "@lowrank/nn";
 import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
@@ -27,29 +27,35 @@ export interface StepParts {
   readonly optimizer: Optimizer<AdamOptions>;
   /** Infinity leaves the gradients as they are. */
   readonly maxGradNorm: number;
+  readonly signal?: AbortSignal;
 }
 
 /**
- * Runs one optimiser step where the model's parameters are; nothing is read. Returns the loss, the
- * norm of the gradients before clipping, and 0, or NaN where the update would not have been finite:
- * f32 [3]. Unless all three are finite, weights and moments are as they were.
+ * Runs one optimiser step where the model's parameters are; nothing is read. The event loop turns
+ * between micro-batches. Returns the loss, the norm of the gradients before clipping, and 0, or NaN
+ * where the update would not have been finite: f32 [3]. Unless all three are finite, weights and
+ * moments are as they were. Returns null, with nothing updated, if the signal is aborted.
  */
-export function trainingStep(
+export async function trainingStep(
   parts: readonly MicroBatch[],
-  { model, parameters, optimizer, maxGradNorm }: StepParts,
-): Tensor {
+  { model, parameters, optimizer, maxGradNorm, signal }: StepParts,
+): Promise<Tensor | null> {
   const backend = backendOf(model);
-  return withBackend(backend, () =>
-    scope(() => {
-      const loss = zeros([]);
-      for (const { batch, share } of parts)
-        scope(() => addInto(loss, lossAndGradients(model, batch, share), { alpha: share }));
-      const norm = clipGradNorm(parameters, maxGradNorm);
-      const facts = cat([reshape(loss, [1]), reshape(norm, [1]), zeros([1])]);
-      optimizer.step(facts);
-      return facts;
-    }),
-  );
+  const here = <T>(fn: () => T): T => withBackend(backend, () => scope(fn));
+  using loss = here(() => zeros([]));
+  for (const { batch, share } of parts) {
+    // Whoever evaluated or generated meanwhile has turned dropout off.
+    model.train();
+    here(() => void addInto(loss, lossAndGradients(model, batch, share), { alpha: share }));
+    await giveTurn();
+    if (signal?.aborted) return null;
+  }
+  return here(() => {
+    const norm = clipGradNorm(parameters, maxGradNorm);
+    const facts = cat([reshape(loss, [1]), reshape(norm, [1]), zeros([1])]);
+    optimizer.step(facts);
+    return facts;
+  });
 }
 
 /** Adds a batch's share of the gradients, and returns its own loss. */

@@ -1,4 +1,5 @@
-import { type AnyMethod, knownMethods, type MethodOption, optionsOf, recipesOf } from "@lowrank/peft";
+import { type AnyMethod, type MethodOption, optionsOf, recipesOf } from "@lowrank/peft";
+import { offeredMethods } from "../report/methods.ts";
 
 /** A flag that sets a field of adapters' configurations, and the methods that have it. */
 export interface AdapterFlag {
@@ -21,7 +22,7 @@ const settingTypes: Readonly<Record<string, MethodOption["type"]>> = {
  */
 export function adapterFlags(): readonly AdapterFlag[] {
   const flags = new Map<string, AdapterFlag>();
-  for (const method of Object.values(knownMethods()).filter((method) => recipesOf(method).length > 0)) {
+  for (const method of offeredMethods().filter((method) => recipesOf(method).length > 0)) {
     for (const option of optionsOf(method)) {
       const { flag, type } = option;
       const before = flags.get(flag);

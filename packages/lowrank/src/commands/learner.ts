@@ -69,7 +69,7 @@ export async function makeLearner(
   return config === null ? wholeModel(loaded, options) : adapter(loaded, config, examples, batching, options);
 }
 
-function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): Learner {
+async function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): Promise<Learner> {
   if (options.verify) throw new Error("--verify is for an adapter; leave it out with --method full");
   model.setRequiresGrad(true);
   const parameters = [...model.parameters()];
@@ -83,7 +83,7 @@ function wholeModel({ model, config, files }: Loaded, options: LearnerOptions): 
     adapted: null,
     changesBase: false,
     mergeable: false,
-    optimizer: optimizerOf(model, null, options),
+    optimizer: await optimizerOf(model, null, options),
     save: async (folder) => {
       model.setRequiresGrad(false);
       await saveModel(model, config, folder, { companions: files });
@@ -101,7 +101,7 @@ async function adapter(
   options: LearnerOptions,
 ): Promise<Learner> {
   const { model, tokenizer } = loaded;
-  const method: MethodFacts<PeftConfig> = methodOf(config);
+  const method: MethodFacts<PeftConfig> = await methodOf(config);
   const start = method.startsFromWeights?.(config) ?? null;
   if (start && method.subtractsStart?.refusal(config) !== null) {
     throw new Error(
@@ -128,7 +128,7 @@ async function adapter(
     adapted,
     changesBase: initial !== undefined,
     mergeable: (await reportAdapter(describeModel(loaded.config), config)).mergeable,
-    optimizer: optimizerOf(adapted, config, options),
+    optimizer: await optimizerOf(adapted, config, options),
     save: async (folder) => {
       if (options.verify) return verified(adapted, folder, examples[0].inputIds.slice(0, batching.maxLength));
       await adapted.savePretrained(folder, { pathInitialModelForWeightConversion: initial });
@@ -180,16 +180,16 @@ async function startByData(
 const startBatches = 16;
 
 /** The optimiser, with LoRA+'s groups where they are asked for. */
-function optimizerOf(
+async function optimizerOf(
   model: PeftModel | CausalLM,
   config: PeftConfig | null,
   options: LearnerOptions,
-): Learner["optimizer"] {
+): Promise<Learner["optimizer"]> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
   const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
-  if (config === null || !methodOf(config).loraPlus) {
+  if (config === null || !(await methodOf(config)).loraPlus) {
     const names = adapterMethods().flatMap(({ name, peft }) => (peft.loraPlus ? [name] : []));
     throw new Error(
       `--loraplus-lr-ratio is for --method ${listed(names)}, whose B it makes learn faster than A; leave it out`,

@@ -178,7 +178,7 @@ async function describedAdapters(options: ReportCommandOptions): Promise<Describ
   const others = givenAdapterOptions(options).filter((flag) => own.includes(flag) || !isSetting(flag.slice(2)));
   if (options.method === undefined && others.length === 0) return [];
   const config = toPeftConfig(method, options, plannedSteps);
-  return [{ name: `${method.title} ${describeConfig(config)}`.trimEnd(), config, quantized: method.quantized }];
+  return [{ name: `${method.title} ${await describeConfig(config)}`.trimEnd(), config, quantized: method.quantized }];
 }
 
 function fromNames(options: ReportCommandOptions): ReportedMethod[] {

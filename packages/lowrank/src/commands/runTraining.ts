@@ -1,5 +1,4 @@
 import { readdir } from "node:fs/promises";
-import { setImmediate } from "node:timers/promises";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../report/methods.ts";
@@ -21,7 +20,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   console.error(`loading ${options.model}`);
   const loaded = await loadBase(options);
   const { model, tokenizer, generationConfig, quantize } = loaded;
-  const lengths = sequenceLengths(options, model.maxPositions, virtualTokens(configFor(1)));
+  const lengths = sequenceLengths(options, model.maxPositions, await virtualTokens(configFor(1)));
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
   console.log(`data: ${data.description}`);
@@ -126,11 +125,9 @@ async function train(
       seed: options.seed,
       evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
       checkpoints: options.saveEvery ? { folder: options.output, every: options.saveEvery } : undefined,
-      onStep: async (report) => {
+      onStep: (report) => {
         stepSeconds.push(report.seconds);
         progress.step(report);
-        // Gives a Ctrl-C its turn.
-        await setImmediate();
       },
       onEvaluation: (step, { loss }) =>
         progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
@@ -139,7 +136,8 @@ async function train(
     return { result: await trainer.train(), stepSeconds, maxSteps: trainer.maxSteps };
   };
   try {
-    const note = () => progress.note("stopping after this step; Ctrl-C again stops at once, and saves nothing");
+    const note = () =>
+      progress.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
     return await withInterrupt(note, work);
   } finally {
     progress.end();

@@ -41,12 +41,12 @@ export async function trainedConfig(options: TrainedOptions): Promise<(steps: nu
   const [method] = findMethods([options.method]);
   const { peftConfig: path } = options;
   if (path === undefined) {
-    const make = (steps: number) => {
+    const planned = toPeftConfig(method, options, plannedSteps);
+    const finish = planned && forDecoder(await methodOf(planned));
+    return (steps) => {
       const config = toPeftConfig(method, options, steps);
-      return config && forDecoder(config);
+      return config && (finish?.(config) ?? null);
     };
-    make(plannedSteps);
-    return make;
   }
   const given = givenAdapterOptions(options);
   if (method.name !== defaultMethod().name && !method.quantized) given.unshift(`--method ${method.name}`);
@@ -55,10 +55,12 @@ export async function trainedConfig(options: TrainedOptions): Promise<(steps: nu
   if (config.taskType !== null && config.taskType !== "CAUSAL_LM") {
     throw new Error(`${path}: task_type is ${config.taskType}; here it must be CAUSAL_LM, or left out`);
   }
-  const { withSteps }: MethodFacts<PeftConfig> = methodOf(config);
-  return (steps) => forDecoder(withSteps ? withSteps(config, steps) : config);
+  const peft: MethodFacts<PeftConfig> = await methodOf(config);
+  const finish = forDecoder(peft);
+  return (steps) => finish(peft.withSteps ? peft.withSteps(config, steps) : config);
 }
 
-function forDecoder(config: PeftConfig): PeftConfig {
-  return methodOf(config).taskless ? config : config.with({ taskType: "CAUSAL_LM" });
+/** Returns what gives a method's configurations the task of decoders. */
+function forDecoder({ taskless }: MethodFacts<PeftConfig>): (config: PeftConfig) => PeftConfig {
+  return (config) => (taskless ? config : config.with({ taskType: "CAUSAL_LM" }));
 }

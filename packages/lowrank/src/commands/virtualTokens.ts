@@ -4,7 +4,7 @@ import { isPromptMethod, methodOf, type PeftConfig, type PromptLearningConfig } 
  * Counts the tokens that a configuration puts before each sequence; null, for a whole model, puts
  * none.
  */
-export function virtualTokens(config: PeftConfig | null): number {
-  if (config === null || !isPromptMethod(methodOf(config))) return 0;
+export async function virtualTokens(config: PeftConfig | null): Promise<number> {
+  if (config === null || !isPromptMethod(await methodOf(config))) return 0;
   return (config as PromptLearningConfig).numVirtualTokens ?? 0;
 }

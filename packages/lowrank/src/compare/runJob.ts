@@ -29,7 +29,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const padTokenId = tokenizer.padTokenId ?? loaded.generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
   const config = method.config({ ...job, targetModules: job.targetModules });
   const costs = await reportAdapter(describeModel(loaded.config), config, { quantization: quantize ?? null });
-  const room = model.maxPositions - virtualTokens(config);
+  const room = model.maxPositions - (await virtualTokens(config));
   const batching = { batchSize: job.batchSize, padTokenId, maxLength: room };
   const lossBefore = (await evaluate(model, test, batching)).loss;
 

@@ -25,7 +25,7 @@ const named = golden.cases.map((given) => {
 test.each(named)("$name", async ({ base, adapter, peft }) => {
   const file = join(temporary, "config.json");
   await writeFile(file, JSON.stringify(base));
-  const config = parsePeftConfig(adapter);
+  const config = await parsePeftConfig(adapter);
   const { shapes, dtype } = await findModel(file, { classifies: config.taskType === "SEQ_CLS" });
   const { trainable, total, bytesSaved, percent } = await reportAdapter(shapes, config, { dtype });
   expect([trainable, total, bytesSaved]).toEqual(peft);

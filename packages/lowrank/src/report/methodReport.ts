@@ -69,7 +69,7 @@ export async function reportMethods(
     let settings = "";
     try {
       const config = make();
-      settings = config === null ? "" : describeConfig(config);
+      settings = config === null ? "" : await describeConfig(config);
       const report = await reportAdapter(model, config, {
         ...options,
         quantization: quantized ? reportedQuantization : null,
@@ -86,8 +86,8 @@ export async function reportMethods(
 }
 
 /** The fields of a configuration that differ from the method's defaults. */
-export function describeConfig(config: PeftConfig): string {
-  const { Config } = methodOf(config);
+export async function describeConfig(config: PeftConfig): Promise<string> {
+  const { Config } = await methodOf(config);
   const defaults = { ...new Config({} as never) } as Record<string, unknown>;
   const fields = Object.entries(config).filter(([key, value]) => {
     return (

@@ -5,6 +5,7 @@ import {
   type Recipe,
   type RecipeSettings,
   recipesOf,
+  registeredMethods,
 } from "@lowrank/peft";
 
 /**
@@ -24,6 +25,14 @@ export interface AdapterMethod extends Method {
   config(settings: RecipeSettings): PeftConfig;
 }
 
+/** The methods of the library, of which commands offer all. */
+const libraryMethods = await knownMethods();
+
+/** Returns all methods by PEFT's name, those that plugins registered last. */
+export function offeredMethods(): readonly AnyMethod[] {
+  return Object.values({ ...libraryMethods, ...registeredMethods() });
+}
+
 const full: Method = {
   name: "full",
   title: "full fine-tuning",
@@ -36,7 +45,7 @@ const full: Method = {
 
 /** The recipes of all known methods. Throws where two have the same name. */
 export function adapterMethods(): readonly AdapterMethod[] {
-  const found = Object.values(knownMethods()).flatMap((peft) =>
+  const found = offeredMethods().flatMap((peft) =>
     recipesOf(peft).map((recipe) => ({
       ...recipe,
       peft,

@@ -30,7 +30,7 @@ async function build(config: ModelConfig, { dtype = "f32", adapter = null, quant
     wide.dispose();
     return new Parameter(narrow);
   });
-  if (quantization) quantize(base, quantization);
+  if (quantization) await quantize(base, quantization);
   return { base, model: adapter ? await getPeftModel(base, adapter) : base };
 }
 

@@ -1,4 +1,4 @@
-import { type ByteSource, bytesSource, Generator, init, reference, scope, tensor } from "@lowrank/core";
+import { type ByteSource, bytesSource, Generator, init, type Progress, reference, scope, tensor } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseModelConfig } from "../config/modelConfig.ts";
@@ -90,12 +90,13 @@ describe.each([
 ])("%s", (_, json) => {
   test("F32: the model that was written, bit for bit", async () => {
     const { model, bytes } = await modelAndFile(json, "F32");
-    const progress: [number, number][] = [];
-    const loaded = await load(bytes, { onProgress: (...report) => progress.push(report) });
+    const progress: Progress[] = [];
+    const loaded = await load(bytes, { onProgress: (report) => progress.push(report) });
     expect(await logits(loaded.model)).toEqual(await logits(model));
     expect(loaded.tokenizer).toBeUndefined();
     expect(loaded.config).toMatchObject({ modelType: json.model_type });
-    expect(progress.at(-1)![0]).toBe(progress.at(-1)![1]);
+    expect(progress.length).toBe(loaded.model.stateDict().size);
+    expect(progress.at(-1)!.loaded).toBe(progress.at(-1)!.total);
   });
 
   test.each(["F16", "BF16"] as const)("%s: kept by dtype auto, widened by default", async (type) => {

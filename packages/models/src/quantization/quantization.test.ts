@@ -14,7 +14,7 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import { Conv1D, dequantize, type Linear, Linear4bit, quantize } from "@lowrank/nn";
+import { Conv1D, dequantize, type Linear, Linear4bit, type QuantizationReport, quantize } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { CausalLM } from "../causalLM.ts";
 import type { ModelConfig } from "../config/architectureConfig.ts";
@@ -65,8 +65,8 @@ describe.each(cases)("%s", (_name, config) => {
     const files = await filesOf(fresh(config), config);
     const { model, quantization } = await loadModel(files, { quantize: packing });
     const later = fresh(config);
-    const report = quantize(later, packing);
-    const sorted = ({ quantized, ...rest }: typeof report) => ({
+    const report = await quantize(later, packing);
+    const sorted = ({ quantized, ...rest }: QuantizationReport) => ({
       ...rest,
       quantized: [...quantized].sort((a, b) => (a.path < b.path ? -1 : 1)),
     });
@@ -77,7 +77,7 @@ describe.each(cases)("%s", (_name, config) => {
 
   it("is saved as a bitsandbytes checkpoint and loaded again, to the last bit", async () => {
     const model = fresh(config);
-    quantize(model, packing);
+    await quantize(model, packing);
     const contents = await modelFileContents(model, config);
     const json = JSON.parse(contents.get("config.json") as string);
     expect(json.quantization_config).toMatchObject({
@@ -112,7 +112,7 @@ describe.each(cases)("%s", (_name, config) => {
 
   it("loads codes that another dtype stores, as for training in shards", async () => {
     const model = fresh(config);
-    quantize(model, packing);
+    await quantize(model, packing);
     const contents = await modelFileContents(model, config);
     const json = JSON.parse(contents.get("config.json") as string);
     json.quantization_config.bnb_4bit_quant_storage = "bfloat16";
@@ -130,10 +130,10 @@ describe.each(cases)("%s", (_name, config) => {
 
   it("is written in full, the way the model lies, where a dtype is given or it was dequantised", async () => {
     const model = fresh(config);
-    quantize(model, packing);
+    await quantize(model, packing);
     const expected = await logits(model);
     const plain = (await loadModel(await filesOf(model, config, { dtype: "f32" }))).model;
-    dequantize(model);
+    await dequantize(model);
     const again = (await loadModel(await filesOf(model, config))).model;
     for (const full of [plain, again]) {
       expect([...full.namedModules()].some(([, m]) => m instanceof Linear4bit)).toBe(false);
@@ -165,7 +165,7 @@ describe("loading", () => {
 
   it("refuses what does not belong together, by name", async () => {
     const model = fresh(llama);
-    quantize(model, packing);
+    await quantize(model, packing);
     const contents = await modelFileContents(model, llama);
     const json = JSON.parse(contents.get("config.json") as string);
     const load = (config: object) =>
@@ -187,7 +187,7 @@ describe("loading", () => {
 
   it("names a weight whose state, or all beside its codes, is gone", async () => {
     const model = fresh(llama);
-    quantize(model, packing);
+    await quantize(model, packing);
     const contents = await modelFileContents(model, llama);
     const tensors = await entriesOf(contents);
     const without = (pattern: RegExp) => {
@@ -215,8 +215,8 @@ describe("loading", () => {
 
   it("says where layers are quantised in different ways", async () => {
     const model = fresh(llama);
-    quantize(model, { skipModules: ["q_proj", "lm_head"] });
-    quantize(model, {
+    await quantize(model, { skipModules: ["q_proj", "lm_head"] });
+    await quantize(model, {
       quantType: "fp4",
       skipModules: ["k_proj", "v_proj", "o_proj", "mlp", "lm_head"].flatMap((n) =>
         n === "mlp" ? ["gate_proj", "up_proj", "down_proj"] : [n],

@@ -2,9 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toCamelCase } from "@lowrank/core";
 import { expect, test } from "vitest";
-import { peftMethods } from "../methods/index.ts";
+import { ownMethods } from "../testing/ownMethods.ts";
 import { declinedMethods } from "./declinedMethods.ts";
 
+const peftMethods = await ownMethods();
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");
 const section = text.slice(text.indexOf("## What of PEFT is not here"));
 /** The items of its lists, "- subject: rest", their lines joined. */

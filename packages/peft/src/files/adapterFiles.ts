@@ -4,7 +4,9 @@ import {
   copyInto,
   type DType,
   fromBytes,
+  giveTurn,
   noGrad,
+  type OnProgress,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsSpec,
@@ -20,7 +22,6 @@ import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
 import type { AdapterLayout, MethodFacts } from "../methods/methodFacts.ts";
 import type { Adapter } from "../model/adapter.ts";
-import { readTorch } from "../torchFiles/readTorch.ts";
 import { configJson } from "./configFile.ts";
 import { modelCard } from "./modelCard.ts";
 
@@ -71,6 +72,7 @@ export async function openWeights(
     return openSafetensors(await files.open(weights), `${weights} of ${files.label}`);
   }
   const label = `${pickle} of ${files.label}`;
+  const { readTorch } = await import("../torchFiles/readTorch.ts");
   const tensors = await readTorch(await files.open(pickle), label);
   return openSafetensors(bytesSource(writeSafetensors(tensors)), label);
 }
@@ -137,15 +139,25 @@ export async function readInto(
   file: SafetensorsFile,
   tensors: ReadonlyMap<string, Tensor>,
   form: FileForm | null,
+  { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<void> {
-  for (const [key, tensor] of tensors) {
+  const bytesOf = (names: readonly string[]) => names.reduce((sum, name) => sum + file.info(name).byteLength, 0);
+  const found = [...tensors].flatMap(([key, tensor]) => {
     const parts = form?.parts(key, tensor) ?? null;
-    if (!(parts ?? [{ name: key }]).every(({ name }) => file.has(name))) continue;
+    const names = parts ? parts.map(({ name }) => name) : [key];
+    return names.every((name) => file.has(name)) ? [{ key, tensor, parts, bytes: bytesOf(names) }] : [];
+  });
+  const total = found.reduce((sum, { bytes }) => sum + bytes, 0);
+  let loaded = 0;
+  for (const { key, tensor, parts, bytes } of found) {
     using value =
       form && parts
         ? asTensor(await readParts(file, parts, tensor, form), tensor)
         : await readTensor(file, key, tensor);
     noGrad(() => copyInto(tensor, value));
+    loaded += bytes;
+    onProgress?.({ loaded, total, name: key });
+    await giveTurn(signal);
   }
 }
 
@@ -204,6 +216,7 @@ export async function adapterContents(
     }
     using saved = await asSaved(name, tensor, dtypeOf(name));
     entries.push({ name, dtype: saved.dtype, shape: saved.shape, bytes: await saved.bytes() });
+    await giveTurn();
   }
   for (const { name, bytes, dtype } of entries) checkFinite(name, bytes, dtype);
   const { method, config } = adapter;

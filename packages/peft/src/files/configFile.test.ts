@@ -4,9 +4,11 @@ import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonJson } from "../config/pythonJson.ts";
 import type { Warning } from "../config/warning.ts";
-import { peftMethods } from "../methods/index.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
+import { ownMethods } from "../testing/ownMethods.ts";
 import { configJson, parseConfig } from "./configFile.ts";
+
+const peftMethods = await ownMethods();
 
 const read = (json: unknown) => {
   const warnings: Warning[] = [];

@@ -18,8 +18,9 @@ export interface ParsePeftConfigOptions {
  * JSON value. Throws, naming the field, for values that are not supported; a field
  * that is not known is a warning.
  */
-export function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): PeftConfig {
+export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): Promise<PeftConfig> {
   checkOptions("parsePeftConfig", options, { label: true, onWarning: true });
   const { label = "adapter_config.json", onWarning = printWarning } = options;
-  return parseConfig(readForeign(json, label)?.fields ?? json, knownMethods(), label, onWarning).config;
+  const methods = await knownMethods();
+  return parseConfig(readForeign(json, label, methods)?.fields ?? json, methods, label, onWarning).config;
 }

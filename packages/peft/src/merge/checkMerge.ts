@@ -1,4 +1,17 @@
-import { abs, affine, type DType, Generator, max, mean, noGrad, scope, sub, sum, type Tensor } from "@lowrank/core";
+import {
+  abs,
+  affine,
+  type DType,
+  Generator,
+  giveTurn,
+  max,
+  mean,
+  noGrad,
+  scope,
+  sub,
+  sum,
+  type Tensor,
+} from "@lowrank/core";
 import type { MergeStep } from "../layers/mergeStep.ts";
 import { wide } from "../layers/tunerLayer.ts";
 import { compareLayer, type LayerDifference } from "./compareLayer.ts";
@@ -35,18 +48,20 @@ interface CheckedMerge {
 /**
  * Checks every merged value before any is put in place, one layer at a time. Returns the values if
  * `keep`. Throws, naming the parameter or the layer, if a value is not finite or the layer would
- * answer otherwise.
+ * answer otherwise, and if the signal is aborted.
  */
 export async function checkMerge(
   steps: Iterable<MergeStep>,
   adapters: readonly string[],
-  { packed, checks, keep }: { packed: PackedMerge; checks: MergeChecks; keep: boolean },
+  { packed, checks, keep, signal }: { packed: PackedMerge; checks: MergeChecks; keep: boolean; signal?: AbortSignal },
 ): Promise<CheckedMerge> {
   const found: CheckedMerge = { drift: [], layers: [], values: [] };
+  signal?.throwIfAborted();
   if (!checks.values && !checks.layers && !keep) return found;
   const generator = new Generator(0);
   try {
     for (const step of steps) {
+      await giveTurn(signal);
       const { measured, answers } = noGrad(() =>
         scope(() => {
           const merged = measure(step, packed, checks, generator);
@@ -72,6 +87,7 @@ export async function checkMerge(
       const dtypes = measured.map(({ dtype }) => dtype);
       if (answers) found.layers.push(await compareLayer(step.path, adapters, answers, dtypes));
     }
+    await giveTurn(signal);
     return found;
   } catch (error) {
     for (const { on } of found.values) on.dispose();

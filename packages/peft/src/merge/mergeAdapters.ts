@@ -20,7 +20,7 @@ export async function mergeInPlace<M extends AdaptableModel>(
   if (tuner.mergedNames.length > 0) {
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter first`);
   }
-  return checked(tuner, names, options, { forGood: false }, (values) => {
+  return checked(tuner, names, options, { forGood: false }, async (values) => {
     for (const value of values) value.set(true);
     tuner.setMerged(names, values);
   });
@@ -33,35 +33,39 @@ export async function mergeForGood<M extends AdaptableModel>(
 ): Promise<MergeReport> {
   const names = namesToMerge(tuner, options.adapterNames);
   tuner.unmerge();
-  return checked(tuner, names, options, { forGood: true }, () => {
-    writeMerged(tuner.model, mergeSteps(tuner, names, true, options), options);
+  return checked(tuner, names, options, { forGood: true }, async () => {
+    await writeMerged(tuner, mergeSteps(tuner, names, true, options), options);
     tuner.release(names.includes(tuner.active ?? ""));
-    if (options.dtype !== undefined) dequantize(tuner.model, { dtype: options.dtype });
+    if (options.dtype !== undefined) await dequantize(tuner.model, { dtype: options.dtype });
   });
 }
 
 /**
  * Runs `merge` once all is checked, and measures its effect on the model. It gets the merged
  * values where the old ones are kept beside them; for good, they are made anew one by one, so that
- * there are never two of all.
+ * there are never two of all. Until it is done, the model refuses other changes.
  */
-async function checked<M extends AdaptableModel>(
+function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
   adapters: readonly string[],
-  { safeMerge = true, verify, ...packed }: MergeOptions<M>,
+  { safeMerge = true, verify, signal, ...packed }: MergeOptions<M>,
   { forGood }: { forGood: boolean },
-  merge: (values: readonly MergedValue[]) => void,
+  merge: (values: readonly MergedValue[]) => Promise<void>,
 ): Promise<MergeReport> {
-  const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
-  const answers = async () =>
-    verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
-  const before = await answers();
-  const steps = mergeSteps(tuner, adapters, forGood, packed);
-  const checks = { values: safeMerge, layers: verify !== false };
-  const { values, ...found } = await still(() => checkMerge(steps, adapters, { packed, checks, keep: !forGood }));
-  merge(values);
-  const after = await answers();
-  return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
+  return tuner.alone(async () => {
+    const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
+    const answers = async () =>
+      verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
+    const before = await answers();
+    const steps = mergeSteps(tuner, adapters, forGood, packed);
+    const checks = { values: safeMerge, layers: verify !== false };
+    const { values, ...found } = await still(() =>
+      checkMerge(steps, adapters, { packed, checks, keep: !forGood, signal }),
+    );
+    await merge(values);
+    const after = await answers();
+    return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
+  }, "while adapters are being merged; await that first");
 }
 
 /** The adapters to merge. Throws for those that cannot be merged, or not with the others. */

@@ -14,9 +14,14 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
    * run on these before and after too. False: no layer is compared.
    */
   verify?: false | { inputs: Parameters<M["forward"]>[0] };
+  /**
+   * Ends the merge while nothing is merged yet: rejects with the signal's reason. Once writing has
+   * begun, all is written.
+   */
+  signal?: AbortSignal;
 }
 
 /** The names of all options of `MergeOptions`. */
 export const mergeKeys: OptionKeys<MergeOptions<AdaptableModel>> = {
-  ...({ safeMerge: true, adapterNames: true, verify: true, dtype: true, requantize: true } as const),
+  ...({ safeMerge: true, adapterNames: true, verify: true, dtype: true, requantize: true, signal: true } as const),
 };

@@ -120,7 +120,7 @@ describe("a layer that would answer otherwise once merged", () => {
 
 test("requantising that loses half of the answers is refused; a wider dtype is not", async () => {
   const model = new OneLayer(new Linear(new Parameter(randn([8, 4096], { generator: new Generator(1) }))));
-  quantize(model, { blockSize: 4096, skipModules: [] });
+  await quantize(model, { blockSize: 4096, skipModules: [] });
   const peft = await getPeftModel(model, new LoraConfig({ r: 1, loraAlpha: 1, targetModules: ["layer"] }));
   // The adapter puts one large number into each block of 4096 others, which 4 bits
   // take for zero beside it.

@@ -1,15 +1,22 @@
-import { copyInto, isPacked, noGrad, scope } from "@lowrank/core";
+import { copyInto, giveTurn, isPacked, noGrad, scope } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { MergeStep } from "../layers/mergeStep.ts";
 import { placesOf, valueAt } from "../layers/swap.ts";
+import { TunerLayer } from "../layers/tunerLayer.ts";
+import type { Tuner } from "../model/tuner.ts";
 import { MergedValue } from "./mergedValue.ts";
 import { type PackedMerge, rounded } from "./packedMerge.ts";
 
 /**
  * Writes merged values into the base model for good: into its own parameters, or where
- * these are tied, beside them.
+ * these are tied, beside them. The event loop turns between layers. A layer that is written acts
+ * alone, so that the model answers as before all the while.
  */
-export function writeMerged(model: Module, steps: Iterable<MergeStep>, packed: PackedMerge): void {
+export async function writeMerged(
+  { model, wrappers }: Pick<Tuner<Module>, "model" | "wrappers">,
+  steps: Iterable<MergeStep>,
+  packed: PackedMerge,
+): Promise<void> {
   const places = placesOf(model);
   for (const step of steps) {
     noGrad(() =>
@@ -28,5 +35,8 @@ export function writeMerged(model: Module, steps: Iterable<MergeStep>, packed: P
         }
       }),
     );
+    const wrapper = wrappers.get(step.path);
+    if (wrapper instanceof TunerLayer) wrapper.merged = true;
+    await giveTurn();
   }
 }

@@ -4,7 +4,7 @@ import { patternValue } from "../targets/pattern.ts";
 import { IncrementalPca } from "./incrementalPca.ts";
 import type { EvaConfig, LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
-import type { DataBatch, DataMeasurement, DataStart, MeasuredLayer } from "./methodFacts.ts";
+import type { DataBatch, DataMeasurement, MeasuredLayer } from "./methodFacts.ts";
 
 /** Layers that see the same input, and its components. */
 interface Group {
@@ -14,13 +14,13 @@ interface Group {
 
 type Layers = ReadonlyMap<string, MeasuredLayer>;
 
-/**
- * EVA, where the configuration starts by it. Paischer et al. 2024, https://arxiv.org/abs/2410.07170
- */
-export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
-  const { evaConfig } = config;
-  if (config.initLoraWeights !== "eva" || !evaConfig) return null;
-  return { name: "eva", measure: async (layers) => new Eva(await freshLayers(layers), config, evaConfig) };
+/** Begins EVA's measurement. Paischer et al. 2024, https://arxiv.org/abs/2410.07170 */
+export async function measureEva(
+  layers: Layers,
+  config: LoraConfig,
+  eva: EvaConfig,
+): Promise<DataMeasurement<LoraConfig>> {
+  return new Eva(await freshLayers(layers), config, eva);
 }
 
 /** The linear layers among an adapter's. Throws where one was trained. */

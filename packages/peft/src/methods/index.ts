@@ -1,26 +1,4 @@
-import { adaLora } from "./adaLora.ts";
-import { adaptionPrompt } from "./adaptionPrompt.ts";
-import { bitFit } from "./bitFit.ts";
-import { boft } from "./boft.ts";
-import { bottleneck } from "./bottleneck.ts";
-import { delora } from "./delora.ts";
-import { fourierft } from "./fourierft.ts";
-import { gralora } from "./gralora.ts";
-import { hira } from "./hira.ts";
-import { hra } from "./hra.ts";
-import { ia3 } from "./ia3.ts";
-import { lnTuning } from "./lnTuning.ts";
-import { loha } from "./loha.ts";
-import { lokr } from "./lokr.ts";
-import { lora } from "./lora.ts";
-import { miss } from "./miss.ts";
-import { oft } from "./oft.ts";
-import { prefixTuning } from "./prefixTuning.ts";
-import { promptTuning } from "./promptTuning.ts";
-import { pTuning } from "./pTuning.ts";
-import { randlora } from "./randlora.ts";
-import { vblora } from "./vblora.ts";
-import { vera } from "./vera.ts";
+import type { AnyMethod } from "./method.ts";
 
 export { adaLora } from "./adaLora.ts";
 export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./adaLoraConfig.ts";
@@ -82,59 +60,32 @@ export { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
 export { vera } from "./vera.ts";
 export { VeraConfig, type VeraOptions } from "./veraConfig.ts";
 
-/** The methods there are, by PEFT's name. */
-type PeftMethods = {
-  readonly LORA: typeof lora;
-  readonly ADALORA: typeof adaLora;
-  readonly VERA: typeof vera;
-  readonly LOHA: typeof loha;
-  readonly LOKR: typeof lokr;
-  readonly HIRA: typeof hira;
-  readonly GRALORA: typeof gralora;
-  readonly DELORA: typeof delora;
-  readonly MISS: typeof miss;
-  readonly RANDLORA: typeof randlora;
-  readonly OFT: typeof oft;
-  readonly BOFT: typeof boft;
-  readonly HRA: typeof hra;
-  readonly FOURIERFT: typeof fourierft;
-  readonly VBLORA: typeof vblora;
-  readonly BITFIT: typeof bitFit;
-  readonly LN_TUNING: typeof lnTuning;
-  readonly PREFIX_TUNING: typeof prefixTuning;
-  readonly BOTTLENECK: typeof bottleneck;
-  readonly IA3: typeof ia3;
-  readonly PROMPT_TUNING: typeof promptTuning;
-  readonly P_TUNING: typeof pTuning;
-  readonly ADAPTION_PROMPT: typeof adaptionPrompt;
-};
-
 /**
- * All methods by PEFT's name, by which configurations and files are told apart. Commands list their
- * recipes in this order.
+ * Loads a method by PEFT's name, by which configurations and files are told apart. A page downloads
+ * only those that it calls. Commands list their recipes in this order.
  */
-export const peftMethods: PeftMethods = {
-  LORA: lora,
-  ADALORA: adaLora,
-  VERA: vera,
-  LOHA: loha,
-  LOKR: lokr,
-  HIRA: hira,
-  GRALORA: gralora,
-  DELORA: delora,
-  MISS: miss,
-  RANDLORA: randlora,
-  OFT: oft,
-  BOFT: boft,
-  HRA: hra,
-  FOURIERFT: fourierft,
-  VBLORA: vblora,
-  BITFIT: bitFit,
-  LN_TUNING: lnTuning,
-  PREFIX_TUNING: prefixTuning,
-  BOTTLENECK: bottleneck,
-  IA3: ia3,
-  PROMPT_TUNING: promptTuning,
-  P_TUNING: pTuning,
-  ADAPTION_PROMPT: adaptionPrompt,
+export const peftMethods = {
+  LORA: async (): Promise<AnyMethod> => (await import("./lora.ts")).lora,
+  ADALORA: async (): Promise<AnyMethod> => (await import("./adaLora.ts")).adaLora,
+  VERA: async (): Promise<AnyMethod> => (await import("./vera.ts")).vera,
+  LOHA: async (): Promise<AnyMethod> => (await import("./loha.ts")).loha,
+  LOKR: async (): Promise<AnyMethod> => (await import("./lokr.ts")).lokr,
+  HIRA: async (): Promise<AnyMethod> => (await import("./hira.ts")).hira,
+  GRALORA: async (): Promise<AnyMethod> => (await import("./gralora.ts")).gralora,
+  DELORA: async (): Promise<AnyMethod> => (await import("./delora.ts")).delora,
+  MISS: async (): Promise<AnyMethod> => (await import("./miss.ts")).miss,
+  RANDLORA: async (): Promise<AnyMethod> => (await import("./randlora.ts")).randlora,
+  OFT: async (): Promise<AnyMethod> => (await import("./oft.ts")).oft,
+  BOFT: async (): Promise<AnyMethod> => (await import("./boft.ts")).boft,
+  HRA: async (): Promise<AnyMethod> => (await import("./hra.ts")).hra,
+  FOURIERFT: async (): Promise<AnyMethod> => (await import("./fourierft.ts")).fourierft,
+  VBLORA: async (): Promise<AnyMethod> => (await import("./vblora.ts")).vblora,
+  BITFIT: async (): Promise<AnyMethod> => (await import("./bitFit.ts")).bitFit,
+  LN_TUNING: async (): Promise<AnyMethod> => (await import("./lnTuning.ts")).lnTuning,
+  PREFIX_TUNING: async (): Promise<AnyMethod> => (await import("./prefixTuning.ts")).prefixTuning,
+  BOTTLENECK: async (): Promise<AnyMethod> => (await import("./bottleneck.ts")).bottleneck,
+  IA3: async (): Promise<AnyMethod> => (await import("./ia3.ts")).ia3,
+  PROMPT_TUNING: async (): Promise<AnyMethod> => (await import("./promptTuning.ts")).promptTuning,
+  P_TUNING: async (): Promise<AnyMethod> => (await import("./pTuning.ts")).pTuning,
+  ADAPTION_PROMPT: async (): Promise<AnyMethod> => (await import("./adaptionPrompt.ts")).adaptionPrompt,
 };

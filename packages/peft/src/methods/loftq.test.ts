@@ -81,7 +81,7 @@ describe("initLoraWeights: loftq", () => {
   it("is quantised without loss afterwards, and trains on", async () => {
     const peft = await getPeftModel(new TinyModel().eval(), config({ loftqIter: 3 }), options);
     const before = await logitBits(peft);
-    const report = peft.quantizeBase({ quantType: "nf4", blockSize: 64 });
+    const report = await peft.quantizeBase({ quantType: "nf4", blockSize: 64 });
     expect(report.quantized.length).toBe(4);
     sameLogits(await logitBits(peft), before);
     expect([...peft.parameters()].filter(({ dtype }) => dtype === "nf4").length).toBe(4);

@@ -22,9 +22,8 @@ import {
 } from "./commonOptions.ts";
 import { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
-import { evaStart } from "./eva.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
-import { loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
+import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
 import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";

@@ -1,6 +1,6 @@
 import type { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";
-import type { ProductForm, StartSubtraction, Swappable, WeightStart } from "./methodFacts.ts";
+import type { DataStart, ProductForm, StartSubtraction, Swappable, WeightStart } from "./methodFacts.ts";
 
 /** The start of the names of LoRA's own tensors in a key. */
 const mark = ".lora_";
@@ -29,6 +29,17 @@ export function loraWeightStart(config: LoraConfig): WeightStart<LoraConfig> | n
   const { initLoraWeights: name } = config;
   if (typeof name !== "string" || !/^(pissa|olora|loftq)/.test(name)) return null;
   return { name, onSetWeights: config.with({ initLoraWeights: true }) };
+}
+
+/** EVA, where the configuration starts by it. */
+export function evaStart(config: LoraConfig): DataStart<LoraConfig> | null {
+  const { evaConfig } = config;
+  if (config.initLoraWeights !== "eva" || !evaConfig) return null;
+  const measure: DataStart<LoraConfig>["measure"] = async (layers) => {
+    const { measureEva } = await import("./eva.ts");
+    return measureEva(layers, config, evaConfig);
+  };
+  return { name: "eva", measure };
 }
 
 /**

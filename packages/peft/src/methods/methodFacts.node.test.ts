@@ -253,7 +253,7 @@ test("plans and reports are the real adapter's, with the constants and dtypes th
   expect(plan.training.bytes).toBeGreaterThan(plan.weights.bytes);
 });
 
-test("a configuration finds its method", () => {
-  expect(methodOf(new ScaleConfig()).trainsHeads).toBe(false);
-  expect(() => methodOf({ peftType: "test/NONE" } as PeftConfig)).toThrow("there is no method test/NONE");
+test("a configuration finds its method", async () => {
+  expect((await methodOf(new ScaleConfig())).trainsHeads).toBe(false);
+  await expect(methodOf({ peftType: "test/NONE" } as PeftConfig)).rejects.toThrow("there is no method test/NONE");
 });

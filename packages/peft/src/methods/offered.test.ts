@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import { PromptLearningConfig, type PromptLearningOptions } from "../config/promptLearningConfig.ts";
-import { peftMethods } from "./index.ts";
+import { ownMethods } from "../testing/ownMethods.ts";
 import { type AnyMethod, definePeftMethod, definePromptMethod } from "./method.ts";
 import { optionsOf, recipesOf } from "./offered.ts";
 import { pTuning } from "./pTuning.ts";
 
 const settings = { r: 4, targetModules: ["up"], virtualTokens: 3, steps: 100 };
-const methods: AnyMethod[] = Object.values(peftMethods);
+const methods: AnyMethod[] = Object.values(await ownMethods());
 
 test("recipes have names and titles of their own", () => {
   const recipes = methods.flatMap((method) => recipesOf(method));

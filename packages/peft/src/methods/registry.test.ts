@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
 import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
+
 import { lora } from "./lora.ts";
 import { definePeftMethod } from "./method.ts";
 import { knownMethods, registerPeftMethod } from "./registry.ts";
@@ -29,6 +30,6 @@ test("a method of one's own is known once it is registered, under a name that is
   registerPeftMethod(nothing);
   registerPeftMethod(nothing);
   expect((await put()).activeAdapter).toBe("default");
-  expect(knownMethods().NOTHING).toBe(nothing);
+  expect((await knownMethods()).NOTHING).toBe(nothing);
   expect(() => registerPeftMethod({ ...lora })).toThrow("there is a method LORA already");
 });

@@ -3,7 +3,9 @@ import { peftMethods } from "./index.ts";
 import type { AnyMethod } from "./method.ts";
 import { UnknownMethodError } from "./unknownMethodError.ts";
 
-const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
+const registered = new Map<string, AnyMethod>();
+
+const isOwn = (peftType: string): peftType is keyof typeof peftMethods => Object.hasOwn(peftMethods, peftType);
 
 /**
  * Makes a method of one's own known: from then on `getPeftModel`, `addAdapter` and `loadAdapter`
@@ -11,20 +13,31 @@ const methods = new Map<string, AnyMethod>(Object.entries(peftMethods));
  */
 export function registerPeftMethod(method: AnyMethod): void {
   const { peftType } = method;
-  if (methods.has(peftType) && methods.get(peftType) !== method) {
+  if (isOwn(peftType) || (registered.has(peftType) && registered.get(peftType) !== method)) {
     throw new Error(`registerPeftMethod: there is a method ${peftType} already; give yours another peftType`);
   }
-  methods.set(peftType, method);
+  registered.set(peftType, method);
 }
 
-/** All methods by PEFT's name, those that were registered too. */
-export function knownMethods(): Readonly<Record<string, AnyMethod>> {
-  return Object.fromEntries(methods);
+/** Returns the methods that were registered, by their names. */
+export function registeredMethods(): Readonly<Record<string, AnyMethod>> {
+  return Object.fromEntries(registered);
 }
 
-/** The method of a configuration. Throws for one that is not known. */
-export function methodOf({ peftType }: PeftConfig): AnyMethod {
-  const method = methods.get(peftType);
+/** Loads all methods, by PEFT's name; those that were registered are among them. */
+export async function knownMethods(): Promise<Readonly<Record<string, AnyMethod>>> {
+  const own = await Promise.all(Object.values(peftMethods).map((load) => load()));
+  return { ...Object.fromEntries(own.map((method) => [method.peftType, method])), ...registeredMethods() };
+}
+
+/** Loads the method of that name; undefined for one that is not known. */
+export async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
+  return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
+}
+
+/** Loads the method of a configuration. Throws for one that is not known. */
+export async function methodOf({ peftType }: PeftConfig): Promise<AnyMethod> {
+  const method = await findMethod(peftType);
   if (method) return method;
   throw new UnknownMethodError(`there is no method ${peftType}; registerPeftMethod makes one of your own known`);
 }

@@ -8,7 +8,7 @@ import { getPeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";
-import { peftMethods } from "./index.ts";
+import { oft } from "./oft.ts";
 import { OFTConfig } from "./oftConfig.ts";
 import { identity } from "./rotation.ts";
 
@@ -136,7 +136,7 @@ test("a file whose rotations were made otherwise is read with a warning", () => 
   const read = (fields: object) => {
     const warnings: Warning[] = [];
     const json = { peft_type: "OFT", target_modules: ["up"], oft_block_size: 3, ...fields };
-    parseConfig(json, peftMethods, "adapter_config.json", (warning) => warnings.push(warning));
+    parseConfig(json, { OFT: oft }, "adapter_config.json", (warning) => warnings.push(warning));
     return warnings;
   };
   expect(read({ peft_version: "0.17.1", use_cayley_neumann: true })).toEqual([
@@ -145,6 +145,6 @@ test("a file whose rotations were made otherwise is read with a warning", () => 
   expect(read({ peft_version: "0.17.1", use_cayley_neumann: false })).toEqual([]);
   expect(read({ peft_version: "0.18.0", use_cayley_neumann: true })).toEqual([]);
   expect(read({ use_cayley_neumann: true })[0].message).toContain("PEFT before 0.18 wrote it");
-  const own = configJson(peftMethods.OFT, new OFTConfig({ targetModules: ["up"] }));
+  const own = configJson(oft, new OFTConfig({ targetModules: ["up"] }));
   expect(read(JSON.parse(own))).toEqual([]);
 });

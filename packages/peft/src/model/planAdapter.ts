@@ -1,4 +1,4 @@
-import { currentBackend, type Generator, isPacked, to } from "@lowrank/core";
+import { currentBackend, type Generator, giveTurn, isPacked, to } from "@lowrank/core";
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -23,6 +23,7 @@ export interface NewAdapter {
   loading: boolean;
   /** For starts that are said in words. */
   tokenizer?: PromptTokenizer;
+  signal?: AbortSignal;
 }
 
 /** All that an adapter will put on a model, made before anything on the model changes. */
@@ -62,7 +63,7 @@ export function withHeads<C extends PeftConfig>(
  */
 export async function planAdapter(
   model: Module,
-  { method, config: given, generator, loading }: NewAdapter & { method: PeftMethod },
+  { method, config: given, generator, loading, signal }: NewAdapter & { method: PeftMethod },
 ): Promise<Plan> {
   const { config: headed, heads } = withHeads(given, method);
   let config = method.targets ? headed : resolveTargets(model, headed, method);
@@ -100,6 +101,7 @@ export async function planAdapter(
       throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
     }
     layers.push({ path, base, layer });
+    await giveTurn(signal);
   }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {

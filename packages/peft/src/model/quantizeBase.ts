@@ -1,12 +1,18 @@
-import { type Module, type QuantizationReport, type QuantizeOptions, quantize, type UnaryModule } from "@lowrank/nn";
+import {
+  type Module,
+  type QuantizationReport,
+  type QuantizeInPlaceOptions,
+  quantize,
+  type UnaryModule,
+} from "@lowrank/nn";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Tuner } from "./tuner.ts";
 
 /**
  * Quantises the base model below its adapters; modules that they train whole or
- * keep in their files stay.
+ * keep in their files stay. Until it is done, the model stands bare and refuses other changes.
  */
-export function quantizeBase(tuner: Tuner<Module>, options: QuantizeOptions): QuantizationReport {
+export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlaceOptions): Promise<QuantizationReport> {
   tuner.checkWhole("quantise the base model");
   const { model, wrappers, mergedNames } = tuner;
   if (mergedNames.length > 0) {
@@ -19,8 +25,8 @@ export function quantizeBase(tuner: Tuner<Module>, options: QuantizeOptions): Qu
     const whole = [...wrappers].find(([p, w]) => !(w instanceof TunerLayer) && `${path}.`.startsWith(`${p}.`));
     return whole ? `adapters train ${whole[0]}` : null;
   };
-  return tuner.bare(() => {
-    const report = quantize(model, options, leave);
+  return tuner.bare(async () => {
+    const report = await quantize(model, options, leave);
     const places = adapters.flatMap(({ swaps }) => [...swaps.values()].flatMap((swap) => swap.places));
     for (const [path, wrapper] of wrappers) {
       const module = model.getSubmodule(path);
@@ -29,5 +35,5 @@ export function quantizeBase(tuner: Tuner<Module>, options: QuantizeOptions): Qu
       wrapper.rebase(module as UnaryModule);
     }
     return report;
-  });
+  }, "while the base model is being quantised; await that first");
 }

@@ -43,6 +43,8 @@ export class Tuner<M extends Module> extends Module {
    * stands bare; null otherwise.
    */
   #bareUntil: string | null = null;
+  /** The same for a model that is being merged, and runs meanwhile. */
+  #aloneUntil: string | null = null;
 
   /** Throws for a model that carries adapters already. */
   constructor(model: M) {
@@ -86,9 +88,10 @@ export class Tuner<M extends Module> extends Module {
     throw new Error(`there is no adapter "${name}"; there are ${[...this.#adapters.keys()].join(", ") || "none"}`);
   }
 
-  /** Throws while the model stands bare, or its rows have adapters. */
+  /** Throws while the model stands bare or is being merged, or its rows have adapters. */
   checkWhole(what: string): void {
-    const reason = this.#bareUntil ?? (this.#active.rows && "inside of withAdapterNames; do it before or after");
+    const reason =
+      this.#aloneUntil ?? this.#bareUntil ?? (this.#active.rows && "inside of withAdapterNames; do it before or after");
     if (reason) throw new Error(`cannot ${what} ${reason}`);
   }
 
@@ -134,6 +137,10 @@ export class Tuner<M extends Module> extends Module {
    */
   remove(name: string): void {
     this.checkWhole("delete an adapter");
+    this.#remove(name);
+  }
+
+  #remove(name: string): void {
     const { shared, prompt, swaps, allocator } = this.adapter(name);
     if (this.#active.name === name) this.activate(null);
     this.#wrappers.remove(
@@ -202,6 +209,16 @@ export class Tuner<M extends Module> extends Module {
       fn,
       () => this.#setBare(null),
     );
+  }
+
+  /** Runs `fn` while the model refuses changes by others. */
+  async alone<T>(fn: () => Promise<T>, until: string): Promise<T> {
+    this.#aloneUntil = until;
+    try {
+      return await fn();
+    } finally {
+      this.#aloneUntil = null;
+    }
   }
 
   /**
@@ -315,6 +332,6 @@ export class Tuner<M extends Module> extends Module {
       using value = to(on.detach(), { dtype: off.dtype });
       noGrad(() => copyInto(off, value));
     }
-    for (const name of [...this.#adapters.keys()]) this.remove(name);
+    for (const name of [...this.#adapters.keys()]) this.#remove(name);
   }
 }

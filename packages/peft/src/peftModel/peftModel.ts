@@ -1,11 +1,10 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
-import { Module, type Parameter, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
+import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
-import { mergeForGood, mergeInPlace } from "../merge/mergeAdapters.ts";
 import { type MergeOptions, mergeKeys } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
 import { methodOf } from "../methods/registry.ts";
@@ -15,10 +14,6 @@ import { allocate, allocationState, setAllocationState } from "../model/allocati
 import { quantizeBase } from "../model/quantizeBase.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
-import { hotswapAdapter } from "../saved/hotswapAdapter.ts";
-import { loadSaved } from "../saved/loadSaved.ts";
-import { readAdapter } from "../saved/readAdapter.ts";
-import { filesOfAdapters } from "../saved/saveAdapters.ts";
 import {
   type AdapterFilesOptions,
   adapterFilesKeys,
@@ -29,9 +24,8 @@ import {
   type SaveOptions,
   saveKeys,
 } from "../saved/savedOptions.ts";
-import { type SavedReport, verifySaved } from "../saved/verifySaved.ts";
+import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import { addWeightedAdapter } from "../weighted/addWeightedAdapter.ts";
 import { type WeightedAdapterOptions, type WeightedAdapterReport, weightedKeys } from "../weighted/weightedOptions.ts";
 import { countParameters, describeCount } from "./countParameters.ts";
 import {
@@ -147,10 +141,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
     checkOptions("addAdapter", options, addAdapterKeys);
-    const { generator = new Generator(0), tokenizer } = options;
-    const method = methodOf(config);
+    const { generator = new Generator(0), tokenizer, signal } = options;
+    const method = await methodOf(config);
     await this.base_model.add(
-      { name: adapterName, method, config, generator, loading: false, tokenizer },
+      { name: adapterName, method, config, generator, loading: false, tokenizer, signal },
       this.#onWarning,
     );
   }
@@ -161,6 +155,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
     checkOptions("loadAdapter", options, loadAdapterKeys);
+    const [{ readAdapter }, { loadSaved }] = await Promise.all([
+      import("../saved/readAdapter.ts"),
+      import("../saved/loadSaved.ts"),
+    ]);
     const saved = await readAdapter(source, options.subfolder, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
     if (!options.isTrainable) this.eval();
@@ -182,6 +180,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     checkOptions("hotswapAdapter", options, { subfolder: true });
     const { subfolder } = options;
     this.base_model.checkWhole("swap an adapter's values");
+    const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
+      import("../saved/readAdapter.ts"),
+      import("../saved/hotswapAdapter.ts"),
+    ]);
     const saved = await readAdapter(source, subfolder, this.#onWarning);
     await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
@@ -219,6 +221,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     options: WeightedAdapterOptions = {},
   ): Promise<WeightedAdapterReport> {
     checkOptions("addWeightedAdapter", options, weightedKeys);
+    const { addWeightedAdapter } = await import("../weighted/addWeightedAdapter.ts");
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
 
@@ -253,9 +256,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   /**
    * Quantises the linear layers of the base model in place, those with adapters too: after a LoftQ
    * start, without loss where `quantType` is "nf4" and `blockSize` 64 without `doubleQuant`. What
-   * adapters train whole stays. Throws while an adapter stands merged.
+   * adapters train whole stays. Until it is done, the model answers without adapters, and
+   * refuses other changes. Throws while an adapter stands merged.
    */
-  quantizeBase(options: QuantizeOptions = {}): QuantizationReport {
+  async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
     return quantizeBase(this.base_model, options);
   }
 
@@ -274,6 +278,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     checkOptions("mergeAdapter", options, mergeKeys);
+    const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeInPlace(this.base_model, options);
   }
 
@@ -292,6 +297,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
+    const { mergeForGood } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeForGood(this.base_model, options);
     return this.baseModel;
   }
@@ -323,6 +329,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     options: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
     checkOptions("adapterFiles", options, adapterFilesKeys);
+    const { filesOfAdapters } = await import("../saved/saveAdapters.ts");
     return filesOfAdapters(this.base_model, selectedAdapters, options);
   }
 
@@ -336,6 +343,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
     const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
     if (verify) {
+      const { verifySaved } = await import("../saved/verifySaved.ts");
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
     }
     await write();

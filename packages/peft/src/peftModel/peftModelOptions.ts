@@ -8,6 +8,8 @@ export interface AddAdapterOptions {
   generator?: Generator;
   /** The model's tokenizer, for methods that start from a text. */
   tokenizer?: PromptTokenizer;
+  /** Ends it after the running layer: rejects with the signal's reason, with nothing changed. */
+  signal?: AbortSignal;
 }
 
 /** Options of `getPeftModel`. */
@@ -19,7 +21,7 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
 }
 
 /** The names of all options of these kinds. */
-export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true };
+export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true, signal: true };
 export const getPeftModelKeys: OptionKeys<GetPeftModelOptions> = {
   ...addAdapterKeys,
   adapterName: true,

@@ -41,11 +41,10 @@ export async function onShapes<A extends PeftConfig | null, M extends AdaptableM
   const backend = meta({ like });
   const requiresGrad = adapter === null;
   const run = <T>(fn: (backend: MetaBackend) => T) => withBackend(backend, () => fn(backend));
-  const base = run(() => {
-    const base = model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad }));
-    if (quantization) quantize(base, quantization);
-    return base;
-  });
+  const base = run(() =>
+    model.build((_name, shape) => new Parameter(backend.tensor({ shape, dtype }), { requiresGrad })),
+  );
+  if (quantization) await quantize(base, quantization);
   const parameters = [...base.parameters()];
   const weights = {
     quantized: partOf(parameters.filter((parameter) => isPacked(parameter.dtype))),

@@ -11,7 +11,7 @@ import type { SavedAdapter } from "./readAdapter.ts";
 import type { LoadAdapterOptions } from "./savedOptions.ts";
 
 /** Options of `loadSaved`. */
-interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict"> {
+interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "onProgress" | "signal"> {
   /**
    * The keys that the file may lack: their tensors stay zero, as in a fresh layer. Default: none.
    */
@@ -23,11 +23,11 @@ export async function loadSaved(
   tuner: Tuner<Module>,
   { label, method, config, weights }: SavedAdapter,
   name: string,
-  { isTrainable = false, strict = true, mayLack = () => false }: LoadSavedOptions,
+  { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal }: LoadSavedOptions,
   onWarning: OnWarning,
 ): Promise<void> {
   const generator = new Generator(0);
-  await tuner.add({ name, method, config, generator, loading: true }, onWarning);
+  await tuner.add({ name, method, config, generator, loading: true, signal }, onWarning);
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);
@@ -46,7 +46,7 @@ export async function loadSaved(
     const message = describeMismatch(weights.label, { ...mismatch, missing });
     if (message !== null && (strict || mismatch.misshaped.length > 0)) throw new Error(message);
     if (message !== null) onWarning({ code: "key-mismatch", message });
-    await readInto(weights, expected, form);
+    await readInto(weights, expected, form, { onProgress, signal });
     tuner.adapter(name).halfPrecision = halfPrecisionOf(weights, expected);
     for (const [key, table] of await differingTables(weights, tables)) replaceTable(tuner, name, key, table);
     tuner.setTrainable(name, isTrainable);

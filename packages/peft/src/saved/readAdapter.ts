@@ -5,9 +5,8 @@ import type { OnWarning } from "../config/warning.ts";
 import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
-import { fromMlxFiles } from "../foreign/mlx.ts";
 import type { AnyMethod } from "../methods/method.ts";
-import { knownMethods } from "../methods/registry.ts";
+import { findMethod, knownMethods, registeredMethods } from "../methods/registry.ts";
 
 /** An adapter as its files have it. */
 export interface SavedAdapter {
@@ -29,15 +28,26 @@ export async function readAdapter(
   const files = await openSource(source, subfolder);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const json = await readJson(files, adapterFileNames.config);
-  const ofMlx = await fromMlxFiles(files, json);
-  if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), undefined, onWarning);
-  const foreign = readForeign(json, label);
+  const { peft_type: type } = (json ?? {}) as { peft_type?: unknown };
+  if (type === undefined) {
+    const { fromMlxFiles } = await import("../foreign/mlx.ts");
+    const ofMlx = await fromMlxFiles(files, json);
+    if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), undefined, onWarning);
+  }
+  const methods = await methodsFor(type);
+  const foreign = readForeign(json, label, methods);
   const unread = foreign?.layout.unread;
   if (unread && (await files.has(unread.file))) {
     const message = `${files.label}: ${unread.file} and ${unread.holds} are not read; the model keeps its own`;
     onWarning({ code: "unread-file", message });
   }
-  const { method, config } = parseConfig(foreign?.fields ?? json, knownMethods(), label, onWarning);
+  const { method, config } = parseConfig(foreign?.fields ?? json, methods, label, onWarning);
   const weights = await openWeights(files, foreign?.layout);
   return { label, method, config, weights };
+}
+
+/** Loads the methods that a file may be of: one where it says a name that is known, else all. */
+async function methodsFor(type: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
+  const method = await findMethod(String(type));
+  return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
 }

@@ -1,4 +1,4 @@
-import type { OptionKeys } from "@lowrank/core";
+import type { OnProgress, OptionKeys } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -14,6 +14,10 @@ export interface LoadAdapterOptions {
   strict?: boolean;
   /** The folder below the source that holds the adapter. */
   subfolder?: string;
+  /** Called with the bytes of the file read so far and in all, after each tensor. */
+  onProgress?: OnProgress;
+  /** Ends it after the running tensor: rejects with the signal's reason, with nothing changed. */
+  signal?: AbortSignal;
 }
 
 /** Options of `PeftModel.fromPretrained`. */
@@ -50,7 +54,9 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
 }
 
 /** The names of all options of these kinds. */
-export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = { isTrainable: true, strict: true, subfolder: true };
+export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
+  ...({ isTrainable: true, strict: true, subfolder: true, onProgress: true, signal: true } as const),
+};
 export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
   ...loadAdapterKeys,
   adapterName: true,

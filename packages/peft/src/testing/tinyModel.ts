@@ -19,12 +19,12 @@ import {
   Embedding,
   LayerNorm,
   Linear,
+  Linear4bit,
   Module,
   ModuleList,
   Parameter,
   type PromptableModel,
   type QuantizeOptions,
-  quantize,
   Residual,
   type UnaryModule,
   type VirtualTokens,
@@ -106,7 +106,17 @@ export class TinyModel extends Module implements PromptableModel {
       );
     this.layers = new ModuleList([block(), block()]);
     this.lm_head = new Linear(tied ? table : draw([vocabulary, dim], "f32"));
-    if (packing) quantize(this, packing);
+    if (packing) this.#quantize(packing);
+  }
+
+  /** Quantises as `quantize` does, which a constructor cannot wait for. */
+  #quantize({ skipModules, ...options }: QuantizeOptions): void {
+    for (const [path, layer] of [...this.namedModules()]) {
+      if (!(layer instanceof Linear || layer instanceof Conv1D)) continue;
+      if (layer === this.lm_head && skipModules === undefined) continue;
+      this.setSubmodule(path, Linear4bit.from(layer, options));
+      layer.weight.dispose();
+    }
   }
 
   get head(): UnaryModule {

@@ -21,7 +21,7 @@ export async function addWeightedAdapter(
 ): Promise<WeightedAdapterReport> {
   const sources = adapters.map((name) => tuner.adapter(name));
   checkWeights(sources, weights);
-  const form = commonForm(sources);
+  const form = await commonForm(sources);
   return form.kind === "factors"
     ? addWeightedFactors(tuner, sources, weights, adapterName, options, form, onWarning)
     : addWeightedProducts(tuner, sources, weights, adapterName, options, form, onWarning);
@@ -30,10 +30,10 @@ export async function addWeightedAdapter(
 /**
  * The way in which all of the adapters combine. Throws where one does not, or is of another method.
  */
-function commonForm(sources: readonly Adapter[]): ProductForm<PeftConfig> | FactorForm {
+async function commonForm(sources: readonly Adapter[]): Promise<ProductForm<PeftConfig> | FactorForm> {
   for (const { name, method } of sources) {
     if (method.combines) continue;
-    const able = Object.values(knownMethods()).filter(({ combines }) => combines);
+    const able = Object.values(await knownMethods()).filter(({ combines }) => combines);
     const names = able.map(({ peftType }) => peftType).join(" and ");
     throw new Error(
       `addWeightedAdapter: adapter "${name}" is ${method.peftType}; only ${names} adapters can be combined, each with its kind`,
