@@ -56,13 +56,18 @@ describe("unknown options", () => {
       () => new loose.SGD([{ params: parameters(), learning_rate: 1 }]),
       "SGD: a group: there is no option learning_rate",
     ],
-    ["quantize", () => loose.quantize(model(), { quant_type: "nf4" }), "did you mean quantType?"],
     ["linear", () => loose.schedules.linear({ warmup_steps: 1, totalSteps: 2 }), "did you mean warmupSteps?"],
     ["KVCache", () => new loose.KVCache({ layer: 1 }), "did you mean layers?"],
     ["loadStateDict", () => model().loadStateDict(new Map(), { stirct: false } as object), "did you mean strict?"],
   ])("%s", (_name, run, message) => {
     expect(run).toThrow(message);
   });
+});
+
+it("quantize and dequantize refuse unknown options", async () => {
+  const layer = new nn.Linear(32, 32);
+  await expect(loose.quantize(layer, { quant_type: "nf4" })).rejects.toThrow("did you mean quantType?");
+  await expect(loose.dequantize(layer, { dtpye: "f16" })).rejects.toThrow("did you mean dtype?");
 });
 
 describe("modules as text", () => {

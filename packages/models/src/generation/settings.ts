@@ -83,7 +83,8 @@ const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
 /**
  * Returns the options, then the settings of the generation config, then defaults. Throws for
- * options that do not exist or would have no effect beside the others, and for beams out of their range.
+ * options that do not exist or would have no effect beside the others, and for beams out of their
+ * range.
  */
 export function generationSettings(options: GenerateOptions, model: CausalLM): GenerationSettings {
   checkOptions("generate", options, generateKeys);
