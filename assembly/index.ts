@@ -28,6 +28,7 @@ export * from "./select";
 export * from "./softmax";
 export * from "./swiglu";
 export * from "./unary";
+export * from "./windows";
 export { unpackRow } from "./formats";
 
 /** First byte after the static data: the heap starts here. */

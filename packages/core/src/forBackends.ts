@@ -23,6 +23,7 @@ export type { sampleTokensOp } from "./ops/sampleTokens.ts";
 export { slicePlan } from "./ops/slicePlan.ts";
 export { traverseIndex } from "./ops/traverseIndex.ts";
 export { uniformsOf } from "./ops/uniforms.ts";
+export { type WindowPlan, windowPlan } from "./ops/windowPlan.ts";
 export { fourBitLayout } from "./packed/fourBitLayout.ts";
 export { packedFormats } from "./packed/index.ts";
 export type { Packing } from "./packed/packedFormat.ts";

@@ -124,6 +124,34 @@ const blocks: Cutter<"first" | "last"> = ({ first, last }) => {
 /** Copies of runs of bytes; each costs as much as an element at least. */
 const copies = (count: number, bytes: number): number => count * Math.max(1, bytes / 16);
 
+type WindowNames = "planes" | "height" | "width" | "kernelH" | "kernelW" | "rows" | "columns";
+
+/**
+ * Windows over planes: `plane` are pointers to planes, `windows` to one number for each window, and
+ * `elements` to one for each element of each window.
+ */
+function windows<N extends string>(names: {
+  plane: readonly N[];
+  windows?: readonly N[];
+  elements?: readonly N[];
+}): Cutter<N | WindowNames> {
+  return ({ planes, height, width, kernelH, kernelW, rows, columns }: Args<N | WindowNames>) => {
+    const places = rows * columns;
+    const elements = kernelH * kernelW * places;
+    return {
+      units: planes,
+      work: planes * elements,
+      steps: () => ({
+        ...steps<N | WindowNames>(names.plane, 4 * height * width),
+        ...steps<N | WindowNames>(names.windows ?? [], 4 * places),
+        ...steps<N | WindowNames>(names.elements ?? [], 4 * elements),
+      }),
+      count: "planes",
+      align: 1,
+    };
+  };
+}
+
 const binary = plane({ a: 4, b: 4 }, 4);
 const comparison = plane({ a: 4, b: 4 }, 1);
 const unary = elements(["x", "out"]);
@@ -298,6 +326,11 @@ export const cutters: Cutters = {
     count: "outer",
     align: 1,
   }),
+  unfold: windows({ plane: ["x"], elements: ["out"] }),
+  fold: windows({ plane: ["out"], elements: ["x"] }),
+  maxPool2d: windows({ plane: ["x"], windows: ["out", "positions"] }),
+  avgPool2d: windows({ plane: ["x"], windows: ["out"] }),
+  avgPool2dBackward: windows({ plane: ["dx"], windows: ["dy"] }),
   where: plane({ condition: 1, a: 4, b: 4 }, 4),
   compare: comparison,
   compareInt: comparison,

@@ -114,4 +114,9 @@ export const kernelParameters = {
   softplus: ["x", "out", "n"],
   affine: ["x", "out", "n", "scale", "shift"],
   clamp: ["x", "out", "n", "lo", "hi"],
+  unfold: ["x", "out", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "dilationH", "dilationW", "value"],
+  fold: ["x", "out", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "dilationH", "dilationW"],
+  maxPool2d: ["x", "out", "positions", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW"],
+  avgPool2d: ["x", "out", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
+  avgPool2dBackward: ["dy", "dx", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
 } as const;

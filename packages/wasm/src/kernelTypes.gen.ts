@@ -113,4 +113,9 @@ export interface Kernels {
   softplus(x: number, out: number, n: number): void;
   affine(x: number, out: number, n: number, scale: number, shift: number): void;
   clamp(x: number, out: number, n: number, lo: number, hi: number): void;
+  unfold(x: number, out: number, planes: number, height: number, width: number, kernelH: number, kernelW: number, rows: number, columns: number, strideH: number, strideW: number, padH: number, padW: number, dilationH: number, dilationW: number, value: number): void;
+  fold(x: number, out: number, planes: number, height: number, width: number, kernelH: number, kernelW: number, rows: number, columns: number, strideH: number, strideW: number, padH: number, padW: number, dilationH: number, dilationW: number): void;
+  maxPool2d(x: number, out: number, positions: number, planes: number, height: number, width: number, kernelH: number, kernelW: number, rows: number, columns: number, strideH: number, strideW: number, padH: number, padW: number): void;
+  avgPool2d(x: number, out: number, planes: number, height: number, width: number, kernelH: number, kernelW: number, rows: number, columns: number, strideH: number, strideW: number, padH: number, padW: number, borderH: number, borderW: number): void;
+  avgPool2dBackward(dy: number, dx: number, planes: number, height: number, width: number, kernelH: number, kernelW: number, rows: number, columns: number, strideH: number, strideW: number, padH: number, padW: number, borderH: number, borderW: number): void;
 }

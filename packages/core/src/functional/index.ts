@@ -50,3 +50,21 @@ export {
   unsqueeze,
 } from "./shapes.ts";
 export { argmaxTokens } from "./tokens.ts";
+export {
+  type AvgPool1dOptions,
+  type AvgPool2dOptions,
+  avgPool1d,
+  avgPool2d,
+  type Conv1dOptions,
+  type Conv2dOptions,
+  conv1d,
+  conv2d,
+  fold,
+  type MaxPool1dOptions,
+  type MaxPool2dOptions,
+  maxPool1d,
+  maxPool2d,
+  type Size2d,
+  type UnfoldOptions,
+  unfold,
+} from "./windows.ts";

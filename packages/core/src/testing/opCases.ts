@@ -7,6 +7,7 @@ import { inPlaceCases } from "./inPlaceCases.ts";
 import type { Input } from "./input.ts";
 import { modelCases } from "./modelCases.ts";
 import { weightCases } from "./weightCases.ts";
+import { windowCases } from "./windowCases.ts";
 
 type Functions = typeof f;
 
@@ -90,6 +91,7 @@ const logits = x([4, 5], {
 export const opCases: Cases<FunctionName> = {
   ...inPlaceCases,
   ...modelCases,
+  ...windowCases,
   abs: unaryCases(f.abs, kink),
   add: [...binaryCases(f.add), ...calls([a], (t) => f.add(t, 3))],
   affine: [

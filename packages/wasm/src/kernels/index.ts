@@ -7,6 +7,7 @@ import { addKernel } from "./add.ts";
 import { affineKernel } from "./affine.ts";
 import { amaxKernel, aminKernel } from "./amax.ts";
 import { attentionBackwardKernel, attentionOpKernel } from "./attention.ts";
+import { avgPool2dBackwardKernel, avgPool2dKernel } from "./avgPool2d.ts";
 import { cacheWriteKernel } from "./cacheWrite.ts";
 import { catKernel, splitKernel } from "./cat.ts";
 import { clampKernel } from "./clamp.ts";
@@ -34,6 +35,7 @@ import { loraOpKernel } from "./loraLinear.ts";
 import { matmulKernel } from "./matmul.ts";
 import { maxKernel } from "./max.ts";
 import { maximumKernel } from "./maximum.ts";
+import { maxPool2dKernel } from "./maxPool2d.ts";
 import { minKernel } from "./min.ts";
 import { minimumKernel } from "./minimum.ts";
 import { mulKernel } from "./mul.ts";
@@ -62,6 +64,7 @@ import { subKernel } from "./sub.ts";
 import { swigluBackwardKernel, swigluKernel } from "./swiglu.ts";
 import { tanhKernel } from "./tanh.ts";
 import { toKernel } from "./to.ts";
+import { foldKernel, unfoldKernel } from "./unfold.ts";
 import { whereKernel } from "./where.ts";
 
 /** All kernels of this package. */
@@ -76,6 +79,8 @@ export const kernels: readonly WasmKernel[] = [
   aminKernel,
   attentionOpKernel,
   attentionBackwardKernel,
+  avgPool2dKernel,
+  avgPool2dBackwardKernel,
   cacheWriteKernel,
   catKernel,
   splitKernel,
@@ -117,6 +122,7 @@ export const kernels: readonly WasmKernel[] = [
   matmulKernel,
   maxKernel,
   maximumKernel,
+  maxPool2dKernel,
   minKernel,
   minimumKernel,
   mulKernel,
@@ -155,5 +161,7 @@ export const kernels: readonly WasmKernel[] = [
   swigluBackwardKernel,
   tanhKernel,
   toKernel,
+  unfoldKernel,
+  foldKernel,
   whereKernel,
 ];

@@ -1,0 +1,248 @@
+import { refuseSurplus } from "../op.ts";
+import * as ops from "../ops/index.ts";
+import { type Pair, type WindowParams, windowPlan } from "../ops/windowPlan.ts";
+import { scope } from "../scope.ts";
+import { formatShape, type Shape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** One number for height and width, or one for each. */
+export type Size2d = number | readonly [height: number, width: number];
+
+/** Options of `conv1d`. */
+export interface Conv1dOptions {
+  /** Positions from one window to the next. Default 1. */
+  stride?: number;
+  /** Zeros at either end. Default 0. */
+  padding?: number;
+  /** The distance between neighbours within a window. Default 1. */
+  dilation?: number;
+  /** Channels are cut into so many groups, each with filters of its own. Default 1. */
+  groups?: number;
+}
+
+/** Options of `conv2d`: those of `conv1d`, for height and width. */
+export interface Conv2dOptions {
+  stride?: Size2d;
+  padding?: Size2d;
+  dilation?: Size2d;
+  groups?: number;
+}
+
+/** Options of `maxPool1d`. */
+export interface MaxPool1dOptions {
+  /** Default: the window's size. */
+  stride?: number;
+  /** Positions at either end that never win; at most half of the window. Default 0. */
+  padding?: number;
+  /** A last window may reach beyond the padding. Default false. */
+  ceilMode?: boolean;
+}
+
+/** Options of `maxPool2d`: those of `maxPool1d`, for height and width. */
+export interface MaxPool2dOptions extends Pick<MaxPool1dOptions, "ceilMode"> {
+  stride?: Size2d;
+  padding?: Size2d;
+}
+
+/** Options of `avgPool1d`. */
+export interface AvgPool1dOptions extends MaxPool1dOptions {
+  /** Padding counts among the elements by which a sum is divided. Default true. */
+  countIncludePad?: boolean;
+}
+
+/** Options of `avgPool2d`. */
+export interface AvgPool2dOptions extends MaxPool2dOptions, Pick<AvgPool1dOptions, "countIncludePad"> {}
+
+/** Options of `unfold` and `fold`. */
+export type UnfoldOptions = Omit<Conv2dOptions, "groups">;
+
+const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
+
+/** The settings of windows of one dimension as those of windows of height 1. */
+const flat = (size: number, rest: number): Pair => [rest, size];
+
+/** Throws unless x has `rank` dimensions, or one less: no batch. `names` are its dimensions. */
+function expectRank(op: string, { shape }: Tensor, names: readonly string[]): void {
+  const rank = names.length;
+  if (shape.length === rank || shape.length === rank - 1) return;
+  throw new Error(
+    `${op}: the input ${formatShape(shape)} has ${shape.length} dimensions; give [${names}], or [${names.slice(1)}] for one`,
+  );
+}
+
+/** Runs `fn` on a batch, which x without its first dimension is one of. */
+function asBatch(x: Tensor, rank: number, fn: (batch: Tensor) => Tensor): Tensor {
+  if (x.ndim === rank) return fn(x);
+  const y = fn(ops.reshape(x, { shape: [1, ...x.shape] }));
+  return ops.reshape(y, { shape: y.shape.slice(1) });
+}
+
+/** Runs `fn` on [..., 1, L] for an x [..., L], and takes the dimension away again. */
+function asRows(x: Tensor, fn: (x: Tensor) => Tensor): Tensor {
+  const lead = x.shape.slice(0, -1);
+  const y = fn(ops.reshape(x, { shape: [...lead, 1, x.shape[x.ndim - 1]] }));
+  return ops.reshape(y, { shape: [...y.shape.slice(0, -2), y.shape[y.ndim - 1]] });
+}
+
+function checkFilters(op: string, x: Tensor, weight: Tensor, bias: Tensor | null | undefined, groups: number): void {
+  const channels = x.shape[1];
+  const [filters, depth] = weight.shape;
+  if (!(Number.isInteger(groups) && groups >= 1 && channels % groups === 0 && filters % groups === 0)) {
+    throw new Error(
+      `${op}: groups is ${groups}; expected a whole number that divides ${channels} channels and ${filters} filters`,
+    );
+  }
+  if (depth !== channels / groups) {
+    throw new Error(
+      `${op}: the weight ${formatShape(weight.shape)} reads ${depth} channels, and the input ${formatShape(x.shape)} in ${groups} group${groups === 1 ? "" : "s"} has ${channels / groups}`,
+    );
+  }
+  if (bias && (bias.ndim !== 1 || bias.shape[0] !== filters)) {
+    throw new Error(`${op}: the bias ${formatShape(bias.shape)} is not [${filters}], one number for each filter`);
+  }
+}
+
+function convolve(
+  op: string,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null | undefined,
+  windows: ops.UnfoldParams,
+  groups: number,
+): Tensor {
+  checkFilters(op, x, weight, bias, groups);
+  const [batch, channels] = x.shape;
+  const [filters, depth] = weight.shape;
+  const { rows, columns, elements } = windowPlan(op, x, windows);
+  const places = rows * columns;
+  const lead = groups === 1 ? [batch] : [batch, groups];
+  const patches = ops.reshape(isPlain(windows) ? x : ops.unfold(x, windows), {
+    shape: [...lead, (channels / groups) * elements, places],
+  });
+  const matrix = ops.reshape(ops.widen(weight), {
+    shape: [...(groups === 1 ? [] : [groups]), filters / groups, depth * elements],
+  });
+  const y = ops.reshape(ops.matmul(matrix, patches, {}), { shape: [batch, filters, rows, columns] });
+  return bias ? ops.add(y, ops.reshape(ops.widen(bias), { shape: [filters, 1, 1] })) : y;
+}
+
+/** True for windows of one element that lie side by side: x itself. */
+function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
+  return [...kernelSize, ...stride].every((size) => size === 1) && padding.every((size) => size === 0);
+}
+
+/**
+ * Convolution (cross-correlation, as PyTorch's) of x [N, C, H, W], or [C, H, W], with a weight
+ * [filters, C / groups, height, width], plus a bias [filters].
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
+  refuseSurplus("conv2d", 3, arguments);
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  expectRank("conv2d", x, ["N", "C", "H", "W"]);
+  if (weight.ndim !== 4) {
+    throw new Error(`conv2d: the weight ${formatShape(weight.shape)} is not [filters, C / groups, height, width]`);
+  }
+  const windows = {
+    kernelSize: [weight.shape[2], weight.shape[3]] as const,
+    ...{ stride: pair(stride), padding: pair(padding), dilation: pair(dilation) },
+  };
+  return scope(() => asBatch(x, 4, (batch) => convolve("conv2d", batch, weight, bias, windows, groups)));
+}
+
+/**
+ * Convolution of x [N, C, L], or [C, L], with a weight [filters, C / groups, length], plus a
+ * bias [filters].
+ */
+export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv1dOptions = {}): Tensor {
+  refuseSurplus("conv1d", 3, arguments);
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
+  expectRank("conv1d", x, ["N", "C", "L"]);
+  if (weight.ndim !== 3) {
+    throw new Error(`conv1d: the weight ${formatShape(weight.shape)} is not [filters, C / groups, length]`);
+  }
+  const [filters, depth, length] = weight.shape;
+  const windows = {
+    kernelSize: flat(length, 1),
+    ...{ stride: flat(stride, 1), padding: flat(padding, 0), dilation: flat(dilation, 1) },
+  };
+  return scope(() => {
+    const filter = ops.reshape(weight, { shape: [filters, depth, 1, length] });
+    return asBatch(x, 3, (batch) => asRows(batch, (rows) => convolve("conv1d", rows, filter, bias, windows, groups)));
+  });
+}
+
+/** The largest element of each window of x [N, C, H, W], or [C, H, W]. */
+export function maxPool2d(x: Tensor, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor {
+  refuseSurplus("maxPool2d", 1, arguments);
+  const { stride = kernelSize, padding = 0, ceilMode = false } = options;
+  expectRank("maxPool2d", x, ["N", "C", "H", "W"]);
+  return poolMaxima(x, { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode });
+}
+
+function poolMaxima(x: Tensor, windows: WindowParams): Tensor {
+  const [values, positions] = ops.maxPool2d(x, windows);
+  positions.dispose();
+  return values;
+}
+
+/** The largest element of each window of x [N, C, L], or [C, L]. */
+export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptions = {}): Tensor {
+  refuseSurplus("maxPool1d", 1, arguments);
+  const { stride = kernelSize, padding = 0, ceilMode = false } = options;
+  expectRank("maxPool1d", x, ["N", "C", "L"]);
+  const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
+  return scope(() => asRows(x, (rows) => poolMaxima(rows, windows)));
+}
+
+/** The mean of each window of x [N, C, H, W], or [C, H, W]. */
+export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor {
+  refuseSurplus("avgPool2d", 1, arguments);
+  const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
+  expectRank("avgPool2d", x, ["N", "C", "H", "W"]);
+  const windows = { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode };
+  return ops.avgPool2d(x, { ...windows, countIncludePad });
+}
+
+/** The mean of each window of x [N, C, L], or [C, L]. */
+export function avgPool1d(x: Tensor, kernelSize: number, options: AvgPool1dOptions = {}): Tensor {
+  refuseSurplus("avgPool1d", 1, arguments);
+  const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
+  expectRank("avgPool1d", x, ["N", "C", "L"]);
+  const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
+  return scope(() => asRows(x, (rows) => ops.avgPool2d(rows, { ...windows, countIncludePad })));
+}
+
+const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }: UnfoldOptions) => ({
+  ...{ kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), dilation: pair(dilation) },
+});
+
+/**
+ * The windows of x [N, C, H, W], or [C, H, W], as columns: [N, C * elements of a window, windows],
+ * with zeros in the padding.
+ */
+export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
+  refuseSurplus("unfold", 1, arguments);
+  expectRank("unfold", x, ["N", "C", "H", "W"]);
+  return scope(() => {
+    const y = ops.unfold(x, windowsOf(kernelSize, options));
+    const [channels, elements, windows] = y.shape.slice(-3);
+    return ops.reshape(y, { shape: [...y.shape.slice(0, -3), channels * elements, windows] });
+  });
+}
+
+/**
+ * The dual of `unfold`: columns [N, C * elements of a window, windows] are added where their
+ * windows lie in zeros [N, C, ...outputSize].
+ */
+export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
+  refuseSurplus("fold", 1, arguments);
+  expectRank("fold", x, ["N", "C * elements", "windows"]);
+  const windows = windowsOf(kernelSize, options);
+  const elements = windows.kernelSize[0] * windows.kernelSize[1];
+  const [columns, count] = x.shape.slice(-2);
+  if (columns % elements !== 0) {
+    throw new Error(`fold: ${columns} rows of ${formatShape(x.shape)} are not windows of ${elements} elements each`);
+  }
+  const shape: Shape = [...x.shape.slice(0, -2), columns / elements, elements, count];
+  return scope(() => ops.fold(ops.reshape(x, { shape }), { ...windows, outputSize: pair(outputSize) }));
+}

@@ -1,0 +1,9 @@
+import type { WindowParams } from "./windowPlan.ts";
+
+/** Throws where padding is more than half of a window, which might then hold padding alone. */
+export function checkPadding(op: string, { kernelSize, padding }: WindowParams): void {
+  if (padding.every((size, axis) => size <= kernelSize[axis] / 2)) return;
+  throw new Error(
+    `${op}: padding ${padding.join(" x ")} is more than half of kernelSize ${kernelSize.join(" x ")}; give less padding`,
+  );
+}

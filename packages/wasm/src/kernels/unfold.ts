@@ -1,0 +1,17 @@
+import type { fold, unfold, WindowPlan } from "@lowrank/core/backend";
+import { windowPlan } from "@lowrank/core/backend";
+import { kernel, type WasmKernel } from "../kernel.ts";
+
+/** The arguments that say which windows slide over which planes. */
+function windowArguments(plan: WindowPlan) {
+  const { planes, height, width, kernel, rows, columns, stride, padding, dilation } = plan;
+  return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;
+}
+
+export const unfoldKernel: WasmKernel = kernel<typeof unfold>("unfold", (k, [x], [out], params) => {
+  k.unfold(x.ptr, out.ptr, ...windowArguments(windowPlan("unfold", x, params)), params.value ?? 0);
+});
+
+export const foldKernel: WasmKernel = kernel<typeof fold>("fold", (k, [x], [out], params) => {
+  k.fold(x.ptr, out.ptr, ...windowArguments(windowPlan("fold", out, params)));
+});
