@@ -1,39 +1,19 @@
-import {
-  add,
-  checkOptions,
-  type Generator,
-  hasIntegerCodes,
-  linear,
-  linearInt8,
-  rand,
-  scope,
-  type Tensor,
-  widen,
-} from "@lowrank/core";
+import { add, checkOptions, hasIntegerCodes, linear, linearInt8, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import { expectParameter, Parameter } from "../parameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
+import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
-/** Options of a fresh `Linear`. */
-export interface LinearCreateOptions {
-  /** Default true. */
-  bias?: boolean;
-  /** Draws the numbers. Default: the one that `manualSeed` seeds. */
-  generator?: Generator;
-}
-
-function drawn(inFeatures: number, outFeatures: number, options: LinearCreateOptions) {
+function drawn(inFeatures: number, outFeatures: number, options: CreateLayerOptions) {
   for (const size of [inFeatures, outFeatures]) {
     if (Number.isInteger(size) && size > 0) continue;
     throw new Error(
       `Linear: sizes are ${inFeatures} and ${outFeatures}; both must be whole numbers, as in new Linear(4, 2)`,
     );
   }
-  checkOptions("Linear", options, { bias: true, generator: true });
+  checkOptions("Linear", options, createLayerKeys);
   const { bias = true, generator } = options;
-  const bound = 1 / Math.sqrt(inFeatures);
-  const uniform = (shape: number[]) => new Parameter(rand(shape, { generator, low: -bound, high: bound }));
-  const weight = uniform([outFeatures, inFeatures]);
-  return { weight, bias: bias ? uniform([outFeatures]) : null };
+  const weight = uniformParameter([outFeatures, inFeatures], inFeatures, generator);
+  return { weight, bias: bias ? uniformParameter([outFeatures], inFeatures, generator) : null };
 }
 
 function given(weight: Parameter, bias: Parameter | null) {
@@ -56,8 +36,8 @@ export class Linear extends Module {
   /** A layer of given tensors. */
   constructor(weight: Parameter, bias?: Parameter | null);
   /** A fresh layer, as `Linear.create`. */
-  constructor(inFeatures: number, outFeatures: number, options?: LinearCreateOptions);
-  constructor(first: Parameter | number, second: Parameter | number | null = null, options: LinearCreateOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, options?: CreateLayerOptions);
+  constructor(first: Parameter | number, second: Parameter | number | null = null, options: CreateLayerOptions = {}) {
     const { weight, bias } =
       typeof first === "number" ? drawn(first, second as number, options) : given(first, second as Parameter | null);
     super();
@@ -65,11 +45,8 @@ export class Linear extends Module {
     this.bias = bias;
   }
 
-  /**
-   * PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). `bias` is true by default;
-   * without a generator, the one that `manualSeed` seeds draws.
-   */
-  static create(inFeatures: number, outFeatures: number, options: LinearCreateOptions = {}): Linear {
+  /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
+  static create(inFeatures: number, outFeatures: number, options: CreateLayerOptions = {}): Linear {
     return new Linear(inFeatures, outFeatures, options);
   }
 
