@@ -1,6 +1,7 @@
 // pnpm conformance [--cases N] [--seed S] [--method M] [words]: adapters go both ways between
 // Lowrank and the real PEFT, models in 4 bits between it and bitsandbytes, GGUF files between it
-// and gguf-py. With words, only the checks whose line holds them all.
+// and gguf-py, and text is generated as by transformers. With words, only the checks whose line
+// holds them all.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { wasm } from "@lowrank/wasm";
 import { readCommandLine } from "./src/commandLine.ts";
 import { ensureEnvironment } from "./src/environment.ts";
 import { fixedChecks } from "./src/fixedChecks.ts";
+import { generationChecks } from "./src/generationChecks.ts";
 import { Python } from "./src/python.ts";
 import { randomChecks } from "./src/randomChecks.ts";
 import { Report } from "./src/report.ts";
@@ -29,6 +31,7 @@ if (interpreter === undefined) {
         .join(", "),
     );
     if (choice.fixed) await fixedChecks(python, folder, report);
+    if (choice.method === undefined) await generationChecks(choice, { python, folder, report });
     const coverage = await randomChecks(choice, { python, folder, report });
     for (const line of coverage.lines()) console.log(line);
   } finally {

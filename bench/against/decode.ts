@@ -25,7 +25,12 @@ export async function decode({ m135 }: ChildOptions): Promise<Parts> {
       const onToken = () => {
         first ||= performance.now();
       };
-      const [tokens] = await generate(model, [prompt], { ...options, maxNewTokens: newTokens, onToken });
+      const [tokens] = await generate(model, [prompt], {
+        ...options,
+        maxNewTokens: newTokens,
+        generationConfig: null,
+        onToken,
+      });
       const end = performance.now();
       if (tokens!.length !== newTokens) throw new Error(`decode: ${tokens!.length} new tokens, not ${newTokens}`);
       if (round < 0) continue;

@@ -31,7 +31,12 @@ export async function lowrankDecode(
       const onToken = () => {
         first ||= performance.now();
       };
-      const [tokens] = await generate(model, [ids], { ...sampling, maxNewTokens: task.newTokens, onToken });
+      const [tokens] = await generate(model, [ids], {
+        ...sampling,
+        maxNewTokens: task.newTokens,
+        generationConfig: null,
+        onToken,
+      });
       const end = performance.now();
       return { promptMs: first - start, decodeMs: end - first, text: tokenizer!.decode(tokens!) };
     },

@@ -145,7 +145,11 @@ async function greedy(golden: GoldenFile, { model, config }: LoadedModel): Promi
   const [rows, length] = golden.shape("input_ids");
   const prompts = Array.from({ length: rows }, (_, row) => Array.from(ids.slice(row * length, row * length + 4)));
   const maxNewTokens = expected.length / rows;
-  const tokens = await generate(model, prompts, { maxNewTokens, eosTokenIds: config.eosTokenIds });
+  const tokens = await generate(model, prompts, {
+    maxNewTokens,
+    eosTokenIds: config.eosTokenIds,
+    generationConfig: null,
+  });
   const padded = tokens.flatMap((row) => [
     ...row,
     ...new Array<number>(maxNewTokens - row.length).fill(config.padTokenId ?? 0),

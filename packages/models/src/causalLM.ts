@@ -1,5 +1,6 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, slice, type Tensor } from "@lowrank/core";
 import { KVCache, Linear, type UnaryModule } from "@lowrank/nn";
+import type { GenerationConfig } from "./config/generationConfig.ts";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
 
@@ -42,6 +43,9 @@ export abstract class CausalLM extends TransformerModel {
    * sequence's last [B, 1, D].
    */
   abstract hidden(inputs: ModelInputs, wanted?: WantedRows): Tensor;
+
+  /** The defaults of `generate`: the `generation_config.json` of the folder it was loaded from. */
+  generationConfig: GenerationConfig | null = null;
 
   /** The layer that turns hidden states into logits. */
   abstract lm_head: UnaryModule;

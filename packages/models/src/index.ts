@@ -10,8 +10,16 @@ export * from "./config/index.ts";
 export { createModel, type ModelOf } from "./createModel.ts";
 export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./describeConfig.ts";
 export { describeModel, type LayerDescription, type ModelDescription, type StackDescription } from "./describeModel.ts";
-export { type GenerateOptions, generate } from "./generate.ts";
+export { generate } from "./generate.ts";
 export { type GenerateTextOptions, generateText } from "./generateText.ts";
+export type { BanOptions } from "./generation/bans.ts";
+export type { PenaltyOptions } from "./generation/penalties.ts";
+export type { LogitsProcessor } from "./generation/processing.ts";
+export type { BeamOptions, GenerateOptions } from "./generation/settings.ts";
+export type { GenerativeModel } from "./generation/steps.ts";
+export type { StopOptions } from "./generation/stops.ts";
+export type { StreamTextOptions } from "./generation/textPieces.ts";
+export type { TextPrompt } from "./generation/textPrompt.ts";
 export { fromGguf } from "./gguf/fromGguf.ts";
 export type { GgufForm, GgufParts, TensorLayout } from "./gguf/ggufForm.ts";
 export { type GgufFile, type GgufTensorPlace, openGguf } from "./gguf/openGguf.ts";
@@ -29,7 +37,6 @@ export {
 } from "./loadSequenceClassifier.ts";
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
-export type { PenaltyOptions } from "./penalties.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { architectures, registerArchitecture } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
@@ -41,6 +48,7 @@ export {
   SequenceClassifier,
 } from "./sequenceClassifier.ts";
 export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./stateFile.ts";
+export { streamText } from "./streamText.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
 export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";

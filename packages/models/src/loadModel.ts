@@ -31,6 +31,7 @@ export interface LoadedModel {
   config: ModelConfig;
   /** Undefined where the folder has no tokenizer.json, or the GGUF file no tokenizer. */
   tokenizer: Tokenizer | undefined;
+  /** The model's own, too: `generate` takes its defaults from there. */
   generationConfig: GenerationConfig | null;
   /** The folder; for a GGUF file, the files of its folder without the weights. */
   files: ModelFiles;
@@ -52,7 +53,9 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
   if (options.activations) quantizeActivations(model);
-  return { model, config, tokenizer, generationConfig: await readGenerationConfig(files), files, quantization };
+  const generationConfig = await readGenerationConfig(files);
+  model.generationConfig = generationConfig;
+  return { model, config, tokenizer, generationConfig, files, quantization };
 }
 
 export async function readTokenizer(files: ModelFiles): Promise<Tokenizer | undefined> {

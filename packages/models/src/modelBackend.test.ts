@@ -149,7 +149,7 @@ describe("a step of generation", () => {
       seen.push([row, ...tokens]);
       return logits.fill(0).fill(1, 7 + row, 8 + row);
     };
-    expect(await generate(model, [[4], [5]], { maxNewTokens: 2, logitsProcessor })).toEqual([
+    expect(await generate(model, [[4], [5]], { maxNewTokens: 2, logitsProcessors: [logitsProcessor] })).toEqual([
       [7, 7],
       [8, 8],
     ]);
@@ -161,16 +161,16 @@ describe("a step of generation", () => {
     ]);
     expect(counts.reads).toEqual([88, 8, 88, 8]);
     const short = () => new Float32Array(3);
-    await expect(generate(model, [[4]], { maxNewTokens: 1, logitsProcessor: short })).rejects.toThrow(
-      /logitsProcessor returned 3 logits for row 0; return all 11/,
+    await expect(generate(model, [[4]], { maxNewTokens: 1, logitsProcessors: [short] })).rejects.toThrow(
+      /logitsProcessors\[0\] returned 3 logits for row 0; return all 11/,
     );
   });
 
   it.each([{}, { doSample: true }])("says which logit is NaN: %o", async (options) => {
     const model = await made<CausalLM>("llama", reference());
     const logitsProcessor = (logits: Float32Array) => logits.fill(Number.NaN, 6, 7);
-    await expect(generate(model, [[4]], { maxNewTokens: 1, logitsProcessor, ...options })).rejects.toThrow(
-      "the logit of token 6 is NaN",
-    );
+    await expect(
+      generate(model, [[4]], { maxNewTokens: 1, logitsProcessors: [logitsProcessor], ...options }),
+    ).rejects.toThrow("the logit of token 6 is NaN");
   });
 });

@@ -23,6 +23,7 @@ export async function complete(
     const tokens = await generate(model, batch, {
       maxNewTokens: Math.min(maxNewTokens, model.maxPositions - longest),
       eosTokenIds: [eosTokenId],
+      generationConfig: null,
     });
     for (const [i, row] of rows.entries()) answers[row] = tokenizer.decode(tokens[i], { skipSpecialTokens: true });
   }

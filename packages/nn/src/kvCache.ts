@@ -1,4 +1,4 @@
-import { type Backend, cacheWrite, keep, type Tensor, zeros } from "@lowrank/core";
+import { type Backend, cacheWrite, indexSelect, keep, noGrad, type Tensor, zeros } from "@lowrank/core";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -48,6 +48,19 @@ export class KVCache implements Disposable {
   /** Counts `tokens` new tokens as seen, once every layer has stored them. */
   advance(tokens: number): void {
     this.#length += tokens;
+  }
+
+  /**
+   * Sequence i goes on from what sequence `from[i]` has seen, as beams do; `from`, i32, may name
+   * more or fewer sequences than there were.
+   */
+  reorder(from: Tensor): void {
+    for (const tensors of [this.#keys, this.#values]) {
+      for (const [layer, tensor] of tensors.entries()) {
+        tensors[layer] = noGrad(() => keep(indexSelect(tensor, from, { dim: 0 })));
+        tensor.dispose();
+      }
+    }
   }
 
   dispose(): void {

@@ -16,7 +16,7 @@ export async function* greedy(
   eosTokenIds: readonly number[],
 ): AsyncGenerator<Check> {
   for (const { prompt, prompt_ids, ids, margins } of cases) {
-    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds });
+    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds, generationConfig: null });
     yield compareTokens(`${name} ${JSON.stringify(prompt)}`, tokens, ids, margins);
   }
 }

@@ -26,7 +26,7 @@ export async function* integers(dir: string, path: string, eosTokenIds: readonly
   let all = 0;
   let widest = 0;
   for (const { prompt_ids, ids, margins } of readExpected<ExpectedGreedy>(dir, "greedy").cases) {
-    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds });
+    const [tokens] = await generate(model, [prompt_ids], { maxNewTokens: 64, eosTokenIds, generationConfig: null });
     const differing = ids.findIndex((id, i) => tokens[i] !== id);
     if (differing >= 0) widest = Math.max(widest, margins[differing]);
     same += differing < 0 ? ids.length : differing;

@@ -17,6 +17,9 @@ interface Stored {
 
 type Options = Readonly<Record<string, number | boolean | readonly number[]>>;
 
+const convolutions = { conv1d: f.conv1d, conv2d: f.conv2d };
+const pools = { avgPool1d: f.avgPool1d, avgPool2d: f.avgPool2d, maxPool1d: f.maxPool1d, maxPool2d: f.maxPool2d };
+
 const base = reference();
 const made = ({ shape, values }: Stored, backend: Backend) => {
   const t = tensor(values, { shape, backend });
@@ -29,9 +32,9 @@ function call(name: string, given: Options, inputs: Tensor[]): Tensor {
   const options = Object.fromEntries(
     Object.entries(given).map(([key, value]) => [key, Array.isArray(value) && value.length === 1 ? value[0] : value]),
   );
-  if (name === "conv1d" || name === "conv2d") return f[name](inputs[0], inputs[1], inputs[2], options);
+  if (name === "conv1d" || name === "conv2d") return convolutions[name](inputs[0], inputs[1], inputs[2], options);
   const { kernelSize, ...rest } = options;
-  return f[name as "maxPool2d"](inputs[0], kernelSize as number, rest);
+  return pools[name as "maxPool2d"](inputs[0], kernelSize as number, rest);
 }
 
 async function expectNumbers(what: string, t: Tensor, { shape, values }: Stored): Promise<void> {

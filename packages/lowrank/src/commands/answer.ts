@@ -22,7 +22,7 @@ export async function answer(model: CausalLM, ids: readonly number[], what: stri
   const bad = logits.find((logit) => !Number.isFinite(logit));
   if (bad !== undefined) throw new Error(`${what} answers with ${bad}; nothing was written`);
   const maxNewTokens = Math.min(16, model.maxPositions - ids.length);
-  const [tokens] = await generate(model, [ids], { maxNewTokens });
+  const [tokens] = await generate(model, [ids], { maxNewTokens, generationConfig: null });
   return { logits, tokens };
 }
 

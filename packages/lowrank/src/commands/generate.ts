@@ -1,5 +1,5 @@
 import { text } from "node:stream/consumers";
-import { generateText, type LoadedModel, type Tokenizer } from "@lowrank/models";
+import { generateText, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
@@ -76,7 +76,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
   const room = model.maxPositions - ids.length;
   const maxNewTokens = options.maxNewTokens ?? Math.min(loaded.generationConfig?.maxNewTokens ?? 64, Math.max(room, 1));
   await generateText(model, tokenizer, ids, {
-    ...sampling(options, loaded),
+    ...sampling(options),
     maxNewTokens,
     onText: (piece) => process.stdout.write(piece),
   });
@@ -94,21 +94,11 @@ async function encodeChat(tokenizer: Tokenizer, content: string): Promise<number
 }
 
 /**
- * Returns the options of sampling: those of the command line, else those of the
- * model's generation config.
+ * The options of sampling that the command line gives; the model's generation config has the
+ * others.
  */
-function sampling(options: GenerateCommandOptions, { generationConfig }: LoadedModel): object {
-  const asked = [options.temperature, options.topK, options.topP].some((value) => value !== undefined);
-  const greedy = options.greedy === true || options.temperature === 0;
-  const eosTokenIds = generationConfig?.eosTokenIds ?? [];
-  return {
-    doSample: !greedy && (asked || (generationConfig?.doSample ?? false)),
-    temperature: options.temperature ?? generationConfig?.temperature ?? undefined,
-    topK: options.topK ?? generationConfig?.topK ?? undefined,
-    topP: options.topP ?? generationConfig?.topP ?? undefined,
-    minP: generationConfig?.minP ?? undefined,
-    repetitionPenalty: generationConfig?.repetitionPenalty ?? undefined,
-    eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : undefined,
-    seed: options.seed,
-  };
+function sampling({ greedy, seed, temperature, topK, topP }: GenerateCommandOptions): object {
+  if (greedy || temperature === 0) return { doSample: false };
+  const asked = [temperature, topK, topP].some((value) => value !== undefined);
+  return { ...(asked && { doSample: true }), temperature, topK, topP, seed };
 }

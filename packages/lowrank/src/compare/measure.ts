@@ -44,7 +44,7 @@ export async function exactMatch(
     const maxNewTokens = Math.min(wanted, model.maxPositions - virtual - longest);
     const eosTokenIds = eosTokenId === null ? [] : [eosTokenId];
     const prompts = batch.map(({ prompt }) => prompt);
-    const answers = await generate(model, prompts, { maxNewTokens, eosTokenIds });
+    const answers = await generate(model, prompts, { maxNewTokens, eosTokenIds, generationConfig: null });
     for (const [i, tokens] of answers.entries()) {
       if (tokens[tokens.length - 1] === eosTokenId) tokens.pop();
       const { answer } = batch[i];

@@ -1,6 +1,6 @@
-import { embedding, type Tensor, widen } from "@lowrank/core";
+import { embedding, type Generator, randn, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { Parameter } from "../parameter.ts";
 import { stopAtPadding } from "./stopAtPadding.ts";
 
 /** Rows of `weight` [vocabulary, dim] by id: i32 ids [...] to [..., dim]. */
@@ -13,6 +13,12 @@ export class Embedding extends Module {
     super();
     this.weight = weight;
     this.paddingIdx = paddingIdx;
+  }
+
+  /** PyTorch's initialisation, from N(0, 1); without a generator, that of `manualSeed` draws. */
+  static create(rows: number, dim: number, { generator }: { generator?: Generator } = {}): Embedding {
+    using values = randn([rows, dim], { generator });
+    return new Embedding(new Parameter(values));
   }
 
   forward(ids: Tensor): Tensor {

@@ -1,6 +1,6 @@
-import { layerNorm, type Tensor, widen } from "@lowrank/core";
+import { layerNorm, ones, type Tensor, widen, zeros } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { Parameter } from "../parameter.ts";
 
 /** Layer normalisation over the last dimension (Ba et al. 2016). */
 export class LayerNorm extends Module {
@@ -13,6 +13,11 @@ export class LayerNorm extends Module {
     this.weight = weight;
     this.bias = bias;
     this.eps = eps;
+  }
+
+  /** PyTorch's initialisation: ones and zeros, for a last dimension of `size`. */
+  static create(size: number, { eps = 1e-5 }: { eps?: number } = {}): LayerNorm {
+    return new LayerNorm(new Parameter(ones([size])), new Parameter(zeros([size])), eps);
   }
 
   forward(x: Tensor): Tensor {

@@ -1,16 +1,7 @@
-import {
-  add,
-  type Generator,
-  hasIntegerCodes,
-  linear,
-  linearInt8,
-  rand,
-  scope,
-  type Tensor,
-  widen,
-} from "@lowrank/core";
+import { add, hasIntegerCodes, linear, linearInt8, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import { Parameter } from "../parameter.ts";
+import type { Parameter } from "../parameter.ts";
+import { type CreateLayerOptions, uniformParameter } from "./uniformParameter.ts";
 
 /** y = x Wᵀ + b over the last dimension; `weight` is [out, in]. */
 export class Linear extends Module {
@@ -28,20 +19,10 @@ export class Linear extends Module {
     this.bias = bias;
   }
 
-  /**
-   * PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). `bias` is true by default;
-   * without a generator, the one that `manualSeed` seeds draws.
-   */
-  static create(
-    inFeatures: number,
-    outFeatures: number,
-    options: { bias?: boolean; generator?: Generator } = {},
-  ): Linear {
-    const bound = 1 / Math.sqrt(inFeatures);
-    const { generator } = options;
-    const uniform = (shape: number[]) => new Parameter(rand(shape, { generator, low: -bound, high: bound }));
-    const weight = uniform([outFeatures, inFeatures]);
-    return new Linear(weight, (options.bias ?? true) ? uniform([outFeatures]) : null);
+  /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
+  static create(inFeatures: number, outFeatures: number, { bias = true, generator }: CreateLayerOptions = {}): Linear {
+    const weight = uniformParameter([outFeatures, inFeatures], inFeatures, generator);
+    return new Linear(weight, bias ? uniformParameter([outFeatures], inFeatures, generator) : null);
   }
 
   get inFeatures(): number {

@@ -1,4 +1,15 @@
-import { type Backend, keep, noGrad, scatterAdd, scope, type Tensor, to, where, zeros } from "@lowrank/core";
+import {
+  type Backend,
+  indexSelect,
+  keep,
+  noGrad,
+  scatterAdd,
+  scope,
+  type Tensor,
+  to,
+  where,
+  zeros,
+} from "@lowrank/core";
 
 /** Settings that make tokens less likely, or likelier, for having come before. */
 export interface PenaltyOptions {
@@ -78,6 +89,12 @@ export class Penalties implements Disposable {
     );
   }
 
+  /** Row i goes on with the counts of row `from[i]`, i32. */
+  select(from: Tensor): void {
+    this.#seen = selected(this.#seen, from);
+    this.#generated = selected(this.#generated, from);
+  }
+
   dispose(): void {
     this.#seen?.dispose();
     this.#generated?.dispose();
@@ -94,4 +111,11 @@ function counted(counts: Tensor | null, ids: Tensor, mask: Tensor): Tensor | nul
   const added = noGrad(() => scope(() => scatterAdd(counts, ids, to(mask, { dtype: "f32" }), { dim: 1 })));
   counts.dispose();
   return keep(added);
+}
+
+function selected(counts: Tensor | null, rows: Tensor): Tensor | null {
+  if (!counts) return null;
+  const taken = noGrad(() => keep(indexSelect(counts, rows, { dim: 0 })));
+  counts.dispose();
+  return taken;
 }

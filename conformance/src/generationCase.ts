@@ -1,0 +1,58 @@
+import type { GenerateOptions } from "@lowrank/models";
+import { Draw } from "./draw.ts";
+
+const vocab = 31;
+const sizes = { vocab_size: vocab, initializer_range: 0.2, pad_token_id: 0, bos_token_id: 1, eos_token_id: 2 };
+const llama = { ...sizes, hidden_size: 24, intermediate_size: 40, num_hidden_layers: 2, num_attention_heads: 4 };
+const noDropout = { resid_pdrop: 0, embd_pdrop: 0, attn_pdrop: 0 };
+
+/** The models that continue random prompts: their few tokens come again soon, EOS among them. */
+export const generationModels = {
+  llama: { model_type: "llama", ...llama, num_key_value_heads: 2, max_position_embeddings: 64 },
+  qwen2: { model_type: "qwen2", ...llama, num_key_value_heads: 1, max_position_embeddings: 64 },
+  gpt2: { model_type: "gpt2", ...sizes, n_embd: 24, n_layer: 2, n_head: 4, n_positions: 64, ...noDropout },
+} as const;
+
+/** Prompts and the settings to continue them with. */
+export interface GenerationCase {
+  model: keyof typeof generationModels;
+  prompts: number[][];
+  options: GenerateOptions;
+  label: string;
+}
+
+/** The case that a seed says. */
+export function generationCase(seed: number): GenerationCase {
+  const draw = new Draw(seed, 0);
+  const model = draw.pick(Object.keys(generationModels) as (keyof typeof generationModels)[]);
+  const tokens = (count: number) => Array.from({ length: count }, () => draw.integer(1, vocab - 1));
+  const tenths = (low: number, high: number) => draw.integer(low, high) / 10;
+  const alike = {
+    ...draw.maybe(0.25, () => ({ noRepeatNgramSize: draw.integer(1, 4) })),
+    ...draw.maybe(0.25, () => ({
+      badWordsIds: Array.from({ length: draw.integer(1, 3) }, () => tokens(draw.integer(1, 3))),
+    })),
+  };
+  const beams = draw.chance(0.5);
+  const numBeams = draw.integer(2, 5);
+  const options: GenerateOptions = {
+    maxNewTokens: draw.integer(1, 14),
+    ...alike,
+    ...draw.maybe(0.7, () => ({ eosTokenIds: draw.pick([tokens(1), [3, draw.integer(4, vocab - 1)]]) })),
+    ...draw.maybe(0.3, () => ({ repetitionPenalty: tenths(6, 25) })),
+    ...draw.maybe(0.2, () => ({ frequencyPenalty: tenths(-10, 20) })),
+    ...draw.maybe(0.2, () => ({ presencePenalty: tenths(-10, 20) })),
+    ...draw.maybe(0.25, () => ({ suppressTokens: tokens(draw.integer(1, 6)) })),
+    ...draw.maybe(0.25, () => ({ minNewTokens: draw.integer(1, 8) })),
+    ...(beams && {
+      numBeams,
+      ...draw.maybe(0.6, () => ({ lengthPenalty: tenths(-10, 20) })),
+      ...draw.maybe(0.6, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
+      ...draw.maybe(0.4, () => ({ numReturnSequences: draw.integer(1, numBeams) })),
+    }),
+  };
+  // transformers takes padding for a part of the text in these two.
+  const length = Object.keys(alike).length > 0 ? draw.integer(1, 8) : null;
+  const prompts = Array.from({ length: draw.integer(1, 3) }, () => tokens(length ?? draw.integer(1, 8)));
+  return { model, prompts, options, label: `generation, seed ${seed}, ${model}, ${Object.keys(options).join(", ")}` };
+}

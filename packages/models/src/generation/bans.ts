@@ -1,0 +1,81 @@
+/** Settings that forbid tokens, as in transformers. */
+export interface BanOptions {
+  /** No run of so many tokens comes twice in prompt and new text. Default 0: any may. */
+  noRepeatNgramSize?: number;
+  /** Lists of token ids that may not come in the new text. */
+  badWordsIds?: readonly (readonly number[])[];
+  /** Tokens that may not come in the new text. */
+  suppressTokens?: readonly number[];
+  /** EOS is forbidden before so many new tokens. Default 0. */
+  minNewTokens?: number;
+}
+
+/** The tokens that a sequence may not go on with. */
+export class Bans {
+  readonly #ngram: number;
+  readonly #always: readonly number[];
+  readonly #words: readonly (readonly number[])[];
+  readonly #minNewTokens: number;
+  readonly #eosTokenIds: readonly number[];
+
+  /** Throws for a setting out of its range. */
+  constructor(options: BanOptions & { eosTokenIds?: readonly number[] }, vocabSize: number) {
+    const {
+      noRepeatNgramSize = 0,
+      badWordsIds = [],
+      suppressTokens = [],
+      minNewTokens = 0,
+      eosTokenIds = [],
+    } = options;
+    for (const [name, value] of Object.entries({ noRepeatNgramSize, minNewTokens })) {
+      if (Number.isSafeInteger(value) && value >= 0) continue;
+      throw new Error(`${name} is ${value}; expected a whole number, 0 for none`);
+    }
+    for (const [name, ids] of [
+      ["suppressTokens", suppressTokens] as const,
+      ...badWordsIds.map((w) => ["badWordsIds", w] as const),
+    ]) {
+      const bad = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+      if (bad !== undefined) throw new Error(`${name} holds ${bad}; the model's token ids are 0 to ${vocabSize - 1}`);
+    }
+    if (badWordsIds.some((ids) => ids.length === 0)) throw new Error("badWordsIds holds an empty list; remove it");
+    // A lone EOS is no bad word, as in transformers.
+    const words = badWordsIds.filter(([first, ...rest]) => rest.length > 0 || !eosTokenIds.includes(first));
+    this.#ngram = noRepeatNgramSize;
+    this.#always = [...suppressTokens, ...words.filter(({ length }) => length === 1).flat()];
+    this.#words = words.filter(({ length }) => length > 1);
+    this.#minNewTokens = minNewTokens;
+    this.#eosTokenIds = eosTokenIds;
+  }
+
+  /** True where any setting may forbid a token. */
+  get any(): boolean {
+    const early = this.#minNewTokens > 0 && this.#eosTokenIds.length > 0;
+    return this.#ngram > 0 || this.#always.length > 0 || this.#words.length > 0 || early;
+  }
+
+  /** The tokens that may not follow `tokens` after `prompt`; some may stand there twice. */
+  after(prompt: readonly number[], tokens: readonly number[]): number[] {
+    const all = [...prompt, ...tokens];
+    const banned = [...this.#always];
+    if (this.#ngram > 0) banned.push(...repeating(all, this.#ngram));
+    for (const word of this.#words) if (endsBefore(all, word, all.length)) banned.push(word[word.length - 1]);
+    if (tokens.length < this.#minNewTokens) banned.push(...this.#eosTokenIds);
+    return banned;
+  }
+}
+
+/** True if the tokens before `at` are all of `word` but its last. */
+function endsBefore(tokens: readonly number[], word: readonly number[], at: number): boolean {
+  const from = at - word.length + 1;
+  return from >= 0 && word.every((id, i) => i === word.length - 1 || tokens[from + i] === id);
+}
+
+/** The tokens that would end a run of `size` tokens that has come before. */
+function repeating(tokens: readonly number[], size: number): number[] {
+  if (tokens.length + 1 < size) return [];
+  const start = [...tokens.slice(tokens.length + 1 - size), -1];
+  const found: number[] = [];
+  for (let at = size - 1; at < tokens.length; at++) if (endsBefore(tokens, start, at)) found.push(tokens[at]);
+  return found;
+}

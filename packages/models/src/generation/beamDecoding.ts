@@ -1,0 +1,120 @@
+import { checkLogits, logSoftmax, noGrad, reshape, scope, type Tensor, tensor, topk } from "@lowrank/core";
+import type { CausalLM } from "../causalLM.ts";
+import { type Beam, BeamSearch } from "./beamSearch.ts";
+import type { Decoding, EndTest } from "./decoding.ts";
+import { ModelRows } from "./modelRows.ts";
+import { Processing } from "./processing.ts";
+import type { GenerationSettings } from "./settings.ts";
+
+/**
+ * Several beams for each prompt, a row each. The likeliest tokens are found where the model runs.
+ */
+export class BeamDecoding implements Decoding {
+  readonly #model: CausalLM;
+  readonly #prompts: readonly (readonly number[])[];
+  readonly #rows: ModelRows;
+  readonly #processing: Processing;
+  readonly #searches: readonly BeamSearch[];
+  readonly #keep: number;
+  readonly #returned: number;
+  #started = false;
+
+  constructor(
+    model: CausalLM,
+    prompts: readonly (readonly number[])[],
+    settings: GenerationSettings & { capacity: number; maxNewTokens: number },
+    ends: EndTest,
+  ) {
+    const { numBeams, numReturnSequences, eosTokenIds } = settings;
+    this.#model = model;
+    this.#prompts = prompts;
+    this.#processing = new Processing(settings, model.vocabSize);
+    this.#rows = new ModelRows(model, prompts, settings);
+    this.#returned = numReturnSequences;
+    // As many as leave `numBeams` that go on, should all EOS tokens be among the likeliest.
+    this.#keep = Math.max(2, 1 + eosTokenIds.length) * numBeams;
+    this.#searches = prompts.map((prompt, row) => {
+      const isEnd = (tokens: readonly number[]) =>
+        eosTokenIds.includes(tokens[tokens.length - 1]) || ends(row, tokens, prompt);
+      return new BeamSearch(settings, isEnd);
+    });
+  }
+
+  /** The best sequences so far of each prompt, which follow each other. */
+  get outputs(): number[][] {
+    return this.#searches.flatMap((search) => search.best(this.#returned).map((tokens) => [...tokens]));
+  }
+
+  get done(): boolean {
+    return this.#searches.every(({ done }) => done);
+  }
+
+  async step(): Promise<void> {
+    const beams = this.#searches.map(({ running }) => running);
+    using logits = this.#started ? this.#next(beams) : this.#rows.start();
+    this.#started = true;
+    const { values, positions } = await this.#likeliest(logits, beams);
+    const { vocabSize } = this.#model;
+    const k = values.length / beams.length;
+    for (const [prompt, search] of this.#searches.entries()) {
+      const candidates = Array.from({ length: k }, (_, i) => {
+        const at = positions[prompt * k + i];
+        return { parent: Math.floor(at / vocabSize), token: at % vocabSize, score: values[prompt * k + i] };
+      });
+      search.advance(candidates);
+    }
+  }
+
+  /** Runs the last token of each beam, behind what its parent has seen. */
+  #next(beams: readonly (readonly Beam[])[]): Tensor {
+    this.#rows.select(this.#searches.flatMap(({ parents, rows }, prompt) => parents.map((p) => prompt * rows + p)));
+    return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));
+  }
+
+  /**
+   * The scores [B, k] of each prompt's likeliest continuations and their places among [beams, V].
+   */
+  async #likeliest(
+    logits: Tensor,
+    beams: readonly (readonly Beam[])[],
+  ): Promise<{ values: Float32Array; positions: Int32Array }> {
+    const sequences = beams.flatMap((own, prompt) =>
+      own.map(({ tokens }) => ({ prompt: this.#prompts[prompt], tokens })),
+    );
+    using logProbabilities = noGrad(() => logSoftmax(logits, { dim: 1 }));
+    using wanted = await this.#processing.apply(logProbabilities, this.#rows.penalties, sequences);
+    const { vocabSize, backend } = this.#model;
+    const width = beams[0].length * vocabSize;
+    const [best, places] = noGrad(() =>
+      scope(() => {
+        const scores = tensor(
+          beams.flat().map(({ score }) => [score]),
+          { backend },
+        );
+        return topk(reshape(wanted.add(scores), [beams.length, width]), Math.min(this.#keep, width), { dim: 1 });
+      }),
+    );
+    using values = best;
+    using positions = places;
+    const read = { values: (await values.data()) as Float32Array, positions: (await positions.data()) as Int32Array };
+    if (!read.values.every((value) => value < Infinity)) await this.#checkLogits(logits, wanted);
+    return read;
+  }
+
+  /** Throws for the first row from which no token can be chosen. */
+  async #checkLogits(...all: readonly Tensor[]): Promise<void> {
+    const { vocabSize } = this.#model;
+    for (const tensorOf of all) {
+      const values = (await tensorOf.data()) as Float32Array;
+      for (let at = 0; at < values.length; at += vocabSize) checkLogits(values.subarray(at, at + vocabSize));
+    }
+  }
+
+  dispose(): void {
+    this.#rows.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,95 @@
+import { argmaxTokens, checkLogits, Generator, sampleTokens, type Tensor } from "@lowrank/core";
+import type { CausalLM } from "../causalLM.ts";
+import { ModelRows } from "./modelRows.ts";
+import { Processing } from "./processing.ts";
+import type { GenerationSettings } from "./settings.ts";
+
+/** Sequences while they grow, a token of each a step. */
+export interface Decoding extends Disposable {
+  /** The new tokens of each sequence. */
+  readonly outputs: number[][];
+  /** True once every sequence has ended. */
+  readonly done: boolean;
+  step(): Promise<void>;
+}
+
+/** Tells, after each new token of a row, if the row ends with it. */
+export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
+
+/** A row for each sequence; its tokens are the likeliest, or drawn. */
+export class RowDecoding implements Decoding {
+  readonly outputs: number[][];
+  readonly #model: CausalLM;
+  readonly #prompts: readonly (readonly number[])[];
+  readonly #settings: GenerationSettings;
+  readonly #ends: EndTest;
+  readonly #rows: ModelRows;
+  readonly #processing: Processing;
+  readonly #generator: Generator;
+  readonly #ended: boolean[];
+  /** The tokens to run next; none before the prompts have run. */
+  #next: (number | null)[] | null = null;
+
+  constructor(
+    model: CausalLM,
+    prompts: readonly (readonly number[])[],
+    settings: GenerationSettings & { capacity: number },
+    ends: EndTest,
+  ) {
+    this.#model = model;
+    this.#prompts = prompts;
+    this.#settings = settings;
+    this.#ends = ends;
+    this.#processing = new Processing(settings, model.vocabSize);
+    this.#rows = new ModelRows(model, prompts, settings);
+    this.#generator = new Generator(settings.seed);
+    this.outputs = prompts.map(() => []);
+    this.#ended = prompts.map(() => false);
+  }
+
+  get done(): boolean {
+    return this.#ended.every((ended) => ended);
+  }
+
+  async step(): Promise<void> {
+    using logits = this.#next ? this.#rows.next(this.#next) : this.#rows.start();
+    const tokens = await this.#choose(logits);
+    this.#next = this.#prompts.map((prompt, row) => {
+      if (this.#ended[row]) return null;
+      const token = tokens[row];
+      const own = this.outputs[row];
+      own.push(token);
+      this.#settings.onToken?.(token, row);
+      const stopped = this.#ends(row, own, prompt);
+      if (stopped || this.#settings.eosTokenIds.includes(token)) this.#ended[row] = true;
+      return token;
+    });
+  }
+
+  /** The next token of each row. Throws where none can be chosen for a row that has not ended. */
+  async #choose(logits: Tensor): Promise<Int32Array> {
+    const { doSample, temperature, topK, topP, minP } = this.#settings;
+    const sequences = this.#prompts.map((prompt, row) => {
+      return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };
+    });
+    using wanted = await this.#processing.apply(logits, this.#rows.penalties, sequences);
+    using chosen = doSample
+      ? sampleTokens(wanted, { temperature, topK, topP, minP, generator: this.#generator })
+      : argmaxTokens(wanted);
+    const tokens = (await chosen.data()) as Int32Array;
+    const bad = tokens.findIndex((token, row) => token < 0 && !this.#ended[row]);
+    if (bad >= 0) {
+      const { vocabSize } = this.#model;
+      checkLogits(((await wanted.data()) as Float32Array).subarray(bad * vocabSize, (bad + 1) * vocabSize));
+    }
+    return tokens;
+  }
+
+  dispose(): void {
+    this.#rows.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

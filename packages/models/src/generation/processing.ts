@@ -1,0 +1,85 @@
+import { noGrad, scatterAdd, scope, type Tensor, tensor, where, zeros } from "@lowrank/core";
+import { type BanOptions, Bans } from "./bans.ts";
+import type { Penalties } from "./penalties.ts";
+
+/**
+ * Returns the logits to choose from, given a row's logits and its tokens so far, prompt and new. It
+ * may change the array that it is given and return that.
+ */
+export type LogitsProcessor = (logits: Float32Array, tokens: readonly number[], row: number) => Float32Array;
+
+/** A sequence as processors see it; one that has ended is left alone. */
+export interface Sequence {
+  readonly prompt: readonly number[];
+  readonly tokens: readonly number[];
+  readonly ended?: boolean;
+}
+
+/** Penalties, then bans, then the user's functions, in the order of transformers. */
+export class Processing {
+  readonly #bans: Bans;
+  readonly #functions: readonly LogitsProcessor[];
+
+  constructor(
+    options: BanOptions & { eosTokenIds?: readonly number[]; logitsProcessors?: readonly LogitsProcessor[] },
+    vocabSize: number,
+  ) {
+    this.#bans = new Bans(options, vocabSize);
+    this.#functions = options.logitsProcessors ?? [];
+  }
+
+  /**
+   * The logits f32 [B, V] to choose from; the same tensor where nothing is set. They are read from
+   * the backend for the user's functions alone.
+   */
+  async apply(logits: Tensor, penalties: Penalties, rows: readonly Sequence[]): Promise<Tensor> {
+    const allowed = scope(() => this.#ban(penalties.apply(logits), rows));
+    if (this.#functions.length === 0) return allowed;
+    try {
+      return await this.#process(allowed, rows);
+    } finally {
+      if (allowed !== logits) allowed.dispose();
+    }
+  }
+
+  #ban(logits: Tensor, rows: readonly Sequence[]): Tensor {
+    if (!this.#bans.any) return logits;
+    const banned = rows.map(({ prompt, tokens, ended }) => (ended ? [] : this.#bans.after(prompt, tokens)));
+    const most = Math.max(...banned.map(({ length }) => length));
+    if (most === 0) return logits;
+    const { backend } = logits.storage;
+    const filled = (of: (token: number) => number) =>
+      banned.map((ids) => Array.from({ length: most }, (_, i) => (i < ids.length ? of(ids[i]) : 0)));
+    return noGrad(() => {
+      const tokens = tensor(
+        filled((token) => token),
+        { dtype: "i32", backend },
+      );
+      const counted = tensor(
+        filled(() => 1),
+        { dtype: "f32", backend },
+      );
+      const counts = scatterAdd(zeros(logits.shape, { backend }), tokens, counted, { dim: 1 });
+      return where(counts.gt(0), -Infinity, logits);
+    });
+  }
+
+  async #process(logits: Tensor, rows: readonly Sequence[]): Promise<Tensor> {
+    const [, vocabSize] = logits.shape;
+    const values = (await logits.data()) as Float32Array;
+    for (const [row, { prompt, tokens, ended }] of rows.entries()) {
+      if (ended) continue;
+      const own = values.subarray(row * vocabSize, (row + 1) * vocabSize);
+      for (const [i, process] of this.#functions.entries()) {
+        const processed = process(own, [...prompt, ...tokens], row);
+        if (processed?.length !== vocabSize) {
+          throw new Error(
+            `generate: logitsProcessors[${i}] returned ${processed?.length ?? "no"} logits for row ${row}; return all ${vocabSize}`,
+          );
+        }
+        own.set(processed);
+      }
+    }
+    return tensor(values, { shape: logits.shape, backend: logits.storage.backend });
+  }
+}

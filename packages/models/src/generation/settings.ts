@@ -1,0 +1,141 @@
+import type { SamplingOptions } from "@lowrank/core";
+import type { CausalLM } from "../causalLM.ts";
+import type { GenerationConfig } from "../config/generationConfig.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { BanOptions } from "./bans.ts";
+import type { PenaltyOptions } from "./penalties.ts";
+import type { LogitsProcessor } from "./processing.ts";
+import type { StopOptions } from "./stops.ts";
+
+/** Settings of beam search, as in transformers. */
+export interface BeamOptions {
+  /** Sequences that are followed at once for each prompt. Default 1: no beams. */
+  numBeams?: number;
+  /**
+   * A beam's score is divided by its length to this power: above 0 favours long ones. Default 1.
+   */
+  lengthPenalty?: number;
+  /**
+   * True ends a prompt's search once it has `numBeams` finished sequences; false when a better one
+   * is unlikely; "never" when none can be. Default false.
+   */
+  earlyStopping?: boolean | "never";
+  /**
+   * Sequences for each prompt, which follow each other in the result: the best of the beams, or
+   * as many draws. Default 1.
+   */
+  numReturnSequences?: number;
+}
+
+/**
+ * Settings of `generate`. What is not given here comes from the model's `generationConfig`, as in
+ * transformers.
+ */
+export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOptions, BeamOptions, StopOptions {
+  /** Stands in the place of the model's own; null for none. */
+  generationConfig?: GenerationConfig | null;
+  /** The most tokens to add. Default: as many as the model has positions for. */
+  maxNewTokens?: number;
+  /** Draw tokens by their probability instead of taking the likeliest. Default false. */
+  doSample?: boolean;
+  /**
+   * Functions that change the logits after penalties and bans, one after the other. The logits of
+   * every step are read from the backend for them. With beams they get log-probabilities.
+   */
+  logitsProcessors?: readonly LogitsProcessor[];
+  /** Tokens that end a sequence; they are part of the result. Default: none. */
+  eosTokenIds?: readonly number[];
+  /** Of the random numbers behind `doSample`. Default 0. */
+  seed?: number;
+  /** Called with each new token and the row it belongs to. */
+  onToken?: (token: number, row: number) => void;
+  /** Reads the texts of `stop` and `stopStrings`. */
+  tokenizer?: Tokenizer;
+  /** Ends the generation after one token more at most, with its reason, usually an AbortError. */
+  signal?: AbortSignal;
+}
+
+const defaults = {
+  doSample: false,
+  numBeams: 1,
+  lengthPenalty: 1,
+  earlyStopping: false as boolean | "never",
+  numReturnSequences: 1,
+  eosTokenIds: [] as readonly number[],
+  seed: 0,
+};
+
+/** The options with defaults in the place of those that are not given. */
+export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "generationConfig"> &
+  Readonly<typeof defaults> & { readonly generationConfig: GenerationConfig | null };
+
+/** Values of sampling options with which nothing is narrowed. */
+const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
+
+/**
+ * Returns the options, then the settings of the generation config, then defaults. Throws for
+ * options that would have no effect beside the others, and for beams out of their range.
+ */
+export function generationSettings(options: GenerateOptions, model: CausalLM): GenerationSettings {
+  const { generationConfig = model.generationConfig } = options;
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settings: GenerationSettings = { ...defaults, ...advised(generationConfig), ...given, generationConfig };
+  const { doSample, numBeams, numReturnSequences } = settings;
+  for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
+    throw new Error(`generate: ${name} is ${value}; expected a whole number of at least 1`);
+  }
+  if (!doSample) checkUnused(options);
+  checkBeams(options, settings);
+  return settings;
+}
+
+/** The settings that a generation config has. */
+function advised(config: GenerationConfig | null): Partial<GenerateOptions> {
+  if (!config) return {};
+  // The most new tokens depend on the prompts too; the other two are not settings of `generate`.
+  const { maxNewTokens: _, maxLength: __, bosTokenId: ___, padTokenId: ____, eosTokenIds, ...settings } = config;
+  const named = Object.entries({ ...settings, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : null });
+  return Object.fromEntries(named.filter(([, value]) => value !== null));
+}
+
+function checkUnused(options: GenerateOptions): void {
+  for (const [name, neutral] of Object.entries(unused)) {
+    const { [name as keyof typeof unused]: value = neutral } = options;
+    if (value === neutral) continue;
+    throw new Error(
+      `generate: ${name} is ${value}, which acts where tokens are drawn; give doSample: true, or leave it out`,
+    );
+  }
+}
+
+function checkBeams(options: GenerateOptions, settings: GenerationSettings): void {
+  const { doSample, numBeams, numReturnSequences, lengthPenalty, earlyStopping } = settings;
+  if (numBeams === 1) {
+    const lone = [options.lengthPenalty !== undefined && "lengthPenalty", options.earlyStopping && "earlyStopping"];
+    const name = lone.find(Boolean);
+    if (name) throw new Error(`generate: ${name} acts on beams; give numBeams above 1, or leave it out`);
+    if (numReturnSequences > 1 && !doSample) {
+      throw new Error(
+        `generate: numReturnSequences is ${numReturnSequences}, but the likeliest tokens are one sequence; give doSample: true or numBeams`,
+      );
+    }
+    return;
+  }
+  if (doSample)
+    throw new Error(
+      `generate: numBeams is ${numBeams} with doSample: true; beams take the likeliest: give doSample: false`,
+    );
+  if (numReturnSequences > numBeams) {
+    throw new Error(
+      `generate: numReturnSequences is ${numReturnSequences}, of ${numBeams} beams; give numBeams as many`,
+    );
+  }
+  if (!Number.isFinite(lengthPenalty))
+    throw new Error(`generate: lengthPenalty is ${lengthPenalty}; expected a number`);
+  if (![true, false, "never"].includes(earlyStopping)) {
+    throw new Error(`generate: earlyStopping is ${earlyStopping}; expected true, false or "never"`);
+  }
+  if (settings.onToken)
+    throw new Error("generate: onToken cannot follow beams, whose tokens are known at the end; give numBeams: 1");
+}

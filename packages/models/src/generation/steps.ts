@@ -1,0 +1,80 @@
+import { giveTurn } from "@lowrank/core";
+import type { CausalLM } from "../causalLM.ts";
+import { BeamDecoding } from "./beamDecoding.ts";
+import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
+import type { GenerationSettings } from "./settings.ts";
+
+/** A language model, or one with adapters on it, such as a `PeftModel`. */
+export type GenerativeModel = CausalLM | { readonly baseModel: CausalLM };
+
+/** The language model itself, with its adapters in place. */
+export function languageModel(model: GenerativeModel): CausalLM {
+  return "baseModel" in model ? model.baseModel : model;
+}
+
+/**
+ * Continues the prompts step by step, and yields the same decoding after each step. Whoever leaves
+ * early frees it.
+ */
+export async function* generationSteps(
+  model: CausalLM,
+  prompts: readonly (readonly number[])[],
+  settings: GenerationSettings,
+  ends: EndTest,
+): AsyncGenerator<Decoding, void, void> {
+  const { numBeams, numReturnSequences, signal } = settings;
+  signal?.throwIfAborted();
+  const longest = checkPrompts(prompts);
+  const maxNewTokens = newTokens(model, longest, settings);
+  const wasTraining = model.training;
+  model.eval();
+  try {
+    const sized = { ...settings, maxNewTokens, capacity: longest + maxNewTokens };
+    using decoding =
+      numBeams > 1
+        ? new BeamDecoding(model, prompts, sized, ends)
+        : new RowDecoding(model, repeated(prompts, numReturnSequences), sized, ends);
+    for (let step = 0; step < maxNewTokens && !decoding.done; step++) {
+      await decoding.step();
+      await giveTurn();
+      signal?.throwIfAborted();
+      yield decoding;
+      signal?.throwIfAborted();
+    }
+  } finally {
+    model.train(wasTraining);
+  }
+}
+
+/** Each item so many times, one after the other. */
+export function repeated<T>(items: readonly T[], times: number): T[] {
+  return items.flatMap((item) => new Array<T>(times).fill(item));
+}
+
+/** The length of the longest prompt. */
+function checkPrompts(prompts: readonly (readonly number[])[]): number {
+  const empty = prompts.findIndex((p) => p.length === 0);
+  if (prompts.length === 0 || empty >= 0) {
+    throw new Error(`generate: prompt ${Math.max(empty, 0)} is empty; start from a BOS token at least`);
+  }
+  return Math.max(...prompts.map((p) => p.length));
+}
+
+/** The most tokens to add: those asked for, which must fit; else those advised, or all that fit. */
+function newTokens(model: CausalLM, longest: number, { maxNewTokens, generationConfig }: GenerationSettings): number {
+  const virtual = model.virtualTokens?.count ?? 0;
+  const room = model.maxPositions - virtual - longest;
+  if (room < (maxNewTokens ?? 0)) {
+    throw new Error(
+      `generate: ${virtual > 0 ? `${virtual} virtual tokens, ` : ""}${longest} prompt tokens and ${maxNewTokens ?? 0} new ones exceed the model's ${model.maxPositions} positions`,
+    );
+  }
+  if (maxNewTokens !== undefined) return maxNewTokens;
+  const { maxNewTokens: advised = null, maxLength = null } = generationConfig ?? {};
+  if (advised === null && maxLength !== null && maxLength <= longest) {
+    throw new Error(
+      `generate: the model's max_length of ${maxLength} leaves no room after ${longest} prompt tokens; give maxNewTokens`,
+    );
+  }
+  return Math.min(room, advised ?? (maxLength === null ? room : maxLength - longest));
+}

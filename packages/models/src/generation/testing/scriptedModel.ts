@@ -1,0 +1,45 @@
+import { Generator } from "@lowrank/core";
+import type { CausalLM } from "../../causalLM.ts";
+import { parseModelConfig } from "../../config/modelConfig.ts";
+import { createModel } from "../../createModel.ts";
+import { randomParameters } from "../../parameters.ts";
+import { byteLevelJson } from "../../tokenizer/testing/byteLevelJson.ts";
+import { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { LogitsProcessor } from "../processing.ts";
+
+/** Tokens of one or two letters, the four bytes of 😀, and EOS. */
+const vocab: readonly string[] = ["a", "b", "c", "d", "ab", "cd", "ð", "Ł", "ĺ", "Ģ", "Ġ", ":", "<eos>"];
+
+export const eos: number = vocab.indexOf("<eos>");
+
+export const tokenizer: Tokenizer = new Tokenizer({
+  tokenizerJson: { ...byteLevelJson(vocab), added_tokens: [{ id: eos, content: "<eos>", special: true }] },
+  tokenizerConfig: { eos_token: "<eos>" },
+  chatTemplate:
+    "{% for m in messages %}{{ m.role[0] | replace('u', 'b') }}:{{ m.content }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}",
+});
+
+export const ids = (...tokens: string[]): number[] => tokens.map((token) => vocab.indexOf(token));
+
+/** A tiny llama of that vocabulary, with random weights that make its choices plain. */
+export function tinyModel(): CausalLM {
+  const config = parseModelConfig({
+    model_type: "llama",
+    vocab_size: vocab.length,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    max_position_embeddings: 48,
+  });
+  const draw = randomParameters(new Generator(3));
+  return createModel(config, (name, shape, start) => draw(name, shape, "std" in start ? { std: 0.5 } : start)).eval();
+}
+
+/** Makes the new tokens of each row those of a script, after prompts of `promptLength` tokens. */
+export function scripted(promptLength: number, ...rows: readonly (readonly number[])[]): LogitsProcessor {
+  return (logits, tokens, row) => {
+    const next = rows[row % rows.length][tokens.length - promptLength];
+    return logits.fill(0).fill(1, next, next + 1);
+  };
+}

@@ -1,0 +1,68 @@
+import type { GenerationConfig } from "../config/generationConfig.ts";
+import type { DecodeOptions, Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Decoding, EndTest } from "./decoding.ts";
+import { RowText } from "./rowText.ts";
+import { type GenerateOptions, generationSettings } from "./settings.ts";
+import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
+import { readStops, stopTest } from "./stops.ts";
+import { type TextPrompt, tokensOf } from "./textPrompt.ts";
+
+/** Settings of `streamText`: those of `generate`, for text. */
+export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {
+  /** Words that may not come in the new text, with or without a space before them. */
+  badWords?: readonly string[];
+}
+
+/** A piece of the text of a row. */
+interface TextPiece {
+  text: string;
+  row: number;
+}
+
+/** Continues prompts as one batch and yields their text as it comes, with beams at the end. */
+export async function* textPieces(
+  model: GenerativeModel,
+  tokenizer: Tokenizer,
+  prompts: readonly TextPrompt[],
+  { badWords = [], skipSpecialTokens, ...options }: StreamTextOptions,
+): AsyncGenerator<TextPiece, void, void> {
+  const causal = languageModel(model);
+  const { generationConfig = causal.generationConfig } = options;
+  const eosTokenIds = options.eosTokenIds ?? defaultEos(generationConfig, tokenizer);
+  const settings = generationSettings({ ...options, eosTokenIds }, causal);
+  const words = badWords.flatMap((word) => encodings(word, tokenizer));
+  const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
+  const stops = readStops(settings);
+  const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
+  const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
+    return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });
+  });
+  const pieces: TextPiece[] = [];
+  const add = (row: number, text: string) => text !== "" && pieces.push({ text, row });
+  const push = (row: number, tokens: readonly number[]) => {
+    for (const token of tokens) add(row, rows[row].push(token));
+    return rows[row].ended;
+  };
+  const isStop = stopTest(stops, tokenizer);
+  const asItComes: EndTest = (row, tokens) => push(row, tokens.slice(-1));
+  const atTheEnd: EndTest = (_, tokens, prompt) => isStop(prompt, tokens);
+  const beams = settings.numBeams > 1;
+  let last: Decoding | undefined;
+  for await (const decoding of generationSteps(causal, ids, forbidding, beams ? atTheEnd : asItComes)) {
+    last = decoding;
+    yield* pieces.splice(0);
+  }
+  if (beams) for (const [row, tokens] of (last?.outputs ?? []).entries()) push(row, tokens);
+  for (const [row, text] of rows.entries()) add(row, text.flush());
+  yield* pieces;
+}
+
+function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
+  if (config && config.eosTokenIds.length > 0) return config.eosTokenIds;
+  return eosTokenId === null ? [] : [eosTokenId];
+}
+
+/** The tokens of a word at the start of a text and after a space. */
+function encodings(word: string, tokenizer: Tokenizer): number[][] {
+  return [word.trimStart(), ` ${word.trimStart()}`].map((text) => tokenizer.encode(text, { addSpecialTokens: false }));
+}

@@ -1,0 +1,45 @@
+import { gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
+import { Module } from "../module.ts";
+
+/** max(x, 0). */
+export class ReLU extends Module {
+  forward(x: Tensor): Tensor {
+    return relu(x);
+  }
+}
+
+/** x times the share of normal numbers below x. Hendrycks and Gimpel 2016. */
+export class GELU extends Module {
+  readonly approximate: "none" | "tanh";
+
+  /** "tanh" is the approximation of GPT-2. Default "none". */
+  constructor({ approximate = "none" }: { approximate?: "none" | "tanh" } = {}) {
+    super();
+    this.approximate = approximate;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.approximate === "tanh" ? geluTanh(x) : gelu(x);
+  }
+}
+
+/** x times sigmoid(x). */
+export class SiLU extends Module {
+  forward(x: Tensor): Tensor {
+    return silu(x);
+  }
+}
+
+/** The hyperbolic tangent. */
+export class Tanh extends Module {
+  forward(x: Tensor): Tensor {
+    return tanh(x);
+  }
+}
+
+/** 1 / (1 + exp(-x)). */
+export class Sigmoid extends Module {
+  forward(x: Tensor): Tensor {
+    return sigmoid(x);
+  }
+}

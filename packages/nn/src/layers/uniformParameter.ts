@@ -1,0 +1,19 @@
+import { type Generator, rand } from "@lowrank/core";
+import { Parameter } from "../parameter.ts";
+
+/** Options of layers that draw their weights. */
+export interface CreateLayerOptions {
+  /** Default true. */
+  bias?: boolean;
+  /** Draws the weights. Default: the one that `manualSeed` seeds. */
+  generator?: Generator;
+}
+
+/**
+ * Draws parameters as PyTorch's linear layers and convolutions begin: from U(-1/√fanIn, 1/√fanIn).
+ */
+export function uniformParameter(shape: readonly number[], fanIn: number, generator?: Generator): Parameter {
+  const bound = 1 / Math.sqrt(fanIn);
+  using values = rand(shape, { generator, low: -bound, high: bound });
+  return new Parameter(values);
+}
