@@ -1,4 +1,4 @@
-import { init } from "@lowrank/core";
+import { init, memory } from "@lowrank/core";
 import { type LoadModelOptions, loadModel } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { finalizer, proxy } from "comlink";
@@ -14,6 +14,12 @@ export class EngineHost {
     await withOptions<ConnectOptions, void>(wire, async ({ threads }) => {
       await init(await wasm({ threads }));
     });
+  }
+
+  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  memory(): { bytes: number; peakBytes: number } {
+    const { bytes, peakBytes } = memory();
+    return { bytes, peakBytes };
   }
 
   /** Loads a model. The page holds it until it releases it. */

@@ -4,6 +4,7 @@ import {
   type LoadedModel,
   modelFileContents,
   type SaveModelOptions,
+  type TextPrompt,
 } from "@lowrank/models";
 import { type QuantizationReport, type QuantizeInPlaceOptions, quantize } from "@lowrank/nn";
 import {
@@ -102,7 +103,7 @@ export class ModelHost {
     });
   }
 
-  async generateText(prompt: string | readonly number[], wire: Wire): Promise<string> {
+  async generateText(prompt: TextPrompt, wire: Wire): Promise<string> {
     return withOptions<RemoteGenerateOptions, string>(wire, (options) =>
       generateText(this.#loaded.model, this.#tokenizer(), prompt, options),
     );

@@ -30,6 +30,11 @@ export class RemoteEngine {
     }
   }
 
+  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  async memory(): Promise<{ bytes: number; peakBytes: number }> {
+    return this.#host.memory();
+  }
+
   /** Ends the Worker, with all that it holds. Calls that still run never settle. */
   close(): void {
     this.#terminate();

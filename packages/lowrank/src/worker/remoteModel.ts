@@ -1,4 +1,4 @@
-import type { GenerateTextOptions, SaveModelOptions } from "@lowrank/models";
+import type { GenerateTextOptions, SaveModelOptions, TextPrompt } from "@lowrank/models";
 import type { QuantizationReport, QuantizeInPlaceOptions } from "@lowrank/nn";
 import type {
   AdapterFilesOptions,
@@ -95,14 +95,14 @@ export class RemoteModel implements AsyncDisposable {
     return this.#call("evaluate", options, [], (host, wire) => host.evaluate(examples as never, wire));
   }
 
-  /** Continues a text, or the ids of one. */
-  async generateText(prompt: string | readonly number[], options: RemoteGenerateOptions = {}): Promise<string> {
+  /** Continues a text, the ids of one or a chat. */
+  async generateText(prompt: TextPrompt, options: RemoteGenerateOptions = {}): Promise<string> {
     return this.#call("generateText", options, ["onText"], (host, wire) => host.generateText(prompt as never, wire));
   }
 
   /** Continues a text, piece by piece. Leaving the loop ends the generation. */
   async *stream(
-    prompt: string | readonly number[],
+    prompt: TextPrompt,
     { signal, ...options }: Omit<RemoteGenerateOptions, "onText"> = {},
   ): AsyncGenerator<string, void, void> {
     const left = new AbortController();

@@ -99,7 +99,9 @@ describe("the engine in a Worker", () => {
     await expect(model.modelFiles()).rejects.toThrow("the model carries adapters (default); call mergeAndUnload first");
     const report = await model.mergeAndUnload();
     const merged = await model.modelFiles();
+    const before = await engine.memory();
     await model.release();
+    expect((await engine.memory()).bytes).toBeLessThan(before.bytes / 2);
     await expect(model.evaluate(examples)).rejects.toThrow("evaluate: the model was released; load it again");
 
     await init(await wasm());
@@ -121,7 +123,7 @@ describe("the engine in a Worker", () => {
     await init(reference());
   });
 
-  // A machine that is busy with other things holds a page up now and then, and an engine in it always.
+  // A busy machine holds a page up now and then; an engine in the page would always do so.
   it("leaves the page free all the while", { retry: 3 }, async () => {
     let model: RemoteModel | undefined;
     const { longTasks, ticks, ms } = await watched(async () => {
