@@ -2,14 +2,16 @@
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
 // there uses the library and the command as a stranger would; builds a sample for production with
 // each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
-// against Node's numbers.
+// against Node's numbers; weighs what small pages download.
 import { spawnSync } from "node:child_process";
 import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
+import type { Browser } from "playwright";
 import { findChromium } from "./browser/chromium.ts";
 import { bundlers } from "./bundles/bundlers.ts";
 import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
+import { pageSizes, sizeTable } from "./bundles/pageSizes.ts";
 import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
 import { checkTypes } from "./packages/checkTypes.ts";
 import { lintArchive } from "./packages/lintArchive.ts";
@@ -73,6 +75,16 @@ async function checkBundles(): Promise<void> {
       count(`${name}, ${isolated ? "isolated" : "not isolated"}`, await attempt(inChromium));
     }
   }
+  if (browser !== null) count("what pages download", await attempt(() => checkSizes(browser)));
+}
+
+/** Prints what pages download; returns a problem for each that is above its ceiling. */
+async function checkSizes(browser: Browser): Promise<string[]> {
+  const sizes = await pageSizes(browser, user);
+  console.log(sizeTable(sizes));
+  return sizes
+    .filter(({ size, ceiling }) => size > ceiling)
+    .map(({ page, size, ceiling }) => `${page} downloads ${size.toFixed(1)} kB of scripts, above ${ceiling}`);
 }
 
 /** Returns the problems that a check finds; an error that it throws is one too. */

@@ -36,18 +36,18 @@ export function generationCase(seed: number): GenerationCase {
   const beams = draw.chance(0.5);
   const numBeams = draw.integer(2, 5);
   const options: GenerateOptions = {
-    maxNewTokens: draw.integer(1, 14),
+    maxNewTokens: draw.integer(1, 8),
     ...alike,
     ...draw.maybe(0.7, () => ({ eosTokenIds: draw.pick([tokens(1), [3, draw.integer(4, vocab - 1)]]) })),
     ...draw.maybe(0.3, () => ({ repetitionPenalty: tenths(6, 25) })),
     ...draw.maybe(0.2, () => ({ frequencyPenalty: tenths(-10, 20) })),
     ...draw.maybe(0.2, () => ({ presencePenalty: tenths(-10, 20) })),
     ...draw.maybe(0.25, () => ({ suppressTokens: tokens(draw.integer(1, 6)) })),
-    ...draw.maybe(0.25, () => ({ minNewTokens: draw.integer(1, 8) })),
+    ...draw.maybe(0.25, () => ({ minNewTokens: draw.integer(1, 5) })),
     ...(beams && {
       numBeams,
       ...draw.maybe(0.6, () => ({ lengthPenalty: tenths(-10, 20) })),
-      ...draw.maybe(0.6, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
+      ...draw.maybe(0.8, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
       ...draw.maybe(0.4, () => ({ numReturnSequences: draw.integer(1, numBeams) })),
     }),
   };

@@ -20,7 +20,7 @@ async function bundleWithVite(user: string, outDir: string): Promise<string[]> {
   const customLogger = { ...createLogger("error"), warn, warnOnce: warn };
   // A busy machine is no fault of the app.
   const rolldownOptions = { checks: { pluginTimings: false, bundlerTimings: false } };
-  const build = { outDir, emptyOutDir: true, chunkSizeWarningLimit: 1000, rolldownOptions };
+  const build = { outDir, emptyOutDir: true, rolldownOptions };
   await vite({ root: user, configFile: false, logLevel: "warn", customLogger, build });
   return warnings;
 }

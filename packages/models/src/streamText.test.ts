@@ -1,4 +1,4 @@
-import { init, memory, reference } from "@lowrank/core";
+import { type Backend, init, reference } from "@lowrank/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import { generate } from "./generate.ts";
 import { ids, scripted, tinyModel, tokenizer } from "./generation/testing/scriptedModel.ts";
@@ -6,6 +6,21 @@ import type { StreamTextOptions } from "./generation/textPieces.ts";
 import { streamText } from "./streamText.ts";
 
 beforeEach(() => init(reference()));
+
+/** A backend that counts the buffers that live on it. */
+function counting(): { backend: Backend; live: () => number } {
+  const inner = reference();
+  let live = 0;
+  const alloc: Backend["alloc"] = (...args) => {
+    live++;
+    return inner.alloc(...args);
+  };
+  const free: Backend["free"] = (buffer) => {
+    live--;
+    inner.free(buffer);
+  };
+  return { backend: { ...inner, alloc, free }, live: () => live };
+}
 
 async function piecesOf(tokens: readonly number[], options: StreamTextOptions = {}): Promise<string[]> {
   const pieces: string[] = [];
@@ -23,22 +38,26 @@ describe("streamText", () => {
   });
 
   it("frees everything, and gives the training mode back, where its consumer leaves", async () => {
+    const { backend, live } = counting();
+    await init(backend);
     const model = tinyModel().train();
     // The first run makes tables of positions that stay.
     await generate(model, [ids("a")], { maxNewTokens: 1 });
-    const before = memory().buffers;
+    const before = live();
     let seen = 0;
     for await (const _ of streamText(model, tokenizer, "a", { maxNewTokens: 20, logitsProcessors: letters })) {
       if (++seen === 2) break;
     }
     expect(seen).toBe(2);
-    expect([memory().buffers, model.training]).toEqual([before, true]);
+    expect([live(), model.training]).toEqual([before, true]);
   });
 
   it("ends with an AbortError after at most one token more", async () => {
+    const { backend, live } = counting();
+    await init(backend);
     const model = tinyModel();
     await generate(model, [ids("a")], { maxNewTokens: 1 });
-    const before = memory().buffers;
+    const before = live();
     const controller = new AbortController();
     let steps = 0;
     const count = (logits: Float32Array) => {
@@ -51,7 +70,7 @@ describe("streamText", () => {
     };
     await expect(run()).rejects.toMatchObject({ name: "AbortError" });
     expect(steps).toBeLessThanOrEqual(4);
-    expect(memory().buffers).toBe(before);
+    expect(live()).toBe(before);
     await expect(run()).rejects.toBe(controller.signal.reason);
   });
 

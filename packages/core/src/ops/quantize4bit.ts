@@ -3,6 +3,7 @@ import { defineOp, expectDType, type Op } from "../op.ts";
 import { checkBlockSize } from "../packed/fourBitLayout.ts";
 import { packedFormats } from "../packed/index.ts";
 import type { Packing } from "../packed/packedFormat.ts";
+import { packFourBit } from "../packed/packFourBit.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 
@@ -62,7 +63,8 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
     const values = unpackAll(x);
     const broken = values.findIndex((v) => !Number.isFinite(v));
     if (broken >= 0) throw fault(Math.floor(broken / packing.blockSize), values[broken], packing);
-    const offset = packedFormats[out.dtype as QuantType].pack(values, packing, out.data as Uint8Array);
+    const { codebook } = packedFormats[out.dtype as QuantType];
+    const offset = packFourBit(codebook, values, packing, out.data as Uint8Array);
     if (!Number.isFinite(offset)) throw fault(-1, offset, packing);
   },
   fault: (block, offset, _inputs, params) => fault(block, offset, packingOf(params)),

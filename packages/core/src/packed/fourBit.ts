@@ -1,22 +1,14 @@
 import type { QuantType } from "../dtype.ts";
-import { cascadeMean } from "../quantize/cascadeMean.ts";
 import { dynamicMap } from "../quantize/dynamicMap.ts";
-import { encodeBlocks } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
-import { type Codebook, codeOf } from "./codebook.ts";
-import {
-  checkBlockSize,
-  checkHeader,
-  fourBitLayout,
-  nestedBlockSize,
-  readOffset,
-  writeHeader,
-} from "./fourBitLayout.ts";
+import type { Codebook } from "./codebook.ts";
+import { checkBlockSize, checkHeader, fourBitLayout, nestedBlockSize, readOffset } from "./fourBitLayout.ts";
 import type { FourBitFormat, Packing } from "./packedFormat.ts";
 
 const { fround } = Math;
-const nestedTable = dynamicMap();
-const tiny = fround(1e-38);
+
+/** The numbers that the 8-bit codes of nested scales stand for. */
+export const nestedTable: Float32Array = dynamicMap();
 
 /**
  * Makes a format of 4-bit codes with the given meaning, which lies as
@@ -33,7 +25,6 @@ export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitForm
       if (!packing) throw new Error(`byteLength: ${dtype} ${formatShape(shape)} needs a packing, its block size`);
       return fourBitLayout(sizeOf(shape), packing).byteLength;
     },
-    pack: (values, packing, bytes) => pack(codebook, values, packing, bytes),
     unpack: (bytes, out, packing) => unpack(codebook, bytes, packing as Packing, out),
   };
 }
@@ -60,39 +51,6 @@ export function partsOf(bytes: Uint8Array, size: number, packing: Packing): Four
       : floats(layout.absmax, layout.blocks),
     nestedAbsmax: floats(layout.nested, layout.nestedBlocks),
   };
-}
-
-/**
- * Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else
- * 0. A last block that is not whole divides by its scale, as bitsandbytes does; others
- * multiply by the reciprocal.
- */
-function pack(codebook: Codebook, values: Float32Array, packing: Packing, bytes: Uint8Array): number {
-  const { blockSize, nested } = packing;
-  const { codes, absmax, nestedAbsmax } = partsOf(bytes, values.length, packing);
-  const scales = nested ? new Float32Array(absmax.length) : (absmax as Float32Array);
-  codes.fill(0);
-  for (let block = 0; block < scales.length; block++) {
-    const from = block * blockSize;
-    const part = values.subarray(from, from + blockSize);
-    const most = part.reduce((top, x) => Math.max(top, Math.abs(x)), 0);
-    const whole = part.length === blockSize;
-    const divisor = Math.max(most, tiny);
-    const inverse = fround(1 / divisor);
-    scales[block] = whole ? most : divisor;
-    for (const [i, x] of part.entries()) {
-      const at = from + i;
-      codes[at >> 1] |= codeOf(codebook, fround(whole ? x * inverse : x / divisor)) << (at & 1 ? 0 : 4);
-    }
-  }
-  if (values.length % 2 === 1) codes[codes.length - 1] |= codeOf(codebook, 0);
-  const offset = nested ? cascadeMean(scales) : 0;
-  if (nested) {
-    const centred = scales.map((x) => x - offset);
-    encodeBlocks(centred, nestedTable, nestedBlockSize, absmax, nestedAbsmax);
-  }
-  writeHeader(bytes, values.length, packing, offset);
-  return offset;
 }
 
 /** Writes all elements of a packed weight to `out`. */

@@ -36,9 +36,8 @@ export interface PackedFormat {
 /** A format of bitsandbytes: codes of 4 bits that look up a number between -1 and 1. */
 export interface FourBitFormat extends PackedFormat {
   readonly dtype: QuantType;
+  /** By which `packFourBit` packs numbers. */
   readonly codebook: Codebook;
-  /** Packs `values` into `bytes`. Returns the mean of the scales where they are nested, else 0. */
-  pack(values: Float32Array, packing: Packing, bytes: Uint8Array): number;
 }
 
 /** A format of GGUF files: rows of whole blocks, each with its own scales. */

@@ -3,8 +3,8 @@ import { SavedModule } from "../layers/savedModule.ts";
 import { TrainableTokens } from "../layers/trainableTokens.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
+import { isPromptable } from "./isPromptable.ts";
 import { checkDisjoint, type Plan } from "./planAdapter.ts";
-import { isPromptable } from "./planPrompt.ts";
 
 /** Throws for a model that carries adapters of another PeftModel. */
 export function checkBare(model: Module): void {

@@ -11,7 +11,7 @@ import { inputEmbedding, outputLayer, savesTables } from "../targets/embeddings.
 import { matchTargets, modelType, resolveTargets, type TargetReport, targetWarnings } from "../targets/matchTargets.ts";
 import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
-import { type PlannedTokens, planTokens } from "./planTokens.ts";
+import type { PlannedTokens } from "./planTokens.ts";
 
 /** The parts that a new adapter is made from. */
 export interface NewAdapter {
@@ -110,7 +110,8 @@ export async function planAdapter(
   }
   const saved = savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
-  const tokens = planTokens(model, method.trainableTokens?.(config) ?? null, places, paths);
+  const rows = method.trainableTokens?.(config) ?? null;
+  const tokens = rows ? (await import("./planTokens.ts")).planTokens(model, rows, places, paths) : [];
   for (const { path, base, owners } of tokens) {
     if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
   }

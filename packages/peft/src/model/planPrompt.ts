@@ -6,12 +6,8 @@ import type { PromptMethod } from "../methods/method.ts";
 import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
+import { isPromptable } from "./isPromptable.ts";
 import { type NewAdapter, type Plan, savedModules, withHeads } from "./planAdapter.ts";
-
-/** Returns true if virtual tokens can be put before a model's sequences. */
-export function isPromptable(model: Module): model is PromptableModel {
-  return "virtualTokens" in model && "attentionSizes" in model;
-}
 
 /**
  * Makes a prompt method's parts for a bare base model. Throws for a model or

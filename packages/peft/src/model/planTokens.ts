@@ -26,11 +26,10 @@ type Indices = readonly number[];
  */
 export function planTokens(
   model: Module,
-  wanted: Indices | Readonly<Record<string, Indices>> | null,
+  wanted: Indices | Readonly<Record<string, Indices>>,
   places: ReadonlyMap<Parameter, readonly Place[]>,
   paths: ReadonlyMap<Module, string>,
 ): PlannedTokens[] {
-  if (wanted === null) return [];
   const asked = askedModules(model, wanted);
   const input = inputEmbedding(model)?.[1];
   const tied = (input && asked.has(input) ? (places.get(input.weight) ?? []) : [])

@@ -17,7 +17,6 @@ import {
 } from "./adapterTensors.ts";
 import { checkBare, checkPlan } from "./checkFits.ts";
 import { type NewAdapter, planAdapter } from "./planAdapter.ts";
-import { planPrompt } from "./planPrompt.ts";
 import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
@@ -105,13 +104,11 @@ export class Tuner<M extends Module> extends Module {
     checkAdapterName(name);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
-    const plan = await this.bare(
-      async () =>
-        isPromptMethod(method)
-          ? planPrompt(this.model, { ...options, method })
-          : await planAdapter(this.model, { ...options, method }),
-      `while adapter "${name}" is being added; await that first`,
-    );
+    const plan = await this.bare(async () => {
+      if (!isPromptMethod(method)) return planAdapter(this.model, { ...options, method });
+      const { planPrompt } = await import("./planPrompt.ts");
+      return planPrompt(this.model, { ...options, method });
+    }, `while adapter "${name}" is being added; await that first`);
     checkPlan(plan, this.wrappers);
     for (const warning of plan.warnings) onWarning(warning);
     const { config, report, shared, prompt, swaps, tables } = plan;

@@ -1,0 +1,4 @@
+// The least that a page needs: a tensor, a product, and the choice of a backend.
+import { init, matmul, tensor } from "@lowrank/core";
+
+globalThis.runPage = async () => [init, matmul, tensor].map(({ name }) => name);
