@@ -2,6 +2,7 @@ import type { WasmOptions } from "@lowrank/wasm";
 import { type Endpoint, type Remote, wrap } from "comlink";
 import type { EngineHost } from "./engineHost.ts";
 import { RemoteEngine } from "./remoteEngine.ts";
+import type { Served } from "./serve.ts";
 import { sendOptions } from "./wire.ts";
 
 /** A Worker of a page, or one of Node's `worker_threads`. */
@@ -24,11 +25,15 @@ export type ConnectOptions = Pick<WasmOptions, "threads">;
  */
 export async function connect(worker: EngineWorker, options: ConnectOptions = {}): Promise<RemoteEngine> {
   const endpoint = "on" in worker ? endpointOf(worker) : worker;
-  const host = wrap<EngineHost>(endpoint) as Remote<EngineHost>;
   const { wire, end } = sendOptions("connect", options);
   const failure = failureOf(worker);
+  const begin = async () => {
+    const host = (await wrap<Served>(endpoint).open()) as unknown as Remote<EngineHost>;
+    await host.start(wire);
+    return new RemoteEngine(host, () => worker.terminate());
+  };
   try {
-    await Promise.race([host.start(wire), failure.promise]);
+    return await Promise.race([begin(), failure.promise]);
   } catch (error) {
     worker.terminate();
     throw error;
@@ -36,7 +41,6 @@ export async function connect(worker: EngineWorker, options: ConnectOptions = {}
     failure.stop();
     end();
   }
-  return new RemoteEngine(host, () => worker.terminate());
 }
 
 /** A promise that rejects when the Worker's script fails. */

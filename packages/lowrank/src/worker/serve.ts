@@ -1,5 +1,10 @@
-import { type Endpoint, expose } from "comlink";
-import { EngineHost } from "./engineHost.ts";
+import { type Endpoint, expose, proxy } from "comlink";
+import type { EngineHost } from "./engineHost.ts";
+
+/** The first call to the Worker. The engine is loaded there alone: a page takes none of it. */
+export interface Served {
+  open(): Promise<EngineHost & object>;
+}
 
 /** Runs the engine for the page that started this Worker and calls `connect`. */
 export function serve(): void {
@@ -8,5 +13,11 @@ export function serve(): void {
   if (!port || "document" in globalThis) {
     throw new Error("serve: this is no Worker; call it in the script that new Worker(...) starts");
   }
-  expose(new EngineHost(), port);
+  const served: Served = {
+    open: async () => {
+      const { EngineHost } = await import("./engineHost.ts");
+      return proxy(new EngineHost());
+    },
+  };
+  expose(served, port);
 }
