@@ -42,6 +42,8 @@ it.each<[string, () => unknown, string]>([
   ["flatten", () => loose.flatten(ones(2), { start_dim: 0 }), "did you mean startDim?"],
   ["backward", () => loose.backward(ones(1), undefined, { retain_graph: true }), "did you mean retainGraph?"],
   ["valueAndGrad", () => loose.valueAndGrad(core.neg, { argnum: [1] }), "did you mean argnums?"],
+  ["conv2d", () => loose.conv2d(ones(1, 1, 1, 1), ones(1, 1, 1, 1), null, { group: 1 }), "did you mean groups?"],
+  ["maxPool2d", () => loose.maxPool2d(ones(1, 1, 2, 2), 2, { ceil_mode: true }), "did you mean ceilMode?"],
   ["clamp", () => loose.clamp(ones(1), { mn: 1 }), "clamp: there is no option mn; did you mean min?"],
 ])("%s refuses an unknown option", (_name, run, message) => {
   expect(run).toThrow(message);

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "../checkOptions.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { type Pair, type WindowParams, windowPlan } from "../ops/windowPlan.ts";
@@ -55,6 +56,11 @@ export interface AvgPool2dOptions extends MaxPool2dOptions, Pick<AvgPool1dOption
 
 /** Options of `unfold` and `fold`. */
 export type UnfoldOptions = Omit<Conv2dOptions, "groups">;
+
+const unfoldKeys: OptionKeys<UnfoldOptions> = { stride: true, padding: true, dilation: true };
+const convKeys: OptionKeys<Conv2dOptions> = { ...unfoldKeys, groups: true };
+const maxPoolKeys: OptionKeys<MaxPool2dOptions> = { stride: true, padding: true, ceilMode: true };
+const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, countIncludePad: true };
 
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 
@@ -137,6 +143,7 @@ function isPlain({ kernelSize, stride, padding }: ops.UnfoldParams): boolean {
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv2dOptions = {}): Tensor {
   refuseSurplus("conv2d", 3, arguments);
+  checkOptions("conv2d", options, convKeys);
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
   expectRank("conv2d", x, ["N", "C", "H", "W"]);
   if (weight.ndim !== 4) {
@@ -155,6 +162,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options: Conv1dOptions = {}): Tensor {
   refuseSurplus("conv1d", 3, arguments);
+  checkOptions("conv1d", options, convKeys);
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options;
   expectRank("conv1d", x, ["N", "C", "L"]);
   if (weight.ndim !== 3) {
@@ -174,6 +182,7 @@ export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor | null, options:
 /** The largest element of each window of x [N, C, H, W], or [C, H, W]. */
 export function maxPool2d(x: Tensor, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor {
   refuseSurplus("maxPool2d", 1, arguments);
+  checkOptions("maxPool2d", options, maxPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false } = options;
   expectRank("maxPool2d", x, ["N", "C", "H", "W"]);
   return poolMaxima(x, { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode });
@@ -188,6 +197,7 @@ function poolMaxima(x: Tensor, windows: WindowParams): Tensor {
 /** The largest element of each window of x [N, C, L], or [C, L]. */
 export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptions = {}): Tensor {
   refuseSurplus("maxPool1d", 1, arguments);
+  checkOptions("maxPool1d", options, maxPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false } = options;
   expectRank("maxPool1d", x, ["N", "C", "L"]);
   const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
@@ -197,6 +207,7 @@ export function maxPool1d(x: Tensor, kernelSize: number, options: MaxPool1dOptio
 /** The mean of each window of x [N, C, H, W], or [C, H, W]. */
 export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor {
   refuseSurplus("avgPool2d", 1, arguments);
+  checkOptions("avgPool2d", options, avgPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
   expectRank("avgPool2d", x, ["N", "C", "H", "W"]);
   const windows = { kernelSize: pair(kernelSize), stride: pair(stride), padding: pair(padding), ceilMode };
@@ -206,6 +217,7 @@ export function avgPool2d(x: Tensor, kernelSize: Size2d, options: AvgPool2dOptio
 /** The mean of each window of x [N, C, L], or [C, L]. */
 export function avgPool1d(x: Tensor, kernelSize: number, options: AvgPool1dOptions = {}): Tensor {
   refuseSurplus("avgPool1d", 1, arguments);
+  checkOptions("avgPool1d", options, avgPoolKeys);
   const { stride = kernelSize, padding = 0, ceilMode = false, countIncludePad = true } = options;
   expectRank("avgPool1d", x, ["N", "C", "L"]);
   const windows = { kernelSize: flat(kernelSize, 1), stride: flat(stride, 1), padding: flat(padding, 0), ceilMode };
@@ -222,6 +234,7 @@ const windowsOf = (kernelSize: Size2d, { stride = 1, padding = 0, dilation = 1 }
  */
 export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("unfold", 1, arguments);
+  checkOptions("unfold", options, unfoldKeys);
   expectRank("unfold", x, ["N", "C", "H", "W"]);
   return scope(() => {
     const y = ops.unfold(x, windowsOf(kernelSize, options));
@@ -236,6 +249,7 @@ export function unfold(x: Tensor, kernelSize: Size2d, options: UnfoldOptions = {
  */
 export function fold(x: Tensor, outputSize: Size2d, kernelSize: Size2d, options: UnfoldOptions = {}): Tensor {
   refuseSurplus("fold", 1, arguments);
+  checkOptions("fold", options, unfoldKeys);
   expectRank("fold", x, ["N", "C * elements", "windows"]);
   const windows = windowsOf(kernelSize, options);
   const elements = windows.kernelSize[0] * windows.kernelSize[1];

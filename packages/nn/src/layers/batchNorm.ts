@@ -1,6 +1,7 @@
 import {
   add,
   affine,
+  checkOptions,
   copyInto,
   formatShape,
   mean,
@@ -44,7 +45,9 @@ abstract class BatchNorm extends Module {
   /** The numbers of dimensions that the input may have. */
   protected abstract readonly ranks: readonly number[];
 
-  constructor(numFeatures: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+  constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    checkOptions(new.target.name, options, { eps: true, momentum: true });
+    const { eps = 1e-5, momentum = 0.1 } = options;
     super();
     this.weight = new Parameter(ones([numFeatures]));
     this.bias = new Parameter(zeros([numFeatures]));
