@@ -44,10 +44,10 @@ function values({ rows, width, step, zeros, exponent, seed }: Weights): Float32A
 }
 
 async function run(how: Weights, data: Float32Array, backend: Backend): Promise<Record<string, Uint8Array>> {
-  const { rows, width, dtype } = how;
+  const { rows, width, dtype, quantType, blockSize: size, doubleQuant } = how;
   const outputs = scope(() => {
     const w = to(tensor(data, { shape: [rows, width], backend }), { dtype });
-    const packed = quantize4bit(w, how);
+    const packed = quantize4bit(w, { quantType, blockSize: size, doubleQuant });
     const ids = tensor(
       Int32Array.from({ length: 5 }, (_, i) => (i * 7) % rows),
       { backend },
