@@ -47,7 +47,7 @@ export function generationCase(seed: number): GenerationCase {
     ...(beams && {
       numBeams,
       ...draw.maybe(0.6, () => ({ lengthPenalty: tenths(-10, 20) })),
-      ...draw.maybe(0.6, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
+      ...draw.maybe(0.8, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
       ...draw.maybe(0.4, () => ({ numReturnSequences: draw.integer(1, numBeams) })),
     }),
   };

@@ -1,4 +1,5 @@
 import type { Backend, TensorSpec } from "./backend.ts";
+import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { full } from "./create.ts";
 import { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 import { type Edge, type GraphNode, graphClock, type Recorded } from "./graph.ts";
@@ -19,12 +20,15 @@ export interface BackwardOptions {
   createGraph?: boolean;
 }
 
+const backwardKeys: OptionKeys<BackwardOptions> = { retainGraph: true, createGraph: true };
+
 /**
  * Adds the gradient of `output` to `.grad` of every leaf it depends on. `output` is a scalar, or
  * `gradient` gives the gradient of something with respect to it, in its shape. Frees what the
  * graph saved as it passes.
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
+  checkOptions("backward", options, backwardKeys);
   const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null };
   walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
     if (!leaf) return false;
@@ -55,6 +59,7 @@ export function gradients(
   inputs: readonly Tensor[],
   options: BackwardOptions & { gradient?: Tensor } = {},
 ): Tensor[] {
+  checkOptions("gradients", options, { ...backwardKeys, gradient: true });
   const found = new Map<GraphNode, Tensor[]>();
   for (const { node, shape } of inputs) {
     if (!node) throw new Error(`gradients: an input ${formatShape(shape)} does not require gradients`);

@@ -1,8 +1,12 @@
 import { type Backend, type BackendOp, currentBackend, type TensorSpec } from "./backend.ts";
+import { bytesOf } from "./bytesOf.ts";
+import { checkDType } from "./checkDType.ts";
+import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
 import { byteLength, checkPacked, checkPackedBytes } from "./packing.ts";
-import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts";
+import { checkShape, formatShape, type Shape } from "./shape.ts";
+import { type ShapeArguments, shapeArguments } from "./shapeArguments.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /** Options of the functions that make tensors. */
@@ -14,12 +18,22 @@ export interface CreateOptions {
   backend?: Backend;
 }
 
-type Nested = number | boolean | readonly Nested[];
+/** The names of all options of `CreateOptions`. */
+export const createKeys: OptionKeys<CreateOptions> = { dtype: true, requiresGrad: true, backend: true };
 
-/** A tensor on `backend` from raw little-endian bytes, which are copied. */
-export function fromBytes(bytes: Uint8Array, shape: Shape, dtype: DType, backend: Backend = currentBackend()): Tensor {
+/**
+ * A tensor on `backend` from raw little-endian bytes, which are copied. The bytes of another typed
+ * array are those of its memory.
+ */
+export function fromBytes(
+  bytes: ArrayBuffer | ArrayBufferView,
+  shape: Shape,
+  dtype: DType,
+  backend: Backend = currentBackend(),
+): Tensor {
   checkShape("fromBytes", shape);
-  return written("fromBytes", bytes, { shape, dtype }, backend);
+  checkDType("fromBytes", dtype);
+  return written("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
 }
 
 /**
@@ -45,43 +59,6 @@ function written(what: string, bytes: Uint8Array, { shape, dtype, packing }: Ten
   return out;
 }
 
-/**
- * A tensor from a number, nested arrays (`[[1, 2], [3, 4]]`) or a typed array with a `shape`. The
- * dtype defaults to f32, or to i32 for an Int32Array and u8 for a Uint8Array.
- */
-export function tensor(data: Nested | ArrayLike<number>, options: CreateOptions & { shape?: Shape } = {}): Tensor {
-  const flat: number[] = [];
-  let values: ArrayLike<number> = flat;
-  let shape = options.shape;
-  if (ArrayBuffer.isView(data)) {
-    values = data as TypedArray;
-    shape ??= [values.length];
-  } else {
-    const found = flatten(data as Nested, flat);
-    shape ??= found;
-  }
-  checkShape("tensor", shape);
-  if (sizeOf(shape) !== values.length) {
-    throw new Error(`tensor: ${values.length} values do not fill the shape ${formatShape(shape)}`);
-  }
-  const dtype = options.dtype ?? (data instanceof Int32Array ? "i32" : data instanceof Uint8Array ? "u8" : "f32");
-  return finish(fromBytes(encode("tensor", values, dtype), shape, dtype, options.backend), options);
-}
-
-function flatten(data: Nested, into: number[], depth = 0, shape: number[] = []): number[] {
-  if (typeof data === "number" || typeof data === "boolean") {
-    if (depth !== shape.length) throw new Error(`tensor: nested arrays are ragged: a value stands at depth ${depth}`);
-    into.push(Number(data));
-    return shape;
-  }
-  if (shape.length === depth && into.length === 0) shape.push(data.length);
-  if (shape[depth] !== data.length) {
-    throw new Error(`tensor: nested arrays are ragged: lengths ${shape[depth]} and ${data.length} at depth ${depth}`);
-  }
-  for (const item of data) flatten(item, into, depth + 1, shape);
-  return shape;
-}
-
 /** The least and the largest number of the integer dtypes. */
 const ranges: Partial<Record<DType, readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
 
@@ -97,7 +74,8 @@ function checkRange(what: string, values: ArrayLike<number>, dtype: DType): void
   }
 }
 
-function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Array {
+/** Returns numbers as the bytes of a dtype. Throws for one that an integer dtype cannot hold. */
+export function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Array {
   const raw = viewAs(dtype, new ArrayBuffer(values.length * bytesPerElement(dtype)), 0, values.length);
   if (raw instanceof Uint16Array) {
     const wide = values instanceof Float32Array ? values : Float32Array.from(values);
@@ -112,7 +90,8 @@ function encode(what: string, values: ArrayLike<number>, dtype: DType): Uint8Arr
   return new Uint8Array(raw.buffer);
 }
 
-function finish(out: Tensor, options: CreateOptions): Tensor {
+/** Returns the tensor, which collects a gradient if the options say so. */
+export function finish(out: Tensor, options: CreateOptions): Tensor {
   if (options.requiresGrad) out.requiresGrad = true;
   return out;
 }
@@ -137,8 +116,17 @@ export function writtenBy(spec: TensorSpec, backend: Backend, fill: (elements: T
 
 /** A tensor filled with `value`, where it lies: nothing is uploaded. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
+  if (typeof value !== "number" || !Array.isArray(shape)) {
+    throw new Error(`full: it takes a shape and a number, as in full([2, 3], 0.5), not (${shape}, ${value})`);
+  }
   checkShape("full", shape);
+  checkOptions("full", options, createKeys);
+  return filled("full", shape, value, options);
+}
+
+function filled(name: string, shape: Shape, value: number, options: CreateOptions = {}): Tensor {
   const { dtype = "f32", backend = currentBackend() } = options;
+  checkDType(name, dtype);
   const word = wordOf(value, dtype);
   const out = allocate({ shape, dtype }, backend);
   backend.fill(out.storage.buffer, word);
@@ -159,22 +147,38 @@ function wordOf(value: number, dtype: DType): number {
   return new Int32Array(word.buffer)[0];
 }
 
-/** A tensor of zeros. */
-export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
-  return full(shape, 0, options);
+/** A tensor of zeros: `zeros([2, 3], { dtype: "i32" })`, or `zeros(2, 3)` as in PyTorch. */
+export function zeros(...args: ShapeArguments<CreateOptions>): Tensor {
+  const { shape, options } = shapeArguments("zeros", args, createKeys);
+  return filled("zeros", shape, 0, options);
 }
 
-/** A tensor of ones. */
-export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
-  return full(shape, 1, options);
+/** A tensor of ones: `ones([2, 3])` or `ones(2, 3)`. */
+export function ones(...args: ShapeArguments<CreateOptions>): Tensor {
+  const { shape, options } = shapeArguments("ones", args, createKeys);
+  return filled("ones", shape, 1, options);
 }
 
-/** The numbers `start`, `start + step`, ... below `end`, as i32 by default. */
-export function arange(start: number, end: number, step = 1, options: CreateOptions = {}): Tensor {
+/** Arguments of `arange`, as in PyTorch: the end alone, or the start, the end and the step. */
+export type RangeArguments =
+  | [end: number, options?: CreateOptions]
+  | [start: number, end: number, options?: CreateOptions]
+  | [start: number, end: number, step: number | undefined, options?: CreateOptions];
+
+/** The numbers `start` (default 0), `start + step`, ... below `end`, as i32 by default. */
+export function arange(...args: RangeArguments): Tensor {
+  const numbers = args.filter((arg) => typeof arg === "number");
+  const options = args.find((arg) => typeof arg === "object") ?? {};
+  checkOptions("arange", options, createKeys);
+  const [start, end, step = 1] = numbers.length === 1 ? [0, numbers[0]] : numbers;
   if (!(step !== 0 && Number.isFinite(step)))
     throw new Error(`arange: step ${step} must be a finite number other than 0`);
+  if (!Number.isFinite(start) || !Number.isFinite(end)) {
+    throw new Error(`arange: it takes an end, or a start and an end, as in arange(5) and arange(2, 5), not (${args})`);
+  }
   const length = Math.max(0, Math.ceil((end - start) / step));
   const values = Float64Array.from({ length }, (_, i) => start + i * step);
-  const dtype = options.dtype ?? "i32";
+  const dtype = options.dtype ?? ([start, end, step].every(Number.isInteger) ? "i32" : "f32");
+  checkDType("arange", dtype);
   return finish(fromBytes(encode("arange", values, dtype), [length], dtype, options.backend), options);
 }

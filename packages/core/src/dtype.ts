@@ -25,6 +25,15 @@ export const dtypes: readonly DType[] = [
 /** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */
 export type TypedArray = Float32Array | Uint16Array | Int32Array | Uint8Array;
 
+/** The array that `data` gives of a dtype: floats are widened to f32. */
+export type DataOf<D extends DType> = D extends "f32" | "f16" | "bf16"
+  ? Float32Array
+  : D extends "i32"
+    ? Int32Array
+    : D extends "u8" | "bool"
+      ? Uint8Array
+      : never;
+
 const elementBytes: Readonly<Record<ElementDType, number>> = { f32: 4, f16: 2, bf16: 2, i32: 4, u8: 1, bool: 1 };
 
 /** True for the formats of quantised weights. */

@@ -1,4 +1,6 @@
 import { type Backend, currentBackend } from "./backend.ts";
+import { checkDType } from "./checkDType.ts";
+import { checkOptions } from "./checkOptions.ts";
 import { fromBytes } from "./create.ts";
 import { bytesPerElement, type ElementDType } from "./dtype.ts";
 import { giveTurn } from "./giveTurn.ts";
@@ -26,7 +28,9 @@ export interface PartsSpec {
  * is never there twice. Throws if the parts together do not have the bytes of the shape.
  */
 export async function fromParts(parts: AsyncIterable<Uint8Array>, spec: PartsSpec): Promise<Tensor> {
+  checkOptions("fromParts", spec, { shape: true, dtype: true, to: true, backend: true });
   const { shape, dtype, to: wanted = dtype, backend = currentBackend() } = spec;
+  for (const one of [dtype, wanted]) checkDType("fromParts", one);
   checkShape("fromParts", shape);
   const [each, size] = [bytesPerElement(dtype), sizeOf(shape)];
   const made = (part: Uint8Array, as: Shape): Tensor =>

@@ -110,7 +110,7 @@ describe("misuse is named with the fix", () => {
     ],
     ["sum", () => core.sum(core.ones([2]), { dim: 2 }), /sum: dim 2 is out of range for 1 dimensions; use -1\.\.0/],
     ["cat", () => core.cat([core.ones([2, 3]), core.ones([3, 2])]), /cat: input 1 \[3,2\] must equal \[2,3\]/],
-    ["no cat", () => core.cat([]), /cat: needs at least one tensor/],
+    ["no cat", () => core.cat([]), /cat: it takes a list of at least one tensor/],
     ["split", () => core.split(core.ones([5]), [2, 2]), /split: sizes \[2,2\] add up to 4, but dim 0 of \[5\] is 5/],
     ["permute", () => core.permute(core.ones([2, 3]), [0, 0]), /permute: dims \[0,0\] must name each dimension/],
     ["slice", () => core.slice(core.ones([3]), { step: 0 }), /slice: step 0 must be an integer of at least 1/],

@@ -16,11 +16,25 @@ export {
   viewOf,
   withBackend,
 } from "./backend.ts";
+export { bytesOf } from "./bytesOf.ts";
+export { toCamelCase } from "./camelCase.ts";
+export { checkDType } from "./checkDType.ts";
+export { checkOptions, type OptionKeys, unknownOption } from "./checkOptions.ts";
 export { checkpoint } from "./checkpoint.ts";
-export { arange, type CreateOptions, fromBytes, full, ones, packedTensor, tensor, zeros } from "./create.ts";
+export {
+  arange,
+  type CreateOptions,
+  fromBytes,
+  full,
+  ones,
+  packedTensor,
+  type RangeArguments,
+  zeros,
+} from "./create.ts";
 export {
   type BlockDType,
   bytesPerElement,
+  type DataOf,
   type DType,
   dtypes,
   type ElementDType,
@@ -36,13 +50,16 @@ export { giveTurn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
+export { inspectAsText } from "./inspectAsText.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
+export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";
 export { defaultGenerator, manualSeed } from "./manualSeed.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";
+export type { NestedArray } from "./nested.ts";
 export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
@@ -57,13 +74,20 @@ export { adam8bitBlockSize } from "./quantize/eightBit.ts";
 export { canQuantizeAs, quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
-export { type RandomOptions, rand, randn } from "./randomTensors.ts";
+export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
 export * from "./safetensors/index.ts";
 export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
+export type { ShapeArguments } from "./shapeArguments.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
-export { checkLogits, type SamplingOptions, sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
+export {
+  checkLogits,
+  type SamplingOptions,
+  sampleToken,
+  samplingKeys,
+  tokenProbabilities,
+} from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

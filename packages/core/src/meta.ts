@@ -1,4 +1,5 @@
 import type { Backend, Buffer, TensorSpec } from "./backend.ts";
+import { checkOptions } from "./checkOptions.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /** Memory that was only asked for. */
@@ -37,7 +38,9 @@ export interface MetaOptions {
  * lifetimes of tensors are those of a real run. So a model of any size can be built and trained for
  * one step to measure the memory it would take.
  */
-export function meta({ like }: MetaOptions = {}): MetaBackend {
+export function meta(options: MetaOptions = {}): MetaBackend {
+  checkOptions("meta", options, { like: true });
+  const { like } = options;
   const { maxTensors, alignment = 1 } = like ?? {};
   const events: MetaEvent[] = [];
   const backend: MetaBackend = {

@@ -1,7 +1,9 @@
 // Chainable forms of the functions: importing this file gives every Tensor its methods.
 import { type BackwardOptions, backward } from "./autograd.ts";
+import { checkDType } from "./checkDType.ts";
 import type { DType } from "./dtype.ts";
 import * as f from "./functional/index.ts";
+import { formatShape } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /** The functions that are methods too: `f.name(x, ...rest)` is `x.name(...rest)`. */
@@ -26,7 +28,20 @@ type Name =
       | "topk"
     )
   | ("reshape" | "expand" | "permute" | "transpose" | "unsqueeze" | "squeeze" | "flatten" | "flip" | "pad")
-  | ("split" | "chunk" | "slice" | "gather" | "indexSelect" | "tril" | "triu" | "repeatInterleave" | "matmul");
+  | (
+      | "split"
+      | "chunk"
+      | "slice"
+      | "select"
+      | "at"
+      | "clone"
+      | "gather"
+      | "indexSelect"
+      | "tril"
+      | "triu"
+      | "repeatInterleave"
+      | "matmul"
+    );
 
 type Functions = typeof f;
 type Method<F> = F extends (x: Tensor, ...rest: infer R) => infer Out ? (...rest: R) => Out : never;
@@ -93,6 +108,9 @@ const functions: Pick<Functions, Name> = {
   split: f.split,
   chunk: f.chunk,
   slice: f.slice,
+  select: f.select,
+  at: f.at,
+  clone: f.clone,
   gather: f.gather,
   indexSelect: f.indexSelect,
   tril: f.tril,
@@ -110,9 +128,19 @@ export type TensorMethods = { [K in Name]: Method<Functions[K]> } & {
   backward(gradient?: Tensor, options?: BackwardOptions): void;
   /** The tensor in another dtype; itself where it has it already. */
   to(dtype: DType): Tensor;
+  /** The transpose of a matrix, copied. Throws for other numbers of dimensions. */
+  readonly T: Tensor;
 };
 
-const to = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : f.to(x, { dtype }));
+function to(x: Tensor, dtype: DType): Tensor {
+  checkDType("to", dtype);
+  return x.dtype === dtype ? x : f.to(x, { dtype });
+}
+
+function transposed(x: Tensor): Tensor {
+  if (x.ndim === 2) return f.permute(x, [1, 0]);
+  throw new Error(`T: ${formatShape(x.shape)} is no matrix; write transpose(-2, -1), or permute with all dimensions`);
+}
 
 declare module "./tensor.ts" {
   // TypeScript 7 loses the class's own [Symbol.dispose] beside this merge, in
@@ -131,3 +159,10 @@ for (const [name, fn] of Object.entries({ ...functions, backward, to }) as [stri
     },
   });
 }
+
+Object.defineProperty(Tensor.prototype, "T", {
+  configurable: true,
+  get(this: Tensor) {
+    return transposed(this);
+  },
+});

@@ -1,4 +1,5 @@
 import type { Backend, BackendOp, TensorSpec } from "./backend.ts";
+import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
 import { type Edge, GraphNode } from "./graph.ts";
@@ -32,6 +33,8 @@ export interface VjpContext<P> {
 
 /** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops) and its gradient. */
 export interface OpDefinition<P> extends BackendOp<P> {
+  /** The names of all its parameters, where users call the op themselves: others are refused. */
+  readonly options?: OptionKeys<P>;
   /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
   /**
@@ -101,6 +104,7 @@ export function defineOp<N extends number, P = void, M extends number = 1>(
     const inputs = args.slice(0, given);
     const other = inputs.findIndex((t) => !(t instanceof Tensor));
     if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor stands behind it`);
+    checkParams(definition, args, given);
     const outputs = apply(definition, inputs as Tensor[], args[given] as P);
     return outputs.length === 1 ? outputs[0] : outputs;
   };
@@ -109,6 +113,17 @@ export function defineOp<N extends number, P = void, M extends number = 1>(
   }
   defined.set(name, definition);
   return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
+}
+
+function checkParams<P>({ name, options }: OpDefinition<P>, args: readonly unknown[], given: number): void {
+  const params = args[given];
+  if (!options) return;
+  if (params === undefined) {
+    throw new Error(
+      `${name}: it takes { ${Object.keys(options).join(", ")} } behind its tensors, and nothing was given`,
+    );
+  }
+  checkOptions(name, params as object, options as OptionKeys<object>);
 }
 
 function countTensors(args: ArrayLike<unknown>): number {
@@ -134,8 +149,18 @@ export function expectCount(op: string, given: number, arity: Arity<number> | nu
 export function refuseSurplus(name: string, most: number, args: ArrayLike<unknown>): void {
   const given = countTensors(args);
   if (given <= most) return;
-  if (most === 0) throw new Error(`${name}: it takes a list of tensors, and ${given} were given one by one`);
+  if (most === 0) {
+    throw new Error(
+      `${name}: it takes a list of tensors, and ${given} were given one by one; write ${name}([a, b]) with brackets`,
+    );
+  }
   throw new Error(`${name}: it takes at most ${most} tensor${most === 1 ? "" : "s"}, and ${given} were given`);
+}
+
+/** Throws for an object behind the arguments of a function without options. */
+export function refuseOptions(name: string, behind: unknown): void {
+  if (typeof behind !== "object" || behind === null || Array.isArray(behind) || behind instanceof Tensor) return;
+  throw new Error(`${name}: it has no options, and { ${Object.keys(behind).join(", ")} } was given`);
 }
 
 function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Tensor[] {

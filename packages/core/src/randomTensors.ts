@@ -1,8 +1,12 @@
 import { currentBackend } from "./backend.ts";
-import { type CreateOptions, tensor, writtenBy } from "./create.ts";
+import { checkDType } from "./checkDType.ts";
+import type { OptionKeys } from "./checkOptions.ts";
+import { type CreateOptions, createKeys, writtenBy } from "./create.ts";
+import { tensor } from "./makeTensor.ts";
 import { defaultGenerator } from "./manualSeed.ts";
 import type { Generator } from "./random.ts";
-import { checkShape, type Shape, sizeOf } from "./shape.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+import { type ShapeArguments, shapeArguments } from "./shapeArguments.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Options of random tensors. */
@@ -11,33 +15,58 @@ export interface RandomOptions extends CreateOptions {
   generator?: Generator;
 }
 
+/** Options of `rand`: the numbers lie in [low, high). */
+export interface RandOptions extends RandomOptions {
+  /** Default 0. */
+  low?: number;
+  /** Default 1. */
+  high?: number;
+}
+
+/** Options of `randn`. */
+export interface RandnOptions extends RandomOptions {
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+}
+
+const randomKeys: OptionKeys<RandomOptions> = { ...createKeys, generator: true };
+const randKeys: OptionKeys<RandOptions> = { ...randomKeys, low: true, high: true };
+const randnKeys: OptionKeys<RandnOptions> = { ...randomKeys, mean: true, std: true };
+
 /** A tensor of what `fill` draws; the generator rests where the numbers would not be kept. */
 function drawn(
+  name: string,
   shape: Shape,
-  options: RandomOptions,
-  draw: (generator: Generator, values: Float32Array) => void,
+  { generator = defaultGenerator, ...options }: RandomOptions,
+  fill: (generator: Generator, values: Float32Array) => void,
 ): Tensor {
-  checkShape("rand", shape);
-  const fill = (values: Float32Array) => draw(options.generator ?? defaultGenerator, values);
-  const { dtype = "f32", backend = currentBackend() } = options;
+  const { dtype = "f32", backend = currentBackend(), requiresGrad } = options;
+  checkDType(name, dtype);
   if (dtype !== "f32" && !backend.dataless) {
     const values = new Float32Array(sizeOf(shape));
-    fill(values);
-    return tensor(values, { ...options, shape });
+    fill(generator, values);
+    return tensor(values, { dtype, backend, requiresGrad, shape });
   }
-  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(elements as Float32Array));
-  if (options.requiresGrad) out.requiresGrad = true;
+  const out = writtenBy({ shape, dtype }, backend, (elements) => fill(generator, elements as Float32Array));
+  if (requiresGrad) out.requiresGrad = true;
   return out;
 }
 
-/** Uniform random numbers in [low, high), f32 by default. */
-export function rand(shape: Shape, options: RandomOptions & { low?: number; high?: number } = {}): Tensor {
-  const { low = 0, high = 1 } = options;
-  return drawn(shape, options, (generator, values) => generator.fillUniform(values, low, high));
+/**
+ * Uniform random numbers in [low, high), f32 by default: `rand([2, 3], { generator })` or
+ * `rand(2, 3)`.
+ */
+export function rand(...args: ShapeArguments<RandOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("rand", args, randKeys);
+  const { low = 0, high = 1, ...others } = options;
+  return drawn("rand", shape, others, (generator, values) => generator.fillUniform(values, low, high));
 }
 
-/** Normal random numbers, f32 by default. */
-export function randn(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
-  const { mean = 0, std = 1 } = options;
-  return drawn(shape, options, (generator, values) => generator.fillNormal(values, mean, std));
+/** Normal random numbers, f32 by default: `randn([2, 3], { generator })` or `randn(2, 3)`. */
+export function randn(...args: ShapeArguments<RandnOptions>): Tensor {
+  const { shape, options = {} } = shapeArguments("randn", args, randnKeys);
+  const { mean = 0, std = 1, ...others } = options;
+  return drawn("randn", shape, others, (generator, values) => generator.fillNormal(values, mean, std));
 }

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import "./index.ts";
 import { init } from "./backend.ts";
-import { tensor } from "./create.ts";
 import * as f from "./functional/index.ts";
+import { tensor } from "./makeTensor.ts";
 import { reference } from "./reference.ts";
 import { opCases } from "./testing/index.ts";
 

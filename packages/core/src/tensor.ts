@@ -1,10 +1,14 @@
 // Programs whose `lib` lacks Disposable get it from here, with the declarations.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./backend.ts";
-import { type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
+import { checkDType } from "./checkDType.ts";
+import { type DataOf, type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
+import { formatTensor } from "./formatTensor.ts";
 import { GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
 import { Holding } from "./holding.ts";
+import { inspectAsText } from "./inspectAsText.ts";
+import { type NestedArray, nested } from "./nested.ts";
 import type { Packing } from "./packed/packedFormat.ts";
 import { byteLength } from "./packing.ts";
 import { relieveAtRead } from "./pressure.ts";
@@ -20,6 +24,10 @@ const registry = new FinalizationRegistry<Holding>((holding) => holding.release(
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
+  static {
+    inspectAsText(Tensor.prototype);
+  }
+
   readonly shape: Shape;
   readonly dtype: DType;
   /** The block layout of an nf4 or fp4 weight. */
@@ -128,20 +136,46 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The elements: Float32Array for the float dtypes (f16 and bf16 widened),
-   * Int32Array, or Uint8Array.
+   * The elements: Float32Array for the float dtypes (f16 and bf16 widened), Int32Array, or
+   * Uint8Array. `data("i32")` says the dtype to the compiler; throws where it is another.
    */
-  async data(): Promise<Float32Array | Int32Array | Uint8Array> {
-    return this.#decode(await this.bytes());
+  async data<D extends DType = DType>(dtype?: D): Promise<DataOf<D>> {
+    this.#expect("data", dtype);
+    return this.#decode(await this.bytes()) as DataOf<D>;
   }
 
   /** `data()` at once; only where memory is the host's (wasm, reference). */
-  dataSync(): Float32Array | Int32Array | Uint8Array {
+  dataSync<D extends DType = DType>(dtype?: D): DataOf<D> {
+    this.#expect("dataSync", dtype);
     const bytes = this.#read();
     if (bytes instanceof Promise) {
       throw new Error(`dataSync: the ${this.storage.backend.name} backend reads asynchronously; use await data()`);
     }
-    return this.#decode(bytes);
+    return this.#decode(bytes) as DataOf<D>;
+  }
+
+  #expect(name: string, dtype: DType | undefined): void {
+    if (dtype === undefined || dtype === this.dtype) return;
+    checkDType(name, dtype);
+    throw new Error(
+      `${name}: the tensor ${formatShape(this.shape)} is ${this.dtype}, not ${dtype}; convert it first, with to("${dtype}")`,
+    );
+  }
+
+  /**
+   * The elements in nested arrays, as `tensor` takes them: booleans of a bool tensor, else
+   * numbers.
+   */
+  async toArray(): Promise<NestedArray> {
+    return nested(await this.data(), this.shape, this.dtype === "bool");
+  }
+
+  /**
+   * Its values as NumPy shows them, shortened where there are many, its shape and dtype. Values on
+   * a device that only reads asynchronously are not shown.
+   */
+  toString(): string {
+    return formatTensor(this, this.#holding.storage);
   }
 
   /** The only element of a tensor of size 1. */

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 /** Settings of drawing the next token from its logits, as in transformers. */
 export interface SamplingOptions {
   /** Divides the logits; below 1 is bolder towards the likely. Default 1. */
@@ -14,6 +15,9 @@ export interface SamplingOptions {
    */
   minP?: number;
 }
+
+/** The names of all sampling options. */
+export const samplingKeys: OptionKeys<SamplingOptions> = { temperature: true, topK: true, topP: true, minP: true };
 
 /** Throws for a setting out of its range. */
 export function checkSampling({ temperature = 1, topK = 0, topP = 1, minP = 0 }: SamplingOptions): void {
@@ -44,6 +48,7 @@ export function checkLogits(logits: ArrayLike<number>): void {
  * min-p, as in transformers.
  */
 export function tokenProbabilities(logits: ArrayLike<number>, options: SamplingOptions = {}): Float64Array {
+  checkOptions("tokenProbabilities", options, samplingKeys);
   const { temperature = 1, topK = 0, topP = 1, minP = 0 } = options;
   checkSampling(options);
   checkLogits(logits);

@@ -1,4 +1,5 @@
 import { gradients, leavesOf } from "./autograd.ts";
+import { checkOptions } from "./checkOptions.ts";
 import { full } from "./create.ts";
 import { enableGrad, isGradEnabled } from "./gradMode.ts";
 import { add } from "./ops/add.ts";
@@ -58,6 +59,7 @@ export function valueAndGrad<A extends Tensor[]>(
   fn: (...args: A) => Tensor,
   options: GradOptions = {},
 ): (...args: A) => { value: Tensor; grads: Tensor[] } {
+  checkOptions("valueAndGrad", options, { argnums: true });
   return (...args) => {
     const { value, pull } = record(fn as (...args: Tensor[]) => Tensor, args, options.argnums ?? [0]);
     return { value, grads: pull() };

@@ -11,7 +11,7 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
   const { join } = node.path;
   const path = diskPath(folder, node);
   const found = await orUndefined(fs.stat(path));
-  if (!found) throw new Error(`There is no folder ${path}; expected one with config.json and *.safetensors`);
+  if (!found) throw new Error(`There is no folder ${path}; ${adviceFor(String(folder))}`);
   if (!found.isDirectory()) throw new Error(`${path} is a file; expected the folder that holds it`);
 
   const size = async (name: string) => {
@@ -62,6 +62,13 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
       await handle.close();
     }
   }
+}
+
+/** Says what else a place without a folder may mean: "org/name" is a repository of the hub. */
+function adviceFor(folder: string): string {
+  const expected = "expected one with config.json and *.safetensors";
+  if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return expected;
+  return `${expected}; if it is a repository of the Hugging Face hub, download it, or give "https://huggingface.co/${folder}/resolve/main/"`;
 }
 
 /** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */

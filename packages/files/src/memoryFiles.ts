@@ -1,8 +1,8 @@
-import { blobSource, bytesSource } from "@lowrank/core";
+import { byteSource, bytesOf } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "./modelFiles.ts";
 
 /** The content of a file in memory. A function makes its text each time it is read. */
-type Content = Uint8Array | Blob | string | (() => string);
+type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);
 
 /** Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. */
 export function memoryFiles(
@@ -21,12 +21,11 @@ export function memoryFiles(
     readText: async (name) => {
       const content = await get(name);
       if (typeof content === "string") return content;
-      return content instanceof Blob ? content.text() : new TextDecoder().decode(content);
+      return content instanceof Blob ? content.text() : new TextDecoder().decode(bytesOf(name, content));
     },
     open: async (name) => {
       const content = await get(name);
-      if (content instanceof Blob) return blobSource(content);
-      return bytesSource(typeof content === "string" ? new TextEncoder().encode(content) : content);
+      return byteSource(typeof content === "string" ? new TextEncoder().encode(content) : content);
     },
     list: async () => [...byName.keys()],
   };

@@ -1,4 +1,4 @@
-import { type ByteSource, bytesSource } from "@lowrank/core";
+import { type ByteSource, bytesSource, checkOptions } from "@lowrank/core";
 import type { ModelFiles } from "./modelFiles.ts";
 
 /** Options of `urlFiles`. */
@@ -15,6 +15,7 @@ export interface UrlFilesOptions {
  * but success or 404 is an error.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
+  checkOptions("urlFiles", options, { headers: true, fetch: true });
   const root = new URL(base);
   if (!root.pathname.endsWith("/")) root.pathname += "/";
   const { fetch = globalThis.fetch, headers } = options;

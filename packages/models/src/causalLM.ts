@@ -56,7 +56,8 @@ export abstract class CausalLM extends TransformerModel {
    */
   createCache(batch: number, capacity: number): KVCache {
     const room = capacity + (this.virtualTokens?.count ?? 0);
-    return new KVCache({ ...this.attentionSizes, batch, capacity: room, backend: this.backend });
+    const { layers, keyValueHeads, headDim } = this.attentionSizes;
+    return new KVCache({ layers, keyValueHeads, headDim, batch, capacity: room, backend: this.backend });
   }
 
   forward(inputs: ModelInputs & { labels?: Tensor }): ModelOutput {

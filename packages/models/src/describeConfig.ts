@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import { JsonFields } from "./config/jsonFields.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./config/modelConfig.ts";
 import { describeStack, type StackDescription } from "./describeBuilt.ts";
@@ -39,10 +40,9 @@ export interface DescribeConfigOptions {
  * config names a head that is not known here, the model is a stack without a head, as
  * transformers' AutoModel makes it.
  */
-export function describeConfig(
-  json: unknown,
-  { where = "config.json", classifies = false }: DescribeConfigOptions = {},
-): StackDescription {
+export function describeConfig(json: unknown, options: DescribeConfigOptions = {}): StackDescription {
+  checkOptions("describeConfig", options, { where: true, classifies: true });
+  const { where = "config.json", classifies = false } = options;
   const fields = new JsonFields(json, where);
   const heads = findArchitecture(String(fields.raw("model_type")))?.heads ?? {};
   const wanted = classifies && heads.sequenceClassification !== undefined;

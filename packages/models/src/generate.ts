@@ -1,3 +1,4 @@
+import { checkPrompts } from "./generation/checkPrompts.ts";
 import type { Decoding } from "./generation/decoding.ts";
 import { type GenerateOptions, generationSettings } from "./generation/settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./generation/steps.ts";
@@ -13,6 +14,7 @@ export async function generate(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions = {},
 ): Promise<number[][]> {
+  checkPrompts(prompts);
   const causal = languageModel(model);
   const settings = generationSettings(options, causal);
   const stops = stopTest(readStops(settings), settings.tokenizer);

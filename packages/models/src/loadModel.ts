@@ -1,4 +1,4 @@
-import { giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
+import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import { buildModel, type ModelOf } from "./buildModel.ts";
@@ -8,7 +8,7 @@ import { type GenerationConfig, readGenerationConfig } from "./config/generation
 import { conv1dWeights } from "./describeBuilt.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
 import type { ModelWeights } from "./modelWeights.ts";
-import { type ModelSource, openModel, type WeightOptions } from "./openModel.ts";
+import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weightKeys } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
 import type { Tokenizer, TokenizerParts } from "./tokenizer/tokenizer.ts";
 
@@ -41,12 +41,15 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node) or from `ModelFiles`:
+ * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address) or
+ * from `ModelFiles`:
  * config.json, model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path
  * or address, which ends in .gguf, or a Blob or File. Throws where a tensor is missing,
  * unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
+  checkOptions("loadModel", options, { ...weightKeys, activations: true, onProgress: true, signal: true });
+  checkWeightDType("loadModel", options.dtype);
   if (options.activations && options.weights !== "packed") {
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');
   }

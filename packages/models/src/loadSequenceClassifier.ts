@@ -1,4 +1,4 @@
-import { Generator, type OnProgress } from "@lowrank/core";
+import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import type { Architecture } from "./architecture.ts";
@@ -9,7 +9,7 @@ import { describeBuilt } from "./describeBuilt.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
-import { openClassifier, type WeightOptions } from "./openModel.ts";
+import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
 import { type ParameterSource, randomParameters } from "./parameters.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
@@ -56,8 +56,21 @@ export interface LoadedClassifier {
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
-  { newHead, ...options }: LoadClassifierOptions = {},
+  given: LoadClassifierOptions = {},
 ): Promise<LoadedClassifier> {
+  checkOptions("loadSequenceClassifier", given, {
+    dtype: true,
+    quantize: true,
+    newHead: true,
+    onProgress: true,
+    signal: true,
+  });
+  checkWeightDType("loadSequenceClassifier", given.dtype);
+  const { newHead, ...options } = given;
+  if (newHead) {
+    const headKeys: OptionKeys<NewHead> = { labels: true, problemType: true, generator: true };
+    checkOptions("loadSequenceClassifier: newHead", newHead, headKeys);
+  }
   const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
   const { config, files, quantization } = opened;
   const architecture = await loadArchitecture(config);

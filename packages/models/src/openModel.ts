@@ -1,5 +1,5 @@
-import { blobSource } from "@lowrank/core";
-import { folderFiles, type ModelFiles, openFile } from "@lowrank/files";
+import { blobSource, checkDType, type OptionKeys } from "@lowrank/core";
+import { type ModelFiles, openFile, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
@@ -11,9 +11,9 @@ import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
- * The source of a model: a Hugging Face folder (a path or file: URL in Node) or its
- * `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in .gguf; or that
- * file itself, as a Blob or File.
+ * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
+ * address) or its `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in
+ * .gguf; or that file itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
 
@@ -35,6 +35,18 @@ export interface WeightOptions {
    * unquantised, such as the embedding.
    */
   weights?: "packed";
+}
+
+/** The names of all options of `WeightOptions`. */
+export const weightKeys: OptionKeys<WeightOptions> = { dtype: true, quantize: true, weights: true };
+
+/** Throws for a dtype that weights do not take in memory. */
+export function checkWeightDType(what: string, dtype: WeightOptions["dtype"] = "f32"): void {
+  if (dtype === "auto") return;
+  checkDType(what, dtype);
+  if (!["f32", "f16", "bf16"].includes(dtype)) {
+    throw new Error(`${what}: dtype is "${dtype}"; weights are "f32", "f16", "bf16" or "auto", or take quantize`);
+  }
 }
 
 /** A model before its tensors are read. */
@@ -66,17 +78,13 @@ export async function openClassifier(
   { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,
   head: Partial<ClassifierHead>,
 ): Promise<OpenedModel<ClassifierConfig>> {
-  const files = await filesOf(source);
+  const files = await openFiles(source);
   const config = { ...(await readClassifierConfig(files)), ...head };
   const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
   const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
   const { report, ...quantized } = await quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
-}
-
-async function filesOf(source: string | URL | ModelFiles): Promise<ModelFiles> {
-  return typeof source === "string" || source instanceof URL ? folderFiles(source) : source;
 }
 
 /** A model with its weights as the file has them, but for their dtype. */
@@ -94,7 +102,7 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files = await filesOf(source as string | URL | ModelFiles);
+  const files = await openFiles(source as string | URL | ModelFiles);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };

@@ -1,6 +1,7 @@
 import { arange, attention, cat, expand, ones, reshape, slice, type Tensor, to } from "@lowrank/core";
 import type { Attend, VirtualTokens } from "@lowrank/nn";
 import type { ModelInputs } from "./causalLM.ts";
+import { checkInputs } from "./checkInputs.ts";
 
 /** A batch on its way through a model, with the virtual tokens that stand before each sequence. */
 export class PromptedBatch {
@@ -22,6 +23,7 @@ export class PromptedBatch {
 
   /** Fills an empty cache with a prefix. To be made within the scope of one forward pass. */
   constructor(inputs: ModelInputs, virtual: VirtualTokens | null, { causal }: { causal: boolean }) {
+    checkInputs(inputs);
     const { inputIds, cache } = inputs;
     const rows = virtual && !cache?.length ? virtual.rows() : null;
     const isCache = virtual?.kind === "cache";

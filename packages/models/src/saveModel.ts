@@ -1,5 +1,7 @@
 import {
   canQuantizeAs,
+  checkDType,
+  checkOptions,
   giveTurn,
   isPacked,
   type SafetensorsTensor,
@@ -52,6 +54,8 @@ export async function modelFileContents(
   config: ModelConfig | ClassifierConfig,
   options: SaveModelOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
+  checkOptions("saveModel", options, { dtype: true, companions: true });
+  if (options.dtype) checkDType("saveModel", options.dtype);
   const tensors: SafetensorsTensor[] = [];
   const parameters = new Map(model.namedParameters());
   const wide = wideDType(parameters.values());

@@ -1,4 +1,14 @@
-import { type Backend, cacheWrite, indexSelect, keep, noGrad, type Tensor, zeros } from "@lowrank/core";
+import {
+  type Backend,
+  cacheWrite,
+  checkOptions,
+  indexSelect,
+  keep,
+  noGrad,
+  type OptionKeys,
+  type Tensor,
+  zeros,
+} from "@lowrank/core";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -12,6 +22,10 @@ export interface KVCacheOptions {
   backend?: Backend;
 }
 
+const cacheKeys: OptionKeys<KVCacheOptions> = {
+  ...({ layers: true, batch: true, capacity: true, keyValueHeads: true, headDim: true, backend: true } as const),
+};
+
 /** Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer. */
 export class KVCache implements Disposable {
   readonly capacity: number;
@@ -19,7 +33,9 @@ export class KVCache implements Disposable {
   readonly #values: Tensor[];
   #length = 0;
 
-  constructor({ layers, batch, capacity, keyValueHeads, headDim, backend }: KVCacheOptions) {
+  constructor(options: KVCacheOptions) {
+    checkOptions("KVCache", options, cacheKeys);
+    const { layers, batch, capacity, keyValueHeads, headDim, backend } = options;
     this.capacity = capacity;
     const make = () => keep(zeros([batch, capacity, keyValueHeads, headDim], { backend }));
     this.#keys = Array.from({ length: layers }, make);

@@ -1,4 +1,5 @@
-import { type Backend, moveTensors, Tensor } from "@lowrank/core";
+import { type Backend, checkOptions, inspectAsText, moveTensors, Tensor } from "@lowrank/core";
+import { describeModule } from "./describeModule.ts";
 import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";
 import { ModuleBuffer } from "./moduleBuffer.ts";
 import { Parameter } from "./parameter.ts";
@@ -13,6 +14,10 @@ const join = (prefix: string, name: string): string => (prefix === "" ? name : `
 export abstract class Module {
   /** True between `train()` and `eval()`: dropout acts. */
   training = true;
+
+  static {
+    inspectAsText(Module.prototype);
+  }
 
   /** Direct children, by name. */
   *namedChildren(): Iterable<[string, Module]> {
@@ -160,8 +165,15 @@ export abstract class Module {
    * them. A tied one needs but one of its names. Throws, with nothing changed, one error that names
    * missing and unexpected keys, shapes and dtypes. `strict: false` returns the keys instead.
    */
-  loadStateDict(dict: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
+  loadStateDict(dict: StateDict, options: { strict?: boolean } = {}): LoadReport {
+    checkOptions("loadStateDict", options, { strict: true });
+    const { strict = true } = options;
     return loadTensors(this.stateDict(), dict, strict);
+  }
+
+  /** The tree of modules with their tensors and settings, as PyTorch prints models. */
+  toString(): string {
+    return describeModule(this);
   }
 
   /** Freezes or unfreezes every parameter. */

@@ -1,4 +1,4 @@
-import { isPacked, keep, Tensor } from "@lowrank/core";
+import { checkOptions, isPacked, keep, Tensor } from "@lowrank/core";
 
 /**
  * A tensor that a module owns: listed by `namedParameters`, saved in state dicts, trained
@@ -10,8 +10,21 @@ export class Parameter extends Tensor {
    * is packed, which cannot.
    */
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
+    if (!(data instanceof Tensor)) throw new Error("Parameter: it takes a tensor, as in new Parameter(zeros([2, 3]))");
+    checkOptions("Parameter", options, { requiresGrad: true });
     super(data.storage.retain(), data);
     keep(this);
     this.requiresGrad = options.requiresGrad ?? !isPacked(data.dtype);
   }
+
+  override toString(): string {
+    return `Parameter containing:\n${super.toString()}`;
+  }
+}
+
+/** Throws unless a layer was given a parameter, and says how such a layer is made. */
+export function expectParameter(layer: string, name: string, value: unknown, example: string): void {
+  if (value instanceof Parameter) return;
+  const given = value instanceof Tensor ? "a tensor that is no Parameter" : String(value);
+  throw new Error(`${layer}: ${name} is ${given}; make the layer as ${example}`);
 }

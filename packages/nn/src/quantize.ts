@@ -1,7 +1,15 @@
-import { byteLength, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
+import {
+  byteLength,
+  checkOptions,
+  giveTurn,
+  isPacked,
+  type OnProgress,
+  type OptionKeys,
+  type Shape,
+} from "@lowrank/core";
 import { Conv1D } from "./layers/conv1d.ts";
 import { Linear } from "./layers/linear.ts";
-import { Linear4bit, type Linear4bitOptions } from "./layers/linear4bit.ts";
+import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "./layers/linear4bit.ts";
 import type { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 import { skippedBy } from "./skipModules.ts";
@@ -21,6 +29,8 @@ export interface QuantizeInPlaceOptions extends QuantizeOptions {
   /** Called with the bytes of full weights quantised so far and in all, after each layer. */
   onProgress?: OnProgress;
 }
+
+const quantizeKeys: OptionKeys<QuantizeInPlaceOptions> = { ...linear4bitKeys, skipModules: true, onProgress: true };
 
 /** A layer that was quantised. */
 export interface QuantizedLayer {
@@ -118,9 +128,11 @@ function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptio
  */
 export async function quantize(
   model: Module,
-  { skipModules, onProgress, ...options }: QuantizeInPlaceOptions = {},
+  given: QuantizeInPlaceOptions = {},
   leave: (path: string) => string | null = () => null,
 ): Promise<QuantizationReport> {
+  checkOptions("quantize", given, quantizeKeys);
+  const { skipModules, onProgress, ...options } = given;
   const { layers, skipped } = choose(model, skipModules);
   for (const [path] of layers) {
     const reason = leave(path);
@@ -153,10 +165,9 @@ export async function quantize(
  * Turns every Linear4bit of a model back into a Linear, in place, with the values of its codes. The
  * event loop turns between layers.
  */
-export async function dequantize(
-  model: Module,
-  { dtype = "f32" }: { dtype?: "f32" | "f16" | "bf16" } = {},
-): Promise<void> {
+export async function dequantize(model: Module, options: { dtype?: "f32" | "f16" | "bf16" } = {}): Promise<void> {
+  checkOptions("dequantize", options, { dtype: true });
+  const { dtype = "f32" } = options;
   for (const [path, layer] of [...model.namedModules()]) {
     if (!(layer instanceof Linear4bit)) continue;
     model.setSubmodule(path, layer.dequantize(dtype));

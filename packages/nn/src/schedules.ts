@@ -1,4 +1,5 @@
 // Learning-rate schedules, named as those of transformers' get_scheduler.
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 
 /** The factor of the learning rate at a step, counted from 0. */
 export type Schedule = (step: number) => number;
@@ -14,6 +15,16 @@ export interface DecayOptions extends WarmupOptions {
   totalSteps: number;
 }
 
+type CycleOptions = DecayOptions & { cycles?: number };
+type PolynomialOptions = DecayOptions & { lr: number; lrEnd?: number; power?: number };
+type TimescaleOptions = WarmupOptions & { timescale?: number };
+
+/** The options of all schedules: one object serves whichever is chosen by its name. */
+const scheduleKeys: OptionKeys<PolynomialOptions & CycleOptions & TimescaleOptions> = {
+  ...({ warmupSteps: true, totalSteps: true, cycles: true } as const),
+  ...({ lr: true, lrEnd: true, power: true, timescale: true } as const),
+};
+
 /** Grows over the warm-up, then follows `rest` of the progress from 0 to 1. */
 function warmThen({ warmupSteps, totalSteps }: DecayOptions, rest: (progress: number) => number): Schedule {
   return (step) =>
@@ -28,17 +39,21 @@ export function constant(): Schedule {
 }
 
 /** Warm-up, then 1. */
-export function constantWithWarmup({ warmupSteps }: WarmupOptions): Schedule {
+export function constantWithWarmup(options: WarmupOptions): Schedule {
+  checkOptions<object>("constantWithWarmup", options, scheduleKeys);
+  const { warmupSteps } = options;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1);
 }
 
 /** Warm-up, then a straight line to 0. */
 export function linear(options: DecayOptions): Schedule {
+  checkOptions<object>("linear", options, scheduleKeys);
   return warmThen(options, (progress) => Math.max(0, 1 - progress));
 }
 
 /** Warm-up, then `cycles` (default half of one) of a cosine from 1. */
-export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
+export function cosine(options: CycleOptions): Schedule {
+  checkOptions<object>("cosine", options, scheduleKeys);
   const { cycles = 0.5 } = options;
   return warmThen(options, (progress) => Math.max(0, 0.5 * (1 + Math.cos(2 * Math.PI * cycles * progress))));
 }
@@ -47,7 +62,8 @@ export function cosine(options: DecayOptions & { cycles?: number }): Schedule {
  * Warm-up, then `cycles` (default 1) falls from 1 to 0 along half a cosine. Loshchilov and Hutter
  * 2017, https://arxiv.org/abs/1608.03983
  */
-export function cosineWithRestarts(options: DecayOptions & { cycles?: number }): Schedule {
+export function cosineWithRestarts(options: CycleOptions): Schedule {
+  checkOptions<object>("cosineWithRestarts", options, scheduleKeys);
   const { cycles = 1 } = options;
   return warmThen(options, (progress) =>
     progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1)))),
@@ -58,7 +74,8 @@ export function cosineWithRestarts(options: DecayOptions & { cycles?: number }):
  * Warm-up, then from `lr` to `lrEnd` (default 1e-7) along (1 - progress) to the power `power`
  * (default 1). `lr` is the optimiser's own rate, which the factor multiplies.
  */
-export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number; power?: number }): Schedule {
+export function polynomial(options: PolynomialOptions): Schedule {
+  checkOptions<object>("polynomial", options, scheduleKeys);
   const { lr, lrEnd = 1e-7, power = 1 } = options;
   if (!(lr > lrEnd)) throw new Error(`polynomial: lr ${lr} must be above lrEnd ${lrEnd}`);
   const end = lrEnd / lr;
@@ -69,10 +86,9 @@ export function polynomial(options: DecayOptions & { lr: number; lrEnd?: number;
  * Warm-up, then 1 / sqrt of the steps since, in units of `timescale` (default: the
  * warm-up, or 10,000 without one).
  */
-export function inverseSqrt({
-  warmupSteps,
-  timescale = warmupSteps || 10_000,
-}: WarmupOptions & { timescale?: number }): Schedule {
+export function inverseSqrt(options: TimescaleOptions): Schedule {
+  checkOptions<object>("inverseSqrt", options, scheduleKeys);
+  const { warmupSteps, timescale = warmupSteps || 10_000 } = options;
   const shift = timescale - warmupSteps;
   return (step) => (step < warmupSteps ? step / Math.max(1, warmupSteps) : 1 / Math.sqrt((step + shift) / timescale));
 }

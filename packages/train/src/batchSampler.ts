@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 /** Gives each epoch its own random numbers: a `Generator` of @lowrank/core is one. */
 export interface EpochShuffler {
   fork(epoch: number): EpochRandom;
@@ -43,7 +44,9 @@ export class BatchSampler {
   #position = 0;
   #order: Int32Array | undefined;
 
-  constructor(count: number, { batchSize, shuffle, lengths, dropLast = false }: BatchSamplerOptions) {
+  constructor(count: number, options: BatchSamplerOptions) {
+    checkOptions("BatchSampler", options, { batchSize: true, shuffle: true, lengths: true, dropLast: true });
+    const { batchSize, shuffle, lengths, dropLast = false } = options;
     check("count", count, 1);
     check("batchSize", batchSize, 1);
     this.count = count;

@@ -15,7 +15,7 @@ import {
 import { folderFiles, readJson, writeFolder } from "@lowrank/files";
 import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
 import type { SamplerState } from "./batchSampler.ts";
-import type { TrainableModel } from "./modelBatch.ts";
+import type { TrainableModule } from "./modelBatch.ts";
 
 /**
  * The folder in which a `Trainer` saves itself as `checkpoint-<step>`, and how often (Node only).
@@ -35,9 +35,11 @@ export interface RunState {
 /** The things that a run changes. */
 export interface Trained {
   parameters: ReadonlyMap<string, Tensor>;
+  /** Tensors that forward passes change. */
+  buffers: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<AdamOptions>;
   generators: readonly Generator[];
-  model: Pick<TrainableModel, "allocationState" | "setAllocationState">;
+  model: Pick<TrainableModule, "allocationState" | "setAllocationState">;
 }
 
 interface TrainerState extends RunState {
@@ -49,6 +51,8 @@ interface TrainerState extends RunState {
 const files = {
   weights: "trainable.safetensors",
   optimizer: "optimizer.safetensors",
+  /** Only where the model has buffers. */
+  buffers: "buffers.safetensors",
   /** Only where ranks are given out. */
   allocation: "allocation.safetensors",
   state: "trainer_state.json",
@@ -73,7 +77,7 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
 export async function writeCheckpoint(
   { folder }: Checkpointing,
   run: RunState,
-  { parameters, optimizer, generators, model }: Trained,
+  { parameters, buffers, optimizer, generators, model }: Trained,
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
   const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
@@ -86,6 +90,7 @@ export async function writeCheckpoint(
     [files.optimizer, await pack(new Map(momentTensors))],
     [files.state, `${JSON.stringify(state, null, 2)}\n`],
   ]);
+  if (buffers.size > 0) contents.set(files.buffers, await pack(buffers));
   const allocation = model.allocationState?.();
   if (allocation && allocation.size > 0) contents.set(files.allocation, await pack(allocation));
   for (const tensor of allocation?.values() ?? []) tensor.dispose();
@@ -98,34 +103,49 @@ export async function writeCheckpoint(
  */
 export async function readCheckpoint(
   folder: string,
-  { parameters, optimizer, generators, model }: Trained,
+  { parameters, buffers, optimizer, generators, model }: Trained,
 ): Promise<RunState> {
   const source = await folderFiles(folder);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
   const [weights, moments] = [await open(files.weights), await open(files.optimizer)];
   const { generators: states, optimizer: saved, ...run } = (await readJson(source, files.state)) as TrainerState;
-  for (const [name, { shape }] of parameters) {
-    const saved = weights.has(name) ? weights.info(name).shape : undefined;
-    if (saved?.join() !== shape.join()) {
-      throw new Error(
-        `${weights.label}: "${name}" is [${saved ?? "missing"}], this run trains [${shape}]; resume with the same model and adapter`,
-      );
-    }
-  }
-  if (weights.names().length !== parameters.size || states.length !== generators.length) {
+  const kept = buffers.size > 0 ? await open(files.buffers) : null;
+  checkNames(weights, parameters);
+  if (kept) checkNames(kept, buffers);
+  if (states.length !== generators.length) {
     throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
   }
-  for (const [name, parameter] of parameters) {
-    const { bytes, shape, dtype } = await weights.read(name);
-    using value = fromBytes(bytes, shape, dtype, parameter.storage.backend);
-    noGrad(() => copyInto(parameter, value));
-  }
+  await readInto(weights, parameters);
+  if (kept) await readInto(kept, buffers);
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, generator] of generators.entries()) generator.state = states[i];
   await model.setAllocationState?.(
     (await source.has(files.allocation)) ? await readAll(await open(files.allocation)) : new Map(),
   );
   return run;
+}
+
+/** Throws unless a file holds tensors of these names and shapes, and no others. */
+function checkNames(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const [name, { shape }] of tensors) {
+    const saved = file.has(name) ? file.info(name).shape : undefined;
+    if (saved?.join() !== shape.join()) {
+      throw new Error(
+        `${file.label}: "${name}" is [${saved ?? "missing"}], this run trains [${shape}]; resume with the same model and adapter`,
+      );
+    }
+  }
+  if (file.names().length !== tensors.size) {
+    throw new Error(`${file.label}: the checkpoint is of a run that trains other tensors`);
+  }
+}
+
+async function readInto(file: SafetensorsFile, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
+  for (const [name, tensor] of tensors) {
+    const { bytes, shape, dtype } = await file.read(name);
+    using value = fromBytes(bytes, shape, dtype, tensor.storage.backend);
+    noGrad(() => copyInto(tensor, value));
+  }
 }
 
 /** All tensors of a file; the caller frees them. */

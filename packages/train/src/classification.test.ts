@@ -62,10 +62,10 @@ describe("a sequence classifier", () => {
     await new Trainer(model, pairs, options).train();
     const { accuracy } = await evaluate(model, pairs, { padTokenId: 0, batchSize: 16 });
     expect(accuracy).toBe(1);
-    expect(collateSequences(pairs.slice(0, 2), options).tokenTypeIds).toEqual(
+    expect(collateSequences(pairs.slice(0, 2), { padTokenId: 0 }).tokenTypeIds).toEqual(
       Int32Array.of(...pairs[0].tokenTypeIds!, ...pairs[1].tokenTypeIds!, 0),
     );
-    expect(() => collateSequences([{ inputIds: [1, 2], label: 0, tokenTypeIds: [0] }], options)).toThrow(
+    expect(() => collateSequences([{ inputIds: [1, 2], label: 0, tokenTypeIds: [0] }], { padTokenId: 0 })).toThrow(
       "2 tokens and 1 tokenTypeIds",
     );
   });
@@ -83,7 +83,7 @@ describe("a sequence classifier", () => {
           { inputIds: [1], label: [1, 0] },
           { inputIds: [1], label: 1 },
         ],
-        options,
+        { padTokenId: 0 },
       ),
     ).toThrow("example 1 has 1 labels and the first 2");
   });

@@ -1,5 +1,6 @@
+import { checkOptions } from "@lowrank/core";
 import { ignoreIndex } from "./ignoreIndex.ts";
-import { type CollateOptions, padRows, type Rows } from "./padRows.ts";
+import { type CollateOptions, collateKeys, padRows, type Rows } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
 /** Examples as rows of one length; arrays are row-major [batchSize, length]. */
@@ -10,6 +11,7 @@ export interface Batch extends Rows {
 
 /** Pads examples on the right to the longest one. */
 export function collate(examples: readonly TokenizedExample[], options: CollateOptions): Batch {
+  checkOptions("collate", options, collateKeys);
   const rows = padRows(examples, options);
   const { batchSize, length } = rows;
   const labels = new Int32Array(batchSize * length).fill(ignoreIndex);

@@ -1,4 +1,5 @@
-import { type CollateOptions, padRows, type Row, type Rows } from "./padRows.ts";
+import { checkOptions } from "@lowrank/core";
+import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "./padRows.ts";
 
 /** A sequence to classify. */
 export interface LabelledSequence extends Row {
@@ -21,6 +22,7 @@ export interface SequenceBatch extends Rows {
 
 /** Pads sequences on the right to the longest one. */
 export function collateSequences(examples: readonly LabelledSequence[], options: CollateOptions): SequenceBatch {
+  checkOptions("collateSequences", options, collateKeys);
   const rows = padRows(examples, options);
   const each = examples.map(({ label }) => (typeof label === "number" ? [label] : label));
   const width = each[0].length;

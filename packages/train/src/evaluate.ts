@@ -1,8 +1,11 @@
-import { giveTurn, noGrad, scope, type Tensor } from "@lowrank/core";
+import { checkOptions, giveTurn, noGrad, scope, type Tensor, withBackend } from "@lowrank/core";
 import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
-import { baseOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
-import type { CollateOptions } from "./padRows.ts";
+import { backendOf, baseOf, type TrainableModel, type TrainableModule, toInputs, withRows } from "./modelBatch.ts";
+import type { OwnTask } from "./ownTask.ts";
+import { type CollateOptions, collateOptions } from "./padRows.ts";
+import { ownTaskOf, taskKeys, taskOf } from "./taskOf.ts";
+import type { TrainingTask } from "./trainingTask.ts";
 
 /** The measurements of `evaluate`. */
 export interface Evaluation {
@@ -29,19 +32,67 @@ export interface EvaluateOptions extends CollateOptions {
   signal?: AbortSignal;
 }
 
+/** Options of `evaluate` with a collator and a loss of one's own. */
+export interface OwnEvaluateOptions<Model, Example, Batch>
+  extends Pick<EvaluateOptions, "batchSize" | "signal">,
+    OwnTask<Model, Example, Batch> {}
+
 /** The loss of a model over examples, without dropout and without gradients. */
+export function evaluate(
+  model: TrainableModel,
+  examples: readonly AnyExample[],
+  options: EvaluateOptions,
+): Promise<Evaluation>;
+/** The mean loss of any module over examples of any kind; `labels` counts the examples. */
+export function evaluate<Model extends TrainableModule, Example, Batch>(
+  model: Model,
+  examples: readonly Example[],
+  options: OwnEvaluateOptions<Model, Example, Batch>,
+): Promise<Evaluation>;
 export async function evaluate(
+  model: TrainableModule,
+  examples: readonly unknown[],
+  options: EvaluateOptions | OwnEvaluateOptions<never, never, unknown>,
+): Promise<Evaluation> {
+  checkOptions<object>("evaluate", options, { ...taskKeys, batchSize: true, signal: true });
+  if (examples.length === 0) throw new Error("evaluate: there are no examples");
+  const task = taskOf("evaluate", model, examples, options);
+  return ownTaskOf(options)
+    ? evaluateTask(model, task, examples, options)
+    : evaluateLanguage(model as TrainableModel, examples as readonly AnyExample[], options as EvaluateOptions);
+}
+
+async function evaluateTask(
+  model: TrainableModule,
+  task: TrainingTask,
+  examples: readonly unknown[],
+  { batchSize, signal }: Pick<EvaluateOptions, "batchSize" | "signal">,
+): Promise<Evaluation> {
+  let sum = 0;
+  for (let at = 0; at < examples.length; at += batchSize) {
+    await giveTurn(signal);
+    model.eval();
+    const batch = task(examples.slice(at, at + batchSize));
+    const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss, false)));
+    using loss = withBackend(backendOf(model), run);
+    sum += batch.labels * (await loss.item());
+  }
+  const loss = sum / examples.length;
+  return { loss, perplexity: Math.exp(loss), labels: examples.length };
+}
+
+async function evaluateLanguage(
   model: TrainableModel,
   examples: readonly AnyExample[],
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  if (examples.length === 0) throw new Error("evaluate: there are no examples");
+  const collating = collateOptions(options);
   const classifies = baseOf(model).problemType === "single_label_classification";
   let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {
     await giveTurn(options.signal);
     model.eval();
-    const batch = collateAny(examples.slice(at, at + options.batchSize), options);
+    const batch = collateAny(examples.slice(at, at + options.batchSize), collating);
     const count = labelCount(batch, model);
     if (count === 0) continue;
     labels += count;

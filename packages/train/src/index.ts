@@ -14,9 +14,16 @@ export { loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
-export { type TrainableModel, toInputs } from "./modelBatch.ts";
+export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
+export type { OwnTask } from "./ownTask.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
-export type { StepReport, TrainerOptions, TrainingResult } from "./trainerOptions.ts";
+export type {
+  OwnTrainerOptions,
+  StepReport,
+  TrainerOptions,
+  TrainingResult,
+  TrainingSettings,
+} from "./trainerOptions.ts";

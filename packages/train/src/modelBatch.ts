@@ -4,15 +4,12 @@ import type { Batch } from "./collate.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import type { Rows } from "./padRows.ts";
 
-/** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
-export interface TrainableModel {
-  /**
-   * The mean over the labels that are not -100; cross-entropy in nats where tokens
-   * or classes are predicted.
-   */
-  loss(inputs: LabelledInputs): Tensor;
+/** A module that can be trained with a loss of one's own: any `Module`, also a `PeftModel`. */
+export interface TrainableModule {
   namedParameters(): Iterable<[string, Tensor]>;
   namedModules(): Iterable<[string, object]>;
+  /** Tensors that a forward pass changes, such as running means. */
+  namedBuffers?(): Iterable<[string, Tensor]>;
   /**
    * Called after each optimiser step, counted from 0, while gradients are there:
    * AdaLoRA gives out ranks.
@@ -30,11 +27,20 @@ export interface TrainableModel {
   eval(): unknown;
 }
 
+/** A model that can be trained: a `CausalLM`, a `SequenceClassifier`, or a `PeftModel` over one. */
+export interface TrainableModel extends TrainableModule {
+  /**
+   * The mean over the labels that are not -100; cross-entropy in nats where tokens
+   * or classes are predicted.
+   */
+  loss(inputs: LabelledInputs): Tensor;
+}
+
 /**
  * Runs `fn` with the adapters that the rows of a batch have, where they name theirs. Throws for
  * a model without adapters.
  */
-export function withRows<T>(model: TrainableModel, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
+export function withRows<T>(model: TrainableModule, { adapterNames }: Pick<Rows, "adapterNames">, fn: () => T): T {
   if (adapterNames === undefined) return fn();
   if (model.withAdapterNames) return model.withAdapterNames(adapterNames, fn);
   throw new Error(

@@ -1,17 +1,15 @@
 import { type Generator, type GeneratorState, scope, type Tensor, withBackend } from "@lowrank/core";
-import { backendOf, type TrainableModel, type toInputs } from "./modelBatch.ts";
+import { backendOf, type TrainableModule } from "./modelBatch.ts";
 import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
 /** A step whose loss, gradient or update is not finite, and where its random numbers started. */
 export interface NonFiniteStep {
-  readonly model: TrainableModel;
+  readonly model: TrainableModule;
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly parts: readonly MicroBatch[];
   readonly generators: ReadonlyMap<Generator, GeneratorState>;
 }
-
-type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
 /**
  * Runs a step again from the same random numbers, looking at each module, and says in words where
@@ -23,8 +21,7 @@ export async function whereNotFinite({ model, parameters, parts, generators }: N
   const flags = new Map<string, Tensor>();
   try {
     withBackend(backendOf(model), () => {
-      for (const { batch, share } of parts)
-        scope(() => void lossAndGradients(model, batch, share, lossThroughForward(model)));
+      for (const part of parts) scope(() => void lossAndGradients(part, true));
       for (const [name, { grad }] of parameters) if (grad) flags.set(name, flagOf(grad));
     });
     const first = await watch.first();
@@ -41,10 +38,4 @@ export async function whereNotFinite({ model, parameters, parts, generators }: N
     }
     for (const [generator, state] of generators) generator.state = state;
   }
-}
-
-/** The loss by way of all logits, so that the output layer is seen too. */
-function lossThroughForward(model: TrainableModel): (inputs: ReturnType<typeof toInputs>) => Tensor {
-  const { forward } = model as WithForward;
-  return (inputs) => forward?.call(model, inputs).loss ?? model.loss(inputs);
 }

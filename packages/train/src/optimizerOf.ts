@@ -1,12 +1,15 @@
 import type { Tensor } from "@lowrank/core";
 import { type AdamOptions, AdamW, AdamW8bit, type Optimizer } from "@lowrank/nn";
-import type { TrainerOptions } from "./trainerOptions.ts";
+import type { TrainingSettings } from "./trainerOptions.ts";
 
 /**
  * Returns the optimiser that the options name or bring. Throws for one that lacks
  * a parameter that trains.
  */
-export function optimizerOf(options: TrainerOptions, parameters: ReadonlyMap<string, Tensor>): Optimizer<AdamOptions> {
+export function optimizerOf(
+  options: TrainingSettings<unknown>,
+  parameters: ReadonlyMap<string, Tensor>,
+): Optimizer<AdamOptions> {
   const { optimizer = "adamw", learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
   if (typeof optimizer !== "string") {
     const own = new Set(optimizer.parameters());

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { TokenizedExample } from "./tokenize.ts";
 
 /** Options of `blocks`. */
@@ -15,6 +16,7 @@ export interface BlocksOptions {
  * token is learned, each once.
  */
 export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): TokenizedExample[] {
+  checkOptions("blocks", options, { blockSize: true, bosTokenId: true, dropLast: true });
   const { blockSize, bosTokenId = null, dropLast = false } = options;
   const start = bosTokenId === null ? [] : [bosTokenId];
   const step = blockSize - start.length;
@@ -39,6 +41,7 @@ export interface PackOptions {
 
 /** Joins examples end to end, each closed by EOS, and cuts them into blocks; labels go along. */
 export function packExamples(examples: Iterable<TokenizedExample>, options: PackOptions): TokenizedExample[] {
+  checkOptions("packExamples", options, { blockSize: true, eosTokenId: true });
   const { blockSize, eosTokenId } = options;
   checkBlockSize(blockSize, 1);
   const found: TokenizedExample[] = [];

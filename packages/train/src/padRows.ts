@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 /** Options of padding rows to one length. */
 export interface CollateOptions {
   /** Fills rows on the right; it is never a label, even where it equals EOS. */
@@ -7,6 +8,14 @@ export interface CollateOptions {
   /** Longer examples lose their end, which the batch reports. Default: no limit. */
   maxLength?: number;
 }
+
+/** Returns the options of collation among those of a training. */
+export function collateOptions({ padTokenId, padToMultipleOf, maxLength }: CollateOptions): CollateOptions {
+  return { padTokenId, padToMultipleOf, maxLength };
+}
+
+/** The names of all options of `CollateOptions`. */
+export const collateKeys: OptionKeys<CollateOptions> = { padTokenId: true, padToMultipleOf: true, maxLength: true };
 
 /** Token ids as rows of one length; arrays are row-major [batchSize, length]. */
 export interface Rows {

@@ -102,6 +102,14 @@ describe("a signal from a timer", () => {
     expect(await copies(other.namedParameters())).toEqual(await copies(newModel().namedParameters()));
   });
 
+  it("ends a generation", async () => {
+    const model = newModel();
+    let tokens = 0;
+    const options = { maxNewTokens: 250, onToken: () => tokens++, signal: AbortSignal.timeout(50) };
+    await expect(generate(model, [[1, 2, 3]], options)).rejects.toHaveProperty("name", "TimeoutError");
+    expect(tokens).toBeLessThan(250);
+  });
+
   it("ends an evaluation, alone and in a training", async () => {
     const model = newModel();
     const signal = AbortSignal.abort();

@@ -1,12 +1,15 @@
 import type { Tensor } from "@lowrank/core";
 import type { AnyExample } from "./collateAny.ts";
-import { type TrainableModel, withRows } from "./modelBatch.ts";
+import { type TrainableModule, withRows } from "./modelBatch.ts";
 
 /**
  * Returns the parameters that train, by name. If examples name adapters, these are the adapters'
  * parameters. Throws for an adapter of which nothing trains, and for one that trains alone.
  */
-export function trainedParameters(model: TrainableModel, examples: readonly AnyExample[]): Map<string, Tensor> {
+export function trainedParameters(
+  model: TrainableModule,
+  examples: readonly Pick<AnyExample, "adapterName">[],
+): Map<string, Tensor> {
   const names = new Set(examples.flatMap(({ adapterName }) => adapterName ?? []));
   const found = () => new Map([...model.namedParameters()].filter(([, { requiresGrad }]) => requiresGrad));
   const all = names.size === 0 ? found() : withRows(model, { adapterNames: [...names] }, found);

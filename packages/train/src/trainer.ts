@@ -1,17 +1,25 @@
-import { Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
+import { BufferCopies } from "./bufferCopies.ts";
 import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
-import type { Batch } from "./collate.ts";
-import { type AnyExample, collateAny } from "./collateAny.ts";
-import type { SequenceBatch } from "./collateSequences.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
-import type { TrainableModel } from "./modelBatch.ts";
+import type { AnyExample } from "./collateAny.ts";
+import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
+import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
-import type { StepReport, TrainerOptions, TrainingResult } from "./trainerOptions.ts";
+import {
+  type OwnTrainerOptions,
+  type StepReport,
+  type TrainerOptions,
+  type TrainingResult,
+  type TrainingSettings,
+  trainingKeys,
+} from "./trainerOptions.ts";
 import { type MicroBatch, microBatches, trainingStep } from "./trainingStep.ts";
+import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
 
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
@@ -20,18 +28,20 @@ export function trainingSteps(
     batchSize = 8,
     gradientAccumulationSteps = 1,
     epochs = 3,
-  }: Pick<TrainerOptions, "batchSize" | "gradientAccumulationSteps" | "epochs">,
+  }: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
 ): number {
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
 /** Trains the parameters of a model that require gradients. */
-export class Trainer {
-  readonly model: TrainableModel;
-  readonly examples: readonly AnyExample[];
+export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
+  readonly model: Model;
+  readonly examples: readonly Example[];
   readonly maxSteps: number;
-  readonly #options: TrainerOptions;
+  readonly #options: TrainingSettings<unknown> & TaskOptions;
+  readonly #task: TrainingTask;
   readonly #parameters: Map<string, Tensor>;
+  readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
   readonly #byRows: boolean;
   readonly #optimizer: Optimizer<AdamOptions>;
@@ -41,22 +51,37 @@ export class Trainer {
   readonly #factor: Schedule;
   #step = 0;
 
+  /** Prepares a training of any module on examples of any kind, with a collator and a loss. */
+  constructor(model: Model, examples: readonly Example[], options: OwnTrainerOptions<Model, Example, Batch>);
   /**
    * Prepares a training. If examples have an `adapterName`, each adapter learns
    * from its own examples, and batches hold all of them. Throws if there are no
    * examples, or nothing that trains.
    */
-  constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions) {
+  constructor(model: TrainableModel, examples: readonly AnyExample[], options: TrainerOptions);
+  constructor(
+    model: TrainableModule,
+    examples: readonly unknown[],
+    options: (TrainingSettings<AnyExample> | TrainingSettings<Example>) & TaskOptions,
+  ) {
+    checkOptions<object>("Trainer", options, { ...trainingKeys, ...taskKeys });
     const { batchSize = 8, seed = 0 } = options;
-    this.model = model;
-    this.examples = examples;
+    this.model = model as Model;
+    this.examples = examples as readonly Example[];
     this.#options = options;
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
-    this.#byRows = examples.some(({ adapterName }) => adapterName !== undefined);
-    this.#parameters = trainedParameters(model, examples);
+    this.#task = taskOf("Trainer", model, examples, options);
+    const own = ownTaskOf(options) !== undefined;
+    const rows = own ? [] : (examples as readonly AnyExample[]);
+    if (own && options.groupByLength) {
+      throw new Error("Trainer: groupByLength reads inputIds; leave it out with a collate of your own");
+    }
+    this.#byRows = rows.some(({ adapterName }) => adapterName !== undefined);
+    this.#parameters = trainedParameters(model, rows);
+    this.#buffers = new Map(model.namedBuffers?.() ?? []);
     if (this.#parameters.size === 0) throw new Error("Trainer: no parameter of the model requires gradients");
     const shuffle = (options.shuffle ?? true) ? new Generator(seed) : undefined;
-    const lengths = options.groupByLength ? examples.map(({ inputIds }) => inputIds.length) : undefined;
+    const lengths = options.groupByLength ? rows.map(({ inputIds }) => inputIds.length) : undefined;
     this.#sampler = new BatchSampler(examples.length, {
       batchSize: Math.min(batchSize, examples.length),
       shuffle,
@@ -123,13 +148,14 @@ export class Trainer {
     const start = performance.now();
     const sampler = this.#sampler.state;
     const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
-    const parts = microBatches(batches, this.model);
+    const parts = microBatches(batches);
     if (parts.length === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
     const generators = new Map(this.#generators().map((generator) => [generator, generator.state]));
     const factor = this.#factor(this.#step);
     for (const [i, group] of this.#optimizer.groups.entries()) group.lr = this.#peaks[i] * factor;
     const learningRate = this.#optimizer.lr;
+    using buffers = new BufferCopies(this.#buffers.values());
     using facts = await trainingStep(parts, {
       model: this.model,
       parameters: this.#parameters.values(),
@@ -139,6 +165,7 @@ export class Trainer {
     });
     if (!facts) {
       this.#optimizer.zeroGrad();
+      buffers.restore();
       this.#sampler.state = sampler;
       for (const [generator, state] of generators) generator.state = state;
       return null;
@@ -148,12 +175,15 @@ export class Trainer {
       this.#optimizer.takeBackStep();
       this.#optimizer.zeroGrad();
       this.#sampler.state = sampler;
-      throw await this.#refusal(loss, gradNorm, parts, generators);
+      buffers.restore();
+      const refusal = await this.#refusal(loss, gradNorm, parts, generators);
+      buffers.restore();
+      throw refusal;
     }
     if (!this.#byRows) await this.model.updateAndAllocate?.(this.#step);
     this.#optimizer.zeroGrad();
     this.#step++;
-    const tokens = batches.reduce((sum, b) => sum + b.batchSize * b.length, 0);
+    const tokens = batches.reduce((sum, b) => sum + b.tokens, 0);
     const seconds = (performance.now() - start) / 1000;
     result.steps = this.#step;
     result.losses.push(loss);
@@ -191,18 +221,24 @@ export class Trainer {
     return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
 
-  #nextBatch(): Batch | SequenceBatch {
-    return collateAny(
-      Array.from(this.#sampler.next(), (i) => this.examples[i]),
-      this.#options,
-    );
+  #nextBatch(): TaskBatch {
+    return this.#task(Array.from(this.#sampler.next(), (i) => this.examples[i]));
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
     const evaluation = await this.#unlessAborted(
-      evaluate(this.model, wanted.examples, { ...this.#options, batchSize }),
+      // The task's options and the examples are of one kind, as the constructor made sure.
+      evaluate(
+        this.model as never,
+        wanted.examples as never,
+        {
+          ...taskOptionsOf(this.#options),
+          batchSize,
+          signal: this.#options.signal,
+        } as EvaluateOptions,
+      ),
     );
     if (!evaluation) {
       result.aborted = true;
@@ -230,12 +266,16 @@ export class Trainer {
 
   #trained(): Trained {
     const { model } = this;
-    return { parameters: this.#parameters, optimizer: this.#optimizer, generators: this.#generators(), model };
+    const [parameters, buffers, optimizer] = [this.#parameters, this.#buffers, this.#optimizer];
+    return { parameters, buffers, optimizer, generators: this.#generators(), model };
   }
 
-  /** The sources of randomness inside the model (dropout), in the order of its modules. */
+  /**
+   * The sources of randomness inside the model (dropout), in the order of its modules. Code of
+   * one's own may draw from the default one too.
+   */
   #generators(): Generator[] {
-    const found = new Set<Generator>();
+    const found = new Set<Generator>(ownTaskOf(this.#options) ? [defaultGenerator] : []);
     for (const [, module] of this.model.namedModules()) {
       if ("generator" in module && module.generator instanceof Generator) found.add(module.generator);
     }

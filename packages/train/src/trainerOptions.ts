@@ -1,11 +1,13 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { AdamOptions, Optimizer } from "@lowrank/nn";
 import type { Checkpointing } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import type { Evaluation } from "./evaluate.ts";
+import type { OwnTask } from "./ownTask.ts";
 import type { CollateOptions } from "./padRows.ts";
 
-/** Settings of a `Trainer`; names and defaults follow transformers' TrainingArguments. */
-export interface TrainerOptions extends CollateOptions {
+/** Settings of any training; names and defaults follow transformers' TrainingArguments. */
+export interface TrainingSettings<Example> {
   /** Optimiser steps; default: as many as `epochs` takes. */
   maxSteps?: number;
   /** Passes over the examples where `maxSteps` is not given. Default 3. */
@@ -40,7 +42,7 @@ export interface TrainerOptions extends CollateOptions {
   /** Put examples of about equal length into a batch, which saves padding. Default false. */
   groupByLength?: boolean;
   /** Measured before the first step, every `every` steps (default: never) and after the last. */
-  evaluation?: { examples: readonly AnyExample[]; every?: number };
+  evaluation?: { examples: readonly Example[]; every?: number };
   checkpoints?: Checkpointing;
   /** Called after each step, and awaited. */
   onStep?: (report: StepReport) => unknown;
@@ -52,18 +54,34 @@ export interface TrainerOptions extends CollateOptions {
   signal?: AbortSignal;
 }
 
+/** Settings of a `Trainer` of a model that predicts tokens or classes. */
+export interface TrainerOptions extends TrainingSettings<AnyExample>, CollateOptions {}
+
+/** The names of all settings of any training. */
+export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
+  ...({ maxSteps: true, epochs: true, batchSize: true, gradientAccumulationSteps: true } as const),
+  ...({ optimizer: true, learningRate: true, schedule: true, warmupSteps: true, weightDecay: true } as const),
+  ...({ betas: true, eps: true, maxGradNorm: true, seed: true, shuffle: true, groupByLength: true } as const),
+  ...({ evaluation: true, checkpoints: true, onStep: true, onEvaluation: true, signal: true } as const),
+};
+
+/** Settings of a `Trainer` of any module, with a collator and a loss. */
+export interface OwnTrainerOptions<Model, Example, Batch>
+  extends TrainingSettings<Example>,
+    OwnTask<Model, Example, Batch> {}
+
 /** One optimiser step. */
 export interface StepReport {
   /** Counted from 1. */
   step: number;
   maxSteps: number;
-  /** Mean cross-entropy over the step's labels, in nats. */
+  /** Mean over the step's labels, cross-entropy in nats, or over its examples by your loss. */
   loss: number;
   /** Of the optimiser's first group. */
   learningRate: number;
   /** L2 norm of all gradients before clipping. */
   gradNorm: number;
-  /** Tokens run, padding included. */
+  /** Tokens run, padding included; 0 with a collator of your own. */
   tokens: number;
   /** Wall time of the step. */
   seconds: number;

@@ -1,28 +1,25 @@
 import { addInto, backward, cat, full, giveTurn, reshape, scope, type Tensor, withBackend, zeros } from "@lowrank/core";
 import { type AdamOptions, clipGradNorm, type Optimizer } from "@lowrank/nn";
-import type { Batch } from "./collate.ts";
-import type { SequenceBatch } from "./collateSequences.ts";
-import { labelCount } from "./labelCount.ts";
-import { backendOf, type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
+import { backendOf, type TrainableModule } from "./modelBatch.ts";
+import type { TaskBatch } from "./trainingTask.ts";
 
 /** A batch that runs forward and backward by itself, and its part of the labels of the step. */
 export interface MicroBatch {
-  readonly batch: Batch | SequenceBatch;
+  readonly batch: TaskBatch;
   readonly share: number;
 }
 
 /**
  * The batches that hold labels, each with its share of them; none where there are no labels at all.
  */
-export function microBatches(batches: readonly (Batch | SequenceBatch)[], model: TrainableModel): MicroBatch[] {
-  const labels = batches.map((batch) => labelCount(batch, model));
-  const total = labels.reduce((a, b) => a + b, 0);
-  return batches.flatMap((batch, i) => (labels[i] > 0 ? [{ batch, share: labels[i] / total }] : []));
+export function microBatches(batches: readonly TaskBatch[]): MicroBatch[] {
+  const total = batches.reduce((sum, { labels }) => sum + labels, 0);
+  return batches.flatMap((batch) => (batch.labels > 0 ? [{ batch, share: batch.labels / total }] : []));
 }
 
 /** The parts of a training step, its batches apart. */
 export interface StepParts {
-  readonly model: TrainableModel;
+  readonly model: TrainableModule;
   readonly parameters: Iterable<Tensor>;
   readonly optimizer: Optimizer<AdamOptions>;
   /** Infinity leaves the gradients as they are. */
@@ -43,10 +40,10 @@ export async function trainingStep(
   const backend = backendOf(model);
   const here = <T>(fn: () => T): T => withBackend(backend, () => scope(fn));
   using loss = here(() => zeros([]));
-  for (const { batch, share } of parts) {
+  for (const part of parts) {
     // Whoever evaluated or generated meanwhile has turned dropout off.
     model.train();
-    here(() => void addInto(loss, lossAndGradients(model, batch, share), { alpha: share }));
+    here(() => void addInto(loss, lossAndGradients(part), { alpha: part.share }));
     await giveTurn();
     if (signal?.aborted) return null;
   }
@@ -59,15 +56,9 @@ export async function trainingStep(
 }
 
 /** Adds a batch's share of the gradients, and returns its own loss. */
-export function lossAndGradients(
-  model: TrainableModel,
-  batch: Batch | SequenceBatch,
-  share: number,
-  lossOf: (inputs: ReturnType<typeof toInputs>) => Tensor = (inputs) => model.loss(inputs),
-): Tensor {
-  return withRows(model, batch, () => {
-    const loss = lossOf(toInputs(batch, model));
+export function lossAndGradients({ batch, share }: MicroBatch, throughForward = false): Tensor {
+  return batch.withLoss((loss) => {
     backward(loss, full([], share));
     return loss.detach();
-  });
+  }, throughForward);
 }

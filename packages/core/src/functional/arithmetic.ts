@@ -1,37 +1,63 @@
-import { refuseSurplus } from "../op.ts";
+import { refuseOptions, refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scalarLike } from "../ops/scalarLike.ts";
 import type { Tensor } from "../tensor.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);
 
+/** Throws where both operands are numbers, or an object stands behind them. */
+function checkOperands(name: string, args: ArrayLike<unknown>): void {
+  refuseSurplus(name, 2, args);
+  refuseOptions(name, args[2]);
+  if (typeof args[0] === "number" && typeof args[1] === "number") {
+    throw new Error(
+      `${name}: ${args[0]} and ${args[1]} are both numbers; one operand must be a tensor, as tensor(${args[0]})`,
+    );
+  }
+}
+
 /** x + y, broadcast. */
-export function add(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("add", 2, arguments);
+export function add(x: number, y: Tensor): Tensor;
+export function add(x: Tensor, y: Tensor | number): Tensor;
+export function add(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("add", arguments);
+  if (typeof x === "number") return ops.affine(y as Tensor, { shift: x });
   return typeof y === "number" ? ops.affine(x, { shift: y }) : ops.add(x, y);
 }
 
 /** x - y, broadcast. */
-export function sub(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("sub", 2, arguments);
+export function sub(x: number, y: Tensor): Tensor;
+export function sub(x: Tensor, y: Tensor | number): Tensor;
+export function sub(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("sub", arguments);
+  if (typeof x === "number") return ops.affine(y as Tensor, { scale: -1, shift: x });
   return typeof y === "number" ? ops.affine(x, { shift: -y }) : ops.sub(x, y);
 }
 
 /** x * y, broadcast. */
-export function mul(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("mul", 2, arguments);
+export function mul(x: number, y: Tensor): Tensor;
+export function mul(x: Tensor, y: Tensor | number): Tensor;
+export function mul(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("mul", arguments);
+  if (typeof x === "number") return ops.affine(y as Tensor, { scale: x });
   return typeof y === "number" ? ops.affine(x, { scale: y }) : ops.mul(x, y);
 }
 
 /** x / y, broadcast. */
-export function div(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("div", 2, arguments);
+export function div(x: number, y: Tensor): Tensor;
+export function div(x: Tensor, y: Tensor | number): Tensor;
+export function div(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("div", arguments);
+  if (typeof x === "number") return ops.div(scalarLike(y as Tensor, x), y as Tensor);
   return ops.div(x, asTensor(y, x));
 }
 
 /** x to the power y, broadcast. */
-export function pow(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("pow", 2, arguments);
+export function pow(x: number, y: Tensor): Tensor;
+export function pow(x: Tensor, y: Tensor | number): Tensor;
+export function pow(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("pow", arguments);
+  if (typeof x === "number") return ops.pow(scalarLike(y as Tensor, x), y as Tensor);
   if (y === 2) return ops.square(x);
   if (y === 0.5) return ops.sqrt(x);
   if (y === -0.5) return ops.rsqrt(x);
@@ -46,13 +72,19 @@ export function neg(x: Tensor): Tensor {
 }
 
 /** The larger of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
-export function maximum(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("maximum", 2, arguments);
+export function maximum(x: number, y: Tensor): Tensor;
+export function maximum(x: Tensor, y: Tensor | number): Tensor;
+export function maximum(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("maximum", arguments);
+  if (typeof x === "number") return ops.maximum(scalarLike(y as Tensor, x), y as Tensor);
   return ops.maximum(x, asTensor(y, x));
 }
 
 /** The smaller of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
-export function minimum(x: Tensor, y: Tensor | number): Tensor {
-  refuseSurplus("minimum", 2, arguments);
+export function minimum(x: number, y: Tensor): Tensor;
+export function minimum(x: Tensor, y: Tensor | number): Tensor;
+export function minimum(x: Tensor | number, y: Tensor | number): Tensor {
+  checkOperands("minimum", arguments);
+  if (typeof x === "number") return ops.minimum(scalarLike(y as Tensor, x), y as Tensor);
   return ops.minimum(x, asTensor(y, x));
 }

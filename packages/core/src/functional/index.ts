@@ -1,10 +1,12 @@
 // The public functions: every op, and over them the forms that take numbers, options and
 // PyTorch's argument order.
 export * from "../ops/index.ts";
+export { cumsum, logSoftmax, softmax } from "./alongDim.ts";
 export { add, div, maximum, minimum, mul, neg, pow, sub } from "./arithmetic.ts";
 export { eq, ge, gt, le, lt, ne, where } from "./comparison.ts";
+export type { DimArgument } from "./dimArgument.ts";
 export { einsum } from "./einsum.ts";
-export { indexAdd, scatterAdd } from "./indexing.ts";
+export { gather, indexAdd, indexSelect, scatterAdd } from "./indexing.ts";
 export {
   binaryCrossEntropyWithLogits,
   type KlDivOptions,
@@ -29,12 +31,14 @@ export {
   std,
   sum,
   topk,
+  type VarianceOptions,
   variance,
 } from "./reductions.ts";
 export {
   cat,
   chunk,
   expand,
+  type FlattenOptions,
   flatten,
   flip,
   pad,
@@ -49,6 +53,7 @@ export {
   triu,
   unsqueeze,
 } from "./shapes.ts";
+export { at, clone, type Range, select, slice } from "./slices.ts";
 export { argmaxTokens } from "./tokens.ts";
 export {
   type AvgPool1dOptions,

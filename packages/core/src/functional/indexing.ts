@@ -3,16 +3,48 @@ import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { normalizeDim } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /** x with each element of `source` added at its i32 `index` along `dim`. */
-export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, { dim }: { dim: number }): Tensor {
+export function scatterAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("scatterAdd", 3, arguments);
+  const { dim } = dimOptions("scatterAdd", given, { dim: true }, arguments, 3);
   return scope(() => ops.add(x, ops.scatterAdd(source, index, { dim, shape: x.shape })));
 }
 
 /** x with each entry of `source` along `dim` added to the entry that the 1-D i32 `index` names. */
-export function indexAdd(x: Tensor, index: Tensor, source: Tensor, { dim }: { dim: number }): Tensor {
+export function indexAdd(x: Tensor, index: Tensor, source: Tensor, given: DimArgument<{ dim: number }>): Tensor {
   refuseSurplus("indexAdd", 3, arguments);
+  const { dim } = dimOptions("indexAdd", given, { dim: true }, arguments, 3);
   const size = x.shape[normalizeDim("indexAdd", dim, x.ndim)];
   return scope(() => ops.add(x, ops.indexAdd(source, index, { dim, size })));
+}
+
+/** Arguments of a look-up: the index and its dimension, or as in PyTorch the dimension first. */
+type IndexArguments = [index: Tensor, options: DimArgument<{ dim: number }>] | [dim: number, index: Tensor];
+
+/**
+ * out[..i..] = x[..index[..i..]..] along `dim`: the i32 index has the shape of the result.
+ * `gather(x, index, { dim: 1 })` or `gather(x, 1, index)`.
+ */
+export function gather(x: Tensor, ...args: IndexArguments): Tensor {
+  refuseSurplus("gather", 2, arguments);
+  const { index, dim } = indexArguments("gather", args);
+  return ops.gather(x, index, { dim });
+}
+
+/**
+ * The entries of `dim` that a 1-D i32 index names, in its order. Any dtype.
+ * `indexSelect(x, index, { dim: 1 })` or `indexSelect(x, 1, index)`.
+ */
+export function indexSelect(x: Tensor, ...args: IndexArguments): Tensor {
+  refuseSurplus("indexSelect", 2, arguments);
+  const { index, dim } = indexArguments("indexSelect", args);
+  return ops.indexSelect(x, index, { dim });
+}
+
+function indexArguments(name: string, args: IndexArguments): { index: Tensor; dim: number } {
+  if (typeof args[0] === "number") return { index: args[1] as Tensor, dim: args[0] };
+  const { dim } = dimOptions(name, args[1] as DimArgument<{ dim: number }>, { dim: true }, args);
+  return { index: args[0], dim };
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from "../checkOptions.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
@@ -16,6 +17,15 @@ function reduce(losses: Tensor, { reduction = "mean" }: LossOptions): Tensor {
   return reduction === "mean" ? mean(losses) : reduction === "sum" ? sum(losses) : losses;
 }
 
+/** Throws for PyTorch's older options and for a reduction that does not exist. */
+function checkReduction(name: string, options: LossOptions): void {
+  checkOptions(name, options, { reduction: true });
+  const { reduction = "mean" } = options;
+  if (!["mean", "sum", "none"].includes(reduction)) {
+    throw new Error(`${name}: reduction is "${reduction}"; it must be "mean", "sum" or "none"`);
+  }
+}
+
 function checkShapes(name: string, input: Tensor, target: Tensor): void {
   if (!sameShape(input.shape, target.shape)) {
     throw new Error(
@@ -28,6 +38,7 @@ function checkShapes(name: string, input: Tensor, target: Tensor): void {
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("mseLoss", 2, arguments);
   checkShapes("mseLoss", input, target);
+  checkReduction("mseLoss", options);
   return scope(() => reduce(ops.square(sub(input, target)), options));
 }
 
@@ -35,6 +46,7 @@ export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}
 export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("l1Loss", 2, arguments);
   checkShapes("l1Loss", input, target);
+  checkReduction("l1Loss", options);
   return scope(() => reduce(ops.abs(sub(input, target)), options));
 }
 
@@ -42,6 +54,7 @@ export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {})
 export function binaryCrossEntropyWithLogits(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   refuseSurplus("binaryCrossEntropyWithLogits", 2, arguments);
   checkShapes("binaryCrossEntropyWithLogits", input, target);
+  checkReduction("binaryCrossEntropyWithLogits", options);
   return scope(() => {
     // (1 - target) * input + log(1 + exp(-input)), which an infinite logit of the
     // right sign leaves finite.
@@ -64,6 +77,7 @@ export interface KlDivOptions {
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   refuseSurplus("klDiv", 2, arguments);
   checkShapes("klDiv", input, target);
+  checkOptions("klDiv", options, { reduction: true, logTarget: true });
   const { reduction = "mean", logTarget = false } = options;
   return scope(() => {
     const losses = logTarget ? mul(ops.exp(target), sub(target, input)) : add(entropy(target), neg(mul(target, input)));

@@ -1,3 +1,4 @@
+import { checkOptions } from "../checkOptions.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
@@ -10,6 +11,7 @@ import type { Tensor } from "../tensor.ts";
  */
 export function matmul(a: Tensor, b: Tensor, options: ops.MatmulParams = {}): Tensor {
   refuseSurplus("matmul", 2, arguments);
+  checkOptions("matmul", options, { transposeA: true, transposeB: true });
   if (a.ndim > 1 && b.ndim > 1) return ops.matmul(a, b, options);
   return scope(() => {
     const left = a.ndim === 1 ? ops.reshape(a, { shape: [1, -1] }) : a;
@@ -36,6 +38,7 @@ export interface LinearOptions {
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null, options: LinearOptions = {}): Tensor {
   refuseSurplus("linear", 3, arguments);
+  checkOptions("linear", options, { fanInFanOut: true });
   return scope(() => {
     const y = matmul(x, weight, { transposeB: !options.fanInFanOut });
     return bias ? ops.add(y, ops.widen(bias)) : y;

@@ -1,3 +1,4 @@
+import type { OptionKeys } from "../checkOptions.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
@@ -5,6 +6,7 @@ import { normalizeDim, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, sub } from "./arithmetic.ts";
 import { eq, where } from "./comparison.ts";
+import { type DimArgument, dimOptions } from "./dimArgument.ts";
 
 /** Options of a reduction: which dimensions (default all), and whether they stay with size 1. */
 export interface ReduceOptions {
@@ -17,6 +19,16 @@ export interface AlongOptions {
   dim?: number;
   keepdim?: boolean;
 }
+
+/** Options of `variance` and `std`. */
+export interface VarianceOptions extends ReduceOptions {
+  /** The sum of squares is divided by n - `correction`. Default 1: unbiased. */
+  correction?: number;
+}
+
+const reduceKeys: OptionKeys<ReduceOptions> = { dim: true, keepdim: true };
+const alongKeys: OptionKeys<AlongOptions> = reduceKeys;
+const varianceKeys: OptionKeys<VarianceOptions> = { ...reduceKeys, correction: true };
 
 /** The shape after a reduction, with the reduced dimensions kept as 1 and dropped. */
 function reduced(
@@ -39,8 +51,9 @@ function sumOver(name: string, x: Tensor, { dim, keepdim }: ReduceOptions): Tens
 }
 
 /** The sum over `dim` (default: all). */
-export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function sum(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("sum", 1, arguments);
+  const options = dimOptions("sum", given, reduceKeys, arguments);
   return sumOver("sum", x, options);
 }
 
@@ -48,8 +61,9 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 // gradients are zeros and not NaN.
 
 /** The mean over `dim` (default: all); NaN of nothing. */
-export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function mean(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("mean", 1, arguments);
+  const options = dimOptions("mean", given, reduceKeys, arguments);
   const total = sumOver("mean", x, options);
   return x.size === 0 ? add(total, Number.NaN) : div(total, x.size / total.size);
 }
@@ -58,8 +72,9 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * The variance over `dim` (default: all), divided by n - `correction` (default 1: unbiased); NaN of
  * nothing. The mean is taken in two passes, so that a deviation small beside it keeps its digits.
  */
-export function variance(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+export function variance(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
   refuseSurplus("variance", 1, arguments);
+  const options = dimOptions("variance", given, varianceKeys, arguments);
   const { dim, correction = 1 } = options;
   return scope(() => {
     const centre = (t: Tensor) => sub(t, mean(t, { dim, keepdim: true }));
@@ -73,8 +88,9 @@ export function variance(x: Tensor, options: ReduceOptions & { correction?: numb
  * The standard deviation over `dim` (default: all), with n - `correction` (default 1:
  * unbiased). Its gradient at 0 is 0.
  */
-export function std(x: Tensor, options: ReduceOptions & { correction?: number } = {}): Tensor {
+export function std(x: Tensor, given: DimArgument<VarianceOptions> = {}): Tensor {
   refuseSurplus("std", 1, arguments);
+  const options = dimOptions("std", given, varianceKeys, arguments);
   return scope(() => {
     const squared = variance(x, options);
     const none = eq(squared, 0);
@@ -104,8 +120,9 @@ function extrema(x: Tensor, op: typeof ops.amax, { dim, keepdim }: ReduceOptions
  * The largest element over `dim` (default: all), NaN if there is one. Equal
  * ones share the gradient.
  */
-export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function amax(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("amax", 1, arguments);
+  const options = dimOptions("amax", given, reduceKeys, arguments);
   return extrema(x, ops.amax, options);
 }
 
@@ -113,9 +130,20 @@ export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
  * The smallest element over `dim` (default: all), NaN if there is one. Equal
  * ones share the gradient.
  */
-export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function amin(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("amin", 1, arguments);
+  const options = dimOptions("amin", given, reduceKeys, arguments);
   return extrema(x, ops.amin, options);
+}
+
+/** Throws for PyTorch's max(dim), which gives two tensors. */
+function checkExtremum(name: "max" | "min", options: AlongOptions, args: ArrayLike<unknown>): void {
+  if (typeof options === "number") {
+    throw new Error(
+      `${name}: PyTorch's ${name}(${options}) gives values and positions; write a${name}(${options}) for the values, arg${name}(${options}) for the positions`,
+    );
+  }
+  dimOptions(name, options, alongKeys, args);
 }
 
 /**
@@ -124,6 +152,7 @@ export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function max(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("max", 1, arguments);
+  checkExtremum("max", options, arguments);
   return options.dim === undefined ? amax(x, options) : pick(x, ops.max, 0, options);
 }
 
@@ -133,6 +162,7 @@ export function max(x: Tensor, options: AlongOptions = {}): Tensor {
  */
 export function min(x: Tensor, options: AlongOptions = {}): Tensor {
   refuseSurplus("min", 1, arguments);
+  checkExtremum("min", options, arguments);
   return options.dim === undefined ? amin(x, options) : pick(x, ops.min, 0, options);
 }
 
@@ -140,8 +170,9 @@ export function min(x: Tensor, options: AlongOptions = {}): Tensor {
  * The i32 position of the first largest element (or first NaN) along `dim` (default:
  * in the flattened tensor).
  */
-export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
+export function argmax(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("argmax", 1, arguments);
+  const options = dimOptions("argmax", given, alongKeys, arguments);
   return pick(x, ops.max, 1, options);
 }
 
@@ -149,8 +180,9 @@ export function argmax(x: Tensor, options: AlongOptions = {}): Tensor {
  * The i32 position of the first smallest element (or first NaN) along `dim` (default:
  * in the flattened tensor).
  */
-export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
+export function argmin(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("argmin", 1, arguments);
+  const options = dimOptions("argmin", given, alongKeys, arguments);
   return pick(x, ops.min, 1, options);
 }
 
@@ -158,8 +190,9 @@ export function argmin(x: Tensor, options: AlongOptions = {}): Tensor {
  * The product along `dim` (default: of all). Multiplies halves with each other, so
  * gradients are right at zeros too.
  */
-export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
+export function prod(x: Tensor, given: DimArgument<AlongOptions> = {}): Tensor {
   refuseSurplus("prod", 1, arguments);
+  const { dim, keepdim } = dimOptions("prod", given, alongKeys, arguments);
   return scope(() => {
     let rest = dim === undefined ? ops.reshape(x, { shape: [-1] }) : x;
     const d = normalizeDim("prod", dim ?? 0, rest.ndim);
@@ -178,8 +211,9 @@ export function prod(x: Tensor, { dim, keepdim }: AlongOptions = {}): Tensor {
 }
 
 /** log(sum(exp(x))) over `dim` (default: all), safe for large x; -Infinity of nothing. */
-export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
+export function logsumexp(x: Tensor, given: DimArgument<ReduceOptions> = {}): Tensor {
   refuseSurplus("logsumexp", 1, arguments);
+  const options = dimOptions("logsumexp", given, reduceKeys, arguments);
   const { dim, keepdim } = options;
   if (x.size === 0) return add(sumOver("logsumexp", x, options), Number.NEGATIVE_INFINITY);
   return scope(() => {
@@ -194,7 +228,12 @@ export function logsumexp(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /** The k largest elements along `dim` (default last), largest first, and their i32 positions. */
-export function topk(x: Tensor, k: number, options: { dim?: number } = {}): [values: Tensor, indices: Tensor] {
+export function topk(
+  x: Tensor,
+  k: number,
+  given: DimArgument<{ dim?: number }> = {},
+): [values: Tensor, indices: Tensor] {
   refuseSurplus("topk", 1, arguments);
-  return ops.topk(x, { k, dim: options.dim ?? -1 });
+  const { dim = -1 } = dimOptions("topk", given, { dim: true }, arguments, 2);
+  return ops.topk(x, { k, dim });
 }

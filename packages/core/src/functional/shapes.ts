@@ -1,31 +1,40 @@
+import { checkOptions, type OptionKeys } from "../checkOptions.ts";
 import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { formatShape, normalizeDim, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { type DimArgument, dimOptions } from "./dimArgument.ts";
+import { listArgument } from "./listArgument.ts";
+
+const dimKeys: OptionKeys<{ dim?: number }> = { dim: true };
 
 /** The same elements under another shape; one size may be -1. Shares the memory. */
-export function reshape(x: Tensor, shape: Shape): Tensor {
+export function reshape(x: Tensor, shape: Shape | number, ...sizes: number[]): Tensor {
   refuseSurplus("reshape", 1, arguments);
-  return ops.reshape(x, { shape });
+  return ops.reshape(x, { shape: listArgument("reshape", shape, sizes, "reshape([2, -1]) or reshape(2, -1)") });
 }
 
 /** x repeated to `shape` by the broadcasting rule; -1 keeps a size. */
-export function expand(x: Tensor, shape: Shape): Tensor {
+export function expand(x: Tensor, sizes: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("expand", 1, arguments);
+  const shape = listArgument("expand", sizes, more, "expand([2, -1]) or expand(2, -1)");
   const lead = shape.length - x.ndim;
   return ops.expand(x, { shape: shape.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s)) });
 }
 
 /** x with its dimensions in the order `dims`, copied. */
-export function permute(x: Tensor, dims: Shape): Tensor {
+export function permute(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("permute", 1, arguments);
-  return ops.permute(x, { dims });
+  return ops.permute(x, { dims: listArgument("permute", dims, more, "permute([1, 0]) or permute(1, 0)") });
 }
 
 /** x with two dimensions swapped, copied. */
 export function transpose(x: Tensor, dim0: number, dim1: number): Tensor {
   refuseSurplus("transpose", 1, arguments);
+  if (dim0 === undefined || dim1 === undefined) {
+    throw new Error("transpose: name the two dimensions to swap, as in transpose(-2, -1); a matrix has T too");
+  }
   const a = normalizeDim("transpose", dim0, x.ndim);
   const b = normalizeDim("transpose", dim1, x.ndim);
   return ops.permute(x, { dims: x.shape.map((_, d) => (d === a ? b : d === b ? a : d)) });
@@ -39,8 +48,9 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
 }
 
 /** x without dimension `dim`, which has size 1 (default: without all such). */
-export function squeeze(x: Tensor, options: { dim?: number } = {}): Tensor {
+export function squeeze(x: Tensor, given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("squeeze", 1, arguments);
+  const options = dimOptions("squeeze", given, dimKeys, arguments);
   if (options.dim === undefined)
     return reshape(
       x,
@@ -54,9 +64,22 @@ export function squeeze(x: Tensor, options: { dim?: number } = {}): Tensor {
   );
 }
 
-/** x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one. */
-export function flatten(x: Tensor, options: { startDim?: number; endDim?: number } = {}): Tensor {
+/** Options of `flatten`: the first and the last dimension to merge. */
+export interface FlattenOptions {
+  /** Default 0. */
+  startDim?: number;
+  /** Default last. */
+  endDim?: number;
+}
+
+/**
+ * x with the dimensions from `startDim` (default 0) to `endDim` (default last) merged into one, as
+ * `flatten(x, { startDim: 1 })` or `flatten(x, 1)`.
+ */
+export function flatten(x: Tensor, given: FlattenOptions | number = {}, endDim?: number): Tensor {
   refuseSurplus("flatten", 1, arguments);
+  const options = typeof given === "number" ? { startDim: given, endDim } : given;
+  checkOptions("flatten", options, { startDim: true, endDim: true });
   if (x.ndim === 0) return reshape(x, [1]);
   const start = normalizeDim("flatten", options.startDim ?? 0, x.ndim);
   const end = normalizeDim("flatten", options.endDim ?? -1, x.ndim);
@@ -66,16 +89,19 @@ export function flatten(x: Tensor, options: { startDim?: number; endDim?: number
 }
 
 /** Tensors joined along `dim` (default 0). */
-export function cat(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+export function cat(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("cat", 0, arguments);
-  if (tensors.length === 0) throw new Error("cat: needs at least one tensor");
-  return ops.cat(...tensors, { dim: options.dim ?? 0 });
+  const { dim = 0 } = dimOptions("cat", given, dimKeys, arguments);
+  if (!(tensors?.length > 0)) throw new Error("cat: it takes a list of at least one tensor, as in cat([a, b])");
+  return ops.cat(...tensors, { dim });
 }
 
 /** Tensors of one shape joined along a new dimension `dim` (default 0). */
-export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}): Tensor {
+export function stack(tensors: readonly Tensor[], given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("stack", 0, arguments);
-  const dim = normalizeDim("stack", options.dim ?? 0, (tensors[0]?.ndim ?? 0) + 1);
+  const options = dimOptions("stack", given, dimKeys, arguments);
+  if (!(tensors?.length > 0)) throw new Error("stack: it takes a list of at least one tensor, as in stack([a, b])");
+  const dim = normalizeDim("stack", options.dim ?? 0, tensors[0].ndim + 1);
   return scope(() =>
     cat(
       tensors.map((t) => unsqueeze(t, dim)),
@@ -88,8 +114,13 @@ export function stack(tensors: readonly Tensor[], options: { dim?: number } = {}
  * x cut along `dim` (default 0) into pieces of `size` (the last may be
  * smaller), or of the given sizes.
  */
-export function split(x: Tensor, size: number | readonly number[], options: { dim?: number } = {}): Tensor[] {
+export function split(
+  x: Tensor,
+  size: number | readonly number[],
+  given: DimArgument<{ dim?: number }> = {},
+): Tensor[] {
   refuseSurplus("split", 1, arguments);
+  const options = dimOptions("split", given, dimKeys, arguments, 2);
   const dim = normalizeDim("split", options.dim ?? 0, x.ndim);
   let sizes = size;
   if (typeof sizes === "number") {
@@ -106,8 +137,9 @@ export function split(x: Tensor, size: number | readonly number[], options: { di
  * x in `count` pieces along `dim` (default 0), equal but for the last; fewer where it is too short,
  * but not where it is empty.
  */
-export function chunk(x: Tensor, count: number, options: { dim?: number } = {}): Tensor[] {
+export function chunk(x: Tensor, count: number, given: DimArgument<{ dim?: number }> = {}): Tensor[] {
   refuseSurplus("chunk", 1, arguments);
+  const options = dimOptions("chunk", given, dimKeys, arguments, 2);
   const n = x.shape[normalizeDim("chunk", options.dim ?? 0, x.ndim)];
   if (!Number.isInteger(count) || count < 1) throw new Error(`chunk: count ${count} must be an integer of at least 1`);
   if (n === 0) return split(x, new Array<number>(count).fill(0), options);
@@ -120,6 +152,7 @@ export function chunk(x: Tensor, count: number, options: { dim?: number } = {}):
  */
 export function pad(x: Tensor, pad: readonly number[], options: { value?: number } = {}): Tensor {
   refuseSurplus("pad", 1, arguments);
+  checkOptions("pad", options, { value: true });
   if (pad.length % 2 || pad.length > 2 * x.ndim) {
     throw new Error(`pad: ${formatShape(pad)} must hold two numbers for each of at most ${x.ndim} dimensions`);
   }
@@ -146,32 +179,39 @@ export function pad(x: Tensor, pad: readonly number[], options: { value?: number
  * The lower triangle of each matrix; `diagonal` (default 0) is the last one kept,
  * positive above the main one.
  */
-export function tril(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+export function tril(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("tril", 1, arguments);
-  return ops.triangle(x, { part: "lower", diagonal: options.diagonal ?? 0 });
+  return ops.triangle(x, { part: "lower", diagonal: diagonalOf("tril", options) });
 }
 
 /**
  * The upper triangle of each matrix; `diagonal` (default 0) is the first one kept,
  * positive above the main one.
  */
-export function triu(x: Tensor, options: { diagonal?: number } = {}): Tensor {
+export function triu(x: Tensor, options: { diagonal?: number } | number = {}): Tensor {
   refuseSurplus("triu", 1, arguments);
-  return ops.triangle(x, { part: "upper", diagonal: options.diagonal ?? 0 });
+  return ops.triangle(x, { part: "upper", diagonal: diagonalOf("triu", options) });
+}
+
+function diagonalOf(name: string, options: { diagonal?: number } | number): number {
+  if (typeof options === "number") return options;
+  checkOptions(name, options, { diagonal: true });
+  return options.diagonal ?? 0;
 }
 
 /** x with the order of elements reversed along each of `dims`. */
-export function flip(x: Tensor, dims: Shape): Tensor {
+export function flip(x: Tensor, dims: Shape | number, ...more: number[]): Tensor {
   refuseSurplus("flip", 1, arguments);
-  return ops.flip(x, { dims });
+  return ops.flip(x, { dims: listArgument("flip", dims, more, "flip([0, 1]) or flip(0, 1)") });
 }
 
 /**
  * x with each element repeated `repeats` times in place along `dim`
  * (default: the flattened tensor).
  */
-export function repeatInterleave(x: Tensor, repeats: number, options: { dim?: number } = {}): Tensor {
+export function repeatInterleave(x: Tensor, repeats: number, given: DimArgument<{ dim?: number }> = {}): Tensor {
   refuseSurplus("repeatInterleave", 1, arguments);
+  const options = dimOptions("repeatInterleave", given, dimKeys, arguments, 2);
   return scope(() => {
     const from = options.dim === undefined ? reshape(x, [-1]) : x;
     const d = normalizeDim("repeatInterleave", options.dim ?? 0, from.ndim);

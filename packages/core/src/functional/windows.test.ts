@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../autograd.ts";
 import type { Backend } from "../backend.ts";
-import { ones, tensor } from "../create.ts";
+import { ones } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { reference } from "../reference.ts";
 import type { Tensor } from "../tensor.ts";
 import { deferred, expectClose, primitives } from "../testing/index.ts";

@@ -13,6 +13,7 @@ export interface AffineParams {
 export const affine: Op<1, AffineParams> = defineOp({
   name: "affine",
   arity: 1,
+  options: { scale: true, shift: true },
   shape: (inputs) => {
     expectDType("affine", inputs, 0, "f32");
     return { shape: inputs[0].shape, dtype: "f32" };

@@ -1,4 +1,5 @@
 import type { TensorSpec, View } from "../backend.ts";
+import { checkOptions, type OptionKeys } from "../checkOptions.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import type { Generator } from "../random.ts";
 import { sameShape } from "../shape.ts";
@@ -136,6 +137,11 @@ export interface AttentionOptions extends AttentionParams, AttentionDropout {
   readonly mask?: Tensor;
 }
 
+const optionKeys: OptionKeys<AttentionOptions> = {
+  ...({ causal: true, scale: true, keyLength: true, window: true, softcap: true } as const),
+  ...({ dropoutP: true, generator: true, mask: true } as const),
+};
+
 /**
  * softmax(scale * q kᵀ) v for q [B, T, H, D] and k, v [B, S, Hkv, D], as [B, T, H, D]. H is a
  * multiple of Hkv: each key head serves H / Hkv query heads. `mask` (bool or u8, true = attend)
@@ -145,6 +151,7 @@ export interface AttentionOptions extends AttentionParams, AttentionDropout {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   refuseSurplus("attention", 3, arguments);
+  checkOptions("attention", options, optionKeys);
   const { mask, dropoutP = 0, generator, ...params } = options;
   const inputs = mask ? [q, k, v, mask] : [q, k, v];
   if (dropoutP !== 0) return withDropout(inputs, params, { dropoutP, generator });

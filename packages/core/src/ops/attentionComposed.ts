@@ -1,4 +1,5 @@
-import { full, tensor } from "../create.ts";
+import { full } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import type { Tensor } from "../tensor.ts";
 import { affine } from "./affine.ts";
 import { amax } from "./amax.ts";

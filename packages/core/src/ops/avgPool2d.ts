@@ -1,4 +1,4 @@
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";

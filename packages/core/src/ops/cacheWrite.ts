@@ -39,6 +39,7 @@ function check([cache, rows]: readonly TensorSpec[], { position }: CacheWritePar
 export const cacheWrite: Op<2, CacheWriteParams, 0> = defineOp({
   name: "cacheWrite",
   arity: 2,
+  options: { position: true },
   writes: (input) => input === 0,
   shape: (inputs, params) => {
     check(inputs, params);

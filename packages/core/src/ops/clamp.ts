@@ -18,6 +18,7 @@ export interface ClampParams {
 export const clamp: Op<1, ClampParams> = defineOp({
   name: "clamp",
   arity: 1,
+  options: { min: true, max: true },
   shape: (inputs) => {
     expectDType("clamp", inputs, 0, "f32");
     return { shape: inputs[0].shape, dtype: "f32" };

@@ -23,6 +23,7 @@ const tests: Record<CompareParams["relation"], (a: number, b: number) => boolean
 export const compare: Op<2, CompareParams> = defineOp({
   name: "compare",
   arity: 2,
+  options: { relation: true },
   shape: (inputs) => {
     expectDType("compare", inputs, 0, "f32", "i32");
     expectDType("compare", inputs, 1, inputs[0].dtype);

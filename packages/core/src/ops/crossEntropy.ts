@@ -1,4 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
+import { checkOptions } from "../checkOptions.ts";
 import type { TypedArray } from "../dtype.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
@@ -166,6 +167,7 @@ export const crossEntropyBackward: Op<4, CrossEntropyParams> = defineOp({
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, params: CrossEntropyParams = {}): Tensor {
   refuseSurplus("crossEntropy", 2, arguments);
+  checkOptions("crossEntropy", params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
   const [loss, sums] = crossEntropyWithRows(logits, labels, params);
   sums.dispose();
   return loss;

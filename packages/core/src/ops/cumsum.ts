@@ -9,6 +9,7 @@ import { place, slice } from "./slice.ts";
 export const cumsum: Op<1, { dim: number }> = defineOp({
   name: "cumsum",
   arity: 1,
+  options: { dim: true },
   shape: (inputs, { dim }) => {
     expectDType("cumsum", inputs, 0, "f32");
     alongDim("cumsum", inputs[0].shape, dim);

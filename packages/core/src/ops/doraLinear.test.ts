@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { init } from "../backend.ts";
-import { tensor, zeros } from "../create.ts";
+import { zeros } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { Generator } from "../random.ts";
 import { randn } from "../randomTensors.ts";
 import { reference } from "../reference.ts";

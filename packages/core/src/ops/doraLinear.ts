@@ -1,3 +1,4 @@
+import { checkOptions } from "../checkOptions.ts";
 import { noGrad } from "../gradMode.ts";
 import { refuseSurplus } from "../op.ts";
 import { scope } from "../scope.ts";
@@ -36,8 +37,10 @@ const smallest = 1e-30;
  * The sum of squares of each row of W [out, in] (or of each column, where it
  * lies as [in, out]): [out].
  */
-export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: boolean } = {}): Tensor {
+export function rowSquares(w: Tensor, options: { fanInFanOut?: boolean } = {}): Tensor {
   refuseSurplus("rowSquares", 1, arguments);
+  checkOptions("rowSquares", options, { fanInFanOut: true });
+  const { fanInFanOut = false } = options;
   const [rows, columns] = w.shape;
   return noGrad(() =>
     scope(() => {
@@ -53,6 +56,7 @@ export function rowSquares(w: Tensor, { fanInFanOut = false }: { fanInFanOut?: b
  */
 export function doraNorm(w: Tensor, a: Tensor, b: Tensor, params: DoraNormParams): Tensor {
   refuseSurplus("doraNorm", 3, arguments);
+  checkOptions("doraNorm", params, { scaling: true, fanInFanOut: true, squares: true });
   const { scaling, fanInFanOut = false, squares } = params;
   return noGrad(() =>
     scope(() => {

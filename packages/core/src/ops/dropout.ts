@@ -1,3 +1,4 @@
+import { checkOptions } from "../checkOptions.ts";
 import { writtenBy } from "../create.ts";
 import type { TypedArray } from "../dtype.ts";
 import { defaultGenerator } from "../manualSeed.ts";
@@ -53,8 +54,10 @@ export const dropoutOp: Op<1, DropoutParams> = defineOp({
  * generator's next uniform number i is below p; the generator moves on by x.size. Default: the one
  * that `manualSeed` seeds. Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html
  */
-export function dropout(x: Tensor, { p, generator = defaultGenerator }: { p: number; generator?: Generator }): Tensor {
+export function dropout(x: Tensor, options: { p: number; generator?: Generator }): Tensor {
   refuseSurplus("dropout", 1, arguments);
+  checkOptions("dropout", options, { p: true, generator: true });
+  const { p, generator = defaultGenerator } = options;
   const { state } = generator;
   const out = dropoutOp(x, { p, state });
   generator.offset += x.size;

@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor.ts";
 export const expand: Op<1, { shape: Shape }> = defineOp({
   name: "expand",
   arity: 1,
+  options: { shape: true },
   shape: (inputs, { shape }) => {
     expectDType("expand", inputs, 0, "f32", "i32");
     if (!sameShape(broadcastShapes("expand", inputs[0].shape, shape), shape)) {
@@ -29,6 +30,7 @@ export const expand: Op<1, { shape: Shape }> = defineOp({
 export const sumToShape: Op<1, { shape: Shape }> = defineOp({
   name: "sumToShape",
   arity: 1,
+  options: { shape: true },
   shape: (inputs, { shape }) => {
     expectDType("sumToShape", inputs, 0, "f32");
     const x = inputs[0].shape;

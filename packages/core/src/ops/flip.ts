@@ -1,5 +1,5 @@
 import { forEachRow } from "../broadcast.ts";
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { defineOp, type Op } from "../op.ts";
 import { normalizeDim, type Shape, stridesOf } from "../shape.ts";
 import { indexSelect } from "./indexSelect.ts";

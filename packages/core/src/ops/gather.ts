@@ -17,6 +17,7 @@ function checkIndexShape(op: string, table: Shape, index: TensorSpec, dim: numbe
 export const gather: Op<2, { dim: number }> = defineOp({
   name: "gather",
   arity: 2,
+  options: { dim: true },
   shape: (inputs, { dim }) => {
     expectDType("gather", inputs, 0, "f32", "i32");
     expectDType("gather", inputs, 1, "i32");

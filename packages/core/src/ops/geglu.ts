@@ -24,6 +24,7 @@ function check(op: string, inputs: readonly TensorSpec[], { approximate = "none"
 export const geglu: Op<2, GegluParams> = defineOp({
   name: "geglu",
   arity: 2,
+  options: { approximate: true },
   shape: (inputs, params) => check("geglu", inputs, params),
   compose: ([gate, up], { approximate }) => mul((approximate === "tanh" ? geluTanh : gelu)(gate), up),
   saves: { inputs: [0, 1] },

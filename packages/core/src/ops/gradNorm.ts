@@ -58,6 +58,7 @@ export const gradNorm: Op<number> = defineOp({
 export const clipToNorm: Op<number, { maxNorm: number }, 0> = defineOp({
   name: "clipToNorm",
   arity: [1, Infinity],
+  options: { maxNorm: true },
   writes: (input, count) => input < count - 1,
   shape: (inputs) => {
     for (let i = 0; i < inputs.length; i++) expectDType("clipToNorm", inputs, i, "f32");

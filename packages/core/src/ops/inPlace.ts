@@ -33,6 +33,7 @@ export function overwrite(...pairs: readonly (readonly [Tensor, Tensor])[]): [] 
 export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
   name: "addInto",
   arity: 2,
+  options: { alpha: true },
   writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("addInto", inputs, 0, "f32");
@@ -52,6 +53,7 @@ export const addInto: Op<2, { alpha?: number }, 0> = defineOp({
 export const scaleInPlace: Op<1, { factor: number }, 0> = defineOp({
   name: "scaleInPlace",
   arity: 1,
+  options: { factor: true },
   writes: (input) => input === 0,
   shape: (inputs) => {
     expectDType("scaleInPlace", inputs, 0, "f32");

@@ -18,6 +18,7 @@ export interface InRangeParams {
 export const inRange: Op<1, InRangeParams> = defineOp({
   name: "inRange",
   arity: 1,
+  options: { low: true, high: true, except: true, error: true },
   shape: (inputs) => {
     expectDType("inRange", inputs, 0, "f32", "i32");
     return { shape: inputs[0].shape, dtype: inputs[0].dtype };

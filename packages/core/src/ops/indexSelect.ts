@@ -11,6 +11,7 @@ import { reshape } from "./reshape.ts";
 export const indexSelect: Op<2, { dim: number }> = defineOp({
   name: "indexSelect",
   arity: 2,
+  options: { dim: true },
   shape: (inputs, { dim }) => {
     const [x, index] = inputs;
     expectDType("indexSelect", inputs, 1, "i32");

@@ -34,6 +34,7 @@ function standardize(x: Tensor, eps: number): { unit: Tensor; root: Tensor } {
 export const layerNorm: Op<3, NormParams> = defineOp({
   name: "layerNorm",
   arity: 3,
+  options: { eps: true },
   shape: (inputs) => {
     checkNorm("layerNorm", inputs, 1);
     return { shape: inputs[0].shape, dtype: "f32" };

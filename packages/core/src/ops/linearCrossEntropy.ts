@@ -1,4 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
+import { checkOptions } from "../checkOptions.ts";
 import { full } from "../create.ts";
 import { isGradEnabled } from "../gradMode.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
@@ -134,6 +135,7 @@ export function linearCrossEntropy(
   params: LinearCrossEntropyParams = {},
 ): Tensor {
   refuseSurplus("linearCrossEntropy", 3, arguments);
+  checkOptions("linearCrossEntropy", params, { ignoreIndex: true, reduction: true, labelSmoothing: true });
   const recording = isGradEnabled();
   const wants = { hidden: recording && hidden.requiresGrad, weight: recording && weight.requiresGrad };
   const [loss, dhidden, dweight] = linearCrossEntropyOp(hidden, weight, labels, { ...params, wants });

@@ -1,4 +1,5 @@
 import type { View } from "../backend.ts";
+import { checkOptions } from "../checkOptions.ts";
 import { defineOp, type Op, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import type { Tensor } from "../tensor.ts";
@@ -98,6 +99,7 @@ export const loraOp: Op<4, LoraParams, 2> = defineOp({
  */
 export function loraLinear(x: Tensor, w: Tensor, a: Tensor, b: Tensor, params: { scaling: number }): Tensor {
   refuseSurplus("loraLinear", 4, arguments);
+  checkOptions("loraLinear", params, { scaling: true });
   const [out, low] = loraOp(x.ndim === 1 ? reshape(x, { shape: [1, x.size] }) : x, w, a, b, params);
   low.dispose();
   return x.ndim === 1 ? reshape(out, { shape: [out.size] }) : out;

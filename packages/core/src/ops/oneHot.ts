@@ -1,4 +1,4 @@
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { compare } from "./compare.ts";
 import { inRange } from "./inRange.ts";
@@ -21,6 +21,7 @@ function badLabel(label: number, at: number, classes: number): Error {
 export const oneHot: Op<1, OneHotParams> = defineOp({
   name: "oneHot",
   arity: 1,
+  options: { classes: true, ignoreIndex: true },
   shape: (inputs, { classes }) => {
     expectDType("oneHot", inputs, 0, "i32");
     return { shape: [...inputs[0].shape, classes], dtype: "f32" };

@@ -33,6 +33,11 @@ const weights = fc.record({
   zeros: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
+const settingsOf = ({ quantType, blockSize }: Pick<Quantize4bitParams, "quantType" | "blockSize">) => ({
+  quantType,
+  blockSize,
+});
+
 function draw({ shape, seed, exponent, zeros }: typeof weights extends fc.Arbitrary<infer T> ? T : never): Tensor {
   const generator = new Generator(seed);
   const values = randn(shape, { generator, std: 2 ** exponent }).dataSync();
@@ -49,7 +54,7 @@ describe("quantize4bit", () => {
     fc.assert(
       fc.property(weights, (how) => {
         const x = draw(how);
-        const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, how))];
+        const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, settingsOf(how)))];
         const ascending = Float32Array.from(packedFormats[how.quantType].codebook.values).sort();
         for (let from = 0; from < values.length; from += how.blockSize) {
           const block = values.subarray(from, from + how.blockSize);
@@ -71,8 +76,8 @@ describe("quantize4bit", () => {
   it("finds the same codes and scales in what it dequantised", async () => {
     await fc.assert(
       fc.asyncProperty(weights, async (how) => {
-        const first = quantize4bit(draw(how), how);
-        const second = quantize4bit(to(first, { dtype: "f32" }), how);
+        const first = quantize4bit(draw(how), settingsOf(how));
+        const second = quantize4bit(to(first, { dtype: "f32" }), settingsOf(how));
         // fp4 has two zeros, and gives the positive one to zeros.
         if (how.quantType === "nf4") expect(await second.bytes()).toEqual(await first.bytes());
         expect(widen(second).map((v) => v + 0)).toEqual(widen(first).map((v) => v + 0));
@@ -84,7 +89,10 @@ describe("quantize4bit", () => {
     await fc.assert(
       fc.asyncProperty(weights, async (how) => {
         const x = draw(how);
-        const [plain, nested] = [quantize4bit(x, how), quantize4bit(x, { ...how, doubleQuant: true })];
+        const [plain, nested] = [
+          quantize4bit(x, settingsOf(how)),
+          quantize4bit(x, { ...settingsOf(how), doubleQuant: true }),
+        ];
         expect(nested.packing).toEqual({ blockSize: how.blockSize, nested: true });
         const [{ codes, absmax }, second] = [await parts(plain), await parts(nested)];
         expect(second.codes).toEqual(codes);
@@ -141,7 +149,7 @@ describe("quantize4bit", () => {
     fc.assert(
       fc.property(weights, (how) => {
         const x = draw(how);
-        const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, how))];
+        const [values, found] = [x.dataSync() as Float32Array, widen(quantize4bit(x, settingsOf(how)))];
         for (let from = 0; from < values.length; from += how.blockSize) {
           const block = values.subarray(from, from + how.blockSize);
           const scale = block.reduce((top, v) => Math.max(top, Math.abs(v)), 0);

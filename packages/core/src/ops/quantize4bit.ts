@@ -46,6 +46,7 @@ function fault(block: number, offset: number, { blockSize }: Packing): Error {
 export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
   name: "quantize4bit",
   arity: 1,
+  options: { quantType: true, blockSize: true, doubleQuant: true },
   shape: (inputs, params) => {
     expectDType("quantize4bit", inputs, 0, "f32", "f16", "bf16");
     const [{ shape }] = inputs;

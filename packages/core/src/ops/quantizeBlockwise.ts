@@ -42,6 +42,7 @@ function brokenBlock(block: number, { blockSize }: BlockwiseParams): Error {
 export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
   name: "quantizeBlockwise",
   arity: 2,
+  options: { blockSize: true },
   shape: (inputs, params) => {
     for (let i = 0; i < 2; i++) expectDType("quantizeBlockwise", inputs, i, "f32");
     const [x, code] = inputs;
@@ -72,6 +73,7 @@ export const quantizeBlockwise: Op<2, BlockwiseParams, 2> = defineOp({
 export const dequantizeBlockwise: Op<3, BlockwiseParams> = defineOp({
   name: "dequantizeBlockwise",
   arity: 3,
+  options: { blockSize: true },
   shape: (inputs, params) => {
     expectDType("dequantizeBlockwise", inputs, 0, "u8");
     for (let i = 1; i < 3; i++) expectDType("dequantizeBlockwise", inputs, i, "f32");

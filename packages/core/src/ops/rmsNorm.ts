@@ -46,6 +46,7 @@ const rootOfRows = (x: Tensor, eps: number): Tensor => rsqrt(affine(rowMean(squa
 export const rmsNorm: Op<2, NormParams> = defineOp({
   name: "rmsNorm",
   arity: 2,
+  options: { eps: true },
   shape: (inputs) => {
     checkNorm("rmsNorm", inputs, 1);
     return { shape: inputs[0].shape, dtype: "f32" };

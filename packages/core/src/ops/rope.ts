@@ -51,6 +51,7 @@ function check(inputs: readonly TensorSpec[], { offset = 0 }: RopeParams): void 
 export const rope: Op<3, RopeParams> = defineOp({
   name: "rope",
   arity: 3,
+  options: { offset: true, inverse: true },
   shape: (inputs, params) => {
     check(inputs, params);
     return { shape: inputs[0].shape, dtype: "f32" };

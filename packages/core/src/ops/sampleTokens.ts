@@ -1,9 +1,10 @@
+import { checkOptions } from "../checkOptions.ts";
 import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
 import type { Generator, GeneratorState } from "../random.ts";
 import { rand } from "../randomTensors.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkSampling, type SamplingOptions, sampleToken } from "../tokenProbabilities.ts";
+import { checkSampling, type SamplingOptions, sampleToken, samplingKeys } from "../tokenProbabilities.ts";
 import { affine } from "./affine.ts";
 import { type CompareParams, compare } from "./compare.ts";
 import { cumsum } from "./cumsum.ts";
@@ -110,6 +111,7 @@ function massOfLikelier(probabilities: Tensor): Tensor {
  */
 export function sampleTokens(logits: Tensor, options: SamplingOptions & { generator: Generator }): Tensor {
   refuseSurplus("sampleTokens", 1, arguments);
+  checkOptions("sampleTokens", options, { ...samplingKeys, generator: true });
   const { generator, ...settings } = options;
   const tokens = sampleTokensOp(logits, { ...settings, state: generator.state });
   generator.offset += logits.shape[0];

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { init } from "../backend.ts";
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { Generator } from "../random.ts";
 import { randn } from "../randomTensors.ts";
 import { reference } from "../reference.ts";

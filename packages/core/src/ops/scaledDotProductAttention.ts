@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "../checkOptions.ts";
 import { writtenBy } from "../create.ts";
 import { refuseSurplus } from "../op.ts";
 import { scope } from "../scope.ts";
@@ -26,6 +27,11 @@ export interface ScaledDotProductAttentionOptions extends AttentionDropout {
   enableGqa?: boolean;
 }
 
+const optionKeys: OptionKeys<ScaledDotProductAttentionOptions> = {
+  ...({ mask: true, isCausal: true, isCausalLowerRight: true, scale: true, enableGqa: true } as const),
+  ...({ dropoutP: true, generator: true } as const),
+};
+
 /**
  * Attention in PyTorch's layout: q [B, H, T, D], k and v [B, H, S, D], result [B, H, T, D]. It
  * copies to and from the layout of `attention`, which is the faster one to use.
@@ -37,6 +43,7 @@ export function scaledDotProductAttention(
   options: ScaledDotProductAttentionOptions = {},
 ): Tensor {
   refuseSurplus("scaledDotProductAttention", 3, arguments);
+  checkOptions("scaledDotProductAttention", options, optionKeys);
   const { mask, isCausal, isCausalLowerRight, scale, enableGqa, dropoutP, generator } = options;
   if (isCausal && (mask || isCausalLowerRight)) {
     throw new Error(

@@ -30,6 +30,7 @@ export interface PlaceParams {
 export const slice: Op<1, SliceParams> = defineOp({
   name: "slice",
   arity: 1,
+  options: { dim: true, start: true, end: true, step: true },
   shape: ([x], params) => {
     const { dim, count } = slicePlan(x, params);
     return { shape: withSize(x.shape, dim, count), dtype: x.dtype };
@@ -56,6 +57,7 @@ export const slice: Op<1, SliceParams> = defineOp({
 export const place: Op<1, PlaceParams> = defineOp({
   name: "place",
   arity: 1,
+  options: { dim: true, size: true, start: true, step: true, value: true },
   shape: ([x], { dim, size, start, step = 1 }) => {
     expectDType("place", [x], 0, "f32", "i32");
     const { dim: d, n } = alongDim("place", x.shape, dim);

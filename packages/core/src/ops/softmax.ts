@@ -48,6 +48,7 @@ function belowTop(x: Tensor, dim: number): Tensor {
 export const softmax: Op<1, SoftmaxParams> = defineOp({
   name: "softmax",
   arity: 1,
+  options: { dim: true },
   shape: (inputs, params) => shapeOf("softmax", inputs, params),
   ref: ([x], [out], { dim }) => {
     forEachLane(x.shape, dim, (start, n, step) => {
@@ -88,6 +89,7 @@ export const softmaxBackward: Op<2, SoftmaxParams> = defineOp({
 export const logSoftmax: Op<1, SoftmaxParams> = defineOp({
   name: "logSoftmax",
   arity: 1,
+  options: { dim: true },
   shape: (inputs, params) => shapeOf("logSoftmax", inputs, params),
   ref: ([x], [out], { dim }) => {
     forEachLane(x.shape, dim, (start, n, step) => {

@@ -64,6 +64,7 @@ function singular(batch: number, { shape }: TensorSpec): Error {
 export const solve: Op<2, SolveParams> = defineOp({
   name: "solve",
   arity: 2,
+  options: { transposeA: true },
   shape: (inputs) => {
     for (const i of [0, 1]) expectDType("solve", inputs, i, "f32");
     sizes(inputs);

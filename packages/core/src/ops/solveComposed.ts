@@ -1,4 +1,4 @@
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import type { Tensor } from "../tensor.ts";
 import { abs } from "./abs.ts";
 import { affine } from "./affine.ts";

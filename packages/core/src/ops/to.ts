@@ -31,6 +31,7 @@ function narrow(values: TypedArray, { data, dtype, size }: View): void {
 export const to: Op<1, { dtype: DType }> = defineOp({
   name: "to",
   arity: 1,
+  options: { dtype: true },
   packed: [0],
   shape: ([x]: readonly TensorSpec[], { dtype }) => {
     if (isPacked(dtype)) {

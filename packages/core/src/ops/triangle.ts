@@ -1,4 +1,4 @@
-import { tensor } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import { scalarLike } from "./scalarLike.ts";
@@ -20,6 +20,7 @@ function isKept(part: TriangleParams["part"], diagonal: number, row: number, col
 export const triangle: Op<1, TriangleParams> = defineOp({
   name: "triangle",
   arity: 1,
+  options: { part: true, diagonal: true },
   shape: (inputs) => {
     expectDType("triangle", inputs, 0, "f32");
     const { shape } = inputs[0];

@@ -1,4 +1,5 @@
-import { full, tensor } from "../create.ts";
+import { full } from "../create.ts";
+import { tensor } from "../makeTensor.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";

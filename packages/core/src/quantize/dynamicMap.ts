@@ -1,3 +1,5 @@
+import { checkOptions } from "../checkOptions.ts";
+
 /**
  * Points evenly spaced from 0.1 to 1, counted from the nearer end and rounded once, as
  * PyTorch's linspace does.
@@ -15,7 +17,9 @@ function boundaries(count: number): Float32Array {
  * takes the bits which the exponent leaves; bitsandbytes' create_dynamic_map, to the bit. The
  * unsigned one has only numbers from 0 on. Dettmers 2015, https://arxiv.org/abs/1511.04561
  */
-export function dynamicMap({ signed = true }: { signed?: boolean } = {}): Float32Array {
+export function dynamicMap(options: { signed?: boolean } = {}): Float32Array {
+  checkOptions("dynamicMap", options, { signed: true });
+  const { signed = true } = options;
   const values = [0, 1];
   for (let i = 0; i < 7; i++) {
     const points = boundaries(2 ** (signed ? i : i + 1) + 1);

@@ -1,3 +1,5 @@
+import { bytesOf } from "../bytesOf.ts";
+
 /** Bytes that can be read in part: a file, a blob, a buffer. */
 export interface ByteSource {
   /** Number of bytes. */
@@ -9,7 +11,8 @@ export interface ByteSource {
 }
 
 /** A source over bytes in memory; reads are views of them. */
-export function bytesSource(bytes: Uint8Array): ByteSource {
+export function bytesSource(source: ArrayBuffer | ArrayBufferView): ByteSource {
+  const bytes = bytesOf("bytesSource", source);
   return {
     size: bytes.length,
     read: async (offset, length) => bytes.subarray(offset, offset + length),
@@ -22,4 +25,10 @@ export function blobSource(blob: Blob): ByteSource {
     size: blob.size,
     read: async (offset, length) => new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer()),
   };
+}
+
+/** Returns a source as it is, and one over a Blob, a File or bytes in memory. */
+export function byteSource(source: ByteSource | Blob | ArrayBuffer | ArrayBufferView): ByteSource {
+  if (typeof (source as ByteSource | null)?.read === "function") return source as ByteSource;
+  return source instanceof Blob ? blobSource(source) : bytesSource(source as ArrayBuffer);
 }

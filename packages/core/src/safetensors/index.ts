@@ -1,4 +1,4 @@
-export { type ByteSource, blobSource, bytesSource } from "./byteSource.ts";
+export { type ByteSource, blobSource, byteSource, bytesSource } from "./byteSource.ts";
 export {
   openSafetensors,
   type SafetensorsData,

@@ -1,5 +1,5 @@
 import type { ElementDType } from "../dtype.ts";
-import type { ByteSource } from "./byteSource.ts";
+import { type ByteSource, byteSource } from "./byteSource.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
 import { maxHeaderLength, parseSafetensorsHeader, type SafetensorsEntry } from "./safetensorsHeader.ts";
@@ -188,10 +188,15 @@ class SingleFile implements SafetensorsFile {
 }
 
 /**
- * Opens a safetensors file: reads and checks its header, and nothing else until a tensor is read.
- * `label` names the file in messages. Throws `SafetensorsError`; errors of the source pass through.
+ * Opens a safetensors file, also one in memory or a Blob: reads and checks its header, and nothing
+ * else until a tensor is read. `label` names the file in messages. Throws `SafetensorsError`;
+ * errors of the source pass through.
  */
-export async function openSafetensors(source: ByteSource, label = "safetensors"): Promise<SafetensorsFile> {
+export async function openSafetensors(
+  file: ByteSource | Blob | ArrayBuffer | ArrayBufferView,
+  label = "safetensors",
+): Promise<SafetensorsFile> {
+  const source = byteSource(file);
   if (source.size < 8) {
     throw new SafetensorsError(`${label}: ${source.size} bytes are too few for a safetensors file; download it again`);
   }

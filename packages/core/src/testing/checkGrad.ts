@@ -1,7 +1,7 @@
 import { gradients } from "../autograd.ts";
-import { tensor } from "../create.ts";
 import { isPacked } from "../dtype.ts";
 import { enableGrad, noGrad } from "../gradMode.ts";
+import { tensor } from "../makeTensor.ts";
 import { add } from "../ops/add.ts";
 import { sumTo } from "../ops/expand.ts";
 import { mul } from "../ops/mul.ts";
@@ -55,7 +55,9 @@ export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: Chec
     return { shape, values };
   });
   const rebuild = (i: number, data: ArrayLike<number>) =>
-    isPacked(start[i].dtype) ? inputs[i].detach() : tensor(data, { ...start[i], backend });
+    isPacked(start[i].dtype)
+      ? inputs[i].detach()
+      : tensor(data, { shape: start[i].shape, dtype: start[i].dtype, backend });
 
   const valueAt = async (i: number, at: number, shift: number): Promise<number> => {
     const moved = Float32Array.from(start[i].data);

@@ -1,6 +1,6 @@
 import type { Backend } from "../backend.ts";
-import { tensor } from "../create.ts";
 import type { DType } from "../dtype.ts";
+import { tensor } from "../makeTensor.ts";
 import type { Generator } from "../random.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";

@@ -1,7 +1,8 @@
 import type { Backend } from "../backend.ts";
 import { sync } from "../backend.ts";
-import { full, tensor } from "../create.ts";
+import { full } from "../create.ts";
 import type { DType } from "../dtype.ts";
+import { tensor } from "../makeTensor.ts";
 import * as ops from "../ops/index.ts";
 import { scope } from "../scope.ts";
 import { memory } from "../storage.ts";

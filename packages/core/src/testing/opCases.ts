@@ -103,6 +103,14 @@ export const opCases: Cases<FunctionName> = {
   argmax: withGradients([], alongCases(f.argmax)),
   argmaxTokens: withGradients([], calls([logits], f.argmaxTokens)),
   argmin: withGradients([], alongCases(f.argmin)),
+  at: [
+    ...calls(
+      [a],
+      (t) => f.at(t, 1),
+      (t) => f.at(t, -1, 2, 3),
+    ),
+    ...calls([ints], (t) => f.at(t, 1, -1)),
+  ],
   binaryCrossEntropyWithLogits: calls([x([5, 7]), x([5, 7], { low: 0, high: 1 })], (s, t) =>
     f.binaryCrossEntropyWithLogits(s, t),
   ),
@@ -113,6 +121,7 @@ export const opCases: Cases<FunctionName> = {
   ],
   chunk: calls([x([7, 3])], (t) => f.chunk(t, 3)),
   clamp: unaryCases((t) => f.clamp(t, { min: -0.75, max: 0.8 }), { low: -0.6, high: 0.7 }),
+  clone: [...unaryCases(f.clone), ...calls([bools], f.clone), ...calls([ints], f.clone)],
   compare: calls([x([3, 7]), x([7])], (s, t) => f.compare(s, t, { relation: "le" })).map((c) => ({
     ...c,
     gradients: [],
@@ -340,7 +349,20 @@ export const opCases: Cases<FunctionName> = {
   silu: unaryCases(f.silu, { low: -6, high: 6 }),
   siluBackward: binarySameShape(f.siluBackward),
   sin: unaryCases(f.sin),
+  select: [
+    ...calls(
+      [a],
+      (t) => f.select(t, 1, 2),
+      (t) => f.select(t, -1, -1),
+    ),
+    ...calls([bools], (t) => f.select(t, 0, 1)),
+  ],
   slice: [
+    ...calls(
+      [a],
+      (t) => f.slice(t, [1], null, [1, 7, 2]),
+      (t) => f.slice(t, null),
+    ),
     ...calls(
       [a],
       (t) => f.slice(t, { dim: 1, start: 1, end: -1, step: 2 }),

@@ -1,4 +1,4 @@
-import type { SamplingOptions } from "@lowrank/core";
+import { checkOptions, type OptionKeys, type SamplingOptions, samplingKeys } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
 import type { GenerationConfig } from "../config/generationConfig.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -55,6 +55,15 @@ export interface GenerateOptions extends SamplingOptions, PenaltyOptions, BanOpt
   signal?: AbortSignal;
 }
 
+const generateKeys: OptionKeys<GenerateOptions> = {
+  ...samplingKeys,
+  ...({ repetitionPenalty: true, frequencyPenalty: true, presencePenalty: true } as const),
+  ...({ noRepeatNgramSize: true, badWordsIds: true, suppressTokens: true, minNewTokens: true } as const),
+  ...({ numBeams: true, lengthPenalty: true, earlyStopping: true, numReturnSequences: true } as const),
+  ...({ stop: true, stopStrings: true, generationConfig: true, maxNewTokens: true, doSample: true } as const),
+  ...({ logitsProcessors: true, eosTokenIds: true, seed: true, onToken: true, tokenizer: true, signal: true } as const),
+};
+
 const defaults = {
   doSample: false,
   numBeams: 1,
@@ -74,9 +83,11 @@ const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
 /**
  * Returns the options, then the settings of the generation config, then defaults. Throws for
- * options that would have no effect beside the others, and for beams out of their range.
+ * options that do not exist or would have no effect beside the others, and for beams out of their
+ * range.
  */
 export function generationSettings(options: GenerateOptions, model: CausalLM): GenerationSettings {
+  checkOptions("generate", options, generateKeys);
   const { generationConfig = model.generationConfig } = options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: GenerationSettings = { ...defaults, ...advised(generationConfig), ...given, generationConfig };

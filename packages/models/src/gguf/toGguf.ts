@@ -2,6 +2,7 @@ import {
   type BlockDType,
   bf16ToF32,
   blockFormats,
+  checkOptions,
   f16ToF32,
   type SafetensorsData,
   type SafetensorsFile,
@@ -59,6 +60,7 @@ export interface GgufConversion extends GgufContents {
  * tensor is missing, unexpected or of another shape, and for a config that GGUF cannot express.
  */
 export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Promise<GgufConversion> {
+  checkOptions("toGguf", options, { dtype: true, name: true });
   const { dtype = "f16", name } = options;
   const config = await readModelConfig(files);
   if (await readQuantizationConfig(files)) {

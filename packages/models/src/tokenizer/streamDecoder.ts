@@ -1,4 +1,5 @@
-import type { DecodeOptions } from "./tokenizer.ts";
+import { checkOptions } from "@lowrank/core";
+import { type DecodeOptions, decodeKeys } from "./tokenizer.ts";
 
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
@@ -19,8 +20,10 @@ export class StreamDecoder {
 
   constructor(
     tokenizer: { decode(ids: ArrayLike<number>, options?: DecodeOptions): string },
-    { after = [], ...decodeOptions }: StreamDecoderOptions = {},
+    options: StreamDecoderOptions = {},
   ) {
+    checkOptions("StreamDecoder", options, { ...decodeKeys, after: true });
+    const { after = [], ...decodeOptions } = options;
     this.#decode = (ids) => tokenizer.decode(ids, decodeOptions);
     this.#context = Array.from(after);
   }

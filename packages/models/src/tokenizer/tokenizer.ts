@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
@@ -18,6 +19,9 @@ export interface DecodeOptions {
   /** Leave out tokens such as `</s>`. Default false. */
   skipSpecialTokens?: boolean;
 }
+
+/** The names of all options of `DecodeOptions`. */
+export const decodeKeys: OptionKeys<DecodeOptions> = { skipSpecialTokens: true };
 
 /** Text to token ids and back, as a Hugging Face `tokenizer.json` says. */
 export class Tokenizer {
@@ -67,6 +71,12 @@ export class Tokenizer {
    * `addSpecialTokens: false` adds none around it.
    */
   encode(text: string, options: { addSpecialTokens?: boolean } = {}): number[] {
+    checkOptions("encode", options, { addSpecialTokens: true });
+    if (typeof text !== "string") {
+      throw new Error(
+        `encode: it takes one text, and ${typeof text} was given; of several, texts.map((t) => tokenizer.encode(t))`,
+      );
+    }
     const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: options.addSpecialTokens ?? true });
     const unknown = ids.indexOf(undefined);
     if (unknown >= 0) {
@@ -79,6 +89,10 @@ export class Tokenizer {
 
   /** The text of ids; bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkOptions("decode", options, decodeKeys);
+    if (typeof ids?.length !== "number" || typeof ids === "string") {
+      throw new Error(`decode: it takes a list of token ids, and ${typeof ids} was given; of a tensor, await t.data()`);
+    }
     const list = Array.from(ids);
     if (list.length === 0) return "";
     const bad = list.find((id) => this.#tokenizer.id_to_token(id) === undefined);
@@ -98,6 +112,7 @@ export class Tokenizer {
    * write special tokens out. Throws where the tokenizer has no template.
    */
   async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<string> {
+    checkOptions("applyChatTemplate", options, { addGenerationPrompt: true, variables: true });
     if (this.chatTemplate === null) {
       throw new Error(
         `${this.label} has no chat template: it is not a chat model, or its tokenizer_config.json is old`,

@@ -1,6 +1,6 @@
-import { layerNorm, ones, type Tensor, widen, zeros } from "@lowrank/core";
+import { checkOptions, layerNorm, ones, type Tensor, widen, zeros } from "@lowrank/core";
 import { Module } from "../module.ts";
-import { Parameter } from "../parameter.ts";
+import { expectParameter, Parameter } from "../parameter.ts";
 
 /** Layer normalisation over the last dimension (Ba et al. 2016). */
 export class LayerNorm extends Module {
@@ -9,6 +9,7 @@ export class LayerNorm extends Module {
   readonly eps: number;
 
   constructor(weight: Parameter, bias: Parameter, eps: number) {
+    expectParameter("LayerNorm", "weight", weight, "LayerNorm.create(width)");
     super();
     this.weight = weight;
     this.bias = bias;
@@ -16,7 +17,9 @@ export class LayerNorm extends Module {
   }
 
   /** PyTorch's initialisation: ones and zeros, for a last dimension of `size`. */
-  static create(size: number, { eps = 1e-5 }: { eps?: number } = {}): LayerNorm {
+  static create(size: number, options: { eps?: number } = {}): LayerNorm {
+    checkOptions("LayerNorm", options, { eps: true });
+    const { eps = 1e-5 } = options;
     return new LayerNorm(new Parameter(ones([size])), new Parameter(zeros([size])), eps);
   }
 

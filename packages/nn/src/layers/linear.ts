@@ -1,7 +1,27 @@
-import { add, hasIntegerCodes, linear, linearInt8, scope, type Tensor, widen } from "@lowrank/core";
+import { add, checkOptions, hasIntegerCodes, linear, linearInt8, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
-import { type CreateLayerOptions, uniformParameter } from "./uniformParameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
+import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
+
+function drawn(inFeatures: number, outFeatures: number, options: CreateLayerOptions) {
+  for (const size of [inFeatures, outFeatures]) {
+    if (Number.isInteger(size) && size > 0) continue;
+    throw new Error(
+      `Linear: sizes are ${inFeatures} and ${outFeatures}; both must be whole numbers, as in new Linear(4, 2)`,
+    );
+  }
+  checkOptions("Linear", options, createLayerKeys);
+  const { bias = true, generator } = options;
+  const weight = uniformParameter([outFeatures, inFeatures], inFeatures, generator);
+  return { weight, bias: bias ? uniformParameter([outFeatures], inFeatures, generator) : null };
+}
+
+function given(weight: Parameter, bias: Parameter | null) {
+  const example = "new Linear(inFeatures, outFeatures), or new Linear(weight, bias) with Parameters";
+  expectParameter("Linear", "weight", weight, example);
+  if (bias !== null) expectParameter("Linear", "bias", bias, example);
+  return { weight, bias };
+}
 
 /** y = x Wᵀ + b over the last dimension; `weight` is [out, in]. */
 export class Linear extends Module {
@@ -13,16 +33,21 @@ export class Linear extends Module {
    */
   activations: "f32" | "int8" = "f32";
 
-  constructor(weight: Parameter, bias: Parameter | null = null) {
+  /** A layer of given tensors. */
+  constructor(weight: Parameter, bias?: Parameter | null);
+  /** A fresh layer, as `Linear.create`. */
+  constructor(inFeatures: number, outFeatures: number, options?: CreateLayerOptions);
+  constructor(first: Parameter | number, second: Parameter | number | null = null, options: CreateLayerOptions = {}) {
+    const { weight, bias } =
+      typeof first === "number" ? drawn(first, second as number, options) : given(first, second as Parameter | null);
     super();
     this.weight = weight;
     this.bias = bias;
   }
 
   /** PyTorch's initialisation: weight and bias from U(-1/√in, 1/√in). */
-  static create(inFeatures: number, outFeatures: number, { bias = true, generator }: CreateLayerOptions = {}): Linear {
-    const weight = uniformParameter([outFeatures, inFeatures], inFeatures, generator);
-    return new Linear(weight, bias ? uniformParameter([outFeatures], inFeatures, generator) : null);
+  static create(inFeatures: number, outFeatures: number, options: CreateLayerOptions = {}): Linear {
+    return new Linear(inFeatures, outFeatures, options);
   }
 
   get inFeatures(): number {

@@ -1,4 +1,13 @@
-import { formatShape, type Packing, type QuantType, quantize4bit, scope, type Tensor, to } from "@lowrank/core";
+import {
+  formatShape,
+  type OptionKeys,
+  type Packing,
+  type QuantType,
+  quantize4bit,
+  scope,
+  type Tensor,
+  to,
+} from "@lowrank/core";
 import { Parameter } from "../parameter.ts";
 import { Conv1D } from "./conv1d.ts";
 import { Linear } from "./linear.ts";
@@ -20,6 +29,9 @@ export interface Linear4bitOptions {
    */
   doubleQuant?: boolean;
 }
+
+/** The names of all options of `Linear4bitOptions`. */
+export const linear4bitKeys: OptionKeys<Linear4bitOptions> = { quantType: true, blockSize: true, doubleQuant: true };
 
 /**
  * y = x Wᵀ + b with W [out, in] in 4 bits and never trained, as bitsandbytes' Linear4bit: the

@@ -1,6 +1,6 @@
 import { rmsNorm, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
-import type { Parameter } from "../parameter.ts";
+import { expectParameter, type Parameter } from "../parameter.ts";
 
 /** Root-mean-square normalisation over the last dimension (Zhang and Sennrich 2019). */
 export class RMSNorm extends Module {
@@ -8,6 +8,7 @@ export class RMSNorm extends Module {
   readonly eps: number;
 
   constructor(weight: Parameter, eps: number) {
+    expectParameter("RMSNorm", "weight", weight, "new RMSNorm(new Parameter(ones([width])), 1e-6)");
     super();
     this.weight = weight;
     this.eps = eps;

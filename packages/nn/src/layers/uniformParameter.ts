@@ -1,4 +1,4 @@
-import { type Generator, rand } from "@lowrank/core";
+import { type Generator, type OptionKeys, rand } from "@lowrank/core";
 import { Parameter } from "../parameter.ts";
 
 /** Options of layers that draw their weights. */
@@ -8,6 +8,9 @@ export interface CreateLayerOptions {
   /** Draws the weights. Default: the one that `manualSeed` seeds. */
   generator?: Generator;
 }
+
+/** The names of all options of `CreateLayerOptions`. */
+export const createLayerKeys: OptionKeys<CreateLayerOptions> = { bias: true, generator: true };
 
 /**
  * Draws parameters as PyTorch's linear layers and convolutions begin: from U(-1/√fanIn, 1/√fanIn).

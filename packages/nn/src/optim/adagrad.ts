@@ -16,7 +16,7 @@ export interface AdagradOptions {
 export class Adagrad extends Optimizer<AdagradOptions> {
   /** Defaults: lr 0.01, no decay, eps 1e-10. */
   constructor(params: Params<AdagradOptions>, options: Partial<AdagradOptions> = {}) {
-    super(params, { lr: 0.01, lrDecay: 0, weightDecay: 0, eps: 1e-10, ...options });
+    super(params, { lr: 0.01, lrDecay: 0, weightDecay: 0, eps: 1e-10 }, options);
   }
 
   protected override stateSpecs(param: Tensor): Record<string, StateSpec> {

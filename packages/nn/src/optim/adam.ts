@@ -1,4 +1,4 @@
-import { adamStep, type Tensor } from "@lowrank/core";
+import { adamStep, type OptionKeys, type Tensor } from "@lowrank/core";
 import { type Guard, Optimizer, type Params, type StateSpec, stateLike, type Update } from "./optimizer.ts";
 
 /** Settings of `Adam` and `AdamW`. */
@@ -8,6 +8,9 @@ export interface AdamOptions {
   eps: number;
   weightDecay: number;
 }
+
+/** The names of all options of `AdamOptions`. */
+export const adamKeys: OptionKeys<AdamOptions> = { lr: true, betas: true, eps: true, weightDecay: true };
 
 /** Throws unless both averages of every group forget. */
 export function checkBetas(optimizer: string, groups: readonly AdamOptions[]): void {
@@ -27,7 +30,7 @@ export class Adam extends Optimizer<AdamOptions> {
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0. */
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
-    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, ...options });
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 }, options);
     checkBetas("Adam", this.groups);
   }
 

@@ -1,4 +1,5 @@
-import { Adam, type AdamOptions } from "./adam.ts";
+import { checkOptions } from "@lowrank/core";
+import { Adam, type AdamOptions, adamKeys } from "./adam.ts";
 import type { Params } from "./optimizer.ts";
 
 /**
@@ -10,6 +11,7 @@ export class AdamW extends Adam {
 
   /** Defaults: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01. */
   constructor(params: Params<AdamOptions>, options: Partial<AdamOptions> = {}) {
+    checkOptions("AdamW", options, adamKeys);
     super(params, { weightDecay: 0.01, ...options });
   }
 }

@@ -37,7 +37,7 @@ export class AdamW8bit extends Optimizer<AdamW8bitOptions> {
    * bits from 4096 elements on.
    */
   constructor(params: Params<AdamW8bitOptions>, options: Partial<AdamW8bitOptions> = {}) {
-    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, min8bitSize: 4096, ...options });
+    super(params, { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0.01, min8bitSize: 4096 }, options);
     checkBetas("AdamW8bit", this.groups);
   }
 

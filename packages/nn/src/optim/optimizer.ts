@@ -1,10 +1,12 @@
 import {
   type Backend,
+  checkOptions,
   copyInto,
   formatShape,
   keep,
   moveTensors,
   noGrad,
+  type OptionKeys,
   type Shape,
   scope,
   type Tensor,
@@ -79,10 +81,17 @@ export abstract class Optimizer<O extends { lr: number }> implements Disposable 
   /** The memories that the last step counted on. */
   #counted: Memory[] = [];
 
-  constructor(params: Params<O>, options: O) {
+  /** `defaults` has every option of the optimiser: others are refused, in groups too. */
+  constructor(params: Params<O>, defaults: O, given: Partial<O>) {
+    const { name } = new.target;
+    const keys = Object.fromEntries(Object.keys(defaults).map((key) => [key, true]));
+    checkOptions(name, given, keys as OptionKeys<Partial<O>>);
+    const options = { ...defaults, ...given };
     const items = [...(params as Iterable<Tensor | ParamGroup<O>>)];
     const grouped = items.length > 0 && "params" in items[0];
     const groups = grouped ? (items as ParamGroup<O>[]) : [{ params: items } as unknown as ParamGroup<O>];
+    if (grouped)
+      for (const group of groups) checkOptions(`${name}: a group`, group, { ...keys, params: true } as never);
     this.groups = groups.map((group) => ({ ...options, ...group, params: [...group.params] }));
     const seen = new Set<Tensor>();
     for (const param of this.parameters()) {

@@ -14,7 +14,7 @@ export interface RMSpropOptions {
 export class RMSprop extends Optimizer<RMSpropOptions> {
   /** Defaults: lr 0.01, alpha 0.99, eps 1e-8, no momentum, no weight decay. */
   constructor(params: Params<RMSpropOptions>, options: Partial<RMSpropOptions> = {}) {
-    super(params, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, ...options });
+    super(params, { lr: 0.01, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0 }, options);
   }
 
   protected override stateSpecs(param: Tensor, { momentum }: RMSpropOptions): Record<string, StateSpec> {

@@ -14,7 +14,7 @@ export interface SGDOptions {
 export class SGD extends Optimizer<SGDOptions> {
   /** Defaults: lr 1e-3, no momentum, no weight decay. */
   constructor(params: Params<SGDOptions>, options: Partial<SGDOptions> = {}) {
-    super(params, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, ...options });
+    super(params, { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false }, options);
     for (const { nesterov, momentum, dampening } of this.groups) {
       if (nesterov && !(momentum > 0 && dampening === 0)) {
         throw new Error(`SGD: nesterov needs momentum > 0 (is ${momentum}) and dampening 0 (is ${dampening})`);

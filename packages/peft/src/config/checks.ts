@@ -1,3 +1,4 @@
+import { unknownOption } from "@lowrank/core";
 import { toSnakeCase } from "./keyCase.ts";
 import { type ConfigFormat, type PeftConfig, sameValue } from "./peftConfig.ts";
 import { isRecord, sharedOptions } from "./sharedOptions.ts";
@@ -17,7 +18,7 @@ export function checkOptions(config: PeftConfig, options: object, { refused, ign
     if (Object.hasOwn(config, key)) continue;
     const snake = toSnakeCase(key);
     const tables = [refused, ignored].filter((table) => Object.hasOwn(table, snake));
-    if (tables.length === 0) throw new Error(`${name}: there is no option ${key}`);
+    if (tables.length === 0) throw unknownOption(name, key, Object.keys(config));
     if (!tables.some((table) => sameValue(table[snake], value))) {
       throw new Error(`${name}: ${key} is ${JSON.stringify(value)}, which is not supported; leave it out`);
     }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { toCamelCase } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { ownMethods } from "../testing/ownMethods.ts";
 import { declinedMethods } from "./declinedMethods.ts";
-import { toCamelCase } from "./keyCase.ts";
 
 const peftMethods = await ownMethods();
 const text = readFileSync(join(import.meta.dirname, "../../../../docs/methods.md"), "utf8");

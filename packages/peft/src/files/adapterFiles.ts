@@ -16,7 +16,7 @@ import {
   to,
   writeSafetensors,
 } from "@lowrank/core";
-import { folderFiles, type ModelFiles, memoryFiles } from "@lowrank/files";
+import { type ModelFiles, memoryFiles, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
@@ -42,16 +42,14 @@ export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, 
 }
 
 /**
- * The source of an adapter: a folder (a path or file: URL, Node only), files by
+ * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), files by
  * name, or a place for files.
  */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
 /** The files of a source, of its folder `subfolder` where one is named. */
 export async function openSource(source: AdapterSource, subfolder?: string): Promise<ModelFiles> {
-  let files: ModelFiles;
-  if (typeof source === "string" || source instanceof URL) files = await folderFiles(source);
-  else files = source instanceof Map ? memoryFiles(source) : (source as ModelFiles);
+  const files = source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles);
   if (subfolder === undefined) return files;
   const under = (name: string) => `${subfolder}/${name}`;
   return {

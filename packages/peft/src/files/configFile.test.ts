@@ -1,5 +1,6 @@
+import { toCamelCase } from "@lowrank/core";
 import { expect, test } from "vitest";
-import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
+import { toSnakeCase } from "../config/keyCase.ts";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { pythonJson } from "../config/pythonJson.ts";
 import type { Warning } from "../config/warning.ts";

@@ -1,5 +1,6 @@
+import { toCamelCase } from "@lowrank/core";
 import { declinedMethods } from "../config/declinedMethods.ts";
-import { toCamelCase, toSnakeCase } from "../config/keyCase.ts";
+import { toSnakeCase } from "../config/keyCase.ts";
 import { type PeftConfig, sameValue } from "../config/peftConfig.ts";
 import { PythonFloat, pythonJson } from "../config/pythonJson.ts";
 import type { OnWarning } from "../config/warning.ts";

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import { knownMethods } from "../methods/registry.ts";
@@ -17,10 +18,9 @@ export interface ParsePeftConfigOptions {
  * JSON value. Throws, naming the field, for values that are not supported; a field
  * that is not known is a warning.
  */
-export async function parsePeftConfig(
-  json: unknown,
-  { label = "adapter_config.json", onWarning = printWarning }: ParsePeftConfigOptions = {},
-): Promise<PeftConfig> {
+export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): Promise<PeftConfig> {
+  checkOptions("parsePeftConfig", options, { label: true, onWarning: true });
+  const { label = "adapter_config.json", onWarning = printWarning } = options;
   const methods = await knownMethods();
   return parseConfig(readForeign(json, label, methods)?.fields ?? json, methods, label, onWarning).config;
 }

@@ -1,6 +1,7 @@
 import {
   type ByteSource,
-  bytesSource,
+  byteSource,
+  checkOptions,
   openSafetensors,
   type SafetensorsFile,
   sizeOf,
@@ -33,11 +34,13 @@ const endings = [
  * those of no layer of the model, and if alpha is unknown.
  */
 export async function fromLoraWeights(
-  weights: Uint8Array | ByteSource,
+  weights: ArrayBuffer | ArrayBufferView | Blob | ByteSource,
   model: Module,
-  { loraAlpha, label = "the LoRA weights" }: LoraWeightsOptions = {},
+  options: LoraWeightsOptions = {},
 ): Promise<Map<string, Uint8Array | string>> {
-  const source = weights instanceof Uint8Array ? bytesSource(weights) : weights;
+  checkOptions("fromLoraWeights", options, { loraAlpha: true, label: true });
+  const { loraAlpha, label = "the LoRA weights" } = options;
+  const source = byteSource(weights);
   const file = await open(source, label);
   const used = new Set<string>();
   const layers: ForeignLayer[] = [];
@@ -72,7 +75,7 @@ export async function fromLoraWeights(
 async function open(source: ByteSource, label: string): Promise<SafetensorsFile> {
   const [p, k] = await source.read(0, 2);
   if (p !== 0x50 || k !== 0x4b) return openSafetensors(source, label);
-  return openSafetensors(bytesSource(writeSafetensors(await readTorch(source, label))), label);
+  return openSafetensors(byteSource(writeSafetensors(await readTorch(source, label))), label);
 }
 
 async function scalar(file: SafetensorsFile, name: string): Promise<number> {

@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PackedMerge } from "./packedMerge.ts";
 
@@ -19,3 +20,8 @@ export interface MergeOptions<M extends AdaptableModel> extends PackedMerge {
    */
   signal?: AbortSignal;
 }
+
+/** The names of all options of `MergeOptions`. */
+export const mergeKeys: OptionKeys<MergeOptions<AdaptableModel>> = {
+  ...({ safeMerge: true, adapterNames: true, verify: true, dtype: true, requantize: true, signal: true } as const),
+};

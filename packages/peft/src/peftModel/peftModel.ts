@@ -1,11 +1,11 @@
-import { Generator, type Tensor } from "@lowrank/core";
+import { checkOptions, Generator, type Tensor } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
-import type { PeftConfig } from "../config/peftConfig.ts";
+import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
-import type { MergeOptions } from "../merge/mergeOptions.ts";
+import { type MergeOptions, mergeKeys } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
 import { methodOf } from "../methods/registry.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
@@ -14,17 +14,26 @@ import { allocate, allocationState, setAllocationState } from "../model/allocati
 import { quantizeBase } from "../model/quantizeBase.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
-import type {
-  AdapterFilesOptions,
-  FromPretrainedOptions,
-  LoadAdapterOptions,
-  SaveOptions,
+import {
+  type AdapterFilesOptions,
+  adapterFilesKeys,
+  type FromPretrainedOptions,
+  fromPretrainedKeys,
+  type LoadAdapterOptions,
+  loadAdapterKeys,
+  type SaveOptions,
+  saveKeys,
 } from "../saved/savedOptions.ts";
 import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
-import type { WeightedAdapterOptions, WeightedAdapterReport } from "../weighted/weightedOptions.ts";
+import { type WeightedAdapterOptions, type WeightedAdapterReport, weightedKeys } from "../weighted/weightedOptions.ts";
 import { countParameters, describeCount } from "./countParameters.ts";
-import type { AddAdapterOptions, GetPeftModelOptions } from "./peftModelOptions.ts";
+import {
+  type AddAdapterOptions,
+  addAdapterKeys,
+  type GetPeftModelOptions,
+  getPeftModelKeys,
+} from "./peftModelOptions.ts";
 
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
@@ -53,8 +62,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   static async fromPretrained<M extends AdaptableModel>(
     model: M,
     source: AdapterSource,
-    { adapterName = "default", onWarning, ...options }: FromPretrainedOptions = {},
+    given: FromPretrainedOptions = {},
   ): Promise<PeftModel<M>> {
+    checkOptions("PeftModel.fromPretrained", given, fromPretrainedKeys);
+    const { adapterName = "default", onWarning, ...options } = given;
     const peft = new PeftModel(model, onWarning);
     await peft.loadAdapter(source, adapterName, options);
     peft.setAdapter(adapterName);
@@ -128,11 +139,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * Puts a fresh adapter beside the others; `setAdapter` makes it act. Until it is there, the
    * model refuses other changes.
    */
-  async addAdapter(
-    adapterName: string,
-    config: PeftConfig,
-    { generator = new Generator(0), tokenizer, signal }: AddAdapterOptions = {},
-  ): Promise<void> {
+  async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
+    checkOptions("addAdapter", options, addAdapterKeys);
+    const { generator = new Generator(0), tokenizer, signal } = options;
     const method = await methodOf(config);
     await this.base_model.add(
       { name: adapterName, method, config, generator, loading: false, tokenizer, signal },
@@ -145,6 +154,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * throws, nothing has changed.
    */
   async loadAdapter(source: AdapterSource, adapterName: string, options: LoadAdapterOptions = {}): Promise<void> {
+    checkOptions("loadAdapter", options, loadAdapterKeys);
     const [{ readAdapter }, { loadSaved }] = await Promise.all([
       import("../saved/readAdapter.ts"),
       import("../saved/loadSaved.ts"),
@@ -165,8 +175,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async hotswapAdapter(
     source: AdapterSource,
     adapterName: string = this.activeAdapter ?? "default",
-    { subfolder }: { subfolder?: string } = {},
+    options: { subfolder?: string } = {},
   ): Promise<void> {
+    checkOptions("hotswapAdapter", options, { subfolder: true });
+    const { subfolder } = options;
     this.base_model.checkWhole("swap an adapter's values");
     const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
       import("../saved/readAdapter.ts"),
@@ -181,7 +193,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * without `isTrainable` is not trained unless `inferenceMode` is false. Merged weights are
    * unmerged first, with a warning.
    */
-  setAdapter(adapterName: string, { inferenceMode }: { inferenceMode?: boolean } = {}): void {
+  setAdapter(adapterName: string, options: { inferenceMode?: boolean } = {}): void {
+    checkOptions("setAdapter", options, { inferenceMode: true });
+    const { inferenceMode } = options;
     const tuner = this.base_model;
     tuner.checkWhole("set an adapter");
     tuner.adapter(adapterName);
@@ -206,6 +220,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     adapterName: string,
     options: WeightedAdapterOptions = {},
   ): Promise<WeightedAdapterReport> {
+    checkOptions("addWeightedAdapter", options, weightedKeys);
     const { addWeightedAdapter } = await import("../weighted/addWeightedAdapter.ts");
     return addWeightedAdapter(this.base_model, adapters, weights, adapterName, options, this.#onWarning);
   }
@@ -262,6 +277,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * `dtype` or `requantize`.
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
+    checkOptions("mergeAdapter", options, mergeKeys);
     const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeInPlace(this.base_model, options);
   }
@@ -280,6 +296,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * quantised as before; one of them must be said.
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
+    checkOptions("mergeAndUnload", options, mergeKeys);
     const { mergeForGood } = await import("../merge/mergeAdapters.ts");
     this.mergeReport = await mergeForGood(this.base_model, options);
     return this.baseModel;
@@ -311,6 +328,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     selectedAdapters: readonly string[] = [...this.base_model.adapters.keys()],
     options: AdapterFilesOptions = {},
   ): Promise<Map<string, Uint8Array | string>> {
+    checkOptions("adapterFiles", options, adapterFilesKeys);
     const { filesOfAdapters } = await import("../saved/saveAdapters.ts");
     return filesOfAdapters(this.base_model, selectedAdapters, options);
   }
@@ -320,10 +338,9 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * half-written. With `verify`, each is read again and compared with the one in memory: gives what
    * rounding to `dtype` cost, and throws where there is more to it.
    */
-  async savePretrained(
-    folder: string | URL,
-    { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options }: SaveOptions<M> = {},
-  ): Promise<readonly SavedReport[]> {
+  async savePretrained(folder: string | URL, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
+    checkOptions("savePretrained", given, saveKeys);
+    const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
     const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
     if (verify) {
       const { verifySaved } = await import("../saved/verifySaved.ts");
@@ -353,10 +370,21 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
 export async function getPeftModel<M extends AdaptableModel>(
   model: M,
   config: PeftConfig,
-  { adapterName = "default", onWarning, ...options }: GetPeftModelOptions = {},
+  given: GetPeftModelOptions = {},
 ): Promise<PeftModel<M>> {
+  checkOptions("getPeftModel", given, getPeftModelKeys);
+  checkConfig(config);
+  const { adapterName = "default", onWarning, ...options } = given;
   const peft = new PeftModel(model, onWarning);
   await peft.addAdapter(adapterName, config, options);
   peft.setAdapter(adapterName);
   return peft;
+}
+
+/** Throws for a configuration that is a plain object, as a file holds it. */
+function checkConfig(config: unknown): asserts config is PeftConfig {
+  if (config instanceof PeftConfig) return;
+  throw new Error(
+    "getPeftModel: the configuration is no PeftConfig; make one, as in new LoraConfig({ r: 8 }), or read it with parsePeftConfig",
+  );
 }

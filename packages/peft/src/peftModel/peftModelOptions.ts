@@ -1,4 +1,4 @@
-import type { Generator } from "@lowrank/core";
+import type { Generator, OptionKeys } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
 import type { PromptTokenizer } from "../methods/method.ts";
 
@@ -19,3 +19,11 @@ export interface GetPeftModelOptions extends AddAdapterOptions {
   /** Receives warnings. Default: console.warn. */
   onWarning?: OnWarning;
 }
+
+/** The names of all options of these kinds. */
+export const addAdapterKeys: OptionKeys<AddAdapterOptions> = { generator: true, tokenizer: true, signal: true };
+export const getPeftModelKeys: OptionKeys<GetPeftModelOptions> = {
+  ...addAdapterKeys,
+  adapterName: true,
+  onWarning: true,
+};

@@ -1,4 +1,4 @@
-import { type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
+import { checkOptions, type SafetensorsSpec, safetensorsFileLength, sizeOf } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import { weightsMetadata } from "../files/adapterFiles.ts";
@@ -47,8 +47,10 @@ export interface DescribeAdapterOptions {
 export async function describeAdapter(
   model: ModelShapes,
   config: PeftConfig,
-  { dtype = "f32" }: DescribeAdapterOptions = {},
+  options: DescribeAdapterOptions = {},
 ): Promise<AdapterDescription> {
+  checkOptions("describeAdapter", options, { dtype: true });
+  const { dtype = "f32" } = options;
   const warnings: Warning[] = [];
   const onWarning = (warning: Warning) => warnings.push(warning);
   const { adapted } = await onShapes(model, { adapter: config, dtype, onWarning });

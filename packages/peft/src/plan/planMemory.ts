@@ -1,4 +1,4 @@
-import { type Backend, bytesPerElement, type MetaBuffer } from "@lowrank/core";
+import { type Backend, bytesPerElement, checkOptions, type MetaBuffer, type OptionKeys } from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -75,6 +75,12 @@ export interface MemoryPlan extends RunSizes {
   readonly warnings: readonly Warning[];
 }
 
+const planKeys: OptionKeys<PlanOptions> = {
+  ...({ adapter: true, quantization: true, dtype: true, adapterDtype: true, gradientDtype: true } as const),
+  ...({ optimizer: true, batchSize: true, sequenceLength: true, gradientAccumulationSteps: true } as const),
+  ...({ gradientCheckpointing: true, backend: true } as const),
+};
+
 /**
  * The memory that fine-tuning and generating take, in bytes of tensors. The model is built and
  * trained for one step on shapes alone (`meta`), so the figures are those of this engine; nothing
@@ -82,6 +88,7 @@ export interface MemoryPlan extends RunSizes {
  * that match nothing, and for sequences that are too long.
  */
 export async function planMemory(model: PlannableModel, options: PlanOptions = {}): Promise<MemoryPlan> {
+  checkOptions("planMemory", options, planKeys);
   const {
     adapter = null,
     dtype = "f32",

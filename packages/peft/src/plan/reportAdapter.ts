@@ -1,4 +1,11 @@
-import { bytesPerElement, type MetaBackend, type SafetensorsSpec, safetensorsFileLength } from "@lowrank/core";
+import {
+  bytesPerElement,
+  checkOptions,
+  type MetaBackend,
+  type OptionKeys,
+  type SafetensorsSpec,
+  safetensorsFileLength,
+} from "@lowrank/core";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -78,8 +85,16 @@ export interface InferenceOverhead {
 export async function reportAdapter(
   model: ModelShapes,
   config: PeftConfig | null,
-  { dtype = "f32", quantization = null, optimizer = "adamw", sequenceLength }: ReportOptions = {},
+  options: ReportOptions = {},
 ): Promise<AdapterReport> {
+  const reportKeys: OptionKeys<ReportOptions> = {
+    dtype: true,
+    quantization: true,
+    optimizer: true,
+    sequenceLength: true,
+  };
+  checkOptions("reportAdapter", options, reportKeys);
+  const { dtype = "f32", quantization = null, optimizer = "adamw", sequenceLength } = options;
   if (config === null && quantization) {
     throw new Error("reportAdapter: quantised weights cannot be trained; give an adapter, or leave quantization out");
   }

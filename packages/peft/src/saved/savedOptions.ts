@@ -1,4 +1,4 @@
-import type { OnProgress } from "@lowrank/core";
+import type { OnProgress, OptionKeys } from "@lowrank/core";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -52,3 +52,18 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
    */
   verify?: { inputs: Parameters<M["forward"]>[0] };
 }
+
+/** The names of all options of these kinds. */
+export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
+  ...({ isTrainable: true, strict: true, subfolder: true, onProgress: true, signal: true } as const),
+};
+export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
+  ...loadAdapterKeys,
+  adapterName: true,
+  onWarning: true,
+};
+export const adapterFilesKeys: OptionKeys<AdapterFilesOptions> = {
+  dtype: true,
+  pathInitialModelForWeightConversion: true,
+};
+export const saveKeys: OptionKeys<SaveOptions> = { ...adapterFilesKeys, selectedAdapters: true, verify: true };

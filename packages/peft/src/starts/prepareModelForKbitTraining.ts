@@ -1,4 +1,4 @@
-import { isPacked, noGrad, to } from "@lowrank/core";
+import { checkOptions, isPacked, noGrad, to } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
 import { placesOf, setValue } from "../layers/swap.ts";
 
@@ -16,10 +16,9 @@ export interface PrepareOptions {
  * checkpointing is enabled. Changes the model in place. Throws where checkpointing is wanted
  * of a model that has none.
  */
-export function prepareModelForKbitTraining<M extends Module>(
-  model: M,
-  { useGradientCheckpointing = true }: PrepareOptions = {},
-): M {
+export function prepareModelForKbitTraining<M extends Module>(model: M, options: PrepareOptions = {}): M {
+  checkOptions("prepareModelForKbitTraining", options, { useGradientCheckpointing: true });
+  const { useGradientCheckpointing = true } = options;
   model.setRequiresGrad(false);
   let quantized = false;
   for (const [parameter, places] of placesOf(model)) {

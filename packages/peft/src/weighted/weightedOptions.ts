@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { CombinationType } from "./combineLayer.ts";
 
 /** Options of `addWeightedAdapter`, with PEFT's names and defaults. */
@@ -34,6 +35,12 @@ export interface WeightedAdapterOptions {
    */
   seed?: number;
 }
+
+/** The names of all options of `WeightedAdapterOptions`. */
+export const weightedKeys: OptionKeys<WeightedAdapterOptions> = {
+  ...({ combinationType: true, svdRank: true, svdClamp: true, svdFullMatrices: true, svdDriver: true } as const),
+  ...({ density: true, majoritySignMethod: true, seed: true } as const),
+};
 
 /** The report of `addWeightedAdapter`. */
 export interface WeightedAdapterReport {

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import { type Example, toExample } from "./example.ts";
 import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
 
@@ -29,6 +30,7 @@ export async function* readDataset(
   source: string | Iterable<string> | AsyncIterable<string>,
   options: ReadDatasetOptions = {},
 ): AsyncGenerator<Example> {
+  checkOptions("readDataset", options, { name: true, format: true, map: true });
   const { name = "data", map } = options;
   const [start, chunks] = await peek(typeof source === "string" ? [source] : source);
   const format = options.format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start);

@@ -1,0 +1,26 @@
+/**
+ * Returns the bytes of an ArrayBuffer or of any view of one. Throws for what holds no bytes in
+ * memory.
+ */
+export function bytesOf(what: string, source: ArrayBufferLike | ArrayBufferView): Uint8Array {
+  if (source instanceof Uint8Array) return source;
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  if (isBuffer(source)) return new Uint8Array(source);
+  throw new Error(`${what}: ${adviceFor(source)}`);
+}
+
+/** True for an ArrayBuffer, also one of another page, and for a SharedArrayBuffer. */
+function isBuffer(source: unknown): source is ArrayBufferLike {
+  return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(source));
+}
+
+function adviceFor(source: unknown): string {
+  if (typeof Blob !== "undefined" && source instanceof Blob) {
+    return "a Blob's bytes must be read first; give await blob.arrayBuffer()";
+  }
+  if (typeof Response !== "undefined" && source instanceof Response) {
+    return "the bytes of a Response must be read first; give await response.arrayBuffer()";
+  }
+  const kind = Array.isArray(source) ? "a list" : source === null ? "null" : `a ${typeof source}`;
+  return `it takes bytes, a Uint8Array or an ArrayBuffer, and ${kind} was given`;
+}

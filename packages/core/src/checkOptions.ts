@@ -1,0 +1,43 @@
+import { toCamelCase } from "./camelCase.ts";
+import { nearestName } from "./nearestName.ts";
+
+type KeyOf<T> = T extends unknown ? keyof T : never;
+
+/**
+ * The names of all options of `T`. A list without one of them, or with another, does not compile.
+ */
+export type OptionKeys<T> = { readonly [K in KeyOf<T>]-?: true };
+
+/**
+ * Throws for an option that `name` does not have, with the nearest one that it has, and for
+ * something that is no object of options. An option that is undefined is left out.
+ */
+export function checkOptions<T extends object>(name: string, options: T, keys: OptionKeys<T>): void {
+  // Undefined stands for options left out.
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new Error(`${name}: options are an object, ${example(keys)}, and ${shown(options)} was given`);
+  }
+  for (const key in options) {
+    if (!Object.hasOwn(keys, key)) throw unknownOption(name, key, Object.keys(keys));
+  }
+}
+
+/**
+ * Returns the error of an option that does not exist: names the nearest of those that do, or all.
+ */
+export function unknownOption(name: string, option: string, known: readonly string[]): Error {
+  const camel = toCamelCase(option);
+  const near = known.includes(camel) ? camel : nearestName(camel, known);
+  const advice =
+    near !== null ? `did you mean ${near}?` : known.length > 0 ? `there are ${known.join(", ")}` : "it has none";
+  return new Error(`${name}: there is no option ${option}; ${advice}`);
+}
+
+function example(keys: object): string {
+  return `{ ${Object.keys(keys).join(", ")} }`;
+}
+
+function shown(value: unknown): string {
+  return Array.isArray(value) ? `the list [${value}]` : String(value);
+}

@@ -1,0 +1,25 @@
+import { refuseSurplus } from "../op.ts";
+import * as ops from "../ops/index.ts";
+import type { Tensor } from "../tensor.ts";
+import { type DimArgument, dimOptions } from "./dimArgument.ts";
+
+/**
+ * exp(x) / sum(exp(x)) along `dim`, safe for large x: `softmax(x, { dim: -1 })` or
+ * `softmax(x, -1)`.
+ */
+export function softmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
+  refuseSurplus("softmax", 1, arguments);
+  return ops.softmax(x, dimOptions("softmax", dim, { dim: true }, arguments));
+}
+
+/** log(softmax(x)) along `dim`, safe for large x. */
+export function logSoftmax(x: Tensor, dim: DimArgument<ops.SoftmaxParams>): Tensor {
+  refuseSurplus("logSoftmax", 1, arguments);
+  return ops.logSoftmax(x, dimOptions("logSoftmax", dim, { dim: true }, arguments));
+}
+
+/** Running sums along `dim`, in double precision. */
+export function cumsum(x: Tensor, dim: DimArgument<{ dim: number }>): Tensor {
+  refuseSurplus("cumsum", 1, arguments);
+  return ops.cumsum(x, dimOptions("cumsum", dim, { dim: true }, arguments));
+}

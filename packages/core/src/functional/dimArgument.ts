@@ -1,0 +1,28 @@
+import { checkOptions, type OptionKeys } from "../checkOptions.ts";
+
+/** Options with a dimension, or the dimension alone, as in PyTorch. */
+export type DimArgument<O extends { dim?: unknown }> = O | Exclude<O["dim"], undefined>;
+
+/**
+ * Returns the options that stand last among `args`, whose one positional form is `dim`. Throws for
+ * an unknown option and for what stands behind.
+ */
+export function dimOptions<O extends { dim?: unknown }>(
+  name: string,
+  given: DimArgument<O>,
+  keys: OptionKeys<O>,
+  args: ArrayLike<unknown>,
+  position = 1,
+): O {
+  const isDim = typeof given === "number" || Array.isArray(given);
+  if (args.length > position + 1) {
+    const dim = isDim ? JSON.stringify(given) : "0";
+    const others = Object.keys(keys).map((key) => (key === "dim" ? `dim: ${dim}` : `${key}: ...`));
+    throw new Error(
+      `${name}: ${String(args[position + 1])} stands behind its options; name them in one object, { ${others.join(", ")} }`,
+    );
+  }
+  if (isDim) return { dim: given } as O;
+  checkOptions(name, given as O, keys);
+  return given as O;
+}

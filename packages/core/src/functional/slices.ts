@@ -1,0 +1,90 @@
+import { refuseSurplus } from "../op.ts";
+import * as ops from "../ops/index.ts";
+import { scope } from "../scope.ts";
+import { formatShape, normalizeDim } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/**
+ * The part of one dimension, as Python's start:end:step. What is left out or null is the
+ * dimension's own; null alone takes all of it.
+ */
+export type Range = readonly [start?: number | null, end?: number | null, step?: number] | null;
+
+/**
+ * A part of x, copied. Either one range for each dimension from the first on, as in
+ * `slice(x, [0, 2], null, [1])` for NumPy's x[0:2, :, 1:], or the options of one dimension. Any
+ * dtype. Negative positions count from the end.
+ */
+export function slice(x: Tensor, ...ranges: [options: ops.SliceParams] | Range[]): Tensor {
+  refuseSurplus("slice", 1, arguments);
+  const [first] = ranges;
+  if (ranges.length === 1 && typeof first === "object" && first !== null && !Array.isArray(first)) {
+    return ops.slice(x, first as ops.SliceParams);
+  }
+  checkRanges(x, ranges);
+  return scope(() => {
+    let out = x;
+    for (const [dim, range] of (ranges as Range[]).entries()) {
+      if (range) out = ops.slice(out, { dim, start: range[0] ?? 0, end: range[1] ?? undefined, step: range[2] });
+    }
+    return out === x ? clone(x) : out;
+  });
+}
+
+function checkRanges({ shape }: Tensor, ranges: readonly unknown[]): void {
+  if (ranges.length === 0) {
+    throw new Error(
+      "slice: it takes ranges, as in slice([0, 2], null, [1]), or options, as in slice({ dim: 1, end: 2 })",
+    );
+  }
+  if (ranges.length > shape.length) {
+    throw new Error(
+      `slice: there are ${ranges.length} ranges, and ${formatShape(shape)} has ${shape.length} dimensions`,
+    );
+  }
+  for (const range of ranges) {
+    if (range === null || (Array.isArray(range) && range.length <= 3)) continue;
+    throw new Error(
+      `slice: ${JSON.stringify(range)} is no range; write [start, end] or [start, end, step], null for all; at(1) and select(dim, 1) take one position`,
+    );
+  }
+}
+
+/** The entry of x at one position of `dim`, which is dropped. Negative ones count from the end. */
+export function select(x: Tensor, dim: number, index: number): Tensor {
+  refuseSurplus("select", 1, arguments);
+  const d = normalizeDim("select", dim, x.ndim);
+  const at = position("select", x, d, index);
+  return scope(() => {
+    const taken = ops.slice(x, { dim: d, start: at, end: at + 1 });
+    return ops.reshape(taken, { shape: x.shape.filter((_, i) => i !== d) });
+  });
+}
+
+/**
+ * The entry of x at a position of each of its first dimensions, which are dropped: `at(x, 1)` is
+ * row 1, `at(x, 1, -1)` its last entry.
+ */
+export function at(x: Tensor, ...indices: number[]): Tensor {
+  refuseSurplus("at", 1, arguments);
+  if (indices.length === 0 || indices.length > x.ndim) {
+    throw new Error(`at: ${formatShape(x.shape)} takes 1 to ${x.ndim} positions, and ${indices.length} were given`);
+  }
+  return scope(() => indices.reduce((entry, index) => select(entry, 0, index), x));
+}
+
+function position(name: string, { shape }: Tensor, dim: number, index: number): number {
+  const size = shape[dim];
+  const from = index < 0 ? index + size : index;
+  if (Number.isInteger(index) && from >= 0 && from < size) return from;
+  throw new Error(
+    `${name}: position ${index} is not in dim ${dim} of ${formatShape(shape)}; use ${-size}..${size - 1}`,
+  );
+}
+
+/** A copy of x in memory of its own, through which gradients flow. */
+export function clone(x: Tensor): Tensor {
+  refuseSurplus("clone", 1, arguments);
+  if (x.ndim > 0) return ops.slice(x, {});
+  return scope(() => ops.reshape(ops.slice(ops.reshape(x, { shape: [1] }), {}), { shape: [] }));
+}

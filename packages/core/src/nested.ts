@@ -1,0 +1,13 @@
+import type { TypedArray } from "./dtype.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+
+/** Numbers or booleans in nested arrays, or one of them. */
+export type NestedArray = number | boolean | NestedArray[];
+
+/** Returns elements in arrays that are nested as the shape says. */
+export function nested(data: TypedArray, shape: Shape, asBooleans: boolean, start = 0): NestedArray {
+  if (shape.length === 0) return asBooleans ? data[start] !== 0 : data[start];
+  const rest = shape.slice(1);
+  const stride = sizeOf(rest);
+  return Array.from({ length: shape[0] }, (_, i) => nested(data, rest, asBooleans, start + i * stride));
+}

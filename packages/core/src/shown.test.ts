@@ -1,0 +1,106 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import * as core from "./index.ts";
+import { deferred } from "./testing/index.ts";
+
+beforeAll(async () => {
+  await core.init(core.reference());
+});
+
+const { tensor } = core;
+const column = (count: number) => Float32Array.from({ length: count }, (_, i) => i);
+
+describe("a tensor as text", () => {
+  it.each<[string, () => core.Tensor, string]>([
+    ["a number", () => tensor(1.5), "tensor(1.5000, f32 [])"],
+    ["integers", () => tensor([1, -20, 3], { dtype: "i32" }), "tensor([  1, -20,   3], i32 [3])"],
+    ["whole floats", () => tensor([[1, 2], [3, 4]]), "tensor([[1, 2],\n        [3, 4]], f32 [2,2])"], // biome-ignore format: rows
+    ["fractions", () => tensor([0.25, -12.5]), "tensor([  0.2500, -12.5000], f32 [2])"],
+    ["half precision", () => tensor([0.5], { dtype: "bf16" }), "tensor([0.5000], bf16 [1])"],
+    ["large and small", () => tensor([1e10, 1e-10]), "tensor([1.0000e+10, 1.0000e-10], f32 [2])"],
+    ["special numbers", () => tensor([NaN, Infinity, -Infinity]), "tensor([ nan,  inf, -inf], f32 [3])"],
+    ["booleans", () => tensor([true, false]).gt(0.5), "tensor([ true, false], bool [2])"],
+    ["nothing", () => core.zeros(0, 3), "tensor([], f32 [0,3])"],
+    ["many", () => tensor(column(2000)), "tensor([   0,    1,    2, ..., 1997, 1998, 1999], f32 [2000])"],
+    [
+      "many rows",
+      () => tensor(column(2000), { shape: [200, 10] }),
+      [
+        "tensor([[   0,    1,    2, ...,    7,    8,    9],",
+        "        [  10,   11,   12, ...,   17,   18,   19],",
+        "        [  20,   21,   22, ...,   27,   28,   29],",
+        "        ...,",
+        "        [1970, 1971, 1972, ..., 1977, 1978, 1979],",
+        "        [1980, 1981, 1982, ..., 1987, 1988, 1989],",
+        "        [1990, 1991, 1992, ..., 1997, 1998, 1999]], f32 [200,10])",
+      ].join("\n"),
+    ],
+    [
+      "three dimensions",
+      () => tensor([[[1], [2]], [[3], [4]]]), // biome-ignore format: rows
+      "tensor([[[1],\n         [2]],\n\n        [[3],\n         [4]]], f32 [2,2,1])",
+    ],
+    ["a leaf", () => tensor([1], { requiresGrad: true }), "tensor([1], f32 [1], requiresGrad)"],
+    [
+      "a long row",
+      () => tensor(Array.from({ length: 40 }, (_, i) => 100 + i)),
+      [
+        "tensor([100, 101, 102, 103, 104, 105, 106, 107, 108, 109, 110, 111, 112, 113,",
+        "        114, 115, 116, 117, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127,",
+        "        128, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139], f32 [40])",
+      ].join("\n"),
+    ],
+  ])("%s", (_name, make, text) => {
+    expect(String(make())).toBe(text);
+  });
+
+  it("has no values where they cannot be read at once, were freed, or are packed", () => {
+    expect(String(tensor([1, 2], { backend: deferred() }))).toBe("tensor(f32 [2], values: await t.data())");
+    expect(String(core.meta().tensor({ shape: [2], dtype: "f32" }))).toBe("tensor(f32 [2], no values)");
+    const freed = tensor([1]);
+    freed.dispose();
+    expect(String(freed)).toBe("tensor(f32 [1], freed)");
+    const packed = core.quantize4bit(core.ones(2, 64), {});
+    expect(String(packed)).toBe('tensor(nf4 [2,64], values: await t.to("f32").data())');
+  });
+
+  it("reads only what it shows", () => {
+    const read: number[] = [];
+    const backend = new Proxy(core.reference(), {
+      get: (target, key) => {
+        if (key !== "read") return Reflect.get(target, key, target);
+        return (...[buffer, from = 0, to = buffer.bytes]: Parameters<core.Backend["read"]>) => {
+          read.push(to - from);
+          return target.read(buffer, from, to);
+        };
+      },
+    });
+    expect(String(core.zeros(1000, 1000, { backend }))).toContain("...");
+    expect(read.reduce((sum, bytes) => sum + bytes, 0)).toBe(6 * 6 * 4);
+  });
+
+  it("is what Node's console shows", () => {
+    const inspect = globalThis.process?.getBuiltinModule?.("node:util")?.inspect;
+    const shown = inspect ? inspect({ x: tensor([1]) }) : `{ x: ${tensor([1])} }`;
+    expect(shown).toBe("{ x: tensor([1], f32 [1]) }");
+  });
+});
+
+describe("values out of a tensor", () => {
+  it("toArray nests them, and tensor takes them back", async () => {
+    const nested = [[[1, 2]], [[3, 4]]];
+    expect(await tensor(nested).toArray()).toEqual(nested);
+    expect(await tensor(5).toArray()).toBe(5);
+    expect(await tensor([1, 0], { dtype: "bool" }).toArray()).toEqual([true, false]);
+    expect(await core.zeros(2, 0).toArray()).toEqual([[], []]);
+  });
+
+  it("data(dtype) has the array's type, and throws for another dtype", async () => {
+    const ids: Int32Array = await tensor([1, 2], { dtype: "i32" }).data("i32");
+    const floats: Float32Array = tensor([0.5], { dtype: "f16" }).dataSync("f16");
+    expect([...ids, ...floats]).toEqual([1, 2, 0.5]);
+    await expect(tensor([1]).data("i32")).rejects.toThrow(
+      'data: the tensor [1] is f32, not i32; convert it first, with to("i32")',
+    );
+    expect(() => tensor([1]).dataSync("float32" as never)).toThrow('dataSync: dtype "float32" is called "f32" here');
+  });
+});

@@ -1,0 +1,18 @@
+import { folderFiles } from "./folderFiles.ts";
+import type { ModelFiles } from "./modelFiles.ts";
+import { urlFiles } from "./urlFiles.ts";
+
+/**
+ * The files of a place: those below an http(s) address, of a folder by path or file: URL (Node
+ * only), or `ModelFiles` as they are. Throws for anything else.
+ */
+export async function openFiles(place: string | URL | ModelFiles): Promise<ModelFiles> {
+  if (typeof place === "string" || place instanceof URL) {
+    return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
+  }
+  if (typeof (place as ModelFiles | null)?.readText === "function") return place;
+  const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);
+  throw new Error(
+    `files come from a folder's path, an http(s) address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
+  );
+}

@@ -1,0 +1,33 @@
+import { init, memory } from "@lowrank/core";
+import { type LoadModelOptions, loadModel } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { finalizer, proxy } from "comlink";
+import type { ConnectOptions } from "./connect.ts";
+import { ModelHost } from "./modelHost.ts";
+import { openPlace, type Place } from "./place.ts";
+import { type Wire, withOptions } from "./wire.ts";
+
+/** The engine in the Worker. */
+export class EngineHost {
+  /** Starts the backend. */
+  async start(wire: Wire): Promise<void> {
+    await withOptions<ConnectOptions, void>(wire, async ({ threads }) => {
+      await init(await wasm({ threads }));
+    });
+  }
+
+  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  memory(): { bytes: number; peakBytes: number } {
+    const { bytes, peakBytes } = memory();
+    return { bytes, peakBytes };
+  }
+
+  /** Loads a model. The page holds it until it releases it. */
+  async loadModel(place: Place, wire: Wire): Promise<ModelHost & object> {
+    return withOptions<LoadModelOptions, ModelHost>(wire, async (options) => {
+      const host = new ModelHost(await loadModel(openPlace(place), options));
+      // Called when the page has released its handle, or lost it.
+      return proxy(Object.assign(host, { [finalizer]: () => host.dispose() }));
+    });
+  }
+}

@@ -1,0 +1,42 @@
+import type { LoadModelOptions } from "@lowrank/models";
+import type { Remote } from "comlink";
+import type { EngineHost } from "./engineHost.ts";
+import type { ModelHost } from "./modelHost.ts";
+import { RemoteModel } from "./remoteModel.ts";
+import { placeOf, type RemoteSource } from "./remoteSource.ts";
+import { sendOptions } from "./wire.ts";
+
+/** Options of `loadModel`: those of `loadModel` of "lowrank". */
+export type RemoteLoadOptions = LoadModelOptions;
+
+/** The engine in a Worker. */
+export class RemoteEngine {
+  readonly #host: Remote<EngineHost>;
+  readonly #terminate: () => void;
+
+  constructor(host: Remote<EngineHost>, terminate: () => unknown) {
+    this.#host = host;
+    this.#terminate = terminate as () => void;
+  }
+
+  /** Loads a model in the Worker. `release` frees it. */
+  async loadModel(source: RemoteSource, options: RemoteLoadOptions = {}): Promise<RemoteModel> {
+    const { wire, end } = sendOptions("loadModel", options, ["onProgress"]);
+    try {
+      const host = await this.#host.loadModel(placeOf("loadModel", source) as never, wire);
+      return new RemoteModel(host as unknown as Remote<ModelHost>);
+    } finally {
+      end();
+    }
+  }
+
+  /** Returns the bytes of tensors that the engine holds, and the most it held. */
+  async memory(): Promise<{ bytes: number; peakBytes: number }> {
+    return this.#host.memory();
+  }
+
+  /** Ends the Worker, with all that it holds. Calls that still run never settle. */
+  close(): void {
+    this.#terminate();
+  }
+}

@@ -1,0 +1,130 @@
+import { expose, type Remote, transfer, wrap } from "comlink";
+
+/** The options of a call on their way to the Worker. */
+export interface Wire {
+  /** Those that are copied. */
+  readonly plain: Readonly<Record<string, unknown>>;
+  /** The functions, by the port that calls them. */
+  readonly callbacks: readonly (readonly [name: string, port: MessagePort])[];
+  /** Brings the reason of an abort; undefined for no signal. */
+  readonly signal?: MessagePort;
+  /** The reason of a signal that is aborted already. */
+  readonly aborted?: { readonly reason: unknown };
+}
+
+/** Options on the way, and the end of their call, after which no port is open. */
+interface Sent {
+  readonly wire: Wire;
+  end(): void;
+}
+
+type Callback = (...args: unknown[]) => unknown;
+
+/**
+ * Splits the options of a call. Functions cross under the names `callbacks` alone. Throws for other
+ * functions, and for objects with methods, which would arrive without them.
+ */
+export function sendOptions(call: string, options: object, callbacks: readonly string[] = []): Sent {
+  const plain: Record<string, unknown> = {};
+  const functions: [string, Callback][] = [];
+  let signal: AbortSignal | undefined;
+  for (const [key, value] of Object.entries(options)) {
+    if (key === "signal") signal = value as AbortSignal | undefined;
+    else if (typeof value === "function" && callbacks.includes(key)) functions.push([key, value as Callback]);
+    else {
+      checkCrosses(`${call}: ${key}`, value);
+      plain[key] = value;
+    }
+  }
+  const ends: (() => void)[] = [];
+  const open = (use: (port: MessagePort) => void): MessagePort => {
+    const { port1, port2 } = new MessageChannel();
+    use(port1);
+    ends.push(() => port1.close());
+    return port2;
+  };
+  const abort = signal && !signal.aborted ? open((port) => ends.push(forward(signal, port))) : undefined;
+  const ports = functions.map(([name, fn]) => [name, open((port) => expose(fn, port))] as const);
+  const aborted = signal?.aborted ? { reason: signal.reason } : undefined;
+  const wire: Wire = { plain, callbacks: ports, signal: abort, aborted };
+  return {
+    wire: transfer(wire, [...ports.map(([, port]) => port), ...(abort ? [abort] : [])]),
+    end: () => {
+      for (const end of ends) end();
+    },
+  };
+}
+
+/** Sends the reason of an abort through a port. Returns a function that ends this. */
+function forward(signal: AbortSignal, port: MessagePort): () => void {
+  const send = () => port.postMessage(signal.reason);
+  signal.addEventListener("abort", send, { once: true });
+  return () => signal.removeEventListener("abort", send);
+}
+
+/** The classes whose objects arrive as they are, beside plain objects, lists and typed arrays. */
+const cloned = [Map, Set, Date, ArrayBuffer, Blob];
+
+/** Throws, naming the place, for a function or an object with methods somewhere in a value. */
+export function checkCrosses(where: string, value: unknown): void {
+  if (typeof value === "function") {
+    throw new TypeError(
+      `${where} is a function, which cannot cross to the Worker; call it in the Worker's own script, or leave it out`,
+    );
+  }
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  if (Array.isArray(value)) {
+    // Lists of numbers are long.
+    for (const [i, item] of value.entries()) if (typeof item !== "number") checkCrosses(`${where}[${i}]`, item);
+    return;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    if (cloned.some((type) => value instanceof type)) return;
+    throw new TypeError(
+      `${where} is a ${value.constructor.name}, whose methods cannot cross to the Worker; give plain data, or make it in the Worker's own script`,
+    );
+  }
+  for (const [key, item] of Object.entries(value)) checkCrosses(`${where}.${key}`, item);
+}
+
+/**
+ * Runs a call in the Worker with the options that were sent: functions call those of the page,
+ * `signal` follows the page's. Ends when the page has taken all that it was told. An error of a
+ * function ends the call, and is its error.
+ */
+export async function withOptions<O extends object, T>(
+  { plain, callbacks, signal, aborted }: Wire,
+  run: (options: O & { signal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const pending = new Set<Promise<unknown>>();
+  const failures: unknown[] = [];
+  const functions = callbacks.map(([name, port]): [string, Callback] => {
+    port.start();
+    const remote = wrap<Callback>(port) as Remote<Callback>;
+    return [
+      name,
+      (...args) => {
+        const answer = Promise.resolve(remote(...(args as never[])));
+        const told = answer.catch((error: unknown) => {
+          failures.push(error);
+          controller.abort(error);
+        });
+        pending.add(told);
+        void told.then(() => pending.delete(told));
+        return answer;
+      },
+    ];
+  });
+  if (aborted) controller.abort(aborted.reason);
+  if (signal) signal.onmessage = ({ data }) => controller.abort(data);
+  try {
+    const result = await run({ ...plain, ...Object.fromEntries(functions), signal: controller.signal } as never);
+    await Promise.all(pending);
+    if (failures.length > 0) throw failures[0];
+    return result;
+  } finally {
+    for (const port of [signal, ...callbacks.map(([, port]) => port)]) port?.close();
+  }
+}

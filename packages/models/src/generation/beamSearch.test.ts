@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { BeamSearch } from "./beamSearch.ts";
+
+const end = 9;
+
+/** A search of two beams after two steps, of which the best running one has the score `running`. */
+function searched(earlyStopping: boolean | "never", running: number, lengthPenalty = 1): BeamSearch {
+  const settings = { numBeams: 2, lengthPenalty, earlyStopping, maxNewTokens: 10 };
+  const search = new BeamSearch(settings, (tokens) => tokens.at(-1) === end);
+  search.advance([
+    { parent: 0, token: end, score: -1 },
+    { parent: 0, token: 1, score: -1.1 },
+    { parent: 0, token: 2, score: -1.2 },
+  ]);
+  const candidates = [
+    { parent: 0, token: end, score: -2.4 },
+    { parent: 0, token: 3, score: running },
+    { parent: 1, token: 4, score: running - 2 },
+  ];
+  search.advance(candidates.sort((a, b) => b.score - a.score));
+  return search;
+}
+
+test("with earlyStopping, as many finished sequences as beams end the search, though a better one may come", () => {
+  const search = searched(true, -1.15);
+  expect(search.done).toBe(true);
+  expect(search.best(2)).toEqual([[end], [1, end]]);
+});
+
+test("without it, the search ends once the best running beam is worse over its length than all finished", () => {
+  const search = searched(false, -1.15);
+  expect([search.done, search.parents]).toEqual([false, [0, 1]]);
+  search.advance([
+    { parent: 0, token: end, score: -1.2 },
+    { parent: 1, token: 4, score: -7 },
+    { parent: 0, token: 4, score: -8 },
+  ]);
+  expect([search.done, search.best(2)]).toEqual([true, [[1, 3, end], [end]]]);
+  expect(searched(false, -4).done).toBe(true);
+});
+
+test('"never" takes the greatest length that the running beams may come to', () => {
+  expect(searched("never", -4).done).toBe(false);
+  expect(searched("never", -13).done).toBe(true);
+  expect(searched("never", -4, 0).done).toBe(true);
+});

@@ -1,0 +1,44 @@
+import { formatShape, Tensor } from "@lowrank/core";
+import type { Module } from "./module.ts";
+
+/**
+ * Returns a module and all below it as an indented tree; equal neighbours of a list share a line.
+ */
+export function describeModule(module: Module): string {
+  const own = settings(module);
+  const children = grouped(
+    Array.from(module.namedChildren(), ([name, child]) => ({ name, text: describeModule(child) })),
+  );
+  const { name } = module.constructor;
+  if (children.length === 0) return `${name}(${own.join(", ")})`;
+  const lines = [...own, ...children.map((line) => line.replaceAll("\n", "\n  "))];
+  return `${name}(\n${lines.map((line) => `  ${line}\n`).join("")})`;
+}
+
+/** The tensors of a module itself, and its plain settings. */
+function settings(module: Module): string[] {
+  return Object.entries(module).flatMap(([name, value]) => {
+    if (value instanceof Tensor) return [`${name}: ${value.dtype} ${formatShape(value.shape)}`];
+    if (name === "training" || !["number", "string", "boolean"].includes(typeof value)) return [];
+    return [`${name}: ${JSON.stringify(value)}`];
+  });
+}
+
+interface Child {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A line for each child, and one for a run of numbered children with equal texts. */
+function grouped(children: readonly Child[]): string[] {
+  const lines: string[] = [];
+  for (let i = 0; i < children.length; ) {
+    const { name, text } = children[i];
+    let end = i + 1;
+    while (/^\d+$/.test(name) && children[end]?.text === text) end++;
+    const count = end - i;
+    lines.push(count === 1 ? `(${name}): ${text}` : `(${name}-${children[end - 1].name}): ${count} x ${text}`);
+    i = end;
+  }
+  return lines;
+}

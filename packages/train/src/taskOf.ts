@@ -1,0 +1,54 @@
+import type { OptionKeys } from "@lowrank/core";
+import type { AnyExample } from "./collateAny.ts";
+import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
+import { type OwnTask, ownTask } from "./ownTask.ts";
+import { type CollateOptions, collateKeys, collateOptions } from "./padRows.ts";
+import { languageTask, type TrainingTask } from "./trainingTask.ts";
+
+/** Options that say how examples become a loss: one's own way, or padding for the model's. */
+export type TaskOptions = CollateOptions | OwnTask<never, never, unknown>;
+
+/** The names of all options of `TaskOptions`. */
+export const taskKeys: OptionKeys<TaskOptions> = { ...collateKeys, collate: true, loss: true };
+
+/** Returns the options of a training that say how examples become a loss. */
+export function taskOptionsOf(options: TaskOptions): TaskOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(taskKeys, key))) as never;
+}
+
+const advice = "give the options collate: (examples) => batch and loss: (model, batch) => Tensor";
+
+/** Returns one's own task of some options; undefined where they have none. */
+export function ownTaskOf(options: object): OwnTask<never, never, unknown> | undefined {
+  return "collate" in options || "loss" in options ? (options as OwnTask<never, never, unknown>) : undefined;
+}
+
+function expectMethods(caller: string, of: string, value: object, names: readonly string[], fix: string): void {
+  for (const name of names) {
+    if (typeof (value as Record<string, unknown>)[name] === "function") continue;
+    throw new Error(`${caller}: ${of} no ${name}; ${fix}`);
+  }
+}
+
+/**
+ * Returns the task of a model, examples and options. Throws, naming it, for a method that the model
+ * or the options lack, and for examples that only a collator of one's own could read.
+ */
+export function taskOf(
+  caller: string,
+  model: TrainableModule,
+  examples: readonly unknown[],
+  options: TaskOptions,
+): TrainingTask {
+  const methods = ["namedParameters", "namedModules", "train", "eval"];
+  expectMethods(caller, "the model has", model, methods, "give a Module of @lowrank/nn");
+  const own = ownTaskOf(options);
+  if (own) {
+    expectMethods(caller, "the options have", own, ["collate", "loss"], advice);
+    return ownTask(caller, model as never, own);
+  }
+  expectMethods(caller, "the model has", model, ["loss"], advice);
+  const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
+  if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
+  return languageTask(model as TrainableModel, collateOptions(options as CollateOptions));
+}
