@@ -66,8 +66,8 @@ export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig>
 }
 
 /**
- * Names an architecture. Its file ends in this call, and a line of
- * `architectures.ts` makes it known.
+ * Names an architecture. Its file ends in this call; a line of
+ * `architectures.ts` and one of `architectureLoaders.ts` make it known.
  */
 export function defineArchitecture<C extends ArchitectureConfig>(architecture: Architecture<C>): Architecture<C> {
   return architecture;

@@ -1,46 +1,12 @@
-import type { CausalLM } from "./causalLM.ts";
-import {
-  type ArchitectureConfig,
-  type ClassifierConfig,
-  isClassifierConfig,
-  type ModelConfig,
-} from "./config/architectureConfig.ts";
+import { buildModel, type ModelOf } from "./buildModel.ts";
+import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ParameterSource } from "./parameters.ts";
 import { architectureOf } from "./registry.ts";
-import type { SequenceClassifier } from "./sequenceClassifier.ts";
-import type { StackModel } from "./transformerModel.ts";
-
-/** The kind of model that a config is of. */
-export type ModelOf<C extends ModelConfig | ClassifierConfig> = C extends ClassifierConfig
-  ? SequenceClassifier
-  : CausalLM;
 
 /**
  * Builds the model that a config describes, with parameters from `source`
  * (`randomParameters(generator)`, say).
  */
 export function createModel<C extends ModelConfig | ClassifierConfig>(config: C, source: ParameterSource): ModelOf<C> {
-  const { heads, defaultTargets } = architectureOf(config);
-  const model = isClassifierConfig(config)
-    ? heads.sequenceClassification?.create(config, source)
-    : heads.causalLM?.create(config as ModelConfig, source);
-  if (!model) {
-    throw new Error(
-      `a ${config.modelType} has no head that ${isClassifierConfig(config) ? "classifies sequences" : "predicts tokens"} here`,
-    );
-  }
-  model.defaultTargets = defaultTargets;
-  return model as ModelOf<C>;
-}
-
-/**
- * Builds the stack of a config without a head, as transformers' AutoModel does. Throws for
- * architectures that make none.
- */
-export function createStack(config: ArchitectureConfig, source: ParameterSource): StackModel {
-  const architecture = architectureOf(config);
-  const model = architecture.create?.(config, source);
-  if (!model) throw new Error(`a ${config.modelType} is not made without a head here`);
-  model.defaultTargets = architecture.defaultTargets;
-  return model;
+  return buildModel(architectureOf(config), config, source);
 }

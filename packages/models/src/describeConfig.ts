@@ -1,8 +1,9 @@
 import { checkOptions } from "@lowrank/core";
 import { JsonFields } from "./config/jsonFields.ts";
 import { parseClassifierConfig, parseModelConfig, parseStackConfig } from "./config/modelConfig.ts";
-import { describeModel, describeStack, type StackDescription } from "./describeModel.ts";
-import { findArchitecture } from "./registry.ts";
+import { describeStack, type StackDescription } from "./describeBuilt.ts";
+import { describeModel } from "./describeModel.ts";
+import { architectureOf, findArchitecture } from "./registry.ts";
 
 /** Reads the kind of head that a config.json names; "unsaid" if it names none. */
 function headOf(fields: JsonFields): "classifies" | "other" | "unsaid" {
@@ -47,5 +48,6 @@ export function describeConfig(json: unknown, options: DescribeConfigOptions = {
   const wanted = classifies && heads.sequenceClassification !== undefined;
   if (wanted || classifiesSequences(json, where)) return describeModel(parseClassifierConfig(json, where));
   if (heads.causalLM) return describeModel(parseModelConfig(json, where));
-  return describeStack(parseStackConfig(json, where));
+  const config = parseStackConfig(json, where);
+  return describeStack(architectureOf(config), config);
 }

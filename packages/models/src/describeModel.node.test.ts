@@ -4,7 +4,7 @@ import { init, reference } from "@lowrank/core";
 import { folderFiles, readJson } from "@lowrank/files";
 import { beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../scripts/sharedFolder.ts";
-import { readClassifierConfig, readModelConfig } from "./config/modelConfig.ts";
+import { readClassifierConfig, readModelConfig } from "./config/readModelConfig.ts";
 import { describeModel } from "./describeModel.ts";
 import { loadModel } from "./loadModel.ts";
 import { loadSequenceClassifier } from "./loadSequenceClassifier.ts";

@@ -5,11 +5,13 @@ export {
   defineArchitecture,
 } from "./architecture.ts";
 export { BertForSequenceClassification } from "./bert.ts";
+export type { ModelOf } from "./buildModel.ts";
 export { CausalLM, type LabelledInputs, type ModelInputs, type ModelOutput } from "./causalLM.ts";
 export * from "./config/index.ts";
-export { createModel, type ModelOf } from "./createModel.ts";
+export { createModel } from "./createModel.ts";
+export type { LayerDescription, ModelDescription, StackDescription } from "./describeBuilt.ts";
 export { classifiesSequences, type DescribeConfigOptions, describeConfig } from "./describeConfig.ts";
-export { describeModel, type LayerDescription, type ModelDescription, type StackDescription } from "./describeModel.ts";
+export { describeModel } from "./describeModel.ts";
 export { generate } from "./generate.ts";
 export { type GenerateTextOptions, generateText } from "./generateText.ts";
 export type { BanOptions } from "./generation/bans.ts";
@@ -28,6 +30,7 @@ export { type GgufConversion, type GgufDType, ggufDTypes, type ToGgufOptions, to
 export { type GgufContents, type GgufTensor, type GgufValue, writeGguf } from "./gguf/writeGguf.ts";
 export { GPT2ForSequenceClassification, GPT2LMHeadModel } from "./gpt2.ts";
 export { LlamaForCausalLM, LlamaForSequenceClassification } from "./llama.ts";
+export { registerArchitecture } from "./loadArchitecture.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./loadModel.ts";
 export {
   type LoadClassifierOptions,
@@ -38,7 +41,7 @@ export {
 export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export { type QuantizationConfig, readQuantizationConfig } from "./quantization/quantizationConfig.ts";
-export { architectures, registerArchitecture } from "./registry.ts";
+export { architectures } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";
 export {

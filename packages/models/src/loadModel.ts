@@ -1,11 +1,12 @@
 import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
+import { buildModel, type ModelOf } from "./buildModel.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
-import { createModel, type ModelOf } from "./createModel.ts";
-import { conv1dWeights } from "./describeModel.ts";
+import { conv1dWeights } from "./describeBuilt.ts";
+import { loadArchitecture } from "./loadArchitecture.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weightKeys } from "./openModel.ts";
 import type { ParameterSource } from "./parameters.ts";
@@ -87,8 +88,9 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   { fresh, ...options }: ReadModelOptions,
 ): Promise<ModelOf<C>> {
   const parameters = await readParameters(weights, options);
-  const take = takeFrom(parameters, weights.label, conv1dWeights(config));
-  const model: ModelOf<C> = createModel(config, (name, shape, init) => {
+  const take = takeFrom(parameters, weights.label, await conv1dWeights(config));
+  const architecture = await loadArchitecture(config);
+  const model: ModelOf<C> = buildModel(architecture, config, (name, shape, init) => {
     return (!parameters.has(name) && fresh?.(name, shape, init)) || take(name, shape, init);
   });
   model.eval();

@@ -1,15 +1,16 @@
 import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
+import type { Architecture } from "./architecture.ts";
 import { isHead } from "./checkpointNames.ts";
 import type { ClassifierConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead, ProblemType } from "./config/classifierHead.ts";
-import { describeModel } from "./describeModel.ts";
+import { describeBuilt } from "./describeBuilt.ts";
+import { loadArchitecture } from "./loadArchitecture.ts";
 import { readModel, readTokenizer } from "./loadModel.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { checkWeightDType, openClassifier, type WeightOptions } from "./openModel.ts";
 import { type ParameterSource, randomParameters } from "./parameters.ts";
-import { architectureOf } from "./registry.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
@@ -72,9 +73,9 @@ export async function loadSequenceClassifier(
   }
   const opened = await openClassifier(source, options, newHead ? headOf(newHead) : {});
   const { config, files, quantization } = opened;
-  const architecture = architectureOf(config);
+  const architecture = await loadArchitecture(config);
   const freshParameters: string[] = [];
-  const weights = newHead ? withoutHeads(opened.weights, config) : opened.weights;
+  const weights = newHead ? withoutHeads(opened.weights, architecture, config) : opened.weights;
   const draw = randomParameters(newHead?.generator ?? new Generator(0));
   const fresh = (...asked: Parameters<ParameterSource>): Parameter | null => {
     if (!newHead || !isHead(asked[0], architecture)) return null;
@@ -92,9 +93,8 @@ function headOf({ labels, problemType }: NewHead): ClassifierHead {
 }
 
 /** Returns a checkpoint's tensors of the stack, and of a pooler if the classifier has one too. */
-function withoutHeads(weights: ModelWeights, config: ClassifierConfig): ModelWeights {
-  const architecture = architectureOf(config);
-  const own = new Set(describeModel(config).parameters.map(({ name }) => name));
+function withoutHeads(weights: ModelWeights, architecture: Architecture, config: ClassifierConfig): ModelWeights {
+  const own = new Set(describeBuilt(architecture, config).parameters.map(({ name }) => name));
   const pooler = `${architecture.stack}.pooler.`;
   const keep = (name: string) => !isHead(name, architecture) || (name.startsWith(pooler) && own.has(name));
   return { ...weights, names: () => weights.names().filter(keep) };

@@ -3,7 +3,7 @@ import { type ModelFiles, openFile, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
-import { readClassifierConfig, readModelConfig } from "./config/modelConfig.ts";
+import { readClassifierConfig, readModelConfig } from "./config/readModelConfig.ts";
 import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
 import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
@@ -65,7 +65,7 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
   const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
-  const { weights, report } = quantizedWeights(opened.weights, opened.config, options.quantize);
+  const { weights, report } = await quantizedWeights(opened.weights, opened.config, options.quantize);
   return { ...opened, weights, quantization: report };
 }
 
@@ -83,7 +83,7 @@ export async function openClassifier(
   const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
   const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
-  const { report, ...quantized } = quantizedWeights(weights, config, quantize);
+  const { report, ...quantized } = await quantizedWeights(weights, config, quantize);
   return { config, files, ...quantized, quantization: report };
 }
 

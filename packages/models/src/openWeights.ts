@@ -3,8 +3,8 @@ import type { ModelFiles } from "@lowrank/files";
 import { renamed, underModelNames } from "./checkpointNames.ts";
 import { checkTies } from "./checkTies.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
-import { describeModel } from "./describeModel.ts";
-import { architectureOf } from "./registry.ts";
+import { describeBuilt } from "./describeBuilt.ts";
+import { loadArchitecture } from "./loadArchitecture.ts";
 
 /**
  * Opens the weights of a Hugging Face folder, under the model's names:
@@ -12,8 +12,9 @@ import { architectureOf } from "./registry.ts";
  * config or repeat a tied one are left out.
  */
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
-  const file = underModelNames(await openSafetensorsFolder(files), architectureOf(config));
-  const { ties } = describeModel(config);
+  const architecture = await loadArchitecture(config);
+  const file = underModelNames(await openSafetensorsFolder(files), architecture);
+  const { ties } = describeBuilt(architecture, config);
   await checkTies(
     file,
     ties,

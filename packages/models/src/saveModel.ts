@@ -15,8 +15,9 @@ import { type ModelFiles, writeFolder } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
-import { toHfConfig } from "./config/modelConfig.ts";
-import { conv1dWeights } from "./describeModel.ts";
+import { hfConfig } from "./config/hfConfig.ts";
+import { conv1dWeights } from "./describeBuilt.ts";
+import { loadArchitecture } from "./loadArchitecture.ts";
 import { quantizationConfigToHf, quantizationOf } from "./quantization/quantizationConfig.ts";
 import type { SequenceClassifier } from "./sequenceClassifier.ts";
 
@@ -58,7 +59,7 @@ export async function modelFileContents(
   const tensors: SafetensorsTensor[] = [];
   const parameters = new Map(model.namedParameters());
   const wide = wideDType(parameters.values());
-  const conv1d = conv1dWeights(config);
+  const conv1d = await conv1dWeights(config);
   for (const [name, parameter] of parameters) {
     await giveTurn();
     if (options.dtype === undefined && canQuantizeAs(parameter.dtype)) {
@@ -69,9 +70,11 @@ export async function modelFileContents(
     using stored = storedTensor(name, parameter, turned, options.dtype);
     tensors.push({ name, dtype: stored.dtype, shape: stored.shape, bytes: await stored.bytes() });
   }
-  const quantization = options.dtype === undefined ? quantizationOf(model, config) : null;
+  const quantization = options.dtype === undefined ? await quantizationOf(model, config) : null;
   const json = {
-    ...toHfConfig(asTied(config, parameters), { dtype: torchNames[options.dtype ?? wide] }),
+    ...hfConfig(await loadArchitecture(config), asTied(config, parameters), {
+      dtype: torchNames[options.dtype ?? wide],
+    }),
     ...(quantization && { quantization_config: quantizationConfigToHf(quantization) }),
   };
   const contents = new Map<string, Uint8Array | string>([

@@ -9,9 +9,8 @@ export type { LlamaConfig } from "./llamaConfig.ts";
 export {
   parseClassifierConfig,
   parseModelConfig,
-  readClassifierConfig,
-  readModelConfig,
   toHfConfig,
 } from "./modelConfig.ts";
 export { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
+export { readClassifierConfig, readModelConfig } from "./readModelConfig.ts";
 export type { LinearRopeScaling, Llama3RopeScaling, RopeConfig } from "./ropeConfig.ts";

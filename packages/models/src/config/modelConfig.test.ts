@@ -1,7 +1,8 @@
 import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
 import { parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
-import { parseModelConfig, readModelConfig, toHfConfig } from "./modelConfig.ts";
+import { parseModelConfig, toHfConfig } from "./modelConfig.ts";
+import { readModelConfig } from "./readModelConfig.ts";
 
 const llama = (more: object = {}) => parseModelConfig({ model_type: "llama", ...more });
 const gpt2 = (more: object = {}) => parseModelConfig({ model_type: "gpt2", ...more });

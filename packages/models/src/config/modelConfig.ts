@@ -1,41 +1,23 @@
-import { type ModelFiles, readJson } from "@lowrank/files";
 import type { Architecture } from "../architecture.ts";
 import { architectureOf, architectures } from "../registry.ts";
-import {
-  type ArchitectureConfig,
-  type ClassifierConfig,
-  isClassifierConfig,
-  type ModelConfig,
-} from "./architectureConfig.ts";
-import { classifierHeadToHf, readClassifierHead } from "./classifierHead.ts";
+import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
+import { readClassifierHead } from "./classifierHead.ts";
+import { classifies, languageFields, writes } from "./headFits.ts";
+import { hfConfig } from "./hfConfig.ts";
 import { JsonFields } from "./jsonFields.ts";
-
-/** Reads a language model's `config.json`, as transformers 4 or 5 writes it. */
-export async function readModelConfig(files: ModelFiles): Promise<ModelConfig> {
-  return parseModelConfig(await readJson(files, "config.json"), `config.json of ${files.label}`);
-}
 
 /**
  * Reads the JSON value of a language model's `config.json`; `where` is what error messages call it.
  */
 export function parseModelConfig(json: unknown, where = "config.json"): ModelConfig {
-  const fields = new JsonFields(json, where);
-  const [head] = [fields.raw("architectures") ?? []].flat();
-  if (typeof head === "string" && head.endsWith("ForSequenceClassification")) {
-    throw new Error(`${where}: ${head} classifies sequences and writes none; load it with loadSequenceClassifier`);
-  }
-  return architectureIn(fields, ({ heads }) => heads.causalLM !== undefined).readConfig(fields) as ModelConfig;
-}
-
-/** Reads a classifier's `config.json`, as transformers 4 or 5 writes it. */
-export async function readClassifierConfig(files: ModelFiles): Promise<ClassifierConfig> {
-  return parseClassifierConfig(await readJson(files, "config.json"), `config.json of ${files.label}`);
+  const fields = languageFields(json, where);
+  return architectureIn(fields, writes).readConfig(fields) as ModelConfig;
 }
 
 /** Reads the JSON value of a classifier's `config.json`; `where` is what error messages call it. */
 export function parseClassifierConfig(json: unknown, where = "config.json"): ClassifierConfig {
   const fields = new JsonFields(json, where);
-  const architecture = architectureIn(fields, ({ heads }) => heads.sequenceClassification !== undefined);
+  const architecture = architectureIn(fields, classifies);
   return { ...architecture.readConfig(fields), ...readClassifierHead(fields) };
 }
 
@@ -65,15 +47,5 @@ export function toHfConfig(
   config: ModelConfig | ClassifierConfig,
   options: { dtype?: string } = {},
 ): Record<string, unknown> {
-  const { heads, ...architecture } = architectureOf(config);
-  const classifies = isClassifierConfig(config);
-  const keys = {
-    ...architecture.writeConfig(config),
-    architectures: [(classifies ? heads.sequenceClassification : heads.causalLM)?.className],
-    ...(classifies && classifierHeadToHf(config)),
-    model_type: config.modelType,
-    torch_dtype: options.dtype ?? "float32",
-  };
-  // In transformers' order.
-  return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return hfConfig(architectureOf(config), config, options);
 }

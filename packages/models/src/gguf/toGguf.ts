@@ -9,7 +9,7 @@ import {
 } from "@lowrank/core";
 import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../config/architectureConfig.ts";
-import { readModelConfig } from "../config/modelConfig.ts";
+import { readModelConfig } from "../config/readModelConfig.ts";
 import { openWeights } from "../openWeights.ts";
 import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";

@@ -3,7 +3,8 @@ import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
 import { JsonFields } from "../config/jsonFields.ts";
-import { describeModel } from "../describeModel.ts";
+import { describeBuilt } from "../describeBuilt.ts";
+import { loadArchitecture } from "../loadArchitecture.ts";
 
 /** The quantisation of a checkpoint, as transformers' BitsAndBytesConfig describes it. */
 export interface QuantizationConfig {
@@ -45,8 +46,12 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
  * Returns the quantisation of a model's linear layers; null if none is quantised. Throws if they
  * differ, which no config can say.
  */
-export function quantizationOf(model: Module, config: ModelConfig | ClassifierConfig): QuantizationConfig | null {
-  const linear = describeModel(config).layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
+export async function quantizationOf(
+  model: Module,
+  config: ModelConfig | ClassifierConfig,
+): Promise<QuantizationConfig | null> {
+  const { layers: described } = describeBuilt(await loadArchitecture(config), config);
+  const linear = described.filter(({ kind }) => kind === "linear" || kind === "conv1d");
   const layers = linear.map(({ path }) => [path, model.getSubmodule(path)] as const);
   const quantized = layers.flatMap(([path, layer]) => (layer instanceof Linear4bit ? [[path, layer] as const] : []));
   if (quantized.length === 0) return null;

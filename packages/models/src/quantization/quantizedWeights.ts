@@ -1,7 +1,8 @@
 import { byteLength, canQuantizeAs, isPacked, type Tensor, to } from "@lowrank/core";
 import { layersToSkip, packWeight, type QuantizationReport, type QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import { describeModel } from "../describeModel.ts";
+import { describeBuilt } from "../describeBuilt.ts";
+import { loadArchitecture } from "../loadArchitecture.ts";
 import type { ModelWeights } from "../modelWeights.ts";
 
 /**
@@ -9,12 +10,12 @@ import type { ModelWeights } from "../modelWeights.ts";
  * time; those of a conv1d are turned to [out, in] first. `report` is filled as they come. Throws
  * for entries of `skipModules` that match nothing.
  */
-export function quantizedWeights(
+export async function quantizedWeights(
   weights: ModelWeights,
   config: ModelConfig | ClassifierConfig,
   { skipModules, ...options }: QuantizeOptions,
-): { weights: ModelWeights; report: QuantizationReport } {
-  const { layers, ties, head } = describeModel(config);
+): Promise<{ weights: ModelWeights; report: QuantizationReport }> {
+  const { layers, ties, head } = describeBuilt(await loadArchitecture(config), config);
   const linear = layers.filter(({ kind }) => kind === "linear" || kind === "conv1d");
   const tied = new Map(ties.map(({ name, of }) => [modulePath(name), modulePath(of)]));
   const places = linear.map(({ path }) => ({ path, tiedTo: tied.get(path), isOutput: path === head }));

@@ -1,0 +1,21 @@
+import type { Architecture } from "../architecture.ts";
+import { type ClassifierConfig, isClassifierConfig, type ModelConfig } from "./architectureConfig.ts";
+import { classifierHeadToHf } from "./classifierHead.ts";
+
+/** Returns the `config.json` of a config of `architecture`, as `toHfConfig` does. */
+export function hfConfig(
+  { heads, ...architecture }: Architecture,
+  config: ModelConfig | ClassifierConfig,
+  options: { dtype?: string } = {},
+): Record<string, unknown> {
+  const classifies = isClassifierConfig(config);
+  const keys = {
+    ...architecture.writeConfig(config),
+    architectures: [(classifies ? heads.sequenceClassification : heads.causalLM)?.className],
+    ...(classifies && classifierHeadToHf(config)),
+    model_type: config.modelType,
+    torch_dtype: options.dtype ?? "float32",
+  };
+  // In transformers' order.
+  return Object.fromEntries(Object.entries(keys).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
