@@ -16,6 +16,7 @@ const node: TestProjectConfiguration = {
     include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/fixtures/**"],
     testTimeout: 60_000,
+    setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
     // Vitest would leave one core free; the projects in Chromium come after this one.
     maxWorkers: availableParallelism(),
     sequence: { groupOrder: 0 },

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { playwright } from "@vitest/browser-playwright";
 import type { TestProjectConfiguration } from "vitest/config";
 import { chromiumFlags, isolationHeaders } from "./chromium.ts";
@@ -43,6 +44,7 @@ export function chromiumProject({
       include,
       exclude: ["**/*.node.test.ts", "**/node_modules/**"],
       testTimeout: 60_000,
+      setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
       isolate: false,
       maxWorkers: pages,
       sequence: { groupOrder: name === "browser" ? 1 : 2 },

@@ -1,6 +1,7 @@
 // Runs test files inside this Worker, one after another, with Vitest's own runner. The state below
 // is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version
 // may ask for a change here.
+import { holdGarbage } from "../heldGarbage.ts";
 import type { Failure, Job, Outcome } from "./report.ts";
 
 interface Task {
@@ -21,6 +22,8 @@ const plain = ({ name, message, stack = "" }: Error | Failure): Failure => ({ na
 function keep(thrown: unknown): void {
   stray.push(plain(thrown instanceof Error ? thrown : new Error(String(thrown))));
 }
+
+const garbage = holdGarbage();
 
 addEventListener("error", (event) => {
   // Unhandled, it would end the page's wait for the report.
@@ -45,6 +48,7 @@ async function report(job: Job): Promise<Outcome> {
 }
 
 async function run({ file, config }: Job): Promise<Outcome> {
+  garbage.free(file);
   const snapshotEnvironment = noSnapshots(file);
   const state = {
     config: { ...config, snapshotOptions: { snapshotEnvironment, updateSnapshot: "none" } },
@@ -71,6 +75,10 @@ async function run({ file, config }: Job): Promise<Outcome> {
   class WorkerRunner extends TestRunner {
     override trace = <T>(_name: string, attributes: object | (() => T), body?: () => T): T =>
       (body ?? (attributes as () => T))();
+    override onBeforeTryTask(...args: Parameters<InstanceType<typeof TestRunner>["onBeforeTryTask"]>): void {
+      garbage.free(file);
+      super.onBeforeTryTask(...args);
+    }
     override importFile(path: string): Promise<unknown> {
       return import(/* @vite-ignore */ `${path}?inWorker`);
     }

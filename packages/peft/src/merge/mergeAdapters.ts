@@ -43,34 +43,31 @@ export async function mergeForGood<M extends AdaptableModel>(
 /**
  * Runs `merge` once all is checked, and measures its effect on the model. It gets the merged
  * values where the old ones are kept beside them; for good, they are made anew one by one, so that
- * there are never two of all. Until it is done, the model refuses other changes.
+ * there are never two of all.
  */
-function checked<M extends AdaptableModel>(
+async function checked<M extends AdaptableModel>(
   tuner: Tuner<M>,
   adapters: readonly string[],
   { safeMerge = true, verify, signal, ...packed }: MergeOptions<M>,
   { forGood }: { forGood: boolean },
   merge: (values: readonly MergedValue[]) => Promise<void>,
 ): Promise<MergeReport> {
-  return tuner.alone(async () => {
-    const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
-    const answers = async () =>
-      verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
-    const before = await answers();
-    const steps = mergeSteps(tuner, adapters, forGood, packed);
-    const checks = { values: safeMerge, layers: verify !== false };
-    const { values, ...found } = await still(() =>
-      checkMerge(steps, adapters, { packed, checks, keep: !forGood, signal }),
-    );
-    await merge(values);
-    const after = await answers();
-    return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
-  }, "while adapters are being merged; await that first");
+  const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
+  const answers = async () =>
+    verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
+  const before = await answers();
+  const steps = mergeSteps(tuner, adapters, forGood, packed);
+  const checks = { values: safeMerge, layers: verify !== false };
+  const { values, ...found } = await still(() =>
+    checkMerge(steps, adapters, { packed, checks, keep: !forGood, signal }),
+  );
+  await merge(values);
+  const after = await answers();
+  return { adapters, ...found, ...(before && after && compareOutputs(before, after)) };
 }
 
 /** The adapters to merge. Throws for those that cannot be merged, or not with the others. */
 function namesToMerge(tuner: Tuner<AdaptableModel>, adapterNames?: readonly string[]): readonly string[] {
-  tuner.checkWhole("merge");
   const { active } = tuner;
   const names = adapterNames ?? (active === null ? [] : [active]);
   if (names.length === 0) throw new Error("there is no active adapter to merge; name one in adapterNames");

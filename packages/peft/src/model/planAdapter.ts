@@ -16,7 +16,6 @@ import type { PlannedTokens } from "./planTokens.ts";
 /** The parts that a new adapter is made from. */
 export interface NewAdapter {
   name: string;
-  method: AnyMethod;
   config: PeftConfig;
   generator: Generator;
   /** Values will be read from a file. */

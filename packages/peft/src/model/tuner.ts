@@ -6,6 +6,7 @@ import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/method.ts";
+import { methodOf } from "../methods/registry.ts";
 import type { Adapter } from "./adapter.ts";
 import {
   bufferTensors,
@@ -99,15 +100,16 @@ export class Tuner<M extends Module> extends Module {
    * changes. Where it throws, nothing has changed.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
-    const { name, method } = options;
+    const { name } = options;
     this.checkWhole("add an adapter");
     checkAdapterName(name);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
-    const plan = await this.bare(async () => {
-      if (!isPromptMethod(method)) return planAdapter(this.model, { ...options, method });
+    const { method, plan } = await this.bare(async () => {
+      const method = await methodOf(options.config);
+      if (!isPromptMethod(method)) return { method, plan: await planAdapter(this.model, { ...options, method }) };
       const { planPrompt } = await import("./planPrompt.ts");
-      return planPrompt(this.model, { ...options, method });
+      return { method, plan: await planPrompt(this.model, { ...options, method }) };
     }, `while adapter "${name}" is being added; await that first`);
     checkPlan(plan, this.wrappers);
     for (const warning of plan.warnings) onWarning(warning);

@@ -7,7 +7,6 @@ import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
 import { type MergeOptions, mergeKeys } from "../merge/mergeOptions.ts";
 import type { MergeReport } from "../merge/mergeReport.ts";
-import { methodOf } from "../methods/registry.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
@@ -142,9 +141,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async addAdapter(adapterName: string, config: PeftConfig, options: AddAdapterOptions = {}): Promise<void> {
     checkOptions("addAdapter", options, addAdapterKeys);
     const { generator = new Generator(0), tokenizer, signal } = options;
-    const method = await methodOf(config);
     await this.base_model.add(
-      { name: adapterName, method, config, generator, loading: false, tokenizer, signal },
+      { name: adapterName, config, generator, loading: false, tokenizer, signal },
       this.#onWarning,
     );
   }
@@ -278,8 +276,10 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async mergeAdapter(options: MergeOptions<M> = {}): Promise<void> {
     checkOptions("mergeAdapter", options, mergeKeys);
-    const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
-    this.mergeReport = await mergeInPlace(this.base_model, options);
+    this.mergeReport = await this.#merging(async () => {
+      const { mergeInPlace } = await import("../merge/mergeAdapters.ts");
+      return mergeInPlace(this.base_model, options);
+    });
   }
 
   /** Takes merged weights out again: the old ones, to the last bit. */
@@ -297,9 +297,17 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    */
   async mergeAndUnload(options: MergeOptions<M> = {}): Promise<M> {
     checkOptions("mergeAndUnload", options, mergeKeys);
-    const { mergeForGood } = await import("../merge/mergeAdapters.ts");
-    this.mergeReport = await mergeForGood(this.base_model, options);
+    this.mergeReport = await this.#merging(async () => {
+      const { mergeForGood } = await import("../merge/mergeAdapters.ts");
+      return mergeForGood(this.base_model, options);
+    });
     return this.baseModel;
+  }
+
+  /** Runs a merge; from the call on the model refuses other changes. */
+  #merging(merge: () => Promise<MergeReport>): Promise<MergeReport> {
+    this.base_model.checkWhole("merge");
+    return this.base_model.alone(merge, "while adapters are being merged; await that first");
   }
 
   /** Gives back the base model as it was, without any adapter. */

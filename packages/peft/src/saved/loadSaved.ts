@@ -27,7 +27,7 @@ export async function loadSaved(
   onWarning: OnWarning,
 ): Promise<void> {
   const generator = new Generator(0);
-  await tuner.add({ name, method, config, generator, loading: true, signal }, onWarning);
+  await tuner.add({ name, config, generator, loading: true, signal }, onWarning);
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);

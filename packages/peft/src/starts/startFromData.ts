@@ -81,10 +81,9 @@ async function restart<M extends AdaptableModel>(
   config: PeftConfig,
   values: ReadonlyMap<string, Float32Array>,
 ): Promise<void> {
-  const { method } = peft.base_model.adapter(name);
   peft.deleteAdapter(name);
   // What there is to warn of was said when the adapter was made first.
-  await peft.base_model.add({ name, method, config, generator: new Generator(0), loading: false }, () => {});
+  await peft.base_model.add({ name, config, generator: new Generator(0), loading: false }, () => {});
   const tensors = peft.adapterTensors(name);
   for (const [key, numbers] of values) {
     const target = tensors.get(`${filePrefix}${key}`)!;

@@ -29,7 +29,7 @@ export async function addWeightedFactors(
   for (const source of sources) checkCombinable(source);
   const config = first.with(Object.fromEntries(form.targets.map((key) => [key, unitedTargets(sources, key)])));
   const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, method, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);

@@ -22,10 +22,9 @@ export async function addWeightedProducts(
   form: ProductForm<PeftConfig>,
   onWarning: OnWarning,
 ): Promise<WeightedAdapterReport> {
-  const [{ method }] = sources;
   const { combination, config } = planWeighted(sources, options, form);
   const generator = new Generator(0);
-  const added = await tuner.add({ name: adapterName, method, config, generator, loading: true }, onWarning);
+  const added = await tuner.add({ name: adapterName, config, generator, loading: true }, onWarning);
   try {
     tuner.setTrainable(adapterName, false);
     checkCovered(added, sources);
