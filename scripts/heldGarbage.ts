@@ -1,6 +1,8 @@
 /** The clean-up of garbage, held back. */
 interface HeldGarbage {
-  /** Cleans up after what became garbage so far; from then on at once, if the test's file says so. */
+  /**
+   * Cleans up after what became garbage so far; from then on at once, if the test's file says so.
+   */
   free(testFile: string): void;
 }
 
