@@ -155,14 +155,14 @@ const doneHere: ReadonlySet<string> = new Set(["needs-data", "changed-base"] sat
 async function startByData(
   adapted: PeftModel<CausalLM>,
   examples: readonly TokenizedExample[],
-  batching: Batching,
+  { padTokenId, maxLength }: Batching,
   batchSize: number,
 ): Promise<void> {
   const batchTensors: Tensor[] = [];
   function* batches() {
     for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
       const { inputIds, labels, attentionMask } = toInputs(
-        collate(examples.slice(at, at + batchSize), batching),
+        collate(examples.slice(at, at + batchSize), { padTokenId, maxLength }),
         adapted,
       );
       batchTensors.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
