@@ -179,7 +179,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
         if (!retainGraph) {
           node.freeSaved();
-          if (start === 0) markSpent(node.results);
+          if (start === 0) markSpent(node.result);
         }
         for (let i = 0; i < op.edges.length; i++) {
           const edge = op.edges[i];

@@ -46,8 +46,8 @@ export class GraphNode {
   readonly id: number = nextId++;
   readonly leaf: Tensor | null;
   readonly op: Recorded | null;
-  /** The holds of the tensors that it produced. */
-  readonly results: Holding[] = [];
+  /** The hold of the last tensor that it produced, from which those before follow. */
+  result: Holding | null = null;
   /** True once a backward pass freed what this node had saved. */
   freed = false;
   #references = 0;

@@ -15,11 +15,17 @@ export class Holding {
   /** True if it was taken back after its backward pass. */
   takenBack = false;
 
+  /** The hold of the result before this one of the same step. */
+  readonly earlier: Holding | null = null;
+
   /** Takes over one count of `storage`, and adds one to `node`. */
   constructor(storage: Storage, node: GraphNode | null) {
     this.storage = storage;
     this.node = node;
-    node?.retain();
+    if (node === null) return;
+    node.retain();
+    this.earlier = node.result;
+    node.result = this;
   }
 
   /** Gives up memory and step; does nothing the second time. */

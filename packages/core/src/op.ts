@@ -98,14 +98,15 @@ export function defineOp<N extends number, P = void, M extends number = 1>(
   definition: OpDefinition<P> & { readonly arity: Arity<N> },
 ): Op<N, P, M> {
   const { name, arity } = definition;
+  const [least, most] = typeof arity === "number" ? [arity, arity] : arity;
   const call = (...args: unknown[]): Tensor | Tensor[] => {
-    const given = countTensors(args);
-    expectCount(name, given, arity);
-    const inputs = args.slice(0, given);
-    const other = inputs.findIndex((t) => !(t instanceof Tensor));
-    if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor stands behind it`);
-    checkParams(definition, args, given);
-    const outputs = apply(definition, inputs as Tensor[], args[given] as P);
+    let given = 0;
+    while (given < args.length && args[given] instanceof Tensor) given++;
+    if (given < least || given > most || args.length > given + 1) checkTensors(name, args, arity);
+    const params = args[given] as P;
+    if (definition.options) checkParams(definition, params);
+    args.length = given;
+    const outputs = apply(definition, args as Tensor[], params);
     return outputs.length === 1 ? outputs[0] : outputs;
   };
   if (defined.has(name)) {
@@ -115,12 +116,18 @@ export function defineOp<N extends number, P = void, M extends number = 1>(
   return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
 }
 
-function checkParams<P>({ name, options }: OpDefinition<P>, args: readonly unknown[], given: number): void {
-  const params = args[given];
-  if (!options) return;
+/** Throws unless the arguments are as many tensors as `arity` says, and one thing behind them. */
+function checkTensors(name: string, args: readonly unknown[], arity: Arity<number> | number): void {
+  const given = countTensors(args);
+  expectCount(name, given, arity);
+  const other = args.slice(0, given).findIndex((t) => !(t instanceof Tensor));
+  if (other >= 0) throw new Error(`${name}: argument ${other} is ${args[other]}, and a tensor stands behind it`);
+}
+
+function checkParams<P>({ name, options }: OpDefinition<P>, params: P): void {
   if (params === undefined) {
     throw new Error(
-      `${name}: it takes { ${Object.keys(options).join(", ")} } behind its tensors, and nothing was given`,
+      `${name}: it takes { ${Object.keys(options ?? {}).join(", ")} } behind its tensors, and nothing was given`,
     );
   }
   checkOptions(name, params as object, options as OptionKeys<object>);

@@ -23,9 +23,9 @@ export function startPass(): void {
   pruneAt = Math.max(1024, 2 * spent.length);
 }
 
-/** Notes the results of a recorded step that a backward pass has used up. */
-export function markSpent(results: readonly Holding[]): void {
-  for (const holding of results) spent.push({ holding, pass });
+/** Notes the results of a recorded step that a backward pass has used up, by the last of them. */
+export function markSpent(result: Holding | null): void {
+  for (let holding = result; holding; holding = holding.earlier) spent.push({ holding, pass });
 }
 
 /** Takes back the results of steps that a backward pass before the last two has used up. */

@@ -51,7 +51,6 @@ export class Tensor implements Disposable {
     const recorded = owner && node?.op ? node : null;
     this.#holding = new Holding(storage, recorded);
     if (!owner) return;
-    recorded?.results.push(this.#holding);
     this.track();
   }
 
