@@ -237,18 +237,24 @@ function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorS
 }
 
 function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorSpec[], params: P): GraphNode | null {
-  if (!isGradEnabled() || !inputs.some((t) => t.requiresGrad) || !specs.some((s) => isFloating(s.dtype))) return null;
+  if (!isGradEnabled() || !inputs.some(wantsGradient) || !specs.some(floats)) return null;
   return new GraphNode(null, {
     definition: definition as OpDefinition<unknown>,
     params,
-    edges: inputs.map((t): Edge | null => (t.node ? { node: t.node, index: t.outputIndex } : null)),
-    inputs: inputs.map((t) => t.spec()),
+    edges: inputs.map(edgeOf),
+    inputs: inputs.map(specOf),
     outputs: specs,
     savedInputs: [],
     savedOutputs: [],
     savedAt: writeClock(),
   });
 }
+
+// Made once, not at every op.
+const wantsGradient = (t: Tensor): boolean => t.requiresGrad;
+const floats = ({ dtype }: TensorSpec): boolean => isFloating(dtype);
+const edgeOf = ({ node, outputIndex }: Tensor): Edge | null => (node ? { node, index: outputIndex } : null);
+const specOf = (t: Tensor): TensorSpec => t.spec();
 
 function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
   const { op } = node;

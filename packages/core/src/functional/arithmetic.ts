@@ -5,22 +5,22 @@ import type { Tensor } from "../tensor.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);
 
-/** Throws where both operands are numbers, or an object stands behind them. */
-function checkOperands(name: string, args: ArrayLike<unknown>): void {
-  refuseSurplus(name, 2, args);
-  refuseOptions(name, args[2]);
-  if (typeof args[0] === "number" && typeof args[1] === "number") {
-    throw new Error(
-      `${name}: ${args[0]} and ${args[1]} are both numbers; one operand must be a tensor, as tensor(${args[0]})`,
-    );
+/** Throws where both operands are numbers, or something stands behind them. */
+function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
+  if (behind.length > 0) {
+    refuseSurplus(name, 2, [x, y, ...behind]);
+    refuseOptions(name, behind[0]);
+  }
+  if (typeof x === "number" && typeof y === "number") {
+    throw new Error(`${name}: ${x} and ${y} are both numbers; one operand must be a tensor, as tensor(${x})`);
   }
 }
 
 /** x + y, broadcast. */
 export function add(x: number, y: Tensor): Tensor;
 export function add(x: Tensor, y: Tensor | number): Tensor;
-export function add(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("add", arguments);
+export function add(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("add", x, y, behind);
   if (typeof x === "number") return ops.affine(y as Tensor, { shift: x });
   return typeof y === "number" ? ops.affine(x, { shift: y }) : ops.add(x, y);
 }
@@ -28,8 +28,8 @@ export function add(x: Tensor | number, y: Tensor | number): Tensor {
 /** x - y, broadcast. */
 export function sub(x: number, y: Tensor): Tensor;
 export function sub(x: Tensor, y: Tensor | number): Tensor;
-export function sub(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("sub", arguments);
+export function sub(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("sub", x, y, behind);
   if (typeof x === "number") return ops.affine(y as Tensor, { scale: -1, shift: x });
   return typeof y === "number" ? ops.affine(x, { shift: -y }) : ops.sub(x, y);
 }
@@ -37,8 +37,8 @@ export function sub(x: Tensor | number, y: Tensor | number): Tensor {
 /** x * y, broadcast. */
 export function mul(x: number, y: Tensor): Tensor;
 export function mul(x: Tensor, y: Tensor | number): Tensor;
-export function mul(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("mul", arguments);
+export function mul(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("mul", x, y, behind);
   if (typeof x === "number") return ops.affine(y as Tensor, { scale: x });
   return typeof y === "number" ? ops.affine(x, { scale: y }) : ops.mul(x, y);
 }
@@ -46,8 +46,8 @@ export function mul(x: Tensor | number, y: Tensor | number): Tensor {
 /** x / y, broadcast. */
 export function div(x: number, y: Tensor): Tensor;
 export function div(x: Tensor, y: Tensor | number): Tensor;
-export function div(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("div", arguments);
+export function div(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("div", x, y, behind);
   if (typeof x === "number") return ops.div(scalarLike(y as Tensor, x), y as Tensor);
   return ops.div(x, asTensor(y, x));
 }
@@ -55,8 +55,8 @@ export function div(x: Tensor | number, y: Tensor | number): Tensor {
 /** x to the power y, broadcast. */
 export function pow(x: number, y: Tensor): Tensor;
 export function pow(x: Tensor, y: Tensor | number): Tensor;
-export function pow(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("pow", arguments);
+export function pow(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("pow", x, y, behind);
   if (typeof x === "number") return ops.pow(scalarLike(y as Tensor, x), y as Tensor);
   if (y === 2) return ops.square(x);
   if (y === 0.5) return ops.sqrt(x);
@@ -74,8 +74,8 @@ export function neg(x: Tensor): Tensor {
 /** The larger of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
 export function maximum(x: number, y: Tensor): Tensor;
 export function maximum(x: Tensor, y: Tensor | number): Tensor;
-export function maximum(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("maximum", arguments);
+export function maximum(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("maximum", x, y, behind);
   if (typeof x === "number") return ops.maximum(scalarLike(y as Tensor, x), y as Tensor);
   return ops.maximum(x, asTensor(y, x));
 }
@@ -83,8 +83,8 @@ export function maximum(x: Tensor | number, y: Tensor | number): Tensor {
 /** The smaller of x and y, broadcast; NaN where either is. Equal operands share the gradient. */
 export function minimum(x: number, y: Tensor): Tensor;
 export function minimum(x: Tensor, y: Tensor | number): Tensor;
-export function minimum(x: Tensor | number, y: Tensor | number): Tensor {
-  checkOperands("minimum", arguments);
+export function minimum(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  checkOperands("minimum", x, y, behind);
   if (typeof x === "number") return ops.minimum(scalarLike(y as Tensor, x), y as Tensor);
   return ops.minimum(x, asTensor(y, x));
 }
