@@ -193,7 +193,10 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
   const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
-  const outputs = specs.map((spec, i) => new Tensor(storages[i], spec, isFloating(spec.dtype) ? node : null, i));
+  const outputs: Tensor[] = [];
+  for (let i = 0; i < specs.length; i++) {
+    outputs.push(new Tensor(storages[i], specs[i], isFloating(specs[i].dtype) ? node : null, i));
+  }
   if (node) save(node, inputs, outputs);
   return outputs;
 }
@@ -258,7 +261,7 @@ const specOf = (t: Tensor): TensorSpec => t.spec();
 
 function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
   const { op } = node;
-  if (!op) return;
+  if (!op || (!op.definition.saves && op.definition.vjp)) return;
   const { definition, edges, params } = op;
   const wanted =
     typeof definition.saves === "function"
@@ -266,7 +269,7 @@ function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
           edges.map((edge) => edge !== null),
           params,
         )
-      : (definition.saves ?? (definition.vjp ? {} : { inputs: inputs.map((_, i) => i) }));
+      : (definition.saves ?? { inputs: inputs.map((_, i) => i) });
   for (const i of wanted.inputs ?? []) op.savedInputs[i] = Recomputed.of(inputs[i]) ?? inputs[i].alias();
   for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
 }
