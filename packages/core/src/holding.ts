@@ -14,7 +14,6 @@ export class Holding {
   kept = false;
   /** True if it was taken back after its backward pass. */
   takenBack = false;
-
   /** The hold of the result before this one of the same step. */
   readonly earlier: Holding | null = null;
 
