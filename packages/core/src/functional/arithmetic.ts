@@ -1,20 +1,10 @@
-import { refuseOptions, refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import { scalarLike } from "../ops/scalarLike.ts";
 import type { Tensor } from "../tensor.ts";
+import { checkOperands } from "./operands.ts";
 
 const asTensor = (b: Tensor | number, like: Tensor): Tensor => (typeof b === "number" ? scalarLike(like, b) : b);
-
-/** Throws where both operands are numbers, or something stands behind them. */
-function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
-  if (behind.length > 0) {
-    refuseSurplus(name, 2, [x, y, ...behind]);
-    refuseOptions(name, behind[0]);
-  }
-  if (typeof x === "number" && typeof y === "number") {
-    throw new Error(`${name}: ${x} and ${y} are both numbers; one operand must be a tensor, as tensor(${x})`);
-  }
-}
 
 /** x + y, broadcast. */
 export function add(x: number, y: Tensor): Tensor;

@@ -1,20 +1,17 @@
 import { full } from "../create.ts";
-import { refuseOptions, refuseSurplus } from "../op.ts";
+import { refuseSurplus } from "../op.ts";
 import * as ops from "../ops/index.ts";
 import type { Tensor } from "../tensor.ts";
+import { checkOperands } from "./operands.ts";
 
 type Relation = ops.CompareParams["relation"];
 
 /** The relation that holds for (y, x) where this one holds for (x, y). */
 const mirrored: Readonly<Record<Relation, Relation>> = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" };
 
-function compare(x: Tensor | number, y: Tensor | number, relation: Relation, args: ArrayLike<unknown>): Tensor {
-  refuseSurplus(relation, 2, args);
-  refuseOptions(relation, args[2]);
-  if (typeof x === "number") {
-    if (typeof y !== "number") return compare(y, x, mirrored[relation], [y, x]);
-    throw new Error(`${relation}: ${x} and ${y} are both numbers; one operand must be a tensor, as tensor(${x})`);
-  }
+function compare(x: Tensor | number, y: Tensor | number, relation: Relation, behind: readonly unknown[] = []): Tensor {
+  checkOperands(relation, x, y, behind);
+  if (typeof x === "number") return compare(y, x, mirrored[relation]);
   const other = typeof y === "number" ? full([], y, { dtype: x.dtype, backend: x.storage.backend }) : y;
   return ops.compare(x, other, { relation });
 }
@@ -22,43 +19,43 @@ function compare(x: Tensor | number, y: Tensor | number, relation: Relation, arg
 /** Returns a bool tensor that is true where x equals y; f32 or i32, broadcast. */
 export function eq(x: number, y: Tensor): Tensor;
 export function eq(x: Tensor, y: Tensor | number): Tensor;
-export function eq(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "eq", arguments);
+export function eq(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "eq", behind);
 }
 
 /** Returns a bool tensor that is true where x differs from y; f32 or i32, broadcast. */
 export function ne(x: number, y: Tensor): Tensor;
 export function ne(x: Tensor, y: Tensor | number): Tensor;
-export function ne(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "ne", arguments);
+export function ne(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "ne", behind);
 }
 
 /** Returns a bool tensor that is true where x is less than y; f32 or i32, broadcast. */
 export function lt(x: number, y: Tensor): Tensor;
 export function lt(x: Tensor, y: Tensor | number): Tensor;
-export function lt(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "lt", arguments);
+export function lt(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "lt", behind);
 }
 
 /** Returns a bool tensor that is true where x is at most y; f32 or i32, broadcast. */
 export function le(x: number, y: Tensor): Tensor;
 export function le(x: Tensor, y: Tensor | number): Tensor;
-export function le(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "le", arguments);
+export function le(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "le", behind);
 }
 
 /** Returns a bool tensor that is true where x is greater than y; f32 or i32, broadcast. */
 export function gt(x: number, y: Tensor): Tensor;
 export function gt(x: Tensor, y: Tensor | number): Tensor;
-export function gt(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "gt", arguments);
+export function gt(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "gt", behind);
 }
 
 /** Returns a bool tensor that is true where x is at least y; f32 or i32, broadcast. */
 export function ge(x: number, y: Tensor): Tensor;
 export function ge(x: Tensor, y: Tensor | number): Tensor;
-export function ge(x: Tensor | number, y: Tensor | number): Tensor {
-  return compare(x, y, "ge", arguments);
+export function ge(x: Tensor | number, y: Tensor | number, ...behind: unknown[]): Tensor {
+  return compare(x, y, "ge", behind);
 }
 
 /**

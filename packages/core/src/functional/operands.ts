@@ -1,0 +1,13 @@
+import { refuseOptions, refuseSurplus } from "../op.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** Throws where both operands are numbers, or something stands behind them. */
+export function checkOperands(name: string, x: Tensor | number, y: Tensor | number, behind: readonly unknown[]): void {
+  if (behind.length > 0) {
+    refuseSurplus(name, 2, [x, y, ...behind]);
+    refuseOptions(name, behind[0]);
+  }
+  if (typeof x === "number" && typeof y === "number") {
+    throw new Error(`${name}: ${x} and ${y} are both numbers; one operand must be a tensor, as tensor(${x})`);
+  }
+}
