@@ -1,8 +1,9 @@
 import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
-import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
+import type { Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
@@ -95,11 +96,17 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
-  /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
-  async resume(folder: string): Promise<void> {
-    const state = await readCheckpoint(folder, this.#trained());
+  /**
+   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
+   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
+   */
+  async resume(place: string | URL | ModelFiles): Promise<number> {
+    const { readCheckpoint } = await import("./checkpoint.ts");
+    const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
     this.#sampler.state = state.sampler;
     this.#step = state.step;
+    return state.step;
   }
 
   /**
@@ -122,6 +129,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const save = async () => {
       if (!checkpoints || saved === this.#step) return;
       saved = this.#step;
+      const { writeCheckpoint } = await import("./checkpoint.ts");
       await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
     };
     if (this.#step === 0) await this.#evaluate(result);

@@ -1,5 +1,5 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
-import { writeFolder } from "@lowrank/files";
+import { type WritablePlace, writeFiles } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
@@ -342,14 +342,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left
-   * half-written. With `verify`, each is read again and compared with the one in memory: gives what
-   * rounding to `dtype` cost, and throws where there is more to it.
+   * Writes the adapters into a folder, by its path in Node or as `WritableFiles`, as
+   * `adapterFiles` gives them; nothing is left half-written. With `verify`, each is read again and
+   * compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is
+   * more to it.
    */
-  async savePretrained(folder: string | URL, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
+  async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
-    const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
+    const write = async () => writeFiles(folder, await this.adapterFiles(names, options));
     if (verify) {
       const { verifySaved } = await import("../saved/verifySaved.ts");
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);
