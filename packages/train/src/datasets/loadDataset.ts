@@ -1,7 +1,7 @@
-import type { ByteSource } from "@lowrank/core";
+import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
 import type { Example } from "./example.ts";
-import { type ReadDatasetOptions, readDataset } from "./readDataset.ts";
+import { type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
@@ -14,6 +14,7 @@ export interface LoadDatasetOptions extends ReadDatasetOptions {
  * see `readDataset`.
  */
 export async function loadDataset(path: string, given: LoadDatasetOptions = {}): Promise<Example[]> {
+  checkOptions("loadDataset", given, { ...readDatasetKeys, files: true });
   const { files, ...options } = given;
   return Array.fromAsync(readDataset(await textOf(path, files), { name: path, ...options }));
 }
