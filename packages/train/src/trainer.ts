@@ -2,11 +2,10 @@ import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTur
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
-import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
+import type { Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
@@ -97,6 +96,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
   async resume(folder: string): Promise<void> {
+    const { readCheckpoint } = await import("./checkpoint.ts");
     const state = await readCheckpoint(folder, this.#trained());
     this.#sampler.state = state.sampler;
     this.#step = state.step;
@@ -122,6 +122,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const save = async () => {
       if (!checkpoints || saved === this.#step) return;
       saved = this.#step;
+      const { writeCheckpoint } = await import("./checkpoint.ts");
       await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
     };
     if (this.#step === 0) await this.#evaluate(result);
@@ -217,6 +218,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       ? `the gradient norm of step ${step} is ${gradNorm}`
       : `the loss of step ${step} is ${loss}`;
     const { model } = this;
+    const { whereNotFinite } = await import("./nonFiniteStep.ts");
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
     return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
@@ -228,6 +230,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
+    const { evaluate } = await import("./evaluate.ts");
     const evaluation = await this.#unlessAborted(
       // The task's options and the examples are of one kind, as the constructor made sure.
       evaluate(
