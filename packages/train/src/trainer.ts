@@ -10,6 +10,8 @@ import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import {
+  checkpointKeys,
+  evaluationKeys,
   type OwnTrainerOptions,
   type StepReport,
   type TrainerOptions,
@@ -23,12 +25,10 @@ import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
   count: number,
-  {
-    batchSize = 8,
-    gradientAccumulationSteps = 1,
-    epochs = 3,
-  }: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
+  options: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
 ): number {
+  checkOptions("trainingSteps", options, { batchSize: true, gradientAccumulationSteps: true, epochs: true });
+  const { batchSize = 8, gradientAccumulationSteps = 1, epochs = 3 } = options;
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
@@ -64,7 +64,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     options: (TrainingSettings<AnyExample> | TrainingSettings<Example>) & TaskOptions,
   ) {
     checkOptions<object>("Trainer", options, { ...trainingKeys, ...taskKeys });
-    const { batchSize = 8, seed = 0 } = options;
+    checkOptions("Trainer: evaluation", options.evaluation ?? {}, evaluationKeys);
+    checkOptions("Trainer: checkpoints", options.checkpoints ?? {}, checkpointKeys);
+    const { batchSize = 8, seed = 0, gradientAccumulationSteps, epochs } = options;
     this.model = model as Model;
     this.examples = examples as readonly Example[];
     this.#options = options;
@@ -86,7 +88,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       shuffle,
       lengths,
     });
-    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, options);
+    const passes = { batchSize, gradientAccumulationSteps, epochs };
+    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, passes);
     this.#optimizer = optimizerOf(options, this.#parameters);
     this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;

@@ -65,6 +65,15 @@ export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   ...({ evaluation: true, checkpoints: true, onStep: true, onEvaluation: true, signal: true } as const),
 };
 
+/** The names of all settings of an evaluation while training. */
+export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unknown>["evaluation"]>>> = {
+  examples: true,
+  every: true,
+};
+
+/** The names of all settings of checkpoints. */
+export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = { folder: true, every: true };
+
 /** Settings of a `Trainer` of any module, with a collator and a loss. */
 export interface OwnTrainerOptions<Model, Example, Batch>
   extends TrainingSettings<Example>,

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import type { BuildName } from "./builds/kernelBuild.ts";
@@ -55,6 +56,10 @@ export interface WasmBackend extends Backend {
   heapStats(): HeapStats;
 }
 
+const wasmKeys: OptionKeys<WasmOptions> = {
+  ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true, kernels: true } as const),
+};
+
 const maxThreads = 64;
 
 /**
@@ -90,6 +95,7 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  * loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
+  checkOptions("wasm", options, wasmKeys);
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
