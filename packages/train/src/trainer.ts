@@ -5,9 +5,8 @@ import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
 import type { Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
@@ -228,6 +227,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       ? `the gradient norm of step ${step} is ${gradNorm}`
       : `the loss of step ${step} is ${loss}`;
     const { model } = this;
+    const { whereNotFinite } = await import("./nonFiniteStep.ts");
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
     return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
@@ -239,6 +239,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
+    const { evaluate } = await import("./evaluate.ts");
     const evaluation = await this.#unlessAborted(
       // The task's options and the examples are of one kind, as the constructor made sure.
       evaluate(

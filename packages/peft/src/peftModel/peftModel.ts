@@ -10,7 +10,6 @@ import type { MergeReport } from "../merge/mergeReport.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
-import { quantizeBase } from "../model/quantizeBase.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
 import {
@@ -258,7 +257,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * refuses other changes. Throws while an adapter stands merged.
    */
   async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
-    return quantizeBase(this.base_model, options);
+    const tuner = this.base_model;
+    tuner.checkWhole("quantise the base model");
+    if (this.isMerged) {
+      throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
+    }
+    return tuner.bare(async () => {
+      const { quantizeBase } = await import("../model/quantizeBase.ts");
+      return quantizeBase(tuner, options);
+    }, "while the base model is being quantised; await that first");
   }
 
   /** True if merged weights stand in the model. */
