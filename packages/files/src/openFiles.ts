@@ -1,18 +1,30 @@
 import { folderFiles } from "./folderFiles.ts";
+import { isHubAddress } from "./hub/hubAddress.ts";
+import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
+/** Options of opening a place, of which only the Hugging Face hub has any. */
+export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
+  hub?: HubOptions;
+}
+
 /**
- * The files of a place: those below an http(s) address, of a folder by path or file: URL (Node
- * only), or `ModelFiles` as they are. Throws for anything else.
+ * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
+ * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
+ * Throws for anything else.
  */
-export async function openFiles(place: string | URL | ModelFiles): Promise<ModelFiles> {
+export async function openFiles(
+  place: string | URL | ModelFiles,
+  { hub, onProgress, signal }: OpenOptions = {},
+): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
+    if (isHubAddress(place)) return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
   const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);
   throw new Error(
-    `files come from a folder's path, an http(s) address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
+    `files come from a folder's path, an http(s) or hf:// address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
   );
 }

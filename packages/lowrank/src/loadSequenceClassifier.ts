@@ -9,7 +9,7 @@ import { wasm } from "@lowrank/wasm";
 
 /**
  * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in
- * Node) or from `ModelFiles`, on the backend given to `init`, or else on WebAssembly. With
+ * Node, an http(s) address), from the Hugging Face hub (`hf://org/name`) or from `ModelFiles`, on the backend given to `init`, or else on WebAssembly. With
  * `newHead`, the checkpoint may be that of another task. Throws where a tensor is missing,
  * unexpected or of another shape.
  */
