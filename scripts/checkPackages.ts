@@ -105,6 +105,21 @@ if (String(product) !== "7,10,15,22") throw new Error("matmul gave " + product);
 process.exit(0);
 `;
 
+/** Loads files of a hub on this machine, as installed, and tells what of the library is there. */
+const hubScript = `
+import { existsSync } from "node:fs";
+import { openFiles } from "lowrank";
+import { startFakeHub } from ${JSON.stringify(join(root, "scripts/fakeHub/startFakeHub.ts"))};
+await using hub = await startFakeHub();
+await hub.put({ name: "org/name" }, [["config.json", "{}"], ["model.safetensors", new Uint8Array(5000)]]);
+await hub.fail({ path: "model.safetensors", times: 1, cutAfter: 1000 });
+const files = await openFiles("hf://org/name", { hub: { endpoint: hub.endpoint, cacheDir: "hub" } });
+const { size } = await files.open("model.safetensors");
+if (size !== 5000 || (await files.readText("config.json")) !== "{}") throw new Error("hf:// gave " + size);
+if (existsSync("node_modules/@huggingface/hub")) throw new Error("@huggingface/hub was installed, not bundled");
+process.exit(0);
+`;
+
 /** A plugin of the command, which lies where no package of Lowrank is installed. */
 const plugin = `
 import { definePeftMethod, lora, LoraConfig, registerPeftMethod } from "lowrank";
@@ -133,8 +148,10 @@ try {
   const archives = readdirSync(packed).map((name) => join(packed, name));
   writeFileSync(join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(user, "use.js"), script);
+  writeFileSync(join(user, "hub.js"), hubScript);
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
+  count("hf:// addresses", command(user, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   await checkBundles();
   const lowrank = ["npx", "--no-install", "lowrank"];

@@ -32,7 +32,7 @@ interface StoredFile {
 
 interface State {
   readonly repos: Map<string, FakeRepo>;
-  /** By commit, then by path. */
+  /** By "org/name/commit", then by path. */
   readonly files: Map<string, Map<string, StoredFile>>;
   readonly requests: string[];
   faults: (Fault & { left: number })[];
@@ -72,23 +72,22 @@ async function answer(state: State, exchange: Exchange): Promise<void> {
   if (parts[0] === "-" && parts[1] !== "lfs") return control(state, exchange);
   const { range, authorization } = request.headers;
   state.requests.push([request.method, parts.join("/"), ...(range ? [range] : [])].join(" "));
-  if (parts[0] === "-")
-    return sendFile(
-      state,
-      exchange,
-      parts.slice(4).join("/"),
-      state.files.get(parts[2])?.get(parts.slice(4).join("/")),
-    );
+  if (parts[0] === "-") {
+    const [, , owner, name, commit, , ...path] = parts;
+    return sendFile(state, exchange, `${owner}/${name}/${commit}`, path.join("/"));
+  }
   const isApi = parts[0] === "api";
   const [owner, own, kind, revision, ...path] = isApi ? parts.slice(2) : parts;
   const repo = state.repos.get(`${owner}/${own}`);
   const open = authorization === "Bearer hf_owner";
-  // As on the hub, who may not see a repository learns nothing of it; a gated one shows all but files.
+  // As on the hub, who may not see a repository learns nothing of it, and a gated one shows
+  // all but files.
   if (!repo || (repo.access === "private" && !open)) return fail(response, authorization ? 404 : 401, "RepoNotFound");
   if (repo.access === "gated" && !open && !isApi) return fail(response, authorization ? 403 : 401, "GatedRepo");
-  const commit = repo.refs[revision] ?? (state.files.has(revision) ? revision : undefined);
-  const files = commit === undefined ? undefined : state.files.get(commit);
-  if (commit === undefined || !files) return fail(response, 404, "RevisionNotFound");
+  const commit = repo.refs[revision] ?? revision;
+  const snapshot = `${repo.name}/${commit}`;
+  const files = state.files.get(snapshot);
+  if (!files) return fail(response, 404, "RevisionNotFound");
   if (kind === "revision") {
     const siblings = Array.from(files.keys(), (rfilename) => ({ rfilename }));
     return sendJson(response, { _id: "1", id: repo.name, sha: commit, siblings, lastModified: "2026-01-01T00:00:00Z" });
@@ -104,10 +103,9 @@ async function answer(state: State, exchange: Exchange): Promise<void> {
   }
   const file = files.get(path.join("/"));
   if (!file) return fail(response, 404, "EntryNotFound");
-  response.setHeader("X-Repo-Commit", commit);
-  if (!file.isLfs) return sendFile(state, exchange, path.join("/"), file);
-  const linked = { "X-Linked-Size": file.content.length, "X-Linked-Etag": `"${file.etag}"` };
-  const location = `${exchange.root}/-/lfs/${commit}/${file.etag}/${path.join("/")}`;
+  if (!file.isLfs) return sendFile(state, exchange, snapshot, path.join("/"));
+  const linked = { "X-Repo-Commit": commit, "X-Linked-Size": file.content.length, "X-Linked-Etag": `"${file.etag}"` };
+  const location = `${exchange.root}/-/lfs/${snapshot}/${file.etag}/${path.join("/")}`;
   response.writeHead(302, { ...linked, Location: location, "Content-Length": 0 }).end();
 }
 
@@ -121,10 +119,11 @@ async function control(state: State, { request, response, parts: [, what, ...res
     const fault: Fault = JSON.parse(body.toString());
     state.faults.push({ ...fault, left: fault.times });
   } else if (what === "file") {
-    const [commit, ...path] = rest;
+    const [owner, name, commit, ...path] = rest;
+    const snapshot = `${owner}/${name}/${commit}`;
     const isLfs = /\.(safetensors|gguf|bin)$/.test(path.join("/"));
-    const files = state.files.get(commit) ?? new Map<string, StoredFile>();
-    state.files.set(commit, files.set(path.join("/"), { content: body, etag: etagOf(body, isLfs), isLfs }));
+    const files = state.files.get(snapshot) ?? new Map<string, StoredFile>();
+    state.files.set(snapshot, files.set(path.join("/"), { content: body, etag: etagOf(body, isLfs), isLfs }));
   }
   sendJson(response, what === "requests" ? state.requests.splice(0) : null);
 }
@@ -135,8 +134,12 @@ function etagOf(content: Buffer, isLfs: boolean): string {
   return createHash("sha1").update(`blob ${content.length}\0`).update(content).digest("hex");
 }
 
-function sendFile(state: State, { request, response }: Exchange, path: string, file: StoredFile | undefined): void {
-  if (!file) return fail(response, 404, "EntryNotFound");
+function sendFile(state: State, { request, response }: Exchange, snapshot: string, path: string): void {
+  const file = state.files.get(snapshot)?.get(path);
+  if (!file) {
+    fail(response, 404, "EntryNotFound");
+    return;
+  }
   const fault =
     request.method === "GET" ? state.faults.find(({ path: at, left }) => at === path && left > 0) : undefined;
   if (fault) fault.left--;
@@ -146,7 +149,12 @@ function sendFile(state: State, { request, response }: Exchange, path: string, f
   const end = Math.min(to ? Number(to) + 1 : content.length, content.length);
   const body = content.subarray(Number(from ?? 0), end);
   const range = from && { "Content-Range": `bytes ${from}-${end - 1}/${content.length}` };
-  const headers = { ETag: `"${file.etag}"`, "Accept-Ranges": "bytes", "Content-Length": body.length };
+  const headers = {
+    "X-Repo-Commit": snapshot.split("/")[2],
+    ETag: `"${file.etag}"`,
+    "Accept-Ranges": "bytes",
+    "Content-Length": body.length,
+  };
   response.writeHead(from ? 206 : 200, { ...headers, ...range });
   if (request.method === "HEAD") response.end();
   else if (cutAfter === undefined) response.end(body);

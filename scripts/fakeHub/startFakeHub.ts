@@ -32,7 +32,7 @@ export async function startFakeHub(): Promise<FakeHub> {
     endpoint,
     put: async ({ commit = fakeCommit, tags, ...repo }, files) => {
       await control("repo", JSON.stringify({ ...repo, refs: { main: commit, ...tags } }));
-      for (const [path, content] of files) await control(`file/${commit}/${path}`, content as BodyInit);
+      for (const [path, content] of files) await control(`file/${repo.name}/${commit}/${path}`, content as BodyInit);
     },
     fail: (fault) => control("fault", JSON.stringify(fault)),
     requests: () => control("requests", ""),

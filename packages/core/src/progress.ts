@@ -8,5 +8,7 @@ export interface Progress {
   name: string;
 }
 
-/** Called after each tensor or layer, and as a file comes. An error that it throws ends the work. */
+/**
+ * Called after each tensor or layer, and as a file comes. An error that it throws ends the work.
+ */
 export type OnProgress = (progress: Progress) => void;

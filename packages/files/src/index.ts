@@ -1,4 +1,5 @@
 export { folderFiles } from "./folderFiles.ts";
+export { type HubPlace, parseHubAddress } from "./hub/hubAddress.ts";
 export { hubFiles } from "./hub/hubFiles.ts";
 export type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 export { memoryFiles } from "./memoryFiles.ts";

@@ -1,6 +1,6 @@
 import type { ByteSource } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
-import { isHubAddress, parseHubAddress } from "./hub/hubAddress.ts";
+import { parseHubAddress } from "./hub/hubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { type OpenOptions, openFiles } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -10,8 +10,9 @@ import { urlFiles } from "./urlFiles.ts";
  * Throws where it is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
-  if (isHubAddress(file)) {
-    const { repo, revision, path } = parseHubAddress(file);
+  const place = parseHubAddress(file);
+  if (place) {
+    const { repo, revision, path } = place;
     if (path === "") throw new Error(`${file} is a repository; name a file of it, hf://${repo}/model.gguf say`);
     return (await openFiles(`hf://${repo}@${encodeURIComponent(revision)}`, options)).open(path);
   }

@@ -1,5 +1,5 @@
 import { folderFiles } from "./folderFiles.ts";
-import { isHubAddress } from "./hub/hubAddress.ts";
+import { parseHubAddress } from "./hub/hubAddress.ts";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -19,7 +19,8 @@ export async function openFiles(
   { hub, onProgress, signal }: OpenOptions = {},
 ): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
-    if (isHubAddress(place)) return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
+    if (parseHubAddress(place))
+      return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;

@@ -27,7 +27,10 @@ export interface LoadModelOptions extends WeightOptions {
    * from the Hugging Face hub, `name` is the file's, and the bytes are those that have come.
    */
   onProgress?: OnProgress;
-  /** Ends a download, or the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
+   * frees all.
+   */
   signal?: AbortSignal;
 }
 

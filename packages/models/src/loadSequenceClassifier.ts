@@ -34,7 +34,10 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
   hub?: HubOptions;
   /** Called as by `loadModel`. */
   onProgress?: OnProgress;
-  /** Ends a download, or the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
+   * frees all.
+   */
   signal?: AbortSignal;
 }
 
@@ -53,8 +56,9 @@ export interface LoadedClassifier {
 
 /**
  * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node,
- * an http(s) address), from the Hugging Face hub (`hf://org/name`) or from `ModelFiles`; with `newHead`, from the checkpoint of another task. Throws where a tensor
- * is missing, unexpected or of another shape.
+ * an http(s) address), from the Hugging Face hub (`hf://org/name`) or from `ModelFiles`; with
+ * `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or
+ * of another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,

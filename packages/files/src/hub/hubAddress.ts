@@ -9,24 +9,22 @@ export interface HubPlace {
 }
 
 const form = /^hf:\/\/([^/@]+\/[^/@]+)(?:@(refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i;
-const expected = '"hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"';
-
-/** Returns true for an address of the Hugging Face hub, which begins with "hf:". */
-export function isHubAddress(place: string | URL): boolean {
-  return /^hf:/i.test(String(place));
-}
+/** The addresses that there are, for messages. */
+export const hubAddressForms = '"hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"';
 
 /**
- * Reads an address as Python's huggingface_hub writes it: `hf://org/name@revision/path`. A slash
- * in a revision is written %2F, but in `refs/pr/1`. Throws for an address of another form.
+ * Reads an address of the Hugging Face hub as Python's huggingface_hub writes it:
+ * `hf://org/name@revision/path`. A slash in a revision is written %2F, but in `refs/pr/1`. Returns
+ * undefined for what does not begin with "hf:"; throws for an address of another form.
  */
-export function parseHubAddress(address: string | URL): HubPlace {
+export function parseHubAddress(address: string | URL): HubPlace | undefined {
   const text = address instanceof URL ? decodeURI(address.href) : address;
+  if (!/^hf:/i.test(text)) return undefined;
   const found = form.exec(text);
-  if (!found) throw new Error(`${text} is no address of a model on the Hugging Face hub; give ${expected}`);
+  if (!found) throw new Error(`${text} is no address of a model on the Hugging Face hub; give ${hubAddressForms}`);
   const [, repo, revision = "main", path = ""] = found;
   if (/^(datasets|spaces|buckets|kernels|models)\//.test(repo)) {
-    throw new Error(`${text} names no model; give ${expected} of a repository of models`);
+    throw new Error(`${text} names no model; give ${hubAddressForms} of a repository of models`);
   }
   const place = { repo, revision: decodeURIComponent(revision), path: path.replace(/\/+$/, "") };
   checkPath(place.revision, text);

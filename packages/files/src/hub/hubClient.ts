@@ -2,7 +2,7 @@ import type { HubSettings } from "./hubSettings.ts";
 import type { HubFile } from "./hubStore.ts";
 
 /** Bytes of a file, and their place in it. */
-export interface HubBytes {
+interface HubBytes {
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -29,7 +29,7 @@ export async function hubClient(
   { endpoint, token: accessToken }: HubSettings,
   signal?: AbortSignal,
 ): Promise<HubClient> {
-  const { downloadFile, listFiles, modelInfo } = await import("@huggingface/hub");
+  const { downloadFile, listFiles, modelInfo } = await import("./hubLibrary.ts");
 
   /** Asks the hub; an answer that is no success is an error that names the fix. */
   const request: typeof fetch = async (input, init) => {

@@ -229,6 +229,10 @@ describe("misuse", () => {
     await expect(openFiles(address)).rejects.toThrow(message);
   });
 
+  it("of a folder's path", async () => {
+    await expect(hubFiles("./model")).rejects.toThrow("./model is no address of the Hugging Face hub; give");
+  });
+
   it("of names and options", async () => {
     const files = await open();
     await expect(files.open("../config.json")).rejects.toThrow('"../config.json" leads out of the repository');

@@ -1,7 +1,7 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "../modelFiles.ts";
 import { download } from "./download.ts";
-import { checkPath, parseHubAddress } from "./hubAddress.ts";
+import { checkPath, hubAddressForms, parseHubAddress } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
 import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";
 import type { HubFile, HubStore } from "./hubStore.ts";
@@ -18,7 +18,9 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
   checkOptions("hubFiles", options, hubFilesKeys);
   const { signal } = options;
   signal?.throwIfAborted();
-  const { repo, revision, path: folder } = parseHubAddress(address);
+  const place = parseHubAddress(address);
+  if (!place) throw new Error(`hubFiles: ${address} is no address of the Hugging Face hub; give ${hubAddressForms}`);
+  const { repo, revision, path: folder } = place;
   const settings = await hubSettings(options);
   const { endpoint, offline, cacheDir } = settings;
   const store = await openStore(cacheDir, endpoint, repo);

@@ -22,7 +22,10 @@ export interface LoadAdapterOptions {
    * downloaded from the Hugging Face hub, `name` is the file's.
    */
   onProgress?: OnProgress;
-  /** Ends a download, or the loading after the running tensor: rejects with the signal's reason, with nothing changed. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason,
+   * with nothing changed.
+   */
   signal?: AbortSignal;
 }
 
