@@ -4,7 +4,7 @@
 // each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
 // against Node's numbers; weighs what small pages download.
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import type { Browser } from "playwright";
@@ -38,6 +38,24 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
   const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
   return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
+}
+
+/**
+ * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library, and
+ * asks the command for what needs the model.
+ */
+function checkBare(archives: readonly string[]): void {
+  const bare = join(work, "bare");
+  mkdirSync(bare);
+  writeFileSync(join(bare, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  writeFileSync(join(bare, "use.js"), script);
+  const others = archives.filter((archive) => !archive.includes("nano"));
+  const { problems } = command(bare, "npm", "install", "--no-audit", "--no-fund", ...others);
+  if (existsSync(join(bare, "node_modules/@lowrank/nano"))) problems.push("@lowrank/nano was installed");
+  problems.push(...command(bare, "node", "use.js").problems);
+  const compared = command(bare, "npx", "--no-install", "lowrank", "compare").problems.join();
+  if (!compared.includes("npm install @lowrank/nano")) problems.push(`lowrank compare said: ${compared}`);
+  count("without @lowrank/nano", problems);
 }
 
 /**
@@ -151,6 +169,7 @@ try {
   writeFileSync(join(user, "hub.js"), hubScript);
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
+  checkBare(archives);
   count("hf:// addresses", command(user, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   await checkBundles();
