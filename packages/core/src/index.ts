@@ -63,6 +63,7 @@ export type { NestedArray } from "./nested.ts";
 export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
+export { keptTokens } from "./ops/keptTokens.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
 export { byteLength, hasIntegerCodes } from "./packing.ts";
@@ -85,6 +86,7 @@ export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
 export {
   checkLogits,
+  checkSampling,
   type SamplingOptions,
   sampleToken,
   samplingKeys,
