@@ -1,12 +1,12 @@
 import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
-import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
+import type { Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
@@ -98,11 +98,17 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
-  /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
-  async resume(folder: string): Promise<void> {
-    const state = await readCheckpoint(folder, this.#trained());
+  /**
+   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
+   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
+   */
+  async resume(place: string | URL | ModelFiles): Promise<number> {
+    const { readCheckpoint } = await import("./checkpoint.ts");
+    const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
     this.#sampler.state = state.sampler;
     this.#step = state.step;
+    return state.step;
   }
 
   /**
@@ -125,6 +131,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const save = async () => {
       if (!checkpoints || saved === this.#step) return;
       saved = this.#step;
+      const { writeCheckpoint } = await import("./checkpoint.ts");
       await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
     };
     if (this.#step === 0) await this.#evaluate(result);
@@ -220,6 +227,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       ? `the gradient norm of step ${step} is ${gradNorm}`
       : `the loss of step ${step} is ${loss}`;
     const { model } = this;
+    const { whereNotFinite } = await import("./nonFiniteStep.ts");
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
     return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
@@ -231,6 +239,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
+    const { evaluate } = await import("./evaluate.ts");
     const evaluation = await this.#unlessAborted(
       // The task's options and the examples are of one kind, as the constructor made sure.
       evaluate(

@@ -1,5 +1,6 @@
+import { checkOptions } from "../checkOptions.ts";
+import { checkSampling, type SamplingOptions, samplingKeys } from "../samplingOptions.ts";
 import type { Tensor } from "../tensor.ts";
-import type { SamplingOptions } from "../tokenProbabilities.ts";
 import { affine } from "./affine.ts";
 import { type CompareParams, compare } from "./compare.ts";
 import { cumsum } from "./cumsum.ts";
@@ -32,6 +33,8 @@ export function oddsOf(logits: Tensor, { temperature = 1 }: SamplingOptions): Te
  * no option leaves out any.
  */
 export function keptTokens(logits: Tensor, options: SamplingOptions, least = 1): Tensor | null {
+  checkOptions("keptTokens", options, samplingKeys);
+  checkSampling(options);
   const { topK = 0, topP = 1, minP = 0 } = options;
   const tokens = logits.shape[1];
   let odds = oddsOf(logits, options);

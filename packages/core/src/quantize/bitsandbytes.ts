@@ -1,12 +1,12 @@
 import { type Backend, currentBackend } from "../backend.ts";
 import { checkOptions } from "../checkOptions.ts";
-import { packedTensor } from "../create.ts";
 import type { DType, QuantType } from "../dtype.ts";
 import { partsOf } from "../packed/fourBit.ts";
 import { fourBitLayout, readOffset, writeHeader } from "../packed/fourBitLayout.ts";
 import { fp4 } from "../packed/fp4.ts";
 import { nf4 } from "../packed/nf4.ts";
 import type { Packing } from "../packed/packedFormat.ts";
+import { packedTensor } from "../packedTensor.ts";
 import type { SafetensorsTensor } from "../safetensors/writeSafetensors.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";

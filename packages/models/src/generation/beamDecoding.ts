@@ -1,14 +1,4 @@
-import {
-  checkLogits,
-  checkSampling,
-  Generator,
-  logSoftmax,
-  noGrad,
-  reshape,
-  scope,
-  type Tensor,
-  tensor,
-} from "@lowrank/core";
+import { checkLogits, Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
 import { drawn, likeliest, warped } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
@@ -45,7 +35,6 @@ export class BeamDecoding implements Decoding {
     this.#rows = new ModelRows(model, prompts, settings);
     this.#settings = settings;
     this.#generator = new Generator(settings.seed);
-    if (settings.doSample) checkSampling(settings);
     this.#returned = numReturnSequences;
     // As many as leave `numBeams` that go on, should all EOS tokens be among the likeliest.
     this.#keep = Math.max(2, 1 + eosTokenIds.length) * numBeams;
@@ -100,14 +89,16 @@ export class BeamDecoding implements Decoding {
     using wanted = await this.#processing.apply(logProbabilities, this.#rows.penalties, sequences);
     const { vocabSize, backend } = this.#model;
     const width = beams[0].length * vocabSize;
-    const { doSample, eosTokenIds } = this.#settings;
+    const { doSample, eosTokenIds, temperature, topK, topP, minP } = this.#settings;
     const chosen = noGrad(() =>
       scope(() => {
         const before = tensor(
           beams.flat().map(({ score }) => [score]),
           { backend },
         );
-        const own = doSample ? warped(wanted, this.#settings, Math.max(2, 1 + eosTokenIds.length)) : wanted;
+        const own = doSample
+          ? warped(wanted, { temperature, topK, topP, minP }, Math.max(2, 1 + eosTokenIds.length))
+          : wanted;
         const scores = reshape(own.add(before), [beams.length, width]);
         return doSample ? drawn(scores, this.#keep, this.#generator) : likeliest(scores, this.#keep);
       }),
