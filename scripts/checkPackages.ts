@@ -4,7 +4,16 @@
 // each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
 // against Node's numbers; weighs what small pages download.
 import { spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import type { Browser } from "playwright";
@@ -41,8 +50,8 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
 }
 
 /**
- * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library, and
- * asks the command for what needs the model.
+ * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library,
+ * and asks the command for what needs the model.
  */
 function checkBare(archives: readonly string[]): void {
   const bare = join(work, "bare");

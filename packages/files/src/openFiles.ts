@@ -1,4 +1,3 @@
-import { folderFiles } from "./folderFiles.ts";
 import { parseHubAddress } from "./hub/hubAddress.ts";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
@@ -19,9 +18,12 @@ export async function openFiles(
   { hub, onProgress, signal }: OpenOptions = {},
 ): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
-    if (parseHubAddress(place))
+    if (parseHubAddress(place)) {
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
-    return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
+    }
+    if (/^https?:/i.test(String(place))) return urlFiles(place);
+    const { folderFiles } = await import("./folderFiles.ts");
+    return folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
   const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);

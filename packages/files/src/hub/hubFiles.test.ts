@@ -63,9 +63,10 @@ describe("a model of the hub", () => {
       expect.stringMatching(/^GET -\/lfs\/.*\/model.safetensors$/),
     ]);
     expect(progress.at(-1)).toEqual({ loaded: 5000, total: 5000, name: "model.safetensors" });
-    expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin"]);
+    expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin", "adapter/"]);
+    expect(await files.list?.("adapter")).toEqual(["adapter_config.json"]);
     await expect(files.open("tokenizer.json")).rejects.toThrow(
-      `hf://${repo} has no tokenizer.json (it holds config.json, model.safetensors, pytorch_model.bin)`,
+      `hf://${repo} has no tokenizer.json (it holds adapter/, config.json, model.safetensors, pytorch_model.bin)`,
     );
   });
 

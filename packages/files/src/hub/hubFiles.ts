@@ -1,5 +1,6 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile } from "../modelFiles.ts";
+import { namesIn } from "../namesIn.ts";
 import { download } from "./download.ts";
 import { checkPath, hubAddressForms, parseHubAddress } from "./hubAddress.ts";
 import type { HubClient } from "./hubClient.ts";
@@ -50,12 +51,9 @@ export async function hubFiles(address: string | URL, options: HubFilesOptions =
       return new TextDecoder().decode(await source.read(0, source.size));
     },
     open,
-    list: async () => {
-      const paths = offline ? await store.list(commit) : [...(await listing()).keys()];
-      return paths.flatMap((path) => {
-        const name = path.startsWith(prefix) ? path.slice(prefix.length) : "/";
-        return name.includes("/") ? [] : [name];
-      });
+    list: async (inner = "") => {
+      const paths = offline ? await store.list(commit) : (await listing()).keys();
+      return namesIn(paths, pathOf(inner).replace(/\/$/, ""));
     },
   };
   return files;

@@ -16,7 +16,7 @@ import {
   to,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
+import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
@@ -58,14 +58,7 @@ export async function openSource(source: AdapterSource, options: OpenSourceOptio
   const { subfolder } = options;
   const files =
     source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles, options);
-  if (subfolder === undefined) return files;
-  const under = (name: string) => `${subfolder}/${name}`;
-  return {
-    label: `${files.label}/${subfolder}`,
-    has: (name) => files.has(under(name)),
-    readText: (name) => files.readText(under(name)),
-    open: (name) => files.open(under(name)),
-  };
+  return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
 /**
