@@ -26,8 +26,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions {
 
 const examples = `
 Examples:
-  $ lowrank generate --model ./model --prompt "Once upon a time" --temperature 0.8 --seed 7
-  $ lowrank generate hf://org/name --prompt "Once upon a time"
+  $ lowrank generate hf://org/name --prompt "Once upon a time" --temperature 0.8 --seed 7
   $ echo "Once upon a time" | lowrank generate --model ./model --adapter ./adapter --greedy`;
 
 /** `lowrank generate`. */
