@@ -2,9 +2,9 @@ import { type Backend, type BackendOp, currentBackend, type TensorSpec } from ".
 import { bytesOf } from "./bytesOf.ts";
 import { checkDType } from "./checkDType.ts";
 import { checkOptions, type OptionKeys } from "./checkOptions.ts";
-import { bytesPerElement, type DType, type PackedDType, type TypedArray, viewAs } from "./dtype.ts";
+import { bytesPerElement, type DType, isPacked, type TypedArray, unpackedHere, viewAs } from "./dtype.ts";
 import { f32ToBf16, f32ToF16 } from "./half.ts";
-import { byteLength, checkPacked, checkPackedBytes } from "./packing.ts";
+import { byteLength } from "./packing.ts";
 import { checkShape, formatShape, type Shape } from "./shape.ts";
 import { type ShapeArguments, shapeArguments } from "./shapeArguments.ts";
 import { allocate, type Tensor } from "./tensor.ts";
@@ -33,27 +33,22 @@ export function fromBytes(
 ): Tensor {
   checkShape("fromBytes", shape);
   checkDType("fromBytes", dtype);
+  if (isPacked(dtype)) throw unpackedHere(dtype);
   return written("fromBytes", bytesOf("fromBytes", bytes), { shape, dtype }, backend);
 }
 
-/**
- * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
- * out, with a header that agrees with `packing`; q4_1 and q8_0 as blocks of a GGUF file,
- * whole ones in every row.
- */
-export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
-  checkShape("packedTensor", spec.shape);
-  checkPacked("packedTensor", spec);
-  return written("packedTensor", bytes, spec, spec.backend ?? currentBackend());
-}
-
-function written(what: string, bytes: Uint8Array, { shape, dtype, packing }: TensorSpec, backend: Backend): Tensor {
+/** A tensor of bytes, which are copied. Throws where they are too few or too many. */
+export function written(
+  what: string,
+  bytes: Uint8Array,
+  { shape, dtype, packing }: TensorSpec,
+  backend: Backend,
+): Tensor {
   const spec = { shape, dtype, packing };
   const wanted = byteLength(spec);
   if (bytes.byteLength !== wanted) {
     throw new Error(`${what}: ${dtype} ${formatShape(shape)} takes ${wanted} bytes, got ${bytes.byteLength}`);
   }
-  checkPackedBytes(what, bytes, spec);
   const out = allocate(spec, backend);
   backend.write(out.storage.buffer, bytes);
   return out;

@@ -13,13 +13,17 @@ export type PackedDType = QuantType | BlockDType;
 /** The kind of numbers that a tensor holds. */
 export type DType = ElementDType | PackedDType;
 
+const quantTypes: readonly DType[] = ["nf4", "fp4"];
+const blockDTypes: readonly DType[] = ["q4_0", "q4_1", "q8_0"];
+
 /**
  * All dtypes in the order by which kernels number them; `pnpm build:kernels`
  * writes it into their sources.
  */
 export const dtypes: readonly DType[] = [
   ...(["f32", "f16", "bf16", "i32", "u8", "bool"] as const),
-  ...(["nf4", "fp4", "q4_0", "q4_1", "q8_0"] as const),
+  ...quantTypes,
+  ...blockDTypes,
 ];
 
 /** The raw array of a dtype: f16 and bf16 appear as their 16-bit codes, packed weights as bytes. */
@@ -41,13 +45,26 @@ export function isPacked(dtype: DType): dtype is PackedDType {
   return !(dtype in elementBytes);
 }
 
+/** True for packed dtypes that `quantizeAs` packs tensors in. */
+export function canQuantizeAs(dtype: DType): dtype is QuantType {
+  return quantTypes.includes(dtype);
+}
+
+/** True for dtypes of weights whose codes are integers, which `linearInt8` multiplies. */
+export function hasIntegerCodes(dtype: DType): dtype is BlockDType {
+  return blockDTypes.includes(dtype);
+}
+
+/** Returns the error for a packed dtype in the place of one whose elements lie one by one. */
+export function unpackedHere(dtype: PackedDType): Error {
+  return new Error(
+    `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,
+  );
+}
+
 /** Bytes of one element. Throws for a packed dtype, whose elements have none of their own. */
 export function bytesPerElement(dtype: DType): number {
-  if (isPacked(dtype)) {
-    throw new Error(
-      `${dtype} packs elements in blocks; make such a tensor with quantize4bit, or packedTensor from bytes`,
-    );
-  }
+  if (isPacked(dtype)) throw unpackedHere(dtype);
   return elementBytes[dtype];
 }
 

@@ -19,6 +19,7 @@ export {
 export { bytesOf } from "./bytesOf.ts";
 export { toCamelCase } from "./camelCase.ts";
 export { checkDType } from "./checkDType.ts";
+export { checkLogits } from "./checkLogits.ts";
 export { checkOptions, type OptionKeys, unknownOption } from "./checkOptions.ts";
 export { checkpoint } from "./checkpoint.ts";
 export {
@@ -27,17 +28,18 @@ export {
   fromBytes,
   full,
   ones,
-  packedTensor,
   type RangeArguments,
   zeros,
 } from "./create.ts";
 export {
   type BlockDType,
   bytesPerElement,
+  canQuantizeAs,
   type DataOf,
   type DType,
   dtypes,
   type ElementDType,
+  hasIntegerCodes,
   isPacked,
   type PackedDType,
   type QuantType,
@@ -62,32 +64,28 @@ export { nearestName } from "./nearestName.ts";
 export type { NestedArray } from "./nested.ts";
 export { checkFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
-export { defineOp, expectDType, type Op, type OpDefinition, type Saves, type VjpContext } from "./op.ts";
+export { defineOp, expectDType, type Op, type OpDefinition, type Planned, type Saves, type VjpContext } from "./op.ts";
+export { byteLength } from "./packed/byteLength.ts";
 export { blockFormats, packedFormats } from "./packed/index.ts";
 export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed/packedFormat.ts";
-export { byteLength, hasIntegerCodes } from "./packing.ts";
+export { packedTensor } from "./packedTensor.ts";
 export type { OnProgress, Progress } from "./progress.ts";
 export { pythonFloat } from "./pythonFloat.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
 export { adam8bitBlockSize } from "./quantize/eightBit.ts";
-export { canQuantizeAs, quantizeAs } from "./quantize/quantizeAs.ts";
+export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";
 export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
 export * from "./safetensors/index.ts";
+export { type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
 export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export type { ShapeArguments } from "./shapeArguments.ts";
 export { memory, resetPeak } from "./storage.ts";
 export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
-export {
-  checkLogits,
-  type SamplingOptions,
-  sampleToken,
-  samplingKeys,
-  tokenProbabilities,
-} from "./tokenProbabilities.ts";
+export { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";

@@ -1,5 +1,7 @@
 import type { Backend, Buffer, TensorSpec } from "./backend.ts";
 import { checkOptions } from "./checkOptions.ts";
+import { isPacked } from "./dtype.ts";
+import { packedFormat } from "./packed/index.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /** Memory that was only asked for. */
@@ -50,7 +52,10 @@ export function meta(options: MetaOptions = {}): MetaBackend {
     alignment,
     events,
     planned: (bytes) => Math.ceil(bytes / alignment) * alignment,
-    tensor: (spec) => allocate(spec, backend),
+    tensor: (spec) => {
+      if (isPacked(spec.dtype)) packedFormat(spec.dtype);
+      return allocate(spec, backend);
+    },
     alloc: (bytes): MetaBuffer => {
       const buffer = { bytes: 0, planned: backend.planned(bytes) };
       events.push({ buffer, freed: false });

@@ -67,6 +67,14 @@ export interface OpDefinition<P> extends BackendOp<P> {
   readonly writes?: (input: number, count: number) => boolean;
 }
 
+/**
+ * The part of an op's definition that tells kernels the sizes of a call, so that they need not
+ * import how they are found: a page carries that with the op alone.
+ */
+export interface Planned<P, Plan> {
+  readonly plan: (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[], params: P) => Plan;
+}
+
 type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
   ? T[]
   : Acc["length"] extends N
@@ -74,13 +82,14 @@ type Tuple<N extends number, T, Acc extends T[] = []> = number extends N
     : Tuple<N, T, [...Acc, T]>;
 
 /**
- * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place).
+ * A callable op of `N` tensors (`number`: any) and parameters `P`, with `M` outputs (0: in place)
+ * and `D` in its definition.
  */
-export interface Op<N extends number, P = void, M extends number = 1> {
+export interface Op<N extends number, P = void, M extends number = 1, D = unknown> {
   (
     ...args: P extends void ? Tuple<N, Tensor> : [...Tuple<N, Tensor>, params: P]
   ): M extends 1 ? Tensor : Tuple<M, Tensor>;
-  readonly definition: OpDefinition<P>;
+  readonly definition: OpDefinition<P> & D;
 }
 
 /** The number of tensors that an op takes: N, or the least and the most where it differs. */
@@ -94,9 +103,9 @@ export function definedOps(): ReadonlyMap<string, OpDefinition<never>> {
 }
 
 /** Makes an op callable: `op(...tensors, params)`. Throws where an op of the same name exists. */
-export function defineOp<N extends number, P = void, M extends number = 1>(
-  definition: OpDefinition<P> & { readonly arity: Arity<N> },
-): Op<N, P, M> {
+export function defineOp<N extends number, P = void, M extends number = 1, D = unknown>(
+  definition: OpDefinition<P> & { readonly arity: Arity<N> } & D,
+): Op<N, P, M, D> {
   const { name, arity } = definition;
   const [least, most] = typeof arity === "number" ? [arity, arity] : arity;
   const call = (...args: unknown[]): Tensor | Tensor[] => {
@@ -113,7 +122,7 @@ export function defineOp<N extends number, P = void, M extends number = 1>(
     throw new Error(`defineOp: an op named "${name}" exists already; give yours a prefix, as in "acme/${name}"`);
   }
   defined.set(name, definition);
-  return Object.assign(call, { definition }) as unknown as Op<N, P, M>;
+  return Object.assign(call, { definition }) as unknown as Op<N, P, M, D>;
 }
 
 /** Throws unless the arguments are as many tensors as `arity` says, and one thing behind them. */

@@ -1,5 +1,20 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { add, byteLength, full, init, type Packing, packedTensor, reference, reshape, tensor, zeros } from "./index.ts";
+import {
+  add,
+  byteLength,
+  canQuantizeAs,
+  fromBytes,
+  full,
+  hasIntegerCodes,
+  init,
+  type Packing,
+  packedFormats,
+  packedTensor,
+  reference,
+  reshape,
+  tensor,
+  zeros,
+} from "./index.ts";
 import { fourBitLayout, readOffset, writeHeader } from "./packed/fourBitLayout.ts";
 
 beforeAll(async () => {
@@ -43,6 +58,19 @@ describe("byteLength", () => {
       ...{ nested: 256, nestedBlocks: 1, byteLength: 260 },
     });
     expect(fourBitLayout(0, packing).byteLength).toBe(64);
+  });
+});
+
+describe("packedFormats", () => {
+  it("agree with what dtypes say of themselves", () => {
+    for (const { dtype, ...format } of Object.values(packedFormats)) {
+      expect(hasIntegerCodes(dtype), dtype).toBe("integerBits" in format);
+      expect(canQuantizeAs(dtype), dtype).toBe("codebook" in format);
+    }
+  });
+
+  it("are told from raw bytes of elements", () => {
+    expect(() => fromBytes(new Uint8Array(34), [1, 32], "q8_0")).toThrow(/q8_0 packs elements in blocks.*packedTensor/);
   });
 });
 

@@ -1,4 +1,3 @@
-import { folderFiles } from "./folderFiles.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
@@ -8,7 +7,9 @@ import { urlFiles } from "./urlFiles.ts";
  */
 export async function openFiles(place: string | URL | ModelFiles): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
-    return /^https?:/i.test(String(place)) ? urlFiles(place) : folderFiles(place);
+    if (/^https?:/i.test(String(place))) return urlFiles(place);
+    const { folderFiles } = await import("./folderFiles.ts");
+    return folderFiles(place);
   }
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
   const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);

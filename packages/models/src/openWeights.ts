@@ -1,4 +1,4 @@
-import { openSafetensors, openShardedSafetensors, parseSafetensorsIndex, type SafetensorsFile } from "@lowrank/core";
+import { openSafetensors, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { renamed, underModelNames } from "./checkpointNames.ts";
 import { checkTies } from "./checkTies.ts";
@@ -27,10 +27,11 @@ export async function openWeights(files: ModelFiles, config: ModelConfig | Class
 
 /** Opens the model.safetensors of a folder, else the shards that its index names. */
 export async function openSafetensorsFolder(files: ModelFiles): Promise<SafetensorsFile> {
-  const open = async (name: string) => openSafetensors(await files.open(name), `${name} of ${files.label}`);
   const single = "model.safetensors";
   const index = `${single}.index.json`;
-  if ((await files.has(single)) || !(await files.has(index))) return open(single);
-  const label = `${index} of ${files.label}`;
-  return openShardedSafetensors(parseSafetensorsIndex(await files.readText(index), label), open, label);
+  if ((await files.has(single)) || !(await files.has(index))) {
+    return openSafetensors(await files.open(single), `${single} of ${files.label}`);
+  }
+  const { openShards } = await import("./openShards.ts");
+  return openShards(files, index);
 }

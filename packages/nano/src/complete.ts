@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import { type CausalLM, generate, type Tokenizer } from "@lowrank/models";
 
 /**
@@ -10,6 +11,7 @@ export async function complete(
   prompts: readonly string[],
   options: { batchSize?: number; maxNewTokens?: number } = {},
 ): Promise<string[]> {
+  checkOptions("complete", options, { batchSize: true, maxNewTokens: true });
   const { batchSize = 64, maxNewTokens = 64 } = options;
   const { eosTokenId } = tokenizer;
   if (eosTokenId === null) throw new Error("complete: the tokenizer names no eos_token, at which an answer would end");

@@ -52,6 +52,7 @@ export abstract class Module {
    * first, unless `duplicates`.
    */
   *namedParameters(options: { duplicates?: boolean } = {}): Iterable<[string, Parameter]> {
+    checkOptions("namedParameters", options, { duplicates: true });
     const seen = new Set<Parameter>();
     for (const [path, value] of this.#namedTensors()) {
       if (!(value instanceof Parameter) || (seen.has(value) && !options.duplicates)) continue;

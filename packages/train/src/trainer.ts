@@ -1,16 +1,18 @@
 import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
-import { readCheckpoint, type Trained, writeCheckpoint } from "./checkpoint.ts";
+import type { Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
-import { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { whereNotFinite } from "./nonFiniteStep.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import {
+  checkpointKeys,
+  evaluationKeys,
   type OwnTrainerOptions,
   type StepReport,
   type TrainerOptions,
@@ -24,12 +26,10 @@ import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
   count: number,
-  {
-    batchSize = 8,
-    gradientAccumulationSteps = 1,
-    epochs = 3,
-  }: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
+  options: Pick<TrainingSettings<unknown>, "batchSize" | "gradientAccumulationSteps" | "epochs">,
 ): number {
+  checkOptions("trainingSteps", options, { batchSize: true, gradientAccumulationSteps: true, epochs: true });
+  const { batchSize = 8, gradientAccumulationSteps = 1, epochs = 3 } = options;
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
@@ -65,7 +65,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     options: (TrainingSettings<AnyExample> | TrainingSettings<Example>) & TaskOptions,
   ) {
     checkOptions<object>("Trainer", options, { ...trainingKeys, ...taskKeys });
-    const { batchSize = 8, seed = 0 } = options;
+    checkOptions("Trainer: evaluation", options.evaluation ?? {}, evaluationKeys);
+    checkOptions("Trainer: checkpoints", options.checkpoints ?? {}, checkpointKeys);
+    const { batchSize = 8, seed = 0, gradientAccumulationSteps, epochs } = options;
     this.model = model as Model;
     this.examples = examples as readonly Example[];
     this.#options = options;
@@ -87,7 +89,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       shuffle,
       lengths,
     });
-    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, options);
+    const passes = { batchSize, gradientAccumulationSteps, epochs };
+    this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, passes);
     this.#optimizer = optimizerOf(options, this.#parameters);
     this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
     const { schedule = "linear", warmupSteps = 0 } = options;
@@ -95,11 +98,17 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
-  /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
-  async resume(folder: string): Promise<void> {
-    const state = await readCheckpoint(folder, this.#trained());
+  /**
+   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
+   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
+   */
+  async resume(place: string | URL | ModelFiles): Promise<number> {
+    const { readCheckpoint } = await import("./checkpoint.ts");
+    const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
     this.#sampler.state = state.sampler;
     this.#step = state.step;
+    return state.step;
   }
 
   /**
@@ -122,6 +131,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const save = async () => {
       if (!checkpoints || saved === this.#step) return;
       saved = this.#step;
+      const { writeCheckpoint } = await import("./checkpoint.ts");
       await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
     };
     if (this.#step === 0) await this.#evaluate(result);
@@ -217,6 +227,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       ? `the gradient norm of step ${step} is ${gradNorm}`
       : `the loss of step ${step} is ${loss}`;
     const { model } = this;
+    const { whereNotFinite } = await import("./nonFiniteStep.ts");
     const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
     return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
@@ -228,6 +239,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   async #evaluate(result: TrainingResult): Promise<void> {
     const { evaluation: wanted, batchSize = 8, onEvaluation } = this.#options;
     if (!wanted) return;
+    const { evaluate } = await import("./evaluate.ts");
     const evaluation = await this.#unlessAborted(
       // The task's options and the examples are of one kind, as the constructor made sure.
       evaluate(

@@ -11,23 +11,26 @@ export interface WasmTensor extends TensorSpec {
 export type Scratch = (bytes: number) => number;
 
 /**
- * The code of one op: calls into the module, by address. Returns a fault where
- * it found one in the data.
+ * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a
+ * fault where it found one in the data.
  */
-export type KernelCode<P> = (
+export type KernelCode<P, D = unknown> = (
   k: Kernels,
   inputs: WasmTensor[],
   outputs: WasmTensor[],
   params: P,
   scratch: Scratch,
+  op: D,
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
 /** A kernel of this backend for the op of that name. */
 export interface WasmKernel {
   readonly op: string;
-  readonly run: KernelCode<never>;
+  readonly run: KernelCode<never, never>;
 }
+
+type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
 /** The parameters that an op takes. */
 type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
@@ -38,7 +41,7 @@ type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P 
  */
 export function kernel<O extends { readonly definition: unknown }>(
   op: string,
-  run: KernelCode<ParamsOf<O>>,
+  run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
 ): WasmKernel {
-  return { op, run: run as KernelCode<never> };
+  return { op, run: run as KernelCode<never, never> };
 }

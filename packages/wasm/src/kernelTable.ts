@@ -11,7 +11,7 @@ const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", 
 /** The kernels of a backend by the names of their ops. */
 export interface KernelTable {
   /** Returns the code of an op's kernel; none where the op has no kernel. */
-  codeOf<P>(op: BackendOp<P>): KernelCode<P> | undefined;
+  codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
   /**
    * True where the op has a kernel, or where its loops run: some ops named here, and
    * those without a composition.
@@ -21,13 +21,13 @@ export interface KernelTable {
 
 /** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
 export function kernelTable(more: readonly WasmKernel[]): KernelTable {
-  const table = new Map<string, KernelCode<never>>();
+  const table = new Map<string, KernelCode<never, never>>();
   for (const { op, run } of [...ownKernels, ...more]) {
     if (table.has(op)) throw new Error(`wasm: the op "${op}" has two kernels; leave one of them out`);
     table.set(op, run);
   }
   return {
-    codeOf: <P>({ name }: BackendOp<P>) => table.get(name) as KernelCode<P> | undefined,
+    codeOf: <P>({ name }: BackendOp<P>) => table.get(name) as KernelCode<P, BackendOp<P>> | undefined,
     supports: ({ name, ref, compose }) =>
       table.has(name) || (ref !== undefined && (compose === undefined || loops.has(name))),
   };

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import type { BuildName } from "./builds/kernelBuild.ts";
@@ -9,7 +10,6 @@ import type { HeapStats } from "./heapStats.ts";
 import type { WasmKernel, WasmTensor } from "./kernel.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
-import { checkWideSimd, enableWideSimd, wideCheckBytes } from "./wideSimd.ts";
 
 /** Options of the WebAssembly backend. */
 export interface WasmOptions {
@@ -56,6 +56,10 @@ export interface WasmBackend extends Backend {
   heapStats(): HeapStats;
 }
 
+const wasmKeys: OptionKeys<WasmOptions> = {
+  ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true, kernels: true } as const),
+};
+
 const maxThreads = 64;
 
 /**
@@ -91,12 +95,14 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  * loops on the same memory.
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
+  checkOptions("wasm", options, wasmKeys);
   const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
   const { codeOf, supports } = kernelTable(kernels);
-  if (wideSimd) enableWideSimd(compiled === "plain");
+  const wide = wideSimd ? await import("./wideSimd.ts") : null;
+  wide?.enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
   const { memory, shared } = makeMemory(asked > 1);
   if (options.build === "relaxed" && !hasRelaxedSimd()) {
@@ -111,10 +117,10 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   let k = instance.exports as unknown as Kernels;
   const heap = new Heap(memory, heapBase);
   k.setScratch(heap.alloc(k.scratchBytes()).ptr);
-  const room = heap.alloc(Math.max(tileTrialBytes, wideCheckBytes));
+  const room = heap.alloc(Math.max(tileTrialBytes, wide?.wideCheckBytes ?? 0));
   const tile = chooseTile(k, room.ptr, `${build} ${wideSimd}`);
   k.setTile(tile);
-  if (wideSimd) checkWideSimd(k, memory, room.ptr);
+  wide?.checkWideSimd(k, memory, room.ptr);
   heap.free(room);
 
   let threads = 1;
@@ -176,7 +182,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
         return;
       }
       try {
-        const fault = code(k, inputs.map(address), outputs.map(address), params, scratch);
+        const fault = code(k, inputs.map(address), outputs.map(address), params, scratch, op);
         if (fault) throw faultError(op, fault, inputs, params);
       } finally {
         for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);

@@ -15,7 +15,7 @@ export {
   l1Loss,
   mseLoss,
 } from "./losses.ts";
-export { type LinearOptions, linear, matmul, solve } from "./products.ts";
+export { type LinearOptions, linear, matmul } from "./products.ts";
 export {
   type AlongOptions,
   amax,
@@ -54,21 +54,25 @@ export {
   unsqueeze,
 } from "./shapes.ts";
 export { at, clone, type Range, select, slice } from "./slices.ts";
+export { solve } from "./solve.ts";
 export { argmaxTokens } from "./tokens.ts";
 export {
   type AvgPool1dOptions,
   type AvgPool2dOptions,
   avgPool1d,
   avgPool2d,
+  avgPoolKeys,
   type Conv1dOptions,
   type Conv2dOptions,
   conv1d,
   conv2d,
+  convKeys,
   fold,
   type MaxPool1dOptions,
   type MaxPool2dOptions,
   maxPool1d,
   maxPool2d,
+  maxPoolKeys,
   type Size2d,
   type UnfoldOptions,
   unfold,

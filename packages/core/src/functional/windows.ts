@@ -58,9 +58,12 @@ export interface AvgPool2dOptions extends MaxPool2dOptions, Pick<AvgPool1dOption
 export type UnfoldOptions = Omit<Conv2dOptions, "groups">;
 
 const unfoldKeys: OptionKeys<UnfoldOptions> = { stride: true, padding: true, dilation: true };
-const convKeys: OptionKeys<Conv2dOptions> = { ...unfoldKeys, groups: true };
-const maxPoolKeys: OptionKeys<MaxPool2dOptions> = { stride: true, padding: true, ceilMode: true };
-const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, countIncludePad: true };
+/** The names of all options of convolutions. */
+export const convKeys: OptionKeys<Conv2dOptions> = { ...unfoldKeys, groups: true };
+/** The names of all options of `maxPool1d` and `maxPool2d`. */
+export const maxPoolKeys: OptionKeys<MaxPool2dOptions> = { stride: true, padding: true, ceilMode: true };
+/** The names of all options of `avgPool1d` and `avgPool2d`. */
+export const avgPoolKeys: OptionKeys<AvgPool2dOptions> = { ...maxPoolKeys, countIncludePad: true };
 
 const pair = (size: Size2d): Pair => (typeof size === "object" ? size : [size, size]);
 

@@ -1,6 +1,6 @@
 import type { TensorSpec, View } from "../backend.ts";
 import { checkOptions, type OptionKeys } from "../checkOptions.ts";
-import { defineOp, expectDType, type Op, refuseSurplus } from "../op.ts";
+import { defineOp, expectDType, type Op, type Planned, refuseSurplus } from "../op.ts";
 import type { Generator } from "../random.ts";
 import { sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -46,7 +46,7 @@ function score(g: Geometry, q: View, iq: number, k: View, ik: number): number {
 /**
  * `attention` and the log-sum-exp of each row of scores [B, H, T], from which its gradient is made.
  */
-export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
+export const attentionOp: Op<number, AttentionParams, 2, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attention",
   arity: [3, 4],
   shape: (inputs, params) => {
@@ -74,6 +74,7 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
     });
   },
   compose: composeAttention,
+  plan: (inputs, _outputs, params) => geometry("attention", inputs, params),
   saves: (needs) => ({ inputs: needs.map((_, i) => i), outputs: [0, 1] }),
   vjp: ({ grads: [dout], inputs: [q, k, v, ...mask], outputs: [out, lse], params }) => [
     ...attentionBackward(dout, q, k, v, out, lse, ...mask, params),
@@ -85,7 +86,7 @@ export const attentionOp: Op<number, AttentionParams, 2> = defineOp({
  * The gradient of `attention`: (dout, q, k, v, out, lse, mask?) to dq, dk, dv, with the weights
  * made again tile by tile from the rows' log-sum-exp.
  */
-export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
+export const attentionBackward: Op<number, AttentionParams, 3, Planned<AttentionParams, Geometry>> = defineOp({
   name: "attentionBackward",
   arity: [6, 7],
   shape: (inputs, params) => {
@@ -120,6 +121,7 @@ export const attentionBackward: Op<number, AttentionParams, 3> = defineOp({
       }
     });
   },
+  plan: ([, q, k, v, , , ...mask], _outputs, params) => geometry("attentionBackward", [q, k, v, ...mask], params),
   compose: composeAttentionBackward,
 });
 

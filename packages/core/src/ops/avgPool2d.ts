@@ -1,5 +1,5 @@
 import { tensor } from "../makeTensor.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, type Planned } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { expand, sumTo } from "./expand.ts";
@@ -33,9 +33,10 @@ function weightsOf(plan: WindowPlan, countIncludePad: boolean, x: Tensor): Tenso
 }
 
 /** The mean of each window of x [..., H, W]. */
-export const avgPool2d: Op<1, AvgPoolParams> = defineOp({
+export const avgPool2d: Op<1, AvgPoolParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "avgPool2d",
   arity: 1,
+  plan: ([x], _outputs, params) => windowPlan("avgPool2d", x, params),
   shape: (inputs, params) => {
     expectDType("avgPool2d", inputs, 0, "f32");
     const { lead, rows, columns } = windowPlan("avgPool2d", inputs[0], params);
@@ -65,9 +66,15 @@ export const avgPool2d: Op<1, AvgPoolParams> = defineOp({
 });
 
 /** The gradient of avgPool2d's x [..., H, W], whose height and width are `outputSize`. */
-export const avgPool2dBackward: Op<1, AvgPoolParams & { readonly outputSize: Pair }> = defineOp({
+export const avgPool2dBackward: Op<
+  1,
+  AvgPoolParams & { readonly outputSize: Pair },
+  1,
+  Planned<WindowParams, WindowPlan>
+> = defineOp({
   name: "avgPool2dBackward",
   arity: 1,
+  plan: (_inputs, [x], params) => windowPlan("avgPool2dBackward", x, params),
   shape: (inputs, params) => {
     expectDType("avgPool2dBackward", inputs, 0, "f32");
     const { shape } = inputs[0];

@@ -1,7 +1,6 @@
 import type { TensorSpec, View } from "../backend.ts";
-import { dtypes } from "../dtype.ts";
+import { dtypes, hasIntegerCodes } from "../dtype.ts";
 import { defineOp, expectDType, type Op } from "../op.ts";
-import { hasIntegerCodes } from "../packing.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";

@@ -1,11 +1,11 @@
 import type { View } from "../backend.ts";
 import { checkOptions } from "../checkOptions.ts";
-import { defineOp, type Op, refuseSurplus } from "../op.ts";
+import { defineOp, type Op, type Planned, refuseSurplus } from "../op.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
-import { factorOrder, type LoraParams, loraPlan } from "./loraPlan.ts";
+import { factorOrder, type LoraParams, type LoraPlan, loraPlan } from "./loraPlan.ts";
 import { matmul } from "./matmul.ts";
 import { reshape } from "./reshape.ts";
 import { asMatrix } from "./rows.ts";
@@ -33,10 +33,11 @@ function outer(a: Tensor, b: Tensor, swapped = false): Tensor {
  * The op beneath `loraLinear`. It also returns the scaled low-rank activations s x Aᵀ, from which
  * the gradient of B is made.
  */
-export const loraOp: Op<4, LoraParams, 2> = defineOp({
+export const loraOp: Op<4, LoraParams, 2, Planned<LoraParams, LoraPlan>> = defineOp({
   name: "loraLinear",
   arity: 4,
   packed: [1],
+  plan: (inputs, _outputs, params) => loraPlan(inputs, params),
   shape: (inputs, params) => {
     const { to, rank } = loraPlan(inputs, params);
     const lead = inputs[0].shape.slice(0, -1);

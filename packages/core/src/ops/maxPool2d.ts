@@ -1,5 +1,5 @@
 import { tensor } from "../makeTensor.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, type Planned } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { expand } from "./expand.ts";
 import { gather, scatterAdd } from "./gather.ts";
@@ -29,9 +29,10 @@ function insidePositions(plan: WindowPlan, x: Tensor): Tensor {
  * The largest element of each window of x [..., H, W], and its i32 position in the plane. The first
  * NaN of a window beats all. The gradient flows to the first of equal ones, as in PyTorch.
  */
-export const maxPool2d: Op<1, WindowParams, 2> = defineOp({
+export const maxPool2d: Op<1, WindowParams, 2, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "maxPool2d",
   arity: 1,
+  plan: ([x], _outputs, params) => windowPlan("maxPool2d", x, params),
   shape: (inputs, params) => {
     expectDType("maxPool2d", inputs, 0, "f32");
     const { lead, rows, columns } = windowPlan("maxPool2d", inputs[0], params);

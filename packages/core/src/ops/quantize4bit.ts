@@ -1,11 +1,11 @@
 import type { QuantType } from "../dtype.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
-import { checkBlockSize } from "../packed/fourBitLayout.ts";
-import { packedFormats } from "../packed/index.ts";
+import { defineOp, expectDType, type Op, type Planned } from "../op.ts";
+import { type FourBitLayout, fourBitLayout } from "../packed/fourBitLayout.ts";
+import { packedFormat } from "../packed/index.ts";
 import type { Packing } from "../packed/packedFormat.ts";
 import { packFourBit } from "../packed/packFourBit.ts";
 import { unpackAll } from "../quantize/unpackAll.ts";
-import { formatShape } from "../shape.ts";
+import { formatShape, sizeOf } from "../shape.ts";
 
 /** Options of `quantize4bit`. */
 export interface Quantize4bitParams {
@@ -43,9 +43,10 @@ function fault(block: number, offset: number, { blockSize }: Packing): Error {
  * gives them, nested codes always the nearest ones. `to` dequantises. No gradient flows. Throws for
  * NaN and infinities. Dettmers et al. 2023, https://arxiv.org/abs/2305.14314
  */
-export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
+export const quantize4bit: Op<1, Quantize4bitParams, 1, Planned<Quantize4bitParams, FourBitLayout>> = defineOp({
   name: "quantize4bit",
   arity: 1,
+  plan: ([{ shape }], _outputs, params) => fourBitLayout(sizeOf(shape), packingOf(params)),
   options: { quantType: true, blockSize: true, doubleQuant: true },
   shape: (inputs, params) => {
     expectDType("quantize4bit", inputs, 0, "f32", "f16", "bf16");
@@ -55,16 +56,16 @@ export const quantize4bit: Op<1, Quantize4bitParams> = defineOp({
       throw new Error(`quantize4bit: quantType is ${quantType}; use nf4 or fp4`);
     }
     if (shape.includes(0)) throw new Error(`quantize4bit: the weight ${formatShape(shape)} has no elements`);
-    const packing = packingOf(params);
-    checkBlockSize("quantize4bit", packing.blockSize);
-    return { shape, dtype: quantType, packing };
+    const spec = { shape, dtype: quantType, packing: packingOf(params) };
+    packedFormat(quantType).check("quantize4bit", spec);
+    return spec;
   },
   ref: ([x], [out], params) => {
     const packing = packingOf(params);
     const values = unpackAll(x);
     const broken = values.findIndex((v) => !Number.isFinite(v));
     if (broken >= 0) throw fault(Math.floor(broken / packing.blockSize), values[broken], packing);
-    const { codebook } = packedFormats[out.dtype as QuantType];
+    const { codebook } = packedFormat(out.dtype as QuantType);
     const offset = packFourBit(codebook, values, packing, out.data as Uint8Array);
     if (!Number.isFinite(offset)) throw fault(-1, offset, packing);
   },

@@ -1,6 +1,6 @@
 import { full } from "../create.ts";
 import { tensor } from "../makeTensor.ts";
-import { defineOp, expectDType, type Op } from "../op.ts";
+import { defineOp, expectDType, type Op, type Planned } from "../op.ts";
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { cat } from "./cat.ts";
@@ -34,9 +34,10 @@ function positionsOf(plan: WindowPlan, x: Tensor): Tensor {
  * The elements of each window side by side: x [..., H, W] to [..., elements of a window, windows].
  * The product with a filter is a convolution.
  */
-export const unfold: Op<1, UnfoldParams> = defineOp({
+export const unfold: Op<1, UnfoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "unfold",
   arity: 1,
+  plan: ([x], _outputs, params) => windowPlan("unfold", x, params),
   shape: (inputs, params) => {
     expectDType("unfold", inputs, 0, "f32");
     const { lead, elements, windows } = windowPlan("unfold", inputs[0], params);
@@ -72,9 +73,10 @@ export const unfold: Op<1, UnfoldParams> = defineOp({
  * The dual of `unfold`: each element of x [..., elements of a window, windows] is added where its
  * window has it in zeros [..., H, W].
  */
-export const fold: Op<1, FoldParams> = defineOp({
+export const fold: Op<1, FoldParams, 1, Planned<WindowParams, WindowPlan>> = defineOp({
   name: "fold",
   arity: 1,
+  plan: (_inputs, [x], params) => windowPlan("fold", x, params),
   shape: (inputs, params) => {
     expectDType("fold", inputs, 0, "f32");
     const { shape } = inputs[0];

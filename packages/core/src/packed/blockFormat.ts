@@ -24,7 +24,6 @@ export function blockFormat({ pack, unpack, ...facts }: BlockDefinition): BlockF
   const { dtype, block } = facts;
   return {
     ...facts,
-    quantizes: false,
     check: (what, { shape, packing }) => {
       if (packing) throw new Error(`${what}: ${dtype} has blocks of its own; leave the packing out`);
       if (shape.length > 0 && shape[shape.length - 1] % block.elements === 0) return;

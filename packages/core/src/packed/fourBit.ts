@@ -18,7 +18,6 @@ export function fourBitFormat(dtype: QuantType, codebook: Codebook): FourBitForm
   return {
     dtype,
     codebook,
-    quantizes: true,
     check: (what, { packing }) => checkBlockSize(what, packing?.blockSize),
     checkBytes: checkHeader,
     byteLength: ({ shape, packing }) => {

@@ -1,4 +1,5 @@
-import type { BlockDType, QuantType } from "../dtype.ts";
+import type { BlockDType, PackedDType, QuantType } from "../dtype.ts";
+import { know } from "../packing.ts";
 import { fp4 } from "./fp4.ts";
 import { nf4 } from "./nf4.ts";
 import type { BlockFormat, FourBitFormat } from "./packedFormat.ts";
@@ -15,3 +16,10 @@ export const packedFormats: Readonly<Record<QuantType, FourBitFormat> & Record<B
   fp4,
   ...blockFormats,
 };
+
+/** Returns the format of a packed dtype, of which a tensor is to be made. */
+export function packedFormat<D extends PackedDType>(dtype: D): (typeof packedFormats)[D] {
+  const format = packedFormats[dtype];
+  know(format);
+  return format;
+}

@@ -29,8 +29,6 @@ export interface PackedFormat {
   unpack(bytes: Uint8Array, out: Float32Array, packing?: Packing): void;
   /** Bits of the integers that `linearInt8` multiplies; absent where codes are no integers. */
   readonly integerBits?: 4 | 8;
-  /** True if `quantizeAs` packs tensors in this format. */
-  readonly quantizes: boolean;
 }
 
 /** A format of bitsandbytes: codes of 4 bits that look up a number between -1 and 1. */

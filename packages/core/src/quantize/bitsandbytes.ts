@@ -1,11 +1,12 @@
 import { type Backend, currentBackend } from "../backend.ts";
-import { packedTensor } from "../create.ts";
+import { checkOptions } from "../checkOptions.ts";
 import type { DType, QuantType } from "../dtype.ts";
 import { partsOf } from "../packed/fourBit.ts";
 import { fourBitLayout, readOffset, writeHeader } from "../packed/fourBitLayout.ts";
 import { fp4 } from "../packed/fp4.ts";
 import { nf4 } from "../packed/nf4.ts";
 import type { Packing } from "../packed/packedFormat.ts";
+import { packedTensor } from "../packedTensor.ts";
 import type { SafetensorsTensor } from "../safetensors/writeSafetensors.ts";
 import { type Shape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -30,8 +31,10 @@ const bytesOf = (values: Float32Array | Uint8Array): Uint8Array => {
 export async function toBitsandbytes(
   weight: Tensor,
   name: string,
-  { dtype = "f32" }: { dtype?: WideDType } = {},
+  options: { dtype?: WideDType } = {},
 ): Promise<SafetensorsTensor[]> {
+  checkOptions("toBitsandbytes", options, { dtype: true });
+  const { dtype = "f32" } = options;
   const { shape, size, packing, dtype: quantType } = weight;
   if (!isQuantType(quantType)) {
     throw new Error(`toBitsandbytes: "${name}" is ${quantType}; only nf4 and fp4 tensors are bitsandbytes weights`);

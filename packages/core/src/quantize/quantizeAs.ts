@@ -1,13 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
-import { type DType, isPacked, type QuantType } from "../dtype.ts";
+import { canQuantizeAs } from "../dtype.ts";
 import { quantize4bit } from "../ops/quantize4bit.ts";
-import { packedFormats } from "../packed/index.ts";
 import type { Tensor } from "../tensor.ts";
-
-/** True for packed dtypes that `quantizeAs` packs tensors in. */
-export function canQuantizeAs(dtype: DType): dtype is QuantType {
-  return isPacked(dtype) && packedFormats[dtype].quantizes;
-}
 
 /**
  * Packs x as a weight of the given dtype and packing is. Throws for dtypes that

@@ -1,4 +1,5 @@
 import { gradients } from "../autograd.ts";
+import { checkOptions } from "../checkOptions.ts";
 import { isPacked } from "../dtype.ts";
 import { enableGrad, noGrad } from "../gradMode.ts";
 import { tensor } from "../makeTensor.ts";
@@ -43,6 +44,7 @@ function outputs(fn: Fn, inputs: readonly Tensor[]): Tensor[] {
  * within 2 steps of the inputs.
  */
 export async function checkGrad(fn: Fn, inputs: readonly Tensor[], options: CheckGradOptions = {}): Promise<void> {
+  checkOptions("checkGrad", options, { step: true, tolerance: true, order: true, inputs: true });
   const { step = 0.02, tolerance = 1e-3, order = 1 } = options;
   const chosen = options.inputs ?? inputs.flatMap((t, i) => (t.dtype === "f32" ? [i] : []));
   const { backend } = inputs[0].storage;

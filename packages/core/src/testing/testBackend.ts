@@ -1,5 +1,6 @@
 import { gradients } from "../autograd.ts";
 import type { Backend } from "../backend.ts";
+import { checkOptions } from "../checkOptions.ts";
 import * as ops from "../ops/index.ts";
 import { Generator } from "../random.ts";
 import { reference } from "../reference.ts";
@@ -37,7 +38,9 @@ interface Outcome {
  * the reference backend, and must leave no memory behind. Tests of the backend's memory follow.
  * Hand each test to your runner: `it(name, run)`.
  */
-export function testBackend(backend: Backend, { declines = {} }: TestBackendOptions = {}): BackendTest[] {
+export function testBackend(backend: Backend, options: TestBackendOptions = {}): BackendTest[] {
+  checkOptions("testBackend", options, { declines: true });
+  const { declines = {} } = options;
   const functions = Object.entries(opCases).flatMap(([name, cases]) =>
     cases.map((opCase, i) => ({
       name: `${name} ${opCase.name ?? `#${i + 1} ${opCase.inputs.map(({ shape }) => formatShape(shape)).join(" ")}`}`,

@@ -1,7 +1,7 @@
-import { packedTensor } from "../create.ts";
 import type { BlockDType } from "../dtype.ts";
 import * as f from "../functional/index.ts";
 import { blockFormats } from "../packed/index.ts";
+import { packedTensor } from "../packedTensor.ts";
 import type { Tensor } from "../tensor.ts";
 import type { OpCase } from "./cases.ts";
 import type { Input } from "./input.ts";

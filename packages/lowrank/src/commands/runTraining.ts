@@ -129,6 +129,7 @@ async function train(
         stepSeconds.push(report.seconds);
         progress.step(report);
       },
+      onWarning: warn,
       onEvaluation: (step, { loss }) =>
         progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
     });

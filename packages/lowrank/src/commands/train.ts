@@ -126,7 +126,7 @@ export function trainCommand(): Command {
     .option("--pack", "join examples to full blocks instead of padding them")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
-    .option("--resume <dir>", "go on from such a checkpoint, with the same options")
+    .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));

@@ -1,4 +1,4 @@
-import { init, memory } from "@lowrank/core";
+import { checkOptions, init, memory } from "@lowrank/core";
 import { type LoadModelOptions, loadModel } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { finalizer, proxy } from "comlink";
@@ -11,8 +11,9 @@ import { type Wire, withOptions } from "./wire.ts";
 export class EngineHost {
   /** Starts the backend. */
   async start(wire: Wire): Promise<void> {
-    await withOptions<ConnectOptions, void>(wire, async ({ threads }) => {
-      await init(await wasm({ threads }));
+    await withOptions<ConnectOptions, void>(wire, async ({ signal: _, ...options }) => {
+      checkOptions<ConnectOptions>("connect", options, { threads: true });
+      await init(await wasm(options));
     });
   }
 

@@ -53,14 +53,14 @@ export class ModelHost {
   async addAdapter({ peftType, ...fields }: PlainConfig, wire: Wire): Promise<void> {
     const method = await methodOf({ peftType } as PeftConfig);
     const config = new method.Config(fields as never);
-    await withOptions<GetPeftModelOptions, void>(wire, async ({ adapterName = "default", onWarning, signal }) => {
+    await withOptions<GetPeftModelOptions, void>(wire, async (options) => {
       const { tokenizer } = this.#loaded;
       if (!this.#peft) {
-        const options = { adapterName, onWarning, tokenizer, signal };
-        this.#peft = await getPeftModel(this.#loaded.model, config, options);
+        this.#peft = await getPeftModel(this.#loaded.model, config, { tokenizer, ...options });
         return;
       }
-      await this.#peft.addAdapter(adapterName, config, { tokenizer, signal });
+      const { adapterName = "default", onWarning: _, ...others } = options;
+      await this.#peft.addAdapter(adapterName, config, { tokenizer, ...others });
       this.#peft.setAdapter(adapterName);
     });
   }
@@ -145,8 +145,8 @@ export class ModelHost {
       throw new Error(`modelFiles: the model carries adapters (${names}); call mergeAndUnload first, or adapterFiles`);
     }
     const { model, config, files } = this.#loaded;
-    return withOptions<SaveModelOptions, Files>(wire, async ({ dtype }) =>
-      moved(await modelFileContents(model, config, { dtype, companions: files })),
+    return withOptions<SaveModelOptions, Files>(wire, async ({ signal: _, ...options }) =>
+      moved(await modelFileContents(model, config, { companions: files, ...options })),
     );
   }
 

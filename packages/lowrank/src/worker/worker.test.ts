@@ -12,18 +12,9 @@ import { getPeftModel, LoraConfig, PeftModel } from "@lowrank/peft";
 import { evaluate, Trainer, tokenizeExample } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { words, wordTokenizer } from "../testing/wordTokenizer.ts";
 import { connect, type EngineWorker, type RemoteEngine, type RemoteModel } from "./index.ts";
 
-const words = ["<unk>", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
-const tokenizerJson = JSON.stringify({
-  version: "1.0",
-  added_tokens: [],
-  normalizer: null,
-  pre_tokenizer: { type: "Whitespace" },
-  post_processor: null,
-  decoder: null,
-  model: { type: "WordLevel", vocab: Object.fromEntries(words.map((word, i) => [word, i])), unk_token: "<unk>" },
-});
 const config = parseModelConfig({
   ...{ model_type: "llama", vocab_size: 11, hidden_size: 64, intermediate_size: 128, num_hidden_layers: 4 },
   ...{ num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 256 },
@@ -47,7 +38,7 @@ beforeAll(async () => {
   await init(reference());
   const model = createModel(config, randomParameters(new Generator(5)));
   contents = await modelFileContents(model, config);
-  contents.set("tokenizer.json", tokenizerJson);
+  contents.set("tokenizer.json", wordTokenizer);
   engine = await connect(await start(new URL("../testing/engineWorker.ts", import.meta.url)));
 });
 

@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { Architecture } from "../architecture.ts";
 import { architectureOf, architectures } from "../registry.ts";
 import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
@@ -47,5 +48,6 @@ export function toHfConfig(
   config: ModelConfig | ClassifierConfig,
   options: { dtype?: string } = {},
 ): Record<string, unknown> {
+  checkOptions("toHfConfig", options, { dtype: true });
   return hfConfig(architectureOf(config), config, options);
 }

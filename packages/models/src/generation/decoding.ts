@@ -1,5 +1,6 @@
-import { argmaxTokens, checkLogits, Generator, sampleTokens, type Tensor } from "@lowrank/core";
+import { argmaxTokens, checkLogits, Generator, type Tensor } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
+import type { drawTokens } from "./drawTokens.ts";
 import { ModelRows } from "./modelRows.ts";
 import { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
@@ -16,13 +17,14 @@ export interface Decoding extends Disposable {
 /** Tells, after each new token of a row, if the row ends with it. */
 export type EndTest = (row: number, tokens: readonly number[], prompt: readonly number[]) => boolean;
 
-/** A row for each sequence; its tokens are the likeliest, or drawn. */
+/** A row for each sequence; its tokens are the likeliest, or where `draw` is given, drawn. */
 export class RowDecoding implements Decoding {
   readonly outputs: number[][];
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #settings: GenerationSettings;
   readonly #ends: EndTest;
+  readonly #draw: typeof drawTokens | null;
   readonly #rows: ModelRows;
   readonly #processing: Processing;
   readonly #generator: Generator;
@@ -35,7 +37,9 @@ export class RowDecoding implements Decoding {
     prompts: readonly (readonly number[])[],
     settings: GenerationSettings & { capacity: number },
     ends: EndTest,
+    draw: typeof drawTokens | null,
   ) {
+    this.#draw = draw;
     this.#model = model;
     this.#prompts = prompts;
     this.#settings = settings;
@@ -68,14 +72,11 @@ export class RowDecoding implements Decoding {
 
   /** The next token of each row. Throws where none can be chosen for a row that has not ended. */
   async #choose(logits: Tensor): Promise<Int32Array> {
-    const { doSample, temperature, topK, topP, minP } = this.#settings;
     const sequences = this.#prompts.map((prompt, row) => {
       return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };
     });
     using wanted = await this.#processing.apply(logits, this.#rows.penalties, sequences);
-    using chosen = doSample
-      ? sampleTokens(wanted, { temperature, topK, topP, minP, generator: this.#generator })
-      : argmaxTokens(wanted);
+    using chosen = this.#draw?.(wanted, this.#settings, this.#generator) ?? argmaxTokens(wanted);
     const tokens = (await chosen.data()) as Int32Array;
     const bad = tokens.findIndex((token, row) => token < 0 && !this.#ended[row]);
     if (bad >= 0) {

@@ -1,6 +1,5 @@
 import { giveTurn } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
-import { BeamDecoding } from "./beamDecoding.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
 import type { GenerationSettings } from "./settings.ts";
 
@@ -22,7 +21,7 @@ export async function* generationSteps(
   settings: GenerationSettings,
   ends: EndTest,
 ): AsyncGenerator<Decoding, void, void> {
-  const { numBeams, numReturnSequences, signal } = settings;
+  const { signal } = settings;
   signal?.throwIfAborted();
   const longest = checkPrompts(prompts);
   const maxNewTokens = newTokens(model, longest, settings);
@@ -30,10 +29,7 @@ export async function* generationSteps(
   model.eval();
   try {
     const sized = { ...settings, maxNewTokens, capacity: longest + maxNewTokens };
-    using decoding =
-      numBeams > 1
-        ? new BeamDecoding(model, prompts, sized, ends)
-        : new RowDecoding(model, repeated(prompts, numReturnSequences), sized, ends);
+    using decoding = await decodingOf(model, prompts, sized, ends);
     for (let step = 0; step < maxNewTokens && !decoding.done; step++) {
       await decoding.step();
       await giveTurn();
@@ -44,6 +40,22 @@ export async function* generationSteps(
   } finally {
     model.train(wasTraining);
   }
+}
+
+/** Makes the decoding that the settings ask for, with what it alone needs. */
+async function decodingOf(
+  model: CausalLM,
+  prompts: readonly (readonly number[])[],
+  settings: GenerationSettings & { capacity: number; maxNewTokens: number },
+  ends: EndTest,
+): Promise<Decoding> {
+  const { numBeams, numReturnSequences, doSample } = settings;
+  if (numBeams > 1) {
+    const { BeamDecoding } = await import("./beamDecoding.ts");
+    return new BeamDecoding(model, prompts, settings, ends);
+  }
+  const draw = doSample ? (await import("./drawTokens.ts")).drawTokens : null;
+  return new RowDecoding(model, repeated(prompts, numReturnSequences), settings, ends, draw);
 }
 
 /** Each item so many times, one after the other. */

@@ -1,4 +1,4 @@
-import { streamSafetensors } from "@lowrank/core";
+import { checkOptions, streamSafetensors } from "@lowrank/core";
 import { toHfConfig } from "../config/modelConfig.ts";
 import { type SaveModelOptions, torchNames } from "../saveModel.ts";
 import { encodeBlocks } from "./ggmlTypes.ts";
@@ -13,8 +13,10 @@ import { readGgufTensor } from "./readGgufTensor.ts";
  */
 export async function fromGguf(
   file: GgufFile,
-  { dtype = "f32" }: Pick<SaveModelOptions, "dtype"> = {},
+  options: Pick<SaveModelOptions, "dtype"> = {},
 ): Promise<Map<string, string | AsyncIterable<Uint8Array>>> {
+  checkOptions("fromGguf", options, { dtype: true });
+  const { dtype = "f32" } = options;
   const tensors = Array.from(file.tensors, ([name, { layout }]) => ({
     name,
     dtype,

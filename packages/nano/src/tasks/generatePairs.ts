@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import { drawSlots } from "./arguments.ts";
 import { familyName } from "./intent.ts";
 import { javascript } from "./languages/javascript.ts";
@@ -39,7 +40,9 @@ const languages: Record<LanguageName, Language> = { python, javascript, lua, sql
  * phrasings occur in no other split. Throws a RangeError on an unknown language or a count that is
  * not a whole number, 0 or more.
  */
-export function generatePairs({ language, split, count, seed }: GeneratePairsOptions): TaskPair[] {
+export function generatePairs(options: GeneratePairsOptions): TaskPair[] {
+  checkOptions("generatePairs", options, { language: true, split: true, count: true, seed: true });
+  const { language, split, count, seed } = options;
   if (!Number.isInteger(count) || count < 0) {
     throw new RangeError(`generatePairs: count is ${count}: give a whole number of pairs, 0 or more`);
   }

@@ -1,4 +1,4 @@
-import { gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
+import { checkOptions, gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from "@lowrank/core";
 import { Module } from "../module.ts";
 
 /** max(x, 0). */
@@ -13,9 +13,10 @@ export class GELU extends Module {
   readonly approximate: "none" | "tanh";
 
   /** "tanh" is the approximation of GPT-2. Default "none". */
-  constructor({ approximate = "none" }: { approximate?: "none" | "tanh" } = {}) {
+  constructor(options: { approximate?: "none" | "tanh" } = {}) {
     super();
-    this.approximate = approximate;
+    checkOptions("GELU", options, { approximate: true });
+    this.approximate = options.approximate ?? "none";
   }
 
   forward(x: Tensor): Tensor {

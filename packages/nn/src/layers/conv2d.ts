@@ -1,7 +1,16 @@
-import { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d, type Size2d, type Tensor } from "@lowrank/core";
+import {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  checkOptions,
+  conv1d,
+  conv2d,
+  convKeys,
+  type Size2d,
+  type Tensor,
+} from "@lowrank/core";
 import { Module } from "../module.ts";
 import type { Parameter } from "../parameter.ts";
-import { type CreateLayerOptions, uniformParameter } from "./uniformParameter.ts";
+import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
 
 /** A convolution of [N, C, H, W]; `weight` is [filters, C / groups, height, width]. */
 export class Conv2d extends Module {
@@ -11,6 +20,7 @@ export class Conv2d extends Module {
 
   constructor(weight: Parameter, bias: Parameter | null = null, options: Conv2dOptions = {}) {
     super();
+    checkOptions("Conv2d", options, convKeys);
     this.weight = weight;
     this.bias = bias;
     this.options = options;
@@ -21,8 +31,10 @@ export class Conv2d extends Module {
     inChannels: number,
     outChannels: number,
     kernelSize: Size2d,
-    { bias = true, generator, ...options }: Conv2dOptions & CreateLayerOptions = {},
+    given: Conv2dOptions & CreateLayerOptions = {},
   ): Conv2d {
+    checkOptions("Conv2d.create", given, { ...convKeys, ...createLayerKeys });
+    const { bias = true, generator, ...options } = given;
     const size = typeof kernelSize === "object" ? kernelSize : [kernelSize, kernelSize];
     const shape = [outChannels, inChannels / (options.groups ?? 1), ...size];
     return new Conv2d(...drawn(shape, bias, generator), options);
@@ -41,6 +53,7 @@ export class Conv1d extends Module {
 
   constructor(weight: Parameter, bias: Parameter | null = null, options: Conv1dOptions = {}) {
     super();
+    checkOptions("Conv1d", options, convKeys);
     this.weight = weight;
     this.bias = bias;
     this.options = options;
@@ -51,8 +64,10 @@ export class Conv1d extends Module {
     inChannels: number,
     outChannels: number,
     kernelSize: number,
-    { bias = true, generator, ...options }: Conv1dOptions & CreateLayerOptions = {},
+    given: Conv1dOptions & CreateLayerOptions = {},
   ): Conv1d {
+    checkOptions("Conv1d.create", given, { ...convKeys, ...createLayerKeys });
+    const { bias = true, generator, ...options } = given;
     const shape = [outChannels, inChannels / (options.groups ?? 1), kernelSize];
     return new Conv1d(...drawn(shape, bias, generator), options);
   }

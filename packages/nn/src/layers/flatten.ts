@@ -1,4 +1,4 @@
-import { flatten, type Tensor } from "@lowrank/core";
+import { checkOptions, flatten, type Tensor } from "@lowrank/core";
 import { Module } from "../module.ts";
 
 /** Merges the dimensions from `startDim` (default 1) to `endDim` (default last). */
@@ -6,10 +6,11 @@ export class Flatten extends Module {
   readonly startDim: number;
   readonly endDim: number;
 
-  constructor({ startDim = 1, endDim = -1 }: { startDim?: number; endDim?: number } = {}) {
+  constructor(options: { startDim?: number; endDim?: number } = {}) {
     super();
-    this.startDim = startDim;
-    this.endDim = endDim;
+    checkOptions("Flatten", options, { startDim: true, endDim: true });
+    this.startDim = options.startDim ?? 1;
+    this.endDim = options.endDim ?? -1;
   }
 
   forward(x: Tensor): Tensor {

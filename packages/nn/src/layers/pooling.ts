@@ -3,22 +3,27 @@ import {
   type AvgPool2dOptions,
   avgPool1d,
   avgPool2d,
+  avgPoolKeys,
+  checkOptions,
   type MaxPool1dOptions,
   type MaxPool2dOptions,
   maxPool1d,
   maxPool2d,
+  maxPoolKeys,
+  type OptionKeys,
   type Size2d,
   type Tensor,
 } from "@lowrank/core";
 import { Module } from "../module.ts";
 
 /** A layer that slides windows of a size over its input. */
-abstract class Pooling<Size, Options> extends Module {
+abstract class Pooling<Size, Options extends object> extends Module {
   readonly kernelSize: Size;
   readonly options: Options;
 
-  constructor(kernelSize: Size, options: Options = {} as Options) {
+  constructor(kernelSize: Size, options: Options, keys: OptionKeys<Options>) {
     super();
+    checkOptions(new.target.name, options, keys);
     this.kernelSize = kernelSize;
     this.options = options;
   }
@@ -26,6 +31,10 @@ abstract class Pooling<Size, Options> extends Module {
 
 /** The largest number of each window of [N, C, L]. */
 export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
+  constructor(kernelSize: number, options: MaxPool1dOptions = {}) {
+    super(kernelSize, options, maxPoolKeys);
+  }
+
   forward(x: Tensor): Tensor {
     return maxPool1d(x, this.kernelSize, this.options);
   }
@@ -33,6 +42,10 @@ export class MaxPool1d extends Pooling<number, MaxPool1dOptions> {
 
 /** The largest number of each window of [N, C, H, W]. */
 export class MaxPool2d extends Pooling<Size2d, MaxPool2dOptions> {
+  constructor(kernelSize: Size2d, options: MaxPool2dOptions = {}) {
+    super(kernelSize, options, maxPoolKeys);
+  }
+
   forward(x: Tensor): Tensor {
     return maxPool2d(x, this.kernelSize, this.options);
   }
@@ -40,6 +53,10 @@ export class MaxPool2d extends Pooling<Size2d, MaxPool2dOptions> {
 
 /** The mean of each window of [N, C, L]. */
 export class AvgPool1d extends Pooling<number, AvgPool1dOptions> {
+  constructor(kernelSize: number, options: AvgPool1dOptions = {}) {
+    super(kernelSize, options, avgPoolKeys);
+  }
+
   forward(x: Tensor): Tensor {
     return avgPool1d(x, this.kernelSize, this.options);
   }
@@ -47,6 +64,10 @@ export class AvgPool1d extends Pooling<number, AvgPool1dOptions> {
 
 /** The mean of each window of [N, C, H, W]. */
 export class AvgPool2d extends Pooling<Size2d, AvgPool2dOptions> {
+  constructor(kernelSize: Size2d, options: AvgPool2dOptions = {}) {
+    super(kernelSize, options, avgPoolKeys);
+  }
+
   forward(x: Tensor): Tensor {
     return avgPool2d(x, this.kernelSize, this.options);
   }

@@ -16,7 +16,7 @@ import {
   to,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, memoryFiles, openFiles } from "@lowrank/files";
+import { filesIn, type ModelFiles, memoryFiles, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
@@ -50,14 +50,7 @@ export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint
 /** The files of a source, of its folder `subfolder` where one is named. */
 export async function openSource(source: AdapterSource, subfolder?: string): Promise<ModelFiles> {
   const files = source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles);
-  if (subfolder === undefined) return files;
-  const under = (name: string) => `${subfolder}/${name}`;
-  return {
-    label: `${files.label}/${subfolder}`,
-    has: (name) => files.has(under(name)),
-    readText: (name) => files.readText(under(name)),
-    open: (name) => files.open(under(name)),
-  };
+  return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
 /**

@@ -10,14 +10,10 @@ import type { Tuner } from "./tuner.ts";
 
 /**
  * Quantises the base model below its adapters; modules that they train whole or
- * keep in their files stay. Until it is done, the model stands bare and refuses other changes.
+ * keep in their files stay. The model stands bare meanwhile.
  */
 export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlaceOptions): Promise<QuantizationReport> {
-  tuner.checkWhole("quantise the base model");
-  const { model, wrappers, mergedNames } = tuner;
-  if (mergedNames.length > 0) {
-    throw new Error(`${mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
-  }
+  const { model, wrappers } = tuner;
   const adapters = [...tuner.adapters.values()];
   const tables = new Set<Module>(adapters.flatMap((adapter) => [...adapter.tables.values()]));
   const leave = (path: string): string | null => {
@@ -25,15 +21,13 @@ export async function quantizeBase(tuner: Tuner<Module>, options: QuantizeInPlac
     const whole = [...wrappers].find(([p, w]) => !(w instanceof TunerLayer) && `${path}.`.startsWith(`${p}.`));
     return whole ? `adapters train ${whole[0]}` : null;
   };
-  return tuner.bare(async () => {
-    const report = await quantize(model, options, leave);
-    const places = adapters.flatMap(({ swaps }) => [...swaps.values()].flatMap((swap) => swap.places));
-    for (const [path, wrapper] of wrappers) {
-      const module = model.getSubmodule(path);
-      if (!(wrapper instanceof TunerLayer) || module === wrapper.wrapped) continue;
-      for (const place of places) if (place.owner === wrapper.wrapped) place.owner = module;
-      wrapper.rebase(module as UnaryModule);
-    }
-    return report;
-  }, "while the base model is being quantised; await that first");
+  const report = await quantize(model, options, leave);
+  const places = adapters.flatMap(({ swaps }) => [...swaps.values()].flatMap((swap) => swap.places));
+  for (const [path, wrapper] of wrappers) {
+    const module = model.getSubmodule(path);
+    if (!(wrapper instanceof TunerLayer) || module === wrapper.wrapped) continue;
+    for (const place of places) if (place.owner === wrapper.wrapped) place.owner = module;
+    wrapper.rebase(module as UnaryModule);
+  }
+  return report;
 }

@@ -1,5 +1,5 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
-import { writeFolder } from "@lowrank/files";
+import { type WritablePlace, writeFiles } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
@@ -10,7 +10,6 @@ import type { MergeReport } from "../merge/mergeReport.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
-import { quantizeBase } from "../model/quantizeBase.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
 import {
@@ -258,7 +257,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
    * refuses other changes. Throws while an adapter stands merged.
    */
   async quantizeBase(options: QuantizeInPlaceOptions = {}): Promise<QuantizationReport> {
-    return quantizeBase(this.base_model, options);
+    const tuner = this.base_model;
+    tuner.checkWhole("quantise the base model");
+    if (this.isMerged) {
+      throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before quantising`);
+    }
+    return tuner.bare(async () => {
+      const { quantizeBase } = await import("../model/quantizeBase.ts");
+      return quantizeBase(tuner, options);
+    }, "while the base model is being quantised; await that first");
   }
 
   /** True if merged weights stand in the model. */
@@ -342,14 +349,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left
-   * half-written. With `verify`, each is read again and compared with the one in memory: gives what
-   * rounding to `dtype` cost, and throws where there is more to it.
+   * Writes the adapters into a folder, by its path in Node or as `WritableFiles`, as
+   * `adapterFiles` gives them; nothing is left half-written. With `verify`, each is read again and
+   * compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is
+   * more to it.
    */
-  async savePretrained(folder: string | URL, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
+  async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
-    const write = async () => writeFolder(folder, await this.adapterFiles(names, options));
+    const write = async () => writeFiles(folder, await this.adapterFiles(names, options));
     if (verify) {
       const { verifySaved } = await import("../saved/verifySaved.ts");
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);

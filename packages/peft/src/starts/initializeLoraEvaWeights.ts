@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { DataBatch } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
 import type { PeftModel } from "../peftModel/peftModel.ts";
@@ -14,8 +15,10 @@ import { startFromData } from "./startFromData.ts";
 export async function initializeLoraEvaWeights<M extends AdaptableModel>(
   peft: PeftModel<M>,
   batches: Iterable<Parameters<M["forward"]>[0] & DataBatch>,
-  { adapterName = "default" }: { adapterName?: string } = {},
+  options: { adapterName?: string } = {},
 ): Promise<void> {
+  checkOptions("initializeLoraEvaWeights", options, { adapterName: true });
+  const { adapterName = "default" } = options;
   const { config } = peft.base_model.adapter(adapterName);
   if ((config as { initLoraWeights?: unknown }).initLoraWeights !== "eva") {
     throw new Error(`initializeLoraEvaWeights: adapter "${adapterName}" is not LoRA with initLoraWeights: "eva"`);

@@ -1,4 +1,4 @@
-import { copyInto, Generator, giveTurn, keep, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
+import { checkOptions, copyInto, Generator, giveTurn, keep, noGrad, scope, type Tensor, tensor } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { DataBatch, MethodFacts } from "../methods/methodFacts.ts";
@@ -15,8 +15,10 @@ import type { PeftModel } from "../peftModel/peftModel.ts";
 export async function startFromData<M extends AdaptableModel>(
   peft: PeftModel<M>,
   batches: Iterable<Parameters<M["forward"]>[0] & DataBatch>,
-  { adapterName = "default" }: { adapterName?: string } = {},
+  options: { adapterName?: string } = {},
 ): Promise<void> {
+  checkOptions("startFromData", options, { adapterName: true });
+  const { adapterName = "default" } = options;
   const { config, method, report } = peft.base_model.adapter(adapterName);
   const start = (method as MethodFacts<PeftConfig>).startsFromData?.(config) ?? null;
   if (!start) throw new Error(`startFromData: adapter "${adapterName}" does not start from data; train it as it is`);

@@ -1,4 +1,4 @@
-import { checkOptions } from "@lowrank/core";
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type Example, toExample } from "./example.ts";
 import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
 
@@ -18,6 +18,9 @@ export interface ReadDatasetOptions {
   map?: (record: unknown) => unknown;
 }
 
+/** The names of all options of `readDataset`. */
+export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = { name: true, format: true, map: true };
+
 const byEnding: Record<string, DatasetFormat> = { txt: "text", md: "text", jsonl: "jsonl", ndjson: "jsonl" };
 const byteOrderMark = "\uFEFF";
 
@@ -30,7 +33,7 @@ export async function* readDataset(
   source: string | Iterable<string> | AsyncIterable<string>,
   options: ReadDatasetOptions = {},
 ): AsyncGenerator<Example> {
-  checkOptions("readDataset", options, { name: true, format: true, map: true });
+  checkOptions("readDataset", options, readDatasetKeys);
   const { name = "data", map } = options;
   const [start, chunks] = await peek(typeof source === "string" ? [source] : source);
   const format = options.format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start);

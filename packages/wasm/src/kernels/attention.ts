@@ -1,11 +1,11 @@
 import type { attentionBackward, attentionOp } from "@lowrank/core/backend";
-import { geometry } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 
 export const attentionOpKernel: WasmKernel = kernel<typeof attentionOp>(
   "attention",
-  (k, [q, key, v, mask], [out, lse], params, scratch) => {
-    const g = geometry("attention", mask ? [q, key, v, mask] : [q, key, v], params);
+  (k, inputs, [out, lse], params, scratch, { plan }) => {
+    const [q, key, v, mask] = inputs;
+    const g = plan(inputs, [out, lse], params);
     const [mb, mh, mi] = g.maskStrides;
     const [m, space, end] = [mask?.ptr ?? 0, scratch(k.attentionScratch()), g.batch * g.kvHeads];
     const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
@@ -19,8 +19,9 @@ export const attentionOpKernel: WasmKernel = kernel<typeof attentionOp>(
 
 export const attentionBackwardKernel: WasmKernel = kernel<typeof attentionBackward>(
   "attentionBackward",
-  (k, [dout, q, key, v, out, lse, mask], [dq, dk, dv], params, scratch) => {
-    const g = geometry("attentionBackward", mask ? [q, key, v, mask] : [q, key, v], params);
+  (k, inputs, [dq, dk, dv], params, scratch, { plan }) => {
+    const [dout, q, key, v, out, lse, mask] = inputs;
+    const g = plan(inputs, [dq, dk, dv], params);
     const [mb, mh, mi] = g.maskStrides;
     k.fill(dk.ptr, dk.size, 0);
     k.fill(dv.ptr, dv.size, 0);

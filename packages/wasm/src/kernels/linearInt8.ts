@@ -1,5 +1,5 @@
 import type { linearInt8 } from "@lowrank/core/backend";
-import { isPacked, packedFormats, sizeOf } from "@lowrank/core/backend";
+import { formatOf, isPacked, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
@@ -9,7 +9,7 @@ const rowsAbreast = 4;
 export const linearInt8Kernel: WasmKernel = kernel<typeof linearInt8>("linearInt8", (k, [x, w], [out], _, scratch) => {
   const [outFeatures, inFeatures] = w.shape;
   const rows = sizeOf(x.shape.slice(0, -1));
-  const planes = isPacked(w.dtype) && packedFormats[w.dtype].integerBits === 4 ? 1 : 2;
+  const planes = isPacked(w.dtype) && formatOf(w.dtype).integerBits === 4 ? 1 : 2;
   const padded = rows === 1 ? 1 : Math.ceil(rows / rowsAbreast) * rowsAbreast;
   const codes = scratch(padded * (planes + 1 / 4) * inFeatures);
   k.quantizeInt8(x.ptr, codes, rows, inFeatures, planes);

@@ -1,13 +1,12 @@
-import type { quantize4bit } from "@lowrank/core/backend";
-import { fourBitLayout, type Packing } from "@lowrank/core/backend";
+import type { Packing, quantize4bit } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
 export const quantize4bitKernel: WasmKernel = kernel<typeof quantize4bit>(
   "quantize4bit",
-  (k, [x], [out], _params, scratch) => {
+  (k, [x], [out], params, scratch, { plan }) => {
     const packing = out.packing as Packing;
-    const { absmax, nested, blocks } = fourBitLayout(x.size, packing);
+    const { absmax, nested, blocks } = plan([x], [out], params);
     const scales = nested ? scratch(4 * blocks) : out.ptr + absmax;
     const room = scratch(4 * packing.blockSize + 512);
     // biome-ignore format: the kernel's arguments in its own order

@@ -1,5 +1,4 @@
 import type { fold, unfold, WindowPlan } from "@lowrank/core/backend";
-import { windowPlan } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 
 /** The arguments that say which windows slide over which planes. */
@@ -8,10 +7,10 @@ function windowArguments(plan: WindowPlan) {
   return [planes, height, width, ...kernel, rows, columns, ...stride, ...padding, ...dilation] as const;
 }
 
-export const unfoldKernel: WasmKernel = kernel<typeof unfold>("unfold", (k, [x], [out], params) => {
-  k.unfold(x.ptr, out.ptr, ...windowArguments(windowPlan("unfold", x, params)), params.value ?? 0);
+export const unfoldKernel: WasmKernel = kernel<typeof unfold>("unfold", (k, [x], [out], params, _, { plan }) => {
+  k.unfold(x.ptr, out.ptr, ...windowArguments(plan([x], [out], params)), params.value ?? 0);
 });
 
-export const foldKernel: WasmKernel = kernel<typeof fold>("fold", (k, [x], [out], params) => {
-  k.fold(x.ptr, out.ptr, ...windowArguments(windowPlan("fold", out, params)));
+export const foldKernel: WasmKernel = kernel<typeof fold>("fold", (k, [x], [out], params, _, { plan }) => {
+  k.fold(x.ptr, out.ptr, ...windowArguments(plan([x], [out], params)));
 });

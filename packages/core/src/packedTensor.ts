@@ -1,0 +1,24 @@
+import { type Backend, currentBackend, type TensorSpec } from "./backend.ts";
+import { written } from "./create.ts";
+import { dtypes, isPacked, type PackedDType } from "./dtype.ts";
+import { packedFormat } from "./packed/index.ts";
+import { checkShape } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * A packed weight from its bytes, which are copied: nf4 and fp4 as `byteLength` lays them
+ * out, with a header that agrees with `packing`; q4_1 and q8_0 as blocks of a GGUF file,
+ * whole ones in every row.
+ */
+export function packedTensor(bytes: Uint8Array, spec: TensorSpec & { dtype: PackedDType; backend?: Backend }): Tensor {
+  const { shape, dtype, packing, backend = currentBackend() } = spec;
+  checkShape("packedTensor", shape);
+  if (!isPacked(dtype)) {
+    throw new Error(`packedTensor: ${dtype} is no packed dtype; use ${dtypes.filter(isPacked).join(", ")}`);
+  }
+  const format = packedFormat(dtype);
+  const own = { shape, dtype, packing };
+  format.check("packedTensor", own);
+  if (bytes.byteLength === format.byteLength(own)) format.checkBytes?.("packedTensor", bytes, own);
+  return written("packedTensor", bytes, own, backend);
+}

@@ -1,0 +1,41 @@
+import * as lowrank from "../../index.ts";
+import type { OptionCalls, Untyped } from "./optionCall.ts";
+
+const L: Untyped = lowrank;
+const { ones } = lowrank;
+const parameters = () => new lowrank.Linear(2, 2).parameters();
+
+export const ofNN: OptionCalls = {
+  "new KVCache": (o) => new L.KVCache(o),
+  "new GELU": (o) => new L.GELU(o),
+  "new BatchNorm1d": (o) => new L.BatchNorm1d(2, o),
+  "new BatchNorm2d": (o) => new L.BatchNorm2d(2, o),
+  "new Conv1d": (o) => new L.Conv1d(new lowrank.Parameter(ones(1, 1, 1)), null, o),
+  "Conv1d.create": (o) => L.Conv1d.create(1, 1, 1, o),
+  "new Conv2d": (o) => new L.Conv2d(new lowrank.Parameter(ones(1, 1, 1, 1)), null, o),
+  "Conv2d.create": (o) => L.Conv2d.create(1, 1, 1, o),
+  "new Embedding": (o) => new L.Embedding(new lowrank.Parameter(ones(2, 2)), o),
+  "Embedding.create": (o) => L.Embedding.create(2, 2, o),
+  "new Flatten": (o) => new L.Flatten(o),
+  "LayerNorm.create": (o) => L.LayerNorm.create(2, o),
+  "new Linear": (o) => new L.Linear(2, 2, o),
+  "Linear.create": (o) => L.Linear.create(2, 2, o),
+  "Linear4bit.from": (o) => L.Linear4bit.from(new lowrank.Linear(32, 32), o),
+  packWeight: (o) => L.packWeight(ones(32, 32), o, false),
+  "new AvgPool1d": (o) => new L.AvgPool1d(2, o),
+  "new AvgPool2d": (o) => new L.AvgPool2d(2, o),
+  "new MaxPool1d": (o) => new L.MaxPool1d(2, o),
+  "new MaxPool2d": (o) => new L.MaxPool2d(2, o),
+  "new Adagrad": (o) => new L.Adagrad(parameters(), o),
+  "new Adam": (o) => new L.Adam(parameters(), o),
+  "new AdamW": (o) => new L.AdamW(parameters(), o),
+  "new AdamW8bit": (o) => new L.AdamW8bit(parameters(), o),
+  "new RMSprop": (o) => new L.RMSprop(parameters(), o),
+  "new SGD": (o) => new L.SGD(parameters(), o),
+  "new Adam: a group": (o) => new L.Adam([{ params: parameters(), ...o }]),
+  "new Parameter": (o) => new L.Parameter(ones(1), o),
+  "Module#namedParameters": (o) => [...(new lowrank.Linear(2, 2) as Untyped).namedParameters(o)],
+  "Module#loadStateDict": (o) => (new lowrank.Linear(2, 2) as Untyped).loadStateDict(new Map(), o),
+  dequantize: (o) => L.dequantize(new lowrank.Linear(32, 32), o),
+  quantize: (o) => L.quantize(new lowrank.Linear(32, 32), o),
+};

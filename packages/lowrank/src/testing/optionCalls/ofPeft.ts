@@ -1,0 +1,41 @@
+import * as lowrank from "../../index.ts";
+import { tinyConfig, tinyLlama } from "../tinyLlama.ts";
+import type { OptionCalls, Untyped } from "./optionCall.ts";
+
+const L: Untyped = lowrank;
+const config = () => new lowrank.LoraConfig({ targetModules: "all-linear" });
+const model = async (): Promise<Untyped> => lowrank.getPeftModel(tinyLlama(), config());
+const saved = async () => (await model()).adapterFiles();
+const described = () => lowrank.describeModel(tinyConfig);
+
+/** The names of all configurations of methods. */
+const configs = Object.keys(lowrank).filter(
+  (name) => L[name]?.prototype instanceof lowrank.PeftConfig && name !== "PromptLearningConfig",
+);
+
+/** Those of peft. */
+export const ofPeft: OptionCalls = {
+  ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
+  parsePeftConfig: (o) => L.parsePeftConfig({ peft_type: "LORA" }, o),
+  fromLoraWeights: async (o) => L.fromLoraWeights(new Uint8Array(8), tinyLlama(), o),
+  getPeftModel: (o) => L.getPeftModel(tinyLlama(), config(), o),
+  "PeftModel#addAdapter": async (o) => (await model()).addAdapter("b", config(), o),
+  "PeftModel#loadAdapter": async (o) => (await model()).loadAdapter(await saved(), "b", o),
+  "PeftModel#hotswapAdapter": async (o) => (await model()).hotswapAdapter(await saved(), "default", o),
+  "PeftModel#setAdapter": async (o) => (await model()).setAdapter("default", o),
+  "PeftModel#addWeightedAdapter": async (o) => (await model()).addWeightedAdapter(["default"], [1], "w", o),
+  "PeftModel#quantizeBase": async (o) => (await model()).quantizeBase(o),
+  "PeftModel#mergeAdapter": async (o) => (await model()).mergeAdapter(o),
+  "PeftModel#mergeAndUnload": async (o) => (await model()).mergeAndUnload(o),
+  "PeftModel#adapterFiles": async (o) => (await model()).adapterFiles(undefined, o),
+  "PeftModel#savePretrained": async (o) => (await model()).savePretrained("folder", o),
+  "PeftModel.fromPretrained": async (o) => L.PeftModel.fromPretrained(tinyLlama(), await saved(), o),
+  describeAdapter: async (o) => L.describeAdapter(await described(), config(), o),
+  planMemory: async (o) => L.planMemory(await described(), o),
+  reportAdapter: async (o) => L.reportAdapter(await described(), config(), o),
+  initializeLoraEvaWeights: async (o) => L.initializeLoraEvaWeights(await model(), [], o),
+  startFromData: async (o) => L.startFromData(await model(), [], o),
+  createLoraPlusOptimizer: async (o) =>
+    L.createLoraPlusOptimizer(await model(), lowrank.AdamW, { lr: 1e-3, loraplusLrRatio: 2, ...o }),
+  prepareModelForKbitTraining: (o) => L.prepareModelForKbitTraining(tinyLlama(), o),
+};

@@ -1,0 +1,25 @@
+import * as lowrank from "../../index.ts";
+import { tinyLlama } from "../tinyLlama.ts";
+import type { OptionCalls, Untyped } from "./optionCall.ts";
+
+const L: Untyped = lowrank;
+const examples = [{ inputIds: [1, 2], labels: [1, 2] }];
+const training = { padTokenId: 0, batchSize: 1 };
+
+/** Those of train. */
+export const ofTrain: OptionCalls = {
+  "new BatchSampler": (o) => new L.BatchSampler(2, { batchSize: 1, ...o }),
+  collate: (o) => L.collate(examples, { padTokenId: 0, ...o }),
+  collateSequences: (o) => L.collateSequences([{ inputIds: [1], label: 1 }], { padTokenId: 0, ...o }),
+  loadDataset: (o) => L.loadDataset("x", o),
+  readDataset: (o) => L.readDataset("x", o).next(),
+  evaluate: (o) => L.evaluate(tinyLlama(), examples, { ...training, ...o }),
+  blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
+  packExamples: (o) => L.packExamples(examples, { blockSize: 2, ...o }),
+  trainingSteps: (o) => L.trainingSteps(2, o),
+  "new Trainer": (o) => new L.Trainer(tinyLlama(), examples, { ...training, ...o }),
+  "new Trainer: evaluation": (o) =>
+    new L.Trainer(tinyLlama(), examples, { ...training, evaluation: { examples, ...o } }),
+  "new Trainer: checkpoints": (o) =>
+    new L.Trainer(tinyLlama(), examples, { ...training, checkpoints: { folder: "x", every: 1, ...o } }),
+};

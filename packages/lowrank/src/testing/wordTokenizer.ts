@@ -1,0 +1,15 @@
+/** The vocabulary of `wordTokenizer`. */
+export const words: readonly string[] = [
+  ...["<unk>", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"],
+];
+
+/** The tokenizer.json of a tokenizer whose tokens are those words. */
+export const wordTokenizer: string = JSON.stringify({
+  version: "1.0",
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: "Whitespace" },
+  post_processor: null,
+  decoder: null,
+  model: { type: "WordLevel", vocab: Object.fromEntries(words.map((word, i) => [word, i])), unk_token: "<unk>" },
+});
