@@ -57,7 +57,9 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
       savedOutputs: [],
       savedAt,
     });
-    const remembered = outputs.map((t, i) => new Tensor(t.storage.retain(), t.spec(), t.requiresGrad ? { node, index: i } : null));
+    const remembered = outputs.map(
+      (t, i) => new Tensor(t.storage.retain(), t.spec(), t.requiresGrad ? { node, index: i } : null),
+    );
     return (Array.isArray(result) ? remembered : remembered[0]) as R;
   });
 }

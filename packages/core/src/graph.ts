@@ -71,7 +71,9 @@ export class GraphNode {
     for (let node: GraphNode | undefined = this; node?.op; node = unused?.pop()) {
       node.freeSaved();
       for (const edge of node.op.edges) {
-        if (edge && --edge.node.#references === 0 && edge.node.op) (unused ??= []).push(edge.node);
+        if (!edge || --edge.node.#references > 0 || !edge.node.op) continue;
+        if (unused) unused.push(edge.node);
+        else unused = [edge.node];
       }
     }
   }

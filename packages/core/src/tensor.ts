@@ -37,7 +37,7 @@ export class Tensor implements Disposable {
   /** The gradient that `backward` left here; null before. */
   grad: Tensor | null = null;
   readonly #holding: Holding;
-  /** Shared with the op that made it and with those that use it: neither is made anew at each op. */
+  /** Shared with the op that made it and with those that use it; none of them makes its own. */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
 
