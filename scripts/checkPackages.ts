@@ -7,6 +7,7 @@
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -51,6 +52,24 @@ function command(cwd: string, ...words: string[]): { problems: string[]; stdout:
   const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
   const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
   return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
+}
+
+/**
+ * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library,
+ * and asks the command for what needs the model.
+ */
+function checkBare(archives: readonly string[]): void {
+  const bare = join(work, "bare");
+  mkdirSync(bare);
+  writeFileSync(join(bare, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  writeFileSync(join(bare, "use.js"), script);
+  const others = archives.filter((archive) => !archive.includes("nano"));
+  const { problems } = command(bare, "npm", "install", "--no-audit", "--no-fund", ...others);
+  if (existsSync(join(bare, "node_modules/@lowrank/nano"))) problems.push("@lowrank/nano was installed");
+  problems.push(...command(bare, "node", "use.js").problems);
+  const compared = command(bare, "npx", "--no-install", "lowrank", "compare").problems.join();
+  if (!compared.includes("npm install @lowrank/nano")) problems.push(`lowrank compare said: ${compared}`);
+  count("without @lowrank/nano", problems);
 }
 
 /**
@@ -132,6 +151,21 @@ if (String(product) !== "7,10,15,22") throw new Error("matmul gave " + product);
 process.exit(0);
 `;
 
+/** Loads files of a hub on this machine, as installed, and tells what of the library is there. */
+const hubScript = `
+import { existsSync } from "node:fs";
+import { openFiles } from "lowrank";
+import { startFakeHub } from ${JSON.stringify(join(root, "scripts/fakeHub/startFakeHub.ts"))};
+await using hub = await startFakeHub();
+await hub.put({ name: "org/name" }, [["config.json", "{}"], ["model.safetensors", new Uint8Array(5000)]]);
+await hub.fail({ path: "model.safetensors", times: 1, cutAfter: 1000 });
+const files = await openFiles("hf://org/name", { hub: { endpoint: hub.endpoint, cacheDir: "hub" } });
+const { size } = await files.open("model.safetensors");
+if (size !== 5000 || (await files.readText("config.json")) !== "{}") throw new Error("hf:// gave " + size);
+if (existsSync("node_modules/@huggingface/hub")) throw new Error("@huggingface/hub was installed, not bundled");
+process.exit(0);
+`;
+
 /** A plugin of the command, which lies where no package of Lowrank is installed. */
 const plugin = `
 import { definePeftMethod, lora, LoraConfig, registerPeftMethod } from "lowrank";
@@ -160,8 +194,11 @@ try {
   const archives = readdirSync(packed).map((name) => join(packed, name));
   writeFileSync(join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(user, "use.js"), script);
+  writeFileSync(join(user, "hub.js"), hubScript);
   count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, "node", "use.js").problems);
+  checkBare(archives);
+  count("hf:// addresses", command(user, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   await checkBundles();
   const lowrank = ["npx", "--no-install", "lowrank"];

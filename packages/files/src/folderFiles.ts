@@ -73,7 +73,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
 function adviceFor(folder: string): string {
   const expected = "expected one with config.json and *.safetensors";
   if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return expected;
-  return `${expected}; if it is a repository of the Hugging Face hub, download it, or give "https://huggingface.co/${folder}/resolve/main/"`;
+  return `${expected}; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;
 }
 
 /** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */

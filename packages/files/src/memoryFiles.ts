@@ -1,5 +1,6 @@
 import { byteSource, bytesOf } from "@lowrank/core";
 import { type FileContent, missingFile, type WritableFiles } from "./modelFiles.ts";
+import { namesIn } from "./namesIn.ts";
 
 /** The content of a file in memory. A function makes its text each time it is read. */
 type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);
@@ -31,12 +32,7 @@ export function memoryFiles(
       const content = await get(name);
       return byteSource(typeof content === "string" ? new TextEncoder().encode(content) : content);
     },
-    list: async (folder = "") => {
-      const start = folder === "" ? "" : `${folder}/`;
-      const names = [...given.keys(), ...written.keys()].filter((name) => name.startsWith(start));
-      // "run/a.json" is the folder "run/" to those who look from above.
-      return [...new Set(names.map((name) => /^[^/]*\/?/.exec(name.slice(start.length))![0]))];
-    },
+    list: async (folder = "") => namesIn([...given.keys(), ...written.keys()], folder),
     write: async (contents) => {
       const whole: [string, Uint8Array | string][] = [];
       for (const [name, content] of contents) whole.push([name, await ownCopy(content)]);

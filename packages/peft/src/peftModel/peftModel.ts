@@ -156,7 +156,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       import("../saved/readAdapter.ts"),
       import("../saved/loadSaved.ts"),
     ]);
-    const saved = await readAdapter(source, options.subfolder, this.#onWarning);
+    const saved = await readAdapter(source, options, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
     if (!options.isTrainable) this.eval();
   }
@@ -172,16 +172,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async hotswapAdapter(
     source: AdapterSource,
     adapterName: string = this.activeAdapter ?? "default",
-    options: { subfolder?: string } = {},
+    options: Pick<LoadAdapterOptions, "subfolder" | "hub"> = {},
   ): Promise<void> {
-    checkOptions("hotswapAdapter", options, { subfolder: true });
-    const { subfolder } = options;
+    checkOptions("hotswapAdapter", options, { subfolder: true, hub: true });
     this.base_model.checkWhole("swap an adapter's values");
     const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
       import("../saved/readAdapter.ts"),
       import("../saved/hotswapAdapter.ts"),
     ]);
-    const saved = await readAdapter(source, subfolder, this.#onWarning);
+    const saved = await readAdapter(source, options, this.#onWarning);
     await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
 

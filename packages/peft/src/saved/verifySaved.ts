@@ -124,7 +124,7 @@ async function readAgain(
   let free = `${name}-saved`;
   while (tuner.adapters.has(free)) free += "-";
   try {
-    const saved = await readAdapter(folder, folderOf(name), () => {});
+    const saved = await readAdapter(folder, { subfolder: folderOf(name) }, () => {});
     const config = onSetBase(name, saved, onWarning);
     await loadSaved(tuner, { ...saved, config }, free, {}, () => {});
   } catch (error) {
