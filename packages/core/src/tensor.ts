@@ -15,12 +15,7 @@ import { relieveAtRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
-
-/**
- * Frees the storage and graph node of a tensor once the tensor itself is garbage: the net under
- * `scope`, `using` and `dispose`.
- */
-const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
+import { watchGarbage } from "./watchGarbage.ts";
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
@@ -213,8 +208,6 @@ export class Tensor implements Disposable {
 
   /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
   dispose(): void {
-    if (!this.#holding.storage) return;
-    registry.unregister(this);
     this.#holding.release();
   }
 
@@ -244,7 +237,7 @@ export class Tensor implements Disposable {
 
   /** @internal Puts the tensor under the garbage collector's net. */
   watch(): void {
-    registry.register(this, this.#holding, this);
+    watchGarbage(this, this.#holding);
   }
 }
 
