@@ -15,7 +15,7 @@ import { relieveAtRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
-import { watchGarbage } from "./watchGarbage.ts";
+import { lifeOf, watchGarbage } from "./watchGarbage.ts";
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
@@ -35,6 +35,8 @@ export class Tensor implements Disposable {
   /** Shared with the op that made it and with those that use it; none of them makes its own. */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
+  /** Becomes garbage with this tensor. */
+  #life: object | null = null;
 
   /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
   constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
@@ -235,9 +237,14 @@ export class Tensor implements Disposable {
     this.#holding.kept = true;
   }
 
+  /** @internal Gives its memory and step up once it is garbage. */
+  register(): void {
+    this.#life ??= lifeOf(this.#holding);
+  }
+
   /** @internal Puts the tensor under the garbage collector's net. */
   watch(): void {
-    watchGarbage(this, this.#holding);
+    watchGarbage(this, this.storage.buffer.bytes);
   }
 }
 
