@@ -8,7 +8,7 @@ const lowrank = join(import.meta.dirname, "../packages/lowrank");
 
 await build({
   absWorkingDir: lowrank,
-  entryPoints: ["src/index.ts"],
+  entryPoints: ["src/standalone.ts"],
   bundle: true,
   minify: true,
   format: "esm",

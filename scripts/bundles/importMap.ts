@@ -27,7 +27,7 @@ function importMap(user: string): { imports: Record<string, string> } {
   for (const name of installed(modules)) {
     const manifest = join(modules, name, "package.json");
     if (!existsSync(manifest)) continue;
-    const { exports = {}, type } = JSON.parse(readFileSync(manifest, "utf8"));
+    const { module, exports = module ? { ".": module } : {}, type } = JSON.parse(readFileSync(manifest, "utf8"));
     const isModule = type === "module" ? /\.m?js$/ : /\.mjs$/;
     for (const [entry, target] of Object.entries<Exports>(exports)) {
       const file = browserFile(target);
@@ -40,8 +40,8 @@ function importMap(user: string): { imports: Record<string, string> } {
 }
 
 /**
- * Lays the sample out as it is, with an import map for the page; its Worker, which no map reaches,
- * takes the standalone file.
+ * Lays the sample out as it is, with an import map for the page; its Workers, which no map reaches,
+ * take the standalone file.
  */
 export async function writeUnbundled(user: string, outDir: string): Promise<string[]> {
   mkdirSync(join(outDir, "worker"), { recursive: true });
@@ -52,10 +52,11 @@ export async function writeUnbundled(user: string, outDir: string): Promise<stri
   }
   cpSync(join(user, "app.js"), join(outDir, "app.js"));
   const sample = (name: string) => readFileSync(join(user, name), "utf8");
-  const standalone = map.imports["lowrank/standalone"];
-  writeFileSync(join(outDir, "worker", "app.js"), sample("app.js").replace('"lowrank"', JSON.stringify(standalone)));
-  writeFileSync(join(outDir, "worker", "appWorker.js"), sample("appWorker.js"));
-  writeFileSync(join(outDir, "page.js"), sample("page.js").replace("./appWorker.js", "./worker/appWorker.js"));
+  const standalone = JSON.stringify(map.imports["lowrank/standalone"]);
+  for (const name of ["app.js", "appWorker.js", "engine.js"]) {
+    writeFileSync(join(outDir, "worker", name), sample(name).replace(/"lowrank(\/worker)?"/, standalone));
+  }
+  writeFileSync(join(outDir, "page.js"), sample("page.js").replace(/\.\/(appWorker|engine)\.js/g, "./worker/$1.js"));
   writeFileSync(
     join(outDir, "index.html"),
     `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify(map)}</script><script type="module" src="./page.js"></script>`,
