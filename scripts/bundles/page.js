@@ -1,7 +1,7 @@
-import { connect } from "lowrank/worker";
-import { pairs, runApp } from "./app.js";
+import { runApp } from "./app.js";
+import { runEngine } from "./runEngine.js";
 
-const place = new URL("/model/", location.href).href;
+const placeOfModel = () => new URL("/model/", location.href).href;
 
 /** Runs the sample in a Web Worker. */
 function runInWorker() {
@@ -12,25 +12,12 @@ function runInWorker() {
       else reject(new Error(`in the Web Worker: ${data.failure}`));
     };
     worker.onerror = (event) => reject(new Error(event.message || "appWorker.js could not be loaded"));
-    worker.postMessage(place);
+    worker.postMessage(placeOfModel());
   });
 }
 
-/** Trains and generates by an engine that runs in a Web Worker. */
-async function runEngine() {
-  const worker = new Worker(new URL("./engine.js", import.meta.url), { type: "module" });
-  const engine = await connect(worker, { threads: 2 });
-  const model = await engine.loadModel(place);
-  await model.addAdapter({ peftType: "LORA", r: 4, targetModules: "all-linear" });
-  const examples = pairs.map(([prompt, completion]) => ({ prompt, completion }));
-  const { losses } = await model.train(examples, { batchSize: 3, learningRate: 1e-2, maxSteps: 3 });
-  const text = await model.generateText("add 4 and 5", { maxNewTokens: 12 });
-  engine.close();
-  return { losses, text };
-}
-
 globalThis.runSample = async () => ({
-  page: await runApp(place),
+  page: await runApp(placeOfModel()),
   worker: await runInWorker(),
-  engine: await runEngine(),
+  engine: await runEngine(new Worker(new URL("./engine.js", import.meta.url), { type: "module" }), placeOfModel()),
 });

@@ -43,7 +43,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
   readonly #byRows: boolean;
-  readonly #optimizer: Optimizer<AdamOptions>;
+  readonly #makeOptimizer: () => Promise<Optimizer<AdamOptions>>;
+  #made: Optimizer<AdamOptions> | null = null;
   /** The learning rates that the schedule scales, by group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
@@ -90,8 +91,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     });
     const passes = { batchSize, gradientAccumulationSteps, epochs };
     this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, passes);
-    this.#optimizer = optimizerOf(options, this.#parameters);
-    this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
+    const { make, peaks } = optimizerOf(options, this.#parameters);
+    this.#makeOptimizer = make;
+    this.#peaks = peaks;
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
@@ -99,6 +101,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
 
   /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
   async resume(folder: string): Promise<void> {
+    await this.#prepare();
     const { readCheckpoint } = await import("./checkpoint.ts");
     const state = await readCheckpoint(folder, this.#trained());
     this.#sampler.state = state.sampler;
@@ -119,6 +122,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       evaluations: [],
       aborted: false,
     };
+    await this.#prepare();
     const { onStep, signal, checkpoints, evaluation } = this.#options;
     const start = this.#step;
     let saved = start;
@@ -144,6 +148,15 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     if (result.aborted) await save();
     this.model.eval();
     return result;
+  }
+
+  /** Makes the optimiser, once. */
+  async #prepare(): Promise<void> {
+    this.#made ??= await this.#makeOptimizer();
+  }
+
+  get #optimizer(): Optimizer<AdamOptions> {
+    return this.#made as Optimizer<AdamOptions>;
   }
 
   /** Runs a step. Returns null, with all as before it, if the signal is aborted. */
