@@ -17,7 +17,7 @@ const sources = {
 }
 `,
   "app/page.jsx": `"use client";
-import "./sample/page.js";
+import "../sample/page.js";
 
 export default function Page() {
   return <p>Lowrank</p>;
@@ -36,10 +36,10 @@ export async function bundleWithNext(
   env: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const app = `${outDir} app`;
-  mkdirSync(join(app, "app", "sample"), { recursive: true });
+  for (const folder of ["app", "sample"]) mkdirSync(join(app, folder), { recursive: true });
   writeFileSync(join(app, "package.json"), JSON.stringify({ private: true, dependencies }));
   for (const [name, text] of Object.entries(sources)) writeFileSync(join(app, name), text);
-  for (const name of scripts) copyFileSync(join(import.meta.dirname, name), join(app, "app", "sample", name));
+  for (const name of scripts) copyFileSync(join(import.meta.dirname, name), join(app, "sample", name));
   const quiet = { ...env, NEXT_TELEMETRY_DISABLED: "1" };
   for (const words of [
     ["npm", "install", "--no-audit", "--no-fund", ...archives],
