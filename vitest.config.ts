@@ -6,22 +6,32 @@ import { chromiumProject } from "./scripts/browser/project.ts";
 
 const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
+const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const executablePath = findChromium();
 // Tests start the `lowrank` command more than a hundred times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
 
+const inNode = {
+  testTimeout: 60_000,
+  setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
+  // Vitest would leave one core free; the projects in Chromium come after these.
+  maxWorkers: availableParallelism(),
+  sequence: { groupOrder: 0 },
+};
+
+/** Files that share a process, and what it has loaded, as those in Chromium share a page. */
 const node: TestProjectConfiguration = {
   test: {
+    ...inNode,
     name: "node",
     include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/fixtures/**"],
-    testTimeout: 60_000,
-    setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
-    // Vitest would leave one core free; the projects in Chromium come after this one.
-    maxWorkers: availableParallelism(),
-    sequence: { groupOrder: 0 },
+    exclude: ["**/node_modules/**", "**/fixtures/**", fresh],
+    isolate: false,
   },
 };
+
+/** Files that mock a module or look at what a process begins with: each has a process of its own. */
+const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", include: [fresh] } };
 
 if (executablePath === undefined) {
   console.log("skipped: every test in a browser and in a Web Worker (no Chromium or Chrome was found; set CHROMIUM)");
@@ -31,6 +41,7 @@ export default defineConfig({
   test: {
     projects: [
       node,
+      freshNode,
       ...(executablePath === undefined
         ? []
         : (["browser", "worker"] as const).map((name) => chromiumProject({ name, root, include, executablePath }))),

@@ -4,7 +4,16 @@
 // each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
 // against Node's numbers; weighs what small pages download. `--next` builds a Next.js app too, and
 // `--runtimes` runs the sample in Deno and Bun: both take minutes and packages from npm's registry.
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -33,12 +42,45 @@ function count(name: string, problems: readonly string[]): void {
   console.log(`${problems.length > 0 ? "failed" : "ok"}: ${name}`);
 }
 
+/**
+ * Installs all but the embedded model, as who installs `lowrank` alone gets it; uses the library,
+ * and asks the command for what needs the model.
+ */
+function checkBare(archives: readonly string[]): void {
+  const bare = join(work, "bare");
+  mkdirSync(bare);
+  writeFileSync(join(bare, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  writeFileSync(join(bare, "use.js"), script);
+  const others = archives.filter((archive) => !archive.includes("nano"));
+  const { problems } = command(bare, env, "npm", "install", "--no-audit", "--no-fund", ...others);
+  if (existsSync(join(bare, "node_modules/@lowrank/nano"))) problems.push("@lowrank/nano was installed");
+  problems.push(...command(bare, env, "node", "use.js").problems);
+  const compared = command(bare, env, "npx", "--no-install", "lowrank", "compare").problems.join();
+  if (!compared.includes("npm install @lowrank/nano")) problems.push(`lowrank compare said: ${compared}`);
+  count("without @lowrank/nano", problems);
+}
+
 const script = `
 import * as lowrank from "lowrank";
 await lowrank.init(lowrank.wasm({ threads: 2 }));
 const a = lowrank.tensor([1, 2, 3, 4], { shape: [2, 2] });
 const product = await lowrank.matmul(a, a).data();
 if (String(product) !== "7,10,15,22") throw new Error("matmul gave " + product);
+process.exit(0);
+`;
+
+/** Loads files of a hub on this machine, as installed, and tells what of the library is there. */
+const hubScript = `
+import { existsSync } from "node:fs";
+import { openFiles } from "lowrank";
+import { startFakeHub } from ${JSON.stringify(join(root, "scripts/fakeHub/startFakeHub.ts"))};
+await using hub = await startFakeHub();
+await hub.put({ name: "org/name" }, [["config.json", "{}"], ["model.safetensors", new Uint8Array(5000)]]);
+await hub.fail({ path: "model.safetensors", times: 1, cutAfter: 1000 });
+const files = await openFiles("hf://org/name", { hub: { endpoint: hub.endpoint, cacheDir: "hub" } });
+const { size } = await files.open("model.safetensors");
+if (size !== 5000 || (await files.readText("config.json")) !== "{}") throw new Error("hf:// gave " + size);
+if (existsSync("node_modules/@huggingface/hub")) throw new Error("@huggingface/hub was installed, not bundled");
 process.exit(0);
 `;
 
@@ -71,8 +113,11 @@ try {
   console.log(archiveTable(archives));
   writeFileSync(join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(user, "use.js"), script);
+  writeFileSync(join(user, "hub.js"), hubScript);
   count("install", command(user, env, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
   count("import", command(user, env, "node", "use.js").problems);
+  checkBare(archives);
+  count("hf:// addresses", command(user, env, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
   const install = { user, work, archives, env };
   const inNode = await checkBundles(install, flags.next === true, count);

@@ -7,8 +7,8 @@ const root = resolve(import.meta.dirname, "..");
 
 /** Types of parameters that look like options and are values: what a function works on. */
 const values = [
-  ...["Backend", "TensorSpec", "ModelFiles", "ByteSource", "Architecture", "OpDefinition", "PeftMethod"],
-  ...["PromptMethod", "AnyMethod", "TrainableModel", "Batch", "SequenceBatch", "TokenizerParts", "Input"],
+  ...["Backend", "TensorSpec", "ModelFiles", "WritableFiles", "ByteSource", "Architecture", "OpDefinition"],
+  ...["PeftMethod", "PromptMethod", "AnyMethod", "TrainableModel", "Batch", "SequenceBatch", "TokenizerParts", "Input"],
 ];
 
 /** Ops that optimisers and gradient rules call with parameters of their own. */

@@ -1,6 +1,7 @@
 """What transformers' `generate` makes of prompts, and its sampling settings of logits."""
 
 import base64
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -39,17 +40,39 @@ def as_base64(tensor):
     return base64.b64encode(tensor.contiguous().float().numpy().tobytes()).decode()
 
 
-def generate_tokens(folder, prompts, settings, frequency=0.0, presence=0.0):
+@contextmanager
+def multinomial_by(uniforms):
+    """torch.multinomial without replacement, drawn by given numbers: by the race that PyTorch's own kernel runs."""
+    own, steps = torch.multinomial, iter(uniforms)
+
+    def draw(probabilities, num_samples):
+        rows, width = probabilities.shape
+        numbers = torch.tensor(next(steps), dtype=torch.float32).reshape(rows, -1)
+        # Before the first step the beams are one, and all others without probability.
+        u = torch.full((rows, width), 0.5)
+        u[:, : numbers.shape[1]] = numbers
+        keys = probabilities.double().log() - (-u.double().log()).log()
+        return keys.topk(num_samples)[1]
+
+    torch.multinomial = draw
+    try:
+        yield
+    finally:
+        torch.multinomial = own
+
+
+def generate_tokens(folder, prompts, settings, frequency=0.0, presence=0.0, uniforms=None):
     """The new tokens of each sequence; without beams also the processed scores [steps, rows, vocabulary]."""
     longest = max(map(len, prompts))
     ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
     mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
     own = LogitsProcessorList([CountPenalties(longest, frequency, presence)] if frequency or presence else [])
-    for name in ("repetition_penalty", "length_penalty"):
+    for name in ("repetition_penalty", "length_penalty", "temperature", "top_p", "min_p"):
         if name in settings:
             settings[name] = float(settings[name])
     how = GenerationConfig(pad_token_id=0, return_dict_in_generate=True, output_scores=True, **settings)
-    with torch.no_grad():
+    draws = multinomial_by(uniforms) if uniforms else nullcontext()
+    with torch.no_grad(), draws:
         out = model_of(folder).generate(ids, attention_mask=mask, generation_config=how, logits_processor=own)
     new = out.sequences[:, longest:].tolist()
     if settings.get("num_beams", 1) > 1:

@@ -49,6 +49,15 @@ export function generationCase(seed: number): GenerationCase {
       ...draw.maybe(0.6, () => ({ lengthPenalty: tenths(-10, 20) })),
       ...draw.maybe(0.8, () => ({ earlyStopping: draw.pick([true, false, "never"]) })),
       ...draw.maybe(0.4, () => ({ numReturnSequences: draw.integer(1, numBeams) })),
+      ...draw.maybe(0.5, () => ({
+        doSample: true,
+        seed: draw.integer(0, 1000),
+        ...draw.maybe(0.7, () => ({ temperature: tenths(2, 30) })),
+        // Fewer tokens than are drawn, and transformers draws some of no probability.
+        ...draw.maybe(0.4, () => ({ topK: draw.integer(3 * numBeams, vocab) })),
+        ...draw.maybe(0.4, () => ({ topP: draw.integer(90, 99) / 100 })),
+        ...draw.maybe(0.4, () => ({ minP: draw.integer(1, 3) / 1000 })),
+      })),
     }),
   };
   // transformers takes padding for a part of the text in these two.

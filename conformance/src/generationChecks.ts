@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { tokenProbabilities } from "@lowrank/core";
-import { generate, type LoadedModel, loadModel } from "@lowrank/models";
+import { Generator, tokenProbabilities } from "@lowrank/core";
+import { type GenerateOptions, generate, type LoadedModel, loadModel } from "@lowrank/models";
 import type { Findings } from "./compare.ts";
 import { Draw } from "./draw.ts";
 import { type GenerationCase, generationCase, generationModels } from "./generationCase.ts";
@@ -19,7 +19,8 @@ const tolerance = 2e-5;
 
 /**
  * Random settings of generation: the tokens of transformers, with beams too, from the same scores
- * after penalties and bans; and its probabilities of drawing a token.
+ * after penalties and bans; beams that are drawn, by the same random numbers; and its probabilities
+ * of drawing a token.
  */
 export async function generationChecks(
   { cases, seed }: RandomChoice,
@@ -50,11 +51,19 @@ async function sameTokens(
   python: Python,
   folder: string,
 ): Promise<Findings> {
-  const { eosTokenIds, frequencyPenalty: frequency = 0, presencePenalty: presence = 0, ...rest } = options;
+  const { eosTokenIds, frequencyPenalty: frequency = 0, presencePenalty: presence = 0, seed, ...rest } = options;
   const snake = (key: string) => key.replaceAll(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
   const named = Object.entries(rest).map(([key, value]) => [snake(key), value]);
   const settings = { ...Object.fromEntries(named), eos_token_id: eosTokenIds ?? null };
-  const theirs = await python.ask<Generated>("generate_tokens", { folder, prompts, settings, frequency, presence });
+  const uniforms = options.doSample ? uniformsOf(prompts.length, model.vocabSize, options) : null;
+  const theirs = await python.ask<Generated>("generate_tokens", {
+    folder,
+    prompts,
+    settings,
+    frequency,
+    presence,
+    uniforms,
+  });
   const seen: Float32Array[][] = prompts.map(() => []);
   const record = (logits: Float32Array, _tokens: readonly number[], row: number) => {
     seen[row].push(logits.slice());
@@ -79,6 +88,17 @@ async function sameTokens(
   const largest = Math.max(...rows.map(({ difference }) => difference));
   const problems = rows.flatMap(({ problem }, row) => (problem ? [`row ${row}: ${problem}`] : []));
   return { differences: new Map([["scores", largest], ...(ties > 0 ? [["ties", ties] as const] : [])]), problems };
+}
+
+/** The uniform numbers by which drawn beams are chosen, step by step: [rows, beams * V]. */
+function uniformsOf(rows: number, vocabSize: number, options: GenerateOptions): number[][] {
+  const { seed = 0, maxNewTokens = 1, numBeams = 1 } = options;
+  const generator = new Generator(seed);
+  return Array.from({ length: maxNewTokens }, (_, step) => {
+    const values = new Float32Array(rows * vocabSize * (step === 0 ? 1 : numBeams));
+    generator.fillUniform(values);
+    return [...values];
+  });
 }
 
 const floats = (base64: string): Float32Array =>

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { playwright } from "@vitest/browser-playwright";
 import type { TestProjectConfiguration } from "vitest/config";
+import { servedFakeHub } from "../fakeHub/servedFakeHub.ts";
 import { chromiumFlags, isolationHeaders } from "./chromium.ts";
 import { insideWorker } from "./insideWorker.ts";
 
@@ -20,6 +21,7 @@ export interface ChromiumProject {
 /** The libraries that a page of tests imports, by the package that does. */
 const dependencies = [
   "fast-check",
+  "@lowrank/files > @huggingface/hub",
   "@lowrank/models > @huggingface/jinja",
   "@lowrank/models > @huggingface/tokenizers",
 ];
@@ -34,7 +36,7 @@ export function chromiumProject({
 }: ChromiumProject): TestProjectConfiguration {
   return {
     root,
-    plugins: name === "worker" ? [insideWorker(root)] : [],
+    plugins: [servedFakeHub(), ...(name === "worker" ? [insideWorker(root)] : [])],
     server: { headers: isolationHeaders },
     // Found on the way, a dependency would reload pages in which files run, and so it does
     // where Vite's cache is empty.

@@ -5,7 +5,7 @@ const docs = join(import.meta.dirname, "../../docs/bundlers.md");
 
 /** Returns the import map that the documentation shows, and the element that holds it. */
 function documentedMap(): { map: { imports: Record<string, string> }; element: string } {
-  const found = /<script type="importmap">([^]*?)<\/script>/.exec(readFileSync(docs, "utf8"));
+  const found = /<script type="importmap">(.*?)<\/script>/s.exec(readFileSync(docs, "utf8"));
   if (!found) throw new Error(`${docs} shows no import map`);
   return { map: JSON.parse(found[1]), element: found[0] };
 }

@@ -72,7 +72,8 @@ export function gradients(
     return node.leaf !== null;
   });
   return inputs.map((input) => {
-    const grad = found.get(input.node as GraphNode)?.[input.outputIndex];
+    const { node, index } = input.edge as Edge;
+    const grad = found.get(node)?.[index];
     return grad ?? filledLike(input, 0, input.storage.backend);
   });
 }
@@ -92,7 +93,7 @@ export function edgesBefore(start: number, outputs: readonly Tensor[]): Edge[] {
   const note = ({ node, index }: Edge) => {
     if (node.id < start) places.set(node, (places.get(node) ?? new Set()).add(index));
   };
-  const roots = outputs.flatMap(({ node, outputIndex: index }) => (node ? [{ node, index }] : []));
+  const roots = outputs.flatMap(({ edge }) => edge ?? []);
   roots.forEach(note);
   const nodes = reached(
     roots.map(({ node }) => node),
@@ -119,7 +120,7 @@ interface WalkOptions extends BackwardOptions {
 type Sink = (node: GraphNode, index: number, grad: Tensor) => boolean;
 
 function root(name: string, output: Tensor, gradient?: Tensor): Root {
-  if (!output.node) throw new Error(`${name}: the tensor does not depend on anything that requires gradients`);
+  if (!output.edge) throw new Error(`${name}: the tensor does not depend on anything that requires gradients`);
   if (!gradient && output.size !== 1) {
     throw new Error(`${name}: the tensor ${formatShape(output.shape)} is not a scalar; pass its gradient`);
   }
@@ -127,7 +128,7 @@ function root(name: string, output: Tensor, gradient?: Tensor): Root {
     throw new Error(`${name}: the gradient ${describe(gradient)} must be ${describe(output)}`);
   }
   const grad = gradient ? gradient.alias() : filledLike(output, 1, output.storage.backend);
-  return { node: output.node, index: output.outputIndex, grad };
+  return { ...output.edge, grad };
 }
 
 function describe({ shape, dtype }: TensorSpec): string {
@@ -297,7 +298,7 @@ function throughComposition(
   const composed = enableGrad(() => compose(inputs, params));
   const outputs = Array.isArray(composed) ? composed : [composed];
   const roots = outputs.flatMap((output, i): Root[] =>
-    output.node ? [{ node: output.node, index: output.outputIndex, grad: grads[i].alias() }] : [],
+    output.edge ? [{ ...output.edge, grad: grads[i].alias() }] : [],
   );
   const results = new Array<Tensor | null>(edges.length).fill(null);
   const createGraph = isGradEnabled();

@@ -1,6 +1,6 @@
 import { edgesBefore } from "./autograd.ts";
 import { isGradEnabled } from "./gradMode.ts";
-import { type Edge, GraphNode, graphClock } from "./graph.ts";
+import { GraphNode, graphClock } from "./graph.ts";
 import { watchChecks } from "./onRecompute.ts";
 import type { OpDefinition } from "./op.ts";
 import { watchGenerators, withGenerators } from "./random.ts";
@@ -50,20 +50,18 @@ function forgetful<A extends Tensor[], R extends Tensor | Tensor[]>(fn: (...inpu
       params: undefined,
       // The saved arguments stand on their nodes, so these are held too, where
       // no gradient reaches them.
-      edges: [...reached, ...inputs.flatMap(edgeOf)],
+      edges: [...reached, ...inputs.flatMap(({ edge }) => edge ?? [])],
       inputs: inputs.map((t) => t.spec()),
       outputs: specs,
       savedInputs: inputs.map((t) => t.alias()),
       savedOutputs: [],
       savedAt,
     });
-    const remembered = outputs.map((t, i) => new Tensor(t.storage.retain(), t, t.requiresGrad ? node : null, i));
+    const remembered = outputs.map(
+      (t, i) => new Tensor(t.storage.retain(), t.spec(), t.requiresGrad ? { node, index: i } : null),
+    );
     return (Array.isArray(result) ? remembered : remembered[0]) as R;
   });
-}
-
-function edgeOf({ node, outputIndex: index }: Tensor): Edge[] {
-  return node ? [{ node, index }] : [];
 }
 
 function expectUnwritten({ version, writer }: Storage, since: number): void {

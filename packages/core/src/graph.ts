@@ -19,8 +19,8 @@ export interface Recorded {
   readonly edges: readonly (Edge | null)[];
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  savedInputs: (Tensor | Recomputed | undefined)[];
-  savedOutputs: (Tensor | undefined)[];
+  savedInputs: readonly (Tensor | Recomputed | undefined)[];
+  savedOutputs: readonly (Tensor | undefined)[];
   /**
    * The time by `writeClock` when it saved them: later writes into them make the gradient wrong.
    */
@@ -28,6 +28,9 @@ export interface Recorded {
   /** Its result, where nodes that use it count on it to be computed again. */
   recomputed?: Recomputed;
 }
+
+/** The saved values of an op that saves none. */
+export const nothingSaved: readonly never[] = [];
 
 let nextId = 0;
 
@@ -63,11 +66,15 @@ export class GraphNode {
   }
 
   release(): void {
-    const pending: GraphNode[] = [this];
-    for (let node = pending.pop(); node; node = pending.pop()) {
-      if (--node.#references > 0 || !node.op) continue;
+    if (--this.#references > 0 || !this.op) return;
+    let unused: GraphNode[] | null = null;
+    for (let node: GraphNode | undefined = this; node?.op; node = unused?.pop()) {
       node.freeSaved();
-      for (const edge of node.op.edges) if (edge) pending.push(edge.node);
+      for (const edge of node.op.edges) {
+        if (!edge || --edge.node.#references > 0 || !edge.node.op) continue;
+        if (unused) unused.push(edge.node);
+        else unused = [edge.node];
+      }
     }
   }
 
@@ -78,7 +85,7 @@ export class GraphNode {
     this.op.recomputed?.settle();
     for (const saved of this.op.savedInputs) saved?.dispose();
     for (const saved of this.op.savedOutputs) saved?.dispose();
-    this.op.savedInputs = [];
-    this.op.savedOutputs = [];
+    this.op.savedInputs = nothingSaved;
+    this.op.savedOutputs = nothingSaved;
   }
 }

@@ -1,8 +1,30 @@
-/** Makes the console of Node show `toString()` of all objects with this prototype. */
+/** A formatter of browsers' consoles, used where "custom formatters" are switched on. */
+interface DevtoolsFormatter {
+  header(value: unknown, config?: { raw?: true }): unknown;
+  hasBody(value: unknown): boolean;
+  body(value: unknown): unknown;
+}
+
+/**
+ * Makes consoles show `toString()` of all objects with this prototype: that of Node, and those of
+ * browsers in which custom formatters are switched on.
+ */
 export function inspectAsText(prototype: { toString(): string }): void {
   Object.defineProperty(prototype, Symbol.for("nodejs.util.inspect.custom"), {
     value(this: { toString(): string }) {
       return this.toString();
     },
+  });
+  if (!("document" in globalThis || "importScripts" in globalThis)) return;
+  const global = globalThis as { devtoolsFormatters?: DevtoolsFormatter[] };
+  global.devtoolsFormatters ??= [];
+  global.devtoolsFormatters.push({
+    header: (value, config) =>
+      Object.prototype.isPrototypeOf.call(prototype, value as object) && !config?.raw
+        ? ["span", { style: "white-space: pre; font-family: monospace" }, String(value)]
+        : null,
+    hasBody: () => true,
+    // Unfolded, an object shows its properties.
+    body: (value) => ["object", { object: value, config: { raw: true } }],
   });
 }

@@ -2,7 +2,7 @@ import type { Backend, BackendOp, TensorSpec } from "./backend.ts";
 import { checkOptions, type OptionKeys } from "./checkOptions.ts";
 import { type DType, isFloating, isPacked } from "./dtype.ts";
 import { isGradEnabled } from "./gradMode.ts";
-import { type Edge, GraphNode } from "./graph.ts";
+import { type Edge, GraphNode, nothingSaved } from "./graph.ts";
 import { noteReads } from "./reads.ts";
 import { Recomputed } from "./recomputed.ts";
 import { composeOp, runOp } from "./runOp.ts";
@@ -114,7 +114,7 @@ export function defineOp<N extends number, P = void, M extends number = 1, D = u
     if (given < least || given > most || args.length > given + 1) checkTensors(name, args, arity);
     const params = args[given] as P;
     if (definition.options) checkParams(definition, params);
-    args.length = given;
+    if (args.length > given) args.length = given;
     const outputs = apply(definition, args as Tensor[], params);
     return outputs.length === 1 ? outputs[0] : outputs;
   };
@@ -202,9 +202,11 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
   if (!supported && !definition.vjp) return composeOp(definition, inputs, specs, params);
   const storages = runOp(definition, inputs, specs, params, supported);
   const node = record(definition, inputs, specs, params);
-  const outputs: Tensor[] = [];
+  // No push: an empty list would get room for 17.
+  const outputs = new Array<Tensor>(specs.length);
   for (let i = 0; i < specs.length; i++) {
-    outputs.push(new Tensor(storages[i], specs[i], isFloating(specs[i].dtype) ? node : null, i));
+    const edge = node && isFloating(specs[i].dtype) ? { node, index: i } : null;
+    outputs[i] = new Tensor(storages[i], specs[i], edge);
   }
   if (node) save(node, inputs, outputs);
   return outputs;
@@ -243,7 +245,7 @@ function refuseGradient<P>({ name, writes }: OpDefinition<P>, inputs: readonly T
 
 function shareInput<P>(definition: OpDefinition<P>, input: Tensor, spec: TensorSpec, params: P): Tensor {
   const node = record(definition, [input], [spec], params);
-  const output = new Tensor(input.storage.retain(), spec, node);
+  const output = new Tensor(input.storage.retain(), spec, node && { node, index: 0 });
   if (node) save(node, [input], [output]);
   return output;
 }
@@ -256,8 +258,8 @@ function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorS
     edges: inputs.map(edgeOf),
     inputs: inputs.map(specOf),
     outputs: specs,
-    savedInputs: [],
-    savedOutputs: [],
+    savedInputs: nothingSaved,
+    savedOutputs: nothingSaved,
     savedAt: writeClock(),
   });
 }
@@ -265,7 +267,7 @@ function record<P>(definition: OpDefinition<P>, inputs: Tensor[], specs: TensorS
 // Made once, not at every op.
 const wantsGradient = (t: Tensor): boolean => t.requiresGrad;
 const floats = ({ dtype }: TensorSpec): boolean => isFloating(dtype);
-const edgeOf = ({ node, outputIndex }: Tensor): Edge | null => (node ? { node, index: outputIndex } : null);
+const edgeOf = ({ edge }: Tensor): Edge | null => edge;
 const specOf = (t: Tensor): TensorSpec => t.spec();
 
 function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
@@ -279,8 +281,16 @@ function save(node: GraphNode, inputs: Tensor[], outputs: Tensor[]): void {
           params,
         )
       : (definition.saves ?? { inputs: inputs.map((_, i) => i) });
-  for (const i of wanted.inputs ?? []) op.savedInputs[i] = Recomputed.of(inputs[i]) ?? inputs[i].alias();
-  for (const i of wanted.outputs ?? []) op.savedOutputs[i] = outputs[i].alias();
+  if (wanted.inputs) {
+    const saved: (Tensor | Recomputed)[] = [];
+    for (const i of wanted.inputs) saved[i] = Recomputed.of(inputs[i]) ?? inputs[i].alias();
+    op.savedInputs = saved;
+  }
+  if (wanted.outputs) {
+    const saved: Tensor[] = [];
+    for (const i of wanted.outputs) saved[i] = outputs[i].alias();
+    op.savedOutputs = saved;
+  }
 }
 
 function checkPackedInput<P>({ name, packed }: OpDefinition<P>, i: number, { dtype, shape }: TensorSpec): void {

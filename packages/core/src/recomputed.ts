@@ -56,7 +56,7 @@ export class Recomputed {
   #compute(): Tensor {
     const { definition, outputs, params } = this.#op;
     const [storage] = runOp(definition, savedInputsOf(this.#op), outputs, params);
-    return new Tensor(storage, outputs[0], this.#node, 0, false);
+    return new Tensor(storage, outputs[0], { node: this.#node, index: 0 }, false);
   }
 
   /** Computes the result for those who still need it, as what the op saved is about to go. */

@@ -1,4 +1,4 @@
-import type { BackendOp, TensorSpec } from "./backend.ts";
+import type { BackendOp, TensorRef, TensorSpec } from "./backend.ts";
 import { noGrad } from "./gradMode.ts";
 import type { OpDefinition } from "./op.ts";
 import { byteLength } from "./packing.ts";
@@ -28,14 +28,14 @@ function runKernel<P>(
   params: P,
 ): Storage[] {
   const { backend } = inputs[0].storage;
-  const storages = specs.map((spec) => new Storage(backend, byteLength(spec), definition.name));
+  const storages = new Array<Storage>(specs.length);
+  const outputs = new Array<TensorRef>(specs.length);
+  for (let i = 0; i < specs.length; i++) {
+    const { shape, dtype, packing } = specs[i];
+    storages[i] = new Storage(backend, byteLength(specs[i]), definition.name);
+    outputs[i] = { buffer: storages[i].buffer, shape, dtype, packing };
+  }
   try {
-    const outputs = specs.map(({ shape, dtype, packing }, i) => ({
-      buffer: storages[i].buffer,
-      shape,
-      dtype,
-      packing,
-    }));
     backend.run(definition, inputs, outputs, params);
   } catch (error) {
     for (const storage of storages) storage.release();

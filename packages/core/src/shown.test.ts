@@ -78,10 +78,26 @@ describe("a tensor as text", () => {
     expect(read.reduce((sum, bytes) => sum + bytes, 0)).toBe(6 * 6 * 4);
   });
 
-  it("is what Node's console shows", () => {
-    const inspect = globalThis.process?.getBuiltinModule?.("node:util")?.inspect;
-    const shown = inspect ? inspect({ x: tensor([1]) }) : `{ x: ${tensor([1])} }`;
-    expect(shown).toBe("{ x: tensor([1], f32 [1]) }");
+  const inspect = globalThis.process?.getBuiltinModule?.("node:util")?.inspect;
+
+  it.runIf(inspect)("is what Node's console shows", () => {
+    expect(inspect?.({ x: tensor([1]) })).toBe("{ x: tensor([1], f32 [1]) }");
+  });
+
+  it.skipIf(inspect)("is what a browser's console shows by custom formatters, and unfolds to its properties", () => {
+    type Formatter = {
+      header(value: unknown, config?: object): unknown[] | null;
+      body(value: unknown): [string, object];
+    };
+    const { devtoolsFormatters } = globalThis as unknown as { devtoolsFormatters: Formatter[] };
+    const t = tensor(column(2000));
+    const shown = (value: unknown, config?: object) =>
+      devtoolsFormatters.map((formatter) => formatter.header(value, config)).find((header) => header !== null);
+    expect(shown(t)?.[2]).toBe("tensor([   0,    1,    2, ..., 1997, 1998, 1999], f32 [2000])");
+    const [, { object, config }] = devtoolsFormatters[0].body(t) as [string, { object: unknown; config: object }];
+    expect(object).toBe(t);
+    expect(shown(object, config)).toBe(undefined);
+    expect([shown({}), shown(1), shown(null)]).toEqual([undefined, undefined, undefined]);
   });
 });
 

@@ -4,7 +4,7 @@ import { type Backend, type Buffer, currentBackend, type TensorSpec } from "./ba
 import { checkDType } from "./checkDType.ts";
 import { type DataOf, type DType, isFloating, isPacked, type TypedArray, viewAs } from "./dtype.ts";
 import { formatTensor } from "./formatTensor.ts";
-import { GraphNode } from "./graph.ts";
+import { type Edge, GraphNode } from "./graph.ts";
 import { bf16ToF32, f16ToF32 } from "./half.ts";
 import { Holding } from "./holding.ts";
 import { inspectAsText } from "./inspectAsText.ts";
@@ -37,21 +37,21 @@ export class Tensor implements Disposable {
   /** The gradient that `backward` left here; null before. */
   grad: Tensor | null = null;
   readonly #holding: Holding;
-  #node: GraphNode | null;
-  readonly #outputIndex: number;
+  /** Shared with the op that made it and with those that use it; none of them makes its own. */
+  readonly #spec: TensorSpec;
+  #edge: Edge | null;
 
   /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
-  constructor(storage: Storage, spec: TensorSpec, node: GraphNode | null = null, index = 0, owner = true) {
+  constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
     this.shape = spec.shape;
     this.dtype = spec.dtype;
     this.packing = spec.packing;
     this.size = sizeOf(spec.shape);
-    this.#node = node;
-    this.#outputIndex = index;
-    const recorded = owner && node?.op ? node : null;
-    this.#holding = new Holding(storage, recorded);
-    if (!owner) return;
-    this.track();
+    // A shape rule may give an input itself, which would live as long as the result.
+    this.#spec = spec instanceof Tensor ? spec.#spec : spec;
+    this.#edge = edge;
+    this.#holding = new Holding(storage, owner && edge?.node.op ? edge.node : null);
+    if (owner) this.track();
   }
 
   /** Number of dimensions. */
@@ -65,7 +65,7 @@ export class Tensor implements Disposable {
     if (storage) return storage;
     throw new Error(
       takenBack
-        ? `this tensor ${formatShape(this.shape)} of ${this.#node?.op?.definition.name} was taken back after its backward pass, when memory grew: read it before the next steps, or keep() it`
+        ? `this tensor ${formatShape(this.shape)} of ${this.node?.op?.definition.name} was taken back after its backward pass, when memory grew: read it before the next steps, or keep() it`
         : `this tensor ${formatShape(this.shape)} was freed (by dispose, using, or the end of its scope): return it from the scope or keep() it`,
     );
   }
@@ -78,21 +78,21 @@ export class Tensor implements Disposable {
    * The recorded step that made it, or that collects its gradient; null where no gradient flows.
    */
   get node(): GraphNode | null {
-    return this.#node;
+    return this.#edge === null ? null : this.#edge.node;
   }
 
-  /** The index of this tensor among the outputs of `node`. */
-  get outputIndex(): number {
-    return this.#outputIndex;
+  /** @internal The place that its gradient flows to; null where none flows. */
+  get edge(): Edge | null {
+    return this.#edge;
   }
 
   /** True for a tensor that no recorded op made: `backward` leaves gradients only on leaves. */
   get isLeaf(): boolean {
-    return !this.#node?.op;
+    return !this.#edge?.node.op;
   }
 
   get requiresGrad(): boolean {
-    return this.#node !== null;
+    return this.#edge !== null;
   }
 
   set requiresGrad(value: boolean) {
@@ -103,12 +103,12 @@ export class Tensor implements Disposable {
     if (value && !isFloating(this.dtype)) {
       throw new Error(`a ${this.dtype} tensor ${formatShape(this.shape)} cannot require gradients; use a float dtype`);
     }
-    this.#node = value ? new GraphNode(this, null) : null;
+    this.#edge = value ? { node: new GraphNode(this, null), index: 0 } : null;
   }
 
   /** @internal Shape, dtype and packing, without the data. */
   spec(): TensorSpec {
-    return { shape: this.shape, dtype: this.dtype, packing: this.packing };
+    return this.#spec;
   }
 
   /** @internal Where a backend's run finds it. */
@@ -118,12 +118,12 @@ export class Tensor implements Disposable {
 
   /** @internal A second handle on the same memory and history, freed by whoever asked for it. */
   alias(): Tensor {
-    return new Tensor(this.storage.retain(), this, this.#node, this.#outputIndex, false);
+    return new Tensor(this.storage.retain(), this.#spec, this.#edge, false);
   }
 
   /** The same memory without its history: no gradient flows through it. */
   detach(): Tensor {
-    return new Tensor(this.storage.retain(), this);
+    return new Tensor(this.storage.retain(), this.#spec);
   }
 
   /** The raw bytes, little-endian, as they lie in memory. */

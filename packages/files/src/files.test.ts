@@ -1,10 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { memoryFiles } from "./memoryFiles.ts";
+import { filesCases } from "./testing/filesCases.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 const content = Uint8Array.from({ length: 100 }, (_, i) => i);
 
 describe("memoryFiles", () => {
+  for (const { name, run } of filesCases(async () => memoryFiles())) test(name, run);
+
+  test("leaves what it was given as it is", async () => {
+    const given = new Map([["a", "x"]]);
+    const files = memoryFiles(given);
+    await files.write(new Map([["a", "y"]]));
+    expect([await files.readText("a"), given.get("a")]).toEqual(["y", "x"]);
+  });
+
   test("bytes, text and blobs", async () => {
     const files = memoryFiles({ bytes: content, text: "é", blob: new Blob([content]) });
     for (const name of ["bytes", "blob"]) {

@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { folderFiles } from "./folderFiles.ts";
+import { filesCases } from "./testing/filesCases.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -15,6 +16,11 @@ beforeAll(async () => {
   );
 });
 afterAll(() => rm(folder, { recursive: true }));
+
+describe("a folder on disk", () => {
+  const empty = async () => folderFiles(await mkdtemp(join(folder, "case-")));
+  for (const { name, run } of filesCases(empty)) test(name, run);
+});
 
 test("reads text and parts, by path and by URL", async () => {
   for (const place of [folder, pathToFileURL(folder), pathToFileURL(folder).href]) {
@@ -35,7 +41,7 @@ test("reads text and parts, by path and by URL", async () => {
 test("errors say what is there", async () => {
   const files = await folderFiles(folder);
   await expect(files.readText("config.json")).rejects.toThrow(
-    `folder ${folder} has no config.json (it holds a.json, b.bin)`,
+    `folder ${folder} has no config.json (it holds a.json, b.bin, `,
   );
   await expect(files.open("c")).rejects.toThrow("has no c");
   await expect(folderFiles(join(folder, "none"))).rejects.toThrow("There is no folder");

@@ -1,11 +1,12 @@
-import { type ModelFiles, missingFile } from "./modelFiles.ts";
+import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { writeFolder } from "./writeFolder.ts";
 
 /**
  * The files of a folder on disk, by path or file: URL (Node only). Throws where
  * there is no such folder.
  */
-export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
+export async function folderFiles(folder: string | URL): Promise<WritableFiles> {
   const node = nodeModules(folder);
   const { fs } = node;
   const { join } = node.path;
@@ -18,7 +19,7 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
     const file = await orUndefined(fs.stat(join(path, name)));
     return file?.isFile() ? file.size : undefined;
   };
-  const files: ModelFiles = {
+  const files: WritableFiles = {
     label: `folder ${path}`,
     has: async (name) => (await size(name)) !== undefined,
     readText: async (name) => {
@@ -39,7 +40,11 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
         readInto: (offset, room) => readRange(file, offset, room),
       };
     },
-    list: async () => (await fs.readdir(path, { withFileTypes: true })).filter((e) => e.isFile()).map((e) => e.name),
+    list: async (inner = "") => {
+      const entries = (await orUndefined(fs.readdir(join(path, inner), { withFileTypes: true }))) ?? [];
+      return entries.flatMap((e) => (e.isFile() ? [e.name] : e.isDirectory() ? [`${e.name}/`] : []));
+    },
+    write: (contents) => writeFolder(path, contents),
   };
   return files;
 
@@ -68,7 +73,7 @@ export async function folderFiles(folder: string | URL): Promise<ModelFiles> {
 function adviceFor(folder: string): string {
   const expected = "expected one with config.json and *.safetensors";
   if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return expected;
-  return `${expected}; if it is a repository of the Hugging Face hub, download it, or give "https://huggingface.co/${folder}/resolve/main/"`;
+  return `${expected}; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;
 }
 
 /** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */

@@ -1,8 +1,15 @@
+export { directoryFiles } from "./directoryFiles.ts";
+export { filesIn } from "./filesIn.ts";
 export { folderFiles } from "./folderFiles.ts";
+export { type HubPlace, parseHubAddress } from "./hub/hubAddress.ts";
+export { hubFiles } from "./hub/hubFiles.ts";
+export type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 export { memoryFiles } from "./memoryFiles.ts";
-export { type ModelFiles, missingFile, readJson } from "./modelFiles.ts";
+export { type FileContent, type ModelFiles, missingFile, readJson, type WritableFiles } from "./modelFiles.ts";
 export { openFile } from "./openFile.ts";
-export { openFiles } from "./openFiles.ts";
+export { type OpenOptions, openFiles } from "./openFiles.ts";
+export { opfsFiles } from "./opfsFiles.ts";
 export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
 export { writeFile } from "./writeFile.ts";
+export { type WritablePlace, writeFiles } from "./writeFiles.ts";
 export { writeFolder } from "./writeFolder.ts";

@@ -1,23 +1,28 @@
 import { byteSource, bytesOf } from "@lowrank/core";
-import { type ModelFiles, missingFile } from "./modelFiles.ts";
+import { type FileContent, missingFile, type WritableFiles } from "./modelFiles.ts";
+import { namesIn } from "./namesIn.ts";
 
 /** The content of a file in memory. A function makes its text each time it is read. */
 type Content = ArrayBuffer | ArrayBufferView | Blob | string | (() => string);
 
-/** Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. */
+/**
+ * Files held in memory or picked by a user of a page: bytes, text, or a Blob or File, by name. What
+ * is written lies beside those given, which stay as they are.
+ */
 export function memoryFiles(
-  contents: ReadonlyMap<string, Content> | Readonly<Record<string, Content>>,
+  contents: ReadonlyMap<string, Content> | Readonly<Record<string, Content>> = {},
   label = "the files in memory",
-): ModelFiles {
-  const byName: ReadonlyMap<string, Content> = contents instanceof Map ? contents : new Map(Object.entries(contents));
+): WritableFiles {
+  const given: ReadonlyMap<string, Content> = contents instanceof Map ? contents : new Map(Object.entries(contents));
+  const written = new Map<string, Uint8Array | string>();
   const get = async (name: string) => {
-    const content = byName.get(name);
+    const content = written.get(name) ?? given.get(name);
     if (content === undefined) throw await missingFile(files, name);
     return typeof content === "function" ? content() : content;
   };
-  const files: ModelFiles = {
+  const files: WritableFiles = {
     label,
-    has: async (name) => byName.has(name),
+    has: async (name) => written.has(name) || given.has(name),
     readText: async (name) => {
       const content = await get(name);
       if (typeof content === "string") return content;
@@ -27,7 +32,21 @@ export function memoryFiles(
       const content = await get(name);
       return byteSource(typeof content === "string" ? new TextEncoder().encode(content) : content);
     },
-    list: async () => [...byName.keys()],
+    list: async (folder = "") => namesIn([...given.keys(), ...written.keys()], folder),
+    write: async (contents) => {
+      const whole: [string, Uint8Array | string][] = [];
+      for (const [name, content] of contents) whole.push([name, await ownCopy(content)]);
+      for (const [name, content] of whole) written.set(name, content);
+    },
   };
   return files;
+}
+
+/** The content of a file, in memory that nobody else writes to. */
+async function ownCopy(content: FileContent): Promise<Uint8Array | string> {
+  if (typeof content === "string") return content;
+  if (content instanceof Uint8Array) return content.slice();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of content) pieces.push(piece.slice());
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }

@@ -10,14 +10,31 @@ export interface ModelFiles {
   readText(name: string): Promise<string>;
   /** A file for reading in parts; throws where it is missing. */
   open(name: string): Promise<ByteSource>;
-  /** The names of all files, where the place can tell. */
-  list?(): Promise<string[]>;
+  /**
+   * The names of all files, where the place can tell: of those at its top, or in a folder of it.
+   * Names of folders end in "/". A folder that is not there holds nothing.
+   */
+  list?(folder?: string): Promise<string[]>;
+}
+
+/** The content of a file to write. Bytes may come piece by piece. */
+export type FileContent = Uint8Array | string | AsyncIterable<Uint8Array>;
+
+/** A place whose files can be written too: a folder, memory, or the browser's own storage. */
+export interface WritableFiles extends ModelFiles {
+  list(folder?: string): Promise<string[]>;
+  /**
+   * Writes files by name, in folders where names have them ("run/a.json"). Each stands there whole
+   * or as it was before. They appear one after the other, in their order, when all are written.
+   */
+  write(contents: ReadonlyMap<string, FileContent>): Promise<void>;
 }
 
 /** The error for a file that is not there: names what is there instead. */
 export async function missingFile(files: ModelFiles, expected: string): Promise<Error> {
-  const names = await files.list?.();
-  const there = names && ` (it holds ${names.length > 0 ? names.sort().join(", ") : "nothing"})`;
+  const folder = expected.slice(0, Math.max(expected.lastIndexOf("/"), 0));
+  const names = await files.list?.(folder);
+  const there = names && ` (${folder || "it"} holds ${names.length > 0 ? names.sort().join(", ") : "nothing"})`;
   return new Error(`${files.label} has no ${expected}${there ?? ""}`);
 }
 

@@ -13,7 +13,7 @@ export function nodeModules(place: string | URL): NodeModules {
   const find = globalThis.process?.getBuiltinModule;
   if (!find) {
     throw new Error(
-      `${place} is a place on disk, which only Node can open; in a browser give urlFiles(new URL("model/", location.href)), or memoryFiles with picked files`,
+      `${place} is a place on disk, which only Node can open; in a browser give urlFiles(new URL("model/", location.href)), or memoryFiles with picked files; opfsFiles("folder") reads and writes the browser's own storage`,
     );
   }
   return { fs: find("node:fs/promises"), path: find("node:path"), url: find("node:url") };

@@ -1,13 +1,21 @@
 import type { ByteSource } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
+import { parseHubAddress } from "./hub/hubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { type OpenOptions, openFiles } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
- * One file for reading in parts, by http(s) address, or by path or file: URL (Node only).
+ * One file for reading in parts, by http(s) or hf:// address, or by path or file: URL (Node only).
  * Throws where it is missing.
  */
-export async function openFile(file: string | URL): Promise<ByteSource> {
+export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
+  const place = parseHubAddress(file);
+  if (place) {
+    const { repo, revision, path } = place;
+    if (path === "") throw new Error(`${file} is a repository; name a file of it, hf://${repo}/model.gguf say`);
+    return (await openFiles(`hf://${repo}@${encodeURIComponent(revision)}`, options)).open(path);
+  }
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);
     const end = pathname.lastIndexOf("/") + 1;

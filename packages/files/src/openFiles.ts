@@ -1,12 +1,26 @@
+import { parseHubAddress } from "./hub/hubAddress.ts";
+import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
+/** Options of opening a place, of which only the Hugging Face hub has any. */
+export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
+  hub?: HubOptions;
+}
+
 /**
- * The files of a place: those below an http(s) address, of a folder by path or file: URL (Node
- * only), or `ModelFiles` as they are. Throws for anything else.
+ * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
+ * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
+ * Throws for anything else.
  */
-export async function openFiles(place: string | URL | ModelFiles): Promise<ModelFiles> {
+export async function openFiles(
+  place: string | URL | ModelFiles,
+  { hub, onProgress, signal }: OpenOptions = {},
+): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
+    if (parseHubAddress(place)) {
+      return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
+    }
     if (/^https?:/i.test(String(place))) return urlFiles(place);
     const { folderFiles } = await import("./folderFiles.ts");
     return folderFiles(place);
@@ -14,6 +28,6 @@ export async function openFiles(place: string | URL | ModelFiles): Promise<Model
   if (typeof (place as ModelFiles | null)?.readText === "function") return place;
   const kind = place === null ? "null" : typeof place === "object" ? "an object of another kind" : String(place);
   throw new Error(
-    `files come from a folder's path, an http(s) address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
+    `files come from a folder's path, an http(s) or hf:// address, urlFiles(address) or memoryFiles({ "config.json": ... }), and ${kind} was given`,
   );
 }

@@ -1,14 +1,12 @@
+import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 
 /**
  * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is
  * written beside its place and renamed only when all are whole, so a failure leaves what was there.
- * Bytes may come piece by piece.
+ * They are renamed in their order.
  */
-export async function writeFolder(
-  folder: string | URL,
-  contents: ReadonlyMap<string, Uint8Array | string | AsyncIterable<Uint8Array>>,
-): Promise<void> {
+export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);
   const { fs } = node;
   const { dirname, join } = node.path;

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadModel, saveModel } from "./index.ts";
 import { commandFolder, type Outcome } from "./testing/commandFolder.ts";
@@ -243,4 +243,15 @@ test("a run that is interrupted saves, and its checkpoint is gone on from", asyn
   await succeed([...whole, "--output", "unstopped"]);
   const bytes = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
   expect(await bytes("resumed")).toEqual(await bytes("unstopped"));
+  // A checkpoint is an adapter; the newest whole one of a folder is found.
+  expect(await bytes("resumed/checkpoint-120")).toEqual(await bytes("unstopped"));
+  const asked = ["generate", "--model", "model", "--prompt", "a", "--greedy", "--max-new-tokens", "5"];
+  const texts = ["resumed/checkpoint-120", "resumed"].map((adapter) => succeed([...asked, "--adapter", adapter]));
+  const [ofCheckpoint, ofEnd] = await Promise.all(texts);
+  expect(ofCheckpoint.stdout).toBe(ofEnd.stdout);
+  await rm(at("resumed/checkpoint-120/optimizer.safetensors"));
+  await cp(at(`stopped/${checkpoint}`), at(`resumed/${checkpoint}`), { recursive: true });
+  const again = await succeed([...whole, "--output", "again", "--resume", "resumed"]);
+  expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
+  expect(await bytes("again")).toEqual(await bytes("unstopped"));
 });

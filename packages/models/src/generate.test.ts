@@ -84,7 +84,6 @@ describe("beams", () => {
     const stopped = await generate(model, [prompts[0]], { maxNewTokens: 6, numBeams: 2, lengthPenalty: -5, stop });
     expect(stopped[0].slice(-2)).toEqual(stop[0]);
     const run = (options: GenerateOptions) => generate(model, prompts, { maxNewTokens: 2, ...options });
-    await expect(run({ numBeams: 2, doSample: true })).rejects.toThrow("beams take the likeliest");
     await expect(run({ numBeams: 2, numReturnSequences: 3 })).rejects.toThrow("numReturnSequences is 3, of 2 beams");
     await expect(run({ lengthPenalty: 2 })).rejects.toThrow("lengthPenalty acts on beams");
     await expect(run({ earlyStopping: true })).rejects.toThrow("earlyStopping acts on beams");
@@ -92,6 +91,51 @@ describe("beams", () => {
     await expect(run({ numBeams: 2, suppressTokens: [...Array(13).keys()] })).rejects.toThrow(
       "every token is forbidden",
     );
+  });
+});
+
+describe("beams that are drawn", () => {
+  const drawn = (seed: number, more: GenerateOptions = {}) =>
+    generate(tinyModel(), prompts, { maxNewTokens: 6, numBeams: 3, doSample: true, seed, ...more });
+
+  it("follow from the seed, and go on from several prompts at once", async () => {
+    const first = await drawn(1);
+    expect(await drawn(1)).toEqual(first);
+    const others = await Promise.all([2, 3, 4, 5].map((seed) => drawn(seed)));
+    expect(new Set([first, ...others].map(String)).size).toBeGreaterThan(2);
+    expect(await drawn(1, { numReturnSequences: 3 })).toHaveLength(3 * prompts.length);
+  });
+
+  it("are the likeliest beams where the temperature leaves nothing to chance", async () => {
+    const likeliest = await generate(tinyModel(), prompts, { maxNewTokens: 6, numBeams: 3 });
+    expect(await drawn(1, { temperature: 1e-4 })).toEqual(likeliest);
+  });
+
+  it.each<GenerateOptions>([{}, { topK: 7, temperature: 1.5 }, { topP: 0.9, minP: 0.05, eosTokenIds: ids("d") }])(
+    "are the same on every backend: %o",
+    async (more) => {
+      const expected = await drawn(9, more);
+      for (const backend of [primitives(), deferred()]) {
+        await init(backend);
+        expect(await drawn(9, more)).toEqual(expected);
+      }
+    },
+  );
+
+  it("leave out what topK leaves out, but as many tokens as EOS needs to be passed by", async () => {
+    const greedy = (await generate(tinyModel(), prompts, { maxNewTokens: 1 })).flat();
+    const firsts = new Set<number>();
+    for (let seed = 0; seed < 30; seed++) {
+      const options = { maxNewTokens: 1, numBeams: 2, doSample: true, topK: 1, temperature: 3, seed };
+      firsts.add((await generate(tinyModel(), [prompts[0]], options))[0][0]);
+    }
+    expect(firsts.size).toBeLessThanOrEqual(2);
+    expect(firsts).toContain(greedy[0]);
+  });
+
+  it("refuse settings out of their range", async () => {
+    await expect(drawn(1, { temperature: -1 })).rejects.toThrow("temperature is -1");
+    await expect(drawn(1, { numReturnSequences: 4 })).rejects.toThrow("numReturnSequences is 4, of 3 beams");
   });
 });
 

@@ -1,5 +1,5 @@
 import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
-import type { ModelFiles } from "@lowrank/files";
+import type { HubOptions, ModelFiles } from "@lowrank/files";
 import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
 import { buildModel, type ModelOf } from "./buildModel.ts";
 import type { CausalLM } from "./causalLM.ts";
@@ -20,9 +20,17 @@ export interface LoadModelOptions extends WeightOptions {
    * nothing trains through it.
    */
   activations?: "int8";
-  /** Called with the bytes read so far and in all, after each tensor. */
+  /** The token, the cache and more, for hf:// addresses. */
+  hub?: HubOptions;
+  /**
+   * Called with the bytes read so far and in all, after each tensor. While a file is downloaded
+   * from the Hugging Face hub, `name` is the file's, and the bytes are those that have come.
+   */
   onProgress?: OnProgress;
-  /** Ends the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
+   * frees all.
+   */
   signal?: AbortSignal;
 }
 
@@ -41,14 +49,14 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address) or
- * from `ModelFiles`:
+ * Loads a model from a Hugging Face folder (a path or file: URL in Node, or an http(s) address),
+ * from the Hugging Face hub (`hf://org/name@revision`) or from `ModelFiles`:
  * config.json, model.safetensors or its shards, tokenizer.json. Or from a GGUF file: its path
  * or address, which ends in .gguf, or a Blob or File. Throws where a tensor is missing,
  * unexpected or of another shape.
  */
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  checkOptions("loadModel", options, { ...weightKeys, activations: true, onProgress: true, signal: true });
+  checkOptions("loadModel", options, { ...weightKeys, activations: true, hub: true, onProgress: true, signal: true });
   checkWeightDType("loadModel", options.dtype);
   if (options.activations && options.weights !== "packed") {
     throw new Error('activations "int8" multiplies the blocks of a GGUF file; give weights: "packed" too');

@@ -1,5 +1,5 @@
 import { checkOptions, Generator, type OnProgress, type OptionKeys } from "@lowrank/core";
-import type { ModelFiles } from "@lowrank/files";
+import type { HubOptions, ModelFiles } from "@lowrank/files";
 import type { Parameter, QuantizationReport } from "@lowrank/nn";
 import type { Architecture } from "./architecture.ts";
 import { isHead } from "./checkpointNames.ts";
@@ -30,9 +30,14 @@ export interface LoadClassifierOptions extends Omit<WeightOptions, "weights"> {
    * Puts a fresh head on the stack of any checkpoint, and leaves the checkpoint's own heads out.
    */
   newHead?: NewHead;
-  /** Called with the bytes read so far and in all, after each tensor. */
+  /** The token, the cache and more, for hf:// addresses. */
+  hub?: HubOptions;
+  /** Called as by `loadModel`. */
   onProgress?: OnProgress;
-  /** Ends the loading after the running tensor: rejects with the signal's reason, and frees all. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason, and
+   * frees all.
+   */
   signal?: AbortSignal;
 }
 
@@ -50,9 +55,10 @@ export interface LoadedClassifier {
 }
 
 /**
- * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node)
- * or from `ModelFiles`; with `newHead`, from the checkpoint of another task. Throws where a tensor
- * is missing, unexpected or of another shape.
+ * Loads a model that classifies sequences from a Hugging Face folder (a path or file: URL in Node,
+ * an http(s) address), from the Hugging Face hub (`hf://org/name`) or from `ModelFiles`; with
+ * `newHead`, from the checkpoint of another task. Throws where a tensor is missing, unexpected or
+ * of another shape.
  */
 export async function loadSequenceClassifier(
   source: string | URL | ModelFiles,
@@ -62,6 +68,7 @@ export async function loadSequenceClassifier(
     dtype: true,
     quantize: true,
     newHead: true,
+    hub: true,
     onProgress: true,
     signal: true,
   });

@@ -108,7 +108,7 @@ describe("loadModel", () => {
   it("says what a source may be", async () => {
     const folder = inNode ? "There is no folder" : 'give urlFiles(new URL("model/", location.href)), or memoryFiles';
     await expect(models.loadModel("./no/such/folder")).rejects.toThrow(folder);
-    const hub = inNode ? 'or give "https://huggingface.co/org/name/resolve/main/"' : "urlFiles(";
+    const hub = inNode ? 'if it is a repository of the Hugging Face hub, give "hf://org/name"' : "urlFiles(";
     await expect(models.loadModel("org/name")).rejects.toThrow(hub);
     await expect(loose.loadModel({ "config.json": "{}" })).rejects.toThrow('memoryFiles({ "config.json": ... })');
     await expect(loose.loadModel()).rejects.toThrow("undefined was given");

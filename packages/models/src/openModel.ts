@@ -1,5 +1,5 @@
 import { checkDType, type OptionKeys } from "@lowrank/core";
-import { type ModelFiles, openFiles } from "@lowrank/files";
+import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
@@ -12,8 +12,9 @@ import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**
  * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
- * address) or its `ModelFiles`; a GGUF file by path, file: URL or http(s) address, which end in
- * .gguf; or that file itself, as a Blob or File.
+ * address) or its `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`;
+ * a GGUF file by path, file: URL, http(s) or hf:// address, which end in .gguf; or that file
+ * itself, as a Blob or File.
  */
 export type ModelSource = string | URL | Blob | ModelFiles;
 
@@ -61,7 +62,7 @@ export interface OpenedModel<C = ModelConfig> {
 }
 
 /** Reads a model's config and tokenizer, and finds its weights without reading them. */
-export async function openModel(source: ModelSource, options: WeightOptions): Promise<OpenedModel> {
+export async function openModel(source: ModelSource, options: WeightOptions & OpenOptions): Promise<OpenedModel> {
   const opened = await openPlain(source, options);
   if (!options.quantize) return { ...opened, quantization: null };
   const { quantizedWeights } = await import("./quantization/quantizedWeights.ts");
@@ -75,10 +76,10 @@ export async function openModel(source: ModelSource, options: WeightOptions): Pr
  */
 export async function openClassifier(
   source: string | URL | ModelFiles,
-  { dtype = "f32", quantize }: Omit<WeightOptions, "weights">,
+  { dtype = "f32", quantize, ...options }: Omit<WeightOptions, "weights"> & OpenOptions,
   head: Partial<ClassifierHead>,
 ): Promise<OpenedModel<ClassifierConfig>> {
-  const files = await openFiles(source);
+  const files = await openFiles(source, options);
   const config = { ...(await readClassifierConfig(files)), ...head };
   const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
@@ -88,7 +89,10 @@ export async function openClassifier(
 }
 
 /** A model with its weights as the file has them, but for their dtype. */
-async function openPlain(source: ModelSource, options: WeightOptions): Promise<Omit<OpenedModel, "quantization">> {
+async function openPlain(
+  source: ModelSource,
+  options: WeightOptions & OpenOptions,
+): Promise<Omit<OpenedModel, "quantization">> {
   const { dtype = "f32", weights } = options;
   const packed = weights === "packed";
   if (isGguf(source)) {
@@ -97,13 +101,13 @@ async function openPlain(source: ModelSource, options: WeightOptions): Promise<O
       import("./gguf/ggufWeights.ts"),
       import("./gguf/ggufSource.ts"),
     ]);
-    const file = await ggufSource(source);
+    const file = await ggufSource(source, options);
     const opened = await openGguf(file.source, file.label);
     const { config, files, tokenizer: parts } = opened;
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files = await openFiles(source);
+  const files = await openFiles(source, options);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };

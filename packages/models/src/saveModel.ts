@@ -11,7 +11,7 @@ import {
   toBitsandbytes,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, writeFolder } from "@lowrank/files";
+import { type ModelFiles, type WritablePlace, writeFiles } from "@lowrank/files";
 import { Conv1D, type Module } from "@lowrank/nn";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
@@ -126,13 +126,14 @@ function storedTensor(name: string, parameter: Tensor, turned: boolean, dtype: S
 }
 
 /**
- * Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read (Node only).
+ * Writes a model as a Hugging Face folder that transformers, vLLM and `loadModel` read, by its path
+ * in Node or as `WritableFiles`.
  */
 export async function saveModel(
   model: CausalLM | SequenceClassifier,
   config: ModelConfig | ClassifierConfig,
-  folder: string | URL,
+  folder: WritablePlace,
   options: SaveModelOptions = {},
 ): Promise<void> {
-  await writeFolder(folder, await modelFileContents(model, config, options));
+  await writeFiles(folder, await modelFileContents(model, config, options));
 }

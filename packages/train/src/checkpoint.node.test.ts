@@ -38,6 +38,8 @@ it("goes on from a checkpoint as if it had never stopped, to the last bit", asyn
   await resumed.resume(join(folder, "checkpoint-4"));
   const rest = await resumed.train();
   expect(rest.losses).toEqual(whole.losses.slice(4));
+  expect(await new Trainer(newModel(), examples, options).resume(folder)).toBe(9);
+  await expect(resumed.resume(join(folder, "none"))).rejects.toThrow("There is no folder");
 });
 
 it("goes on with 8-bit moments to the last bit too, and refuses those of another optimiser", async () => {

@@ -12,16 +12,17 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { folderFiles, readJson, writeFolder } from "@lowrank/files";
+import { type ModelFiles, readJson, type WritablePlace, writeFiles } from "@lowrank/files";
 import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
+import type { OnWarning } from "@lowrank/peft";
 import type { SamplerState } from "./batchSampler.ts";
 import type { TrainableModule } from "./modelBatch.ts";
+import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
-/**
- * The folder in which a `Trainer` saves itself as `checkpoint-<step>`, and how often (Node only).
- */
+/** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
 export interface Checkpointing {
-  folder: string;
+  /** A folder by its path (Node only), or files: `opfsFiles("run")` in a page. */
+  folder: WritablePlace;
   /** Steps between checkpoints; one is written after the last step too. */
   every: number;
 }
@@ -39,23 +40,23 @@ export interface Trained {
   buffers: ReadonlyMap<string, Tensor>;
   optimizer: Optimizer<AdamOptions>;
   generators: readonly Generator[];
-  model: Pick<TrainableModule, "allocationState" | "setAllocationState">;
+  model: Pick<TrainableModule, "allocationState" | "setAllocationState" | "adapterFiles">;
 }
 
 interface TrainerState extends RunState {
   generators: GeneratorState[];
   /** The optimiser's settings, and the steps of each parameter by its position. */
   optimizer: { groups: OptimizerState<AdamOptions>["groups"]; steps: [parameter: number, step: number][] };
+  files: FileList;
 }
 
-const files = {
+const fileNames = {
   weights: "trainable.safetensors",
   optimizer: "optimizer.safetensors",
   /** Only where the model has buffers. */
   buffers: "buffers.safetensors",
   /** Only where ranks are given out. */
   allocation: "allocation.safetensors",
-  state: "trainer_state.json",
 };
 
 /** Encodes tensors as safetensors. Throws, by name, for one that holds NaN or an infinity. */
@@ -71,8 +72,9 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
 }
 
 /**
- * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and
- * where data and dropout stood.
+ * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and
+ * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. The
+ * file that lists all others is written last.
  */
 export async function writeCheckpoint(
   { folder }: Checkpointing,
@@ -81,35 +83,44 @@ export async function writeCheckpoint(
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
   const steps = [...moments].map(([i, { step }]): [number, number] => [i, step]);
-  const state: TrainerState = { ...run, generators: generators.map((g) => g.state), optimizer: { groups, steps } };
   const momentTensors = [...moments].flatMap(([i, { tensors }]) =>
     Object.entries(tensors).map(([name, tensor]): [string, Tensor] => [`${i}.${name}`, tensor]),
   );
   const contents = new Map<string, Uint8Array | string>([
-    [files.weights, await pack(parameters)],
-    [files.optimizer, await pack(new Map(momentTensors))],
-    [files.state, `${JSON.stringify(state, null, 2)}\n`],
+    [fileNames.weights, await pack(parameters)],
+    [fileNames.optimizer, await pack(new Map(momentTensors))],
+    ...((await model.adapterFiles?.()) ?? []),
   ]);
-  if (buffers.size > 0) contents.set(files.buffers, await pack(buffers));
+  if (buffers.size > 0) contents.set(fileNames.buffers, await pack(buffers));
   const allocation = model.allocationState?.();
-  if (allocation && allocation.size > 0) contents.set(files.allocation, await pack(allocation));
+  if (allocation && allocation.size > 0) contents.set(fileNames.allocation, await pack(allocation));
   for (const tensor of allocation?.values() ?? []) tensor.dispose();
-  await writeFolder(`${folder}/checkpoint-${run.step}`, contents);
+  const state: TrainerState = {
+    ...run,
+    generators: generators.map((g) => g.state),
+    optimizer: { groups, steps },
+    files: await listFiles(contents),
+  };
+  contents.set(stateFile, `${JSON.stringify(state, null, 2)}\n`);
+  const named = [...contents].map(([name, content]) => [`checkpoint-${run.step}/${name}`, content] as const);
+  await writeFiles(folder, new Map(named));
 }
 
 /**
- * Reads a checkpoint folder into parameters, optimiser and generators, and tells where the run
- * stood. Throws, with nothing changed, where it holds other tensors than the run trains.
+ * Reads a checkpoint, or the newest whole one of a place, into parameters, optimiser and
+ * generators, and tells where the run stood. Throws, with nothing changed, where it holds other
+ * tensors than the run trains.
  */
 export async function readCheckpoint(
-  folder: string,
+  place: string | URL | ModelFiles,
   { parameters, buffers, optimizer, generators, model }: Trained,
+  onWarning?: OnWarning,
 ): Promise<RunState> {
-  const source = await folderFiles(folder);
+  const source = await openCheckpoint(place, onWarning);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
-  const [weights, moments] = [await open(files.weights), await open(files.optimizer)];
-  const { generators: states, optimizer: saved, ...run } = (await readJson(source, files.state)) as TrainerState;
-  const kept = buffers.size > 0 ? await open(files.buffers) : null;
+  const [weights, moments] = [await open(fileNames.weights), await open(fileNames.optimizer)];
+  const { generators: states, optimizer: saved, step, sampler } = (await readJson(source, stateFile)) as TrainerState;
+  const kept = buffers.size > 0 ? await open(fileNames.buffers) : null;
   checkNames(weights, parameters);
   if (kept) checkNames(kept, buffers);
   if (states.length !== generators.length) {
@@ -120,9 +131,9 @@ export async function readCheckpoint(
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
   for (const [i, generator] of generators.entries()) generator.state = states[i];
   await model.setAllocationState?.(
-    (await source.has(files.allocation)) ? await readAll(await open(files.allocation)) : new Map(),
+    (await source.has(fileNames.allocation)) ? await readAll(await open(fileNames.allocation)) : new Map(),
   );
-  return run;
+  return { step, sampler };
 }
 
 /** Throws unless a file holds tensors of these names and shapes, and no others. */

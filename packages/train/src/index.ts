@@ -10,7 +10,7 @@ export {
   type TextExample,
   toExample,
 } from "./datasets/example.ts";
-export { loadDataset } from "./datasets/loadDataset.ts";
+export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
@@ -27,3 +27,4 @@ export type {
   TrainingResult,
   TrainingSettings,
 } from "./trainerOptions.ts";
+export { getLastCheckpoint } from "./wholeCheckpoint.ts";

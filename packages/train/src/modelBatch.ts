@@ -19,6 +19,8 @@ export interface TrainableModule {
   allocationState?(): Map<string, Tensor>;
   /** Takes such a state back. */
   setAllocationState?(state: ReadonlyMap<string, Tensor>): Promise<void>;
+  /** Returns the files of the adapters, by name, which a checkpoint holds too. */
+  adapterFiles?(): Promise<ReadonlyMap<string, Uint8Array | string>>;
   /** True for an adapter that cannot train beside others in a batch. */
   trainsAlone?(adapterName: string): boolean;
   /** Runs `fn` on batches whose rows have these adapters. */

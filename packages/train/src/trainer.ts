@@ -1,4 +1,5 @@
 import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
@@ -99,13 +100,18 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
   }
 
-  /** Goes on where a checkpoint of the same model, data and options stopped (Node only). */
-  async resume(folder: string): Promise<void> {
+  /**
+   * Goes on where a checkpoint of the same model, data and options stopped: one that is named
+   * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
+   */
+  async resume(place: string | URL | ModelFiles): Promise<number> {
     await this.#prepare();
     const { readCheckpoint } = await import("./checkpoint.ts");
-    const state = await readCheckpoint(folder, this.#trained());
+    const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
     this.#sampler.state = state.sampler;
     this.#step = state.step;
+    return state.step;
   }
 
   /**

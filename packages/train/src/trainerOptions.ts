@@ -1,5 +1,6 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { AdamOptions, Optimizer } from "@lowrank/nn";
+import type { OnWarning } from "@lowrank/peft";
 import type { Checkpointing } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import type { Evaluation } from "./evaluate.ts";
@@ -48,6 +49,11 @@ export interface TrainingSettings<Example> {
   onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
   /**
+   * Takes warnings: `incomplete-checkpoint` where `resume` skips one that was half-written.
+   * Default: they are printed.
+   */
+  onWarning?: OnWarning;
+  /**
    * Ends the training: the running step is dropped at its next batch. `train` then returns the
    * results so far, with `aborted`, after writing a checkpoint where they are asked for.
    */
@@ -62,7 +68,14 @@ export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {
   ...({ maxSteps: true, epochs: true, batchSize: true, gradientAccumulationSteps: true } as const),
   ...({ optimizer: true, learningRate: true, schedule: true, warmupSteps: true, weightDecay: true } as const),
   ...({ betas: true, eps: true, maxGradNorm: true, seed: true, shuffle: true, groupByLength: true } as const),
-  ...({ evaluation: true, checkpoints: true, onStep: true, onEvaluation: true, signal: true } as const),
+  ...({
+    evaluation: true,
+    checkpoints: true,
+    onStep: true,
+    onEvaluation: true,
+    onWarning: true,
+    signal: true,
+  } as const),
 };
 
 /** The names of all settings of an evaluation while training. */

@@ -6,22 +6,18 @@ import { checkSampling, type SamplingOptions, samplingKeys } from "../samplingOp
 import { formatShape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { sampleToken } from "../tokenProbabilities.ts";
-import { affine } from "./affine.ts";
-import { type CompareParams, compare } from "./compare.ts";
 import { cumsum } from "./cumsum.ts";
 import { div } from "./div.ts";
-import { exp } from "./exp.ts";
-import { scatterAdd } from "./gather.ts";
+import { holds, keptTokens, oddsOf } from "./keptTokens.ts";
 import { max } from "./max.ts";
 import { minimum } from "./minimum.ts";
 import { mul } from "./mul.ts";
 import { reshape } from "./reshape.ts";
 import { rowSum } from "./rows.ts";
 import { scalarLike } from "./scalarLike.ts";
-import { place, slice } from "./slice.ts";
+import { slice } from "./slice.ts";
 import { sub } from "./sub.ts";
 import { to } from "./to.ts";
-import { topk } from "./topk.ts";
 import { generatorAt, uniformsOf } from "./uniforms.ts";
 import { where } from "./where.ts";
 
@@ -61,47 +57,24 @@ export const sampleTokensOp: Op<1, SampleTokensParams> = defineOp({
   compose: ([logits], params) => draw(logits, params),
 });
 
-const holds = (a: Tensor, relation: CompareParams["relation"], b: Tensor | number): Tensor =>
-  compare(a, typeof b === "number" ? scalarLike(a, b) : b, { relation });
-
-const keepWhere = (x: Tensor, condition: Tensor): Tensor => where(condition, x, scalarLike(x, 0));
-
 const count = (condition: Tensor): Tensor => rowSum(to(condition, { dtype: "f32" }));
 
 /**
  * The op in terms of others, in single precision: a draw at the very edge of two
  * tokens may fall to the other.
  */
-function draw(logits: Tensor, { temperature = 1, topK = 0, topP = 1, minP = 0, state }: SampleTokensParams): Tensor {
+function draw(logits: Tensor, { state, ...options }: SampleTokensParams): Tensor {
   const [rows, tokens] = logits.shape;
   const [top] = max(logits, { dim: 1 });
-  let odds = exp(affine(sub(logits, top), { scale: 1 / temperature }));
-  if (topK > 0 && topK < tokens) {
-    const [largest] = topk(logits, { k: topK, dim: 1 });
-    odds = keepWhere(odds, holds(logits, "ge", slice(largest, { dim: 1, start: topK - 1 })));
-  }
-  let probabilities = div(odds, rowSum(odds));
-  if (topP < 1) probabilities = keepWhere(probabilities, holds(massOfLikelier(probabilities), "lt", topP));
-  if (minP > 0) probabilities = keepWhere(probabilities, holds(odds, "ge", minP));
-  const reached = cumsum(probabilities, { dim: 1 });
+  const odds = oddsOf(logits, options);
+  const kept = keptTokens(logits, options);
+  const reached = cumsum(div(kept ? mul(odds, kept) : odds, rowSum(odds)), { dim: 1 });
   const mass = slice(reached, { dim: 1, start: tokens - 1 });
   const uniform = rand([rows, 1], { generator: generatorAt(state), backend: logits.storage.backend });
   const last = count(holds(reached, "lt", mass));
   const drawn = minimum(count(holds(reached, "le", mul(mass, uniform))), last);
   const finite = holds(sub(top, top), "eq", 0);
   return reshape(to(where(finite, drawn, scalarLike(drawn, noToken)), { dtype: "i32" }), { shape: [rows] });
-}
-
-/**
- * Sums, for each token, the probabilities of the likelier ones. Of equals the
- * lower index is the likelier.
- */
-function massOfLikelier(probabilities: Tensor): Tensor {
-  const { shape } = probabilities;
-  const [rows, tokens] = shape;
-  const [sorted, order] = topk(probabilities, { k: tokens, dim: 1 });
-  const before = slice(cumsum(sorted, { dim: 1 }), { dim: 1, end: tokens - 1 });
-  return scatterAdd(place(before, { dim: 1, size: tokens, start: 1 }), order, { dim: 1, shape: [rows, tokens] });
 }
 
 /**

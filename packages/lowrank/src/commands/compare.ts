@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { compareOutcomes } from "../compare/comparison.ts";
 import type { Job, JobData, Outcome } from "../compare/job.ts";
+import { loadNano } from "../compare/loadNano.ts";
 import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
 import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
@@ -33,7 +34,7 @@ interface CompareCommandOptions {
 
 const help = (): string => `
 Each run is a process of its own, so that its peak memory is that of one method. Without --model and --data, the embedded
-model, which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
+model (npm install @lowrank/nano), which knows Python, learns to answer in JavaScript. With --output, results are kept after each run: the same command
 goes on where it was stopped.
 
 Methods: ${wrapped(methodNames().join(", "))}.
@@ -102,6 +103,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
   if (output !== undefined) await checkFolder(output);
   const data = dataOf(options);
   if (options.model !== undefined) await findModelConfig(options.model);
+  if (data.kind === "task") await loadNano();
   if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {

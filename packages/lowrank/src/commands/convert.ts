@@ -1,10 +1,11 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { init, isPacked, reference } from "@lowrank/core";
-import { folderFiles, openFile, writeFolder } from "@lowrank/files";
+import { openFile, openFiles, writeFolder } from "@lowrank/files";
 import { fromGguf, type GgufDType, ggufDTypes, openGguf, toGguf, writeGguf } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { isGguf } from "./loading.ts";
+import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
 
 interface ConvertCommandOptions {
@@ -32,17 +33,16 @@ Examples:
 
 /** `lowrank convert`. */
 export function convertCommand(): Command {
-  return new Command("convert")
+  return addModelOption(new Command("convert"))
     .summary("writes a model folder as a GGUF file for llama.cpp, or the other way round")
     .description(
       "Writes a Hugging Face folder as a GGUF file, which llama.cpp and its kin run, or a GGUF file as a Hugging Face " +
         "folder. Llama, Mistral, Qwen2 and GPT-2; config, tokenizer and chat template go along.",
     )
-    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .requiredOption("--output <path>", "a .gguf file to write, or a folder, new or empty")
     .addOption(new Option("--dtype <type>", "of the written weights").choices(ggufDTypes))
     .addHelpText("after", help)
-    .action(convert);
+    .action((_, options) => convert(options));
 }
 
 async function convert(options: ConvertCommandOptions): Promise<void> {
@@ -59,7 +59,7 @@ async function convert(options: ConvertCommandOptions): Promise<void> {
 
 async function toFile({ model, output, dtype = "f16" }: ConvertCommandOptions): Promise<void> {
   if (await stat(output).catch(() => undefined)) throw new Error(`--output ${output} exists; give another name`);
-  const conversion = await toGguf(await folderFiles(model), { dtype, name: basename(resolve(model)) });
+  const conversion = await toGguf(await openFiles(model), { dtype, name: basename(resolve(model)) });
   await writeFolder(dirname(output), new Map([[basename(output), withProgress(writeGguf(conversion))]]));
   const types = countBy(conversion.tensors.map(({ type }) => type));
   for (const note of conversion.notes) console.log(`note: ${note}`);

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
+import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 
 interface GenerateCommandOptions extends QuantizeCommandOptions {
@@ -25,19 +26,18 @@ interface GenerateCommandOptions extends QuantizeCommandOptions {
 
 const examples = `
 Examples:
-  $ lowrank generate --model ./model --prompt "Once upon a time" --temperature 0.8 --seed 7
+  $ lowrank generate hf://org/name --prompt "Once upon a time" --temperature 0.8 --seed 7
   $ echo "Once upon a time" | lowrank generate --model ./model --adapter ./adapter --greedy`;
 
 /** `lowrank generate`. */
 export function generateCommand(): Command {
-  const command = new Command("generate")
+  const command = addModelOption(new Command("generate"))
     .summary("continues a prompt, with or without an adapter")
     .description(
       "Continues a prompt and writes the new text to stdout as it comes. Without --prompt or --chat, the prompt is read " +
         "from stdin. How tokens are chosen comes from the model's generation_config.json, else it is greedy.",
     )
-    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
-    .option("--adapter <dir>", "folder of a PEFT adapter to use")
+    .option("--adapter <dir>", "folder of a PEFT adapter to use, or hf://org/name")
     .addOption(new Option("--prompt <text>", "text to continue").conflicts("chat"))
     .option("--chat <text>", "a user's message, put through the model's chat template")
     .option("--max-new-tokens <n>", "the most tokens to add (default: 64, or less where the model ends)", integer(1))
@@ -64,7 +64,7 @@ export function generateCommand(): Command {
     `quantise linear layers to 4 bits while loading, as for an adapter of ${quantizedWords()}`,
   )
     .addHelpText("after", examples)
-    .action(generate);
+    .action((_, options) => generate(options));
 }
 
 async function generate(options: GenerateCommandOptions): Promise<void> {

@@ -1,5 +1,5 @@
 import { init } from "@lowrank/core";
-import { folderFiles } from "@lowrank/files";
+import { openFiles } from "@lowrank/files";
 import {
   type CausalLM,
   type LoadedModel,
@@ -12,6 +12,7 @@ import { PeftModel, type Warning } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 import type { LoadedWeights } from "./argument.ts";
+import { loadingProgress } from "./loadingProgress.ts";
 
 /** Options of loading and running a model. */
 interface LoadingOptions {
@@ -23,14 +24,17 @@ interface LoadingOptions {
   activations?: "int8";
 }
 
-/** Loads a model's folder or GGUF file. Throws where it has no tokenizer. */
+/**
+ * Loads a model's folder or GGUF file, from disk or from the hub. Throws where it has no tokenizer.
+ */
 export async function loadWithTokenizer(
   path: string,
   { threads = 1, wideSimd = false, quantize, weights = "f32", activations }: LoadingOptions = {},
 ): Promise<LoadedModel & { tokenizer: Tokenizer }> {
   await init(wasm({ threads, wideSimd }));
   const stored = weights === "packed" ? { weights } : { dtype: weights };
-  const loaded = await loadModel(path, { quantize, activations, ...stored });
+  const { onProgress, end } = loadingProgress(process.stderr);
+  const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };
   throw new Error(
@@ -46,13 +50,17 @@ export async function loadWithTokenizer(
  */
 export async function storedQuantization(folder: string): Promise<QuantizationConfig | null> {
   if (isGguf(folder)) return null;
-  const files = await folderFiles(folder);
+  const files = await openFiles(folder);
   return (await files.has("config.json")) ? readQuantizationConfig(files) : null;
 }
 
-/** Puts the adapter of a PEFT folder into `model`, which from then on answers with it. */
+/**
+ * Puts the adapter of a PEFT folder, or of the hub, into `model`, which from then on answers with
+ * it.
+ */
 export async function useAdapter(model: CausalLM, folder: string): Promise<PeftModel<CausalLM>> {
-  return PeftModel.fromPretrained(model, folder, { onWarning: warn });
+  const { onProgress, end } = loadingProgress(process.stderr);
+  return PeftModel.fromPretrained(model, folder, { onWarning: warn, onProgress }).finally(end);
 }
 
 /** Returns true if a path is that of a GGUF file. */

@@ -6,6 +6,7 @@ import { loadModel } from "../loadModel.ts";
 import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
+import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
 
@@ -31,14 +32,13 @@ const tolerances = { f32: 1e-4, f16: 1e-2, bf16: 1e-1 };
 
 /** `lowrank merge`. */
 export function mergeCommand(): Command {
-  const command = new Command("merge")
+  const command = addModelOption(new Command("merge"))
     .summary("adds an adapter to the weights and writes a model folder")
     .description(
       "Adds an adapter to the model's own weights and writes a model folder that needs no PEFT. What was merged and what " +
         "was written are compared with model and adapter on a prompt; weights that are not finite are refused.",
     )
-    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
-    .requiredOption("--adapter <dir>", "folder of the PEFT adapter")
+    .requiredOption("--adapter <dir>", "folder of the PEFT adapter, or hf://org/name")
     .requiredOption("--output <dir>", "folder to write, new or empty")
     .addOption(
       new Option(
@@ -52,7 +52,7 @@ export function mergeCommand(): Command {
     .option("--prompt <text>", "what to compare on", "Once upon a time");
   return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
     .addHelpText("after", examples)
-    .action(merge);
+    .action((_, options) => merge(options));
 }
 
 async function merge(options: MergeCommandOptions): Promise<void> {

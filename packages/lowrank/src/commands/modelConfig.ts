@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { folderFiles, openFile, readJson } from "@lowrank/files";
+import { openFile, openFiles, readJson } from "@lowrank/files";
 import {
   classifiesSequences,
   describeConfig,
@@ -13,8 +13,8 @@ import type { FloatDType, ModelShapes } from "@lowrank/peft";
 import { isGguf } from "./loading.ts";
 
 /**
- * The config that a word means: a config.json, the folder or GGUF file of a language
- * model, or a preset's name.
+ * The config that a word means: a config.json, the folder or GGUF file of a language model, on
+ * disk or by its address, or a preset's name.
  */
 export async function findModelConfig(source: string): Promise<ModelConfig> {
   const found = await readConfig(source);
@@ -29,9 +29,9 @@ export interface FoundModel {
 }
 
 /**
- * Finds the shapes of the model that a word names: a config.json, the folder or GGUF file of
- * a model, or a preset's name. With `classifies`, a model without a head that classifies
- * gets it, as in transformers.
+ * Finds the shapes of the model that a word names: a config.json, the folder or GGUF file of a
+ * model, on disk or by its address, or a preset's name. With `classifies`, a model without a head
+ * that classifies gets it, as in transformers.
  */
 export async function findModel(
   source: string,
@@ -49,12 +49,13 @@ export async function findModel(
  * that is no file or folder.
  */
 async function readConfig(source: string): Promise<{ json: unknown; label: string } | undefined> {
-  const found = await stat(source).catch(() => undefined);
-  if (found?.isDirectory()) {
-    const files = await folderFiles(source);
+  const isOnline = /^(hf|https?):/i.test(source);
+  const found = isOnline ? undefined : await stat(source).catch(() => undefined);
+  if (found?.isDirectory() || (isOnline && !isGguf(source))) {
+    const files = await openFiles(source);
     return { json: await readJson(files, "config.json"), label: `config.json of ${files.label}` };
   }
-  if (found && isGguf(source)) {
+  if ((found || isOnline) && isGguf(source)) {
     const { files } = await openGguf(await openFile(source), source);
     return { json: await readJson(files, "config.json"), label: source };
   }
@@ -63,7 +64,7 @@ async function readConfig(source: string): Promise<{ json: unknown; label: strin
   return undefined;
 }
 
-/** True if a model on disk classifies sequences and writes none. */
+/** True if a model's folder classifies sequences and writes none. */
 export async function isClassifier(source: string): Promise<boolean> {
   const found = await readConfig(source);
   return found !== undefined && classifiesSequences(found.json, found.label);

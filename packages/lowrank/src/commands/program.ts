@@ -11,8 +11,8 @@ import { trainCommand } from "./train.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
-adapter_config.json and adapter_model.safetensors an adapter of PEFT. A model may be a .gguf file too. Results go to
-stdout, progress to stderr. LOWRANK_DEBUG=1 adds the stack to an error.
+adapter_config.json and adapter_model.safetensors an adapter of PEFT. A model may be a .gguf file too, and all of
+these may be on the Hugging Face hub: hf://org/name@revision. Results go to stdout, progress to stderr. LOWRANK_DEBUG=1 adds the stack to an error.
 
 From a model and a text to a model that has learned it:
   $ lowrank train --model ./model --data text.txt --output ./adapter

@@ -1,5 +1,7 @@
 import { readdir } from "node:fs/promises";
+import { parseHubAddress } from "@lowrank/files";
 import type { QuantizeOptions } from "@lowrank/nn";
+import type { PeftOptions } from "@lowrank/peft";
 import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../report/methods.ts";
 import { withInterrupt } from "./interrupt.ts";
@@ -36,7 +38,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
   const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
   const found = configFor(steps);
-  const config = found?.with({ baseModelNameOrPath: options.model }) ?? null;
+  const config = found?.with(baseOf(options.model)) ?? null;
 
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
   const probe = (data.validation.length > 0 ? data.validation : data.train).slice(0, options.batchSize);
@@ -96,6 +98,13 @@ function sequenceLengths(
   return { blockSize, maxLength };
 }
 
+/** Returns the fields of an adapter's configuration by which PEFT finds its base model. */
+function baseOf(model: string): Pick<PeftOptions, "baseModelNameOrPath" | "revision"> {
+  const place = parseHubAddress(model);
+  if (place?.path !== "") return { baseModelNameOrPath: model };
+  return { baseModelNameOrPath: place.repo, revision: place.revision === "main" ? null : place.revision };
+}
+
 /** The result of a training, and the duration of each step. */
 interface Run {
   result: TrainingResult;
@@ -129,6 +138,7 @@ async function train(
         stepSeconds.push(report.seconds);
         progress.step(report);
       },
+      onWarning: warn,
       onEvaluation: (step, { loss }) =>
         progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
     });

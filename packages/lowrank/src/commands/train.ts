@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import { addModelOption } from "./modelOption.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
@@ -61,13 +62,12 @@ Examples:
 
 /** `lowrank train`. */
 export function trainCommand(): Command {
-  const command = new Command("train")
+  const command = addModelOption(new Command("train"))
     .summary("trains an adapter and writes a folder that PEFT loads")
     .description(
       "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
         "PEFT loads.",
     )
-    .requiredOption("--model <path>", "folder of the model, or a .gguf file")
     .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl or .json")
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
@@ -126,9 +126,11 @@ export function trainCommand(): Command {
     .option("--pack", "join examples to full blocks instead of padding them")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
-    .option("--resume <dir>", "go on from such a checkpoint, with the same options")
+    .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
-  return addAdapterOptions(command).addHelpText("after", help()).action(runTraining);
+  return addAdapterOptions(command)
+    .addHelpText("after", help())
+    .action((_, options) => runTraining(options));
 }

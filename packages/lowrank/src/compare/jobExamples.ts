@@ -1,8 +1,8 @@
 import type { Tokenizer } from "@lowrank/models";
-import { generatePairs } from "@lowrank/nano";
 import { type TokenizedExample, tokenizeExample } from "@lowrank/train";
 import { readTrainData } from "../commands/trainData.ts";
 import type { Job } from "./job.ts";
+import { loadNano } from "./loadNano.ts";
 
 /** Examples to learn from, and others to measure on. */
 export interface JobExamples {
@@ -20,6 +20,7 @@ const taskSeed = 1;
 export async function jobExamples(tokenizer: Tokenizer, job: Job, positions: number): Promise<JobExamples> {
   const { data, testExamples } = job;
   if (data.kind === "task") {
+    const { generatePairs } = await loadNano();
     const pairs = (split: "train" | "test", count: number) =>
       Promise.all(
         generatePairs({ language: "javascript", split, count, seed: taskSeed }).map((pair) =>

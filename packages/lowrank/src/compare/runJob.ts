@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { Generator, memory, resetPeak } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
-import { nanoModelFolder } from "@lowrank/nano";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
@@ -9,6 +8,7 @@ import { virtualTokens } from "../commands/virtualTokens.ts";
 import { findMethods } from "../report/methods.ts";
 import type { Job, Measured } from "./job.ts";
 import { jobExamples } from "./jobExamples.ts";
+import { loadNano } from "./loadNano.ts";
 import { exactMatch, median, passMilliseconds } from "./measure.ts";
 
 const quantization = { quantType: "nf4", doubleQuant: true } as const;
@@ -20,7 +20,7 @@ const quantization = { quantType: "nf4", doubleQuant: true } as const;
 export async function runJob(job: Job, onStep: (report: StepReport) => unknown): Promise<Measured> {
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
-  const loaded = await loadWithTokenizer(job.model ?? fileURLToPath(nanoModelFolder), {
+  const loaded = await loadWithTokenizer(job.model ?? fileURLToPath((await loadNano()).nanoModelFolder), {
     threads: job.threads,
     quantize,
   });

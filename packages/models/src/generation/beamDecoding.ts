@@ -1,5 +1,6 @@
-import { checkLogits, logSoftmax, noGrad, reshape, scope, type Tensor, tensor, topk } from "@lowrank/core";
+import { checkLogits, Generator, logSoftmax, noGrad, reshape, scope, type Tensor, tensor } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
+import { drawn, likeliest, warped } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { ModelRows } from "./modelRows.ts";
@@ -7,7 +8,7 @@ import { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /**
- * Several beams for each prompt, a row each. The likeliest tokens are found where the model runs.
+ * Several beams for each prompt, a row each. Tokens are found or drawn where the model runs.
  */
 export class BeamDecoding implements Decoding {
   readonly #model: CausalLM;
@@ -15,6 +16,8 @@ export class BeamDecoding implements Decoding {
   readonly #rows: ModelRows;
   readonly #processing: Processing;
   readonly #searches: readonly BeamSearch[];
+  readonly #settings: GenerationSettings;
+  readonly #generator: Generator;
   readonly #keep: number;
   readonly #returned: number;
   #started = false;
@@ -30,6 +33,8 @@ export class BeamDecoding implements Decoding {
     this.#prompts = prompts;
     this.#processing = new Processing(settings, model.vocabSize);
     this.#rows = new ModelRows(model, prompts, settings);
+    this.#settings = settings;
+    this.#generator = new Generator(settings.seed);
     this.#returned = numReturnSequences;
     // As many as leave `numBeams` that go on, should all EOS tokens be among the likeliest.
     this.#keep = Math.max(2, 1 + eosTokenIds.length) * numBeams;
@@ -53,7 +58,7 @@ export class BeamDecoding implements Decoding {
     const beams = this.#searches.map(({ running }) => running);
     using logits = this.#started ? this.#next(beams) : this.#rows.start();
     this.#started = true;
-    const { values, positions } = await this.#likeliest(logits, beams);
+    const { values, positions } = await this.#continuations(logits, beams);
     const { vocabSize } = this.#model;
     const k = values.length / beams.length;
     for (const [prompt, search] of this.#searches.entries()) {
@@ -61,7 +66,8 @@ export class BeamDecoding implements Decoding {
         const at = positions[prompt * k + i];
         return { parent: Math.floor(at / vocabSize), token: at % vocabSize, score: values[prompt * k + i] };
       });
-      search.advance(candidates);
+      // Those drawn come in any order.
+      search.advance(candidates.sort((a, b) => b.score - a.score));
     }
   }
 
@@ -71,10 +77,8 @@ export class BeamDecoding implements Decoding {
     return this.#rows.next(beams.flat().map(({ tokens }) => tokens[tokens.length - 1]));
   }
 
-  /**
-   * The scores [B, k] of each prompt's likeliest continuations and their places among [beams, V].
-   */
-  async #likeliest(
+  /** The scores [B, k] of each prompt's next continuations and their places among [beams, V]. */
+  async #continuations(
     logits: Tensor,
     beams: readonly (readonly Beam[])[],
   ): Promise<{ values: Float32Array; positions: Int32Array }> {
@@ -85,19 +89,26 @@ export class BeamDecoding implements Decoding {
     using wanted = await this.#processing.apply(logProbabilities, this.#rows.penalties, sequences);
     const { vocabSize, backend } = this.#model;
     const width = beams[0].length * vocabSize;
-    const [best, places] = noGrad(() =>
+    const { doSample, eosTokenIds, temperature, topK, topP, minP } = this.#settings;
+    const chosen = noGrad(() =>
       scope(() => {
-        const scores = tensor(
+        const before = tensor(
           beams.flat().map(({ score }) => [score]),
           { backend },
         );
-        return topk(reshape(wanted.add(scores), [beams.length, width]), Math.min(this.#keep, width), { dim: 1 });
+        const own = doSample
+          ? warped(wanted, { temperature, topK, topP, minP }, Math.max(2, 1 + eosTokenIds.length))
+          : wanted;
+        const scores = reshape(own.add(before), [beams.length, width]);
+        return doSample ? drawn(scores, this.#keep, this.#generator) : likeliest(scores, this.#keep);
       }),
     );
-    using values = best;
-    using positions = places;
+    using values = chosen.values;
+    using positions = chosen.positions;
     const read = { values: (await values.data()) as Float32Array, positions: (await positions.data()) as Int32Array };
     if (!read.values.every((value) => value < Infinity)) await this.#checkLogits(logits, wanted);
+    // Of logits that are NaN, top-p leaves none.
+    if (read.values.every((value) => value === -Infinity)) await this.#checkLogits(logits);
     return read;
   }
 

@@ -9,7 +9,10 @@ import type { StopOptions } from "./stops.ts";
 
 /** Settings of beam search, as in transformers. */
 export interface BeamOptions {
-  /** Sequences that are followed at once for each prompt. Default 1: no beams. */
+  /**
+   * Sequences that are followed at once for each prompt. With `doSample` their continuations are
+   * drawn, without replacement. Default 1: no beams.
+   */
   numBeams?: number;
   /**
    * A beam's score is divided by its length to this power: above 0 favours long ones. Default 1.
@@ -22,7 +25,7 @@ export interface BeamOptions {
   earlyStopping?: boolean | "never";
   /**
    * Sequences for each prompt, which follow each other in the result: the best of the beams, or
-   * as many draws. Default 1.
+   * without beams as many draws. Default 1.
    */
   numReturnSequences?: number;
 }
@@ -133,10 +136,6 @@ function checkBeams(options: GenerateOptions, settings: GenerationSettings): voi
     }
     return;
   }
-  if (doSample)
-    throw new Error(
-      `generate: numBeams is ${numBeams} with doSample: true; beams take the likeliest: give doSample: false`,
-    );
   if (numReturnSequences > numBeams) {
     throw new Error(
       `generate: numReturnSequences is ${numReturnSequences}, of ${numBeams} beams; give numBeams as many`,

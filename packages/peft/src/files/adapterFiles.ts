@@ -16,7 +16,7 @@ import {
   to,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, memoryFiles, openFiles } from "@lowrank/files";
+import { filesIn, type ModelFiles, memoryFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { encodeParts, type FileForm, readParts } from "../methods/fileForm.ts";
 import { type AnyMethod, fileFormOf } from "../methods/method.ts";
@@ -42,22 +42,23 @@ export function weightsMetadata({ layout }: AnyMethod): Readonly<Record<string, 
 }
 
 /**
- * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), files by
- * name, or a place for files.
+ * The source of an adapter: a folder (a path or file: URL in Node, or an http(s) address), a
+ * repository of the Hugging Face hub (`hf://org/name@revision`), files by name, or a place for
+ * files.
  */
 export type AdapterSource = string | URL | ModelFiles | ReadonlyMap<string, Uint8Array | Blob | string>;
 
-/** The files of a source, of its folder `subfolder` where one is named. */
-export async function openSource(source: AdapterSource, subfolder?: string): Promise<ModelFiles> {
-  const files = source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles);
-  if (subfolder === undefined) return files;
-  const under = (name: string) => `${subfolder}/${name}`;
-  return {
-    label: `${files.label}/${subfolder}`,
-    has: (name) => files.has(under(name)),
-    readText: (name) => files.readText(under(name)),
-    open: (name) => files.open(under(name)),
-  };
+/** Options of opening a source; `subfolder` is the folder of it that holds the adapter. */
+export interface OpenSourceOptions extends OpenOptions {
+  subfolder?: string;
+}
+
+/** The files of a source. */
+export async function openSource(source: AdapterSource, options: OpenSourceOptions = {}): Promise<ModelFiles> {
+  const { subfolder } = options;
+  const files =
+    source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles, options);
+  return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
 /**

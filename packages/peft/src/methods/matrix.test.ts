@@ -23,7 +23,9 @@ import { AdaptionPromptConfig } from "./adaptionPrompt.ts";
 
 const quiet = { onWarning: () => {} };
 
-const backends = { reference: reference(), wasm: await wasm() };
+// The reference's loops are the same JavaScript in a page as in Node, where they run once.
+const inNode = globalThis.process?.getBuiltinModule !== undefined;
+const backends = { ...(inNode && { reference: reference() }), wasm: await wasm() };
 
 const bits = async (tensors: ReadonlyMap<string, Tensor>) =>
   Promise.all([...tensors].map(async ([name, t]) => [name, t.dtype, await t.bytes()] as const));

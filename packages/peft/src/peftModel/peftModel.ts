@@ -1,4 +1,5 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
+import type { WritablePlace } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
@@ -155,7 +156,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
       import("../saved/readAdapter.ts"),
       import("../saved/loadSaved.ts"),
     ]);
-    const saved = await readAdapter(source, options.subfolder, this.#onWarning);
+    const saved = await readAdapter(source, options, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
     if (!options.isTrainable) this.eval();
   }
@@ -171,16 +172,15 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async hotswapAdapter(
     source: AdapterSource,
     adapterName: string = this.activeAdapter ?? "default",
-    options: { subfolder?: string } = {},
+    options: Pick<LoadAdapterOptions, "subfolder" | "hub"> = {},
   ): Promise<void> {
-    checkOptions("hotswapAdapter", options, { subfolder: true });
-    const { subfolder } = options;
+    checkOptions("hotswapAdapter", options, { subfolder: true, hub: true });
     this.base_model.checkWhole("swap an adapter's values");
     const [{ readAdapter }, { hotswapAdapter }] = await Promise.all([
       import("../saved/readAdapter.ts"),
       import("../saved/hotswapAdapter.ts"),
     ]);
-    const saved = await readAdapter(source, subfolder, this.#onWarning);
+    const saved = await readAdapter(source, options, this.#onWarning);
     await hotswapAdapter(this.base_model, saved, adapterName, this.#onWarning);
   }
 
@@ -348,11 +348,12 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   }
 
   /**
-   * Writes the adapters into a folder (Node only), as `adapterFiles` gives them; nothing is left
-   * half-written. With `verify`, each is read again and compared with the one in memory: gives what
-   * rounding to `dtype` cost, and throws where there is more to it.
+   * Writes the adapters into a folder, by its path in Node or as `WritableFiles`, as
+   * `adapterFiles` gives them; nothing is left half-written. With `verify`, each is read again and
+   * compared with the one in memory: gives what rounding to `dtype` cost, and throws where there is
+   * more to it.
    */
-  async savePretrained(folder: string | URL, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
+  async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
     const { writeAdapter } = await import("../saved/writeAdapter.ts");

@@ -2,7 +2,13 @@ import type { SafetensorsFile } from "@lowrank/core";
 import { memoryFiles, readJson } from "@lowrank/files";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
-import { type AdapterSource, adapterFileNames, openSource, openWeights } from "../files/adapterFiles.ts";
+import {
+  type AdapterSource,
+  adapterFileNames,
+  type OpenSourceOptions,
+  openSource,
+  openWeights,
+} from "../files/adapterFiles.ts";
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
 import type { AnyMethod } from "../methods/method.ts";
@@ -22,17 +28,17 @@ export interface SavedAdapter {
  */
 export async function readAdapter(
   source: AdapterSource,
-  subfolder: string | undefined,
+  options: OpenSourceOptions,
   onWarning: OnWarning,
 ): Promise<SavedAdapter> {
-  const files = await openSource(source, subfolder);
+  const files = await openSource(source, options);
   const label = `${adapterFileNames.config} of ${files.label}`;
   const json = await readJson(files, adapterFileNames.config);
   const { peft_type: type } = (json ?? {}) as { peft_type?: unknown };
   if (type === undefined) {
     const { fromMlxFiles } = await import("../foreign/mlx.ts");
     const ofMlx = await fromMlxFiles(files, json);
-    if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), undefined, onWarning);
+    if (ofMlx) return readAdapter(memoryFiles(ofMlx, files.label), {}, onWarning);
   }
   const methods = await methodsFor(type);
   const foreign = readForeign(json, label, methods);

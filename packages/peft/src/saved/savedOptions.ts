@@ -1,4 +1,5 @@
 import type { OnProgress, OptionKeys } from "@lowrank/core";
+import type { HubOptions } from "@lowrank/files";
 import type { OnWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
@@ -14,9 +15,17 @@ export interface LoadAdapterOptions {
   strict?: boolean;
   /** The folder below the source that holds the adapter. */
   subfolder?: string;
-  /** Called with the bytes of the file read so far and in all, after each tensor. */
+  /** The token, the cache and more, for hf:// addresses. */
+  hub?: HubOptions;
+  /**
+   * Called with the bytes of the file read so far and in all, after each tensor. While a file is
+   * downloaded from the Hugging Face hub, `name` is the file's.
+   */
   onProgress?: OnProgress;
-  /** Ends it after the running tensor: rejects with the signal's reason, with nothing changed. */
+  /**
+   * Ends a download, or the loading after the running tensor: rejects with the signal's reason,
+   * with nothing changed.
+   */
   signal?: AbortSignal;
 }
 
@@ -55,7 +64,7 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
 
 /** The names of all options of these kinds. */
 export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
-  ...({ isTrainable: true, strict: true, subfolder: true, onProgress: true, signal: true } as const),
+  ...({ isTrainable: true, strict: true, subfolder: true, hub: true, onProgress: true, signal: true } as const),
 };
 export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
   ...loadAdapterKeys,

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { affine, Generator, init, memory, reference, scope, type Tensor } from "@lowrank/core";
+import { memoryFiles } from "@lowrank/files";
 import type { UnaryModule } from "@lowrank/nn";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
@@ -25,6 +26,18 @@ beforeAll(async () => {
 });
 
 afterAll(() => rm(folders, { recursive: true }));
+
+test("files take the place of a folder, and are named where they are refused", async () => {
+  const peft = await getPeftModel(new TinyModel(), new LoraConfig({ r: 2, targetModules: "all-linear" }));
+  train(peft);
+  const files = memoryFiles();
+  expect(await peft.savePretrained(files, { verify: verify() })).toMatchObject([{ maxAbsDiff: 0 }]);
+  expect(await files.readText("adapter_config.json")).toBe((await peft.adapterFiles()).get("adapter_config.json"));
+  const forgetful = { ...memoryFiles(), write: async () => {} };
+  await expect(peft.savePretrained(forgetful, { verify: verify() })).rejects.toThrow(
+    "was written to the files in memory, but read again it is not the one in memory: it does not load",
+  );
+});
 
 /** All that a save must leave as it is. */
 async function state(peft: PeftModel<TinyModel>) {

@@ -1,4 +1,5 @@
 import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
+import type { WritablePlace } from "@lowrank/files";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
@@ -23,7 +24,7 @@ export interface SavedReport extends OutputDifference {
 
 /** The adapters to save, with options, and the inputs to compare them on. */
 interface Saving<M extends AdaptableModel> {
-  folder: string | URL;
+  folder: WritablePlace;
   names: readonly string[];
   options: AdapterFilesOptions;
   inputs: Parameters<M["forward"]>[0];
@@ -116,14 +117,14 @@ async function asBefore<T>(tuner: Tuner<Module>, fn: () => Promise<T>): Promise<
 /** Loads an adapter's files under a free name, and returns that name. */
 async function readAgain(
   tuner: Tuner<Module>,
-  folder: string | URL,
+  folder: WritablePlace,
   name: string,
   onWarning: OnWarning,
 ): Promise<string> {
   let free = `${name}-saved`;
   while (tuner.adapters.has(free)) free += "-";
   try {
-    const saved = await readAdapter(folder, folderOf(name), () => {});
+    const saved = await readAdapter(folder, { subfolder: folderOf(name) }, () => {});
     const config = onSetBase(name, saved, onWarning);
     await loadSaved(tuner, { ...saved, config }, free, {}, () => {});
   } catch (error) {
@@ -179,9 +180,13 @@ function* pairs(tuner: Tuner<Module>, name: string, again: string): Iterable<rea
   }
 }
 
-function differs(name: string, folder: string | URL, how: string, cause?: unknown): Error {
+function differs(name: string, folder: WritablePlace, how: string, cause?: unknown): Error {
   return new Error(
-    `savePretrained: adapter "${name}" was written to ${folder}, but read again it is not the one in memory: ${how}. Do not use these files; what the adapter is made of must all be among its tensors and options`,
+    `savePretrained: adapter "${name}" was written to ${placeName(folder)}, but read again it is not the one in memory: ${how}. Do not use these files; what the adapter is made of must all be among its tensors and options`,
     { cause },
   );
+}
+
+function placeName(place: WritablePlace): string {
+  return typeof place === "string" || place instanceof URL ? String(place) : place.label;
 }

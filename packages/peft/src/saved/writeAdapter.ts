@@ -1,6 +1,6 @@
-import { writeFolder } from "@lowrank/files";
+import { type WritablePlace, writeFiles } from "@lowrank/files";
 
-/** Writes an adapter's files into a folder. A file of its own: pages, which seldom do, load it then. */
-export async function writeAdapter(folder: string | URL, files: Parameters<typeof writeFolder>[1]): Promise<void> {
-  await writeFolder(folder, files);
+/** Writes an adapter's files to a place. A file of its own, which pages load when they save. */
+export async function writeAdapter(place: WritablePlace, files: Parameters<typeof writeFiles>[1]): Promise<void> {
+  await writeFiles(place, files);
 }

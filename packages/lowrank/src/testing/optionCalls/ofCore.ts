@@ -25,6 +25,7 @@ export const ofCore: OptionCalls = {
   toBitsandbytes: (o) => L.toBitsandbytes(ones(1), "x", o),
   dynamicMap: (o) => L.dynamicMap(o),
   sampleToken: (o) => L.sampleToken([1, 2], 0.5, o),
+  keptTokens: (o) => L.keptTokens(ones(1, 2), o),
   tokenProbabilities: (o) => L.tokenProbabilities([1, 2], o),
   sampleTokens: (o) => L.sampleTokens(ones(1, 2), { generator: new lowrank.Generator(1), ...o }),
   urlFiles: (o) => L.urlFiles("https://models.test/", o),

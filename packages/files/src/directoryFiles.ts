@@ -1,0 +1,91 @@
+import { blobSource } from "@lowrank/core";
+import { missingFile, type WritableFiles } from "./modelFiles.ts";
+import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
+
+/**
+ * The files of a folder that the user of a page picked (`showDirectoryPicker`), or of a folder in
+ * it. Where the browser cannot move files there, a page that dies while writing may leave an
+ * empty new file, never a part of one.
+ */
+export function directoryFiles(handle: FileSystemDirectoryHandle, folder = ""): WritableFiles {
+  const label = `folder ${[handle.name, ...partsOf(folder)].join("/")}`;
+  return handleFiles(label, async () => handle, folder);
+}
+
+/** The files below a folder of the root that `root` gives. Folders are made by writing alone. */
+export function handleFiles(
+  label: string,
+  root: () => Promise<FileSystemDirectoryHandle>,
+  folder: string,
+): WritableFiles {
+  const directory = async (parts: readonly string[], options?: FileSystemGetDirectoryOptions) => {
+    let at = await root();
+    for (const part of parts) at = await at.getDirectoryHandle(part, options);
+    return at;
+  };
+  const find = async (name: string): Promise<File | undefined> => {
+    const { folders, last } = split(folder, name);
+    return orUndefined(directory(folders).then(async (at) => (await at.getFileHandle(last)).getFile()));
+  };
+  const get = async (name: string) => {
+    const file = await find(name);
+    if (file === undefined) throw await missingFile(files, name);
+    return file;
+  };
+  const files: WritableFiles = {
+    label,
+    has: async (name) => (await find(name)) !== undefined,
+    readText: async (name) => (await get(name)).text(),
+    open: async (name) => blobSource(await get(name)),
+    list: async (inner = "") => {
+      const names: string[] = [];
+      const at = await orUndefined(directory([...partsOf(folder), ...partsOf(inner)]));
+      if (at) for await (const [name, { kind }] of at.entries()) names.push(kind === "file" ? name : `${name}/`);
+      return names;
+    },
+    write: async (contents) => {
+      const pending: PendingFile[] = [];
+      let writing = "";
+      try {
+        for (const [name, content] of contents) {
+          writing = name;
+          const { folders, last } = split(folder, name);
+          const at = await directory(folders, { create: true });
+          pending.push({ directory: at, name: last });
+          await writeHandle(await at.getFileHandle(`${last}${partEnding}`, { create: true }), content);
+        }
+        for (const file of pending) {
+          writing = file.name;
+          await replaceFile(file);
+        }
+      } catch (error) {
+        for (const { directory: at, name } of pending) await at.removeEntry(`${name}${partEnding}`).catch(() => {});
+        throw new Error(`${label}: ${writing} could not be written: ${(error as Error).message}`, { cause: error });
+      }
+    },
+  };
+  return files;
+}
+
+function split(folder: string, name: string): { folders: string[]; last: string } {
+  const parts = [...partsOf(folder), ...partsOf(name)];
+  return { folders: parts.slice(0, -1), last: parts.at(-1) ?? "" };
+}
+
+/** The names along a path. */
+function partsOf(path: string): string[] {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw new Error(`${path}: a browser's folders have no "..": give a path below the folder`);
+  return parts;
+}
+
+/** A missing file is an answer; any other failure (no permission, a broken disk) stays an error. */
+async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    const { name } = error as { name?: string };
+    if (name === "NotFoundError" || name === "TypeMismatchError") return undefined;
+    throw error;
+  }
+}

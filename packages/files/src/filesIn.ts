@@ -1,0 +1,13 @@
+import type { ModelFiles } from "./modelFiles.ts";
+
+/** The files in a folder of others, such as `filesIn(files, "run/checkpoint-8")`. */
+export function filesIn(files: ModelFiles, folder: string): ModelFiles {
+  const under = (name: string) => `${folder}/${name}`;
+  return {
+    label: `${files.label}/${folder}`,
+    has: (name) => files.has(under(name)),
+    readText: (name) => files.readText(under(name)),
+    open: (name) => files.open(under(name)),
+    ...(files.list && { list: (inner) => files.list!(inner ? under(inner) : folder) }),
+  };
+}

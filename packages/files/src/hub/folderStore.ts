@@ -1,0 +1,107 @@
+import type { FileHandle } from "node:fs/promises";
+import { folderFiles } from "../folderFiles.ts";
+import { nodeModules } from "../nodeModules.ts";
+import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
+
+/**
+ * The cache of one repository on disk (Node only), laid out as Python's huggingface_hub does:
+ * `models--org--name/{blobs,refs,snapshots}`, and a part of a blob ends in `.incomplete`.
+ */
+export function folderStore(cacheDir: string, repo: string): HubStore {
+  const { fs, path: paths } = nodeModules(cacheDir);
+  const { dirname, join, relative } = paths;
+  const root = join(cacheDir, `models--${repo.replaceAll("/", "--")}`);
+  const refOf = (revision: string) => join(root, "refs", revision);
+  const snapshotOf = (commit: string) => join(root, "snapshots", commit);
+  const blobOf = ({ etag }: HubFile) => join(root, "blobs", etag);
+  const sizeOf = async (file: string) => (await fs.stat(file).catch(absent))?.size;
+
+  return {
+    label: root,
+    readRef: async (revision) => (await fs.readFile(refOf(revision), "utf8").catch(absent))?.trim(),
+    writeRef: async (revision, commit) => {
+      await fs.mkdir(dirname(refOf(revision)), { recursive: true });
+      await replace(refOf(revision), (part) => fs.writeFile(part, commit));
+    },
+    find: async (commit, path) => {
+      if ((await sizeOf(join(snapshotOf(commit), path))) === undefined) return undefined;
+      return (await folderFiles(snapshotOf(commit))).open(path);
+    },
+    list: async (commit) => {
+      const options = { recursive: true, withFileTypes: true } as const;
+      const entries = (await fs.readdir(snapshotOf(commit), options).catch(absent)) ?? [];
+      const files = entries.filter((entry) => !entry.isDirectory());
+      return files.map(({ parentPath, name }) => {
+        return relative(snapshotOf(commit), join(parentPath, name)).replaceAll("\\", "/");
+      });
+    },
+    holds: async (file) => {
+      const size = await sizeOf(blobOf(file));
+      if (size === undefined || size === file.size) return size !== undefined;
+      throw new Error(
+        `${blobOf(file)} has ${size} bytes, and ${file.path} of ${repo} has ${file.size}; delete it, and load again`,
+      );
+    },
+    openPartial: async (file) => {
+      await fs.mkdir(join(root, "blobs"), { recursive: true });
+      return openPart(blobOf(file));
+    },
+    link: async (commit, file) => {
+      const pointer = join(snapshotOf(commit), file.path);
+      await fs.mkdir(dirname(pointer), { recursive: true });
+      const blob = blobOf(file);
+      await replace(pointer, async (part) => {
+        // Windows lets few users make symbolic links; a second name for the blob does as well.
+        await fs.symlink(relative(dirname(pointer), blob), part).catch(() => fs.link(blob, part));
+      });
+    },
+  };
+
+  /** Makes a file under another name, and gives it its name once it is whole. */
+  async function replace(file: string, make: (part: string) => Promise<void>): Promise<void> {
+    const part = `${file}.${crypto.randomUUID().slice(0, 8)}`;
+    await make(part);
+    await fs.rename(part, file);
+  }
+
+  async function openPart(blob: string): Promise<PartialFile> {
+    const part = `${blob}.incomplete`;
+    let length = (await sizeOf(part)) ?? 0;
+    const handle: FileHandle = await fs.open(part, length > 0 ? "r+" : "a").then(async (opened) => {
+      if (length > 0) return opened;
+      // "a" makes the file and never empties it, as "w" would for another process.
+      await opened.close();
+      return fs.open(part, "r+");
+    });
+    return {
+      get length() {
+        return length;
+      },
+      write: async (position, bytes) => {
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+          done += bytesWritten;
+        }
+        length = Math.max(length, position + bytes.length);
+      },
+      keep: () => handle.close(),
+      discard: async () => {
+        await handle.close();
+        await fs.rm(part, { force: true });
+      },
+      finish: async () => {
+        await handle.close();
+        await fs.rename(part, blob).catch(async (error) => {
+          // Another process may have finished the same file first.
+          if ((await sizeOf(blob)) === undefined) throw error;
+        });
+      },
+    };
+  }
+}
+
+/** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */
+function absent(error: { code?: string }): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+  return undefined;
+}

@@ -1,0 +1,39 @@
+/** A place on the Hugging Face hub. */
+export interface HubPlace {
+  /** The repository, "org/name". */
+  readonly repo: string;
+  /** A branch, a tag or a commit. */
+  readonly revision: string;
+  /** The path of a file or folder inside the repository; empty for its root. */
+  readonly path: string;
+}
+
+const form = /^hf:\/\/([^/@]+\/[^/@]+)(?:@(refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i;
+/** The addresses that there are, for messages. */
+export const hubAddressForms = '"hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"';
+
+/**
+ * Reads an address of the Hugging Face hub as Python's huggingface_hub writes it:
+ * `hf://org/name@revision/path`. A slash in a revision is written %2F, but in `refs/pr/1`. Returns
+ * undefined for what does not begin with "hf:"; throws for an address of another form.
+ */
+export function parseHubAddress(address: string | URL): HubPlace | undefined {
+  const text = address instanceof URL ? decodeURI(address.href) : address;
+  if (!/^hf:/i.test(text)) return undefined;
+  const found = form.exec(text);
+  if (!found) throw new Error(`${text} is no address of a model on the Hugging Face hub; give ${hubAddressForms}`);
+  const [, repo, revision = "main", path = ""] = found;
+  if (/^(datasets|spaces|buckets|kernels|models)\//.test(repo)) {
+    throw new Error(`${text} names no model; give ${hubAddressForms} of a repository of models`);
+  }
+  const place = { repo, revision: decodeURIComponent(revision), path: path.replace(/\/+$/, "") };
+  checkPath(place.revision, text);
+  checkPath(place.path, text);
+  return place;
+}
+
+/** Throws for a path that leads out of its folder: names come from files that others wrote. */
+export function checkPath(path: string, label: string): void {
+  if (!/^\/|\\|\0|(^|\/)\.\.?(\/|$)|\/\//.test(path)) return;
+  throw new Error(`${label}: "${path}" leads out of the repository; a path has no "..", "\\" or empty parts`);
+}

@@ -1,0 +1,148 @@
+import type { HubSettings } from "./hubSettings.ts";
+import type { HubFile } from "./hubStore.ts";
+
+/** Bytes of a file, and their place in it. */
+interface HubBytes {
+  readonly position: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The error for a body that ended before its time. What has come is right. */
+export class InterruptedBody extends Error {}
+
+/** One repository of the hub, as `@huggingface/hub` reads it. */
+export interface HubClient {
+  /** Returns the commit that a branch or tag is at. */
+  commitOf(revision: string): Promise<string>;
+  /** Returns the files of a commit, by path. */
+  filesOf(commit: string): Promise<ReadonlyMap<string, HubFile>>;
+  /**
+   * Gives the bytes of a file from `from` on, or from its start, where the server knows no ranges.
+   * Throws `InterruptedBody` where the connection breaks.
+   */
+  read(commit: string, file: HubFile, from: number): AsyncGenerator<HubBytes, void>;
+}
+
+/** Opens a repository. The library that asks the hub is loaded here, and not before. */
+export async function hubClient(
+  repo: string,
+  { endpoint, token: accessToken }: HubSettings,
+  signal?: AbortSignal,
+): Promise<HubClient> {
+  const { downloadFile, listFiles, modelInfo } = await import("./hubLibrary.ts");
+
+  /** Asks the hub; an answer that is no success is an error that names the fix. */
+  const request: typeof fetch = async (input, init) => {
+    let response: Response;
+    try {
+      response = await fetch(input, { ...init, signal, cache: "no-store" });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new InterruptedBody(`hf://${repo}: ${endpoint} cannot be reached (${reasonOf(error)})`, { cause: error });
+    }
+    if (response.ok) return response;
+    await response.body?.cancel();
+    throw refusal(response, { repo, endpoint, accessToken });
+  };
+  const common = { hubUrl: endpoint, accessToken, fetch: request };
+
+  return {
+    commitOf: async (revision) => {
+      const { sha } = await online(modelInfo({ name: repo, revision, additionalFields: ["sha"], ...common }));
+      return sha;
+    },
+    filesOf: async (commit) => {
+      const files = new Map<string, HubFile>();
+      const entries = listFiles({ repo, revision: commit, recursive: true, ...common });
+      await online(
+        (async () => {
+          for await (const { type, path, size, oid, lfs } of entries) {
+            const etag = lfs?.oid ?? oid ?? "";
+            if (type !== "file") continue;
+            if (!/^\w+$/.test(etag)) throw new Error(`hf://${repo}: ${path} has the id "${etag}", which is no hash`);
+            files.set(path, { path, size, etag });
+          }
+        })(),
+      );
+      return files;
+    },
+    read: async function* (commit, file, from) {
+      let position = from;
+      let failure: unknown;
+      const noting: typeof fetch = async (input, init) => {
+        try {
+          const response = await request(input, init);
+          if (response.status !== 206) position = 0;
+          return response;
+        } catch (error) {
+          failure = error;
+          throw error;
+        }
+      };
+      const path = file.path.split("/").map(encodeURIComponent).join("/");
+      const url = `${endpoint}/${repo}/resolve/${commit}/${path}`;
+      // What Xet stores is read by its plain address, too, of which any range can be asked.
+      const downloadInfo = { url, size: file.size, etag: file.etag };
+      const options = { ...common, fetch: noting, repo, path: file.path, revision: commit, downloadInfo, xet: false };
+      const whole = (await downloadFile(options)) as Blob;
+      const reader = (from > 0 ? whole.slice(from) : whole).stream().getReader();
+      try {
+        for (;;) {
+          const { done, value } = await reader.read().catch((error) => {
+            signal?.throwIfAborted();
+            throw failure ?? new InterruptedBody(reasonOf(error), { cause: error });
+          });
+          if (done) return;
+          yield { position, bytes: value };
+          position += value.length;
+        }
+      } finally {
+        await reader.cancel().catch(() => undefined);
+      }
+    },
+  };
+
+  /** Waits for the hub; where it cannot be reached, the error says how to do without it. */
+  async function online<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error) => {
+      if (!(error instanceof InterruptedBody)) throw error;
+      const offline = "if the model was downloaded before, set HF_HUB_OFFLINE=1, or hub: { localFilesOnly: true }";
+      throw new Error(`${error.message}; ${offline}`, { cause: error });
+    });
+  }
+}
+
+/** Says why a request failed: fetch itself says little, and its cause more. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = (error ?? {}) as { cause?: { message?: string; code?: string }; message?: string };
+  return cause?.code ?? (cause?.message || message || String(error));
+}
+
+/** Returns the error for an answer that is no success: what the hub means by it, and what to do. */
+function refusal(
+  { status, statusText, headers, url }: Response,
+  { repo, endpoint, accessToken }: { repo: string; endpoint: string; accessToken: string | undefined },
+): Error {
+  const code = headers.get("X-Error-Code");
+  const said = `(${status}${code ? `, ${code}` : ""})`;
+  const give = `a token of ${endpoint}/settings/tokens: set HF_TOKEN, or give hub: { token: "hf_..." }`;
+  const page = `${endpoint}/${repo}`;
+  if (code === "GatedRepo" && !accessToken) {
+    return new Error(`hf://${repo} is gated ${said}; accept its terms at ${page}, then give ${give}`);
+  }
+  if (code === "GatedRepo" || status === 403) {
+    return new Error(
+      `hf://${repo} is closed to the token's account ${said}; ask for access at ${page}, or give ${give}`,
+    );
+  }
+  if (code === "RevisionNotFound") {
+    return new Error(`hf://${repo} has no such revision ${said}; ${page}/refs names its branches and tags`);
+  }
+  if (status === 401 || status === 404) {
+    const advice = accessToken
+      ? "the token may be wrong, or of an account without access"
+      : `if it is private, give ${give}`;
+    return new Error(`${endpoint} shows no model ${repo} ${said}; check the name; ${advice}`);
+  }
+  return new Error(`${url}: ${status} ${statusText}`.trimEnd());
+}

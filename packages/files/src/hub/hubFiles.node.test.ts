@@ -1,0 +1,110 @@
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { type FakeHub, fakeCommit, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
+import { hubFiles } from "./hubFiles.ts";
+
+const weights = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
+const path = "model.safetensors";
+let hub: FakeHub;
+let home = "";
+
+beforeEach(async () => {
+  hub = await startFakeHub();
+  home = await mkdtemp(join(tmpdir(), "lowrank-hub-"));
+  for (const name of ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"]) {
+    vi.stubEnv(name, undefined);
+  }
+  vi.stubEnv("HF_HOME", home);
+  vi.stubEnv("HF_ENDPOINT", `${hub.endpoint}/`);
+  await hub.put({ name: "org/name" }, [
+    ["config.json", "{}"],
+    [path, weights],
+    ["adapter/adapter_config.json", "[]"],
+  ]);
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await hub[Symbol.asyncDispose]();
+  await rm(home, { recursive: true });
+});
+
+const load = async (options = {}) => {
+  const source = await (await hubFiles("hf://org/name", options)).open(path);
+  return source.read(0, source.size);
+};
+const names = async (folder: string) => (await readdir(folder, { recursive: true })).sort();
+
+it("the cache is laid out as Python's huggingface_hub lays it out", async () => {
+  const files = await hubFiles("hf://org/name");
+  for (const name of ["config.json", path, "adapter/adapter_config.json"]) await files.open(name);
+  const root = join(home, "hub", "models--org--name");
+  const commit = join("snapshots", fakeCommit);
+  const blobs = await readdir(join(root, "blobs"));
+  expect(blobs.map(({ length }) => length).sort()).toEqual([40, 40, 64]);
+  expect(await names(root)).toEqual(
+    [
+      ...["blobs", ...blobs.map((name) => join("blobs", name)), "refs", join("refs", "main"), "snapshots", commit],
+      ...["adapter", join("adapter", "adapter_config.json"), "config.json", path].map((name) => join(commit, name)),
+    ].sort(),
+  );
+  expect(await readFile(join(root, "refs", "main"), "utf8")).toBe(fakeCommit);
+  expect(await readlink(join(root, commit, path))).toBe(`../../blobs/${blobs.find(({ length }) => length === 64)}`);
+  expect(await readlink(join(root, commit, "adapter", "adapter_config.json"))).toMatch(/^\.\.\/\.\.\/\.\.\/blobs\//);
+});
+
+it("an interrupted download leaves an .incomplete blob alone, which the next one fills", async () => {
+  await hub.fail({ path, times: 1, cutAfter: 1000 });
+  await hub.fail({ path, times: 1, cutAfter: 0 });
+  await expect(load()).rejects.toThrow("1000 of 5000 bytes");
+  const root = join(home, "hub", "models--org--name");
+  const [part, ...others] = await readdir(join(root, "blobs"));
+  expect([part.endsWith(".incomplete"), others]).toEqual([true, []]);
+  expect((await stat(join(root, "blobs", part))).size).toBe(1000);
+  expect(await readdir(root)).toEqual(["blobs"]);
+  expect(await load()).toEqual(weights);
+  expect(await readdir(join(root, "blobs"))).toEqual([part.replace(".incomplete", "")]);
+});
+
+it("two downloads of one file at once both end with the file", async () => {
+  await hub.fail({ path, times: 1, cutAfter: 1000 });
+  expect(await Promise.all([load(), load(), load()])).toEqual([weights, weights, weights]);
+  expect((await readdir(join(home, "hub", "models--org--name", "blobs"))).length).toBe(1);
+});
+
+it("a blob of another length than the hub says is named", async () => {
+  await load();
+  const root = join(home, "hub", "models--org--name");
+  const [blob] = await readdir(join(root, "blobs"));
+  await rm(join(root, "snapshots"), { recursive: true });
+  await writeFile(join(root, "blobs", blob), "short");
+  await expect(load()).rejects.toThrow(`${join(root, "blobs", blob)} has 5 bytes, and ${path} of org/name has 5000`);
+});
+
+it("the environment says where the cache is, and if the hub may be asked", async () => {
+  const other = join(home, "other");
+  vi.stubEnv("HF_HUB_CACHE", other);
+  expect(await load()).toEqual(weights);
+  expect(await readdir(other)).toEqual(["models--org--name"]);
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  await hub.requests();
+  expect(await load()).toEqual(weights);
+  expect(await hub.requests()).toEqual([]);
+  await expect(load({ cacheDir: join(home, "third") })).rejects.toThrow('has no "main" of org/name');
+  expect(await load({ cacheDir: join(home, "third"), localFilesOnly: false })).toEqual(weights);
+});
+
+it("the token comes from HF_TOKEN, else from the file of `hf auth login`", async () => {
+  await hub.put({ name: "org/name", access: "private" }, [[path, weights]]);
+  await expect(load()).rejects.toThrow("shows no model org/name (401, RepoNotFound)");
+  await writeFile(join(home, "token"), "hf_owner\n");
+  expect(await load()).toEqual(weights);
+  vi.stubEnv("HF_TOKEN", "hf_other");
+  await expect(load()).rejects.toThrow("the token may be wrong");
+  vi.stubEnv("HF_TOKEN", "other");
+  await expect(load()).rejects.toThrow(
+    'HF_TOKEN holds no access token of the Hugging Face hub, which begins with "hf_"',
+  );
+});

@@ -1,0 +1,243 @@
+import type { Progress } from "@lowrank/core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type FakeHub, fakeCommit, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
+import type { ModelFiles } from "../modelFiles.ts";
+import { openFile } from "../openFile.ts";
+import { openFiles } from "../openFiles.ts";
+import { hubFiles } from "./hubFiles.ts";
+import type { HubFilesOptions } from "./hubSettings.ts";
+
+const weights = Uint8Array.from({ length: 5000 }, (_, i) => i * 7);
+const contents = new Map<string, Uint8Array | string>([
+  ["config.json", '{ "model_type": "llama", "name": "é" }'],
+  ["model.safetensors", weights],
+  ["pytorch_model.bin", new Uint8Array(10)],
+  ["adapter/adapter_config.json", "{}"],
+]);
+
+// Each test has a repository of its own, since pages share their Cache Storage.
+let hub: FakeHub;
+let cacheDir: string | undefined;
+let repo = "";
+let count = 0;
+const inNode = globalThis.process?.getBuiltinModule !== undefined;
+
+beforeEach(async () => {
+  hub = await startFakeHub();
+  repo = `org/model-${count++}`;
+  await hub.put({ name: repo, tags: { v1: fakeCommit, "refs/pr/1": fakeCommit } }, contents);
+  const node = globalThis.process?.getBuiltinModule;
+  if (node) cacheDir = await node("node:fs/promises").mkdtemp(`${node("node:os").tmpdir()}/lowrank-hub-`);
+});
+
+afterEach(async () => {
+  await hub[Symbol.asyncDispose]();
+  if (cacheDir) await globalThis.process.getBuiltinModule("node:fs/promises").rm(cacheDir, { recursive: true });
+});
+
+const open = (options: HubFilesOptions = {}, suffix = ""): Promise<ModelFiles> =>
+  hubFiles(`hf://${repo}${suffix}`, { endpoint: hub.endpoint, cacheDir, ...options });
+
+const readAll = async (files: ModelFiles, name = "model.safetensors") => {
+  const source = await files.open(name);
+  return source.read(0, source.size);
+};
+
+/** The requests for the content of a file. */
+const bodies = async () => (await hub.requests()).filter((line) => /\/resolve\/|\/lfs\//.test(line));
+
+describe("a model of the hub", () => {
+  it("downloads the files that are opened, and those alone", async () => {
+    const progress: Progress[] = [];
+    const files = await open({ onProgress: (report) => progress.push(report) });
+    expect(await hub.requests()).toHaveLength(1);
+    expect(await files.has("model.safetensors")).toBe(true);
+    expect(await files.has("generation_config.json")).toBe(false);
+    expect(await files.readText("config.json")).toBe(contents.get("config.json"));
+    const source = await files.open("model.safetensors");
+    expect(source.size).toBe(5000);
+    expect(Array.from(await source.read(4990, 10))).toEqual(Array.from(weights.subarray(4990)));
+    expect(await bodies()).toEqual([
+      `GET ${repo}/resolve/${fakeCommit}/config.json`,
+      `GET ${repo}/resolve/${fakeCommit}/model.safetensors`,
+      expect.stringMatching(/^GET -\/lfs\/.*\/model.safetensors$/),
+    ]);
+    expect(progress.at(-1)).toEqual({ loaded: 5000, total: 5000, name: "model.safetensors" });
+    expect(await files.list?.()).toEqual(["config.json", "model.safetensors", "pytorch_model.bin", "adapter/"]);
+    expect(await files.list?.("adapter")).toEqual(["adapter_config.json"]);
+    await expect(files.open("tokenizer.json")).rejects.toThrow(
+      `hf://${repo} has no tokenizer.json (it holds adapter/, config.json, model.safetensors, pytorch_model.bin)`,
+    );
+  });
+
+  it("is read again without a request for a file, by its commit without any", async () => {
+    await readAll(await open());
+    await hub.requests();
+    expect(await readAll(await open())).toEqual(weights);
+    expect(await hub.requests()).toEqual([`GET api/models/${repo}/revision/main`]);
+    const progress: Progress[] = [];
+    const pinned = await open({ onProgress: (report) => progress.push(report) }, `@${fakeCommit}`);
+    expect(await readAll(pinned)).toEqual(weights);
+    expect([await hub.requests(), progress]).toEqual([[], []]);
+  });
+
+  it("is read offline, as far as it was downloaded", async () => {
+    await expect(open({ localFilesOnly: true })).rejects.toThrow(`has no "main" of ${repo}; load it once`);
+    await readAll(await open());
+    await hub.requests();
+    const files = await open({ localFilesOnly: true });
+    expect(await readAll(files)).toEqual(weights);
+    expect([await files.has("model.safetensors"), await files.has("config.json")]).toEqual([true, false]);
+    await expect(files.readText("config.json")).rejects.toThrow(
+      `hf://${repo} (offline) has no config.json (it holds model.safetensors)`,
+    );
+    expect(await hub.requests()).toEqual([]);
+  });
+
+  it("tells of a hub out of reach what to do", async () => {
+    const nowhere = open({ endpoint: "http://127.0.0.1:9" });
+    await expect(nowhere).rejects.toThrow(/http:\/\/127\.0\.0\.1:9 cannot be reached \(.+\); if the model was down/);
+    await expect(nowhere).rejects.toThrow("set HF_HUB_OFFLINE=1, or hub: { localFilesOnly: true }");
+  });
+
+  it("has branches, tags and pull requests", async () => {
+    const other = "f".repeat(40);
+    for (const suffix of ["@v1", "@refs/pr/1", "@refs%2Fpr%2F1", `@${fakeCommit}`]) {
+      expect(await readAll(await open({}, suffix))).toEqual(weights);
+    }
+    await hub.put({ name: repo, commit: other }, [["model.safetensors", "new"]]);
+    expect(new TextDecoder().decode(await readAll(await open()))).toBe("new");
+    expect(new TextDecoder().decode(await readAll(await open({ localFilesOnly: true })))).toBe("new");
+    expect(await readAll(await open({ localFilesOnly: true }, "@v1"))).toEqual(weights);
+    await expect(open({}, "@none")).rejects.toThrow(
+      `hf://${repo} has no such revision (404, RevisionNotFound); ${hub.endpoint}/${repo}/refs names its branches and tags`,
+    );
+  });
+
+  it("does not download again what another commit has alike", async () => {
+    await readAll(await open());
+    await hub.put({ name: repo, commit: "e".repeat(40) }, contents);
+    await hub.requests();
+    expect(await readAll(await open())).toEqual(weights);
+    expect(await bodies()).toEqual([]);
+  });
+
+  it("is one folder of a repository, or one file", async () => {
+    const files = await openFiles(`hf://${repo}/adapter`, { hub: { endpoint: hub.endpoint, cacheDir } });
+    expect(await files.readText("adapter_config.json")).toBe("{}");
+    expect(await files.list?.()).toEqual(["adapter_config.json"]);
+    const url = new URL(`hf://${repo}@v1/model.safetensors`);
+    const source = await openFile(url, { hub: { endpoint: hub.endpoint, cacheDir } });
+    expect(source.size).toBe(5000);
+    await expect(openFile(`hf://${repo}`)).rejects.toThrow("is a repository; name a file of it");
+  });
+
+  it("is downloaded once for two readers", async () => {
+    const files = await open();
+    expect(await Promise.all([readAll(files), readAll(files)])).toEqual([weights, weights]);
+    expect((await bodies()).length).toBe(2);
+  });
+});
+
+describe("an interrupted download", () => {
+  const path = "model.safetensors";
+
+  it("goes on by a Range request when the connection breaks", async () => {
+    await hub.fail({ path, times: 2, cutAfter: 1000 });
+    const loaded: number[] = [];
+    const files = await open({ onProgress: (report) => loaded.push(report.loaded) });
+    expect(await readAll(files)).toEqual(weights);
+    const ranges = (await bodies()).flatMap((line) => (line.includes("lfs") ? [line.split(" ")[2]] : []));
+    expect(ranges).toEqual([undefined, "bytes=1000-4999", "bytes=2000-4999"]);
+    expect(loaded).toEqual(loaded.toSorted((a, b) => a - b));
+  });
+
+  it("keeps what came, and a later load goes on from there", async () => {
+    await hub.fail({ path, times: 1, cutAfter: 1000 });
+    await hub.fail({ path, times: 1, cutAfter: 0 });
+    await expect(readAll(await open())).rejects.toThrow(
+      new RegExp(
+        `hf://${repo}: ${path} broke off after 1000 of 5000 bytes \\(.+\\); they are kept: load again to go on`,
+      ),
+    );
+    expect(await (await open({ localFilesOnly: true }, `@${fakeCommit}`)).has(path)).toBe(false);
+    await hub.requests();
+    expect(await readAll(await open())).toEqual(weights);
+    expect((await bodies()).at(-1)).toMatch(/bytes=1000-4999$/);
+  });
+
+  it("begins anew with a server that knows no ranges", async () => {
+    await hub.fail({ path, times: 1, cutAfter: 1000 });
+    await hub.fail({ path, times: 1, whole: true });
+    expect(await readAll(await open())).toEqual(weights);
+  });
+
+  it("ends with its signal, and goes on later", async () => {
+    const controller = new AbortController();
+    await hub.fail({ path, times: 1, cutAfter: 3000 });
+    const onProgress = ({ loaded, name }: Progress) => void (name === path && loaded > 0 && controller.abort());
+    const files = await open({ onProgress, signal: controller.signal });
+    await expect(readAll(files)).rejects.toHaveProperty("name", "AbortError");
+    await expect(open({ signal: controller.signal })).rejects.toHaveProperty("name", "AbortError");
+    await hub.requests();
+    expect(await readAll(await open())).toEqual(weights);
+    expect((await bodies()).at(-1)).toMatch(/bytes=\d+-4999$/);
+  });
+
+  it.each([4000, 6000])("a file of %i bytes is refused, and nothing of it kept", async (length) => {
+    await hub.fail({ path, times: 1, length });
+    const told = `hf://${repo}: the hub says that ${path} has 5000 bytes, and `;
+    await expect(readAll(await open())).rejects.toThrow(told);
+    expect(await (await open({ localFilesOnly: true }, `@${fakeCommit}`)).has(path)).toBe(false);
+    expect(await readAll(await open())).toEqual(weights);
+    expect((await bodies()).every((line) => !line.includes("bytes="))).toBe(true);
+  });
+});
+
+describe("who may read", () => {
+  it("a gated model's files need a token of an account with access", async () => {
+    await hub.put({ name: repo, access: "gated" }, contents);
+    const page = `${hub.endpoint}/${repo}`;
+    await expect(readAll(await open({ token: "" }))).rejects.toThrow(
+      `hf://${repo} is gated (401, GatedRepo); accept its terms at ${page}, then give a token of ${hub.endpoint}/settings/tokens: set HF_TOKEN, or give hub: { token: "hf_..." }`,
+    );
+    await expect(readAll(await open({ token: "hf_other" }))).rejects.toThrow(
+      `hf://${repo} is closed to the token's account (403, GatedRepo); ask for access at ${page}`,
+    );
+    expect(await readAll(await open({ token: "hf_owner" }))).toEqual(weights);
+  });
+
+  it("a private model is as one that is not there", async () => {
+    await hub.put({ name: repo, access: "private" }, contents);
+    await expect(open({ token: "" })).rejects.toThrow(
+      `${hub.endpoint} shows no model ${repo} (401, RepoNotFound); check the name; if it is private, give a token`,
+    );
+    await expect(open({ token: "hf_other" })).rejects.toThrow("(404, RepoNotFound); check the name; the token may be");
+    expect(await readAll(await open({ token: "hf_owner" }))).toEqual(weights);
+    await expect(open({ token: "secret" })).rejects.toThrow("token holds no access token of the Hugging Face hub");
+  });
+});
+
+describe("misuse", () => {
+  it.each([
+    ["hf://org", "is no address of a model on the Hugging Face hub"],
+    ["hf:org/name", 'give "hf://org/name", "hf://org/name@revision" or "hf://org/name/file.gguf"'],
+    ["hf://datasets/org/name", "names no model"],
+    ["hf://org/name@../x", '".." leads out of the repository'],
+    ["hf://org/name@%2E%2E%2Fx", '"../x" leads out of the repository'],
+    ["hf://org/name/../x", '"../x" leads out of the repository'],
+  ])("%s", async (address, message) => {
+    await expect(openFiles(address)).rejects.toThrow(message);
+  });
+
+  it("of a folder's path", async () => {
+    await expect(hubFiles("./model")).rejects.toThrow("./model is no address of the Hugging Face hub; give");
+  });
+
+  it("of names and options", async () => {
+    const files = await open();
+    await expect(files.open("../config.json")).rejects.toThrow('"../config.json" leads out of the repository');
+    await expect(open({ local_files_only: true } as never)).rejects.toThrow("did you mean localFilesOnly?");
+    if (!inNode) await expect(open({ cacheDir: "x" })).rejects.toThrow("pages keep files in Cache Storage");
+  });
+});

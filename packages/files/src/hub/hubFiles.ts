@@ -1,0 +1,107 @@
+import { type ByteSource, checkOptions } from "@lowrank/core";
+import { type ModelFiles, missingFile } from "../modelFiles.ts";
+import { namesIn } from "../namesIn.ts";
+import { download } from "./download.ts";
+import { checkPath, hubAddressForms, parseHubAddress } from "./hubAddress.ts";
+import type { HubClient } from "./hubClient.ts";
+import { type HubFilesOptions, hubFilesKeys, hubSettings } from "./hubSettings.ts";
+import type { HubFile, HubStore } from "./hubStore.ts";
+
+const commitForm = /^[0-9a-f]{40}$/;
+
+/**
+ * Files of a model on the Hugging Face hub, by `hf://org/name`, `hf://org/name@revision` or
+ * `hf://org/name/folder`. A file is downloaded when it is opened, and kept: in Node in the cache of
+ * Python's huggingface_hub, in a page in Cache Storage. Throws where the hub has no such model or
+ * revision, or shows it to nobody without a token.
+ */
+export async function hubFiles(address: string | URL, options: HubFilesOptions = {}): Promise<ModelFiles> {
+  checkOptions("hubFiles", options, hubFilesKeys);
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const place = parseHubAddress(address);
+  if (!place) throw new Error(`hubFiles: ${address} is no address of the Hugging Face hub; give ${hubAddressForms}`);
+  const { repo, revision, path: folder } = place;
+  const settings = await hubSettings(options);
+  const { endpoint, offline, cacheDir } = settings;
+  const store = await openStore(cacheDir, endpoint, repo);
+  const client = once(async (): Promise<HubClient> => {
+    const { hubClient } = await import("./hubClient.ts");
+    return hubClient(repo, settings, signal);
+  });
+  const label = `${address}${offline ? " (offline)" : ""}`;
+  const commit = await findCommit();
+  const listing = once(async () => (await client()).filesOf(commit));
+  const noteRevision = once(() => store.writeRef(revision, commit));
+  const downloads = new Map<string, Promise<void>>();
+  const prefix = folder === "" ? "" : `${folder}/`;
+  const pathOf = (name: string) => {
+    checkPath(name, label);
+    return prefix + name;
+  };
+  const files: ModelFiles = {
+    label,
+    has: async (name) => {
+      const path = pathOf(name);
+      if (await store.find(commit, path)) return true;
+      return !offline && (await listing()).has(path);
+    },
+    readText: async (name) => {
+      const source = await open(name);
+      return new TextDecoder().decode(await source.read(0, source.size));
+    },
+    open,
+    list: async (inner = "") => {
+      const paths = offline ? await store.list(commit) : (await listing()).keys();
+      return namesIn(paths, pathOf(inner).replace(/\/$/, ""));
+    },
+  };
+  return files;
+
+  async function open(name: string): Promise<ByteSource> {
+    signal?.throwIfAborted();
+    const path = pathOf(name);
+    let found = await store.find(commit, path);
+    if (!found) {
+      const file = offline ? undefined : (await listing()).get(path);
+      if (!file) throw await missingFile(files, name);
+      await fetchOnce(file);
+      found = (await store.find(commit, path)) as ByteSource;
+    }
+    // Only now: as long as no file of the commit is there, the one before serves those offline.
+    if (!offline && revision !== commit) await noteRevision();
+    return found;
+  }
+
+  /** Two readers of one file wait for one download. */
+  async function fetchOnce(file: HubFile): Promise<void> {
+    const { onProgress } = options;
+    let running = downloads.get(file.path);
+    if (!running) {
+      running = (async () => download(await client(), store, commit, file, { label, onProgress, signal }))();
+      downloads.set(file.path, running);
+    }
+    return running.finally(() => downloads.delete(file.path));
+  }
+
+  async function findCommit(): Promise<string> {
+    if (commitForm.test(revision)) return revision;
+    if (!offline) return (await client()).commitOf(revision);
+    const commit = await store.readRef(revision);
+    if (commit !== undefined) return commit;
+    throw new Error(`${label}: ${store.label} has no "${revision}" of ${repo}; load it once with the hub in reach`);
+  }
+}
+
+async function openStore(cacheDir: string | undefined, endpoint: string, repo: string): Promise<HubStore> {
+  if (cacheDir === undefined) return (await import("./cacheStore.ts")).cacheStore(endpoint, repo);
+  return (await import("./folderStore.ts")).folderStore(cacheDir, repo);
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

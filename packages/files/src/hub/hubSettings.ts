@@ -1,0 +1,70 @@
+import type { OnProgress, OptionKeys } from "@lowrank/core";
+
+/** Options of reading from the Hugging Face hub. In Node the environment has their defaults. */
+export interface HubOptions {
+  /** The access token. In Node by default HF_TOKEN, else the one of `hf auth login`. */
+  token?: string;
+  /** The address of the hub. Default: HF_ENDPOINT, else https://huggingface.co. */
+  endpoint?: string;
+  /** Takes files from the cache alone, as HF_HUB_OFFLINE=1 does. Default false. */
+  localFilesOnly?: boolean;
+  /** The folder of the cache (Node only). Default: HF_HUB_CACHE, else HF_HOME/hub. */
+  cacheDir?: string;
+}
+
+/** Options of `hubFiles`. */
+export interface HubFilesOptions extends HubOptions {
+  /** Called with the bytes of a file that have come so far and in all; `name` is the file's. */
+  onProgress?: OnProgress;
+  /** Ends a download: rejects with the signal's reason. What has come is kept. */
+  signal?: AbortSignal;
+}
+
+/** The names of all options of `HubFilesOptions`. */
+export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
+  ...({ token: true, endpoint: true, localFilesOnly: true, cacheDir: true } as const),
+  ...({ onProgress: true, signal: true } as const),
+};
+
+/** Options and environment, put together. */
+export interface HubSettings {
+  readonly token: string | undefined;
+  readonly endpoint: string;
+  readonly offline: boolean;
+  /** Undefined in a page, whose files lie in Cache Storage. */
+  readonly cacheDir: string | undefined;
+}
+
+/** Reads the environment as Python's huggingface_hub does; an option goes before it. */
+export async function hubSettings(options: HubOptions): Promise<HubSettings> {
+  const { env, getBuiltinModule } = globalThis.process ?? {};
+  const endpoint = (options.endpoint ?? env?.HF_ENDPOINT ?? "https://huggingface.co").replace(/\/+$/, "");
+  const offline = options.localFilesOnly ?? /^(1|on|yes|true)$/i.test(env?.HF_HUB_OFFLINE ?? "");
+  if (!getBuiltinModule) {
+    if (options.cacheDir !== undefined) {
+      throw new Error(
+        `cacheDir "${options.cacheDir}" is a folder, and pages keep files in Cache Storage; leave it out`,
+      );
+    }
+    return { token: checkToken(options.token, "token"), endpoint, offline, cacheDir: undefined };
+  }
+  const { homedir } = getBuiltinModule("node:os");
+  const { join } = getBuiltinModule("node:path");
+  const { readFile } = getBuiltinModule("node:fs/promises");
+  const expand = (path: string) => (/^~(?=$|[/\\])/.test(path) ? join(homedir(), path.slice(1)) : path);
+  const home = expand(env?.HF_HOME ?? join(env?.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "huggingface"));
+  const cacheDir = expand(options.cacheDir ?? env?.HF_HUB_CACHE ?? env?.HUGGINGFACE_HUB_CACHE ?? join(home, "hub"));
+  if (options.token !== undefined) return { token: checkToken(options.token, "token"), endpoint, offline, cacheDir };
+  const named = env?.HF_TOKEN ?? env?.HUGGING_FACE_HUB_TOKEN;
+  if (named) return { token: checkToken(named, "HF_TOKEN"), endpoint, offline, cacheDir };
+  const file = expand(env?.HF_TOKEN_PATH ?? join(home, "token"));
+  const stored = await readFile(file, "utf8").catch(() => undefined);
+  return { token: checkToken(stored, file), endpoint, offline, cacheDir };
+}
+
+function checkToken(token: string | undefined, from: string): string | undefined {
+  const trimmed = token?.trim();
+  if (!trimmed) return undefined;
+  if (trimmed.startsWith("hf_")) return trimmed;
+  throw new Error(`${from} holds no access token of the Hugging Face hub, which begins with "hf_"`);
+}

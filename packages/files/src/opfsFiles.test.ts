@@ -1,0 +1,133 @@
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { directoryFiles } from "./directoryFiles.ts";
+import { opfsFiles } from "./opfsFiles.ts";
+import { filesCases } from "./testing/filesCases.ts";
+import { writeFiles } from "./writeFiles.ts";
+
+const inBrowser = globalThis.navigator?.storage?.getDirectory !== undefined;
+const inWorker = !("document" in globalThis);
+const top = `test-opfs-${crypto.randomUUID()}`;
+const fresh = () => `${top}/${crypto.randomUUID()}`;
+
+test.skipIf(inBrowser)("(Node alone) there is no OPFS: the error says what to give instead", async () => {
+  expect(() => opfsFiles("run")).toThrow('opfsFiles("run"): there is no OPFS here');
+});
+
+test("says what is no place to write to", async () => {
+  const contents = new Map([["a", "x"]]);
+  await expect(writeFiles("https://host/run", contents)).rejects.toThrow("is an address, which nothing is written to");
+  await expect(writeFiles({ label: "these" } as never, contents)).rejects.toThrow("these cannot be written to; give a");
+});
+
+const handle = globalThis.FileSystemFileHandle?.prototype as unknown as Record<string, unknown>;
+
+/** Takes methods away that not every browser has; the function returned brings them back. */
+function without(...names: string[]): () => void {
+  const taken = names.map((name) => [name, Object.getOwnPropertyDescriptor(handle, name)!] as const);
+  for (const name of names) delete handle[name];
+  return () => {
+    for (const [name, descriptor] of taken) Object.defineProperty(handle, name, descriptor);
+  };
+}
+
+/** Makes `move()` fail as it does in folders of the user. */
+function refuseMove(): () => void {
+  const move = handle.move;
+  handle.move = async () => {
+    throw new DOMException("not here", "NotAllowedError");
+  };
+  return () => {
+    handle.move = move;
+  };
+}
+
+describe.skipIf(!inBrowser)("(browsers alone) OPFS", () => {
+  let restore = () => {};
+  afterEach(() => {
+    restore();
+    restore = () => {};
+  });
+  afterAll(async () => (await navigator.storage.getDirectory()).removeEntry(top, { recursive: true }));
+
+  const empty = async () => opfsFiles(fresh());
+  // Pages cannot write at all without createWritable.
+  const optional = inWorker ? ["move", "createWritable", "createSyncAccessHandle"] : ["move"];
+  const variants = new Map([
+    ["", () => () => {}],
+    ["where move() is refused: ", refuseMove],
+    ...optional.map((name) => [`without ${name}(): `, () => without(name)] as const),
+  ]);
+  for (const { name, run } of inBrowser ? filesCases(empty) : []) {
+    for (const [variant, change] of variants) {
+      test(`${variant}${name}`, () => {
+        restore = change();
+        return run();
+      });
+    }
+  }
+
+  test("is shared by all that name the folder, in handles too", async () => {
+    const folder = fresh();
+    const files = opfsFiles(folder);
+    await files.write(new Map([["run/a", "x"]]));
+    expect(await opfsFiles(`/${folder}/run/`).readText("a")).toBe("x");
+    const root = await navigator.storage.getDirectory();
+    expect(await directoryFiles(root, `./${folder}`).readText("run/a")).toBe("x");
+    const picked = directoryFiles(await root.getDirectoryHandle(top), folder.slice(top.length + 1));
+    expect(picked.label).toBe(`folder ${folder}`);
+    expect(await picked.list()).toEqual(["run/"]);
+    await expect(opfsFiles("a").has("../b")).rejects.toThrow('../b: a browser\'s folders have no ".."');
+  });
+
+  test("makes no folder by looking, and no file where a folder stands", async () => {
+    const files = opfsFiles(fresh());
+    expect(await files.list()).toEqual([]);
+    const root = await navigator.storage.getDirectory();
+    expect(await directoryFiles(root, top).list()).not.toContain(`${files.label.split("/").at(-1)}/`);
+    await files.write(new Map([["a", "old"]]));
+    const failing = new Map([
+      ["a", "new"],
+      ["a/b", "x"],
+    ]);
+    await expect(files.write(failing)).rejects.toThrow(`${files.label}: a/b could not be written:`);
+    expect(await files.readText("a")).toBe("old");
+    expect(await files.list()).toEqual(["a"]);
+  });
+
+  test("a page that dies between two files leaves whole ones alone, and is cleared up by the next", async () => {
+    const files = opfsFiles(fresh());
+    await files.write(new Map([["a", "old"]]));
+    const move = handle.move as (name: string) => Promise<void>;
+    let moves = 0;
+    restore = () => {
+      handle.move = move;
+    };
+    const both = new Map([
+      ["a", "new"],
+      ["b", "new"],
+    ]);
+    await new Promise<void>((died) => {
+      handle.move = function (name: string) {
+        if (moves++ === 0) return move.call(this, name);
+        died();
+        return new Promise(() => {});
+      };
+      void files.write(both);
+    });
+    restore();
+    expect(await files.readText("a")).toBe("new");
+    expect((await files.list()).sort()).toEqual(["a", "b.part"]);
+    await files.write(both);
+    expect((await files.list()).sort()).toEqual(["a", "b"]);
+  });
+
+  test("says so where the browser cannot keep files whole", async () => {
+    restore = without("move", "createWritable");
+    const message = inWorker
+      ? "a could not be written: this browser can neither move files here nor replace them whole"
+      : "a could not be written: this browser writes files in Web Workers alone";
+    const files = opfsFiles(fresh());
+    await expect(files.write(new Map([["a", "x"]]))).rejects.toThrow(message);
+    expect(await files.list()).toEqual([]);
+  });
+});

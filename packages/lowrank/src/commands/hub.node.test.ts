@@ -1,0 +1,58 @@
+import { readFile, rm } from "node:fs/promises";
+import { folderFiles } from "@lowrank/files";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type FakeHub, startFakeHub } from "../../../../scripts/fakeHub/startFakeHub.ts";
+import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
+
+let hub: FakeHub;
+let command: CommandFolder;
+let env: object;
+
+/** The files of a folder, as a repository takes them. */
+async function contents(folder: string): Promise<[string, Uint8Array][]> {
+  const files = await folderFiles(folder);
+  const names = (await files.list?.()) ?? [];
+  return Promise.all(names.map(async (name) => [name, await readFile(`${folder}/${name}`)] as [string, Uint8Array]));
+}
+
+beforeAll(async () => {
+  hub = await startFakeHub();
+  command = await commandFolder();
+  await hub.put({ name: "org/model" }, await contents(command.at("model")));
+  env = { HF_ENDPOINT: hub.endpoint, HF_HOME: command.at("hf"), HF_HUB_OFFLINE: "", HF_TOKEN: "" };
+});
+
+afterAll(async () => {
+  await hub[Symbol.asyncDispose]();
+  await rm(command.folder, { recursive: true });
+});
+
+test("models and adapters of the hub are trained, asked, merged, planned and converted", async () => {
+  const { at, succeed } = command;
+  const train = ["train", "hf://org/model", "--data", at("pairs.jsonl"), "--output", at("adapter"), "--steps", "2"];
+  const { stdout } = await succeed(train, { env });
+  expect(stdout).toContain(`lowrank generate --model hf://org/model --adapter ${at("adapter")}`);
+  const saved = JSON.parse(await readFile(at("adapter/adapter_config.json"), "utf8"));
+  expect([saved.base_model_name_or_path, saved.revision]).toEqual(["org/model", null]);
+
+  await hub.put({ name: "org/adapter" }, await contents(at("adapter")));
+  const ask = ["--prompt", "say 1: ", "--max-new-tokens", "3"];
+  const asked = await succeed(["generate", "hf://org/model", "--adapter", "hf://org/adapter", ...ask], { env });
+  const local = await succeed(["generate", "--model", at("model"), "--adapter", at("adapter"), ...ask]);
+  expect(asked.stdout).toBe(local.stdout);
+
+  const both = ["--model", "hf://org/model", "--adapter", "hf://org/adapter"];
+  await hub.requests();
+  await succeed(["merge", ...both, "--output", at("merged")], { env: { ...env, HF_HUB_OFFLINE: "1" } });
+  expect(await hub.requests()).toEqual([]);
+  expect((await succeed(["plan", "hf://org/model"], { env })).stdout).toContain("hf://org/model");
+  await succeed(["convert", "hf://org/model", "--output", at("model.gguf")], { env });
+});
+
+test("a model is named once", async () => {
+  const { lowrank } = command;
+  const { code, stderr } = await lowrank(["generate", "a", "--model", "b", "--prompt", "x"]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining("there are two models, a and --model b; give one")]);
+  const none = await lowrank(["generate", "--prompt", "x"]);
+  expect(none.stderr).toContain("error: required option '--model <path>' not specified");
+});

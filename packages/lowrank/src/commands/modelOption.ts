@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+
+/**
+ * Adds `--model` to a command that needs one; a word without an option means the same. Throws
+ * where there is neither, or both.
+ */
+export function addModelOption(command: Command): Command {
+  return command
+    .argument("[model]", "the same as --model")
+    .option("--model <path>", "folder of the model, a .gguf file, or either on the Hugging Face hub: hf://org/name")
+    .hook("preAction", () => {
+      const [word] = command.args;
+      const { model } = command.opts<{ model?: string }>();
+      if (word !== undefined && model !== undefined) {
+        command.error(`error: there are two models, ${word} and --model ${model}; give one`);
+      }
+      if (word === undefined && model === undefined)
+        command.error("error: required option '--model <path>' not specified");
+      command.setOptionValue("model", word ?? model);
+    });
+}

@@ -1,0 +1,35 @@
+import { Generator, init, log, reference, tensor } from "@lowrank/core";
+import { beforeAll, expect, test } from "vitest";
+import { drawn } from "./beamChoice.ts";
+
+beforeAll(async () => {
+  await init(reference());
+});
+
+test("two of three are drawn as often as by one after the other, without replacement", () => {
+  const p = [0.5, 0.3, 0.2];
+  const rows = 20_000;
+  const scores = log(tensor(Array.from({ length: rows }, () => p)));
+  const { positions, values } = drawn(scores, 2, new Generator(3));
+  const chosen = positions.dataSync();
+  const counts = new Map<string, number>();
+  for (let row = 0; row < rows; row++) {
+    const pair = `${chosen[2 * row]}${chosen[2 * row + 1]}`;
+    counts.set(pair, (counts.get(pair) ?? 0) + 1);
+  }
+  expect(counts.size).toBe(6);
+  for (const [pair, count] of counts) {
+    const [first, second] = Array.from(pair, (digit) => p[Number(digit)]);
+    const share = (first * second) / (1 - first);
+    // Four standard deviations.
+    expect(Math.abs(count / rows - share)).toBeLessThan(4 * Math.sqrt((share * (1 - share)) / rows));
+  }
+  expect(values.dataSync()[0]).toBeCloseTo(Math.log(p[chosen[0]]), 6);
+});
+
+test("what has no probability is drawn last", () => {
+  const scores = tensor([[-Infinity, 0, -Infinity, -1]]);
+  const { positions, values } = drawn(scores, 3, new Generator(1));
+  expect([...positions.dataSync().slice(0, 2)].sort()).toEqual([1, 3]);
+  expect(values.dataSync()[2]).toBe(-Infinity);
+});

@@ -1,0 +1,46 @@
+import {
+  affine,
+  type Generator,
+  gather,
+  keptTokens,
+  rand,
+  type SamplingOptions,
+  type Tensor,
+  topk,
+  where,
+} from "@lowrank/core";
+
+/** Continuations of each prompt, [B, k]: their scores and their places among [beams, V]. */
+export interface Chosen {
+  readonly values: Tensor;
+  readonly positions: Tensor;
+}
+
+/** The likeliest `count` of scores [B, beams * V], best first. */
+export function likeliest(scores: Tensor, count: number): Chosen {
+  const [values, positions] = topk(scores, Math.min(count, scores.shape[1]), { dim: 1 });
+  return { values, positions };
+}
+
+/**
+ * Draws `count` of scores [B, beams * V] without replacement, by the softmax of each row. Adding
+ * Gumbel noise and taking the largest does so: Kool et al. 2019, https://arxiv.org/abs/1903.06059
+ */
+export function drawn(scores: Tensor, count: number, generator: Generator): Chosen {
+  const { shape, storage } = scores;
+  const uniform = rand(shape, { generator, backend: storage.backend });
+  const noise = uniform.log().neg().log().neg();
+  const [, positions] = topk(scores.add(noise), Math.min(count, shape[1]), { dim: 1 });
+  return { values: gather(scores, 1, positions), positions };
+}
+
+/**
+ * Returns log-probabilities [rows, V] over the temperature, with -Infinity for tokens that top-k,
+ * top-p and min-p leave out. The `least` likeliest stay, so that beams go on beside EOS.
+ */
+export function warped(logProbabilities: Tensor, options: SamplingOptions, least: number): Tensor {
+  const { temperature = 1 } = options;
+  const scaled = affine(logProbabilities, { scale: 1 / temperature });
+  const kept = keptTokens(logProbabilities, options, least);
+  return kept ? where(kept.gt(0), scaled, -Infinity) : scaled;
+}

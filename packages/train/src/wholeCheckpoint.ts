@@ -1,0 +1,82 @@
+import { giveTurn } from "@lowrank/core";
+import { filesIn, type ModelFiles, openFiles, readJson } from "@lowrank/files";
+import { type OnWarning, printWarning } from "@lowrank/peft";
+import { crc32 } from "./crc32.ts";
+
+/** The file of a checkpoint that is written last, and lists all others. */
+export const stateFile = "trainer_state.json";
+
+/** The size and CRC-32 of each file of a checkpoint but the last. */
+export type FileList = Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
+
+/** Lists the files of a checkpoint that is to be written. */
+export async function listFiles(contents: ReadonlyMap<string, Uint8Array | string>): Promise<FileList> {
+  const list: Record<string, { bytes: number; crc32: number }> = {};
+  for (const [name, content] of contents) {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    list[name] = { bytes: bytes.length, crc32: crc32(bytes) };
+    await giveTurn();
+  }
+  return list;
+}
+
+/**
+ * Tells what makes a checkpoint less than whole, since the page or the process that wrote it died;
+ * null for a whole one.
+ */
+async function damageOf(files: ModelFiles): Promise<string | null> {
+  if (!(await files.has(stateFile))) return `${stateFile} is missing`;
+  const state = await readJson(files, stateFile).catch(() => null);
+  const list = (state as { files?: FileList } | null)?.files;
+  if (!list) return `${stateFile} is no list of its files`;
+  for (const [name, { bytes, crc32: sum }] of Object.entries(list)) {
+    if (!(await files.has(name))) return `${name} is missing`;
+    const source = await files.open(name);
+    if (source.size !== bytes) return `${name} has ${source.size} bytes instead of ${bytes}`;
+    const length = 1 << 22;
+    let found = 0;
+    for (let at = 0; at < bytes; at += length) {
+      found = crc32(await source.read(at, Math.min(length, bytes - at)), found);
+      await giveTurn();
+    }
+    if (found !== sum) return `${name} has other bytes than those written with ${stateFile}`;
+  }
+  return null;
+}
+
+/**
+ * Returns the name of the newest whole checkpoint in a folder, or in files: "checkpoint-8", say;
+ * null if it holds none. Newer ones that are not whole are skipped, with a warning of code
+ * `incomplete-checkpoint` for each.
+ */
+export async function getLastCheckpoint(
+  place: string | URL | ModelFiles,
+  onWarning: OnWarning = printWarning,
+): Promise<string | null> {
+  const files = await openFiles(place);
+  if (!files.list) throw new Error(`${files.label} cannot tell its folders; name the checkpoint: .../checkpoint-8`);
+  const steps = (await files.list()).flatMap((name) => /^checkpoint-(\d+)\/$/.exec(name)?.[1] ?? []);
+  for (const step of steps.sort((a, b) => Number(b) - Number(a))) {
+    const name = `checkpoint-${step}`;
+    const damage = await damageOf(filesIn(files, name));
+    if (damage === null) return name;
+    const message = `${files.label}: ${name} is skipped, since it is not whole: ${damage}; delete it, or let the training write it again`;
+    onWarning({ code: "incomplete-checkpoint", message });
+  }
+  return null;
+}
+
+/**
+ * Opens a checkpoint, or the newest whole one of those that a place holds. Throws where there is
+ * none, or the one named is not whole.
+ */
+export async function openCheckpoint(place: string | URL | ModelFiles, onWarning?: OnWarning): Promise<ModelFiles> {
+  const files = await openFiles(place);
+  if (!(await files.has(stateFile)) && files.list) {
+    const last = await getLastCheckpoint(files, onWarning);
+    if (last !== null) return filesIn(files, last);
+  }
+  const damage = await damageOf(files);
+  if (damage === null) return files;
+  throw new Error(`${files.label} is no whole checkpoint, and holds none: ${damage}; start the training anew`);
+}

@@ -1,0 +1,29 @@
+// Bundles what is used of @huggingface/hub into dist/hub/hubLibrary.js of packages/files, before
+// the package is packed: its build for pages, which asks for no module of Node and runs in Node
+// too. Installed as it is, the library brings seven megabytes, and esbuild and import maps give
+// pages its build for Node. Without arguments, from packages/files.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const files = join(import.meta.dirname, "../packages/files");
+
+/** Writes the bundle to a file. */
+export async function bundleHub(outfile: string): Promise<void> {
+  const library = join(files, "node_modules/@huggingface/hub");
+  const { version, license }: Record<string, string> = JSON.parse(readFileSync(join(library, "package.json"), "utf8"));
+  await build({
+    entryPoints: [join(files, "src/hub/hubLibrary.ts")],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2023",
+    alias: { "@huggingface/hub": join(library, "dist/browser/index.mjs") },
+    banner: { js: `/*! @huggingface/hub ${version}, Copyright (c) Hugging Face, ${license} licence */` },
+    outfile,
+    allowOverwrite: true,
+  });
+}
+
+if (process.argv[1] === import.meta.filename) await bundleHub(join(files, "dist/hub/hubLibrary.js"));
