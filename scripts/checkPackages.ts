@@ -1,8 +1,8 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
-// there uses the library and the command as a stranger would; builds a sample for production with
-// each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
-// against Node's numbers; weighs what small pages download.
+// there uses the library and the command as a stranger would; follows the guides of docs/; builds a
+// sample for production with each bundler and without one, and runs it in headless Chromium, in a
+// page and in a Web Worker, against Node's numbers; weighs what small pages download.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -19,6 +19,7 @@ import { delimiter, join, resolve } from "node:path";
 import type { Browser } from "playwright";
 import { findChromium } from "./browser/chromium.ts";
 import { bundlers } from "./bundles/bundlers.ts";
+import { followNodeGuide, followPageGuide } from "./bundles/guides.ts";
 import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
 import { pageSizes, sizeTable } from "./bundles/pageSizes.ts";
 import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
@@ -102,6 +103,9 @@ async function checkBundles(): Promise<void> {
       count(`${name}, ${isolated ? "isolated" : "not isolated"}`, await attempt(inChromium));
     }
   }
+  if (browser !== null) {
+    count("docs/browser.md, followed", await attempt(() => followPageGuide(root, user, browser)));
+  }
   if (browser !== null) count("what pages download", await attempt(() => checkSizes(browser)));
 }
 
@@ -181,6 +185,7 @@ try {
   checkBare(archives);
   count("hf:// addresses", command(user, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
+  count("docs/first-fine-tune.md, followed", followNodeGuide(root, user, env));
   await checkBundles();
   const lowrank = ["npx", "--no-install", "lowrank"];
   count("command", command(user, ...lowrank, "--help").problems);
