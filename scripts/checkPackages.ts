@@ -2,9 +2,11 @@
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
 // there uses the library and the command as a stranger would; follows the guides of docs/; builds a
 // sample for production with each bundler and without one, and runs it in headless Chromium, in a
-// page and in a Web Worker, against Node's numbers; weighs what small pages download.
+// page and in a Web Worker, against Node's numbers; weighs what small pages download; fine-tunes a
+// model in a page that dies and is reloaded, and uses the adapter that it downloads in Node.
 import { spawnSync } from "node:child_process";
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -25,6 +27,9 @@ import { pageSizes, sizeTable } from "./bundles/pageSizes.ts";
 import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
 import { checkTypes } from "./packages/checkTypes.ts";
 import { lintArchive } from "./packages/lintArchive.ts";
+import { logitsInNode } from "./pageTraining/logitsInNode.ts";
+import { pageModel } from "./pageTraining/pageModel.ts";
+import { pageScript, trainInPage } from "./pageTraining/trainInPage.ts";
 import { formatTally } from "./tally.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -103,10 +108,22 @@ async function checkBundles(): Promise<void> {
       count(`${name}, ${isolated ? "isolated" : "not isolated"}`, await attempt(inChromium));
     }
   }
-  if (browser !== null) {
-    count("docs/browser.md, followed", await attempt(() => followPageGuide(root, user, browser)));
-  }
-  if (browser !== null) count("what pages download", await attempt(() => checkSizes(browser)));
+  if (browser === null) return;
+  count("docs/browser.md, followed", await attempt(() => followPageGuide(root, user, browser)));
+  count("what pages download", await attempt(() => checkSizes(browser)));
+  count("a training in a page that is reloaded", await attempt(() => checkPageTraining(browser)));
+}
+
+/** Trains in a page, and loads the adapter that it downloads in Node. */
+async function checkPageTraining(browser: Browser): Promise<string[]> {
+  const model = pageModel();
+  const script = join(user, "training.js");
+  copyFileSync(pageScript, script);
+  const { problems, ...trained } = await trainInPage(browser, { script, model, work: join(work, "page training") });
+  const inNode = logitsInNode({ user, env, model, ...trained });
+  const differs =
+    inNode.length !== trained.logits.length || inNode.some((x, i) => Math.abs(x - trained.logits[i]) > 1e-4);
+  return differs ? [...problems, "the downloaded adapter's logits in Node are not those in the page"] : problems;
 }
 
 /** Prints what pages download; returns a problem for each that is above its ceiling. */
