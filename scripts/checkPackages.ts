@@ -1,9 +1,11 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
-// there uses the library and the command as a stranger would; builds a sample for production with
-// each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
-// against Node's numbers; weighs what small pages download. `--next` builds a Next.js app too, and
-// `--runtimes` runs the sample in Deno and Bun: both take minutes and packages from npm's registry.
+// there uses the library and the command as a stranger would; follows the guides of docs/; builds a
+// sample for production with each bundler and without one, and runs it in headless Chromium, in a
+// page and in a Web Worker, against Node's numbers; weighs what small pages download; fine-tunes a
+// model in a page that dies and is reloaded, and uses the adapter that it downloads in Node.
+// `--next` builds a Next.js app too, and `--runtimes` runs the sample in Deno and Bun: both take
+// minutes and packages from npm's registry.
 import {
   existsSync,
   globSync,
@@ -18,6 +20,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { checkBundles } from "./bundles/checkBundles.ts";
+import { followNodeGuide } from "./bundles/guides.ts";
 import { checkRuntimes } from "./bundles/runtimes.ts";
 import { archiveTable } from "./packages/archiveTable.ts";
 import { command } from "./packages/check.ts";
@@ -119,7 +122,8 @@ try {
   checkBare(archives);
   count("hf:// addresses", command(user, env, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
-  const install = { user, work, archives, env };
+  count("docs/first-fine-tune.md, followed", followNodeGuide(root, user, env));
+  const install = { root, user, work, archives, env };
   const inNode = await checkBundles(install, flags.next === true, count);
   if (flags.runtimes && inNode) checkRuntimes(install, inNode, count);
   const lowrank = ["npx", "--no-install", "lowrank"];

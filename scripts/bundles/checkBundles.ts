@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { findChromium } from "../browser/chromium.ts";
 import { type Check, problemsOf } from "../packages/check.ts";
+import { checkPageTraining } from "../pageTraining/checkPageTraining.ts";
 import { type Bundle, bundlers } from "./bundlers.ts";
+import { followPageGuide } from "./guides.ts";
 import { addModel, launch } from "./inChromium.ts";
 import { bundleWithNext } from "./next.ts";
 import { pageSizes, sizeTable } from "./pageSizes.ts";
@@ -10,6 +12,8 @@ import { runOnServer, type ServerRun, writeSample } from "./sample.ts";
 
 /** The folders and the environment of a check. */
 export interface CheckedInstall {
+  /** The repository. */
+  readonly root: string;
   /** A folder with the packages installed. */
   readonly user: string;
   /** A folder for bundles. */
@@ -28,7 +32,7 @@ export async function checkBundles(
   withNext: boolean,
   check: Check,
 ): Promise<ServerRun | null> {
-  const { user, work, archives, env } = install;
+  const { root, user, work, archives, env } = install;
   writeSample(user);
   let inNode: ServerRun;
   try {
@@ -62,7 +66,9 @@ export async function checkBundles(
   }
   if (browser === null) return inNode;
   console.log(placesTable(rows));
+  check("docs/browser.md, followed", await problemsOf(() => followPageGuide(root, user, browser)));
   check("what pages download", await problemsOf(() => checkSizes(browser, user)));
+  check("a training in a page that is reloaded", await problemsOf(() => checkPageTraining(browser, install)));
   return inNode;
 }
 
