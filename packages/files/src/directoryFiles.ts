@@ -1,4 +1,5 @@
 import { blobSource } from "@lowrank/core";
+import type { DirectoryHandle } from "./directoryHandle.ts";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
 
@@ -7,23 +8,19 @@ import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeH
  * it. Where the browser cannot move files there, a page that dies while writing may leave an
  * empty new file, never a part of one.
  */
-export function directoryFiles(handle: FileSystemDirectoryHandle, folder = ""): WritableFiles {
+export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFiles {
   const label = `folder ${[handle.name, ...partsOf(folder)].join("/")}`;
   return handleFiles(label, async () => handle, folder);
 }
 
 /** The files below a folder of the root that `root` gives. Folders are made by writing alone. */
-export function handleFiles(
-  label: string,
-  root: () => Promise<FileSystemDirectoryHandle>,
-  folder: string,
-): WritableFiles {
-  const directory = async (parts: readonly string[], options?: FileSystemGetDirectoryOptions) => {
+export function handleFiles(label: string, root: () => Promise<DirectoryHandle>, folder: string): WritableFiles {
+  const directory = async (parts: readonly string[], options?: { create?: boolean }) => {
     let at = await root();
     for (const part of parts) at = await at.getDirectoryHandle(part, options);
     return at;
   };
-  const find = async (name: string): Promise<File | undefined> => {
+  const find = async (name: string): Promise<Blob | undefined> => {
     const { folders, last } = split(folder, name);
     return orUndefined(directory(folders).then(async (at) => (await at.getFileHandle(last)).getFile()));
   };
