@@ -30,7 +30,7 @@ interface Start {
   warnings: { code: string; message: string }[];
 }
 
-const limitMs = 60_000;
+const limitMs = 120_000;
 const last = "checkpoint-20";
 
 /**
