@@ -2,22 +2,23 @@ import { blobSource } from "@lowrank/core";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
 
+/** The browser's handle of a folder. Programs of Node alone may compile without its type. */
+type DirectoryHandle = typeof globalThis extends { FileSystemDirectoryHandle: { prototype: infer Handle } }
+  ? Handle
+  : never;
+
 /**
  * The files of a folder that the user of a page picked (`showDirectoryPicker`), or of a folder in
  * it. Where the browser cannot move files there, a page that dies while writing may leave an
  * empty new file, never a part of one.
  */
-export function directoryFiles(handle: FileSystemDirectoryHandle, folder = ""): WritableFiles {
+export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFiles {
   const label = `folder ${[handle.name, ...partsOf(folder)].join("/")}`;
   return handleFiles(label, async () => handle, folder);
 }
 
 /** The files below a folder of the root that `root` gives. Folders are made by writing alone. */
-export function handleFiles(
-  label: string,
-  root: () => Promise<FileSystemDirectoryHandle>,
-  folder: string,
-): WritableFiles {
+export function handleFiles(label: string, root: () => Promise<DirectoryHandle>, folder: string): WritableFiles {
   const directory = async (parts: readonly string[], options?: FileSystemGetDirectoryOptions) => {
     let at = await root();
     for (const part of parts) at = await at.getDirectoryHandle(part, options);

@@ -1,8 +1,8 @@
 import type { ByteSource } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
-import { parseHubAddress } from "./hub/hubAddress.ts";
+import type { OpenOptions } from "./hub/hubSettings.ts";
+import { isHubAddress } from "./hub/isHubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
-import { type OpenOptions, openFiles } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -10,12 +10,7 @@ import { urlFiles } from "./urlFiles.ts";
  * Throws where it is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
-  const place = parseHubAddress(file);
-  if (place) {
-    const { repo, revision, path } = place;
-    if (path === "") throw new Error(`${file} is a repository; name a file of it, hf://${repo}/model.gguf say`);
-    return (await openFiles(`hf://${repo}@${encodeURIComponent(revision)}`, options)).open(path);
-  }
+  if (isHubAddress(file)) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);
     const end = pathname.lastIndexOf("/") + 1;

@@ -1,12 +1,7 @@
-import { parseHubAddress } from "./hub/hubAddress.ts";
-import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
+import type { OpenOptions } from "./hub/hubSettings.ts";
+import { isHubAddress } from "./hub/isHubAddress.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
-
-/** Options of opening a place, of which only the Hugging Face hub has any. */
-export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
-  hub?: HubOptions;
-}
 
 /**
  * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
@@ -18,7 +13,7 @@ export async function openFiles(
   { hub, onProgress, signal }: OpenOptions = {},
 ): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
-    if (parseHubAddress(place)) {
+    if (isHubAddress(place)) {
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);
