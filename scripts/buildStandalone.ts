@@ -11,7 +11,7 @@ const hub = "./standaloneHub.js";
 
 await build({
   absWorkingDir: lowrank,
-  entryPoints: ["src/index.ts"],
+  entryPoints: ["src/standalone.ts"],
   bundle: true,
   minify: true,
   format: "esm",

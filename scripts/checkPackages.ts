@@ -1,9 +1,11 @@
 // pnpm check:packages: packs every package as it would be published, lints the archives with
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
-// there uses the library and the command as a stranger would; builds a sample for production with
-// each bundler and without one, and runs it in headless Chromium, in a page and in a Web Worker,
-// against Node's numbers; weighs what small pages download.
-import { spawnSync } from "node:child_process";
+// there uses the library and the command as a stranger would; follows the guides of docs/; builds a
+// sample for production with each bundler and without one, and runs it in headless Chromium, in a
+// page and in a Web Worker, against Node's numbers; weighs what small pages download; fine-tunes a
+// model in a page that dies and is reloaded, and uses the adapter that it downloads in Node.
+// `--next` builds a Next.js app too, and `--runtimes` runs the sample in Deno and Bun: both take
+// minutes and packages from npm's registry.
 import {
   existsSync,
   globSync,
@@ -16,16 +18,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
-import type { Browser } from "playwright";
-import { findChromium } from "./browser/chromium.ts";
-import { bundlers } from "./bundles/bundlers.ts";
-import { addModel, launch, runInChromium } from "./bundles/inChromium.ts";
-import { pageSizes, sizeTable } from "./bundles/pageSizes.ts";
-import { differences, runInNode, type Sample, writeSample } from "./bundles/sample.ts";
+import { parseArgs } from "node:util";
+import { checkBundles } from "./bundles/checkBundles.ts";
+import { followNodeGuide } from "./bundles/guides.ts";
+import { checkRuntimes } from "./bundles/runtimes.ts";
+import { archiveTable } from "./packages/archiveTable.ts";
+import { command } from "./packages/check.ts";
 import { checkTypes } from "./packages/checkTypes.ts";
 import { lintArchive } from "./packages/lintArchive.ts";
 import { formatTally } from "./tally.ts";
 
+const { values: flags } = parseArgs({ options: { next: { type: "boolean" }, runtimes: { type: "boolean" } } });
 const root = resolve(import.meta.dirname, "..");
 const { packageManager }: { packageManager: string } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const bin = join(root, "node_modules", ".bin");
@@ -35,18 +38,11 @@ const packed = join(work, "packed");
 const user = join(work, "user");
 const tally = { passed: 0, failed: 0 };
 
-function count(name: string, problems: string[]): void {
+function count(name: string, problems: readonly string[]): void {
   for (const problem of problems) console.error(`${name}: ${problem}`);
   if (problems.length > 0) tally.failed++;
   else tally.passed++;
   console.log(`${problems.length > 0 ? "failed" : "ok"}: ${name}`);
-}
-
-function command(cwd: string, ...words: string[]): { problems: string[]; stdout: string } {
-  const [program, ...args] = words;
-  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
-  const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
-  return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
 }
 
 /**
@@ -59,68 +55,12 @@ function checkBare(archives: readonly string[]): void {
   writeFileSync(join(bare, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(bare, "use.js"), script);
   const others = archives.filter((archive) => !archive.includes("nano"));
-  const { problems } = command(bare, "npm", "install", "--no-audit", "--no-fund", ...others);
+  const { problems } = command(bare, env, "npm", "install", "--no-audit", "--no-fund", ...others);
   if (existsSync(join(bare, "node_modules/@lowrank/nano"))) problems.push("@lowrank/nano was installed");
-  problems.push(...command(bare, "node", "use.js").problems);
-  const compared = command(bare, "npx", "--no-install", "lowrank", "compare").problems.join();
+  problems.push(...command(bare, env, "node", "use.js").problems);
+  const compared = command(bare, env, "npx", "--no-install", "lowrank", "compare").problems.join();
   if (!compared.includes("npm install @lowrank/nano")) problems.push(`lowrank compare said: ${compared}`);
   count("without @lowrank/nano", problems);
-}
-
-/**
- * Builds the sample in every way, and runs each in a page and a Web Worker where there is a
- * Chromium.
- */
-async function checkBundles(): Promise<void> {
-  writeSample(user);
-  let inNode: Sample;
-  try {
-    inNode = runInNode(user, env);
-  } catch (error) {
-    count("sample in Node", [(error as Error).message]);
-    return;
-  }
-  const { losses } = inNode;
-  const falls = losses.length === 3 && losses[2] < losses[0];
-  count("sample in Node", falls ? [] : [`losses are ${losses}; three that fall are expected`]);
-  const executablePath = findChromium();
-  await using browser = executablePath === undefined ? null : await launch(executablePath);
-  if (browser === null) console.log("skipped: bundles in Chromium (no Chromium or Chrome was found; set CHROMIUM)");
-  for (const [name, bundle] of Object.entries(bundlers)) {
-    const outDir = join(work, `bundle ${name}`);
-    const problems = await attempt(() => bundle(user, outDir));
-    count(`${name}, build`, problems);
-    if (browser === null || problems.length > 0) continue;
-    addModel(user, outDir);
-    for (const isolated of [true, false]) {
-      // Where memory cannot be shared, one thread does what two do, to the bit.
-      const expected = { ...inNode, threads: isolated ? inNode.threads : 1 };
-      const inChromium = async () => {
-        const { page, worker } = await runInChromium(browser, outDir, isolated);
-        return [...differences("page", page, expected), ...differences("Web Worker", worker, expected)];
-      };
-      count(`${name}, ${isolated ? "isolated" : "not isolated"}`, await attempt(inChromium));
-    }
-  }
-  if (browser !== null) count("what pages download", await attempt(() => checkSizes(browser)));
-}
-
-/** Prints what pages download; returns a problem for each that is above its ceiling. */
-async function checkSizes(browser: Browser): Promise<string[]> {
-  const sizes = await pageSizes(browser, user);
-  console.log(sizeTable(sizes));
-  return sizes
-    .filter(({ size, ceiling }) => size > ceiling)
-    .map(({ page, size, ceiling }) => `${page} downloads ${size.toFixed(1)} kB of scripts, above ${ceiling}`);
-}
-
-/** Returns the problems that a check finds; an error that it throws is one too. */
-async function attempt(check: () => Promise<string[]>): Promise<string[]> {
-  try {
-    return await check();
-  } catch (error) {
-    return [(error as Error).message];
-  }
 }
 
 const script = `
@@ -165,7 +105,7 @@ try {
     .sort()
     .map((path) => join(root, path))) {
     const before = new Set(readdirSync(packed));
-    const { problems } = command(folder, "npx", "-y", packageManager, "pack", "--pack-destination", packed);
+    const { problems } = command(folder, env, "npx", "-y", packageManager, "pack", "--pack-destination", packed);
     const archive = readdirSync(packed).find((name) => !before.has(name));
     if (archive !== undefined) {
       problems.push(...(await lintArchive(join(packed, archive))));
@@ -173,20 +113,24 @@ try {
     count(`pack ${folder.slice(root.length + 1)}`, problems);
   }
   const archives = readdirSync(packed).map((name) => join(packed, name));
+  console.log(archiveTable(archives));
   writeFileSync(join(user, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(user, "use.js"), script);
   writeFileSync(join(user, "hub.js"), hubScript);
-  count("install", command(user, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
-  count("import", command(user, "node", "use.js").problems);
+  count("install", command(user, env, "npm", "install", "--no-audit", "--no-fund", ...archives).problems);
+  count("import", command(user, env, "node", "use.js").problems);
   checkBare(archives);
-  count("hf:// addresses", command(user, "node", "hub.js").problems);
+  count("hf:// addresses", command(user, env, "node", "hub.js").problems);
   for (const { name, problems } of checkTypes(user, root)) count(name, problems);
-  await checkBundles();
+  count("docs/first-fine-tune.md, followed", followNodeGuide(root, user, env));
+  const install = { root, user, work, archives, env };
+  const inNode = await checkBundles(install, flags.next === true, count);
+  if (flags.runtimes && inNode) checkRuntimes(install, inNode, count);
   const lowrank = ["npx", "--no-install", "lowrank"];
-  count("command", command(user, ...lowrank, "--help").problems);
+  count("command", command(user, env, ...lowrank, "--help").problems);
   writeFileSync(join(work, "plugin.mjs"), plugin);
   const planned = ["plan", "stories15m", "--plugin", join(work, "plugin.mjs"), "--method", "mine"];
-  count("command with a plugin", command(user, ...lowrank, ...planned).problems);
+  count("command with a plugin", command(user, env, ...lowrank, ...planned).problems);
 } finally {
   rmSync(work, { recursive: true });
 }

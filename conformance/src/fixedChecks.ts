@@ -1,5 +1,8 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ggufDTypes } from "@lowrank/models";
+import { findChromium } from "../../scripts/browser/chromium.ts";
+import { launch } from "../../scripts/bundles/inChromium.ts";
+import { pageModel } from "../../scripts/pageTraining/pageModel.ts";
 import type { AdapterCase } from "./adapterCase.ts";
 import { type BaseName, bases } from "./bases.ts";
 import { randomBatch } from "./batch.ts";
@@ -15,10 +18,11 @@ import { oursInTransformers, quantizedBases, quantizedCases, theirsQuantized } f
 import { blockSizes, blocks8bit, packedWeights, quantTypes } from "./quantizedWeights.ts";
 import type { Report } from "./report.ts";
 import { severalAdapters } from "./severalAdapters.ts";
+import { trainedInPage } from "./trainedInPage.ts";
 
 const directions = { "ours in PEFT": oursInPeft, "PEFT's in Lowrank": theirsInLowrank };
 
-/** The checks that are the same in every run: LoRA's named cases, 4 bits, GGUF. */
+/** The checks that are the same in every run: LoRA's named cases, a page, 4 bits, GGUF. */
 export async function fixedChecks(python: Python, folder: string, report: Report): Promise<void> {
   for (const name of Object.keys(bases) as BaseName[]) {
     await python.ask("make_model", { config: bases[name], seed: 1, out: join(folder, name) });
@@ -43,6 +47,7 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     const trial = { python, base, batch: randomBatch(1, classes), folder: join(folder, start), classes };
     await report.check(`llama, ${start} saved as plain LoRA: ours in PEFT`, () => convertedToLora(start, trial));
   }
+  await runPage(python, folder, report);
   await runQuantized(python, folder, report);
   await runWeights(python, report);
   for (const [name, config] of Object.entries(ggufModels)) {
@@ -62,6 +67,20 @@ export async function fixedChecks(python: Python, folder: string, report: Report
       ggufRead(python, join(folder, name), join(folder, `${name}-random.gguf`), 1),
     );
   }
+}
+
+async function runPage(python: Python, folder: string, report: Report): Promise<void> {
+  const model = pageModel();
+  const name = `${basename(model)}, trained in a page that dies and is reloaded: ours in PEFT`;
+  const executablePath = findChromium();
+  if (executablePath === undefined) {
+    report.skip(`${name} (no Chromium or Chrome was found; set CHROMIUM)`);
+    return;
+  }
+  await report.check(name, async () => {
+    await using browser = await launch(executablePath);
+    return await trainedInPage(browser, { python, model, work: join(folder, "page") });
+  });
 }
 
 async function runWeights(python: Python, report: Report): Promise<void> {

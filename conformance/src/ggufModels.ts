@@ -32,7 +32,9 @@ export interface GgufLayout {
 /** Asks the architecture of the model in a folder. Throws for one without a form in GGUF. */
 export async function ggufLayout(folder: string): Promise<GgufLayout> {
   const config = await readModelConfig(await folderFiles(folder));
-  const form = architectures().find(({ modelType }) => modelType === config.modelType)?.gguf;
+  const form = await architectures()
+    .find(({ modelType }) => modelType === config.modelType)
+    ?.gguf?.();
   if (!form) throw new Error(`${folder}: ${config.modelType} has no form in GGUF`);
   const tensors = form.tensors(config);
   const heads = tensors.flatMap(({ hf, heads }): [string, number][] => (heads === undefined ? [] : [[hf, heads]]));

@@ -13,7 +13,8 @@ import {
   wasm,
 } from "lowrank";
 
-const pairs = [
+/** Prompts, each with its completion. */
+export const pairs = [
   ["add 2 and 3", "2 + 3"],
   ["the length of name", "name.length"],
   ["print total", "console.log(total)"],

@@ -12,7 +12,7 @@ import { samplePage } from "./sample.ts";
 export type Bundle = (user: string, outDir: string) => Promise<string[]>;
 
 /** The scripts of the sample that a page or a Worker starts from. */
-const entries = { page: "page.js", appWorker: "appWorker.js" };
+const entries = { page: "page.js", appWorker: "appWorker.js", engine: "engine.js" };
 
 async function bundleWithVite(user: string, outDir: string): Promise<string[]> {
   const warnings: string[] = [];
@@ -39,7 +39,7 @@ async function bundleWithRollup(user: string, outDir: string): Promise<string[]>
 }
 
 async function bundleWithWebpack(user: string, outDir: string): Promise<string[]> {
-  // Webpack finds the sample's Worker itself, by `new Worker(new URL(...))`.
+  // Webpack finds the sample's Workers itself, by `new Worker(new URL(...))`.
   const compiler = webpack({
     mode: "production",
     context: user,

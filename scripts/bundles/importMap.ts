@@ -1,64 +1,37 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, posix } from "node:path";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
-type Exports = string | { readonly [condition: string]: Exports };
+const docs = join(import.meta.dirname, "../../docs/bundlers.md");
 
-/** Returns the file that a page gets of a package's exports. */
-function browserFile(exports: Exports): string | undefined {
-  if (typeof exports === "string") return exports;
-  for (const condition of ["module", "browser", "import", "default"]) {
-    const found = condition in exports ? browserFile(exports[condition]) : undefined;
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** Returns the folders of all packages that are installed in `modules`, by name. */
-function installed(modules: string): string[] {
-  return readdirSync(modules).flatMap((name) =>
-    name.startsWith("@") ? readdirSync(join(modules, name)).map((own) => `${name}/${own}`) : [name],
-  );
-}
-
-/** Returns an import map of the packages `lowrank` needs, served from `/node_modules`. */
-function importMap(user: string): { imports: Record<string, string> } {
-  const imports: Record<string, string> = {};
-  const modules = join(user, "node_modules");
-  for (const name of installed(modules)) {
-    const manifest = join(modules, name, "package.json");
-    if (!existsSync(manifest)) continue;
-    const { exports = {}, type } = JSON.parse(readFileSync(manifest, "utf8"));
-    const isModule = type === "module" ? /\.m?js$/ : /\.mjs$/;
-    for (const [entry, target] of Object.entries<Exports>(exports)) {
-      const file = browserFile(target);
-      if (file !== undefined && isModule.test(file)) {
-        imports[posix.join(name, entry)] = posix.join("/node_modules", name, file);
-      }
-    }
-  }
-  return { imports };
+/** Returns the import map that the documentation shows, and the element that holds it. */
+function documentedMap(): { map: { imports: Record<string, string> }; element: string } {
+  const found = /<script type="importmap">(.*?)<\/script>/s.exec(readFileSync(docs, "utf8"));
+  if (!found) throw new Error(`${docs} shows no import map`);
+  return { map: JSON.parse(found[1]), element: found[0] };
 }
 
 /**
- * Lays the sample out as it is, with an import map for the page; its Worker, which no map reaches,
- * takes the standalone file.
+ * Lays the sample out as it is, with the documentation's import map for the page; its Workers,
+ * which no map reaches, take the standalone file.
  */
 export async function writeUnbundled(user: string, outDir: string): Promise<string[]> {
   mkdirSync(join(outDir, "worker"), { recursive: true });
-  const map = importMap(user);
-  for (const name of installed(join(user, "node_modules"))) {
-    const used = Object.keys(map.imports).some((entry) => entry === name || entry.startsWith(`${name}/`));
-    if (used) cpSync(join(user, "node_modules", name), join(outDir, "node_modules", name), { recursive: true });
+  const { map, element } = documentedMap();
+  for (const path of Object.values(map.imports)) {
+    const [, folder] = /^\/(node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+    if (folder === undefined) throw new Error(`${docs}: ${path} lies in no package of node_modules`);
+    cpSync(join(user, folder), join(outDir, folder), { recursive: true });
   }
-  cpSync(join(user, "app.js"), join(outDir, "app.js"));
+  for (const name of ["app.js", "runEngine.js"]) cpSync(join(user, name), join(outDir, name));
   const sample = (name: string) => readFileSync(join(user, name), "utf8");
-  const standalone = map.imports["lowrank/standalone"];
-  writeFileSync(join(outDir, "worker", "app.js"), sample("app.js").replace('"lowrank"', JSON.stringify(standalone)));
-  writeFileSync(join(outDir, "worker", "appWorker.js"), sample("appWorker.js"));
-  writeFileSync(join(outDir, "page.js"), sample("page.js").replace("./appWorker.js", "./worker/appWorker.js"));
+  for (const name of ["app.js", "appWorker.js", "engine.js"]) {
+    const text = sample(name).replace(/"lowrank(\/worker)?"/, '"/node_modules/lowrank/dist/standalone.js"');
+    writeFileSync(join(outDir, "worker", name), text);
+  }
+  writeFileSync(join(outDir, "page.js"), sample("page.js").replace(/\.\/(appWorker|engine)\.js/g, "./worker/$1.js"));
   writeFileSync(
     join(outDir, "index.html"),
-    `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify(map)}</script><script type="module" src="./page.js"></script>`,
+    `<!doctype html><meta charset="utf-8">${element}<script type="module" src="./page.js"></script>`,
   );
   return [];
 }

@@ -2,13 +2,14 @@ import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright";
 import { chromiumFlags, isolationHeaders } from "../browser/chromium.ts";
-import type { Sample } from "./sample.ts";
+import type { EngineSample, Sample } from "./sample.ts";
 import { serve } from "./serve.ts";
 
-/** The sample's numbers in a page and in its Web Worker. */
+/** The sample's numbers in a page, in its Web Worker, and through `lowrank/worker`. */
 export interface Run {
   readonly page: Sample;
   readonly worker: Sample;
+  readonly engine: EngineSample;
 }
 
 const limitMs = 60_000;

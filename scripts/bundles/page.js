@@ -1,6 +1,7 @@
 import { runApp } from "./app.js";
+import { runEngine } from "./runEngine.js";
 
-const place = new URL("/model/", location.href).href;
+const placeOfModel = () => new URL("/model/", location.href).href;
 
 /** Runs the sample in a Web Worker. */
 function runInWorker() {
@@ -11,8 +12,12 @@ function runInWorker() {
       else reject(new Error(`in the Web Worker: ${data.failure}`));
     };
     worker.onerror = (event) => reject(new Error(event.message || "appWorker.js could not be loaded"));
-    worker.postMessage(place);
+    worker.postMessage(placeOfModel());
   });
 }
 
-globalThis.runSample = async () => ({ page: await runApp(place), worker: await runInWorker() });
+globalThis.runSample = async () => ({
+  page: await runApp(placeOfModel()),
+  worker: await runInWorker(),
+  engine: await runEngine(new Worker(new URL("./engine.js", import.meta.url), { type: "module" }), placeOfModel()),
+});

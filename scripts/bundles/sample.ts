@@ -2,35 +2,50 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The numbers and the text that the sample app gives. */
-export interface Sample {
-  product: number[];
-  threads: number;
+/** The part of the sample that runs through `lowrank/worker`. */
+export interface EngineSample {
   losses: number[];
   text: string;
+}
+
+/** The numbers and the text that the sample app gives. */
+export interface Sample extends EngineSample {
+  product: number[];
+  threads: number;
+}
+
+/** The sample's numbers on a server: in the program, and by an engine in a Worker. */
+export interface ServerRun {
+  readonly page: Sample;
+  readonly engine: EngineSample;
 }
 
 /** The page of the sample; bundlers put its script beside it. */
 export const samplePage = `<!doctype html><meta charset="utf-8"><script type="module" src="./page.js"></script>`;
 
+/** The scripts of the sample in a page and in its Workers. */
+export const scripts = ["app.js", "runEngine.js", "page.js", "appWorker.js", "engine.js"];
+
 /** Puts the sample app into `user`, a folder with the packages installed. */
 export function writeSample(user: string): void {
-  for (const name of ["app.js", "page.js", "appWorker.js"]) {
-    copyFileSync(join(import.meta.dirname, name), join(user, name));
-  }
+  for (const name of [...scripts, "server.js"]) copyFileSync(join(import.meta.dirname, name), join(user, name));
   writeFileSync(join(user, "index.html"), samplePage);
 }
 
-/** Runs the sample in Node, unbundled. */
-export function runInNode(user: string, env: NodeJS.ProcessEnv): Sample {
-  const code =
-    'import { runApp } from "./app.js"; console.log(JSON.stringify(await runApp("node_modules/@lowrank/nano/model")));';
-  const { status, stdout, stderr } = spawnSync("node", ["--input-type=module", "--eval", code], {
+/** Runs the sample unbundled by a command such as `node`; throws where it fails. */
+export function runOnServer(
+  user: string,
+  [program, ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  worker: "node" | "web" = "node",
+): ServerRun {
+  const { status, stdout, stderr, error } = spawnSync(program, [...args, "server.js", worker], {
     cwd: user,
     env,
     encoding: "utf8",
+    timeout: 120_000,
   });
-  if (status !== 0) throw new Error(`the sample fails in Node: ${stderr}`);
+  if (status !== 0) throw new Error(`the sample fails: ${error?.message ?? stderr}`);
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) as string);
 }
 
@@ -38,15 +53,16 @@ export function runInNode(user: string, env: NodeJS.ProcessEnv): Sample {
  * Returns a sentence for each number or text that differs from Node's; losses may by 1e-5 of
  * themselves.
  */
-export function differences(name: string, got: Sample, expected: Sample): string[] {
+export function differences<S extends EngineSample>(got: S, expected: S): string[] {
   const problems: string[] = [];
-  for (const key of ["product", "threads", "text"] as const) {
+  for (const key of Object.keys(expected) as (keyof S & string)[]) {
+    if (key === "losses") continue;
     const [here, there] = [JSON.stringify(got[key]), JSON.stringify(expected[key])];
-    if (here !== there) problems.push(`${name}: ${key} is ${here}, in Node ${there}`);
+    if (here !== there) problems.push(`${key} is ${here}, in Node ${there}`);
   }
   const close = expected.losses.every((loss, i) => Math.abs(got.losses[i] - loss) <= 1e-5 * Math.abs(loss));
   if (!close || got.losses.length !== expected.losses.length) {
-    problems.push(`${name}: losses are ${got.losses}, in Node ${expected.losses}`);
+    problems.push(`losses are ${got.losses}, in Node ${expected.losses}`);
   }
   return problems;
 }

@@ -1,11 +1,7 @@
 import { blobSource } from "@lowrank/core";
+import type { DirectoryHandle } from "./directoryHandle.ts";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { type PendingFile, partEnding, replaceFile, writeHandle } from "./writeHandle.ts";
-
-/** The browser's handle of a folder. Programs of Node alone may compile without its type. */
-type DirectoryHandle = typeof globalThis extends { FileSystemDirectoryHandle: { prototype: infer Handle } }
-  ? Handle
-  : never;
 
 /**
  * The files of a folder that the user of a page picked (`showDirectoryPicker`), or of a folder in
@@ -19,12 +15,12 @@ export function directoryFiles(handle: DirectoryHandle, folder = ""): WritableFi
 
 /** The files below a folder of the root that `root` gives. Folders are made by writing alone. */
 export function handleFiles(label: string, root: () => Promise<DirectoryHandle>, folder: string): WritableFiles {
-  const directory = async (parts: readonly string[], options?: FileSystemGetDirectoryOptions) => {
+  const directory = async (parts: readonly string[], options?: { create?: boolean }) => {
     let at = await root();
     for (const part of parts) at = await at.getDirectoryHandle(part, options);
     return at;
   };
-  const find = async (name: string): Promise<File | undefined> => {
+  const find = async (name: string): Promise<Blob | undefined> => {
     const { folders, last } = split(folder, name);
     return orUndefined(directory(folders).then(async (at) => (await at.getFileHandle(last)).getFile()));
   };

@@ -55,6 +55,17 @@ describe("urlFiles", () => {
     return { asked, files: urlFiles("https://host/model", { fetch, headers: { Authorization: "x" } }) };
   }
 
+  test("a page in the place of a file is none, as Vite's server answers", async () => {
+    const fetch = async () =>
+      new Response("<!doctype html>", { headers: { "Content-Type": "text/html; charset=utf-8" } });
+    const files = urlFiles("https://host/model", { fetch });
+    expect(await files.has("generation_config.json")).toBe(false);
+    expect(await files.has("index.html")).toBe(true);
+    for (const read of [files.readText("config.json"), files.open("config.json")]) {
+      await expect(read).rejects.toThrow("https://host/model/config.json: the server answered with a page");
+    }
+  });
+
   test("reads parts", async () => {
     const { files, asked } = server();
     const source = await files.open("data");

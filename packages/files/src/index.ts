@@ -1,4 +1,5 @@
 export { directoryFiles } from "./directoryFiles.ts";
+export type { DirectoryHandle, FileHandle } from "./directoryHandle.ts";
 export { filesIn } from "./filesIn.ts";
 export { folderFiles } from "./folderFiles.ts";
 export { type HubPlace, parseHubAddress } from "./hub/hubAddress.ts";

@@ -12,7 +12,8 @@ export interface UrlFilesOptions {
 /**
  * Files below an address, such as `https://host/models/name/`. Large files are read in parts by
  * Range requests; from a server that does not know these, a file is fetched whole, once. Any answer
- * but success or 404 is an error.
+ * but success or 404 is an error. A page (text/html) in the place of a file means that there is
+ * none, as servers of single-page apps say it.
  */
 export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): ModelFiles {
   checkOptions("urlFiles", options, { headers: true, fetch: true });
@@ -26,7 +27,7 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
     label: root.href,
     has: async (name) => {
       const response = await request(name, { method: "HEAD" });
-      if (response.status === 404) return false;
+      if (response.status === 404 || isPage(response, name)) return false;
       checkStatus(response, root, name);
       return true;
     },
@@ -75,4 +76,13 @@ function totalSize(response: Response, root: URL, name: string): number {
 
 function checkStatus(response: Response, root: URL, name: string): void {
   if (!response.ok) throw new Error(`${new URL(name, root)}: ${response.status} ${response.statusText}`.trimEnd());
+  if (!isPage(response, name)) return;
+  throw new Error(
+    `${new URL(name, root)}: the server answered with a page, as it does where it has no such file; look at the address`,
+  );
+}
+
+/** True if the server of a single-page app answered with its page in the place of a file. */
+function isPage({ headers }: Response, name: string): boolean {
+  return /^text\/html\b/.test(headers.get("Content-Type") ?? "") && !name.endsWith(".html");
 }

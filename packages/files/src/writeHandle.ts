@@ -1,3 +1,4 @@
+import type { DirectoryHandle, FileHandle } from "./directoryHandle.ts";
 import type { FileContent } from "./modelFiles.ts";
 
 /** The ending of a file that is being written beside its place. */
@@ -5,32 +6,17 @@ export const partEnding = ".part";
 
 /** A file whose content stands whole beside its place. */
 export interface PendingFile {
-  readonly directory: FileSystemDirectoryHandle;
+  readonly directory: DirectoryHandle;
   readonly name: string;
-}
-
-/** The methods that only some browsers have, or have in Workers alone. */
-interface SomeHandle {
-  move?(name: string): Promise<void>;
-  createWritable?(): Promise<FileSystemWritableFileStream>;
-  createSyncAccessHandle?(): Promise<SyncAccessHandle>;
-}
-
-interface SyncAccessHandle {
-  write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
-  truncate(size: number): void;
-  flush(): void;
-  close(): void;
 }
 
 /**
  * Writes the content of a file. By `createWritable` it appears when it is whole. Without it,
  * Workers write in place.
  */
-export async function writeHandle(handle: FileSystemFileHandle, content: FileContent): Promise<void> {
-  const some = handle as unknown as SomeHandle;
-  if (some.createWritable) {
-    const writable = await some.createWritable();
+export async function writeHandle(handle: FileHandle, content: FileContent): Promise<void> {
+  if (handle.createWritable) {
+    const writable = await handle.createWritable();
     try {
       for await (const piece of piecesOf(content)) await writable.write(piece);
     } catch (error) {
@@ -39,10 +25,10 @@ export async function writeHandle(handle: FileSystemFileHandle, content: FileCon
     }
     return writable.close();
   }
-  if (!some.createSyncAccessHandle) {
+  if (!handle.createSyncAccessHandle) {
     throw new Error("this browser writes files in Web Workers alone; run the engine in one, as lowrank/worker does");
   }
-  const access = await some.createSyncAccessHandle();
+  const access = await handle.createSyncAccessHandle();
   try {
     access.truncate(0);
     let at = 0;
@@ -66,7 +52,7 @@ export async function replaceFile({ directory, name }: PendingFile): Promise<voi
   const existed = await exists(directory, name);
   const handle = await directory.getFileHandle(name, { create: true });
   try {
-    if (!("createWritable" in handle)) {
+    if (!handle.createWritable) {
       throw new Error("this browser can neither move files here nor replace them whole");
     }
     await writeHandle(handle, pieces(await part.getFile()));
@@ -78,11 +64,10 @@ export async function replaceFile({ directory, name }: PendingFile): Promise<voi
 }
 
 /** Moves a file within its folder. Returns false where the browser or the folder has no moving. */
-async function moved(handle: FileSystemFileHandle, name: string): Promise<boolean> {
-  const { move } = handle as unknown as SomeHandle;
-  if (!move) return false;
+async function moved(handle: FileHandle, name: string): Promise<boolean> {
+  if (!handle.move) return false;
   try {
-    await move.call(handle, name);
+    await handle.move(name);
     return true;
   } catch {
     // Files of the user's own folders are refused, with errors of several names.
@@ -90,8 +75,8 @@ async function moved(handle: FileSystemFileHandle, name: string): Promise<boolea
   }
 }
 
-async function exists(directory: FileSystemDirectoryHandle, name: string): Promise<boolean> {
-  for await (const found of directory.keys()) if (found === name) return true;
+async function exists(directory: DirectoryHandle, name: string): Promise<boolean> {
+  for await (const [found] of directory.entries()) if (found === name) return true;
   return false;
 }
 
@@ -107,7 +92,7 @@ function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /** The bytes of a file, piece by piece. */
-async function* pieces(file: File): AsyncGenerator<Uint8Array> {
+async function* pieces(file: Blob): AsyncGenerator<Uint8Array> {
   const length = 1 << 24;
   for (let at = 0; at < file.size; at += length) {
     yield new Uint8Array(await file.slice(at, at + length).arrayBuffer());

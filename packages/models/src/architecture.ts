@@ -51,8 +51,11 @@ export interface Architecture<C extends ArchitectureConfig = ArchitectureConfig>
    * config. Default: its own.
    */
   sanitize?(name: string): string | null;
-  /** The model's form in a GGUF file. Absent: llama.cpp does not know it. */
-  readonly gguf?: GgufForm<C & ModelConfig>;
+  /**
+   * Loads the model's form in a GGUF file, by `import()`: pages that read no such file carry none.
+   * Absent: llama.cpp does not know the model.
+   */
+  gguf?(): Promise<GgufForm<C & ModelConfig>>;
   /**
    * Names of the layers that adapters sit on where neither their configuration nor
    * PEFT's own table names any.

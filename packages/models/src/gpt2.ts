@@ -15,7 +15,6 @@ import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./config/gpt2Config.ts";
-import { gpt2Gguf } from "./gguf/gpt2Gguf.ts";
 import { lastTokenRows } from "./lastToken.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -224,7 +223,7 @@ export const gpt2: Architecture<GPT2Config> = defineArchitecture({
   stack: "transformer",
   // Old checkpoints hold the causal mask.
   sanitize: (name) => (/\.attn\.(masked_)?bias$/.test(name) ? null : name),
-  gguf: gpt2Gguf,
+  gguf: async () => (await import("./gguf/gpt2Gguf.ts")).gpt2Gguf,
   defaultTargets: { linear: ["c_attn"], norm: ["ln_1", "ln_2", "ln_f"], attention: ["attn"] },
   presets: {
     gpt2: preset(768, 12, 12),

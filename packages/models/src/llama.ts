@@ -24,8 +24,6 @@ import {
   readLlamaConfig,
 } from "./config/llamaConfig.ts";
 import { llamaPresets } from "./config/llamaPresets.ts";
-import type { GgufForm } from "./gguf/ggufForm.ts";
-import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./gguf/llamaGguf.ts";
 import { lastTokenRows } from "./lastToken.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
@@ -236,21 +234,6 @@ export class LlamaForSequenceClassification extends LlamaKinForSequenceClassific
   }
 }
 
-const gguf: GgufForm<LlamaConfig> = {
-  architecture: "llama",
-  readConfig: (parts) => {
-    const { tensors } = parts;
-    return {
-      ...readLlamaGguf(parts),
-      attention_bias: tensors.has("blk.0.attn_q.bias"),
-      mlp_bias: tensors.has("blk.0.ffn_up.bias"),
-    };
-  },
-  metadata: llamaMetadata,
-  tensors: (config) => llamaTensors(config, llamaTraits(config), true),
-  ropeFactors: llama3Factors,
-};
-
 /**
  * Names without the old checkpoints' frequencies of the rotary embedding,
  * which follow from the config.
@@ -285,7 +268,7 @@ export const llama: Architecture<LlamaConfig> = defineArchitecture({
   },
   stack: "model",
   sanitize: withoutFrequencies,
-  gguf,
+  gguf: async () => (await import("./gguf/llamaForm.ts")).llamaForm(llamaTraits),
   defaultTargets: llamaTargets,
   presets: llamaPresets,
 });

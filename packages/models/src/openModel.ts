@@ -1,5 +1,5 @@
-import { blobSource, checkDType, type OptionKeys } from "@lowrank/core";
-import { type ModelFiles, type OpenOptions, openFile, openFiles } from "@lowrank/files";
+import { checkDType, type OptionKeys } from "@lowrank/core";
+import { type ModelFiles, type OpenOptions, openFiles } from "@lowrank/files";
 import type { QuantizationReport, QuantizeOptions } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
@@ -95,18 +95,19 @@ async function openPlain(
 ): Promise<Omit<OpenedModel, "quantization">> {
   const { dtype = "f32", weights } = options;
   const packed = weights === "packed";
-  const file = await ggufOf(source, options);
-  if (file) {
-    const [{ openGguf }, { ggufWeights }] = await Promise.all([
+  if (isGguf(source)) {
+    const [{ openGguf }, { ggufWeights }, { ggufSource }] = await Promise.all([
       import("./gguf/openGguf.ts"),
       import("./gguf/ggufWeights.ts"),
+      import("./gguf/ggufSource.ts"),
     ]);
+    const file = await ggufSource(source, options);
     const opened = await openGguf(file.source, file.label);
     const { config, files, tokenizer: parts } = opened;
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files = await openFiles(source as string | URL | ModelFiles, options);
+  const files = await openFiles(source, options);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };
@@ -125,13 +126,10 @@ async function folderWeights(
   return bitsandbytesWeights(file, dtype, quantization);
 }
 
-/** The GGUF file that `source` means, or undefined. */
-async function ggufOf(source: ModelSource, options: OpenOptions) {
-  if (source instanceof Blob) {
-    return { source: blobSource(source), label: source instanceof File ? source.name : "the GGUF file" };
-  }
-  if (!(typeof source === "string" || source instanceof URL)) return undefined;
+/** True for a GGUF file: its path or address, which ends in .gguf, or a Blob. */
+function isGguf(source: ModelSource): source is string | URL | Blob {
+  if (source instanceof Blob) return true;
+  if (!(typeof source === "string" || source instanceof URL)) return false;
   const path = /^[a-z]+:\/\//i.test(String(source)) ? new URL(source).pathname : String(source);
-  if (!path.toLowerCase().endsWith(".gguf")) return undefined;
-  return { source: await openFile(source, options), label: String(source) };
+  return path.toLowerCase().endsWith(".gguf");
 }

@@ -2,14 +2,11 @@ import { type Architecture, defineArchitecture } from "./architecture.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
 import { type LlamaKinConfig, type LlamaTraits, llamaKinToHf, readLlamaKin } from "./config/llamaConfig.ts";
-import type { GgufForm } from "./gguf/ggufForm.ts";
-import { unsayable } from "./gguf/ggufValues.ts";
-import { llamaMetadata, llamaTensors, readLlamaGguf, refuseWindow } from "./gguf/llamaGguf.ts";
 import { LlamaKinForCausalLM, LlamaKinForSequenceClassification, withoutFrequencies } from "./llama.ts";
 import type { ParameterSource } from "./parameters.ts";
 
 /** The shape of a Qwen2 model, named as in Hugging Face's Qwen2Config. */
-interface Qwen2Config extends LlamaKinConfig {
+export interface Qwen2Config extends LlamaKinConfig {
   modelType: "qwen2";
   /**
    * Number of positions that a token of a windowed layer sees, its own included; null
@@ -78,20 +75,6 @@ class Qwen2ForSequenceClassification extends LlamaKinForSequenceClassification<Q
   }
 }
 
-const gguf: GgufForm<Qwen2Config> = {
-  architecture: "qwen2",
-  readConfig: (parts) => {
-    refuseWindow(parts);
-    return { ...readLlamaGguf(parts), use_sliding_window: false };
-  },
-  metadata: (config) => {
-    if (layerTypes(config).includes("sliding_attention")) throw unsayable("use_sliding_window", true, "false");
-    if (config.rope.scaling?.type === "llama3") throw unsayable("rope_type", "llama3", "default or linear for a qwen2");
-    return llamaMetadata(config);
-  },
-  tensors: (config) => llamaTensors(config, traits(config), false),
-};
-
 /** Qwen2 and Qwen2.5: a Llama with biases on queries, keys and values. */
 export const qwen2: Architecture<Qwen2Config> = defineArchitecture({
   modelType: "qwen2",
@@ -116,7 +99,7 @@ export const qwen2: Architecture<Qwen2Config> = defineArchitecture({
   },
   stack: "model",
   sanitize: withoutFrequencies,
-  gguf,
+  gguf: async () => (await import("./gguf/qwen2Form.ts")).qwen2Form({ traits, layerTypes }),
   defaultTargets: { linear: ["q_proj", "v_proj"], norm: ["post_attention_layernorm"], attention: ["self_attn"] },
   presets: {
     // Qwen Team 2024, arXiv:2412.15115.

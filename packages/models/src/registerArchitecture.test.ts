@@ -74,14 +74,14 @@ const bigram: Architecture<BigramConfig> = defineArchitecture({
   stack: "bigram",
   // An old name of the table.
   sanitize: (name) => (name === "bigram.old.weight" ? "bigram.table.weight" : name),
-  gguf: {
+  gguf: async () => ({
     architecture: "bigram",
     readConfig: ({ metadata, key }) => ({ width: metadata.integer(key("width")) }),
     metadata: ({ width }) => ({ width: { type: "u32", value: width } }),
     tensors: ({ vocabSize, width }) => [
       { hf: "bigram.table.weight", gguf: "token_embd.weight", shape: [vocabSize, width] },
     ],
-  },
+  }),
   defaultTargets: { linear: ["lm_head"] },
   presets: { "bigram-tiny": { width: 2 } },
 });

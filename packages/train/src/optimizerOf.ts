@@ -1,6 +1,12 @@
 import type { Tensor } from "@lowrank/core";
-import { type AdamOptions, AdamW, AdamW8bit, type Optimizer } from "@lowrank/nn";
+import { type AdamOptions, AdamW, type Optimizer } from "@lowrank/nn";
 import type { TrainingSettings } from "./trainerOptions.ts";
+
+/** An optimiser that is loaded when it is needed, and the learning rate of each of its groups. */
+export interface PlannedOptimizer {
+  readonly peaks: readonly number[];
+  make(): Promise<Optimizer<AdamOptions>>;
+}
 
 /**
  * Returns the optimiser that the options name or bring. Throws for one that lacks
@@ -9,7 +15,7 @@ import type { TrainingSettings } from "./trainerOptions.ts";
 export function optimizerOf(
   options: TrainingSettings<unknown>,
   parameters: ReadonlyMap<string, Tensor>,
-): Optimizer<AdamOptions> {
+): PlannedOptimizer {
   const { optimizer = "adamw", learningRate: lr, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
   if (typeof optimizer !== "string") {
     const own = new Set(optimizer.parameters());
@@ -23,9 +29,16 @@ export function optimizerOf(
       if (options[key] === undefined) continue;
       throw new Error(`Trainer: ${key} is ${options[key]}, and optimizer has settings of its own; give one of the two`);
     }
-    return optimizer;
+    return { peaks: optimizer.groups.map((group) => group.lr), make: async () => optimizer };
   }
   if (lr === undefined) throw new Error("Trainer: learningRate is missing; give it, or an optimizer that has one");
-  const Optimizer = optimizer === "adamw8bit" ? AdamW8bit : AdamW;
-  return new Optimizer([...parameters.values()], { lr, betas, eps, weightDecay });
+  const settings = { lr, betas, eps, weightDecay };
+  // Its settings are those of 8 bits too, and checked at once.
+  const adamW = new AdamW([...parameters.values()], settings);
+  if (optimizer !== "adamw8bit") return { peaks: [lr], make: async () => adamW };
+  const make = async () => {
+    const { adamW8bit } = await import("./adamW8bit.ts");
+    return adamW8bit([...parameters.values()], settings);
+  };
+  return { peaks: [lr], make };
 }

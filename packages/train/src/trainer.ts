@@ -44,7 +44,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
   readonly #byRows: boolean;
-  readonly #optimizer: Optimizer<AdamOptions>;
+  readonly #makeOptimizer: () => Promise<Optimizer<AdamOptions>>;
+  #made: Optimizer<AdamOptions> | null = null;
   /** The learning rates that the schedule scales, by group. */
   readonly #peaks: readonly number[];
   readonly #sampler: BatchSampler;
@@ -91,8 +92,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     });
     const passes = { batchSize, gradientAccumulationSteps, epochs };
     this.maxSteps = options.maxSteps ?? trainingSteps(examples.length, passes);
-    this.#optimizer = optimizerOf(options, this.#parameters);
-    this.#peaks = this.#optimizer.groups.map(({ lr }) => lr);
+    const { make, peaks } = optimizerOf(options, this.#parameters);
+    this.#makeOptimizer = make;
+    this.#peaks = peaks;
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
     this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
@@ -104,6 +106,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
    * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
    */
   async resume(place: string | URL | ModelFiles): Promise<number> {
+    await this.#prepare();
     const { readCheckpoint } = await import("./checkpoint.ts");
     const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
     this.#sampler.state = state.sampler;
@@ -125,6 +128,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       evaluations: [],
       aborted: false,
     };
+    await this.#prepare();
     const { onStep, signal, checkpoints, evaluation } = this.#options;
     const start = this.#step;
     let saved = start;
@@ -150,6 +154,15 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     if (result.aborted) await save();
     this.model.eval();
     return result;
+  }
+
+  /** Makes the optimiser, once. */
+  async #prepare(): Promise<void> {
+    this.#made ??= await this.#makeOptimizer();
+  }
+
+  get #optimizer(): Optimizer<AdamOptions> {
+    return this.#made as Optimizer<AdamOptions>;
   }
 
   /** Runs a step. Returns null, with all as before it, if the signal is aborted. */

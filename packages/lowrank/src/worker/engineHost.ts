@@ -1,10 +1,12 @@
 import { checkOptions, init, memory } from "@lowrank/core";
 import { type LoadModelOptions, loadModel } from "@lowrank/models";
+import type { OnWarning } from "@lowrank/peft";
+import { getLastCheckpoint } from "@lowrank/train";
 import { wasm } from "@lowrank/wasm";
 import { finalizer, proxy } from "comlink";
 import type { ConnectOptions } from "./connect.ts";
 import { ModelHost } from "./modelHost.ts";
-import { openPlace, type Place } from "./place.ts";
+import { openPlace, openStorage, type Place, type StoragePlace } from "./place.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
 /** The engine in the Worker. */
@@ -21,6 +23,15 @@ export class EngineHost {
   memory(): { bytes: number; peakBytes: number } {
     const { bytes, peakBytes } = memory();
     return { bytes, peakBytes };
+  }
+
+  /** Returns the name of the newest whole checkpoint in a folder. */
+  async getLastCheckpoint(folder: StoragePlace, wire: Wire): Promise<string | null> {
+    type Options = { onWarning?: OnWarning };
+    return withOptions<Options, string | null>(wire, ({ signal: _, ...options }) => {
+      checkOptions<Options>("getLastCheckpoint", options, { onWarning: true });
+      return getLastCheckpoint(openStorage(folder), options.onWarning);
+    });
   }
 
   /** Loads a model. The page holds it until it releases it. */

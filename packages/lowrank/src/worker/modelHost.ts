@@ -4,6 +4,7 @@ import {
   type LoadedModel,
   modelFileContents,
   type SaveModelOptions,
+  saveModel,
   type TextPrompt,
 } from "@lowrank/models";
 import { type QuantizationReport, type QuantizeInPlaceOptions, quantize } from "@lowrank/nn";
@@ -28,13 +29,14 @@ import {
   tokenizeExample,
 } from "@lowrank/train";
 import { transfer } from "comlink";
-import { openPlace, type Place } from "./place.ts";
+import { openPlace, openStorage, type Place, type StoragePlace } from "./place.ts";
 import type {
   PlainConfig,
   RemoteEvaluateOptions,
   RemoteExample,
   RemoteGenerateOptions,
-  RemoteTrainOptions,
+  RemoteSaveOptions,
+  WireTrainOptions,
 } from "./remoteModel.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
@@ -86,14 +88,19 @@ export class ModelHost {
   }
 
   async train(examples: readonly RemoteExample[], wire: Wire): Promise<TrainingResult> {
-    return withOptions<RemoteTrainOptions, TrainingResult>(wire, async ({ evaluation, ...options }) => {
-      const trainer = new Trainer(this.#peft ?? this.#loaded.model, await this.#tokenized(examples), {
-        padTokenId: this.#padTokenId,
-        ...options,
-        evaluation: evaluation && { ...evaluation, examples: await this.#tokenized(evaluation.examples) },
-      });
-      return trainer.train();
-    });
+    return withOptions<WireTrainOptions, TrainingResult>(
+      wire,
+      async ({ evaluation, checkpoints, resume, ...options }) => {
+        const trainer = new Trainer(this.#peft ?? this.#loaded.model, await this.#tokenized(examples), {
+          padTokenId: this.#padTokenId,
+          ...options,
+          evaluation: evaluation && { ...evaluation, examples: await this.#tokenized(evaluation.examples) },
+          checkpoints: checkpoints && { ...checkpoints, folder: openStorage(checkpoints.folder) },
+        });
+        if (resume !== undefined) await trainer.resume(openStorage(resume));
+        return trainer.train();
+      },
+    );
   }
 
   async evaluate(examples: readonly RemoteExample[], wire: Wire): Promise<Evaluation> {
@@ -139,11 +146,23 @@ export class ModelHost {
     );
   }
 
+  async savePretrained(folder: StoragePlace, wire: Wire): Promise<void> {
+    const peft = this.#adapted("savePretrained");
+    await withOptions<RemoteSaveOptions, void>(wire, async ({ signal: _, ...options }) => {
+      await peft.savePretrained(openStorage(folder), options);
+    });
+  }
+
+  async saveModel(folder: StoragePlace, wire: Wire): Promise<void> {
+    this.#checkBare("saveModel");
+    const { model, config, files } = this.#loaded;
+    await withOptions<SaveModelOptions, void>(wire, async ({ signal: _, ...options }) =>
+      saveModel(model, config, openStorage(folder), { companions: files, ...options }),
+    );
+  }
+
   async modelFiles(wire: Wire): Promise<Files> {
-    if (this.#peft) {
-      const names = [...this.#peft.peftConfig.keys()].join(", ");
-      throw new Error(`modelFiles: the model carries adapters (${names}); call mergeAndUnload first, or adapterFiles`);
-    }
+    this.#checkBare("modelFiles");
     const { model, config, files } = this.#loaded;
     return withOptions<SaveModelOptions, Files>(wire, async ({ signal: _, ...options }) =>
       moved(await modelFileContents(model, config, { companions: files, ...options })),
@@ -164,6 +183,12 @@ export class ModelHost {
     const { tokenizer } = this.#loaded;
     if (tokenizer) return tokenizer;
     throw new Error("the model's files have no tokenizer.json; add it, or give token ids");
+  }
+
+  #checkBare(call: string): void {
+    if (!this.#peft) return;
+    const names = [...this.#peft.peftConfig.keys()].join(", ");
+    throw new Error(`${call}: the model carries adapters (${names}); call mergeAndUnload first, or adapterFiles`);
   }
 
   #adapted(call: string): PeftModel<CausalLM> {

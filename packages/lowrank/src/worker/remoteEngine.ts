@@ -1,9 +1,10 @@
 import type { LoadModelOptions } from "@lowrank/models";
+import type { OnWarning } from "@lowrank/peft";
 import type { Remote } from "comlink";
 import type { EngineHost } from "./engineHost.ts";
 import type { ModelHost } from "./modelHost.ts";
 import { RemoteModel } from "./remoteModel.ts";
-import { placeOf, type RemoteSource } from "./remoteSource.ts";
+import { placeOf, type RemoteSource, type RemoteStorage, storageOf } from "./remoteSource.ts";
 import { sendOptions } from "./wire.ts";
 
 /** Options of `loadModel`: those of `loadModel` of "lowrank". */
@@ -25,6 +26,20 @@ export class RemoteEngine {
     try {
       const host = await this.#host.loadModel(placeOf("loadModel", source) as never, wire);
       return new RemoteModel(host as unknown as Remote<ModelHost>);
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Returns the name of the newest whole checkpoint in a folder; null if it holds none. Those that
+   * are not whole are skipped with a warning.
+   */
+  async getLastCheckpoint(folder: RemoteStorage, options: { onWarning?: OnWarning } = {}): Promise<string | null> {
+    const place = storageOf("getLastCheckpoint", folder);
+    const { wire, end } = sendOptions("getLastCheckpoint", options, ["onWarning"]);
+    try {
+      return await this.#host.getLastCheckpoint(place as never, wire);
     } finally {
       end();
     }

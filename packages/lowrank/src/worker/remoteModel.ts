@@ -19,7 +19,8 @@ import type {
 } from "@lowrank/train";
 import { type Remote, releaseProxy } from "comlink";
 import type { ModelHost } from "./modelHost.ts";
-import { placeOf, type RemoteSource } from "./remoteSource.ts";
+import type { StoragePlace } from "./place.ts";
+import { placeOf, type RemoteSource, type RemoteStorage, storageOf } from "./remoteSource.ts";
 import { sendOptions, type Wire } from "./wire.ts";
 
 /** A method's configuration, or its fields: `{ peftType: "LORA", r: 8 }`. */
@@ -28,11 +29,27 @@ export type PlainConfig = PeftConfig | { readonly peftType: string; readonly [fi
 /** A text, a prompt with its completion, a conversation, or the tokens of one. */
 export type RemoteExample = Example | TokenizedExample;
 
-/** Options of `train`: those of `Trainer`. Padding is the tokenizer's by default. */
-export interface RemoteTrainOptions extends Omit<TrainerOptions, "padTokenId" | "optimizer" | "evaluation"> {
+/** Options of `train` that keep files in folders of type `Folder`. */
+interface TrainOptionsIn<Folder>
+  extends Omit<TrainerOptions, "padTokenId" | "optimizer" | "evaluation" | "checkpoints"> {
   padTokenId?: number;
   optimizer?: "adamw" | "adamw8bit";
   evaluation?: { examples: readonly RemoteExample[]; every?: number };
+  checkpoints?: { folder: Folder; every: number };
+  /** A checkpoint to go on from, or the folder of several: the newest whole one. */
+  resume?: Folder;
+}
+
+/** Options of `train`: those of `Trainer`, and `resume`. Padding is the tokenizer's by default. */
+export interface RemoteTrainOptions extends TrainOptionsIn<RemoteStorage> {}
+
+/** Options of `train` as they cross to the Worker. */
+export interface WireTrainOptions extends TrainOptionsIn<StoragePlace> {}
+
+/** Options of `savePretrained`. */
+export interface RemoteSaveOptions extends Pick<AdapterFilesOptions, "dtype"> {
+  /** Default: all adapters. */
+  selectedAdapters?: readonly string[];
 }
 
 /** Options of `evaluate`. `batchSize` is 8 by default. */
@@ -85,7 +102,15 @@ export class RemoteModel implements AsyncDisposable {
 
   /** Trains the acting adapter, or the model itself where it has none. */
   async train(examples: readonly RemoteExample[], options: RemoteTrainOptions): Promise<TrainingResult> {
-    return this.#call("train", options, ["onStep", "onEvaluation"], (host, wire) =>
+    const { checkpoints, resume } = options;
+    const sent = {
+      ...options,
+      ...(checkpoints && {
+        checkpoints: { ...checkpoints, folder: storageOf("train: checkpoints", checkpoints.folder) },
+      }),
+      ...(resume !== undefined && { resume: storageOf("train: resume", resume) }),
+    };
+    return this.#call("train", sent, ["onStep", "onEvaluation", "onWarning"], (host, wire) =>
       host.train(examples as never, wire),
     );
   }
@@ -161,6 +186,18 @@ export class RemoteModel implements AsyncDisposable {
     options: Pick<AdapterFilesOptions, "dtype"> = {},
   ): Promise<Map<string, Uint8Array | string>> {
     return this.#call("adapterFiles", options, [], (host, wire) => host.adapterFiles(selectedAdapters as never, wire));
+  }
+
+  /** Writes all adapters, or some, into a folder, as PEFT lays them out. */
+  async savePretrained(folder: RemoteStorage, options: RemoteSaveOptions = {}): Promise<void> {
+    const place = storageOf("savePretrained", folder);
+    await this.#call("savePretrained", options, [], (host, wire) => host.savePretrained(place as never, wire));
+  }
+
+  /** Writes the model into a folder, with its tokenizer. Throws while it carries adapters. */
+  async saveModel(folder: RemoteStorage, options: Pick<SaveModelOptions, "dtype"> = {}): Promise<void> {
+    const place = storageOf("saveModel", folder);
+    await this.#call("saveModel", options, [], (host, wire) => host.saveModel(place as never, wire));
   }
 
   /** The files of the model, as `saveModel` writes them. Throws while it carries adapters. */

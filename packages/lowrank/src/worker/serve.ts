@@ -9,7 +9,9 @@ export interface Served {
 /** Runs the engine for the page that started this Worker and calls `connect`. */
 export function serve(): void {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
-  const port = (node?.parentPort ?? (node ? undefined : globalThis)) as Endpoint | undefined;
+  // Deno has web Workers beside those of `worker_threads`.
+  const isWeb = !node || "WorkerGlobalScope" in globalThis;
+  const port = (node?.parentPort ?? (isWeb ? globalThis : undefined)) as Endpoint | undefined;
   if (!port || "document" in globalThis) {
     throw new Error("serve: this is no Worker; call it in the script that new Worker(...) starts");
   }

@@ -63,7 +63,7 @@ function forward(signal: AbortSignal, port: MessagePort): () => void {
 }
 
 /** The classes whose objects arrive as they are, beside plain objects, lists and typed arrays. */
-const cloned = [Map, Set, Date, ArrayBuffer, Blob];
+const cloned = [Map, Set, Date, ArrayBuffer, Blob, globalThis.FileSystemHandle ?? Blob];
 
 /** Throws, naming the place, for a function or an object with methods somewhere in a value. */
 export function checkCrosses(where: string, value: unknown): void {

@@ -6,7 +6,7 @@ import type { GgufValue } from "./writeGguf.ts";
  * Returns a config's metadata under llama.cpp's keys. Throws for settings without a key in GGUF,
  * since they would be lost.
  */
-export function configMetadata(config: ModelConfig): Map<string, GgufValue> {
-  const { architecture, metadata } = ggufFormOf(config);
+export async function configMetadata(config: ModelConfig): Promise<Map<string, GgufValue>> {
+  const { architecture, metadata } = await ggufFormOf(config);
   return new Map(Object.entries(metadata(config)).map(([key, value]) => [`${architecture}.${key}`, value]));
 }

@@ -33,8 +33,8 @@ const config = (more: Record<string, unknown>, names?: string[], factors?: Float
   ggufConfig(header({ ...llama, ...more }, names), "x.gguf", factors);
 
 describe("llama", () => {
-  test("takes transformers' keys and defaults", () => {
-    expect(parseModelConfig(config({}))).toEqual({
+  test("takes transformers' keys and defaults", async () => {
+    expect(parseModelConfig(await config({}))).toEqual({
       modelType: "llama",
       vocabSize: 100,
       hiddenSize: 64,
@@ -57,7 +57,7 @@ describe("llama", () => {
     });
   });
 
-  test("reads what a file may say besides", () => {
+  test("reads what a file may say besides", async () => {
     const more = {
       "llama.attention.head_count_kv": 2,
       "llama.attention.key_length": 32,
@@ -69,7 +69,9 @@ describe("llama", () => {
       "tokenizer.ggml.eos_token_id": 2,
       "tokenizer.ggml.padding_token_id": 0,
     };
-    expect(parseModelConfig(config(more, ["output.weight", "blk.0.attn_q.bias", "blk.0.ffn_up.bias"]))).toMatchObject({
+    expect(
+      parseModelConfig(await config(more, ["output.weight", "blk.0.attn_q.bias", "blk.0.ffn_up.bias"])),
+    ).toMatchObject({
       numKeyValueHeads: 2,
       headDim: 32,
       rope: { theta: 5e5, scaling: { type: "linear", factor: 4 } },
@@ -79,12 +81,12 @@ describe("llama", () => {
       eosTokenIds: [2],
       padTokenId: 0,
     });
-    expect(config({ "llama.rope.scale_linear": 2 })).toMatchObject({
+    expect(await config({ "llama.rope.scale_linear": 2 })).toMatchObject({
       rope_scaling: { rope_type: "linear", factor: 2 },
     });
   });
 
-  test("knows Llama 3.1's scaling from its factors", () => {
+  test("knows Llama 3.1's scaling from its factors", async () => {
     const dims = { "llama.attention.key_length": 128, "llama.rope.freq_base": 5e5 };
     // As llama.cpp's converter computes them.
     const factors = Float32Array.from({ length: 64 }, (_, i) => {
@@ -94,7 +96,7 @@ describe("llama", () => {
       const smooth = (8192 / wavelength - 1) / 3;
       return 1 / ((1 - smooth) / 8 + smooth);
     });
-    expect(config(dims, [], factors)).toMatchObject({
+    expect(await config(dims, [], factors)).toMatchObject({
       rope_scaling: {
         rope_type: "llama3",
         factor: 8,
@@ -104,14 +106,14 @@ describe("llama", () => {
       },
     });
     const message = "x.gguf: rope_freqs.weight is not the scaling of Llama 3.1 to 3.3";
-    expect(() =>
+    await expect(
       config(
         dims,
         [],
         factors.map((f, i) => (i === 30 ? f * 1.01 : f)),
       ),
-    ).toThrow(message);
-    expect(() => config(dims, [], factors.subarray(0, 63))).toThrow(message);
+    ).rejects.toThrow(message);
+    await expect(config(dims, [], factors.subarray(0, 63))).rejects.toThrow(message);
   });
 
   test.each([
@@ -122,12 +124,12 @@ describe("llama", () => {
     [{ "llama.attention.head_count_kv": [4, 2] }, "llama.attention.head_count_kv is [4,2]; expected a whole number"],
     [{ "llama.block_count": undefined }, "x.gguf: llama.block_count is missing"],
     [{ "general.architecture": "mamba" }, 'general.architecture is "mamba"; expected "gpt2" or'],
-  ])("refuses %o", (more, message) => {
-    expect(() => config(more)).toThrow(message);
+  ])("refuses %o", async (more, message) => {
+    await expect(config(more)).rejects.toThrow(message);
   });
 });
 
-test("gpt2", () => {
+test("gpt2", async () => {
   const gpt2 = {
     "general.architecture": "gpt2",
     "gpt2.block_count": 2,
@@ -137,7 +139,7 @@ test("gpt2", () => {
     "gpt2.attention.head_count": 4,
     "gpt2.attention.layer_norm_epsilon": Math.fround(1e-6),
   };
-  expect(parseModelConfig(ggufConfig(header(gpt2), "x.gguf"))).toMatchObject({
+  expect(parseModelConfig(await ggufConfig(header(gpt2), "x.gguf"))).toMatchObject({
     modelType: "gpt2",
     vocabSize: 100,
     nPositions: 128,
@@ -151,15 +153,17 @@ test("gpt2", () => {
   });
 });
 
-test("no embeddings", () => {
+test("no embeddings", async () => {
   const bare = { ...header(llama), tensors: new Map() };
-  expect(() => ggufConfig(bare, "x.gguf")).toThrow('x.gguf: the tensor "token_embd.weight" is missing');
+  await expect(ggufConfig(bare, "x.gguf")).rejects.toThrow('x.gguf: the tensor "token_embd.weight" is missing');
 });
 
-test("a number in the metadata keeps its f32, as the shortest decimal", () => {
-  fc.assert(
-    fc.property(fc.float({ min: Math.fround(1e-30), max: Math.fround(1e30), noNaN: true }), (eps) => {
-      const { rms_norm_eps } = config({ "llama.attention.layer_norm_rms_epsilon": eps }) as { rms_norm_eps: number };
+test("a number in the metadata keeps its f32, as the shortest decimal", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.float({ min: Math.fround(1e-30), max: Math.fround(1e30), noNaN: true }), async (eps) => {
+      const { rms_norm_eps } = (await config({ "llama.attention.layer_norm_rms_epsilon": eps })) as {
+        rms_norm_eps: number;
+      };
       expect(Math.fround(rms_norm_eps)).toBe(eps);
       expect(String(rms_norm_eps).length).toBeLessThanOrEqual(String(eps).length);
     }),

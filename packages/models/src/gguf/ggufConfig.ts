@@ -1,33 +1,37 @@
 import type { Architecture } from "../architecture.ts";
+import type { ModelConfig } from "../config/architectureConfig.ts";
 import { JsonFields } from "../config/jsonFields.ts";
 import { architectures } from "../registry.ts";
-import type { GgufParts } from "./ggufForm.ts";
+import type { GgufForm, GgufParts } from "./ggufForm.ts";
 import type { GgufHeader } from "./readGguf.ts";
 
 /**
  * Returns the config.json, in transformers' keys, of the model that a GGUF file holds. Throws for
  * an architecture that is not supported, and for settings that the model here would ignore.
  */
-export function ggufConfig(
+export async function ggufConfig(
   { metadata, tensors }: GgufHeader,
   label: string,
   ropeFactors?: Float32Array,
-): Record<string, unknown> {
+): Promise<Record<string, unknown>> {
   const values = Object.fromEntries(Array.from(metadata, ([key, { value }]) => [key, value]));
   const fields = new JsonFields(values, label);
-  const known = architectures().flatMap(({ gguf }) => (gguf ? [gguf.architecture] : []));
-  const name = fields.oneOf("general.architecture", [...new Set(known)]);
+  const known = await formsOfAll();
+  const name = fields.oneOf("general.architecture", [...new Set(known.map(({ form }) => form.architecture))]);
   const key = (part: string) => `${name}.${part}`;
   if (fields.raw(key("expert_count")))
     throw fields.bad(key("expert_count"), "0: mixtures of experts are not supported");
   const embeddings = tensors.get("token_embd.weight");
   if (!embeddings) throw new Error(`${label}: the tensor "token_embd.weight" is missing`);
   const parts: GgufParts = { metadata: fields, key, tensors, ropeFactors };
-  const { modelType, heads, gguf } = architectureIn(name, parts);
+  const { modelType, heads, form } = formIn(
+    known.filter((one) => one.form.architecture === name),
+    parts,
+  );
   return {
     architectures: [heads.causalLM?.className],
     model_type: modelType,
-    ...gguf?.readConfig(parts),
+    ...form.readConfig(parts),
     vocab_size: embeddings.shape[0],
     tie_word_embeddings: !tensors.has("output.weight"),
     bos_token_id: fields.tokenId("tokenizer.ggml.bos_token_id", null),
@@ -37,12 +41,21 @@ export function ggufConfig(
   };
 }
 
+/** An architecture and its form in GGUF files. */
+type Formed = Architecture & { readonly form: GgufForm<ModelConfig> };
+
+async function formsOfAll(): Promise<Formed[]> {
+  const all = await Promise.all(
+    architectures().map(async (architecture) => ({ ...architecture, form: await architecture.gguf?.() })),
+  );
+  return all.filter((one): one is Formed => one.form !== undefined);
+}
+
 /**
- * Returns the architecture of a file. If several share the name, it is one that claims the file,
- * else the one that makes no claims.
+ * Returns the architecture of a file. Of several that share its name, it is one that claims the
+ * file, else the one that makes no claims.
  */
-function architectureIn(name: string, parts: GgufParts): Architecture {
-  const sharing = architectures().filter(({ gguf }) => gguf?.architecture === name);
-  const claiming = sharing.find(({ gguf }) => gguf?.claims?.(parts));
-  return (claiming ?? sharing.find(({ gguf }) => !gguf?.claims)) as Architecture;
+function formIn(sharing: readonly Formed[], parts: GgufParts): Formed {
+  const claiming = sharing.find(({ form }) => form.claims?.(parts));
+  return (claiming ?? sharing.find(({ form }) => !form.claims)) as Formed;
 }

@@ -6,8 +6,8 @@ import type { GgufForm } from "./ggufForm.ts";
  * Returns the form in which a config's model lies in a GGUF file. Throws where
  * llama.cpp knows no such model.
  */
-export function ggufFormOf(config: ModelConfig): GgufForm<ModelConfig> {
-  const { gguf } = architectureOf(config);
-  if (gguf) return gguf;
+export async function ggufFormOf(config: ModelConfig): Promise<GgufForm<ModelConfig>> {
+  const form = await architectureOf(config).gguf?.();
+  if (form) return form;
   throw new Error(`a ${config.modelType} has no form in a GGUF file here; keep it as a Hugging Face folder`);
 }

@@ -61,7 +61,7 @@ async function modelAndFile(json: { model_type: string }, type: GgufEncoding) {
   const model = createModel(config, randomParameters(new Generator(3))).eval();
   const state = new Map(model.stateDict());
   const tensors = await Promise.all(
-    tensorLayouts(config).map(async ({ hf, gguf, shape, heads, transposed }): Promise<GgufTensor> => {
+    (await tensorLayouts(config)).map(async ({ hf, gguf, shape, heads, transposed }): Promise<GgufTensor> => {
       const values = (await state.get(hf)!.data()) as Float32Array;
       const turned = transposed ? transpose(values, shape[0], shape[1]) : values;
       const own = shape.length === 1 ? "F32" : type;

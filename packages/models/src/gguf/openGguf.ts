@@ -47,7 +47,7 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
   checkWhole(header, label);
   const factors = header.tensors.get("rope_freqs.weight");
   const ropeFactors = factors && decodeBlocks(factors.type, await readBlocks(source, factors, label));
-  const configJson = ggufConfig(header, label, ropeFactors);
+  const configJson = await ggufConfig(header, label, ropeFactors);
   const config = parseModelConfig(configJson, label);
   const tokenizer = ggufTokenizer(header, label);
   return {
@@ -57,7 +57,7 @@ export async function openGguf(source: ByteSource, label = "the GGUF file"): Pro
     config,
     tokenizer,
     files: companionFiles(header, configJson, tokenizer !== undefined, label),
-    tensors: placeTensors(header, config, label),
+    tensors: await placeTensors(header, config, label),
   };
 }
 
@@ -81,14 +81,14 @@ function companionFiles(header: GgufHeader, configJson: object, hasTokenizer: bo
   return memoryFiles(texts, label);
 }
 
-function placeTensors(
+async function placeTensors(
   { tensors }: GgufHeader,
   config: ModelConfig,
   label: string,
-): ReadonlyMap<string, GgufTensorPlace> {
+): Promise<ReadonlyMap<string, GgufTensorPlace>> {
   const left = new Set(tensors.keys());
   const places = new Map<string, GgufTensorPlace>();
-  for (const layout of tensorLayouts(config)) {
+  for (const layout of await tensorLayouts(config)) {
     const info = tensors.get(layout.gguf);
     if (!info) throw new Error(`${label}: the tensor "${layout.gguf}" is missing`);
     const shape = layout.transposed ? layout.shape.toReversed() : layout.shape;

@@ -7,8 +7,8 @@ import { ggufFormOf } from "./ggufFormOf.ts";
  * Returns a model's tensors, a tied output layer left out, in the order of llama.cpp's
  * converter: as they are used.
  */
-export function tensorLayouts(config: ModelConfig): TensorLayout[] {
-  const layouts = ggufFormOf(config).tensors(config);
+export async function tensorLayouts(config: ModelConfig): Promise<TensorLayout[]> {
+  const layouts = (await ggufFormOf(config)).tensors(config);
   if (config.tieWordEmbeddings) return layouts;
   const { shape } = layouts.find(({ gguf }) => gguf === "token_embd.weight") as TensorLayout;
   const { module } = architectureOf(config).heads.causalLM!;

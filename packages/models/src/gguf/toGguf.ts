@@ -15,7 +15,7 @@ import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configMetadata } from "./configMetadata.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";
-import type { TensorLayout } from "./ggufForm.ts";
+import type { GgufForm, TensorLayout } from "./ggufForm.ts";
 import { ggufFormOf } from "./ggufFormOf.ts";
 import { interleaveHeads } from "./headRows.ts";
 import { tensorLayouts } from "./tensorLayout.ts";
@@ -69,9 +69,9 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     );
   }
   const weights = await openWeights(files, config);
-  const layouts = tensorLayouts(config);
+  const layouts = await tensorLayouts(config);
   checkTensors(weights, layouts, config);
-  const form = ggufFormOf(config);
+  const form = await ggufFormOf(config);
   const notes = [...(form.notes?.(config) ?? [])];
   const metadata = new Map<string, GgufValue>([
     ["general.architecture", { type: "string", value: form.architecture }],
@@ -79,7 +79,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     ...(name ? [["general.name", { type: "string", value: name }] as const] : []),
     ["general.file_type", { type: "u32", value: fileTypes.get(dtype)! }],
     ["general.quantization_version", { type: "u32", value: 2 }],
-    ...configMetadata(config),
+    ...(await configMetadata(config)),
     ...(await tokenizerEntries(files, config, notes)),
   ]);
   const tensors = layouts.map((layout) => convert(weights, layout, chooseType(layout, dtype, config)));
@@ -89,7 +89,7 @@ export async function toGguf(files: ModelFiles, options: ToGgufOptions = {}): Pr
     const names = fallen.map((tensor) => `${tensor.name} [${tensor.shape}]`).join(", ");
     notes.push(`f16 instead of ${dtype}, since rows are no whole blocks of ${elements}: ${names}`);
   }
-  return { metadata, tensors: [...tensors, ...ropeFactors(config)], notes };
+  return { metadata, tensors: [...tensors, ...ropeFactors(form, config)], notes };
 }
 
 const upperCase = (dtype: GgufDType): GgufEncoding => dtype.toUpperCase() as Uppercase<GgufDType>;
@@ -155,8 +155,8 @@ function asF32({ dtype, bytes }: SafetensorsData): Float32Array {
 }
 
 /** The rotary embedding's scaling as llama.cpp reads it: the divisor of each frequency. */
-function ropeFactors(config: ModelConfig): GgufTensor[] {
-  const factors = ggufFormOf(config).ropeFactors?.(config);
+function ropeFactors(form: GgufForm<ModelConfig>, config: ModelConfig): GgufTensor[] {
+  const factors = form.ropeFactors?.(config);
   if (!factors) return [];
   const read = async () => encodeBlocks("F32", factors, "rope_freqs.weight");
   return [{ name: "rope_freqs.weight", type: "F32", shape: [factors.length], read }];

@@ -1,5 +1,5 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
-import { type WritablePlace, writeFiles } from "@lowrank/files";
+import type { WritablePlace } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
 import { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
@@ -356,7 +356,8 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   async savePretrained(folder: WritablePlace, given: SaveOptions<M> = {}): Promise<readonly SavedReport[]> {
     checkOptions("savePretrained", given, saveKeys);
     const { selectedAdapters: names = [...this.base_model.adapters.keys()], verify, ...options } = given;
-    const write = async () => writeFiles(folder, await this.adapterFiles(names, options));
+    const { writeAdapter } = await import("../saved/writeAdapter.ts");
+    const write = async () => writeAdapter(folder, await this.adapterFiles(names, options));
     if (verify) {
       const { verifySaved } = await import("../saved/verifySaved.ts");
       return verifySaved(this.base_model, { folder, names, options, inputs: verify.inputs }, write, this.#onWarning);

@@ -20,6 +20,8 @@ export async function closeWorker(): Promise<void> {
   (await running)?.close();
 }
 
+/** A folder that nothing is written to. */
+const storage = globalThis.location ? { opfs: "x" } : "x";
 const examples = [{ inputIds: [1, 2], labels: [1, 2] }];
 const model = async (): Promise<Untyped> => (await engine()).loadModel(await tinyFiles());
 
@@ -34,6 +36,7 @@ async function adapted(): Promise<Untyped> {
 export const ofWorker: OptionCalls = {
   connect: (o) => connect(start(), o),
   "RemoteEngine#loadModel": async (o) => (await engine()).loadModel(await tinyFiles(), o),
+  "RemoteEngine#getLastCheckpoint": async (o) => (await engine()).getLastCheckpoint(storage, o),
   "RemoteModel#addAdapter": async (o) => (await model()).addAdapter({ peftType: "LORA" }, o),
   "RemoteModel#addAdapter: config": async (o) => (await model()).addAdapter({ peftType: "LORA", ...o }),
   "RemoteModel#loadAdapter": async (o) => {
@@ -48,5 +51,7 @@ export const ofWorker: OptionCalls = {
   "RemoteModel#mergeAdapter": async (o) => (await adapted()).mergeAdapter(o),
   "RemoteModel#mergeAndUnload": async (o) => (await adapted()).mergeAndUnload(o),
   "RemoteModel#adapterFiles": async (o) => (await adapted()).adapterFiles(undefined, o),
+  "RemoteModel#savePretrained": async (o) => (await adapted()).savePretrained(storage, o),
+  "RemoteModel#saveModel": async (o) => (await model()).saveModel(storage, o),
   "RemoteModel#modelFiles": async (o) => (await model()).modelFiles(o),
 };

@@ -1,0 +1,33 @@
+/**
+ * The parts of a FileSystemDirectoryHandle of browsers that are used here. Programs without the
+ * DOM's types check against these too.
+ */
+export interface DirectoryHandle {
+  readonly kind: "directory";
+  readonly name: string;
+  getDirectoryHandle(name: string, options?: { create?: boolean }): Promise<DirectoryHandle>;
+  getFileHandle(name: string, options?: { create?: boolean }): Promise<FileHandle>;
+  removeEntry(name: string): Promise<void>;
+  entries(): AsyncIterable<[string, { readonly kind: "file" | "directory" }]>;
+}
+
+/** A file of a browser's folder. Not every browser has all ways to write it, or not in pages. */
+export interface FileHandle {
+  getFile(): Promise<Blob>;
+  move?(name: string): Promise<void>;
+  createWritable?(): Promise<WritableHandle>;
+  createSyncAccessHandle?(): Promise<SyncAccessHandle>;
+}
+
+interface WritableHandle {
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  abort(reason?: unknown): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface SyncAccessHandle {
+  write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number;
+  truncate(size: number): void;
+  flush(): void;
+  close(): void;
+}

@@ -1,0 +1,21 @@
+import type { LlamaConfig, LlamaTraits } from "../config/llamaConfig.ts";
+import type { GgufForm } from "./ggufForm.ts";
+import { llama3Factors, llamaMetadata, llamaTensors, readLlamaGguf } from "./llamaGguf.ts";
+
+/** Returns Llama's form in a GGUF file. */
+export function llamaForm(traits: (config: LlamaConfig) => LlamaTraits): GgufForm<LlamaConfig> {
+  return {
+    architecture: "llama",
+    readConfig: (parts) => {
+      const { tensors } = parts;
+      return {
+        ...readLlamaGguf(parts),
+        attention_bias: tensors.has("blk.0.attn_q.bias"),
+        mlp_bias: tensors.has("blk.0.ffn_up.bias"),
+      };
+    },
+    metadata: llamaMetadata,
+    tensors: (config) => llamaTensors(config, traits(config), true),
+    ropeFactors: llama3Factors,
+  };
+}

@@ -1,0 +1,25 @@
+import { spawnSync } from "node:child_process";
+
+/** Counts a check: it passes if it found no problems. */
+export type Check = (name: string, problems: readonly string[]) => void;
+
+/** Returns the problems that a check finds; an error that it throws is one too. */
+export async function problemsOf(check: () => Promise<string[]>): Promise<string[]> {
+  try {
+    return await check();
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}
+
+/** Runs a command; a problem says how it failed. */
+export function command(
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  ...words: readonly string[]
+): { problems: string[]; stdout: string } {
+  const [program, ...args] = words;
+  const { status, stdout, stderr, error } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
+  const said = `${stderr ?? ""}\n${stdout ?? ""}`.trim().split("\n").slice(-8).join("\n  ");
+  return { stdout, problems: status === 0 ? [] : [`${words.join(" ")} failed: ${error?.message ?? said}`] };
+}
