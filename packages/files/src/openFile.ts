@@ -1,8 +1,8 @@
-import type { ByteSource } from "@lowrank/core";
+import { type ByteSource, checkOptions } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
-import type { OpenOptions } from "./hub/hubSettings.ts";
 import { isHubAddress } from "./hub/isHubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { type OpenOptions, openKeys } from "./openOptions.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -10,6 +10,7 @@ import { urlFiles } from "./urlFiles.ts";
  * Throws where it is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
+  checkOptions("openFile", options, openKeys);
   if (isHubAddress(file)) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);

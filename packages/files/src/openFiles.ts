@@ -1,6 +1,7 @@
-import type { OpenOptions } from "./hub/hubSettings.ts";
+import { checkOptions } from "@lowrank/core";
 import { isHubAddress } from "./hub/isHubAddress.ts";
 import type { ModelFiles } from "./modelFiles.ts";
+import { type OpenOptions, openKeys } from "./openOptions.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -8,12 +9,11 @@ import { urlFiles } from "./urlFiles.ts";
  * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
  * Throws for anything else.
  */
-export async function openFiles(
-  place: string | URL | ModelFiles,
-  { hub, onProgress, signal }: OpenOptions = {},
-): Promise<ModelFiles> {
+export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
+  checkOptions("openFiles", options, openKeys);
   if (typeof place === "string" || place instanceof URL) {
     if (isHubAddress(place)) {
+      const { hub, onProgress, signal } = options;
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);

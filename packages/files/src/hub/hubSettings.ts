@@ -20,11 +20,6 @@ export interface HubFilesOptions extends HubOptions {
   signal?: AbortSignal;
 }
 
-/** Options of opening a place, of which only the Hugging Face hub has any. */
-export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
-  hub?: HubOptions;
-}
-
 /** The names of all options of `HubFilesOptions`. */
 export const hubFilesKeys: OptionKeys<HubFilesOptions> = {
   ...({ token: true, endpoint: true, localFilesOnly: true, cacheDir: true } as const),

@@ -55,9 +55,11 @@ export interface OpenSourceOptions extends OpenOptions {
 
 /** The files of a source. */
 export async function openSource(source: AdapterSource, options: OpenSourceOptions = {}): Promise<ModelFiles> {
-  const { subfolder } = options;
+  const { subfolder, hub, onProgress, signal } = options;
   const files =
-    source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles, options);
+    source instanceof Map
+      ? memoryFiles(source)
+      : await openFiles(source as string | URL | ModelFiles, { hub, onProgress, signal });
   return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 
