@@ -1,4 +1,3 @@
-import { parseHubAddress } from "./hub/hubAddress.ts";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -18,7 +17,7 @@ export async function openFiles(
   { hub, onProgress, signal }: OpenOptions = {},
 ): Promise<ModelFiles> {
   if (typeof place === "string" || place instanceof URL) {
-    if (parseHubAddress(place)) {
+    if (/^hf:/i.test(String(place))) {
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);
