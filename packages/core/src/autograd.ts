@@ -161,6 +161,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
     }
     arrived.set(node, slots);
   };
+  const used: GraphNode[] = [];
   const run = createGraph ? enableGrad : noGrad;
   run(() => {
     for (const { node, index, grad } of roots) addArrived(node, index, grad);
@@ -180,6 +181,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
         if (!retainGraph) {
           node.freeSaved();
+          used.push(node);
           if (start === 0) markSpent(node.result);
         }
         for (let i = 0; i < op.edges.length; i++) {
@@ -190,6 +192,8 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
       }
       for (let i = 0; i < grads.length; i++) if (!takenBySink?.[i]) free(grads[i]);
     }
+    // Not on the way: the steps before would be freed ere the gradient reached them.
+    for (const node of used) node.leaveResults();
   });
 }
 

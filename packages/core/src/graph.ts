@@ -78,6 +78,15 @@ export class GraphNode {
     }
   }
 
+  /**
+   * Lets go of its results after a backward pass: no gradient can flow through it again if it had
+   * saved anything, so those who hold them need not hold the steps before.
+   */
+  leaveResults(): void {
+    if (!this.freed) return;
+    for (let holding = this.result; holding; holding = holding.earlier) holding.leaveNode();
+  }
+
   /** Gives back the saved values; gradients can no longer flow through this node. */
   freeSaved(): void {
     if (this.freed || !this.op) return;

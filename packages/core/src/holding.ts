@@ -8,8 +8,8 @@ import type { Storage } from "./storage.ts";
 export class Holding {
   /** Null once it was given up. */
   storage: Storage | null;
-  /** The step that it counts for; null for leaves and aliases. */
-  readonly node: GraphNode | null;
+  /** The step that it counts for; null for leaves and aliases, and once the step is used up. */
+  node: GraphNode | null;
   /** True if only its owner may give it up. */
   kept = false;
   /** True if it was taken back after its backward pass. */
@@ -25,6 +25,14 @@ export class Holding {
     node.retain();
     this.earlier = node.result;
     node.result = this;
+  }
+
+  /** Gives up the step, which a backward pass has used up. */
+  leaveNode(): void {
+    const { node } = this;
+    this.node = null;
+    // Given up before with the memory, it counted no more.
+    if (this.storage) node?.release();
   }
 
   /** Gives up memory and step; does nothing the second time. */

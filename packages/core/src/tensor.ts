@@ -15,12 +15,7 @@ import { relieveAtRead } from "./pressure.ts";
 import { enterScope } from "./scope.ts";
 import { formatShape, type Shape, sizeOf } from "./shape.ts";
 import { Storage } from "./storage.ts";
-
-/**
- * Frees the storage and graph node of a tensor once the tensor itself is garbage: the net under
- * `scope`, `using` and `dispose`.
- */
-const registry = new FinalizationRegistry<Holding>((holding) => holding.release());
+import { lifeOf, watchGarbage } from "./watchGarbage.ts";
 
 /** A contiguous, row-major array on a backend, and its place in the recorded computation. */
 export class Tensor implements Disposable {
@@ -40,6 +35,8 @@ export class Tensor implements Disposable {
   /** Shared with the op that made it and with those that use it; none of them makes its own. */
   readonly #spec: TensorSpec;
   #edge: Edge | null;
+  /** Becomes garbage with this tensor. */
+  #life: object | null = null;
 
   /** Takes over one count of `storage`. Use `tensor`, `zeros` and the like instead. */
   constructor(storage: Storage, spec: TensorSpec, edge: Edge | null = null, owner = true) {
@@ -213,8 +210,6 @@ export class Tensor implements Disposable {
 
   /** Frees the memory now, unless something else uses it; the tensor must not be used after. */
   dispose(): void {
-    if (!this.#holding.storage) return;
-    registry.unregister(this);
     this.#holding.release();
   }
 
@@ -242,9 +237,14 @@ export class Tensor implements Disposable {
     this.#holding.kept = true;
   }
 
+  /** @internal Gives its memory and step up once it is garbage. */
+  register(): void {
+    this.#life ??= lifeOf(this.#holding);
+  }
+
   /** @internal Puts the tensor under the garbage collector's net. */
   watch(): void {
-    registry.register(this, this.#holding, this);
+    watchGarbage(this, this.storage.buffer.bytes);
   }
 }
 

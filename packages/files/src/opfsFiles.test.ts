@@ -15,7 +15,11 @@ test.skipIf(inBrowser)("(Node alone) there is no OPFS: the error says what to gi
 
 test("says what is no place to write to", async () => {
   const contents = new Map([["a", "x"]]);
-  await expect(writeFiles("https://host/run", contents)).rejects.toThrow("is an address, which nothing is written to");
+  for (const address of ["https://host/run", new URL("http://host/run"), "hf://org/name"]) {
+    await expect(writeFiles(address, contents)).rejects.toThrow(
+      `${address} is an address, which nothing is written to`,
+    );
+  }
   await expect(writeFiles({ label: "these" } as never, contents)).rejects.toThrow("these cannot be written to; give a");
 });
 

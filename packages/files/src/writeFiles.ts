@@ -10,7 +10,7 @@ export type WritablePlace = string | URL | WritableFiles;
  */
 export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   if (typeof place === "string" || place instanceof URL) {
-    if (/^https?:/i.test(String(place))) {
+    if (/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) {
       throw new Error(`${place} is an address, which nothing is written to; ${writable}`);
     }
     return writeFolder(place, contents);

@@ -1,3 +1,4 @@
+import { unknownOption } from "@lowrank/core";
 import {
   checkDropout,
   checkFinite,
@@ -188,23 +189,23 @@ function checkStart(config: LoraConfig): void {
 }
 
 function checkEva(config: LoraConfig): void {
-  const { rho, tau, ...others } = config.evaConfig!;
+  const { rho, tau } = config.evaConfig!;
+  checkNested("LoraConfig: evaConfig", config.evaConfig!, Object.keys(evaDefaults));
   if (!(rho >= 1)) refuse(config, "evaConfig.rho", rho, "at least 1");
   if (!(tau >= 0 && tau <= 1)) refuse(config, "evaConfig.tau", tau, "from 0 to 1");
-  for (const [key, value] of Object.entries(others)) {
-    if (!Object.hasOwn(evaDefaults, key)) {
-      refuse(config, `evaConfig.${key}`, value, "left out: there is no such option");
-    }
-  }
+}
+
+/** Throws for a key of a nested configuration that it does not have. */
+function checkNested(name: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw unknownOption(name, unknown, known);
 }
 
 function checkLoftq(config: LoraConfig): void {
-  const { loftqBits, loftqIter, ...others } = config.loftqConfig as LoftQConfig;
+  const { loftqBits, loftqIter } = config.loftqConfig as LoftQConfig;
+  checkNested("LoraConfig: loftqConfig", config.loftqConfig as LoftQConfig, ["loftqBits", "loftqIter"]);
   checkOneOf(config, "loftqConfig.loftqBits", loftqBits, [4]);
   checkInteger(config, "loftqConfig.loftqIter", loftqIter);
-  for (const [key, value] of Object.entries(others)) {
-    refuse(config, `loftqConfig.${key}`, value, "left out: there is no such option");
-  }
 }
 
 /** The file format of LoRA's configuration. */

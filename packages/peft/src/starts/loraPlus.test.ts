@@ -76,3 +76,12 @@ test("nothing decays unless it is asked for, and a ratio below 1 is an error", a
     createLoraPlusOptimizer(await model(), Adam, { lr: 0.01, loraplusLrRatio: 0.5 }),
   ).rejects.toThrow("loraplusLrRatio is 0.5; it must be at least 1");
 });
+
+test("an option that it does not have is told with the nearest, its own or the optimiser's", async () => {
+  const peft = await model();
+  const run = (options: object) => () => createLoraPlusOptimizer(peft, AdamW, { lr: 1, ...options } as never);
+  expect(run({ loraplus_lr_ratio: 16 })).toThrow(
+    "createLoraPlusOptimizer: there is no option loraplus_lr_ratio; did you mean loraplusLrRatio?",
+  );
+  expect(run({ loraplusLrRatio: 16, beta: [0, 0] })).toThrow("AdamW: there is no option beta; did you mean betas?");
+});

@@ -1,3 +1,4 @@
+import { type OptionKeys, unknownOption } from "@lowrank/core";
 import { Embedding, LayerNorm, type Module, type Optimizer, type Parameter, type Params } from "@lowrank/nn";
 import { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
@@ -20,6 +21,10 @@ export interface LoraPlusOptions {
   loraplusWeightDecay?: number;
 }
 
+const loraPlusKeys: OptionKeys<LoraPlusOptions> = {
+  ...({ lr: true, loraplusLrRatio: true, loraplusLrEmbedding: true, loraplusWeightDecay: true } as const),
+};
+
 /**
  * Returns an optimiser by LoRA+ for the parameters of `model` that train: of the given class, with
  * a higher learning rate for B than for A. Hayou et al. 2024, https://arxiv.org/abs/2402.12354
@@ -35,6 +40,9 @@ export function createLoraPlusOptimizer<O extends GroupSettings, T extends Optim
     ...options
   }: LoraPlusOptions & Omit<Partial<O>, "lr" | "weightDecay">,
 ): T {
+  // The optimiser refuses the others that it does not have.
+  const misspelt = Object.keys(options).find((key) => key.toLowerCase().startsWith("loraplus"));
+  if (misspelt) throw unknownOption("createLoraPlusOptimizer", misspelt, Object.keys(loraPlusKeys));
   if (!(loraplusLrRatio >= 1)) {
     throw new Error(`createLoraPlusOptimizer: loraplusLrRatio is ${loraplusLrRatio}; it must be at least 1`);
   }

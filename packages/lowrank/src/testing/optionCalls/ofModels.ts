@@ -30,6 +30,7 @@ export const ofModels: OptionCalls = {
   streamText: async (o) => L.streamText(model(), await tokenizer(), "one", o).next(),
   fromGguf: (o) => L.fromGguf(null, o),
   toGguf: async (o) => L.toGguf(await files(), o),
+  "loadModel: quantize": async (o) => L.loadModel(await files(), { quantize: o }),
   loadModel: async (o) => L.loadModel(await files(), o),
   loadSequenceClassifier: async (o) => L.loadSequenceClassifier(await files(), o),
   modelFileContents: (o) => L.modelFileContents(model(), tinyConfig, o),

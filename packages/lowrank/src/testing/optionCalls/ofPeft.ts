@@ -16,6 +16,8 @@ const configs = Object.keys(lowrank).filter(
 /** Those of peft. */
 export const ofPeft: OptionCalls = {
   ...Object.fromEntries(configs.map((name) => [`new ${name}`, (o: object) => new L[name](o)])),
+  "new LoraConfig: evaConfig": (o) => new L.LoraConfig({ initLoraWeights: "eva", evaConfig: o }),
+  "new LoraConfig: loftqConfig": (o) => new L.LoraConfig({ initLoraWeights: "loftq", loftqConfig: o }),
   parsePeftConfig: (o) => L.parsePeftConfig({ peft_type: "LORA" }, o),
   fromLoraWeights: async (o) => L.fromLoraWeights(new Uint8Array(8), tinyLlama(), o),
   getPeftModel: (o) => L.getPeftModel(tinyLlama(), config(), o),
@@ -31,6 +33,8 @@ export const ofPeft: OptionCalls = {
   "PeftModel#savePretrained": async (o) => (await model()).savePretrained("folder", o),
   "PeftModel.fromPretrained": async (o) => L.PeftModel.fromPretrained(tinyLlama(), await saved(), o),
   describeAdapter: async (o) => L.describeAdapter(await described(), config(), o),
+  "planMemory: quantization": async (o) => L.planMemory(await described(), { adapter: config(), quantization: o }),
+  "reportAdapter: quantization": async (o) => L.reportAdapter(await described(), config(), { quantization: o }),
   planMemory: async (o) => L.planMemory(await described(), o),
   reportAdapter: async (o) => L.reportAdapter(await described(), config(), o),
   initializeLoraEvaWeights: async (o) => L.initializeLoraEvaWeights(await model(), [], o),
