@@ -8,8 +8,8 @@ import { serve } from "./serve.ts";
 
 /**
  * The most that the scripts of a page may weigh, in kB (1000 bytes) as Chromium downloads them:
- * minified by Vite and gzipped, without headers. Each is a file in `pages`. docs/design/sizes.md says
- * what they aim at.
+ * minified by Vite and gzipped, without headers. Each is a file in `pages`. What they aim at is in
+ * docs/design/sizes.md.
  */
 const ceilings = { core: 23.7, wasm: 79, lora: 117, app: 173 };
 
