@@ -1,8 +1,7 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
-import { isHubAddress } from "./hub/isHubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
-import { type OpenOptions, openKeys } from "./openOptions.ts";
+import { type OpenOptions, openKeys } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -11,7 +10,7 @@ import { urlFiles } from "./urlFiles.ts";
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
   checkOptions("openFile", options, openKeys);
-  if (isHubAddress(file)) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
+  if (/^hf:/i.test(String(file))) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);
     const end = pathname.lastIndexOf("/") + 1;

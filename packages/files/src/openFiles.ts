@@ -1,8 +1,15 @@
-import { checkOptions } from "@lowrank/core";
-import { isHubAddress } from "./hub/isHubAddress.ts";
+import { checkOptions, type OptionKeys } from "@lowrank/core";
+import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
-import { type OpenOptions, openKeys } from "./openOptions.ts";
 import { urlFiles } from "./urlFiles.ts";
+
+/** Options of opening a place, of which only the Hugging Face hub has any. */
+export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signal"> {
+  hub?: HubOptions;
+}
+
+/** The names of all options of `OpenOptions`. */
+export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
 
 /**
  * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
@@ -12,7 +19,7 @@ import { urlFiles } from "./urlFiles.ts";
 export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
   checkOptions("openFiles", options, openKeys);
   if (typeof place === "string" || place instanceof URL) {
-    if (isHubAddress(place)) {
+    if (/^hf:/i.test(String(place))) {
       const { hub, onProgress, signal } = options;
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }

@@ -1,5 +1,3 @@
-import { isHubAddress } from "./isHubAddress.ts";
-
 /** A place on the Hugging Face hub. */
 export interface HubPlace {
   /** The repository, "org/name". */
@@ -20,8 +18,8 @@ export const hubAddressForms = '"hf://org/name", "hf://org/name@revision" or "hf
  * undefined for what does not begin with "hf:"; throws for an address of another form.
  */
 export function parseHubAddress(address: string | URL): HubPlace | undefined {
-  if (!isHubAddress(address)) return undefined;
   const text = address instanceof URL ? decodeURI(address.href) : address;
+  if (!/^hf:/i.test(text)) return undefined;
   const found = form.exec(text);
   if (!found) throw new Error(`${text} is no address of a model on the Hugging Face hub; give ${hubAddressForms}`);
   const [, repo, revision = "main", path = ""] = found;

@@ -1,5 +1,5 @@
 import type { ByteSource } from "@lowrank/core";
-import type { OpenOptions } from "../openOptions.ts";
+import type { OpenOptions } from "../openFiles.ts";
 import { type HubPlace, parseHubAddress } from "./hubAddress.ts";
 import { hubFiles } from "./hubFiles.ts";
 
