@@ -220,6 +220,7 @@ export {
   Parameter,
   quantize,
   quantizeActivations,
+  quantizeLinear,
   ReLU,
   Residual,
   RMSNorm,
