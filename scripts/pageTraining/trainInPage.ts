@@ -46,6 +46,8 @@ export async function trainInPage(
   const site = join(work, "site");
   await build({
     entryPoints: { page: script },
+    // The sources import it for hf:// addresses, and packages carry a build of it for browsers.
+    external: ["@huggingface/hub"],
     ...{ bundle: true, splitting: true, format: "esm", platform: "browser", outdir: site, logLevel: "error" },
   });
   writeFileSync(join(site, "index.html"), samplePage);

@@ -1,5 +1,4 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
-import { parseHubAddress } from "./hub/hubAddress.ts";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -21,7 +20,7 @@ export async function openFiles(place: string | URL | ModelFiles, options: OpenO
   checkOptions("openFiles", options, openKeys);
   const { hub, onProgress, signal } = options;
   if (typeof place === "string" || place instanceof URL) {
-    if (parseHubAddress(place)) {
+    if (/^hf:/i.test(String(place))) {
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);

@@ -1,5 +1,5 @@
-import { giveTurn } from "@lowrank/core";
-import { filesIn, type ModelFiles, openFiles, readJson } from "@lowrank/files";
+import { type ByteSource, bytesSource, giveTurn } from "@lowrank/core";
+import { filesIn, type ModelFiles, openFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { crc32 } from "./crc32.ts";
 
@@ -14,10 +14,29 @@ export async function listFiles(contents: ReadonlyMap<string, Uint8Array | strin
   const list: Record<string, { bytes: number; crc32: number }> = {};
   for (const [name, content] of contents) {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    list[name] = { bytes: bytes.length, crc32: crc32(bytes) };
-    await giveTurn();
+    list[name] = { bytes: bytes.length, crc32: await checksum(bytesSource(bytes)) };
   }
   return list;
+}
+
+/** Returns the CRC-32 of a file; the event loop turns between its parts. */
+async function checksum(source: ByteSource): Promise<number> {
+  const length = 1 << 20;
+  let sum = 0;
+  for (let at = 0; at < source.size; at += length) {
+    sum = crc32(await source.read(at, Math.min(length, source.size - at)), sum);
+    await giveTurn();
+  }
+  return sum;
+}
+
+/** Reads the list of files; undefined where the text was cut off. */
+function listOf(text: string): FileList | undefined {
+  try {
+    return (JSON.parse(text) as { files?: FileList } | null)?.files;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -26,20 +45,13 @@ export async function listFiles(contents: ReadonlyMap<string, Uint8Array | strin
  */
 async function damageOf(files: ModelFiles): Promise<string | null> {
   if (!(await files.has(stateFile))) return `${stateFile} is missing`;
-  const state = await readJson(files, stateFile).catch(() => null);
-  const list = (state as { files?: FileList } | null)?.files;
+  const list = listOf(await files.readText(stateFile));
   if (!list) return `${stateFile} is no list of its files`;
   for (const [name, { bytes, crc32: sum }] of Object.entries(list)) {
     if (!(await files.has(name))) return `${name} is missing`;
     const source = await files.open(name);
     if (source.size !== bytes) return `${name} has ${source.size} bytes instead of ${bytes}`;
-    const length = 1 << 22;
-    let found = 0;
-    for (let at = 0; at < bytes; at += length) {
-      found = crc32(await source.read(at, Math.min(length, bytes - at)), found);
-      await giveTurn();
-    }
-    if (found !== sum) return `${name} has other bytes than those written with ${stateFile}`;
+    if ((await checksum(source)) !== sum) return `${name} has other bytes than those written with ${stateFile}`;
   }
   return null;
 }
