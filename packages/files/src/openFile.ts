@@ -1,8 +1,8 @@
-import type { ByteSource } from "@lowrank/core";
+import { type ByteSource, checkOptions } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
 import { parseHubAddress } from "./hub/hubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
-import { type OpenOptions, openFiles } from "./openFiles.ts";
+import { type OpenOptions, openFiles, openKeys } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -10,6 +10,7 @@ import { urlFiles } from "./urlFiles.ts";
  * Throws where it is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
+  checkOptions("openFile", options, openKeys);
   const place = parseHubAddress(file);
   if (place) {
     const { repo, revision, path } = place;

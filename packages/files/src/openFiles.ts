@@ -1,3 +1,4 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -7,15 +8,17 @@ export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signa
   hub?: HubOptions;
 }
 
+/** The names of all options of opening a place. */
+export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
+
 /**
  * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
  * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
  * Throws for anything else.
  */
-export async function openFiles(
-  place: string | URL | ModelFiles,
-  { hub, onProgress, signal }: OpenOptions = {},
-): Promise<ModelFiles> {
+export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
+  checkOptions("openFiles", options, openKeys);
+  const { hub, onProgress, signal } = options;
   if (typeof place === "string" || place instanceof URL) {
     if (/^hf:/i.test(String(place))) {
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
