@@ -23,8 +23,8 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   const request = (name: string, init: RequestInit & { headers?: Record<string, string> } = {}) => {
     const url = new URL(name, root);
     return fetch(url, { ...init, headers: { ...headers, ...init.headers } }).catch((error) => {
-      const fix = "check the address, and in a page that its server allows the page's origin (CORS)";
-      throw new Error(`${url} cannot be reached (${error.cause?.code ?? error.message}); ${fix}`, { cause: error });
+      const why = error.cause?.code ?? error.message;
+      throw new Error(`${url} cannot be reached (${why}); check the address and its CORS headers`, { cause: error });
     });
   };
 

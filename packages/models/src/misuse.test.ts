@@ -119,7 +119,7 @@ describe("loadModel", () => {
 
   it("says that an address cannot be reached", async () => {
     await expect(models.loadModel("http://127.0.0.1:9/model")).rejects.toThrow(
-      /^http:\/\/127\.0\.0\.1:9\/model\/config\.json cannot be reached \(.+\); check the address, and in a page that/,
+      /^http:\/\/127\.0\.0\.1:9\/model\/config\.json cannot be reached \(.+\); check the address and its CORS/,
     );
   });
 
