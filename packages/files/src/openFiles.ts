@@ -8,7 +8,7 @@ export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signa
   hub?: HubOptions;
 }
 
-/** The names of all options of opening a place. */
+/** The names of all options of `OpenOptions`. */
 export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
 
 /**
@@ -18,9 +18,9 @@ export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, 
  */
 export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
   checkOptions("openFiles", options, openKeys);
-  const { hub, onProgress, signal } = options;
   if (typeof place === "string" || place instanceof URL) {
     if (/^hf:/i.test(String(place))) {
+      const { hub, onProgress, signal } = options;
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);

@@ -14,9 +14,9 @@ import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
  * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
  * address) or its `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`;
  * a GGUF file by path, file: URL, http(s) or hf:// address, which end in .gguf; or that file
- * itself, as a Blob or File.
+ * itself, as a Blob, a File or its bytes.
  */
-export type ModelSource = string | URL | Blob | ModelFiles;
+export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | ModelFiles;
 
 /** Options for the form of the weights in memory. */
 export interface WeightOptions {
@@ -127,9 +127,9 @@ async function folderWeights(
   return bitsandbytesWeights(file, dtype, quantization);
 }
 
-/** True for a GGUF file: its path or address, which ends in .gguf, or a Blob. */
-function isGguf(source: ModelSource): source is string | URL | Blob {
-  if (source instanceof Blob) return true;
+/** True for a GGUF file: its path or address, which ends in .gguf, a Blob, or bytes. */
+function isGguf(source: ModelSource): source is Exclude<ModelSource, ModelFiles> {
+  if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return true;
   if (!(typeof source === "string" || source instanceof URL)) return false;
   const path = /^[a-z]+:\/\//i.test(String(source)) ? new URL(source).pathname : String(source);
   return path.toLowerCase().endsWith(".gguf");

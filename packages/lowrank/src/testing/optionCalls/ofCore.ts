@@ -1,8 +1,9 @@
+import * as core from "@lowrank/core";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = lowrank;
+const L: Untyped = { ...core, ...lowrank };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);

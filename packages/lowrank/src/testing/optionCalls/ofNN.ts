@@ -1,7 +1,8 @@
+import * as nn from "@lowrank/nn";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = lowrank;
+const L: Untyped = { ...nn, ...lowrank };
 const { ones } = lowrank;
 const parameters = () => new lowrank.Linear(2, 2).parameters();
 
