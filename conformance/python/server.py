@@ -20,6 +20,7 @@ def serve(answers):
     from generation import generate_tokens, sampling_probabilities
     from gguf_read import write_gguf
     from gguf_written import check_gguf
+    from hub_cache import hub_cache
     from make_model import make_model
     from quantize_weights import quantize_blocks, quantize_weight
     from quantized import apply_quantized, quantize_model
@@ -37,7 +38,7 @@ def serve(answers):
     functions = (
         *(make_model, apply_adapter, train_adapter, check_gguf, write_gguf, training.make_step, training.run_steps),
         *(quantize_model, apply_quantized, quantize_weight, quantize_blocks, config_defaults),
-        *(several_adapters, peft_methods, generate_tokens, sampling_probabilities),
+        *(several_adapters, peft_methods, generate_tokens, sampling_probabilities, hub_cache),
     )
     commands = {f.__name__: f for f in functions}
     answer(id=0, result={m.__name__: m.__version__ for m in (torch, transformers, peft)})

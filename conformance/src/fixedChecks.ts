@@ -11,6 +11,7 @@ import { oursInPeft, theirsInLowrank } from "./directions.ts";
 import { ggufModels } from "./ggufModels.ts";
 import { ggufRead } from "./ggufRead.ts";
 import { ggufWritten } from "./ggufWritten.ts";
+import { hubCache } from "./hubCache.ts";
 import { loraCases } from "./loraCases.ts";
 import { lora } from "./methods/lora.ts";
 import type { Python } from "./python.ts";
@@ -47,6 +48,9 @@ export async function fixedChecks(python: Python, folder: string, report: Report
     const trial = { python, base, batch: randomBatch(1, classes), folder: join(folder, start), classes };
     await report.check(`llama, ${start} saved as plain LoRA: ours in PEFT`, () => convertedToLora(start, trial));
   }
+  await report.check("cache of the Hugging Face hub: each side reads what the other downloaded", () =>
+    hubCache(python, join(folder, "llama"), join(folder, "hub")),
+  );
   await runPage(python, folder, report);
   await runQuantized(python, folder, report);
   await runWeights(python, report);

@@ -3,6 +3,7 @@ import { findChromium } from "../browser/chromium.ts";
 import { type Check, problemsOf } from "../packages/check.ts";
 import { checkPageTraining } from "../pageTraining/checkPageTraining.ts";
 import { type Bundle, bundlers } from "./bundlers.ts";
+import { checkCsp } from "./checkCsp.ts";
 import { followPageGuide } from "./guides.ts";
 import { addModel, launch } from "./inChromium.ts";
 import { bundleWithNext } from "./next.ts";
@@ -67,6 +68,7 @@ export async function checkBundles(
   if (browser === null) return inNode;
   console.log(placesTable(rows));
   check("docs/browser.md, followed", await problemsOf(() => followPageGuide(root, user, browser)));
+  check("a Content-Security-Policy without blobs", await problemsOf(() => checkCsp(browser, user)));
   check("what pages download", await problemsOf(() => checkSizes(browser, user)));
   check("a training in a page that is reloaded", await problemsOf(() => checkPageTraining(browser, install)));
   return inNode;

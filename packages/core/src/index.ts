@@ -53,6 +53,7 @@ export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
 export { inspectAsText } from "./inspectAsText.ts";
+export { integerLinear } from "./integerLinear.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";

@@ -1,7 +1,5 @@
 import type { Backend, Buffer, TensorSpec } from "./backend.ts";
 import { checkOptions } from "./checkOptions.ts";
-import { isPacked } from "./dtype.ts";
-import { packedFormat } from "./packed/index.ts";
 import { allocate, type Tensor } from "./tensor.ts";
 
 /** Memory that was only asked for. */
@@ -22,7 +20,7 @@ export interface MetaBackend extends Backend {
   readonly events: readonly MetaEvent[];
   /** Returns the bytes that a real backend would hold for so many. */
   planned(bytes: number): number;
-  /** A tensor on it. */
+  /** A tensor on it. `quantize4bit` makes packed ones of it. */
   tensor(spec: TensorSpec): Tensor;
 }
 
@@ -52,10 +50,7 @@ export function meta(options: MetaOptions = {}): MetaBackend {
     alignment,
     events,
     planned: (bytes) => Math.ceil(bytes / alignment) * alignment,
-    tensor: (spec) => {
-      if (isPacked(spec.dtype)) packedFormat(spec.dtype);
-      return allocate(spec, backend);
-    },
+    tensor: (spec) => allocate(spec, backend),
     alloc: (bytes): MetaBuffer => {
       const buffer = { bytes: 0, planned: backend.planned(bytes) };
       events.push({ buffer, freed: false });

@@ -1,8 +1,7 @@
-import type { ByteSource } from "@lowrank/core";
+import { type ByteSource, checkOptions } from "@lowrank/core";
 import { folderFiles } from "./folderFiles.ts";
-import { parseHubAddress } from "./hub/hubAddress.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
-import { type OpenOptions, openFiles } from "./openFiles.ts";
+import { type OpenOptions, openKeys } from "./openFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
 
 /**
@@ -10,12 +9,8 @@ import { urlFiles } from "./urlFiles.ts";
  * Throws where it is missing.
  */
 export async function openFile(file: string | URL, options: OpenOptions = {}): Promise<ByteSource> {
-  const place = parseHubAddress(file);
-  if (place) {
-    const { repo, revision, path } = place;
-    if (path === "") throw new Error(`${file} is a repository; name a file of it, hf://${repo}/model.gguf say`);
-    return (await openFiles(`hf://${repo}@${encodeURIComponent(revision)}`, options)).open(path);
-  }
+  checkOptions("openFile", options, openKeys);
+  if (/^hf:/i.test(String(file))) return (await import("./hub/openHubFile.ts")).openHubFile(file, options);
   if (/^https?:/.test(String(file))) {
     const { origin, pathname, search } = new URL(file);
     const end = pathname.lastIndexOf("/") + 1;

@@ -1,4 +1,4 @@
-import { parseHubAddress } from "./hub/hubAddress.ts";
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { HubFilesOptions, HubOptions } from "./hub/hubSettings.ts";
 import type { ModelFiles } from "./modelFiles.ts";
 import { urlFiles } from "./urlFiles.ts";
@@ -8,17 +8,19 @@ export interface OpenOptions extends Pick<HubFilesOptions, "onProgress" | "signa
   hub?: HubOptions;
 }
 
+/** The names of all options of `OpenOptions`. */
+export const openKeys: OptionKeys<OpenOptions> = { hub: true, onProgress: true, signal: true };
+
 /**
  * The files of a place: those below an http(s) address, of a model on the Hugging Face hub by its
  * hf:// address, of a folder by path or file: URL (Node only), or `ModelFiles` as they are.
  * Throws for anything else.
  */
-export async function openFiles(
-  place: string | URL | ModelFiles,
-  { hub, onProgress, signal }: OpenOptions = {},
-): Promise<ModelFiles> {
+export async function openFiles(place: string | URL | ModelFiles, options: OpenOptions = {}): Promise<ModelFiles> {
+  checkOptions("openFiles", options, openKeys);
   if (typeof place === "string" || place instanceof URL) {
-    if (parseHubAddress(place)) {
+    if (/^hf:/i.test(String(place))) {
+      const { hub, onProgress, signal } = options;
       return (await import("./hub/hubFiles.ts")).hubFiles(place, { ...hub, onProgress, signal });
     }
     if (/^https?:/i.test(String(place))) return urlFiles(place);

@@ -20,8 +20,13 @@ export function urlFiles(base: string | URL, options: UrlFilesOptions = {}): Mod
   const root = new URL(base);
   if (!root.pathname.endsWith("/")) root.pathname += "/";
   const { fetch = globalThis.fetch, headers } = options;
-  const request = (name: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
-    fetch(new URL(name, root), { ...init, headers: { ...headers, ...init.headers } });
+  const request = (name: string, init: RequestInit & { headers?: Record<string, string> } = {}) => {
+    const url = new URL(name, root);
+    return fetch(url, { ...init, headers: { ...headers, ...init.headers } }).catch((error) => {
+      const why = error.cause?.code ?? error.message;
+      throw new Error(`${url} cannot be reached (${why}); check the address and its CORS headers`, { cause: error });
+    });
+  };
 
   return {
     label: root.href,

@@ -1,5 +1,5 @@
 import { Generator, init, noGrad, rand, randn, reference, type Tensor, to, zeros } from "@lowrank/core";
-import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
+import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
 import { getPeftModel, LoraConfig, type LoraOptions } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import fc from "fast-check";
@@ -27,7 +27,7 @@ function drawn({ inputs, outputs, conv1d = false, bias = false }: LayerShape, se
 
 /** The layer with its numbers stored in another way. */
 function storedAs(layer: BaseLayer, as: (typeof stored)[number]): BaseLayer {
-  if (as === "nf4") return Linear4bit.from(layer);
+  if (as === "nf4") return quantizeLinear(layer);
   const parameter = (t: Tensor) => new Parameter(to(t.detach(), { dtype: as }));
   return new (layer instanceof Conv1D ? Conv1D : Linear)(parameter(layer.weight), layer.bias && parameter(layer.bias));
 }

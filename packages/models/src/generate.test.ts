@@ -1,7 +1,7 @@
 import { init, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { memoryFiles } from "@lowrank/files";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, test } from "vitest";
 import { parseGenerationConfig } from "./config/generationConfig.ts";
 import { parseModelConfig } from "./config/modelConfig.ts";
 import { generate } from "./generate.ts";
@@ -13,6 +13,14 @@ import { modelFileContents } from "./saveModel.ts";
 beforeEach(() => init(reference()));
 
 const prompts = [ids("a", "b"), ids("c")];
+
+test.each([
+  [{ badWordsIds: [[]] }, "badWordsIds holds an empty list"],
+  [{ repetitionPenalty: 0 }, "repetitionPenalty is 0"],
+  [{ minNewTokens: -1 }, "minNewTokens is -1"],
+])("%o is refused", async (options, message) => {
+  await expect(generate(tinyModel(), prompts, { maxNewTokens: 1, ...options })).rejects.toThrow(message);
+});
 
 describe("stops", () => {
   it("of ids and of texts, which may span tokens, end a row; its tokens include them", async () => {

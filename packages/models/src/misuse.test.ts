@@ -96,6 +96,7 @@ describe("loadModel", () => {
     await expect(loose.loadModel(source, { torch_dtype: "f16" })).rejects.toThrow(
       "loadModel: there is no option torch_dtype",
     );
+    await expect(loose.loadModel(source, { dtype: "float32" })).rejects.toThrow('dtype "float32" is called "f32" here');
     await expect(loose.loadModel(source, { dtype: "float16" })).rejects.toThrow('dtype "float16" is called "f16" here');
     await expect(loose.loadModel(source, { dtype: "i32" })).rejects.toThrow(
       'weights are "f32", "f16", "bf16" or "auto"',
@@ -103,6 +104,31 @@ describe("loadModel", () => {
     const quantize = { quant_type: "nf4" };
     await expect(loose.loadModel(source, { quantize })).rejects.toThrow("did you mean quantType?");
     await expect(loose.modelFileContents(model(), config, { dType: "f16" })).rejects.toThrow("did you mean dtype?");
+  });
+
+  it("loads a GGUF file by its bytes, too", async () => {
+    const pieces: BlobPart[] = [];
+    const gguf = models.writeGguf(await models.toGguf(await files(), { dtype: "f32", name: "m" }));
+    for await (const piece of gguf) pieces.push(piece.slice() as BlobPart);
+    const buffer = await new Blob(pieces).arrayBuffer();
+    for (const source of [buffer, new Uint8Array(buffer), new Blob([buffer])]) {
+      expect((await models.loadModel(source)).model.vocabSize).toBe(11);
+    }
+    await expect(models.loadModel(new ArrayBuffer(8))).rejects.toThrow("the GGUF file cannot be read as GGUF");
+  });
+
+  it("says that an address cannot be reached", async () => {
+    await expect(models.loadModel("http://127.0.0.1:9/model")).rejects.toThrow(
+      /^http:\/\/127\.0\.0\.1:9\/model\/config\.json cannot be reached \(.+\); check the address and its CORS/,
+    );
+  });
+
+  it("loadSafetensors takes bytes of any kind, and says what else it takes", async () => {
+    const bytes = (await models.modelFileContents(model(), config)).get("model.safetensors") as Uint8Array;
+    for (const source of [bytes.slice().buffer as ArrayBuffer, bytes, new Blob([bytes as BlobPart])]) {
+      expect((await models.loadSafetensors(model(), source)).missingKeys).toEqual([]);
+    }
+    await expect(loose.loadSafetensors(model(), new Map())).rejects.toThrow("files come from a folder's path");
   });
 
   it("says what a source may be", async () => {

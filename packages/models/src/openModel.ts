@@ -14,9 +14,9 @@ import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
  * The source of a model: a Hugging Face folder (a path or file: URL in Node, or an http(s)
  * address) or its `ModelFiles`; a repository of the Hugging Face hub, `hf://org/name@revision`;
  * a GGUF file by path, file: URL, http(s) or hf:// address, which end in .gguf; or that file
- * itself, as a Blob or File.
+ * itself, as a Blob, a File or its bytes.
  */
-export type ModelSource = string | URL | Blob | ModelFiles;
+export type ModelSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | ModelFiles;
 
 /** Options for the form of the weights in memory. */
 export interface WeightOptions {
@@ -76,10 +76,10 @@ export async function openModel(source: ModelSource, options: WeightOptions & Op
  */
 export async function openClassifier(
   source: string | URL | ModelFiles,
-  { dtype = "f32", quantize, ...options }: Omit<WeightOptions, "weights"> & OpenOptions,
+  { dtype = "f32", quantize, hub, onProgress, signal }: Omit<WeightOptions, "weights"> & OpenOptions,
   head: Partial<ClassifierHead>,
 ): Promise<OpenedModel<ClassifierConfig>> {
-  const files = await openFiles(source, options);
+  const files = await openFiles(source, { hub, onProgress, signal });
   const config = { ...(await readClassifierConfig(files)), ...head };
   const weights = await folderWeights(files, config, dtype);
   if (!quantize) return { config, files, weights, quantization: null };
@@ -93,7 +93,8 @@ async function openPlain(
   source: ModelSource,
   options: WeightOptions & OpenOptions,
 ): Promise<Omit<OpenedModel, "quantization">> {
-  const { dtype = "f32", weights } = options;
+  const { dtype = "f32", weights, hub, onProgress, signal } = options;
+  const opening = { hub, onProgress, signal };
   const packed = weights === "packed";
   if (isGguf(source)) {
     const [{ openGguf }, { ggufWeights }, { ggufSource }] = await Promise.all([
@@ -101,13 +102,13 @@ async function openPlain(
       import("./gguf/ggufWeights.ts"),
       import("./gguf/ggufSource.ts"),
     ]);
-    const file = await ggufSource(source, options);
+    const file = await ggufSource(source, opening);
     const opened = await openGguf(file.source, file.label);
     const { config, files, tokenizer: parts } = opened;
     const tokenizer = parts && { ...parts, chatTemplate: parts.tokenizerConfig.chat_template, label: file.label };
     return { config, files, tokenizer, weights: ggufWeights(opened, { dtype, packed }) };
   }
-  const files = await openFiles(source, options);
+  const files = await openFiles(source, opening);
   if (packed) throw new Error(`${files.label}: weights "packed" is for GGUF files; its weights are not in such blocks`);
   const config = await readModelConfig(files);
   return { config, files, weights: await folderWeights(files, config, dtype) };
@@ -126,9 +127,9 @@ async function folderWeights(
   return bitsandbytesWeights(file, dtype, quantization);
 }
 
-/** True for a GGUF file: its path or address, which ends in .gguf, or a Blob. */
-function isGguf(source: ModelSource): source is string | URL | Blob {
-  if (source instanceof Blob) return true;
+/** True for a GGUF file: its path or address, which ends in .gguf, a Blob, or bytes. */
+function isGguf(source: ModelSource): source is Exclude<ModelSource, ModelFiles> {
+  if (source instanceof Blob || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return true;
   if (!(typeof source === "string" || source instanceof URL)) return false;
   const path = /^[a-z]+:\/\//i.test(String(source)) ? new URL(source).pathname : String(source);
   return path.toLowerCase().endsWith(".gguf");

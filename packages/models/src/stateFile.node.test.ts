@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, init, ones, openSafetensors, randn, reference, writeSafetensors } from "@lowrank/core";
 import { memoryFiles } from "@lowrank/files";
-import { Linear, Linear4bit, Module, ModuleBuffer, Sequential } from "@lowrank/nn";
+import { Linear, Module, ModuleBuffer, quantizeLinear, Sequential } from "@lowrank/nn";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { loadSafetensors, saveSafetensors, toSafetensors } from "./stateFile.ts";
 
@@ -47,7 +47,7 @@ it("names the file in errors, and what differs", async () => {
 });
 
 it("refuses packed weights, and a tied tensor of two values", async () => {
-  const net = new Sequential(Linear4bit.from(Linear.create(64, 64)));
+  const net = new Sequential(quantizeLinear(Linear.create(64, 64)));
   await expect(toSafetensors(net)).rejects.toThrow("0.weight is nf4, which has no place in safetensors");
   const tensors = [ones([64, 64]), randn([64, 64])];
   const file = writeSafetensors(

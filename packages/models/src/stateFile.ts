@@ -9,7 +9,7 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, openFile, writeFile } from "@lowrank/files";
+import { type ModelFiles, openFile, openFiles, writeFile } from "@lowrank/files";
 import type { LoadReport, Module } from "@lowrank/nn";
 import { checkTies } from "./checkTies.ts";
 import { openSafetensorsFolder } from "./openWeights.ts";
@@ -18,7 +18,7 @@ import { openSafetensorsFolder } from "./openWeights.ts";
  * A safetensors file: its path or file: URL (Node only), its http(s) address, its content, or files
  * that hold a model.safetensors or its shards.
  */
-export type SafetensorsSource = string | URL | Uint8Array | Blob | ModelFiles;
+export type SafetensorsSource = string | URL | ArrayBuffer | ArrayBufferView | Blob | ModelFiles;
 
 /** The names of a module's tensors, each with the first name of the same tensor. */
 function firstNames(module: Module): { name: string; of: string }[] {
@@ -57,12 +57,13 @@ export async function saveSafetensors(module: Module, path: string | URL): Promi
 }
 
 async function open(source: SafetensorsSource): Promise<SafetensorsFile> {
-  if (source instanceof Uint8Array) return openSafetensors(bytesSource(source), "the bytes given");
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source))
+    return openSafetensors(bytesSource(source), "the bytes given");
   if (source instanceof Blob) return openSafetensors(blobSource(source), "the blob given");
   if (typeof source === "string" || source instanceof URL) {
     return openSafetensors(await openFile(source), String(source));
   }
-  return openSafetensorsFolder(source);
+  return openSafetensorsFolder(await openFiles(source));
 }
 
 /**

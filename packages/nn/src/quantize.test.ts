@@ -20,6 +20,7 @@ import { Conv1D } from "./layers/conv1d.ts";
 import { Embedding } from "./layers/embedding.ts";
 import { Linear } from "./layers/linear.ts";
 import { Linear4bit } from "./layers/linear4bit.ts";
+import { quantizeLinear } from "./layers/quantizeLinear.ts";
 import { Module, type UnaryModule } from "./module.ts";
 import { Parameter } from "./parameter.ts";
 import { dequantize, quantize } from "./quantize.ts";
@@ -193,7 +194,7 @@ describe("Linear4bit", () => {
         const draw = (...shape: number[]) => new Parameter(randn(shape, { generator }));
         const weight = transposed ? draw(inFeatures, outFeatures) : draw(outFeatures, inFeatures);
         const own = bias ? draw(outFeatures) : null;
-        const packed = Linear4bit.from(transposed ? new Conv1D(weight, own) : new Linear(weight, own), packing);
+        const packed = quantizeLinear(transposed ? new Conv1D(weight, own) : new Linear(weight, own), packing);
         const results = [packed, packed.dequantize()].map((layer) => {
           const x = randn([2, 3, inFeatures], { generator: new Generator(seed + 1), requiresGrad: true });
           const y = layer.forward(x);
@@ -210,7 +211,7 @@ describe("Linear4bit", () => {
   it("takes a packed weight only, which cannot train", () => {
     const { weight } = Linear.create(8, 8, { generator: new Generator(1) });
     expect(() => new Linear4bit(weight)).toThrow("the weight is f32 [8,8], not nf4 or fp4 [out,in]");
-    const layer = Linear4bit.from(new Linear(weight));
+    const layer = quantizeLinear(new Linear(weight));
     expect(() => layer.setRequiresGrad(true)).toThrow(/nf4 tensor \[8,8\] cannot require gradients/);
     expect(layer.dequantize("bf16").weight.dtype).toBe("bf16");
   });

@@ -10,6 +10,7 @@ import {
 import { Conv1D } from "./layers/conv1d.ts";
 import { Linear } from "./layers/linear.ts";
 import { Linear4bit, type Linear4bitOptions, linear4bitKeys } from "./layers/linear4bit.ts";
+import { quantizeLinear } from "./layers/quantizeLinear.ts";
 import type { Module } from "./module.ts";
 import type { Parameter } from "./parameter.ts";
 import { skippedBy } from "./skipModules.ts";
@@ -112,7 +113,7 @@ function check(path: string, { weight }: AnyLinear): void {
 
 function quantizedLayer(path: string, layer: AnyLinear, options: Linear4bitOptions): Linear4bit {
   try {
-    return Linear4bit.from(layer, options);
+    return quantizeLinear(layer, options);
   } catch (cause) {
     throw new Error(`${path}: ${(cause as Error).message}`, { cause });
   }

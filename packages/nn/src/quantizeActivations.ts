@@ -1,4 +1,4 @@
-import { blockFormats, hasIntegerCodes } from "@lowrank/core";
+import { dtypes, hasIntegerCodes } from "@lowrank/core";
 import { Linear } from "./layers/linear.ts";
 import type { Module } from "./module.ts";
 
@@ -11,7 +11,7 @@ export function quantizeActivations(model: Module): number {
   const packed = layers.filter(({ weight }) => hasIntegerCodes(weight.dtype));
   if (packed.length === 0) {
     throw new Error(
-      `quantizeActivations: no linear layer has a weight in ${Object.keys(blockFormats).join(" or ")} for bytes to be multiplied with`,
+      `quantizeActivations: no linear layer has a weight in ${dtypes.filter(hasIntegerCodes).join(" or ")} for bytes to be multiplied with`,
     );
   }
   for (const layer of packed) layer.activations = "int8";

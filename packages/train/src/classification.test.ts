@@ -52,6 +52,23 @@ describe("a sequence classifier", () => {
     expect(await evaluate(model, several, { padTokenId: 0, batchSize: 24 })).not.toHaveProperty("accuracy");
   });
 
+  it("pads by the token of its config, by which Llama finds the last token", async () => {
+    const llama = () => tinyClassifier({ model_type: "llama", pad_token_id: 2 });
+    const model = llama();
+    const rows = [
+      { inputIds: [3, 4, 5, 6], label: 1 },
+      { inputIds: [7, 8], label: 0 },
+    ];
+    const lossOf = async (more: object) => (await evaluate(model, rows, { batchSize: 2, ...more })).loss;
+    const alone = await evaluate(model, rows, { batchSize: 1 });
+    expect(await lossOf({})).toBeCloseTo(alone.loss, 5);
+    expect(await lossOf({})).toBe(await lossOf({ padTokenId: 2 }));
+    expect(Math.abs((await lossOf({ padTokenId: 9 })) - alone.loss)).toBeGreaterThan(1e-3);
+    const losses = async (more: object) =>
+      (await new Trainer(llama(), rows, { ...options, maxSteps: 3, padTokenId: undefined, ...more }).train()).losses;
+    expect(await losses({})).toEqual(await losses({ padTokenId: 2 }));
+  });
+
   it("learns from which of two texts a token is in", async () => {
     const pairs = Array.from({ length: 16 }, (_, i): LabelledSequence => {
       const inputIds = [2, 3, 4, 5, 6].slice(i % 2);

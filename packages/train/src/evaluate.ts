@@ -3,7 +3,7 @@ import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
 import { backendOf, baseOf, type TrainableModel, type TrainableModule, toInputs, withRows } from "./modelBatch.ts";
 import type { OwnTask } from "./ownTask.ts";
-import { type CollateOptions, collateOptions } from "./padRows.ts";
+import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
 import { ownTaskOf, taskKeys, taskOf } from "./taskOf.ts";
 import type { TrainingTask } from "./trainingTask.ts";
 
@@ -25,7 +25,7 @@ export interface Evaluation {
 }
 
 /** Options of `evaluate`. */
-export interface EvaluateOptions extends CollateOptions {
+export interface EvaluateOptions extends PaddingOptions {
   /** Examples in a forward pass. */
   batchSize: number;
   /** Ends it after the running batch: `evaluate` rejects with the signal's reason. */
@@ -86,7 +86,7 @@ async function evaluateLanguage(
   examples: readonly AnyExample[],
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const collating = collateOptions(options);
+  const collating = paddingOf(options, model);
   const classifies = baseOf(model).problemType === "single_label_classification";
   let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {

@@ -17,6 +17,7 @@ export { ignoreIndex } from "./ignoreIndex.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
+export type { PaddingOptions } from "./paddingOptions.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";

@@ -60,6 +60,7 @@ export function backendOf(model: Pick<TrainableModel, "namedParameters">): Backe
 interface BaseModel {
   readonly problemType?: ProblemType;
   readonly virtualTokens?: { readonly kind: string } | null;
+  readonly config?: { readonly padTokenId?: number | null };
 }
 
 /** The model below adapters; the model itself where there are none. */

@@ -9,11 +9,6 @@ export interface CollateOptions {
   maxLength?: number;
 }
 
-/** Returns the options of collation among those of a training. */
-export function collateOptions({ padTokenId, padToMultipleOf, maxLength }: CollateOptions): CollateOptions {
-  return { padTokenId, padToMultipleOf, maxLength };
-}
-
 /** The names of all options of `CollateOptions`. */
 export const collateKeys: OptionKeys<CollateOptions> = { padTokenId: true, padToMultipleOf: true, maxLength: true };
 

@@ -2,11 +2,12 @@ import type { OptionKeys } from "@lowrank/core";
 import type { AnyExample } from "./collateAny.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import { type OwnTask, ownTask } from "./ownTask.ts";
-import { type CollateOptions, collateKeys, collateOptions } from "./padRows.ts";
+import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
+import { collateKeys } from "./padRows.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
 
 /** Options that say how examples become a loss: one's own way, or padding for the model's. */
-export type TaskOptions = CollateOptions | OwnTask<never, never, unknown>;
+export type TaskOptions = PaddingOptions | OwnTask<never, never, unknown>;
 
 /** The names of all options of `TaskOptions`. */
 export const taskKeys: OptionKeys<TaskOptions> = { ...collateKeys, collate: true, loss: true };
@@ -50,5 +51,5 @@ export function taskOf(
   expectMethods(caller, "the model has", model, ["loss"], advice);
   const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
   if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
-  return languageTask(model as TrainableModel, collateOptions(options as CollateOptions));
+  return languageTask(model as TrainableModel, paddingOf(options as PaddingOptions, model as TrainableModel));
 }

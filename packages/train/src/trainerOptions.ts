@@ -5,7 +5,7 @@ import type { Checkpointing } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { OwnTask } from "./ownTask.ts";
-import type { CollateOptions } from "./padRows.ts";
+import type { PaddingOptions } from "./paddingOptions.ts";
 
 /** Settings of any training; names and defaults follow transformers' TrainingArguments. */
 export interface TrainingSettings<Example> {
@@ -61,7 +61,7 @@ export interface TrainingSettings<Example> {
 }
 
 /** Settings of a `Trainer` of a model that predicts tokens or classes. */
-export interface TrainerOptions extends TrainingSettings<AnyExample>, CollateOptions {}
+export interface TrainerOptions extends TrainingSettings<AnyExample>, PaddingOptions {}
 
 /** The names of all settings of any training. */
 export const trainingKeys: OptionKeys<TrainingSettings<unknown>> = {

@@ -49,6 +49,18 @@ describe("reading", () => {
     expect(await opened.read("flag")).toEqual({ dtype: "bool", shape: [], bytes: Uint8Array.of(1) });
   });
 
+  it("is written of an ArrayBuffer, and refuses other bytes and dtypes by name", async () => {
+    const spec = { name: "x", dtype: "f32" as const, shape: [1] };
+    const bytes = Uint8Array.of(0, 0, 128, 63);
+    expect(writeSafetensors([{ ...spec, bytes: bytes.buffer }])).toEqual(writeSafetensors([{ ...spec, bytes }]));
+    expect(() => writeSafetensors([{ ...spec, bytes: [0, 0, 128, 63] as never }])).toThrow(
+      'writeSafetensors: tensor "x": it takes bytes, a Uint8Array or an ArrayBuffer, and a list was given',
+    );
+    expect(() => writeSafetensors([{ ...spec, dtype: "float32" as never, bytes }])).toThrow(
+      'writeSafetensors: tensor "x" has the unknown dtype float32; there are f32, f16, bf16',
+    );
+  });
+
   it("reads a blob as it reads memory", async () => {
     const file = writeSafetensors([{ name: "x", dtype: "u8", shape: [3], bytes: Uint8Array.of(7, 8, 9) }]);
     const opened = await openSafetensors(blobSource(new Blob([file as Uint8Array<ArrayBuffer>])));

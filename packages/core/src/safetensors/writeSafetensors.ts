@@ -1,3 +1,4 @@
+import { bytesOf } from "../bytesOf.ts";
 import type { DType, ElementDType } from "../dtype.ts";
 import { type SafetensorsDType, safetensorsBits, safetensorsByteLength, safetensorsNames } from "./safetensorsDType.ts";
 import { SafetensorsError } from "./safetensorsError.ts";
@@ -48,7 +49,8 @@ function storedDType({ name, dtype, shape }: SafetensorsSpec): SafetensorsDType 
     ? safetensorsNames[dtype as ElementDType]
     : (dtype as SafetensorsDType);
   if (!Object.hasOwn(safetensorsBits, stored)) {
-    throw new SafetensorsError(`writeSafetensors: tensor "${name}" has the unknown dtype ${dtype}`);
+    const known = Object.keys(safetensorsNames).join(", ");
+    throw new SafetensorsError(`writeSafetensors: tensor "${name}" has the unknown dtype ${dtype}; there are ${known}`);
   }
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw new SafetensorsError(`writeSafetensors: tensor "${name}" has the shape [${shape}]; sizes are integers >= 0`);
@@ -121,17 +123,19 @@ export function safetensorsFileLength(
  * `SafetensorsError` for repeated names and sizes that do not fit.
  */
 export function writeSafetensors(
-  tensors: Iterable<SafetensorsTensor>,
+  tensors: Iterable<SafetensorsSpec & { bytes: ArrayBuffer | ArrayBufferView }>,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
   const { sorted, head, byteLength } = layOut(tensors, metadata);
-  for (const { tensor, stored } of sorted) checkLength(tensor, stored, tensor.bytes);
+  const contents = sorted.map(({ tensor, stored }) => {
+    return checkLength(tensor, stored, bytesOf(`writeSafetensors: tensor "${tensor.name}"`, tensor.bytes));
+  });
   const file = new Uint8Array(byteLength);
   file.set(head);
   let at = head.length;
-  for (const { tensor } of sorted) {
-    file.set(tensor.bytes, at);
-    at += tensor.bytes.length;
+  for (const bytes of contents) {
+    file.set(bytes, at);
+    at += bytes.length;
   }
   return file;
 }

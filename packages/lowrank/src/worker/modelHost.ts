@@ -92,7 +92,6 @@ export class ModelHost {
       wire,
       async ({ evaluation, checkpoints, resume, ...options }) => {
         const trainer = new Trainer(this.#peft ?? this.#loaded.model, await this.#tokenized(examples), {
-          padTokenId: this.#padTokenId,
           ...options,
           evaluation: evaluation && { ...evaluation, examples: await this.#tokenized(evaluation.examples) },
           checkpoints: checkpoints && { ...checkpoints, folder: openStorage(checkpoints.folder) },
@@ -105,8 +104,8 @@ export class ModelHost {
 
   async evaluate(examples: readonly RemoteExample[], wire: Wire): Promise<Evaluation> {
     return withOptions<RemoteEvaluateOptions, Evaluation>(wire, async (options) => {
-      const batching = { batchSize: 8, padTokenId: this.#padTokenId, ...options };
-      return evaluate(this.#peft ?? this.#loaded.model, await this.#tokenized(examples), batching);
+      const rows = await this.#tokenized(examples);
+      return evaluate(this.#peft ?? this.#loaded.model, rows, { batchSize: 8, ...options });
     });
   }
 
@@ -172,11 +171,6 @@ export class ModelHost {
   /** Frees the model and its adapters. */
   dispose(): void {
     for (const parameter of (this.#peft ?? this.#loaded.model).parameters()) parameter.dispose();
-  }
-
-  get #padTokenId(): number {
-    const { tokenizer, generationConfig } = this.#loaded;
-    return tokenizer?.padTokenId ?? generationConfig?.padTokenId ?? tokenizer?.eosTokenId ?? 0;
   }
 
   #tokenizer() {

@@ -30,9 +30,7 @@ export type PlainConfig = PeftConfig | { readonly peftType: string; readonly [fi
 export type RemoteExample = Example | TokenizedExample;
 
 /** Options of `train` that keep files in folders of type `Folder`. */
-interface TrainOptionsIn<Folder>
-  extends Omit<TrainerOptions, "padTokenId" | "optimizer" | "evaluation" | "checkpoints"> {
-  padTokenId?: number;
+interface TrainOptionsIn<Folder> extends Omit<TrainerOptions, "optimizer" | "evaluation" | "checkpoints"> {
   optimizer?: "adamw" | "adamw8bit";
   evaluation?: { examples: readonly RemoteExample[]; every?: number };
   checkpoints?: { folder: Folder; every: number };
@@ -40,7 +38,7 @@ interface TrainOptionsIn<Folder>
   resume?: Folder;
 }
 
-/** Options of `train`: those of `Trainer`, and `resume`. Padding is the tokenizer's by default. */
+/** Options of `train`: those of `Trainer`, and `resume`. */
 export interface RemoteTrainOptions extends TrainOptionsIn<RemoteStorage> {}
 
 /** Options of `train` as they cross to the Worker. */

@@ -4,7 +4,7 @@ import { drawn, likeliest, warped } from "./beamChoice.ts";
 import { type Beam, BeamSearch } from "./beamSearch.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { ModelRows } from "./modelRows.ts";
-import { Processing } from "./processing.ts";
+import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /**
@@ -14,7 +14,7 @@ export class BeamDecoding implements Decoding {
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #rows: ModelRows;
-  readonly #processing: Processing;
+  readonly #processing: Processing | null;
   readonly #searches: readonly BeamSearch[];
   readonly #settings: GenerationSettings;
   readonly #generator: Generator;
@@ -27,12 +27,13 @@ export class BeamDecoding implements Decoding {
     prompts: readonly (readonly number[])[],
     settings: GenerationSettings & { capacity: number; maxNewTokens: number },
     ends: EndTest,
+    processing: Processing | null,
   ) {
     const { numBeams, numReturnSequences, eosTokenIds } = settings;
     this.#model = model;
     this.#prompts = prompts;
-    this.#processing = new Processing(settings, model.vocabSize);
-    this.#rows = new ModelRows(model, prompts, settings);
+    this.#processing = processing;
+    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null);
     this.#settings = settings;
     this.#generator = new Generator(settings.seed);
     this.#returned = numReturnSequences;
@@ -86,7 +87,7 @@ export class BeamDecoding implements Decoding {
       own.map(({ tokens }) => ({ prompt: this.#prompts[prompt], tokens })),
     );
     using logProbabilities = noGrad(() => logSoftmax(logits, { dim: 1 }));
-    using wanted = await this.#processing.apply(logProbabilities, this.#rows.penalties, sequences);
+    using wanted = (await this.#processing?.apply(logProbabilities, sequences)) ?? logProbabilities;
     const { vocabSize, backend } = this.#model;
     const width = beams[0].length * vocabSize;
     const { doSample, eosTokenIds, temperature, topK, topP, minP } = this.#settings;
@@ -123,6 +124,7 @@ export class BeamDecoding implements Decoding {
 
   dispose(): void {
     this.#rows.dispose();
+    this.#processing?.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,7 @@ import { argmaxTokens, checkLogits, Generator, type Tensor } from "@lowrank/core
 import type { CausalLM } from "../causalLM.ts";
 import type { drawTokens } from "./drawTokens.ts";
 import { ModelRows } from "./modelRows.ts";
-import { Processing } from "./processing.ts";
+import type { Processing } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /** Sequences while they grow, a token of each a step. */
@@ -26,7 +26,7 @@ export class RowDecoding implements Decoding {
   readonly #ends: EndTest;
   readonly #draw: typeof drawTokens | null;
   readonly #rows: ModelRows;
-  readonly #processing: Processing;
+  readonly #processing: Processing | null;
   readonly #generator: Generator;
   readonly #ended: boolean[];
   /** The tokens to run next; none before the prompts have run. */
@@ -37,6 +37,7 @@ export class RowDecoding implements Decoding {
     prompts: readonly (readonly number[])[],
     settings: GenerationSettings & { capacity: number },
     ends: EndTest,
+    processing: Processing | null,
     draw: typeof drawTokens | null,
   ) {
     this.#draw = draw;
@@ -44,8 +45,8 @@ export class RowDecoding implements Decoding {
     this.#prompts = prompts;
     this.#settings = settings;
     this.#ends = ends;
-    this.#processing = new Processing(settings, model.vocabSize);
-    this.#rows = new ModelRows(model, prompts, settings);
+    this.#processing = processing;
+    this.#rows = new ModelRows(model, prompts, settings.capacity, processing?.penalties ?? null);
     this.#generator = new Generator(settings.seed);
     this.outputs = prompts.map(() => []);
     this.#ended = prompts.map(() => false);
@@ -75,7 +76,7 @@ export class RowDecoding implements Decoding {
     const sequences = this.#prompts.map((prompt, row) => {
       return { prompt, tokens: this.outputs[row], ended: this.#ended[row] };
     });
-    using wanted = await this.#processing.apply(logits, this.#rows.penalties, sequences);
+    using wanted = (await this.#processing?.apply(logits, sequences)) ?? logits;
     using chosen = this.#draw?.(wanted, this.#settings, this.#generator) ?? argmaxTokens(wanted);
     const tokens = (await chosen.data()) as Int32Array;
     const bad = tokens.findIndex((token, row) => token < 0 && !this.#ended[row]);
@@ -88,6 +89,7 @@ export class RowDecoding implements Decoding {
 
   dispose(): void {
     this.#rows.dispose();
+    this.#processing?.dispose();
   }
 
   [Symbol.dispose](): void {

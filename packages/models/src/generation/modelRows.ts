@@ -1,15 +1,15 @@
 import { type Tensor, tensor } from "@lowrank/core";
 import type { KVCache } from "@lowrank/nn";
 import type { CausalLM } from "../causalLM.ts";
-import { Penalties, type PenaltyOptions } from "./penalties.ts";
+import type { Penalties } from "./penalties.ts";
 
 /**
  * Sequences of different lengths as rows of a batch, padded on the left: what the model has seen
  * of each, on the backend that holds the model.
  */
 export class ModelRows implements Disposable {
-  /** The counts of tokens so far, by row. */
-  readonly penalties: Penalties;
+  /** Counts the tokens of each row; null where no penalty is set. */
+  readonly #penalties: Penalties | null;
   readonly #model: CausalLM;
   readonly #prompts: readonly (readonly number[])[];
   readonly #cache: KVCache;
@@ -18,16 +18,12 @@ export class ModelRows implements Disposable {
   /** Tokens of each row that the cache holds, padding included, virtual ones not. */
   #seen = 0;
 
-  /** Makes room for rows of up to `capacity` tokens. */
-  constructor(
-    model: CausalLM,
-    prompts: readonly (readonly number[])[],
-    { capacity, ...options }: PenaltyOptions & { capacity: number },
-  ) {
+  /** Makes room for rows of up to `capacity` tokens. `penalties` stay their owner's. */
+  constructor(model: CausalLM, prompts: readonly (readonly number[])[], capacity: number, penalties: Penalties | null) {
     const longest = Math.max(...prompts.map((p) => p.length));
     this.#model = model;
     this.#prompts = prompts;
-    this.penalties = new Penalties(options, [prompts.length, model.vocabSize], model.backend);
+    this.#penalties = penalties?.any ? penalties : null;
     this.#cache = model.createCache(prompts.length, capacity);
     this.#padding = prompts.map((p) => longest - p.length);
   }
@@ -35,20 +31,20 @@ export class ModelRows implements Disposable {
   /** Runs the prompts; logits f32 [B, V] of the tokens after them. */
   start(): Tensor {
     const padded = this.#prompts.map((p, row) => [...new Array<number>(this.#padding[row]).fill(0), ...p]);
-    return this.#forward(padded, (ids) => {
+    return this.#forward(padded, (penalties, ids) => {
       const isToken = padded.map((row, r) => row.map((_, t) => (t < this.#padding[r] ? 0 : 1)));
       using mask = tensor(isToken, { dtype: "u8", backend: this.#model.backend });
-      this.penalties.countPrompt(ids, mask);
+      penalties.countPrompt(ids, mask);
     });
   }
 
   /** Runs a token more of each row, null for one that has ended; logits f32 [B, V] after them. */
   next(tokens: readonly (number | null)[]): Tensor {
     const column = tokens.map((token) => [token ?? 0]);
-    return this.#forward(column, (ids) => {
+    return this.#forward(column, (penalties, ids) => {
       const goesOn = tokens.map((token) => [token === null ? 0 : 1]);
       using mask = tensor(goesOn, { dtype: "u8", backend: this.#model.backend });
-      this.penalties.countToken(ids, mask);
+      penalties.countToken(ids, mask);
     });
   }
 
@@ -57,16 +53,16 @@ export class ModelRows implements Disposable {
     if (from.length === this.#padding.length && from.every((row, i) => row === i)) return;
     using index = tensor(Int32Array.from(from), { backend: this.#model.backend });
     this.#cache.reorder(index);
-    this.penalties.select(index);
+    this.#penalties?.select(index);
     this.#padding = from.map((row) => this.#padding[row]);
   }
 
-  #forward(tokens: readonly (readonly number[])[], count: (inputIds: Tensor) => void): Tensor {
+  #forward(tokens: readonly (readonly number[])[], count: (penalties: Penalties, inputIds: Tensor) => void): Tensor {
     const [B, T, seen] = [tokens.length, tokens[0].length, this.#seen];
     const { backend } = this.#model;
     this.#seen += T;
     using inputIds = tensor(Int32Array.from(tokens.flat()), { shape: [B, T], backend });
-    if (this.penalties.any) count(inputIds);
+    if (this.#penalties) count(this.#penalties, inputIds);
     if (this.#padding.every((p) => p === 0)) {
       return this.#model.nextLogits({ inputIds, cache: this.#cache });
     }
@@ -79,7 +75,6 @@ export class ModelRows implements Disposable {
 
   dispose(): void {
     this.#cache.dispose();
-    this.penalties.dispose();
   }
 
   [Symbol.dispose](): void {

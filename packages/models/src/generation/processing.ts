@@ -1,6 +1,6 @@
-import { noGrad, scatterAdd, scope, type Tensor, tensor, where, zeros } from "@lowrank/core";
+import { type Backend, noGrad, scatterAdd, scope, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { type BanOptions, Bans } from "./bans.ts";
-import type { Penalties } from "./penalties.ts";
+import { Penalties, type PenaltyOptions } from "./penalties.ts";
 
 /**
  * Returns the logits to choose from, given a row's logits and its tokens so far, prompt and new. It
@@ -15,16 +15,25 @@ export interface Sequence {
   readonly ended?: boolean;
 }
 
+/** Settings that change the logits of a row before its next token is chosen. */
+export interface ProcessingOptions extends BanOptions, PenaltyOptions {
+  logitsProcessors?: readonly LogitsProcessor[];
+}
+
 /** Penalties, then bans, then the user's functions, in the order of transformers. */
-export class Processing {
+export class Processing implements Disposable {
+  /** Counts the tokens so far, by row. */
+  readonly penalties: Penalties;
   readonly #bans: Bans;
   readonly #functions: readonly LogitsProcessor[];
 
   constructor(
-    options: BanOptions & { eosTokenIds?: readonly number[]; logitsProcessors?: readonly LogitsProcessor[] },
-    vocabSize: number,
+    options: ProcessingOptions & { eosTokenIds?: readonly number[] },
+    { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },
+    rows: number,
   ) {
     this.#bans = new Bans(options, vocabSize);
+    this.penalties = new Penalties(options, [rows, vocabSize], backend);
     this.#functions = options.logitsProcessors ?? [];
   }
 
@@ -32,8 +41,8 @@ export class Processing {
    * The logits f32 [B, V] to choose from; the same tensor where nothing is set. They are read from
    * the backend for the user's functions alone.
    */
-  async apply(logits: Tensor, penalties: Penalties, rows: readonly Sequence[]): Promise<Tensor> {
-    const allowed = scope(() => this.#ban(penalties.apply(logits), rows));
+  async apply(logits: Tensor, rows: readonly Sequence[]): Promise<Tensor> {
+    const allowed = scope(() => this.#ban(this.penalties.apply(logits), rows));
     if (this.#functions.length === 0) return allowed;
     try {
       return await this.#process(allowed, rows);
@@ -81,5 +90,13 @@ export class Processing {
       }
     }
     return tensor(values, { shape: logits.shape, backend: logits.storage.backend });
+  }
+
+  dispose(): void {
+    this.penalties.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }

@@ -1,6 +1,7 @@
 import { giveTurn } from "@lowrank/core";
 import type { CausalLM } from "../causalLM.ts";
 import { type Decoding, type EndTest, RowDecoding } from "./decoding.ts";
+import type { Processing, ProcessingOptions } from "./processing.ts";
 import type { GenerationSettings } from "./settings.ts";
 
 /** A language model, or one with adapters on it, such as a `PeftModel`. */
@@ -52,10 +53,29 @@ async function decodingOf(
   const { numBeams, numReturnSequences, doSample } = settings;
   if (numBeams > 1) {
     const { BeamDecoding } = await import("./beamDecoding.ts");
-    return new BeamDecoding(model, prompts, settings, ends);
+    return new BeamDecoding(model, prompts, settings, ends, await processingOf(settings, model, prompts.length));
   }
   const draw = doSample ? (await import("./drawTokens.ts")).drawTokens : null;
-  return new RowDecoding(model, repeated(prompts, numReturnSequences), settings, ends, draw);
+  const rows = repeated(prompts, numReturnSequences);
+  return new RowDecoding(model, rows, settings, ends, await processingOf(settings, model, rows.length), draw);
+}
+
+/** The values of settings with which logits stay as they are. */
+const neutral: Required<ProcessingOptions> = {
+  ...{ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
+  ...{ noRepeatNgramSize: 0, badWordsIds: [], suppressTokens: [], minNewTokens: 0, logitsProcessors: [] },
+};
+
+/** Makes what changes logits before tokens are chosen; null where no setting does. */
+async function processingOf(settings: GenerationSettings, model: CausalLM, rows: number): Promise<Processing | null> {
+  const names = Object.keys(neutral) as (keyof ProcessingOptions)[];
+  const isNeutral = (name: keyof ProcessingOptions) => {
+    const value = settings[name] ?? neutral[name];
+    return Array.isArray(value) ? value.length === 0 : value === neutral[name];
+  };
+  if (names.every(isNeutral)) return null;
+  const { Processing } = await import("./processing.ts");
+  return new Processing(settings, model, rows);
 }
 
 /** Each item so many times, one after the other. */

@@ -1,4 +1,4 @@
-import { add, checkOptions, hasIntegerCodes, linear, linearInt8, scope, type Tensor, widen } from "@lowrank/core";
+import { add, checkOptions, hasIntegerCodes, integerLinear, linear, scope, type Tensor, widen } from "@lowrank/core";
 import { Module } from "../module.ts";
 import { expectParameter, type Parameter } from "../parameter.ts";
 import { type CreateLayerOptions, createLayerKeys, uniformParameter } from "./uniformParameter.ts";
@@ -81,7 +81,7 @@ export class Linear extends Module {
     const { weight, bias } = this;
     if (this.isExact) return linear(x, weight, bias);
     return scope(() => {
-      const y = linearInt8(x, weight);
+      const y = integerLinear(x, weight);
       return bias ? add(y, widen(bias)) : y;
     });
   }

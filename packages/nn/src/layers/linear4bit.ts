@@ -1,15 +1,5 @@
-import {
-  formatShape,
-  type OptionKeys,
-  type Packing,
-  type QuantType,
-  quantize4bit,
-  scope,
-  type Tensor,
-  to,
-} from "@lowrank/core";
+import { formatShape, type OptionKeys, type Packing, type QuantType, to } from "@lowrank/core";
 import { Parameter } from "../parameter.ts";
-import { Conv1D } from "./conv1d.ts";
 import { Linear } from "./linear.ts";
 
 /**
@@ -44,21 +34,9 @@ export class Linear4bit extends Linear {
     super(weight, bias);
     if (weight.packing === undefined || weight.ndim !== 2) {
       throw new Error(
-        `Linear4bit: the weight is ${weight.dtype} ${formatShape(weight.shape)}, not nf4 or fp4 [out,in]; make the layer with Linear4bit.from`,
+        `Linear4bit: the weight is ${weight.dtype} ${formatShape(weight.shape)}, not nf4 or fp4 [out,in]; make the layer with quantizeLinear`,
       );
     }
-  }
-
-  /**
-   * Quantises a layer's weight; the bias is shared. Throws for weights that
-   * are not f32, f16 or bf16.
-   */
-  static from(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
-    const { weight, bias } = layer;
-    using packed = packWeight(weight, options, layer instanceof Conv1D);
-    const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
-    quantized.training = layer.training;
-    return quantized;
   }
 
   get quantType(): QuantType {
@@ -80,15 +58,4 @@ export class Linear4bit extends Linear {
     layer.training = this.training;
     return layer;
   }
-}
-
-/**
- * A weight [out, in], or [in, out] that is to be transposed, as a packed one [out,
- * in]; the caller frees it.
- */
-export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
-  return scope(() => {
-    const source = weight.detach();
-    return quantize4bit(transposed ? source.transpose(0, 1) : source, options);
-  });
 }

@@ -55,9 +55,9 @@ export interface OpenSourceOptions extends OpenOptions {
 
 /** The files of a source. */
 export async function openSource(source: AdapterSource, options: OpenSourceOptions = {}): Promise<ModelFiles> {
-  const { subfolder } = options;
-  const files =
-    source instanceof Map ? memoryFiles(source) : await openFiles(source as string | URL | ModelFiles, options);
+  const { subfolder, hub, onProgress, signal } = options;
+  const place = source instanceof Map ? memoryFiles(source) : (source as string | URL | ModelFiles);
+  const files = await openFiles(place, { hub, onProgress, signal });
   return subfolder === undefined ? files : filesIn(files, subfolder);
 }
 

@@ -11,7 +11,7 @@ import {
   to,
   truncatedSvd,
 } from "@lowrank/core";
-import { Conv1D, Linear, Linear4bit, Parameter } from "@lowrank/nn";
+import { Conv1D, Linear, Parameter, quantizeLinear } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
@@ -98,7 +98,7 @@ describe.each(["pissa", "pissa_niter_4", "olora"])("%s", (start) => {
 
   test("a base in 4 bits is an error with advice", async () => {
     const full = new Linear(new Parameter(randn([8, 64], { generator: new Generator(1) })));
-    const model = new OneLayer(Linear4bit.from(full));
+    const model = new OneLayer(quantizeLinear(full));
     const config = new LoraConfig({ r: 2, initLoraWeights: start, targetModules: ["layer"] });
     await expect(getPeftModel(model, config)).rejects.toThrow(
       /layer is nf4: load the model without quantize, and call quantizeBase/,

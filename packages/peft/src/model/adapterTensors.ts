@@ -1,6 +1,6 @@
 import { noGrad, scope, type Tensor } from "@lowrank/core";
 import type { Parameter } from "@lowrank/nn";
-import { SavedModule } from "../layers/savedModule.ts";
+import type { SavedModule } from "../layers/savedModule.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
 import { isPromptMethod } from "../methods/method.ts";
@@ -84,8 +84,8 @@ export function repeatedBiases(
   const found = new Map<string, Tensor>();
   if (isPromptMethod(method) || method.bias?.(config) !== "all") return found;
   for (const [path, wrapper] of wrappers) {
-    if (!(wrapper instanceof SavedModule)) continue;
-    const originals = wrapper.originals(name);
+    if (!("originals" in wrapper)) continue;
+    const originals = (wrapper as SavedModule).originals(name);
     for (const [key, copy] of wrapper.tensors(name)) {
       if (!/(^|\.)bias$/.test(key)) continue;
       // PEFT takes the adapter's name out of a key only where nothing but one name follows.

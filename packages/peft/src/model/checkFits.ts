@@ -1,15 +1,13 @@
 import type { Module } from "@lowrank/nn";
-import { SavedModule } from "../layers/savedModule.ts";
-import { TrainableTokens } from "../layers/trainableTokens.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
-import type { Wrappers } from "../layers/wrapper.ts";
+import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import { isPromptable } from "./isPromptable.ts";
 import { checkDisjoint, type Plan } from "./planAdapter.ts";
 
 /** Throws for a model that carries adapters of another PeftModel. */
 export function checkBare(model: Module): void {
   for (const [path, module] of model.namedModules()) {
-    if (module instanceof TunerLayer || module instanceof SavedModule || module instanceof TrainableTokens) {
+    if ("mergeSteps" in module) {
       throw new Error(
         `${path} carries adapters of another PeftModel; add yours to that with addAdapter, or unload it first`,
       );
@@ -27,16 +25,18 @@ export function checkBare(model: Module): void {
  * a module that this one uses.
  */
 export function checkPlan(plan: Plan, wrappers: Wrappers): void {
+  const isLayer = (wrapper: Wrapper) => wrapper instanceof TunerLayer;
+  const isSaved = (wrapper: Wrapper) => "originals" in wrapper;
   const kinds = [
-    [plan.layers, TunerLayer],
-    [plan.saved, SavedModule],
-    [plan.tokens, TrainableTokens],
+    [plan.layers, isLayer],
+    [plan.saved, isSaved],
+    [plan.tokens, (wrapper: Wrapper) => !isLayer(wrapper) && !isSaved(wrapper)],
   ] as const;
   const paths = new Set(wrappers.keys());
-  for (const [parts, kind] of kinds) {
+  for (const [parts, isKind] of kinds) {
     for (const { path } of parts) {
       const before = wrappers.get(path);
-      if (before && !(before instanceof kind)) {
+      if (before && !isKind(before)) {
         throw new Error(
           `${path}: another adapter uses this module in another way (${before.constructor.name}); delete that adapter first`,
         );

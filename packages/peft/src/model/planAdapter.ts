@@ -2,6 +2,8 @@ import { currentBackend, type Generator, giveTurn, isPacked, to } from "@lowrank
 import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
+import type { ActiveAdapter } from "../layers/activeAdapter.ts";
+import type { SavedModule } from "../layers/savedModule.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type Place, placesOf, Swap } from "../layers/swap.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
@@ -33,7 +35,7 @@ export interface Plan {
   /** The virtual tokens that it puts before sequences. */
   prompt: PromptTokens | null;
   layers: { path: string; base: UnaryModule; layer: LayerAdapter }[];
-  saved: { path: string; base: Module }[];
+  saved: { path: string; base: Module; wrap(active: ActiveAdapter): SavedModule }[];
   tokens: PlannedTokens[];
   swaps: Map<string, Swap>;
   tables: Map<string, Embedding | Linear>;
@@ -107,7 +109,7 @@ export async function planAdapter(
     const message = `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`;
     warnings.push({ code: "changed-base", message });
   }
-  const saved = savedModules(model, config, heads, warnings);
+  const saved = await savedModules(model, config, heads, warnings);
   for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
   const rows = method.trainableTokens?.(config) ?? null;
   const tokens = rows ? (await import("./planTokens.ts")).planTokens(model, rows, places, paths) : [];
@@ -150,27 +152,29 @@ function tieWarning(
 }
 
 /** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
-export function savedModules(
+export async function savedModules(
   model: Module,
   config: PeftConfig,
   heads: readonly string[],
   warnings: Warning[],
-): Plan["saved"] {
-  const saved: Plan["saved"] = [];
+): Promise<Plan["saved"]> {
+  const found: { path: string; base: Module }[] = [];
   const names = config.modulesToSave ?? [];
-  const found = new Set<string>(heads);
+  const met = new Set<string>(heads);
   for (const [path, base] of model.namedModules()) {
     const ends = path === "" ? [] : names.filter((name) => path.endsWith(name));
     if (ends.length === 0) continue;
-    for (const name of ends) found.add(name);
-    if (!saved.some((outer) => path.startsWith(`${outer.path}.`))) saved.push({ path, base });
+    for (const name of ends) met.add(name);
+    if (!found.some((outer) => path.startsWith(`${outer.path}.`))) found.push({ path, base });
   }
-  const missing = names.filter((name) => !found.has(name));
+  const missing = names.filter((name) => !met.has(name));
   if (missing.length > 0) {
     const message = `modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`;
     warnings.push({ code: "missing-module", message });
   }
-  return saved;
+  if (found.length === 0) return [];
+  const { SavedModule } = await import("../layers/savedModule.ts");
+  return found.map(({ path, base }) => ({ path, base, wrap: (active) => new SavedModule(base, active) }));
 }
 
 /** Throws where two parts of an adapter would sit on the same module, or one inside the other. */

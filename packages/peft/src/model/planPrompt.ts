@@ -13,7 +13,7 @@ import { type NewAdapter, type Plan, savedModules, withHeads } from "./planAdapt
  * Makes a prompt method's parts for a bare base model. Throws for a model or
  * sizes that do not fit it.
  */
-export function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Plan {
+export async function planPrompt(model: Module, options: NewAdapter & { method: PromptMethod }): Promise<Plan> {
   const { method, config: given, generator, loading, tokenizer } = options;
   const embeddings = inputEmbedding(model)?.[1];
   if (!isPromptable(model) || !embeddings) {
@@ -24,7 +24,7 @@ export function planPrompt(model: Module, options: NewAdapter & { method: Prompt
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
   const warnings: Warning[] = [];
-  const saved = savedModules(model, config, heads, warnings);
+  const saved = await savedModules(model, config, heads, warnings);
   const encoder = withBackend(embeddings.weight.storage.backend, () =>
     loading
       ? emptyTable(config.numVirtualTokens, method.width(config))

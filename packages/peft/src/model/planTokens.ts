@@ -1,6 +1,7 @@
 import type { Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
+import type { ActiveAdapter } from "../layers/activeAdapter.ts";
 import type { Place } from "../layers/swap.ts";
-import { type TokenRows, tokenRows } from "../layers/trainableTokens.ts";
+import { type TokenRows, TrainableTokens, tokenRows } from "../layers/trainableTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 import { layerKind } from "../targets/layerKind.ts";
 
@@ -15,6 +16,8 @@ export interface PlannedTokens {
    * saved with another module.
    */
   owners: readonly Module[];
+  /** Wraps the module. Here, so that only who trains rows loads the wrapper. */
+  wrap(active: ActiveAdapter): TrainableTokens;
 }
 
 type Indices = readonly number[];
@@ -46,7 +49,9 @@ export function planTokens(
     for (const one of group) {
       const owners = one === module ? group : [];
       const place = paths.get(one)!;
-      planned.push({ path: place, base: one as UnaryModule, kind: tokenKind(place, one), rows, owners });
+      const [base, kind] = [one as UnaryModule, tokenKind(place, one)];
+      const wrap = (active: ActiveAdapter) => new TrainableTokens(base, kind, active);
+      planned.push({ path: place, base, kind, rows, owners, wrap });
     }
   }
   return planned;

@@ -1,7 +1,5 @@
 import type { Module } from "@lowrank/nn";
 import type { ActiveAdapter } from "../layers/activeAdapter.ts";
-import { SavedModule } from "../layers/savedModule.ts";
-import { TrainableTokens } from "../layers/trainableTokens.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
 import type { Plan } from "./planAdapter.ts";
@@ -29,10 +27,8 @@ export class WrapperSet {
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
     for (const { path, base, layer } of layers) this.#at(path, () => new TunerLayer(base, active)).add(name, layer);
-    for (const { path, base } of saved) this.#at(path, () => new SavedModule(base, active)).add(name);
-    for (const { path, base, kind, rows, owners } of tokens) {
-      this.#at(path, () => new TrainableTokens(base, kind, active)).add(name, rows, owners);
-    }
+    for (const { path, wrap } of saved) this.#at(path, () => wrap(active)).add(name);
+    for (const { path, rows, owners, wrap } of tokens) this.#at(path, () => wrap(active)).add(name, rows, owners);
     for (const wrapper of this.#wrappers.values()) wrapper.train(wrapper.wrapped.training);
   }
 

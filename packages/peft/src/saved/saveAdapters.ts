@@ -1,4 +1,4 @@
-import type { Tensor } from "@lowrank/core";
+import { checkDType, type Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
 import { adapterContents } from "../files/adapterFiles.ts";
 import { unchangedHalfPrecision } from "../files/halfPrecision.ts";
@@ -19,6 +19,7 @@ export async function filesOfAdapters(
   names: readonly string[],
   { dtype, pathInitialModelForWeightConversion: initial }: AdapterFilesOptions,
 ): Promise<Map<string, Uint8Array | string>> {
+  if (dtype) checkDType("adapterFiles", dtype);
   if (names.length === 0) throw new Error("there is no adapter to save");
   if (initial !== undefined && names.length > 1) {
     throw new Error(

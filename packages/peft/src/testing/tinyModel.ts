@@ -19,12 +19,12 @@ import {
   Embedding,
   LayerNorm,
   Linear,
-  Linear4bit,
   Module,
   ModuleList,
   Parameter,
   type PromptableModel,
   type QuantizeOptions,
+  quantizeLinear,
   Residual,
   type UnaryModule,
   type VirtualTokens,
@@ -114,7 +114,7 @@ export class TinyModel extends Module implements PromptableModel {
     for (const [path, layer] of [...this.namedModules()]) {
       if (!(layer instanceof Linear || layer instanceof Conv1D)) continue;
       if (layer === this.lm_head && skipModules === undefined) continue;
-      this.setSubmodule(path, Linear4bit.from(layer, options));
+      this.setSubmodule(path, quantizeLinear(layer, options));
       layer.weight.dispose();
     }
   }

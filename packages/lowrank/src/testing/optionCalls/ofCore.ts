@@ -1,8 +1,9 @@
+import * as core from "@lowrank/core";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = lowrank;
+const L: Untyped = { ...core, ...lowrank };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);
@@ -28,6 +29,9 @@ export const ofCore: OptionCalls = {
   keptTokens: (o) => L.keptTokens(ones(1, 2), o),
   tokenProbabilities: (o) => L.tokenProbabilities([1, 2], o),
   sampleTokens: (o) => L.sampleTokens(ones(1, 2), { generator: new lowrank.Generator(1), ...o }),
+  hubFiles: (o) => L.hubFiles("hf://org/name", o),
+  openFile: (o) => L.openFile("https://models.test/x", o),
+  openFiles: (o) => L.openFiles("https://models.test/", o),
   urlFiles: (o) => L.urlFiles("https://models.test/", o),
   binaryCrossEntropyWithLogits: (o) => L.binaryCrossEntropyWithLogits(ones(2), ones(2), o),
   klDiv: (o) => L.klDiv(ones(2), ones(2), o),

@@ -1,7 +1,8 @@
+import * as nn from "@lowrank/nn";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = lowrank;
+const L: Untyped = { ...nn, ...lowrank };
 const { ones } = lowrank;
 const parameters = () => new lowrank.Linear(2, 2).parameters();
 
@@ -20,7 +21,7 @@ export const ofNN: OptionCalls = {
   "LayerNorm.create": (o) => L.LayerNorm.create(2, o),
   "new Linear": (o) => new L.Linear(2, 2, o),
   "Linear.create": (o) => L.Linear.create(2, 2, o),
-  "Linear4bit.from": (o) => L.Linear4bit.from(new lowrank.Linear(32, 32), o),
+  quantizeLinear: (o) => L.quantizeLinear(new lowrank.Linear(32, 32), o),
   packWeight: (o) => L.packWeight(ones(32, 32), o, false),
   "new AvgPool1d": (o) => new L.AvgPool1d(2, o),
   "new AvgPool2d": (o) => new L.AvgPool2d(2, o),

@@ -1,0 +1,12 @@
+import type { ByteSource } from "@lowrank/core";
+import type { OpenOptions } from "../openFiles.ts";
+import { type HubPlace, parseHubAddress } from "./hubAddress.ts";
+import { hubFiles } from "./hubFiles.ts";
+
+/** Opens one file of the Hugging Face hub, by its hf:// address. */
+export async function openHubFile(file: string | URL, { hub, onProgress, signal }: OpenOptions): Promise<ByteSource> {
+  const { repo, revision, path } = parseHubAddress(file) as HubPlace;
+  if (path === "") throw new Error(`${file} is a repository; name a file of it, hf://${repo}/model.gguf say`);
+  const files = await hubFiles(`hf://${repo}@${encodeURIComponent(revision)}`, { ...hub, onProgress, signal });
+  return files.open(path);
+}

@@ -1,0 +1,28 @@
+import { quantize4bit, scope, type Tensor } from "@lowrank/core";
+import { Parameter } from "../parameter.ts";
+import { Conv1D } from "./conv1d.ts";
+import type { Linear } from "./linear.ts";
+import { Linear4bit, type Linear4bitOptions } from "./linear4bit.ts";
+
+/**
+ * Quantises the weight of a linear layer to 4 bits; the bias is shared. Throws for weights that are
+ * not f32, f16 or bf16.
+ */
+export function quantizeLinear(layer: Linear | Conv1D, options: Linear4bitOptions = {}): Linear4bit {
+  const { weight, bias } = layer;
+  using packed = packWeight(weight, options, layer instanceof Conv1D);
+  const quantized = new Linear4bit(new Parameter(packed, { requiresGrad: false }), bias);
+  quantized.training = layer.training;
+  return quantized;
+}
+
+/**
+ * A weight [out, in], or [in, out] that is to be transposed, as a packed one [out,
+ * in]; the caller frees it.
+ */
+export function packWeight(weight: Tensor, options: Linear4bitOptions, transposed: boolean): Tensor {
+  return scope(() => {
+    const source = weight.detach();
+    return quantize4bit(transposed ? source.transpose(0, 1) : source, options);
+  });
+}

@@ -1,0 +1,7 @@
+// Writes the script of the backend's workers to dist/worker.js before the package is packed: one
+// file, for pages whose Content-Security-Policy forbids blobs. From packages/wasm.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bundleWorker } from "./bundleWorker.ts";
+
+writeFileSync(join(import.meta.dirname, "../packages/wasm/dist/worker.js"), `${await bundleWorker()}\n`);
