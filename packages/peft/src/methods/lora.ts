@@ -20,7 +20,7 @@ import {
   rankOption,
   targetsOption,
 } from "./commonOptions.ts";
-import { Magnitude } from "./dora.ts";
+import type { Magnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
 import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
@@ -29,16 +29,19 @@ import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import type { RecipeSettings } from "./recipe.ts";
 
-/** DoRA's lengths where the configuration asks for them. */
-function magnitude(
-  context: LayerContext<LoraConfig>,
+/** Makes DoRA's lengths for the factors A and B on a base weight. */
+type MakeMagnitude = (
   base: { weight: Tensor; fanInFanOut: boolean },
   factors: readonly [Parameter, Parameter],
-): Magnitude | undefined {
+) => Magnitude;
+
+/** Loads DoRA where the configuration asks for it; null elsewhere. */
+async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   const { config, path, loading } = context;
-  if (!config.useDora) return undefined;
+  if (!config.useDora) return null;
+  const { Magnitude } = await import("./dora.ts");
   const { scaling } = rankAndScaling(config, path);
-  return new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
+  return (base, factors) => new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
 }
 
 /**
@@ -61,7 +64,7 @@ class LoraLinear implements LayerAdapter {
   #scaling: number;
   readonly #magnitude?: Magnitude;
 
-  constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
+  constructor(context: LayerContext<LoraConfig>, start: LinearStart, makeMagnitude: MakeMagnitude | null) {
     const { base, config, path, kind } = context;
     const { inFeatures, outFeatures, weight } = base as Linear;
     const { r, scaling } = rankAndScaling(config, path);
@@ -71,7 +74,7 @@ class LoraLinear implements LayerAdapter {
     const stored = start.weight
       ? { weight: start.weight, fanInFanOut: false }
       : { weight, fanInFanOut: kind === "conv1d" };
-    this.#magnitude = magnitude(context, stored, [a, b]);
+    this.#magnitude = makeMagnitude?.(stored, [a, b]);
     this.parameters = {
       "lora_A.weight": a,
       "lora_B.weight": b,
@@ -183,7 +186,7 @@ class LoraEmbedding implements LayerAdapter {
   readonly #magnitude?: Magnitude;
   readonly #paddingIdx: number | null;
 
-  constructor(context: LayerContext<LoraConfig>) {
+  constructor(context: LayerContext<LoraConfig>, makeMagnitude: MakeMagnitude | null) {
     const { base, config, path } = context;
     const { weight, paddingIdx } = base as Embedding;
     const [vocabulary, dim] = weight.shape;
@@ -194,7 +197,7 @@ class LoraEmbedding implements LayerAdapter {
     const start = embeddingStart(context);
     const a = drawn(start.a, [r, vocabulary]);
     const b = drawn(start.b, [dim, r]);
-    this.#magnitude = magnitude(context, { weight, fanInFanOut: true }, [a, b]);
+    this.#magnitude = makeMagnitude?.({ weight, fanInFanOut: true }, [a, b]);
     this.parameters = {
       lora_embedding_A: a,
       lora_embedding_B: b,
@@ -311,6 +314,9 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   startsFromData: evaStart,
   loraPlus: true,
   combines: loraProducts,
-  createLayer: async (context) =>
-    context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
+  createLayer: async (context) => {
+    const makeMagnitude = await loadMagnitude(context);
+    if (context.kind === "embedding") return new LoraEmbedding(context, makeMagnitude);
+    return new LoraLinear(context, await linearStart(context), makeMagnitude);
+  },
 });
