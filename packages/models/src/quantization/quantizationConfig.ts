@@ -1,8 +1,7 @@
 import type { QuantType } from "@lowrank/core";
-import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import { JsonFields } from "../config/jsonFields.ts";
+import type { JsonFields } from "../config/jsonFields.ts";
 import { describeBuilt } from "../describeBuilt.ts";
 import { loadArchitecture } from "../loadArchitecture.ts";
 
@@ -14,19 +13,12 @@ export interface QuantizationConfig {
   skipModules: readonly string[];
 }
 
-/**
- * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of
- * quantising than bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config
- * need only be one that is understood.
- */
-export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
-  const where = `config.json of ${files.label}`;
-  const fields = new JsonFields(await readJson(files, "config.json"), where).object("quantization_config");
-  if (!fields) return null;
+/** Parses `quantization_config` of a config.json. Throws as `readQuantizationConfig` does. */
+export function parseQuantizationConfig(fields: JsonFields): QuantizationConfig {
   fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
   if (!fields.boolean("load_in_4bit", false)) {
     throw new Error(
-      `${where}: quantization_config is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
+      `${fields.where} is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
     );
   }
   // As what the codes are stored makes their bytes no others.
