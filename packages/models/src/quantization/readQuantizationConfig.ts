@@ -11,6 +11,6 @@ export async function readQuantizationConfig(files: ModelFiles): Promise<Quantiz
   const json = new JsonFields(await readJson(files, "config.json"), `config.json of ${files.label}`);
   const fields = json.object("quantization_config");
   if (!fields) return null;
-  const { parseQuantizationConfig } = await import("./quantizationConfig.ts");
+  const { parseQuantizationConfig } = await import("./parseQuantizationConfig.ts");
   return parseQuantizationConfig(fields);
 }
