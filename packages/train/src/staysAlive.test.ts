@@ -22,8 +22,9 @@ const options: TrainerOptions = { ...batching, learningRate: 1e-2, maxSteps: 10 
 beforeAll(() => init(reference()));
 
 /**
- * Runs work beside messages, each sent as the last one arrives, and a timer. Tells how many arrived,
- * the timer's ticks, and the work's time in ms. A busy machine delays timers, and messages never.
+ * Runs work beside messages, each sent as the last one arrives, and a timer. Tells how many
+ * arrived, the timer's ticks, and the work's time in ms. A busy machine delays timers, and messages
+ * never.
  */
 async function besideOthers(work: () => Promise<unknown>): Promise<{ turns: number; ticks: number; ms: number }> {
   let [turns, ticks] = [0, 0];
