@@ -28,6 +28,7 @@ const coreLine: readonly RegExp[] = [
   /^ops\/index$/,
   /^autograd$/,
   /^functional$/,
+  /^functions$/,
   /^methods$/,
   /^index$/,
 ];

@@ -18,10 +18,11 @@ const environments = {
 };
 
 /** A program that imports every entry of every package. */
-const program = `
+const wholeProgram = `
 import * as lowrank from "lowrank";
 import * as core from "@lowrank/core";
 import * as backend from "@lowrank/core/backend";
+import * as functions from "@lowrank/core/functions";
 import * as files from "@lowrank/files";
 import * as models from "@lowrank/models";
 import * as nano from "@lowrank/nano";
@@ -30,13 +31,33 @@ import * as peft from "@lowrank/peft";
 import * as train from "@lowrank/train";
 import * as wasm from "@lowrank/wasm";
 
-export const all = [lowrank, core, backend, files, models, nano, nn, peft, train, wasm];
+export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm];
 export async function sum(): Promise<number> {
   await lowrank.init(lowrank.wasm());
   const config: lowrank.PeftConfig = new lowrank.LoraConfig({ r: 8 });
-  return config.peftType.length + (await lowrank.tensor([1, 2]).sum().item());
+  const made: lowrank.Tensor = functions.tensor([1, 2]);
+  return config.peftType.length + (await made.sum().item());
 }
 `;
+
+/** A program whose tensors have no chained methods, and to which no declaration may claim them. */
+const programOfFunctions = `
+import { init, sum, tensor } from "@lowrank/core/functions";
+import { wasm } from "@lowrank/wasm";
+
+export async function total(): Promise<number> {
+  await init(wasm());
+  const row = tensor([1, 2]);
+  // @ts-expect-error: the entry of functions has no methods.
+  row.sum;
+  // @ts-expect-error: nor their properties.
+  row.T;
+  return sum(row).item();
+}
+`;
+
+/** The programs, each compiled by itself: a declaration that one of them loads reaches no other. */
+const programs = { "all entries": wholeProgram, "functions alone": programOfFunctions };
 
 /** The name of a way of compiling, and the problems that it finds. */
 export interface TypesChecked {
@@ -45,30 +66,32 @@ export interface TypesChecked {
 }
 
 /**
- * Type-checks a program on the packages installed in `user`, their declarations included, in every
+ * Type-checks programs on the packages installed in `user`, their declarations included, in every
  * combination of compiler, resolution and environment.
  */
 export function checkTypes(user: string, root: string): TypesChecked[] {
   const checked: TypesChecked[] = [];
   const folder = join(user, "types");
   mkdirSync(folder);
-  writeFileSync(join(folder, "program.ts"), program);
-  for (const [compiler, name] of Object.entries(compilers)) {
-    for (const [resolution, found] of Object.entries(resolutions)) {
-      for (const [environment, declared] of Object.entries(environments)) {
-        const typeRoots = [join(root, "node_modules/@types")];
-        const compilerOptions = { ...found, ...declared, typeRoots, target: "es2022", strict: true };
-        const config = {
-          compilerOptions: { ...compilerOptions, skipLibCheck: false, noEmit: true },
-          include: ["*.ts"],
-        };
-        writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
-        const tsc = join(root, "node_modules", name, "bin", "tsc");
-        const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], {
-          encoding: "utf8",
-        });
-        const problems = status === 0 ? [] : stdout.trim().split("\n").slice(0, 8);
-        checked.push({ name: `types, ${compiler}, ${resolution}, ${environment}`, problems });
+  for (const [title, program] of Object.entries(programs)) {
+    writeFileSync(join(folder, "program.ts"), program);
+    for (const [compiler, name] of Object.entries(compilers)) {
+      const tsc = join(root, "node_modules", name, "bin", "tsc");
+      for (const [resolution, found] of Object.entries(resolutions)) {
+        for (const [environment, declared] of Object.entries(environments)) {
+          const typeRoots = [join(root, "node_modules/@types")];
+          const compilerOptions = { ...found, ...declared, typeRoots, target: "es2022", strict: true };
+          const config = {
+            compilerOptions: { ...compilerOptions, skipLibCheck: false, noEmit: true },
+            include: ["*.ts"],
+          };
+          writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+          const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], {
+            encoding: "utf8",
+          });
+          const problems = status === 0 ? [] : stdout.trim().split("\n").slice(0, 8);
+          checked.push({ name: `types of ${title}, ${compiler}, ${resolution}, ${environment}`, problems });
+        }
       }
     }
   }

@@ -1,3 +1,5 @@
+// The entry "@lowrank/core". Its list is that of functions.ts, name by name: behind `export *`,
+// Rolldown (Vite 8) moves what pages load on demand into their first chunk.
 import "./methods.ts";
 
 export { type BackwardOptions, backward, gradients } from "./autograd.ts";
