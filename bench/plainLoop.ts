@@ -1,99 +1,84 @@
-// Measures a training loop as it is written in PyTorch, without `scope` or `dispose`: the most
-// memory that it needs in 10,000 steps, and its time over that of the same loop with `scope`.
-import { Generator, init, memory, randn, resetPeak, scope, type Tensor } from "@lowrank/core";
-import { AdamW, Linear } from "@lowrank/nn";
-import { type WasmBackend, wasm } from "@lowrank/wasm";
-import { type Contestant, interleave, machine, marginCell, printTable } from "./lib/measure.ts";
+// Measures a training loop as it is written in PyTorch, without `scope` or `dispose`, in Node and
+// in Chromium: the memory that it needs in 10,000 steps, and its time over that of the same loop
+// with `scope`.
+import { interleave, machine, marginCell, printTable } from "./lib/measure.ts";
+import { type LoopMemory, type MlpLoops, mlpLoops } from "./lib/mlpLoops.ts";
+import { openSourcePage, type SourcePage } from "./lib/sourcePage.ts";
 
 const hiddenSizes = [64, 1024];
 const steps = 10_000;
-const batch = 32;
-const inputs = 32;
-/** A loss is read once in so many steps. */
-const readEvery = 10;
-const rounds = 7;
+const rounds = 9;
+/** Larger layers take a hundred times longer. */
+const stepsARound = (hidden: number): number => (hidden > 500 ? 60 : 1000);
 
-/**
- * Makes an MLP of three layers and its optimiser; returns one training step, which gives the loss.
- */
-function makeStep(hidden: number): () => Tensor {
-  const generator = new Generator(1);
-  const [first, second, last] = [
-    Linear.create(inputs, hidden, { generator }),
-    Linear.create(hidden, hidden, { generator }),
-    Linear.create(hidden, 1, { generator }),
-  ];
-  const optimizer = new AdamW(
-    [first, second, last].flatMap((layer) => [...layer.parameters()]),
-    { lr: 1e-4 },
-  );
-  return () => {
-    const x = randn([batch, inputs], { generator });
-    const y = x.square().mean({ dim: 1, keepdim: true });
-    const wrong = last.forward(second.forward(first.forward(x).relu()).relu()).sub(y);
-    const loss = wrong.square().mean();
-    optimizer.zeroGrad();
-    loss.backward();
-    optimizer.step();
-    return loss;
+type MakeLoops = (hidden: number) => Promise<MlpLoops>;
+
+/** Returns the loops in a page. */
+async function loopsIn({ page }: SourcePage, hidden: number): Promise<MlpLoops> {
+  page.setDefaultTimeout(0);
+  await page.waitForFunction("globalThis.mlpLoops");
+  const loops = await page.evaluateHandle<MlpLoops>(`mlpLoops(${hidden})`);
+  return {
+    plain: (count) => loops.evaluate((own, count) => own.plain(count), count),
+    scoped: (count) => loops.evaluate((own, count) => own.scoped(count), count),
+    memory: () => loops.evaluate((own) => own.memory()),
   };
 }
 
-async function plainly(step: () => Tensor, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const loss = step();
-    if (i % readEvery === 0) await loss.item();
-  }
-}
-
-async function inScopes(step: () => Tensor, count: number): Promise<void> {
-  for (let i = 0; i < count; i++) {
-    const loss = scope(step);
-    if (i % readEvery === 0) await loss.item();
-    loss.dispose();
-  }
-}
-
-interface Figures {
-  /** The length of the WebAssembly memory after all steps, in MB. */
-  mb: number;
-  /** The most bytes of tensors at one time, in MB. */
-  peakMb: number;
+interface Figures extends LoopMemory {
   /** Time over that of the loop with `scope`, median of the rounds. */
   vsScope: number;
 }
 
-async function measure(hidden: number, backend: WasmBackend): Promise<Figures> {
-  const step = makeStep(hidden);
-  resetPeak();
-  await plainly(step, steps);
-  const [mb, peakMb] = [backend.heapStats().length / 1e6, memory().peakBytes / 1e6];
-  const count = hidden > 500 ? 100 : 1000;
-  const contestants: Contestant[] = [
-    { name: "plain", run: () => plainly(step, count) },
-    { name: "scope", run: () => inScopes(step, count) },
-  ];
-  const times = await interleave(contestants, 1, rounds);
-  const [plain, scoped] = [times.get("plain")!, times.get("scope")!];
-  console.log(`hidden size ${hidden}`);
-  printTable(
-    ["", "ms a step", ""],
+async function timeLoops(place: string, hidden: number, loops: MlpLoops): Promise<number> {
+  const count = stepsARound(hidden);
+  const times = await interleave(
     [
-      ["plain", (plain.median / count).toFixed(3), marginCell(plain)],
-      ["with scope", (scoped.median / count).toFixed(3), marginCell(scoped)],
+      { name: "plain", run: () => loops.plain(count) },
+      { name: "scope", run: () => loops.scoped(count) },
     ],
+    1,
+    rounds,
   );
-  return { mb: Math.round(mb), peakMb: Math.round(peakMb), vsScope: Number((plain.median / scoped.median).toFixed(3)) };
+  const [plain, scoped] = [times.get("plain")!, times.get("scope")!];
+  console.log(`\n${place}, hidden size ${hidden}`);
+  printTable(
+    ["", "ms a step", "best", ""],
+    [["plain", plain] as const, ["with scope", scoped] as const].map(([name, timing]) => [
+      name,
+      (timing.median / count).toFixed(3),
+      (timing.best / count).toFixed(3),
+      marginCell(timing),
+    ]),
+  );
+  return plain.median / scoped.median;
 }
 
-/** Ends with one line of JSON: `Figures` for each hidden size. */
+/** Ends with one line of JSON: `Figures` for each place and hidden size. */
 export async function bench(): Promise<void> {
   console.log(machine());
-  const figures: Record<string, Figures> = {};
+  const places: Record<string, MakeLoops> = { node: mlpLoops };
+  await using page = await openSourcePage("bench/lib/mlpPage.ts").catch((error: Error) => {
+    console.log(`skipped: the loops in Chromium (${error.message})`);
+    return undefined;
+  });
+  if (page) places.chromium = (hidden) => loopsIn(page, hidden);
+
+  const figures: Record<string, Record<string, Figures>> = {};
   for (const hidden of hiddenSizes) {
-    const backend = await wasm();
-    await init(backend);
-    figures[`hidden${hidden}`] = await measure(hidden, backend);
+    // The long loops side by side, as their time is not measured.
+    const ended = await Promise.all(
+      Object.entries(places).map(async ([place, make]) => {
+        const loops = await make(hidden);
+        await loops.plain(steps);
+        return { place, loops, memory: await loops.memory() };
+      }),
+    );
+    for (const { place, loops, memory } of ended) {
+      const vsScope = Number((await timeLoops(place, hidden, loops)).toFixed(3));
+      const own = { mb: Math.round(memory.mb), peakMb: Math.round(memory.peakMb), vsScope };
+      figures[place] = { ...figures[place], [`hidden${hidden}`]: own };
+    }
   }
   console.log(`\n${JSON.stringify({ plainLoop: figures })}`);
 }

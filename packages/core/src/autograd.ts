@@ -29,7 +29,7 @@ const backwardKeys: OptionKeys<BackwardOptions> = { retainGraph: true, createGra
  */
 export function backward(output: Tensor, gradient?: Tensor, options: BackwardOptions = {}): void {
   checkOptions("backward", options, backwardKeys);
-  const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null };
+  const walkOptions = { ...options, wanted: (node: GraphNode) => node.leaf !== null, toAllLeaves: true };
   walk([root("backward", output, gradient)], walkOptions, ({ leaf }, _index, grad) => {
     if (!leaf) return false;
     const before = leaf.grad;
@@ -114,6 +114,8 @@ interface WalkOptions extends BackwardOptions {
   wanted: (node: GraphNode) => boolean;
   /** Nodes older than this are not walked through. */
   start?: number;
+  /** True where every leaf is wanted. */
+  toAllLeaves?: boolean;
 }
 
 /** Receives a complete gradient; answers whether it took the tensor over. */
@@ -144,7 +146,7 @@ function filledLike({ shape, dtype }: TensorSpec, value: number, backend: Backen
  * as soon as it is used up.
  */
 function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
-  const { createGraph = false, retainGraph = createGraph, wanted, start = 0 } = options;
+  const { createGraph = false, retainGraph = createGraph, wanted, start = 0, toAllLeaves = false } = options;
   if (start === 0) {
     relieveAtBackward();
     startPass();
@@ -181,7 +183,7 @@ function walk(roots: readonly Root[], options: WalkOptions, sink: Sink): void {
         const pulled = createGraph ? pull(op, grads, needs) : scope(() => pull(op, grads, needs));
         if (!retainGraph) {
           node.freeSaved();
-          used.push(node);
+          if (toAllLeaves) used.push(node);
           if (start === 0) markSpent(node.result);
         }
         for (let i = 0; i < op.edges.length; i++) {

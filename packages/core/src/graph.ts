@@ -54,6 +54,8 @@ export class GraphNode {
   /** True once a backward pass freed what this node had saved. */
   freed = false;
   #references = 0;
+  /** True once it no longer counts on the nodes before it. */
+  #letGo = false;
 
   constructor(leaf: Tensor | null, op: Recorded | null) {
     this.leaf = leaf;
@@ -69,6 +71,9 @@ export class GraphNode {
     if (--this.#references > 0 || !this.op) return;
     let unused: GraphNode[] | null = null;
     for (let node: GraphNode | undefined = this; node?.op; node = unused?.pop()) {
+      // Its result may have been used again after a backward pass.
+      if (node.#letGo) continue;
+      node.#letGo = true;
       node.freeSaved();
       for (const edge of node.op.edges) {
         if (!edge || --edge.node.#references > 0 || !edge.node.op) continue;
@@ -79,11 +84,10 @@ export class GraphNode {
   }
 
   /**
-   * Lets go of its results after a backward pass: no gradient can flow through it again if it had
-   * saved anything, so those who hold them need not hold the steps before.
+   * Lets go of its results after a backward pass that went to all leaves: the steps before it have
+   * nothing left to free, so those who hold a result need not hold them.
    */
   leaveResults(): void {
-    if (!this.freed) return;
     for (let holding = this.result; holding; holding = holding.earlier) holding.leaveNode();
   }
 

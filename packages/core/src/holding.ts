@@ -12,6 +12,8 @@ export class Holding {
   node: GraphNode | null;
   /** True if only its owner may give it up. */
   kept = false;
+  /** The backward pass that went through its step, counted from 1; 0 before. */
+  pass = 0;
   /** True if it was taken back after its backward pass. */
   takenBack = false;
   /** The hold of the result before this one of the same step. */

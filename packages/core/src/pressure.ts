@@ -3,7 +3,7 @@ import { takeBackSpent } from "./spentTensors.ts";
 import { memory } from "./storage.ts";
 
 /** With less live memory than this nothing is done. */
-const leastBytes = 48 * 2 ** 20;
+const leastBytes = 80 * 2 ** 20;
 
 /** Garbage of this size makes an engine collect; it counts array buffers, and not our memory. */
 const baitBytes = 128 * 2 ** 20;
@@ -36,11 +36,11 @@ export async function relieveAtRead(): Promise<void> {
 }
 
 /**
- * Takes back results of earlier steps at a backward pass, where twice the limit is live and the
- * event loop did not turn since the pass before: there, garbage is never reported.
+ * Takes back results of earlier steps at a backward pass, where more than the limit is live and
+ * the event loop did not turn since the pass before: there, garbage is never reported.
  */
 export function relieveAtBackward(): void {
-  if (memory().bytes <= 2 * limit) return;
+  if (memory().bytes <= 1.2 * limit) return;
   if (turning) {
     takeBackSpent();
     limit = Math.max(limit, 0.75 * memory().bytes);

@@ -1,17 +1,11 @@
 import type { Holding } from "./holding.ts";
 
-interface Spent {
-  readonly holding: Holding;
-  /** The backward pass that went through its step. */
-  readonly pass: number;
-}
-
 /**
  * Memory up to this size is never taken back: losses and the like are kept in lists, and read late.
  */
 const smallBytes = 4096;
 
-let spent: Spent[] = [];
+let spent: Holding[] = [];
 let pass = 0;
 let pruneAt = 1024;
 
@@ -19,23 +13,26 @@ let pruneAt = 1024;
 export function startPass(): void {
   pass++;
   if (spent.length < pruneAt) return;
-  spent = spent.filter(({ holding }) => holding.storage !== null);
+  spent = spent.filter(({ storage }) => storage !== null);
   pruneAt = Math.max(1024, 2 * spent.length);
 }
 
 /** Notes the results of a recorded step that a backward pass has used up, by the last of them. */
 export function markSpent(result: Holding | null): void {
-  for (let holding = result; holding; holding = holding.earlier) spent.push({ holding, pass });
+  for (let holding = result; holding; holding = holding.earlier) {
+    if (holding.storage === null) continue;
+    holding.pass = pass;
+    spent.push(holding);
+  }
 }
 
 /** Takes back the results of steps that a backward pass before the last two has used up. */
 export function takeBackSpent(): void {
-  const later: Spent[] = [];
-  for (const entry of spent) {
-    const { holding } = entry;
+  const later: Holding[] = [];
+  for (const holding of spent) {
     if (!holding.storage || holding.kept || holding.storage.buffer.bytes <= smallBytes) continue;
-    if (entry.pass > pass - 2) {
-      later.push(entry);
+    if (holding.pass > pass - 2) {
+      later.push(holding);
       continue;
     }
     holding.takenBack = true;

@@ -50,13 +50,16 @@ function registerWaiting(): void {
   waitingBytes = 0;
 }
 
+/** An object without anything, which is less than `{}` takes. */
+class Life {}
+
 /**
  * Returns an object for whose life `holding` is held: it is given up after the object became
  * garbage. Engines keep what is in a registry through all but their thorough collections, so this
  * is a small object that a tensor refers to, and not the tensor.
  */
 export function lifeOf(holding: Holding): object {
-  const life = {};
+  const life = new Life();
   // Without a token to take it out again, which would cost five times as much.
   registry.register(life, holding);
   return life;
