@@ -23,7 +23,7 @@ interface StoredWeight {
 
 const key = "lora_magnitude_vector";
 
-/** What DoRA's output is computed from. */
+/** The tensors and the layer that DoRA's output is computed from. */
 interface DoraInputs {
   readonly x: Tensor;
   /** x after dropout; x itself where nothing is dropped. */
