@@ -24,5 +24,5 @@ export { uniformsOf } from "./ops/uniforms.ts";
 export type { WindowPlan } from "./ops/windowPlan.ts";
 export type { Packing } from "./packed/packedFormat.ts";
 export { byteLength, formatOf } from "./packing.ts";
-export { adam8bitBlockSize } from "./quantize/eightBit.ts";
+export { adam8bitBlockSize } from "./quantize/adam8bitBlockSize.ts";
 export { normalizeDim, type Shape, sameShape, sizeOf, stridesOf } from "./shape.ts";

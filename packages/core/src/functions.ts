@@ -73,9 +73,9 @@ export type { BlockFormat, FourBitFormat, PackedFormat, Packing } from "./packed
 export { packedTensor } from "./packedTensor.ts";
 export type { OnProgress, Progress } from "./progress.ts";
 export { pythonFloat } from "./pythonFloat.ts";
+export { adam8bitBlockSize } from "./quantize/adam8bitBlockSize.ts";
 export { type BitsandbytesWeight, fromBitsandbytes, toBitsandbytes } from "./quantize/bitsandbytes.ts";
 export { dynamicMap } from "./quantize/dynamicMap.ts";
-export { adam8bitBlockSize } from "./quantize/eightBit.ts";
 export { quantizeAs } from "./quantize/quantizeAs.ts";
 export { QuantStateError } from "./quantize/quantState.ts";
 export { Generator, type GeneratorState, philox } from "./random.ts";

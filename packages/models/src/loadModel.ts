@@ -1,6 +1,6 @@
 import { checkOptions, giveTurn, isPacked, type OnProgress, type Shape } from "@lowrank/core";
 import type { HubOptions, ModelFiles } from "@lowrank/files";
-import { Parameter, type QuantizationReport, quantizeActivations } from "@lowrank/nn";
+import { Parameter, type QuantizationReport } from "@lowrank/nn";
 import { buildModel, type ModelOf } from "./buildModel.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
@@ -64,7 +64,10 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
   const { config, files, weights, quantization, tokenizer: parts } = await openModel(source, options);
   const tokenizer = parts ? await makeTokenizer(parts) : await readTokenizer(files);
   const model = await readModel(config, weights, options);
-  if (options.activations) quantizeActivations(model);
+  if (options.activations) {
+    const { quantizeActivations } = await import("./quantization/integerActivations.ts");
+    quantizeActivations(model);
+  }
   const generationConfig = await readGenerationConfig(files);
   model.generationConfig = generationConfig;
   return { model, config, tokenizer, generationConfig, files, quantization };

@@ -7,7 +7,7 @@ import { readClassifierConfig, readModelConfig } from "./config/readModelConfig.
 import { type ModelWeights, safetensorsWeights } from "./modelWeights.ts";
 import { openWeights } from "./openWeights.ts";
 import { isPartOfQuantized } from "./quantization/partOfQuantized.ts";
-import { readQuantizationConfig } from "./quantization/quantizationConfig.ts";
+import { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
 import type { TokenizerParts } from "./tokenizer/tokenizer.ts";
 
 /**

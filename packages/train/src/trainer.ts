@@ -33,6 +33,9 @@ export function trainingSteps(
   return Math.ceil((epochs * Math.ceil(count / batchSize)) / gradientAccumulationSteps);
 }
 
+/** The schedules by the names that options have for them. Pages carry no others. */
+const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
+
 /** Trains the parameters of a model that require gradients. */
 export class Trainer<Model extends TrainableModule = TrainableModel, Example = AnyExample, Batch = unknown> {
   readonly model: Model;
@@ -97,7 +100,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.#peaks = peaks;
     const { schedule = "linear", warmupSteps = 0 } = options;
     const decay = { warmupSteps, totalSteps: this.maxSteps };
-    this.#factor = schedule === "constant" ? schedules.constantWithWarmup(decay) : schedules[schedule](decay);
+    this.#factor = scheduleOf[schedule](decay);
   }
 
   /**

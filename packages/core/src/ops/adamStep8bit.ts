@@ -1,6 +1,7 @@
 import type { TensorSpec } from "../backend.ts";
 import { expectDType, type Op } from "../op.ts";
-import { adam8bitBlockSize, encodeBlock, onGrid } from "../quantize/eightBit.ts";
+import { adam8bitBlockSize } from "../quantize/adam8bitBlockSize.ts";
+import { encodeBlock, onGrid } from "../quantize/eightBit.ts";
 import { formatShape, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import type { AdamStepParams } from "./adamStep.ts";

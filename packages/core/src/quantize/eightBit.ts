@@ -1,8 +1,5 @@
 import type { TypedArray } from "../dtype.ts";
 
-/** Elements that share a scale of the 8-bit moments, as in bitsandbytes. */
-export const adam8bitBlockSize = 256;
-
 const { fround } = Math;
 const gridStep = fround(2 / 65535);
 

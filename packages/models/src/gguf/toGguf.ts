@@ -11,7 +11,7 @@ import { type ModelFiles, readJson } from "@lowrank/files";
 import type { ModelConfig } from "../config/architectureConfig.ts";
 import { readModelConfig } from "../config/readModelConfig.ts";
 import { openWeights } from "../openWeights.ts";
-import { readQuantizationConfig } from "../quantization/quantizationConfig.ts";
+import { readQuantizationConfig } from "../quantization/readQuantizationConfig.ts";
 import { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { configMetadata } from "./configMetadata.ts";
 import { encodeBlocks, encodings, type GgufEncoding } from "./ggmlTypes.ts";

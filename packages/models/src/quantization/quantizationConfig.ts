@@ -1,8 +1,6 @@
 import type { QuantType } from "@lowrank/core";
-import { type ModelFiles, readJson } from "@lowrank/files";
 import { Linear4bit, type Module } from "@lowrank/nn";
 import type { ClassifierConfig, ModelConfig } from "../config/architectureConfig.ts";
-import { JsonFields } from "../config/jsonFields.ts";
 import { describeBuilt } from "../describeBuilt.ts";
 import { loadArchitecture } from "../loadArchitecture.ts";
 
@@ -12,34 +10,6 @@ export interface QuantizationConfig {
   doubleQuant: boolean;
   /** Paths of linear layers that are not quantised. */
   skipModules: readonly string[];
-}
-
-/**
- * Reads `quantization_config` of a config.json; null where there is none. Throws for other ways of
- * quantising than bitsandbytes' 4 bits. Each tensor's own state says how it is packed; the config
- * need only be one that is understood.
- */
-export async function readQuantizationConfig(files: ModelFiles): Promise<QuantizationConfig | null> {
-  const where = `config.json of ${files.label}`;
-  const fields = new JsonFields(await readJson(files, "config.json"), where).object("quantization_config");
-  if (!fields) return null;
-  fields.oneOf("quant_method", ["bitsandbytes"], "bitsandbytes");
-  if (!fields.boolean("load_in_4bit", false)) {
-    throw new Error(
-      `${where}: quantization_config is not of 4 bits (load_in_4bit); load the weights in full and quantise them with loadModel(..., { quantize: {} })`,
-    );
-  }
-  // As what the codes are stored makes their bytes no others.
-  fields.oneOf("bnb_4bit_quant_storage", ["uint8", "float16", "bfloat16", "float32"], "uint8");
-  const skipped = fields.raw("llm_int8_skip_modules") ?? [];
-  if (!Array.isArray(skipped) || !skipped.every((name) => typeof name === "string")) {
-    throw fields.bad("llm_int8_skip_modules", "a list of names");
-  }
-  return {
-    quantType: fields.oneOf("bnb_4bit_quant_type", ["nf4", "fp4"], "fp4"),
-    doubleQuant: fields.boolean("bnb_4bit_use_double_quant", false),
-    skipModules: skipped,
-  };
 }
 
 /**

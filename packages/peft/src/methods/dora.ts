@@ -1,5 +1,17 @@
-import { div, doraNorm, isGradEnabled, rowSquares, type Tensor } from "@lowrank/core";
-import type { Parameter } from "@lowrank/nn";
+import {
+  add,
+  div,
+  doraNorm,
+  isGradEnabled,
+  loraLinear,
+  matmul,
+  mul,
+  rowSquares,
+  sub,
+  type Tensor,
+} from "@lowrank/core";
+import { Conv1D, type Linear, type Parameter } from "@lowrank/nn";
+import { wide } from "../layers/tunerLayer.ts";
 import { CachedTensor } from "./cachedTensor.ts";
 import { type Draw, drawn } from "./draws.ts";
 
@@ -9,6 +21,25 @@ interface StoredWeight {
   fanInFanOut: boolean;
 }
 
+const key = "lora_magnitude_vector";
+
+/** The tensors and the layer that DoRA's output is computed from. */
+interface DoraInputs {
+  readonly x: Tensor;
+  /** x after dropout; x itself where nothing is dropped. */
+  readonly dropped: Tensor;
+  readonly base: Linear | Conv1D;
+  /** [r, in] */
+  readonly a: Tensor;
+  /** [out, r] */
+  readonly b: Tensor;
+  /** Computes LoRA's s (x Aᵀ) Bᵀ. */
+  added(x: Tensor): Tensor;
+}
+
+/** Makes DoRA's part of a layer for the factors A and B on a base weight. */
+export type MakeMagnitude = (base: StoredWeight, factors: readonly [Parameter, Parameter]) => Magnitude;
+
 /**
  * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are
  * kept until something writes into W; without gradients, so are the lengths that the rows of the
@@ -17,6 +48,10 @@ interface StoredWeight {
 export class Magnitude {
   /** [out] */
   readonly parameter: Parameter;
+  /** The parameter by its name in files. */
+  readonly parameters: Readonly<Record<string, Parameter>>;
+  /** Its name in the model, as PEFT has it, by that in files, which leave `.weight` out. */
+  readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
   #scaling: number;
   readonly #squares = new CachedTensor();
   #lengths = new CachedTensor();
@@ -26,6 +61,7 @@ export class Magnitude {
     this.#scaling = scaling;
     const squares = this.#rowSquares(base);
     this.parameter = drawn(start ?? (() => this.#norm(base, a, b, squares)), [b.shape[0]]);
+    this.parameters = { [key]: this.parameter };
   }
 
   /** The s of W + s B A. */
@@ -38,6 +74,32 @@ export class Magnitude {
   /** The cached tensors, which are freed with the layer. */
   get constants(): readonly Tensor[] {
     return [...this.#squares.constants, ...this.#lengths.constants];
+  }
+
+  /**
+   * Returns DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W +
+   * scale x' (W + s B A) - x' W.
+   */
+  forward({ x, dropped, base, a, b, added }: DoraInputs): Tensor {
+    const { weight, bias } = base;
+    const fanInFanOut = base instanceof Conv1D;
+    const scale = this.scale({ weight, fanInFanOut }, a, b);
+    const exact = base instanceof Conv1D || base.isExact;
+    const product = (input: Tensor) => {
+      if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
+      const y = base.forward(input);
+      return bias ? sub(y, wide(bias)) : y;
+    };
+    let y: Tensor;
+    if (dropped !== x) {
+      const plain = product(dropped);
+      y = add(product(x), sub(mul(add(plain, added(dropped)), scale), plain));
+    } else {
+      const sum =
+        exact && !fanInFanOut ? loraLinear(x, weight, a, b, { scaling: this.#scaling }) : add(product(x), added(x));
+      y = mul(sum, scale);
+    }
+    return bias ? add(y, wide(bias)) : y;
   }
 
   /** Returns the factors of the rows of W + s B A, [out]. */

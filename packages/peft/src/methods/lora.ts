@@ -1,14 +1,5 @@
-import { add, affine, indexSelect, loraLinear, matmul, mul, scope, sub, type Tensor } from "@lowrank/core";
-import {
-  Conv1D,
-  type Dropout,
-  type Embedding,
-  Linear,
-  type Module,
-  type Parameter,
-  stopAtPadding,
-  type UnaryModule,
-} from "@lowrank/nn";
+import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
+import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import {
@@ -20,33 +11,23 @@ import {
   rankOption,
   targetsOption,
 } from "./commonOptions.ts";
-import { Magnitude } from "./dora.ts";
+import type { Magnitude, MakeMagnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
 import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
 import { rankAndScaling } from "./loraScaling.ts";
-import { embeddingStart, type LinearStart, linearStart } from "./loraStart.ts";
+import { type LinearStart, linearStart } from "./loraStart.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod } from "./method.ts";
 import type { RecipeSettings } from "./recipe.ts";
 
-/** DoRA's lengths where the configuration asks for them. */
-function magnitude(
-  context: LayerContext<LoraConfig>,
-  base: { weight: Tensor; fanInFanOut: boolean },
-  factors: readonly [Parameter, Parameter],
-): Magnitude | undefined {
+/** Loads DoRA where the configuration asks for it; null elsewhere. */
+async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
   const { config, path, loading } = context;
-  if (!config.useDora) return undefined;
+  if (!config.useDora) return null;
+  const { Magnitude } = await import("./dora.ts");
   const { scaling } = rankAndScaling(config, path);
-  return new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
+  return (base, factors) => new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
 }
-
-/**
- * The names of DoRA's lengths: in the model, as PEFT has it, and in files, where
- * it leaves `.weight` out.
- */
-const magnitudeKey = "lora_magnitude_vector";
-const doraPaths = { [magnitudeKey]: `${magnitudeKey}.weight` };
 
 /**
  * LoRA on a linear layer, whichever way its weight lies: A [r, in], B [out, r], perhaps with
@@ -54,14 +35,13 @@ const doraPaths = { [magnitudeKey]: `${magnitudeKey}.weight` };
  */
 class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
-  readonly paths = doraPaths;
   readonly modules: Record<string, Module>;
   readonly baseWeight?: Tensor;
   readonly #dropout: Dropout;
   #scaling: number;
   readonly #magnitude?: Magnitude;
 
-  constructor(context: LayerContext<LoraConfig>, start: LinearStart) {
+  constructor(context: LayerContext<LoraConfig>, start: LinearStart, makeMagnitude: MakeMagnitude | null) {
     const { base, config, path, kind } = context;
     const { inFeatures, outFeatures, weight } = base as Linear;
     const { r, scaling } = rankAndScaling(config, path);
@@ -71,16 +51,20 @@ class LoraLinear implements LayerAdapter {
     const stored = start.weight
       ? { weight: start.weight, fanInFanOut: false }
       : { weight, fanInFanOut: kind === "conv1d" };
-    this.#magnitude = magnitude(context, stored, [a, b]);
+    this.#magnitude = makeMagnitude?.(stored, [a, b]);
     this.parameters = {
       "lora_A.weight": a,
       "lora_B.weight": b,
       ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures]) } : {}),
-      ...(this.#magnitude ? { [magnitudeKey]: this.#magnitude.parameter } : {}),
+      ...this.#magnitude?.parameters,
     };
     this.#dropout = layerDropout(context, config.loraDropout);
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
     this.#scaling = scaling;
+  }
+
+  get paths(): Readonly<Record<string, string>> | undefined {
+    return this.#magnitude?.paths;
   }
 
   get constants(): readonly Tensor[] {
@@ -99,8 +83,17 @@ class LoraLinear implements LayerAdapter {
   forward(x: Tensor, base: UnaryModule): Tensor {
     return scope(() => {
       const dropped = this.#dropout.forward(x);
-      if (this.#magnitude) return this.#rescaled(x, dropped, base as Linear | Conv1D, this.#magnitude);
       const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
+      if (this.#magnitude) {
+        return this.#magnitude.forward({
+          x,
+          dropped,
+          base: base as Linear | Conv1D,
+          a,
+          b,
+          added: (y) => this.#added(y),
+        });
+      }
       let y: Tensor;
       if (base instanceof Linear && base.isExact && dropped === x) {
         y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
@@ -127,39 +120,12 @@ class LoraLinear implements LayerAdapter {
     return matmul(low, b, { transposeB: true });
   }
 
-  /**
-   * DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W +
-   * scale x' (W + s B A) - x' W.
-   */
-  #rescaled(x: Tensor, dropped: Tensor, base: Linear | Conv1D, lengths: Magnitude): Tensor {
-    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
-    const { weight, bias } = base;
-    const fanInFanOut = base instanceof Conv1D;
-    const scale = lengths.scale({ weight, fanInFanOut }, a, b);
-    const exact = base instanceof Conv1D || base.isExact;
-    const product = (input: Tensor) => {
-      if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
-      const y = base.forward(input);
-      return bias ? sub(y, wide(bias)) : y;
-    };
-    let y: Tensor;
-    if (dropped !== x) {
-      const plain = product(dropped);
-      y = add(product(x), sub(mul(add(plain, this.#added(dropped)), scale), plain));
-    } else {
-      const sum =
-        exact && !fanInFanOut
-          ? loraLinear(x, weight, a, b, { scaling: this.#scaling })
-          : add(product(x), this.#added(x));
-      y = mul(sum, scale);
-    }
-    return bias ? add(y, wide(bias)) : y;
-  }
-
   merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
     const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": added } = this.parameters;
     const scaledBias = added && affine(added, { scale: this.#scaling });
-    const delta = affine(fanInFanOut ? transposedProduct(a, b) : matmul(b, a), { scale: this.#scaling });
+    const delta = affine(fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a), {
+      scale: this.#scaling,
+    });
     const sum = add(weight, delta);
     const scale = this.#magnitude?.scaleOnce(bare, a, b);
     return {
@@ -167,83 +133,6 @@ class LoraLinear implements LayerAdapter {
       bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
       fanInFanOut,
     };
-  }
-}
-
-/** (B A)ᵀ */
-function transposedProduct(a: Tensor, b: Tensor): Tensor {
-  return matmul(a, b, { transposeA: true, transposeB: true });
-}
-
-/** LoRA on an embedding: A [r, vocabulary], B [dim, r], perhaps lengths [dim]. */
-class LoraEmbedding implements LayerAdapter {
-  readonly parameters: Record<string, Parameter>;
-  readonly paths = doraPaths;
-  #scaling: number;
-  readonly #magnitude?: Magnitude;
-  readonly #paddingIdx: number | null;
-
-  constructor(context: LayerContext<LoraConfig>) {
-    const { base, config, path } = context;
-    const { weight, paddingIdx } = base as Embedding;
-    const [vocabulary, dim] = weight.shape;
-    if (config.loraBias) {
-      throw new Error(`LoRA puts no bias on embeddings; leave ${path} out of targetModules, or loraBias`);
-    }
-    const { r, scaling } = rankAndScaling(config, path);
-    const start = embeddingStart(context);
-    const a = drawn(start.a, [r, vocabulary]);
-    const b = drawn(start.b, [dim, r]);
-    this.#magnitude = magnitude(context, { weight, fanInFanOut: true }, [a, b]);
-    this.parameters = {
-      lora_embedding_A: a,
-      lora_embedding_B: b,
-      ...(this.#magnitude ? { [magnitudeKey]: this.#magnitude.parameter } : {}),
-    };
-    this.#scaling = scaling;
-    this.#paddingIdx = paddingIdx;
-  }
-
-  get constants(): readonly Tensor[] {
-    return this.#magnitude?.constants ?? [];
-  }
-
-  get scaling(): number {
-    return this.#scaling;
-  }
-
-  set scaling(value: number) {
-    this.#scaling = value;
-    if (this.#magnitude) this.#magnitude.scaling = value;
-  }
-
-  /** Computes the part that is added to the base layer's output; absent with DoRA. */
-  get added(): ((ids: Tensor) => Tensor) | undefined {
-    return this.#magnitude ? undefined : (ids) => this.#rows(ids);
-  }
-
-  #rows(ids: Tensor): Tensor {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    const flat = ids.reshape([-1]);
-    const columns = stopAtPadding(indexSelect(a, flat, { dim: 1 }), flat, this.#paddingIdx);
-    const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
-    return rows.reshape([...ids.shape, b.shape[0]]);
-  }
-
-  forward(ids: Tensor, base: UnaryModule): Tensor {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    return scope(() => {
-      const sum = add(base.forward(ids), this.#rows(ids));
-      const { weight } = base as Linear;
-      return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, a, b)) : sum;
-    });
-  }
-
-  merge({ weight, ...rest }: DenseLayer, bare: DenseLayer): DenseLayer {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    const sum = add(weight, affine(transposedProduct(a, b), { scale: this.#scaling }));
-    const scale = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, a, b);
-    return { weight: scale ? mul(sum, scale) : sum, ...rest };
   }
 }
 
@@ -311,6 +200,12 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   startsFromData: evaStart,
   loraPlus: true,
   combines: loraProducts,
-  createLayer: async (context) =>
-    context.kind === "embedding" ? new LoraEmbedding(context) : new LoraLinear(context, await linearStart(context)),
+  createLayer: async (context) => {
+    const makeMagnitude = await loadMagnitude(context);
+    if (context.kind === "embedding") {
+      const { LoraEmbedding } = await import("./loraEmbedding.ts");
+      return new LoraEmbedding(context, makeMagnitude);
+    }
+    return new LoraLinear(context, await linearStart(context), makeMagnitude);
+  },
 });

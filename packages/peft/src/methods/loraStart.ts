@@ -48,17 +48,3 @@ async function baseFactors(context: LayerContext<LoraConfig>, init: string) {
   const { factorStart } = await import("./factorStart.ts");
   return factorStart(context, init);
 }
-
-/**
- * The start of LoRA on an embedding: A [r, vocabulary] zero, B [dim, r] drawn, whatever the
- * linear layers start from.
- */
-export function embeddingStart(context: LayerContext<LoraConfig>): { a: Draw; b: Draw } {
-  const { config, path, loading } = context;
-  const { zero, normal } = draws(context);
-  if (config.initLoraWeights === "loftq") {
-    throw new Error(`initLoraWeights "loftq" is for linear layers; leave ${path} out of targetModules`);
-  }
-  if (loading) return { a: zero, b: zero };
-  return { a: config.initLoraWeights === false ? normal(1) : zero, b: normal(1) };
-}
