@@ -1,3 +1,4 @@
+import { absent } from "./absent.ts";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { writeFolder } from "./writeFolder.ts";
@@ -11,12 +12,12 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
   const { fs } = node;
   const { join } = node.path;
   const path = diskPath(folder, node);
-  const found = await orUndefined(fs.stat(path));
+  const found = await fs.stat(path).catch(absent);
   if (!found) throw new Error(`There is no folder ${path}; ${adviceFor(String(folder))}`);
   if (!found.isDirectory()) throw new Error(`${path} is a file; expected the folder that holds it`);
 
   const size = async (name: string) => {
-    const file = await orUndefined(fs.stat(join(path, name)));
+    const file = await fs.stat(join(path, name)).catch(absent);
     return file?.isFile() ? file.size : undefined;
   };
   const files: WritableFiles = {
@@ -41,7 +42,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
       };
     },
     list: async (inner = "") => {
-      const entries = (await orUndefined(fs.readdir(join(path, inner), { withFileTypes: true }))) ?? [];
+      const entries = (await fs.readdir(join(path, inner), { withFileTypes: true }).catch(absent)) ?? [];
       return entries.flatMap((e) => (e.isFile() ? [e.name] : e.isDirectory() ? [`${e.name}/`] : []));
     },
     write: (contents) => writeFolder(path, contents),
@@ -74,15 +75,4 @@ function adviceFor(folder: string): string {
   const expected = "expected one with config.json and *.safetensors";
   if (!/^[\w-][\w.-]*\/[\w.-]+$/.test(folder)) return expected;
   return `${expected}; if it is a repository of the Hugging Face hub, give "hf://${folder}"`;
-}
-
-/** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */
-async function orUndefined<T>(stat: Promise<T>): Promise<T | undefined> {
-  try {
-    return await stat;
-  } catch (error) {
-    const { code } = error as { code?: string };
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
 }

@@ -51,7 +51,8 @@ export { knownMethods, methodOf, registeredMethods, registerPeftMethod } from ".
 export { UnknownMethodError } from "./methods/unknownMethodError.ts";
 export type { AdaptableModel } from "./model/adaptableModel.ts";
 export type { OutputDifference } from "./model/compareOutputs.ts";
-export { getPeftModel, PeftModel } from "./peftModel/peftModel.ts";
+export { getPeftModel } from "./peftModel/getPeftModel.ts";
+export { PeftModel } from "./peftModel/peftModel.ts";
 export type { AddAdapterOptions, GetPeftModelOptions } from "./peftModel/peftModelOptions.ts";
 export {
   type AdapterDescription,

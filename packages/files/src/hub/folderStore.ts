@@ -1,4 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
+import { absent } from "../absent.ts";
 import { folderFiles } from "../folderFiles.ts";
 import { nodeModules } from "../nodeModules.ts";
 import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
@@ -98,10 +99,4 @@ export function folderStore(cacheDir: string, repo: string): HubStore {
       },
     };
   }
-}
-
-/** A missing file is an answer; any other failure (permissions, a broken disk) stays an error. */
-function absent(error: { code?: string }): undefined {
-  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
-  return undefined;
 }

@@ -10,7 +10,8 @@ import {
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { VeraConfig } from "../methods/veraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));

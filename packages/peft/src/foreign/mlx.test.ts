@@ -10,7 +10,8 @@ import {
 } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { fromMlx, toMlx } from "./mlx.ts";
 

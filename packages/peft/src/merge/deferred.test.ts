@@ -1,7 +1,8 @@
 import { init, reference, scope, type Tensor } from "@lowrank/core";
 import { deferred } from "@lowrank/core/testing";
 import { expect, test } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 

@@ -1,7 +1,8 @@
 import { init, memory, reference, scope } from "@lowrank/core";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 
 const config = new LoraConfig({

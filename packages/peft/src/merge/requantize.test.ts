@@ -1,7 +1,7 @@
 import { init, quantize4bit, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));

@@ -23,7 +23,7 @@ import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { definePeftMethod } from "../methods/method.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 

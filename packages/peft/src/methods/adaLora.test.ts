@@ -1,7 +1,8 @@
 import { copyInto, init, mean, noGrad, reference, scope, square, sub, type Tensor, tanh, tensor } from "@lowrank/core";
 import { Linear, Module, Parameter, SGD, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, describe, expect, it, test } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import golden from "./adaLora.gen.json" with { type: "json" };
 import { AdaLoraConfig, type AdaLoraOptions } from "./adaLoraConfig.ts";

@@ -1,7 +1,7 @@
 import { Generator, init, randn, reference } from "@lowrank/core";
 import { Embedding, Linear, Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { BitFitConfig } from "./bitFitConfig.ts";
 

@@ -1,7 +1,7 @@
 import { copyInto, full, init, memory, noGrad, reference, scope, type Tensor } from "@lowrank/core";
 import type { Linear } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 

@@ -1,7 +1,7 @@
 import { currentBackend, Generator, init, randn, reference, scope, tensor } from "@lowrank/core";
 import { Linear, Parameter } from "@lowrank/nn";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { FourierFTConfig } from "./fourierftConfig.ts";

@@ -1,6 +1,6 @@
 import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { HiraConfig } from "./hiraConfig.ts";
 import { LoraConfig } from "./loraConfig.ts";

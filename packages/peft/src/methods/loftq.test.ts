@@ -14,7 +14,8 @@ import {
 import { Linear4bit } from "@lowrank/nn";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Warning } from "../config/warning.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./loftq.gen.json" with { type: "json" };
 import { loftq } from "./loftq.ts";

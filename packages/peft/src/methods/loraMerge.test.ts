@@ -3,7 +3,7 @@ import { Conv1D, Embedding, Linear, Parameter } from "@lowrank/nn";
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { OneLayer } from "../../../../scripts/oneLayer.ts";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { logitBits, TinyModel, tinyBatch } from "../testing/tinyModel.ts";
 import { LoraConfig } from "./loraConfig.ts";
 import { loraScaling } from "./loraScaling.ts";

@@ -1,7 +1,7 @@
 import { init, reference, scope } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { beforeEach, describe, expect, test } from "vitest";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 

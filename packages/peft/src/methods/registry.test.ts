@@ -1,7 +1,7 @@
 import { init, reference } from "@lowrank/core";
 import { expect, test } from "vitest";
 import { PeftConfig, type PeftOptions } from "../config/peftConfig.ts";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 
 import { lora } from "./lora.ts";

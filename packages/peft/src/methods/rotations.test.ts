@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import { configJson, parseConfig } from "../files/configFile.ts";
-import { getPeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
 import { TinyModel, train } from "../testing/tinyModel.ts";
 import { BOFTConfig } from "./boftConfig.ts";
 import { HRAConfig } from "./hraConfig.ts";

@@ -1,6 +1,7 @@
 import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
 

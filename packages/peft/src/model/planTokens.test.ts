@@ -2,7 +2,8 @@ import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import type { Warning } from "../config/warning.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));

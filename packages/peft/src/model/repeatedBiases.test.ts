@@ -1,7 +1,8 @@
 import { bytesSource, init, openSafetensors, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));

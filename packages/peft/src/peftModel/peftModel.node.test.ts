@@ -5,7 +5,8 @@ import { init, reference } from "@lowrank/core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
-import { getPeftModel, PeftModel } from "./peftModel.ts";
+import { getPeftModel } from "./getPeftModel.ts";
+import { PeftModel } from "./peftModel.ts";
 
 let folder: string;
 

@@ -4,7 +4,8 @@ import type { Warning } from "../config/warning.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { loraScaling } from "../methods/loraScaling.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
-import { getPeftModel, PeftModel } from "./peftModel.ts";
+import { getPeftModel } from "./getPeftModel.ts";
+import { PeftModel } from "./peftModel.ts";
 
 beforeAll(() => init(reference()));
 

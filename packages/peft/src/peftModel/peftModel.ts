@@ -1,7 +1,7 @@
 import { checkOptions, Generator, type Tensor } from "@lowrank/core";
 import type { WritablePlace } from "@lowrank/files";
 import { Module, type Parameter, type QuantizationReport, type QuantizeInPlaceOptions } from "@lowrank/nn";
-import { PeftConfig } from "../config/peftConfig.ts";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
 import type { AdapterSource } from "../files/adapterFiles.ts";
 import { baseName, type Slot } from "../layers/slot.ts";
@@ -26,12 +26,7 @@ import type { SavedReport } from "../saved/verifySaved.ts";
 import type { TargetReport } from "../targets/matchTargets.ts";
 import { type WeightedAdapterOptions, type WeightedAdapterReport, weightedKeys } from "../weighted/weightedOptions.ts";
 import { countParameters, describeCount } from "./countParameters.ts";
-import {
-  type AddAdapterOptions,
-  addAdapterKeys,
-  type GetPeftModelOptions,
-  getPeftModelKeys,
-} from "./peftModelOptions.ts";
+import { type AddAdapterOptions, addAdapterKeys } from "./peftModelOptions.ts";
 
 /** A base model with adapters on it. */
 export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module {
@@ -380,27 +375,4 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
   printTrainableParameters(print: (line: string) => void = console.log): void {
     print(describeCount(this.getNbTrainableParameters()));
   }
-}
-
-/** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
-export async function getPeftModel<M extends AdaptableModel>(
-  model: M,
-  config: PeftConfig,
-  given: GetPeftModelOptions = {},
-): Promise<PeftModel<M>> {
-  checkOptions("getPeftModel", given, getPeftModelKeys);
-  checkConfig(config);
-  const { adapterName = "default", onWarning, ...options } = given;
-  const peft = new PeftModel(model, onWarning);
-  await peft.addAdapter(adapterName, config, options);
-  peft.setAdapter(adapterName);
-  return peft;
-}
-
-/** Throws for a configuration that is a plain object, as a file holds it. */
-function checkConfig(config: unknown): asserts config is PeftConfig {
-  if (config instanceof PeftConfig) return;
-  throw new Error(
-    "getPeftModel: the configuration is no PeftConfig; make one, as in new LoraConfig({ r: 8 }), or read it with parsePeftConfig",
-  );
 }

@@ -19,7 +19,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { prepareModelForKbitTraining } from "../starts/prepareModelForKbitTraining.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
-import { getPeftModel, PeftModel } from "./peftModel.ts";
+import { getPeftModel } from "./getPeftModel.ts";
+import { PeftModel } from "./peftModel.ts";
 
 beforeAll(() => init(reference()));
 

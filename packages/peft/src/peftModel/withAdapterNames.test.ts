@@ -4,7 +4,8 @@ import { beforeAll, expect, test } from "vitest";
 import { AdaLoraConfig } from "../methods/adaLoraConfig.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
-import { getPeftModel, type PeftModel } from "./peftModel.ts";
+import { getPeftModel } from "./getPeftModel.ts";
+import type { PeftModel } from "./peftModel.ts";
 
 beforeAll(() => init(reference()));
 

@@ -4,7 +4,8 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { AdaptableModel } from "../model/adaptableModel.ts";
-import { getPeftModel, type PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
 import type { ModelShapes } from "./plannableModel.ts";
 
 /** A number of parameters, and the bytes they take. */

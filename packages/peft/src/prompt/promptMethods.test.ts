@@ -5,7 +5,8 @@ import { LoraConfig } from "../methods/loraConfig.ts";
 import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
 import { PromptTuningConfig, type PromptTuningOptions } from "../methods/promptTuning.ts";
 import { PromptEncoderConfig, pTuning } from "../methods/pTuning.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, train } from "../testing/tinyModel.ts";
 import golden from "./lstm.gen.json" with { type: "json" };
 

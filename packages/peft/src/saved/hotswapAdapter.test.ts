@@ -16,7 +16,8 @@ import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { PrefixTuningConfig } from "../methods/prefixTuning.ts";
 import { VeraConfig } from "../methods/veraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, type TinyOptions, tinyBatch, train } from "../testing/tinyModel.ts";
 
 beforeAll(() => init(reference()));

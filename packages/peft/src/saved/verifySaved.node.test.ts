@@ -11,7 +11,8 @@ import { LoraConfig } from "../methods/loraConfig.ts";
 import { definePeftMethod } from "../methods/method.ts";
 import { PromptEncoderConfig } from "../methods/pTuning.ts";
 import { registerPeftMethod } from "../methods/registry.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { methodCases } from "../testing/methodCases.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 

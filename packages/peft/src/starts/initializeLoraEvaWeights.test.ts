@@ -18,7 +18,8 @@ import { beforeAll, expect, test } from "vitest";
 import type { Warning } from "../config/warning.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import type { DataBatch } from "../methods/methodFacts.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { initializeLoraEvaWeights } from "./initializeLoraEvaWeights.ts";
 
 beforeAll(() => init(reference()));

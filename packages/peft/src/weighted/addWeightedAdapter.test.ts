@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { IA3Config, type IA3Options } from "../methods/ia3Config.ts";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { VeraConfig } from "../methods/veraConfig.ts";
-import { getPeftModel, PeftModel } from "../peftModel/peftModel.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { logitBits, TinyModel, tinyBatch, train } from "../testing/tinyModel.ts";
 import type { CombinationType } from "./combineLayer.ts";
 

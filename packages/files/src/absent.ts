@@ -1,0 +1,8 @@
+/**
+ * Answers a failure of Node's file system with undefined where a file is missing, as in
+ * `fs.stat(path).catch(absent)`. Any other failure (permissions, a broken disk) stays an error.
+ */
+export function absent(error: { code?: string }): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+  return undefined;
+}

@@ -1,0 +1,28 @@
+import { checkOptions } from "@lowrank/core";
+import { PeftConfig } from "../config/peftConfig.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import { PeftModel } from "./peftModel.ts";
+import { type GetPeftModelOptions, getPeftModelKeys } from "./peftModelOptions.ts";
+
+/** Puts a fresh adapter on a model, which is changed in place: its own parameters are frozen. */
+export async function getPeftModel<M extends AdaptableModel>(
+  model: M,
+  config: PeftConfig,
+  given: GetPeftModelOptions = {},
+): Promise<PeftModel<M>> {
+  checkOptions("getPeftModel", given, getPeftModelKeys);
+  checkConfig(config);
+  const { adapterName = "default", onWarning, ...options } = given;
+  const peft = new PeftModel(model, onWarning);
+  await peft.addAdapter(adapterName, config, options);
+  peft.setAdapter(adapterName);
+  return peft;
+}
+
+/** Throws for a configuration that is a plain object, as a file holds it. */
+function checkConfig(config: unknown): asserts config is PeftConfig {
+  if (config instanceof PeftConfig) return;
+  throw new Error(
+    "getPeftModel: the configuration is no PeftConfig; make one, as in new LoraConfig({ r: 8 }), or read it with parsePeftConfig",
+  );
+}
