@@ -110,6 +110,10 @@ describe("values out of a tensor", () => {
     expect(await core.zeros(2, 0).toArray()).toEqual([[], []]);
   });
 
+  it("size is the number of elements", () => {
+    expect([tensor(5).size, tensor([[1, 2, 3]]).size, core.zeros(2, 0).size]).toEqual([1, 3, 0]);
+  });
+
   it("data(dtype) has the array's type, and throws for another dtype", async () => {
     const ids: Int32Array = await tensor([1, 2], { dtype: "i32" }).data("i32");
     const floats: Float32Array = tensor([0.5], { dtype: "f16" }).dataSync("f16");

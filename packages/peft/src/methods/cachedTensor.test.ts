@@ -4,15 +4,16 @@ import { CachedTensor } from "./cachedTensor.ts";
 
 beforeAll(() => init(reference()));
 
-test("a value is made once, and again when a source is written to or exchanged", async () => {
+test("a value is made once, and again when a source is written to or exchanged, or the factor is", async () => {
   const cached = new CachedTensor();
   let made = 0;
-  const get = (t: Tensor) =>
+  const get = (t: Tensor, factor?: number) =>
     scope(() => {
-      cached.get([t], () => {
+      const make = () => {
         made++;
         return square(t);
-      });
+      };
+      cached.get([t], make, factor);
     });
   const values = async () => [...(await cached.constants[0].data())];
   const source = tensor([1, 2]);
@@ -24,4 +25,9 @@ test("a value is made once, and again when a source is written to or exchanged",
   expect([made, await values()]).toEqual([2, [9, 16]]);
   get(tensor([5, 6]));
   expect([made, await values()]).toEqual([3, [25, 36]]);
+  get(source, 2);
+  get(source, 2);
+  expect([made, await values()]).toEqual([4, [9, 16]]);
+  get(source, 3);
+  expect(made).toBe(5);
 });

@@ -11,6 +11,7 @@ interface Source {
 export class CachedTensor {
   #value: Tensor | undefined;
   #sources: readonly Source[] = [];
+  #factor = 1;
 
   /** The tensor that is held now, to be freed with the layer. */
   get constants(): readonly Tensor[] {
@@ -18,11 +19,12 @@ export class CachedTensor {
   }
 
   /**
-   * Returns `make()`, or the last result while the tensors `from` are the same and unchanged.
-   * No gradient flows into it.
+   * Returns `make()`, or the last result while the tensors `from` are the same and unchanged, and
+   * the number `factor` that it depends on too. No gradient flows into it.
    */
-  get(from: readonly Tensor[], make: () => Tensor): Tensor {
+  get(from: readonly Tensor[], make: () => Tensor, factor = 1): Tensor {
     const fresh =
+      this.#factor === factor &&
       this.#sources.length === from.length &&
       from.every(
         ({ storage }, i) => this.#sources[i].storage === storage && this.#sources[i].version === storage.version,
@@ -30,6 +32,7 @@ export class CachedTensor {
     if (this.#value && fresh) return this.#value;
     this.#value?.dispose();
     this.#sources = from.map(({ storage }) => ({ storage, version: storage.version }));
+    this.#factor = factor;
     this.#value = keep(noGrad(make));
     return this.#value;
   }

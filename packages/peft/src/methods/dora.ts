@@ -21,6 +21,15 @@ interface StoredWeight {
   fanInFanOut: boolean;
 }
 
+/** LoRA's factors beside a weight: the W + s B A whose rows DoRA gives other lengths. */
+export interface Factors {
+  /** [r, in] */
+  readonly a: Tensor;
+  /** [out, r] */
+  readonly b: Tensor;
+  readonly scaling: number;
+}
+
 const key = "lora_magnitude_vector";
 
 /** The tensors and the layer that DoRA's output is computed from. */
@@ -29,21 +38,19 @@ interface DoraInputs {
   /** x after dropout; x itself where nothing is dropped. */
   readonly dropped: Tensor;
   readonly base: Linear | Conv1D;
-  /** [r, in] */
-  readonly a: Tensor;
-  /** [out, r] */
-  readonly b: Tensor;
+  readonly factors: Factors;
   /** Computes LoRA's s (x Aᵀ) Bᵀ. */
   added(x: Tensor): Tensor;
 }
 
-/** Makes DoRA's part of a layer for the factors A and B on a base weight. */
-export type MakeMagnitude = (base: StoredWeight, factors: readonly [Parameter, Parameter]) => Magnitude;
+/** Makes DoRA's part of a layer for factors on a base weight. */
+export type MakeMagnitude = (base: StoredWeight, factors: Factors) => Magnitude;
 
 /**
  * DoRA's part of one layer: trained lengths for the rows of W + s B A. The row squares of W are
  * kept until something writes into W; without gradients, so are the lengths that the rows of the
- * sum have, until something writes into A or B. Liu et al. 2024, https://arxiv.org/abs/2402.09353
+ * sum have, until something writes into A or B, or the scaling is another. Liu et al. 2024,
+ * https://arxiv.org/abs/2402.09353
  */
 export class Magnitude {
   /** [out] */
@@ -52,23 +59,14 @@ export class Magnitude {
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** Its name in the model, as PEFT has it, by that in files, which leave `.weight` out. */
   readonly paths: Readonly<Record<string, string>> = { [key]: `${key}.weight` };
-  #scaling: number;
   readonly #squares = new CachedTensor();
-  #lengths = new CachedTensor();
+  readonly #lengths = new CachedTensor();
 
   /** Starts as the lengths that the rows have, or as `start` says. */
-  constructor(base: StoredWeight, [a, b]: readonly [Tensor, Tensor], scaling: number, start?: Draw) {
-    this.#scaling = scaling;
+  constructor(base: StoredWeight, factors: Factors, start?: Draw) {
     const squares = this.#rowSquares(base);
-    this.parameter = drawn(start ?? (() => this.#norm(base, a, b, squares)), [b.shape[0]]);
+    this.parameter = drawn(start ?? (() => norm(base, factors, squares)), [factors.b.shape[0]]);
     this.parameters = { [key]: this.parameter };
-  }
-
-  /** The s of W + s B A. */
-  set scaling(value: number) {
-    this.#scaling = value;
-    for (const lengths of this.#lengths.constants) lengths.dispose();
-    this.#lengths = new CachedTensor();
   }
 
   /** The cached tensors, which are freed with the layer. */
@@ -80,10 +78,10 @@ export class Magnitude {
    * Returns DoRA's output; as in PEFT, dropout acts on all that the scale changes: x W +
    * scale x' (W + s B A) - x' W.
    */
-  forward({ x, dropped, base, a, b, added }: DoraInputs): Tensor {
+  forward({ x, dropped, base, factors, added }: DoraInputs): Tensor {
     const { weight, bias } = base;
     const fanInFanOut = base instanceof Conv1D;
-    const scale = this.scale({ weight, fanInFanOut }, a, b);
+    const scale = this.scale({ weight, fanInFanOut }, factors);
     const exact = base instanceof Conv1D || base.isExact;
     const product = (input: Tensor) => {
       if (exact) return matmul(input, weight, { transposeB: !fanInFanOut });
@@ -95,29 +93,30 @@ export class Magnitude {
       const plain = product(dropped);
       y = add(product(x), sub(mul(add(plain, added(dropped)), scale), plain));
     } else {
-      const sum =
-        exact && !fanInFanOut ? loraLinear(x, weight, a, b, { scaling: this.#scaling }) : add(product(x), added(x));
+      const { a, b, scaling } = factors;
+      const sum = exact && !fanInFanOut ? loraLinear(x, weight, a, b, { scaling }) : add(product(x), added(x));
       y = mul(sum, scale);
     }
     return bias ? add(y, wide(bias)) : y;
   }
 
   /** Returns the factors of the rows of W + s B A, [out]. */
-  scale(base: StoredWeight, a: Tensor, b: Tensor): Tensor {
-    const lengths = () => this.#norm(base, a, b, this.#rowSquares(base));
-    return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths));
+  scale(base: StoredWeight, factors: Factors): Tensor {
+    const { a, b, scaling } = factors;
+    const lengths = () => norm(base, factors, this.#rowSquares(base));
+    return div(this.parameter, isGradEnabled() ? lengths() : this.#lengths.get([base.weight, a, b], lengths, scaling));
   }
 
   /** The same for a weight that passes, of which nothing is kept. */
-  scaleOnce(base: StoredWeight, a: Tensor, b: Tensor): Tensor {
-    return div(this.parameter, this.#norm(base, a, b));
+  scaleOnce(base: StoredWeight, factors: Factors): Tensor {
+    return div(this.parameter, norm(base, factors));
   }
 
   #rowSquares({ weight, fanInFanOut }: StoredWeight): Tensor {
     return this.#squares.get([weight], () => rowSquares(weight, { fanInFanOut }));
   }
+}
 
-  #norm({ weight, fanInFanOut }: StoredWeight, a: Tensor, b: Tensor, squares?: Tensor): Tensor {
-    return doraNorm(weight, a, b, { scaling: this.#scaling, fanInFanOut, squares });
-  }
+function norm({ weight, fanInFanOut }: StoredWeight, { a, b, scaling }: Factors, squares?: Tensor): Tensor {
+  return doraNorm(weight, a, b, { scaling, fanInFanOut, squares });
 }

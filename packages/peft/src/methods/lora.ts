@@ -11,7 +11,7 @@ import {
   rankOption,
   targetsOption,
 } from "./commonOptions.ts";
-import type { Magnitude, MakeMagnitude } from "./dora.ts";
+import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { LoraConfig, type LoraOptions, loraFormat } from "./loraConfig.ts";
 import { evaStart, loraProducts, loraStartSubtraction, loraSwappable, loraWeightStart } from "./loraFacts.ts";
@@ -22,11 +22,9 @@ import type { RecipeSettings } from "./recipe.ts";
 
 /** Loads DoRA where the configuration asks for it; null elsewhere. */
 async function loadMagnitude(context: LayerContext<LoraConfig>): Promise<MakeMagnitude | null> {
-  const { config, path, loading } = context;
-  if (!config.useDora) return null;
+  if (!context.config.useDora) return null;
   const { Magnitude } = await import("./dora.ts");
-  const { scaling } = rankAndScaling(config, path);
-  return (base, factors) => new Magnitude(base, factors, scaling, loading ? draws(context).zero : undefined);
+  return (base, factors) => new Magnitude(base, factors, context.loading ? draws(context).zero : undefined);
 }
 
 /**
@@ -37,8 +35,9 @@ class LoraLinear implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
   readonly modules: Record<string, Module>;
   readonly baseWeight?: Tensor;
+  readonly paths?: Readonly<Record<string, string>>;
+  scaling: number;
   readonly #dropout: Dropout;
-  #scaling: number;
   readonly #magnitude?: Magnitude;
 
   constructor(context: LayerContext<LoraConfig>, start: LinearStart, makeMagnitude: MakeMagnitude | null) {
@@ -51,7 +50,8 @@ class LoraLinear implements LayerAdapter {
     const stored = start.weight
       ? { weight: start.weight, fanInFanOut: false }
       : { weight, fanInFanOut: kind === "conv1d" };
-    this.#magnitude = makeMagnitude?.(stored, [a, b]);
+    this.#magnitude = makeMagnitude?.(stored, { a, b, scaling });
+    this.paths = this.#magnitude?.paths;
     this.parameters = {
       "lora_A.weight": a,
       "lora_B.weight": b,
@@ -60,46 +60,34 @@ class LoraLinear implements LayerAdapter {
     };
     this.#dropout = layerDropout(context, config.loraDropout);
     this.modules = config.loraDropout > 0 ? { lora_dropout: this.#dropout } : {};
-    this.#scaling = scaling;
-  }
-
-  get paths(): Readonly<Record<string, string>> | undefined {
-    return this.#magnitude?.paths;
+    this.scaling = scaling;
   }
 
   get constants(): readonly Tensor[] {
     return this.#magnitude?.constants ?? [];
   }
 
-  get scaling(): number {
-    return this.#scaling;
-  }
-
-  set scaling(value: number) {
-    this.#scaling = value;
-    if (this.#magnitude) this.#magnitude.scaling = value;
+  get #factors(): Factors {
+    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
+    return { a, b, scaling: this.scaling };
   }
 
   forward(x: Tensor, base: UnaryModule): Tensor {
     return scope(() => {
       const dropped = this.#dropout.forward(x);
-      const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
+      const factors = this.#factors;
       if (this.#magnitude) {
-        return this.#magnitude.forward({
-          x,
-          dropped,
-          base: base as Linear | Conv1D,
-          a,
-          b,
-          added: (y) => this.#added(y),
-        });
+        const dense = base as Linear | Conv1D;
+        return this.#magnitude.forward({ x, dropped, base: dense, factors, added: (y) => this.#added(y) });
       }
+      const { a, b, scaling } = factors;
+      const { "lora_B.bias": bias } = this.parameters;
       let y: Tensor;
       if (base instanceof Linear && base.isExact && dropped === x) {
-        y = loraLinear(x, base.weight, a, b, { scaling: this.#scaling });
+        y = loraLinear(x, base.weight, a, b, { scaling });
         if (base.bias) y = add(y, wide(base.bias));
       } else y = add(base.forward(x), this.#added(dropped));
-      return bias ? add(y, affine(bias, { scale: this.#scaling })) : y;
+      return bias ? add(y, affine(bias, { scale: scaling })) : y;
     });
   }
 
@@ -109,27 +97,27 @@ class LoraLinear implements LayerAdapter {
     const { "lora_B.bias": bias } = this.parameters;
     return (x) => {
       const low = this.#added(this.#dropout.forward(x));
-      return bias ? add(low, affine(bias, { scale: this.#scaling })) : low;
+      return bias ? add(low, affine(bias, { scale: this.scaling })) : low;
     };
   }
 
   /** s (x Aᵀ) Bᵀ */
   #added(x: Tensor): Tensor {
-    const { "lora_A.weight": a, "lora_B.weight": b } = this.parameters;
-    const low = affine(matmul(x, a, { transposeB: true }), { scale: this.#scaling });
+    const { a, b, scaling } = this.#factors;
+    const low = affine(matmul(x, a, { transposeB: true }), { scale: scaling });
     return matmul(low, b, { transposeB: true });
   }
 
   merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
-    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": added } = this.parameters;
-    const scaledBias = added && affine(added, { scale: this.#scaling });
-    const delta = affine(fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a), {
-      scale: this.#scaling,
-    });
-    const sum = add(weight, delta);
-    const scale = this.#magnitude?.scaleOnce(bare, a, b);
+    const factors = this.#factors;
+    const { a, b, scaling: scale } = factors;
+    const { "lora_B.bias": added } = this.parameters;
+    const scaledBias = added && affine(added, { scale });
+    const product = fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
+    const sum = add(weight, affine(product, { scale }));
+    const lengths = this.#magnitude?.scaleOnce(bare, factors);
     return {
-      weight: scale ? mul(sum, fanInFanOut ? scale : scale.reshape([-1, 1])) : sum,
+      weight: lengths ? mul(sum, fanInFanOut ? lengths : lengths.reshape([-1, 1])) : sum,
       bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
       fanInFanOut,
     };

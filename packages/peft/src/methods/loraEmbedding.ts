@@ -1,7 +1,7 @@
 import { add, affine, indexSelect, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { type Embedding, type Linear, type Parameter, stopAtPadding, type UnaryModule } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import type { Magnitude, MakeMagnitude } from "./dora.ts";
+import type { Factors, Magnitude, MakeMagnitude } from "./dora.ts";
 import { type Draw, drawn, draws } from "./draws.ts";
 import type { LoraConfig } from "./loraConfig.ts";
 import { rankAndScaling } from "./loraScaling.ts";
@@ -29,7 +29,8 @@ function transposedProduct(a: Tensor, b: Tensor): Tensor {
 /** LoRA on an embedding: A [r, vocabulary], B [dim, r], perhaps lengths [dim]. */
 export class LoraEmbedding implements LayerAdapter {
   readonly parameters: Record<string, Parameter>;
-  #scaling: number;
+  readonly paths?: Readonly<Record<string, string>>;
+  scaling: number;
   readonly #magnitude?: Magnitude;
   readonly #paddingIdx: number | null;
 
@@ -44,31 +45,24 @@ export class LoraEmbedding implements LayerAdapter {
     const start = embeddingStart(context);
     const a = drawn(start.a, [r, vocabulary]);
     const b = drawn(start.b, [dim, r]);
-    this.#magnitude = makeMagnitude?.({ weight, fanInFanOut: true }, [a, b]);
+    this.#magnitude = makeMagnitude?.({ weight, fanInFanOut: true }, { a, b, scaling });
+    this.paths = this.#magnitude?.paths;
     this.parameters = {
       lora_embedding_A: a,
       lora_embedding_B: b,
       ...this.#magnitude?.parameters,
     };
-    this.#scaling = scaling;
+    this.scaling = scaling;
     this.#paddingIdx = paddingIdx;
-  }
-
-  get paths(): Readonly<Record<string, string>> | undefined {
-    return this.#magnitude?.paths;
   }
 
   get constants(): readonly Tensor[] {
     return this.#magnitude?.constants ?? [];
   }
 
-  get scaling(): number {
-    return this.#scaling;
-  }
-
-  set scaling(value: number) {
-    this.#scaling = value;
-    if (this.#magnitude) this.#magnitude.scaling = value;
+  get #factors(): Factors {
+    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    return { a, b, scaling: this.scaling };
   }
 
   /** Computes the part that is added to the base layer's output; absent with DoRA. */
@@ -77,26 +71,25 @@ export class LoraEmbedding implements LayerAdapter {
   }
 
   #rows(ids: Tensor): Tensor {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
+    const { a, b, scaling } = this.#factors;
     const flat = ids.reshape([-1]);
     const columns = stopAtPadding(indexSelect(a, flat, { dim: 1 }), flat, this.#paddingIdx);
-    const rows = affine(transposedProduct(columns, b), { scale: this.#scaling });
+    const rows = affine(transposedProduct(columns, b), { scale: scaling });
     return rows.reshape([...ids.shape, b.shape[0]]);
   }
 
   forward(ids: Tensor, base: UnaryModule): Tensor {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
     return scope(() => {
       const sum = add(base.forward(ids), this.#rows(ids));
       const { weight } = base as Linear;
-      return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, a, b)) : sum;
+      return this.#magnitude ? mul(sum, this.#magnitude.scale({ weight, fanInFanOut: true }, this.#factors)) : sum;
     });
   }
 
   merge({ weight, ...rest }: DenseLayer, bare: DenseLayer): DenseLayer {
-    const { lora_embedding_A: a, lora_embedding_B: b } = this.parameters;
-    const sum = add(weight, affine(transposedProduct(a, b), { scale: this.#scaling }));
-    const scale = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, a, b);
-    return { weight: scale ? mul(sum, scale) : sum, ...rest };
+    const factors = this.#factors;
+    const sum = add(weight, affine(transposedProduct(factors.a, factors.b), { scale: factors.scaling }));
+    const lengths = this.#magnitude?.scaleOnce({ weight: bare.weight, fanInFanOut: true }, factors);
+    return { weight: lengths ? mul(sum, lengths) : sum, ...rest };
   }
 }
