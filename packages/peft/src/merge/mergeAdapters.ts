@@ -53,8 +53,7 @@ async function checked<M extends AdaptableModel>(
   merge: (values: readonly MergedValue[]) => Promise<void>,
 ): Promise<MergeReport> {
   const still = <T>(fn: () => Promise<T>) => evaluating([tuner, tuner.encoders], fn);
-  const answers = async () =>
-    verify ? still(() => outputNumbers(() => tuner.model.forward(verify.inputs as never))) : null;
+  const answers = async () => (verify ? still(() => outputNumbers(tuner.model, verify.inputs)) : null);
   const before = await answers();
   const steps = mergeSteps(tuner, adapters, forGood, packed);
   const checks = { values: safeMerge, layers: verify !== false };

@@ -1,4 +1,5 @@
 import { noGrad, scope, Tensor } from "@lowrank/core";
+import type { AdaptableModel } from "./adaptableModel.ts";
 
 /** A model's answer: the numbers of its logits, `width` for each position. */
 export interface Outputs {
@@ -14,9 +15,15 @@ export interface OutputDifference {
   greedyEqual: boolean;
 }
 
-/** The numbers of a model's output: its logits, or the tensor itself. */
-export async function outputNumbers(forward: () => unknown): Promise<Outputs> {
-  const output = noGrad(() => scope(forward));
+/**
+ * Returns the numbers of a model's output on the inputs given as `verify`: its logits, or the
+ * tensor itself.
+ */
+export async function outputNumbers(model: AdaptableModel, inputs: unknown): Promise<Outputs> {
+  if (inputs === undefined) {
+    throw new Error("verify: it has no inputs; give what forward takes, as in verify: { inputs: { inputIds } }");
+  }
+  const output = noGrad(() => scope(() => model.forward(inputs as never)));
   const logits = output instanceof Tensor ? output : (output as { logits?: unknown }).logits;
   if (!(logits instanceof Tensor)) {
     throw new Error("verify needs a model whose forward gives a tensor or an object with logits");

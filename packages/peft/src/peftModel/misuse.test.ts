@@ -1,4 +1,5 @@
 import { init, reference } from "@lowrank/core";
+import { memoryFiles } from "@lowrank/files";
 import { beforeAll, expect, it } from "vitest";
 import * as peft from "../index.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
@@ -45,4 +46,15 @@ it("the model's methods refuse unknown options", async () => {
   await expect(model.addWeightedAdapter(["default"], [1], "w", { combination_type: "svd" })).rejects.toThrow(
     "did you mean combinationType?",
   );
+});
+
+it.each([true, {}])("verify: %j says that inputs are missing, before anything is merged or written", async (verify) => {
+  // biome-ignore lint/suspicious/noExplicitAny: calls from JavaScript have no types
+  const model = (await peft.getPeftModel(new TinyModel(), config())) as any;
+  const files = memoryFiles();
+  const message = "verify: it has no inputs; give what forward takes";
+  await expect(model.savePretrained(files, { verify })).rejects.toThrow(message);
+  expect(await files.list?.()).toEqual([]);
+  await expect(model.mergeAdapter({ verify })).rejects.toThrow(message);
+  expect(model.isMerged).toBe(false);
 });

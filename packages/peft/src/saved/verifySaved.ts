@@ -47,7 +47,7 @@ export async function verifySaved<M extends AdaptableModel>(
   const { dtype = "f32" } = options;
   const answers = (name: string) => {
     tuner.activate(name);
-    return outputNumbers(() => tuner.model.forward(inputs as never));
+    return outputNumbers(tuner.model, inputs);
   };
   return asBefore(tuner, async () => {
     // Before the files: some methods bring what a training step moved too far back when they act.
