@@ -98,16 +98,8 @@ export class ServingError extends Error {
   readonly param: string | null;
   readonly retryAfter: number | null;
 
-  constructor(
-    code: ServingErrorCode,
-    message: string,
-    {
-      param = null,
-      retryAfter = null,
-      cause,
-    }: { param?: string | null; retryAfter?: number | null; cause?: unknown } = {},
-  ) {
-    super(message, { cause });
+  constructor(code: ServingErrorCode, message: string, param: string | null = null, retryAfter: number | null = null) {
+    super(message);
     this.name = "ServingError";
     this.code = code;
     this.param = param;
