@@ -36,7 +36,10 @@ async function runNow(args: readonly string[], options: RunOptions): Promise<Out
     outcome[stream] += text;
     return true;
   };
-  const saysTo = (stream: "stdout" | "stderr") => (...words: unknown[]) => writesTo(stream)(`${format(...words)}\n`);
+  const saysTo =
+    (stream: "stdout" | "stderr") =>
+    (...words: unknown[]) =>
+      writesTo(stream)(`${format(...words)}\n`);
   const spies = [
     // Vitest's console does not write to the process's streams.
     vi.spyOn(console, "log").mockImplementation(saysTo("stdout")),
