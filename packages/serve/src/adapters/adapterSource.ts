@@ -26,7 +26,10 @@ export interface AdapterSource {
   /** Forgets a name. Its version leaves memory when the last lease is given back. */
   unload(name: string): Promise<void>;
   stats(): ServingStats["adapters"];
-  /** Ends background work. The engine calls it when no lease is out, and frees the model's adapters. */
+  /**
+   * Ends background work. The engine calls it when no lease is out, and frees the model itself of
+   * adapters.
+   */
   close(): Promise<void>;
 }
 
