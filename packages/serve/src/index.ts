@@ -1,4 +1,6 @@
 export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
+export { createEngine } from "./engine/createEngine.ts";
+export type { EngineOptions } from "./engine/engineOptions.ts";
 export {
   type SamplingSettings,
   type ServedAdapter,

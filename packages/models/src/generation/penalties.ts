@@ -25,7 +25,7 @@ export interface PenaltyOptions {
 }
 
 /** Throws for a penalty out of its range. */
-function checkPenalties({ repetitionPenalty = 1, ...others }: PenaltyOptions): void {
+export function checkPenalties({ repetitionPenalty = 1, ...others }: PenaltyOptions): void {
   if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
     throw new Error(`repetitionPenalty is ${repetitionPenalty}; expected a positive number (1 is none)`);
   }

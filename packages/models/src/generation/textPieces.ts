@@ -5,7 +5,7 @@ import { RowText } from "./rowText.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
 import { readStops, stopTest } from "./stops.ts";
-import { type TextPrompt, tokensOf } from "./textPrompt.ts";
+import { type TextPrompt, promptTokens } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {
@@ -33,7 +33,7 @@ export async function* textPieces(
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
   const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
   const stops = readStops(settings);
-  const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
+  const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });
   });
@@ -57,7 +57,8 @@ export async function* textPieces(
   yield* pieces;
 }
 
-function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
+/** The tokens that end a sequence: those of the generation config, else the tokenizer's. */
+export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
   if (config && config.eosTokenIds.length > 0) return config.eosTokenIds;
   return eosTokenId === null ? [] : [eosTokenId];
 }
