@@ -1,6 +1,4 @@
 export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
-export { createEngine } from "./engine/createEngine.ts";
-export type { EngineOptions } from "./engine/engineOptions.ts";
 export {
   type SamplingSettings,
   type ServedAdapter,
@@ -14,3 +12,5 @@ export {
   type ServingStats,
   type TokenLogprob,
 } from "./api.ts";
+export { createEngine } from "./engine/createEngine.ts";
+export type { EngineOptions } from "./engine/engineOptions.ts";

@@ -6,7 +6,11 @@ const owner = { tenant: "t", version: "v" };
 const tokens = (count: number, from = 0) => Array.from({ length: count }, (_, i) => from + i);
 
 /** Fills a table with pages and shares each. */
-function write(pool: PagePool, ids: readonly number[], of: { tenant: string; version: string | null } = owner): number[] {
+function write(
+  pool: PagePool,
+  ids: readonly number[],
+  of: { tenant: string; version: string | null } = owner,
+): number[] {
   const table: number[] = [];
   pool.extend(table, of, ids, ids.length);
   for (let page = table.length; (page + 1) * pool.pageSize <= ids.length; page++) {

@@ -137,8 +137,7 @@ export class PagePool {
   /** The key of page `index`; null where the page before it is not shared. */
   #keyOf(table: readonly number[], index: number, owner: PrefixOwner, tokens: readonly number[]): string | null {
     if (!this.#sharing) return null;
-    const parent =
-      index === 0 ? JSON.stringify([owner.tenant, owner.version]) : this.#byPage.get(table[index - 1])?.id;
+    const parent = index === 0 ? JSON.stringify([owner.tenant, owner.version]) : this.#byPage.get(table[index - 1])?.id;
     if (parent === undefined) return null;
     return `${parent}/${tokens.slice(index * this.pageSize, (index + 1) * this.pageSize).join()}`;
   }

@@ -70,6 +70,6 @@ export function logprobsOf(logits: Tensor, tokens: Tensor, k: number): LogprobTe
   const all = logSoftmax(logits, { dim: 1 });
   const ofTokens = reshape(gather(all, reshape(tokens, [-1, 1]), { dim: 1 }), [-1]);
   if (k === 0) return { ofTokens, top: null };
-  const [values, likeliest] = topk(all, { k, dim: 1 });
+  const [values, likeliest] = topk(all, k, { dim: 1 });
   return { ofTokens, top: [values, likeliest] };
 }

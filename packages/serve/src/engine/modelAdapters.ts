@@ -1,4 +1,4 @@
-import type { PeftModel, AdapterSource as AdapterFiles } from "@lowrank/peft";
+import type { AdapterSource as AdapterFiles, PeftModel } from "@lowrank/peft";
 import type { AdapterHost } from "../adapters/adapterSource.ts";
 import { ServingError } from "../api.ts";
 import type { PagePool } from "../cache/pagePool.ts";

@@ -2,7 +2,7 @@ import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, wi
 import { type CausalLM, raggedHidden } from "@lowrank/models";
 import type { PagedKVCache } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
-import { chooseTokens, logprobsOf, type LogprobTensors, rowsOf } from "./chooseTokens.ts";
+import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
 import type { Chunk } from "./sequence.ts";
 import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
 
@@ -111,7 +111,9 @@ export class PassRunner {
     const asked = withLogprobs(wanted);
     if (asked.length === 0) return null;
     const ofNext = asked.filter(({ position }) => position === null).map((row) => next.indexOf(row));
-    const ofPrompt = asked.flatMap(({ chunk, position }) => (position === null ? [] : [chunk.sequence.tokens[position]]));
+    const ofPrompt = asked.flatMap(({ chunk, position }) =>
+      position === null ? [] : [chunk.sequence.tokens[position]],
+    );
     const parts = [
       ...(tokens && ofNext.length > 0 ? [rowsOf(tokens, ofNext)] : []),
       ...(ofPrompt.length > 0 ? [tensor(Int32Array.from(ofPrompt))] : []),
