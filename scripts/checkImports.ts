@@ -10,8 +10,9 @@ export const mayImport: Record<string, readonly string[]> = {
   models: ["core", "files", "nn"],
   peft: ["core", "files", "nn"],
   train: ["core", "files", "nn", "models", "peft"],
+  serve: ["core", "files", "nn", "models", "peft"],
   nano: ["core", "files", "wasm", "nn", "models", "peft", "train"],
-  lowrank: ["core", "files", "wasm", "nn", "models", "peft", "train", "nano"],
+  lowrank: ["core", "files", "wasm", "nn", "models", "peft", "train", "serve", "nano"],
 };
 
 /**

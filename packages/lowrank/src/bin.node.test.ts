@@ -1,9 +1,10 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadModel, saveModel } from "./index.ts";
-import { commandFolder, type Outcome } from "./testing/commandFolder.ts";
+import { commandFolder } from "./testing/commandFolder.ts";
+import type { Outcome } from "./testing/runCommand.ts";
 
-const { folder, at, lowrank, succeed } = await commandFolder();
+const { folder, at, lowrank, succeed, process } = await commandFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const trainText = "train --model model --data text.txt --block-size 32 --batch-size 4 --lr 2e-2 --steps 30".split(" ");
@@ -15,7 +16,7 @@ describe("train, generate, merge, report", () => {
   });
 
   test("train writes the same adapter with two threads", async () => {
-    await succeed([...trainText, "--output", "adapter-2", "--r", "4", "--alpha", "8", "--threads", "2"]);
+    await process.succeed([...trainText, "--output", "adapter-2", "--r", "4", "--alpha", "8", "--threads", "2"]);
     const weights = (name: string) => readFile(at(`${name}/adapter_model.safetensors`));
     expect(await weights("adapter-2")).toEqual(await weights("adapter"));
   });
@@ -51,7 +52,7 @@ describe("train, generate, merge, report", () => {
     const asked = await succeed([...generate, "--prompt", "the cat"]);
     expect(asked.stderr).toBe("");
     expect(asked.stdout.length).toBeGreaterThan(1);
-    expect((await succeed(generate, { stdin: "the cat\n" })).stdout).toBe(asked.stdout);
+    expect((await process.succeed(generate, { stdin: "the cat\n" })).stdout).toBe(asked.stdout);
     const base = await succeed(["generate", "--model", "model", "--max-new-tokens", "12", "--prompt", "the cat"]);
     expect(base.stdout).not.toBe(asked.stdout);
   });
@@ -228,7 +229,7 @@ test("train learns from prompts and completions, padded or packed, with modules 
 test("a run that is interrupted saves, and its checkpoint is gone on from", async () => {
   const whole = [...trainText.slice(0, -1), "120", "--save-every", "1000"];
   let interrupted = false;
-  const stopped = await succeed([...whole, "--output", "stopped"], {
+  const stopped = await process.succeed([...whole, "--output", "stopped"], {
     onStderr: (text, stop) => {
       if (interrupted || !text.includes("step 6 of 120")) return;
       interrupted = true;

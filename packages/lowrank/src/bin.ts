@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import { loadPlugins, pluginFiles } from "./commands/plugins.ts";
-import { createProgram } from "./commands/program.ts";
-import { reportFailure } from "./commands/reportFailure.ts";
+import { runCommandLine } from "./commands/runCommandLine.ts";
 
 // A reader that has seen enough (`lowrank generate ... | head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -9,10 +7,4 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  const plugins = pluginFiles(process.argv.slice(2));
-  await loadPlugins(plugins);
-  await createProgram(plugins).parseAsync();
-} catch (error) {
-  reportFailure(error);
-}
+process.exitCode = await runCommandLine(process.argv.slice(2));

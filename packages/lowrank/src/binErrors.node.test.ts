@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { commandFolder } from "./testing/commandFolder.ts";
 
-const { folder, at, lowrank } = await commandFolder();
+const { folder, at, lowrank, process: asProcess } = await commandFolder();
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("errors are one line that says what to do, and leave nothing behind", () => {
@@ -65,6 +65,19 @@ describe("errors are one line that says what to do, and leave nothing behind", (
     const { stderr } = await lowrank(train("--data missing.txt"), { env: { LOWRANK_DEBUG: "1" } });
     expect(stderr).toContain("trainData.ts");
   });
+});
+
+// The other tests here run the command in this process.
+test.each([
+  [["--version"], 0],
+  [["train", "--help"], 0],
+  [[], 1],
+  [["trian"], 1],
+  [["generate", "--model", "nowhere", "--prompt", "a"], 1],
+])("%j as a process ends with the same code and prints the same", async (args, code) => {
+  const outcome = await asProcess.lowrank(args);
+  expect(outcome.code).toBe(code);
+  expect(outcome).toEqual(await lowrank(args));
 });
 
 test.skipIf(Number.parseInt(process.versions.node, 10) >= 26)(

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lowrank } from "../testing/runCommand.ts";
+import { runCommand } from "../testing/runCommand.ts";
 
 let temporary: string;
 const at = (name: string) => join(temporary, name);
-const compare = (words: string, ...more: string[]) => lowrank("compare", ...words.split(" "), ...more);
+const compare = (words: string, ...more: string[]) => runCommand(["compare", ...words.split(" "), ...more]);
 const short = "--steps 2 --batch-size 4 --train-examples 16 --test-examples 8 --virtual-tokens 4 --r 2";
 
 beforeAll(async () => {
@@ -24,9 +24,9 @@ describe("methods on the embedded model's task", () => {
   const words = `${short} --methods qlora,prefix --seeds 2`;
 
   test("are measured in processes of their own, and laid side by side", async () => {
-    const { status, stdout, stderr } = await compare(words, "--output", at("out"), "--json");
+    const { code, stdout, stderr } = await compare(words, "--output", at("out"), "--json");
     expect(stderr).toMatch(/^\[1\/4\] qlora, seed 0: loss [\d.]+, [\d.]+ % right, \d+ ms a step/);
-    expect(status).toBe(0);
+    expect(code).toBe(0);
     const { methods, runs } = JSON.parse(stdout);
     expect(methods.map(({ method }: { method: string }) => method)).toEqual(["QLoRA (NF4)", "prefix tuning"]);
     const [qlora, prefix] = methods;
@@ -57,9 +57,9 @@ describe("methods on the embedded model's task", () => {
     expect(again.stderr.match(/\(kept\)/g)).toHaveLength(3);
     const losses = (json: string) => JSON.parse(json).methods.map(({ loss }: { loss: number }) => loss.toFixed(3));
     expect(losses(again.stdout)).toEqual(losses(before));
-    const { status, stderr } = await compare(words.replace("--steps 2", "--steps 3"), "--output", at("out"));
+    const { code, stderr } = await compare(words.replace("--steps 2", "--steps 3"), "--output", at("out"));
     expect(stderr).toMatch(/^error: .*qlora-0.json is of other settings; give another --output, or remove it/);
-    expect(status).toBe(1);
+    expect(code).toBe(1);
   });
 });
 
@@ -75,10 +75,10 @@ test("other data: pairs have answers, texts a loss alone", async () => {
 });
 
 test("a run that fails says why, beside those that do not", async () => {
-  const { status, stdout } = await compare(`${short} --methods ia3,bitfit --seeds 1 --lr ia3=0.01`);
+  const { code, stdout } = await compare(`${short} --methods ia3,bitfit --seeds 1 --lr ia3=0.01`);
   expect(stdout).toContain("bitfit, seed 0: BitFit trains biases, and this model has none");
   expect(stdout).toContain("learning rates: (IA)³ 0.01.");
-  expect(status).toBe(0);
+  expect(code).toBe(0);
 });
 
 test.each([
@@ -90,7 +90,7 @@ test.each([
   ["--lr lora=fast", "Expected pairs of a method and a number above 0"],
   ["--seeds 0", "Expected a whole number of at least 1"],
 ])("misuse: %s", async (words, message) => {
-  const { status, stderr } = await compare(words);
+  const { code, stderr } = await compare(words);
   expect(stderr).toContain(message);
-  expect(status).toBe(1);
+  expect(code).toBe(1);
 });

@@ -2,8 +2,8 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nanoModelFolder } from "@lowrank/nano";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { lowrank } from "../testing/runCommand.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../testing/runCommand.ts";
 
 let folder: string;
 
@@ -17,19 +17,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** The text that the command writes after a prompt. */
 async function generated(...options: string[]): Promise<string> {
-  let text = "";
-  const spy = vi.spyOn(process.stdout, "write").mockImplementation((piece) => {
-    text += piece;
-    return true;
-  });
-  try {
-    const common = ["generate", "--model", folder, "--prompt", "print", "--max-new-tokens", "12"];
-    const { status, stderr } = await lowrank(...common, ...options);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-  } finally {
-    spy.mockRestore();
-  }
-  return text;
+  const common = ["generate", "--model", folder, "--prompt", "print", "--max-new-tokens", "12"];
+  const { code, stdout, stderr } = await runCommand([...common, ...options]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return stdout;
 }
 
 test("--temperature 0 is --greedy, whatever else is asked and the model's makers advise", async () => {

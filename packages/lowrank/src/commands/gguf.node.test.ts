@@ -1,12 +1,11 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { folderFiles, writeFolder } from "@lowrank/files";
 import { toGguf, writeGguf } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../testing/runCommand.ts";
 
 let folder: string;
 
@@ -28,8 +27,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function lowrank(words: string): Promise<string> {
-  const bin = join(import.meta.dirname, "../bin.ts");
-  const { stdout } = await promisify(execFile)(process.execPath, [bin, ...words.split(" ")], { cwd: folder });
+  const { code, stdout, stderr } = await runCommand(words.split(" "), { cwd: folder });
+  if (code !== 0) throw new Error(stderr);
   return stdout;
 }
 

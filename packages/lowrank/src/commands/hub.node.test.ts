@@ -6,7 +6,7 @@ import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 
 let hub: FakeHub;
 let command: CommandFolder;
-let env: object;
+let env: Readonly<Record<string, string>>;
 
 /** The files of a folder, as a repository takes them. */
 async function contents(folder: string): Promise<[string, Uint8Array][]> {

@@ -8,7 +8,7 @@ import type { RMSNorm } from "@lowrank/nn";
 import { getPeftModel, LoraConfig } from "@lowrank/peft";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { loadModel } from "../loadModel.ts";
-import { lowrank } from "../testing/runCommand.ts";
+import { runCommand } from "../testing/runCommand.ts";
 
 /** Added to one number of a weight while a model is saved, as a file that went wrong. */
 let damage = 0;
@@ -28,7 +28,16 @@ vi.mock("@lowrank/models", async (original) => {
 let folder: string;
 const nano = fileURLToPath(nanoModelFolder);
 const merge = (output: string, ...more: string[]) =>
-  lowrank("merge", "--model", nano, "--adapter", join(folder, "adapter"), "--output", join(folder, output), ...more);
+  runCommand([
+    "merge",
+    "--model",
+    nano,
+    "--adapter",
+    join(folder, "adapter"),
+    "--output",
+    join(folder, output),
+    ...more,
+  ]);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "lowrank-merge-"));
@@ -43,8 +52,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 test("a file that answers otherwise than the merged model is not kept", async () => {
   damage = 1 / 64;
-  const { status, stdout, stderr } = await merge("damaged");
-  expect(status).toBe(1);
+  const { code, stdout, stderr } = await merge("damaged");
+  expect(code).toBe(1);
   expect(stderr).toBe(
     "error: the written model, read again, answers otherwise than the merged one; nothing was kept\n",
   );
@@ -59,6 +68,6 @@ test("one that is off by more than bf16 rounds is warned of", async () => {
 });
 
 test("a whole file is kept", async () => {
-  const { status, stdout } = await merge("whole");
-  expect([status, stdout.includes("warning"), (await readdir(folder)).includes("whole")]).toEqual([0, false, true]);
+  const { code, stdout } = await merge("whole");
+  expect([code, stdout.includes("warning"), (await readdir(folder)).includes("whole")]).toEqual([0, false, true]);
 });

@@ -6,7 +6,7 @@ import { createModel, describeModel, presetConfig, randomParameters, saveModel }
 import { LoraConfig, planMemory } from "@lowrank/peft";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
-import { lowrank } from "../testing/runCommand.ts";
+import { runCommand } from "../testing/runCommand.ts";
 
 let temporary: string;
 
@@ -16,15 +16,15 @@ beforeAll(async () => {
 
 afterAll(() => rm(temporary, { recursive: true, force: true }));
 
-const plan = (...args: string[]) => lowrank("plan", ...args);
+const plan = (...args: string[]) => runCommand(["plan", ...args]);
 
 test("QLoRA of the 65B model under 48 GB, part by part", async () => {
   const words = "llama-65b --method qlora --double-quant --r 64 --seq 512 --batch 1 --target-modules all-linear";
-  const { status, stdout, stderr } = await plan(
+  const { code, stdout, stderr } = await plan(
     ...words.split(" "),
     ..."--dtype bf16 --adapter-dtype bf16 --gradient-checkpointing --optimizer adamw".split(" "),
   );
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain("llama-65b: llama, 65,285,660,672 parameters\nqlora, 1 x 512 tokens; MB of 10^6 bytes\n");
   expect(stdout).toMatch(/^weights +34,459\.0 .*nf4 with double quantisation: 33,407\.7, .* in bf16: 1,051\.2$/m);
   expect(stdout).toMatch(/^adapter +1,599\.1 {2}bf16$/m);
@@ -62,7 +62,7 @@ test("a config.json and its folder are one model", async () => {
   const path = join(goldenFolder, "models", "llama");
   const words = ["--method", "full", "--seq", "16"];
   const [a, b] = [await plan(path, ...words), await plan(join(path, "config.json"), ...words)];
-  expect(a.status).toBe(0);
+  expect(a.code).toBe(0);
   const lines = (text: string) => text.split("\n").slice(1);
   expect(lines(a.stdout)).toEqual(lines(b.stdout));
   expect(a.stdout).not.toMatch(/^adapter/m);
@@ -84,7 +84,7 @@ test("a GGUF file is the model it holds", async () => {
   const folder = join(temporary, "model");
   await saveModel(createModel(small, randomParameters(new Generator(1))), small, folder);
   const gguf = join(temporary, "model.gguf");
-  await lowrank("convert", "--model", folder, "--output", gguf);
+  await runCommand(["convert", "--model", folder, "--output", gguf]);
   const [a, b] = [JSON.parse((await plan(folder, "--json")).stdout), JSON.parse((await plan(gguf, "--json")).stdout)];
   expect(a.parameters).toBe(describeModel(small).parameterCount);
   expect(b).toEqual(a);
@@ -126,9 +126,9 @@ describe("errors are one line that says what to do", () => {
   ])("%j", async (args, message) => {
     await writeFile(join(temporary, "broken.json"), "{");
     await writeFile(join(temporary, "other.json"), '{"model_type": "mamba"}');
-    const { status, stdout, stderr } = await plan(...args.map((word) => word.replace("{}", temporary)));
+    const { code, stdout, stderr } = await plan(...args.map((word) => word.replace("{}", temporary)));
     expect(stderr).toContain(message);
-    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   });
 });
 

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandFolder } from "../testing/commandFolder.ts";
 import { pluginFiles } from "./plugins.ts";
 
-const { folder, at, lowrank, succeed } = await commandFolder();
+const { folder, at, process } = await commandFolder();
+// A plugin registers methods for good, and has the packages that Node itself loads.
+const { lowrank, succeed } = process;
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** A method that scales what a layer gives, with an option of its own. */

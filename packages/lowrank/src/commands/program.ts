@@ -21,7 +21,7 @@ From a model and a text to a model that has learned it:
 
 /**
  * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
- * processes of its own.
+ * processes of its own. Where Commander would end the process, parsing throws its CommanderError.
  */
 export function createProgram(plugins: readonly string[]): Command {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -31,6 +31,7 @@ export function createProgram(plugins: readonly string[]): Command {
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
     .version(version)
     .helpCommand(false)
+    .exitOverride()
     .showHelpAfterError("(add --help for the options and examples)")
     .addHelpText("after", help);
   for (const command of [

@@ -6,12 +6,12 @@ import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../../../../scripts/sharedFolder.ts";
 import { allMethods } from "../report/methods.ts";
-import { lowrank } from "../testing/runCommand.ts";
+import { runCommand } from "../testing/runCommand.ts";
 
 let temporary: string;
 const at = (name: string) => join(temporary, name);
 const nano = fileURLToPath(nanoModelFolder);
-const report = (...args: string[]) => lowrank("report", ...args);
+const report = (...args: string[]) => runCommand(["report", ...args]);
 
 beforeAll(async () => {
   temporary = await mkdtemp(join(tmpdir(), "lowrank-report-"));
@@ -187,8 +187,8 @@ describe("misuse", () => {
     [["gpt2", "--peft-config", "a.json", "--r", "4"], "error: --peft-config says the adapter whole; leave --r out"],
     [["gpt2", "--adapter", "a", "--use-dora"], "error: --adapter says the adapter whole; leave --use-dora out"],
   ])("%j", async (args, message) => {
-    const { status, stderr } = await report(...args);
+    const { code, stderr } = await report(...args);
     expect(stderr).toContain(message);
-    expect(status).toBe(1);
+    expect(code).toBe(1);
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generatePairs, nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lowrank } from "../testing/runCommand.ts";
+import { type Outcome, runCommand } from "../testing/runCommand.ts";
 
 const nano = fileURLToPath(nanoModelFolder);
 let folder: string;
@@ -19,15 +19,15 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-function train(output: string, ...words: string[]): ReturnType<typeof lowrank> {
+function train(output: string, ...words: string[]): Promise<Outcome> {
   const common = ["--data", at("pairs.jsonl"), "--batch-size", "2", "--steps", "4"];
-  return lowrank("train", "--model", nano, "--output", at(output), ...common, ...words);
+  return runCommand(["train", "--model", nano, "--output", at(output), ...common, ...words]);
 }
 
 /** A step on a model that was written. */
-function trainOn(model: string, ...words: string[]): ReturnType<typeof lowrank> {
+function trainOn(model: string, ...words: string[]): Promise<Outcome> {
   const common = ["--data", at("pairs.jsonl"), "--steps", "1"];
-  return lowrank("train", "--model", at(model), "--output", at("on"), ...common, ...words);
+  return runCommand(["train", "--model", at(model), "--output", at("on"), ...common, ...words]);
 }
 
 /** The validation losses before and after. */
@@ -38,7 +38,7 @@ function losses(stdout: string): [number, number] {
 
 /** Returns the number of trained values that an adapter's file reports. */
 async function numbersOf(adapter: string): Promise<number> {
-  const { stdout } = await lowrank("report", nano, "--adapter", at(adapter), "--json");
+  const { stdout } = await runCommand(["report", nano, "--adapter", at(adapter), "--json"]);
   return JSON.parse(stdout).trainable;
 }
 
@@ -52,8 +52,8 @@ describe("methods", () => {
     ["ln", "LN_TUNING", {}],
     ["p-tuning", "P_TUNING", { encoder_reparameterization_type: "MLP" }],
   ])("%s learns and writes its adapter", async (method, peftType, fields) => {
-    const { status, stdout, stderr } = await train(method, "--method", method);
-    expect(status, stderr).toBe(0);
+    const { code, stdout, stderr } = await train(method, "--method", method);
+    expect(code, stderr).toBe(0);
     expect(stdout).toContain("bit-identical");
     const [before, after] = losses(stdout);
     expect(after).toBeLessThan(before);
@@ -83,8 +83,8 @@ describe("methods", () => {
 describe("LoRA's options", () => {
   test("DoRA, rank stabilisation, start and modules are what the file says", async () => {
     const words = "--use-dora --use-rslora --init-lora-weights gaussian --r 4 --alpha 6 --modules-to-save model.norm";
-    const { status } = await train("options", ...words.split(" "), "--target-modules", "q_proj,v_proj");
-    expect(status).toBe(0);
+    const { code } = await train("options", ...words.split(" "), "--target-modules", "q_proj,v_proj");
+    expect(code).toBe(0);
     expect(await readConfig("options")).toMatchObject({
       ...{ use_dora: true, use_rslora: true, init_lora_weights: "gaussian", r: 4, lora_alpha: 6 },
       ...{ modules_to_save: ["model.norm"], target_modules: ["q_proj", "v_proj"] },
@@ -98,8 +98,16 @@ describe("LoRA's options", () => {
       expect(trained.stderr).not.toContain("warning");
       expect(trained.stdout).toContain("LORA less its start, for the base model as it was");
       expect(await readConfig(start)).toMatchObject({ r: 8, init_lora_weights: true });
-      const merged = await lowrank("merge", "--model", nano, "--adapter", at(start), "--output", at(`${start}-merged`));
-      expect(merged.status, merged.stderr).toBe(0);
+      const merged = await runCommand([
+        "merge",
+        "--model",
+        nano,
+        "--adapter",
+        at(start),
+        "--output",
+        at(`${start}-merged`),
+      ]);
+      expect(merged.code, merged.stderr).toBe(0);
       const again = await trainOn(`${start}-merged`, "--lr", "1e-9");
       const [, after] = losses(trained.stdout);
       expect(Number(/([\d.]+) at step 0/.exec(again.stdout)?.[1])).toBeCloseTo(after, 3);
@@ -122,8 +130,8 @@ test.each([
   ["prompt", "--virtual-tokens 3 --prompt-tuning-init SAMPLE_VOCAB", { prompt_tuning_init: "SAMPLE_VOCAB" }],
   ["ia3", "--target-modules k_proj,down_proj --feedforward-modules down_proj", { feedforward_modules: ["down_proj"] }],
 ])("%s takes %s", async (method, words, fields) => {
-  const { status, stderr } = await train(`own-${method}`, "--method", method, ...words.split(" "));
-  expect(status, stderr).toBe(0);
+  const { code, stderr } = await train(`own-${method}`, "--method", method, ...words.split(" "));
+  expect(code, stderr).toBe(0);
   expect(await readConfig(`own-${method}`)).toMatchObject(fields);
 });
 
@@ -196,8 +204,8 @@ describe("misuse", () => {
     ["--peft-config nowhere.json", "--peft-config: there is no file or folder"],
   ])("%s", async (words, message) => {
     await writeFile(at("cls.json"), JSON.stringify({ peft_type: "LORA", task_type: "SEQ_CLS" }));
-    const { status, stderr } = await train("none", ...words.split(" ").map((w) => (w.endsWith(".json") ? at(w) : w)));
+    const { code, stderr } = await train("none", ...words.split(" ").map((w) => (w.endsWith(".json") ? at(w) : w)));
     expect(stderr).toContain(message);
-    expect(status).toBe(1);
+    expect(code).toBe(1);
   });
 });

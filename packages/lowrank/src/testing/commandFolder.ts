@@ -3,29 +3,27 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createModel, Generator, init, parseModelConfig, randomParameters, saveModel, wasm } from "../index.ts";
+import { type Outcome, type RunOptions, runCommand } from "./runCommand.ts";
 
-/** The exit code and the output of one run of the command. */
-export interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** Settings of one run of the command. `onStderr` sees each piece of stderr as it comes. */
-interface RunOptions {
-  stdin?: string;
+/** Settings of a process. `onStderr` sees each piece of stderr as it comes. */
+interface ProcessOptions extends RunOptions {
   onStderr?: (text: string, stop: () => void) => void;
-  env?: object;
 }
 
-/** A temporary folder in which the command is run as a user runs it. */
-export interface CommandFolder {
+/** Runs the command in a folder. */
+interface Runner<Options> {
+  lowrank(args: readonly string[], options?: Options): Promise<Outcome>;
+  /** Runs the command. Throws with its stderr where it does not end with 0. */
+  succeed(args: readonly string[], options?: Options): Promise<Outcome>;
+}
+
+/** A temporary folder in which the command is run, in this process. */
+export interface CommandFolder extends Runner<RunOptions> {
   readonly folder: string;
   /** Returns the path of a file in the folder. */
   at(name: string): string;
-  lowrank(args: readonly string[], options?: RunOptions): Promise<Outcome>;
-  /** Runs the command. Throws with its stderr where it does not end with 0. */
-  succeed(args: readonly string[], options?: RunOptions): Promise<Outcome>;
+  /** Starts the command as a user does: slower, with plugins, signals and pipes of its own. */
+  readonly process: Runner<ProcessOptions>;
 }
 
 // One token for each printable character, a space as byte-level tokenizers write
@@ -77,20 +75,28 @@ export async function commandFolder(): Promise<CommandFolder> {
   await writeFile(at("text.txt"), "the cat sat on the mat. ".repeat(120));
   const pairs = Array.from({ length: 24 }, (_, i) => ({ prompt: `say ${i % 3}: `, completion: "abc"[i % 3] }));
   await writeFile(at("pairs.jsonl"), pairs.map((pair) => JSON.stringify(pair)).join("\n"));
-  const lowrank = (args: readonly string[], options?: RunOptions) => runIn(folder, args, options);
-  const succeed = async (args: readonly string[], options?: RunOptions) => {
+  return {
+    folder,
+    at,
+    ...runner((args, options: RunOptions = {}) => runCommand(args, { cwd: folder, ...options })),
+    process: runner((args, options: ProcessOptions = {}) => runProcess(args, { cwd: folder, ...options })),
+  };
+}
+
+function runner<Options>(lowrank: Runner<Options>["lowrank"]): Runner<Options> {
+  const succeed = async (args: readonly string[], options?: Options) => {
     const outcome = await lowrank(args, options);
     if (outcome.code !== 0) throw new Error(`lowrank ${args.join(" ")} ended with ${outcome.code}: ${outcome.stderr}`);
     return outcome;
   };
-  return { folder, at, lowrank, succeed };
+  return { lowrank, succeed };
 }
 
-function runIn(cwd: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+function runProcess(args: readonly string[], { cwd, env, stdin = "", onStderr }: ProcessOptions): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "../bin.ts"), ...args], {
       cwd,
-      env: { ...process.env, LOWRANK_DEBUG: "", ...options.env },
+      env: { ...process.env, LOWRANK_DEBUG: "", ...env },
     });
     const outcome: Outcome = { code: null, stdout: "", stderr: "" };
     child.stdout.on("data", (text) => {
@@ -98,9 +104,9 @@ function runIn(cwd: string, args: readonly string[], options: RunOptions = {}): 
     });
     child.stderr.on("data", (text) => {
       outcome.stderr += text;
-      options.onStderr?.(String(text), () => child.kill("SIGINT"));
+      onStderr?.(String(text), () => child.kill("SIGINT"));
     });
-    child.stdin.end(options.stdin ?? "");
+    child.stdin.end(stdin);
     child.on("error", reject);
     child.on("close", (code) => resolve({ ...outcome, code }));
   });

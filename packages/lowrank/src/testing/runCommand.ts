@@ -1,36 +1,68 @@
-import { CommanderError } from "commander";
+import { Readable } from "node:stream";
+import { format } from "node:util";
 import { vi } from "vitest";
-import { createProgram } from "../commands/program.ts";
-import { reportFailure } from "../commands/reportFailure.ts";
+import { runCommandLine } from "../commands/runCommandLine.ts";
 
-/** Runs the command in this process, as bin.ts does. */
-export async function lowrank(...args: string[]): Promise<{ status: number; stdout: string; stderr: string }> {
-  let [stdout, stderr, status] = ["", "", 0];
-  const output = {
-    writeOut: (text: string) => {
-      stdout += text;
-    },
-    writeErr: (text: string) => {
-      stderr += text;
-    },
+/** The exit code and the output of one run of the command. */
+export interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Settings of one run of the command. Variables of `env` are added to those of this process. */
+export interface RunOptions {
+  cwd?: string;
+  stdin?: string;
+  env?: Readonly<Record<string, string>>;
+}
+
+/** The runs so far: they share this process's streams and folder, so one waits for the other. */
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs the command in this process, which has loaded it and has compiled its kernels. A test of
+ * what a process alone has (plugins, signals, pipes) starts one: `process` of commandFolder.
+ */
+export function runCommand(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const run = last.then(() => runNow(args, options));
+  last = run.catch(() => {});
+  return run;
+}
+
+async function runNow(args: readonly string[], options: RunOptions): Promise<Outcome> {
+  const outcome: Outcome = { code: null, stdout: "", stderr: "" };
+  const writesTo = (stream: "stdout" | "stderr") => (text: string | Uint8Array) => {
+    outcome[stream] += text;
+    return true;
   };
+  const saysTo =
+    (stream: "stdout" | "stderr") =>
+    (...words: unknown[]) =>
+      writesTo(stream)(`${format(...words)}\n`);
   const spies = [
-    vi.spyOn(console, "log").mockImplementation((text) => output.writeOut(`${text}\n`)),
-    vi.spyOn(console, "error").mockImplementation((text) => output.writeErr(`${text}\n`)),
+    // Vitest's console does not write to the process's streams.
+    vi.spyOn(console, "log").mockImplementation(saysTo("stdout")),
+    vi.spyOn(console, "warn").mockImplementation(saysTo("stderr")),
+    vi.spyOn(console, "error").mockImplementation(saysTo("stderr")),
+    vi.spyOn(process.stdout, "write").mockImplementation(writesTo("stdout")),
+    vi.spyOn(process.stderr, "write").mockImplementation(writesTo("stderr")),
+    vi.spyOn(process, "stdin", "get").mockReturnValue(Readable.from([options.stdin ?? ""]) as typeof process.stdin),
   ];
-  const program = createProgram([]);
-  for (const command of program.commands) command.exitOverride().configureOutput(output);
+  const env = { LOWRANK_DEBUG: "", ...options.env };
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  const cwd = process.cwd();
   try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      status = error.exitCode;
-    } else {
-      reportFailure(error);
-      [status, process.exitCode] = [1, undefined];
-    }
+    Object.assign(process.env, env);
+    process.chdir(options.cwd ?? cwd);
+    outcome.code = await runCommandLine(args);
   } finally {
+    process.chdir(cwd);
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
     for (const spy of spies) spy.mockRestore();
   }
-  return { status, stdout, stderr };
+  return outcome;
 }

@@ -1,0 +1,22 @@
+import { CommanderError } from "commander";
+import { loadPlugins, pluginFiles } from "./plugins.ts";
+import { createProgram } from "./program.ts";
+import { reportFailure } from "./reportFailure.ts";
+
+/**
+ * Runs the `lowrank` command on the words after its name and returns its exit code. Writes to this
+ * process's stdout and stderr, errors too, and reads its stdin.
+ */
+export async function runCommandLine(words: readonly string[]): Promise<number> {
+  try {
+    const plugins = pluginFiles(words);
+    await loadPlugins(plugins);
+    await createProgram(plugins).parseAsync(words, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has written its help, the version or what is wrong with the words.
+    if (error instanceof CommanderError) return error.exitCode;
+    reportFailure(error);
+    return 1;
+  }
+}

@@ -1,0 +1,191 @@
+/** A prompt: token ids, a text, or a chat for the model's template. */
+export type ServingPrompt =
+  | { readonly tokens: readonly number[] }
+  | { readonly text: string }
+  | { readonly messages: readonly { readonly role: string; readonly content: string }[] };
+
+/** The way the next tokens are chosen; a temperature of 0 takes the likeliest. */
+export interface SamplingSettings {
+  readonly temperature: number;
+  /** 1 keeps all tokens. */
+  readonly topP?: number;
+  /** 0 keeps all tokens. */
+  readonly topK?: number;
+  readonly minP?: number;
+  /** The request's random numbers: the same seed gives the same tokens. Default: drawn. */
+  readonly seed?: number;
+  readonly repetitionPenalty?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  /** Is added to the logit of each token named. */
+  readonly logitBias?: Readonly<Record<number, number>>;
+}
+
+/** One sequence to be generated. */
+export interface ServingRequest {
+  /** Names the request in logs and events. */
+  readonly id: string;
+  readonly prompt: ServingPrompt;
+  /**
+   * The adapter's name, resolved to a version when the request is admitted; null: the base model.
+   */
+  readonly adapter: string | null;
+  /** Whose request it is: prefixes are shared within a tenant alone. */
+  readonly tenant: string;
+  /** The most new tokens. Default: up to the model's last position. */
+  readonly maxNewTokens?: number;
+  readonly sampling: SamplingSettings;
+  /** Texts or token ids at which the sequence ends; they are not in the text. */
+  readonly stop?: readonly (string | readonly number[])[];
+  /** Goes on past the model's end-of-sequence tokens. */
+  readonly ignoreEos?: boolean;
+  /** Gives with each token its log-probability and those of so many of the likeliest. */
+  readonly logprobs?: number;
+  /** Gives the prompt's tokens too, with log-probabilities where `logprobs` is set. */
+  readonly echo?: boolean;
+}
+
+/** A token's log-probability in nats, before temperature and truncation. */
+export interface TokenLogprob {
+  readonly token: number;
+  readonly text: string;
+  /** The bytes of the token's text, which alone may be no whole character. */
+  readonly bytes: readonly number[];
+  /** Null for a prompt's first token. */
+  readonly logprob: number | null;
+}
+
+/** A step in a request's life, in order: started, tokens, finished. A failure rejects instead. */
+export type ServingEvent =
+  | {
+      readonly type: "started";
+      readonly promptTokens: number;
+      readonly cachedTokens: number;
+      readonly version: string | null;
+    }
+  | {
+      readonly type: "token";
+      readonly token: number;
+      /** The text that the token completes; may be empty. */
+      readonly text: string;
+      /** True for a token of the prompt. */
+      readonly prompt: boolean;
+      readonly logprob?: TokenLogprob & { readonly top: readonly TokenLogprob[] };
+    }
+  | {
+      readonly type: "finished";
+      readonly reason: "stop" | "length";
+      readonly promptTokens: number;
+      readonly newTokens: number;
+      readonly cachedTokens: number;
+    };
+
+/** The kind of a failure that a caller can act on. */
+export type ServingErrorCode =
+  | "invalid_request"
+  | "not_found"
+  | "already_loaded"
+  | "forbidden"
+  | "queue_full"
+  | "draining"
+  | "adapter_refused"
+  | "unavailable"
+  | "timeout";
+
+/** A failure of a request. `retryAfter` is in seconds, where trying again helps. */
+export class ServingError extends Error {
+  readonly code: ServingErrorCode;
+  readonly param: string | null;
+  readonly retryAfter: number | null;
+
+  constructor(code: ServingErrorCode, message: string, param: string | null = null, retryAfter: number | null = null) {
+    super(message);
+    this.name = "ServingError";
+    this.code = code;
+    this.param = param;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** An adapter that requests can name. */
+export interface ServedAdapter {
+  readonly name: string;
+  /** The hash of its files: a swap gives another. */
+  readonly version: string;
+  /** The folder or key of the store that it came from. */
+  readonly source: string;
+  readonly method: string;
+  /** True while its tensors are in memory. */
+  readonly resident: boolean;
+  readonly bytes: number;
+  readonly pinned: boolean;
+  /** Running requests that use it. */
+  readonly inUse: number;
+}
+
+/** The model that is served. */
+export interface ServingModel {
+  readonly name: string;
+  readonly vocabSize: number;
+  readonly maxPositions: number;
+  readonly created: number;
+  /** The kind of answers: text, or embeddings. */
+  readonly task: "generate" | "embed";
+  readonly hasChatTemplate: boolean;
+}
+
+/** Numbers for `/metrics` and the live view; counts grow from 0, times are in seconds. */
+export interface ServingStats {
+  readonly waiting: number;
+  readonly running: number;
+  /** Rows of the last pass, and of them rows that decode. */
+  readonly batchRows: number;
+  readonly decodeRows: number;
+  readonly passes: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly newTokens: number;
+  readonly preemptions: number;
+  readonly pages: { readonly total: number; readonly used: number; readonly cached: number };
+  readonly adapters: {
+    readonly registered: number;
+    readonly resident: number;
+    readonly bytes: number;
+    readonly hits: number;
+    readonly loads: number;
+    readonly evictions: number;
+  };
+  /** The state of each request, for the page that watches the batch. */
+  readonly requests: readonly {
+    readonly id: string;
+    readonly adapter: string | null;
+    readonly state: "waiting" | "prefill" | "decode";
+    readonly promptTokens: number;
+    readonly newTokens: number;
+  }[];
+}
+
+/** An engine that serves requests, here or in a Worker. */
+export interface ServingEngine {
+  model(): Promise<ServingModel>;
+  /**
+   * Runs a request. Leaving the loop, or `signal`, ends it and frees its place. Throws
+   * ServingError.
+   */
+  generate(request: ServingRequest, signal?: AbortSignal): AsyncIterable<ServingEvent>;
+  tokenize(prompt: ServingPrompt): Promise<number[]>;
+  detokenize(tokens: readonly number[]): Promise<string>;
+  /** Embeddings of texts or token ids, of an encoder. */
+  embed(inputs: readonly (string | readonly number[])[]): Promise<{ embeddings: Float32Array[]; tokens: number }>;
+  adapters(): Promise<readonly ServedAdapter[]>;
+  /**
+   * Registers a folder or key of the store under a name, once its files have been read and found
+   * good.
+   */
+  loadAdapter(name: string, path: string, options?: { replace?: boolean; pin?: boolean }): Promise<ServedAdapter>;
+  unloadAdapter(name: string): Promise<void>;
+  stats(): Promise<ServingStats>;
+  /** Refuses new requests and resolves when the running ones have ended. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
