@@ -14,7 +14,7 @@ const floatsOf = ({ inputs, gradients }: OpCase) =>
  * Node tries every element. The gradients are the same JavaScript in a page, which tries some of
  * each input of every case.
  */
-const elements = globalThis.process?.getBuiltinModule ? undefined : 12;
+const elements = globalThis.process?.getBuiltinModule !== undefined ? undefined : 12;
 
 function check(opCase: OpCase, order: 1 | 2): Promise<void> {
   const generator = new Generator(1);

@@ -6,7 +6,7 @@ import { AdamW } from "./optim/adamW.ts";
 // Each step makes 128 KiB of garbage and more. A page takes fewer steps than Node, which still make
 // more than one and a half times what the ceiling leaves room for.
 const ceiling = 200 * 2 ** 20;
-const steps = globalThis.process?.getBuiltinModule ? 10_000 : 2500;
+const steps = globalThis.process?.getBuiltinModule !== undefined ? 10_000 : 2500;
 
 it(`a loop of ${steps} steps that frees nothing itself stays flat`, async () => {
   await init(reference());

@@ -77,7 +77,7 @@ const [q, k, v] = [draw([2, 4, 4, 3], 1), draw([2, 5, 2, 3], 2), draw([2, 5, 2, 
 const mask = () => tensor([1, 0, 1, 1, 0, 1, 1, 1, 1, 0], { shape: [2, 1, 1, 5], dtype: "bool", backend: base });
 
 /** Node tries every element; a page, where the same JavaScript runs, tries some of each input. */
-const elements = globalThis.process?.getBuiltinModule ? undefined : 12;
+const elements = globalThis.process?.getBuiltinModule !== undefined ? undefined : 12;
 
 describe("gradients of gradients are those of finite differences", () => {
   it.each([
