@@ -39,7 +39,7 @@ export function createApp(options: AppOptions): ServingApp {
     logger: true,
     draining: true,
   });
-  checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits, {
+  checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits ?? {}, {
     bodyBytes: true,
     bodySeconds: true,
     promptTokens: true,
