@@ -5,7 +5,7 @@ import { RowText } from "./rowText.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
 import { readStops, stopTest } from "./stops.ts";
-import { type TextPrompt, promptTokens } from "./textPrompt.ts";
+import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {

@@ -84,7 +84,9 @@ export class PagePool {
     this.#byPage.delete(shared.page);
   }
 
-  /** Gives pages back, in the order of a sequence's table: the last one is the first to be reused. */
+  /**
+   * Gives pages back, in the order of a sequence's table: the last one is the first to be reused.
+   */
   release(table: readonly number[]): void {
     for (const page of [...table].reverse()) {
       this.#holders[page] -= 1;

@@ -15,7 +15,7 @@ import {
 import type { SamplingSettings } from "../api.ts";
 import type { LogitEdits } from "./logitEdits.ts";
 
-/** How the next token of one row is chosen. */
+/** The settings by which the next token of one row is chosen. */
 export interface Choice {
   readonly sampling: SamplingSettings & { readonly seed: number };
   /** The new tokens before this one. */
@@ -59,7 +59,10 @@ function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
   return sampleTokens(edited, { temperature, topK, topP, minP, generator });
 }
 
-/** Log-probabilities of rows: of one token each, f32 [m], and of the k likeliest, f32 and i32 [m, k]. */
+/**
+ * Log-probabilities of rows: of one token each, f32 [m], and of the k likeliest, f32 and
+ * i32 [m, k].
+ */
 export interface LogprobTensors {
   readonly ofTokens: Tensor;
   readonly top: readonly [values: Tensor, tokens: Tensor] | null;

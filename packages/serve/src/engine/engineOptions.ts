@@ -19,7 +19,9 @@ export interface EngineOptions {
   maxNumSeqs?: number;
   /** The most rows of a pass: tokens of prompts and of sequences that decode. Default 128. */
   maxNumBatchedTokens?: number;
-  /** The most tokens of a sequence. Default: the model's positions, as far as the cache holds them. */
+  /**
+   * The most tokens of a sequence. Default: the model's positions, as far as the cache holds them.
+   */
   maxModelLen?: number;
   /** Tokens of a page of the cache. Default 16. */
   blockSize?: number;
@@ -52,7 +54,9 @@ export interface EngineSizes {
   readonly maxQueue: number;
 }
 
-/** Returns the sizes that options and model give. Throws, naming the option, for one that cannot be. */
+/**
+ * Returns the sizes that options and model give. Throws, naming the option, for one that cannot be.
+ */
 export function engineSizes(options: EngineOptions, model: CausalLM): EngineSizes {
   checkOptions("createEngine", options, engineKeys);
   const { maxNumSeqs = 64, maxNumBatchedTokens = 128, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;

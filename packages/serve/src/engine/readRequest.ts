@@ -20,7 +20,7 @@ export interface RequestSettings {
   readonly stops: Stops;
 }
 
-/** Returns the tokens of a prompt. Throws ServingError where it has none, or the model lacks one. */
+/** Returns the tokens of a prompt. Throws ServingError for none, and for ids beyond the model. */
 export async function readPrompt(prompt: ServingPrompt, tokenizer: Tokenizer, vocabSize: number): Promise<number[]> {
   const param = "messages" in prompt ? "messages" : "prompt";
   const given = "tokens" in prompt ? prompt.tokens : "text" in prompt ? prompt.text : prompt.messages;
