@@ -84,7 +84,7 @@ export { Generator, type GeneratorState, philox } from "./random.ts";
 export { type RandnOptions, type RandOptions, type RandomOptions, rand, randn } from "./randomTensors.ts";
 export { reference } from "./reference.ts";
 export * from "./safetensors/index.ts";
-export { checkSampling, type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
+export { type SamplingOptions, samplingKeys } from "./samplingOptions.ts";
 export { keep, scope } from "./scope.ts";
 export { formatShape, type Shape, sizeOf } from "./shape.ts";
 export type { ShapeArguments } from "./shapeArguments.ts";

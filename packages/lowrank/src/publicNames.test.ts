@@ -8,7 +8,7 @@ const shared = {
   core: [
     ...["adam8bitBlockSize", "adagradStep", "adamStep", "adamStep8bit", "rmspropStep", "sgdStep", "addInto"],
     ...["scaleInPlace", "clipToNorm", "gradNorm", "argmaxTokens", "keptTokens", "sampleToken", "sampleTokens"],
-    ...["samplingKeys", "checkSampling", "tokenProbabilities", "checkLogits", "attentionBackward", "avgPool2dBackward"],
+    ...["samplingKeys", "tokenProbabilities", "checkLogits", "attentionBackward", "avgPool2dBackward"],
     ...["crossEntropyBackward", "embeddingBackward", "gegluBackward", "geluBackward", "geluTanhBackward"],
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],

@@ -24,7 +24,7 @@ export async function* textPieces(
   model: GenerativeModel,
   tokenizer: Tokenizer,
   prompts: readonly TextPrompt[],
-  { badWords = [], skipSpecialTokens, ...options }: StreamTextOptions,
+  { badWords = [], skipSpecialTokens = false, ...options }: StreamTextOptions,
 ): AsyncGenerator<TextPiece, void, void> {
   const causal = languageModel(model);
   const { generationConfig = causal.generationConfig } = options;
@@ -32,7 +32,7 @@ export async function* textPieces(
   const settings = generationSettings({ ...options, eosTokenIds }, causal);
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
   const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
-  const stops = readStops(settings);
+  const stops = readStops(settings.stop, settings.stopStrings);
   const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import type { OptionKeys } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import type { PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
@@ -37,7 +37,8 @@ export interface EngineOptions {
   maxQueue?: number;
 }
 
-const engineKeys: OptionKeys<EngineOptions> = {
+/** The names of all options of `createEngine`. */
+export const engineKeys: OptionKeys<EngineOptions> = {
   ...({ model: true, tokenizer: true, servedModelName: true, adapters: true, maxNumSeqs: true } as const),
   ...({ maxNumBatchedTokens: true, maxModelLen: true, blockSize: true, numBlocks: true } as const),
   ...({ kvCacheMemoryBytes: true, enablePrefixCaching: true, maxLogprobs: true, maxQueue: true } as const),
@@ -58,7 +59,6 @@ export interface EngineSizes {
  * Returns the sizes that options and model give. Throws, naming the option, for one that cannot be.
  */
 export function engineSizes(options: EngineOptions, model: CausalLM): EngineSizes {
-  checkOptions("createEngine", options, engineKeys);
   const { maxNumSeqs = 64, maxNumBatchedTokens = 128, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
   const { kvCacheMemoryBytes = 256 * 2 ** 20 } = options;
   const { layers, keyValueHeads, headDim } = model.attentionSizes;

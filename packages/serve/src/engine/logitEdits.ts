@@ -1,6 +1,7 @@
 import { add, type Backend, keep, type Tensor, tensor } from "@lowrank/core";
 import { Penalties } from "@lowrank/models/generation";
 import type { SamplingSettings } from "../api.ts";
+import { penaltiesOf } from "./readRequest.ts";
 
 /** Changes the logits of one request before a token is chosen: its biases, then penalties. */
 export class LogitEdits implements Disposable {
@@ -10,13 +11,13 @@ export class LogitEdits implements Disposable {
 
   /** Counts the prompt. */
   constructor(
-    { logitBias = {}, ...penalties }: SamplingSettings,
+    sampling: SamplingSettings,
     prompt: readonly number[],
     { vocabSize, backend }: { readonly vocabSize: number; readonly backend: Backend },
   ) {
     this.#backend = backend;
-    this.#bias = biasRow(logitBias, vocabSize, backend);
-    this.#penalties = new Penalties(penalties, [1, vocabSize], backend);
+    this.#bias = biasRow(sampling.logitBias ?? {}, vocabSize, backend);
+    this.#penalties = new Penalties(penaltiesOf(sampling), [1, vocabSize], backend);
     if (!this.#penalties.any) return;
     using ids = tensor(Int32Array.from(prompt), { shape: [1, prompt.length], backend });
     using mask = tensor(new Uint8Array(prompt.length).fill(1), { shape: [1, prompt.length], backend });
@@ -24,9 +25,12 @@ export class LogitEdits implements Disposable {
   }
 
   /** True for settings that change logits. */
-  static needed({ logitBias, repetitionPenalty, frequencyPenalty, presencePenalty }: SamplingSettings): boolean {
-    if (logitBias && Object.keys(logitBias).length > 0) return true;
-    return (repetitionPenalty ?? 1) !== 1 || Boolean(frequencyPenalty) || Boolean(presencePenalty);
+  static needed(sampling: SamplingSettings): boolean {
+    const { repetitionPenalty, frequencyPenalty, presencePenalty } = penaltiesOf(sampling);
+    const { logitBias = {} } = sampling;
+    return (
+      repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0 || Object.keys(logitBias).length > 0
+    );
   }
 
   /** The logits f32 [1, V] to choose from. */

@@ -1,6 +1,6 @@
-import { checkSampling } from "@lowrank/core";
+import { tokenProbabilities } from "@lowrank/core";
 import type { Tokenizer } from "@lowrank/models";
-import { checkPenalties, promptTokens, readStops, type Stops } from "@lowrank/models/generation";
+import { checkPenalties, type PenaltySettings, promptTokens, readStops, type Stops } from "@lowrank/models/generation";
 import { type SamplingSettings, ServingError, type ServingPrompt, type ServingRequest } from "../api.ts";
 
 /** Limits that a request must keep to. */
@@ -50,8 +50,9 @@ export async function readSettings(
     if (!(temperature >= 0 && temperature < Infinity)) {
       throw new Error(`temperature is ${temperature}; expected a number of at least 0, where 0 takes the likeliest`);
     }
-    checkSampling({ temperature: temperature || 1, topK, topP, minP });
-    checkPenalties(sampling);
+    // It draws from one token by the same settings as passes do, and refuses those out of range.
+    tokenProbabilities([0], { temperature: temperature || 1, topK, topP, minP });
+    checkPenalties(penaltiesOf(sampling));
   });
   const { seed = Math.floor(Math.random() * Number.MAX_SAFE_INTEGER), logitBias = {} } = sampling;
   if (!Number.isSafeInteger(seed) || seed < 0) {
@@ -65,7 +66,7 @@ export async function readSettings(
   if (logprobs !== undefined && !(Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= limits.maxLogprobs)) {
     throw invalid(`logprobs is ${logprobs}; expected a whole number from 0 to ${limits.maxLogprobs}`, "logprobs");
   }
-  const stops = await asInvalid("stop", () => readStops({ stop }));
+  const stops = await asInvalid("stop", () => readStops(stop));
   return { prompt, maxNewTokens, sampling: { ...sampling, seed }, stops };
 }
 
@@ -79,6 +80,15 @@ function newTokens({ maxNewTokens, echo }: ServingRequest, prompt: number, { max
     `this model's maximum context length is ${maxModelLen} tokens; ${prompt + (maxNewTokens ?? 1)} were requested: ${prompt} in the prompt and ${maxNewTokens ?? "at least 1"} new; shorten the prompt or ask for fewer`,
     maxNewTokens === undefined ? "prompt" : "max_tokens",
   );
+}
+
+/** The penalties of a request, neutral where it gives none. */
+export function penaltiesOf({
+  repetitionPenalty = 1,
+  frequencyPenalty = 0,
+  presencePenalty = 0,
+}: SamplingSettings): PenaltySettings {
+  return { repetitionPenalty, frequencyPenalty, presencePenalty };
 }
 
 /** Throws ServingError where a number is no token of the model. */
