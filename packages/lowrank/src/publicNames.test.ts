@@ -13,7 +13,18 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
-    ...["triangle", "widen", "bytesOf", "canQuantizeAs", "checkDType", "checkFinite", "firstNonFinite", "checkOptions", "fromParts"],
+    ...["pagedAttention", "pagedWrite"],
+    ...[
+      "triangle",
+      "widen",
+      "bytesOf",
+      "canQuantizeAs",
+      "checkDType",
+      "checkFinite",
+      "checkOptions",
+      "fromParts",
+      "firstNonFinite",
+    ],
     ...[
       "halfAt",
       "hasIntegerCodes",
@@ -26,7 +37,7 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "unknownOption", "viewAs"],
   ],
-  nn: ["layersToSkip", "linearLayer", "packWeight", "stopAtPadding"],
+  nn: ["layersToSkip", "linearLayer", "packWeight", "PagedBatch", "stopAtPadding"],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {

@@ -3,6 +3,7 @@ import { ofCore } from "./ofCore.ts";
 import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
 import { ofPeft } from "./ofPeft.ts";
+import { ofServe } from "./ofServe.ts";
 import { ofTrain } from "./ofTrain.ts";
 import { ofWorker } from "./ofWorker.ts";
 import type { OptionCalls } from "./optionCall.ts";
@@ -18,6 +19,7 @@ export const optionCalls: OptionCalls = {
   ...ofModels,
   ...ofPeft,
   ...ofTrain,
+  ...ofServe,
   ...ofWorker,
   ...ofAdapterStore,
 };
