@@ -13,6 +13,7 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
+    ...["pagedAttention", "pagedWrite"],
     ...["triangle", "widen", "bytesOf", "canQuantizeAs", "checkDType", "checkFinite", "checkOptions", "fromParts"],
     ...[
       "halfAt",
@@ -26,7 +27,7 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "unknownOption", "viewAs"],
   ],
-  nn: ["layersToSkip", "linearLayer", "packWeight", "stopAtPadding"],
+  nn: ["layersToSkip", "linearLayer", "packWeight", "PagedBatch", "stopAtPadding"],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {
