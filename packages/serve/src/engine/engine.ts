@@ -288,7 +288,7 @@ export class Engine implements ServingEngine {
 
   async stats(): Promise<ServingStats> {
     const { pages: total, available, cached } = this.#pool;
-    const noAdapters = { registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0 };
+    const noAdapters = { registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 };
     const running = new Set(this.#scheduler.running);
     return {
       ...this.#counts,
