@@ -5,7 +5,7 @@ import { type CausalLM, createModel, parseModelConfig, randomParameters, Tokeniz
 const characters = ["Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)), "Ã", "©"];
 
 /** The id of the tiny tokenizer's end of text. */
-export const eosTokenId: number = characters.length;
+const eosTokenId = characters.length;
 
 /** A tokenizer of a token for each printable ASCII character, with a plain chat template. */
 export function tinyTokenizer(): Tokenizer {
