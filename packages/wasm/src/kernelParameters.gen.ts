@@ -59,6 +59,8 @@ export const kernelParameters = {
   linearInt8Scratch: [],
   linearInt8: ["x", "w", "format", "c", "m", "n", "k", "first", "last", "scratch"],
   quantizeInt8: ["x", "out", "rows", "k", "planes"],
+  setLowRankTask: ["table", "i", "a", "b", "formatA", "formatB", "rank", "scaling", "vector", "count", "low"],
+  lowRankRows: ["x", "y", "out", "inFeatures", "outFeatures", "table", "first", "last"],
   rmsNorm: ["x", "weight", "out", "rows", "n", "eps"],
   rmsNormBackward: ["dy", "x", "weight", "dx", "rows", "n", "eps"],
   rmsNormWeightBackward: ["dy", "x", "dw", "part", "rows", "n", "eps"],
