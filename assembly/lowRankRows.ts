@@ -1,21 +1,29 @@
-// y + scaling (x Aᵀ) Bᵀ for vectors of a batch that have factors of their own: A and B are
-// read once for one or two vectors, as they lie. A vector's sums have one order, whichever
-// vectors, tasks and formats are beside it.
-import { BF16, F16 } from "./dtypes.gen";
+// y + scaling (x Aᵀ) Bᵀ for vectors of a batch that have factors of their own. For few vectors
+// the time goes into reading A and B, so f32 ones are read as they lie. A vector's sums have
+// one order, whichever vectors, tasks and formats are beside it.
+import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./gemmTile";
-import { HALF_CONSTANTS, widenHalves } from "./half";
+import { unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
 
 /**
  * A task: the addresses of A and B, their formats, the rank, the scaling, the first vector and
- * their count, and room for count x rank floats.
+ * their count, and room for count x rank floats and a panel.
  */
 const TASK: usize = 36;
+
+/** Floats of a weight that are widened at a time, where four rows are no more. */
+const PANEL: i32 = 1024;
+
+/** Bytes of the room that a task needs; a panel if its factors are not f32. */
+export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, widens: i32): i32 {
+  return (count * rank + (widens ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
+}
 
 /** Writes task `i`; one of rank 0 copies its vectors of y. */
 export function setLowRankTask(
   table: usize, i: i32, a: usize, b: usize, formatA: i32, formatB: i32, rank: i32, scaling: f32, vector: i32, count: i32,
-  low: usize,
+  room: usize,
 ): void {
   const task = table + <usize>i * TASK;
   store<usize>(task, a);
@@ -26,7 +34,7 @@ export function setLowRankTask(
   store<f32>(task, scaling, 20);
   store<i32>(task, vector, 24);
   store<i32>(task, count, 28);
-  store<usize>(task, low, 32);
+  store<usize>(task, room, 32);
 }
 
 /** Does the tasks first..last-1 of a table; no two of them share a vector. */
@@ -48,30 +56,40 @@ export function lowRankRows(
     }
     const low = load<usize>(task, 32);
     const scaling = load<f32>(task, 20);
-    products(load<i32>(task, 8), x + vector * xrs, load<usize>(task), low, 0, count, rank, inFeatures, scaling);
-    products(load<i32>(task, 12), low, load<usize>(task, 4), to, from, count, outFeatures, rank, 1);
+    const panel = low + (<usize>(count * rank) << 2);
+    products(load<i32>(task, 8), x + vector * xrs, load<usize>(task), low, 0, count, rank, inFeatures, scaling, panel);
+    products(load<i32>(task, 12), low, load<usize>(task, 4), to, from, count, outFeatures, rank, 1, panel);
   }
 }
 
-/** C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. */
+/**
+ * C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. A weight of f16 or
+ * bf16 is widened a few rows at a time, in `panel`.
+ */
 function products(
-  format: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32,
+  format: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
   const xrs = <usize>k << 2;
   const crs = <usize>n << 2;
-  while (count > 0) {
-    let done = 1;
-    if (format == F16) halfVector(F16, x, w, c, d, n, k, alpha);
-    else if (format == BF16) halfVector(BF16, x, w, c, d, n, k, alpha);
-    else if (count == 1) vectors(1, x, w, c, d, n, k, alpha);
-    else {
-      vectors(2, x, w, c, d, n, k, alpha);
-      done = 2;
+  const block = format == F32 ? n : max(4, (PANEL / max(1, k)) & ~3);
+  for (let j = 0; j < n; j += block) {
+    const columns = min(block, n - j);
+    let rows = w + (<usize>(j * k) << 2);
+    if (format != F32) {
+      const codes = w + (<usize>(j * k) << 1);
+      if (format == F16) unpackF16(codes, columns * k, panel);
+      else unpackBf16(codes, columns * k, panel);
+      rows = panel;
     }
-    x += xrs * done;
-    c += crs * done;
-    if (d) d += crs * done;
-    count -= done;
+    let xi = x;
+    let at = <usize>j << 2;
+    let i = count;
+    for (; i >= 2; i -= 2) {
+      vectors(2, xi, rows, c + at, crs, d ? d + at : 0, columns, k, alpha);
+      xi += xrs << 1;
+      at += crs << 1;
+    }
+    if (i) vectors(1, xi, rows, c + at, crs, d ? d + at : 0, columns, k, alpha);
   }
 }
 
@@ -92,14 +110,13 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
   storePart(c + at, d ? f32x4.add(loadPart(d + at, count, scaled), scaled) : scaled, count);
 }
 
-/** `rows` vectors, 1 or 2, times an f32 weight. */
+/** Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of an f32 weight. */
 // @ts-ignore: decorator
 @inline
-function vectors(rows: i32, x: usize, w: usize, c: usize, d: usize, n: i32, k: i32, alpha: f32): void {
+function vectors(rows: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32): void {
   const zero = f32x4.splat(0);
   const scale = f32x4.splat(alpha);
   const wrs = <usize>k << 2;
-  const crs = <usize>n << 2;
   const whole = <usize>(k & ~3) << 2;
   const rest = k & 3;
   for (let j = 0; j < n; j += 4) {
@@ -160,68 +177,4 @@ function vectors(rows: i32, x: usize, w: usize, c: usize, d: usize, n: i32, k: i
     if (rows == 2) put(c, d, to + crs, sums(b0, b1, b2, b3), scale, left);
     w += wrs << 2;
   }
-}
-
-/** Four codes, or the first `count`, 1 to 3, and zeros, each in a lane. */
-// @ts-ignore: decorator
-@inline
-function codesPart(p: usize, count: i32): v128 {
-  let v = v128.load16_lane(p, i32x4.splat(0), 0);
-  if (count > 1) v = v128.load16_lane(p + 2, v, 1);
-  if (count > 2) v = v128.load16_lane(p + 4, v, 2);
-  return i32x4.extend_low_i16x8_s(v);
-}
-
-/** One vector times an f16 or bf16 weight. */
-// @ts-ignore: decorator
-@inline
-function halfVector(format: i32, x: usize, w: usize, c: usize, d: usize, n: i32, k: i32, alpha: f32): void {
-  const zero = f32x4.splat(0);
-  const mask = v128.load32_splat(HALF_CONSTANTS);
-  const power = v128.load32_splat(HALF_CONSTANTS, 4);
-  const limit = v128.load32_splat(HALF_CONSTANTS, 8);
-  const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  const scale = f32x4.splat(alpha);
-  const wrs = <usize>k << 1;
-  const whole = <usize>(k & ~3) << 2;
-  const rest = k & 3;
-  for (let j = 0; j < n; j += 4) {
-    const left = n - j;
-    let w0 = w;
-    let w1 = left > 1 ? w0 + wrs : w0;
-    let w2 = left > 2 ? w1 + wrs : w0;
-    let w3 = left > 3 ? w2 + wrs : w0;
-    let a0 = zero;
-    let a1 = zero;
-    let a2 = zero;
-    let a3 = zero;
-    let at = x;
-    for (const end = x + whole; at < end; at += 16) {
-      const u = v128.load(at);
-      a0 = madd(widen(format, v128.load_ext<i16>(w0), mask, power, limit, exponent), u, a0);
-      a1 = madd(widen(format, v128.load_ext<i16>(w1), mask, power, limit, exponent), u, a1);
-      a2 = madd(widen(format, v128.load_ext<i16>(w2), mask, power, limit, exponent), u, a2);
-      a3 = madd(widen(format, v128.load_ext<i16>(w3), mask, power, limit, exponent), u, a3);
-      w0 += 8;
-      w1 += 8;
-      w2 += 8;
-      w3 += 8;
-    }
-    if (rest) {
-      const u = loadPart(at, rest, zero);
-      a0 = madd(widen(format, codesPart(w0, rest), mask, power, limit, exponent), u, a0);
-      a1 = madd(widen(format, codesPart(w1, rest), mask, power, limit, exponent), u, a1);
-      a2 = madd(widen(format, codesPart(w2, rest), mask, power, limit, exponent), u, a2);
-      a3 = madd(widen(format, codesPart(w3, rest), mask, power, limit, exponent), u, a3);
-    }
-    put(c, d, <usize>j << 2, sums(a0, a1, a2, a3), scale, left);
-    w += wrs << 2;
-  }
-}
-
-/** Codes of f16 or bf16, each sign-extended to a lane, as f32. */
-// @ts-ignore: decorator
-@inline
-function widen(format: i32, codes: v128, mask: v128, power: v128, limit: v128, exponent: v128): v128 {
-  return format == BF16 ? i32x4.shl(codes, 16) : widenHalves(codes, mask, power, limit, exponent);
 }

@@ -1,6 +1,5 @@
 import { fromBytes } from "../create.ts";
 import { defineOp, type Op, type Planned } from "../op.ts";
-import { unpackAll } from "../quantize/unpackAll.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
@@ -58,25 +57,6 @@ export const lowRankRows: Op<number, LowRankRowsParams, 1, Planned<LowRankRowsPa
       }
       return sum;
     }),
-  ref: (inputs, [out], params) => {
-    const [y, x] = inputs;
-    const { inFeatures, outFeatures, each, ranks } = lowRankPlan(inputs, params);
-    out.data.set(y.data);
-    for (const [s, rows] of params.rows.entries()) {
-      const [a, b] = [unpackAll(inputs[2 + 2 * s]), unpackAll(inputs[3 + 2 * s])];
-      for (const vector of rows.flatMap((row) => Array.from({ length: each }, (_, i) => row * each + i))) {
-        const low = new Float64Array(ranks[s]);
-        for (let i = 0; i < low.length; i++) {
-          for (let p = 0; p < inFeatures; p++) low[i] += x.data[vector * inFeatures + p] * a[i * inFeatures + p];
-        }
-        for (let j = 0; j < outFeatures; j++) {
-          let sum = 0;
-          for (let i = 0; i < low.length; i++) sum += low[i] * b[j * low.length + i];
-          out.data[vector * outFeatures + j] += params.scalings[s] * sum;
-        }
-      }
-    }
-  },
   compose: ([y, x, ...factors], { rows, scalings }) => {
     const parts = rows.map((own, s) =>
       times(scaled(times(take(x, own), factors[2 * s]), scalings[s]), factors[2 * s + 1]),

@@ -1,13 +1,9 @@
 import type { lowRankRows } from "@lowrank/core/backend";
-import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import { kernel, type WasmKernel } from "../kernel.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
 /** Vectors of a task at most, so that threads share those of one pair. */
 const vectorsOfTask = 8;
-
-/** Vectors of a pair from which on its f16 factors are widened once, not with each vector. */
-const vectorsToWiden = 3;
 
 /** Bytes of a task in the table. */
 const taskBytes = 36;
@@ -31,39 +27,46 @@ function runsOf(rows: readonly number[], each: number): Run[] {
   return runs;
 }
 
-/** A factor as the kernel reads it: a half widened where many vectors meet it. */
-function factor(k: Kernels, t: WasmTensor, vectors: number, scratch: Scratch): { ptr: number; format: number } {
-  const format = dtypeNumber(t);
-  if (format === 0 || vectors < vectorsToWiden) return { ptr: t.ptr, format };
-  const ptr = scratch(4 * t.size);
-  k.cast(t.ptr, ptr, t.size, format, 0);
-  return { ptr, format: 0 };
+/** The rows that no list names. */
+function rowsWithout(lists: readonly (readonly number[])[], count: number): number[] {
+  const named = new Uint8Array(count);
+  for (const rows of lists) for (const row of rows) named[row] = 1;
+  return Array.from(named.keys()).filter((row) => named[row] === 0);
 }
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows>(
   "lowRankRows",
   (k, inputs, outputs, params, scratch, { plan }) => {
     const { inFeatures, outFeatures, each, ranks } = plan(inputs, outputs, params);
-    const [y, x] = inputs;
+    const [y, x, ...factors] = inputs;
     const [out] = outputs;
-    const others = new Set(Array.from({ length: y.shape[0] }, (_, row) => row));
-    for (const rows of params.rows) for (const row of rows) others.delete(row);
-    const runs = [...params.rows, [...others]].map((rows) => runsOf(rows, each));
-    const tasks = runs.reduce((sum, { length }) => sum + length, 0);
-    if (tasks === 0 || outFeatures === 0) return;
+    const copied = runsOf(rowsWithout(params.rows, y.shape[0]), each);
+    const runs = params.rows.map((rows, s) => (ranks[s] === 0 ? [] : runsOf(rows, each)));
+    const unranked = params.rows.flatMap((rows, s) => (ranks[s] === 0 ? runsOf(rows, each) : []));
+    const tasks = runs.reduce((sum, { length }) => sum + length, copied.length + unranked.length);
     const table = scratch(taskBytes * tasks);
     let task = 0;
+    for (const { first, count } of [...copied, ...unranked]) {
+      k.setLowRankTask(table, task++, 0, 0, 0, 0, 0, 0, first, count, 0);
+    }
     for (const [s, own] of runs.entries()) {
-      if (own.length === 0) continue;
-      const rank = ranks[s] ?? 0;
-      const vectors = own.reduce((sum, { count }) => sum + count, 0);
-      const none = { ptr: 0, format: 0 };
-      const [a, b] = rank === 0 ? [none, none] : [2, 3].map((i) => factor(k, inputs[i + 2 * s], vectors, scratch));
-      let low = rank === 0 ? 0 : scratch(4 * rank * vectors);
+      const [a, b] = [factors[2 * s], factors[2 * s + 1]];
+      const [formatA, formatB] = [dtypeNumber(a), dtypeNumber(b)];
       for (const { first, count } of own) {
-        const scaling = params.scalings[s] ?? 0;
-        k.setLowRankTask(table, task++, a.ptr, b.ptr, a.format, b.format, rank, scaling, first, count, low);
-        low += 4 * rank * count;
+        const room = scratch(k.lowRankRoom(count, ranks[s], inFeatures, formatA | formatB));
+        k.setLowRankTask(
+          table,
+          task++,
+          a.ptr,
+          b.ptr,
+          formatA,
+          formatB,
+          ranks[s],
+          params.scalings[s],
+          first,
+          count,
+          room,
+        );
       }
     }
     k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, 0, tasks);
