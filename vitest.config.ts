@@ -8,7 +8,7 @@ const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
 const executablePath = findChromium();
-// Tests start the `lowrank` command more than a hundred times; from here Node has its sources compiled.
+// Tests start the `lowrank` command dozens of times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
 
 const inNode = {

@@ -46,7 +46,7 @@ export function chromiumProject({
       include,
       exclude: ["**/*.node.test.ts", "**/node_modules/**"],
       testTimeout: 60_000,
-      setupFiles: [join(root, "scripts/garbageBetweenTests.ts")],
+      setupFiles: ["garbageBetweenTests.ts", "browser/setUpPage.ts"].map((file) => join(root, "scripts", file)),
       isolate: false,
       maxWorkers: pages,
       sequence: { groupOrder: name === "browser" ? 1 : 2 },

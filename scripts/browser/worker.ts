@@ -2,6 +2,7 @@
 // is what Vitest 5 keeps for a page; it has no public form for a Worker, so a new Vitest version
 // may ask for a change here.
 import { holdGarbage } from "../heldGarbage.ts";
+import { rememberImports } from "./rememberImports.ts";
 import type { Failure, Job, Outcome } from "./report.ts";
 
 interface Task {
@@ -24,6 +25,8 @@ function keep(thrown: unknown): void {
 }
 
 const garbage = holdGarbage();
+const pass = (load: () => unknown) => load();
+const remember = rememberImports(pass);
 
 addEventListener("error", (event) => {
   // Unhandled, it would end the page's wait for the report.
@@ -61,10 +64,9 @@ async function run({ file, config }: Job): Promise<Outcome> {
     filepath: file,
     metaEnv: import.meta.env,
   };
-  const pass = (load: () => unknown) => load();
   Object.assign(globalThis, {
     __vitest_worker__: state,
-    __vitest_browser_runner__: { wrapModule: pass, wrapDynamicImport: pass },
+    __vitest_browser_runner__: { wrapModule: pass, wrapDynamicImport: remember },
   });
 
   // Imported only now: both read the state above as they load.

@@ -28,7 +28,7 @@ function step(): { hidden: Tensor; loss: Tensor } {
 describe("a plain loop", () => {
   it("stays flat where it reads a loss now and then", async () => {
     const before = memory().bytes;
-    for (let i = 0; i < 70; i++) {
+    for (let i = 0; i < 50; i++) {
       const { loss } = step();
       if (i % 5 === 0) expect(await loss.item()).toBe(0.75);
     }
@@ -38,15 +38,15 @@ describe("a plain loop", () => {
   it("takes results of earlier steps back where the event loop never turns", () => {
     const before = memory().bytes;
     const inputs = full([size], 0.5);
-    for (let i = 0; i < 70; i++) relu(mul(inputs, weight)).mean().backward();
+    for (let i = 0; i < 60; i++) relu(mul(inputs, weight)).mean().backward();
     expect(memory().peakBytes - before).toBeLessThan(100 * mebibytes);
   });
 
   it("can read losses late, and all that was kept or cut from the graph", async () => {
-    const steps = Array.from({ length: 40 }, step);
+    const steps = Array.from({ length: 15 }, step);
     const kept = Array.from({ length: 40 }, (_, i) => (i % 2 ? keep(step().hidden) : step().hidden));
     const cut = step().hidden.detach();
-    for (let i = 0; i < 20; i++) step();
+    for (let i = 0; i < 10; i++) step();
     const gone = kept.filter(({ isDisposed }) => isDisposed);
     expect(gone.length).toBeGreaterThan(10);
     await expect(gone[0].data()).rejects.toThrow(
@@ -67,7 +67,7 @@ describe("a plain loop", () => {
 
   it("keeps what is used, however much it is", async () => {
     const held: Tensor[] = [];
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 32; i++) {
       const { hidden, loss } = step();
       held.push(hidden);
       await loss.item();

@@ -217,6 +217,7 @@ export {
   ModuleDict,
   ModuleList,
   Optimizer,
+  PagedKVCache,
   Parameter,
   quantize,
   quantizeActivations,

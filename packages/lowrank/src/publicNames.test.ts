@@ -12,18 +12,9 @@ const shared = {
     ...["crossEntropyBackward", "embeddingBackward", "gegluBackward", "geluBackward", "geluTanhBackward"],
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
-    ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "lowRankRows"],
-    ...[
-      "place",
-      "triangle",
-      "widen",
-      "bytesOf",
-      "canQuantizeAs",
-      "checkDType",
-      "checkFinite",
-      "checkOptions",
-      "fromParts",
-    ],
+    ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
+    ...["lowRankRows", "pagedAttention", "pagedWrite"],
+    ...["triangle", "widen", "bytesOf", "canQuantizeAs", "checkDType", "checkFinite", "checkOptions", "fromParts"],
     ...[
       "halfAt",
       "hasIntegerCodes",
@@ -36,7 +27,7 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "unknownOption", "viewAs"],
   ],
-  nn: ["layersToSkip", "linearLayer", "packWeight", "stopAtPadding"],
+  nn: ["layersToSkip", "linearLayer", "packWeight", "PagedBatch", "stopAtPadding"],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {

@@ -25,6 +25,14 @@ const qlora: PlanOptions = {
   gradientCheckpointing: true,
   sequenceLength: 512,
 };
+/** The plans in QLoRA's setting, by preset: each is read by several tests. */
+const qloraPlans = new Map<string, ReturnType<typeof planMemory>>();
+const qloraPlan = (preset: string) => {
+  const plan = qloraPlans.get(preset) ?? planOf(preset, qlora);
+  qloraPlans.set(preset, plan);
+  return plan;
+};
+const allQloraPlans = () => Promise.all(["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map(qloraPlan));
 const mega = (bytes: number) => {
   return (bytes / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 };
@@ -37,7 +45,7 @@ test.each([
 ])(
   "QLoRA on %s: parameters exact, megabytes to the printed digit",
   async (name, preset, parameters, packed, rest, trained) => {
-    const plan = await planOf(preset, qlora);
+    const plan = await qloraPlan(preset);
     const { weights, adapter, gradients, optimizer } = plan;
     expect(weights.quantized.parameters + weights.rest.parameters).toBe(parameters);
     expect([mega(weights.quantized.bytes), mega(weights.rest.bytes)]).toEqual([packed, rest]);
@@ -51,15 +59,13 @@ test.each([
 );
 
 test("65B fits into 48e9 bytes, even as the sum of its parts", async () => {
-  const { weights, adapter, gradients, optimizer, activations, training } = await planOf("llama-65b", qlora);
+  const { weights, adapter, gradients, optimizer, activations, training } = await qloraPlan("llama-65b");
   expect(training.bytes).toBeLessThan(48e9);
   expect(weights.bytes + adapter.bytes + gradients.bytes + optimizer + activations).toBeLessThan(48e9);
 });
 
 test("a step on each of them takes what the page says", async () => {
-  const plans = await Promise.all(
-    ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora)),
-  );
+  const plans = await allQloraPlans();
   const [a, b, c, d] = plans.map(({ training }) => (training.bytes / 1e9).toFixed(1));
   expect(prose).toContain(`a step here takes ${a}, ${b}, ${c} and ${d} GB`);
 });
@@ -94,9 +100,7 @@ test("a step on SmolLM2-135M takes what the page says", async () => {
 
 test("the figures beside those that cannot be derived are what is computed", async () => {
   const row = (start: string) => prose.split(" - ").find((item) => item.startsWith(`**${start}`)) ?? "";
-  const plans = await Promise.all(
-    ["llama-7b", "llama-13b", "llama-33b", "llama-65b"].map((preset) => planOf(preset, qlora)),
-  );
+  const plans = await allQloraPlans();
   const range = (of: (plan: (typeof plans)[number]) => number) => `${mega(of(plans[0]))} to ${mega(of(plans[3]))}`;
   expect(row("QLoRA: base models")).toContain(range(({ weights }) => weights.bytes));
   expect(row("QLoRA: adapters")).toContain(range(({ adapter }) => adapter.bytes));

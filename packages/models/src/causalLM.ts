@@ -1,5 +1,5 @@
 import { crossEntropy, linearCrossEntropy, noGrad, reshape, slice, type Tensor } from "@lowrank/core";
-import { KVCache, Linear, type UnaryModule } from "@lowrank/nn";
+import { type AttentionCache, KVCache, Linear, type UnaryModule } from "@lowrank/nn";
 import type { GenerationConfig } from "./config/generationConfig.ts";
 import type { WantedRows } from "./runBlocks.ts";
 import { TransformerModel } from "./transformerModel.ts";
@@ -16,7 +16,7 @@ export interface ModelInputs {
    */
   positionIds?: Tensor | null;
   /** Keys and values of the tokens before these. */
-  cache?: KVCache | null;
+  cache?: AttentionCache | null;
 }
 
 /**

@@ -42,6 +42,7 @@ export type { ModelSource, WeightOptions } from "./openModel.ts";
 export { type Init, type ParameterSource, randomParameters } from "./parameters.ts";
 export type { QuantizationConfig } from "./quantization/quantizationConfig.ts";
 export { readQuantizationConfig } from "./quantization/readQuantizationConfig.ts";
+export { type RaggedBatch, raggedHidden } from "./raggedHidden.ts";
 export { architectures } from "./registry.ts";
 export { RobertaForSequenceClassification } from "./roberta.ts";
 export { modelFileContents, type SaveModelOptions, saveModel } from "./saveModel.ts";

@@ -73,10 +73,7 @@ export class PromptedBatch {
     const mask = this.#mask();
     return (layer, q, k, v, given) => {
       const options = { ...given, causal, mask };
-      if (cache) {
-        const { keys, values, keyLength } = cache.update(layer, k, v);
-        return attention(q, keys, values, { ...options, keyLength });
-      }
+      if (cache) return cache.attend(layer, q, k, v, options);
       if (!rows) return attention(q, k, v, options);
       const [keys, values] = prefixOf(layer, rows, q.shape[0]);
       return attention(q, cat([keys, k], { dim: 1 }), cat([values, v], { dim: 1 }), options);

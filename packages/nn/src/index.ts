@@ -1,3 +1,4 @@
+export type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
 export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
@@ -37,6 +38,8 @@ export {
 } from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
+export { PagedBatch, type PagedRows } from "./pagedBatch.ts";
+export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./pagedKVCache.ts";
 export { Parameter } from "./parameter.ts";
 export {
   dequantize,

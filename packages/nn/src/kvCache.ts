@@ -1,4 +1,5 @@
 import {
+  attention,
   type Backend,
   cacheWrite,
   checkOptions,
@@ -9,6 +10,7 @@ import {
   type Tensor,
   zeros,
 } from "@lowrank/core";
+import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 
 /** Sizes of a key-value cache. */
 export interface KVCacheOptions {
@@ -27,7 +29,7 @@ const cacheKeys: OptionKeys<KVCacheOptions> = {
 };
 
 /** Keys and values of the tokens seen so far, f32 [B, capacity, Hkv, d] per layer. */
-export class KVCache implements Disposable {
+export class KVCache implements AttentionCache, Disposable {
   readonly capacity: number;
   readonly #keys: Tensor[];
   readonly #values: Tensor[];
@@ -59,6 +61,11 @@ export class KVCache implements Disposable {
     cacheWrite(this.#keys[layer], keys, { position: this.#length });
     cacheWrite(this.#values[layer], values, { position: this.#length });
     return { keys: this.#keys[layer], values: this.#values[layer], keyLength };
+  }
+
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, options: CachedAttendOptions): Tensor {
+    const { keys, values, keyLength } = this.update(layer, k, v);
+    return attention(q, keys, values, { ...options, keyLength });
   }
 
   /** Counts `tokens` new tokens as seen, once every layer has stored them. */

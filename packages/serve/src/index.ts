@@ -1,3 +1,4 @@
+export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
 export {
   type SamplingSettings,
   type ServedAdapter,

@@ -13,7 +13,7 @@ const config = parseModelConfig({
 });
 const newModel = () => createModel(config, randomParameters(new Generator(5)));
 const examples = Array.from({ length: 12 }, (_, i) => {
-  const inputIds = Array.from({ length: 32 }, (_, t) => 1 + ((i + t) % 60));
+  const inputIds = Array.from({ length: 16 }, (_, t) => 1 + ((i + t) % 60));
   return { inputIds, labels: [...inputIds] };
 });
 const batching = { padTokenId: 0, batchSize: 4 };

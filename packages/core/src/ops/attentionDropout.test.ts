@@ -76,6 +76,9 @@ const draw = (shape: readonly number[], seed: number) =>
 const [q, k, v] = [draw([2, 4, 4, 3], 1), draw([2, 5, 2, 3], 2), draw([2, 5, 2, 3], 3)];
 const mask = () => tensor([1, 0, 1, 1, 0, 1, 1, 1, 1, 0], { shape: [2, 1, 1, 5], dtype: "bool", backend: base });
 
+/** Node tries every element; a page, where the same JavaScript runs, tries some of each input. */
+const elements = globalThis.process?.getBuiltinModule !== undefined ? undefined : 12;
+
 describe("gradients of gradients are those of finite differences", () => {
   it.each([
     ["all pairs", () => ({})],
@@ -85,7 +88,7 @@ describe("gradients of gradients are those of finite differences", () => {
   ])("%s", async (_name, options) => {
     const again = (...[x, y, z]: Tensor[]) =>
       attention(x, y, z, { ...options(), dropoutP: 0.4, generator: new Generator(8) });
-    await checkGrad(again, [q, k, v], { order: 2, step: 0.01, tolerance: 3e-3 });
+    await checkGrad(again, [q, k, v], { order: 2, step: 0.01, tolerance: 3e-3, elements });
   });
 });
 

@@ -47,6 +47,8 @@ export { min } from "./min.ts";
 export { minimum } from "./minimum.ts";
 export { mul } from "./mul.ts";
 export { type OneHotParams, oneHot } from "./oneHot.ts";
+export { type PagedAttentionParams, type PagedGeometry, pagedAttention } from "./pagedAttention.ts";
+export { pagedWrite } from "./pagedWrite.ts";
 export { permute } from "./permute.ts";
 export { pow } from "./pow.ts";
 export { type Quantize4bitParams, quantize4bit } from "./quantize4bit.ts";

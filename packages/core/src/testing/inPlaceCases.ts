@@ -12,6 +12,7 @@ type Name =
   | "clipToNorm"
   | "copyInto"
   | "gradNorm"
+  | "pagedWrite"
   | "rmspropStep"
   | "scaleInPlace"
   | "sgdStep";
@@ -118,6 +119,14 @@ export const inPlaceCases: Cases<Name> = {
       [x([0]), x([3, 1000]), x([]), x([1024])],
     ].flatMap((inputs) => calls(inputs, (...t) => f.gradNorm(...t))),
   ),
+  pagedWrite: [
+    inPlace([x([3, 4, 2, 5]), x([4, 2, 5]), { shape: [4], dtype: "i32", values: [9, 0, 11, 4] }], (pool, rows, slots) =>
+      f.pagedWrite(pool, rows, slots),
+    ),
+    inPlace([x([3, 4, 5]), x([0, 5]), { shape: [0], dtype: "i32" }], (pool, rows, slots) =>
+      f.pagedWrite(pool, rows, slots),
+    ),
+  ],
   rmspropStep: [
     inPlace(
       stepInputs,

@@ -29,6 +29,7 @@ type Name =
   | "loraLinear"
   | "lowRankRows"
   | "oneHot"
+  | "pagedAttention"
   | "rmsNorm"
   | "rmsNormBackward"
   | "rmsNormWeightBackward"
@@ -66,6 +67,19 @@ function int8Cases(...shapes: number[][]): OpCase[] {
   const cases = weightCases([x(left), x(right)], 1, (t, w) => f.linearInt8(t, w));
   const integers = cases.filter(({ name }) => name?.startsWith("q"));
   return [...integers.map((c) => ({ ...c, gradients: [] })), ...int8Cases(...rest)];
+}
+
+/** Rows of three sequences, whose pages of 4 lie anywhere in a pool of 9; -1 is never seen. */
+function pagedCases(...functions: ((...tensors: Tensor[]) => Tensor)[]): OpCase[] {
+  const pool = x([9, 4, 2, 8]);
+  const tables: Input = { shape: [3, 4], dtype: "i32", values: [7, 0, -1, -1, 3, 8, 2, 5, 6, -1, -1, -1] };
+  const places = [0, 4, 1, 0, 1, 1, 1, 15, 2, 3, 0, 7];
+  const rows: Input = { shape: [6, 2], dtype: "i32", values: places };
+  const none: Input = { shape: [0, 2], dtype: "i32" };
+  return [
+    ...calls([x([6, 4, 8]), pool, pool, tables, rows], ...functions),
+    ...calls([x([0, 4, 8]), pool, pool, tables, none], functions[0]),
+  ].map((c) => ({ ...c, gradients: [] }));
 }
 
 /**
@@ -203,6 +217,11 @@ export const modelCases: Cases<Name> = {
     ),
   ],
   oneHot: calls([index([3, 4], 6)], (l) => f.oneHot(l, { classes: 6 })),
+  pagedAttention: pagedCases(
+    (s, k, v, tables, rows) => f.pagedAttention(s, k, v, tables, rows, {}),
+    (s, k, v, tables, rows) => f.pagedAttention(s, k, v, tables, rows, { scale: 0.4, softcap: 5 }),
+    (s, k, v, tables, rows) => f.pagedAttention(s, k, v, tables, rows, { window: 6 }),
+  ),
   rmsNorm: calls([x([3, 5, 16]), row], (t, w) => f.rmsNorm(t, w, { eps: 1e-5 })),
   rmsNormBackward: calls([x([3, 16]), x([3, 16]), row], (dy, t, w) => f.rmsNormBackward(dy, t, w, { eps: 1e-5 })),
   rmsNormWeightBackward: calls([x([3, 16]), x([3, 16])], (dy, t) => f.rmsNormWeightBackward(dy, t, { eps: 1e-5 })),

@@ -1,10 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commandFolder } from "../testing/commandFolder.ts";
+import type { Outcome } from "../testing/runCommand.ts";
 import { pluginFiles } from "./plugins.ts";
 
-const { folder, at, process } = await commandFolder();
-// A plugin registers methods for good, and has the packages that Node itself loads.
+const { folder, at, process, ...bare } = await commandFolder();
+// A plugin registers methods for good, and has the packages that Node itself loads: so it is read
+// in a process of its own. `bare` runs the command in this one, without plugins.
 const { lowrank, succeed } = process;
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -58,17 +60,18 @@ const plugin = ["--plugin", "scale.mjs"];
 const train = "train --model model --data text.txt --block-size 32 --batch-size 4 --steps 20 --method scale".split(" ");
 
 describe("a method of a plugin", () => {
+  let trained: Outcome;
   beforeAll(async () => {
-    await succeed([...train, ...plugin, "--my-flag", "2", "--output", "scaled"]);
+    trained = await succeed([...train, ...plugin, "--my-flag", "2", "--output", "scaled"]);
   });
 
   test("trains with its option and its learning rate, and is saved", async () => {
-    const { stdout } = await succeed([...train, ...plugin, "--my-flag", "2", "--output", "told"]);
+    const { stdout } = trained;
     expect(stdout).toContain("adapter on 4 modules: 2 q_proj, 2 v_proj");
     expect(stdout).toContain("learning rate: 0.05 at its peak");
     const [, before, after] = /nats per token: ([\d.]+) at step 0.*, ([\d.]+) at step 20/.exec(stdout) ?? [];
     expect(Number(after)).toBeLessThan(Number(before));
-    const config = JSON.parse(await readFile(at("told/adapter_config.json"), "utf8"));
+    const config = JSON.parse(await readFile(at("scaled/adapter_config.json"), "utf8"));
     expect(config).toMatchObject({ peft_type: "test/SCALE", my_flag: 2, task_type: "CAUSAL_LM" });
   });
 
@@ -81,16 +84,16 @@ describe("a method of a plugin", () => {
     const generate = "generate --model model --max-new-tokens 12 --prompt cat".split(" ");
     const asked = await succeed([...generate, "--adapter", "scaled", ...plugin]);
     expect(asked.stderr).toBe("");
-    expect(asked.stdout).not.toBe((await succeed(generate)).stdout);
+    expect(asked.stdout).not.toBe((await bare.succeed(generate)).stdout);
   });
 
   test("is named where the plugin is missing, with the fix", async () => {
-    const loaded = await lowrank("generate --model model --adapter scaled --prompt cat".split(" "));
+    const loaded = await bare.lowrank("generate --model model --adapter scaled --prompt cat".split(" "));
     expect(loaded).toMatchObject({ code: 1, stdout: "" });
     expect(loaded.stderr).toMatch(
       /^error: .*peft_type is "test\/SCALE"; .*registerPeftMethod.*; --plugin <file> reads a module/,
     );
-    const named = await lowrank([...train, "--output", "none"]);
+    const named = await bare.lowrank([...train, "--output", "none"]);
     expect(named.stderr).toMatch(/^error: there is no method "scale"; .*--plugin <file>/);
   });
 
@@ -122,7 +125,7 @@ describe("a method of a plugin", () => {
       /^Options with --method scale:\n {2}--my-flag <x> +how strong the scales are \(default: 1\)$/m,
     );
     expect(stdout).toContain("adaption-prompt, scale");
-    expect((await succeed([command, "--help"])).stdout).not.toContain("--my-flag");
+    expect((await bare.succeed([command, "--help"])).stdout).not.toContain("--my-flag");
   });
 
   test("has no flags of others, nor others its", async () => {
@@ -179,7 +182,7 @@ test("a plugin registers an architecture", async () => {
   await writeFile(at("like/config.json"), JSON.stringify({ ...config, model_type: "test/llama" }));
   const planned = (await succeed("plan like --json --plugin architecture.mjs".split(" "))).stdout;
   expect(JSON.parse(planned)).toMatchObject({ parameters: expect.any(Number), method: "lora" });
-  expect((await lowrank(["plan", "like"])).stderr).toContain('model_type is "test/llama"');
+  expect((await bare.lowrank(["plan", "like"])).stderr).toContain('model_type is "test/llama"');
 });
 
 describe("errors name the file and the fix", () => {

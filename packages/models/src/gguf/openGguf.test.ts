@@ -55,8 +55,18 @@ beforeAll(async () => {
 /** The types whose blocks tensors hold. */
 const packedTypes = Object.values(encodings).flatMap(({ name, packed }) => (packed ? [name as GgufEncoding] : []));
 
+const made = new Map<string, ReturnType<typeof makeModelAndFile>>();
+
+/** Makes each model and file once: no test changes either. */
+function modelAndFile(json: { model_type: string }, type: GgufEncoding): ReturnType<typeof makeModelAndFile> {
+  const key = JSON.stringify([json, type]);
+  const found = made.get(key) ?? makeModelAndFile(json, type);
+  made.set(key, found);
+  return found;
+}
+
 /** A random model and the same one as a GGUF file, matrices of the given type. */
-async function modelAndFile(json: { model_type: string }, type: GgufEncoding) {
+async function makeModelAndFile(json: { model_type: string }, type: GgufEncoding) {
   const config = parseModelConfig(json);
   const model = createModel(config, randomParameters(new Generator(3))).eval();
   const state = new Map(model.stateDict());

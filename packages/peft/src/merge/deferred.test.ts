@@ -19,7 +19,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     test(`${method}: ${name}: merges on a backend that only records as on the reference`, async () => {
       await init(reference());
       const trained = await getPeftModel(new TinyModel(options).eval(), config, quiet);
-      train(trained);
+      train(trained, 2);
       const files = await trained.adapterFiles();
       /** Merges in place, takes it back, and merges for good with all checks. */
       const outcomes = async () => {

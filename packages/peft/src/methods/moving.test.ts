@@ -17,7 +17,7 @@ for (const [method, list] of Object.entries(methodCases)) {
     ])("moves to %s, with all that it keeps, merged weights too", async (_name, backend) => {
       const peft = await getPeftModel(new TinyModel(options).eval(), config, quiet);
       await peft.addAdapter("second", config);
-      train(peft, 3);
+      train(peft, 2);
       const answer = async () => Array.from(await scope(() => peft.forward(tinyBatch())).logits.data(), Number);
       const live = await answer();
       if (!unmergeable) await peft.mergeAdapter(options?.quantize ? { dtype: "f32" } : {});

@@ -2,7 +2,7 @@ import { type BackendOp, type MetaBackend, noGrad, scope, sizeOf, type TensorRef
 
 /** Ops that move numbers and compute none. */
 const moves = new Set(
-  "cat split expand embedding gather scatterAdd indexSelect permute slice place flip to where copyInto cacheWrite oneHot triangle".split(
+  "cat split expand embedding gather scatterAdd indexSelect permute slice place flip to where copyInto cacheWrite pagedWrite oneHot triangle".split(
     " ",
   ),
 );

@@ -6,8 +6,17 @@ const L: Untyped = { ...nn, ...lowrank };
 const { ones } = lowrank;
 const parameters = () => new lowrank.Linear(2, 2).parameters();
 
+const heads = { layers: 1, keyValueHeads: 1, headDim: 1 };
+const plain = { ...heads, batch: 1, capacity: 1 };
+const paged = { ...heads, pages: 1 };
+const row = { positions: Int32Array.of(0), sequences: Int32Array.of(0), tables: [Int32Array.of(0)] };
+const head = () => ones(1, 1, 1, 1);
+
 export const ofNN: OptionCalls = {
   "new KVCache": (o) => new L.KVCache(o),
+  "new PagedKVCache": (o) => new L.PagedKVCache(o),
+  "KVCache#attend": (o) => new L.KVCache(plain).attend(0, head(), head(), head(), o),
+  "PagedBatch#attend": (o) => new L.PagedBatch(new L.PagedKVCache(paged), row).attend(0, head(), head(), head(), o),
   "new GELU": (o) => new L.GELU(o),
   "new BatchNorm1d": (o) => new L.BatchNorm1d(2, o),
   "new BatchNorm2d": (o) => new L.BatchNorm2d(2, o),

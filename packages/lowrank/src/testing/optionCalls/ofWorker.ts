@@ -1,4 +1,7 @@
+import { expose, proxy } from "comlink";
+import { EngineHost } from "../../worker/engineHost.ts";
 import { connect, type EngineWorker, type RemoteEngine } from "../../worker/index.ts";
+import type { Served } from "../../worker/serve.ts";
 import { tinyFiles } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
@@ -8,6 +11,17 @@ function start(): EngineWorker {
   const url = new URL("../engineWorker.ts", import.meta.url);
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
   return node ? new node.Worker(url) : new Worker(url, { type: "module" });
+}
+
+/**
+ * Returns a Worker's stand-in: its messages go to an engine of this thread, which is there at once,
+ * where each Worker would load all modules anew.
+ */
+function standIn(): EngineWorker {
+  const { port1, port2 } = new MessageChannel();
+  const served: Served = { open: async () => proxy(new EngineHost()) };
+  expose(served, port1);
+  return Object.assign(port2, { terminate: () => port2.close() }) as unknown as EngineWorker;
 }
 
 function engine(): Promise<RemoteEngine> {
@@ -34,7 +48,7 @@ async function adapted(): Promise<Untyped> {
 
 /** Those of the engine in a Worker. */
 export const ofWorker: OptionCalls = {
-  connect: (o) => connect(start(), o),
+  connect: (o) => connect(standIn(), o),
   "RemoteEngine#loadModel": async (o) => (await engine()).loadModel(await tinyFiles(), o),
   "RemoteEngine#getLastCheckpoint": async (o) => (await engine()).getLastCheckpoint(storage, o),
   "RemoteModel#addAdapter": async (o) => (await model()).addAdapter({ peftType: "LORA" }, o),

@@ -1,0 +1,56 @@
+import { noGrad, scope, type Tensor, tensor, withBackend } from "@lowrank/core";
+import { PagedBatch, type PagedKVCache, type PagedRows } from "@lowrank/nn";
+import type { CausalLM } from "./causalLM.ts";
+
+/** Tokens of any sequences, one a row: a sequence that decodes has one, a chunk several. */
+export interface RaggedBatch extends PagedRows {
+  /** The token of each row. */
+  readonly tokens: Int32Array;
+}
+
+/**
+ * Runs N tokens of any sequences through a model, without gradients, and returns their final hidden
+ * states f32 [N, 1, D]. Writes the keys and values of every row to its page; a row sees positions 0
+ * to its own, from earlier passes and from this one. Throws for a model with virtual tokens, and
+ * for a batch that does not fit the cache or the model.
+ */
+export function raggedHidden(model: CausalLM, batch: RaggedBatch, cache: PagedKVCache): Tensor {
+  check(model, batch, cache);
+  const { backend } = model;
+  return withBackend(backend, () =>
+    scope(() =>
+      noGrad(() => {
+        const column = (values: Int32Array) => tensor(values, { shape: [values.length, 1], backend });
+        return model.hidden({
+          inputIds: column(batch.tokens),
+          positionIds: column(batch.positions),
+          cache: new PagedBatch(cache, batch),
+        });
+      }),
+    ),
+  );
+}
+
+function check(model: CausalLM, { tokens, positions }: RaggedBatch, cache: PagedKVCache): void {
+  const { layers, keyValueHeads, headDim } = model.attentionSizes;
+  const { virtualTokens, maxPositions } = model;
+  if (virtualTokens) {
+    throw new Error(
+      `raggedHidden: the model has ${virtualTokens.count} virtual tokens before each sequence, and pages have no place for them; disable the prompt adapter`,
+    );
+  }
+  if (tokens.length === 0 || tokens.length !== positions.length) {
+    throw new Error(`raggedHidden: ${tokens.length} tokens and ${positions.length} positions; give one of each a row`);
+  }
+  const beyond = positions.findIndex((position) => position >= maxPositions);
+  if (beyond >= 0) {
+    throw new Error(
+      `raggedHidden: row ${beyond} is at position ${positions[beyond]}, and the model has positions 0..${maxPositions - 1}`,
+    );
+  }
+  const [, , heads, size] = cache.layers[0].keys.shape;
+  if (cache.layers.length === layers && heads === keyValueHeads && size === headDim) return;
+  throw new Error(
+    `raggedHidden: the cache has ${cache.layers.length} layers of ${heads} heads of ${size}, and the model ${layers} of ${keyValueHeads} of ${headDim}`,
+  );
+}

@@ -1,0 +1,117 @@
+import { checkOptions, type OptionKeys, pagedAttention, pagedWrite, reshape, type Tensor, tensor } from "@lowrank/core";
+import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
+import type { PagedKVCache } from "./pagedKVCache.ts";
+
+/** Rows of any sequences, and the pages of these. */
+export interface PagedRows {
+  /** The position of each of N rows in its sequence. */
+  readonly positions: Int32Array;
+  /** Each row's sequence, as an index of `tables`. */
+  readonly sequences: Int32Array;
+  /** The pages of each sequence: entry i holds positions i * pageSize and those after it. */
+  readonly tables: readonly Int32Array[];
+}
+
+const attendKeys: OptionKeys<CachedAttendOptions> = {
+  ...({ scale: true, window: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
+};
+
+/** Fills up short tables; no page has this number. */
+const noPage = -1;
+
+/**
+ * N rows of a paged cache for one forward pass, as a batch [N, 1]. Every layer writes all rows to
+ * their pages before it attends, so rows of one sequence see each other. To be made within the
+ * scope of the pass.
+ */
+export class PagedBatch implements AttentionCache {
+  /** The largest position: that many tokens stand before it. */
+  readonly length: number;
+  readonly #cache: PagedKVCache;
+  readonly #tables: Tensor;
+  readonly #rows: Tensor;
+  readonly #slots: Tensor;
+
+  /** Throws for rows without a page, and for two rows in one place. */
+  constructor(cache: PagedKVCache, batch: PagedRows) {
+    const slots = slotsOf(cache, batch);
+    const { positions, sequences, tables } = batch;
+    const { backend } = cache;
+    const widest = tables.reduce((most, table) => Math.max(most, table.length), 0);
+    const pages = new Int32Array(tables.length * widest).fill(noPage);
+    for (const [s, table] of tables.entries()) pages.set(table, s * widest);
+    const rows = Int32Array.from({ length: 2 * slots.length }, (_, i) => (i % 2 ? positions : sequences)[i >> 1]);
+    this.#cache = cache;
+    this.length = positions.reduce((most, position) => Math.max(most, position), 0);
+    this.#tables = tensor(pages, { shape: [tables.length, widest], backend });
+    this.#rows = tensor(rows, { shape: [slots.length, 2], backend });
+    this.#slots = tensor(slots, { backend });
+  }
+
+  update(layer: number, keys: Tensor, values: Tensor): void {
+    const pools = this.#cache.layers[layer];
+    pagedWrite(pools.keys, asRows(keys), this.#slots);
+    pagedWrite(pools.values, asRows(values), this.#slots);
+  }
+
+  attend(layer: number, q: Tensor, keys: Tensor, values: Tensor, options: CachedAttendOptions): Tensor {
+    checkOptions("PagedBatch", options, attendKeys);
+    const { scale, window, causal, mask, dropoutP = 0 } = options;
+    if (!causal || mask || dropoutP > 0) {
+      throw new Error(
+        "PagedBatch: rows see all positions up to their own: there is no mask, and no dropout; call model.eval() first",
+      );
+    }
+    this.update(layer, keys, values);
+    const pools = this.#cache.layers[layer];
+    const out = pagedAttention(asRows(q), pools.keys, pools.values, this.#tables, this.#rows, { scale, window });
+    return reshape(out, q.shape);
+  }
+
+  /** The rows' positions are given: nothing is counted. */
+  advance(): void {}
+}
+
+/** [N, 1, heads, d] as [N, heads, d]. */
+function asRows(x: Tensor): Tensor {
+  const [rows, , heads, size] = x.shape;
+  return reshape(x, [rows, heads, size]);
+}
+
+/** The place of each row in the pools, counted in positions. */
+function slotsOf({ pages, pageSize }: PagedKVCache, { positions, sequences, tables }: PagedRows): Int32Array {
+  if (positions.length !== sequences.length) {
+    throw new Error(
+      `PagedBatch: ${positions.length} positions and ${sequences.length} sequences; give one of each a row`,
+    );
+  }
+  const rowOf = new Map<number, number>();
+  return positions.map((position, row) => {
+    const sequence = sequences[row];
+    const table = tables[sequence];
+    if (!table) {
+      throw new Error(`PagedBatch: row ${row} names sequence ${sequence}, and there are ${tables.length} tables`);
+    }
+    const reach = table.length * pageSize;
+    if (!(position >= 0 && position < reach)) {
+      throw new Error(
+        `PagedBatch: row ${row} is at position ${position}, and the table of sequence ${sequence} has ${table.length} pages of ${pageSize}, for positions below ${reach}; give it ${Math.ceil((position + 1) / pageSize)} pages`,
+      );
+    }
+    const page = table[Math.floor(position / pageSize)];
+    if (!(page >= 0 && page < pages)) {
+      throw new Error(
+        `PagedBatch: sequence ${sequence} names page ${page} for position ${position}, and the cache has pages 0..${pages - 1}`,
+      );
+    }
+    const slot = page * pageSize + (position % pageSize);
+    const other = rowOf.get(slot);
+    if (other !== undefined) {
+      throw new Error(
+        `PagedBatch: rows ${other} and ${row} both go to offset ${position % pageSize} of page ${page}; give each token once, and copy a page before two sequences write to it`,
+      );
+    }
+    rowOf.set(slot, row);
+    return slot;
+  });
+}
