@@ -38,7 +38,7 @@ export async function knownRequests(
     for (let i = 0; i < perName; i++) {
       const body = {
         prompt: random.pick(prompts),
-        max_tokens: 4 + random.below(40),
+        max_tokens: 4 + random.below(28),
         logprobs: 1,
         ignore_eos: random.below(2) === 0,
         ...(i % 2 === 0 ? { temperature: 0 } : { temperature: 0.9, top_p: 0.95, seed: random.below(1 << 30) }),
