@@ -12,7 +12,7 @@ const stats = {
   newTokens: 300,
   preemptions: 0,
   pages: { total: 64, used: 20, cached: 4 },
-  adapters: { registered: 100, resident: 5, bytes: 31_200_000, hits: 99, loads: 1, evictions: 3 },
+  adapters: { registered: 100, resident: 5, bytes: 31_200_000, hits: 99, loads: 1, evictions: 3, failures: 0 },
   requests: Array.from({ length: 10 }, (_, i) => {
     const adapter = i === 0 ? null : `poet\x1b[2J${i}`;
     return { id: `${i}`, adapter, state: "decode" as const, promptTokens: 12, newTokens: i };
@@ -37,11 +37,11 @@ test("names cannot command the terminal, and lines are no wider than it", () => 
 });
 
 test("what is written stands above the view, which is drawn again", () => {
-  let written = "";
-  const stream = { columns: 80, write: (text: string) => void (written += text) };
+  const written: string[] = [];
+  const stream = { columns: 80, write: (text: string) => void written.push(text) };
   const view = new LiveView(stream as unknown as NodeJS.WriteStream);
   view.write("first\n");
   view.show(["a", "b"]);
   view.write("second\n");
-  expect(written).toBe("first\na\nb\n\x1b[2A\x1b[0Jsecond\na\nb\n");
+  expect(written.join("")).toBe("first\na\nb\n\x1b[2A\x1b[0Jsecond\na\nb\n");
 });

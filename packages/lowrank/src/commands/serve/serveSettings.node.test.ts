@@ -19,7 +19,12 @@ const sha256 = "ab".repeat(32);
 
 test("settings left out have their defaults, and the model's name is that of its folder or file", async () => {
   const settings = await readServeSettings({ model: "./models/tiny.gguf" }, undefined);
-  expect(settings).toMatchObject({ port: 8000, host: "127.0.0.1", "adapter-memory": 256e6, "served-model-name": "tiny" });
+  expect(settings).toMatchObject({
+    port: 8000,
+    host: "127.0.0.1",
+    "adapter-memory": 256e6,
+    "served-model-name": "tiny",
+  });
   expect((await readServeSettings({ model: "hf://org/name" }, undefined))["served-model-name"]).toBe("name");
 });
 
@@ -45,7 +50,10 @@ test.each([
   ["model: m\nport: 70000\n", "port: too big"],
   ["model: m\nadapter-memory: lots\n", 'adapter-memory: expected a number of bytes, such as 256MB, and it is "lots"'],
   ["model: m\napi-keys:\n  - id: a\n    sha256: abc\n", "api-keys[0].sha256: expected 64 hexadecimal digits"],
-  [`model: m\napi-keys:\n  - {id: a, sha256: ${sha256}, adaptors: []}\n`, "there is no setting adaptors in api-keys[0]; there are id"],
+  [
+    `model: m\napi-keys:\n  - {id: a, sha256: ${sha256}, adaptors: []}\n`,
+    "there is no setting adaptors in api-keys[0]; there are id",
+  ],
   [`model: m\napi-key-file: k\napi-keys: [{id: a, sha256: ${sha256}}]\n`, "there are both api-keys and api-key-file"],
   ["port: 1\n", "model: invalid input: expected string"],
   ["[1]\n", "expected settings by name"],
