@@ -2,7 +2,7 @@
 export * from "./activationBackward";
 export * from "./cast";
 export * from "./copy";
-export * from "./attention";
+export { attention, attentionBackward, attentionScratch } from "./attention";
 export * from "./crossEntropy";
 export * from "./dropout";
 export * from "./elementwise";
@@ -17,6 +17,7 @@ export * from "./linearInt8";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";
+export * from "./pagedAttention";
 export * from "./quantize4bit";
 export * from "./quantizeBlockwise";
 export * from "./reduce";
