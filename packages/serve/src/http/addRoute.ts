@@ -1,0 +1,71 @@
+import { z } from "@hono/zod-openapi";
+import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
+import { HttpError } from "./httpError.ts";
+import { readBody } from "./readBody.ts";
+
+const errorBody = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.union([z.string(), z.number()]).nullable(),
+    }),
+  })
+  .openapi("ErrorResponse");
+
+/** A route that is in the OpenAPI document. */
+export interface ServingRoute {
+  readonly method: "get" | "post";
+  readonly path: string;
+  readonly summary: string;
+  /** The names of parts of the path. */
+  readonly params?: readonly string[];
+  /** The schema of the body, which `answer` checks: what it asks for may be refused by name. */
+  readonly body?: z.ZodType;
+  /** Takes requests without a key. */
+  readonly open?: boolean;
+  /** Takes requests while the server drains. */
+  readonly whileDraining?: boolean;
+  answer(c: AppRequest, body: unknown): Response | Promise<Response>;
+}
+
+/** Adds a route to the app and to its OpenAPI document. */
+export function addRoute(app: ServingApp, context: AppContext, route: ServingRoute): void {
+  const { method, path, body } = route;
+  const json = (schema: z.ZodType) => ({ content: { "application/json": { schema } } });
+  const params = z.object(Object.fromEntries((route.params ?? []).map((name) => [name, z.string()])));
+  app.openAPIRegistry.registerPath({
+    method,
+    path,
+    summary: route.summary,
+    security: route.open ? [] : [{ bearer: [] }],
+    request: { ...(route.params && { params }), ...(body && { body: { ...json(body), required: true } }) },
+    responses: { 200: { description: "The answer." }, default: { description: "A failure.", ...json(errorBody) } },
+  });
+  const pattern = path.replace(/\{(\w+)\}/g, ":$1{.+}");
+  app.on(method.toUpperCase(), pattern, async (c) => {
+    c.get("log").route = path;
+    if (context.draining.aborted && !route.whileDraining) {
+      throw new HttpError(503, "The server is shutting down; try again, at another one.", {
+        type: "server_error",
+        code: "draining",
+        retryAfter: 5,
+      });
+    }
+    if (!route.open) {
+      const caller = await context.findCaller(c.req.header("authorization"));
+      if (caller === null) throw wrongKey(c.req.header("authorization"));
+      c.get("log").tenant = caller.tenant;
+      c.set("caller", caller);
+    }
+    return route.answer(c, body && (await readBody(c.req.raw, context.limits)));
+  });
+}
+
+function wrongKey(authorization: string | undefined): HttpError {
+  const message = authorization
+    ? "Incorrect API key provided."
+    : "You didn't provide an API key. Send it in the header: Authorization: Bearer YOUR_KEY.";
+  return new HttpError(401, message, { code: "invalid_api_key" });
+}

@@ -1,0 +1,100 @@
+import type { ServingRequest } from "../api.ts";
+import type { AppContext, AppRequest } from "./appContext.ts";
+import { type ChoiceEvent, type Generation, startGeneration, type Usage } from "./generation.ts";
+import { HttpError } from "./httpError.ts";
+import { sseEvent, sseResponse } from "./sse.ts";
+
+/** The fields at the top of every answer and of every chunk. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly created: number;
+  readonly model: string;
+  readonly system_fingerprint: string;
+}
+
+/** One form of answers: chats, or completions. */
+export interface AnswerForm {
+  /** Makes the whole answer of events. */
+  whole(head: AnswerHead, events: AsyncIterable<ChoiceEvent>): Promise<object>;
+  /** Makes the chunks of one event. */
+  chunks(head: AnswerHead, event: ChoiceEvent): object[];
+  /** Makes the chunk that carries nothing but the usage. */
+  usageChunk(head: AnswerHead): object;
+}
+
+/** A request in this form. */
+export interface Asked {
+  readonly id: string;
+  readonly model: string;
+  readonly requests: readonly ServingRequest[];
+  readonly choicesPerPrompt: number;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+}
+
+/** Answers a request at once, or piece by piece. */
+export async function answerOf(c: AppRequest, context: AppContext, form: AnswerForm, asked: Asked): Promise<Response> {
+  const gone = new AbortController();
+  const client = AbortSignal.any([c.req.raw.signal, gone.signal]);
+  const log = c.get("log");
+  log.adapter = asked.requests[0].adapter;
+  const generation = await startGeneration(context, { ...asked, client });
+  const head: AnswerHead = {
+    id: asked.id,
+    created: Math.floor(Date.now() / 1000),
+    model: asked.model,
+    system_fingerprint: generation.fingerprint,
+  };
+  const logUsage = () => {
+    const { prompt_tokens, completion_tokens } = generation.usage();
+    Object.assign(log, { promptTokens: prompt_tokens, newTokens: completion_tokens });
+  };
+  if (!asked.stream) {
+    try {
+      return c.json({ ...(await form.whole(head, generation.events())), usage: generation.usage() });
+    } finally {
+      logUsage();
+    }
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  log.ended = promise.then(logUsage);
+  return sseResponse(streamed(form, head, generation, asked.includeUsage, resolve), {
+    onError: (error) => {
+      log.error = error;
+    },
+    onCancel: () => {
+      gone.abort(new DOMException("The client has gone.", "AbortError"));
+      resolve();
+    },
+  });
+}
+
+async function* streamed(
+  form: AnswerForm,
+  head: AnswerHead,
+  generation: Generation,
+  includeUsage: boolean,
+  onEnd: () => void,
+): AsyncGenerator<string, void, undefined> {
+  const withUsage = (usage: Usage | null) => (includeUsage ? { usage } : {});
+  try {
+    for await (const event of generation.events()) {
+      const chunks = form.chunks(head, event).map((chunk) => sseEvent({ ...chunk, ...withUsage(null) }));
+      if (chunks.length > 0) yield chunks.join("");
+    }
+    if (includeUsage) yield sseEvent({ ...form.usageChunk(head), ...withUsage(generation.usage()) });
+    yield sseEvent("[DONE]");
+  } finally {
+    onEnd();
+  }
+}
+
+/** Throws where a request asks for more sequences than one may. */
+export function checkSequences(context: AppContext, sequences: number): void {
+  const { sequences: most } = context.limits;
+  if (sequences <= most) return;
+  throw new HttpError(400, `The request asks for ${sequences} sequences, and this server gives ${most} at once.`, {
+    param: "n",
+    code: "invalid_value",
+  });
+}

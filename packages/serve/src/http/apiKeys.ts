@@ -1,0 +1,79 @@
+/** A key of the API. `id` is the tenant; requests of one tenant alone share cached prefixes. */
+export interface ApiKey {
+  readonly id: string;
+  /** The SHA-256 of the key, in hexadecimal. */
+  readonly sha256: string;
+  /** The adapters that it may use, by name; `*` stands for any characters. Default: all. */
+  readonly adapters?: readonly string[];
+  /** Default: true. */
+  readonly base?: boolean;
+  /** May load and unload adapters, and read `/metrics`. Default: false. */
+  readonly admin?: boolean;
+}
+
+/** Who makes a request, and what they may use. */
+export interface Caller {
+  readonly tenant: string;
+  readonly admin: boolean;
+  readonly base: boolean;
+  mayUse(adapter: string): boolean;
+}
+
+/** The caller of a server without keys. */
+export const anyone: Caller = { tenant: "", admin: true, base: true, mayUse: () => true };
+
+/** Finds the caller by an Authorization header: null where no key fits it. */
+export type FindCaller = (authorization: string | undefined) => Promise<Caller | null>;
+
+/**
+ * Returns a function that finds the caller of a request. Every key is compared to its end, whether
+ * or not an earlier one fits, so that the time taken tells nothing.
+ */
+export function callerFinder(keys: readonly ApiKey[]): FindCaller {
+  const known = keys.map((key) => ({ hash: readHash(key), caller: callerOf(key) }));
+  checkUnique(keys);
+  return async (authorization) => {
+    const presented = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? "";
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(presented)));
+    let found: Caller | null = null;
+    for (const { hash: expected, caller } of known) if (sameBytes(hash, expected)) found = caller;
+    return presented === "" ? null : found;
+  };
+}
+
+/** Compares two hashes in a time that does not depend on where they differ. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0;
+  for (let i = 0; i < 32; i++) difference |= a[i] ^ b[i];
+  return difference === 0;
+}
+
+function readHash({ id, sha256 }: ApiKey): Uint8Array {
+  if (!/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw new Error(`key ${id}: sha256 is no SHA-256 in hexadecimal; write what \`printf %s KEY | sha256sum\` prints`);
+  }
+  return Uint8Array.from(sha256.match(/../g) as string[], (pair) => Number.parseInt(pair, 16));
+}
+
+function checkUnique(keys: readonly ApiKey[]): void {
+  if (keys.length === 0) throw new Error("keys: the list is empty, so nobody could call; add a key, or leave keys out");
+  for (const field of ["id", "sha256"] as const) {
+    const seen = new Set<string>();
+    for (const key of keys) {
+      const value = key[field].toLowerCase();
+      if (seen.has(value)) throw new Error(`key ${key.id}: its ${field} is that of another key; give each its own`);
+      seen.add(value);
+    }
+  }
+}
+
+function callerOf({ id, adapters = ["*"], base = true, admin = false }: ApiKey): Caller {
+  const patterns = adapters.map(globPattern);
+  return { tenant: id, admin, base, mayUse: (adapter) => patterns.some((pattern) => pattern.test(adapter)) };
+}
+
+/** Returns the expression of names that a glob matches. */
+function globPattern(glob: string): RegExp {
+  const parts = glob.split(/\*+/).map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`, "s");
+}

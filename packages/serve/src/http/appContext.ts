@@ -1,0 +1,95 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { ServingEngine, ServingModel } from "../api.ts";
+import type { Caller, FindCaller } from "./apiKeys.ts";
+import { HttpError, modelNotFound } from "./httpError.ts";
+import type { ServingLimits } from "./limits.ts";
+import type { ServingLogger, ServingMetrics } from "./observers.ts";
+
+/** The facts of one request that its route adds to the log. */
+export interface RequestLog {
+  id: string;
+  /** The path of the route, without what a client wrote into it. */
+  route: string;
+  /** Resolves when an answer in pieces has ended. */
+  ended?: Promise<void>;
+  tenant?: string;
+  adapter?: string | null;
+  promptTokens?: number;
+  newTokens?: number;
+  error?: unknown;
+}
+
+/** The types of Hono's context in this app. */
+export interface AppEnv {
+  Variables: { caller: Caller; log: RequestLog };
+}
+
+/** The app, while its routes are added. */
+export type ServingApp = OpenAPIHono<AppEnv>;
+
+/** A request on its way through the app. */
+export type AppRequest = Context<AppEnv>;
+
+/** The parts of an AppContext. */
+interface AppParts {
+  readonly engine: ServingEngine;
+  readonly limits: ServingLimits;
+  readonly metrics: ServingMetrics;
+  readonly logger: ServingLogger;
+  /** Aborted when no new request is taken. */
+  readonly draining: AbortSignal;
+  readonly findCaller: FindCaller;
+}
+
+/** The parts that every route shares. */
+export class AppContext {
+  readonly engine: ServingEngine;
+  readonly limits: ServingLimits;
+  readonly metrics: ServingMetrics;
+  readonly logger: ServingLogger;
+  readonly draining: AbortSignal;
+  readonly findCaller: FindCaller;
+  #pending = 0;
+
+  constructor(parts: AppParts) {
+    this.engine = parts.engine;
+    this.limits = parts.limits;
+    this.metrics = parts.metrics;
+    this.logger = parts.logger;
+    this.draining = parts.draining;
+    this.findCaller = parts.findCaller;
+  }
+
+  /**
+   * Takes places for sequences, until the function that it returns is called. Throws where the
+   * queue has none.
+   */
+  admit(sequences: number): () => void {
+    if (this.#pending + sequences > this.limits.pending) {
+      throw new HttpError(429, `The queue is full: ${this.#pending} sequences wait or run. Try again later.`, {
+        type: "rate_limit_error",
+        code: "rate_limit_exceeded",
+        retryAfter: 1,
+      });
+    }
+    this.#pending += sequences;
+    let taken = true;
+    return () => {
+      if (taken) this.#pending -= sequences;
+      taken = false;
+    };
+  }
+
+  /**
+   * Returns the adapter that a request's `model` names: null for the base. What the caller may not
+   * use is answered as if it were not there.
+   */
+  async adapterOf(name: string, caller: Caller): Promise<{ model: ServingModel; adapter: string | null }> {
+    const model = await this.engine.model();
+    if (name === model.name ? caller.base : caller.mayUse(name)) {
+      return { model, adapter: name === model.name ? null : name };
+    }
+    throw modelNotFound(name);
+  }
+}

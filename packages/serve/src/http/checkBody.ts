@@ -1,0 +1,73 @@
+import type { z } from "@hono/zod-openapi";
+import { HttpError, notSupported } from "./httpError.ts";
+
+/** Says what a field's value asks for that is not done; null where it may stay. */
+type Refusal = (value: unknown) => string | null;
+
+/** Fields that OpenAI's API has and this server does not, by name. */
+export type Unsupported = Readonly<Record<string, Refusal>>;
+
+/** Refuses a field with any value, but for one that is as good as none. */
+export function refused(what: string, harmless: (value: unknown) => boolean = () => false): Refusal {
+  return (value) => (harmless(value) ? null : `${what} is not supported by this server; leave it out.`);
+}
+
+/** Accepts a field that clients send and that changes no answer. */
+export const ignored: Refusal = () => null;
+
+/**
+ * Returns a body that fits the schema. Fields that are null are as good as absent. Throws a 400
+ * that names the first field at fault.
+ */
+export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: Unsupported = {}): T {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    throw new HttpError(400, "The request's body must be a JSON object.");
+  }
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(body)) {
+    if (value === null) continue;
+    if (!Object.hasOwn(unsupported, name)) fields[name] = value;
+    else {
+      const problem = unsupported[name](value);
+      if (problem !== null) throw notSupported(name, problem);
+    }
+  }
+  const result = schema.safeParse(fields);
+  if (result.success) return result.data;
+  throw describe(innermost(result.error.issues[0]));
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Finds the issue that says most of a union's: the one that went deepest. */
+function innermost(issue: Issue): Issue {
+  if (issue.code !== "invalid_union") return issue;
+  const inner = issue.errors.flat().map((found) => innermost(found));
+  const deepest = inner.reduce<Issue | null>((best, found) => {
+    return found.path.length > (best?.path.length ?? 0) ? found : best;
+  }, null);
+  return deepest === null ? issue : { ...deepest, path: [...issue.path, ...deepest.path] };
+}
+
+function describe(issue: Issue): HttpError {
+  const where = pathOf(issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const param = where === "" ? issue.keys[0] : `${where}.${issue.keys[0]}`;
+    const message = `Unrecognized request argument supplied: ${param}`;
+    return new HttpError(400, message, { param, code: "unknown_parameter" });
+  }
+  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  if (missing) {
+    const message = `Missing required parameter: '${where}'.`;
+    return new HttpError(400, message, { param: where, code: "missing_required_parameter" });
+  }
+  return new HttpError(400, `Invalid '${where}': ${issue.message}.`, { param: where, code: "invalid_value" });
+}
+
+/** Writes a path as OpenAI does: `messages[0].role`. */
+function pathOf(path: readonly PropertyKey[]): string {
+  return path
+    .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
+    .join("")
+    .replace(/^\./, "");
+}

@@ -1,0 +1,117 @@
+import { expect, test } from "vitest";
+import { events, post } from "../testing/post.ts";
+import { ScriptedEngine } from "../testing/scriptedEngine.ts";
+import { createApp } from "./index.ts";
+
+const path = "/v1/completions";
+const asked = { model: "test-base", prompt: "Once upon" };
+const head = {
+  id: expect.stringMatching(/^cmpl-[0-9a-f]{32}$/),
+  object: "text_completion",
+  created: expect.any(Number),
+  model: "test-base",
+  system_fingerprint: expect.stringMatching(/^fp_[0-9a-f]{10}$/),
+};
+const usage = {
+  prompt_tokens: 2,
+  completion_tokens: 3,
+  total_tokens: 5,
+  prompt_tokens_details: { cached_tokens: 1 },
+};
+
+function start() {
+  const engine = new ScriptedEngine();
+  return { engine, app: createApp({ engine }) };
+}
+
+test("a completion is answered as OpenAI does", async () => {
+  const { app, engine } = start();
+  const response = await post(app, path, asked);
+  expect(await response.json()).toEqual({
+    ...head,
+    choices: [{ index: 0, text: "Hello there!", logprobs: null, finish_reason: "stop" }],
+    usage,
+  });
+  expect(engine.requests[0]).toMatchObject({ adapter: null, prompt: { text: "Once upon" }, maxNewTokens: 16 });
+});
+
+test("a completion in pieces has OpenAI's chunks", async () => {
+  const { app } = start();
+  const response = await post(app, path, {
+    ...asked,
+    max_tokens: 2,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  const chunk = (text: string, finish: string | null = null) => {
+    return { ...head, choices: [{ index: 0, text, logprobs: null, finish_reason: finish }], usage: null };
+  };
+  expect(await events(response)).toEqual([
+    chunk("Hello"),
+    chunk(" there"),
+    chunk("", "length"),
+    { ...head, choices: [], usage: { ...usage, completion_tokens: 2, total_tokens: 4 } },
+    "[DONE]",
+  ]);
+});
+
+test("prompts may be texts or token ids, one or several, each with n choices", async () => {
+  const { app, engine } = start();
+  const prompts = async (prompt: unknown, n?: number) => {
+    engine.requests.length = 0;
+    const response = await post(app, path, { ...asked, prompt, n });
+    const { choices } = await response.json();
+    expect(choices.map(({ index }: { index: number }) => index)).toEqual([...engine.requests.keys()]);
+    return engine.requests.map((request) => request.prompt);
+  };
+  expect(await prompts(["a", "b"], 2)).toEqual([{ text: "a" }, { text: "a" }, { text: "b" }, { text: "b" }]);
+  expect(await prompts([1, 2])).toEqual([{ tokens: [1, 2] }]);
+  expect(await prompts([[1, 2], [3]])).toEqual([{ tokens: [1, 2] }, { tokens: [3] }]);
+  const { usage } = await (await post(app, path, { ...asked, prompt: ["a b", "c"], n: 2 })).json();
+  expect(usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 12, prompt_tokens_details: { cached_tokens: 2 } });
+});
+
+test("echo and logprobs have the form of completions", async () => {
+  const { app } = start();
+  const response = await post(app, path, { ...asked, echo: true, logprobs: 1, max_tokens: 1 });
+  const { choices } = await response.json();
+  const logprobs = {
+    tokens: ["Once", " upon", "Hello"],
+    token_logprobs: [null, -0.25, -0.25],
+    top_logprobs: [null, { a: -1, " upon": -0.25 }, { a: -1, Hello: -0.25 }],
+    text_offset: [0, 4, 9],
+  };
+  expect(choices).toEqual([{ index: 0, text: "Once uponHello", logprobs, finish_reason: "length" }]);
+  const streamed = await events(await post(app, path, { ...asked, logprobs: 0, stream: true }));
+  expect(streamed.slice(0, 2).map(({ choices }) => choices[0].logprobs.text_offset)).toEqual([[0], [5]]);
+});
+
+test("echo alone may add no token", async () => {
+  const { app, engine } = start();
+  const response = await post(app, path, { ...asked, echo: true, max_tokens: 0 });
+  expect((await response.json()).choices[0].text).toBe("Once upon");
+  expect(engine.requests[0].maxNewTokens).toBe(0);
+});
+
+test.each([
+  ["suffix", { suffix: "end" }, "suffix", "unsupported_parameter"],
+  ["best_of", { best_of: 3 }, "best_of", "unsupported_parameter"],
+  ["no prompt", { prompt: undefined }, "prompt", "invalid_value"],
+  ["an empty list", { prompt: [] }, "prompt", "invalid_value"],
+  ["a token below 0", { prompt: [-1] }, "prompt[0]", "invalid_value"],
+  ["many logprobs", { logprobs: 21 }, "logprobs", "invalid_value"],
+  ["logprobs of chats", { logprobs: true }, "logprobs", "invalid_value"],
+  ["no token without echo", { max_tokens: 0 }, "max_tokens", null],
+  ["too many prompts", { prompt: Array.from({ length: 17 }, () => "a") }, "n", "invalid_value"],
+])("%s is refused by name", async (_, fields, param, code) => {
+  const { app, engine } = start();
+  const response = await post(app, path, { ...asked, ...fields });
+  expect(response.status).toBe(400);
+  expect((await response.json()).error).toMatchObject({ param, code });
+  expect(engine.requests).toEqual([]);
+});
+
+test("best_of as large as n asks for nothing more", async () => {
+  const { app } = start();
+  expect((await post(app, path, { ...asked, best_of: 1 })).status).toBe(200);
+});

@@ -1,0 +1,95 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { checkOptions } from "@lowrank/core";
+import type { ServingEngine } from "../api.ts";
+import { type ApiKey, anyone, callerFinder } from "./apiKeys.ts";
+import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./appContext.ts";
+import { addChat } from "./chat.ts";
+import { addCompletions } from "./completions.ts";
+import { addEmbeddings } from "./embeddings.ts";
+import { HttpError, toHttpError } from "./httpError.ts";
+import { defaultLimits, type ServingLimits } from "./limits.ts";
+import { addLoraAdapters } from "./loraAdapters.ts";
+import { addModels } from "./models.ts";
+import { noLogger, noMetrics, type ServingLogger, type ServingMetrics } from "./observers.ts";
+import { addServerState } from "./serverState.ts";
+import { addTokenize } from "./tokenize.ts";
+
+/** Options of `createApp`. */
+export interface AppOptions {
+  readonly engine: ServingEngine;
+  /** The keys that requests need. Default: none, and everyone may do everything. */
+  readonly keys?: readonly ApiKey[];
+  readonly limits?: Partial<ServingLimits>;
+  readonly metrics?: ServingMetrics;
+  readonly logger?: ServingLogger;
+  /** Ends the taking of new requests when it is aborted. Running ones go on. */
+  readonly draining?: AbortSignal;
+}
+
+/**
+ * Creates the server's app: OpenAI's API, and vLLM's for adapters, over an engine. Its `fetch` is
+ * a handler for Node (by `@hono/node-server`), Deno, Bun and workers.
+ */
+export function createApp(options: AppOptions): ServingApp {
+  checkOptions<AppOptions>("createApp", options, {
+    engine: true,
+    keys: true,
+    limits: true,
+    metrics: true,
+    logger: true,
+    draining: true,
+  });
+  checkOptions<Partial<ServingLimits>>("createApp: limits", options.limits ?? {}, {
+    bodyBytes: true,
+    bodySeconds: true,
+    promptTokens: true,
+    sequences: true,
+    pending: true,
+    requestSeconds: true,
+  });
+  const context = new AppContext({
+    engine: options.engine,
+    limits: { ...defaultLimits, ...options.limits },
+    metrics: options.metrics ?? noMetrics,
+    logger: options.logger ?? noLogger,
+    draining: options.draining ?? new AbortController().signal,
+    findCaller: options.keys ? callerFinder(options.keys) : async () => anyone,
+  });
+  const app: ServingApp = new OpenAPIHono<AppEnv>();
+  app.use(async (c, next) => {
+    const start = performance.now();
+    const log: RequestLog = { id: crypto.randomUUID().replaceAll("-", ""), route: "other" };
+    c.set("log", log);
+    await next();
+    c.header("x-request-id", log.id);
+    const { status } = c.res;
+    void (log.ended ?? Promise.resolve()).then(() => writeLog(context, c, log, status, performance.now() - start));
+  });
+  app.onError((error, c) => {
+    c.get("log").error = error;
+    return toHttpError(error).response();
+  });
+  app.notFound((c) => {
+    const message = `There is no ${c.req.method} ${c.req.path} here; /openapi.json lists the routes.`;
+    return new HttpError(404, message, { code: "unknown_url" }).response();
+  });
+  for (const add of [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters, addServerState]) {
+    add(app, context);
+  }
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: "Lowrank", version: "1", description: "Adapters of one base model, by OpenAI's API and vLLM's." },
+  });
+  return app;
+}
+
+function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: number, milliseconds: number): void {
+  const { ended: _, error, ...facts } = log;
+  context.metrics.answered(log.route, status, milliseconds / 1000);
+  const fields = { ...facts, method: c.req.method, status, milliseconds: Math.round(milliseconds) };
+  const gone = c.req.raw.signal.aborted;
+  if (error === undefined || gone) context.logger.info({ ...fields, gone }, "answered");
+  else if (toHttpError(error).status >= 500) context.logger.error({ ...fields, err: error }, "failed");
+  else context.logger.warn({ ...fields, reason: (error as Error).message }, "refused");
+}

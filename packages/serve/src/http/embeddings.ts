@@ -1,0 +1,72 @@
+import { z } from "@hono/zod-openapi";
+import { addRoute } from "./addRoute.ts";
+import { checkSequences } from "./answerOf.ts";
+import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
+import { checkBody, refused } from "./checkBody.ts";
+import { modelNotFound, notSupported } from "./httpError.ts";
+
+const token = z.int().min(0);
+
+const embeddingBody = z
+  .strictObject({
+    model: z.string(),
+    input: z.union([
+      z.string().min(1),
+      z.array(z.string().min(1)).min(1),
+      z.array(token).min(1),
+      z.array(z.array(token).min(1)).min(1),
+    ]),
+    encoding_format: z.enum(["float", "base64"]).optional(),
+    user: z.string().optional(),
+  })
+  .openapi("CreateEmbeddingRequest");
+
+type EmbeddingBody = z.infer<typeof embeddingBody>;
+
+const unsupported = { dimensions: refused("dimensions: shorter embeddings") };
+
+/** Adds `/v1/embeddings`. */
+export function addEmbeddings(app: ServingApp, context: AppContext): void {
+  addRoute(app, context, {
+    method: "post",
+    path: "/v1/embeddings",
+    summary: "Makes embeddings of texts or token ids, by an encoder.",
+    body: embeddingBody,
+    answer: (c, raw) => embed(c, context, checkBody(embeddingBody, raw, unsupported)),
+  });
+}
+
+async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): Promise<Response> {
+  const { model, adapter } = await context.adapterOf(body.model, c.get("caller"));
+  if (model.task !== "embed") throw notSupported("model", `The model \`${body.model}\` makes text, not embeddings.`);
+  // Encoders have no adapters.
+  if (adapter !== null) throw modelNotFound(body.model);
+  const inputs = inputsOf(body.input);
+  checkSequences(context, inputs.length);
+  const release = context.admit(inputs.length);
+  try {
+    const { embeddings, tokens } = await context.engine.embed(inputs);
+    c.get("log").promptTokens = tokens;
+    const written = body.encoding_format === "base64" ? base64 : (row: Float32Array) => [...row];
+    const data = embeddings.map((row, index) => ({ object: "embedding", index, embedding: written(row) }));
+    const usage = { prompt_tokens: tokens, total_tokens: tokens };
+    return c.json({ object: "list", data, model: body.model, usage });
+  } finally {
+    release();
+  }
+}
+
+function inputsOf(input: EmbeddingBody["input"]): (string | number[])[] {
+  if (typeof input === "string") return [input];
+  return typeof input[0] === "number" ? [input as number[]] : (input as (string | number[])[]);
+}
+
+/** Writes numbers as the bytes of little-endian f32, in base 64. */
+function base64(row: Float32Array): string {
+  const bytes = new Uint8Array(row.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of row.entries()) view.setFloat32(i * 4, value, true);
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}

@@ -1,0 +1,148 @@
+import { ServingError, type ServingEvent, type ServingRequest } from "../api.ts";
+import type { AppContext } from "./appContext.ts";
+import { HttpError, modelNotFound, toHttpError } from "./httpError.ts";
+import { merge } from "./merge.ts";
+
+/** The tokens that a request has cost. */
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  prompt_tokens_details: { cached_tokens: number };
+}
+
+/** An event of one of a request's choices. */
+export interface ChoiceEvent {
+  readonly choice: number;
+  readonly event: ServingEvent;
+}
+
+/** The sequences of one request, running. */
+export interface Generation {
+  /** Of the adapter that was resolved, and the model. */
+  readonly fingerprint: string;
+  /** All events, the first one included. Frees the places of the sequences in the end. */
+  events(): AsyncGenerator<ChoiceEvent, void, undefined>;
+  /** Counts the sequences that have finished. */
+  usage(): Usage;
+}
+
+/** The prompt of several choices is counted once. */
+interface Job {
+  readonly requests: readonly ServingRequest[];
+  /** Choices of one prompt, which lie beside each other. */
+  readonly choicesPerPrompt: number;
+  readonly model: string;
+  readonly client: AbortSignal;
+}
+
+/**
+ * Starts the sequences of a request and waits for the first to be admitted, so that a refusal has
+ * its own status. The client's signal ends them, and so does the limit of time.
+ */
+export async function startGeneration(context: AppContext, job: Job): Promise<Generation> {
+  const { engine, limits, metrics } = context;
+  const { requests } = job;
+  const { adapter } = requests[0];
+  const release = context.admit(requests.length);
+  const start = performance.now();
+  const left = new AbortController();
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort(new ServingError("timeout", `The request took longer than ${limits.requestSeconds} seconds.`));
+  }, limits.requestSeconds * 1000);
+  const signal = AbortSignal.any([job.client, late.signal, left.signal]);
+  const usage: Usage = {
+    prompt_tokens: 0,
+    completion_tokens: 0,
+    total_tokens: 0,
+    prompt_tokens_details: { cached_tokens: 0 },
+  };
+  const lastToken = requests.map(() => Number.NaN);
+
+  const end = () => {
+    clearTimeout(timer);
+    left.abort(new DOMException("The answer has ended.", "AbortError"));
+    release();
+  };
+  // An answer that is never read ends here alone.
+  signal.addEventListener("abort", end, { once: true });
+
+  const observe = (choice: number, event: ServingEvent): void => {
+    if (event.type === "started") {
+      checkPrompt(event.promptTokens, limits.promptTokens);
+      if (choice % job.choicesPerPrompt === 0) {
+        usage.prompt_tokens += event.promptTokens;
+        usage.prompt_tokens_details.cached_tokens += event.cachedTokens;
+      }
+    } else if (event.type === "token" && !event.prompt) {
+      const now = performance.now();
+      const since = lastToken[choice];
+      if (Number.isNaN(since)) metrics.firstToken(adapter, (now - start) / 1000);
+      else metrics.nextToken(adapter, (now - since) / 1000);
+      lastToken[choice] = now;
+    } else if (event.type === "finished") {
+      usage.completion_tokens += event.newTokens;
+      metrics.finished(adapter, event.promptTokens, event.newTokens);
+    }
+    usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+  };
+
+  const merged = merge(
+    requests.map((request) => engine.generate(request, signal)),
+    signal,
+  );
+  const next = async (): Promise<ChoiceEvent | null> => {
+    const { done, value } = await merged.next();
+    if (done) return null;
+    observe(value.stream, value.item);
+    return { choice: value.stream, event: value.item };
+  };
+  const failure = (error: unknown): HttpError => {
+    const isLate = late.signal.aborted && !(error instanceof HttpError);
+    const missing = error instanceof ServingError && error.code === "not_found" && adapter !== null;
+    return missing ? modelNotFound(job.model) : toHttpError(isLate ? late.signal.reason : error);
+  };
+
+  try {
+    const first = await next();
+    if (first === null || first.event.type !== "started") {
+      throw new Error(`${requests[0].id}: the engine began with ${first?.event.type ?? "nothing"}, not started`);
+    }
+    const { version } = first.event;
+    const { name } = await engine.model();
+    return {
+      fingerprint: await fingerprint(name, version),
+      usage: () => usage,
+      events: async function* () {
+        try {
+          for (let event: ChoiceEvent | null = first; event !== null; event = await next()) yield event;
+        } catch (error) {
+          throw failure(error);
+        } finally {
+          end();
+          void merged.return();
+        }
+      },
+    };
+  } catch (error) {
+    end();
+    void merged.return();
+    throw failure(error);
+  }
+}
+
+function checkPrompt(tokens: number, limit = Number.POSITIVE_INFINITY): void {
+  if (tokens <= limit) return;
+  throw new HttpError(400, `The prompt has ${tokens} tokens, and this server takes ${limit}; shorten it.`, {
+    param: "prompt",
+    code: "context_length_exceeded",
+  });
+}
+
+/** Names a model and a version of an adapter: another one means that answers may differ. */
+async function fingerprint(model: string, version: string | null): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${model}\n${version ?? ""}`));
+  const hex = [...new Uint8Array(hash, 0, 5)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `fp_${hex}`;
+}

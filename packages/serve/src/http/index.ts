@@ -1,0 +1,6 @@
+// `@lowrank/serve/http`: the HTTP server over an engine, for every runtime that has `fetch`.
+export type { ApiKey } from "./apiKeys.ts";
+export type { ServingApp } from "./appContext.ts";
+export { type AppOptions, createApp } from "./createApp.ts";
+export { defaultLimits, type ServingLimits } from "./limits.ts";
+export type { ServingLogger, ServingMetrics } from "./observers.ts";

@@ -1,0 +1,24 @@
+/** The most that a server takes on. */
+export interface ServingLimits {
+  /** Bytes of a request's body, counted while it is read. */
+  readonly bodyBytes: number;
+  /** Seconds in which a body must have come. */
+  readonly bodySeconds: number;
+  /** Tokens of a prompt. Default: the model's positions. */
+  readonly promptTokens?: number;
+  /** Sequences of one request: its prompts times `n`. */
+  readonly sequences: number;
+  /** Sequences that wait or run, of all requests. One more is answered by 429. */
+  readonly pending: number;
+  /** Seconds from a request's body to its last token. */
+  readonly requestSeconds: number;
+}
+
+/** The limits of a server that names none. */
+export const defaultLimits: ServingLimits = {
+  bodyBytes: 1 << 20,
+  bodySeconds: 10,
+  sequences: 16,
+  pending: 256,
+  requestSeconds: 600,
+};

@@ -1,0 +1,43 @@
+import type { Server } from "node:http";
+import { serve } from "@hono/node-server";
+
+/** A server that listens. */
+export interface Listening {
+  readonly url: string;
+  readonly port: number;
+  /** Takes no more connections, and resolves when the last answer has been sent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Lets Node listen for an app: by default where this machine alone reaches it. Port 0 is any free
+ * one. Throws, with the fix, where the port is taken.
+ */
+export async function listen(
+  app: { fetch(request: Request): Response | Promise<Response> },
+  port: number,
+  host: string = "127.0.0.1",
+): Promise<Listening> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const server = serve({ fetch: app.fetch, port, hostname: host }, (address) => resolve(address.port)) as Server;
+  server.once("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EADDRINUSE") {
+      reject(new Error(`port ${port} of ${host} is taken by another process; end it, or give another --port`));
+    } else reject(error);
+  });
+  const bound = await promise;
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    url: `http://${name}:${bound}`,
+    port: bound,
+    close: () =>
+      new Promise<void>((done) => {
+        // A connection that idles after its last answer would keep the server open.
+        const sweep = setInterval(() => server.closeIdleConnections(), 20);
+        server.close(() => {
+          clearInterval(sweep);
+          done();
+        });
+      }),
+  };
+}

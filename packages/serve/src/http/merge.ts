@@ -1,0 +1,47 @@
+/** An item of one of several streams. */
+export interface Merged<T> {
+  readonly stream: number;
+  readonly item: T;
+}
+
+/**
+ * Gives the items of several streams as they come. Throws the signal's reason as soon as it is
+ * aborted, though a stream may not have answered yet. Ends all streams when one fails, or when the
+ * loop is left.
+ */
+export async function* merge<T>(
+  streams: readonly AsyncIterable<T>[],
+  signal: AbortSignal,
+): AsyncGenerator<Merged<T>, void, undefined> {
+  const iterators = streams.map((stream) => stream[Symbol.asyncIterator]());
+  const pending = new Map<number, Promise<{ stream: number; result: IteratorResult<T> }>>();
+  const pull = (stream: number) => {
+    const next = iterators[stream].next().then((result) => ({ stream, result }));
+    next.catch(() => {});
+    // Last in the order, so that one stream cannot always come before the others.
+    pending.delete(stream);
+    pending.set(stream, next);
+  };
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  aborted.catch(() => {});
+  try {
+    signal.throwIfAborted();
+    for (const stream of iterators.keys()) pull(stream);
+    while (pending.size > 0) {
+      const { stream, result } = await Promise.race([...pending.values(), aborted]);
+      if (result.done) {
+        pending.delete(stream);
+        continue;
+      }
+      pull(stream);
+      yield { stream, item: result.value };
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    for (const iterator of iterators) void Promise.resolve(iterator.return?.()).catch(() => {});
+  }
+}

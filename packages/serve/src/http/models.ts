@@ -1,0 +1,65 @@
+import type { ServedAdapter, ServingModel } from "../api.ts";
+import { addRoute } from "./addRoute.ts";
+import type { Caller } from "./apiKeys.ts";
+import type { AppContext, ServingApp } from "./appContext.ts";
+import { modelNotFound } from "./httpError.ts";
+
+/** A model in OpenAI's list, with vLLM's fields. */
+interface ListedModel {
+  id: string;
+  object: "model";
+  created: number;
+  owned_by: string;
+  /** The folder or key of an adapter; the base's own name. */
+  root: string;
+  /** The base model of an adapter. */
+  parent: string | null;
+  max_model_len: number;
+}
+
+/** Adds `/v1/models` and `/v1/models/{id}`. */
+export function addModels(app: ServingApp, context: AppContext): void {
+  addRoute(app, context, {
+    method: "get",
+    path: "/v1/models",
+    summary: "Lists the models that the key may use: the base and adapters.",
+    answer: async (c) => c.json({ object: "list", data: await listModels(context, c.get("caller")) }),
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/v1/models/{id}",
+    params: ["id"],
+    summary: "Describes a model that the key may use.",
+    answer: async (c) => {
+      const id = c.req.param("id") as string;
+      const found = (await listModels(context, c.get("caller"))).find((model) => model.id === id);
+      if (!found) throw modelNotFound(id);
+      return c.json(found);
+    },
+  });
+}
+
+async function listModels({ engine }: AppContext, caller: Caller): Promise<ListedModel[]> {
+  const model = await engine.model();
+  const adapters = (await engine.adapters()).filter(({ name }) => caller.mayUse(name));
+  return [
+    ...(caller.base ? [listed(model, { name: model.name, source: model.name }, null)] : []),
+    ...adapters.map((adapter) => listed(model, adapter, model.name)),
+  ];
+}
+
+function listed(
+  { created, maxPositions }: ServingModel,
+  { name, source }: Pick<ServedAdapter, "name" | "source">,
+  parent: string | null,
+): ListedModel {
+  return {
+    id: name,
+    object: "model",
+    created,
+    owned_by: "lowrank",
+    root: source,
+    parent,
+    max_model_len: maxPositions,
+  };
+}

@@ -1,0 +1,102 @@
+import { z } from "@hono/zod-openapi";
+import type { SamplingSettings } from "../api.ts";
+import { ignored, refused, type Unsupported } from "./checkBody.ts";
+
+/** The fields of sampling that chats and completions share. */
+export interface SamplingBody {
+  temperature?: number;
+  top_p?: number;
+  frequency_penalty?: number;
+  presence_penalty?: number;
+  logit_bias?: Record<string, number>;
+  seed?: number;
+  stop?: string | string[];
+  n?: number;
+  max_tokens?: number;
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  user?: string;
+  top_k?: number;
+  min_p?: number;
+  repetition_penalty?: number;
+  ignore_eos?: boolean;
+}
+
+const stopText = z.string().min(1);
+
+/** The schemas of these fields. */
+export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<SamplingBody[K]> } = {
+  temperature: z.number().min(0).max(2).optional().openapi({ description: "0 takes the likeliest. Default: 1." }),
+  top_p: z.number().gt(0).max(1).optional(),
+  frequency_penalty: z.number().min(-2).max(2).optional(),
+  presence_penalty: z.number().min(-2).max(2).optional(),
+  logit_bias: z
+    .record(z.string().regex(/^\d+$/, "a token's id is a whole number"), z.number().min(-100).max(100))
+    .optional(),
+  seed: z
+    .int()
+    .optional()
+    .openapi({ description: "The same seed gives the same tokens. Choice i of n takes seed + i." }),
+  stop: z.union([stopText, z.array(stopText).max(4)]).optional(),
+  n: z.int().min(1).optional(),
+  max_tokens: z.int().min(0).optional(),
+  stream: z.boolean().optional(),
+  stream_options: z.strictObject({ include_usage: z.boolean().optional() }).optional(),
+  user: z.string().optional(),
+  top_k: z.int().min(-1).optional().openapi({ description: "-1 and 0 keep all tokens." }),
+  min_p: z.number().min(0).max(1).optional(),
+  repetition_penalty: z.number().gt(0).max(2).optional(),
+  ignore_eos: z.boolean().optional(),
+};
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+
+/** The fields of OpenAI's that neither chats nor completions have here. */
+export const unsupportedFields: Unsupported = {
+  metadata: ignored,
+  store: refused("store: true", (value) => value === false),
+  service_tier: refused("service_tier", (value) => value === "auto" || value === "default"),
+  safety_identifier: ignored,
+  prompt_cache_key: ignored,
+  tools: refused("tools: calling functions", isEmpty),
+  tool_choice: refused("tool_choice", (value) => value === "none" || value === "auto"),
+  parallel_tool_calls: ignored,
+  functions: refused("functions: calling functions", isEmpty),
+  function_call: refused("function_call", (value) => value === "none" || value === "auto"),
+  response_format: refused(
+    "response_format other than text",
+    (value) => (value as { type?: unknown } | null)?.type === "text",
+  ),
+  modalities: refused("modalities other than text", (value) => JSON.stringify(value) === '["text"]'),
+  audio: refused("audio"),
+  prediction: refused("prediction"),
+  reasoning_effort: refused("reasoning_effort", (value) => value === "none"),
+  verbosity: refused("verbosity", (value) => value === "medium"),
+  web_search_options: refused("web_search_options"),
+  suffix: refused("suffix: inserting text", (value) => value === ""),
+  guided_json: refused("guided_json"),
+  guided_regex: refused("guided_regex"),
+  guided_choice: refused("guided_choice"),
+  use_beam_search: refused("use_beam_search", (value) => value === false),
+};
+
+/** Returns a body's settings for choice `choice` of its `n`. */
+export function samplingOf(body: SamplingBody, choice: number): SamplingSettings {
+  const bias = Object.entries(body.logit_bias ?? {}).map(([token, value]) => [Number(token), value]);
+  return {
+    temperature: body.temperature ?? 1,
+    topP: body.top_p,
+    topK: body.top_k === undefined ? undefined : Math.max(0, body.top_k),
+    minP: body.min_p,
+    seed: body.seed === undefined ? undefined : body.seed + choice,
+    repetitionPenalty: body.repetition_penalty,
+    frequencyPenalty: body.frequency_penalty,
+    presencePenalty: body.presence_penalty,
+    logitBias: bias.length === 0 ? undefined : Object.fromEntries(bias),
+  };
+}
+
+/** Returns the texts at which a body's sequences end. */
+export function stopsOf({ stop }: SamplingBody): string[] | undefined {
+  return stop === undefined || typeof stop !== "string" ? stop : [stop];
+}

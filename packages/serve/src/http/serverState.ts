@@ -1,0 +1,105 @@
+import type { ServingStats } from "../api.ts";
+import { addRoute } from "./addRoute.ts";
+import type { Caller } from "./apiKeys.ts";
+import type { AppContext, ServingApp } from "./appContext.ts";
+import { HttpError } from "./httpError.ts";
+import { sseEvent, sseResponse } from "./sse.ts";
+
+/** Milliseconds in which a living engine says which model it has: it knows it without a pass. */
+const patience = 25;
+/** Milliseconds between two events of `/stats`. */
+const statsInterval = 250;
+
+type EngineState = "ready" | "loading" | "dead";
+
+/** Adds `/health`, `/ready`, `/metrics` and `/stats`. */
+export function addServerState(app: ServingApp, context: AppContext): void {
+  const { engine, metrics } = context;
+  addRoute(app, context, {
+    method: "get",
+    path: "/health",
+    summary: "200 while the process and its engine live.",
+    open: true,
+    whileDraining: true,
+    answer: async (c) => {
+      const state = await engineState(context);
+      return c.json({ status: state }, state === "dead" ? 503 : 200);
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/ready",
+    summary: "200 while new requests are taken.",
+    open: true,
+    whileDraining: true,
+    answer: async (c) => {
+      const state = context.draining.aborted ? "draining" : await engineState(context);
+      return c.json({ status: state }, state === "ready" ? 200 : 503);
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/metrics",
+    summary: "Counts and times, for Prometheus. With keys, it takes one that may administrate.",
+    whileDraining: true,
+    answer: async (c) => {
+      if (!c.get("caller").admin) {
+        const message = "This key may not read /metrics; its entry in the server's keys needs admin: true.";
+        throw new HttpError(403, message, { type: "permission_error", code: "forbidden" });
+      }
+      return c.body(await metrics.render(await engine.stats()), 200, { "content-type": metrics.contentType });
+    },
+  });
+  addRoute(app, context, {
+    method: "get",
+    path: "/stats",
+    summary: "The state of the engine, as server-sent events.",
+    whileDraining: true,
+    answer: (c) => {
+      const gone = new AbortController();
+      const signal = AbortSignal.any([c.req.raw.signal, gone.signal]);
+      return sseResponse(watch(context, c.get("caller"), signal), { onError: () => {}, onCancel: () => gone.abort() });
+    },
+  });
+}
+
+async function engineState({ engine }: AppContext): Promise<EngineState> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const waited = new Promise<EngineState>((resolve) => {
+    timer = setTimeout(() => resolve("loading"), patience);
+  });
+  const told = engine.model().then(
+    (): EngineState => "ready",
+    (): EngineState => "dead",
+  );
+  return Promise.race([told, waited]).finally(() => clearTimeout(timer));
+}
+
+async function* watch(
+  context: AppContext,
+  caller: Caller,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  while (!signal.aborted) {
+    yield sseEvent(visible(await context.engine.stats(), caller));
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", go);
+        resolve();
+      };
+      const timer = setTimeout(go, statsInterval);
+      signal.addEventListener("abort", go, { once: true });
+    });
+    if (context.draining.aborted) return;
+  }
+}
+
+/** Returns the state without names of requests and adapters that are not the caller's to know. */
+function visible(stats: ServingStats, caller: Caller): ServingStats {
+  const requests = stats.requests.map((request) => {
+    const known = caller.admin || (request.adapter === null ? caller.base : caller.mayUse(request.adapter));
+    return known ? request : { ...request, id: "", adapter: "" };
+  });
+  return { ...stats, requests };
+}

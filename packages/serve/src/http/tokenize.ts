@@ -1,0 +1,66 @@
+import { z } from "@hono/zod-openapi";
+import { addRoute } from "./addRoute.ts";
+import type { Caller } from "./apiKeys.ts";
+import type { AppContext, ServingApp } from "./appContext.ts";
+import { checkBody, refused } from "./checkBody.ts";
+import { HttpError, modelNotFound } from "./httpError.ts";
+
+const tokenizeBody = z
+  .strictObject({
+    model: z.string().optional(),
+    prompt: z.string().optional(),
+    messages: z
+      .array(z.strictObject({ role: z.string(), content: z.string() }))
+      .min(1)
+      .optional(),
+  })
+  .openapi("TokenizeRequest");
+
+const detokenizeBody = z
+  .strictObject({ model: z.string().optional(), tokens: z.array(z.int().min(0)) })
+  .openapi("DetokenizeRequest");
+
+const unsupported = {
+  add_special_tokens: refused("add_special_tokens: false", (value) => value === true),
+  add_generation_prompt: refused("add_generation_prompt: false", (value) => value === true),
+  continue_final_message: refused("continue_final_message", (value) => value === false),
+  return_token_strs: refused("return_token_strs", (value) => value === false),
+};
+
+/** Adds vLLM's `/tokenize` and `/detokenize`. */
+export function addTokenize(app: ServingApp, context: AppContext): void {
+  const checkModel = async (model: string | undefined, caller: Caller) => {
+    if (model === undefined) return;
+    const { adapter } = await context.adapterOf(model, caller);
+    if (adapter === null) return;
+    const adapters = await context.engine.adapters();
+    if (!adapters.some(({ name }) => name === adapter)) throw modelNotFound(model);
+  };
+  addRoute(app, context, {
+    method: "post",
+    path: "/tokenize",
+    summary: "Turns a text or a chat into token ids.",
+    body: tokenizeBody,
+    answer: async (c, raw) => {
+      const { model, prompt, messages } = checkBody(tokenizeBody, raw, unsupported);
+      await checkModel(model, c.get("caller"));
+      if ((prompt === undefined) === (messages === undefined)) {
+        throw new HttpError(400, "Give either prompt or messages.", { param: "prompt" });
+      }
+      const tokens = await context.engine.tokenize(messages ? { messages } : { text: prompt as string });
+      const { maxPositions } = await context.engine.model();
+      return c.json({ count: tokens.length, max_model_len: maxPositions, tokens, token_strs: null });
+    },
+  });
+  addRoute(app, context, {
+    method: "post",
+    path: "/detokenize",
+    summary: "Turns token ids into a text.",
+    body: detokenizeBody,
+    answer: async (c, raw) => {
+      const { model, tokens } = checkBody(detokenizeBody, raw);
+      await checkModel(model, c.get("caller"));
+      return c.json({ prompt: await context.engine.detokenize(tokens) });
+    },
+  });
+}
