@@ -196,6 +196,14 @@ export const cutters: Cutters = {
     scratch: "scratch",
     align: 8,
   }),
+  lowRankRows: ({ inFeatures, outFeatures, first, last }) => ({
+    units: last - first,
+    // Of one vector and a rank of 8, which most tasks are.
+    work: ((last - first) * 8 * (inFeatures + outFeatures)) / productsPerElement,
+    steps: () => ({ first: 1 }),
+    end: "last",
+    align: 1,
+  }),
   linearCrossEntropyPart: ({ first, last, rows, width, classes }) => ({
     units: last - first,
     work: (2 * rows * width * classes) / productsPerElement,

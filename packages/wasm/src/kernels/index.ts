@@ -32,6 +32,7 @@ import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
 import { linearInt8Kernel } from "./linearInt8.ts";
 import { logKernel } from "./log.ts";
 import { loraOpKernel } from "./loraLinear.ts";
+import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { matmulKernel } from "./matmul.ts";
 import { maxKernel } from "./max.ts";
 import { maximumKernel } from "./maximum.ts";
@@ -121,6 +122,7 @@ export const kernels: readonly WasmKernel[] = [
   linearInt8Kernel,
   logKernel,
   loraOpKernel,
+  lowRankRowsKernel,
   matmulKernel,
   maxKernel,
   maximumKernel,
