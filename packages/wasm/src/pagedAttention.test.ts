@@ -20,7 +20,7 @@ interface Sizes {
   readonly pageSize: number;
 }
 
-/** A row: its query is drawn by its sequence and position, so that it is the same wherever it is. */
+/** A row. Its query is drawn by its sequence and position, and is the same in every call. */
 type Place = readonly [sequence: number, position: number];
 
 /** A call of `pagedAttention` on one backend, on pages that `seed` deals out. */
