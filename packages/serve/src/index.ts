@@ -19,3 +19,5 @@ export {
   type ServingStats,
   type TokenLogprob,
 } from "./api.ts";
+export { createEngine } from "./engine/createEngine.ts";
+export type { EngineOptions } from "./engine/engineOptions.ts";
