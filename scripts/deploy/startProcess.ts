@@ -42,13 +42,13 @@ export function startProcess(
  * Waits until an address answers with status 200. Throws, with the end of its log, if the process
  * ends before that or takes longer than `seconds`.
  */
-export async function untilAnswers(url: string, started: StartedProcess, log: string, seconds = 60): Promise<void> {
+export async function untilAnswers(url: string, started: StartedProcess, log: string, seconds = 120): Promise<void> {
   const end = performance.now() + 1000 * seconds;
   while (started.isAlive() && performance.now() < end) {
     const response = await fetch(url, { signal: AbortSignal.timeout(2000) }).catch(() => null);
     await response?.body?.cancel();
     if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const tail = readFileSync(log, "utf8").trimEnd().split("\n").slice(-15).join("\n");
   const how = started.isAlive() ? `did not answer within ${seconds} s` : `ended: ${await started.ended}`;

@@ -37,6 +37,16 @@ export const storeAway: Fault = {
         expectOneOf("the status of /ready", (await ask(url, { path: "/ready" })).status, 200);
       }
     });
+    if (!hangs) {
+      const [, , restarted] = replicas;
+      checks.say(`${restarted.name} is killed and starts without a store`);
+      await restarted.kill();
+      await checks.run("a replica starts without a store, and serves the base model", async () => {
+        await restarted.start();
+        const { status } = await ask(restarted.url, { path: completions, key: acme.key, body: smallBody("base") });
+        expectOneOf("the status", status, 200);
+      });
+    }
     await pause(1000 + random.below(4000));
     if (hangs) store.resume();
     else await store.start();
