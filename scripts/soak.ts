@@ -46,7 +46,7 @@ const probe = new Worker(new URL("./soak/healthProbe.ts", import.meta.url), {
 });
 let isOver = false;
 const loading = runLoad(deployment.nginx.url, known, { clients, seed, checks, isOver: () => isOver });
-const progress = setInterval(() => checks.say(`${formatTally(checks.total)} so far`), 60_000);
+const progress = setInterval(() => checks.say(`${formatTally(checks.total)} so far; ${memory.last()}`), 60_000);
 await runFaults({ deployment, checks, spares, clocks, random: new Random(seed) }, () => performance.now() > end);
 isOver = true;
 const counts = await loading;

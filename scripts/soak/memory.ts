@@ -26,6 +26,13 @@ export class MemoryWatch {
     }, milliseconds);
   }
 
+  /** Returns the last size of each process that lives, in MB. */
+  last(): string {
+    const now = performance.now() / 1000;
+    const alive = this.lives.filter(({ samples }) => now - samples.at(-1)!.seconds < 5);
+    return alive.map(({ replica, samples }) => `${replica} ${(samples.at(-1)!.bytes / 1e6).toFixed(0)} MB`).join(", ");
+  }
+
   stop(): void {
     clearInterval(this.#timer);
   }

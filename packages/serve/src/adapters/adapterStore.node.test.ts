@@ -43,7 +43,7 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
     },
   };
   const onWarning = (warning: Warning) => warnings.push(warning);
-  const store = new AdapterStore({ host, clock, maxAdapterBytes: 1e6, onWarning, ...options, place });
+  const store = new AdapterStore(host, { clock, maxAdapterBytes: 1e6, onWarning, ...options, place });
   await store.start();
   const use = async (name: string, tenant = "t") => {
     const lease = await store.acquire(name, { tenant });

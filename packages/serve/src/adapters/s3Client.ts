@@ -154,7 +154,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return all;
 }
 
-/** Returns the reason for which fetch failed: its own message says little, that of its cause more. */
+/** Returns the reason for which fetch failed: its cause says more than its own message. */
 function reasonOf({ cause, message }: Error): string {
   const { code, message: inner } = (cause ?? {}) as { code?: string; message?: string };
   return code ?? (inner || message);

@@ -38,8 +38,11 @@ async function replica(options: { prefix?: string; timeoutMs?: number } = {}) {
   const warnings: Warning[] = [];
   const host = new TinyHost();
   const place = s3Place({ ...server.place, clock, timeoutMs: 1e9, ...options });
-  const store = new AdapterStore({
-    ...{ place, host, clock, maxAdapterBytes: 1e6, onWarning: (warning: Warning) => warnings.push(warning) },
+  const store = new AdapterStore(host, {
+    place,
+    clock,
+    maxAdapterBytes: 1e6,
+    onWarning: (warning) => warnings.push(warning),
   });
   await store.start();
   const use = async (name: string) => {
@@ -157,7 +160,7 @@ test("while the server is away, what is on the model goes on, and the rest comes
   const late = await (async () => {
     const clock = new HandClock();
     const place = s3Place({ ...server.place, clock, timeoutMs: 1e9 });
-    const store = new AdapterStore({ place, host: new TinyHost(), clock, maxAdapterBytes: 1e6, onWarning: () => {} });
+    const store = new AdapterStore(new TinyHost(), { place, clock, maxAdapterBytes: 1e6, onWarning: () => {} });
     await clock.until(store.start());
     return { store, clock };
   })();
@@ -204,7 +207,7 @@ test("an answer that stops coming is given up, a slow one is not", async () => {
   await putAdapter("v1", 1);
   const clock = new HandClock();
   let pieces = 0;
-  /** Gives an answer in pieces of 100 bytes. Each takes 900 ms: less than the limit, which all exceed. */
+  /** Gives an answer in pieces. Each takes less than the limit, and all together more. */
   const slowly: typeof fetch = async (...request) => {
     const response = await fetch(...request);
     const bytes = new Uint8Array(await response.arrayBuffer());

@@ -28,10 +28,10 @@ export interface S3PlaceOptions {
 }
 
 /**
- * A bucket, or a prefix in it, of Amazon S3 or a store with its interface. Works in pages too, where
- * the bucket's CORS rules allow it. Changes of the manifest need conditional writes (If-Match,
- * If-None-Match): a store that does not know them is read, and refused as `unavailable` when a load
- * or unload is to be written.
+ * A bucket, or a prefix in it, of Amazon S3 or a store with its interface. Works in pages too,
+ * where the bucket's CORS rules allow it. Changes of the manifest need conditional writes
+ * (If-Match, If-None-Match): a store that does not know them is read, and refused as `unavailable`
+ * when a load or unload is to be written.
  */
 export function s3Place(options: S3PlaceOptions): AdapterPlace {
   checkOptions("s3Place", options, {
