@@ -11,7 +11,7 @@ test("a store is a folder, or a bucket and a prefix of it", () => {
 });
 
 test("the address comes from the environment", async () => {
-  const away = storePlace("s3://adapters", { AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_REGION: "eu-north-1" });
+  const away = storePlace("s3://adapters", { AWS_ENDPOINT_URL: "http://127.0.0.1:61", AWS_REGION: "eu-north-1" });
   await expect(away.list()).rejects.toMatchObject({
     code: "unavailable",
     message: expect.stringContaining("s3://adapters/ does not answer (ECONNREFUSED"),
