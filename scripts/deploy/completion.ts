@@ -18,7 +18,10 @@ interface Body {
   }[];
 }
 
-/** Reads the body of an answer of /v1/completions, whole or in pieces, with `logprobs` and one choice. */
+/**
+ * Reads the body of an answer of /v1/completions, whole or in pieces, with `logprobs` and one
+ * choice.
+ */
 export function readCompletion(body: string): Completion {
   const pieces: Body[] = body.startsWith("data: ")
     ? body

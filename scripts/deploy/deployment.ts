@@ -13,7 +13,9 @@ export interface DeploymentOptions {
   readonly model: string;
   /** Bytes for adapters in the memory of a replica. */
   readonly maxAdapterBytes: number;
-  /** Returns more of the environment of a replica, which may keep files in `folder`. Default: none. */
+  /**
+   * Returns more of the environment of a replica, which may keep files in `folder`. Default: none.
+   */
   readonly envOf?: (replica: string, folder: string) => NodeJS.ProcessEnv;
 }
 

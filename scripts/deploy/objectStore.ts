@@ -7,7 +7,9 @@ const child = join(import.meta.dirname, "objectStoreChild.mjs");
 const bucket = "adapters";
 const region = "us-east-1";
 
-/** An S3-compatible object store on this machine, which can go away and come back with its files. */
+/**
+ * An S3-compatible object store on this machine, which can go away and come back with its files.
+ */
 export class ObjectStore {
   readonly endpoint: string;
   /** The place of adapters, as `lowrank serve` takes it. */
@@ -59,7 +61,10 @@ export class ObjectStore {
     this.#process?.kill("SIGCONT");
   }
 
-  /** Writes an adapter's folder, as `path` in the bucket: its weights first, as a careful writer does. */
+  /**
+   * Writes an adapter's folder, as `path` in the bucket: its weights first, as a careful writer
+   * does.
+   */
   async put(path: string, files: AdapterFiles): Promise<void> {
     for (const [name, content] of [...files].reverse()) {
       await this.#send(`${path}/${name}`, { method: "PUT", body: content as BodyInit });

@@ -1,6 +1,7 @@
-// A process that is an S3-compatible object store: node objectStoreChild.mjs <folder> <port> <bucket>.
-// It is s3rver with two habits of the real ones: a write with a condition fails where that does not
-// hold, and readers see a write whole or not at all. Its key is S3RVER, with the secret S3RVER.
+// A process that is an S3-compatible object store: node objectStoreChild.mjs <folder> <port>
+// <bucket>. It is s3rver with two habits of the real ones: a write with a condition fails where
+// that does not hold, and readers see a write whole or not at all. Its key is S3RVER, with the
+// secret S3RVER.
 import { buffer } from "node:stream/consumers";
 import S3rver from "@20minutes/s3rver";
 

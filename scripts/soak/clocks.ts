@@ -6,7 +6,9 @@ const library = globSync(["/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/fake
 /** True where libfaketime is installed, which sets the clock that a process sees. */
 export const hasFakeTime: boolean = library !== undefined && existsSync(library);
 
-/** The clocks of processes by name: the time of day alone, as when somebody sets a machine's clock. */
+/**
+ * The clocks of processes by name: the time of day alone, as when somebody sets a machine's clock.
+ */
 export class Clocks {
   readonly #folder: string;
 

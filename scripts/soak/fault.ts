@@ -4,7 +4,7 @@ import type { Random } from "../deploy/random.ts";
 import type { Checks } from "./checks.ts";
 import type { Clocks } from "./clocks.ts";
 
-/** What a fault works on. */
+/** The things that a fault works on. */
 export interface Soak {
   readonly deployment: Deployment;
   readonly checks: Checks;

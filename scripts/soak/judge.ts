@@ -11,7 +11,9 @@ import { fitSlope, isUpward } from "./slope.ts";
 /** Levels that are 0 when nothing runs. */
 const levels = ["lowrank_requests_running", "lowrank_requests_waiting", "lowrank_cache_pages_used"];
 
-/** Checks that replicas have not crashed, have had no fault of their own, and hold nothing any more. */
+/**
+ * Checks that replicas have not crashed, have had no fault of their own, and hold nothing any more.
+ */
 export async function judgeReplicas({ replicas }: Deployment, checks: Checks): Promise<void> {
   for (const { name, url, crashes, log } of replicas) {
     checks.count("no replica crashed", crashes.length > 0 ? `${name} ended with ${crashes}` : undefined);

@@ -48,8 +48,9 @@ export function fitSlope(samples: readonly Sample[]): Slope | null {
 }
 
 /**
- * Returns true for a line that rises beyond chance, and by more than a twentieth of the memory. Both
- * must hold: over a long time any drift is beyond chance, and over a short one chance alone rises.
+ * Returns true for a line that rises beyond chance, and by more than a twentieth of the memory.
+ * Both must hold: over a long time any drift is beyond chance, and over a short one chance alone
+ * rises.
  */
 export function isUpward({ perSecond, error, seconds, meanBytes }: Slope): boolean {
   return perSecond > t * error && perSecond * seconds > mostRise * meanBytes;

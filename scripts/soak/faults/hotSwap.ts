@@ -5,7 +5,10 @@ import { expectOneOf, type Fault, pause } from "../fault.ts";
 /** The name that is swapped while requests use it, and the folders that it is swapped between. */
 export const swapped = { name: "acme/swapped", folders: ["acme/version-1", "acme/version-2"] } as const;
 
-/** Loads the other version under a name. Requests say which one they had, and are checked against it. */
+/**
+ * Loads the other version under a name. Requests say which one they had, and are checked against
+ * it.
+ */
 export const hotSwap: Fault = {
   name: "hot swaps",
   async run({ deployment, checks, random }) {

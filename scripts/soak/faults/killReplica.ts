@@ -1,6 +1,9 @@
 import { expectOneOf, type Fault, pause } from "../fault.ts";
 
-/** kill -9 of a replica behind nginx, and its restart. The first replica is spared, for its memory is watched. */
+/**
+ * kill -9 of a replica behind nginx, and its restart. The first replica is spared, for its memory
+ * is watched.
+ */
 export const killReplica: Fault = {
   name: "kill -9 of a replica",
   async run({ deployment, checks, random }) {

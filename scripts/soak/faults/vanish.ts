@@ -2,7 +2,10 @@ import { tenants } from "../../deploy/deployment.ts";
 import { ask, completions } from "../ask.ts";
 import type { Fault } from "../fault.ts";
 
-/** Clients that go away: before the answer begins, or amid it. The places they free are checked at the end. */
+/**
+ * Clients that go away: before the answer begins, or amid it. The places they free are checked at
+ * the end.
+ */
 export const vanish: Fault = {
   name: "vanishing clients",
   async run({ deployment, random }) {

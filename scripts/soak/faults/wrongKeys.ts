@@ -30,7 +30,9 @@ const requests: readonly (readonly [status: number, request: Ask])[] = [
   [403, { path: "/v1/unload_lora_adapter", key: acme.key, body: { lora_name: foreign } }],
 ];
 
-/** Keys that try what they may not use: requests, lists, states, and the cache of another tenant. */
+/**
+ * Keys that try what they may not use: requests, lists, states, and the cache of another tenant.
+ */
 export const wrongKeys: Fault = {
   name: "wrong keys",
   async run({ deployment, checks, random }) {

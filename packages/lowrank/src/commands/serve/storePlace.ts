@@ -1,8 +1,9 @@
 import { type AdapterPlace, folderPlace, type S3PlaceOptions, s3Place } from "@lowrank/serve";
 
 /**
- * Returns the place that `--store` names: a folder, or `s3://bucket/prefix`. The address, the region
- * and the keys of an object store come from the environment, by the names that AWS's own tools read.
+ * Returns the place that `--store` names: a folder, or `s3://bucket/prefix`. The address, the
+ * region and the keys of an object store come from the environment, by the names that AWS's own
+ * tools read.
  */
 export function storePlace(store: string, env: NodeJS.ProcessEnv = process.env): AdapterPlace {
   const [, bucket, prefix] = /^s3:\/\/([^/]+)\/?(.*)$/.exec(store) ?? [];
