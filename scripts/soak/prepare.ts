@@ -1,8 +1,11 @@
-import { baseName, Deployment, tenants } from "../deploy/deployment.ts";
+import { askRetrying } from "../deploy/askRetrying.ts";
+import { admin, baseName, Deployment, tenants } from "../deploy/deployment.ts";
 import { type KnownRequest, knownRequests, type UsableName } from "../deploy/knownRequests.ts";
 import { type AdapterFiles, makeAdapters } from "../deploy/makeAdapters.ts";
 import { Random } from "../deploy/random.ts";
+import { ask, completions, smallBody } from "./ask.ts";
 import { Clocks, hasFakeTime } from "./clocks.ts";
+import { eventually, expectOneOf } from "./fault.ts";
 import { swapped } from "./faults/hotSwap.ts";
 
 /** The adapters of each tenant. */
@@ -51,5 +54,18 @@ export async function prepare({ model, seed }: { model: string; seed: number }):
   const known = await knownRequests(deployment.alone.url, names, { perName: 4, random });
   await deployment.alone.stop();
   await deployment.start();
+  await loadSwapped(deployment);
   return { deployment, known: random.shuffle(known), spares: [spare], clocks };
+}
+
+/** Loads the first version of the name that is swapped, and waits until every replica knows it. */
+async function loadSwapped({ nginx, replicas }: Deployment): Promise<void> {
+  const load = { lora_name: swapped.name, lora_path: swapped.folders[0] };
+  await askRetrying(`${nginx.url}/v1/load_lora_adapter`, load, admin);
+  for (const { url } of replicas) {
+    await eventually(30, async () => {
+      const { status } = await ask(url, { path: completions, key: admin.key, body: smallBody(swapped.name) });
+      expectOneOf(`the status of ${swapped.name}`, status, 200);
+    });
+  }
 }
