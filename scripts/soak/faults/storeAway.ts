@@ -3,6 +3,7 @@ import { ask, completions, smallBody } from "../ask.ts";
 import { eventually, expectOneOf, type Fault, pause } from "../fault.ts";
 
 const [acme] = tenants;
+let counted = 0;
 
 /** The object store goes away: its process is killed, or takes connections and answers nothing. */
 export const storeAway: Fault = {
@@ -13,7 +14,7 @@ export const storeAway: Fault = {
     checks.say(`the object store ${hangs ? "hangs" : "is killed"}`);
     if (hangs) store.hang();
     else await store.kill();
-    const load = { lora_name: "acme/unreachable", lora_path: "acme/0" };
+    const load = { lora_name: `acme/unreachable-${counted++}`, lora_path: "acme/0" };
     const statuses = [
       // A hanging store is given up after four times ten seconds, which is longer than it hangs.
       ask(nginx.url, { path: "/v1/load_lora_adapter", key: admin.key, body: load, signal: AbortSignal.timeout(6000) }),

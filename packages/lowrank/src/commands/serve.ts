@@ -9,9 +9,6 @@ Examples:
   $ lowrank serve ./model.gguf --weights packed --activations int8 --store ./adapters --api-key-file keys.yaml
   $ lowrank serve --config serve.yaml
 
-An object store's address, region and keys are read from the environment, as AWS's tools do: AWS_ENDPOINT_URL_S3,
-AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
-
 It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and / is a page to try it. A first
 SIGTERM or Ctrl-C lets running requests end, a second one ends at once.`;
 

@@ -44,6 +44,6 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
 }
 
 async function placeOf({ store, adapters }: ServeSettings): Promise<AdapterPlace | undefined> {
-  if (store !== undefined) return storePlace(store);
+  if (store !== undefined) return storePlace(store, process.env);
   return Object.keys(adapters).length > 0 ? namedFolders(adapters) : undefined;
 }
