@@ -5,7 +5,7 @@ export function requestOf(given: Partial<ServingRequest> = {}): ServingRequest {
   return { id: "r", prompt: { text: "hello" }, adapter: null, tenant: "t", sampling: { temperature: 0 }, ...given };
 }
 
-/** What a request gave. */
+/** The events of a request, and what they say in all. */
 export interface Collected {
   readonly events: readonly ServingEvent[];
   readonly tokens: readonly number[];

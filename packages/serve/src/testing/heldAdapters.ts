@@ -7,7 +7,7 @@ interface Version {
   loaded: Promise<unknown>;
 }
 
-/** Adapters in memory that are loaded for the requests that use them, and taken off after the last. */
+/** Adapters in memory, loaded for the requests that use them and taken off after the last. */
 export class HeldAdapters implements AdapterSource {
   /** Each name's version and files; may be changed while requests run. */
   readonly registered: Map<string, { version: string; files: FilesInMemory }> = new Map();

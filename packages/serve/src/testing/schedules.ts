@@ -16,7 +16,7 @@ export interface Arrival {
   readonly leaves: number | null;
 }
 
-/** What a reader saw of a request. */
+/** An arrival with the events that its reader saw. */
 export interface Seen {
   readonly arrival: Arrival;
   readonly events: ServingEvent[];
