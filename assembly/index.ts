@@ -2,7 +2,7 @@
 export * from "./activationBackward";
 export * from "./cast";
 export * from "./copy";
-export * from "./attention";
+export { attention, attentionBackward, attentionScratch } from "./attention";
 export * from "./crossEntropy";
 export * from "./dropout";
 export * from "./elementwise";
@@ -18,6 +18,7 @@ export * from "./lowRankRows";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";
+export * from "./pagedAttention";
 export * from "./quantize4bit";
 export * from "./quantizeBlockwise";
 export * from "./reduce";

@@ -2,6 +2,9 @@
 
 /** The names of every kernel's parameters, in order. */
 export const kernelParameters = {
+  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
+  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
+  attentionScratch: [],
   setSegment: ["table", "i", "n", "a", "b", "c", "d"],
   unpackRow: ["format", "base", "start", "count", "dst"],
   siluBackward: ["dy", "x", "out", "n"],
@@ -12,9 +15,6 @@ export const kernelParameters = {
   expand: ["x", "out", "rows", "n", "rowStride", "step"],
   copyBlocks: ["x", "out", "outer", "count", "bytes", "xOuter", "xStep", "outOuter", "outStep"],
   permute: ["x", "out", "n0", "n1", "n2", "n3", "s0", "s1", "s2", "s3", "size"],
-  attentionScratch: [],
-  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
-  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
   findBadLabel: ["labels", "rows", "classes", "ignored"],
   crossEntropy: ["x", "labels", "loss", "sums", "rows", "n", "ignored", "smoothing", "reduction"],
   crossEntropyBackward: ["dloss", "x", "labels", "sums", "dx", "rows", "n", "ignored", "smoothing", "reduction"],
@@ -79,6 +79,9 @@ export const kernelParameters = {
   axpy: ["x", "y", "n", "alpha"],
   clipToNorm: ["table", "first", "last", "norm", "maxNorm"],
   adamStep8bit: ["p", "grad", "m", "v", "mScales", "vScales", "mTable", "vTable", "room", "n", "beta1", "rest1", "beta2", "rest2", "stepSize", "rootFactor", "eps", "shrink", "guard", "guardSize", "test"],
+  pagedAttentionScratch: [],
+  findBadPage: ["table", "places", "rows", "tables", "tablePages", "pages", "pageSize", "window"],
+  pagedAttention: ["q", "k", "v", "tables", "places", "out", "scratch", "first", "last", "heads", "group", "size", "pageSize", "tablePages", "scale", "window", "softcap"],
   quantize4bit: ["x", "format", "n", "out", "quantType", "blockSize", "absmaxOffset", "nestedOffset", "scales", "room"],
   nestScales: ["out", "scales", "blocks", "room"],
   quantizeBlockwise: ["x", "n", "blockSize", "table", "codes", "absmax"],

@@ -40,6 +40,8 @@ import { maxPool2dKernel } from "./maxPool2d.ts";
 import { minKernel } from "./min.ts";
 import { minimumKernel } from "./minimum.ts";
 import { mulKernel } from "./mul.ts";
+import { pagedAttentionKernel } from "./pagedAttention.ts";
+import { pagedWriteKernel } from "./pagedWrite.ts";
 import { permuteKernel } from "./permute.ts";
 import { powKernel } from "./pow.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
@@ -128,6 +130,8 @@ export const kernels: readonly WasmKernel[] = [
   minKernel,
   minimumKernel,
   mulKernel,
+  pagedAttentionKernel,
+  pagedWriteKernel,
   permuteKernel,
   powKernel,
   quantize4bitKernel,
