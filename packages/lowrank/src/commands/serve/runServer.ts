@@ -54,8 +54,17 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         const title = `${model.name} on ${server.url}`;
         console.log(`serving ${title}, with ${adapters ?? "no"} adapters${adapters === null ? " yet" : ""}`);
         logger.info({ url: server.url, model: model.name, adapters }, "serving");
+        if (!settings["api-keys"] && !isLoopback(settings.host)) {
+          logger.warn(
+            { host: settings.host },
+            "there are no keys: whoever reaches this address may do everything; see --api-key-file",
+          );
+        }
         const viewing = view ? watch(view, title, engine) : undefined;
-        await Promise.race([aborted(signal), ended]).finally(() => clearInterval(viewing));
+        await Promise.race([aborted(signal), ended]).finally(() => {
+          clearInterval(viewing);
+          view?.show([]);
+        });
         draining.abort();
         // A load balancer goes on to the next server where none listens; 503 it would hand on.
         closed = server.close();
@@ -84,6 +93,11 @@ async function countAdapters(engine: ServingEngine): Promise<number | null> {
   }
 }
 
+/** Returns true for an address that this machine alone reaches. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);
@@ -97,7 +111,12 @@ async function lineWriter(settings: ServeSettings, view: LiveView | null): Promi
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
   const { prettyFactory } = await import("pino-pretty");
-  const pretty = prettyFactory({ colorize: view !== null, translateTime: "HH:MM:ss", ignore: "pid,hostname" });
+  const pretty = prettyFactory({
+    colorize: view !== null,
+    translateTime: "HH:MM:ss",
+    ignore: "pid,hostname",
+    singleLine: true,
+  });
   return (line) => write(pretty(line));
 }
 
