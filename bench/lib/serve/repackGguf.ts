@@ -1,0 +1,21 @@
+import { basename, dirname, join } from "node:path";
+import { init, reference } from "@lowrank/core";
+import { folderFiles, openFile, writeFolder } from "@lowrank/files";
+import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
+
+/** Writes a GGUF file again with matrices of other types. Returns the files' paths, in the folder. */
+export async function repackGguf(model: string, folder: string, dtypes: readonly GgufDType[]): Promise<string[]> {
+  await init(reference());
+  const plain = join(folder, "plain");
+  await writeFolder(plain, await fromGguf(await openGguf(await openFile(model), model), { dtype: "f16" }));
+  const paths = [];
+  for (const dtype of dtypes) {
+    const path = join(folder, `${dtype}.gguf`);
+    await writeFolder(
+      dirname(path),
+      new Map([[basename(path), writeGguf(await toGguf(folderFiles(plain), { dtype }))]]),
+    );
+    paths.push(path);
+  }
+  return paths;
+}
