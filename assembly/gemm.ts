@@ -3,12 +3,13 @@ import { F32 } from "./dtypes.gen";
 import { AXPY_COLUMNS, gemmAxpy } from "./gemmAxpy";
 import { B_IN_PLACE, BLOCK_SCRATCH, gemmBlocked, operandsInPlace } from "./gemmBlock";
 import { DOT_ROWS, gemmDot } from "./gemmDot";
+import { FEW_ROWS, FEW_SCRATCH, gemmFew, gemmFewT } from "./gemmFew";
 import { gemmLarge, LARGE_SCRATCH, largeColumns, largeRows } from "./gemmLarge";
-import { scratch, TILE_MR_8, tileKind } from "./gemmState";
+import { batchInvariant, scratch, TILE_MR_8, tileKind } from "./gemmState";
 import { MR, NR } from "./gemmTile";
 import { gemvPacked } from "./gemvPacked";
 
-export { setScratch, setTile } from "./gemmState";
+export { setBatchInvariant, setScratch, setTile } from "./gemmState";
 
 /**
  * Columns of B that may be gathered as rows for dot products, and the floats
@@ -19,7 +20,7 @@ const GATHER_FLOATS: i32 = BLOCK_SCRATCH >> 2;
 
 /** Bytes of scratch memory the products need; constant. */
 export function scratchBytes(): i32 {
-  return max(BLOCK_SCRATCH, LARGE_SCRATCH);
+  return max(FEW_SCRATCH, max(BLOCK_SCRATCH, LARGE_SCRATCH));
 }
 
 /** Returns true if A * Bᵀ is faster as dot products along k than as tiles. */
@@ -84,6 +85,8 @@ export function gemmPart(
   const add = accumulate != 0;
   if (k <= 0) {
     if (!add && part == 0) clear(c, crs, m, n);
+  } else if (batchInvariant) {
+    invariant(a, b, F32, 0, c, m, n, k, ars, brs, crs, transA != 0, transB != 0, alpha, add, part, parts);
   } else if (!transA && transB && dotIsFaster(m, n, k)) {
     const rows = max(m, n);
     const first = bound(rows, DOT_ROWS, part, parts);
@@ -152,6 +155,30 @@ function tiled(
 }
 
 /**
+ * A part of the product in the one order of sums that `tiled` has where products are
+ * batch-invariant. The arguments are those of `tiled`.
+ */
+function invariant(
+  a: usize, b: usize, format: i32, start: i32, c: usize, m: i32, n: i32, k: i32, ars: usize, brs: usize, crs: usize,
+  transA: bool, transB: bool, alpha: f32, add: bool, part: i32, parts: i32,
+): void {
+  const ai = transA ? 4 : ars;
+  const ak = transA ? ars : 4;
+  if (m <= FEW_ROWS && transB) {
+    const first = bound(n, NR, part, parts);
+    const last = bound(n, NR, part + 1, parts);
+    gemmFewT(a, ai, ak, b, format, start, <i32>(brs >> 2), c, crs, m, k, alpha, add, first, last, scratch);
+  } else if (m <= FEW_ROWS && format == F32 && alpha == 1) {
+    const first = bound(n, AXPY_COLUMNS, part, parts);
+    const columns = bound(n, AXPY_COLUMNS, part + 1, parts) - first;
+    const at = <usize>first << 2;
+    gemmFew(a, ai, ak, b + at, brs, c + at, crs, m, columns, k, add, scratch);
+  } else {
+    tiled(a, b, format, start, c, m, n, k, ars, brs, crs, transA, transB, alpha, add, part, parts);
+  }
+}
+
+/**
  * C[m,n] (+)= alpha * A[m,k] * op(W), with W whole rows of a weight, from element `start` on, in
  * the storage format `format` (see unpackRow): [k,n], or [n,k] where `transposed` is 1. It is
  * widened block by block on its way into the tiles.
@@ -173,6 +200,10 @@ export function gemmWeightPart(
     return;
   }
   const crs = <usize>n << 2;
+  if (batchInvariant) {
+    invariant(a, w, format, start, c, m, n, k, <usize>k << 2, <usize>ldw << 2, crs, false, transposed != 0, alpha, accumulate != 0, part, parts);
+    return;
+  }
   if (transposed && dotIsFaster(m, n, k)) {
     const first = bound(n, DOT_ROWS, part, parts);
     const last = bound(n, DOT_ROWS, part + 1, parts);

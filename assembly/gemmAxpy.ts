@@ -1,6 +1,7 @@
 // C[m,n] += alpha * op(A)[m,k] * B[k,n] row by row of B: for few rows of C, B is
 // read once and as it lies.
 import { madd } from "./gemmTile";
+import { loadPart, storePart } from "./lanes";
 
 /** Columns at a time, so that a strip of C and four of B stay in the first-level cache. */
 const STRIP: i32 = 1024;
@@ -18,7 +19,6 @@ function axpy4(c: usize, n: i32, b: usize, brs: usize, y0: f32, y1: f32, y2: f32
   let b1 = b + brs;
   let b2 = b1 + brs;
   let b3 = b2 + brs;
-  const end = c + (<usize>n << 2);
   const whole = c + (<usize>(n & ~3) << 2);
   while (c < whole) {
     let sum = madd(v0, v128.load(b), v128.load(c));
@@ -32,28 +32,23 @@ function axpy4(c: usize, n: i32, b: usize, brs: usize, y0: f32, y1: f32, y2: f32
     b2 += 16;
     b3 += 16;
   }
-  while (c < end) {
-    store<f32>(c, load<f32>(c) + y0 * load<f32>(b) + y1 * load<f32>(b1) + y2 * load<f32>(b2) + y3 * load<f32>(b3));
-    c += 4;
-    b += 4;
-    b1 += 4;
-    b2 += 4;
-    b3 += 4;
-  }
+  const rest = n & 3;
+  if (!rest) return;
+  let sum = madd(v0, loadPart(b, rest, v0), loadPart(c, rest, v0));
+  sum = madd(v1, loadPart(b1, rest, v0), sum);
+  sum = madd(v2, loadPart(b2, rest, v0), sum);
+  storePart(c, madd(v3, loadPart(b3, rest, v0), sum), rest);
 }
 
 function axpy1(c: usize, n: i32, b: usize, y: f32): void {
   const v = f32x4.splat(y);
-  const end = c + (<usize>n << 2);
   const whole = c + (<usize>(n & ~3) << 2);
   for (; c < whole; c += 16) {
     v128.store(c, madd(v, v128.load(b), v128.load(c)));
     b += 16;
   }
-  for (; c < end; c += 4) {
-    store<f32>(c, load<f32>(c) + y * load<f32>(b));
-    b += 4;
-  }
+  const rest = n & 3;
+  if (rest) storePart(c, madd(v, loadPart(b, rest, v), loadPart(c, rest, v)), rest);
 }
 
 /**

@@ -3,6 +3,7 @@
 import { clearBytes, copyBytes } from "./bytes";
 import { F32 } from "./dtypes.gen";
 import { packA, packAT, packB, packBT, packWeight, WEIGHT_ROWS } from "./gemmPack";
+import { batchInvariant } from "./gemmState";
 import { MR, NR, tileDirect, tilePacked, ZEROS } from "./gemmTile";
 
 export const KC: i32 = 384;
@@ -74,9 +75,11 @@ export function operandsInPlace(format: i32, m: i32, n: i32, k: i32, transA: boo
 
 /**
  * Returns the depth of a product's blocks: equal ones, so that the last is no thin rest. All
- * tiles sum in this order.
+ * tiles sum in this order. Batch-invariant products have the same depth whatever they read in
+ * place, and whole blocks from the start of k on.
  */
 export function blockDepth(inPlace: i32, k: i32): i32 {
+  if (batchInvariant) return KC;
   const deepest = inPlace & B_IN_PLACE ? DIRECT_B_KC : inPlace & A_IN_PLACE ? NARROW_KC : KC;
   const cuts = (k + deepest - 1) / deepest;
   return (k + cuts - 1) / cuts;

@@ -1,6 +1,18 @@
-// The state of the matrix products: their scratch memory, and the tile that this machine runs best.
+// The state of the matrix products: their scratch memory, the order of their sums, and the tile
+// that this machine runs best.
 
 export let scratch: usize = 0;
+
+/**
+ * True if the bits of a row of a product may not depend on the other rows. Every thread's instance
+ * is told at its start.
+ */
+export let batchInvariant: bool = false;
+
+/** Makes the products of this instance batch-invariant, or lets them be faster for few rows. */
+export function setBatchInvariant(on: i32): void {
+  batchInvariant = on != 0;
+}
 
 /**
  * Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte

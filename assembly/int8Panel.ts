@@ -29,6 +29,15 @@ export function storeTransposed(a: v128, b: v128, c: v128, d: v128, dst: usize, 
   v128.store(dst + 3 * step, v128.shuffle<i64>(ab1, cd1, 1, 3));
 }
 
+/** The sums over the lanes of four vectors of integers. */
+// @ts-ignore: decorator
+@inline
+export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return i32x4.add(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3));
+}
+
 /** The first four bytes of four blocks. */
 // @ts-ignore: decorator
 @inline

@@ -6,7 +6,7 @@ import { dotBytes } from "./int8";
 /** before + products * scales * scale + minima * sum, with scale and sum of a block of x. */
 // @ts-ignore: decorator
 @inline
-function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
+export function withQ4(before: v128, products: v128, scales: v128, minima: v128, scale: v128, sum: v128): v128 {
   return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), madd(minima, sum, before));
 }
 
@@ -68,12 +68,18 @@ export function q4Tile(x: usize, pairs: usize, panel: usize, blocks: i32, sums: 
   }
 }
 
-/** before + (low - 128 sign) * scales * scale. */
+/** before + products * scales * scale. */
 // @ts-ignore: decorator
 @inline
-function withQ8(before: v128, low: v128, sign: v128, scales: v128, scale: v128): v128 {
-  const products = f32x4.convert_i32x4_s(i32x4.sub(low, i32x4.shl(sign, 7)));
-  return madd(products, f32x4.mul(scales, scale), before);
+export function withQ8(before: v128, products: v128, scales: v128, scale: v128): v128 {
+  return madd(f32x4.convert_i32x4_s(products), f32x4.mul(scales, scale), before);
+}
+
+/** low - 128 sign. */
+// @ts-ignore: decorator
+@inline
+function joinPlanes(low: v128, sign: v128): v128 {
+  return i32x4.sub(low, i32x4.shl(sign, 7));
 }
 
 /**
@@ -106,10 +112,10 @@ export function q8Tile(x: usize, pairs: usize, signs: usize, panel: usize, block
       panel += 16;
     } while (x < end);
     const d = v128.load(panel);
-    v128.store(sums, withQ8(v128.load(sums), c0, s0, d, v128.load32_splat(pairs)));
-    v128.store(sums, withQ8(v128.load(sums, 32), c1, s1, d, v128.load32_splat(pairs, 8)), 32);
-    v128.store(sums, withQ8(v128.load(sums, 64), c2, s2, d, v128.load32_splat(pairs, 16)), 64);
-    v128.store(sums, withQ8(v128.load(sums, 96), c3, s3, d, v128.load32_splat(pairs, 24)), 96);
+    v128.store(sums, withQ8(v128.load(sums), joinPlanes(c0, s0), d, v128.load32_splat(pairs)));
+    v128.store(sums, withQ8(v128.load(sums, 32), joinPlanes(c1, s1), d, v128.load32_splat(pairs, 8)), 32);
+    v128.store(sums, withQ8(v128.load(sums, 64), joinPlanes(c2, s2), d, v128.load32_splat(pairs, 16)), 64);
+    v128.store(sums, withQ8(v128.load(sums, 96), joinPlanes(c3, s3), d, v128.load32_splat(pairs, 24)), 96);
     panel += 16;
     pairs += 32;
   }

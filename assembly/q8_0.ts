@@ -4,9 +4,10 @@ import { Q8_0_BYTES } from "./dtypes.gen";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { dotBytes } from "./int8";
-import { heads, lowHalves, Q8_PANEL, storeTransposed } from "./int8Panel";
+import { heads, laneSums, lowHalves, Q8_PANEL, storeTransposed } from "./int8Panel";
+import { withQ8 } from "./int8Tile";
 import { sumOf } from "./lanes";
-import { rowInTurn } from "./rowOrder";
+import { rowGroups, rowInTurn, rowOfGroup, storeGroup } from "./rowOrder";
 import { put } from "./rowsPut";
 
 /** Writes `count` elements of a q8_0 weight from element `start` on. */
@@ -79,42 +80,38 @@ function q8Product(x: usize, signs: usize, w: usize): v128 {
 
 /**
  * c[n] = the n rows of q8_0 blocks from `first` on, of k elements each, times the row x of
- * `quantizeInt8` with two planes.
+ * `quantizeInt8` with two planes. Four rows at a time sum in the order of `q8Tile`.
  */
 export function q8_0Int8Rows(x: usize, first: usize, c: usize, n: i32, k: i32): void {
   const mask = v128.load32_splat(HALF_CONSTANTS);
   const power = v128.load32_splat(HALF_CONSTANTS, 4);
   const limit = v128.load32_splat(HALF_CONSTANTS, 8);
   const exponent = v128.load32_splat(HALF_CONSTANTS, 12);
-  // Between the scales lie zeros, not codes: read as halves these might be subnormal numbers, which
-  // take a hundred times as long.
-  const zero = i32x4.splat(0);
   const rowBytes = <usize>(k >> 5) * Q8_0_BYTES;
-  for (let i = 0; i < n; i++) {
-    const row = <usize>rowInTurn(i, n);
-    let w = first + row * rowBytes;
-    let total = f32x4.splat(0);
+  for (let g = 0; g < rowGroups(n); g++) {
+    let r0 = first + rowOfGroup(g, 0, n) * rowBytes;
+    let r1 = first + rowOfGroup(g, 1, n) * rowBytes;
+    let r2 = first + rowOfGroup(g, 2, n) * rowBytes;
+    let r3 = first + rowOfGroup(g, 3, n) * rowBytes;
+    let sums = f32x4.splat(0);
     let xi = x;
     let pair = x + <usize>(2 * k);
-    let blocks = k >> 5;
-    for (; blocks > 1; blocks -= 2) {
-      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w + Q8_0_BYTES, v128.load16_lane(w, zero, 0), 2));
-      const scales = f32x4.mul(widenHalves(halves, mask, power, limit, exponent), v128.load(pair));
-      const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
-      const q = f32x4.convert_i32x4_s(q8Product(xi + 32, xi + <usize>k + 32, w + Q8_0_BYTES + 2));
-      total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
-      total = madd(q, v128.shuffle<f32>(scales, scales, 2, 2, 2, 2), total);
-      w += 2 * Q8_0_BYTES;
-      xi += 64;
-      pair += 16;
+    for (let blocks = k >> 5; blocks > 0; blocks--) {
+      const signs = xi + <usize>k;
+      const p0 = q8Product(xi, signs, r0 + 2);
+      const p1 = q8Product(xi, signs, r1 + 2);
+      const p2 = q8Product(xi, signs, r2 + 2);
+      const p3 = q8Product(xi, signs, r3 + 2);
+      const scales = lowHalves(heads(r0, r1, r2, r3), mask, power, limit, exponent);
+      sums = withQ8(sums, laneSums(p0, p1, p2, p3), scales, v128.load32_splat(pair));
+      r0 += Q8_0_BYTES;
+      r1 += Q8_0_BYTES;
+      r2 += Q8_0_BYTES;
+      r3 += Q8_0_BYTES;
+      xi += 32;
+      pair += 8;
     }
-    if (blocks) {
-      const halves = i32x4.extend_low_i16x8_s(v128.load16_lane(w, zero, 0));
-      const scales = f32x4.mul(widenHalves(halves, mask, power, limit, exponent), v128.load64_zero(pair));
-      const p = f32x4.convert_i32x4_s(q8Product(xi, xi + <usize>k, w + 2));
-      total = madd(p, v128.shuffle<f32>(scales, scales, 0, 0, 0, 0), total);
-    }
-    store<f32>(c + (row << 2), sumOf(total));
+    storeGroup(c, g, n, sums);
   }
 }
 

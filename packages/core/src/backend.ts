@@ -84,6 +84,11 @@ export interface Backend {
    * `clipToNorm`, `cat`). Default: any.
    */
   readonly maxTensors?: number;
+  /**
+   * True if the bits of a row of a result do not depend on the rows it is computed with, how
+   * many they are, or the threads at work. Servers ask for it.
+   */
+  readonly batchInvariant?: boolean;
   /** Buffers take whole multiples of this many bytes. The planner reckons with it. Default 1. */
   readonly alignment?: number;
   alloc(bytes: number): Buffer;

@@ -15,6 +15,7 @@ const freedByte = 0xff;
 export function reference(): Backend {
   return {
     name: "reference",
+    batchInvariant: true,
     alloc: (bytes): HostBuffer => ({ bytes, memory: new ArrayBuffer(bytes) }),
     free: (buffer) => void new Uint8Array(memoryOf(buffer)).fill(freedByte),
     write: (buffer, bytes, offset = 0) => new Uint8Array(memoryOf(buffer)).set(bytes, offset),

@@ -14,7 +14,17 @@ const shared = {
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
     ...["pagedAttention", "pagedWrite"],
-    ...["triangle", "widen", "bytesOf", "canQuantizeAs", "checkDType", "checkFinite", "checkOptions", "fromParts"],
+    ...[
+      "triangle",
+      "widen",
+      "bytesOf",
+      "canQuantizeAs",
+      "checkDType",
+      "checkFinite",
+      "checkOptions",
+      "fromParts",
+      "firstNonFinite",
+    ],
     ...[
       "halfAt",
       "hasIntegerCodes",

@@ -44,6 +44,7 @@ export const kernelParameters = {
   gemmWeight: ["a", "w", "format", "start", "c", "m", "n", "k", "transposed", "alpha", "accumulate"],
   gemmWeightPart: ["a", "w", "format", "start", "c", "m", "n", "k", "transposed", "alpha", "accumulate", "part", "parts"],
   gemmBatched: ["a", "b", "c", "batch", "strideA", "strideB", "strideC", "m", "n", "k", "lda", "ldb", "ldc", "transA", "transB", "alpha", "accumulate"],
+  setBatchInvariant: ["on"],
   setScratch: ["ptr"],
   setTile: ["kind"],
   gemvScratch: [],

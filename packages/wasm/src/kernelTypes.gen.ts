@@ -43,6 +43,7 @@ export interface Kernels {
   gemmWeight(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number): void;
   gemmWeightPart(a: number, w: number, format: number, start: number, c: number, m: number, n: number, k: number, transposed: number, alpha: number, accumulate: number, part: number, parts: number): void;
   gemmBatched(a: number, b: number, c: number, batch: number, strideA: number, strideB: number, strideC: number, m: number, n: number, k: number, lda: number, ldb: number, ldc: number, transA: number, transB: number, alpha: number, accumulate: number): void;
+  setBatchInvariant(on: number): void;
   setScratch(ptr: number): void;
   setTile(kind: number): void;
   gemvScratch(): number;

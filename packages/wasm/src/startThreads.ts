@@ -19,6 +19,7 @@ interface ThreadOptions {
   /** Returns how many work at present, the caller's included. */
   readonly working: () => number;
   readonly grain: number;
+  readonly batchInvariant: boolean;
   readonly workerUrl: string | URL | undefined;
 }
 
@@ -28,14 +29,14 @@ interface ThreadOptions {
  */
 export function startThreads(
   { module, instance, memory, heap }: Running,
-  { count, working, grain, workerUrl }: ThreadOptions,
+  { count, working, grain, batchInvariant, workerUrl }: ThreadOptions,
 ): { kernels: Kernels; ready: Promise<() => void> } {
   const k = instance.exports as unknown as Kernels;
   const board = heap.alloc(boardBytes).ptr;
   const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
   const setups = Array.from({ length: count - 1 }, () => {
     const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
-    return { module, memory, board, scratch, tiles };
+    return { module, memory, board, scratch, tiles, batchInvariant };
   });
   const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
   return { kernels: threadedKernels(k, jobs, working, grain), ready: startWorkers(setups, workerUrl) };

@@ -2,7 +2,7 @@ import { workerScript } from "./workerScript.gen.ts";
 
 /**
  * The message that starts a worker: the module, the memory, and the addresses of the job board and
- * of the worker's own scratch areas.
+ * of the worker's own scratch areas, and the mode of its products.
  */
 export interface WorkerSetup {
   module: WebAssembly.Module;
@@ -10,6 +10,7 @@ export interface WorkerSetup {
   board: number;
   scratch: number;
   tiles: number;
+  batchInvariant: boolean;
 }
 
 interface Started {

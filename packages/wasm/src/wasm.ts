@@ -39,6 +39,12 @@ export interface WasmOptions {
    * `worker-src blob:` forbids that. Node needs no address.
    */
   workerUrl?: string | URL;
+  /**
+   * Makes the bits of a row of a result independent of the rows it is computed with, so that a
+   * sequence has the same tokens alone and in any batch; default false. Products with few rows are
+   * slower; docs/design/batchInvariance.md has figures.
+   */
+  batchInvariant?: boolean;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
   kernels?: readonly WasmKernel[];
 }
@@ -50,6 +56,7 @@ export interface WasmBackend extends Backend {
   readonly threads: number;
   /** True if pairs of 128-bit operations are fused. */
   readonly wideSimd: boolean;
+  readonly batchInvariant: boolean;
   /** Ends the other threads; the backend goes on with one. */
   dispose(): void;
   /** Returns the sizes of the heap in the WebAssembly memory. */
@@ -57,7 +64,8 @@ export interface WasmBackend extends Backend {
 }
 
 const wasmKeys: OptionKeys<WasmOptions> = {
-  ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true, kernels: true } as const),
+  ...({ build: true, threads: true, grain: true, wideSimd: true, workerUrl: true } as const),
+  ...({ batchInvariant: true, kernels: true } as const),
 };
 
 const maxThreads = 64;
@@ -96,7 +104,8 @@ function makeMemory(shared: boolean): { memory: WebAssembly.Memory; shared: bool
  */
 export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   checkOptions("wasm", options, wasmKeys);
-  const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl, kernels = [] } = options;
+  const { threads: asked = 1, grain = 32768, wideSimd = false, workerUrl } = options;
+  const { batchInvariant = false, kernels = [] } = options;
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
@@ -120,6 +129,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const room = heap.alloc(Math.max(tileTrialBytes, wide?.wideCheckBytes ?? 0));
   const tile = chooseTile(k, room.ptr, `${build} ${wideSimd}`);
   k.setTile(tile);
+  k.setBatchInvariant(Number(batchInvariant));
   wide?.checkWideSimd(k, memory, room.ptr);
   heap.free(room);
 
@@ -128,7 +138,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (shared) {
     const { startThreads } = await import("./startThreads.ts");
     const running = { module, instance, memory, heap };
-    const started = startThreads(running, { count: asked, working: () => threads, grain, workerUrl });
+    const started = startThreads(running, { count: asked, working: () => threads, grain, batchInvariant, workerUrl });
     try {
       stop = await started.ready;
       threads = asked;
@@ -157,6 +167,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     name: "wasm",
     build,
     wideSimd,
+    batchInvariant,
     get threads() {
       return threads;
     },

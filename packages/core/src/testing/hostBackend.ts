@@ -60,6 +60,7 @@ export function hostBackend({ name, deferred, loopsOf }: HostBackendOptions): Ba
   };
   return {
     name,
+    batchInvariant: true,
     alloc: (bytes): Block => {
       const memory = new ArrayBuffer(bytes);
       new Uint8Array(memory).fill(poison);

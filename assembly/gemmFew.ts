@@ -1,0 +1,299 @@
+// Few rows times a weight, in the order of sums that the register tiles keep: along k one by one,
+// in blocks of KC, each block's sum added to what was there. So a row has the same bits alone as
+// among many.
+import { F32 } from "./dtypes.gen";
+import { copyBytes } from "./bytes";
+import { unpackRow } from "./formats";
+import { gemmAxpy } from "./gemmAxpy";
+import { KC } from "./gemmBlock";
+import { madd, NR, ZEROS } from "./gemmTile";
+
+/** The most rows that are few. */
+export const FEW_ROWS: i32 = 4;
+
+/** Columns of C that are summed in scratch memory at a time. */
+const STRIP: i32 = 1024;
+
+/** Bytes of scratch: a tile of C, rows of A, a strip of the weight or of C. */
+const TILE_BYTES: usize = FEW_ROWS * NR * 4;
+const A_BYTES: usize = FEW_ROWS * KC * 4;
+export const FEW_SCRATCH: i32 = <i32>(TILE_BYTES + A_BYTES) + 4 * max(NR * KC, FEW_ROWS * STRIP);
+
+/**
+ * C[rows,8] = from + X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four numbers of four
+ * rows of W at a time are transposed in registers; rows of X and W are contiguous.
+ */
+// @ts-ignore: decorator
+@inline
+function fewTile(
+  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  let w1 = w + wrs;
+  let w2 = w1 + wrs;
+  let w3 = w2 + wrs;
+  let w4 = w3 + wrs;
+  let w5 = w4 + wrs;
+  let w6 = w5 + wrs;
+  let w7 = w6 + wrs;
+  let x1 = x + xrs;
+  let x2 = x1 + xrs;
+  let x3 = x2 + xrs;
+  let c00 = v128.load(ZEROS);
+  let c01 = v128.load(ZEROS);
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  for (; k >= 4; k -= 4) {
+    let r0 = v128.load(w);
+    let r1 = v128.load(w1);
+    let r2 = v128.load(w2);
+    let r3 = v128.load(w3);
+    let lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    let hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    let lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    let hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    r0 = v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5);
+    r1 = v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7);
+    r2 = v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5);
+    r3 = v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7);
+    c00 = madd(v128.load32_splat(x), r0, c00);
+    if (rows > 1) c10 = madd(v128.load32_splat(x1), r0, c10);
+    if (rows > 2) c20 = madd(v128.load32_splat(x2), r0, c20);
+    if (rows > 3) c30 = madd(v128.load32_splat(x3), r0, c30);
+    c00 = madd(v128.load32_splat(x, 4), r1, c00);
+    if (rows > 1) c10 = madd(v128.load32_splat(x1, 4), r1, c10);
+    if (rows > 2) c20 = madd(v128.load32_splat(x2, 4), r1, c20);
+    if (rows > 3) c30 = madd(v128.load32_splat(x3, 4), r1, c30);
+    c00 = madd(v128.load32_splat(x, 8), r2, c00);
+    if (rows > 1) c10 = madd(v128.load32_splat(x1, 8), r2, c10);
+    if (rows > 2) c20 = madd(v128.load32_splat(x2, 8), r2, c20);
+    if (rows > 3) c30 = madd(v128.load32_splat(x3, 8), r2, c30);
+    c00 = madd(v128.load32_splat(x, 12), r3, c00);
+    if (rows > 1) c10 = madd(v128.load32_splat(x1, 12), r3, c10);
+    if (rows > 2) c20 = madd(v128.load32_splat(x2, 12), r3, c20);
+    if (rows > 3) c30 = madd(v128.load32_splat(x3, 12), r3, c30);
+    r0 = v128.load(w4);
+    r1 = v128.load(w5);
+    r2 = v128.load(w6);
+    r3 = v128.load(w7);
+    lo01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5);
+    hi01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
+    lo23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5);
+    hi23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);
+    r0 = v128.shuffle<f32>(lo01, lo23, 0, 1, 4, 5);
+    r1 = v128.shuffle<f32>(lo01, lo23, 2, 3, 6, 7);
+    r2 = v128.shuffle<f32>(hi01, hi23, 0, 1, 4, 5);
+    r3 = v128.shuffle<f32>(hi01, hi23, 2, 3, 6, 7);
+    c01 = madd(v128.load32_splat(x), r0, c01);
+    if (rows > 1) c11 = madd(v128.load32_splat(x1), r0, c11);
+    if (rows > 2) c21 = madd(v128.load32_splat(x2), r0, c21);
+    if (rows > 3) c31 = madd(v128.load32_splat(x3), r0, c31);
+    c01 = madd(v128.load32_splat(x, 4), r1, c01);
+    if (rows > 1) c11 = madd(v128.load32_splat(x1, 4), r1, c11);
+    if (rows > 2) c21 = madd(v128.load32_splat(x2, 4), r1, c21);
+    if (rows > 3) c31 = madd(v128.load32_splat(x3, 4), r1, c31);
+    c01 = madd(v128.load32_splat(x, 8), r2, c01);
+    if (rows > 1) c11 = madd(v128.load32_splat(x1, 8), r2, c11);
+    if (rows > 2) c21 = madd(v128.load32_splat(x2, 8), r2, c21);
+    if (rows > 3) c31 = madd(v128.load32_splat(x3, 8), r2, c31);
+    c01 = madd(v128.load32_splat(x, 12), r3, c01);
+    if (rows > 1) c11 = madd(v128.load32_splat(x1, 12), r3, c11);
+    if (rows > 2) c21 = madd(v128.load32_splat(x2, 12), r3, c21);
+    if (rows > 3) c31 = madd(v128.load32_splat(x3, 12), r3, c31);
+    x += 16;
+    x1 += 16;
+    x2 += 16;
+    x3 += 16;
+    w += 16;
+    w1 += 16;
+    w2 += 16;
+    w3 += 16;
+    w4 += 16;
+    w5 += 16;
+    w6 += 16;
+    w7 += 16;
+  }
+  for (; k > 0; k--) {
+    const low = column(w, w1, w2, w3);
+    const high = column(w4, w5, w6, w7);
+    let v = v128.load32_splat(x);
+    c00 = madd(v, low, c00);
+    c01 = madd(v, high, c01);
+    if (rows > 1) {
+      v = v128.load32_splat(x1);
+      c10 = madd(v, low, c10);
+      c11 = madd(v, high, c11);
+    }
+    if (rows > 2) {
+      v = v128.load32_splat(x2);
+      c20 = madd(v, low, c20);
+      c21 = madd(v, high, c21);
+    }
+    if (rows > 3) {
+      v = v128.load32_splat(x3);
+      c30 = madd(v, low, c30);
+      c31 = madd(v, high, c31);
+    }
+    x += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+    w += 4;
+    w1 += 4;
+    w2 += 4;
+    w3 += 4;
+    w4 += 4;
+    w5 += 4;
+    w6 += 4;
+    w7 += 4;
+  }
+  putRow(c, from, c00, c01);
+  if (rows > 1) putRow(c + crs, from + frs, c10, c11);
+  if (rows > 2) putRow(c + 2 * crs, from + 2 * frs, c20, c21);
+  if (rows > 3) putRow(c + 3 * crs, from + 3 * frs, c30, c31);
+}
+
+/** One float of each of four rows. */
+// @ts-ignore: decorator
+@inline
+function column(a: usize, b: usize, c: usize, d: usize): v128 {
+  return v128.load32_lane(d, v128.load32_lane(c, v128.load32_lane(b, v128.load32_zero(a), 1), 2), 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function putRow(c: usize, from: usize, low: v128, high: v128): void {
+  v128.store(c, f32x4.add(v128.load(from), low));
+  v128.store(c, f32x4.add(v128.load(from, 16), high), 16);
+}
+
+function few1(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  fewTile(1, x, xrs, w, wrs, c, crs, from, frs, k);
+}
+
+function few2(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  fewTile(2, x, xrs, w, wrs, c, crs, from, frs, k);
+}
+
+function few3(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  fewTile(3, x, xrs, w, wrs, c, crs, from, frs, k);
+}
+
+function few4(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
+  fewTile(4, x, xrs, w, wrs, c, crs, from, frs, k);
+}
+
+function few(
+  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
+): void {
+  if (rows == 1) few1(x, xrs, w, wrs, c, crs, from, frs, k);
+  else if (rows == 2) few2(x, xrs, w, wrs, c, crs, from, frs, k);
+  else if (rows == 3) few3(x, xrs, w, wrs, c, crs, from, frs, k);
+  else few4(x, xrs, w, wrs, c, crs, from, frs, k);
+}
+
+/** Copies floats `step` bytes apart. */
+function gather(src: usize, step: usize, dst: usize, count: i32): void {
+  for (; count > 0; count--) {
+    store<u32>(dst, load<u32>(src));
+    src += step;
+    dst += 4;
+  }
+}
+
+function scaleRow(x: usize, n: i32, alpha: f32): void {
+  for (const end = x + (<usize>n << 2); x < end; x += 4) store<f32>(x, alpha * load<f32>(x));
+}
+
+/**
+ * The columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. A is
+ * read at a + i * ars + p * aks; rows of W, in storage format `format` from element `start` on, are
+ * `ld` elements apart. `scratch` is room for FEW_SCRATCH bytes.
+ */
+export function gemmFewT(
+  a: usize, ars: usize, aks: usize, w: usize, format: i32, start: i32, ld: i32, c: usize, crs: usize,
+  m: i32, k: i32, alpha: f32, add: bool, first: i32, last: i32, scratch: usize,
+): void {
+  const tile = scratch;
+  const rowsOfA = tile + TILE_BYTES;
+  const strip = rowsOfA + A_BYTES;
+  const inPlace = format == F32 && alpha == 1;
+  for (let p = 0; p < k; p += KC) {
+    const depth = min(KC, k - p);
+    const bytes = <usize>depth << 2;
+    const adds = add || p > 0;
+    let x = a + <usize>p * aks;
+    let xrs = ars;
+    if (aks != 4) {
+      for (let i = 0; i < m; i++) gather(x + <usize>i * ars, aks, rowsOfA + <usize>i * bytes, depth);
+      x = rowsOfA;
+      xrs = bytes;
+    }
+    for (let j = first; j < last; j += NR) {
+      const columns = min(NR, last - j);
+      const from = start + j * ld + p;
+      let rows = w + (<usize>from << 2);
+      let wrs = <usize>ld << 2;
+      if (!inPlace || columns < NR) {
+        for (let i = 0; i < columns; i++) unpackRow(format, w, from + i * ld, depth, strip + <usize>i * bytes);
+        if (alpha != 1) scaleRow(strip, columns * depth, alpha);
+        rows = strip;
+        wrs = bytes;
+      }
+      const to = c + (<usize>j << 2);
+      if (columns == NR) few(m, x, xrs, rows, wrs, to, crs, adds ? to : ZEROS, adds ? crs : 0, depth);
+      else edge(m, columns, x, xrs, rows, wrs, to, crs, adds, depth, tile);
+    }
+  }
+}
+
+/** Computes fewer than 8 columns by way of a whole tile in scratch. */
+function edge(
+  rows: i32, columns: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, add: bool, k: i32, tile: usize,
+): void {
+  const bytes = <usize>columns << 2;
+  memory.fill(tile, 0, TILE_BYTES);
+  if (add) for (let i = 0; i < rows; i++) copyBytes(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
+  few(rows, x, xrs, w, wrs, tile, 32, tile, 32, k);
+  for (let i = 0; i < rows; i++) copyBytes(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
+}
+
+/**
+ * C[m,n] (+)= op(A)[m,k] * B[k,n] for m up to FEW_ROWS: row by row of B, which is read once and as
+ * it lies. `scratch` is room for FEW_SCRATCH bytes.
+ */
+export function gemmFew(
+  a: usize, ars: usize, aks: usize, b: usize, brs: usize, c: usize, crs: usize, m: i32, n: i32, k: i32, add: bool, scratch: usize,
+): void {
+  for (let j = 0; j < n; j += STRIP) {
+    const width = min(STRIP, n - j);
+    const bytes = <usize>width << 2;
+    for (let p = 0; p < k; p += KC) {
+      memory.fill(scratch, 0, <usize>m * bytes);
+      gemmAxpy(
+        a + <usize>p * aks, ars, aks, b + <usize>p * brs + (<usize>j << 2), brs, scratch, bytes, m, width, min(KC, k - p), 1,
+      );
+      for (let i = 0; i < m; i++) {
+        const to = c + <usize>i * crs + (<usize>j << 2);
+        if (!add && p == 0) memory.fill(to, 0, bytes);
+        addRow(to, scratch + <usize>i * bytes, width);
+      }
+    }
+  }
+}
+
+function addRow(sum: usize, x: usize, n: i32): void {
+  for (; n >= 4; n -= 4) {
+    v128.store(sum, f32x4.add(v128.load(sum), v128.load(x)));
+    sum += 16;
+    x += 16;
+  }
+  for (; n > 0; n--) {
+    store<f32>(sum, load<f32>(sum) + load<f32>(x));
+    sum += 4;
+    x += 4;
+  }
+}
