@@ -1,6 +1,6 @@
 import { basename, dirname, join } from "node:path";
 import { init, reference } from "@lowrank/core";
-import { folderFiles, openFile, writeFolder } from "@lowrank/files";
+import { openFile, openFiles, writeFolder } from "@lowrank/files";
 import { fromGguf, type GgufDType, openGguf, toGguf, writeGguf } from "@lowrank/models";
 
 /** Writes a GGUF file again with matrices of other types. Returns the files' paths, in the folder. */
@@ -11,10 +11,8 @@ export async function repackGguf(model: string, folder: string, dtypes: readonly
   const paths = [];
   for (const dtype of dtypes) {
     const path = join(folder, `${dtype}.gguf`);
-    await writeFolder(
-      dirname(path),
-      new Map([[basename(path), writeGguf(await toGguf(folderFiles(plain), { dtype }))]]),
-    );
+    const contents = await toGguf(await openFiles(plain), { dtype });
+    await writeFolder(dirname(path), new Map([[basename(path), writeGguf(contents)]]));
     paths.push(path);
   }
   return paths;
