@@ -17,3 +17,5 @@ export {
   type ServingStats,
   type TokenLogprob,
 } from "./api.ts";
+export { createEngine } from "./engine/createEngine.ts";
+export type { EngineOptions } from "./engine/engineOptions.ts";

@@ -1,6 +1,6 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, type LowRank, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import {
   alphaOption,
@@ -99,6 +99,12 @@ class LoraLinear implements LayerAdapter {
       const low = this.#added(this.#dropout.forward(x));
       return bias ? add(low, affine(bias, { scale: this.scaling })) : low;
     };
+  }
+
+  /** The factors of that part; absent with DoRA, and while dropout acts on x. */
+  get lowRank(): LowRank | undefined {
+    if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
+    return { ...this.#factors, bias: this.parameters["lora_B.bias"] };
   }
 
   /** s (x Aᵀ) Bᵀ */

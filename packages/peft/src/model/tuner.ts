@@ -2,6 +2,7 @@ import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
+import { BatchRows } from "../layers/rowGroups.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
@@ -74,7 +75,7 @@ export class Tuner<M extends Module> extends Module {
   /** The adapters that act beside the base weights: the active one, or those that rows have. */
   get acting(): readonly string[] {
     if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
-    return [...new Set(this.#active.rows ?? [this.#active.name])].filter((name) => name !== null);
+    return [...new Set(this.#active.rows?.names ?? [this.#active.name])].filter((name) => name !== null);
   }
 
   get mergedNames(): readonly string[] {
@@ -183,7 +184,7 @@ export class Tuner<M extends Module> extends Module {
       );
     }
     adapter.trainable = trainable;
-    if (this.#active.name === name) this.#train(name, trainable);
+    if ((this.#active.rows?.names ?? [this.#active.name]).includes(name)) this.#train(name, trainable);
   }
 
   #swap(name: string, on: boolean): void {
@@ -226,17 +227,17 @@ export class Tuner<M extends Module> extends Module {
    */
   actOnRows(rows: readonly (string | null)[] | null): void {
     const on = rows !== null;
-    const named = new Set(rows ?? this.#active.rows);
+    const named = new Set(rows ?? this.#active.rows?.names);
     const active = this.#active.name;
     if (on && active !== null) {
-      this.#train(active, false);
+      if (this.adapter(active).trainable) this.#train(active, false);
       this.#swap(active, false);
     }
-    for (const name of named) if (name !== null) this.#train(name, on && this.adapter(name).trainable);
-    this.#active.rows = rows;
+    for (const name of named) if (name !== null && this.adapter(name).trainable) this.#train(name, on);
+    this.#active.rows = rows && new BatchRows(rows);
     if (on || active === null) return;
     this.#swap(active, true);
-    this.#train(active, this.adapter(active).trainable);
+    if (this.adapter(active).trainable) this.#train(active, true);
   }
 
   #setBare(until: string | null): void {
