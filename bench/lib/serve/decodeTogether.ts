@@ -49,12 +49,6 @@ export function decodeSpeed(times: TokenTimes): number {
   return (1000 * tokens) / (end - begin);
 }
 
-/** Returns new tokens a second from the start of all requests to the end of the last. */
-export function wholeSpeed(start: number, times: TokenTimes): number {
-  const end = Math.max(...times.map((tokens) => tokens.at(-1)!));
-  return (1000 * times.flat().length) / (end - start);
-}
-
 /** Runs requests at once; returns the times of their tokens. Throws if one fails. */
 export async function runTogether(engine: ServingEngine, requests: readonly ServingRequest[]): Promise<TokenTimes> {
   const records = await Promise.all(requests.map((request) => recordRequest(engine, request)));
