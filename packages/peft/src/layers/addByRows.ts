@@ -1,4 +1,4 @@
-import { affine, expand, lowRankRows, scope, type Tensor } from "@lowrank/core";
+import { affine, expand, lowRankRows, scope, type Tensor, widen } from "@lowrank/core";
 import { addOnRows, type RowGroups } from "./rowGroups.ts";
 import type { LayerAdapter, LowRank } from "./tunerLayer.ts";
 
@@ -9,7 +9,7 @@ export function onlyAdds(adapter: LayerAdapter | undefined): boolean {
 
 /** A scaled bias for each row of `like`. */
 function scaledBias({ bias, scaling }: LowRank, like: Tensor): Tensor {
-  return expand(affine(bias!, { scale: scaling }), like.shape);
+  return expand(affine(widen(bias!), { scale: scaling }), like.shape);
 }
 
 /**

@@ -28,7 +28,10 @@ export interface LowRank {
 
 /** The part of one adapter that sits on one layer. */
 export interface LayerAdapter {
-  /** The parameters that train, by key in the file: "lora_A.weight". Always f32. */
+  /**
+   * The parameters that train, by key in the file: "lora_A.weight". They are f32, or of
+   * `LayerContext.dtypeOf`.
+   */
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** The factor of the part that it adds, if that can be set. */
   scaling?: number;

@@ -12,7 +12,7 @@ const actsByRow = new WeakSet<Adapter>();
  * Throws for adapters that act on all rows.
  */
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
-  tuner.checkWhole("name adapters for rows");
+  tuner.checkWhole("name adapters for rows", { adding: true });
   if (tuner.mergedNames.length > 0) {
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
   }
