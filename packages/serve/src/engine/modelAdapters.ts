@@ -28,8 +28,10 @@ export class ModelAdapters implements AdapterHost {
   async #load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
     const peft = this.#peft;
     try {
-      // Factors stay in half precision where the file has them so.
-      await peft.loadAdapter(files, version, { autocastAdapterDtype: false });
+      // In half precision where the file has it so and the method computes with that, else in f32.
+      await peft
+        .loadAdapter(files, version, { autocastAdapterDtype: false })
+        .catch(() => peft.loadAdapter(files, version));
     } catch (error) {
       throw refused(error);
     }
