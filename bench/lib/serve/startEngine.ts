@@ -1,6 +1,6 @@
 import { type Backend, init } from "@lowrank/core";
 import { type CausalLM, type LoadModelOptions, loadModel } from "@lowrank/models";
-import { AdapterStore, createEngine, type EngineOptions, folderPlace, type ServingEngine } from "@lowrank/serve";
+import { adapterStore, createEngine, type EngineOptions, folderPlace, type ServingEngine } from "@lowrank/serve";
 
 /** Options of a benchmark's engine; sizes are those of `createEngine`. */
 export interface BenchEngineOptions extends Partial<EngineOptions> {
@@ -21,20 +21,13 @@ export async function startEngine(source: string, given: BenchEngineOptions): Pr
   const { backend, load, store, ...options } = given;
   await init(backend);
   const { model, tokenizer } = await loadModel(source, load);
-  let adapters: AdapterStore | undefined;
   const engine = await createEngine({
     model: model as CausalLM,
     tokenizer: tokenizer!,
     servedModelName: "bench",
     ...options,
-    ...(store && {
-      adapters: (host) => {
-        adapters = new AdapterStore({ place: folderPlace(store.folder), host, maxAdapterBytes: store.bytes });
-        return adapters;
-      },
-    }),
+    ...(store && { adapters: adapterStore({ place: folderPlace(store.folder), maxAdapterBytes: store.bytes }) }),
   });
-  await adapters?.start();
   return {
     engine,
     vocabSize: (model as CausalLM).vocabSize,
