@@ -25,7 +25,7 @@ export class ModelAdapters implements AdapterHost {
     const peft = this.#peft;
     const before = new Set([...peft.parameters()].map(({ storage }) => storage));
     try {
-      await peft.loadAdapter(files, version);
+      await this.#put(version, files);
     } catch (error) {
       throw refused(error);
     }
@@ -40,6 +40,16 @@ export class ModelAdapters implements AdapterHost {
     const own = new Set([...peft.adapterTensors(version).values()].map(({ storage }) => storage));
     const bytes = [...own].filter((storage) => !before.has(storage)).map(({ buffer }) => buffer.bytes);
     return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.peftConfig.get(version)!.peftType };
+  }
+
+  /** Puts an adapter on the model, in half precision where its file and its method have that. */
+  async #put(version: string, files: AdapterFiles): Promise<void> {
+    try {
+      await this.#peft.loadAdapter(files, version, { autocastAdapterDtype: false });
+    } catch {
+      // Its method computes in f32, or something else is wrong, which this says.
+      await this.#peft.loadAdapter(files, version);
+    }
   }
 
   unload(version: string): Promise<void> {
