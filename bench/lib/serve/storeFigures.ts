@@ -16,7 +16,7 @@ const [registered, resident, few] = [2000, 200, 5];
 /** Requests of a round, and how many of them are under way at once. */
 const [count, concurrency] = [256, 64];
 const rounds = 5;
-const seconds = 40;
+const seconds = 30;
 
 async function storiesEngine(model: string, folder: string, bytes: number): Promise<BenchEngine> {
   const backend = await wasm({ batchInvariant: true });
