@@ -7,6 +7,7 @@ import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
 import { madd, NR, ZEROS } from "./gemmTile";
+import { isWholeSpans, packedFew, PACKED_COLUMNS } from "./packedFew";
 
 /** The most rows that are few. */
 export const FEW_ROWS: i32 = 4;
@@ -221,6 +222,7 @@ export function gemmFewT(
   const rowsOfA = tile + TILE_BYTES;
   const strip = rowsOfA + A_BYTES;
   const inPlace = format == F32 && alpha == 1;
+  const packed = alpha == 1 && isWholeSpans(format, w, start, ld, k) ? (last - first) & -PACKED_COLUMNS : 0;
   for (let p = 0; p < k; p += KC) {
     const depth = min(KC, k - p);
     const bytes = <usize>depth << 2;
@@ -232,7 +234,8 @@ export function gemmFewT(
       x = rowsOfA;
       xrs = bytes;
     }
-    for (let j = first; j < last; j += NR) {
+    if (packed) packedFew(m, format, x, xrs, w, start + p, ld, c, crs, depth, adds, first, first + packed, strip);
+    for (let j = first + packed; j < last; j += NR) {
       const columns = min(NR, last - j);
       const from = start + j * ld + p;
       let rows = w + (<usize>from << 2);
