@@ -1,14 +1,12 @@
-// Few rows times a packed weight, in the order of sums of `gemmFew`. Codes of four rows of the
-// weight are brought side by side before they are widened, which spares the transposition of floats.
+// Few rows times eight of a packed weight, in the order of sums of `gemmFew`. Codes of four rows
+// are brought side by side before they are widened, which spares the transposition of floats. Two
+// times four rows are two chains of sums for each row of X, which hide the latency of additions.
 import { BLOCK, ggufBlock } from "./blocks";
 import { FP4, NF4, Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q8_0, Q8_0_BYTES } from "./dtypes.gen";
 import { madd, ZEROS } from "./gemmTile";
 import { HALF_CONSTANTS, widenHalves } from "./half";
 import { heads, lowHalves } from "./int8Panel";
 import { bytePlane, codesFrom, fourBitScale, fourBitValues, lookup, nibbleMask, zipHigh, zipLow } from "./unpackFourBit";
-
-/** Columns that are computed at a time: two chains of sums for each row of X hide their latency. */
-export const PACKED_COLUMNS: i32 = 8;
 
 /** Elements of each row that are taken at a time, and the bytes of their codes in four rows. */
 const SPAN: i32 = 32;
@@ -17,7 +15,7 @@ const SPAN_BYTES: usize = 128;
 /** Bytes of scratch: codes of eight rows, four floats of each, scales and minima. */
 export const PACKED_SCRATCH: usize = 2 * SPAN_BYTES + 128 + 64;
 
-/** True if rows of k elements, `ld` apart, from element `start` on, are whole spans of one scale. */
+/** True if rows of k elements, `ld` apart, from element `start` on, are spans of one scale. */
 export function isWholeSpans(format: i32, w: usize, start: i32, ld: i32, k: i32): bool {
   if (((start | ld | k) & (SPAN - 1)) != 0) return false;
   if (format == NF4 || format == FP4) {
@@ -121,24 +119,22 @@ function along(x: usize, w: usize, sum: v128): v128 {
   return madd(v128.load32_splat(x, 12), v128.load(w, 48), sum);
 }
 
-/** Adds the sums of a row to what is there, or to zeros. */
+/** Adds the sums of a row to what is there. */
 // @ts-ignore: decorator
 @inline
-function putSums(c: usize, add: bool, low: v128, high: v128): void {
-  const from = add ? c : ZEROS;
-  v128.store(c, f32x4.add(v128.load(from), low));
-  v128.store(c, f32x4.add(v128.load(from, 16), high), 16);
+function putSums(c: usize, low: v128, high: v128): void {
+  v128.store(c, f32x4.add(v128.load(c), low));
+  v128.store(c, f32x4.add(v128.load(c, 16), high), 16);
 }
 
 /**
- * The columns first..last-1, a multiple of eight, of C[m,n] (+)= X[m,k] * W[n,k]ᵀ for an nf4 or
- * fp4 weight. `rows`, a constant at each call, is m, or 4 for 3 rows of which the last counts twice.
+ * C[m,8] += X[m,k] * W[8,k]ᵀ for rows of an nf4 or fp4 weight, `ld` elements apart. `rows`, a
+ * constant at each call, is m, or 4 for 3 rows of which the last counts twice.
  */
 // @ts-ignore: decorator
 @inline
 function fourBitFew(
-  rows: i32, m: i32, x: usize, xrs: usize, w: usize, isFp4: bool, start: i32, ld: i32, c: usize, crs: usize, k: i32, add: bool,
-  first: i32, last: i32, room: usize,
+  rows: i32, m: i32, x: usize, xrs: usize, w: usize, isFp4: bool, start: i32, ld: i32, c: usize, crs: usize, k: i32, room: usize,
 ): void {
   const values = fourBitValues(isFp4);
   const p0 = bytePlane(values, 0);
@@ -150,58 +146,54 @@ function fourBitFew(
   const apart = ld >> shift;
   const wrs = <usize>ld >> 1;
   const wide = room + 2 * SPAN_BYTES;
-  for (let j = first; j < last; j += PACKED_COLUMNS) {
-    const from = start + j * ld;
-    let at = codesFrom(w, from);
-    let xi = x;
-    let x3 = x + <usize>(m - 1) * xrs;
-    let s00 = v128.load(ZEROS);
-    let s01 = s00;
-    let s10 = s00;
-    let s11 = s00;
-    let s20 = s00;
-    let s21 = s00;
-    let s30 = s00;
-    let s31 = s00;
-    let block = -1;
-    let low = s00;
-    let high = s00;
-    for (let p = 0; p < k; p += SPAN) {
-      const index = (from + p) >> shift;
-      if (index != block) {
-        block = index;
-        low = fourScales(w, index, apart);
-        high = fourScales(w, index + 4 * apart, apart);
-      }
-      storeFourBitSpan(at, wrs, nibble, room);
-      storeFourBitSpan(at + 4 * wrs, wrs, nibble, room + SPAN_BYTES);
-      for (let codes = room; codes < room + SPAN_BYTES; codes += 16) {
-        widenFourBit(p0, p1, p2, p3, v128.load(codes), low, wide);
-        widenFourBit(p0, p1, p2, p3, v128.load(codes + SPAN_BYTES), high, wide + 64);
-        s00 = along(xi, wide, s00);
-        s01 = along(xi, wide + 64, s01);
-        if (rows > 1) {
-          s10 = along(xi + xrs, wide, s10);
-          s11 = along(xi + xrs, wide + 64, s11);
-        }
-        if (rows > 2) {
-          s20 = along(xi + 2 * xrs, wide, s20);
-          s21 = along(xi + 2 * xrs, wide + 64, s21);
-          s30 = along(x3, wide, s30);
-          s31 = along(x3, wide + 64, s31);
-          x3 += 16;
-        }
-        xi += 16;
-      }
-      at += SPAN >> 1;
+  let at = codesFrom(w, start);
+  let xi = x;
+  let x3 = x + <usize>(m - 1) * xrs;
+  let s00 = v128.load(ZEROS);
+  let s01 = s00;
+  let s10 = s00;
+  let s11 = s00;
+  let s20 = s00;
+  let s21 = s00;
+  let s30 = s00;
+  let s31 = s00;
+  let block = -1;
+  let low = s00;
+  let high = s00;
+  for (let p = 0; p < k; p += SPAN) {
+    const index = (start + p) >> shift;
+    if (index != block) {
+      block = index;
+      low = fourScales(w, index, apart);
+      high = fourScales(w, index + 4 * apart, apart);
     }
-    const to = c + (<usize>j << 2);
-    putSums(to, add, s00, s01);
-    if (rows > 1) putSums(to + crs, add, s10, s11);
-    if (rows > 2) {
-      putSums(to + 2 * crs, add, s20, s21);
-      if (m > 3) putSums(to + 3 * crs, add, s30, s31);
+    storeFourBitSpan(at, wrs, nibble, room);
+    storeFourBitSpan(at + 4 * wrs, wrs, nibble, room + SPAN_BYTES);
+    for (let codes = room; codes < room + SPAN_BYTES; codes += 16) {
+      widenFourBit(p0, p1, p2, p3, v128.load(codes), low, wide);
+      widenFourBit(p0, p1, p2, p3, v128.load(codes + SPAN_BYTES), high, wide + 64);
+      s00 = along(xi, wide, s00);
+      s01 = along(xi, wide + 64, s01);
+      if (rows > 1) {
+        s10 = along(xi + xrs, wide, s10);
+        s11 = along(xi + xrs, wide + 64, s11);
+      }
+      if (rows > 2) {
+        s20 = along(xi + 2 * xrs, wide, s20);
+        s21 = along(xi + 2 * xrs, wide + 64, s21);
+        s30 = along(x3, wide, s30);
+        s31 = along(x3, wide + 64, s31);
+        x3 += 16;
+      }
+      xi += 16;
     }
+    at += SPAN >> 1;
+  }
+  putSums(c, s00, s01);
+  if (rows > 1) putSums(c + crs, s10, s11);
+  if (rows > 2) {
+    putSums(c + 2 * crs, s20, s21);
+    if (m > 3) putSums(c + 3 * crs, s30, s31);
   }
 }
 
@@ -264,7 +256,7 @@ function widenCodes(minimum: bool, codes: v128, factors: usize, dst: usize): voi
 @inline
 function blocksFew(
   rows: i32, m: i32, x: usize, xrs: usize, w: usize, bytes: bool, minimum: bool, blockBytes: usize, start: i32, ld: i32,
-  c: usize, crs: usize, k: i32, add: bool, first: i32, last: i32, room: usize,
+  c: usize, crs: usize, k: i32, room: usize,
 ): void {
   const nibble = nibbleMask();
   const eight = i8x16.splat(bytes || minimum ? 0 : 8);
@@ -276,78 +268,73 @@ function blocksFew(
   const wide = room + 2 * SPAN_BYTES;
   const low = wide + 128;
   const high = low + 32;
-  for (let j = first; j < last; j += PACKED_COLUMNS) {
-    let at = ggufBlock(w, start + j * ld, <i32>blockBytes);
-    let xi = x;
-    let x3 = x + <usize>(m - 1) * xrs;
-    let s00 = v128.load(ZEROS);
-    let s01 = s00;
-    let s10 = s00;
-    let s11 = s00;
-    let s20 = s00;
-    let s21 = s00;
-    let s30 = s00;
-    let s31 = s00;
-    for (let p = 0; p < k; p += BLOCK) {
-      storeBlock(bytes, minimum, at, wrs, nibble, mask, power, limit, exponent, room, low);
-      storeBlock(bytes, minimum, at + 4 * wrs, wrs, nibble, mask, power, limit, exponent, room + SPAN_BYTES, high);
-      for (let codes = room; codes < room + SPAN_BYTES; codes += 16) {
-        widenCodes(minimum, i8x16.sub(v128.load(codes), eight), low, wide);
-        widenCodes(minimum, i8x16.sub(v128.load(codes + SPAN_BYTES), eight), high, wide + 64);
-        s00 = along(xi, wide, s00);
-        s01 = along(xi, wide + 64, s01);
-        if (rows > 1) {
-          s10 = along(xi + xrs, wide, s10);
-          s11 = along(xi + xrs, wide + 64, s11);
-        }
-        if (rows > 2) {
-          s20 = along(xi + 2 * xrs, wide, s20);
-          s21 = along(xi + 2 * xrs, wide + 64, s21);
-          s30 = along(x3, wide, s30);
-          s31 = along(x3, wide + 64, s31);
-          x3 += 16;
-        }
-        xi += 16;
+  let at = ggufBlock(w, start, <i32>blockBytes);
+  let xi = x;
+  let x3 = x + <usize>(m - 1) * xrs;
+  let s00 = v128.load(ZEROS);
+  let s01 = s00;
+  let s10 = s00;
+  let s11 = s00;
+  let s20 = s00;
+  let s21 = s00;
+  let s30 = s00;
+  let s31 = s00;
+  for (let p = 0; p < k; p += BLOCK) {
+    storeBlock(bytes, minimum, at, wrs, nibble, mask, power, limit, exponent, room, low);
+    storeBlock(bytes, minimum, at + 4 * wrs, wrs, nibble, mask, power, limit, exponent, room + SPAN_BYTES, high);
+    for (let codes = room; codes < room + SPAN_BYTES; codes += 16) {
+      widenCodes(minimum, i8x16.sub(v128.load(codes), eight), low, wide);
+      widenCodes(minimum, i8x16.sub(v128.load(codes + SPAN_BYTES), eight), high, wide + 64);
+      s00 = along(xi, wide, s00);
+      s01 = along(xi, wide + 64, s01);
+      if (rows > 1) {
+        s10 = along(xi + xrs, wide, s10);
+        s11 = along(xi + xrs, wide + 64, s11);
       }
-      at += blockBytes;
+      if (rows > 2) {
+        s20 = along(xi + 2 * xrs, wide, s20);
+        s21 = along(xi + 2 * xrs, wide + 64, s21);
+        s30 = along(x3, wide, s30);
+        s31 = along(x3, wide + 64, s31);
+        x3 += 16;
+      }
+      xi += 16;
     }
-    const to = c + (<usize>j << 2);
-    putSums(to, add, s00, s01);
-    if (rows > 1) putSums(to + crs, add, s10, s11);
-    if (rows > 2) {
-      putSums(to + 2 * crs, add, s20, s21);
-      if (m > 3) putSums(to + 3 * crs, add, s30, s31);
-    }
+    at += blockBytes;
+  }
+  putSums(c, s00, s01);
+  if (rows > 1) putSums(c + crs, s10, s11);
+  if (rows > 2) {
+    putSums(c + 2 * crs, s20, s21);
+    if (m > 3) putSums(c + 3 * crs, s30, s31);
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function fewOf(
-  rows: i32, m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, add: bool,
-  first: i32, last: i32, room: usize,
+  rows: i32, m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, room: usize,
 ): void {
   if (format == NF4 || format == FP4) {
-    fourBitFew(rows, m, x, xrs, w, format == FP4, start, ld, c, crs, k, add, first, last, room);
+    fourBitFew(rows, m, x, xrs, w, format == FP4, start, ld, c, crs, k, room);
   } else if (format == Q4_0) {
-    blocksFew(rows, m, x, xrs, w, false, false, Q4_0_BYTES, start, ld, c, crs, k, add, first, last, room);
+    blocksFew(rows, m, x, xrs, w, false, false, Q4_0_BYTES, start, ld, c, crs, k, room);
   } else if (format == Q4_1) {
-    blocksFew(rows, m, x, xrs, w, false, true, Q4_1_BYTES, start, ld, c, crs, k, add, first, last, room);
+    blocksFew(rows, m, x, xrs, w, false, true, Q4_1_BYTES, start, ld, c, crs, k, room);
   } else {
-    blocksFew(rows, m, x, xrs, w, true, false, Q8_0_BYTES, start, ld, c, crs, k, add, first, last, room);
+    blocksFew(rows, m, x, xrs, w, true, false, Q8_0_BYTES, start, ld, c, crs, k, room);
   }
 }
 
 /**
- * The columns first..last-1, a multiple of eight, of C[m,n] (+)= X[m,k] * W[n,k]ᵀ for 1 to 4 rows, of
- * which those of X are contiguous, and a weight that `isWholeSpans` accepts. `room` is for
+ * C[m,8] += X[m,k] * W[8,k]ᵀ for 1 to 4 rows. Those of X are contiguous; those of a weight that
+ * `isWholeSpans` accepts are `ld` elements apart, the first from element `start` on. `room` is for
  * PACKED_SCRATCH bytes.
  */
 export function packedFew(
-  m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, add: bool,
-  first: i32, last: i32, room: usize,
+  m: i32, format: i32, x: usize, xrs: usize, w: usize, start: i32, ld: i32, c: usize, crs: usize, k: i32, room: usize,
 ): void {
-  if (m == 1) fewOf(1, m, format, x, xrs, w, start, ld, c, crs, k, add, first, last, room);
-  else if (m == 2) fewOf(2, m, format, x, xrs, w, start, ld, c, crs, k, add, first, last, room);
-  else fewOf(4, m, format, x, xrs, w, start, ld, c, crs, k, add, first, last, room);
+  if (m == 1) fewOf(1, m, format, x, xrs, w, start, ld, c, crs, k, room);
+  else if (m == 2) fewOf(2, m, format, x, xrs, w, start, ld, c, crs, k, room);
+  else fewOf(4, m, format, x, xrs, w, start, ld, c, crs, k, room);
 }
