@@ -41,7 +41,7 @@ function endKey(at: i32, keys: i32, causal: i32): i32 {
 }
 
 /** Caps n scores and hides those whose mask byte is 0; `mask` is 0 where there is none. */
-function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
+export function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
   const cap = f32x4.splat(softcap);
   const hidden = f32x4.splat(HIDDEN);
   const zero = f32x4.splat(0);
@@ -61,7 +61,7 @@ function bend(s: usize, n: i32, mask: usize, softcap: f32): void {
 }
 
 /** x *= factor over n floats. */
-function scaleRow(x: usize, n: i32, factor: f32): void {
+export function scaleRow(x: usize, n: i32, factor: f32): void {
   const f = f32x4.splat(factor);
   for (; n > 0; n -= 4) {
     storePart(x, f32x4.mul(loadPart(x, n, f), f), n);

@@ -81,7 +81,7 @@ export interface Backend {
   readonly dataless?: true;
   /**
    * The most tensors, at least 5, that `run` takes of an op over many (`adamStep`, `gradNorm`,
-   * `clipToNorm`, `cat`). Default: any.
+   * `clipToNorm`, `cat`, `lowRankRows`). Default: any.
    */
   readonly maxTensors?: number;
   /**

@@ -133,6 +133,7 @@ const floatBits = new Int32Array(float.buffer);
 
 /** Returns 32 bits that hold one element, or several equal ones. */
 function wordOf(value: number, dtype: DType): number {
+  if (Object.is(value, 0)) return 0;
   if (dtype === "f32") {
     float[0] = value;
     return floatBits[0];

@@ -12,7 +12,7 @@ const formats: Readonly<Record<string, { exponent: number; bytes: 2 | 4 }>> = {
  * Returns the index of the first NaN or infinity among elements given as bytes,
  * or -1 where there is none.
  */
-function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, dtype: string): number {
+export function firstNonFinite({ buffer, byteOffset, byteLength }: Uint8Array, dtype: string): number {
   const format = formats[dtype.toLowerCase()];
   if (!format) return -1;
   const { exponent, bytes } = format;

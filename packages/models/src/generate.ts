@@ -17,7 +17,7 @@ export async function generate(
   checkPrompts(prompts);
   const causal = languageModel(model);
   const settings = generationSettings(options, causal);
-  const stops = stopTest(readStops(settings), settings.tokenizer);
+  const stops = stopTest(readStops(settings.stop, settings.stopStrings), settings.tokenizer);
   const steps = generationSteps(causal, prompts, settings, (_, tokens, prompt) => stops(prompt, tokens));
   let last: Decoding | undefined;
   for await (const decoding of steps) last = decoding;

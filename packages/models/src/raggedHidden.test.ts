@@ -145,7 +145,12 @@ describe.each(Object.entries(models))("raggedHidden of a %s", (_name, json) => {
     }
   });
 
-  it("gives the same bits by any schedule", async () => {
+  it.each<[string, () => Backend | Promise<Backend>]>([
+    ["reference", reference],
+    ["wasm", () => wasm({ batchInvariant: true })],
+  ])("gives the same bits by any schedule on the %s backend", async (_backend, start) => {
+    const { batchInvariant } = await init(await start());
+    expect(batchInvariant).toBe(true);
     const model = make(json);
     await fc.assert(
       fc.asyncProperty(schedules, async (schedule) => {

@@ -110,11 +110,12 @@ export class ServingError extends Error {
 /** An adapter that requests can name. */
 export interface ServedAdapter {
   readonly name: string;
-  /** The hash of its files: a swap gives another. */
-  readonly version: string;
+  /** The hash of its files: a swap gives another. Null before its first use. */
+  readonly version: string | null;
   /** The folder or key of the store that it came from. */
   readonly source: string;
-  readonly method: string;
+  /** Its `peft_type`; null before its first use. */
+  readonly method: string | null;
   /** True while its tensors are in memory. */
   readonly resident: boolean;
   readonly bytes: number;
@@ -154,6 +155,8 @@ export interface ServingStats {
     readonly hits: number;
     readonly loads: number;
     readonly evictions: number;
+    /** Loads that failed. */
+    readonly failures: number;
   };
   /** The state of each request, for the page that watches the batch. */
   readonly requests: readonly {

@@ -1,4 +1,9 @@
+export type { AdapterFile, AdapterPlace, ManifestText } from "./adapters/adapterPlace.ts";
 export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
+export { AdapterStore, type AdapterStoreOptions } from "./adapters/adapterStore.ts";
+export type { AdapterRules } from "./adapters/checkAdapter.ts";
+export { folderPlace } from "./adapters/folderPlace.ts";
+export type { StoreClock } from "./adapters/storeClock.ts";
 export {
   type SamplingSettings,
   type ServedAdapter,
@@ -12,3 +17,5 @@ export {
   type ServingStats,
   type TokenLogprob,
 } from "./api.ts";
+export { createEngine } from "./engine/createEngine.ts";
+export type { EngineOptions } from "./engine/engineOptions.ts";

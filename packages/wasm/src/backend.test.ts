@@ -29,8 +29,6 @@ it("has a kernel for every op that training and generation spend time in", () =>
     "inRange",
     "log1p",
     "oneHot",
-    "pagedAttention",
-    "pagedWrite",
     "solve",
     "topk",
     "triangle",

@@ -112,6 +112,16 @@ const attention: Cutter<AttentionNames> = ({ first, last, queries, keys, group, 
   return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
 };
 
+type PagedNames = "scratch" | "first" | "last" | "group" | "size" | "pageSize" | "tablePages";
+
+/** Paged attention of the units first..last-1, whose keys fill half of their table. */
+const pagedAttention: Cutter<PagedNames> = ({ first, last, group, size, pageSize, tablePages }) => {
+  const units = last - first;
+  const products = units * group * pageSize * tablePages * size;
+  const work = products / productsPerElement;
+  return { units, work, steps: () => ({ first: 1 }), end: "last", scratch: "scratch", align: 1 };
+};
+
 /**
  * Blocks first..last-1 of a table of arrays; parts are found in it by the
  * number of their first block.
@@ -170,6 +180,7 @@ export const cutters: Cutters = {
   }),
   attention,
   attentionBackward: attention,
+  pagedAttention,
   crossEntropyChunk: ({ count, n }) => ({
     units: count,
     work: count * n,
@@ -184,6 +195,14 @@ export const cutters: Cutters = {
     end: "last",
     scratch: "scratch",
     align: 8,
+  }),
+  lowRankRows: ({ inFeatures, outFeatures, first, last }) => ({
+    units: last - first,
+    // Of one vector and a rank of 8, which most tasks are.
+    work: ((last - first) * 8 * (inFeatures + outFeatures)) / productsPerElement,
+    steps: () => ({ first: 1 }),
+    end: "last",
+    align: 1,
   }),
   linearCrossEntropyPart: ({ first, last, rows, width, classes }) => ({
     units: last - first,

@@ -33,7 +33,7 @@ export function startThreads(
 ): { kernels: Kernels; ready: Promise<() => void> } {
   const k = instance.exports as unknown as Kernels;
   const board = heap.alloc(boardBytes).ptr;
-  const tileBytes = Math.max(k.attentionScratch(), k.linearCrossEntropyScratch());
+  const tileBytes = Math.max(k.attentionScratch(), k.pagedAttentionScratch(), k.linearCrossEntropyScratch());
   const setups = Array.from({ length: count - 1 }, () => {
     const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
     return { module, memory, board, scratch, tiles, batchInvariant };

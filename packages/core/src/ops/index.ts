@@ -37,6 +37,8 @@ export { linearInt8 } from "./linearInt8.ts";
 export { log } from "./log.ts";
 export { log1p } from "./log1p.ts";
 export { loraLinear } from "./loraLinear.ts";
+export type { LowRankRowsParams } from "./lowRankPlan.ts";
+export { lowRankRows } from "./lowRankRows.ts";
 export { type MatmulParams, matmul } from "./matmul.ts";
 export { max } from "./max.ts";
 export { maximum } from "./maximum.ts";

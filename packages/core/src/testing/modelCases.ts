@@ -27,6 +27,7 @@ type Name =
   | "logSoftmax"
   | "logSoftmaxBackward"
   | "loraLinear"
+  | "lowRankRows"
   | "oneHot"
   | "pagedAttention"
   | "rmsNorm"
@@ -46,6 +47,12 @@ const row = x([16]);
 const [q, kv] = [x([2, 5, 4, 8]), x([2, 7, 2, 8])];
 const tables = [x([9, 4], { low: -1, high: 1 }), x([9, 4], { low: -1, high: 1 })];
 const lora = [x([3, 5, 12]), x([10, 12]), x([4, 12]), x([10, 4])];
+/** A batch of 5 rows, of 3 vectors each, for pairs of ranks 4 and 3. */
+const batch = [x([5, 3, 10]), x([5, 3, 14])];
+const factors = [x([4, 14]), x([10, 4]), x([3, 14]), x([10, 3])];
+const rowsOfPairs = { rows: [[3, 1, 2], [0]], scalings: [2, 0.5] };
+const half = (t: Tensor, dtype: "f16" | "bf16") => f.to(t, { dtype });
+
 const gegluKinds: readonly f.GegluParams[] = [{}, { approximate: "tanh" }];
 const labels: Input = {
   shape: [4, 6],
@@ -190,6 +197,23 @@ export const modelCases: Cases<Name> = {
     ...calls(lora, (s, w, m, n) => f.loraLinear(s, w, m, n, { scaling: 2 })),
     ...weightCases([x([3, 5, 64]), x([10, 64]), x([4, 64]), x([10, 4])], 1, (s, w, m, n) =>
       f.loraLinear(s, w, m, n, { scaling: 2 }),
+    ),
+  ],
+  lowRankRows: [
+    ...calls([...batch, ...factors], (...t) => f.lowRankRows(...t, rowsOfPairs)),
+    ...calls([...batch, ...factors.slice(0, 2)], (...t) =>
+      f.lowRankRows(...t, { rows: [[0, 1, 2, 3, 4]], scalings: [1] }),
+    ),
+    ...calls([x([9, 12]), x([9, 16]), x([8, 16]), x([12, 8]), x([64, 16]), x([12, 64])], (...t) =>
+      f.lowRankRows(...t, { rows: [[8, 0], []], scalings: [1, 3] }),
+    ),
+    ...withGradients(
+      [0, 1],
+      (["f16", "bf16"] as const).flatMap((dtype) =>
+        calls([...batch, ...factors], (y, s, ...t) =>
+          f.lowRankRows(y, s, ...t.map((w) => half(w, dtype)), rowsOfPairs),
+        ),
+      ),
     ),
   ],
   oneHot: calls([index([3, 4], 6)], (l) => f.oneHot(l, { classes: 6 })),

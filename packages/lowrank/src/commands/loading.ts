@@ -19,6 +19,8 @@ interface LoadingOptions {
   threads?: number;
   /** With fused SIMD. */
   wideSimd?: boolean;
+  /** A row's numbers do not depend on the rows beside it. */
+  batchInvariant?: boolean;
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
@@ -29,9 +31,16 @@ interface LoadingOptions {
  */
 export async function loadWithTokenizer(
   path: string,
-  { threads = 1, wideSimd = false, quantize, weights = "f32", activations }: LoadingOptions = {},
+  {
+    threads = 1,
+    wideSimd = false,
+    batchInvariant = false,
+    quantize,
+    weights = "f32",
+    activations,
+  }: LoadingOptions = {},
 ): Promise<LoadedModel & { tokenizer: Tokenizer }> {
-  await init(wasm({ threads, wideSimd }));
+  await init(wasm({ threads, wideSimd, batchInvariant }));
   const stored = weights === "packed" ? { weights } : { dtype: weights };
   const { onProgress, end } = loadingProgress(process.stderr);
   const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);

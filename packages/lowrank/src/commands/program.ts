@@ -7,6 +7,7 @@ import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
 import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
+import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
 
 const help = `
@@ -42,6 +43,7 @@ export function createProgram(plugins: readonly string[]): Command {
     reportCommand(),
     planCommand(),
     compareCommand(plugins),
+    serveCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
   }

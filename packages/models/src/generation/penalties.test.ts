@@ -1,6 +1,6 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
-import { Penalties, type PenaltyOptions } from "./penalties.ts";
+import { Penalties, type PenaltyOptions, penaltySettings } from "./penalties.ts";
 
 beforeAll(() => init(reference()));
 
@@ -10,7 +10,7 @@ beforeAll(() => init(reference()));
  */
 async function penalised(options: PenaltyOptions): Promise<number[]> {
   const logits = tensor([[2, -2, 3, 0, 1]]);
-  using penalties = new Penalties(options, [1, 5], logits.storage.backend);
+  using penalties = new Penalties(penaltySettings(options), [1, 5], logits.storage.backend);
   const [mask, one] = [tensor([[0, 1, 1, 1]], { dtype: "u8" }), tensor([[1]], { dtype: "u8" })];
   penalties.countPrompt(tensor([[2, 0, 1, 0]], { dtype: "i32" }), mask);
   penalties.countToken(tensor([[1]], { dtype: "i32" }), one);
@@ -34,10 +34,11 @@ test("the frequency penalty counts new tokens, the presence penalty takes each o
 
 test("without penalties the logits are left alone, and bad ones are named", async () => {
   const logits = tensor([[1, 2]]);
-  using penalties = new Penalties({}, [1, 2], logits.storage.backend);
+  using penalties = new Penalties(penaltySettings({}), [1, 2], logits.storage.backend);
   expect(penalties.any).toBe(false);
   expect(penalties.apply(logits)).toBe(logits);
-  const make = (options: PenaltyOptions) => () => new Penalties(options, [1, 2], logits.storage.backend);
+  const make = (options: PenaltyOptions) => () =>
+    new Penalties(penaltySettings(options), [1, 2], logits.storage.backend);
   expect(make({ repetitionPenalty: 0 })).toThrow("repetitionPenalty is 0; expected a positive number");
   expect(make({ presencePenalty: Number.NaN })).toThrow("presencePenalty is NaN");
 });

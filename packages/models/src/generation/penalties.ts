@@ -24,13 +24,25 @@ export interface PenaltyOptions {
   presencePenalty?: number;
 }
 
+/** Penalties of which each is given. */
+export type PenaltySettings = Readonly<Required<PenaltyOptions>>;
+
+/** Returns penalties with those that are not given at their neutral values. */
+export function penaltySettings({
+  repetitionPenalty = 1,
+  frequencyPenalty = 0,
+  presencePenalty = 0,
+}: PenaltyOptions): PenaltySettings {
+  return { repetitionPenalty, frequencyPenalty, presencePenalty };
+}
+
 /** Throws for a penalty out of its range. */
-function checkPenalties({ repetitionPenalty = 1, ...others }: PenaltyOptions): void {
+export function checkPenalties({ repetitionPenalty, ...others }: PenaltySettings): void {
   if (!(repetitionPenalty > 0 && repetitionPenalty < Infinity)) {
     throw new Error(`repetitionPenalty is ${repetitionPenalty}; expected a positive number (1 is none)`);
   }
   for (const name of ["frequencyPenalty", "presencePenalty"] as const) {
-    const { [name]: penalty = 0 } = others;
+    const { [name]: penalty } = others;
     if (!Number.isFinite(penalty)) throw new Error(`${name} is ${penalty}; expected a number (0 is none)`);
   }
 }
@@ -44,9 +56,9 @@ export class Penalties implements Disposable {
   #seen: Tensor | null;
   #generated: Tensor | null;
 
-  constructor(options: PenaltyOptions, shape: readonly [rows: number, vocabSize: number], backend: Backend) {
-    checkPenalties(options);
-    const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 } = options;
+  constructor(settings: PenaltySettings, shape: readonly [rows: number, vocabSize: number], backend: Backend) {
+    checkPenalties(settings);
+    const { repetitionPenalty, frequencyPenalty, presencePenalty } = settings;
     this.#repetition = repetitionPenalty;
     this.#frequency = frequencyPenalty;
     this.#presence = presencePenalty;

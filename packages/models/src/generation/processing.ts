@@ -1,6 +1,6 @@
 import { type Backend, noGrad, scatterAdd, scope, type Tensor, tensor, where, zeros } from "@lowrank/core";
 import { type BanOptions, Bans } from "./bans.ts";
-import { Penalties, type PenaltyOptions } from "./penalties.ts";
+import { Penalties, type PenaltyOptions, penaltySettings } from "./penalties.ts";
 
 /**
  * Returns the logits to choose from, given a row's logits and its tokens so far, prompt and new. It
@@ -33,7 +33,7 @@ export class Processing implements Disposable {
     rows: number,
   ) {
     this.#bans = new Bans(options, vocabSize);
-    this.penalties = new Penalties(options, [rows, vocabSize], backend);
+    this.penalties = new Penalties(penaltySettings(options), [rows, vocabSize], backend);
     this.#functions = options.logitsProcessors ?? [];
   }
 

@@ -3,6 +3,12 @@ import type { DecodeOptions, Tokenizer } from "../tokenizer/tokenizer.ts";
 import { Holdback } from "./holdback.ts";
 import type { Stops } from "./stops.ts";
 
+/** The end of a sequence, and its special tokens. */
+interface RowTextSettings extends Required<DecodeOptions> {
+  readonly stops: Stops;
+  readonly eosTokenIds: readonly number[];
+}
+
 /** The text of one sequence as its tokens come, up to EOS or a stop. */
 export class RowText {
   /** True once EOS or a stop has come. */
@@ -15,12 +21,8 @@ export class RowText {
   /** The end of the text that has passed, in which a stop that stays may begin. */
   #tail = "";
 
-  constructor(
-    tokenizer: Tokenizer,
-    prompt: readonly number[],
-    { stops, eosTokenIds, ...decodeOptions }: { stops: Stops; eosTokenIds: readonly number[] } & DecodeOptions,
-  ) {
-    this.#decoder = new StreamDecoder(tokenizer, { after: prompt, ...decodeOptions });
+  constructor(tokenizer: Tokenizer, prompt: readonly number[], { stops, eosTokenIds, ...decoding }: RowTextSettings) {
+    this.#decoder = new StreamDecoder(tokenizer, { after: prompt, ...decoding });
     this.#eosTokenIds = eosTokenIds;
     this.#stops = stops;
     this.#tokens = new Holdback(stops.sequences);

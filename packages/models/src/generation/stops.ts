@@ -25,8 +25,11 @@ export interface Stops {
   readonly kept: readonly string[];
 }
 
-/** Sorts stops by their kind. Throws for an empty one and for what is neither text nor ids. */
-export function readStops({ stop = [], stopStrings = [] }: StopOptions): Stops {
+/**
+ * Sorts stops by their kind, those that are cut off and those that stay. Throws for an empty one
+ * and for what is neither text nor ids.
+ */
+export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptions["stopStrings"] = []): Stops {
   const cut = typeof stop === "string" ? [stop] : stop;
   const kept = typeof stopStrings === "string" ? [stopStrings] : stopStrings;
   for (const [name, given] of [["stop", cut] as const, ["stopStrings", kept] as const]) {

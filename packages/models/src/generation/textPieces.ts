@@ -5,7 +5,7 @@ import { RowText } from "./rowText.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
 import { readStops, stopTest } from "./stops.ts";
-import { type TextPrompt, tokensOf } from "./textPrompt.ts";
+import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
 export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {
@@ -24,7 +24,7 @@ export async function* textPieces(
   model: GenerativeModel,
   tokenizer: Tokenizer,
   prompts: readonly TextPrompt[],
-  { badWords = [], skipSpecialTokens, ...options }: StreamTextOptions,
+  { badWords = [], skipSpecialTokens = false, ...options }: StreamTextOptions,
 ): AsyncGenerator<TextPiece, void, void> {
   const causal = languageModel(model);
   const { generationConfig = causal.generationConfig } = options;
@@ -32,8 +32,8 @@ export async function* textPieces(
   const settings = generationSettings({ ...options, eosTokenIds }, causal);
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
   const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
-  const stops = readStops(settings);
-  const ids = await Promise.all(prompts.map((prompt) => tokensOf(prompt, tokenizer)));
+  const stops = readStops(settings.stop, settings.stopStrings);
+  const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });
   });
@@ -57,7 +57,8 @@ export async function* textPieces(
   yield* pieces;
 }
 
-function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
+/** The tokens that end a sequence: those of the generation config, else the tokenizer's. */
+export function defaultEos(config: GenerationConfig | null, { eosTokenId }: Tokenizer): readonly number[] {
   if (config && config.eosTokenIds.length > 0) return config.eosTokenIds;
   return eosTokenId === null ? [] : [eosTokenId];
 }

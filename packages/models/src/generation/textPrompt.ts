@@ -12,7 +12,7 @@ export function isBatch(prompt: TextPrompt | readonly TextPrompt[]): prompt is r
 }
 
 /** The tokens of a prompt. A chat is written by the tokenizer's template. */
-export async function tokensOf(prompt: TextPrompt, tokenizer: Tokenizer): Promise<readonly number[]> {
+export async function promptTokens(prompt: TextPrompt, tokenizer: Tokenizer): Promise<readonly number[]> {
   if (typeof prompt === "string") return tokenizer.encode(prompt);
   return isChat(prompt) ? tokenizer.encode(await chatText(prompt, tokenizer), { addSpecialTokens: false }) : prompt;
 }

@@ -39,6 +39,7 @@ interface Library {
   DigitsPreTokenizer: new (config: object) => { pattern: RegExp; readonly config: { individual_digits?: boolean } };
   SequenceDecoder: new (config: object) => { readonly decoders: readonly Decoder[] };
   ByteFallbackDecoder: new (config: object) => { text_decoder: TextDecoder };
+  ByteLevelDecoder: new (config: object) => { readonly byte_decoder: Readonly<Record<string, number>> };
 }
 
 /** The classes of @huggingface/tokenizers that are used here. */

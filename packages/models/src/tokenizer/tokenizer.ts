@@ -3,6 +3,7 @@ import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
+import { rawBytes } from "./rawBytes.ts";
 import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
 
 /** The parts of a tokenizer: the JSON values of its files. */
@@ -100,6 +101,17 @@ export class Tokenizer {
       throw new Error(`${this.label}: ${bad} is not a token id; there are ids from 0 to ${this.vocabSize - 1}`);
     }
     return this.#tokenizer.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false });
+  }
+
+  /**
+   * The bytes that a token adds to a text that goes on, as UTF-8; they alone may be no whole
+   * character. A special token has those of its name.
+   */
+  tokenBytes(id: number): Uint8Array {
+    const alone = this.decode([id]);
+    const token = this.#tokenizer.id_to_token(id)!;
+    // Decoders may leave out the space before the first word, but not the second.
+    return rawBytes(this.#tokenizer, token, () => this.decode([id, id]).slice(alone.length));
   }
 
   /** The id of a token by its text in the vocabulary, or null. */

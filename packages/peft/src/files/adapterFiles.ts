@@ -8,9 +8,11 @@ import {
   noGrad,
   type OnProgress,
   openSafetensors,
+  type SafetensorsData,
   type SafetensorsFile,
   type SafetensorsSpec,
   type SafetensorsTensor,
+  scope,
   type Tensor,
   tensor as tensorOf,
   to,
@@ -121,11 +123,13 @@ export function describeMismatch(label: string, { missing, unexpected, misshaped
 
 /** Reads a tensor of the file; the caller frees it. */
 export async function readTensor(file: SafetensorsFile, key: string, like: Tensor): Promise<Tensor> {
-  const { bytes, shape, dtype } = await file.read(key);
+  const stored = await file.read(key);
+  return scope(() => asStored(stored, like));
+}
+
+function asStored({ bytes, shape, dtype }: SafetensorsData, like: Tensor): Tensor {
   const stored = fromBytes(bytes, shape, dtype, like.storage.backend);
-  if (dtype === like.dtype) return stored;
-  using _ = stored;
-  return to(stored, { dtype: like.dtype });
+  return dtype === like.dtype ? stored : to(stored, { dtype: like.dtype });
 }
 
 function asTensor(numbers: Float32Array, { shape, storage }: Tensor): Tensor {
@@ -151,11 +155,11 @@ export async function readInto(
   const total = found.reduce((sum, { bytes }) => sum + bytes, 0);
   let loaded = 0;
   for (const { key, tensor, parts, bytes } of found) {
-    using value =
-      form && parts
-        ? asTensor(await readParts(file, parts, tensor, form), tensor)
-        : await readTensor(file, key, tensor);
-    noGrad(() => copyInto(tensor, value));
+    const value = form && parts ? await readParts(file, parts, tensor, form) : await file.read(key);
+    // In a scope, so that no value waits for the garbage collector.
+    noGrad(() =>
+      scope(() => copyInto(tensor, value instanceof Float32Array ? asTensor(value, tensor) : asStored(value, tensor))),
+    );
     loaded += bytes;
     onProgress?.({ loaded, total, name: key });
     await giveTurn(signal);

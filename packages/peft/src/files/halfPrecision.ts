@@ -1,6 +1,9 @@
 import { type SafetensorsFile, type Tensor, to } from "@lowrank/core";
 import type { HalfDType } from "../model/adapter.ts";
 
+/** The dtypes of half precision by their names in safetensors. */
+export const halfDTypes: Readonly<Partial<Record<string, HalfDType>>> = { F16: "f16", BF16: "bf16" };
+
 /**
  * Returns the dtypes of the tensors that a file holds in half precision and that
  * are f32 in memory, by key.
@@ -9,8 +12,8 @@ export function halfPrecisionOf(file: SafetensorsFile, tensors: ReadonlyMap<stri
   const stored = new Map<string, HalfDType>();
   for (const [key, tensor] of tensors) {
     if (tensor.dtype !== "f32" || !file.has(key)) continue;
-    const { dtype } = file.info(key);
-    if (dtype === "F16" || dtype === "BF16") stored.set(key, dtype === "F16" ? "f16" : "bf16");
+    const half = halfDTypes[file.info(key).dtype];
+    if (half) stored.set(key, half);
   }
   return stored;
 }

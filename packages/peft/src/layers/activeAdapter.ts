@@ -1,5 +1,5 @@
 import { onRecompute, type Tensor } from "@lowrank/core";
-import { groupRows, onRows, type RowGroups, type Run } from "./rowGroups.ts";
+import { type BatchRows, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 
 /**
  * The name of the adapter that acts. All wrappers of a model share it, so that
@@ -7,19 +7,19 @@ import { groupRows, onRows, type RowGroups, type Run } from "./rowGroups.ts";
  */
 export class ActiveAdapter {
   name: string | null = null;
-  /** In its place, one for each row of a batch; null for the base model. */
-  rows: readonly (string | null)[] | null = null;
+  /** In its place, an adapter for each row of a batch. */
+  rows: BatchRows | null = null;
 
   /**
    * Returns a module's output. Calls `run` with the adapter that acts on the module. If rows
-   * have adapters of their own, calls it with each, on that adapter's rows. `shortCut` may
-   * answer for all rows at once.
+   * have adapters of their own, calls it with each, on that adapter's rows, or leaves them to
+   * `runRows`.
    */
   apply(
     has: (name: string) => boolean,
     inputs: readonly unknown[],
     run: Run,
-    shortCut?: (groups: RowGroups) => Tensor | null,
+    runRows: (groups: RowGroups) => Tensor = (groups) => onRows(groups, inputs, run),
   ): Tensor {
     const { name, rows } = this;
     onRecompute(() => {
@@ -29,7 +29,7 @@ export class ActiveAdapter {
       );
     });
     if (!rows) return run(name !== null && has(name) ? name : null, inputs);
-    const groups = groupRows(rows, has, inputs);
-    return shortCut?.(groups) ?? onRows(groups, inputs, run);
+    rows.check(inputs);
+    return runRows(rows.groups(has));
   }
 }

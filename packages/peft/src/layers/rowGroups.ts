@@ -7,30 +7,78 @@ export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
 /** Computes a module's output with one adapter, or with the base model alone (null). */
 export type Run = (name: string | null, inputs: readonly unknown[]) => Tensor;
 
-/**
- * Sorts rows by adapter; those whose adapter does not sit here go with the base model's. Throws for
- * inputs of another batch.
- */
-export function groupRows(
-  rows: readonly (string | null)[],
-  has: (name: string) => boolean,
-  inputs: readonly unknown[],
-): RowGroups {
-  for (const input of inputs) {
-    if (!(input instanceof Tensor)) continue;
-    if (input.ndim > 1 && input.shape[0] === rows.length) continue;
-    throw new Error(
-      `withAdapterNames: ${rows.length} names for an input ${formatShape(input.shape)} of an adapted module; its first dimension must be the batch's ${rows.length} rows`,
-    );
-  }
+function grouped(names: readonly (string | null)[]): RowGroups {
   const groups = new Map<string | null, number[]>();
-  for (const [row, name] of rows.entries()) {
-    const key = name !== null && has(name) ? name : null;
-    const group = groups.get(key);
+  for (const [row, name] of names.entries()) {
+    const group = groups.get(name);
     if (group) group.push(row);
-    else groups.set(key, [row]);
+    else groups.set(name, [row]);
   }
   return groups;
+}
+
+/** The adapters of a batch's rows. All layers of a pass share the groups that it makes of them. */
+export class BatchRows {
+  /** An adapter for each row; null for the base model. */
+  readonly names: readonly (string | null)[];
+  readonly #groups: RowGroups;
+  /** Groups for layers without some of the adapters, by the names that are missing. */
+  readonly #lacking = new Map<string, RowGroups>();
+
+  constructor(names: readonly (string | null)[]) {
+    this.names = names;
+    this.#groups = grouped(names);
+  }
+
+  /**
+   * Returns the rows by adapter; those whose adapter does not sit here go with the base model's.
+   */
+  groups(has: (name: string) => boolean): RowGroups {
+    let missing = "";
+    // No adapter's name has a space.
+    for (const name of this.#groups.keys()) if (name !== null && !has(name)) missing += `${name} `;
+    if (missing === "") return this.#groups;
+    const known = this.#lacking.get(missing);
+    if (known) return known;
+    const groups = grouped(this.names.map((name) => (name !== null && has(name) ? name : null)));
+    this.#lacking.set(missing, groups);
+    return groups;
+  }
+
+  /** Throws for inputs of another batch. */
+  check(inputs: readonly unknown[]): void {
+    const { length } = this.names;
+    for (const input of inputs) {
+      if (!(input instanceof Tensor) || (input.ndim > 1 && input.shape[0] === length)) continue;
+      throw new Error(
+        `withAdapterNames: ${length} names for an input ${formatShape(input.shape)} of an adapted module; its first dimension must be the batch's ${length} rows`,
+      );
+    }
+  }
+}
+
+/**
+ * Puts the groups that `join` names into one, under null. `parts` are they, by their places among
+ * the joined rows.
+ */
+export function joinGroups(
+  groups: RowGroups,
+  join: (name: string | null) => boolean,
+): { joined: RowGroups; parts: RowGroups } {
+  const joined = new Map<string | null, readonly number[]>();
+  const parts = new Map<string | null, readonly number[]>();
+  const rows = [...groups].flatMap(([name, own]) => (join(name) ? own : [])).sort((a, b) => a - b);
+  const places = new Map(rows.map((row, place) => [row, place]));
+  if (rows.length > 0) joined.set(null, rows);
+  for (const [name, own] of groups) {
+    if (join(name))
+      parts.set(
+        name,
+        own.map((row) => places.get(row)!),
+      );
+    else joined.set(name, own);
+  }
+  return { joined, parts };
 }
 
 /** Runs each adapter on its rows, and puts the results in the batch's order. */

@@ -1,8 +1,9 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
+import { addByRows, onlyAdds } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
-import { addOnRows, type RowGroups } from "./rowGroups.ts";
+import { joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
 
@@ -14,9 +15,23 @@ export interface DenseLayer {
   fanInFanOut: boolean;
 }
 
+/** A product of low rank that an adapter adds to its layer's output: scaling ((x Aᵀ) Bᵀ + bias). */
+export interface LowRank {
+  /** [r, in], perhaps in half precision. */
+  readonly a: Tensor;
+  /** [out, r], perhaps in half precision. */
+  readonly b: Tensor;
+  readonly scaling: number;
+  /** [out] */
+  readonly bias?: Tensor;
+}
+
 /** The part of one adapter that sits on one layer. */
 export interface LayerAdapter {
-  /** The parameters that train, by key in the file: "lora_A.weight". Always f32. */
+  /**
+   * The parameters that train, by key in the file: "lora_A.weight". They are f32, or of
+   * `LayerContext.dtypeOf`.
+   */
   readonly parameters: Readonly<Record<string, Parameter>>;
   /** The factor of the part that it adds, if that can be set. */
   scaling?: number;
@@ -49,6 +64,11 @@ export interface LayerAdapter {
    * that. Mixed batches then need no split.
    */
   readonly added?: (x: Tensor) => Tensor;
+  /**
+   * The factors of that part, where it is a product of two at present: mixed batches then compute
+   * it for all their adapters at once.
+   */
+  readonly lowRank?: LowRank;
   /**
    * The layer with the adapter folded in; absent where a method cannot. `bare` is the layer before
    * other adapters were folded into `base`. Both are the caller's to free.
@@ -156,19 +176,30 @@ export class TunerLayer extends Module implements Wrapper {
         ? adapter.forward(input as Tensor, base, ...(others as never[]))
         : base.forward(input as Tensor, ...others);
     };
-    const added = (groups: RowGroups) => this.#added(groups, x, () => base.forward(x, ...rest));
-    return this.#active.apply((name) => this.#adapters.has(name), [x, ...rest], run, added);
+    const inputs = [x, ...rest];
+    return this.#active.apply(
+      (name) => this.#adapters.has(name),
+      inputs,
+      run,
+      (groups) => this.#onRows(groups, inputs, run),
+    );
   }
 
   /**
-   * Runs the base layer on the whole batch and adds the adapters' parts on their rows; null if an
-   * adapter does more than add.
+   * Runs the base layer on all rows at once whose adapters only add to its output, and each other
+   * adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #added(groups: RowGroups, x: Tensor, base: () => Tensor): Tensor | null {
-    if (groups.size === 1 || [...groups.keys()].some((name) => name !== null && !this.#adapters.get(name)?.added)) {
-      return null;
-    }
-    return scope(() => addOnRows(base(), groups, x, (name, rows) => this.#adapters.get(name)!.added!(rows)));
+  #onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
+    const adapterOf = (name: string) => this.#adapters.get(name);
+    const adds = (name: string | null) => name === null || onlyAdds(adapterOf(name));
+    const base = (own: RowGroups, [x, ...rest]: readonly unknown[]) => {
+      if (own.size === 1 && own.has(null)) return run(null, [x, ...rest]);
+      return scope(() => addByRows(run(null, [x, ...rest]), x as Tensor, own, adapterOf));
+    };
+    const names = [...groups.keys()];
+    if (names.every(adds)) return base(groups, inputs);
+    const { joined, parts } = joinGroups(groups, adds);
+    return onRows(joined, inputs, (name, own) => (name === null ? base(parts, own) : run(name, own)));
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {

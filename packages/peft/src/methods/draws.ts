@@ -1,10 +1,11 @@
-import { full, type Generator, ones, rand, randn, scope, type Tensor, zeros } from "@lowrank/core";
+import { full, type Generator, ones, rand, randn, scope, type Tensor, to, zeros } from "@lowrank/core";
 import { Dropout, Parameter } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { LayerContext } from "./method.ts";
+import type { FloatDType } from "./methodFacts.ts";
 
-/** The start of a tensor, as a function of its shape. */
-export type Draw = (shape: readonly number[]) => Tensor;
+/** The start of a tensor, as a function of its shape; in f32 or in the dtype that is wished. */
+export type Draw = (shape: readonly number[], dtype?: FloatDType) => Tensor;
 
 /** The starts of a layer's tensors, on its backend and from its generator. */
 export interface Draws {
@@ -19,7 +20,7 @@ export interface Draws {
 /** Returns the starts that a layer's tensors can have. */
 export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "backend" | "generator">): Draws {
   return {
-    zero: (shape) => zeros(shape, { backend }),
+    zero: (shape, dtype) => zeros(shape, { backend, dtype }),
     one: (shape) => ones(shape, { backend }),
     constant: (value) => (shape) => full(shape, value, { backend }),
     uniform: (bound) => (shape) => rand(shape, { generator, low: -bound, high: bound, backend }),
@@ -28,8 +29,11 @@ export function draws({ backend, generator }: Pick<LayerContext<PeftConfig>, "ba
 }
 
 /** A parameter that starts so. */
-export function drawn(draw: Draw, shape: readonly number[]): Parameter {
-  using data = scope(() => draw(shape));
+export function drawn(draw: Draw, shape: readonly number[], dtype: FloatDType = "f32"): Parameter {
+  using data = scope(() => {
+    const start = draw(shape, dtype);
+    return start.dtype === dtype ? start : to(start, { dtype });
+  });
   return new Parameter(data);
 }
 

@@ -1,6 +1,6 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
-import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
+import { type DenseLayer, type LayerAdapter, type LowRank, wide } from "../layers/tunerLayer.ts";
 import { attentionTargets } from "../targets/defaultTargets.ts";
 import {
   alphaOption,
@@ -41,12 +41,12 @@ class LoraLinear implements LayerAdapter {
   readonly #magnitude?: Magnitude;
 
   constructor(context: LayerContext<LoraConfig>, start: LinearStart, makeMagnitude: MakeMagnitude | null) {
-    const { base, config, path, kind } = context;
+    const { base, config, path, kind, dtypeOf } = context;
     const { inFeatures, outFeatures, weight } = base as Linear;
     const { r, scaling } = rankAndScaling(config, path);
     this.baseWeight = start.weight;
-    const a = drawn(start.a, [r, inFeatures]);
-    const b = drawn(start.b, [outFeatures, r]);
+    const a = drawn(start.a, [r, inFeatures], dtypeOf("lora_A.weight"));
+    const b = drawn(start.b, [outFeatures, r], dtypeOf("lora_B.weight"));
     const stored = start.weight
       ? { weight: start.weight, fanInFanOut: false }
       : { weight, fanInFanOut: kind === "conv1d" };
@@ -55,7 +55,7 @@ class LoraLinear implements LayerAdapter {
     this.parameters = {
       "lora_A.weight": a,
       "lora_B.weight": b,
-      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures]) } : {}),
+      ...(config.loraBias ? { "lora_B.bias": drawn(start.bias, [outFeatures], dtypeOf("lora_B.bias")) } : {}),
       ...this.#magnitude?.parameters,
     };
     this.#dropout = layerDropout(context, config.loraDropout);
@@ -83,11 +83,11 @@ class LoraLinear implements LayerAdapter {
       const { a, b, scaling } = factors;
       const { "lora_B.bias": bias } = this.parameters;
       let y: Tensor;
-      if (base instanceof Linear && base.isExact && dropped === x) {
+      if (base instanceof Linear && base.isExact && dropped === x && a.dtype === "f32" && b.dtype === "f32") {
         y = loraLinear(x, base.weight, a, b, { scaling });
         if (base.bias) y = add(y, wide(base.bias));
       } else y = add(base.forward(x), this.#added(dropped));
-      return bias ? add(y, affine(bias, { scale: scaling })) : y;
+      return bias ? add(y, affine(wide(bias), { scale: scaling })) : y;
     });
   }
 
@@ -97,8 +97,14 @@ class LoraLinear implements LayerAdapter {
     const { "lora_B.bias": bias } = this.parameters;
     return (x) => {
       const low = this.#added(this.#dropout.forward(x));
-      return bias ? add(low, affine(bias, { scale: this.scaling })) : low;
+      return bias ? add(low, affine(wide(bias), { scale: this.scaling })) : low;
     };
+  }
+
+  /** The factors of that part; absent with DoRA, and while dropout acts on x. */
+  get lowRank(): LowRank | undefined {
+    if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
+    return { ...this.#factors, bias: this.parameters["lora_B.bias"] };
   }
 
   /** s (x Aᵀ) Bᵀ */
@@ -109,13 +115,13 @@ class LoraLinear implements LayerAdapter {
   }
 
   merge({ weight, bias, fanInFanOut }: DenseLayer, bare: DenseLayer): DenseLayer {
-    const factors = this.#factors;
-    const { a, b, scaling: scale } = factors;
+    const { a: storedA, b: storedB, scaling: scale } = this.#factors;
+    const [a, b] = [wide(storedA), wide(storedB)];
     const { "lora_B.bias": added } = this.parameters;
-    const scaledBias = added && affine(added, { scale });
+    const scaledBias = added && affine(wide(added), { scale });
     const product = fanInFanOut ? matmul(a, b, { transposeA: true, transposeB: true }) : matmul(b, a);
     const sum = add(weight, affine(product, { scale }));
-    const lengths = this.#magnitude?.scaleOnce(bare, factors);
+    const lengths = this.#magnitude?.scaleOnce(bare, this.#factors);
     return {
       weight: lengths ? mul(sum, fanInFanOut ? lengths : lengths.reshape([-1, 1])) : sum,
       bias: scaledBias && bias ? add(bias, scaledBias) : (scaledBias ?? bias),
@@ -182,6 +188,7 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   trainableTokens: ({ trainableTokenIndices }) => trainableTokenIndices,
   patterns: ({ rankPattern, alphaPattern }) => ({ rankPattern, alphaPattern }),
   setsFanInFanOut: true,
+  keepsHalfPrecision: ({ useDora }) => !useDora,
   swappable: loraSwappable,
   startsFromWeights: loraWeightStart,
   subtractsStart: loraStartSubtraction,
@@ -191,6 +198,11 @@ export const lora: PeftMethod<LoraConfig> = definePeftMethod({
   createLayer: async (context) => {
     const makeMagnitude = await loadMagnitude(context);
     if (context.kind === "embedding") {
+      if (context.dtypeOf("lora_embedding_A") !== "f32" || context.dtypeOf("lora_embedding_B") !== "f32") {
+        throw new Error(
+          `${context.path}: LoRA on an embedding computes in f32; load the adapter without autocastAdapterDtype: false`,
+        );
+      }
       const { LoraEmbedding } = await import("./loraEmbedding.ts");
       return new LoraEmbedding(context, makeMagnitude);
     }

@@ -8,7 +8,7 @@ import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
 import type { LayerKind } from "../targets/layerKind.ts";
 import type { FileForm } from "./fileForm.ts";
-import type { MethodFacts } from "./methodFacts.ts";
+import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 
 /** The facts about a layer that a method is given to adapt it. */
 export interface LayerContext<C extends PeftConfig> {
@@ -28,6 +28,11 @@ export interface LayerContext<C extends PeftConfig> {
   generator: Generator;
   /** Values will be read from a file: initial ones need not be drawn. */
   loading: boolean;
+  /**
+   * Returns the dtype in which a tensor of this key is kept. It is f32 unless a file holds half
+   * precision that is to stay so, and the method says that it can (`keepsHalfPrecision`).
+   */
+  dtypeOf(key: string): FloatDType;
   /** Warns the user about the layer. */
   warn(warning: Warning): void;
   /** The tensors that the method's `createShared` made for this adapter. */

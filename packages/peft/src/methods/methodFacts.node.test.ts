@@ -32,7 +32,7 @@ class ScaleConfig extends PeftConfig {
   readonly start: "plain" | "doubled";
 
   constructor(options: ScaleOptions = {}) {
-    super("test/SCALE", options);
+    super("test/FACTS", options);
     this.strength = options.strength ?? 1;
     this.parts = options.parts ?? 1;
     this.start = options.start ?? "plain";
@@ -69,7 +69,7 @@ class Scale implements LayerAdapter {
 
 registerPeftMethod(
   definePeftMethod<ScaleConfig>({
-    peftType: "test/SCALE",
+    peftType: "test/FACTS",
     Config: ScaleConfig,
     format: { classic: ["target_modules", "task_type"], floats: ["strength"], refused: {}, ignored: {} },
     kinds: ["linear"],
@@ -168,7 +168,7 @@ test("a start that sets base weights anew is told, and verified on these", async
   expect(warnings.map(({ code }) => code)).toEqual(["changed-base", "changed-base"]);
   expect(warnings[1].message).toContain('"default" started from doubled');
   const convert = { pathInitialModelForWeightConversion: await peft.adapterFiles() };
-  await expect(peft.adapterFiles(undefined, convert)).rejects.toThrow("test/SCALE, whose start cannot be subtracted");
+  await expect(peft.adapterFiles(undefined, convert)).rejects.toThrow("test/FACTS, whose start cannot be subtracted");
 });
 
 test("adapters of a method that combines add up; others are refused", async () => {
@@ -247,7 +247,7 @@ test("plans and reports are the real adapter's, with the constants and dtypes th
   expect(quiet.tensors.map(({ dtype }) => dtype)).toEqual(["f32", "f32"]);
   expect(quiet.trainable).toBe(trainable);
   expect(await reportAdapter(shapes(), config)).toMatchObject({
-    ...{ peftType: "test/SCALE", trainable, mergeable: true, bytesSaved: file.length },
+    ...{ peftType: "test/FACTS", trainable, mergeable: true, bytesSaved: file.length },
   });
   const plan = await planMemory(shapes(), { adapter: config, sequenceLength: 8 });
   expect(plan.adapter).toEqual({ parameters: trainable, bytes: 4 * trainable });

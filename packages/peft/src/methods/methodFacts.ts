@@ -48,6 +48,11 @@ export interface MethodFacts<C extends PeftConfig> {
    */
   readonly followsBaseDtype?: boolean;
   /**
+   * Returns true if its layers can run on factors in half precision (`LayerContext.dtypeOf`).
+   * Default: they cannot.
+   */
+  keepsHalfPrecision?(config: C): boolean;
+  /**
    * Returns the number of constants of a layer that PEFT counts among what trains, for a base model
    * of this dtype. Default: none.
    */

@@ -8,6 +8,7 @@ import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type Place, placesOf, Swap } from "../layers/swap.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { AnyMethod, PeftMethod, PromptTokenizer } from "../methods/method.ts";
+import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding, outputLayer, savesTables } from "../targets/embeddings.ts";
 import { matchTargets, modelType, resolveTargets, type TargetReport, targetWarnings } from "../targets/matchTargets.ts";
@@ -22,6 +23,8 @@ export interface NewAdapter {
   generator: Generator;
   /** Values will be read from a file. */
   loading: boolean;
+  /** The dtype in which a layer's tensor is kept, by its key in the file; default f32. */
+  dtypeOf?: (fileKey: string) => FloatDType;
   /** For starts that are said in words. */
   tokenizer?: PromptTokenizer;
   signal?: AbortSignal;
@@ -58,35 +61,22 @@ export function withHeads<C extends PeftConfig>(
   return { config: given.with({ modulesToSave: [...new Set([...(given.modulesToSave ?? []), ...heads])] }), heads };
 }
 
+/** Runs a function while the model stands bare. */
+type Bare = <T>(fn: () => T) => T;
+
 /**
- * Makes a layer method's parts for a bare base model. Throws for targets and
- * options that do not fit it.
+ * Makes a layer method's parts for a base model. It looks for their places while the model stands
+ * bare, at once; the layers are made later, while the model may run. Throws for targets and options
+ * that do not fit it.
  */
 export async function planAdapter(
   model: Module,
-  { method, config: given, generator, loading, signal }: NewAdapter & { method: PeftMethod },
+  options: NewAdapter & { method: PeftMethod },
+  bare: Bare,
 ): Promise<Plan> {
-  const { config: headed, heads } = withHeads(given, method);
-  let config = method.targets ? headed : resolveTargets(model, headed, method);
-  if (method.resolve) config = method.resolve(config, modelType(model), model);
-  const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
-  const { targets, report } = matchTargets(model, wanted, method.kinds);
-  if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
-  const patterns = Object.entries(method.patterns?.(config) ?? {});
-  for (const [name, keys] of patterns) {
-    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
-  }
-
-  const warnings = targetWarnings(model, report, method.kinds);
-  for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
-  const places = placesOf(model);
-  const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
-  const bases = targets.map(([path, module, kind]) => ({ path, base: module as UnaryModule, kind }));
-  const [
-    {
-      storage: { backend },
-    } = { storage: { backend: currentBackend() } },
-  ] = model.parameters();
+  const { method, generator, loading, dtypeOf = () => "f32", signal } = options;
+  const found = bare(() => findPlaces(model, options));
+  const { config, heads, report, bases, backend, warnings } = found;
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
   const warn = (warning: Warning) => {
@@ -94,10 +84,11 @@ export async function planAdapter(
   };
   const layers: Plan["layers"] = [];
   // One after the other, since all draw from one generator.
-  for (const { path, base, kind } of bases) {
-    const tied = tieWarning(path, base, places, paths);
+  for (const { path, base, kind, tied } of bases) {
     warnings.push(...tied);
-    const layer = await method.createLayer({ ...made, base, kind, path, shared, warn });
+    const kept = (key: string) => dtypeOf(method.fileKey?.(path, key, config) ?? `${filePrefix}${path}.${key}`);
+    const pending = method.createLayer({ ...made, base, kind, path, shared, dtypeOf: kept, warn });
+    const layer = pending instanceof Promise ? await pending : pending;
     if (layer.baseWeight && tied.length > 0) {
       throw new Error(`${tied[0].message}; an initialisation that sets the weight anew cannot be used on it`);
     }
@@ -109,26 +100,58 @@ export async function planAdapter(
     const message = `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`;
     warnings.push({ code: "changed-base", message });
   }
-  const saved = await savedModules(model, config, heads, warnings);
-  for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
   const rows = method.trainableTokens?.(config) ?? null;
-  const tokens = rows ? (await import("./planTokens.ts")).planTokens(model, rows, places, paths) : [];
-  for (const { path, base, owners } of tokens) {
-    if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
+  const { planTokens } = rows ? await import("./planTokens.ts") : {};
+  const saved = await savedModules(model, config, heads, warnings, bare);
+  const { places, paths } = found;
+  return bare(() => {
+    for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
+    const tokens = rows && planTokens ? planTokens(model, rows, places, paths) : [];
+    for (const { path, base, owners } of tokens) {
+      if (owners.length === 1) warnings.push(...tieWarning(path, base, places, paths));
+    }
+    checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
+    const adapted = new Set(report.matched);
+    const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
+    const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers, [...paths.values()]);
+    return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
+  });
+}
+
+/** Finds the layers of a bare model that a method shall adapt. */
+function findPlaces(model: Module, { method, config: given }: NewAdapter & { method: PeftMethod }) {
+  const { config: headed, heads } = withHeads(given, method);
+  let config = method.targets ? headed : resolveTargets(model, headed, method);
+  if (method.resolve) config = method.resolve(config, modelType(model), model);
+  const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
+  const { targets, report } = matchTargets(model, wanted, method.kinds);
+  if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
+  const patterns = Object.entries(method.patterns?.(config) ?? {});
+  for (const [name, keys] of patterns) {
+    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
   }
-  checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
-  const adapted = new Set(report.matched);
-  const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
-  const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers);
-  return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
+  const warnings = targetWarnings(model, report, method.kinds);
+  for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
+  const places = placesOf(model);
+  const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
+  const bases = targets.map(([path, module, kind]) => {
+    return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths) };
+  });
+  const [first] = model.parameters();
+  const backend = first?.storage.backend ?? currentBackend();
+  return { config, heads, report, bases, backend, places, paths, warnings };
 }
 
 /**
  * Adapted embeddings and output layers whose tables PEFT saves with the
  * adapter, by key in its file.
  */
-function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
-  const paths = [...model.namedModules()].map(([path]) => path);
+function savedTables(
+  model: Module,
+  config: PeftConfig,
+  layers: Plan["layers"],
+  paths: readonly string[],
+): Plan["tables"] {
   if (!savesTables(config, paths)) return new Map();
   const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
   // A packed table is the quantised base's own affair.
@@ -157,11 +180,13 @@ export async function savedModules(
   config: PeftConfig,
   heads: readonly string[],
   warnings: Warning[],
+  bare: Bare = (fn) => fn(),
 ): Promise<Plan["saved"]> {
   const found: { path: string; base: Module }[] = [];
   const names = config.modulesToSave ?? [];
   const met = new Set<string>(heads);
-  for (const [path, base] of model.namedModules()) {
+  if (names.length === 0) return [];
+  for (const [path, base] of bare(() => [...model.namedModules()])) {
     const ends = path === "" ? [] : names.filter((name) => path.endsWith(name));
     if (ends.length === 0) continue;
     for (const name of ends) met.add(name);
@@ -179,14 +204,21 @@ export async function savedModules(
 
 /** Throws where two parts of an adapter would sit on the same module, or one inside the other. */
 export function checkDisjoint(paths: readonly string[]): void {
-  const sorted = [...paths].sort();
-  for (const [i, path] of sorted.entries()) {
-    const next = sorted.slice(i + 1).find((other) => other === path || other.startsWith(`${path}.`));
-    if (next !== undefined) {
+  const met = new Set<string>();
+  for (const path of paths) {
+    if (met.has(path)) {
       throw new Error(
-        next === path
-          ? `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`
-          : `${next} lies inside of ${path}, which is adapted or saved as a whole; leave one of the two out`,
+        `${path} is asked for twice, among targetModules, modulesToSave and trainableTokenIndices; exclude it from targetModules`,
+      );
+    }
+    met.add(path);
+  }
+  for (const path of paths) {
+    for (let dot = path.lastIndexOf("."); dot > 0; dot = path.lastIndexOf(".", dot - 1)) {
+      const outer = path.slice(0, dot);
+      if (!met.has(outer)) continue;
+      throw new Error(
+        `${path} lies inside of ${outer}, which is adapted or saved as a whole; leave one of the two out`,
       );
     }
   }

@@ -1,6 +1,10 @@
 import { AttentionLayer, type Module } from "@lowrank/nn";
+import type { Adapter } from "./adapter.ts";
 import { runBetween } from "./runBetween.ts";
 import type { Tuner } from "./tuner.ts";
+
+/** Adapters that were found to act row by row, which no later change takes from them. */
+const actsByRow = new WeakSet<Adapter>();
 
 /**
  * Runs `fn`, which may be async, with an adapter for each row of its batches in the place of the
@@ -8,7 +12,7 @@ import type { Tuner } from "./tuner.ts";
  * Throws for adapters that act on all rows.
  */
 export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)[], fn: () => T): T {
-  tuner.checkWhole("name adapters for rows");
+  tuner.checkWhole("name adapters for rows", { adding: true });
   if (tuner.mergedNames.length > 0) {
     throw new Error(`${tuner.mergedNames.join(", ")} stands merged; call unmergeAdapter before rows have adapters`);
   }
@@ -22,7 +26,9 @@ export function withRows<T>(tuner: Tuner<Module>, rows: readonly (string | null)
 }
 
 function checkActsByRow(tuner: Tuner<Module>, name: string): void {
-  const { method, prompt, swaps } = tuner.adapter(name);
+  const adapter = tuner.adapter(name);
+  if (actsByRow.has(adapter)) return;
+  const { method, prompt, swaps } = adapter;
   const what = `withAdapterNames: adapter "${name}" (${method.peftType})`;
   const advice = "use it for whole batches, with setAdapter";
   if (prompt) throw new Error(`${what} puts virtual tokens before all sequences of a batch; ${advice}`);
@@ -32,4 +38,5 @@ function checkActsByRow(tuner: Tuner<Module>, name: string): void {
       throw new Error(`${what} sits around the attention of ${path}, which takes the batch as a whole; ${advice}`);
     }
   }
+  actsByRow.add(adapter);
 }

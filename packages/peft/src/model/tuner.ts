@@ -2,10 +2,11 @@ import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
+import { BatchRows } from "../layers/rowGroups.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
-import { isPromptMethod } from "../methods/method.ts";
+import { type AnyMethod, isPromptMethod } from "../methods/method.ts";
 import { methodOf } from "../methods/registry.ts";
 import type { Adapter } from "./adapter.ts";
 import {
@@ -17,7 +18,7 @@ import {
   trainedTensors,
 } from "./adapterTensors.ts";
 import { checkBare, checkPlan } from "./checkFits.ts";
-import { type NewAdapter, planAdapter } from "./planAdapter.ts";
+import { type NewAdapter, type Plan, planAdapter } from "./planAdapter.ts";
 import { runBetween } from "./runBetween.ts";
 import { WrapperSet } from "./wrapperSet.ts";
 
@@ -45,6 +46,8 @@ export class Tuner<M extends Module> extends Module {
   #bareUntil: string | null = null;
   /** The same for a model that is being merged, and runs meanwhile. */
   #aloneUntil: string | null = null;
+  /** The same while an adapter is being added; the model runs meanwhile, rows with adapters too. */
+  #addingUntil: string | null = null;
 
   /** Throws for a model that carries adapters already. */
   constructor(model: M) {
@@ -74,7 +77,7 @@ export class Tuner<M extends Module> extends Module {
   /** The adapters that act beside the base weights: the active one, or those that rows have. */
   get acting(): readonly string[] {
     if (this.#bareUntil !== null || this.#mergedNames.length > 0) return [];
-    return [...new Set(this.#active.rows ?? [this.#active.name])].filter((name) => name !== null);
+    return [...new Set(this.#active.rows?.names ?? [this.#active.name])].filter((name) => name !== null);
   }
 
   get mergedNames(): readonly string[] {
@@ -88,29 +91,54 @@ export class Tuner<M extends Module> extends Module {
     throw new Error(`there is no adapter "${name}"; there are ${[...this.#adapters.keys()].join(", ") || "none"}`);
   }
 
-  /** Throws while the model stands bare or is being merged, or its rows have adapters. */
-  checkWhole(what: string): void {
+  /**
+   * Throws while the model stands bare or changes, or its rows have adapters. Some things are
+   * allowed while rows have adapters, others while an adapter is being added.
+   */
+  checkWhole(what: string, { rows = false, adding = false }: { rows?: boolean; adding?: boolean } = {}): void {
     const reason =
-      this.#aloneUntil ?? this.#bareUntil ?? (this.#active.rows && "inside of withAdapterNames; do it before or after");
+      this.#aloneUntil ??
+      this.#bareUntil ??
+      (adding ? null : this.#addingUntil) ??
+      (!rows && this.#active.rows && "inside of withAdapterNames; do it before or after");
     if (reason) throw new Error(`cannot ${what} ${reason}`);
   }
 
   /**
-   * Puts a new adapter on the model, inactive. The model stands bare until then, and refuses all
-   * changes. Where it throws, nothing has changed.
+   * Puts a new adapter on the model, inactive. The model refuses other changes until then, and may
+   * run. Where it throws, nothing has changed.
    */
   async add(options: NewAdapter, onWarning: OnWarning): Promise<Adapter> {
     const { name } = options;
-    this.checkWhole("add an adapter");
+    this.checkWhole("add an adapter", { rows: true });
     checkAdapterName(name);
     if (this.#adapters.has(name))
       throw new Error(`there is an adapter "${name}" already; choose another name or delete it`);
-    const { method, plan } = await this.bare(async () => {
-      const method = await methodOf(options.config);
-      if (!isPromptMethod(method)) return { method, plan: await planAdapter(this.model, { ...options, method }) };
+    this.#addingUntil = `while adapter "${name}" is being added; await that first`;
+    try {
+      return this.#put(await this.#plan(options, this.#addingUntil), onWarning);
+    } finally {
+      this.#addingUntil = null;
+    }
+  }
+
+  /** Plans a new adapter. Base values that others stand for are put back meanwhile. */
+  async #plan(options: NewAdapter, until: string): Promise<{ name: string; method: AnyMethod; plan: Plan }> {
+    const { name } = options;
+    const method = await methodOf(options.config);
+    const bare = <T>(fn: () => T): T => this.#runBare(fn, until);
+    if (isPromptMethod(method)) {
       const { planPrompt } = await import("./planPrompt.ts");
-      return { method, plan: await planPrompt(this.model, { ...options, method }) };
-    }, `while adapter "${name}" is being added; await that first`);
+      return { name, method, plan: await bare(() => planPrompt(this.model, { ...options, method })) };
+    }
+    const layers = { ...options, method };
+    const active = this.#active.rows ? null : this.#active.name;
+    const replaced = this.#merges.length > 0 || (active !== null && this.adapter(active).swaps.size > 0);
+    if (replaced) return { name, method, plan: await bare(() => planAdapter(this.model, layers, (fn) => fn())) };
+    return { name, method, plan: await planAdapter(this.model, layers, bare) };
+  }
+
+  #put({ name, method, plan }: { name: string; method: AnyMethod; plan: Plan }, onWarning: OnWarning): Adapter {
     checkPlan(plan, this.wrappers);
     for (const warning of plan.warnings) onWarning(warning);
     const { config, report, shared, prompt, swaps, tables } = plan;
@@ -135,7 +163,7 @@ export class Tuner<M extends Module> extends Module {
    * give way to their module.
    */
   remove(name: string): void {
-    this.checkWhole("delete an adapter");
+    this.checkWhole("delete an adapter", { rows: !this.#active.rows?.names.includes(name) });
     this.#remove(name);
   }
 
@@ -183,7 +211,7 @@ export class Tuner<M extends Module> extends Module {
       );
     }
     adapter.trainable = trainable;
-    if (this.#active.name === name) this.#train(name, trainable);
+    if ((this.#active.rows?.names ?? [this.#active.name]).includes(name)) this.#train(name, trainable);
   }
 
   #swap(name: string, on: boolean): void {
@@ -203,6 +231,10 @@ export class Tuner<M extends Module> extends Module {
   bare<T>(fn: () => T, until = "inside of disableAdapter; do it before or after"): T {
     if (this.#bareUntil !== null) return fn();
     this.checkWhole(`disable adapters (name "${baseName}" for rows without one)`);
+    return this.#runBare(fn, until);
+  }
+
+  #runBare<T>(fn: () => T, until: string): T {
     return runBetween(
       () => this.#setBare(until),
       fn,
@@ -226,17 +258,17 @@ export class Tuner<M extends Module> extends Module {
    */
   actOnRows(rows: readonly (string | null)[] | null): void {
     const on = rows !== null;
-    const named = new Set(rows ?? this.#active.rows);
+    const named = new Set(rows ?? this.#active.rows?.names);
     const active = this.#active.name;
     if (on && active !== null) {
-      this.#train(active, false);
+      if (this.adapter(active).trainable) this.#train(active, false);
       this.#swap(active, false);
     }
-    for (const name of named) if (name !== null) this.#train(name, on && this.adapter(name).trainable);
-    this.#active.rows = rows;
+    for (const name of named) if (name !== null && this.adapter(name).trainable) this.#train(name, on);
+    this.#active.rows = rows && new BatchRows(rows);
     if (on || active === null) return;
     this.#swap(active, true);
-    this.#train(active, this.adapter(active).trainable);
+    if (this.adapter(active).trainable) this.#train(active, true);
   }
 
   #setBare(until: string | null): void {
@@ -244,7 +276,8 @@ export class Tuner<M extends Module> extends Module {
     const bare = until !== null;
     const merges = bare ? [...this.#merges].reverse() : this.#merges;
     if (bare) for (const merge of merges) merge.set(false);
-    if (this.#active.name !== null) this.#swap(this.#active.name, !bare);
+    // Rows have put the active adapter's values back already.
+    if (this.#active.name !== null && !this.#active.rows) this.#swap(this.#active.name, !bare);
     if (!bare) for (const merge of merges) merge.set(true);
     this.#wrappers.set(!bare);
   }

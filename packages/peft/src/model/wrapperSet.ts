@@ -1,4 +1,4 @@
-import type { Module } from "@lowrank/nn";
+import { Module } from "@lowrank/nn";
 import type { ActiveAdapter } from "../layers/activeAdapter.ts";
 import { TunerLayer } from "../layers/tunerLayer.ts";
 import type { Wrapper, Wrappers } from "../layers/wrapper.ts";
@@ -26,17 +26,27 @@ export class WrapperSet {
   /** Puts an adapter into its modules. */
   add(name: string, { layers, saved, tokens }: Plan): void {
     const active = this.#active;
-    for (const { path, base, layer } of layers) this.#at(path, () => new TunerLayer(base, active)).add(name, layer);
+    for (const { path, base, layer } of layers) {
+      const wrapper = this.#at(path, () => new TunerLayer(base, active));
+      wrapper.add(name, layer);
+      wrapper.training = base.training;
+      for (const part of Object.values(layer.modules ?? {})) if (part instanceof Module) part.train(base.training);
+    }
     for (const { path, wrap } of saved) this.#at(path, () => wrap(active)).add(name);
     for (const { path, rows, owners, wrap } of tokens) this.#at(path, () => wrap(active)).add(name, rows, owners);
-    for (const wrapper of this.#wrappers.values()) wrapper.train(wrapper.wrapped.training);
+    for (const { path } of [...saved, ...tokens]) {
+      const wrapper = this.#wrappers.get(path)!;
+      wrapper.train(wrapper.wrapped.training);
+    }
   }
 
   #at<W extends Wrapper>(path: string, make: () => W): W {
-    const wrapper = this.#wrappers.get(path) ?? make();
+    const known = this.#wrappers.get(path);
+    if (known) return known as W;
+    const wrapper = make();
     this.#wrappers.set(path, wrapper);
     this.#model.setSubmodule(path, wrapper);
-    return wrapper as W;
+    return wrapper;
   }
 
   /**

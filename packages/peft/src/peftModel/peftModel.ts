@@ -10,6 +10,7 @@ import type { MergeReport } from "../merge/mergeReport.ts";
 import type { AdaptableModel, LossOf } from "../model/adaptableModel.ts";
 import { adaptedLoss } from "../model/adaptedLoss.ts";
 import { allocate, allocationState, setAllocationState } from "../model/allocation.ts";
+import { inTraining } from "../model/inTraining.ts";
 import { withRows } from "../model/rowAdapters.ts";
 import { Tuner } from "../model/tuner.ts";
 import {
@@ -153,7 +154,7 @@ export class PeftModel<M extends AdaptableModel = AdaptableModel> extends Module
     ]);
     const saved = await readAdapter(source, options, this.#onWarning);
     await loadSaved(this.base_model, saved, adapterName, options, this.#onWarning);
-    if (!options.isTrainable) this.eval();
+    if (!options.isTrainable && inTraining(this)) this.eval();
   }
 
   /**

@@ -20,6 +20,11 @@ const products: Readonly<Record<string, (inputs: Refs, outputs: Refs, params: ne
     const rows = sizeOf(out.shape) / lastOf(out);
     return 2 * rows * (sizeOf(w.shape) + a.shape[0] * (lastOf(x) + lastOf(out)));
   },
+  lowRankRows: ([y, x, ...factors], _outputs, { rows }: { rows: readonly (readonly number[])[] }) => {
+    const each = sizeOf(x.shape) / (x.shape[0] * lastOf(x));
+    const numbers = rows.reduce((sum, own, s) => sum + own.length * factors[2 * s].shape[0], 0);
+    return 2 * each * numbers * (lastOf(x) + lastOf(y));
+  },
   attention: ([q, k], _outputs, { causal, keyLength }: { causal?: boolean; keyLength?: number } = {}) => {
     const [batch, queries, heads, size] = q.shape;
     const keys = keyLength ?? k.shape[1];

@@ -30,6 +30,12 @@ export async function hotswapAdapter(
   if (tuner.mergedNames.includes(name)) {
     throw new Error(`adapter "${name}" is merged; call unmergeAdapter before its values are swapped`);
   }
+  const half = [...tuner.trained(name)].find(([, { dtype }]) => dtype !== "f32");
+  if (half) {
+    throw new Error(
+      `adapter "${name}" is kept in half precision (${half[0]} is ${half[1].dtype}); load the new one by loadAdapter under a new name`,
+    );
+  }
   if (saved.method !== method) refuse("the method", saved.method.peftType, method.peftType, name);
   checkKeepsBase("the new adapter", method, saved.config);
   checkKeepsBase(`adapter "${name}"`, method, config);

@@ -1,17 +1,20 @@
 import { Generator, type SafetensorsFile, type Tensor } from "@lowrank/core";
 import { type Module, Parameter } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import { compareKeys, describeMismatch, differingTables, readInto } from "../files/adapterFiles.ts";
-import { halfPrecisionOf } from "../files/halfPrecision.ts";
+import { halfDTypes, halfPrecisionOf } from "../files/halfPrecision.ts";
 import { placesOf, Swap } from "../layers/swap.ts";
 import { fileSpecs } from "../methods/fileForm.ts";
 import { fileFormOf } from "../methods/method.ts";
+import type { FloatDType, MethodFacts } from "../methods/methodFacts.ts";
 import type { Tuner } from "../model/tuner.ts";
 import type { SavedAdapter } from "./readAdapter.ts";
 import type { LoadAdapterOptions } from "./savedOptions.ts";
 
 /** Options of `loadSaved`. */
-interface LoadSavedOptions extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "onProgress" | "signal"> {
+interface LoadSavedOptions
+  extends Pick<LoadAdapterOptions, "isTrainable" | "strict" | "autocastAdapterDtype" | "onProgress" | "signal"> {
   /**
    * The keys that the file may lack: their tensors stay zero, as in a fresh layer. Default: none.
    */
@@ -23,11 +26,13 @@ export async function loadSaved(
   tuner: Tuner<Module>,
   { label, method, config, weights }: SavedAdapter,
   name: string,
-  { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal }: LoadSavedOptions,
+  options: LoadSavedOptions,
   onWarning: OnWarning,
 ): Promise<void> {
+  const { isTrainable = false, strict = true, mayLack = () => false, onProgress, signal } = options;
   const generator = new Generator(0);
-  await tuner.add({ name, config, generator, loading: true, signal }, onWarning);
+  const dtypeOf = dtypesKept({ label, method, config, weights }, options);
+  await tuner.add({ name, config, generator, loading: true, dtypeOf, signal }, onWarning);
   try {
     const expected = new Map<string, Tensor>([...tuner.filed(name), ...tuner.buffers(name)]);
     const tables = tuner.tables(name);
@@ -54,6 +59,29 @@ export async function loadSaved(
     tuner.remove(name);
     throw error;
   }
+}
+
+/**
+ * Returns the dtypes in which an adapter's tensors stay, by their keys in the file. Throws where
+ * its file holds half precision that cannot stay.
+ */
+function dtypesKept(
+  { label, method, config, weights }: SavedAdapter,
+  { isTrainable = false, autocastAdapterDtype = true }: LoadSavedOptions,
+): (key: string) => FloatDType {
+  if (autocastAdapterDtype) return () => "f32";
+  const stored = (key: string) => (weights.has(key) ? (halfDTypes[weights.info(key).dtype] ?? "f32") : "f32");
+  const facts: MethodFacts<PeftConfig> = method;
+  if (weights.names().every((key) => stored(key) === "f32")) return stored;
+  if (isTrainable) {
+    throw new Error(`${label}: training needs f32; leave out autocastAdapterDtype: false, or isTrainable`);
+  }
+  if (!facts.keepsHalfPrecision?.(config)) {
+    throw new Error(
+      `${label}: ${method.peftType} with these options computes in f32; leave out autocastAdapterDtype: false`,
+    );
+  }
+  return stored;
 }
 
 /**

@@ -36,7 +36,8 @@ export async function filesOfAdapters(
       dtype === undefined && !converted
         ? await unchangedHalfPrecision(adapter.halfPrecision, new Map([...trained, ...constants]))
         : new Map<string, HalfDType>();
-    const dtypeOf = (key: string) => halfDTypes.get(key) ?? constants.get(key)?.dtype ?? dtype ?? "f32";
+    const dtypeOf = (key: string) =>
+      halfDTypes.get(key) ?? constants.get(key)?.dtype ?? dtype ?? trained.get(key)?.dtype ?? "f32";
     const contents = await adapterContents({ method: adapter.method, config }, trained, constants, dtypeOf);
     for (const tensor of trained.values()) tensor.dispose();
     const folder = folderOf(name);

@@ -13,6 +13,12 @@ export interface LoadAdapterOptions {
    * tensors that fit. Default true.
    */
   strict?: boolean;
+  /**
+   * Widen f16 and bf16 to f32, as training needs it. False: factors stay as the file has them, in
+   * half the memory. Not with `isTrainable`; throws for methods that compute in f32 alone. Default
+   * true.
+   */
+  autocastAdapterDtype?: boolean;
   /** The folder below the source that holds the adapter. */
   subfolder?: string;
   /** The token, the cache and more, for hf:// addresses. */
@@ -64,7 +70,8 @@ export interface SaveOptions<M extends AdaptableModel = AdaptableModel> extends 
 
 /** The names of all options of these kinds. */
 export const loadAdapterKeys: OptionKeys<LoadAdapterOptions> = {
-  ...({ isTrainable: true, strict: true, subfolder: true, hub: true, onProgress: true, signal: true } as const),
+  ...({ isTrainable: true, strict: true, autocastAdapterDtype: true, subfolder: true, hub: true } as const),
+  ...({ onProgress: true, signal: true } as const),
 };
 export const fromPretrainedKeys: OptionKeys<FromPretrainedOptions> = {
   ...loadAdapterKeys,

@@ -27,16 +27,26 @@ interface LayerChoice {
   layersPattern?: readonly string[] | string | null;
 }
 
-/** Returns true if a path is `name`, or ends with it after a dot. */
-function endsWithName(path: string, name: string): boolean {
-  const dot = path.length - name.length - 1;
-  return path.endsWith(name) && (dot < 0 || path[dot] === ".");
+/** A path and its ends after each dot: names that it answers to. */
+function endsOf(path: string): string[] {
+  const ends = [path];
+  for (let dot = path.indexOf("."); dot >= 0; dot = path.indexOf(".", dot + 1)) ends.push(path.slice(dot + 1));
+  return ends;
 }
 
 /** Returns true if a path matches a list of names, or an expression over the whole path. */
 export function matchesPath(wanted: readonly string[] | string, path: string): boolean {
-  if (typeof wanted === "string") return pythonRegex(wanted, "fullmatch").test(path);
-  return wanted.some((name) => endsWithName(path, name));
+  return pathMatcher(wanted)(path);
+}
+
+/** The same for many paths: the expression is read once. */
+function pathMatcher(wanted: readonly string[] | string): (path: string) => boolean {
+  if (typeof wanted !== "string") {
+    const names = new Set(wanted);
+    return (path) => endsOf(path).some((end) => names.has(end));
+  }
+  const expression = pythonRegex(wanted, "fullmatch");
+  return (path) => expression.test(path);
 }
 
 /** The paths of all linear layers but the output layer. */
@@ -155,18 +165,20 @@ export function matchTargets(
   const answered = new Set<string>();
   const met = new Set<number | null>();
   const layers = wantedLayers(config);
+  const saved = (config.modulesToSave ?? []).map((name) => pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match"));
+  const matches = pathMatcher(wanted);
   for (const [path, module] of model.namedModules()) {
-    if (path === "" || !matchesPath(wanted, path)) continue;
+    if (path === "" || !matches(path)) continue;
     if (typeof wanted !== "string" && layers.length > 0) {
       const number = layerNumber(path, config);
       met.add(number);
       if (!wanted.includes(path) && !layers.includes(number as number)) continue;
     }
-    if (typeof wanted !== "string") for (const name of wanted) if (endsWithName(path, name)) answered.add(name);
-    const saved = (config.modulesToSave ?? []).some((name) =>
-      pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match").test(path),
-    );
-    if (saved || (config.excludeModules && matchesPath(config.excludeModules, path))) {
+    for (const end of endsOf(path)) answered.add(end);
+    if (
+      saved.some((expression) => expression.test(path)) ||
+      (config.excludeModules && matchesPath(config.excludeModules, path))
+    ) {
       report.excluded.push(path);
       continue;
     }

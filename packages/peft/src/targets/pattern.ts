@@ -6,13 +6,22 @@ import { pythonRegex } from "./pythonRegex.ts";
  * after a dot, as in PEFT.
  */
 function says(key: string, path: string): boolean {
-  return pythonRegex(String.raw`(.*\.)?(${key})$`, "match").test(path);
+  return expressionOf(key).test(path);
 }
+
+const expressionOf = (key: string): RegExp => pythonRegex(String.raw`(.*\.)?(${key})$`, "match");
+
+/** The keys of patterns as expressions, which are read once for all layers. */
+const expressions = new WeakMap<object, readonly (readonly [expression: RegExp, value: number])[]>();
 
 /** The value of the first key that says the path; otherwise `value`. */
 export function patternValue(pattern: Readonly<Record<string, number>>, path: string, value: number): number {
-  const key = Object.keys(pattern).find((candidate) => says(candidate, path));
-  return key === undefined ? value : pattern[key];
+  let known = expressions.get(pattern);
+  if (!known) {
+    known = Object.entries(pattern).map(([key, own]) => [expressionOf(key), own]);
+    expressions.set(pattern, known);
+  }
+  return known.find(([expression]) => expression.test(path))?.[1] ?? value;
 }
 
 /** The keys that say none of the paths. */

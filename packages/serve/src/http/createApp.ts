@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { checkOptions } from "@lowrank/core";
 import type { ServingEngine } from "../api.ts";
+import { pageResponse } from "../page/page.ts";
 import { type ApiKey, anyone, callerFinder } from "./apiKeys.ts";
 import { AppContext, type AppEnv, type AppRequest, type RequestLog, type ServingApp } from "./appContext.ts";
 import { addChat } from "./chat.ts";
@@ -76,6 +77,7 @@ export function createApp(options: AppOptions): ServingApp {
   for (const add of [addChat, addCompletions, addEmbeddings, addModels, addTokenize, addLoraAdapters, addServerState]) {
     add(app, context);
   }
+  app.get("/", () => pageResponse());
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",

@@ -14,6 +14,7 @@ const counts: Readonly<Record<string, readonly [help: string, value: (stats: Ser
   lowrank_adapter_hits_total: ["Uses of an adapter in memory.", (stats) => stats.adapters.hits],
   lowrank_adapter_loads_total: ["Adapters read into memory.", (stats) => stats.adapters.loads],
   lowrank_adapter_evictions_total: ["Adapters put out of memory.", (stats) => stats.adapters.evictions],
+  lowrank_adapter_failures_total: ["Loads of adapters that failed.", (stats) => stats.adapters.failures],
 };
 const levels: typeof counts = {
   lowrank_requests_waiting: ["Requests in the queue.", (stats) => stats.waiting],

@@ -173,6 +173,7 @@ describe("the server's state", () => {
     for (const line of [
       "lowrank_generated_tokens_total 5",
       "lowrank_adapter_evictions_total 1",
+      "lowrank_adapter_failures_total 4",
       "lowrank_cache_pages_used 2",
       'lowrank_sequences_total{adapter="poet"} 1',
       'lowrank_sequences_total{adapter="other"} 1',

@@ -135,7 +135,15 @@ export class ScriptedEngine implements ServingEngine {
       newTokens: 5,
       preemptions: 0,
       pages: { total: 64, used: 2, cached: 1 },
-      adapters: { registered: this.#adapters.size, resident: 1, bytes: 4096, hits: 3, loads: 2, evictions: 1 },
+      adapters: {
+        registered: this.#adapters.size,
+        resident: 1,
+        bytes: 4096,
+        hits: 3,
+        loads: 2,
+        evictions: 1,
+        failures: 4,
+      },
       requests,
     };
   }

@@ -32,6 +32,7 @@ import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
 import { linearInt8Kernel } from "./linearInt8.ts";
 import { logKernel } from "./log.ts";
 import { loraOpKernel } from "./loraLinear.ts";
+import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { matmulKernel } from "./matmul.ts";
 import { maxKernel } from "./max.ts";
 import { maximumKernel } from "./maximum.ts";
@@ -39,6 +40,8 @@ import { maxPool2dKernel } from "./maxPool2d.ts";
 import { minKernel } from "./min.ts";
 import { minimumKernel } from "./minimum.ts";
 import { mulKernel } from "./mul.ts";
+import { pagedAttentionKernel } from "./pagedAttention.ts";
+import { pagedWriteKernel } from "./pagedWrite.ts";
 import { permuteKernel } from "./permute.ts";
 import { powKernel } from "./pow.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
@@ -119,6 +122,7 @@ export const kernels: readonly WasmKernel[] = [
   linearInt8Kernel,
   logKernel,
   loraOpKernel,
+  lowRankRowsKernel,
   matmulKernel,
   maxKernel,
   maximumKernel,
@@ -126,6 +130,8 @@ export const kernels: readonly WasmKernel[] = [
   minKernel,
   minimumKernel,
   mulKernel,
+  pagedAttentionKernel,
+  pagedWriteKernel,
   permuteKernel,
   powKernel,
   quantize4bitKernel,

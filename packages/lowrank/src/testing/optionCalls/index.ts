@@ -1,3 +1,4 @@
+import { ofAdapterStore } from "./ofAdapterStore.ts";
 import { ofCore } from "./ofCore.ts";
 import { ofModels } from "./ofModels.ts";
 import { ofNN } from "./ofNN.ts";
@@ -20,4 +21,5 @@ export const optionCalls: OptionCalls = {
   ...ofTrain,
   ...ofServe,
   ...ofWorker,
+  ...ofAdapterStore,
 };

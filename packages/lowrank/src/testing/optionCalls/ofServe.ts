@@ -1,4 +1,6 @@
+import { createEngine } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
+import { tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
 const engine: Untyped = {};
@@ -6,5 +8,7 @@ const engine: Untyped = {};
 /** Those of the server. */
 export const ofServe: OptionCalls = {
   createApp: (o) => createApp({ engine, ...o }),
+  createEngine: async (o) =>
+    createEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
   "createApp: limits": (limits) => createApp({ engine, limits }),
 };

@@ -1,0 +1,66 @@
+import type { TensorSpec } from "../backend.ts";
+import { expectDType } from "../op.ts";
+import { formatShape, sameShape, sizeOf } from "../shape.ts";
+
+/** Parameters of `lowRankRows`, with an entry for each pair of factors. */
+export interface LowRankRowsParams {
+  /** The rows, along the first dimension, to which a pair's product is added. */
+  readonly rows: readonly (readonly number[])[];
+  readonly scalings: readonly number[];
+}
+
+/** The sizes of one call. */
+export interface LowRankPlan {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Vectors in a row: one of [n, in], T of [n, T, in]. */
+  readonly each: number;
+  readonly ranks: readonly number[];
+}
+
+/** Checks (y, x, A, B, A, B, ...) and returns their sizes. */
+export function lowRankPlan(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams): LowRankPlan {
+  const [{ shape: y }, { shape: x }] = inputs;
+  expectDType("lowRankRows", inputs, 0, "f32");
+  expectDType("lowRankRows", inputs, 1, "f32");
+  const pairs = (inputs.length - 2) / 2;
+  if (pairs !== rows.length || pairs !== scalings.length) {
+    throw new Error(
+      `lowRankRows: ${inputs.length - 2} factors, ${rows.length} lists of rows and ${scalings.length} scalings; give A, B, rows and a scaling for each pair`,
+    );
+  }
+  if (x.length < 2 || !sameShape(x.slice(0, -1), y.slice(0, -1))) {
+    throw new Error(
+      `lowRankRows: x ${formatShape(x)} and y ${formatShape(y)} must agree in all dimensions but the last`,
+    );
+  }
+  const [inFeatures, outFeatures] = [x[x.length - 1], y[y.length - 1]];
+  const ranks: number[] = [];
+  for (let i = 2; i < inputs.length; i += 2) {
+    const [a, b] = [inputs[i].shape, inputs[i + 1].shape];
+    expectDType("lowRankRows", inputs, i, "f32", "f16", "bf16");
+    expectDType("lowRankRows", inputs, i + 1, "f32", "f16", "bf16");
+    if (a.length !== 2 || b.length !== 2 || a[1] !== inFeatures || b[0] !== outFeatures || a[0] !== b[1]) {
+      throw new Error(
+        `lowRankRows: A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit x ${formatShape(x)} and y ${formatShape(y)}`,
+      );
+    }
+    ranks.push(a[0]);
+  }
+  checkRows(rows, x[0]);
+  return { inFeatures, outFeatures, each: sizeOf(x.slice(1, -1)), ranks };
+}
+
+/** Throws for a row that is not there, or is named twice. */
+function checkRows(rows: LowRankRowsParams["rows"], count: number): void {
+  const named = new Uint8Array(count);
+  for (const list of rows) {
+    for (const row of list) {
+      if (named[row] === 0) named[row] = 1;
+      else {
+        const reason = named[row] === 1 ? "named twice" : `not one of the ${count} rows`;
+        throw new Error(`lowRankRows: row ${row} is ${reason}; each row has one pair of factors or none`);
+      }
+    }
+  }
+}

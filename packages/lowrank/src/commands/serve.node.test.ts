@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
+import type { Outcome } from "../testing/runCommand.ts";
+
+let folder: CommandFolder;
+
+beforeAll(async () => {
+  folder = await commandFolder();
+  const train = "train --model model --data text.txt --steps 2 --block-size 16 --lr 0.5 --output";
+  await folder.succeed([...train.split(" "), "adapters/cat"]);
+  await folder.succeed([...train.split(" "), "adapters/mat", "--seed", "9"]);
+});
+
+/** Starts the server, runs `use` once it serves, and interrupts it. */
+async function serving(args: string, use: (url: string, stop: () => void) => Promise<void>): Promise<Outcome> {
+  let used: Promise<void> | undefined;
+  let seen = "";
+  const outcome = await folder.process.lowrank(`serve ${args} --port 0`.split(" "), {
+    onStderr: (text, stop) => {
+      seen += text;
+      const [, url] = /"url":"([^"]+)".*"msg":"serving"/.exec(seen) ?? [];
+      if (url === undefined || used) return;
+      let stopped = false;
+      // A second signal would end the running requests.
+      const stopOnce = () => {
+        if (!stopped) stop();
+        stopped = true;
+      };
+      used = use(url, stopOnce).finally(stopOnce);
+    },
+  });
+  if (!used) throw new Error(`it never served: ${outcome.stderr}`);
+  await used;
+  return outcome;
+}
+
+const post = (url: string, body: object, key?: string): Promise<Response> => {
+  const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
+  return fetch(url, { method: "POST", headers, body: JSON.stringify(body) });
+};
+const asked = { prompt: "the cat", max_tokens: 8, temperature: 0 };
+
+test("adapters of the command line answer as generate does, and the first signal lets requests end", async () => {
+  const texts: Record<string, string> = {};
+  const { code, stdout, stderr } = await serving(
+    "model --adapter cat=adapters/cat --adapter mat=adapters/mat --kv-cache-tokens 512",
+    async (url, stop) => {
+      expect((await fetch(`${url}/ready`)).status).toBe(200);
+      const models = await (await fetch(`${url}/v1/models`)).json();
+      expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["model", "cat", "mat"]);
+      const answers = ["model", "cat", "mat"].map(async (model) => {
+        const response = await post(`${url}/v1/completions`, { ...asked, model });
+        texts[model] = (await response.json()).choices[0].text;
+      });
+      await Promise.all(answers);
+      const last = await post(`${url}/v1/chat/completions`, {
+        model: "cat",
+        messages: [{ role: "user", content: "hi" }],
+        max_tokens: 16,
+        stream: true,
+        ignore_eos: true,
+      });
+      stop();
+      expect(await last.text()).toContain("data: [DONE]");
+    },
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^serving model on http:\/\/127\.0\.0\.1:\d+, with 2 adapters\n$/);
+  const lines = stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines).toContainEqual(
+    expect.objectContaining({ route: "/v1/completions", adapter: "cat", status: 200, newTokens: 8 }),
+  );
+  for (const [model, text] of Object.entries(texts)) {
+    const adapter = model === "model" ? [] : ["--adapter", `adapters/${model}`];
+    const generate = ["generate", "model", "--prompt", "the cat", "--greedy", "--max-new-tokens", "8", ...adapter];
+    expect(`${text}\n`).toBe((await folder.succeed(generate)).stdout);
+  }
+});
+
+test("a store, a config file and keys: what a key may, and adapters at run time", async () => {
+  const sha256 = (key: string) => createHash("sha256").update(key).digest("hex");
+  const keys = [
+    { id: "admin", sha256: sha256("admin-key"), admin: true },
+    { id: "user", sha256: sha256("user-key"), adapters: ["mat"], base: false },
+  ];
+  await writeFile(folder.at("keys.json"), JSON.stringify(keys));
+  await writeFile(
+    folder.at("serve.yaml"),
+    "model: model\nstore: adapters\napi-key-file: keys.json\nserved-model-name: base\n",
+  );
+  const { code } = await serving("--config serve.yaml", async (url) => {
+    const complete = async (model: string, key?: string) =>
+      (await post(`${url}/v1/completions`, { ...asked, model }, key)).status;
+    expect(await complete("mat")).toBe(401);
+    expect([await complete("mat", "user-key"), await complete("cat", "user-key")]).toEqual([200, 404]);
+    expect([await complete("base", "admin-key"), await complete("base", "user-key")]).toEqual([200, 404]);
+    const load = await post(`${url}/v1/load_lora_adapter`, { lora_name: "new", lora_path: "cat" }, "admin-key");
+    expect(await load.text()).toBe("Success: LoRA adapter 'new' added successfully.");
+    expect(await complete("new", "admin-key")).toBe(200);
+    const outside = { lora_name: "out", lora_path: "../model" };
+    expect((await post(`${url}/v1/load_lora_adapter`, outside, "admin-key")).status).toBe(400);
+    const metrics = await fetch(`${url}/metrics`, { headers: { authorization: "Bearer admin-key" } });
+    expect(await metrics.text()).toContain('lowrank_sequences_total{adapter="new"} 1');
+  });
+  expect(code).toBe(0);
+});
+
+describe("ends with 1 and one line, where", () => {
+  const failing = async (args: string) => {
+    const { code, stderr } = await folder.lowrank(`serve ${args}`.split(" "));
+    expect(code).toBe(1);
+    return stderr.trim().split("\n").at(-1);
+  };
+
+  test("the port is taken", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => taken.once("listening", resolve));
+    const { port } = taken.address() as { port: number };
+    expect(await failing(`model --port ${port}`)).toBe(
+      `error: port ${port} of 127.0.0.1 is taken by another process; end it, or give another --port`,
+    );
+    taken.close();
+  });
+
+  test("there is no model", async () => {
+    expect(await failing("nowhere --port 0")).toMatch(/^error: .*nowhere/);
+  });
+
+  test("an adapter's folder is not there", async () => {
+    expect(await failing("model --port 0 --adapter x=nowhere")).toBe(
+      "error: adapter x: there is no folder nowhere; correct its path",
+    );
+  });
+
+  test("a setting is wrong", async () => {
+    expect(await failing("--config nowhere.yaml")).toContain("--config nowhere.yaml: there is no such file");
+    expect((await folder.lowrank(["serve"])).stderr).toContain("required option '--model <path>' not specified");
+    expect((await folder.lowrank(["serve", "model", "--adapter", "x"])).stderr).toContain("Expected name=path");
+    expect((await folder.lowrank(["serve", "model", "--adapter-memory", "lots"])).stderr).toContain("such as 256MB");
+  });
+});

@@ -1,0 +1,69 @@
+import type { ServingStats } from "@lowrank/serve";
+
+/** The requests that the view lists; the others are counted. */
+const listed = 8;
+
+/** Two states of the engine, and the seconds between them. */
+export interface ViewedStats {
+  readonly stats: ServingStats;
+  readonly before: ServingStats;
+  readonly seconds: number;
+}
+
+/** Returns the lines of the view, each at most `columns` wide. */
+export function viewLines(title: string, { stats, before, seconds }: ViewedStats, columns: number): string[] {
+  const { pages, adapters } = stats;
+  const rate = seconds > 0 ? (stats.newTokens - before.newTokens) / seconds : 0;
+  const uses = adapters.hits + adapters.loads;
+  const hitRate = uses === 0 ? "-" : `${((100 * adapters.hits) / uses).toFixed(0)} %`;
+  const requests = stats.requests.slice(0, listed).map(({ adapter, state, promptTokens, newTokens }) => {
+    return `  ${(adapter ?? "(base)").padEnd(24)} ${state.padEnd(8)} ${promptTokens} prompt, ${newTokens} new`;
+  });
+  const more = stats.requests.length - requests.length;
+  return [
+    title,
+    `${stats.running} running, ${stats.waiting} waiting | ${stats.batchRows} rows, ${stats.decodeRows} decode | ${rate.toFixed(1)} tokens/s`,
+    `pages ${pages.used} of ${pages.total}, ${pages.cached} kept | adapters ${adapters.resident} of ${adapters.registered} in memory, ` +
+      `${(adapters.bytes / 1e6).toFixed(1)} MB, hits ${hitRate}, ${adapters.evictions} evicted`,
+    ...requests,
+    ...(more > 0 ? [`  and ${more} more`] : []),
+  ].map((line) => plain(line).slice(0, columns));
+}
+
+/** Takes control characters out: a name could otherwise command the terminal. */
+function plain(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?");
+}
+
+/** The end of a terminal: lines that stay, and above them all that is written. */
+export class LiveView {
+  readonly #stream: NodeJS.WriteStream;
+  #lines: readonly string[] = [];
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+  }
+
+  get columns(): number {
+    return this.#stream.columns;
+  }
+
+  /** Writes text above the view. */
+  write(text: string): void {
+    this.#stream.write(`${this.#erase()}${text}${this.#drawn()}`);
+  }
+
+  show(lines: readonly string[]): void {
+    const erase = this.#erase();
+    this.#lines = lines;
+    this.#stream.write(`${erase}${this.#drawn()}`);
+  }
+
+  #erase(): string {
+    return this.#lines.length === 0 ? "" : `\x1b[${this.#lines.length}A\x1b[0J`;
+  }
+
+  #drawn(): string {
+    return this.#lines.map((line) => `${line}\n`).join("");
+  }
+}

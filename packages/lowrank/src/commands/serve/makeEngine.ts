@@ -1,0 +1,54 @@
+import { type AdapterPlace, AdapterStore, createEngine, folderPlace, type ServingEngine } from "@lowrank/serve";
+import { loadWithTokenizer, warn } from "../loading.ts";
+import { namedFolders } from "./namedFolders.ts";
+import type { ServeSettings } from "./serveSettings.ts";
+
+/** The tokens of a page of the cache. */
+const blockSize = 16;
+
+/** Loads the model and makes its engine, with the adapters that the settings name. */
+export async function makeEngine(settings: ServeSettings): Promise<ServingEngine> {
+  const place = await placeOf(settings);
+  const { model, tokenizer } = await loadWithTokenizer(settings.model, {
+    threads: settings.threads,
+    wideSimd: settings["wide-simd"],
+    batchInvariant: true,
+    weights: settings.weights,
+    activations: settings.activations,
+  });
+  let store: AdapterStore | undefined;
+  const tokens = settings["kv-cache-tokens"];
+  const engine = await createEngine({
+    model,
+    tokenizer,
+    servedModelName: settings["served-model-name"],
+    adapters:
+      place &&
+      ((host) => {
+        store = new AdapterStore({
+          place,
+          host,
+          maxAdapterBytes: settings["adapter-memory"],
+          maxLoraRank: settings["max-lora-rank"],
+          onWarning: warn,
+        });
+        return store;
+      }),
+    maxNumSeqs: settings["max-num-seqs"],
+    maxNumBatchedTokens: settings["max-num-batched-tokens"],
+    maxModelLen: settings["max-model-len"],
+    blockSize,
+    numBlocks: tokens && Math.ceil(tokens / blockSize),
+    maxQueue: settings["max-pending"],
+  });
+  await store?.start();
+  for (const [name, path] of Object.entries(settings.adapters)) {
+    await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true });
+  }
+  return engine;
+}
+
+async function placeOf({ store, adapters }: ServeSettings): Promise<AdapterPlace | undefined> {
+  if (store !== undefined) return folderPlace(store);
+  return Object.keys(adapters).length > 0 ? namedFolders(adapters) : undefined;
+}

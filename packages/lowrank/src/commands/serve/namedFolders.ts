@@ -1,0 +1,40 @@
+import { realpath } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type AdapterPlace, folderPlace, type ManifestText, ServingError } from "@lowrank/serve";
+
+/**
+ * The adapters that the command line names, as a place: each path is a name. Its manifest is kept
+ * in memory alone. Throws, naming the adapter, for a folder that is not there.
+ */
+export async function namedFolders(adapters: Readonly<Record<string, string>>): Promise<AdapterPlace> {
+  const folders = new Map<string, { place: AdapterPlace; path: string }>();
+  for (const [name, folder] of Object.entries(adapters)) {
+    const real = await realpath(resolve(folder)).catch(() => null);
+    if (real === null) throw new Error(`adapter ${name}: there is no folder ${folder}; correct its path`);
+    folders.set(name, { place: folderPlace(dirname(real)), path: basename(real) });
+  }
+  let manifest: ManifestText = { text: '{ "discover": true, "adapters": {} }', tag: "0" };
+  return {
+    label: "the adapters of the command line",
+    pathOf(path) {
+      if (folders.has(path)) return path;
+      const names = [...folders.keys()].join(", ");
+      throw new ServingError("invalid_request", `there is no adapter ${path} here; there are ${names}`, "lora_path");
+    },
+    list: async () => [...folders.keys()],
+    async files(path) {
+      const folder = folders.get(path);
+      return folder ? folder.place.files(folder.path) : null;
+    },
+    async read(path, file) {
+      const folder = folders.get(path);
+      return folder ? folder.place.read(folder.path, file) : null;
+    },
+    readManifest: async (known) => (known === manifest.tag ? "same" : manifest),
+    async writeManifest(text, replaces) {
+      if (replaces !== manifest.tag) return null;
+      manifest = { text, tag: String(Number(manifest.tag) + 1) };
+      return manifest.tag;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { Worker } from "node:worker_threads";
+import type { ServingEngine, ServingStats } from "@lowrank/serve";
+import { createApp, type ServingLogger } from "@lowrank/serve/http";
+import { listen, promMetrics } from "@lowrank/serve/node";
+import { connectEngine } from "@lowrank/serve/worker";
+import { pino } from "pino";
+import { withInterrupt } from "../interrupt.ts";
+import { LiveView, viewLines } from "./liveView.ts";
+import type { ServeSettings } from "./serveSettings.ts";
+
+/** Milliseconds between two pictures of the live view. */
+const interval = 250;
+
+/**
+ * Serves until it is interrupted; then it refuses new requests and resolves when the running ones
+ * have ended. Rejects where the engine cannot be made, or ends by itself.
+ */
+export async function runServer(settings: ServeSettings, plugins: readonly string[]): Promise<void> {
+  const { stderr } = process;
+  const view = stderr.isTTY ? new LiveView(stderr) : null;
+  const write = await lineWriter(settings, view);
+  const logger: ServingLogger = pino({ level: settings["log-level"] }, { write });
+  const draining = new AbortController();
+  const script = new URL(`./engineWorker${import.meta.filename.slice(-3)}`, import.meta.url);
+  const worker = new Worker(script, { workerData: { settings, plugins } });
+  const engine = connectEngine(worker);
+  const app = createApp({
+    engine,
+    keys: settings["api-keys"],
+    limits: {
+      bodyBytes: settings["max-body"],
+      promptTokens: settings["max-prompt-tokens"],
+      pending: settings["max-pending"],
+      requestSeconds: settings["request-timeout"],
+    },
+    metrics: promMetrics(),
+    logger,
+    draining: draining.signal,
+  });
+  const stopped = withInterrupt(
+    () => logger.info({}, "draining: new requests are refused; interrupt again to end at once"),
+    async (signal) => {
+      const ended = new Promise<never>((_, reject) => {
+        worker.once("error", reject);
+        worker.once("exit", () => reject(new Error("the engine's Worker has ended; the lines above may say why")));
+      });
+      ended.catch(() => {});
+      const server = await listen(app, settings.port, settings.host);
+      try {
+        const model = await Promise.race([engine.model(), ended, aborted(signal)]);
+        if (model === undefined) return;
+        const { length } = await engine.adapters();
+        const title = `${model.name} on ${server.url}`;
+        console.log(`serving ${title}, with ${length} adapters`);
+        logger.info({ url: server.url, model: model.name, adapters: length }, "serving");
+        const viewing = view ? watch(view, title, engine) : undefined;
+        await Promise.race([aborted(signal), ended]).finally(() => clearInterval(viewing));
+        draining.abort();
+        await Promise.race([engine.drain(), ended]);
+      } finally {
+        draining.abort();
+        await server.close();
+      }
+    },
+  );
+  try {
+    await stopped;
+  } finally {
+    worker.removeAllListeners("exit");
+    await worker.terminate();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}
+
+/** Returns what writes a line of pino's: as it is, or for people. A view stays below. */
+async function lineWriter(settings: ServeSettings, view: LiveView | null): Promise<(line: string) => void> {
+  const write = (text: string) => void (view ? view.write(text) : process.stderr.write(text));
+  const format = settings["log-format"] ?? (view ? "pretty" : "json");
+  if (format === "json") return write;
+  const { prettyFactory } = await import("pino-pretty");
+  const pretty = prettyFactory({ colorize: view !== null, translateTime: "HH:MM:ss", ignore: "pid,hostname" });
+  return (line) => write(pretty(line));
+}
+
+function watch(view: LiveView, title: string, engine: ServingEngine): NodeJS.Timeout {
+  let before: { stats: ServingStats; at: number } | null = null;
+  let asking = false;
+  return setInterval(async () => {
+    if (asking) return;
+    asking = true;
+    try {
+      const stats = await engine.stats();
+      const at = performance.now();
+      const seconds = before ? (at - before.at) / 1000 : 0;
+      view.show(viewLines(title, { stats, before: before?.stats ?? stats, seconds }, view.columns));
+      before = { stats, at };
+    } catch {
+      // The Worker has ended, which ends the command.
+    } finally {
+      asking = false;
+    }
+  }, interval);
+}

@@ -1,0 +1,75 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { readServeSettings } from "./serveSettings.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lowrank-serve-"));
+});
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+const sha256 = "ab".repeat(32);
+
+test("settings left out have their defaults, and the model's name is that of its folder or file", async () => {
+  const settings = await readServeSettings({ model: "./models/tiny.gguf" }, undefined);
+  expect(settings).toMatchObject({
+    port: 8000,
+    host: "127.0.0.1",
+    "adapter-memory": 256e6,
+    "served-model-name": "tiny",
+  });
+  expect((await readServeSettings({ model: "hf://org/name" }, undefined))["served-model-name"]).toBe("name");
+});
+
+test("a config file of YAML or JSON has the names of the flags, which go before it", async () => {
+  const yaml = "model: ./m\nport: 9000\nadapter-memory: 1MiB\nadapters:\n  poet: ./poet\n  judge: ./judge\n";
+  const path = await file("serve.yaml", yaml);
+  const settings = await readServeSettings({ port: 9001, adapters: { poet: "./other" } }, path);
+  expect(settings).toMatchObject({ model: "./m", port: 9001, "adapter-memory": 2 ** 20 });
+  expect(settings.adapters).toEqual({ poet: "./other", judge: "./judge" });
+  const json = await file("serve.json", JSON.stringify({ model: "./m", "api-keys": [{ id: "a", sha256 }] }));
+  expect((await readServeSettings({}, json))["api-keys"]).toEqual([{ id: "a", sha256 }]);
+});
+
+test("keys may have a file of their own", async () => {
+  const path = await file("keys.yaml", `- id: red\n  sha256: ${sha256}\n  adapters: ["red-*"]\n  base: false\n`);
+  const settings = await readServeSettings({ model: "m", "api-key-file": path }, undefined);
+  expect(settings["api-keys"]).toEqual([{ id: "red", sha256, adapters: ["red-*"], base: false }]);
+});
+
+test.each([
+  ["model: m\nprt: 1\n", "there is no setting prt; there are model, "],
+  ["model: m\nport: x\n", "port: invalid input: expected number"],
+  ["model: m\nport: 70000\n", "port: too big"],
+  ["model: m\nadapter-memory: lots\n", 'adapter-memory: expected a number of bytes, such as 256MB, and it is "lots"'],
+  ["model: m\napi-keys:\n  - id: a\n    sha256: abc\n", "api-keys[0].sha256: expected 64 hexadecimal digits"],
+  [
+    `model: m\napi-keys:\n  - {id: a, sha256: ${sha256}, adaptors: []}\n`,
+    "there is no setting adaptors in api-keys[0]; there are id",
+  ],
+  [`model: m\napi-key-file: k\napi-keys: [{id: a, sha256: ${sha256}}]\n`, "there are both api-keys and api-key-file"],
+  ["port: 1\n", "model: invalid input: expected string"],
+  ["[1]\n", "expected settings by name"],
+  ["a: [\n", "correct the YAML"],
+])("a config file %# that is wrong is told by its path and setting", async (text, message) => {
+  const path = await file("wrong.yaml", text);
+  const error: Error = await readServeSettings({}, path).then(
+    () => new Error("it was taken"),
+    (error) => error,
+  );
+  expect(error.message).toContain(message);
+  expect(error.message).toContain(path);
+});
+
+test("files that are not there are told by their option", async () => {
+  await expect(readServeSettings({}, "nowhere.yaml")).rejects.toThrow("--config nowhere.yaml: there is no such file");
+  const keys = readServeSettings({ model: "m", "api-key-file": "nowhere.yaml" }, undefined);
+  await expect(keys).rejects.toThrow("--api-key-file nowhere.yaml: there is no such file");
+});

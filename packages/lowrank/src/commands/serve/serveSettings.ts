@@ -1,0 +1,144 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { ApiKey } from "@lowrank/serve/http";
+import { parse } from "yaml";
+import { z } from "zod";
+import type { LoadedWeights } from "../argument.ts";
+import { parseBytes } from "./byteCount.ts";
+
+/** The settings of `lowrank serve`: those of the command line over those of the config file. */
+export interface ServeSettings {
+  readonly model: string;
+  readonly "served-model-name": string;
+  /** The folders of adapters by name; with a store, paths in it. */
+  readonly adapters: Readonly<Record<string, string>>;
+  readonly store?: string;
+  /** Bytes. */
+  readonly "adapter-memory": number;
+  readonly "max-lora-rank"?: number;
+  readonly host: string;
+  readonly port: number;
+  readonly threads: number;
+  readonly "wide-simd": boolean;
+  readonly weights: LoadedWeights;
+  readonly activations?: "int8";
+  readonly "max-num-seqs"?: number;
+  readonly "max-num-batched-tokens"?: number;
+  readonly "max-model-len"?: number;
+  readonly "kv-cache-tokens"?: number;
+  readonly "max-body": number;
+  readonly "max-prompt-tokens"?: number;
+  readonly "max-pending": number;
+  readonly "request-timeout": number;
+  readonly "api-keys"?: readonly ApiKey[];
+  readonly "log-format"?: "json" | "pretty";
+  readonly "log-level": string;
+}
+
+const bytes = z.union([z.int().min(1), z.string()]).transform((value, context) => {
+  const found = typeof value === "number" ? value : parseBytes(value);
+  if (found !== null) return found;
+  context.addIssue(`expected a number of bytes, such as 256MB, and it is "${value}"`);
+  return z.NEVER;
+});
+const count = z.int().min(1);
+
+const keySchema = z.strictObject({
+  id: z.string().min(1),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, "expected 64 hexadecimal digits: what `printf %s KEY | sha256sum` prints"),
+  adapters: z.array(z.string()).optional(),
+  base: z.boolean().optional(),
+  admin: z.boolean().optional(),
+});
+const keysSchema = z.array(keySchema).min(1);
+
+const settingsSchema = z.strictObject({
+  model: z.string(),
+  "served-model-name": z.string().min(1).optional(),
+  adapters: z.record(z.string().min(1), z.string().min(1)).default({}),
+  store: z.string().min(1).optional(),
+  "adapter-memory": bytes.default(256e6),
+  "max-lora-rank": count.optional(),
+  host: z.string().default("127.0.0.1"),
+  port: z.int().min(0).max(65535).default(8000),
+  threads: count.default(1),
+  "wide-simd": z.boolean().default(false),
+  weights: z.enum(["f32", "f16", "bf16", "packed"]).default("f32"),
+  activations: z.enum(["int8"]).optional(),
+  "max-num-seqs": count.optional(),
+  "max-num-batched-tokens": count.optional(),
+  "max-model-len": count.optional(),
+  "kv-cache-tokens": count.optional(),
+  "max-body": bytes.default(2 ** 20),
+  "max-prompt-tokens": count.optional(),
+  "max-pending": count.default(256),
+  "request-timeout": z.number().gt(0).default(600),
+  "api-key-file": z.string().optional(),
+  "api-keys": keysSchema.optional(),
+  "log-format": z.enum(["json", "pretty"]).optional(),
+  "log-level": z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+});
+
+/**
+ * Returns the settings that a config file and the command line give; the command line goes first.
+ * Throws, naming the file and the setting, for one that is unknown or wrong.
+ */
+export async function readServeSettings(
+  flags: Readonly<Record<string, unknown>>,
+  configFile: string | undefined,
+): Promise<ServeSettings> {
+  const config = configFile === undefined ? {} : await readFields(configFile, "--config");
+  const { adapters: ofConfig, ...others } = config;
+  const adapters = { ...(ofConfig as object | undefined), ...(flags.adapters as object | undefined) };
+  const label = configFile ?? "lowrank serve";
+  const { "api-key-file": keyFile, ...settings } = check(
+    settingsSchema,
+    { ...others, ...flags, ...(Object.keys(adapters).length > 0 && { adapters }) },
+    label,
+  );
+  if (keyFile !== undefined && settings["api-keys"]) {
+    throw new Error(`${label}: there are both api-keys and api-key-file; give one of them`);
+  }
+  const keys = keyFile === undefined ? settings["api-keys"] : await readKeys(keyFile);
+  const name = settings["served-model-name"] ?? basename(settings.model).replace(/\.gguf$/i, "");
+  return { ...settings, "api-keys": keys, "served-model-name": name };
+}
+
+async function readKeys(file: string): Promise<readonly ApiKey[]> {
+  return check(keysSchema, await readYaml(file, "--api-key-file"), file);
+}
+
+async function readFields(file: string, option: string): Promise<Readonly<Record<string, unknown>>> {
+  const found = await readYaml(file, option);
+  if (typeof found === "object" && found !== null && !Array.isArray(found)) return found as Record<string, unknown>;
+  throw new Error(`${option} ${file}: expected settings by name, as in "port: 8000"`);
+}
+
+/** Reads a file of YAML; JSON is YAML too. */
+async function readYaml(file: string, option: string): Promise<unknown> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === "ENOENT" ? "there is no such file" : error.message;
+    throw new Error(`${option} ${file}: ${reason}; give the path of a YAML or JSON file`);
+  });
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new Error(`${option} ${file}: ${(error as Error).message.split("\n")[0]}; correct the YAML`);
+  }
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, label: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
+  const at = where.replace(/^\./, "");
+  if (issue.code === "unrecognized_keys") {
+    const known = at === "" ? Object.keys(settingsSchema.shape) : Object.keys(keySchema.shape);
+    const inside = at === "" ? "" : ` in ${at}`;
+    throw new Error(`${label}: there is no setting ${issue.keys[0]}${inside}; there are ${known.join(", ")}`);
+  }
+  throw new Error(`${label}: ${at}: ${issue.message[0].toLowerCase()}${issue.message.slice(1)}; correct it`);
+}

@@ -1,0 +1,117 @@
+import { Generator, init, reference, scope, type Tensor, tensor } from "@lowrank/core";
+import type { UnaryModule } from "@lowrank/nn";
+import { wasm } from "@lowrank/wasm";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { IA3Config } from "../methods/ia3Config.ts";
+import { LoraConfig } from "../methods/loraConfig.ts";
+import { getPeftModel } from "../peftModel/getPeftModel.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
+import { TinyModel } from "../testing/tinyModel.ts";
+
+const targetModules = ["up", "down"];
+const lora = (r: number, options: object = {}) =>
+  new LoraConfig({ r, initLoraWeights: false, targetModules, ...options });
+
+/** Adapters that only add to what their layers give: a row's bits hold in any batch of its size. */
+const adding: Readonly<Record<string, PeftConfig>> = {
+  small: lora(2),
+  usual: lora(8, { loraBias: true }),
+  large: lora(64, { useRslora: true }),
+  partial: lora(3, { targetModules: ["down"] }),
+};
+
+/** Adapters that do more, which run on their rows alone. */
+const others: Readonly<Record<string, PeftConfig>> = {
+  dora: lora(4, { useDora: true }),
+  ia3: new IA3Config({ targetModules, feedforwardModules: ["down"], initIa3Weights: false }),
+};
+
+async function adapted(configs: Readonly<Record<string, PeftConfig>>): Promise<PeftModel<TinyModel>> {
+  const [[first, config], ...rest] = Object.entries(configs);
+  const generator = () => new Generator(7);
+  const peft = await getPeftModel(new TinyModel().eval(), config, { adapterName: first, generator: generator() });
+  for (const [name, own] of rest) await peft.addAdapter(name, own, { generator: generator() });
+  return peft;
+}
+
+/** The logits of each row of a batch, whose rows have these adapters. */
+function rowsOf(peft: PeftModel<TinyModel>, names: readonly string[], ids: readonly number[]): number[][] {
+  const batch = names.map((_, row) => [ids[row], 3, 1, ids[row]]);
+  const logits = peft.withAdapterNames(names, () => scope(() => peft.forward(tensor(batch, { dtype: "i32" })).logits));
+  const numbers = [...logits.dataSync()];
+  logits.dispose();
+  return batch.map((_, row) =>
+    numbers.slice((row * numbers.length) / names.length, ((row + 1) * numbers.length) / names.length),
+  );
+}
+
+const orders = (names: readonly string[]) =>
+  fc.array(fc.tuple(fc.constantFrom(...names, "__base__"), fc.integer({ min: 0, max: 10 })), {
+    minLength: 1,
+    maxLength: 9,
+  });
+
+for (const [label, backend] of Object.entries({ reference: reference(), wasm: await wasm() })) {
+  test(`a row has the same bits beside any adapters that add, on ${label}`, async () => {
+    await init(backend);
+    const peft = await adapted(adding);
+    fc.assert(
+      fc.property(orders(Object.keys(adding)), (rows) => {
+        const [names, ids] = [rows.map(([name]) => name), rows.map(([, id]) => id)];
+        const mixed = rowsOf(peft, names, ids);
+        for (const name of new Set(names)) {
+          const uniform = rowsOf(peft, Array(names.length).fill(name), ids);
+          for (const [row, own] of names.entries()) if (own === name) expect(mixed[row]).toEqual(uniform[row]);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+}
+
+test("a row has the same bits alone and beside any adapters, where products do not depend on a batch's size", async () => {
+  await init(reference());
+  const all = { ...adding, ...others };
+  const peft = await adapted(all);
+  fc.assert(
+    fc.property(orders(Object.keys(all)), (rows) => {
+      const [names, ids] = [rows.map(([name]) => name), rows.map(([, id]) => id)];
+      const alone = names.map((name, row) => rowsOf(peft, [name], [ids[row]])[0]);
+      expect(rowsOf(peft, names, ids)).toEqual(alone);
+    }),
+    { numRuns: 15 },
+  );
+});
+
+test("rows of the base model alone are those of the bare model, to the bit, at the cost of no other op", async () => {
+  await init(await wasm());
+  const peft = await adapted({ ...adding, ...others });
+  const layer = [...peft.baseModel.layers][0].up as UnaryModule;
+  const x = tensor(
+    Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+    { shape: [2, 6] },
+  );
+  const ran: string[] = [];
+  const { backend } = x.storage;
+  const { run } = backend;
+  backend.run = (op, ...rest) => {
+    ran.push(op.name);
+    run(op, ...rest);
+  };
+  const count = (fn: () => Tensor) => {
+    ran.length = 0;
+    const bits = scope(fn).dataSync();
+    return { bits, ran: [...ran] };
+  };
+  try {
+    const bare = peft.disableAdapter(() => count(() => ([...peft.baseModel.layers][0].up as UnaryModule).forward(x)));
+    const rows = peft.withAdapterNames(["__base__", "__base__"], () => count(() => layer.forward(x)));
+    expect(rows).toEqual(bare);
+    const mixed = peft.withAdapterNames(["small", "large"], () => count(() => layer.forward(x)));
+    expect(mixed.ran).toEqual([...bare.ran, "lowRankRows"]);
+  } finally {
+    backend.run = run;
+  }
+});

@@ -1,0 +1,545 @@
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
+import { writeFolder } from "@lowrank/files";
+import { IA3Config, type PeftConfig, PromptEncoderConfig, type Warning } from "@lowrank/peft";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { AdapterPlace } from "./adapterPlace.ts";
+import { AdapterStore, type AdapterStoreOptions } from "./adapterStore.ts";
+import { folderPlace } from "./folderPlace.ts";
+import { HandClock } from "./testing/handClock.ts";
+import { adapterFiles, TinyHost, tinyLora } from "./testing/tinyAdapters.ts";
+
+let made = "";
+let root = "";
+beforeAll(async () => {
+  await init(reference());
+  made = await mkdtemp(join(tmpdir(), "lowrank-store-"));
+});
+beforeEach(async () => {
+  root = await mkdtemp(join(made, "store-"));
+});
+afterAll(() => rm(made, { recursive: true }));
+
+/** Writes an adapter's folder into the store. */
+async function put(path: string, seed: number, config?: PeftConfig): Promise<void> {
+  await writeFolder(join(root, path), await adapterFiles(seed, config));
+}
+
+/** A server on the store: its adapters, model and clock. */
+async function server(options: Partial<AdapterStoreOptions> = {}) {
+  const clock = new HandClock();
+  const host = new TinyHost();
+  const warnings: Warning[] = [];
+  const place = options.place ?? folderPlace(root, clock);
+  const store = new AdapterStore({
+    ...{
+      place,
+      host,
+      clock,
+      maxAdapterBytes: 1e6,
+      onWarning: (warning: Warning) => warnings.push(warning),
+      ...options,
+    },
+  });
+  await store.start();
+  const use = async (name: string, tenant = "t") => {
+    const lease = await store.acquire(name, { tenant });
+    lease.release();
+    return lease.version;
+  };
+  /** Lets the server see what others have changed. */
+  const poll = async () => {
+    clock.turn(5000);
+    // The look that the turn began is the one that this waits for.
+    await store.list();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  return { store, host, clock, warnings, place, use, poll };
+}
+
+const manifest = async () => JSON.parse(await readFile(join(root, "manifest.json"), "utf8"));
+
+test("folders are served by their name, and loaded on first use", async () => {
+  await put("sql", 1);
+  await put("team/chat", 2);
+  const { store, host, use } = await server();
+  expect(await store.list()).toMatchObject([
+    { name: "sql", source: "sql", version: null, method: null, resident: false, bytes: 0, inUse: 0 },
+    { name: "team/chat" },
+  ]);
+  expect(host.calls).toEqual([]);
+  const [first, second] = await Promise.all([use("sql"), use("sql")]);
+  const lease = await store.acquire("team/chat", { tenant: "t" });
+  expect(second).toBe(first);
+  expect(host.versions).toEqual([first, lease.version]);
+  expect(host.calls.length).toBe(2);
+  const bytes = 4 * 2 * 32;
+  expect(await store.list()).toMatchObject([
+    { name: "sql", version: first, method: "LORA", resident: true, bytes, inUse: 0 },
+    { name: "team/chat", version: lease.version, resident: true, inUse: 1 },
+  ]);
+  expect(store.stats()).toEqual({
+    ...{ registered: 2, resident: 2, bytes: 2 * bytes, hits: 0, loads: 2, evictions: 0, failures: 0 },
+  });
+  await expect(use("other")).rejects.toMatchObject({
+    code: "not_found",
+    message: expect.stringMatching(/^No adapter found in other of folder \//),
+  });
+});
+
+test("a version is what sha256sum says of its files", async () => {
+  await put("sql", 1);
+  const { use } = await server();
+  const { execFileSync } = await import("node:child_process");
+  const command = "sha256sum adapter_config.json adapter_model.safetensors | sha256sum";
+  const said = execFileSync("sh", ["-c", command], { cwd: join(root, "sql"), encoding: "utf8" });
+  expect(await use("sql")).toBe(said.slice(0, 64));
+});
+
+test("a load reaches other servers by the manifest, and so does an unload", async () => {
+  await put("v1", 1);
+  const [one, two] = [await server(), await server()];
+  const loaded = await one.store.load("sql", "v1");
+  expect(loaded).toMatchObject({ name: "sql", source: "v1", method: "LORA", resident: true, pinned: false, inUse: 1 });
+  expect(await manifest()).toEqual({
+    ...{ discover: true, adapters: { sql: { path: "v1", version: loaded.version, method: "LORA" } } },
+  });
+  await expect(two.use("sql")).rejects.toMatchObject({ code: "not_found" });
+  await two.poll();
+  expect(await two.use("sql")).toBe(loaded.version);
+  await two.store.unload("sql");
+  await expect(two.use("sql")).rejects.toMatchObject({ code: "not_found" });
+  expect(await one.use("sql")).toBe(loaded.version);
+  await one.poll();
+  await expect(one.use("sql")).rejects.toMatchObject({ code: "not_found" });
+  // Its folder goes on under its own name.
+  expect(await one.use("v1")).toBe(loaded.version);
+  await one.store.unload("v1");
+  expect((await manifest()).adapters).toEqual({ v1: null });
+  await expect(one.use("v1")).rejects.toMatchObject({ code: "not_found" });
+  await expect(one.store.unload("v1")).rejects.toThrow("The lora adapter 'v1' cannot be found.");
+  expect(one.host.versions).toEqual([]);
+});
+
+test("a name that is taken is refused, unless it is to be replaced", async () => {
+  await put("v1", 1);
+  await put("v2", 2);
+  const { store, use } = await server();
+  const { version } = await store.load("sql", "v1");
+  await expect(store.load("sql", "v2")).rejects.toMatchObject({
+    code: "already_loaded",
+    message:
+      "The lora adapter 'sql' has already been loaded. If you want to load the adapter in place, set 'load_inplace' to True.",
+  });
+  expect(await use("sql")).toBe(version);
+  const second = await store.load("sql", "v2", { replace: true });
+  expect(second.version).not.toBe(version);
+  expect(await use("sql")).toBe(second.version);
+  await expect(store.load("", "v1")).rejects.toMatchObject({ code: "invalid_request", param: "lora_name" });
+});
+
+test("a swap does not touch a request that runs; its version leaves with it", async () => {
+  await put("v1", 1);
+  await put("v2", 2);
+  const { store, host, use } = await server();
+  const { version } = await store.load("sql", "v1");
+  const running = await store.acquire("sql", { tenant: "t" });
+  const next = await store.load("sql", "v2", { replace: true });
+  await store.unload("v1");
+  expect(running.version).toBe(version);
+  expect(host.versions).toEqual([version, next.version]);
+  expect(await use("sql")).toBe(next.version);
+  running.release();
+  await store.list();
+  expect(host.versions).toEqual([next.version]);
+});
+
+test("servers that write at the same time lose nothing of each other's", async () => {
+  for (let seed = 1; seed <= 6; seed++) await put(`f${seed}`, seed);
+  const servers = [await server(), await server(), await server()];
+  const loads = servers.flatMap(({ store, clock }, i) =>
+    [1, 2].map((half) => clock.until(store.load(`a${2 * i + half}`, `f${2 * i + half}`))),
+  );
+  await Promise.all(loads);
+  expect(Object.keys((await manifest()).adapters)).toEqual(["a1", "a2", "a3", "a4", "a5", "a6"]);
+});
+
+test("only tenants that the manifest names may use an adapter, also after a swap", async () => {
+  await put("v1", 1);
+  await put("v2", 2);
+  const one = await server();
+  await one.store.load("sql", "v1");
+  const edited = await manifest();
+  edited.adapters.sql.tenants = ["acme"];
+  await writeFolder(root, new Map([["manifest.json", JSON.stringify(edited)]]));
+  await one.poll();
+  const denied = { code: "forbidden", message: "The lora adapter 'sql' is another tenant's." };
+  await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
+  await one.use("sql", "acme");
+  await one.store.load("sql", "v2", { replace: true });
+  await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
+  await one.use("sql", "acme");
+});
+
+test("without discover, only what the manifest names is served", async () => {
+  await put("v1", 1);
+  await writeFile(join(root, "manifest.json"), '{"adapters": {}}');
+  const { store, use } = await server();
+  await expect(use("v1")).rejects.toThrow("The lora adapter 'v1' cannot be found.");
+  expect(await store.list()).toEqual([]);
+  await store.load("__proto__", "v1");
+  await use("__proto__");
+  expect(Object.keys((await manifest()).adapters)).toEqual(["__proto__"]);
+});
+
+test("a broken manifest is a warning, and the last good one goes on", async () => {
+  await put("v1", 1);
+  const { store, warnings, use, poll } = await server();
+  await store.load("sql", "v1");
+  const good = await readFile(join(root, "manifest.json"), "utf8");
+  for (const [text, message] of [
+    ['{"adapters": {', "JSON"],
+    [
+      '{"adapters": {"a": {"path": "v1", "version": "1", "method": "LORA"}}}',
+      'adapters["a"].version is "1"; expected 64',
+    ],
+    ['{"adapters": {}, "adaptors": {}}', "the manifest has a field adaptors"],
+  ]) {
+    await writeFile(join(root, "manifest.json"), text);
+    await poll();
+    await poll();
+    expect(warnings.splice(0)).toMatchObject([{ code: "broken-manifest", message: expect.stringContaining(message) }]);
+    await use("sql");
+    await expect(store.load("other", "v1")).rejects.toMatchObject({ code: "unavailable" });
+    expect(await readFile(join(root, "manifest.json"), "utf8")).toBe(text);
+  }
+  await writeFile(join(root, "manifest.json"), good);
+  await store.load("other", "v1");
+  const fresh = await (async () => {
+    await writeFile(join(root, "manifest.json"), "[]");
+    return server();
+  })();
+  await expect(fresh.use("sql")).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("[]") });
+  await writeFile(join(root, "manifest.json"), good);
+  await fresh.use("sql");
+});
+
+test("the least recently used leave under the budget, and pinned ones stay", async () => {
+  for (let seed = 1; seed <= 4; seed++) await put(`f${seed}`, seed, tinyLora({ r: 32 }));
+  const each = 4 * 2 * 32 * 16;
+  const one = await server({ maxAdapterBytes: 2.5 * each });
+  const { version } = await one.store.load("pinned", "f1", { pin: true });
+  for (const name of ["f2", "f3", "f4"]) await one.use(name);
+  expect(one.store.stats()).toMatchObject({ resident: 2, bytes: 2 * each, loads: 4, evictions: 2 });
+  expect(one.host.versions).toContain(version);
+  await one.store.load("more", "f2", { pin: true });
+  await expect(one.store.load("third", "f3", { pin: true })).rejects.toMatchObject({
+    code: "adapter_refused",
+    message: expect.stringMatching(
+      /takes \d+ bytes, and maxAdapterBytes is 10240, of which pinned adapters take 8192;/,
+    ),
+  });
+  await one.store.unload("more");
+  // Another server loads it ahead of requests.
+  const two = await server({ maxAdapterBytes: 2.5 * each });
+  const lease = await two.store.acquire("pinned", { tenant: "t" });
+  expect(two.host.calls.length).toBe(1);
+  lease.release();
+  expect((await one.store.list()).map(({ name, pinned }) => [name, pinned])).toContainEqual(["pinned", true]);
+});
+
+test("an adapter larger than the budget is refused with its size before it is read", async () => {
+  await put("v1", 1, tinyLora({ r: 8 }));
+  const read: string[] = [];
+  const place = folderPlace(root);
+  const { use } = await server({
+    maxAdapterBytes: 500,
+    place: {
+      ...place,
+      read: (path, file) => {
+        read.push(file.name);
+        return place.read(path, file);
+      },
+    },
+  });
+  await expect(use("v1")).rejects.toThrow(/adapter_model.safetensors has \d+ bytes, and maxAdapterBytes is 500/);
+  expect(read).toEqual([]);
+});
+
+/** Writes an adapter with a tensor changed. */
+async function putChanged(path: string, change: (tensor: { shape: number[]; bytes: Uint8Array }) => void) {
+  const files = await adapterFiles(1);
+  const name = "adapter_model.safetensors";
+  const file = await openSafetensors(bytesSource(files.get(name) as Uint8Array), name);
+  const tensors = await Promise.all(file.names().map(async (key) => ({ name: key, ...(await file.read(key)) })));
+  tensors[1].bytes = tensors[1].bytes.slice();
+  change(tensors[1]);
+  files.set(name, writeSafetensors(tensors));
+  await writeFolder(join(root, path), files);
+}
+
+test("what cannot be served is refused, and says why", async () => {
+  await put("rank", 1, tinyLora({ r: 8 }));
+  await put("saved", 1, tinyLora({ targetModules: ["q_proj"], modulesToSave: ["v_proj"] }));
+  await put("pissa", 1, tinyLora({ initLoraWeights: "pissa" }));
+  await putChanged("nan", ({ bytes }) => new DataView(bytes.buffer).setFloat32(4, Number.NaN, true));
+  await putChanged("shape", (tensor) => {
+    tensor.shape = [...tensor.shape].reverse();
+  });
+  await put("config", 1);
+  await writeFile(join(root, "config", "adapter_config.json"), "{");
+  await put("method", 1);
+  await writeFile(join(root, "method", "adapter_config.json"), '{"peft_type": "WIZARDRY"}');
+  await put("targets", 1);
+  const other = (await readFile(join(root, "targets", "adapter_config.json"), "utf8")).replaceAll("q_proj", "k_proj");
+  await writeFile(join(root, "targets", "adapter_config.json"), other);
+  await put("cut", 1);
+  const weights = join(root, "cut", "adapter_model.safetensors");
+  await writeFile(weights, (await readFile(weights)).subarray(0, -10));
+  await put("pickle", 1);
+  await rename(join(root, "pickle/adapter_model.safetensors"), join(root, "pickle/adapter_model.bin"));
+  await writeFolder(join(root, "prompt"), await promptFiles());
+  const { store, host } = await server({ maxLoraRank: 4 });
+  for (const [path, message] of [
+    ["rank", "LoRA rank 8 is greater than max_lora_rank 4."],
+    ["saved", "modules_to_save is v_proj"],
+    ["pissa", "started from pissa, which changes the base weights for all rows; save it with path"],
+    ["nan", ".weight is NaN or infinite at its element 1"],
+    ["shape", "of another shape"],
+    ["config", "adapter_config.json is not valid JSON"],
+    ["method", 'peft_type is "WIZARDRY"'],
+    ["targets", "does not fit this model and its adapter_config.json; unexpected: base_model.model.q_proj"],
+    ["cut", "adapter_model.safetensors"],
+    ["pickle", "holds README.md, adapter_config.json, adapter_model.bin; expected adapter_model.safetensors"],
+    ["prompt", "P_TUNING puts virtual tokens before all rows"],
+  ]) {
+    await expect(store.load(path, path), path).rejects.toMatchObject({
+      code: "adapter_refused",
+      message: expect.stringContaining(message),
+    });
+  }
+  expect(host.versions).toEqual([]);
+  expect(store.stats()).toMatchObject({ resident: 0, bytes: 0, failures: 10 });
+  await expect(manifest()).rejects.toThrow("ENOENT");
+  await put("ia3", 1, new IA3Config({ targetModules: ["q_proj"], feedforwardModules: [] }));
+  expect(await store.load("ia3", "ia3")).toMatchObject({ method: "IA3" });
+});
+
+async function promptFiles() {
+  const files = await adapterFiles(1);
+  const { taskType, numVirtualTokens } = new PromptEncoderConfig({ numVirtualTokens: 2, taskType: "CAUSAL_LM" });
+  const json = { peft_type: "P_TUNING", task_type: taskType, num_virtual_tokens: numVirtualTokens };
+  return files.set("adapter_config.json", JSON.stringify(json));
+}
+
+test("another base model is a warning", async () => {
+  await put("v1", 1, tinyLora({ baseModelNameOrPath: "org/Other-135M" }));
+  await put("v2", 2, tinyLora({ baseModelNameOrPath: "/models/Tiny-135M/" }));
+  const { use, warnings } = await server({ baseModel: "org/tiny-135M" });
+  await use("v1");
+  await use("v2");
+  expect(warnings).toEqual([
+    { code: "other-base-model", message: "LoRA adapter 'v1' was made for org/Other-135M, and org/tiny-135M is served" },
+  ]);
+});
+
+test("a failure is remembered for a while, and forgotten when the files change", async () => {
+  await put("v1", 1);
+  const config = await readFile(join(root, "v1", "adapter_config.json"));
+  await writeFile(join(root, "v1", "adapter_config.json"), "{");
+  const place = folderPlace(root);
+  let reads = 0;
+  const counted: AdapterPlace = {
+    ...place,
+    read: (...file) => {
+      reads++;
+      return place.read(...file);
+    },
+  };
+  const { store, clock, use } = await server({ place: counted });
+  await expect(use("v1")).rejects.toMatchObject({ message: expect.stringContaining("valid JSON"), retryAfter: null });
+  const once = reads;
+  for (let i = 0; i < 3; i++) {
+    await expect(use("v1")).rejects.toMatchObject({ message: expect.stringContaining("valid JSON"), retryAfter: 30 });
+  }
+  expect(reads).toBe(once);
+  expect(store.stats().failures).toBe(1);
+  clock.turn(30_001);
+  await expect(use("v1")).rejects.toThrow("valid JSON");
+  expect(reads).toBe(2 * once);
+  await writeFile(join(root, "v1", "adapter_config.json"), config);
+  clock.turn(5000);
+  await use("v1");
+});
+
+test("files that change are served anew, and as before while they are bad", async () => {
+  await put("v1", 1);
+  const { store, host, clock, warnings, use } = await server();
+  const first = await use("v1");
+  await put("v1", 2);
+  expect(await use("v1")).toBe(first);
+  clock.turn(5000);
+  // This request begins with what is there, and has the new files loaded.
+  expect(await use("v1")).toBe(first);
+  await expect.poll(() => use("v1")).not.toBe(first);
+  const second = await use("v1");
+  await expect.poll(() => host.versions).toEqual([second]);
+  await writeFile(join(root, "v1", "adapter_config.json"), "{");
+  clock.turn(5000);
+  expect(await use("v1")).toBe(second);
+  await expect.poll(() => warnings).toMatchObject([{ code: "changed-adapter" }]);
+  expect(warnings[0].message).toMatch(/valid JSON.*'v1' is served as it was before its files changed/);
+  expect(await use("v1")).toBe(second);
+  await rm(join(root, "v1"), { recursive: true });
+  clock.turn(5000);
+  await use("v1");
+  await expect.poll(() => use("v1").catch(({ code }) => code)).toBe("not_found");
+  await expect.poll(() => host.versions).toEqual([]);
+  expect(store.stats().resident).toBe(0);
+});
+
+test("files other than those that were loaded are refused, and loaded again they are served", async () => {
+  await put("v1", 1);
+  const one = await server();
+  await one.store.load("sql", "v1");
+  await put("v1", 2);
+  const two = await server();
+  await expect(two.use("sql")).rejects.toMatchObject({
+    code: "adapter_refused",
+    message: expect.stringMatching(
+      /^v1 changed since it was loaded: 'sql' is version \w{12}, and the files are \w{12}/,
+    ),
+  });
+  const { version } = await one.store.load("sql", "v1", { replace: true });
+  // The other has not seen the manifest yet, and looks at it when the files are not what it says.
+  expect(await (await server()).use("sql")).toBe(version);
+});
+
+test("a server that has not seen a swap finds it by the files", async () => {
+  await put("v1", 1);
+  const one = await server();
+  await one.store.load("sql", "v1");
+  const two = await server();
+  await put("v1", 2);
+  const { version } = await one.store.load("sql", "v1", { replace: true });
+  expect(await two.use("sql")).toBe(version);
+});
+
+test("files that are renamed while they are read are read again", async () => {
+  await put("v1", 1);
+  await put("v2", 2);
+  const place = folderPlace(root);
+  let swapped = false;
+  const swapping: AdapterPlace = {
+    ...place,
+    read: async (path, file) => {
+      const bytes = await place.read(path, file);
+      if (!swapped) {
+        // Between the configuration and the weights, the folder becomes another's.
+        swapped = true;
+        await rename(join(root, "v1"), join(root, "old"));
+        await rename(join(root, "v2"), join(root, "v1"));
+      }
+      return bytes;
+    },
+  };
+  const { use } = await server({ place: swapping });
+  const version = await use("v1");
+  expect(version).toBe(await (await server()).use("v1"));
+  expect(version).not.toBe(await (await server()).use("old"));
+  const never: AdapterPlace = { ...place, read: async () => null };
+  await expect((await server({ place: never })).use("v1")).rejects.toMatchObject({
+    code: "unavailable",
+    retryAfter: 1,
+  });
+});
+
+test("paths stay in the store", async () => {
+  await mkdir(join(made, "outside"), { recursive: true });
+  await writeFolder(join(made, "outside"), await adapterFiles(1));
+  await put("team/sql", 1);
+  const { store, use } = await server();
+  const outside = join(made, "outside");
+  for (const path of [
+    ...["../outside", "team/../../outside", "team/..", "..", ".", "", "./", "/", "//", "team//sql", "/etc"],
+    ...[outside, `${root}/../outside`, `${root}x`, "%2e%2e/outside", "..%2foutside", "team%5c..", "..\\outside"],
+    ...["team\0/sql", "team/sql\n", "C:\\x", "C:/x", "file:///etc", "s3://b/k", "team/sql/.. /x", "team/... /sql"],
+    ...["team/sql.", "team:sql", "x".repeat(2000)],
+  ]) {
+    await expect(store.load("x", path), path).rejects.toMatchObject({ code: "invalid_request", param: "lora_path" });
+    // A name is a folder's too, and one that is no path is a name that there is not.
+    await expect(use(path), path).rejects.toMatchObject({ code: "not_found" });
+  }
+  for (const path of ["team/sql", "./team/sql", "team/sql/", join(root, "team/sql")]) {
+    expect(await store.load("x", path, { replace: true }), path).toMatchObject({ source: "team/sql" });
+  }
+});
+
+test("symbolic links are followed inside of the store, and not out of it", async () => {
+  const outside = join(made, "outside-link");
+  await writeFolder(outside, await adapterFiles(1));
+  await put("v1", 1);
+  await symlink(outside, join(root, "folder-out"));
+  await mkdir(join(root, "file-out"));
+  await copyFile(join(outside, "adapter_config.json"), join(root, "file-out/adapter_config.json"));
+  await symlink(join(outside, "adapter_model.safetensors"), join(root, "file-out/adapter_model.safetensors"));
+  await symlink("v1", join(root, "latest"));
+  await symlink(root, join(root, "circle"));
+  const { store, use } = await server();
+  for (const path of ["folder-out", "file-out", "circle"]) {
+    await expect(store.load("x", path), path).rejects.toThrow("is a link that leads out of folder");
+    await expect(use(path), path).rejects.toThrow();
+  }
+  expect(await use("latest")).toBe(await use("v1"));
+  expect((await store.list()).map(({ name }) => name)).toEqual(["file-out", "latest", "v1"]);
+});
+
+test("while the store is away, what is on the model goes on, and the rest comes back by itself", async () => {
+  await put("v1", 1);
+  await put("v2", 2);
+  const { store, warnings, use, poll } = await server();
+  await store.load("a", "v1");
+  await store.load("b", "v2");
+  await use("v1");
+  await store.unload("v2");
+  await rename(root, `${root}-away`);
+  await poll();
+  await poll();
+  await use("a");
+  await use("v1");
+  const away = { code: "unavailable", message: `there is no folder ${root}`, retryAfter: 5 };
+  await expect(use("v3")).rejects.toMatchObject(away);
+  await expect(store.load("c", "v2")).rejects.toMatchObject(away);
+  await expect(store.unload("a")).rejects.toMatchObject(away);
+  expect((await store.list()).map(({ name }) => name)).toEqual(["a", "b", "v1"]);
+  expect(warnings).toMatchObject([{ code: "store-unavailable", message: expect.stringContaining("served as before") }]);
+  const late = await server();
+  await expect(late.use("a")).rejects.toMatchObject(away);
+  await rename(`${root}-away`, root);
+  await use("b");
+  await store.load("c", "v2");
+  await late.use("a");
+});
+
+test("a lock that a server left behind is taken away", async () => {
+  await put("v1", 1);
+  await writeFile(join(root, "manifest.json.lock"), "");
+  const { store, clock } = await server();
+  await expect(clock.until(store.load("sql", "v1"))).rejects.toMatchObject({ code: "unavailable" });
+  const { utimes } = await import("node:fs/promises");
+  await utimes(join(root, "manifest.json.lock"), new Date(0), Date.now() / 1000 - 31);
+  await store.load("sql", "v1");
+  const { readdir } = await import("node:fs/promises");
+  expect((await readdir(root)).sort()).toEqual(["manifest.json", "v1"]);
+});
+
+test("a closed store refuses, and leaves no timer", async () => {
+  await put("v1", 1);
+  const { store, clock, use } = await server();
+  await store.close();
+  await expect(use("v1")).rejects.toMatchObject({ code: "draining" });
+  await expect(store.load("a", "v1")).rejects.toMatchObject({ code: "draining" });
+  expect(clock.timers).toBe(0);
+});

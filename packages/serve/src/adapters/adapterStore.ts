@@ -1,0 +1,414 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { type OnWarning, printWarning } from "@lowrank/peft";
+import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
+import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
+import type { AdapterHost, AdapterLease, AdapterSource } from "./adapterSource.ts";
+import { type AdapterRules, checkAdapter } from "./checkAdapter.ts";
+import { Failures } from "./failures.ts";
+import { FoundAdapters } from "./foundAdapters.ts";
+import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
+import { ManifestWatch } from "./manifestWatch.ts";
+import { type AdapterContent, findAdapter, folderState, readAdapter, refused } from "./readAdapter.ts";
+import { ResidentAdapters } from "./residentAdapters.ts";
+import { type StoreClock, systemClock } from "./storeClock.ts";
+import { turns } from "./turns.ts";
+
+/** Options of `AdapterStore`. */
+export interface AdapterStoreOptions extends AdapterRules {
+  /** The place of the adapters: `folderPlace(path)` or `s3Place(options)`. */
+  readonly place: AdapterPlace;
+  /** Puts adapters on the model. */
+  readonly host: AdapterHost;
+  /** The bytes that all adapters on the model may take. */
+  readonly maxAdapterBytes: number;
+  /**
+   * Milliseconds between two looks at the manifest, or at a folder that it does not name. Default
+   * 5000.
+   */
+  readonly pollMs?: number;
+  /** Milliseconds for which a failure is remembered, unless the files change. Default 30000. */
+  readonly failureMs?: number;
+  /**
+   * Milliseconds that a load waits for memory before no more requests start on the adapters that
+   * stand in its way. Default 2000.
+   */
+  readonly patienceMs?: number;
+  /** Receives warnings. Default: console.warn. */
+  readonly onWarning?: OnWarning;
+  /** The time. Default: the machine's. */
+  readonly clock?: StoreClock;
+}
+
+const storeKeys: OptionKeys<AdapterStoreOptions> = {
+  ...({ place: true, host: true, maxAdapterBytes: true, maxLoraRank: true, baseModel: true } as const),
+  ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
+};
+
+/** A version to put on the model, with its content where that was read already. */
+interface Target {
+  readonly path: string;
+  readonly version: string;
+  readonly content?: AdapterContent;
+}
+
+/** Adapters that are read at the same time. */
+const readsAtOnce = 4;
+
+/**
+ * The adapters of a place by name, under a budget of memory. They are loaded when a request first
+ * names them; a request keeps the version that it began with. Loads and unloads reach every server
+ * on the place through its manifest.
+ */
+export class AdapterStore implements AdapterSource {
+  readonly #options: AdapterStoreOptions;
+  readonly #maxBytes: number;
+  readonly #place: AdapterPlace;
+  readonly #onWarning: OnWarning;
+  readonly #watch: ManifestWatch;
+  readonly #found: FoundAdapters;
+  readonly #failures: Failures;
+  #failed = 0;
+  readonly #residents: ResidentAdapters;
+  readonly #reading = turns(readsAtOnce);
+  readonly #onHost = turns(1);
+  /** The last load or unload of each name that is under way. */
+  readonly #changes = new Map<string, Promise<unknown>>();
+  /** The last warning about each pinned name. */
+  readonly #warned = new Map<string, string>();
+  /** The versions that names mean, and those of them that are pinned. */
+  #wanted: ReadonlySet<string> = new Set();
+  #pinned: ReadonlySet<string> = new Set();
+  #closed = false;
+
+  constructor(options: AdapterStoreOptions) {
+    checkOptions("new AdapterStore", options, storeKeys);
+    const { place, maxAdapterBytes: maxBytes, pollMs = 5000, failureMs = 30_000, patienceMs = 2000 } = options;
+    const { clock = systemClock, onWarning = printWarning } = options;
+    if (!(maxBytes > 0)) {
+      throw new Error(`AdapterStore: maxAdapterBytes is ${maxBytes}; expected a number of bytes above 0`);
+    }
+    this.#options = options;
+    this.#maxBytes = maxBytes;
+    this.#place = place;
+    this.#onWarning = onWarning;
+    this.#watch = new ManifestWatch({ place, clock, pollMs, onWarning, onLook: () => this.#looked() });
+    this.#found = new FoundAdapters({ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() });
+    this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
+    this.#residents = new ResidentAdapters({
+      ...{ maxBytes, patienceMs, clock },
+      unload: (version) => this.#onHost(() => this.#takeOff(version)),
+      isPinned: (version) => this.#pinned.has(version),
+      isWanted: (version) => this.#wanted.has(version),
+    });
+  }
+
+  /**
+   * Reads the manifest, and follows its changes from then on. A place that does not answer is a
+   * warning: it is asked again.
+   */
+  async start(): Promise<void> {
+    await this.#watch.start();
+  }
+
+  async acquire(name: string, { tenant }: { readonly tenant: string }): Promise<AdapterLease> {
+    this.#checkOpen();
+    const manifest = await this.#watch.current();
+    const entry = entryOf(manifest, name);
+    if (entry) {
+      if (entry.tenants && !entry.tenants.includes(tenant)) throw forbidden(name);
+      return this.#acquireNamed(name, entry, tenant);
+    }
+    if (entry === null || !manifest.discover) throw notFound(name);
+    return this.#acquireFound(name);
+  }
+
+  async list(): Promise<readonly ServedAdapter[]> {
+    const manifest = await this.#watch.current();
+    const named = Object.entries(manifest.adapters).flatMap(([name, entry]) =>
+      entry ? [this.#served(name, entry.path, entry)] : [],
+    );
+    if (!manifest.discover) return named;
+    const paths = (await this.#found.list()).filter((path) => entryOf(manifest, path) === undefined);
+    return [...named, ...paths.map((path) => this.#served(path, path, this.#found.get(path)))];
+  }
+
+  async load(name: string, path: string, options: { replace?: boolean; pin?: boolean } = {}): Promise<ServedAdapter> {
+    checkOptions("AdapterStore.load", options, { replace: true, pin: true });
+    const { replace = false, pin = false } = options;
+    checkName(name);
+    const folder = this.#place.pathOf(path);
+    return this.#inTurn(name, async () => {
+      await this.#watch.refresh();
+      checkFree(await this.#watch.current(), name, replace);
+      const content = await readAdapter(this.#place, folder, this.#maxBytes);
+      const { version } = content;
+      this.#failures.forget(failureKey(folder, version));
+      const lease = await this.#onModel(name, { path: folder, version, content });
+      try {
+        const { method } = this.#residents.get(version)!;
+        const wanted: ManifestEntry = { path: folder, version, method, ...(pin && { pinned: true }) };
+        await this.#watch.edit((manifest) => {
+          const before = entryOf(manifest, name);
+          const entry = { ...wanted, ...(before?.tenants && { tenants: before.tenants }) };
+          // An answer that was lost on its way may have written it already.
+          if (JSON.stringify(before) !== JSON.stringify(entry)) checkFree(manifest, name, replace);
+          return withEntry(manifest, name, entry);
+        });
+        return this.#served(name, folder, wanted);
+      } finally {
+        lease.release();
+      }
+    });
+  }
+
+  async unload(name: string): Promise<void> {
+    await this.#inTurn(name, async () => {
+      await this.#watch.refresh();
+      const { discover = false } = await this.#watch.current();
+      const isFolder = discover && (await this.#isFolder(name));
+      let seen = false;
+      await this.#watch.edit((manifest) => {
+        const entry = entryOf(manifest, name);
+        seen ||= entry !== null && (entry !== undefined || isFolder);
+        if (!seen) throw notFound(name);
+        return withEntry(manifest, name, isFolder ? null : undefined);
+      });
+    });
+  }
+
+  stats(): ServingStats["adapters"] {
+    const { bytes, hits, loads, evictions, ready } = this.#residents;
+    const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
+    const named = Object.values(adapters).filter((entry) => entry !== null).length;
+    const found = discover ? this.#found.paths.filter((path) => !Object.hasOwn(adapters, path)).length : 0;
+    const [registered, failures] = [named + found, this.#failed];
+    return { registered, resident: ready.length, bytes, hits, loads, evictions, failures };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#watch.close();
+    this.#residents.close(closing());
+  }
+
+  async #acquireNamed(name: string, entry: ManifestEntry, tenant: string): Promise<AdapterLease> {
+    const joined = this.#residents.join(entry.version);
+    if (joined) return joined;
+    try {
+      return await this.#onModel(name, { path: this.#place.pathOf(entry.path), version: entry.version });
+    } catch (error) {
+      if (!(error instanceof OtherFiles)) throw error;
+      // Another server may have swapped it, and this one not have seen that.
+      await this.#watch.refresh();
+      const now = entryOf(await this.#watch.current(), name);
+      if (!now || now.version === entry.version) throw error;
+      return this.acquire(name, { tenant });
+    }
+  }
+
+  async #acquireFound(name: string): Promise<AdapterLease> {
+    const path = this.#pathOfName(name);
+    const found = this.#found.get(path);
+    const joined = found && this.#residents.join(found.version);
+    if (!joined) return this.#lookAgain(name, path);
+    // What is on the model is served at once, also where the place does not answer.
+    if (this.#found.isDue(path))
+      void this.#lookAgain(name, path).then(
+        ({ release }) => release(),
+        () => undefined,
+      );
+    return joined;
+  }
+
+  /** Looks at a folder, and returns a lease on its present version, or on one from before. */
+  async #lookAgain(name: string, path: string, attempts = 2): Promise<AdapterLease> {
+    const key = failureKey(path);
+    await this.#failures.check(key, () => folderState(this.#place, path));
+    const look = await this.#remembering(key, path, () => this.#reading(() => this.#found.look(path)));
+    try {
+      if ("version" in look) return await this.#onModel(name, { path, version: look.version });
+      return await this.#acceptNew(name, path, look.content);
+    } catch (error) {
+      if (!(error instanceof OtherFiles) || attempts === 1) throw error;
+      // The files have changed between the look and the load.
+      this.#found.expire(path);
+      return this.#lookAgain(name, path, attempts - 1);
+    }
+  }
+
+  async #acceptNew(name: string, path: string, content: AdapterContent): Promise<AdapterLease> {
+    try {
+      const lease = await this.#onModel(name, { path, version: content.version, content });
+      this.#found.accept(path, content, this.#residents.get(content.version)!.method);
+      return lease;
+    } catch (error) {
+      if (error instanceof OtherFiles) throw error;
+      const before = this.#found.get(path);
+      const joined = before && !isUnavailable(error) && this.#residents.join(before.version);
+      if (!joined) {
+        // Else the next request would read the files again, only to see their version.
+        await this.#remember(failureKey(path), path, error as ServingError);
+        throw error;
+      }
+      this.#found.keep(path, content);
+      const message = `${(error as Error).message}; '${name}' is served as it was before its files changed`;
+      this.#onWarning({ code: "changed-adapter", message });
+      return joined;
+    }
+  }
+
+  /** A lease on a version, which is read, checked and put on the model if it is not there. */
+  async #onModel(name: string, { path, version, content }: Target): Promise<AdapterLease> {
+    const key = failureKey(path, version);
+    await this.#failures.check(key, () => folderState(this.#place, path));
+    const bytes = content
+      ? content.weights.length
+      : (await this.#remembering(key, path, () => findAdapter(this.#place, path))).weights.size;
+    this.#checkOpen();
+    let held = content;
+    const lease = this.#residents.acquire(version, bytes, () =>
+      this.#remembering(key, path, async () => {
+        const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes)));
+        if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
+        await checkAdapter(read, name, this.#options, this.#onWarning);
+        return this.#onHost(() => this.#options.host.load(version, read.files));
+      }),
+    );
+    // A load that waits for memory reads it again: who waits should take none.
+    held = undefined;
+    return lease;
+  }
+
+  /** Runs work on an adapter, and remembers its failure unless trying again may help. */
+  async #remembering<T>(key: string, path: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      const error = cause instanceof ServingError ? cause : refused((cause as Error).message);
+      this.#failed++;
+      await this.#remember(key, path, error);
+      throw error;
+    }
+  }
+
+  async #remember(key: string, path: string, error: ServingError): Promise<void> {
+    if (!isUnavailable(error)) this.#failures.add(key, error, await folderState(this.#place, path));
+  }
+
+  async #takeOff(version: string): Promise<void> {
+    await this.#options.host.unload(version).catch((error) => {
+      const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
+      this.#onWarning({ code: "stuck-adapter", message });
+    });
+  }
+
+  /** Goes by the manifest as it stands: what no name means leaves, what is pinned comes. */
+  #looked(): void {
+    this.#renamed();
+    const { adapters } = this.#watch.known as Manifest;
+    for (const [name, entry] of Object.entries(adapters)) {
+      if (!entry?.pinned || this.#residents.get(entry.version)) continue;
+      this.#acquireNamed(name, entry, "").then(
+        ({ release }) => release(),
+        (error: Error) => {
+          if (this.#closed || this.#warned.get(name) === error.message) return;
+          this.#warned.set(name, error.message);
+          this.#onWarning({
+            code: "pinned-adapter",
+            message: `pinned adapter '${name}' is not loaded: ${error.message}`,
+          });
+        },
+      );
+    }
+  }
+
+  #renamed(): void {
+    const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
+    const entries = Object.values(adapters).filter((entry) => entry !== null);
+    const found = discover ? this.#found.versions.filter(([path]) => !Object.hasOwn(adapters, path)) : [];
+    this.#wanted = new Set([...entries.map(({ version }) => version), ...found.map(([, version]) => version)]);
+    this.#pinned = new Set(entries.filter(({ pinned }) => pinned).map(({ version }) => version));
+    this.#residents.trim();
+  }
+
+  #served(name: string, source: string, at: { version: string; method: string } | undefined): ServedAdapter {
+    const resident = this.#residents.ready.find(({ version }) => version === at?.version);
+    return {
+      ...{ name, source, version: at?.version ?? null, method: at?.method ?? null },
+      ...{ resident: resident !== undefined, bytes: resident?.bytes ?? 0, inUse: resident?.leases ?? 0 },
+      pinned: at !== undefined && this.#pinned.has(at.version),
+    };
+  }
+
+  async #isFolder(name: string): Promise<boolean> {
+    try {
+      return (await findAdapter(this.#place, this.#pathOfName(name))) !== undefined;
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      return (error as ServingError).code === "adapter_refused";
+    }
+  }
+
+  /** The folder of a name that is not in the manifest. One that is no path is not found. */
+  #pathOfName(name: string): string {
+    try {
+      const path = this.#place.pathOf(name);
+      if (path === name) return path;
+    } catch {}
+    throw notFound(name);
+  }
+
+  /** Runs loads and unloads of one name one after the other. */
+  async #inTurn<T>(name: string, change: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const before = this.#changes.get(name);
+    const running = (before ?? Promise.resolve()).catch(() => undefined).then(change);
+    this.#changes.set(name, running);
+    try {
+      return await running;
+    } finally {
+      if (this.#changes.get(name) === running) this.#changes.delete(name);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closing();
+  }
+}
+
+/** The error of files that are not those of the version that was asked for. */
+class OtherFiles extends ServingError {
+  constructor(name: string, path: string, wanted: string, found: string) {
+    const versions = `'${name}' is version ${wanted.slice(0, 12)}, and the files are ${found.slice(0, 12)}`;
+    super("adapter_refused", `${path} changed since it was loaded: ${versions}; load it again, with load_inplace`);
+  }
+}
+
+function checkName(name: string): void {
+  if (typeof name === "string" && name.length <= 256 && /^[^\p{Cc}]+$/u.test(name)) return;
+  const expected = "expected 1 to 256 characters, none of them a control character";
+  throw new ServingError("invalid_request", `lora_name is ${JSON.stringify(name)}; ${expected}`, "lora_name");
+}
+
+function checkFree(manifest: Manifest, name: string, replace: boolean): void {
+  if (replace || !entryOf(manifest, name)) return;
+  const advice = "If you want to load the adapter in place, set 'load_inplace' to True.";
+  const message = `The lora adapter '${name}' has already been loaded. ${advice}`;
+  throw new ServingError("already_loaded", message, "lora_name");
+}
+
+function notFound(name: string): ServingError {
+  return new ServingError("not_found", `The lora adapter '${name}' cannot be found.`, "lora_name");
+}
+
+function forbidden(name: string): ServingError {
+  return new ServingError("forbidden", `The lora adapter '${name}' is another tenant's.`, "lora_name");
+}
+
+function closing(): ServingError {
+  return new ServingError("draining", "the server is closing; send the request to another", null, 5);
+}
+
+function failureKey(path: string, version = ""): string {
+  return `${path} ${version}`;
+}

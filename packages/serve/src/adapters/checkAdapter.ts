@@ -1,0 +1,100 @@
+import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
+import {
+  isPromptMethod,
+  knownMethods,
+  type MethodFacts,
+  type OnWarning,
+  type PeftConfig,
+  parsePeftConfig,
+} from "@lowrank/peft";
+import { configName } from "./adapterPlace.ts";
+import { type AdapterContent, refused } from "./readAdapter.ts";
+
+/** The rules that adapters of a store are held to. */
+export interface AdapterRules {
+  /** The largest rank. Default: any. */
+  readonly maxLoraRank?: number;
+  /** The base model's name or path, to warn of adapters that name another. */
+  readonly baseModel?: string;
+}
+
+/**
+ * Throws ServingError `adapter_refused` for an adapter that cannot be served, before it is put on
+ * the model: a broken file, a tensor that is not finite, a method or an option that all rows of a
+ * batch would share. `name` names it in messages.
+ */
+export async function checkAdapter(
+  { config: text, weights, folder }: AdapterContent,
+  name: string,
+  { maxLoraRank, baseModel }: AdapterRules,
+  onWarning: OnWarning,
+): Promise<void> {
+  const what = `LoRA adapter '${name}'`;
+  const config = await readConfig(text, what, onWarning);
+  const method = (await knownMethods())[config.peftType] as MethodFacts<PeftConfig> & { peftType: string };
+  if (isPromptMethod(method as never)) {
+    throw refused(
+      `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a server of its own, merged into no model, or train LoRA instead`,
+    );
+  }
+  if (config.modulesToSave?.length) {
+    const modules = config.modulesToSave.join(", ");
+    throw refused(
+      `${what}: modules_to_save is ${modules}, and all rows of a batch share these; only modules_to_save being None can be served; train LoRA on them instead`,
+    );
+  }
+  const start = method.startsFromWeights?.(config);
+  if (start) {
+    throw refused(
+      `${what} started from ${start.name}, which changes the base weights for all rows; save it with pathInitialModelForWeightConversion (PEFT: path_initial_model_for_weight_conversion)`,
+    );
+  }
+  const rank = method.combines?.kind === "products" ? method.combines.rank(config) : 0;
+  if (maxLoraRank !== undefined && rank > maxLoraRank) {
+    throw refused(`LoRA rank ${rank} is greater than max_lora_rank ${maxLoraRank}.`);
+  }
+  const base = config.baseModelNameOrPath;
+  if (baseModel && base && lastName(base) !== lastName(baseModel)) {
+    onWarning({ code: "other-base-model", message: `${what} was made for ${base}, and ${baseModel} is served` });
+  }
+  await checkFinite(weights, folder.weights.name, what);
+}
+
+async function readConfig(text: string, what: string, onWarning: OnWarning): Promise<PeftConfig> {
+  const label = `${what}: ${configName}`;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw refused(`${label} is not valid JSON: ${(error as Error).message}`);
+  }
+  return parsePeftConfig(json, { label, onWarning }).catch((error) => {
+    throw refused((error as Error).message);
+  });
+}
+
+async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what: string): Promise<void> {
+  const opened = await openSafetensors(bytesSource(weights), `${what}: ${file}`).catch((error) => {
+    throw refused((error as Error).message);
+  });
+  for (const key of opened.names()) {
+    const { bytes, dtype } = await opened.read(key).catch((error) => {
+      throw refused((error as Error).message);
+    });
+    const at = firstNonFinite(bytes, dtype);
+    if (at >= 0)
+      throw refused(
+        `${what}: ${key} is NaN or infinite at its element ${at}; train it again, or go back to weights that are finite`,
+      );
+    await giveTurn();
+  }
+}
+
+/** Returns the last part of a repository's name or a path, by which models are told apart. */
+function lastName(model: string): string {
+  return model
+    .replace(/[\\/]+$/, "")
+    .split(/[\\/]/)
+    .at(-1)!
+    .toLowerCase();
+}

@@ -1,0 +1,23 @@
+interface DiskModules {
+  readonly fs: typeof import("node:fs/promises");
+  readonly constants: typeof import("node:fs").constants;
+  readonly path: typeof import("node:path");
+  readonly url: typeof import("node:url");
+}
+
+/**
+ * Returns the modules of Node that reach a disk. Throws where there is no Node; `folder` names what
+ * was to be opened. They are asked for and not imported, since an import stops bundlers for pages.
+ */
+export function diskModules(folder: string | URL): DiskModules {
+  const find = globalThis.process?.getBuiltinModule;
+  if (!find) {
+    throw new Error(`${folder} is a folder on disk, which only Node can open; in a browser give an s3Place`);
+  }
+  return {
+    fs: find("node:fs/promises"),
+    constants: find("node:fs").constants,
+    path: find("node:path"),
+    url: find("node:url"),
+  };
+}

@@ -1,0 +1,58 @@
+import { ServingError } from "../api.ts";
+import type { StoreClock } from "./storeClock.ts";
+
+interface Failure {
+  readonly error: ServingError;
+  readonly until: number;
+  /** The state of the folder in which it failed; null if that is not known. */
+  readonly state: string | null;
+  /** The time at which the state was last compared. */
+  checked: number;
+}
+
+/** The most failures that are remembered; the oldest give way. */
+const most = 1000;
+
+/** Failures of a short while ago, so that what is broken is not read for each request. */
+export class Failures {
+  readonly #clock: StoreClock;
+  readonly #forMs: number;
+  readonly #checkMs: number;
+  readonly #byKey = new Map<string, Failure>();
+
+  constructor(clock: StoreClock, { forMs, checkMs }: { forMs: number; checkMs: number }) {
+    this.#clock = clock;
+    this.#forMs = forMs;
+    this.#checkMs = checkMs;
+  }
+
+  /** Throws the failure of `key`, unless it is long ago or its folder has changed since. */
+  async check(key: string, state: () => Promise<string | null>): Promise<void> {
+    const failure = this.#byKey.get(key);
+    if (!failure) return;
+    const now = this.#clock.now();
+    if (now < failure.until) {
+      const recent = now - failure.checked < this.#checkMs;
+      if (!recent) failure.checked = now;
+      if (recent || [failure.state, null].includes(await state())) {
+        const { code, message, param } = failure.error;
+        throw new ServingError(code, message, param, Math.ceil((failure.until - now) / 1000));
+      }
+    }
+    this.#byKey.delete(key);
+  }
+
+  add(key: string, error: ServingError, state: string | null): void {
+    const now = this.#clock.now();
+    this.#byKey.delete(key);
+    this.#byKey.set(key, { error, state, until: now + this.#forMs, checked: now });
+    for (const old of this.#byKey.keys()) {
+      if (this.#byKey.size <= most) break;
+      this.#byKey.delete(old);
+    }
+  }
+
+  forget(key: string): void {
+    this.#byKey.delete(key);
+  }
+}

@@ -1,0 +1,116 @@
+import { ServingError } from "../api.ts";
+import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
+import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
+import type { StoreClock } from "./storeClock.ts";
+
+/** Options of `FoundAdapters`. */
+interface FoundOptions {
+  readonly place: AdapterPlace;
+  readonly clock: StoreClock;
+  /** Milliseconds between two looks at a folder. */
+  readonly pollMs: number;
+  /** The most bytes that an adapter's files may have. */
+  readonly maxBytes: number;
+  /** Called when a folder has another version. */
+  readonly onChange: () => void;
+}
+
+/** A folder that a request has named. */
+interface FoundAdapter {
+  readonly version: string;
+  readonly method: string;
+  readonly state: string;
+  looked: number;
+}
+
+/** A folder as it was found: with the version from before, or with other files, not yet tried. */
+export type Look = { readonly version: string } | { readonly content: AdapterContent };
+
+/** Folders that the manifest does not name, by their path. They are looked at when used. */
+export class FoundAdapters {
+  readonly #options: FoundOptions;
+  readonly #byPath = new Map<string, FoundAdapter>();
+  readonly #looks = new Map<string, Promise<Look>>();
+  #listed: { readonly paths: readonly string[]; readonly at: number } | null = null;
+
+  constructor(options: FoundOptions) {
+    this.#options = options;
+  }
+
+  get(path: string): FoundAdapter | undefined {
+    return this.#byPath.get(path);
+  }
+
+  /** The folders that are known, by the last list and by use. */
+  get paths(): readonly string[] {
+    return [...new Set([...(this.#listed?.paths ?? []), ...this.#byPath.keys()])].sort();
+  }
+
+  get versions(): readonly (readonly [path: string, version: string])[] {
+    return [...this.#byPath].map(([path, { version }]) => [path, version]);
+  }
+
+  /** All folders. While the place does not answer, those that are known. */
+  async list(): Promise<readonly string[]> {
+    const { place, clock, pollMs } = this.#options;
+    if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
+      try {
+        this.#listed = { paths: await place.list(), at: clock.now() };
+      } catch (error) {
+        if (!isUnavailable(error)) throw error;
+      }
+    }
+    return this.paths;
+  }
+
+  /** Returns true if it is time to look at a folder again. */
+  isDue(path: string): boolean {
+    const found = this.#byPath.get(path);
+    return !found || this.#options.clock.now() - found.looked >= this.#options.pollMs;
+  }
+
+  /** Looks at a folder. Those who ask at the same time share the look. */
+  look(path: string): Promise<Look> {
+    const running = this.#looks.get(path);
+    if (running) return running;
+    const look = this.#look(path).finally(() => this.#looks.delete(path));
+    this.#looks.set(path, look);
+    return look;
+  }
+
+  /** Takes a version that has proved good. */
+  accept(path: string, { version, folder }: AdapterContent, method: string): void {
+    this.#byPath.set(path, { version, method, state: folder.state, looked: this.#options.clock.now() });
+    this.#options.onChange();
+  }
+
+  /** Keeps the version from before for files that have proved bad, until they change. */
+  keep(path: string, { folder }: AdapterContent): void {
+    const found = this.#byPath.get(path);
+    if (found) this.#byPath.set(path, { ...found, state: folder.state, looked: this.#options.clock.now() });
+  }
+
+  /** Has a folder read again at the next look, whatever its state. */
+  expire(path: string): void {
+    const found = this.#byPath.get(path);
+    if (found) this.#byPath.set(path, { ...found, state: "" });
+  }
+
+  forget(path: string): void {
+    if (this.#byPath.delete(path)) this.#options.onChange();
+  }
+
+  async #look(path: string): Promise<Look> {
+    const { place, clock, maxBytes } = this.#options;
+    const found = this.#byPath.get(path);
+    try {
+      const { state } = await findAdapter(place, path);
+      if (found?.state !== state) return { content: await readAdapter(place, path, maxBytes) };
+    } catch (error) {
+      if (error instanceof ServingError && error.code === "not_found") this.forget(path);
+      if (!found || !isUnavailable(error)) throw error;
+    }
+    found.looked = clock.now();
+    return { version: found.version };
+  }
+}

@@ -1,0 +1,129 @@
+import { ServingError } from "../api.ts";
+import { type AdapterFile, type AdapterPlace, configName, unavailable } from "./adapterPlace.ts";
+import { sha256 } from "./sha256.ts";
+
+/** The name of the weights that PEFT writes. */
+const weightsName = "adapter_model.safetensors";
+
+/** The two files of an adapter, as they stand in a place. */
+export interface AdapterFolder {
+  readonly path: string;
+  readonly config: AdapterFile;
+  readonly weights: AdapterFile;
+  /** Changes when one of them does. */
+  readonly state: string;
+}
+
+/** The content of an adapter's two files, all of one moment. */
+export interface AdapterContent {
+  /** The hash of both. */
+  readonly version: string;
+  readonly config: string;
+  readonly weights: Uint8Array<ArrayBuffer>;
+  /** Both files by name. */
+  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  readonly folder: AdapterFolder;
+}
+
+/** The most bytes of a configuration. */
+const maxConfigBytes = 1 << 20;
+
+/** Attempts at files that change while they are read. */
+const attempts = 3;
+
+/** Finds an adapter's files. Throws ServingError `not_found` and `adapter_refused`. */
+export async function findAdapter(place: AdapterPlace, path: string): Promise<AdapterFolder> {
+  const files = await place.files(path);
+  const config = files?.find(({ name }) => name === configName);
+  if (!files || !config) {
+    const holds = files ? `, which holds ${namesOf(files)}` : "";
+    throw new ServingError("not_found", `No adapter found in ${path} of ${place.label}${holds}`, "lora_path");
+  }
+  const safetensors = files.filter(({ name }) => name.endsWith(".safetensors"));
+  const weights = safetensors.find(({ name }) => name === weightsName) ?? safetensors[0];
+  if (!weights || (weights.name !== weightsName && safetensors.length > 1)) {
+    const fix = `expected ${weightsName}; weights of torch.save are not read: load them with PEFT and save them again`;
+    throw refused(`${path} of ${place.label} holds ${namesOf(files)}; ${fix}`);
+  }
+  return { path, config, weights, state: `${config.tag} ${weights.name} ${weights.tag}` };
+}
+
+/**
+ * Reads an adapter's files and names their version. Throws ServingError `adapter_refused` for files
+ * of more than `maxBytes`, and `unavailable` for files that keep changing meanwhile.
+ */
+export async function readAdapter(place: AdapterPlace, path: string, maxBytes: number): Promise<AdapterContent> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const folder = await findAdapter(place, path);
+    checkSize(folder, maxBytes, place);
+    const config = await place.read(path, folder.config);
+    const weights = config && (await place.read(path, folder.weights));
+    // Each file may be whole, and yet the two of different times.
+    if (!weights || (await findAdapter(place, path)).state !== folder.state) continue;
+    const text = new TextDecoder().decode(config);
+    return {
+      version: await versionOf(config, folder.weights.name, weights),
+      ...{ folder, config: text, weights },
+      files: new Map<string, Uint8Array | string>([
+        [configName, text],
+        [folder.weights.name, weights],
+      ]),
+    };
+  }
+  throw unavailable(`${path} of ${place.label} changes while it is read; try again when it is written`, undefined, 1);
+}
+
+/**
+ * Returns the state of a folder, which changes with any of its files; null where the place does not
+ * answer.
+ */
+export async function folderState(place: AdapterPlace, path: string): Promise<string | null> {
+  try {
+    const files = await place.files(path);
+    return files
+      ? files
+          .map(({ name, tag }) => `${name} ${tag}`)
+          .sort()
+          .join("\n")
+      : "absent";
+  } catch {
+    return null;
+  }
+}
+
+function checkSize({ path, config, weights }: AdapterFolder, maxBytes: number, { label }: AdapterPlace): void {
+  const where = `${path} of ${label}`;
+  if (config.size > maxConfigBytes) {
+    throw refused(`${where}: ${configName} has ${config.size} bytes; at most ${maxConfigBytes} are read`);
+  }
+  if (weights.size > maxBytes) {
+    const fix = "give maxAdapterBytes more, or train a lower rank";
+    throw refused(`${where}: ${weights.name} has ${weights.size} bytes, and maxAdapterBytes is ${maxBytes}; ${fix}`);
+  }
+}
+
+/**
+ * Returns the version of an adapter: what `sha256sum adapter_config.json adapter_model.safetensors
+ * | sha256sum` prints in its folder.
+ */
+async function versionOf(
+  config: Uint8Array<ArrayBuffer>,
+  name: string,
+  weights: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  return sha256(`${await sha256(config)}  ${configName}\n${await sha256(weights)}  ${name}\n`);
+}
+
+/** Returns the error of an adapter that is not served. */
+export function refused(message: string): ServingError {
+  return new ServingError("adapter_refused", message, "lora_path");
+}
+
+function namesOf(files: readonly AdapterFile[]): string {
+  return (
+    files
+      .map(({ name }) => name)
+      .sort()
+      .join(", ") || "nothing"
+  );
+}

@@ -1,0 +1,294 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ServingError } from "../api.ts";
+import type { AdapterLease } from "./adapterSource.ts";
+import { ResidentAdapters } from "./residentAdapters.ts";
+import { HandClock } from "./testing/handClock.ts";
+
+/** Loads and unloads that end when a test says so. */
+class Model {
+  readonly clock = new HandClock();
+  readonly pinned = new Set<string>();
+  readonly unwanted = new Set<string>();
+  /** The versions on the model, with the bytes that they really take. */
+  readonly on = new Map<string, number>();
+  readonly log: string[] = [];
+  readonly steps: (() => void)[] = [];
+  readonly residents: ResidentAdapters;
+
+  constructor(maxBytes: number) {
+    this.residents = new ResidentAdapters({
+      ...{ maxBytes, patienceMs: 100, clock: this.clock },
+      unload: (version) =>
+        this.#step(() => {
+          this.log.push(`- ${version}`);
+          this.on.delete(version);
+        }),
+      isPinned: (version) => this.pinned.has(version),
+      isWanted: (version) => !this.unwanted.has(version),
+    });
+  }
+
+  acquire(version: string, bytes: number, real = bytes, fails = false): Promise<AdapterLease> {
+    return this.residents.acquire(version, bytes, () =>
+      this.#step(() => {
+        if (fails) throw new ServingError("adapter_refused", `${version} is broken`);
+        this.log.push(`+ ${version}`);
+        this.on.set(version, real);
+        return { bytes: real, method: "LORA" };
+      }),
+    );
+  }
+
+  /** Lets one load or unload end. */
+  async step(index = 0): Promise<void> {
+    this.steps.splice(index % Math.max(this.steps.length, 1), 1)[0]?.();
+    await settled();
+  }
+
+  async run(): Promise<void> {
+    await settled();
+    while (this.steps.length > 0) await this.step();
+  }
+
+  #step<T>(fn: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.steps.push(() => {
+        try {
+          resolve(fn());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+}
+
+/** Waits until all that promises lead to is done: nothing here waits for more. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await null;
+}
+
+/** Runs a model until a lease is there. */
+async function lease(model: Model, ...request: Parameters<Model["acquire"]>): Promise<AdapterLease> {
+  const promise = model.acquire(...request);
+  await model.run();
+  return promise;
+}
+
+test("those used longest ago give way, those leased and pinned do not", async () => {
+  const model = new Model(30);
+  model.pinned.add("p");
+  for (const version of ["p", "a", "b"]) (await lease(model, version, 10)).release();
+  const a = await lease(model, "a", 10);
+  (await lease(model, "c", 10)).release();
+  expect([...model.on.keys()]).toEqual(["p", "a", "c"]);
+  a.release();
+  (await lease(model, "c", 10)).release();
+  (await lease(model, "d", 10)).release();
+  expect([...model.on.keys()]).toEqual(["p", "c", "d"]);
+  const { hits, loads, evictions, bytes } = model.residents;
+  expect({ hits, loads, evictions, bytes }).toEqual({ hits: 2, loads: 5, evictions: 2, bytes: 30 });
+});
+
+test("many that ask for one version share its load, and each has a lease", async () => {
+  const model = new Model(10);
+  const promises = Array.from({ length: 5 }, () => model.acquire("a", 10));
+  await model.run();
+  const leases = await Promise.all(promises);
+  expect([model.log, model.residents.get("a")?.leases]).toEqual([["+ a"], 5]);
+  leases[0].release();
+  leases[0].release();
+  expect(model.residents.get("a")?.leases).toBe(4);
+});
+
+test("where all is leased, loads wait in turn", async () => {
+  const model = new Model(20);
+  const [a, b] = [await lease(model, "a", 10), await lease(model, "b", 10)];
+  const order: string[] = [];
+  const waiting = ["large", "small"].map((version) =>
+    model.acquire(version, version === "large" ? 20 : 5).then((got) => {
+      order.push(version);
+      got.release();
+    }),
+  );
+  a.release();
+  await model.run();
+  // There is room for the small one, and the large one came before.
+  expect(order).toEqual([]);
+  b.release();
+  await model.run();
+  await Promise.all(waiting);
+  expect(order).toEqual(["large", "small"]);
+});
+
+test("after some patience an adapter that is always in use makes room", async () => {
+  const model = new Model(10);
+  let hot = await lease(model, "hot", 10);
+  const cold = model.acquire("cold", 10);
+  for (let i = 0; i < 3; i++) {
+    const next = await lease(model, "hot", 10);
+    hot.release();
+    hot = next;
+  }
+  expect(model.log).toEqual(["+ hot"]);
+  model.clock.turn(100);
+  const later = model.acquire("hot", 10);
+  hot.release();
+  await model.run();
+  const got = await cold;
+  expect(model.log).toEqual(["+ hot", "- hot", "+ cold"]);
+  got.release();
+  await model.run();
+  await later;
+  expect(model.log).toEqual(["+ hot", "- hot", "+ cold", "- cold", "+ hot"]);
+});
+
+test("a load that fails while others wait for its place gives the place back to those it held up", async () => {
+  const model = new Model(10);
+  const a = await lease(model, "a", 10);
+  const large = model.acquire("large", 10, 10, true);
+  model.clock.turn(100);
+  // `a` takes no more leases, and this one waits behind.
+  const again = model.acquire("a", 10);
+  a.release();
+  await Promise.all([expect(large).rejects.toThrow("large is broken"), model.run()]);
+  (await again).release();
+  expect(model.residents.bytes).toBe(10);
+});
+
+test("one that stays because the load in front needs it no more is handed on without another load", async () => {
+  const model = new Model(20);
+  const [a, b] = [await lease(model, "a", 10), await lease(model, "b", 10)];
+  const c = model.acquire("c", 10);
+  model.clock.turn(100);
+  const again = model.acquire("a", 10);
+  // b makes room first, though a was to.
+  b.release();
+  await model.run();
+  (await c).release();
+  (await again).release();
+  a.release();
+  expect(model.log).toEqual(["+ a", "+ b", "- b", "+ c"]);
+});
+
+test("what takes more than the budget is refused with sizes", async () => {
+  const model = new Model(30);
+  model.pinned.add("p");
+  await expect(model.acquire("a", 31)).rejects.toThrow("takes 31 bytes, and maxAdapterBytes is 30; give it more");
+  (await lease(model, "p", 10)).release();
+  await expect(model.acquire("a", 21)).rejects.toThrow("maxAdapterBytes is 30, of which pinned adapters take 10");
+  // It is known only after the load that it takes more than its file.
+  const wide = model.acquire("wide", 10, 25);
+  await Promise.all([expect(wide).rejects.toThrow("takes 25 bytes"), model.run()]);
+  expect([...model.on.keys()]).toEqual(["p"]);
+  await expect(model.acquire("wide", 10)).rejects.toThrow("takes 25 bytes");
+});
+
+test("one that takes more than its file waits for what it takes", async () => {
+  const model = new Model(30);
+  const a = await lease(model, "a", 20);
+  const wide = model.acquire("wide", 10, 25);
+  await model.run();
+  expect(model.log).toEqual(["+ a", "+ wide", "- wide"]);
+  expect(model.residents.bytes).toBe(20);
+  a.release();
+  await model.run();
+  await wide;
+  expect(model.log.slice(3)).toEqual(["- a", "+ wide"]);
+  expect(model.residents.bytes).toBe(25);
+});
+
+test("a version that no name means leaves with its last lease", async () => {
+  const model = new Model(30);
+  const [a, more] = [await lease(model, "a", 10), await lease(model, "a", 10)];
+  (await lease(model, "b", 10)).release();
+  model.unwanted.add("a").add("b");
+  model.residents.trim();
+  await model.run();
+  expect([...model.on.keys()]).toEqual(["a"]);
+  a.release();
+  expect(model.steps).toEqual([]);
+  more.release();
+  await model.run();
+  expect([[...model.on.keys()], model.residents.bytes, model.residents.evictions]).toEqual([[], 0, 0]);
+});
+
+function toggle(set: Set<string>, member: string): void {
+  if (!set.delete(member)) set.add(member);
+}
+
+const versions = ["a", "b", "c", "d", "e", "f"];
+const sizeOf = (version: string) => 10 * (1 + versions.indexOf(version));
+
+test("whatever happens: no leased version goes, the budget holds, every acquire ends", async () => {
+  const action = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("acquire" as const), at: fc.nat(5) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("release" as const), at: fc.nat(20) }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("step" as const), at: fc.nat(5) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("turn" as const), at: fc.nat(150) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("pin" as const), at: fc.nat(1) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("want" as const), at: fc.nat(5) }) },
+  );
+  const traits = fc.record({
+    // The bytes of a file, over those that it takes: f16 numbers that are kept as f32 are 2.
+    widens: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+    fails: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(action, { maxLength: 60 }), traits, async (actions, { widens, fails }) => {
+      const model = new Model(100);
+      const held: AdapterLease[] = [];
+      let open = 0;
+      const failures: Error[] = [];
+      const check = () => {
+        for (const { version } of held) expect(model.on.has(version), `${version} is leased`).toBe(true);
+        expect(model.residents.bytes).toBeLessThanOrEqual(100);
+        for (const { version, leases } of model.residents.ready) {
+          // A lease is counted before those who asked have it.
+          expect(leases).toBeGreaterThanOrEqual(held.filter((one) => one.version === version).length);
+        }
+      };
+      for (const { do: what, at } of actions) {
+        if (what === "acquire") {
+          const version = versions[at];
+          const real = sizeOf(version) * (widens[at] ? 2 : 1);
+          open++;
+          model.acquire(version, sizeOf(version), real, fails[at] && at > 3).then(
+            (got) => {
+              open--;
+              held.push(got);
+            },
+            (error) => {
+              open--;
+              failures.push(error);
+            },
+          );
+          await settled();
+        } else if (what === "release") {
+          for (const one of held.splice(at % Math.max(held.length, 1), 1)) one.release();
+          await settled();
+        } else if (what === "step") await model.step(at);
+        else if (what === "turn") model.clock.turn(at);
+        else if (what === "pin") toggle(model.pinned, versions[at]);
+        else {
+          toggle(model.unwanted, versions[at]);
+          model.residents.trim();
+        }
+        check();
+      }
+      // Every request ends its work sometime.
+      for (let round = 0; open > 0 || held.length > 0; round++) {
+        expect(round, `${open} wait for ever`).toBeLessThan(200);
+        for (const one of held.splice(0)) one.release();
+        await model.run();
+        check();
+      }
+      for (const { message } of failures) expect(message).toMatch(/is broken|takes \d+ bytes/);
+      const real = [...model.on.values()].reduce((sum, bytes) => sum + bytes, 0);
+      expect(model.residents.bytes).toBe(real);
+      expect(model.clock.timers).toBe(0);
+    }),
+    { numRuns: 300 },
+  );
+});

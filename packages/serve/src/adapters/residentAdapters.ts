@@ -1,0 +1,303 @@
+import type { ServingError } from "../api.ts";
+import type { AdapterLease } from "./adapterSource.ts";
+import { refused } from "./readAdapter.ts";
+import type { StoreClock } from "./storeClock.ts";
+
+/** A version on the model. */
+export interface ResidentAdapter {
+  readonly version: string;
+  /** The bytes that its tensors take; while it loads, those that are kept for it. */
+  readonly bytes: number;
+  readonly method: string;
+  readonly leases: number;
+}
+
+/** Options of `ResidentAdapters`. */
+export interface ResidentOptions {
+  readonly maxBytes: number;
+  /** Milliseconds that a load waits for others to end by themselves. */
+  readonly patienceMs: number;
+  readonly clock: StoreClock;
+  /** Takes a version off the model. Does not throw. */
+  readonly unload: (version: string) => Promise<void>;
+  readonly isPinned: (version: string) => boolean;
+  /** False for a version that no name means any more: it leaves with its last lease. */
+  readonly isWanted: (version: string) => boolean;
+}
+
+/** Puts a version on the model. */
+export type LoadAdapter = () => Promise<{ readonly bytes: number; readonly method: string }>;
+
+interface Resident {
+  readonly version: string;
+  bytes: number;
+  method: string;
+  leases: number;
+  state: "loading" | "ready" | "leaving";
+  /** It takes no more leases, so that a load that waited long gets its memory. */
+  draining: boolean;
+  /** Counts up with each use: the smallest was used longest ago. */
+  used: number;
+}
+
+interface Waiting {
+  readonly version: string;
+  bytes: number;
+  readonly load: LoadAdapter;
+  /** Those that get a lease when it is loaded. */
+  leases: number;
+  readonly done: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * The adapters on the model, under a budget of bytes. Those used longest ago give way to others;
+ * those leased or pinned never do. Where all are leased, loads wait in turn. After some patience,
+ * no more leases are given on what stands in the way, so that every load comes to its end.
+ */
+export class ResidentAdapters {
+  readonly #options: ResidentOptions;
+  readonly #residents = new Map<string, Resident>();
+  /** Loads by version, from their wait for memory to their end. */
+  readonly #loads = new Map<string, Waiting>();
+  /** Loads that wait for memory, in turn. */
+  readonly #queue: Waiting[] = [];
+  /** The bytes of versions that took other bytes than their files. */
+  readonly #sizes = new Map<string, number>();
+  #uses = 0;
+  #patience: { head: Waiting; cancel: () => void; over: boolean } | null = null;
+  bytes = 0;
+  hits = 0;
+  loads = 0;
+  evictions = 0;
+
+  constructor(options: ResidentOptions) {
+    this.#options = options;
+  }
+
+  /** The versions that are loaded. */
+  get ready(): readonly ResidentAdapter[] {
+    return [...this.#residents.values()].filter(({ state }) => state === "ready");
+  }
+
+  get(version: string): ResidentAdapter | undefined {
+    return this.#residents.get(version);
+  }
+
+  /** A lease on a version that is there or on its way; undefined if it must be loaded. */
+  join(version: string): Promise<AdapterLease> | undefined {
+    const resident = this.#residents.get(version);
+    if (resident?.state === "ready" && !resident.draining) {
+      this.hits++;
+      resident.leases++;
+      return Promise.resolve(this.#lease(resident));
+    }
+    const load = this.#loads.get(version);
+    return load && this.#joinLoad(load);
+  }
+
+  /**
+   * A lease on a version, which `load` puts on the model if it is not there. `bytes` is what it is
+   * expected to take. Throws ServingError `adapter_refused` for more than the budget, and what
+   * `load` throws.
+   */
+  acquire(version: string, bytes: number, load: LoadAdapter): Promise<AdapterLease> {
+    const joined = this.join(version);
+    if (joined) return joined;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting: Waiting = {
+      ...{ version, load, leases: 0, done: promise, resolve, reject },
+      bytes: this.#sizes.get(version) ?? bytes,
+    };
+    this.#loads.set(version, waiting);
+    this.#queue.push(waiting);
+    const lease = this.#joinLoad(waiting);
+    this.#pump();
+    return lease;
+  }
+
+  /** Lets versions go that nobody wants any more, and looks again for memory. */
+  trim(): void {
+    for (const resident of this.#residents.values()) this.#settle(resident);
+    this.#pump();
+  }
+
+  /** Refuses the loads that wait. */
+  close(error: ServingError): void {
+    this.#setPatience(null);
+    for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
+  }
+
+  async #joinLoad(load: Waiting): Promise<AdapterLease> {
+    load.leases++;
+    await load.done;
+    // Its lease was counted when the load ended, so that nothing can evict it before.
+    return this.#lease(this.#residents.get(load.version)!);
+  }
+
+  #lease(resident: Resident): AdapterLease {
+    let released = false;
+    resident.used = ++this.#uses;
+    return {
+      version: resident.version,
+      release: () => {
+        if (released) return;
+        released = true;
+        resident.leases--;
+        resident.used = ++this.#uses;
+        this.#settle(resident);
+        this.#pump();
+      },
+    };
+  }
+
+  /** Takes an idle version off if nobody wants it, or another needs its place. */
+  #settle(resident: Resident): void {
+    if (resident.state !== "ready" || resident.leases > 0) return;
+    if (!this.#options.isWanted(resident.version)) void this.#takeOff(resident);
+  }
+
+  async #takeOff(resident: Resident): Promise<void> {
+    resident.state = "leaving";
+    await this.#options.unload(resident.version);
+    this.#forget(resident);
+    this.#pump();
+  }
+
+  #forget(resident: Resident): void {
+    this.#residents.delete(resident.version);
+    this.bytes -= resident.bytes;
+  }
+
+  /** Starts loads in turn, as far as there is memory; else makes some for the first. */
+  #pump(): void {
+    for (let head = this.#queue[0]; head; head = this.#queue[0]) {
+      if (this.#patience?.head !== head) this.#setPatience(head);
+      const before = this.#residents.get(head.version);
+      if (before && !before.draining && before.state === "ready") {
+        // It was to leave, and stayed.
+        this.#queue.shift();
+        this.#hand(head, before);
+        continue;
+      }
+      const most = this.#options.maxBytes - this.#pinnedBytes();
+      if (head.bytes > most) {
+        this.#queue.shift();
+        this.#fail(head, this.#tooLarge(head.bytes, most));
+        continue;
+      }
+      if (before || !this.#makeRoom(head)) break;
+      this.#queue.shift();
+      this.#start(head);
+    }
+    if (this.#queue.length === 0 && this.#patience) this.#setPatience(null);
+  }
+
+  /** Returns true if there is room for a load; else starts to evict what may go. */
+  #makeRoom(head: Waiting): boolean {
+    const { maxBytes, isPinned } = this.#options;
+    let free = maxBytes - this.bytes;
+    if (head.bytes <= free) return true;
+    const residents = [...this.#residents.values()];
+    for (const { state, bytes } of residents) if (state === "leaving") free += bytes;
+    const victims = residents.filter((one) => one.state === "ready" && !isPinned(one.version));
+    victims.sort((a, b) => Number(b.draining) - Number(a.draining) || a.used - b.used);
+    const idle = victims.filter(({ leases }) => leases === 0);
+    const idleBytes = idle.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (head.bytes <= free + idleBytes) {
+      for (const victim of idle) {
+        if (head.bytes <= free) break;
+        free += victim.bytes;
+        this.evictions++;
+        void this.#takeOff(victim);
+      }
+    } else if (this.#patience?.head === head && this.#patience.over) {
+      free += idleBytes;
+      for (const victim of victims.filter(({ leases }) => leases > 0)) {
+        if (head.bytes <= free) break;
+        free += victim.bytes;
+        victim.draining = true;
+      }
+    }
+    return false;
+  }
+
+  #start(waiting: Waiting): void {
+    const resident: Resident = {
+      ...{ version: waiting.version, bytes: waiting.bytes, method: "", leases: 0 },
+      ...{ state: "loading" as const, draining: false, used: ++this.#uses },
+    };
+    this.#residents.set(waiting.version, resident);
+    this.bytes += waiting.bytes;
+    waiting.load().then(
+      (loaded) => this.#loaded(waiting, resident, loaded),
+      (error) => {
+        this.#forget(resident);
+        this.#fail(waiting, error);
+        this.#pump();
+      },
+    );
+  }
+
+  async #loaded(waiting: Waiting, resident: Resident, loaded: { bytes: number; method: string }): Promise<void> {
+    this.loads++;
+    const { maxBytes } = this.#options;
+    if (this.bytes - resident.bytes + loaded.bytes > maxBytes) {
+      // It took more than its file. It waits again, first in turn, for what it takes.
+      this.#sizes.set(waiting.version, loaded.bytes);
+      await this.#options.unload(waiting.version);
+      this.#forget(resident);
+      waiting.bytes = loaded.bytes;
+      this.#queue.unshift(waiting);
+    } else {
+      this.bytes += loaded.bytes - resident.bytes;
+      resident.bytes = loaded.bytes;
+      resident.method = loaded.method;
+      resident.state = "ready";
+      this.#hand(waiting, resident);
+    }
+    this.#pump();
+  }
+
+  /** Gives a load's leases to those that wait for it. */
+  #hand(waiting: Waiting, resident: Resident): void {
+    this.#loads.delete(waiting.version);
+    resident.leases += waiting.leases;
+    resident.used = ++this.#uses;
+    waiting.resolve();
+  }
+
+  #fail(waiting: Waiting, error: unknown): void {
+    this.#loads.delete(waiting.version);
+    waiting.reject(error);
+  }
+
+  #pinnedBytes(): number {
+    let sum = 0;
+    for (const { version, bytes } of this.#residents.values()) if (this.#options.isPinned(version)) sum += bytes;
+    return sum;
+  }
+
+  #tooLarge(bytes: number, most: number): ServingError {
+    const { maxBytes } = this.#options;
+    const pinned = most < maxBytes ? `, of which pinned adapters take ${maxBytes - most}` : "";
+    return refused(
+      `the adapter takes ${bytes} bytes, and maxAdapterBytes is ${maxBytes}${pinned}; give it more, or train a lower rank`,
+    );
+  }
+
+  #setPatience(head: Waiting | null): void {
+    this.#patience?.cancel();
+    for (const resident of this.#residents.values()) resident.draining = false;
+    this.#patience = null;
+    if (!head) return;
+    const { clock, patienceMs } = this.#options;
+    const patience = { head, over: false, cancel: () => {} };
+    patience.cancel = clock.after(patienceMs, () => {
+      patience.over = true;
+      this.#pump();
+    });
+    this.#patience = patience;
+  }
+}

@@ -1,0 +1,57 @@
+import type { StoreClock } from "../storeClock.ts";
+
+interface Timer {
+  readonly at: number;
+  readonly fn: () => void;
+}
+
+/** A clock that stands until it is turned. */
+export class HandClock implements StoreClock {
+  #now = 0;
+  #timers: Timer[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, fn: () => void): () => void {
+    const timer = { at: this.#now + ms, fn };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** The number of timers that are set. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  /** Turns it by so many milliseconds, and calls what is due on the way. */
+  turn(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!next) break;
+      this.#timers = this.#timers.filter((timer) => timer !== next);
+      this.#now = next.at;
+      next.fn();
+    }
+    this.#now = end;
+  }
+
+  /** Turns it to the next timer again and again until a promise has settled. */
+  async until<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const done = promise.finally(() => {
+      settled = true;
+    });
+    done.catch(() => undefined);
+    while (!settled) {
+      const soonest = Math.min(...this.#timers.map(({ at }) => at));
+      if (soonest < Number.POSITIVE_INFINITY) this.turn(Math.max(0, soonest - this.#now));
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    return done;
+  }
+}

@@ -1,0 +1,65 @@
+import { Generator, type Tensor } from "@lowrank/core";
+import { Linear, Module } from "@lowrank/nn";
+import { getPeftModel, LoraConfig, type LoraOptions, type PeftConfig, PeftModel } from "@lowrank/peft";
+import { ServingError } from "../../api.ts";
+import type { AdapterHost } from "../adapterSource.ts";
+
+/** A base model of two layers. Two of them are equal. */
+class TinyBase extends Module {
+  q_proj: Linear;
+  v_proj: Linear;
+
+  constructor() {
+    super();
+    const generator = new Generator(1);
+    this.q_proj = new Linear(8, 8, { bias: true, generator });
+    this.v_proj = new Linear(8, 8, { bias: false, generator });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.v_proj.forward(this.q_proj.forward(x));
+  }
+}
+
+/** LoRA on the tiny base, of a rank. */
+export function tinyLora(options: LoraOptions = {}): LoraConfig {
+  return new LoraConfig({ r: 2, targetModules: ["q_proj", "v_proj"], initLoraWeights: false, ...options });
+}
+
+/** The files of an adapter for the tiny base; those of two seeds differ. */
+export async function adapterFiles(
+  seed: number,
+  config: PeftConfig = tinyLora(),
+): Promise<Map<string, Uint8Array | string>> {
+  const generator = new Generator(seed);
+  const peft = await getPeftModel(new TinyBase(), config, { generator, onWarning: () => {} });
+  return peft.adapterFiles();
+}
+
+/** The tiny base as the host of adapters, and what was done with it. */
+export class TinyHost implements AdapterHost {
+  readonly peft: PeftModel<TinyBase> = new PeftModel(new TinyBase(), () => {});
+  readonly calls: string[] = [];
+  /** Awaited by each load, to hold it up. */
+  gate: Promise<void> = Promise.resolve();
+
+  get versions(): readonly string[] {
+    return [...this.peft.peftConfig.keys()];
+  }
+
+  async load(version: string, files: Parameters<AdapterHost["load"]>[1]): Promise<{ bytes: number; method: string }> {
+    this.calls.push(`load ${version.slice(0, 4)}`);
+    await this.gate;
+    await this.peft.loadAdapter(files, version).catch((error) => {
+      throw new ServingError("adapter_refused", error.message);
+    });
+    let bytes = 0;
+    for (const tensor of this.peft.base_model.trained(version).values()) bytes += 4 * tensor.size;
+    return { bytes, method: this.peft.peftConfig.get(version)!.peftType };
+  }
+
+  async unload(version: string): Promise<void> {
+    this.calls.push(`unload ${version.slice(0, 4)}`);
+    this.peft.deleteAdapter(version);
+  }
+}

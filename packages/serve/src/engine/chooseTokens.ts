@@ -1,0 +1,78 @@
+import {
+  argmaxTokens,
+  cat,
+  Generator,
+  gather,
+  indexSelect,
+  logSoftmax,
+  reshape,
+  sampleTokens,
+  slice,
+  type Tensor,
+  tensor,
+  topk,
+} from "@lowrank/core";
+import type { SamplingSettings } from "../api.ts";
+import type { LogitEdits } from "./logitEdits.ts";
+
+/** The settings by which the next token of one row is chosen. */
+export interface Choice {
+  readonly sampling: SamplingSettings & { readonly seed: number };
+  /** The new tokens before this one. */
+  readonly index: number;
+  readonly edits: LogitEdits | null;
+}
+
+/** Rows of a tensor, in order; the tensor itself where these are all. */
+export function rowsOf(x: Tensor, rows: readonly number[]): Tensor {
+  if (rows.length === x.shape[0] && rows.every((row, i) => row === i)) return x;
+  return indexSelect(x, tensor(Int32Array.from(rows), { backend: x.storage.backend }), { dim: 0 });
+}
+
+/**
+ * The next token of each row of logits f32 [W, V], as i32 [W]; -1 where none can be chosen. Each is
+ * computed from its row alone, and token k of a request is drawn by uniform number k of its seed:
+ * so neither neighbours nor a pause change it.
+ */
+export function chooseTokens(logits: Tensor, choices: readonly Choice[]): Tensor {
+  const rows = [...choices.keys()];
+  const plain = rows.filter((row) => choices[row].sampling.temperature === 0 && choices[row].edits === null);
+  const others = rows.filter((row) => !plain.includes(row));
+  const parts = plain.length > 0 ? [argmaxTokens(rowsOf(logits, plain))] : [];
+  for (const row of others) {
+    parts.push(chooseOne(slice(logits, { dim: 0, start: row, end: row + 1 }), choices[row]));
+  }
+  const order = [...plain, ...others];
+  const chosen = parts.length === 1 ? parts[0] : cat(parts, { dim: 0 });
+  return rowsOf(
+    chosen,
+    rows.map((row) => order.indexOf(row)),
+  );
+}
+
+function chooseOne(logits: Tensor, { sampling, index, edits }: Choice): Tensor {
+  const { temperature, topK, topP, minP, seed } = sampling;
+  const edited = edits?.apply(logits) ?? logits;
+  if (temperature === 0) return argmaxTokens(edited);
+  const generator = new Generator(seed);
+  generator.offset = index;
+  return sampleTokens(edited, { temperature, topK, topP, minP, generator });
+}
+
+/**
+ * Log-probabilities of rows: of one token each, f32 [m], and of the k likeliest, f32 and
+ * i32 [m, k].
+ */
+export interface LogprobTensors {
+  readonly ofTokens: Tensor;
+  readonly top: readonly [values: Tensor, tokens: Tensor] | null;
+}
+
+/** Log-probabilities by logits f32 [m, V], of `tokens` i32 [m] and of the k likeliest. */
+export function logprobsOf(logits: Tensor, tokens: Tensor, k: number): LogprobTensors {
+  const all = logSoftmax(logits, { dim: 1 });
+  const ofTokens = reshape(gather(all, reshape(tokens, [-1, 1]), { dim: 1 }), [-1]);
+  if (k === 0) return { ofTokens, top: null };
+  const [values, likeliest] = topk(all, k, { dim: 1 });
+  return { ofTokens, top: [values, likeliest] };
+}

@@ -1,0 +1,355 @@
+import { type Backend, giveTurn } from "@lowrank/core";
+import type { CausalLM, Tokenizer } from "@lowrank/models";
+import { defaultEos } from "@lowrank/models/generation";
+import { PagedKVCache } from "@lowrank/nn";
+import { PeftModel } from "@lowrank/peft";
+import type { AdapterSource } from "../adapters/adapterSource.ts";
+import {
+  type ServedAdapter,
+  type ServingEngine,
+  ServingError,
+  type ServingEvent,
+  type ServingModel,
+  type ServingPrompt,
+  type ServingRequest,
+  type ServingStats,
+} from "../api.ts";
+import { PagePool } from "../cache/pagePool.ts";
+import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
+import { ModelAdapters } from "./modelAdapters.ts";
+import { type ChunkResult, PassRunner } from "./passRunner.ts";
+import { readPrompt, readSettings } from "./readRequest.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Chunk } from "./sequence.ts";
+import { type RequestContext, ServedRequest } from "./servedRequest.ts";
+import { TokenTexts } from "./tokenTexts.ts";
+import { Turnstile } from "./turnstile.ts";
+
+/** Counts of what an engine has done. */
+interface Counts {
+  passes: number;
+  batchRows: number;
+  decodeRows: number;
+  promptTokens: number;
+  cachedTokens: number;
+  newTokens: number;
+}
+
+/**
+ * Serves requests over one model: rows of all of them share passes, each under its own adapter.
+ * Between passes requests join and leave, and adapters are loaded.
+ */
+export class Engine implements ServingEngine {
+  readonly #name: string;
+  readonly #model: CausalLM;
+  readonly #tokenizer: Tokenizer;
+  readonly #sizes: EngineSizes;
+  readonly #pool: PagePool;
+  readonly #cache: PagedKVCache;
+  readonly #scheduler: Scheduler<ServedRequest>;
+  readonly #runner: PassRunner;
+  readonly #turnstile = new Turnstile();
+  readonly #host: ModelAdapters | null;
+  readonly #adapters: AdapterSource | null;
+  readonly #context: RequestContext;
+  readonly #created = Math.floor(Date.now() / 1000);
+  /** Requests that wait or run, in the order of arrival. */
+  readonly #requests = new Set<ServedRequest>();
+  readonly #counts: Counts = {
+    ...{ passes: 0, batchRows: 0, decodeRows: 0, promptTokens: 0, cachedTokens: 0, newTokens: 0 },
+  };
+  #arrivals = 0;
+  #draining = false;
+  #closed = false;
+  #loop: Promise<void> | null = null;
+  /** True if something has come that the loop has not looked at. */
+  #due = false;
+  #drained: (() => void)[] = [];
+
+  constructor(options: EngineOptions) {
+    const { model, tokenizer, servedModelName, adapters, enablePrefixCaching } = options;
+    const peft = model instanceof PeftModel ? model : adapters ? new PeftModel(model) : null;
+    const causal = model instanceof PeftModel ? model.baseModel : model;
+    checkBackend(causal.backend);
+    this.#name = servedModelName;
+    this.#model = causal;
+    this.#tokenizer = tokenizer;
+    this.#sizes = engineSizes(options, causal);
+    const { numBlocks: pages, blockSize: pageSize } = this.#sizes;
+    const { layers, keyValueHeads, headDim } = causal.attentionSizes;
+    this.#pool = new PagePool({ pages, pageSize, enablePrefixCaching });
+    this.#cache = new PagedKVCache({ layers, pages, pageSize, keyValueHeads, headDim, backend: causal.backend });
+    this.#scheduler = new Scheduler(this.#sizes, this.#pool);
+    this.#runner = new PassRunner(causal, peft, this.#cache);
+    this.#host = peft && new ModelAdapters(peft, this.#pool, this.#turnstile);
+    this.#adapters = adapters && this.#host ? adapters(this.#host) : null;
+    this.#context = {
+      ...{ model: causal, tokenizer, texts: new TokenTexts(tokenizer) },
+      eosTokenIds: defaultEos(causal.generationConfig, tokenizer),
+    };
+    causal.eval();
+  }
+
+  async model(): Promise<ServingModel> {
+    return {
+      name: this.#name,
+      vocabSize: this.#model.vocabSize,
+      maxPositions: this.#sizes.maxModelLen,
+      created: this.#created,
+      task: "generate",
+      hasChatTemplate: this.#tokenizer.chatTemplate !== null,
+    };
+  }
+
+  async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, void> {
+    signal?.throwIfAborted();
+    const served = await this.#submit(request);
+    const abort = () => served.events.end({ error: signal?.reason });
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      if (signal?.aborted) abort();
+      yield* served.events;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      served.abandoned = true;
+      this.#run();
+    }
+  }
+
+  async #submit(request: ServingRequest): Promise<ServedRequest> {
+    this.#checkOpen();
+    if (request.adapter !== null && !this.#adapters) throw unknownModel(request.adapter);
+    const prompt = await this.#readPrompt(request.prompt);
+    const limits = { ...this.#sizes, vocabSize: this.#model.vocabSize };
+    const settings = await readSettings(request, prompt, limits);
+    this.#checkOpen();
+    const { maxQueue } = this.#sizes;
+    if (this.#scheduler.waiting >= maxQueue) {
+      throw new ServingError("queue_full", `${maxQueue} requests wait already; try again later`, null, 1);
+    }
+    const served = new ServedRequest(request, settings, this.#arrivals++, this.#context);
+    this.#requests.add(served);
+    this.#scheduler.push(served);
+    this.#run();
+    return served;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ServingError("unavailable", "the engine is closed");
+    if (this.#draining) throw new ServingError("draining", "the server is shutting down; try another", null, 1);
+  }
+
+  #readPrompt(prompt: ServingPrompt): Promise<number[]> {
+    return readPrompt(prompt, this.#tokenizer, this.#model.vocabSize);
+  }
+
+  /** Lets the loop look again at what there is to do. */
+  #run(): void {
+    this.#due = true;
+    this.#loop ??= this.#passes().finally(() => {
+      this.#loop = null;
+      if (this.#due) this.#run();
+    });
+  }
+
+  async #passes(): Promise<void> {
+    // The caller's turn ends first, so that requests made together share the first pass.
+    await Promise.resolve();
+    while (this.#due) {
+      this.#due = false;
+      for (const request of this.#requests) if (request.abandoned) this.#remove(request);
+      this.#makeReady();
+      const chunks = this.#scheduler.plan();
+      if (chunks.length === 0) continue;
+      this.#due = true;
+      await this.#turnstile.pass(() => this.#pass(chunks));
+      await giveTurn();
+    }
+    if (this.#requests.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  /** Gets the adapters of requests whose turn has come. Loads run beside passes. */
+  #makeReady(): void {
+    for (let next = this.#scheduler.take(); next; next = this.#scheduler.take()) {
+      const request = next;
+      if (request.adapter === null) this.#scheduler.ready(request);
+      else void this.#acquire(request, request.adapter);
+    }
+  }
+
+  async #acquire(request: ServedRequest, adapter: string): Promise<void> {
+    try {
+      const lease = await this.#adapters!.acquire(adapter, { tenant: request.tenant });
+      if (!this.#requests.has(request)) {
+        lease.release();
+        return;
+      }
+      request.lease = lease;
+      this.#scheduler.ready(request);
+    } catch (error) {
+      this.#fail(request, asServingError(error));
+    }
+    this.#run();
+  }
+
+  async #pass(chunks: readonly Chunk<ServedRequest>[]): Promise<void> {
+    let results: ChunkResult[];
+    try {
+      results = await this.#runner.run(chunks);
+    } catch (error) {
+      // The others of the pass must not suffer: each runs alone, and the one at fault is found.
+      if (chunks.length > 1) for (const chunk of chunks) await this.#pass([chunk]);
+      else this.#fail(chunks[0].sequence, failure(chunks[0].sequence, error));
+      return;
+    }
+    this.#count(chunks);
+    this.#scheduler.commit(chunks);
+    for (const result of results) this.#deliver(result);
+  }
+
+  #count(chunks: readonly Chunk<ServedRequest>[]): void {
+    const counts = this.#counts;
+    counts.passes += 1;
+    counts.batchRows = 0;
+    counts.decodeRows = 0;
+    for (const { sequence, start, end } of chunks) {
+      counts.batchRows += end - start;
+      if (start >= sequence.promptLength) counts.decodeRows += end - start;
+    }
+  }
+
+  #deliver({ chunk: { sequence: request }, token, logprobs, prompt }: ChunkResult): void {
+    try {
+      if (request.start()) {
+        this.#counts.promptTokens += request.promptLength;
+        this.#counts.cachedTokens += request.cachedTokens;
+      }
+      for (const { position, row } of prompt) request.acceptPrompt(position, row);
+      if (token instanceof Error) throw token;
+      if (token !== null) this.#counts.newTokens += 1;
+      const ended = token === null ? request.computed === request.tokens.length : request.accept(token, logprobs);
+      if (!ended) return;
+      request.finish();
+      this.#remove(request);
+    } catch (error) {
+      this.#fail(request, failure(request, error));
+    }
+  }
+
+  #fail(request: ServedRequest, error: ServingError): void {
+    request.events.end({ error });
+    this.#remove(request);
+  }
+
+  #remove(request: ServedRequest): void {
+    if (!this.#requests.delete(request)) return;
+    this.#scheduler.remove(request);
+    request.release();
+  }
+
+  async tokenize(prompt: ServingPrompt): Promise<number[]> {
+    return this.#readPrompt(prompt);
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    try {
+      return this.#tokenizer.decode(tokens);
+    } catch (error) {
+      throw new ServingError("invalid_request", (error as Error).message, "tokens");
+    }
+  }
+
+  async embed(): Promise<never> {
+    throw new ServingError("invalid_request", `${this.#name} generates text; embeddings need an encoder`, "model");
+  }
+
+  async adapters(): Promise<readonly ServedAdapter[]> {
+    return this.#adapters ? this.#adapters.list() : [];
+  }
+
+  async loadAdapter(
+    name: string,
+    path: string,
+    options: { replace?: boolean; pin?: boolean } = {},
+  ): Promise<ServedAdapter> {
+    this.#checkOpen();
+    return this.#source().load(name, path, options);
+  }
+
+  async unloadAdapter(name: string): Promise<void> {
+    this.#checkOpen();
+    await this.#source().unload(name);
+  }
+
+  #source(): AdapterSource {
+    if (this.#adapters) return this.#adapters;
+    throw new ServingError("invalid_request", "this server has no store of adapters", "lora_name");
+  }
+
+  async stats(): Promise<ServingStats> {
+    const { pages: total, available, cached } = this.#pool;
+    const noAdapters = { registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 };
+    const running = new Set(this.#scheduler.running);
+    return {
+      ...this.#counts,
+      waiting: this.#scheduler.waiting,
+      running: running.size,
+      preemptions: this.#scheduler.preemptions,
+      pages: { total, used: total - available, cached },
+      adapters: this.#adapters?.stats() ?? noAdapters,
+      requests: [...this.#requests].map((request) => ({
+        ...{ id: request.id, adapter: request.adapter, state: stateOf(request, running.has(request)) },
+        ...{ promptTokens: request.promptLength, newTokens: request.newTokens },
+      })),
+    };
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#requests.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#drained.push(resolve);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const request of this.#requests) {
+      request.events.end({ error: new ServingError("unavailable", "the engine was closed") });
+      request.abandoned = true;
+    }
+    this.#run();
+    while (this.#loop) await this.#loop;
+    await this.#adapters?.close();
+    await this.#host?.clear();
+    this.#cache.dispose();
+  }
+}
+
+function stateOf(request: ServedRequest, running: boolean): ServingStats["requests"][number]["state"] {
+  if (!running) return "waiting";
+  return request.computed < request.promptLength ? "prefill" : "decode";
+}
+
+function checkBackend(backend: Backend): void {
+  if (backend.batchInvariant) return;
+  throw new Error(
+    `createEngine: the backend "${backend.name}" is not batch-invariant, so that a request's tokens would depend on its neighbours; load the model on wasm({ batchInvariant: true })`,
+  );
+}
+
+function unknownModel(name: string): ServingError {
+  return new ServingError("not_found", `The model \`${name}\` does not exist.`, "model");
+}
+
+function asServingError(error: unknown): ServingError {
+  return error instanceof ServingError ? error : new ServingError("unavailable", (error as Error).message);
+}
+
+/** The error of a request that could not go on, with the name of its adapter. */
+function failure({ adapter, version }: ServedRequest, error: unknown): ServingError {
+  const { message } = error as Error;
+  if (adapter === null) return new ServingError("unavailable", `the model failed: ${message}`);
+  return new ServingError("adapter_refused", `adapter "${adapter}" (version ${version}) failed: ${message}`, "model");
+}

@@ -1,0 +1,80 @@
+import { expect, test } from "vitest";
+import { FairQueue } from "./fairQueue.ts";
+
+const all = () => true;
+const request = (adapter: string | null, number = 0, tenant = "t") => ({ tenant, adapter, number });
+
+/** Takes requests of 256 tokens, one a turn, and names their adapters. */
+function taken(queue: FairQueue<ReturnType<typeof request>>, count: number, name: "adapter" | "tenant" = "adapter") {
+  return Array.from({ length: count }, () => {
+    const next = queue.take(all)!;
+    queue.charge(next, 256);
+    return next[name];
+  });
+}
+
+test("one adapter's requests come in the order of arrival", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 3; i++) queue.push(request("a", i));
+  expect([queue.take(all), queue.take(all), queue.take(all)].map((r) => r?.number)).toEqual([0, 1, 2]);
+  expect(queue.take(all)).toBeNull();
+});
+
+test("an adapter with many requests does not keep others waiting", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 100; i++) queue.push(request("busy", i));
+  queue.push(request("b"));
+  queue.push(request(null));
+  expect(taken(queue, 5)).toEqual(["busy", "b", null, "busy", "busy"]);
+});
+
+test("an adapter that was served much waits as long as that took, and no longer", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 50; i++) queue.push(request("long", i));
+  const first = queue.take(all)!;
+  queue.charge(first, 4 * 256);
+  let fresh = 0;
+  const order: (string | null)[] = [];
+  for (let i = 0; i < 12; i++) {
+    // There is always a newcomer who was served nothing yet.
+    queue.push(request(`new${fresh++}`));
+    const next = queue.take(all)!;
+    queue.charge(next, 256);
+    order.push(next.adapter);
+    if (next.adapter !== "long") queue.leave(next);
+  }
+  expect(order.indexOf("long")).toBeGreaterThan(2);
+  expect(order.filter((adapter) => adapter === "long").length).toBeGreaterThan(2);
+});
+
+test("tenants share alike, however many adapters one has", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  for (let i = 0; i < 20; i++) queue.push(request(`a${i}`, i, "many"));
+  for (let i = 0; i < 20; i++) queue.push(request("a", i, "one"));
+  const tenants = taken(queue, 10, "tenant");
+  expect(tenants.filter((tenant) => tenant === "many").length).toBe(5);
+});
+
+test("requests that may not be taken are passed by", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  queue.push(request("a"));
+  queue.push(request(null));
+  expect(queue.take(({ adapter }) => adapter === null)?.adapter).toBeNull();
+  expect(queue.take(({ adapter }) => adapter === null)).toBeNull();
+  expect(queue.size).toBe(1);
+});
+
+test("a request that leaves is not taken, and nothing is kept of those that ended", () => {
+  const queue = new FairQueue<ReturnType<typeof request>>();
+  const [a, b] = [request("a", 1), request("a", 2)];
+  queue.push(a);
+  queue.push(b);
+  queue.leave(a);
+  expect(queue.size).toBe(1);
+  expect(queue.take(all)).toBe(b);
+  queue.charge(b, 1e6);
+  queue.leave(b);
+  queue.push(request("a", 3));
+  queue.push(request("b", 4));
+  expect(taken(queue, 2)).toEqual(["a", "b"]);
+});

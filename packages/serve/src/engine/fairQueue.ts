@@ -1,0 +1,112 @@
+/** A request as the queue sees it. */
+export interface Queued {
+  readonly tenant: string;
+  readonly adapter: string | null;
+}
+
+/** The turns of one tenant, or of one adapter of a tenant. */
+interface Share {
+  /** Tokens that it may still be served in its turn; below 0 it waits for later rounds. */
+  credit: number;
+  /** Requests of it that wait or run. */
+  requests: number;
+}
+
+interface AdapterShare<T> extends Share {
+  readonly waiting: T[];
+}
+
+interface TenantShare<T> extends Share {
+  readonly adapters: Map<string, AdapterShare<T>>;
+}
+
+/** Tokens that a share is served in one turn. */
+const quantum = 256;
+
+/**
+ * Requests that wait, served by deficit round robin (Shreedhar and Varghese 1996): tenants take
+ * turns, and a tenant's adapters among themselves, by tokens served. Requests of one adapter come
+ * in the order of their arrival. Every share's turn comes, so none starves.
+ */
+export class FairQueue<T extends Queued> {
+  readonly #tenants = new Map<string, TenantShare<T>>();
+  readonly #requests = new Set<T>();
+  #size = 0;
+
+  /** Requests that wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a request behind those of its adapter. `leave` must follow when it ends. */
+  push(request: T): void {
+    let tenant = this.#tenants.get(request.tenant);
+    if (!tenant) {
+      tenant = { credit: 0, requests: 0, adapters: new Map() };
+      this.#tenants.set(request.tenant, tenant);
+    }
+    const key = keyOf(request);
+    let adapter = tenant.adapters.get(key);
+    if (!adapter) {
+      adapter = { credit: 0, requests: 0, waiting: [] };
+      tenant.adapters.set(key, adapter);
+    }
+    this.#requests.add(request);
+    adapter.waiting.push(request);
+    adapter.requests += 1;
+    tenant.requests += 1;
+    this.#size += 1;
+  }
+
+  /** Takes the request whose turn it is, of those that `may` admits; null if there is none. */
+  take(may: (request: T) => boolean): T | null {
+    const next = (adapter: AdapterShare<T>) => adapter.waiting.length > 0 && may(adapter.waiting[0]);
+    const tenant = turnOf(this.#tenants, ({ adapters }) => [...adapters.values()].some(next));
+    const adapter = tenant && turnOf(tenant.adapters, next);
+    if (!adapter) return null;
+    this.#size -= 1;
+    return adapter.waiting.shift()!;
+  }
+
+  /** Counts tokens of a request as served. */
+  charge({ tenant, ...request }: Queued, tokens: number): void {
+    const share = this.#tenants.get(tenant);
+    const adapter = share?.adapters.get(keyOf(request));
+    if (share) share.credit -= tokens;
+    if (adapter) adapter.credit -= tokens;
+  }
+
+  /** Ends a request, waiting or taken. A share without requests is forgotten. */
+  leave(request: T): void {
+    const tenant = this.#tenants.get(request.tenant);
+    const key = keyOf(request);
+    const adapter = tenant?.adapters.get(key);
+    if (!this.#requests.delete(request) || !tenant || !adapter) return;
+    const at = adapter.waiting.indexOf(request);
+    if (at >= 0) {
+      adapter.waiting.splice(at, 1);
+      this.#size -= 1;
+    }
+    adapter.requests -= 1;
+    tenant.requests -= 1;
+    if (adapter.requests === 0) tenant.adapters.delete(key);
+    if (tenant.requests === 0) this.#tenants.delete(request.tenant);
+  }
+}
+
+/** The base model is a share beside the adapters; no adapter's key is empty. */
+function keyOf({ adapter }: Pick<Queued, "adapter">): string {
+  return adapter === null ? "" : `/${adapter}`;
+}
+
+/**
+ * The share whose turn it is: the first with credit. Where none has any, all are given as much as
+ * it takes.
+ */
+function turnOf<S extends Share>(ring: ReadonlyMap<string, S>, may: (share: S) => boolean): S | null {
+  const able = [...ring.values()].filter(may);
+  if (able.length === 0) return null;
+  const rounds = Math.min(...able.map(({ credit }) => (credit > 0 ? 0 : Math.ceil((1 - credit) / quantum))));
+  for (const share of able) share.credit += rounds * quantum;
+  return able.find(({ credit }) => credit > 0)!;
+}

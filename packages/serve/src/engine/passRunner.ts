@@ -1,0 +1,227 @@
+import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, withBackend } from "@lowrank/core";
+import { type CausalLM, raggedHidden } from "@lowrank/models";
+import type { PagedKVCache } from "@lowrank/nn";
+import type { PeftModel } from "@lowrank/peft";
+import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
+import type { Chunk } from "./sequence.ts";
+import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
+
+/** The results of one request's rows in a pass. */
+export interface ChunkResult {
+  readonly chunk: Chunk<ServedRequest>;
+  /** The next token; null where none is wanted yet. An error where none can be chosen. */
+  readonly token: number | null | Error;
+  readonly logprobs: RowLogprobs | null;
+  /** Log-probabilities of the prompt's tokens after each row, where they are wanted. */
+  readonly prompt: readonly { readonly position: number; readonly row: RowLogprobs }[];
+}
+
+/** A row of a pass whose logits are wanted. */
+interface WantedRow {
+  readonly chunk: Chunk<ServedRequest>;
+  /** Its place among the pass's rows. */
+  readonly row: number;
+  /** The position in the prompt that its logits predict; null: it predicts the next token. */
+  readonly position: number | null;
+}
+
+/** The name of the base model among those of rows. */
+const baseName = "__base__";
+
+/** Runs passes: rows of any sequences through the model, and from the last to the next tokens. */
+export class PassRunner {
+  readonly #model: CausalLM;
+  readonly #peft: PeftModel<CausalLM> | null;
+  readonly #cache: PagedKVCache;
+
+  constructor(model: CausalLM, peft: PeftModel<CausalLM> | null, cache: PagedKVCache) {
+    this.#model = model;
+    this.#peft = peft;
+    this.#cache = cache;
+  }
+
+  /** Runs one pass; results in the order of adapters, in which rows lie. */
+  async run(given: readonly Chunk<ServedRequest>[]): Promise<ChunkResult[]> {
+    const chunks = [...given].sort((a, b) => compareVersions(a.sequence.version, b.sequence.version));
+    const wanted = wantedRows(chunks);
+    const { backend } = this.#model;
+    const made = withBackend(backend, () => noGrad(() => scope(() => this.#record(chunks, wanted))));
+    try {
+      return await this.#read(chunks, wanted, made);
+    } finally {
+      for (const tensor of tensorsOf(made)) tensor.dispose();
+    }
+  }
+
+  /** Asks the backend for the whole pass. */
+  #record(chunks: readonly Chunk<ServedRequest>[], wanted: readonly WantedRow[]): PassTensors {
+    const versions = chunks.flatMap(({ sequence, start, end }) => {
+      return new Array<string | null>(end - start).fill(sequence.version);
+    });
+    const batch = {
+      tokens: columns(chunks, ({ tokens }, position) => tokens[position]),
+      positions: columns(chunks, (_, position) => position),
+      sequences: columns(chunks, (_sequence, _position, chunk) => chunk),
+      tables: chunks.map(({ sequence }) => Int32Array.from(sequence.table)),
+    };
+    const hidden = this.#underAdapters(versions, () => raggedHidden(this.#model, batch, this.#cache));
+    if (wanted.length === 0) return { logits: null, tokens: null, logprobs: null };
+    const rows = rowsOf(
+      hidden,
+      wanted.map(({ row }) => row),
+    );
+    const ofWanted = wanted.map(({ row }) => versions[row]);
+    const head = this.#underAdapters(ofWanted, () => this.#model.lm_head.forward(rows));
+    const logits = reshape(head, [wanted.length, this.#model.vocabSize]);
+    const next = wanted.filter(({ position }) => position === null);
+    const tokens = next.length > 0 ? this.#choose(logits, wanted, next) : null;
+    return { logits, tokens, logprobs: this.#logprobs(logits, tokens, wanted, next) };
+  }
+
+  #underAdapters<T>(versions: readonly (string | null)[], run: () => T): T {
+    const peft = this.#peft;
+    if (!peft || (peft.activeAdapter === null && versions.every((version) => version === null))) return run();
+    return peft.withAdapterNames(
+      versions.map((version) => version ?? baseName),
+      run,
+    );
+  }
+
+  #choose(logits: Tensor, wanted: readonly WantedRow[], next: readonly WantedRow[]): Tensor {
+    const choices = next.map(({ chunk: { sequence } }) => ({
+      sampling: sequence.settings.sampling,
+      index: sequence.newTokens,
+      edits: sequence.edits(),
+    }));
+    return chooseTokens(
+      rowsOf(
+        logits,
+        next.map((row) => wanted.indexOf(row)),
+      ),
+      choices,
+    );
+  }
+
+  #logprobs(
+    logits: Tensor,
+    tokens: Tensor | null,
+    wanted: readonly WantedRow[],
+    next: readonly WantedRow[],
+  ): LogprobTensors | null {
+    const asked = withLogprobs(wanted);
+    if (asked.length === 0) return null;
+    const ofNext = asked.filter(({ position }) => position === null).map((row) => next.indexOf(row));
+    const ofPrompt = asked.flatMap(({ chunk, position }) =>
+      position === null ? [] : [chunk.sequence.tokens[position]],
+    );
+    const parts = [
+      ...(tokens && ofNext.length > 0 ? [rowsOf(tokens, ofNext)] : []),
+      ...(ofPrompt.length > 0 ? [tensor(Int32Array.from(ofPrompt))] : []),
+    ];
+    const most = Math.max(...asked.map(({ chunk }) => chunk.sequence.logprobs ?? 0));
+    const rows = rowsOf(
+      logits,
+      asked.map((row) => wanted.indexOf(row)),
+    );
+    return logprobsOf(rows, parts.length === 1 ? parts[0] : cat(parts, { dim: 0 }), most);
+  }
+
+  async #read(
+    chunks: readonly Chunk<ServedRequest>[],
+    wanted: readonly WantedRow[],
+    { logits, tokens, logprobs }: PassTensors,
+  ): Promise<ChunkResult[]> {
+    if (!tokens && !logprobs) await sync(this.#model.backend);
+    const [chosen, ofTokens, values, likeliest] = await Promise.all(
+      [tokens, logprobs?.ofTokens, logprobs?.top?.[0], logprobs?.top?.[1]].map((t) => t?.data()),
+    );
+    const asked = withLogprobs(wanted);
+    const rowOf = (wantedRow: WantedRow): RowLogprobs | null => {
+      const at = asked.indexOf(wantedRow);
+      if (at < 0 || !ofTokens) return null;
+      const k = logprobs?.top?.[0].shape[1] ?? 0;
+      const top = Array.from({ length: wantedRow.chunk.sequence.logprobs ?? 0 }, (_, i) => {
+        return { token: likeliest![at * k + i] as number, logprob: values![at * k + i] as number };
+      });
+      return { logprob: ofTokens[at] as number, top };
+    };
+    const next = wanted.filter(({ position }) => position === null);
+    const results: ChunkResult[] = [];
+    for (const chunk of chunks) {
+      const at = next.findIndex((row) => row.chunk === chunk);
+      const token = at < 0 ? null : (chosen![at] as number);
+      const prompt = wanted.flatMap((row) => {
+        if (row.chunk !== chunk || row.position === null) return [];
+        return [{ position: row.position, row: rowOf(row)! }];
+      });
+      const usable = token === null || token >= 0 ? token : await reason(logits!, wanted.indexOf(next[at]));
+      results.push({ chunk, token: usable, logprobs: at < 0 ? null : rowOf(next[at]), prompt });
+    }
+    return results;
+  }
+}
+
+/** The tensors that a pass makes. */
+interface PassTensors {
+  readonly logits: Tensor | null;
+  /** The next tokens, i32. */
+  readonly tokens: Tensor | null;
+  readonly logprobs: LogprobTensors | null;
+}
+
+function tensorsOf({ logits, tokens, logprobs }: PassTensors): Tensor[] {
+  const all = [logits, tokens, logprobs?.ofTokens, ...(logprobs?.top ?? [])];
+  return all.filter((tensor) => tensor !== null && tensor !== undefined);
+}
+
+/** The error of a row from which no token can be chosen. */
+async function reason(logits: Tensor, row: number): Promise<Error> {
+  const [, V] = logits.shape;
+  const all = (await logits.data()) as Float32Array;
+  try {
+    checkLogits(all.subarray(row * V, (row + 1) * V));
+  } catch (error) {
+    return error as Error;
+  }
+  return new Error("no token is left after its logit biases and penalties");
+}
+
+/** The rows whose log-probabilities are asked for: those of next tokens, then those of prompts. */
+function withLogprobs(wanted: readonly WantedRow[]): WantedRow[] {
+  const asked = wanted.filter(({ chunk }) => chunk.sequence.logprobs !== null);
+  return [...asked.filter(({ position }) => position === null), ...asked.filter(({ position }) => position !== null)];
+}
+
+function wantedRows(chunks: readonly Chunk<ServedRequest>[]): WantedRow[] {
+  const wanted: WantedRow[] = [];
+  let row = 0;
+  for (const chunk of chunks) {
+    const { sequence, start, end } = chunk;
+    for (let position = start; position < end; position++, row++) {
+      const predicted = position + 1;
+      if (sequence.wantsPromptLogits && predicted < sequence.promptLength) {
+        wanted.push({ chunk, row, position: predicted });
+      }
+      if (predicted === sequence.tokens.length && sequence.wantsToken) wanted.push({ chunk, row, position: null });
+    }
+  }
+  return wanted;
+}
+
+/** A number for each row. */
+function columns(
+  chunks: readonly Chunk<ServedRequest>[],
+  of: (sequence: ServedRequest, position: number, chunk: number) => number,
+): Int32Array {
+  return Int32Array.from(
+    chunks.flatMap(({ sequence, start, end }, index) => {
+      return Array.from({ length: end - start }, (_, i) => of(sequence, start + i, index));
+    }),
+  );
+}
+
+function compareVersions(a: string | null, b: string | null): number {
+  if (a === b) return 0;
+  if (a === null) return -1;
+  return b === null || a > b ? 1 : -1;
+}

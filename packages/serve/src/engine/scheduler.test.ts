@@ -1,0 +1,195 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { PagePool } from "../cache/pagePool.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Chunk, Sequence } from "./sequence.ts";
+
+interface Made extends Sequence {
+  readonly name: string;
+  /** New tokens until it ends. */
+  readonly length: number;
+}
+
+let arrivals = 0;
+
+function make(name: string, prompt: number, { length = 4, adapter = null as string | null, first = 0 } = {}): Made {
+  const tokens = Array.from({ length: prompt }, (_, i) => first + i);
+  return {
+    ...{ name, length, tenant: "t", adapter, version: adapter, arrival: arrivals++, tokens, promptLength: prompt },
+    ...{ wantsPromptLogits: false, computed: 0, table: [], cachedTokens: 0, preemptions: 0, charged: 0 },
+  };
+}
+
+interface Sizes {
+  pages?: number;
+  pageSize?: number;
+  rows?: number;
+  sequences?: number;
+  enablePrefixCaching?: boolean;
+}
+
+function setup({ pages = 64, pageSize = 4, rows = 16, sequences = 8, enablePrefixCaching = false }: Sizes = {}) {
+  const pool = new PagePool({ pages, pageSize, enablePrefixCaching });
+  const scheduler = new Scheduler<Made>({ maxNumSeqs: sequences, maxNumBatchedTokens: rows }, pool);
+  return { pool, scheduler };
+}
+
+/** Lets requests in and plans a pass. */
+function plan(scheduler: Scheduler<Made>): Chunk<Made>[] {
+  for (let next = scheduler.take(); next; next = scheduler.take()) scheduler.ready(next);
+  return scheduler.plan();
+}
+
+/** Runs a pass: sequences whose tokens have all run get a new one, or end. */
+function run(scheduler: Scheduler<Made>): Chunk<Made>[] {
+  const chunks = plan(scheduler);
+  scheduler.commit(chunks);
+  for (const { sequence, end } of chunks) {
+    if (end < sequence.tokens.length) continue;
+    if (sequence.tokens.length - sequence.promptLength === sequence.length) scheduler.remove(sequence);
+    else sequence.tokens.push(1000 + sequence.tokens.length);
+  }
+  return chunks;
+}
+
+const goesOn = ({ running, waiting }: Scheduler<Made>) => running.length + waiting > 0;
+const shown = (chunks: readonly Chunk<Made>[]) => chunks.map(({ sequence, start, end }) => [sequence.name, start, end]);
+
+test("a prompt longer than a pass is cut, and others decode beside it", () => {
+  const { scheduler } = setup({ rows: 8 });
+  scheduler.push(make("a", 3));
+  expect(shown(run(scheduler))).toEqual([["a", 0, 3]]);
+  scheduler.push(make("b", 20));
+  expect(shown(run(scheduler))).toEqual([
+    ["a", 3, 4],
+    ["b", 0, 7],
+  ]);
+  expect(shown(run(scheduler))).toEqual([
+    ["a", 4, 5],
+    ["b", 7, 14],
+  ]);
+});
+
+test("short prompts pass by a long one, which still gets half of the rows", () => {
+  const { scheduler } = setup({ rows: 8 });
+  for (const sequence of [make("long", 30), make("short", 3), make("middle", 6)]) scheduler.push(sequence);
+  expect(shown(run(scheduler))).toEqual([
+    ["short", 0, 3],
+    ["middle", 0, 1],
+    ["long", 0, 4],
+  ]);
+});
+
+test("rows that short prompts leave go to the long one", () => {
+  const { scheduler } = setup({ rows: 16 });
+  for (const sequence of [make("long", 30), make("short", 3)]) scheduler.push(sequence);
+  expect(shown(run(scheduler))).toEqual([
+    ["short", 0, 3],
+    ["long", 0, 13],
+  ]);
+});
+
+test("no more sequences run than have a place", () => {
+  const { scheduler } = setup({ sequences: 2 });
+  for (const name of ["a", "b", "c"]) scheduler.push(make(name, 2, { length: 2 }));
+  expect(shown(run(scheduler)).map(([name]) => name)).toEqual(["b", "a"]);
+  expect(scheduler.waiting).toBe(1);
+  run(scheduler);
+  run(scheduler);
+  expect(shown(run(scheduler))).toEqual([["c", 0, 2]]);
+});
+
+test("the sequence that came last gives its pages back, and is computed again when there is room", () => {
+  const { scheduler, pool } = setup({ pages: 4, pageSize: 2, rows: 8 });
+  const [a, b] = [make("a", 3, { length: 4 }), make("b", 3, { length: 4 })];
+  scheduler.push(a);
+  scheduler.push(b);
+  run(scheduler);
+  run(scheduler);
+  expect(pool.available).toBe(0);
+  expect(shown(run(scheduler))).toEqual([["a", 4, 5]]);
+  expect(scheduler.preemptions).toBe(1);
+  expect([b.table, b.computed, scheduler.waiting]).toEqual([[], 0, 1]);
+  while (scheduler.running.includes(a)) run(scheduler);
+  expect(shown(run(scheduler))).toEqual([["b", 0, 5]]);
+  while (goesOn(scheduler)) run(scheduler);
+  expect([a, b].map(({ tokens }) => tokens.length)).toEqual([7, 7]);
+  expect(pool.available).toBe(4);
+});
+
+test("prefixes are reused, by sequences that began together too", () => {
+  const { scheduler } = setup({ rows: 8, enablePrefixCaching: true });
+  const sequences = ["a", "b", "c"].map((name) => make(name, 10));
+  for (const sequence of sequences) scheduler.push(sequence);
+  expect(shown(run(scheduler))).toEqual([
+    ["b", 0, 4],
+    ["a", 0, 4],
+  ]);
+  // What the first wrote, the last goes on from.
+  expect(shown(run(scheduler))).toEqual([
+    ["b", 4, 8],
+    ["a", 4, 8],
+  ]);
+  expect(shown(run(scheduler))).toEqual([
+    ["b", 8, 10],
+    ["c", 8, 10],
+    ["a", 8, 10],
+  ]);
+  expect(sequences.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 0, 8]);
+});
+
+test("a request to the base model passes by those that wait for an adapter", () => {
+  const { scheduler } = setup({ sequences: 2 });
+  const loads = ["x", "y", "z"].map((adapter) => make(adapter, 2, { adapter }));
+  for (const sequence of [...loads, make("base", 2)]) scheduler.push(sequence);
+  expect([scheduler.take(), scheduler.take(), scheduler.take(), scheduler.take()].map((s) => s?.name)).toEqual([
+    "x",
+    "y",
+    "base",
+    undefined,
+  ]);
+  expect(scheduler.plan()).toEqual([]);
+});
+
+test("every request ends, within its rows and pages, whatever comes when", () => {
+  const request = fc.record({
+    prompt: fc.integer({ min: 1, max: 20 }),
+    length: fc.integer({ min: 1, max: 10 }),
+    adapter: fc.constantFrom(null, "a", "b"),
+    pass: fc.nat(20),
+    leaves: fc.option(fc.nat(15)),
+  });
+  const sizes = fc.record({
+    ...{ pages: fc.integer({ min: 15, max: 40 }), pageSize: fc.constantFrom(2, 4) },
+    ...{ rows: fc.integer({ min: 4, max: 12 }), sequences: fc.integer({ min: 1, max: 4 }) },
+    enablePrefixCaching: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), sizes, (requests, given) => {
+      const { scheduler, pool } = setup(given);
+      const made = requests.map(({ prompt, length, adapter, pass, leaves }) => {
+        return { sequence: make("s", prompt, { length, adapter }), pass, leaves };
+      });
+      for (let pass = 0; pass <= 20 || goesOn(scheduler); pass++) {
+        for (const { sequence, pass: at } of made) if (at === pass) scheduler.push(sequence);
+        const before = new Map(made.map(({ sequence }) => [sequence, sequence.computed]));
+        const chunks = run(scheduler);
+        const rows = chunks.reduce((sum, { start, end }) => sum + end - start, 0);
+        expect(rows).toBeLessThanOrEqual(given.rows);
+        expect(new Set(chunks.map(({ sequence }) => sequence)).size).toBe(chunks.length);
+        for (const { sequence, start, end } of chunks) {
+          expect(end).toBeGreaterThan(start);
+          if (sequence.preemptions === 0) expect(start).toBeGreaterThanOrEqual(before.get(sequence)!);
+        }
+        expect(scheduler.running.length).toBeLessThanOrEqual(given.sequences);
+        if (scheduler.running.length > 0) expect(chunks.length).toBeGreaterThan(0);
+        for (const one of made) if (one.leaves === pass && one.pass <= pass) scheduler.remove(one.sequence);
+        expect(pass).toBeLessThan(2000);
+      }
+      for (const { sequence, leaves } of made) {
+        if (leaves === null) expect(sequence.tokens.length).toBe(sequence.promptLength + sequence.length);
+      }
+      expect(pool.available).toBe(given.pages);
+    }),
+  );
+});

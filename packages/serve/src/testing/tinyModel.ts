@@ -1,0 +1,55 @@
+import { Generator } from "@lowrank/core";
+import { type CausalLM, createModel, parseModelConfig, randomParameters, Tokenizer } from "@lowrank/models";
+
+/** Printable ASCII as byte-level tokenizers write it, a letter's two bytes, and the end of text. */
+const characters = ["Ġ", ...Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i)), "Ã", "©"];
+
+/** The id of the tiny tokenizer's end of text. */
+const eosTokenId = characters.length;
+
+/** A tokenizer of a token for each printable ASCII character, with a plain chat template. */
+export function tinyTokenizer(): Tokenizer {
+  const vocab = Object.fromEntries(characters.map((character, id) => [character, id]));
+  return new Tokenizer({
+    label: "tiny",
+    tokenizerJson: {
+      added_tokens: [{ id: eosTokenId, content: "</s>", special: true }],
+      normalizer: null,
+      pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+      post_processor: null,
+      decoder: { type: "ByteLevel" },
+      model: { type: "BPE", vocab, merges: [] },
+    },
+    tokenizerConfig: { eos_token: "</s>" },
+    chatTemplate:
+      "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}{% if add_generation_prompt %}assistant:{% endif %}",
+  });
+}
+
+/** Sizes of a random Llama. */
+export interface TinySizes {
+  hidden_size: number;
+  intermediate_size: number;
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  num_key_value_heads: number;
+}
+
+/** Sizes of a model that runs at once everywhere. */
+export const tinySizes: TinySizes = {
+  ...{ hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
+};
+
+/** The sizes of stories260K. */
+export const storiesSizes: TinySizes = {
+  ...{ hidden_size: 64, intermediate_size: 172, num_hidden_layers: 5, num_attention_heads: 8, num_key_value_heads: 4 },
+};
+
+/** A random Llama over the tiny tokenizer's ids, on the backend that `init` chose. */
+export function tinyLlama(sizes: TinySizes = tinySizes, maxPositions = 64): CausalLM {
+  const config = parseModelConfig({
+    ...{ model_type: "llama", vocab_size: eosTokenId + 1, max_position_embeddings: maxPositions, ...sizes },
+    ...{ eos_token_id: eosTokenId, tie_word_embeddings: false },
+  });
+  return createModel(config, randomParameters(new Generator(5))).eval() as CausalLM;
+}

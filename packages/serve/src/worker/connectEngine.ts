@@ -1,0 +1,206 @@
+import {
+  type ServedAdapter,
+  type ServingEngine,
+  ServingError,
+  type ServingEvent,
+  type ServingModel,
+  type ServingPrompt,
+  type ServingRequest,
+  type ServingStats,
+} from "../api.ts";
+import { outbox } from "./outbox.ts";
+import { type EngineCall, eventWindow, type FromWorker, fromWire, type ToWorker } from "./wire.ts";
+
+/** A Worker of `worker_threads`, in the parts that are used here. */
+interface NodeWorker {
+  postMessage(message: unknown): void;
+  on(event: string, listener: (value: unknown) => void): unknown;
+  terminate(): unknown;
+}
+
+/** A Worker of a page, or one of Node's `worker_threads`, whose script calls `serveEngine`. */
+export type ServingWorker = Worker | NodeWorker;
+
+/** The engine in a Worker. If the Worker ends, all that waits for it fails as unavailable. */
+export function connectEngine(worker: ServingWorker): ServingEngine {
+  return new RemoteServingEngine(worker);
+}
+
+/** Takes what the Worker tells of one call or request. */
+interface Listener {
+  take(told: FromWorker): void;
+  fail(error: unknown): void;
+}
+
+class RemoteServingEngine implements ServingEngine {
+  readonly #worker: ServingWorker;
+  readonly #listeners = new Map<number, Listener>();
+  readonly #taken: (count: readonly [id: number, count: number]) => void;
+  #model: Promise<ServingModel> | undefined;
+  #ended: ServingError | undefined;
+  #next = 0;
+
+  constructor(worker: ServingWorker) {
+    this.#worker = worker;
+    this.#taken = outbox((counts) => this.#send({ type: "taken", counts }));
+    const take = (data: unknown) => {
+      for (const told of data as FromWorker[]) this.#listeners.get(told.id)?.take(told);
+    };
+    if ("on" in worker) {
+      worker.on("message", take);
+      worker.on("error", (error) => this.#end((error as Error).message));
+      worker.on("exit", (code) => this.#end(`it ended with code ${code}`));
+    } else {
+      worker.addEventListener("message", ({ data }) => take(data));
+      worker.addEventListener("error", (event) => {
+        // The rejections tell it; a page would report it as nobody's.
+        event.preventDefault();
+        this.#end(event.message || "its script could not be loaded");
+        worker.terminate();
+      });
+    }
+  }
+
+  model(): Promise<ServingModel> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    // The model stays the same, and readiness is asked for while the engine computes.
+    this.#model ??= this.#call<ServingModel>("model").catch((error: unknown) => {
+      this.#model = undefined;
+      throw error;
+    });
+    return this.#model;
+  }
+
+  async *generate(request: ServingRequest, signal?: AbortSignal): AsyncGenerator<ServingEvent, void, undefined> {
+    signal?.throwIfAborted();
+    const stream = new RemoteStream();
+    const id = this.#listen(stream);
+    const abort = () => stream.fail(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#send({ type: "generate", id, request });
+    let taken = 0;
+    try {
+      for (let event = await stream.next(); event !== null; event = await stream.next()) {
+        yield event;
+        taken++;
+        if (taken === eventWindow / 2) {
+          this.#taken([id, taken]);
+          taken = 0;
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#listeners.delete(id);
+      if (!stream.hasEnded) this.#send({ type: "abort", id });
+    }
+  }
+
+  tokenize(prompt: ServingPrompt): Promise<number[]> {
+    return this.#call("tokenize", prompt);
+  }
+
+  detokenize(tokens: readonly number[]): Promise<string> {
+    return this.#call("detokenize", tokens);
+  }
+
+  embed(inputs: readonly (string | readonly number[])[]): Promise<{ embeddings: Float32Array[]; tokens: number }> {
+    return this.#call("embed", inputs);
+  }
+
+  adapters(): Promise<readonly ServedAdapter[]> {
+    return this.#call("adapters");
+  }
+
+  loadAdapter(name: string, path: string, options?: { replace?: boolean; pin?: boolean }): Promise<ServedAdapter> {
+    return this.#call("loadAdapter", name, path, options);
+  }
+
+  unloadAdapter(name: string): Promise<void> {
+    return this.#call("unloadAdapter", name);
+  }
+
+  stats(): Promise<ServingStats> {
+    return this.#call("stats");
+  }
+
+  drain(): Promise<void> {
+    return this.#call("drain");
+  }
+
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#call("close");
+    this.#end("it was closed");
+    await this.#worker.terminate();
+  }
+
+  #call<T>(method: EngineCall, ...args: readonly unknown[]): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#listen({
+        take: (told) => {
+          this.#listeners.delete(id);
+          if (told.type === "answer") resolve(told.value as T);
+          else if (told.type === "failure") reject(fromWire(told.error));
+        },
+        fail: reject,
+      });
+      this.#send({ type: "call", id, method, args });
+    });
+  }
+
+  #listen(listener: Listener): number {
+    if (this.#ended) throw this.#ended;
+    const id = this.#next++;
+    this.#listeners.set(id, listener);
+    return id;
+  }
+
+  #send(message: ToWorker): void {
+    if (!this.#ended) this.#worker.postMessage(message);
+  }
+
+  /** Fails all that waits, and all that comes. */
+  #end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = new ServingError("unavailable", `the engine's Worker is gone: ${reason}; start the server again`);
+    for (const listener of [...this.#listeners.values()]) listener.fail(this.#ended);
+    this.#listeners.clear();
+  }
+}
+
+/** The events of one request, in the order in which the Worker sent them. */
+class RemoteStream implements Listener {
+  readonly #events: ServingEvent[] = [];
+  #failure: { readonly error: unknown } | undefined;
+  #wake = () => {};
+  /** True when the Worker has nothing more to tell, and runs the request no longer. */
+  hasEnded = false;
+
+  take(told: FromWorker): void {
+    if (told.type === "event") this.#events.push(told.event);
+    else {
+      this.hasEnded = true;
+      if (told.type === "failure") this.#failure ??= { error: fromWire(told.error) };
+    }
+    this.#wake();
+  }
+
+  /** Ends the stream at once, with what it still holds. */
+  fail(error: unknown): void {
+    this.#events.length = 0;
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  /** Returns the next event, or null at the end. */
+  async next(): Promise<ServingEvent | null> {
+    for (;;) {
+      const event = this.#events.shift();
+      if (event) return event;
+      if (this.#failure) throw this.#failure.error;
+      if (this.hasEnded) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
