@@ -25,6 +25,8 @@ export interface ServingRoute {
   readonly body?: z.ZodType;
   /** Takes requests without a key. */
   readonly open?: boolean;
+  /** Is asked for again and again: answers are counted, and logged only if they failed. */
+  readonly quiet?: boolean;
   /** Takes requests while the server drains. */
   readonly whileDraining?: boolean;
   answer(c: AppRequest, body: unknown): Response | Promise<Response>;
@@ -45,7 +47,7 @@ export function addRoute(app: ServingApp, context: AppContext, route: ServingRou
   });
   const pattern = path.replace(/\{(\w+)\}/g, ":$1{.+}");
   app.on(method.toUpperCase(), pattern, async (c) => {
-    c.get("log").route = path;
+    Object.assign(c.get("log"), { route: path, quiet: route.quiet });
     if (context.draining.aborted && !route.whileDraining) {
       throw new HttpError(503, "The server is shutting down; try again, at another one.", {
         type: "server_error",

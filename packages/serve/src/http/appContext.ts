@@ -11,6 +11,8 @@ export interface RequestLog {
   id: string;
   /** The path of the route, without what a client wrote into it. */
   route: string;
+  /** An answer is not worth a line. */
+  quiet?: boolean;
   /** Resolves when an answer in pieces has ended. */
   ended?: Promise<void>;
   tenant?: string;

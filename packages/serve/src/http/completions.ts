@@ -100,7 +100,7 @@ interface Logprobs {
 /** Returns the form of one answer, which counts where in the text its tokens begin. */
 function completionForm(): AnswerForm {
   const offsets: number[] = [];
-  const addLogprob = (choice: number, { logprob }: ServingEvent & { type: "token" }, to: Logprobs): void => {
+  const addLogprob = (choice: number, { logprob, text }: ServingEvent & { type: "token" }, to: Logprobs): void => {
     if (!logprob) return;
     const own = logprob.logprob;
     to.tokens.push(logprob.text);
@@ -108,10 +108,11 @@ function completionForm(): AnswerForm {
     to.top_logprobs.push(
       own === null
         ? null
-        : Object.fromEntries([...logprob.top, logprob].map(({ text, logprob: value }) => [text, value as number])),
+        : Object.fromEntries([...logprob.top, logprob].map((entry) => [entry.text, entry.logprob as number])),
     );
     to.text_offset.push(offsets[choice] ?? 0);
-    offsets[choice] = (offsets[choice] ?? 0) + logprob.text.length;
+    // A special token has a text of its own that is not in the answer's.
+    offsets[choice] = (offsets[choice] ?? 0) + text.length;
   };
   return {
     async whole(head, events) {

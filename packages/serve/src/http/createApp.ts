@@ -87,11 +87,12 @@ export function createApp(options: AppOptions): ServingApp {
 }
 
 function writeLog(context: AppContext, c: AppRequest, log: RequestLog, status: number, milliseconds: number): void {
-  const { ended: _, error, ...facts } = log;
+  const { ended: _, quiet, error, ...facts } = log;
   context.metrics.answered(log.route, status, milliseconds / 1000);
   const fields = { ...facts, method: c.req.method, status, milliseconds: Math.round(milliseconds) };
   const gone = c.req.raw.signal.aborted;
-  if (error === undefined || gone) context.logger.info({ ...fields, gone }, "answered");
-  else if (toHttpError(error).status >= 500) context.logger.error({ ...fields, err: error }, "failed");
+  if (error === undefined || gone) {
+    if (!quiet) context.logger.info({ ...fields, gone }, "answered");
+  } else if (toHttpError(error).status >= 500) context.logger.error({ ...fields, err: error }, "failed");
   else context.logger.warn({ ...fields, reason: (error as Error).message }, "refused");
 }

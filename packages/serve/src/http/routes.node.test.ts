@@ -216,6 +216,24 @@ describe("the server's state", () => {
     await expect.poll(() => engine.running.size).toBe(0);
   });
 
+  test("requests are logged with their cost, and probes only where they fail", async () => {
+    const lines: object[] = [];
+    const logger = { info: (fields: object) => void lines.push(fields), warn: () => {}, error: () => {} };
+    const app = createApp({ engine: new ScriptedEngine({ adapters: ["poet"] }), logger });
+    await app.request("/health");
+    await app.request("/metrics");
+    await (await post(app, "/v1/completions", { model: "poet", prompt: "Once upon", stream: true })).text();
+    const line = {
+      route: "/v1/completions",
+      method: "POST",
+      status: 200,
+      adapter: "poet",
+      promptTokens: 2,
+      newTokens: 3,
+    };
+    await expect.poll(() => lines).toEqual([expect.objectContaining(line)]);
+  });
+
   test("the OpenAPI document is made of the schemas that check the bodies", async () => {
     const app = createApp({ engine: new ScriptedEngine() });
     const { openapi, paths, components } = await (await app.request("/openapi.json")).json();

@@ -20,6 +20,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     path: "/health",
     summary: "200 while the process and its engine live.",
     open: true,
+    quiet: true,
     whileDraining: true,
     answer: async (c) => {
       const state = await engineState(context);
@@ -31,6 +32,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     path: "/ready",
     summary: "200 while new requests are taken.",
     open: true,
+    quiet: true,
     whileDraining: true,
     answer: async (c) => {
       const state = context.draining.aborted ? "draining" : await engineState(context);
@@ -41,6 +43,7 @@ export function addServerState(app: ServingApp, context: AppContext): void {
     method: "get",
     path: "/metrics",
     summary: "Counts and times, for Prometheus. With keys, it takes one that may administrate.",
+    quiet: true,
     whileDraining: true,
     answer: async (c) => {
       if (!c.get("caller").admin) {

@@ -45,7 +45,8 @@ export class LiveView {
   }
 
   get columns(): number {
-    return this.#stream.columns;
+    // Some terminals do not tell.
+    return this.#stream.columns || 80;
   }
 
   /** Writes text above the view. */

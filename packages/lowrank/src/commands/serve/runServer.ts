@@ -53,8 +53,17 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
         const title = `${model.name} on ${server.url}`;
         console.log(`serving ${title}, with ${length} adapters`);
         logger.info({ url: server.url, model: model.name, adapters: length }, "serving");
+        if (!settings["api-keys"] && !isLoopback(settings.host)) {
+          logger.warn(
+            { host: settings.host },
+            "there are no keys: whoever reaches this address may do everything; see --api-key-file",
+          );
+        }
         const viewing = view ? watch(view, title, engine) : undefined;
-        await Promise.race([aborted(signal), ended]).finally(() => clearInterval(viewing));
+        await Promise.race([aborted(signal), ended]).finally(() => {
+          clearInterval(viewing);
+          view?.show([]);
+        });
         draining.abort();
         await Promise.race([engine.drain(), ended]);
       } finally {
@@ -71,6 +80,11 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   }
 }
 
+/** Returns true for an address that this machine alone reaches. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);
@@ -84,7 +98,12 @@ async function lineWriter(settings: ServeSettings, view: LiveView | null): Promi
   const format = settings["log-format"] ?? (view ? "pretty" : "json");
   if (format === "json") return write;
   const { prettyFactory } = await import("pino-pretty");
-  const pretty = prettyFactory({ colorize: view !== null, translateTime: "HH:MM:ss", ignore: "pid,hostname" });
+  const pretty = prettyFactory({
+    colorize: view !== null,
+    translateTime: "HH:MM:ss",
+    ignore: "pid,hostname",
+    singleLine: true,
+  });
   return (line) => write(pretty(line));
 }
 
