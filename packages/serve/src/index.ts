@@ -1,8 +1,10 @@
 export type { AdapterFile, AdapterPlace, ManifestText } from "./adapters/adapterPlace.ts";
 export type { AdapterHost, AdapterLease, AdapterSource } from "./adapters/adapterSource.ts";
-export { AdapterStore, type AdapterStoreOptions } from "./adapters/adapterStore.ts";
+export { type AdapterStoreOptions, adapterStore } from "./adapters/adapterStore.ts";
 export type { AdapterRules } from "./adapters/checkAdapter.ts";
 export { folderPlace } from "./adapters/folderPlace.ts";
+export type { S3Credentials } from "./adapters/s3Client.ts";
+export { type S3PlaceOptions, s3Place } from "./adapters/s3Place.ts";
 export type { StoreClock } from "./adapters/storeClock.ts";
 export {
   type SamplingSettings,

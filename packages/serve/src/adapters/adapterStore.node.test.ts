@@ -32,17 +32,18 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
   const clock = new HandClock();
   const host = new TinyHost();
   const warnings: Warning[] = [];
-  const place = options.place ?? folderPlace(root, clock);
-  const store = new AdapterStore({
-    ...{
-      place,
-      host,
-      clock,
-      maxAdapterBytes: 1e6,
-      onWarning: (warning: Warning) => warnings.push(warning),
-      ...options,
+  const given = options.place ?? folderPlace(root, clock);
+  const looks: Promise<unknown>[] = [];
+  const place: AdapterPlace = {
+    ...given,
+    readManifest: (known) => {
+      const look = given.readManifest(known);
+      looks.push(look);
+      return look;
     },
-  });
+  };
+  const onWarning = (warning: Warning) => warnings.push(warning);
+  const store = new AdapterStore(host, { clock, maxAdapterBytes: 1e6, onWarning, ...options, place });
   await store.start();
   const use = async (name: string, tenant = "t") => {
     const lease = await store.acquire(name, { tenant });
@@ -52,9 +53,8 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
   /** Lets the server see what others have changed. */
   const poll = async () => {
     clock.turn(5000);
-    // The look that the turn began is the one that this waits for.
-    await store.list();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await looks.at(-1)?.catch(() => undefined);
+    for (let i = 0; i < 10; i++) await null;
   };
   return { store, host, clock, warnings, place, use, poll };
 }
@@ -504,6 +504,7 @@ test("while the store is away, what is on the model goes on, and the rest comes 
   await store.load("b", "v2");
   await use("v1");
   await store.unload("v2");
+  await store.list();
   await rename(root, `${root}-away`);
   await poll();
   await poll();

@@ -13,12 +13,10 @@ import { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
 import { turns } from "./turns.ts";
 
-/** Options of `AdapterStore`. */
+/** Options of `adapterStore`. */
 export interface AdapterStoreOptions extends AdapterRules {
   /** The place of the adapters: `folderPlace(path)` or `s3Place(options)`. */
   readonly place: AdapterPlace;
-  /** Puts adapters on the model. */
-  readonly host: AdapterHost;
   /** The bytes that all adapters on the model may take. */
   readonly maxAdapterBytes: number;
   /**
@@ -40,7 +38,7 @@ export interface AdapterStoreOptions extends AdapterRules {
 }
 
 const storeKeys: OptionKeys<AdapterStoreOptions> = {
-  ...({ place: true, host: true, maxAdapterBytes: true, maxLoraRank: true, baseModel: true } as const),
+  ...({ place: true, maxAdapterBytes: true, maxLoraRank: true, baseModel: true } as const),
   ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
 };
 
@@ -55,12 +53,26 @@ interface Target {
 const readsAtOnce = 4;
 
 /**
+ * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first
+ * use, under a budget of memory, and every server on the place follows its manifest.
+ */
+export function adapterStore(options: AdapterStoreOptions): (host: AdapterHost) => AdapterSource {
+  checkOptions("adapterStore", options, storeKeys);
+  return (host) => {
+    const store = new AdapterStore(host, options);
+    void store.start();
+    return store;
+  };
+}
+
+/**
  * The adapters of a place by name, under a budget of memory. They are loaded when a request first
  * names them; a request keeps the version that it began with. Loads and unloads reach every server
  * on the place through its manifest.
  */
 export class AdapterStore implements AdapterSource {
-  readonly #options: AdapterStoreOptions;
+  readonly #host: AdapterHost;
+  readonly #rules: AdapterRules;
   readonly #maxBytes: number;
   readonly #place: AdapterPlace;
   readonly #onWarning: OnWarning;
@@ -80,14 +92,14 @@ export class AdapterStore implements AdapterSource {
   #pinned: ReadonlySet<string> = new Set();
   #closed = false;
 
-  constructor(options: AdapterStoreOptions) {
-    checkOptions("new AdapterStore", options, storeKeys);
+  constructor(host: AdapterHost, options: AdapterStoreOptions) {
     const { place, maxAdapterBytes: maxBytes, pollMs = 5000, failureMs = 30_000, patienceMs = 2000 } = options;
     const { clock = systemClock, onWarning = printWarning } = options;
     if (!(maxBytes > 0)) {
-      throw new Error(`AdapterStore: maxAdapterBytes is ${maxBytes}; expected a number of bytes above 0`);
+      throw new Error(`adapterStore: maxAdapterBytes is ${maxBytes}; expected a number of bytes above 0`);
     }
-    this.#options = options;
+    this.#host = host;
+    this.#rules = options;
     this.#maxBytes = maxBytes;
     this.#place = place;
     this.#onWarning = onWarning;
@@ -133,7 +145,6 @@ export class AdapterStore implements AdapterSource {
   }
 
   async load(name: string, path: string, options: { replace?: boolean; pin?: boolean } = {}): Promise<ServedAdapter> {
-    checkOptions("AdapterStore.load", options, { replace: true, pin: true });
     const { replace = false, pin = false } = options;
     checkName(name);
     const folder = this.#place.pathOf(path);
@@ -270,8 +281,8 @@ export class AdapterStore implements AdapterSource {
       this.#remembering(key, path, async () => {
         const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
-        await checkAdapter(read, name, this.#options, this.#onWarning);
-        return this.#onHost(() => this.#options.host.load(version, read.files));
+        await checkAdapter(read, name, this.#rules, this.#onWarning);
+        return this.#onHost(() => this.#host.load(version, read.files));
       }),
     );
     // A load that waits for memory reads it again: who waits should take none.
@@ -296,7 +307,7 @@ export class AdapterStore implements AdapterSource {
   }
 
   async #takeOff(version: string): Promise<void> {
-    await this.#options.host.unload(version).catch((error) => {
+    await this.#host.unload(version).catch((error) => {
       const message = `adapter version ${version} could not be taken off the model: ${(error as Error).message}`;
       this.#onWarning({ code: "stuck-adapter", message });
     });

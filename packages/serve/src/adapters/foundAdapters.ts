@@ -50,14 +50,14 @@ export class FoundAdapters {
     return [...this.#byPath].map(([path, { version }]) => [path, version]);
   }
 
-  /** All folders. While the place does not answer, those that are known. */
+  /** All folders. While the place does not answer, those that it had. */
   async list(): Promise<readonly string[]> {
     const { place, clock, pollMs } = this.#options;
     if (this.#listed === null || clock.now() - this.#listed.at >= pollMs) {
       try {
         this.#listed = { paths: await place.list(), at: clock.now() };
       } catch (error) {
-        if (!isUnavailable(error)) throw error;
+        if (!isUnavailable(error) || this.#listed === null) throw error;
       }
     }
     return this.paths;

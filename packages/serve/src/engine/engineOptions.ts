@@ -66,7 +66,7 @@ export function engineSizes(options: EngineOptions, model: CausalLM): EngineSize
   const longest = Math.ceil(model.maxPositions / blockSize);
   const numBlocks = options.numBlocks ?? Math.min(maxNumSeqs * longest, Math.floor(kvCacheMemoryBytes / blockBytes));
   const maxModelLen = options.maxModelLen ?? Math.min(model.maxPositions, numBlocks * blockSize);
-  const sizes = { maxNumSeqs, maxNumBatchedTokens, maxModelLen, blockSize, numBlocks, maxLogprobs, maxQueue };
+  const sizes = { maxNumSeqs, maxNumBatchedTokens, blockSize, numBlocks, maxModelLen, maxLogprobs, maxQueue };
   for (const [name, size] of Object.entries(sizes)) {
     if (Number.isSafeInteger(size) && size >= (name === "maxLogprobs" ? 0 : 1)) continue;
     throw new Error(`createEngine: ${name} is ${size}; expected a whole number${hint(name, blockBytes)}`);

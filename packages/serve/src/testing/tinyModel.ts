@@ -35,12 +35,18 @@ export interface TinySizes {
   num_key_value_heads: number;
 }
 
-const tiny: TinySizes = {
+/** Sizes of a model that runs at once everywhere. */
+export const tinySizes: TinySizes = {
   ...{ hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2 },
 };
 
+/** The sizes of stories260K. */
+export const storiesSizes: TinySizes = {
+  ...{ hidden_size: 64, intermediate_size: 172, num_hidden_layers: 5, num_attention_heads: 8, num_key_value_heads: 4 },
+};
+
 /** A random Llama over the tiny tokenizer's ids, on the backend that `init` chose. */
-export function tinyLlama(sizes: TinySizes = tiny, maxPositions = 64): CausalLM {
+export function tinyLlama(sizes: TinySizes = tinySizes, maxPositions = 64): CausalLM {
   const config = parseModelConfig({
     ...{ model_type: "llama", vocab_size: eosTokenId + 1, max_position_embeddings: maxPositions, ...sizes },
     ...{ eos_token_id: eosTokenId, tie_word_embeddings: false },

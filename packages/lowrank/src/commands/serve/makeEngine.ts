@@ -1,4 +1,4 @@
-import { type AdapterPlace, AdapterStore, createEngine, folderPlace, type ServingEngine } from "@lowrank/serve";
+import { type AdapterPlace, adapterStore, createEngine, folderPlace, type ServingEngine } from "@lowrank/serve";
 import { loadWithTokenizer, warn } from "../loading.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
@@ -16,7 +16,6 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
     weights: settings.weights,
     activations: settings.activations,
   });
-  let store: AdapterStore | undefined;
   const tokens = settings["kv-cache-tokens"];
   const engine = await createEngine({
     model,
@@ -24,15 +23,11 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
     servedModelName: settings["served-model-name"],
     adapters:
       place &&
-      ((host) => {
-        store = new AdapterStore({
-          place,
-          host,
-          maxAdapterBytes: settings["adapter-memory"],
-          maxLoraRank: settings["max-lora-rank"],
-          onWarning: warn,
-        });
-        return store;
+      adapterStore({
+        place,
+        maxAdapterBytes: settings["adapter-memory"],
+        maxLoraRank: settings["max-lora-rank"],
+        onWarning: warn,
       }),
     maxNumSeqs: settings["max-num-seqs"],
     maxNumBatchedTokens: settings["max-num-batched-tokens"],
@@ -41,7 +36,6 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
     numBlocks: tokens && Math.ceil(tokens / blockSize),
     maxQueue: settings["max-pending"],
   });
-  await store?.start();
   for (const [name, path] of Object.entries(settings.adapters)) {
     await engine.loadAdapter(name, settings.store === undefined ? name : path, { replace: true });
   }

@@ -1,10 +1,10 @@
-import { AdapterStore } from "@lowrank/serve";
+import { adapterStore, s3Place } from "@lowrank/serve";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const made: Untyped = { place: { pathOf: (path: string) => path }, host: {}, maxAdapterBytes: 1 };
+const place: Untyped = {};
 
 /** Those of the adapter store. */
 export const ofAdapterStore: OptionCalls = {
-  "new AdapterStore": (o) => new AdapterStore({ ...made, ...o }),
-  "AdapterStore#load": (o) => new AdapterStore(made).load("name", "path", o as Untyped),
+  s3Place: (o) => s3Place({ bucket: "b", ...o }),
+  adapterStore: (o) => adapterStore({ place, maxAdapterBytes: 1, ...o }),
 };

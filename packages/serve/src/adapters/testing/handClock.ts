@@ -40,7 +40,10 @@ export class HandClock implements StoreClock {
     this.#now = end;
   }
 
-  /** Turns it to the next timer again and again until a promise has settled. */
+  /**
+   * Turns it to the next timer again and again until a promise has settled. Timers that are more
+   * than a second off, such as those for an answer that does not come, are left alone.
+   */
   async until<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const done = promise.finally(() => {
@@ -49,7 +52,7 @@ export class HandClock implements StoreClock {
     done.catch(() => undefined);
     while (!settled) {
       const soonest = Math.min(...this.#timers.map(({ at }) => at));
-      if (soonest < Number.POSITIVE_INFINITY) this.turn(Math.max(0, soonest - this.#now));
+      if (soonest <= this.#now + 1000) this.turn(Math.max(0, soonest - this.#now));
       await new Promise((resolve) => setTimeout(resolve));
     }
     return done;

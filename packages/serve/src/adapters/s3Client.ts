@@ -1,0 +1,161 @@
+import { AwsV4Signer } from "aws4fetch";
+import { unavailable } from "./adapterPlace.ts";
+import { s3ErrorText } from "./s3Xml.ts";
+import { pause, type StoreClock } from "./storeClock.ts";
+
+/** The keys of an account of an object store. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of temporary keys. */
+  readonly sessionToken?: string;
+}
+
+/** Options of `S3Client`. */
+export interface S3ClientOptions {
+  /** The name of the store in messages. */
+  readonly label: string;
+  /** The address of the bucket, without a "/" at its end. */
+  readonly bucket: string;
+  readonly region: string;
+  readonly credentials?: S3Credentials | (() => Promise<S3Credentials>);
+  readonly fetch: typeof globalThis.fetch;
+  readonly timeoutMs: number;
+  readonly clock: StoreClock;
+}
+
+/** A request to a bucket. */
+export interface S3Request {
+  readonly method: "GET" | "PUT";
+  /** Empty for the bucket itself. */
+  readonly key: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** The statuses that are answers, beside 200; all others are failures. */
+  readonly expected?: readonly number[];
+}
+
+/** An answer that is no failure. */
+export interface S3Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** Attempts at a request, and the milliseconds before the second. */
+const attempts = 4;
+const firstPauseMs = 100;
+
+/** Milliseconds for which a store that did not answer is not asked again. */
+const restMs = 1000;
+
+/** A failure that another attempt may mend. */
+class Passing extends Error {}
+
+/**
+ * Asks one bucket. What may pass (a broken connection, an answer that stops coming, 429, 5xx) is
+ * tried again after growing, random pauses; then it is ServingError `unavailable`.
+ */
+export class S3Client {
+  readonly #options: S3ClientOptions;
+  /** Signing keys, which hold for a day. */
+  readonly #signingKeys = new Map<string, ArrayBuffer>();
+  #rest: { readonly until: number; readonly error: Error } | null = null;
+
+  constructor(options: S3ClientOptions) {
+    this.#options = options;
+  }
+
+  async send(request: S3Request): Promise<S3Answer> {
+    const { clock, label } = this.#options;
+    // Requests for what is not in memory would else all wait for a store that is away.
+    if (this.#rest && clock.now() < this.#rest.until) throw this.#rest.error;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#attempt(request);
+      } catch (error) {
+        if (!(error instanceof Passing)) throw error;
+        if (attempt === attempts) {
+          const failure = unavailable(`${label} does not answer (${error.message})`, error);
+          this.#rest = { until: clock.now() + restMs, error: failure };
+          throw failure;
+        }
+      }
+      await pause(clock, Math.random() * firstPauseMs * 2 ** attempt);
+    }
+  }
+
+  async #attempt(request: S3Request): Promise<S3Answer> {
+    const { clock, timeoutMs, label } = this.#options;
+    const abort = new AbortController();
+    let late = false;
+    const watch = () =>
+      clock.after(timeoutMs, () => {
+        late = true;
+        abort.abort();
+      });
+    let stopWatch = watch();
+    try {
+      const response = await this.#fetch(request, abort.signal);
+      const pieces: Uint8Array<ArrayBuffer>[] = [];
+      const reader = response.body?.getReader();
+      for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+        // A large file takes its time: only a pause is too long.
+        stopWatch();
+        stopWatch = watch();
+        pieces.push(piece.value as Uint8Array<ArrayBuffer>);
+      }
+      const body = joined(pieces);
+      const { status, headers } = response;
+      if (status === 200 || request.expected?.includes(status)) return { status, headers, body };
+      const text = s3ErrorText(new TextDecoder().decode(body));
+      const message = `${request.method} ${request.key || "the list"}: ${status}${text && `, ${text}`}`;
+      if (status === 429 || status >= 500) throw new Passing(message);
+      throw unavailable(`${label} refuses ${message}; check its address, region and keys`);
+    } catch (error) {
+      if (late) throw new Passing(`no byte in ${timeoutMs} ms`);
+      if (error instanceof TypeError) throw new Passing(reasonOf(error));
+      throw error;
+    } finally {
+      stopWatch();
+    }
+  }
+
+  async #fetch({ method, key, query, headers, body }: S3Request, signal: AbortSignal): Promise<Response> {
+    const { bucket, region, credentials: given, fetch } = this.#options;
+    const path = key === "" ? "" : `/${key.split("/").map(encodeURIComponent).join("/")}`;
+    // Not by URLSearchParams, whose "+" for a space is none in a signature.
+    const pairs = Object.entries(query ?? {}).map((pair) => pair.map(encodeURIComponent).join("="));
+    const url = new URL(`${bucket}${path}${pairs.length > 0 ? `?${pairs.join("&")}` : ""}`);
+    const plain = { method, headers: { ...headers }, body, cache: "no-store" as const, signal };
+    if (!given) return fetch(url, plain);
+    const credentials = typeof given === "function" ? await given().catch((error) => this.#keyless(error)) : given;
+    const signer = new AwsV4Signer({
+      ...{ ...credentials, region, service: "s3", cache: this.#signingKeys },
+      ...{ method, url: url.href, headers, body },
+    });
+    const signed = await signer.sign();
+    return fetch(signed.url, { ...plain, headers: signed.headers });
+  }
+
+  #keyless(error: Error): never {
+    throw unavailable(`${this.#options.label}: the function for its keys failed: ${error.message}`, error);
+  }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
+
+/** Returns the reason for which fetch failed: its cause says more than its own message. */
+function reasonOf({ cause, message }: Error): string {
+  const { code, message: inner } = (cause ?? {}) as { code?: string; message?: string };
+  return code ?? (inner || message);
+}

@@ -1,0 +1,46 @@
+/** An object of a bucket. */
+export interface S3Object {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** A page of a list of objects; `next` continues it, null at its end. */
+export interface S3Listing {
+  readonly objects: readonly S3Object[];
+  readonly next: string | null;
+}
+
+/** Reads the answer to ListObjectsV2. Throws for one that is something else. */
+export function readListing(xml: string): S3Listing {
+  if (!xml.includes("<ListBucketResult")) throw new Error(`expected a list of objects, and got ${xml.slice(0, 100)}`);
+  const isEncoded = field(xml, "EncodingType") === "url";
+  const decoded = (key: string) => (isEncoded ? decodeURIComponent(key.replaceAll("+", " ")) : key);
+  const objects = [...xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, object]) => ({
+    key: decoded(field(object, "Key")),
+    size: Number(field(object, "Size")),
+    etag: field(object, "ETag"),
+  }));
+  const goesOn = field(xml, "IsTruncated") === "true";
+  return { objects, next: goesOn ? field(xml, "NextContinuationToken") : null };
+}
+
+/** Returns what an answer of an object store says went wrong; "" where it says nothing. */
+export function s3ErrorText(xml: string): string {
+  return [field(xml, "Code"), field(xml, "Message")].filter((text) => text !== "").join(": ");
+}
+
+/** Returns the code of an error of an object store. */
+export function s3ErrorCode(xml: string): string {
+  return field(xml, "Code");
+}
+
+function field(xml: string, name: string): string {
+  const text = new RegExp(`<${name}>(.*?)</${name}>`, "s").exec(xml)?.[1] ?? "";
+  return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex, decimal, name) => {
+    if (name) return entities[name] ?? whole;
+    return String.fromCodePoint(hex ? Number.parseInt(hex, 16) : Number(decimal));
+  });
+}
+
+const entities: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
