@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import S3rver from "@20minutes/s3rver";
+import { AwsClient } from "aws4fetch";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 import type { Outcome } from "../testing/runCommand.ts";
@@ -15,10 +17,15 @@ beforeAll(async () => {
 });
 
 /** Starts the server, runs `use` once it serves, and interrupts it. */
-async function serving(args: string, use: (url: string, stop: () => void) => Promise<void>): Promise<Outcome> {
+async function serving(
+  args: string,
+  use: (url: string, stop: () => void) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   let used: Promise<void> | undefined;
   let seen = "";
   const outcome = await folder.process.lowrank(`serve ${args} --port 0`.split(" "), {
+    env,
     onStderr: (text, stop) => {
       seen += text;
       const [, url] = /"url":"([^"]+)".*"msg":"serving"/.exec(seen) ?? [];
@@ -109,6 +116,42 @@ test("a store, a config file and keys: what a key may, and adapters at run time"
     expect(await metrics.text()).toContain('lowrank_sequences_total{adapter="new"} 1');
   });
   expect(code).toBe(0);
+});
+
+test("a store may be a bucket, with the endpoint and the keys of the environment", async () => {
+  const bucket = { name: "models" };
+  const s3 = new S3rver({
+    ...{ address: "127.0.0.1", port: 0, silent: true, directory: folder.at("s3"), vhostBuckets: false },
+    configureBuckets: [bucket],
+  });
+  const { port } = await s3.run();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const client = new AwsClient({
+    accessKeyId: "S3RVER",
+    secretAccessKey: "S3RVER",
+    service: "s3",
+    region: "us-east-1",
+  });
+  for (const name of await readdir(folder.at("adapters/cat"))) {
+    const body = await readFile(folder.at(`adapters/cat/${name}`));
+    const { status } = await client.fetch(`${endpoint}/models/prod/poet/${name}`, { method: "PUT", body });
+    expect(status).toBe(200);
+  }
+  const keys = { AWS_ACCESS_KEY_ID: "S3RVER", AWS_SECRET_ACCESS_KEY: "S3RVER" };
+  const { code } = await serving(
+    "model --store s3://models/prod",
+    async (url) => {
+      const models = await (await fetch(`${url}/v1/models`)).json();
+      expect(models.data.map(({ id }: { id: string }) => id)).toEqual(["model", "poet"]);
+      const answer = await (await post(`${url}/v1/completions`, { ...asked, model: "poet" })).json();
+      const generate = "generate model --prompt X --greedy --max-new-tokens 8 --adapter adapters/cat".split(" ");
+      generate[3] = asked.prompt;
+      expect(`${answer.choices[0].text}\n`).toBe((await folder.succeed(generate)).stdout);
+    },
+    { AWS_ENDPOINT_URL_S3: endpoint, ...keys },
+  );
+  expect(code).toBe(0);
+  await s3.close();
 });
 
 describe("ends with 1 and one line, where", () => {

@@ -1,7 +1,8 @@
-import { type AdapterPlace, adapterStore, createEngine, folderPlace, type ServingEngine } from "@lowrank/serve";
+import { type AdapterPlace, adapterStore, createEngine, type ServingEngine } from "@lowrank/serve";
 import { loadWithTokenizer, warn } from "../loading.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
+import { storePlace } from "./storePlace.ts";
 
 /** The tokens of a page of the cache. */
 const blockSize = 16;
@@ -43,6 +44,6 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
 }
 
 async function placeOf({ store, adapters }: ServeSettings): Promise<AdapterPlace | undefined> {
-  if (store !== undefined) return folderPlace(store);
+  if (store !== undefined) return storePlace(store, process.env);
   return Object.keys(adapters).length > 0 ? namedFolders(adapters) : undefined;
 }

@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { storePlace } from "./storePlace.ts";
+
+test("a store is a folder, or a prefix of a bucket", () => {
+  expect(storePlace("/adapters", {}).label).toBe("folder /adapters");
+  expect(storePlace("s3://bucket", {}).label).toBe("s3://bucket/");
+  expect(storePlace("s3://bucket/team/prod", { AWS_REGION: "eu-west-1" }).label).toBe("s3://bucket/team/prod/");
+});
+
+test("a store that can be none is refused, with the fix", () => {
+  expect(() => storePlace("s3:bucket", {})).toThrow("--store s3:bucket: expected s3://bucket or s3://bucket/prefix");
+  const half = () => storePlace("s3://bucket", { AWS_ACCESS_KEY_ID: "x" });
+  expect(half).toThrow("AWS_SECRET_ACCESS_KEY is not set");
+});
