@@ -49,7 +49,7 @@ export {
 } from "./dtype.ts";
 export { fromParts, type PartsSpec } from "./fromParts.ts";
 export * from "./functional/index.ts";
-export { giveTurn } from "./giveTurn.ts";
+export { giveTurn, turn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";

@@ -35,7 +35,7 @@ const shared = {
       "onRecompute",
       "packedTensor",
     ],
-    ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "unknownOption", "viewAs"],
+    ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],
   ],
   nn: ["layersToSkip", "linearLayer", "packWeight", "PagedBatch", "stopAtPadding"],
 };

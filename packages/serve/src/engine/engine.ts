@@ -1,4 +1,4 @@
-import { type Backend, giveTurn } from "@lowrank/core";
+import { type Backend, giveTurn, turn } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { defaultEos } from "@lowrank/models/generation";
 import { PagedKVCache } from "@lowrank/nn";
@@ -163,7 +163,8 @@ export class Engine implements ServingEngine {
       if (chunks.length === 0) continue;
       this.#due = true;
       await this.#turnstile.pass(() => this.#pass(chunks));
-      await giveTurn();
+      // Files of adapters come in by turns of the event loop, and requests wait for them.
+      await (this.#scheduler.loading > 0 ? turn() : giveTurn());
     }
     if (this.#requests.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
   }

@@ -9,12 +9,16 @@ export class ModelAdapters implements AdapterHost {
   readonly #peft: PeftModel;
   readonly #pool: PagePool;
   readonly #turnstile: Turnstile;
-  readonly #versions = new Set<string>();
+  /** The memory of the tensors of each version. */
+  readonly #versions = new Map<string, ReadonlySet<object>>();
+  /** The memory of the base model's tensors, and of those that were on it before. */
+  readonly #before: ReadonlySet<object>;
 
   constructor(peft: PeftModel, pool: PagePool, turnstile: Turnstile) {
     this.#peft = peft;
     this.#pool = pool;
     this.#turnstile = turnstile;
+    this.#before = new Set(Array.from(peft.parameters(), ({ storage }) => storage));
   }
 
   load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
@@ -23,9 +27,11 @@ export class ModelAdapters implements AdapterHost {
 
   async #load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
     const peft = this.#peft;
-    const before = new Set([...peft.parameters()].map(({ storage }) => storage));
     try {
-      await peft.loadAdapter(files, version);
+      // In half precision where the file has it so and the method computes with that, else in f32.
+      await peft
+        .loadAdapter(files, version, { autocastAdapterDtype: false })
+        .catch(() => peft.loadAdapter(files, version));
     } catch (error) {
       throw refused(error);
     }
@@ -36,9 +42,11 @@ export class ModelAdapters implements AdapterHost {
       peft.deleteAdapter(version);
       throw refused(error);
     }
-    this.#versions.add(version);
     const own = new Set([...peft.adapterTensors(version).values()].map(({ storage }) => storage));
-    const bytes = [...own].filter((storage) => !before.has(storage)).map(({ buffer }) => buffer.bytes);
+    const isShared = (storage: object) =>
+      this.#before.has(storage) || [...this.#versions.values()].some((others) => others.has(storage));
+    const bytes = [...own].filter((storage) => !isShared(storage)).map(({ buffer }) => buffer.bytes);
+    this.#versions.set(version, own);
     return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.peftConfig.get(version)!.peftType };
   }
 
@@ -54,7 +62,7 @@ export class ModelAdapters implements AdapterHost {
 
   /** Takes all versions off the model. */
   async clear(): Promise<void> {
-    for (const version of [...this.#versions]) await this.unload(version);
+    for (const version of [...this.#versions.keys()]) await this.unload(version);
   }
 }
 

@@ -40,6 +40,11 @@ export class Scheduler<S extends Sequence> {
     return this.#queue.size + this.#loading.size + this.#ready.length + this.#preempted.length;
   }
 
+  /** Sequences whose adapters are being loaded. */
+  get loading(): number {
+    return this.#loading.size;
+  }
+
   /** Sequences that hold pages, in the order of arrival. */
   get running(): readonly S[] {
     return this.#running;

@@ -1,0 +1,53 @@
+import { decodeSpeed, sameLengthRequests } from "./decodeTogether.ts";
+import { engineRacer, newTokens, promptTokens } from "./engineRacer.ts";
+import { printSpeeds, type Racer, race, ratioOf } from "./race.ts";
+import { repackGguf } from "./repackGguf.ts";
+import { smolEngine } from "./smolEngine.ts";
+
+const sequences = 8;
+const rounds = 5;
+const seconds = 12;
+
+/** Eight sequences of llama.cpp; undefined with a line that says why it is not there. */
+async function llamaCpp(name: string, model: string, vocabSize: number) {
+  try {
+    const { llamaCppSequences } = await import("../../peers/llamaCppSequences.ts");
+    const adapters = new Array<null>(sequences).fill(null);
+    const requests = sameLengthRequests({ adapters, promptTokens, newTokens, vocabSize });
+    const prompts = requests.map(({ prompt }) => ("tokens" in prompt ? prompt.tokens : []));
+    const peer = await llamaCppSequences(model, prompts, promptTokens + newTokens);
+    const racer: Racer = { name, run: async () => decodeSpeed(await peer.run(newTokens)) };
+    return { racer, [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() };
+  } catch (error) {
+    console.log(`absent: node-llama-cpp (${error instanceof Error ? error.message : error})`);
+    return undefined;
+  }
+}
+
+async function versus(model: string, type: string): Promise<number | undefined> {
+  const [ours, theirs] = [`lowrank ${type}`, `node-llama-cpp ${type}`];
+  await using plain = await smolEngine(model);
+  await using peer = await llamaCpp(theirs, model, plain.vocabSize);
+  if (!peer) return undefined;
+  const racer = await engineRacer(ours, plain, new Array<null>(sequences).fill(null));
+  const speeds = await race([racer, peer.racer], { rounds, seconds });
+  printSpeeds(speeds);
+  return ratioOf(speeds, ours, theirs);
+}
+
+/** Eight requests to the base model at once against eight sequences of one context of llama.cpp. */
+export async function llamaFigures(model: string, folder: string): Promise<Record<string, number | undefined>> {
+  console.log(`\n${sequences} sequences side by side, decoding`);
+  const figures: Record<string, number | undefined> = { batch8VsLlamaCpp: await versus(model, "Q4_1") };
+  const types = [
+    ["q4_0", "Q4_0"],
+    ["q8_0", "Q8_0"],
+  ] as const;
+  const paths = await repackGguf(
+    model,
+    folder,
+    types.map(([dtype]) => dtype),
+  );
+  for (const [i, [, type]] of types.entries()) figures[`batch8VsLlamaCpp${type}`] = await versus(paths[i]!, type);
+  return figures;
+}

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { init } from "@lowrank/core";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { PeftModel } from "@lowrank/peft";
+import { wasm } from "@lowrank/wasm";
+import { promptTokens } from "./engineRacer.ts";
+import { LoneSequence } from "./loneSequence.ts";
+import type { Racer } from "./race.ts";
+import { packed } from "./smolEngine.ts";
+
+/** Tokens of each sequence in a round. */
+const turns = 2;
+/** Room for the prompt and for all rounds that a benchmark may have. */
+const capacity = 128;
+
+const prompt = Array.from({ length: promptTokens }, (_, i) => 100 + 7 * i);
+
+/** Times turns in which each of `steps` decodes one token. */
+function turnsRacer(name: string, steps: readonly (() => Promise<void>)[]): Racer {
+  const run = async () => {
+    const start = performance.now();
+    for (let turn = 0; turn < turns; turn++) for (const step of steps) await step();
+    return (1000 * turns * steps.length) / (performance.now() - start);
+  };
+  return { name, run };
+}
+
+/** Adapters of a folder on one model, all in memory, made active one at a time for a token each. */
+export async function switching(name: string, model: string, folder: string, names: readonly string[]): Promise<Racer> {
+  await init(wasm());
+  const loaded = await loadModel(model, packed);
+  const peft = new PeftModel(loaded.model as CausalLM);
+  const steps = [];
+  for (const adapter of names) {
+    await peft.loadAdapter(join(folder, adapter), adapter);
+    const activate = () => peft.setAdapter(adapter, { inferenceMode: true });
+    activate();
+    const sequence = await LoneSequence.start(peft.baseModel, prompt, capacity);
+    steps.push(async () => {
+      activate();
+      await sequence.step();
+    });
+  }
+  return turnsRacer(name, steps);
+}
+
+/**
+ * Copies of the model, one for each sequence. A merged copy in the base's format runs as the base
+ * does, only its numbers are others: so these are copies of the base.
+ */
+export async function copies(name: string, model: string, count: number): Promise<Racer> {
+  await init(wasm());
+  const steps = [];
+  for (let i = 0; i < count; i++) {
+    const loaded = await loadModel(model, packed);
+    const sequence = await LoneSequence.start(loaded.model as CausalLM, prompt, capacity);
+    steps.push(() => sequence.step());
+  }
+  return turnsRacer(name, steps);
+}

@@ -1,0 +1,104 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { init } from "@lowrank/core";
+import { type CausalLM, loadModel } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { engineRacer } from "./engineRacer.ts";
+import { llamaFigures } from "./llamaFigures.ts";
+import { copies, switching } from "./loneRacers.ts";
+import { poissonLoad } from "./poissonLoad.ts";
+import { promptPass } from "./promptPass.ts";
+import { printSpeeds, race, ratioOf } from "./race.ts";
+import { writeRandomAdapters } from "./randomAdapters.ts";
+import { packed, smolEngine } from "./smolEngine.ts";
+import type { BenchEngine } from "./startEngine.ts";
+
+type Figures = Record<string, number | undefined>;
+
+const rows = 32;
+const merged = 4;
+const rounds = 5;
+const [mixedSeconds, rank64Seconds, baseSeconds] = [70, 30, 40];
+
+/** The base model for each of so many rows. */
+const base = (count: number): null[] => new Array<null>(count).fill(null);
+
+/** Writes 32 adapters of a rank and returns their names. */
+async function adaptersOf(model: string, folder: string, rank: number): Promise<string[]> {
+  await init(wasm());
+  const loaded = await loadModel(model, packed);
+  const names = await writeRandomAdapters(folder, loaded.model as CausalLM, { count: rows, rank: () => rank });
+  for (const parameter of loaded.model.parameters()) parameter.dispose();
+  return names;
+}
+
+const [distinct, same] = ["32 rows, 32 adapters", "32 rows, one adapter"];
+
+const distinctRacers = async (engine: BenchEngine, names: readonly string[]) => [
+  await engineRacer(distinct, engine, names),
+  await engineRacer(same, engine, new Array<string>(rows).fill(names[0]!)),
+];
+
+/** Figures of SmolLM2 as a Q4_1 GGUF file: mixed batches, the base alone, and a Poisson load. */
+export async function smolFigures(model: string, folder: string): Promise<Figures> {
+  const place = join(folder, "r8");
+  const names = await adaptersOf(model, place, 8);
+  await using lora = await smolEngine(model, { folder: place, bytes: 1e9 });
+  return {
+    ...(await mixedFigures(model, lora, place, names)),
+    ...(await baseFigures(model, lora)),
+    ...(await llamaFigures(model, folder)),
+    ...(await poissonLoad(lora, names)),
+    ...(await rank64Figures(model, join(folder, "r64"))),
+  };
+}
+
+async function mixedFigures(
+  model: string,
+  lora: BenchEngine,
+  folder: string,
+  names: readonly string[],
+): Promise<Figures> {
+  const [switched, some, copied] = ["32 adapters, switched", `${merged} rows, ${merged} adapters`, `${merged} copies`];
+  const racers = [
+    ...(await distinctRacers(lora, names)),
+    await switching(switched, model, folder, names),
+    await engineRacer(some, lora, names.slice(0, merged)),
+    await copies(copied, model, merged),
+  ];
+  console.log("\nSmolLM2-135M Q4_1, integer activations; LoRA r 8 on all linear layers, files in f16; decoding");
+  const speeds = await race(racers, { rounds, seconds: mixedSeconds });
+  printSpeeds(speeds);
+  return {
+    distinct32: ratioOf(speeds, distinct, same),
+    vsSwitching: ratioOf(speeds, distinct, switched),
+    vsMerged: ratioOf(speeds, some, copied),
+  };
+}
+
+async function baseFigures(model: string, lora: BenchEngine): Promise<Figures> {
+  const [many, pass] = ["32 rows, decoding", "128 rows of a prompt, all logits"];
+  const [without, resident] = ["8 rows, engine without LoRA", "8 rows, 32 adapters in memory"];
+  await using plain = await smolEngine(model);
+  const racers = [
+    await engineRacer(many, plain, base(rows)),
+    await promptPass(pass, model, 128),
+    await engineRacer(without, plain, base(8)),
+    await engineRacer(resident, lora, base(8)),
+  ];
+  console.log("\nThe same, requests to the base model");
+  const speeds = await race(racers, { rounds, seconds: baseSeconds });
+  printSpeeds(speeds);
+  return { batch32VsPrompt: ratioOf(speeds, many, pass), baseOnly: ratioOf(speeds, resident, without) };
+}
+
+async function rank64Figures(model: string, folder: string): Promise<Figures> {
+  const names = await adaptersOf(model, folder, 64);
+  await using engine = await smolEngine(model, { folder, bytes: 3e9 });
+  const racers = await distinctRacers(engine, names);
+  console.log("\nLoRA r 64 on all linear layers");
+  const speeds = await race(racers, { rounds, seconds: rank64Seconds });
+  printSpeeds(speeds);
+  await rm(folder, { recursive: true });
+  return { distinct32r64: ratioOf(speeds, distinct, same) };
+}

@@ -1,0 +1,33 @@
+// The serving engine under load: many adapters in one batch against one adapter, against switching
+// and against copies of the model; requests to the base against llama.cpp; thousands of adapters;
+// and times to the first token under a Poisson load. One thread everywhere; an engine runs here, in
+// this thread, which the load costs little.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sharedPath } from "../scripts/sharedFolder.ts";
+import { machine } from "./lib/measure.ts";
+import { smolFigures } from "./lib/serve/smolFigures.ts";
+import { storeFigures } from "./lib/serve/storeFigures.ts";
+
+const part = "a part of the serving benchmark";
+
+/**
+ * Prints tables and ends with one line of JSON, by the medians of interleaved rounds. A figure
+ * whose model or peer is not there has no key.
+ */
+export async function bench(): Promise<void> {
+  const smol = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", part);
+  const stories = sharedPath("models/stories260K-hf", part);
+  console.log(machine());
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-serve-"));
+  const figures: Record<string, number | undefined> = {};
+  try {
+    if (smol) Object.assign(figures, await smolFigures(smol, folder));
+    if (stories) Object.assign(figures, await storeFigures(stories, folder));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  const rounded = Object.entries(figures).map(([name, value]) => [name, value && Number(value.toPrecision(3))]);
+  console.log(`\n${JSON.stringify({ serve: Object.fromEntries(rounded) })}`);
+}
