@@ -37,7 +37,10 @@ export const tenants: readonly Tenant[] = ["acme", "globex"].map((id) => ({ id, 
 /** The base model's name in requests. */
 export const baseName = "base";
 
-/** Three replicas by docs/deploy, an nginx before them and an object store behind them, on this machine. */
+/**
+ * Three replicas by docs/deploy, an nginx before them and an object store behind them, on this
+ * machine.
+ */
 export class Deployment implements AsyncDisposable {
   readonly folder: string;
   readonly store: ObjectStore;
