@@ -2,11 +2,11 @@
 // in blocks of KC, each block's sum added to what was there. So a row has the same bits alone as
 // among many.
 import { F32 } from "./dtypes.gen";
-import { copyBytes } from "./bytes";
 import { unpackRow } from "./formats";
 import { gemmAxpy } from "./gemmAxpy";
 import { KC } from "./gemmBlock";
 import { madd, NR, ZEROS } from "./gemmTile";
+import { isWholeSpans, packedFew } from "./packedFew";
 
 /** The most rows that are few. */
 export const FEW_ROWS: i32 = 4;
@@ -20,13 +20,13 @@ const A_BYTES: usize = FEW_ROWS * KC * 4;
 export const FEW_SCRATCH: i32 = <i32>(TILE_BYTES + A_BYTES) + 4 * max(NR * KC, FEW_ROWS * STRIP);
 
 /**
- * C[rows,8] = from + X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four numbers of four
+ * tile[rows,8] += X[rows,k] * W[8,k]ᵀ, with `rows` a constant at each call. Four numbers of four
  * rows of W at a time are transposed in registers; rows of X and W are contiguous.
  */
 // @ts-ignore: decorator
 @inline
 function fewTile(
-  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
+  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32,
 ): void {
   let w1 = w + wrs;
   let w2 = w1 + wrs;
@@ -150,10 +150,10 @@ function fewTile(
     w6 += 4;
     w7 += 4;
   }
-  putRow(c, from, c00, c01);
-  if (rows > 1) putRow(c + crs, from + frs, c10, c11);
-  if (rows > 2) putRow(c + 2 * crs, from + 2 * frs, c20, c21);
-  if (rows > 3) putRow(c + 3 * crs, from + 3 * frs, c30, c31);
+  addSums(tile, c00, c01);
+  if (rows > 1) addSums(tile + 32, c10, c11);
+  if (rows > 2) addSums(tile + 64, c20, c21);
+  if (rows > 3) addSums(tile + 96, c30, c31);
 }
 
 /** One float of each of four rows. */
@@ -165,34 +165,34 @@ function column(a: usize, b: usize, c: usize, d: usize): v128 {
 
 // @ts-ignore: decorator
 @inline
-function putRow(c: usize, from: usize, low: v128, high: v128): void {
-  v128.store(c, f32x4.add(v128.load(from), low));
-  v128.store(c, f32x4.add(v128.load(from, 16), high), 16);
+function addSums(tile: usize, low: v128, high: v128): void {
+  v128.store(tile, f32x4.add(v128.load(tile), low));
+  v128.store(tile, f32x4.add(v128.load(tile, 16), high), 16);
 }
 
-function few1(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  fewTile(1, x, xrs, w, wrs, c, crs, from, frs, k);
+function few1(x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32): void {
+  fewTile(1, x, xrs, w, wrs, tile, k);
 }
 
-function few2(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  fewTile(2, x, xrs, w, wrs, c, crs, from, frs, k);
+function few2(x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32): void {
+  fewTile(2, x, xrs, w, wrs, tile, k);
 }
 
-function few3(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  fewTile(3, x, xrs, w, wrs, c, crs, from, frs, k);
+function few3(x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32): void {
+  fewTile(3, x, xrs, w, wrs, tile, k);
 }
 
-function few4(x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32): void {
-  fewTile(4, x, xrs, w, wrs, c, crs, from, frs, k);
+function few4(x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32): void {
+  fewTile(4, x, xrs, w, wrs, tile, k);
 }
 
 function few(
-  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, from: usize, frs: usize, k: i32,
+  rows: i32, x: usize, xrs: usize, w: usize, wrs: usize, tile: usize, k: i32,
 ): void {
-  if (rows == 1) few1(x, xrs, w, wrs, c, crs, from, frs, k);
-  else if (rows == 2) few2(x, xrs, w, wrs, c, crs, from, frs, k);
-  else if (rows == 3) few3(x, xrs, w, wrs, c, crs, from, frs, k);
-  else few4(x, xrs, w, wrs, c, crs, from, frs, k);
+  if (rows == 1) few1(x, xrs, w, wrs, tile, k);
+  else if (rows == 2) few2(x, xrs, w, wrs, tile, k);
+  else if (rows == 3) few3(x, xrs, w, wrs, tile, k);
+  else few4(x, xrs, w, wrs, tile, k);
 }
 
 /** Copies floats `step` bytes apart. */
@@ -208,10 +208,27 @@ function scaleRow(x: usize, n: i32, alpha: f32): void {
   for (const end = x + (<usize>n << 2); x < end; x += 4) store<f32>(x, alpha * load<f32>(x));
 }
 
+/** Copies a tile's columns to or from C, where they lie `ccs` bytes apart. */
+// @ts-ignore: decorator
+@inline
+function copyTile(toC: bool, tile: usize, c: usize, crs: usize, ccs: usize, rows: i32, columns: i32): void {
+  for (; rows > 0; rows--) {
+    let at = c;
+    for (let q: usize = 0; q < <usize>columns; q++) {
+      if (toC) store<u32>(at, load<u32>(tile + (q << 2)));
+      else store<u32>(tile + (q << 2), load<u32>(at));
+      at += ccs;
+    }
+    c += crs;
+    tile += NR << 2;
+  }
+}
+
 /**
  * The columns first..last-1 of C[m,n] (+)= alpha * op(A)[m,k] * W[n,k]ᵀ for m up to FEW_ROWS. A is
  * read at a + i * ars + p * aks; rows of W, in storage format `format` from element `start` on, are
- * `ld` elements apart. `scratch` is room for FEW_SCRATCH bytes.
+ * `ld` elements apart. Rows that meet in a tile are an eighth of all apart: memory gives more to
+ * eight long streams than to short ones. `scratch` is room for FEW_SCRATCH bytes.
  */
 export function gemmFewT(
   a: usize, ars: usize, aks: usize, w: usize, format: i32, start: i32, ld: i32, c: usize, crs: usize,
@@ -221,44 +238,41 @@ export function gemmFewT(
   const rowsOfA = tile + TILE_BYTES;
   const strip = rowsOfA + A_BYTES;
   const inPlace = format == F32 && alpha == 1;
-  for (let p = 0; p < k; p += KC) {
-    const depth = min(KC, k - p);
-    const bytes = <usize>depth << 2;
-    const adds = add || p > 0;
-    let x = a + <usize>p * aks;
-    let xrs = ars;
-    if (aks != 4) {
-      for (let i = 0; i < m; i++) gather(x + <usize>i * ars, aks, rowsOfA + <usize>i * bytes, depth);
-      x = rowsOfA;
-      xrs = bytes;
-    }
-    for (let j = first; j < last; j += NR) {
-      const columns = min(NR, last - j);
+  const packed = alpha == 1 && isWholeSpans(format, w, start, ld, k);
+  const groups = (last - first) / NR;
+  for (let g = 0; g <= groups; g++) {
+    const whole = g < groups;
+    const columns = whole ? NR : last - first - groups * NR;
+    if (columns == 0) break;
+    const apart = whole ? groups : 1;
+    const j = first + (whole ? g : groups * NR);
+    const to = c + (<usize>j << 2);
+    const ccs = <usize>apart << 2;
+    memory.fill(tile, 0, TILE_BYTES);
+    if (add) copyTile(false, tile, to, crs, ccs, m, columns);
+    for (let p = 0; p < k; p += KC) {
+      const depth = min(KC, k - p);
+      const bytes = <usize>depth << 2;
       const from = start + j * ld + p;
-      let rows = w + (<usize>from << 2);
-      let wrs = <usize>ld << 2;
-      if (!inPlace || columns < NR) {
-        for (let i = 0; i < columns; i++) unpackRow(format, w, from + i * ld, depth, strip + <usize>i * bytes);
-        if (alpha != 1) scaleRow(strip, columns * depth, alpha);
-        rows = strip;
-        wrs = bytes;
+      let x = a + <usize>p * aks;
+      let xrs = ars;
+      if (aks != 4) {
+        for (let i = 0; i < m; i++) gather(x + <usize>i * ars, aks, rowsOfA + <usize>i * bytes, depth);
+        x = rowsOfA;
+        xrs = bytes;
       }
-      const to = c + (<usize>j << 2);
-      if (columns == NR) few(m, x, xrs, rows, wrs, to, crs, adds ? to : ZEROS, adds ? crs : 0, depth);
-      else edge(m, columns, x, xrs, rows, wrs, to, crs, adds, depth, tile);
+      if (packed && whole) {
+        packedFew(m, format, x, xrs, w, from, apart * ld, tile, NR << 2, depth, strip);
+      } else if (inPlace && whole) {
+        few(m, x, xrs, w + (<usize>from << 2), <usize>(apart * ld) << 2, tile, depth);
+      } else {
+        for (let i = 0; i < columns; i++) unpackRow(format, w, from + i * apart * ld, depth, strip + <usize>i * bytes);
+        if (alpha != 1) scaleRow(strip, columns * depth, alpha);
+        few(m, x, xrs, strip, bytes, tile, depth);
+      }
     }
+    copyTile(true, tile, to, crs, ccs, m, columns);
   }
-}
-
-/** Computes fewer than 8 columns by way of a whole tile in scratch. */
-function edge(
-  rows: i32, columns: i32, x: usize, xrs: usize, w: usize, wrs: usize, c: usize, crs: usize, add: bool, k: i32, tile: usize,
-): void {
-  const bytes = <usize>columns << 2;
-  memory.fill(tile, 0, TILE_BYTES);
-  if (add) for (let i = 0; i < rows; i++) copyBytes(c + <usize>i * crs, tile + (<usize>i << 5), bytes);
-  few(rows, x, xrs, w, wrs, tile, 32, tile, 32, k);
-  for (let i = 0; i < rows; i++) copyBytes(tile + (<usize>i << 5), c + <usize>i * crs, bytes);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import type { ServingEngine, ServingStats } from "@lowrank/serve";
+import { type ServingEngine, ServingError, type ServingStats } from "@lowrank/serve";
 import { createApp, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
@@ -46,13 +46,14 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
       });
       ended.catch(() => {});
       const server = await listen(app, settings.port, settings.host);
+      let closed: Promise<void> | undefined;
       try {
         const model = await Promise.race([engine.model(), ended, aborted(signal)]);
         if (model === undefined) return;
-        const { length } = await engine.adapters();
+        const adapters = await countAdapters(engine);
         const title = `${model.name} on ${server.url}`;
-        console.log(`serving ${title}, with ${length} adapters`);
-        logger.info({ url: server.url, model: model.name, adapters: length }, "serving");
+        console.log(`serving ${title}, with ${adapters ?? "no"} adapters${adapters === null ? " yet" : ""}`);
+        logger.info({ url: server.url, model: model.name, adapters }, "serving");
         if (!settings["api-keys"] && !isLoopback(settings.host)) {
           logger.warn(
             { host: settings.host },
@@ -65,10 +66,12 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
           view?.show([]);
         });
         draining.abort();
+        // A load balancer goes on to the next server where none listens; 503 it would hand on.
+        closed = server.close();
         await Promise.race([engine.drain(), ended]);
       } finally {
         draining.abort();
-        await server.close();
+        await (closed ?? server.close());
       }
     },
   );
@@ -77,6 +80,16 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   } finally {
     worker.removeAllListeners("exit");
     await worker.terminate();
+  }
+}
+
+/** Returns the number of adapters; null while their store does not answer, which is asked again. */
+async function countAdapters(engine: ServingEngine): Promise<number | null> {
+  try {
+    return (await engine.adapters()).length;
+  } catch (error) {
+    if (error instanceof ServingError && error.code === "unavailable") return null;
+    throw error;
   }
 }
 

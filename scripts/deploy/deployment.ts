@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "./freePorts.ts";
+import { ObjectStore } from "./objectStore.ts";
+import { Replica } from "./replica.ts";
+import { type Nginx, startNginx } from "./startNginx.ts";
+
+/** Options of a `Deployment`. */
+export interface DeploymentOptions {
+  /** The folder of the base model. */
+  readonly model: string;
+  /** Bytes for adapters in the memory of a replica. */
+  readonly maxAdapterBytes: number;
+  /**
+   * Returns more of the environment of a replica, which may keep files in `folder`. Default: none.
+   */
+  readonly envOf?: (replica: string, folder: string) => NodeJS.ProcessEnv;
+}
+
+/** The holder of a key, in clear. */
+export interface Tenant {
+  readonly id: string;
+  readonly key: string;
+}
+
+/** May use all adapters, and load and unload them. */
+export const admin: Tenant = { id: "admin", key: "key-of-the-admin" };
+
+/** Each may use the base model, and the adapters whose names begin with its id and a slash. */
+export const tenants: readonly Tenant[] = ["acme", "globex"].map((id) => ({ id, key: `key-of-${id}` }));
+
+/** The base model's name in requests. */
+export const baseName = "base";
+
+/** Three replicas, an nginx before them and an object store behind them, on this machine. */
+export class Deployment implements AsyncDisposable {
+  readonly folder: string;
+  readonly store: ObjectStore;
+  readonly replicas: readonly Replica[];
+  /** A server on the same store, which nginx does not know. */
+  readonly alone: Replica;
+  readonly #port: number;
+  #nginx: Nginx | null = null;
+  /** Leaves the folder with its logs, which is else removed at the end. */
+  keepsFolder = false;
+
+  private constructor(folder: string, options: DeploymentOptions, [port, storePort, ...ports]: readonly number[]) {
+    this.folder = folder;
+    this.#port = port;
+    this.store = new ObjectStore(folder, storePort);
+    const config = join(folder, "serve.json");
+    writeFileSync(config, JSON.stringify(serveConfig(this.store, options), null, 2));
+    const all = ["replica-1", "replica-2", "replica-3", "alone"].map((name, i) => {
+      const env = { ...this.store.env, ...options.envOf?.(name, folder) };
+      return new Replica({ name, port: ports[i], folder, args: ["--config", config], env });
+    });
+    this.replicas = all.slice(0, 3);
+    this.alone = all[3];
+  }
+
+  /** Starts the object store, for adapters to be put there. Replicas and nginx are not started. */
+  static async create(options: DeploymentOptions): Promise<Deployment> {
+    const folder = mkdtempSync(join(tmpdir(), "lowrank-deploy-"));
+    const deployment = new Deployment(folder, options, await freePorts(6));
+    await deployment.store.start();
+    return deployment;
+  }
+
+  /** Starts the replicas and nginx. */
+  async start(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.start()));
+    this.#nginx = startNginx(
+      this.folder,
+      this.#port,
+      this.replicas.map(({ port }) => port),
+    );
+    await this.#nginx.answers();
+  }
+
+  get nginx(): Nginx {
+    if (!this.#nginx) throw new Error("nginx was not started");
+    return this.#nginx;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const replicas = [...this.replicas, this.alone].filter(({ process }) => process?.isAlive());
+    await Promise.all([...replicas.map((replica) => replica.kill()), this.store.kill(), this.#nginx?.stop()]);
+    if (!this.keepsFolder) rmSync(this.folder, { recursive: true });
+  }
+}
+
+function serveConfig({ address }: ObjectStore, { model, maxAdapterBytes }: DeploymentOptions): object {
+  const hash = ({ id, key }: Tenant) => ({ id, sha256: createHash("sha256").update(key).digest("hex") });
+  return {
+    model,
+    "served-model-name": baseName,
+    store: address,
+    "adapter-memory": maxAdapterBytes,
+    "api-keys": [
+      { ...hash(admin), admin: true },
+      ...tenants.map((tenant) => ({ ...hash(tenant), adapters: [`${tenant.id}/*`] })),
+    ],
+  };
+}

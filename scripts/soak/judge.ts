@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { admin, type Deployment } from "../deploy/deployment.ts";
+import { ask } from "./ask.ts";
+import type { Checks } from "./checks.ts";
+import { eventually } from "./fault.ts";
+import type { Probed } from "./healthProbe.ts";
+import type { Life } from "./memory.ts";
+import { percentile } from "./percentile.ts";
+import { fitSlope, isUpward } from "./slope.ts";
+
+/** Levels that are 0 when nothing runs. */
+const levels = ["lowrank_requests_running", "lowrank_requests_waiting", "lowrank_cache_pages_used"];
+
+/**
+ * Checks that replicas have not crashed, have had no fault of their own, and hold nothing any more.
+ */
+export async function judgeReplicas({ replicas }: Deployment, checks: Checks): Promise<void> {
+  for (const { name, url, crashes, log } of replicas) {
+    checks.count("no replica crashed", crashes.length > 0 ? `${name} ended with ${crashes}` : undefined);
+    // A client that went away is logged with that status too, though nobody had the answer.
+    const lines = readFileSync(log, "utf8").split("\n");
+    const faults = lines.filter((line) => line.includes('"status":500,') && !line.includes('"gone":true'));
+    checks.count("no replica failed by itself", faults.length > 0 ? `${name}: ${faults[0]}` : undefined);
+    await checks.run("what clients left behind is free", () =>
+      eventually(15, async () => {
+        const { body } = await ask(url, { path: "/metrics", key: admin.key });
+        for (const level of levels) {
+          const value = new RegExp(`^${level} (\\S+)$`, "m").exec(body)?.[1];
+          if (value !== "0") throw new Error(`${name}: ${level} is ${value}, and nothing runs`);
+        }
+      }),
+    );
+  }
+}
+
+/** Milliseconds in which 95 of 100 answers of /health must come. */
+const mostHealth = 50;
+
+/** Checks the times of /health, of all replicas together. */
+export function judgeHealth(probed: ReadonlyMap<string, Probed>, checks: Checks): void {
+  const all = [...probed.values()].flatMap(({ milliseconds }) => milliseconds);
+  const [half, most, last] = [0.5, 0.95, 1].map((share) => percentile(all, share));
+  const figures = `p50 ${half.toFixed(1)} ms, p95 ${most.toFixed(1)} ms, slowest ${last.toFixed(0)} ms`;
+  checks.say(`/health under load: ${figures}, of ${all.length}`);
+  checks.count("/health under load, p95", most < mostHealth ? undefined : `${figures}; the limit is ${mostHealth} ms`);
+  const wrong = [...probed.values()].flatMap(({ statuses }) => statuses);
+  checks.count("/health of a living replica is 200", wrong.length > 0 ? `it was ${wrong}` : undefined);
+}
+
+/** The share of the whole time that a process must have lived for its memory to be judged. */
+const longLife = 0.5;
+
+/** Checks that the memory of processes that lived long has no upward slope. */
+export function judgeMemory(lives: readonly Life[], seconds: number, checks: Checks): void {
+  let judged = 0;
+  for (const { replica, pid, samples } of lives) {
+    const lived = samples.at(-1)!.seconds - samples[0].seconds;
+    const slope = lived >= longLife * seconds ? fitSlope(samples) : null;
+    if (!slope) continue;
+    judged++;
+    const { perSecond, error, meanBytes } = slope;
+    const perMinute = (bytes: number) => `${((60 * bytes) / 1e6).toFixed(2)} MB`;
+    const figures =
+      `${(meanBytes / 1e6).toFixed(0)} MB, ${perMinute(perSecond)} ± ${perMinute(error)} a minute ` +
+      `over ${slope.seconds.toFixed(0)} s`;
+    checks.say(`memory of ${replica} (process ${pid}): ${figures}`);
+    checks.count("memory has no upward slope", isUpward(slope) ? `${replica}: ${figures}` : undefined);
+  }
+  if (judged === 0) checks.count("memory has no upward slope", "no process lived long enough to be judged");
+}

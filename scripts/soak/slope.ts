@@ -1,0 +1,57 @@
+/** A line through memory over time. */
+export interface Slope {
+  /** Bytes a second. */
+  readonly perSecond: number;
+  /** The standard error of it. */
+  readonly error: number;
+  /** Seconds from the first point to the last. */
+  readonly seconds: number;
+  readonly meanBytes: number;
+}
+
+interface Sample {
+  readonly seconds: number;
+  readonly bytes: number;
+}
+
+/** The parts that a life's steady time is cut into. */
+const parts = 12;
+
+/** The share of a life that is warm-up: code is compiled, heaps and pools find their size. */
+const warmUp = 0.3;
+
+/** Student's t for ten degrees of freedom, of which one sample in 40 is above by chance. */
+const t = 2.228;
+
+/** The share of the mean by which memory may rise over the steady time. */
+const mostRise = 0.05;
+
+/**
+ * Fits a line to a process's memory after its warm-up. The steady time is cut into parts, and the
+ * least memory of each counts: garbage comes and goes, and a leak raises what is left between.
+ */
+export function fitSlope(samples: readonly Sample[]): Slope | null {
+  const steady = samples.slice(Math.floor(warmUp * samples.length));
+  if (steady.length < 2 * parts) return null;
+  const points = Array.from({ length: parts }, (_, i) => {
+    const part = steady.slice((i * steady.length) / parts, ((i + 1) * steady.length) / parts);
+    return part.reduce((least, sample) => (sample.bytes < least.bytes ? sample : least));
+  });
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map(({ seconds }) => seconds)), mean(points.map(({ bytes }) => bytes))];
+  const spread = points.reduce((sum, { seconds }) => sum + (seconds - x) ** 2, 0);
+  const perSecond = points.reduce((sum, { seconds, bytes }) => sum + (seconds - x) * (bytes - y), 0) / spread;
+  const residue = points.reduce((sum, { seconds, bytes }) => sum + (bytes - y - perSecond * (seconds - x)) ** 2, 0);
+  const error = Math.sqrt(residue / (parts - 2) / spread);
+  const seconds = (steady.at(-1) as Sample).seconds - steady[0].seconds;
+  return { perSecond, error, seconds, meanBytes: y };
+}
+
+/**
+ * Returns true for a line that rises beyond chance, and by more than a twentieth of the memory.
+ * Both must hold: over a long time any drift is beyond chance, and over a short one chance alone
+ * rises.
+ */
+export function isUpward({ perSecond, error, seconds, meanBytes }: Slope): boolean {
+  return perSecond > t * error && perSecond * seconds > mostRise * meanBytes;
+}
