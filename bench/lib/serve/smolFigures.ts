@@ -18,7 +18,7 @@ type Figures = Record<string, number | undefined>;
 const rows = 32;
 const merged = 4;
 const rounds = 5;
-const [mixedSeconds, rank64Seconds, baseSeconds] = [70, 30, 40];
+const [mixedSeconds, rank64Seconds, baseSeconds] = [45, 20, 25];
 
 /** The base model for each of so many rows. */
 const base = (count: number): null[] => new Array<null>(count).fill(null);

@@ -287,9 +287,12 @@ export class BertForSequenceClassification extends SequenceClassifier {
     this.classifier = linearLayer(weight, source("classifier.bias", [labels.length], { value: 0 }));
   }
 
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.bert.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  }
+
   logits(inputs: ClassifierInputs): Tensor {
-    const hidden = this.bert.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
-    return this.classifier.forward(this.dropout.forward(this.bert.pooler!.forward(hidden)));
+    return this.classifier.forward(this.dropout.forward(this.bert.pooler!.forward(this.hidden(inputs))));
   }
 
   get head(): Module {

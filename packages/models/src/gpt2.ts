@@ -185,8 +185,12 @@ export class GPT2ForSequenceClassification extends SequenceClassifier {
     this.score = linearLayer(source("score.weight", [config.labels.length, config.nEmbd], { std: 0.02 }));
   }
 
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
+  }
+
   logits(inputs: ClassifierInputs): Tensor {
-    const hidden = this.transformer.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
+    const hidden = this.hidden(inputs);
     return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
   }
 

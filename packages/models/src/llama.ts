@@ -203,8 +203,12 @@ export class LlamaKinForSequenceClassification<C extends LlamaKinConfig> extends
     this.score = linearLayer(source("score.weight", [config.labels.length, config.hiddenSize], { std: 0.02 }));
   }
 
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
+  }
+
   logits(inputs: ClassifierInputs): Tensor {
-    const hidden = this.model.forward(inputs, this.virtualTokens, this.gradientCheckpointing, "all");
+    const hidden = this.hidden(inputs);
     return this.score.forward(lastTokenRows(hidden, inputs.inputIds, this.config.padTokenId, this.constructor.name));
   }
 

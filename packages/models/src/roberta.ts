@@ -62,8 +62,12 @@ export class RobertaForSequenceClassification extends SequenceClassifier {
     this.classifier = new RobertaClassificationHead(new ParameterPath(source, "classifier"), config);
   }
 
+  hidden(inputs: ClassifierInputs): Tensor {
+    return this.roberta.forward(inputs, this.virtualTokens, this.gradientCheckpointing);
+  }
+
   logits(inputs: ClassifierInputs): Tensor {
-    return this.classifier.forward(this.roberta.forward(inputs, this.virtualTokens, this.gradientCheckpointing));
+    return this.classifier.forward(this.hidden(inputs));
   }
 
   get head(): Module {

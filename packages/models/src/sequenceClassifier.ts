@@ -31,6 +31,9 @@ export type LabelledSequences = ClassifierInputs & { labels: Tensor };
 export abstract class SequenceClassifier extends TransformerModel {
   abstract readonly config: ClassifierHead;
 
+  /** Final hidden states below the head, f32 [B, P + T, D], those of P virtual tokens first. */
+  abstract hidden(inputs: ClassifierInputs): Tensor;
+
   /** f32 [B, labels]. */
   abstract logits(inputs: ClassifierInputs): Tensor;
 

@@ -1,4 +1,4 @@
-import { type Backend, giveTurn, turn } from "@lowrank/core";
+import { giveTurn, turn } from "@lowrank/core";
 import type { CausalLM, Tokenizer } from "@lowrank/models";
 import { defaultEos } from "@lowrank/models/generation";
 import { PagedKVCache } from "@lowrank/nn";
@@ -15,7 +15,9 @@ import {
   type ServingStats,
 } from "../api.ts";
 import { PagePool } from "../cache/pagePool.ts";
-import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
+import { decode, noAdapters, noStore } from "./answers.ts";
+import { checkBackend } from "./checkBackend.ts";
+import { type EngineSizes, engineSizes, type TextEngineOptions } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";
 import { readPrompt, readSettings } from "./readRequest.ts";
@@ -66,7 +68,7 @@ export class Engine implements ServingEngine {
   #due = false;
   #drained: (() => void)[] = [];
 
-  constructor(options: EngineOptions) {
+  constructor(options: TextEngineOptions) {
     const { model, tokenizer, servedModelName, adapters, enablePrefixCaching } = options;
     const peft = model instanceof PeftModel ? model : adapters ? new PeftModel(model) : null;
     const causal = model instanceof PeftModel ? model.baseModel : model;
@@ -253,11 +255,7 @@ export class Engine implements ServingEngine {
   }
 
   async detokenize(tokens: readonly number[]): Promise<string> {
-    try {
-      return this.#tokenizer.decode(tokens);
-    } catch (error) {
-      throw new ServingError("invalid_request", (error as Error).message, "tokens");
-    }
+    return decode(this.#tokenizer, tokens);
   }
 
   async embed(): Promise<never> {
@@ -284,12 +282,11 @@ export class Engine implements ServingEngine {
 
   #source(): AdapterSource {
     if (this.#adapters) return this.#adapters;
-    throw new ServingError("invalid_request", "this server has no store of adapters", "lora_name");
+    throw noStore();
   }
 
   async stats(): Promise<ServingStats> {
     const { pages: total, available, cached } = this.#pool;
-    const noAdapters = { registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 };
     const running = new Set(this.#scheduler.running);
     return {
       ...this.#counts,
@@ -331,13 +328,6 @@ export class Engine implements ServingEngine {
 function stateOf(request: ServedRequest, running: boolean): ServingStats["requests"][number]["state"] {
   if (!running) return "waiting";
   return request.computed < request.promptLength ? "prefill" : "decode";
-}
-
-function checkBackend(backend: Backend): void {
-  if (backend.batchInvariant) return;
-  throw new Error(
-    `createEngine: the backend "${backend.name}" is not batch-invariant, so that a request's tokens would depend on its neighbours; load the model on wasm({ batchInvariant: true })`,
-  );
 }
 
 function unknownModel(name: string): ServingError {

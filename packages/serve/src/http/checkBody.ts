@@ -1,4 +1,5 @@
 import type { z } from "@hono/zod-openapi";
+import { checkParts } from "./bodyParts.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 
 /** Says what a field's value asks for that is not done; null where it may stay. */
@@ -23,15 +24,17 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw new HttpError(400, "The request's body must be a JSON object.");
   }
-  const fields: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(body)) {
-    if (value === null) continue;
-    if (!Object.hasOwn(unsupported, name)) fields[name] = value;
-    else {
+  checkParts(body);
+  // By entries, since an assignment to __proto__ would hide fields behind the object.
+  const fields = Object.fromEntries(
+    Object.entries(body).filter(([name, value]) => {
+      if (value === null) return false;
+      if (!Object.hasOwn(unsupported, name)) return true;
       const problem = unsupported[name](value);
       if (problem !== null) throw notSupported(name, problem);
-    }
-  }
+      return false;
+    }),
+  );
   const result = schema.safeParse(fields);
   if (result.success) return result.data;
   throw describe(innermost(result.error.issues[0]));

@@ -99,6 +99,10 @@ test.each([
   ["no prompt", { prompt: undefined }, "prompt", "invalid_value"],
   ["an empty list", { prompt: [] }, "prompt", "invalid_value"],
   ["a token below 0", { prompt: [-1] }, "prompt[0]", "invalid_value"],
+  ["half a token", { prompt: [[1], [2, 0.5]] }, "prompt[1][1]", "invalid_value"],
+  ["a list of both", { prompt: ["a", 1] }, "prompt[1]", "invalid_value"],
+  ["an empty list in a list", { prompt: [[1], []] }, "prompt[1]", "invalid_value"],
+  ["an object", { prompt: {} }, "prompt", "invalid_value"],
   ["many logprobs", { logprobs: 21 }, "logprobs", "invalid_value"],
   ["logprobs of chats", { logprobs: true }, "logprobs", "invalid_value"],
   ["no token without echo", { max_tokens: 0 }, "max_tokens", null],
@@ -109,6 +113,34 @@ test.each([
   expect(response.status).toBe(400);
   expect((await response.json()).error).toMatchObject({ param, code });
   expect(engine.requests).toEqual([]);
+});
+
+test("fields behind __proto__ are unknown ones", async () => {
+  const { app } = start();
+  const body = '{"__proto__": {"prompt": "hidden", "echo": true}, "model": "test-base", "prompt": "a"}';
+  const headers = { "content-type": "application/json" };
+  const response = await app.request(path, { method: "POST", headers, body });
+  expect(response.status).toBe(400);
+  expect((await response.json()).error.param).toBe("__proto__");
+});
+
+test.each([
+  ["lists of ids", { prompt: Array(9000).fill([1]) }],
+  ["items that do not fit", { prompt: Array(9000).fill(null) }],
+  ["ids", { prompt: Array(90_000).fill(1) }],
+  ["biases", { logit_bias: Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [i, 1])) }],
+])("a body of very many %s is refused before it is looked at closely", async (_, fields) => {
+  const { app } = start();
+  const response = await post(app, path, { ...asked, ...fields });
+  expect(response.status).toBe(400);
+  expect((await response.json()).error.code).toBe("body_too_large");
+});
+
+test("a long prompt of token ids is taken", async () => {
+  const { app, engine } = start();
+  const prompt = Array(30_000).fill(7);
+  expect((await post(app, path, { ...asked, prompt })).status).toBe(200);
+  expect(engine.requests[0].prompt).toEqual({ tokens: prompt });
 });
 
 test("best_of as large as n asks for nothing more", async () => {

@@ -6,19 +6,13 @@ import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, notSupported } from "./httpError.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
-
-const token = z.int().min(0);
+import { eachInput, textInputs } from "./textInputs.ts";
 
 const completionBody = z
   .strictObject({
     ...samplingFields,
     model: z.string(),
-    prompt: z.union([
-      z.string(),
-      z.array(z.string()).min(1),
-      z.array(token).min(1),
-      z.array(z.array(token).min(1)).min(1),
-    ]),
+    prompt: textInputs,
     echo: z.boolean().optional(),
     logprobs: z.int().min(0).max(20).optional(),
   })
@@ -81,12 +75,7 @@ async function complete(c: AppRequest, context: AppContext, body: CompletionBody
 }
 
 function promptsOf(prompt: CompletionBody["prompt"]): ServingPrompt[] {
-  if (typeof prompt === "string") return [{ text: prompt }];
-  const [first] = prompt;
-  if (typeof first === "number") return [{ tokens: prompt as number[] }];
-  return (prompt as (string | number[])[]).map((item) =>
-    typeof item === "string" ? { text: item } : { tokens: item },
-  );
+  return eachInput(prompt).map((item) => (typeof item === "string" ? { text: item } : { tokens: item }));
 }
 
 /** Log-probabilities as completions have them: a list for each field. */

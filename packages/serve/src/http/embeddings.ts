@@ -3,19 +3,13 @@ import { addRoute } from "./addRoute.ts";
 import { checkSequences } from "./answerOf.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
-import { modelNotFound, notSupported } from "./httpError.ts";
-
-const token = z.int().min(0);
+import { HttpError, modelNotFound, notSupported } from "./httpError.ts";
+import { eachInput, textInputs } from "./textInputs.ts";
 
 const embeddingBody = z
   .strictObject({
     model: z.string(),
-    input: z.union([
-      z.string().min(1),
-      z.array(z.string().min(1)).min(1),
-      z.array(token).min(1),
-      z.array(z.array(token).min(1)).min(1),
-    ]),
+    input: textInputs,
     encoding_format: z.enum(["float", "base64"]).optional(),
     user: z.string().optional(),
   })
@@ -41,7 +35,8 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   if (model.task !== "embed") throw notSupported("model", `The model \`${body.model}\` makes text, not embeddings.`);
   // Encoders have no adapters.
   if (adapter !== null) throw modelNotFound(body.model);
-  const inputs = inputsOf(body.input);
+  const inputs = eachInput(body.input);
+  if (inputs.some((input) => input === "")) throw new HttpError(400, "An input is an empty text.", { param: "input" });
   checkSequences(context, inputs.length);
   const release = context.admit(inputs.length);
   try {
@@ -54,11 +49,6 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   } finally {
     release();
   }
-}
-
-function inputsOf(input: EmbeddingBody["input"]): (string | number[])[] {
-  if (typeof input === "string") return [input];
-  return typeof input[0] === "number" ? [input as number[]] : (input as (string | number[])[]);
 }
 
 /** Writes numbers as the bytes of little-endian f32, in base 64. */

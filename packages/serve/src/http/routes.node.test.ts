@@ -257,6 +257,9 @@ describe("the server's state", () => {
     expect(chat.required).toEqual(["model", "messages"]);
     expect(chat.properties.temperature).toMatchObject({ type: "number", minimum: 0, maximum: 2 });
     expect(chat.additionalProperties).toBe(false);
+    const { CreateCompletionRequest: completion } = components.schemas;
+    expect(completion.required).toEqual(["model", "prompt"]);
+    expect(completion.properties.prompt.type).toEqual(["string", "array"]);
   });
 
   test("an unknown path is a 404 that says where the routes are listed", async () => {

@@ -15,6 +15,7 @@ const classifier = async (): Promise<Untyped> =>
 export const ofModels: OptionCalls = {
   generatePairs: (o) => generatePairs({ language: "lua", split: "test", count: 1, seed: 1, ...o }),
   complete: async (o) => (complete as Untyped)(model(), await tokenizer(), [], o),
+  "SequenceClassifier#hidden": async (o) => (await classifier()).hidden({ inputIds: ids(), ...o }),
   "SequenceClassifier#logits": async (o) => (await classifier()).logits({ inputIds: ids(), ...o }),
   "SequenceClassifier#forward": async (o) => (await classifier()).forward({ inputIds: ids(), ...o }),
   "SequenceClassifier#loss": async (o) => (await classifier()).loss({ inputIds: ids(), labels: ids(), ...o }),

@@ -1,0 +1,21 @@
+import type { Tokenizer } from "@lowrank/models";
+import { ServingError, type ServingStats } from "../api.ts";
+
+/** The counts of an engine without a store of adapters. */
+export const noAdapters: ServingStats["adapters"] = {
+  ...{ registered: 0, resident: 0, bytes: 0, hits: 0, loads: 0, evictions: 0, failures: 0 },
+};
+
+/** The error of loads and unloads at an engine without a store. */
+export function noStore(): ServingError {
+  return new ServingError("invalid_request", "this server has no store of adapters", "lora_name");
+}
+
+/** The text of tokens. Throws ServingError for ids that are none. */
+export function decode(tokenizer: Tokenizer, tokens: readonly number[]): string {
+  try {
+    return tokenizer.decode(tokens);
+  } catch (error) {
+    throw new ServingError("invalid_request", (error as Error).message, "tokens");
+  }
+}
