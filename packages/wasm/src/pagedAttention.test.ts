@@ -14,7 +14,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 import { close, numbers } from "./testing/sameOnBackends.ts";
 
-/** The reference, and both builds whose products are batch-invariant: others have no such kernels. */
+/** The reference, and both batch-invariant builds: others have no such kernels. */
 const backends = {
   reference: reference(),
   relaxed: await wasm({ build: "relaxed", batchInvariant: true }),
