@@ -21,8 +21,12 @@ export interface RequestSettings {
 }
 
 /** Returns the tokens of a prompt. Throws ServingError for none, and for ids beyond the model. */
-export async function readPrompt(prompt: ServingPrompt, tokenizer: Tokenizer, vocabSize: number): Promise<number[]> {
-  const param = "messages" in prompt ? "messages" : "prompt";
+export async function readPrompt(
+  prompt: ServingPrompt,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+  param: string = "messages" in prompt ? "messages" : "prompt",
+): Promise<number[]> {
   const given = "tokens" in prompt ? prompt.tokens : "text" in prompt ? prompt.text : prompt.messages;
   const read = async () => (given.length === 0 ? [] : [...(await promptTokens(given, tokenizer))]);
   const tokens = await asInvalid(param, read);
