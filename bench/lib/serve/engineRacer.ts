@@ -5,7 +5,7 @@ import type { BenchEngine } from "./startEngine.ts";
 /** The tokens of each prompt: two pages of the cache, and one more. */
 export const promptTokens = 33;
 /** The tokens that each sequence decodes in a round. */
-export const newTokens = 20;
+export const newTokens = 12;
 
 /** A contestant that decodes rows of an engine side by side, one for each adapter named. */
 export async function engineRacer(

@@ -36,18 +36,16 @@ async function versus(model: string, type: string): Promise<number | undefined> 
 }
 
 /** Eight requests to the base model at once against eight sequences of one context of llama.cpp. */
-export async function llamaFigures(model: string, folder: string): Promise<Record<string, number | undefined>> {
+export async function llamaFigures(model: string): Promise<Record<string, number | undefined>> {
   console.log(`\n${sequences} sequences side by side, decoding`);
-  const figures: Record<string, number | undefined> = { batch8VsLlamaCpp: await versus(model, "Q4_1") };
-  const types = [
-    ["q4_0", "Q4_0"],
-    ["q8_0", "Q8_0"],
-  ] as const;
-  const paths = await repackGguf(
-    model,
-    folder,
-    types.map(([dtype]) => dtype),
-  );
-  for (const [i, [, type]] of types.entries()) figures[`batch8VsLlamaCpp${type}`] = await versus(paths[i]!, type);
-  return figures;
+  return { batch8VsLlamaCpp: await versus(model, "Q4_1") };
+}
+
+/** The same with the model's matrices in other types. */
+export async function otherLlamaFigures(model: string, folder: string): Promise<Record<string, number | undefined>> {
+  const [q4, q8] = await repackGguf(model, folder, ["q4_0", "q8_0"]);
+  return {
+    batch8VsLlamaCppQ4_0: await versus(q4!, "Q4_0"),
+    batch8VsLlamaCppQ8_0: await versus(q8!, "Q8_0"),
+  };
 }

@@ -9,7 +9,7 @@ import type { Racer } from "./race.ts";
 import { packed } from "./smolEngine.ts";
 
 /** Tokens of each sequence in a round. */
-const turns = 2;
+const turns = 1;
 /** Room for the prompt and for all rounds that a benchmark may have. */
 const capacity = 128;
 

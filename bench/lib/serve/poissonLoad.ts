@@ -7,9 +7,9 @@ import type { BenchEngine } from "./startEngine.ts";
 
 /** The share of the engine's own speed at which requests arrive. */
 const load = 0.85;
-const seconds = 40;
+const seconds = 25;
 /** Requests by which the engine's own speed is found, and how many of them run at once. */
-const [trial, concurrency] = [72, 32];
+const [trial, concurrency] = [64, 32];
 
 /**
  * Requests of a Poisson process near what the engine can do, which is found first by requests that
@@ -28,7 +28,7 @@ export async function poissonLoad(
     concurrency,
   );
   const rate = load * busy.requestsPerSecond;
-  const count = Math.ceil(1.25 * seconds * rate);
+  const count = Math.ceil(1.2 * seconds * rate);
   const records = await runPoisson(engine, makeRequests({ ...kinds, count, seed: 22 }), { rate, seed: 23 });
   const open = summarize(records, Math.ceil(count / 5));
   if (busy.failed + open.failed > 0) throw new Error(`serve: ${busy.failed + open.failed} requests failed`);

@@ -4,7 +4,7 @@ import { init } from "@lowrank/core";
 import { type CausalLM, loadModel } from "@lowrank/models";
 import { wasm } from "@lowrank/wasm";
 import { engineRacer } from "./engineRacer.ts";
-import { llamaFigures } from "./llamaFigures.ts";
+import { llamaFigures, otherLlamaFigures } from "./llamaFigures.ts";
 import { copies, switching } from "./loneRacers.ts";
 import { poissonLoad } from "./poissonLoad.ts";
 import { promptPass } from "./promptPass.ts";
@@ -12,13 +12,14 @@ import { printSpeeds, race, ratioOf } from "./race.ts";
 import { writeRandomAdapters } from "./randomAdapters.ts";
 import { packed, smolEngine } from "./smolEngine.ts";
 import type { BenchEngine } from "./startEngine.ts";
+import type { TimeBudget } from "./timeBudget.ts";
 
 type Figures = Record<string, number | undefined>;
 
 const rows = 32;
 const merged = 4;
 const rounds = 5;
-const [mixedSeconds, rank64Seconds, baseSeconds] = [70, 30, 40];
+const [mixedSeconds, rank64Seconds, baseSeconds] = [45, 20, 25];
 
 /** The base model for each of so many rows. */
 const base = (count: number): null[] => new Array<null>(count).fill(null);
@@ -40,17 +41,21 @@ const distinctRacers = async (engine: BenchEngine, names: readonly string[]) => 
 ];
 
 /** Figures of SmolLM2 as a Q4_1 GGUF file: mixed batches, the base alone, and a Poisson load. */
-export async function smolFigures(model: string, folder: string): Promise<Figures> {
+export async function smolFigures(model: string, folder: string, budget: TimeBudget): Promise<Figures> {
   const place = join(folder, "r8");
   const names = await adaptersOf(model, place, 8);
   await using lora = await smolEngine(model, { folder: place, bytes: 1e9 });
-  return {
-    ...(await mixedFigures(model, lora, place, names)),
-    ...(await baseFigures(model, lora)),
-    ...(await llamaFigures(model, folder)),
-    ...(await poissonLoad(lora, names)),
-    ...(await rank64Figures(model, join(folder, "r64"))),
+  const figures: Figures = {};
+  const add = async (part: string, seconds: number, run: () => Promise<Figures>) => {
+    if (budget.allows(part, seconds)) Object.assign(figures, await run());
   };
+  await add("mixed batches", 65, () => mixedFigures(model, lora, place, names));
+  await add("the base model", 40, () => baseFigures(model, lora));
+  await add("llama.cpp", 20, () => llamaFigures(model));
+  await add("the Poisson load", 50, () => poissonLoad(lora, names));
+  await add("llama.cpp with other types of weights", 45, () => otherLlamaFigures(model, folder));
+  await add("rank 64", 55, () => rank64Figures(model, join(folder, "r64")));
+  return figures;
 }
 
 async function mixedFigures(

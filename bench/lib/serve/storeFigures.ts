@@ -14,9 +14,9 @@ import { type BenchEngine, startEngine } from "./startEngine.ts";
 
 const [registered, resident, few] = [2000, 200, 5];
 /** Requests of a round, and how many of them are under way at once. */
-const [count, concurrency] = [320, 64];
+const [count, concurrency] = [256, 64];
 const rounds = 5;
-const seconds = 40;
+const seconds = 30;
 
 async function storiesEngine(model: string, folder: string, bytes: number): Promise<BenchEngine> {
   const backend = await wasm({ batchInvariant: true });
@@ -71,7 +71,7 @@ export async function storeFigures(model: string, folder: string): Promise<Recor
   const racer = (name: string, adapters: readonly string[]): Racer => ({
     name,
     run: async () => {
-      const kinds = { promptTokens: uniform(16, 48), newTokens: uniform(48, 80), vocabSize };
+      const kinds = { promptTokens: uniform(16, 48), newTokens: uniform(96, 160), vocabSize };
       const popularity = zipf(adapters.length, 1);
       const requests = makeRequests({ ...kinds, count, seed: seed++, adapters, popularity });
       const records = await watching(started, look, () => runConcurrent(engine, requests, concurrency));
@@ -86,7 +86,7 @@ export async function storeFigures(model: string, folder: string): Promise<Recor
   const served = (await engine.adapters()).length;
   const { adapters } = await engine.stats();
   console.log(
-    `\nstories260K, LoRA r 8 on all linear layers, Zipf's law; prompts of 16 to 48 tokens, answers of 48 to 80`,
+    `\nstories260K, LoRA r 8 on all linear layers, Zipf's law; prompts of 16 to 48 tokens, answers of 96 to 160`,
   );
   printSpeeds(speeds);
   console.log(

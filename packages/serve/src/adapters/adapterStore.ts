@@ -50,7 +50,7 @@ interface Target {
 }
 
 /** Adapters that are read at the same time. */
-const readsAtOnce = 4;
+const readsAtOnce = 16;
 
 /**
  * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first

@@ -11,14 +11,14 @@ export class ModelAdapters implements AdapterHost {
   readonly #turnstile: Turnstile;
   /** The memory of the tensors of each version. */
   readonly #versions = new Map<string, ReadonlySet<object>>();
-  /** The memory of the base model's tensors, and of those that were on it before. */
-  readonly #before: ReadonlySet<object>;
+  /** The number of versions that hold memory; that of the base model counts as held too. */
+  readonly #holders: Map<object, number>;
 
   constructor(peft: PeftModel, pool: PagePool, turnstile: Turnstile) {
     this.#peft = peft;
     this.#pool = pool;
     this.#turnstile = turnstile;
-    this.#before = new Set(Array.from(peft.parameters(), ({ storage }) => storage));
+    this.#holders = new Map(Array.from(peft.parameters(), ({ storage }) => [storage, 1]));
   }
 
   load(version: string, files: AdapterFiles): Promise<{ bytes: number; method: string }> {
@@ -43,10 +43,9 @@ export class ModelAdapters implements AdapterHost {
       throw refused(error);
     }
     const own = new Set([...peft.adapterTensors(version).values()].map(({ storage }) => storage));
-    const isShared = (storage: object) =>
-      this.#before.has(storage) || [...this.#versions.values()].some((others) => others.has(storage));
-    const bytes = [...own].filter((storage) => !isShared(storage)).map(({ buffer }) => buffer.bytes);
+    const bytes = [...own].filter((storage) => !this.#holders.has(storage)).map(({ buffer }) => buffer.bytes);
     this.#versions.set(version, own);
+    for (const storage of own) this.#holders.set(storage, (this.#holders.get(storage) ?? 0) + 1);
     return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.peftConfig.get(version)!.peftType };
   }
 
@@ -55,7 +54,14 @@ export class ModelAdapters implements AdapterHost {
   }
 
   #unload(version: string): void {
-    if (!this.#versions.delete(version)) return;
+    const own = this.#versions.get(version);
+    if (!own) return;
+    this.#versions.delete(version);
+    for (const storage of own) {
+      const others = this.#holders.get(storage)! - 1;
+      if (others > 0) this.#holders.set(storage, others);
+      else this.#holders.delete(storage);
+    }
     this.#peft.deleteAdapter(version);
     this.#pool.drop(version);
   }
