@@ -4,15 +4,11 @@
 export let scratch: usize = 0;
 
 /**
- * True if the bits of a row of a product may not depend on the other rows. Every thread's instance
- * is told at its start.
+ * True in builds where the bits of a row of a product may not depend on the other rows. Others
+ * leave out the code for it.
  */
-export let batchInvariant: bool = false;
-
-/** Makes the products of this instance batch-invariant, or lets them be faster for few rows. */
-export function setBatchInvariant(on: i32): void {
-  batchInvariant = on != 0;
-}
+// @ts-ignore: scripts/buildKernels.ts gives it to the compiler
+export const batchInvariant: bool = isDefined(BATCH_INVARIANT);
 
 /**
  * Gives this instance its scratch memory: `scratchBytes()` bytes, 64-byte

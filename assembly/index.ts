@@ -1,4 +1,4 @@
-// Every kernel is exported from here: numbers in, memory out.
+// Every kernel is exported from here, but for those of batchInvariant.ts: numbers in, memory out.
 export * from "./activationBackward";
 export * from "./cast";
 export * from "./copy";
@@ -18,7 +18,6 @@ export * from "./lowRankRows";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";
-export * from "./pagedAttention";
 export * from "./quantize4bit";
 export * from "./quantizeBlockwise";
 export * from "./reduce";

@@ -1,7 +1,8 @@
-// Compiles assembly/ twice, plain SIMD and relaxed SIMD, and writes the bytes and their types into
-// packages/wasm. Both builds import a shared memory; the loader turns the one flag byte to import a
-// plain memory instead. The bytes are compressed by Zopfli, compiled to WebAssembly: it gives the
-// same on every machine, which Node's zlib does not, and 6 % less than that.
+// Compiles assembly/ with plain SIMD and with relaxed SIMD, each with usual products and with
+// batch-invariant ones, and writes the bytes and their types into packages/wasm. The builds import
+// a shared memory; the loader turns the one flag byte to import a plain memory instead. The bytes
+// are compressed by Zopfli, compiled to WebAssembly: it gives the same on every machine, which
+// Node's zlib does not, and 6 % less than that.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { deflateAsync } from "@gfx/zopfli";
@@ -23,9 +24,9 @@ interface Build {
   declarations: string;
 }
 
-async function compile(extraFlags: string[]): Promise<Build> {
+async function compile(entry: string, extraFlags: string[]): Promise<Build> {
   const written = new Map<string, string | Uint8Array>();
-  const argv = ["assembly/index.ts", "--baseDir", root, "--outFile", "kernels.wasm", ...flags, ...extraFlags];
+  const argv = [`assembly/${entry}.ts`, "--baseDir", root, "--outFile", "kernels.wasm", ...flags, ...extraFlags];
   const { error, stderr } = await asc.main(argv, { writeFile: (name, contents) => void written.set(name, contents) });
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   return {
@@ -65,7 +66,14 @@ const blockBytes = Object.values(blockFormats).map(
 );
 write("assembly/dtypes.gen.ts", `\n${[...numbers, ...blockBytes].join("\n")}\n`);
 
-const builds = { simd: await compile([]), relaxed: await compile(["--enable", "relaxed-simd"]) };
+const relaxed = ["--enable", "relaxed-simd"];
+const invariant = ["--use", "BATCH_INVARIANT=1"];
+const builds = {
+  simd: await compile("index", []),
+  relaxed: await compile("index", relaxed),
+  simdInvariant: await compile("batchInvariant", invariant),
+  relaxedInvariant: await compile("batchInvariant", [...invariant, ...relaxed]),
+};
 
 for (const [name, { bytes }] of Object.entries(builds)) {
   const fields = [
@@ -79,16 +87,22 @@ for (const [name, { bytes }] of Object.entries(builds)) {
   );
 }
 
-const signatures = [...builds.simd.declarations.matchAll(/export function (\w+\(.*\): \w+;)/g)].map(
-  (match) => match[1],
-);
-const parameters = signatures.map((signature) => {
+const signaturesOf = ({ declarations }: Build): string[] =>
+  [...declarations.matchAll(/export function (\w+\(.*\): \w+;)/g)].map((match) => match[1]);
+const usual = signaturesOf(builds.simd);
+const all = signaturesOf(builds.simdInvariant);
+const parameters = all.map((signature) => {
   const [, name, list] = /^(\w+)\((.*)\)/.exec(signature) as RegExpExecArray;
   const names = [...list.matchAll(/(\w+): /g)].map((match) => `"${match[1]}"`);
   return `${name}: [${names.join(", ")}],`;
 });
+const members = (signatures: readonly string[]): string => `{\n  ${signatures.join("\n  ")}\n}\n`;
+const added = members(all.filter((signature) => !usual.includes(signature)));
 write(
   "packages/wasm/src/kernelParameters.gen.ts",
   `\n/** The names of every kernel's parameters, in order. */\nexport const kernelParameters = {\n  ${parameters.join("\n  ")}\n} as const;\n`,
 );
-write("packages/wasm/src/kernelTypes.gen.ts", `\nexport interface Kernels {\n  ${signatures.join("\n  ")}\n}\n`);
+write(
+  "packages/wasm/src/kernelTypes.gen.ts",
+  `\n/** The kernels of all builds. */\nexport interface Kernels ${members(usual)}\n/** Those of batch-invariant builds. */\nexport interface InvariantKernels extends Kernels ${added}`,
+);

@@ -1,13 +1,18 @@
 import { definedOps, testBackend } from "@lowrank/core/testing";
 import { afterAll, describe, expect, it } from "vitest";
 import { kernel, wasm } from "./index.ts";
+import { batchInvariantKernels } from "./kernels/batchInvariant.ts";
 import { kernels } from "./kernels/index.ts";
 
 for (const build of ["simd", "relaxed"] as const) {
-  for (const threads of [1, 2]) {
+  for (const [threads, batchInvariant] of [
+    [1, false],
+    [2, false],
+    [2, true],
+  ] as const) {
     // A grain this small cuts every kernel call that can be cut.
-    const backend = await wasm({ build, threads, grain: 1 });
-    describe(`wasm, ${build}, threads: ${threads}`, () => {
+    const backend = await wasm({ build, threads, grain: 1, batchInvariant });
+    describe(`wasm, ${build}, threads: ${threads}${batchInvariant ? ", batch-invariant" : ""}`, () => {
       afterAll(() => backend.dispose());
 
       it("has its threads", () => expect(backend.threads).toBe(threads));
@@ -16,8 +21,10 @@ for (const build of ["simd", "relaxed"] as const) {
   }
 }
 
+const allKernels = [...kernels, ...batchInvariantKernels];
+
 it("has a kernel for every op that training and generation spend time in", () => {
-  const named = new Set(kernels.map(({ op }) => op));
+  const named = new Set(allKernels.map(({ op }) => op));
   // Tests in the same page define ops of their own, which have a prefix.
   const own = [...definedOps().values()].filter(({ name }) => !name.includes("/"));
   const others = own.filter(({ name, view }) => !view && !named.has(name));
@@ -36,7 +43,7 @@ it("has a kernel for every op that training and generation spend time in", () =>
 });
 
 it("has no kernel for an op that does not exist", () => {
-  expect(kernels.filter(({ op }) => !definedOps().has(op))).toEqual([]);
+  expect(allKernels.filter(({ op }) => !definedOps().has(op))).toEqual([]);
 });
 
 it("refuses a second kernel for an op", async () => {

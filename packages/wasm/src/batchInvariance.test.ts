@@ -57,10 +57,9 @@ const widths = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(48, 96,
 const depths = fc.oneof(fc.integer({ min: 1, max: 70 }), fc.constantFrom(192, 383, 384, 385, 576, 1000, 1600));
 
 describe.each(builds)("gemm in the batch-invariant mode, %s", async (build) => {
-  const { kernels, memory, heapBase } = await bareKernels(build, 1200);
+  const { kernels, memory, heapBase } = await bareKernels(build, 1200, true);
   const start = Math.ceil(heapBase / 64) * 64;
   kernels.setScratch(start);
-  kernels.setBatchInvariant(1);
   const [a, b, c] = [start + kernels.scratchBytes(), start + 2 ** 24, start + 2 ** 25];
   const numbers = new Float32Array(70 * 1600 + 1027 * 1600);
   new Generator(1).fillNormal(numbers, 0, 1);

@@ -1,5 +1,5 @@
 import type { kernelParameters } from "./kernelParameters.gen.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
+import type { InvariantKernels } from "./kernelTypes.gen.ts";
 
 /** The arguments of a kernel call by the names that the kernel gives them. */
 type Args<N extends string> = Readonly<Record<N, number>>;
@@ -29,7 +29,7 @@ interface Cut<N extends string> {
 /** Says how a call with these arguments is cut. */
 export type Cutter<N extends string> = (args: Args<N>) => Cut<N>;
 
-type Cutters = { readonly [K in keyof Kernels]?: Cutter<(typeof kernelParameters)[K][number]> };
+type Cutters = { readonly [K in keyof InvariantKernels]?: Cutter<(typeof kernelParameters)[K][number]> };
 
 /** Elements in whole cache lines. */
 const lineElements = 16;

@@ -14,8 +14,8 @@ export type Scratch = (bytes: number) => number;
  * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a
  * fault where it found one in the data.
  */
-export type KernelCode<P, D = unknown> = (
-  k: Kernels,
+export type KernelCode<P, D = unknown, K = Kernels> = (
+  k: K,
   inputs: WasmTensor[],
   outputs: WasmTensor[],
   params: P,
@@ -27,7 +27,7 @@ export type KernelCode<P, D = unknown> = (
 /** A kernel of this backend for the op of that name. */
 export interface WasmKernel {
   readonly op: string;
-  readonly run: KernelCode<never, never>;
+  readonly run: KernelCode<never, never, never>;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -37,11 +37,11 @@ type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P 
 
 /**
  * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
- * matmul>("matmul", ...)`.
+ * matmul>("matmul", ...)`. `K` are the kernels of the builds that it runs on.
  */
-export function kernel<O extends { readonly definition: unknown }>(
+export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,
-  run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
+  run: KernelCode<ParamsOf<O>, DefinitionOf<O>, K>,
 ): WasmKernel {
-  return { op, run: run as KernelCode<never, never> };
+  return { op, run: run as KernelCode<never, never, never> };
 }

@@ -21,7 +21,7 @@ export interface KernelTable {
 
 /** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
 export function kernelTable(more: readonly WasmKernel[]): KernelTable {
-  const table = new Map<string, KernelCode<never, never>>();
+  const table = new Map<string, KernelCode<never, never, never>>();
   for (const { op, run } of [...ownKernels, ...more]) {
     if (table.has(op)) throw new Error(`wasm: the op "${op}" has two kernels; leave one of them out`);
     table.set(op, run);

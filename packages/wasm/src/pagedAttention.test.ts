@@ -5,13 +5,21 @@ import {
   type PagedAttentionParams,
   pagedAttention,
   pagedWrite,
+  reference,
   type Tensor,
   tensor,
 } from "@lowrank/core";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { wasm } from "./index.ts";
-import { backends, close, numbers } from "./testing/sameOnBackends.ts";
+import { close, numbers } from "./testing/sameOnBackends.ts";
+
+/** The reference, and both batch-invariant builds: others have no such kernels. */
+const backends = {
+  reference: reference(),
+  relaxed: await wasm({ build: "relaxed", batchInvariant: true }),
+  simd: await wasm({ build: "simd", batchInvariant: true }),
+};
 
 interface Sizes {
   readonly heads: number;
@@ -103,7 +111,7 @@ const cases: (Sizes & { params: PagedAttentionParams })[] = [
 const bitsOf = (x: Float32Array): Uint32Array => new Uint32Array(x.buffer, x.byteOffset, x.length);
 
 // A grain this small cuts every call into parts.
-const threaded = await wasm({ build: "relaxed", threads: 2, grain: 1 });
+const threaded = await wasm({ build: "relaxed", threads: 2, grain: 1, batchInvariant: true });
 
 describe("pagedAttention", () => {
   afterAll(() => threaded.dispose());

@@ -1,6 +1,6 @@
 import type { Heap } from "./heap.ts";
 import { boardBytes, JobBoard, type Kernel } from "./jobBoard.ts";
-import type { Kernels } from "./kernelTypes.gen.ts";
+import type { InvariantKernels, Kernels } from "./kernelTypes.gen.ts";
 import { startWorkers } from "./startWorkers.ts";
 import { threadedKernels } from "./threadedKernels.ts";
 
@@ -19,7 +19,6 @@ interface ThreadOptions {
   /** Returns how many work at present, the caller's included. */
   readonly working: () => number;
   readonly grain: number;
-  readonly batchInvariant: boolean;
   readonly workerUrl: string | URL | undefined;
 }
 
@@ -29,14 +28,15 @@ interface ThreadOptions {
  */
 export function startThreads(
   { module, instance, memory, heap }: Running,
-  { count, working, grain, batchInvariant, workerUrl }: ThreadOptions,
+  { count, working, grain, workerUrl }: ThreadOptions,
 ): { kernels: Kernels; ready: Promise<() => void> } {
-  const k = instance.exports as unknown as Kernels;
+  const k = instance.exports as unknown as Kernels & Partial<InvariantKernels>;
   const board = heap.alloc(boardBytes).ptr;
-  const tileBytes = Math.max(k.attentionScratch(), k.pagedAttentionScratch(), k.linearCrossEntropyScratch());
+  const scratchOf = [k.attentionScratch, k.linearCrossEntropyScratch, k.pagedAttentionScratch];
+  const tileBytes = Math.max(...scratchOf.map((bytes) => bytes?.() ?? 0));
   const setups = Array.from({ length: count - 1 }, () => {
     const [scratch, tiles] = [heap.alloc(k.scratchBytes()).ptr, heap.alloc(tileBytes).ptr];
-    return { module, memory, board, scratch, tiles, batchInvariant };
+    return { module, memory, board, scratch, tiles };
   });
   const jobs = new JobBoard(memory, board, Object.values(instance.exports) as Kernel[]);
   return { kernels: threadedKernels(k, jobs, working, grain), ready: startWorkers(setups, workerUrl) };

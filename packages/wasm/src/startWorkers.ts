@@ -2,7 +2,7 @@ import { workerScript } from "./workerScript.gen.ts";
 
 /**
  * The message that starts a worker: the module, the memory, and the addresses of the job board and
- * of the worker's own scratch areas, and the mode of its products.
+ * of the worker's own scratch areas.
  */
 export interface WorkerSetup {
   module: WebAssembly.Module;
@@ -10,7 +10,6 @@ export interface WorkerSetup {
   board: number;
   scratch: number;
   tiles: number;
-  batchInvariant: boolean;
 }
 
 interface Started {

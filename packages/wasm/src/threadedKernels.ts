@@ -48,9 +48,8 @@ export function threadedKernels(k: Kernels, board: JobBoard, threads: () => numb
       return board.run({ kernel, args: [...args, 0, parts], steps: [[args.length, 1]], units: parts, chunk: 1 });
     };
   };
-  const shared = Object.entries(cutters).map(([name, cutter]) => [
-    name,
-    share(name as keyof Kernels, cutter as Cutter<string>),
-  ]);
+  const shared = Object.entries(cutters).flatMap(([name, cutter]) =>
+    name in k ? [[name, share(name as keyof Kernels, cutter as Cutter<string>)]] : [],
+  );
   return { ...k, ...Object.fromEntries(shared), gemm: product("gemm"), gemmWeight: product("gemmWeight") };
 }

@@ -109,7 +109,8 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (!Number.isInteger(asked) || asked < 1 || asked > maxThreads) {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
-  const { codeOf, supports } = kernelTable(kernels);
+  const more = batchInvariant ? (await import("./kernels/batchInvariant.ts")).batchInvariantKernels : [];
+  const { codeOf, supports } = kernelTable([...more, ...kernels]);
   const wide = wideSimd ? await import("./wideSimd.ts") : null;
   wide?.enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
@@ -118,7 +119,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     throw new Error('wasm: this JavaScript engine has no relaxed SIMD; leave `build` out or use "simd"');
   }
   const build = options.build ?? (hasRelaxedSimd() ? "relaxed" : "simd");
-  const { bytes, heapBase } = await loadBuild(build, shared);
+  const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared });
   if (!WebAssembly.validate(bytes)) throw new Error("wasm: this JavaScript engine has no WebAssembly SIMD");
 
   const module = await WebAssembly.compile(bytes);
@@ -129,7 +130,6 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   const room = heap.alloc(Math.max(tileTrialBytes, wide?.wideCheckBytes ?? 0));
   const tile = chooseTile(k, room.ptr, `${build} ${wideSimd}`);
   k.setTile(tile);
-  k.setBatchInvariant(Number(batchInvariant));
   wide?.checkWideSimd(k, memory, room.ptr);
   heap.free(room);
 
@@ -138,7 +138,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   if (shared) {
     const { startThreads } = await import("./startThreads.ts");
     const running = { module, instance, memory, heap };
-    const started = startThreads(running, { count: asked, working: () => threads, grain, batchInvariant, workerUrl });
+    const started = startThreads(running, { count: asked, working: () => threads, grain, workerUrl });
     try {
       stop = await started.ready;
       threads = asked;

@@ -8,10 +8,9 @@ interface Port {
   postMessage(message: unknown): void;
 }
 
-function serve(port: Port, { module, memory, board, scratch, tiles, batchInvariant }: WorkerSetup): void {
+function serve(port: Port, { module, memory, board, scratch, tiles }: WorkerSetup): void {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   (exports.setScratch as Kernel)(scratch);
-  (exports.setBatchInvariant as Kernel)(Number(batchInvariant));
   const kernels = Object.values(exports) as Kernel[];
   const jobs = new JobBoard(memory, board, kernels, tiles);
   port.postMessage("ready");

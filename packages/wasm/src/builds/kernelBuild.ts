@@ -16,3 +16,11 @@ export interface KernelBuild {
 
 /** The builds by name: plain SIMD, and relaxed SIMD, which has fused multiply-add. */
 export type BuildName = "simd" | "relaxed";
+
+/** The kernels of a build as their caller wants them. */
+export interface BuildMode {
+  /** Products are batch-invariant, and there are `InvariantKernels`. */
+  readonly batchInvariant: boolean;
+  /** The module imports a shared memory, not a plain one. */
+  readonly shared: boolean;
+}

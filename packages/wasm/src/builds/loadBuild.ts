@@ -1,4 +1,4 @@
-import type { BuildName, KernelBuild } from "./kernelBuild.ts";
+import type { BuildMode, BuildName, KernelBuild } from "./kernelBuild.ts";
 
 /** The bytes of a build that imports the wished memory, and where its heap begins. */
 export interface LoadedBuild {
@@ -7,14 +7,16 @@ export interface LoadedBuild {
 }
 
 /** Each build is a module of its own, so a page downloads the one that it runs. */
-const builds: Readonly<Record<BuildName, () => Promise<{ build: KernelBuild }>>> = {
+const builds: Readonly<Record<BuildName | `${BuildName}Invariant`, () => Promise<{ build: KernelBuild }>>> = {
   simd: () => import("./simd.gen.ts"),
   relaxed: () => import("./relaxed.gen.ts"),
+  simdInvariant: () => import("./simdInvariant.gen.ts"),
+  relaxedInvariant: () => import("./relaxedInvariant.gen.ts"),
 };
 
-/** Loads a build; `shared` says whether it imports a shared memory or a plain one. */
-export async function loadBuild(name: BuildName, shared: boolean): Promise<LoadedBuild> {
-  const { build } = await builds[name]();
+/** Loads the build of that name for a mode. */
+export async function loadBuild(name: BuildName, { batchInvariant, shared }: BuildMode): Promise<LoadedBuild> {
+  const { build } = await builds[batchInvariant ? (`${name}Invariant` as const) : name]();
   const bytes = await inflate(Uint8Array.from(atob(build.deflated), (char) => char.charCodeAt(0)));
   bytes[build.memoryFlag] = shared ? 3 : 1;
   return { bytes, heapBase: build.heapBase };

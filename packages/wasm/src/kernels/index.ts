@@ -40,8 +40,6 @@ import { maxPool2dKernel } from "./maxPool2d.ts";
 import { minKernel } from "./min.ts";
 import { minimumKernel } from "./minimum.ts";
 import { mulKernel } from "./mul.ts";
-import { pagedAttentionKernel } from "./pagedAttention.ts";
-import { pagedWriteKernel } from "./pagedWrite.ts";
 import { permuteKernel } from "./permute.ts";
 import { powKernel } from "./pow.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
@@ -70,7 +68,7 @@ import { toKernel } from "./to.ts";
 import { foldKernel, unfoldKernel } from "./unfold.ts";
 import { whereKernel } from "./where.ts";
 
-/** All kernels of this package. */
+/** The kernels of this package, but for those of `batchInvariantKernels`. */
 export const kernels: readonly WasmKernel[] = [
   absKernel,
   adagradStepKernel,
@@ -130,8 +128,6 @@ export const kernels: readonly WasmKernel[] = [
   minKernel,
   minimumKernel,
   mulKernel,
-  pagedAttentionKernel,
-  pagedWriteKernel,
   permuteKernel,
   powKernel,
   quantize4bitKernel,

@@ -1,9 +1,14 @@
 import type { DataFault, PagedGeometry, pagedAttention } from "@lowrank/core/backend";
 import { kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
-import type { Kernels } from "../kernelTypes.gen.ts";
+import type { InvariantKernels } from "../kernelTypes.gen.ts";
 
 /** Finds a sequence, a position or a page that is out of range. */
-function findFault(k: Kernels, table: WasmTensor, places: WasmTensor, g: PagedGeometry): DataFault | undefined {
+function findFault(
+  k: InvariantKernels,
+  table: WasmTensor,
+  places: WasmTensor,
+  g: PagedGeometry,
+): DataFault | undefined {
   const { rows, tables, tablePages, pages, pageSize, window } = g;
   const at = k.findBadPage(table.ptr, places.ptr, rows, tables, tablePages, pages, pageSize, window);
   if (at < 0) return undefined;
@@ -13,7 +18,7 @@ function findFault(k: Kernels, table: WasmTensor, places: WasmTensor, g: PagedGe
   return { at, value: k.readI32(table.ptr + 4 * (k.readI32(place) * tablePages + entry - 2)) };
 }
 
-export const pagedAttentionKernel: WasmKernel = kernel<typeof pagedAttention>(
+export const pagedAttentionKernel: WasmKernel = kernel<typeof pagedAttention, InvariantKernels>(
   "pagedAttention",
   (k, inputs, [out], params, scratch, { plan }) => {
     const [q, keys, values, table, places] = inputs;

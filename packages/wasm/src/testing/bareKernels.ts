@@ -11,8 +11,8 @@ export interface BareKernels {
 }
 
 /** Instantiates a build on a plain memory of `pages` of 64 KiB. */
-export async function bareKernels(build: BuildName, pages: number): Promise<BareKernels> {
-  const { bytes, heapBase } = await loadBuild(build, false);
+export async function bareKernels(build: BuildName, pages: number, batchInvariant = false): Promise<BareKernels> {
+  const { bytes, heapBase } = await loadBuild(build, { batchInvariant, shared: false });
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
   return { kernels: instance.exports as unknown as Kernels, memory, heapBase };
