@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { freePorts } from "./freePorts.ts";
 import { ObjectStore } from "./objectStore.ts";
 import { Replica } from "./replica.ts";
 import { type Nginx, startNginx } from "./startNginx.ts";
+
+const published = join(import.meta.dirname, "../../docs/deploy/serve.yaml");
 
 /** Options of a `Deployment`. */
 export interface DeploymentOptions {
@@ -34,7 +37,10 @@ export const tenants: readonly Tenant[] = ["acme", "globex"].map((id) => ({ id, 
 /** The base model's name in requests. */
 export const baseName = "base";
 
-/** Three replicas, an nginx before them and an object store behind them, on this machine. */
+/**
+ * Three replicas by docs/deploy, an nginx before them and an object store behind them, on this
+ * machine.
+ */
 export class Deployment implements AsyncDisposable {
   readonly folder: string;
   readonly store: ObjectStore;
@@ -50,8 +56,7 @@ export class Deployment implements AsyncDisposable {
     this.folder = folder;
     this.#port = port;
     this.store = new ObjectStore(folder, storePort);
-    const config = join(folder, "serve.json");
-    writeFileSync(config, JSON.stringify(serveConfig(this.store, options), null, 2));
+    const config = writeSettings(folder, this.store, options);
     const all = ["replica-1", "replica-2", "replica-3", "alone"].map((name, i) => {
       const env = { ...this.store.env, ...options.envOf?.(name, folder) };
       return new Replica({ name, port: ports[i], folder, args: ["--config", config], env });
@@ -91,16 +96,24 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
-function serveConfig({ address }: ObjectStore, { model, maxAdapterBytes }: DeploymentOptions): object {
+/** Writes the settings and the keys of all replicas. Returns the path of the settings. */
+function writeSettings(folder: string, { address }: ObjectStore, options: DeploymentOptions): string {
   const hash = ({ id, key }: Tenant) => ({ id, sha256: createHash("sha256").update(key).digest("hex") });
-  return {
-    model,
+  const keys = [
+    { ...hash(admin), admin: true },
+    ...tenants.map((tenant) => ({ ...hash(tenant), adapters: [`${tenant.id}/*`] })),
+  ];
+  const settings = join(folder, "serve.json");
+  const keyFile = join(folder, "keys.json");
+  writeFileSync(keyFile, JSON.stringify(keys, null, 2));
+  const own = {
+    model: options.model,
     "served-model-name": baseName,
     store: address,
-    "adapter-memory": maxAdapterBytes,
-    "api-keys": [
-      { ...hash(admin), admin: true },
-      ...tenants.map((tenant) => ({ ...hash(tenant), adapters: [`${tenant.id}/*`] })),
-    ],
+    "adapter-memory": options.maxAdapterBytes,
+    "api-key-file": keyFile,
+    host: "127.0.0.1",
   };
+  writeFileSync(settings, JSON.stringify({ ...parse(readFileSync(published, "utf8")), ...own }, null, 2));
+  return settings;
 }

@@ -3,9 +3,12 @@
 import { Agent, get } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
 
-/** Milliseconds of answers, and the statuses that were not 200, by server. */
+/** The /health of one server. */
 export interface Probed {
   readonly milliseconds: number[];
+  /** The milliseconds by which this Worker's own timers were late: what the machine alone costs. */
+  readonly late: number[];
+  /** Those that were not 200. */
   readonly statuses: number[];
 }
 
@@ -28,10 +31,13 @@ function probe(url: string): Promise<void> {
 }
 
 async function watch(url: string): Promise<void> {
-  probed.set(url, { milliseconds: [], statuses: [] });
+  const own: Probed = { milliseconds: [], late: [], statuses: [] };
+  probed.set(url, own);
   while (!over) {
     await probe(url);
+    const start = performance.now();
     await new Promise((resolve) => setTimeout(resolve, 100));
+    own.late.push(performance.now() - start - 100);
   }
 }
 

@@ -21,7 +21,7 @@ export async function* greedy(
   }
 }
 
-function compareTokens(
+export function compareTokens(
   name: string,
   actual: readonly number[],
   expected: readonly number[],

@@ -9,6 +9,7 @@ import { greedy } from "./greedy.ts";
 import { integers } from "./integers.ts";
 import { packed } from "./packed.ts";
 import { qlora } from "./qlora.ts";
+import { serving } from "./serving.ts";
 import { tokens } from "./tokens.ts";
 import { training } from "./training.ts";
 
@@ -50,4 +51,5 @@ export async function* realModel(dir: string, { gguf, long = false }: RealModelO
   yield* packed(dir, path);
   yield* integers(dir, path, eosTokenIds);
   yield* qlora(dir, path);
+  yield* serving(dir, path);
 }
