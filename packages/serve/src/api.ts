@@ -168,6 +168,15 @@ export interface ServingStats {
   }[];
 }
 
+/** Options of `embed`. */
+export interface EmbedOptions {
+  /**
+   * Keeps so many of an input's first tokens; -1: as many as the model takes. Default: an input
+   * that is too long is refused.
+   */
+  readonly truncatePromptTokens?: number;
+}
+
 /** An engine that serves requests, here or in a Worker. */
 export interface ServingEngine {
   model(): Promise<ServingModel>;
@@ -179,7 +188,10 @@ export interface ServingEngine {
   tokenize(prompt: ServingPrompt): Promise<number[]>;
   detokenize(tokens: readonly number[]): Promise<string>;
   /** Embeddings of texts or token ids, of an encoder. */
-  embed(inputs: readonly (string | readonly number[])[]): Promise<{ embeddings: Float32Array[]; tokens: number }>;
+  embed(
+    inputs: readonly (string | readonly number[])[],
+    options?: EmbedOptions,
+  ): Promise<{ embeddings: Float32Array[]; tokens: number }>;
   adapters(): Promise<readonly ServedAdapter[]>;
   /**
    * Registers a folder or key of the store under a name, once its files have been read and found

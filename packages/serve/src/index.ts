@@ -7,6 +7,7 @@ export type { S3Credentials } from "./adapters/s3Client.ts";
 export { type S3PlaceOptions, s3Place } from "./adapters/s3Place.ts";
 export type { StoreClock } from "./adapters/storeClock.ts";
 export {
+  type EmbedOptions,
   type SamplingSettings,
   type ServedAdapter,
   type ServingEngine,
@@ -19,5 +20,7 @@ export {
   type ServingStats,
   type TokenLogprob,
 } from "./api.ts";
+export { createEmbeddingEngine } from "./embedding/createEmbeddingEngine.ts";
+export type { EmbeddingEngineOptions } from "./embedding/embeddingOptions.ts";
 export { createEngine } from "./engine/createEngine.ts";
 export type { EngineOptions } from "./engine/engineOptions.ts";

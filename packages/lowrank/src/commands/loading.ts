@@ -2,6 +2,7 @@ import { init } from "@lowrank/core";
 import { openFiles } from "@lowrank/files";
 import {
   type CausalLM,
+  type LoadedClassifier,
   type LoadedModel,
   type QuantizationConfig,
   readQuantizationConfig,
@@ -11,16 +12,26 @@ import type { QuantizeOptions } from "@lowrank/nn";
 import { PeftModel, type Warning } from "@lowrank/peft";
 import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
+import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
 import type { LoadedWeights } from "./argument.ts";
 import { loadingProgress } from "./loadingProgress.ts";
 
-/** Options of loading and running a model. */
-interface LoadingOptions {
+/** Options of the backend on which a model is loaded. */
+interface BackendOptions {
   threads?: number;
   /** With fused SIMD. */
   wideSimd?: boolean;
   /** A row's numbers do not depend on the rows beside it. */
   batchInvariant?: boolean;
+}
+
+/** Options of loading and running an encoder. */
+interface EncoderLoading extends BackendOptions {
+  dtype?: Exclude<LoadedWeights, "packed">;
+}
+
+/** Options of loading and running a model. */
+interface LoadingOptions extends BackendOptions {
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
@@ -46,7 +57,29 @@ export async function loadWithTokenizer(
   const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);
   const { tokenizer } = loaded;
   if (tokenizer) return { ...loaded, tokenizer };
-  throw new Error(
+  throw withoutTokenizer(path);
+}
+
+/**
+ * Loads an encoder's folder, from disk or from the hub, whichever head its checkpoint has. Throws
+ * where it has no tokenizer.
+ */
+export async function loadEncoder(
+  path: string,
+  { threads = 1, wideSimd = false, batchInvariant = false, dtype }: EncoderLoading,
+): Promise<LoadedClassifier & { tokenizer: Tokenizer }> {
+  await init(wasm({ threads, wideSimd, batchInvariant }));
+  const { onProgress, end } = loadingProgress(process.stderr);
+  // What a fresh head answers is never asked for.
+  const newHead = { labels: 1 };
+  const loaded = await loadSequenceClassifier(path, { dtype, newHead, onProgress }).finally(end);
+  const { tokenizer } = loaded;
+  if (tokenizer) return { ...loaded, tokenizer };
+  throw withoutTokenizer(path);
+}
+
+function withoutTokenizer(path: string): Error {
+  return new Error(
     isGguf(path)
       ? `${path} has no tokenizer; convert the model again, from a folder that has one`
       : `${path} has no tokenizer.json; copy the one of the model it was made from beside config.json`,

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { openFile, openFiles, readJson } from "@lowrank/files";
 import {
+  architectures,
   classifiesSequences,
   describeConfig,
   type ModelConfig,
@@ -68,6 +69,13 @@ async function readConfig(source: string): Promise<{ json: unknown; label: strin
 export async function isClassifier(source: string): Promise<boolean> {
   const found = await readConfig(source);
   return found !== undefined && classifiesSequences(found.json, found.label);
+}
+
+/** True for the folder of an encoder: of an architecture that predicts no next token. */
+export async function isEncoder(source: string): Promise<boolean> {
+  const { model_type: type } = ((await readConfig(source))?.json ?? {}) as { model_type?: unknown };
+  const heads = architectures().find(({ modelType }) => modelType === type)?.heads;
+  return heads?.causalLM === undefined && heads?.sequenceClassification !== undefined;
 }
 
 const dtypes: Readonly<Record<string, FloatDType>> = { float32: "f32", float16: "f16", bfloat16: "bf16" };

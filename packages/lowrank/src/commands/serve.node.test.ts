@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import S3rver from "@20minutes/s3rver";
 import { AwsClient } from "aws4fetch";
 import { beforeAll, describe, expect, test } from "vitest";
+import {
+  createModel,
+  Generator,
+  openFiles,
+  parseClassifierConfig,
+  randomParameters,
+  saveModel,
+  Tokenizer,
+  tensor,
+} from "../index.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 import type { Outcome } from "../testing/runCommand.ts";
 
@@ -152,6 +162,54 @@ test("a store may be a bucket, with the endpoint and the keys of the environment
   );
   expect(code).toBe(0);
   await s3.close();
+});
+
+/** Saves a small encoder as sentence-transformers does, and returns its embedding of a text. */
+async function saveEncoder(): Promise<(text: string) => Promise<number[]>> {
+  const config = parseClassifierConfig({
+    ...{ model_type: "bert", num_labels: 2, vocab_size: 98, hidden_size: 16, intermediate_size: 24 },
+    ...{ num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 40 },
+  });
+  const model = createModel(config, randomParameters(new Generator(1))).eval();
+  await saveModel(model, config, folder.at("encoder"));
+  for (const name of ["tokenizer.json", "tokenizer_config.json"]) {
+    await copyFile(folder.at(`model/${name}`), folder.at(`encoder/${name}`));
+  }
+  const types = { Transformer: "", Pooling: "1_Pooling" };
+  const modules = Object.entries(types).map(([name, path]) => ({ type: `sentence_transformers.models.${name}`, path }));
+  await writeFile(folder.at("encoder/modules.json"), JSON.stringify(modules));
+  await mkdir(folder.at("encoder/1_Pooling"));
+  await writeFile(folder.at("encoder/1_Pooling/config.json"), JSON.stringify({ pooling_mode_mean_tokens: true }));
+  const tokenizer = await Tokenizer.fromFiles(await openFiles(folder.at("encoder")));
+  return async (text) => {
+    const ids = tokenizer.encode(text);
+    const hidden = (await model.hidden({ inputIds: tensor([ids], { dtype: "i32" }) }).data()) as Float32Array;
+    return Array.from({ length: 16 }, (_, d) => ids.reduce((sum, _, t) => sum + hidden[16 * t + d], 0) / ids.length);
+  };
+}
+
+test("an encoder's folder gives embeddings, and refuses what means nothing to it", async () => {
+  const embedding = await saveEncoder();
+  const { code, stdout } = await serving("encoder --max-model-len 30", async (url) => {
+    const texts = ["the cat", "the mat and the cat sat"];
+    const answer = await (await post(`${url}/v1/embeddings`, { model: "encoder", input: texts })).json();
+    for (const [i, text] of texts.entries()) {
+      const expected = await embedding(text);
+      const given: number[] = answer.data[i].embedding;
+      for (const [d, x] of expected.entries()) expect(Math.abs(given[d] - x)).toBeLessThan(1e-5);
+    }
+    expect((await post(`${url}/v1/embeddings`, { model: "encoder", input: "x".repeat(30) })).status).toBe(400);
+    expect((await post(`${url}/v1/completions`, { ...asked, model: "encoder" })).status).toBe(400);
+  });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^serving encoder on/);
+  for (const [args, line] of [
+    ["--adapter cat=adapters/cat", "error: encoder: an encoder is served without adapters; leave --adapter out"],
+    ["--kv-cache-tokens 64", "error: encoder: an encoder has no cache; leave --kv-cache-tokens out"],
+  ]) {
+    const { code, stderr } = await folder.lowrank(`serve encoder --port 0 ${args}`.split(" "));
+    expect([code, stderr.trim().split("\n").at(-1)]).toEqual([1, line]);
+  }
 });
 
 describe("ends with 1 and one line, where", () => {

@@ -7,9 +7,11 @@ const examples = `
 Examples:
   $ lowrank serve ./model --adapter poet=./adapters/poet --adapter judge=./adapters/judge
   $ lowrank serve ./model.gguf --weights packed --activations int8 --store ./adapters --api-key-file keys.yaml
+  $ lowrank serve ./encoder
   $ lowrank serve --config serve.yaml
 
-It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and / is a page to try it. A first
+It answers OpenAI's API, and vLLM's for adapters; /openapi.json describes it and / is a page to try it. An encoder, such
+as a BERT of sentence-transformers, gives embeddings. A first
 SIGTERM or Ctrl-C lets running requests end, a second one ends at once.`;
 
 /** `lowrank serve`. `plugins` are read in the engine's Worker too. */
@@ -35,7 +37,7 @@ export function serveCommand(plugins: readonly string[]): Command {
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--max-num-seqs <n>", "sequences that run at once (default: 64)", integer(1))
-    .option("--max-num-batched-tokens <n>", "rows of a pass (default: 128)", integer(1))
+    .option("--max-num-batched-tokens <n>", "rows of a pass (default: 128; of an encoder 2048)", integer(1))
     .option("--max-model-len <n>", "tokens of a sequence (default: the model's positions)", integer(1))
     .option("--kv-cache-tokens <n>", "tokens whose keys and values are kept (default: 256 MiB of them)", integer(1))
     .option("--max-body <bytes>", "of a request's body (default: 1MiB)", byteCount)

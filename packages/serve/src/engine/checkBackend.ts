@@ -1,9 +1,9 @@
 import type { Backend } from "@lowrank/core";
 
 /** Throws for a backend on which a request's numbers would depend on the requests beside it. */
-export function checkBackend(backend: Backend): void {
+export function checkBackend(maker: string, backend: Backend): void {
   if (backend.batchInvariant) return;
   throw new Error(
-    `createEngine: the backend "${backend.name}" is not batch-invariant, so that a request's tokens would depend on its neighbours; load the model on wasm({ batchInvariant: true })`,
+    `${maker}: the backend "${backend.name}" is not batch-invariant, so that a request's numbers would depend on its neighbours; load the model on wasm({ batchInvariant: true })`,
   );
 }

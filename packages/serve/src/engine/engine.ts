@@ -17,7 +17,7 @@ import {
 import { PagePool } from "../cache/pagePool.ts";
 import { decode, noAdapters, noStore } from "./answers.ts";
 import { checkBackend } from "./checkBackend.ts";
-import { type EngineSizes, engineSizes, type TextEngineOptions } from "./engineOptions.ts";
+import { type EngineOptions, type EngineSizes, engineSizes } from "./engineOptions.ts";
 import { ModelAdapters } from "./modelAdapters.ts";
 import { type ChunkResult, PassRunner } from "./passRunner.ts";
 import { readPrompt, readSettings } from "./readRequest.ts";
@@ -68,11 +68,11 @@ export class Engine implements ServingEngine {
   #due = false;
   #drained: (() => void)[] = [];
 
-  constructor(options: TextEngineOptions) {
+  constructor(options: EngineOptions) {
     const { model, tokenizer, servedModelName, adapters, enablePrefixCaching } = options;
     const peft = model instanceof PeftModel ? model : adapters ? new PeftModel(model) : null;
     const causal = model instanceof PeftModel ? model.baseModel : model;
-    checkBackend(causal.backend);
+    checkBackend("createEngine", causal.backend);
     this.#name = servedModelName;
     this.#model = causal;
     this.#tokenizer = tokenizer;

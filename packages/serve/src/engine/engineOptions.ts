@@ -1,16 +1,15 @@
 import type { OptionKeys } from "@lowrank/core";
-import type { CausalLM, SequenceClassifier, Tokenizer } from "@lowrank/models";
+import type { CausalLM, Tokenizer } from "@lowrank/models";
 import type { PeftModel } from "@lowrank/peft";
 import type { AdapterHost, AdapterSource } from "../adapters/adapterSource.ts";
 
 /** Options of `createEngine`, named as vLLM names them. */
 export interface EngineOptions {
   /**
-   * The model, bare or with adapters on it; or an encoder, of which the layers below the head give
-   * embeddings, and which takes no sizes. It must run on a batch-invariant backend. It stays the
+   * The model, bare or with adapters on it. It must run on a batch-invariant backend. It stays the
    * caller's, who must not use it before the engine is closed.
    */
-  model: CausalLM | PeftModel<CausalLM> | SequenceClassifier;
+  model: CausalLM | PeftModel<CausalLM>;
   tokenizer: Tokenizer;
   /** The base model's name in answers. */
   servedModelName: string;
@@ -37,9 +36,6 @@ export interface EngineOptions {
   /** The most requests that wait; further ones are refused with `queue_full`. Default 1024. */
   maxQueue?: number;
 }
-
-/** Options of an engine that generates text. */
-export type TextEngineOptions = EngineOptions & { readonly model: CausalLM | PeftModel<CausalLM> };
 
 /** The names of all options of `createEngine`. */
 export const engineKeys: OptionKeys<EngineOptions> = {

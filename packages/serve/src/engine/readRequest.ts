@@ -20,9 +20,17 @@ export interface RequestSettings {
   readonly stops: Stops;
 }
 
-/** Returns the tokens of a prompt. Throws ServingError for none, and for ids beyond the model. */
-export async function readPrompt(prompt: ServingPrompt, tokenizer: Tokenizer, vocabSize: number): Promise<number[]> {
-  const param = "messages" in prompt ? "messages" : "prompt";
+/**
+ * Returns the tokens of a prompt. Throws ServingError for none, and for ids beyond the model; it
+ * names `field`, or else the kind of prompt.
+ */
+export async function readPrompt(
+  prompt: ServingPrompt,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+  field?: string,
+): Promise<number[]> {
+  const param = field ?? ("messages" in prompt ? "messages" : "prompt");
   const given = "tokens" in prompt ? prompt.tokens : "text" in prompt ? prompt.text : prompt.messages;
   const read = async () => (given.length === 0 ? [] : [...(await promptTokens(given, tokenizer))]);
   const tokens = await asInvalid(param, read);

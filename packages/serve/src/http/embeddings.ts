@@ -1,6 +1,5 @@
 import { z } from "@hono/zod-openapi";
 import { addRoute } from "./addRoute.ts";
-import { checkSequences } from "./answerOf.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, modelNotFound, notSupported } from "./httpError.ts";
@@ -11,6 +10,8 @@ const embeddingBody = z
     model: z.string(),
     input: textInputs,
     encoding_format: z.enum(["float", "base64"]).optional(),
+    /** vLLM's: keeps so many of the first tokens; -1: as many as the model takes. */
+    truncate_prompt_tokens: z.int().min(-1).optional(),
     user: z.string().optional(),
   })
   .openapi("CreateEmbeddingRequest");
@@ -37,10 +38,16 @@ async function embed(c: AppRequest, context: AppContext, body: EmbeddingBody): P
   if (adapter !== null) throw modelNotFound(body.model);
   const inputs = eachInput(body.input);
   if (inputs.some((input) => input === "")) throw new HttpError(400, "An input is an empty text.", { param: "input" });
-  checkSequences(context, inputs.length);
+  const { pending } = context.limits;
+  if (inputs.length > pending) {
+    const message = `There are ${inputs.length} inputs, and this server takes ${pending} at once; send them in parts.`;
+    throw new HttpError(400, message, { param: "input", code: "invalid_value" });
+  }
   const release = context.admit(inputs.length);
   try {
-    const { embeddings, tokens } = await context.engine.embed(inputs);
+    const { embeddings, tokens } = await context.engine.embed(inputs, {
+      truncatePromptTokens: body.truncate_prompt_tokens,
+    });
     c.get("log").promptTokens = tokens;
     const written = body.encoding_format === "base64" ? base64 : (row: Float32Array) => [...row];
     const data = embeddings.map((row, index) => ({ object: "embedding", index, embedding: written(row) }));

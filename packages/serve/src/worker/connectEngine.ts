@@ -1,4 +1,5 @@
 import {
+  type EmbedOptions,
   type ServedAdapter,
   type ServingEngine,
   ServingError,
@@ -103,8 +104,11 @@ class RemoteServingEngine implements ServingEngine {
     return this.#call("detokenize", tokens);
   }
 
-  embed(inputs: readonly (string | readonly number[])[]): Promise<{ embeddings: Float32Array[]; tokens: number }> {
-    return this.#call("embed", inputs);
+  embed(
+    inputs: readonly (string | readonly number[])[],
+    options?: EmbedOptions,
+  ): Promise<{ embeddings: Float32Array[]; tokens: number }> {
+    return this.#call("embed", inputs, options);
   }
 
   adapters(): Promise<readonly ServedAdapter[]> {

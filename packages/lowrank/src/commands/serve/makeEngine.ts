@@ -1,5 +1,7 @@
 import { type AdapterPlace, adapterStore, createEngine, type ServingEngine } from "@lowrank/serve";
 import { loadWithTokenizer, warn } from "../loading.ts";
+import { isEncoder } from "../modelConfig.ts";
+import { makeEmbeddingEngine } from "./makeEmbeddingEngine.ts";
 import { namedFolders } from "./namedFolders.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 import { storePlace } from "./storePlace.ts";
@@ -7,8 +9,12 @@ import { storePlace } from "./storePlace.ts";
 /** The tokens of a page of the cache. */
 const blockSize = 16;
 
-/** Loads the model and makes its engine, with the adapters that the settings name. */
+/**
+ * Loads the model and makes its engine, with the adapters that the settings name. An encoder's
+ * engine gives embeddings.
+ */
 export async function makeEngine(settings: ServeSettings): Promise<ServingEngine> {
+  if (await isEncoder(settings.model)) return makeEmbeddingEngine(settings);
   const place = await placeOf(settings);
   const { model, tokenizer } = await loadWithTokenizer(settings.model, {
     threads: settings.threads,

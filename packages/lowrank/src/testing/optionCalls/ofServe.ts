@@ -1,4 +1,4 @@
-import { createEngine } from "@lowrank/serve";
+import { createEmbeddingEngine, createEngine } from "@lowrank/serve";
 import { createApp } from "@lowrank/serve/http";
 import { tinyLlama } from "../tinyLlama.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
@@ -10,5 +10,7 @@ export const ofServe: OptionCalls = {
   createApp: (o) => createApp({ engine, ...o }),
   createEngine: async (o) =>
     createEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
+  createEmbeddingEngine: async (o) =>
+    createEmbeddingEngine({ model: tinyLlama() as Untyped, tokenizer: null as Untyped, servedModelName: "", ...o }),
   "createApp: limits": (limits) => createApp({ engine, limits }),
 };

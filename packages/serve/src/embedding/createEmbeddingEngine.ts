@@ -1,0 +1,16 @@
+import { checkOptions } from "@lowrank/core";
+import type { ServingEngine } from "../api.ts";
+import { checkBackend } from "../engine/checkBackend.ts";
+import { EmbeddingEngine } from "./embeddingEngine.ts";
+import { type EmbeddingEngineOptions, embeddingKeys, embeddingSettings } from "./embeddingOptions.ts";
+
+/**
+ * Makes an engine whose answers are embeddings, by an encoder; texts of all requests share passes.
+ * Throws for a backend that is not batch-invariant, and for files that ask for another pooling than
+ * the mean.
+ */
+export async function createEmbeddingEngine(options: EmbeddingEngineOptions): Promise<ServingEngine> {
+  checkOptions("createEmbeddingEngine", options, embeddingKeys);
+  checkBackend("createEmbeddingEngine", options.model.backend);
+  return new EmbeddingEngine(options, await embeddingSettings(options));
+}

@@ -1,0 +1,50 @@
+import { div, mul, noGrad, reshape, scope, sum, type Tensor, tensor, to, withBackend } from "@lowrank/core";
+import type { SequenceClassifier } from "@lowrank/models";
+
+// B texts, T tokens with padding, D hidden size.
+
+/**
+ * Returns the length to which a text is padded: the next multiple of 16. It follows from the text
+ * alone, since attention sums in an order that the length decides.
+ */
+export function paddedLength(tokens: number, maxPositions: number): number {
+  return Math.min(Math.ceil(tokens / 16) * 16, maxPositions);
+}
+
+/**
+ * Returns the mean of the final hidden states over each text's own tokens. All texts have the same
+ * `paddedLength`, T.
+ */
+export async function embedTexts(
+  model: SequenceClassifier,
+  texts: readonly (readonly number[])[],
+  T: number,
+): Promise<Float32Array[]> {
+  const B = texts.length;
+  const ids = new Int32Array(B * T);
+  const real = new Uint8Array(B * T);
+  for (const [b, text] of texts.entries()) {
+    // Nothing sees padding. A token of the text's own brings no number that the text has not.
+    ids.fill(text[0], b * T, (b + 1) * T);
+    ids.set(text, b * T);
+    real.fill(1, b * T, b * T + text.length);
+  }
+  using pooled = withBackend(model.backend, () =>
+    noGrad(() =>
+      scope((): Tensor => {
+        const inputIds = tensor(ids, { shape: [B, T] });
+        const attentionMask = tensor(real, { shape: [B, T], dtype: "u8" });
+        const hidden = model.hidden({ inputIds, attentionMask });
+        const counts = tensor(
+          Float32Array.from(texts, ({ length }) => length),
+          { shape: [B, 1] },
+        );
+        const weights = reshape(to(attentionMask, { dtype: "f32" }), [B, T, 1]);
+        return div(sum(mul(hidden, weights), { dim: 1 }), counts);
+      }),
+    ),
+  );
+  const numbers = (await pooled.data()) as Float32Array;
+  const D = numbers.length / B;
+  return texts.map((_, b) => numbers.slice(b * D, (b + 1) * D));
+}

@@ -1,0 +1,127 @@
+import { Generator, init, reference, tensor } from "@lowrank/core";
+import { createModel, type ParameterSource, parseClassifierConfig, randomParameters } from "@lowrank/models";
+import { Parameter } from "@lowrank/nn";
+import { beforeAll, expect, test } from "vitest";
+import { createEngine } from "../engine/createEngine.ts";
+import { requestOf } from "../testing/collect.ts";
+import { tinyTokenizer } from "../testing/tinyModel.ts";
+import { createEmbeddingEngine } from "./createEmbeddingEngine.ts";
+import type { EmbeddingEngineOptions } from "./embeddingOptions.ts";
+
+const tokenizer = tinyTokenizer();
+
+beforeAll(() => init(reference()));
+
+function encoder(modelType = "bert", source: ParameterSource = randomParameters(new Generator(1))) {
+  const config = parseClassifierConfig({
+    ...{ model_type: modelType, num_labels: 2, vocab_size: 98, hidden_size: 16, intermediate_size: 24 },
+    ...{ num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 42, pad_token_id: 1 },
+  });
+  return createModel(config, source).eval();
+}
+
+const engineOf = (options: Partial<EmbeddingEngineOptions> = {}) =>
+  createEmbeddingEngine({ model: encoder(), tokenizer, servedModelName: "encoder", ...options });
+
+test.each(["bert", "roberta"])("a %s gives the mean over real tokens at length 1", async (type) => {
+  const model = encoder(type);
+  const engine = await engineOf({ model });
+  const texts = ["hello", "other words", "x", "a text of more than sixteen tokens"];
+  const { embeddings, tokens } = await engine.embed(texts);
+  expect(tokens).toBe(51);
+  for (const [i, text] of texts.entries()) {
+    const ids = tokenizer.encode(text);
+    const hidden = model.hidden({ inputIds: tensor([ids], { dtype: "i32" }) }).dataSync();
+    const mean = Array.from({ length: 16 }, (_, d) => ids.reduce((sum, _, t) => sum + hidden[16 * t + d], 0));
+    const length = Math.hypot(...mean);
+    for (const [d, x] of mean.entries()) expect(Math.abs(embeddings[i][d] - x / length)).toBeLessThan(1e-6);
+    // Token ids give what their text gives, and so does a text alone.
+    expect((await engine.embed([ids])).embeddings).toEqual([embeddings[i]]);
+  }
+  await engine.close();
+});
+
+test("texts of like length share a pass, whichever request they are of", async () => {
+  const engine = await engineOf({ maxNumSeqs: 3 });
+  const long = "a text of more than sixteen";
+  const requests = [["a", long], ["b"], ["c", "d"], [long]].map((texts) => engine.embed(texts));
+  await Promise.all(requests);
+  // a b c, both long ones, d.
+  expect(await engine.stats()).toMatchObject({
+    passes: 3,
+    promptTokens: 4 + 54,
+    batchRows: 16,
+    waiting: 0,
+    running: 0,
+  });
+  const narrow = await engineOf({ maxNumBatchedTokens: 40 });
+  await narrow.embed(["a", "b", long, "c"]);
+  expect((await narrow.stats()).passes).toBe(3);
+});
+
+test("too long an input is refused, or truncated where a request asks for it", async () => {
+  const engine = await engineOf({ maxModelLen: 10 });
+  const long = "abcdefghijkl";
+  await expect(engine.embed(["a", long])).rejects.toMatchObject({
+    code: "invalid_request",
+    param: "input",
+    message:
+      "this model's maximum context length is 10 tokens; an input has 12; shorten it, or give truncate_prompt_tokens",
+  });
+  const whole = await engine.embed(["abcdefghij", "abcd"]);
+  const most = await engine.embed([long, tokenizer.encode(long)], { truncatePromptTokens: -1 });
+  expect(most).toEqual({ embeddings: [whole.embeddings[0], whole.embeddings[0]], tokens: 20 });
+  expect((await engine.embed([long], { truncatePromptTokens: 4 })).embeddings).toEqual([whole.embeddings[1]]);
+  for (const truncatePromptTokens of [0, 11, 1.5]) {
+    await expect(engine.embed(["a"], { truncatePromptTokens })).rejects.toMatchObject({
+      param: "truncate_prompt_tokens",
+    });
+  }
+});
+
+test("an encoder generates nothing, has no adapters, and refuses what it cannot read", async () => {
+  const engine = await engineOf();
+  expect(await engine.model()).toMatchObject({ task: "embed", maxPositions: 42, vocabSize: 98 });
+  const generated = async () => {
+    for await (const _ of engine.generate(requestOf()));
+  };
+  await expect(generated()).rejects.toThrow("encoder gives embeddings; it generates no text");
+  await expect(engine.loadAdapter("a", "b")).rejects.toMatchObject({ code: "invalid_request" });
+  await expect(engine.embed([[]])).rejects.toMatchObject({ param: "input", code: "invalid_request" });
+  await expect(engine.embed([[98]])).rejects.toThrow("the prompt holds 98; the model's token ids are 0 to 97");
+  const causal = createEngine({ model: encoder() as never, tokenizer, servedModelName: "encoder" });
+  await expect(causal).rejects.toThrow("createEmbeddingEngine serves it");
+  await expect(engineOf({ maxModelLen: 43 })).rejects.toThrow("maxModelLen is 43, and the model has 42 positions");
+  await expect(engineOf({ maxNumSeqs: 0 })).rejects.toThrow("maxNumSeqs is 0; expected a whole number");
+});
+
+test("a full queue refuses, draining lets texts end, and closing refuses those that wait", async () => {
+  const full = await engineOf({ maxQueue: 2 });
+  const running = full.embed(["a", "b"]);
+  await expect(full.embed(["c"])).rejects.toMatchObject({ code: "queue_full", retryAfter: 1 });
+  await full.drain();
+  expect((await running).embeddings.length).toBe(2);
+  await expect(full.embed(["x"])).rejects.toMatchObject({ code: "draining" });
+  const closing = await engineOf();
+  const waits = expect(closing.embed(["a"])).rejects.toMatchObject({ code: "unavailable" });
+  await closing.close();
+  await waits;
+  await expect(closing.embed(["x"])).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("a model that fails at a text fails that request alone", async () => {
+  const random = randomParameters(new Generator(1));
+  const model = encoder("bert", (name, shape, start) => {
+    if (!name.includes("word_embeddings")) return random(name, shape, start);
+    return new Parameter(
+      tensor(
+        Float32Array.from({ length: 98 * 16 }, (_, i) => (i < 16 ? Number.NaN : 1)),
+        { shape },
+      ),
+    );
+  });
+  const engine = await engineOf({ model });
+  const [bad, good] = await Promise.allSettled([engine.embed([[0]]), engine.embed([[6]])]);
+  expect(bad).toMatchObject({ status: "rejected", reason: { code: "unavailable" } });
+  expect(good.status).toBe("fulfilled");
+});

@@ -1,0 +1,191 @@
+import { giveTurn, turn } from "@lowrank/core";
+import type { SequenceClassifier } from "@lowrank/models";
+import {
+  type EmbedOptions,
+  type ServedAdapter,
+  type ServingEngine,
+  ServingError,
+  type ServingEvent,
+  type ServingModel,
+  type ServingPrompt,
+  type ServingStats,
+} from "../api.ts";
+import { decode, noAdapters, noStore } from "../engine/answers.ts";
+import { readPrompt } from "../engine/readRequest.ts";
+import type { EmbeddingEngineOptions, EmbeddingSettings } from "./embeddingOptions.ts";
+import { embedTexts, paddedLength } from "./embedTexts.ts";
+import { readText, type TextReader } from "./readText.ts";
+import { TextQueue, type WaitingText } from "./textQueue.ts";
+
+/** The embeddings of a request's inputs, and their tokens in all. */
+interface Embedded {
+  embeddings: Float32Array[];
+  tokens: number;
+}
+
+/**
+ * Gives embeddings by an encoder. Texts of all requests wait in one queue; a pass takes those of
+ * like length, so that the bits of an embedding follow from its text alone.
+ */
+export class EmbeddingEngine implements ServingEngine {
+  readonly #name: string;
+  readonly #model: SequenceClassifier;
+  readonly #reader: TextReader;
+  readonly #settings: EmbeddingSettings;
+  readonly #queue = new TextQueue();
+  readonly #created = Math.floor(Date.now() / 1000);
+  readonly #counts = { running: 0, passes: 0, promptTokens: 0, batchRows: 0 };
+  /** Calls of `embed` that have begun and not ended, and the number of their inputs. */
+  readonly #calls = new Set<Promise<unknown>>();
+  #pending = 0;
+  #isPassing = false;
+  #draining = false;
+  #closed = false;
+
+  constructor({ model, tokenizer, servedModelName }: EmbeddingEngineOptions, settings: EmbeddingSettings) {
+    this.#name = servedModelName;
+    this.#model = model.eval();
+    this.#settings = settings;
+    this.#reader = { tokenizer, vocabSize: model.vocabSize, settings };
+  }
+
+  async model(): Promise<ServingModel> {
+    return {
+      ...{ name: this.#name, vocabSize: this.#model.vocabSize, maxPositions: this.#settings.maxModelLen },
+      ...{ created: this.#created, task: "embed", hasChatTemplate: false },
+    };
+  }
+
+  // biome-ignore lint/correctness/useYield: a refusal has no events.
+  async *generate(): AsyncGenerator<ServingEvent, void, void> {
+    throw new ServingError("invalid_request", `${this.#name} gives embeddings; it generates no text`, "model");
+  }
+
+  async embed(inputs: readonly (string | readonly number[])[], options: EmbedOptions = {}): Promise<Embedded> {
+    this.#checkOpen();
+    if (this.#draining) throw new ServingError("draining", "the server is shutting down; try another", null, 1);
+    const { maxQueue } = this.#settings;
+    if (this.#pending + inputs.length > maxQueue) {
+      throw new ServingError(
+        "queue_full",
+        `${this.#pending} texts wait or run, and ${inputs.length} more are above the limit of ${maxQueue}; try again later`,
+        null,
+        1,
+      );
+    }
+    const call = this.#embed(inputs, options);
+    this.#pending += inputs.length;
+    this.#calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#pending -= inputs.length;
+      this.#calls.delete(call);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ServingError("unavailable", "the engine is closed");
+  }
+
+  /** Reads all inputs before any waits, so that a bad one costs no pass. */
+  async #embed(inputs: readonly (string | readonly number[])[], options: EmbedOptions): Promise<Embedded> {
+    const texts: (readonly number[])[] = [];
+    for (const input of inputs) {
+      await giveTurn();
+      texts.push(await readText(input, options, this.#reader));
+    }
+    this.#checkOpen();
+    const waiting: WaitingText[] = [];
+    const answers = texts.map((tokens) => {
+      const padded = paddedLength(tokens.length, this.#model.maxPositions);
+      return new Promise<Float32Array>((resolve, reject) => waiting.push({ tokens, padded, resolve, reject }));
+    });
+    this.#queue.push(waiting);
+    void this.#runPasses();
+    return { embeddings: await Promise.all(answers), tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+  }
+
+  /** Runs passes until no text waits. Between two, requests come in. */
+  async #runPasses(): Promise<void> {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    for (;;) {
+      await turn();
+      const texts = this.#queue.take(this.#settings);
+      if (texts.length === 0) break;
+      await this.#pass(texts);
+    }
+    this.#isPassing = false;
+  }
+
+  /** Settles each of the texts. */
+  async #pass(texts: readonly WaitingText[]): Promise<void> {
+    const [{ padded }] = texts;
+    const counts = this.#counts;
+    counts.running = texts.length;
+    counts.passes += 1;
+    counts.batchRows = texts.length * padded;
+    counts.promptTokens += texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    try {
+      const lists = texts.map(({ tokens }) => tokens);
+      const means = await embedTexts(this.#model, lists, padded);
+      for (const [i, { resolve, reject }] of texts.entries()) {
+        if (means[i].every(Number.isFinite)) resolve(this.#settings.normalize ? atUnitLength(means[i]) : means[i]);
+        else reject(new ServingError("unavailable", "the model failed: an embedding is not finite"));
+      }
+    } catch (error) {
+      const message = `the model failed: ${(error as Error).message}`;
+      for (const { reject } of texts) reject(new ServingError("unavailable", message));
+    } finally {
+      counts.running = 0;
+    }
+  }
+
+  async tokenize(prompt: ServingPrompt): Promise<number[]> {
+    return readPrompt(prompt, this.#reader.tokenizer, this.#reader.vocabSize);
+  }
+
+  async detokenize(tokens: readonly number[]): Promise<string> {
+    return decode(this.#reader.tokenizer, tokens);
+  }
+
+  async adapters(): Promise<readonly ServedAdapter[]> {
+    return [];
+  }
+
+  loadAdapter(): Promise<ServedAdapter> {
+    return Promise.reject(noStore());
+  }
+
+  unloadAdapter(): Promise<void> {
+    return Promise.reject(noStore());
+  }
+
+  async stats(): Promise<ServingStats> {
+    const { running, passes, promptTokens, batchRows } = this.#counts;
+    return {
+      ...{ waiting: this.#pending - running, running, batchRows, decodeRows: 0, passes, promptTokens },
+      ...{ cachedTokens: 0, newTokens: 0, preemptions: 0, pages: { total: 0, used: 0, cached: 0 } },
+      ...{ adapters: noAdapters, requests: [] },
+    };
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.allSettled(this.#calls);
+  }
+
+  /** Ends once the running pass has ended; texts that wait are refused. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { reject } of this.#queue.clear()) reject(new ServingError("unavailable", "the engine is closed"));
+    await Promise.allSettled(this.#calls);
+  }
+}
+
+/** As torch's `normalize`: zeros stay zeros. */
+function atUnitLength(vector: Float32Array): Float32Array {
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+  return vector.map((x) => x / Math.max(length, 1e-12));
+}

@@ -1,0 +1,72 @@
+import type { Tokenizer } from "@lowrank/models";
+import { type EmbedOptions, ServingError } from "../api.ts";
+import { readPrompt } from "../engine/readRequest.ts";
+import type { EmbeddingSettings } from "./embeddingOptions.ts";
+
+/** The model's side of reading a text. */
+export interface TextReader {
+  readonly tokenizer: Tokenizer;
+  readonly vocabSize: number;
+  readonly settings: EmbeddingSettings;
+}
+
+/**
+ * Returns the tokens of an input. Throws ServingError for none, for ids beyond the model, and for
+ * too many where the request does not ask to truncate.
+ */
+export async function readText(
+  input: string | readonly number[],
+  { truncatePromptTokens: asked }: EmbedOptions,
+  { tokenizer, vocabSize, settings }: TextReader,
+): Promise<readonly number[]> {
+  const { maxModelLen, lowerCase } = settings;
+  const text = typeof input === "string" && lowerCase ? input.toLowerCase() : input;
+  const prompt = typeof text === "string" ? { text } : { tokens: text };
+  const tokens = await readPrompt(prompt, tokenizer, vocabSize, "input");
+  if (asked !== undefined) {
+    const most = lengthAsked(asked, maxModelLen);
+    return tokens.length <= most ? tokens : truncated(tokens, specialsAround(text, tokens, tokenizer), most);
+  }
+  if (tokens.length <= maxModelLen) return tokens;
+  throw new ServingError(
+    "invalid_request",
+    `this model's maximum context length is ${maxModelLen} tokens; an input has ${tokens.length}; shorten it, or give truncate_prompt_tokens`,
+    "input",
+  );
+}
+
+function lengthAsked(asked: number, maxModelLen: number): number {
+  if (asked === -1) return maxModelLen;
+  if (Number.isSafeInteger(asked) && asked >= 1 && asked <= maxModelLen) return asked;
+  throw new ServingError(
+    "invalid_request",
+    `truncate_prompt_tokens is ${asked}; expected a whole number from 1 to ${maxModelLen}, or -1 for the most`,
+    "truncate_prompt_tokens",
+  );
+}
+
+/** Numbers of the tokens that the tokenizer puts before and behind a text. */
+interface Specials {
+  readonly before: number;
+  readonly behind: number;
+}
+
+function specialsAround(text: string | readonly number[], tokens: readonly number[], tokenizer: Tokenizer): Specials {
+  if (typeof text !== "string") return { before: 0, behind: 0 };
+  const bare = tokenizer.encode(text, { addSpecialTokens: false });
+  const added = tokens.length - bare.length;
+  for (let before = 0; before <= added; before++) {
+    if (bare.every((token, i) => tokens[before + i] === token)) return { before, behind: added - before };
+  }
+  throw new ServingError("invalid_request", "this tokenizer's texts cannot be truncated; shorten the input", "input");
+}
+
+/** Drops tokens at a text's end; those that the tokenizer puts around it stay. */
+function truncated(tokens: readonly number[], { before, behind }: Specials, most: number): readonly number[] {
+  if (most > before + behind) return [...tokens.slice(0, most - behind), ...tokens.slice(tokens.length - behind)];
+  throw new ServingError(
+    "invalid_request",
+    `truncate_prompt_tokens is ${most}, and ${before + behind} tokens stand around every text; ask for more`,
+    "truncate_prompt_tokens",
+  );
+}
