@@ -1,9 +1,9 @@
 // y + scaling (x Aᵀ) Bᵀ for vectors of a batch that have factors of their own. For few vectors
-// the time goes into reading A and B, so f32 ones are read as they lie. A vector's sums have
-// one order, whichever vectors, tasks and formats are beside it.
+// the time goes into reading A and B, so f32 and f16 ones are read as they lie. A vector's sums
+// have one order, whichever vectors, tasks and formats are beside it.
 import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./gemmTile";
-import { unpackBf16, unpackF16 } from "./half";
+import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
 
 /**
@@ -63,14 +63,37 @@ export function lowRankRows(
 }
 
 /**
- * C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. A weight of f16 or
- * bf16 is widened a few rows at a time, in `panel`.
+ * True for f16 codes without infinities and NaN. It reads them in the order of memory, so that they
+ * are in the cache when the products take them row by row.
+ */
+function areFinite(codes: usize, count: i32): bool {
+  const step = i16x8.splat(0x400);
+  let any = i16x8.splat(0);
+  for (; count >= 8; count -= 8) {
+    const v = v128.load(codes);
+    // An exponent of all ones carries into the sign.
+    any = v128.or(any, v128.xor(i16x8.add(v, step), v));
+    codes += 16;
+  }
+  let rest = 0;
+  for (let i: usize = 0; i < <usize>count; i++) {
+    const code = <i32>load<u16>(codes + (i << 1));
+    rest |= (code + 0x400) ^ code;
+  }
+  return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
+}
+
+/**
+ * C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. Finite f16 weights are
+ * widened in registers. Others of f16 and bf16 are widened a few rows at a time, in `panel`.
  */
 function products(
   format: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
-  const xrs = <usize>k << 2;
-  const crs = <usize>n << 2;
+  if (format == F16 && !(k & 3) && areFinite(w, n * k)) {
+    allVectors(1, x, w, c, d, count, n, n, k, alpha);
+    return;
+  }
   const block = format == F32 ? n : max(4, (PANEL / max(1, k)) & ~3);
   for (let j = 0; j < n; j += block) {
     const columns = min(block, n - j);
@@ -81,16 +104,25 @@ function products(
       else unpackBf16(codes, columns * k, panel);
       rows = panel;
     }
-    let xi = x;
-    let at = <usize>j << 2;
-    let i = count;
-    for (; i >= 2; i -= 2) {
-      vectors(2, xi, rows, c + at, crs, d ? d + at : 0, columns, k, alpha);
-      xi += xrs << 1;
-      at += crs << 1;
-    }
-    if (i) vectors(1, xi, rows, c + at, crs, d ? d + at : 0, columns, k, alpha);
+    const at = <usize>j << 2;
+    allVectors(0, x, rows, c + at, d ? d + at : 0, count, columns, n, k, alpha);
   }
+}
+
+/** Computes `columns` of the n columns of C, two rows at a time. */
+// @ts-ignore: decorator
+@inline
+function allVectors(
+  half: i32, x: usize, w: usize, c: usize, d: usize, count: i32, columns: i32, n: i32, k: i32, alpha: f32,
+): void {
+  const crs = <usize>n << 2;
+  for (; count >= 2; count -= 2) {
+    vectors(2, half, x, w, c, crs, d, columns, k, alpha);
+    x += <usize>k << 3;
+    c += crs << 1;
+    if (d) d += crs << 1;
+  }
+  if (count) vectors(1, half, x, w, c, crs, d, columns, k, alpha);
 }
 
 /** The sums of four vectors' lanes. */
@@ -110,15 +142,32 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
   storePart(c + at, d ? f32x4.add(loadPart(d + at, count, scaled), scaled) : scaled, count);
 }
 
-/** Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of an f32 weight. */
+/** Four numbers of a weight, of f16 if `half`. */
 // @ts-ignore: decorator
 @inline
-function vectors(rows: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32): void {
+function four(half: i32, p: usize, mask: v128, power: v128): v128 {
+  if (!half) return v128.load(p);
+  return f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask), power);
+}
+
+/**
+ * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of a weight of f32, or
+ * of finite f16 numbers if `half`; k is then a multiple of four.
+ */
+// @ts-ignore: decorator
+@inline
+function vectors(
+  rows: i32, half: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32,
+): void {
   const zero = f32x4.splat(0);
   const scale = f32x4.splat(alpha);
-  const wrs = <usize>k << 2;
+  const mask = v128.load32_splat(HALF_CONSTANTS);
+  const power = v128.load32_splat(HALF_CONSTANTS, 4);
+  const xrs = <usize>k << 2;
+  const wrs = <usize>k << (half ? 1 : 2);
+  const step: usize = half ? 8 : 16;
   const whole = <usize>(k & ~3) << 2;
-  const rest = k & 3;
+  const rest = half ? 0 : k & 3;
   for (let j = 0; j < n; j += 4) {
     const left = n - j;
     let w0 = w;
@@ -136,27 +185,27 @@ function vectors(rows: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, 
     let at = x;
     for (const end = x + whole; at < end; at += 16) {
       const u = v128.load(at);
-      const v = rows == 2 ? v128.load(at + wrs) : zero;
-      let f = v128.load(w0);
+      const v = rows == 2 ? v128.load(at + xrs) : zero;
+      let f = four(half, w0, mask, power);
       a0 = madd(f, u, a0);
       if (rows == 2) b0 = madd(f, v, b0);
-      f = v128.load(w1);
+      f = four(half, w1, mask, power);
       a1 = madd(f, u, a1);
       if (rows == 2) b1 = madd(f, v, b1);
-      f = v128.load(w2);
+      f = four(half, w2, mask, power);
       a2 = madd(f, u, a2);
       if (rows == 2) b2 = madd(f, v, b2);
-      f = v128.load(w3);
+      f = four(half, w3, mask, power);
       a3 = madd(f, u, a3);
       if (rows == 2) b3 = madd(f, v, b3);
-      w0 += 16;
-      w1 += 16;
-      w2 += 16;
-      w3 += 16;
+      w0 += step;
+      w1 += step;
+      w2 += step;
+      w3 += step;
     }
     if (rest) {
       const u = loadPart(at, rest, zero);
-      const v = rows == 2 ? loadPart(at + wrs, rest, zero) : zero;
+      const v = rows == 2 ? loadPart(at + xrs, rest, zero) : zero;
       const f0 = loadPart(w0, rest, zero);
       const f1 = loadPart(w1, rest, zero);
       const f2 = loadPart(w2, rest, zero);

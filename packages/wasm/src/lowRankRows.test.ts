@@ -1,4 +1,5 @@
 import { Generator, lowRankRows, randn, scope, type Tensor, tensor, to } from "@lowrank/core";
+import type { Backend } from "@lowrank/core/backend";
 import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { wasm } from "./index.ts";
@@ -6,7 +7,7 @@ import { wasm } from "./index.ts";
 const [one, two] = [await wasm({ batchInvariant: true }), await wasm({ batchInvariant: true, threads: 2, grain: 1 })];
 afterAll(() => two.dispose());
 
-const [inFeatures, outFeatures, vectors] = [29, 18, 3];
+const [outFeatures, vectors] = [18, 3];
 
 interface Pair {
   rank: number;
@@ -32,7 +33,7 @@ const draw = (shape: readonly number[], seed: number, backend = one): Tensor =>
   randn(shape, { generator: new Generator(seed), backend });
 
 /** Factors whose numbers every dtype holds, stored as `dtype`. */
-function factors({ rank, dtype }: Pair, seed: number, backend = one): Tensor[] {
+function factors({ rank, dtype }: Pair, inFeatures: number, seed: number, backend = one): Tensor[] {
   return [
     [rank, inFeatures],
     [outFeatures, rank],
@@ -42,24 +43,39 @@ function factors({ rank, dtype }: Pair, seed: number, backend = one): Tensor[] {
   });
 }
 
-/** The bits of rows of a batch: row i is drawn by `seeds[i]`, and has pair `of[i]`. */
-function bits(pairs: readonly Pair[], of: readonly number[], seeds: readonly number[], backend = one): Uint8Array[] {
-  return scope(() => {
-    const rows = pairs.map((_, s) => of.flatMap((own, row) => (own === s ? [row] : [])));
-    const batch = (n: number, shift: number) => {
-      const values = seeds.map((seed) => draw([vectors, n], 1000 * shift + seed).dataSync() as Float32Array);
-      return tensor(Float32Array.from(values.flatMap((row) => [...row])), { shape: [of.length, vectors, n], backend });
-    };
-    const all = pairs.flatMap((own, s) => factors(own, s, backend));
-    const scalings = pairs.map(({ scaling }) => scaling);
-    const out = lowRankRows(batch(outFeatures, 1), batch(inFeatures, 2), ...all, { rows, scalings });
-    const bytes = new Uint8Array((out.dataSync() as Float32Array).buffer);
-    const size = 4 * vectors * outFeatures;
-    return of.map((_, row) => bytes.slice(row * size, (row + 1) * size));
-  });
-}
+/** Makes the bits of rows of a batch: row i is drawn by `seeds[i]`, and has pair `of[i]`. */
+type Bits = (
+  pairs: readonly Pair[],
+  of: readonly number[],
+  seeds: readonly number[],
+  backend?: Backend,
+) => Uint8Array[];
 
-it("gives a row the same bits alone, in any batch, from any dtype of its numbers, by any threads", () => {
+const bitsOf =
+  (inFeatures: number): Bits =>
+  (pairs, of, seeds, backend = one) => {
+    return scope(() => {
+      const rows = pairs.map((_, s) => of.flatMap((own, row) => (own === s ? [row] : [])));
+      const batch = (n: number, shift: number) => {
+        const values = seeds.map((seed) => draw([vectors, n], 1000 * shift + seed).dataSync() as Float32Array);
+        return tensor(Float32Array.from(values.flatMap((row) => [...row])), {
+          shape: [of.length, vectors, n],
+          backend,
+        });
+      };
+      const all = pairs.flatMap((own, s) => factors(own, inFeatures, s, backend));
+      const scalings = pairs.map(({ scaling }) => scaling);
+      const out = lowRankRows(batch(outFeatures, 1), batch(inFeatures, 2), ...all, { rows, scalings });
+      const bytes = new Uint8Array((out.dataSync() as Float32Array).buffer);
+      const size = 4 * vectors * outFeatures;
+      return of.map((_, row) => bytes.slice(row * size, (row + 1) * size));
+    });
+  };
+
+const widths = [29, 32];
+
+it.each(widths)("gives a row of %i the same bits alone, in any batch, from any dtype, by any threads", (inFeatures) => {
+  const bits = bitsOf(inFeatures);
   fc.assert(
     fc.property(batches, fc.integer({ min: 0, max: 100 }), ({ pairs, rows }, seed) => {
       const seeds = rows.map((_, i) => seed + i);
@@ -78,14 +94,29 @@ it("gives a row the same bits alone, in any batch, from any dtype of its numbers
   );
 });
 
-it.each(["f16", "bf16"] as const)("reads infinities, NaN and the smallest numbers of %s", (dtype) => {
-  const special = [Infinity, -Infinity, Number.NaN, 2 ** -24, -(2 ** -24), 0];
-  scope(() => {
-    const x = tensor([1, 0, 0, 0, 0, 0, 0, 0], { shape: [1, 8], backend: one });
-    const a = tensor([1, 0, 0, 0, 0, 0, 0, 0], { shape: [1, 8], backend: one });
-    const b = tensor(special, { shape: [6, 1], backend: one });
-    const y = tensor(new Float32Array(6), { shape: [1, 6], backend: one });
-    const half = [a, b].map((t) => to(t, { dtype }));
-    expect([...lowRankRows(y, x, ...half, { rows: [[0]], scalings: [1] }).dataSync()]).toEqual(special);
-  });
-});
+const halves = ["f16", "bf16"] as const;
+
+it.each(halves.flatMap((dtype) => [1, 4, 6, 8].map((rank) => [dtype, rank] as const)))(
+  "reads infinities, NaN and the smallest numbers of %s, at rank %i",
+  (dtype, rank) => {
+    const special = [Infinity, -Infinity, Number.NaN, 2 ** -24, -(2 ** -24), 0, 65504];
+    const first = (value: number, count: number) => [value, ...new Array<number>(count - 1).fill(0)];
+    const half = (values: number[], shape: number[]) => to(tensor(values, { shape, backend: one }), { dtype });
+    const rounded = (values: number[]) => [...to(half(values, [values.length]), { dtype: "f32" }).dataSync()];
+    scope(() => {
+      const x = tensor(first(1, 8), { shape: [1, 8], backend: one });
+      const y = tensor(new Float32Array(7), { shape: [1, 7], backend: one });
+      const run = (a: Tensor, b: Tensor) => [...lowRankRows(y, x, a, b, { rows: [[0]], scalings: [1] }).dataSync()];
+      const a = half(first(1, 8 * rank), [rank, 8]);
+      const b = half(
+        special.flatMap((value) => first(value, rank)),
+        [7, rank],
+      );
+      expect(run(a, b)).toEqual(rounded(special));
+      for (const value of special) {
+        const out = run(half(first(value, 8 * rank), [rank, 8]), half(new Array(7 * rank).fill(1), [7, rank]));
+        expect(out).toEqual(new Array(7).fill(rounded([value])[0]));
+      }
+    });
+  },
+);
