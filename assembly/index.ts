@@ -14,7 +14,6 @@ export * from "./gemvPacked";
 export * from "./indexing";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
-export * from "./lowRankRows";
 export * from "./norm";
 export * from "./optimizer";
 export * from "./optimizer8bit";

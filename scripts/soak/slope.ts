@@ -20,6 +20,9 @@ const parts = 12;
 /** The share of a life that is warm-up: code is compiled, heaps and pools find their size. */
 const warmUp = 0.3;
 
+/** The seconds that this takes in a short life too. */
+const leastWarmUp = 60;
+
 /** Student's t for ten degrees of freedom, of which one sample in 40 is above by chance. */
 const t = 2.228;
 
@@ -31,7 +34,10 @@ const mostRise = 0.05;
  * least memory of each counts: garbage comes and goes, and a leak raises what is left between.
  */
 export function fitSlope(samples: readonly Sample[]): Slope | null {
-  const steady = samples.slice(Math.floor(warmUp * samples.length));
+  if (samples.length === 0) return null;
+  const [first, last] = [samples[0].seconds, (samples.at(-1) as Sample).seconds];
+  const warm = first + Math.max(leastWarmUp, warmUp * (last - first));
+  const steady = samples.filter(({ seconds }) => seconds >= warm);
   if (steady.length < 2 * parts) return null;
   const points = Array.from({ length: parts }, (_, i) => {
     const part = steady.slice((i * steady.length) / parts, ((i + 1) * steady.length) / parts);

@@ -63,7 +63,7 @@ export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, me
 export { moveTensors } from "./moveTensors.ts";
 export { nearestName } from "./nearestName.ts";
 export type { NestedArray } from "./nested.ts";
-export { checkFinite } from "./nonFinite.ts";
+export { checkFinite, firstNonFinite } from "./nonFinite.ts";
 export { onRecompute } from "./onRecompute.ts";
 export { defineOp, expectDType, type Op, type OpDefinition, type Planned, type Saves, type VjpContext } from "./op.ts";
 export { keptTokens } from "./ops/keptTokens.ts";

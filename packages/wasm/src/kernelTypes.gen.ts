@@ -59,9 +59,6 @@ export interface Kernels {
   linearInt8Scratch(): number;
   linearInt8(x: number, w: number, format: number, c: number, m: number, n: number, k: number, first: number, last: number, scratch: number): void;
   quantizeInt8(x: number, out: number, rows: number, k: number, planes: number): void;
-  lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
-  setLowRankTask(table: number, i: number, a: number, b: number, formatA: number, formatB: number, rank: number, scaling: number, vector: number, count: number, room: number): void;
-  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, first: number, last: number): void;
   rmsNorm(x: number, weight: number, out: number, rows: number, n: number, eps: number): void;
   rmsNormBackward(dy: number, x: number, weight: number, dx: number, rows: number, n: number, eps: number): void;
   rmsNormWeightBackward(dy: number, x: number, dw: number, part: number, rows: number, n: number, eps: number): void;
@@ -126,6 +123,9 @@ export interface Kernels {
 
 /** Those of batch-invariant builds. */
 export interface InvariantKernels extends Kernels {
+  lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
+  setLowRankTask(table: number, i: number, a: number, b: number, formatA: number, formatB: number, rank: number, scaling: number, vector: number, count: number, room: number): void;
+  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, first: number, last: number): void;
   pagedAttentionScratch(): number;
   findBadPage(table: number, places: number, rows: number, tables: number, tablePages: number, pages: number, pageSize: number, window: number): number;
   pagedAttention(q: number, k: number, v: number, tables: number, places: number, out: number, scratch: number, first: number, last: number, heads: number, group: number, size: number, pageSize: number, tablePages: number, scale: number, window: number, softcap: number): void;

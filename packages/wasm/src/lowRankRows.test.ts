@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { wasm } from "./index.ts";
 
-const [one, two] = [await wasm(), await wasm({ threads: 2, grain: 1 })];
+const [one, two] = [await wasm({ batchInvariant: true }), await wasm({ batchInvariant: true, threads: 2, grain: 1 })];
 afterAll(() => two.dispose());
 
 const [inFeatures, outFeatures, vectors] = [29, 18, 3];

@@ -32,7 +32,6 @@ import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
 import { linearInt8Kernel } from "./linearInt8.ts";
 import { logKernel } from "./log.ts";
 import { loraOpKernel } from "./loraLinear.ts";
-import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { matmulKernel } from "./matmul.ts";
 import { maxKernel } from "./max.ts";
 import { maximumKernel } from "./maximum.ts";
@@ -120,7 +119,6 @@ export const kernels: readonly WasmKernel[] = [
   linearInt8Kernel,
   logKernel,
   loraOpKernel,
-  lowRankRowsKernel,
   matmulKernel,
   maxKernel,
   maximumKernel,

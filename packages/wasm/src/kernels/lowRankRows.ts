@@ -1,5 +1,6 @@
 import type { lowRankRows } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
+import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
 /** Vectors of a task at most, so that threads share those of one pair. */
@@ -34,7 +35,7 @@ function rowsWithout(lists: readonly (readonly number[])[], count: number): numb
   return Array.from(named.keys()).filter((row) => named[row] === 0);
 }
 
-export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows>(
+export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
   (k, inputs, outputs, params, scratch, { plan }) => {
     const { inFeatures, outFeatures, each, ranks } = plan(inputs, outputs, params);
