@@ -1,0 +1,49 @@
+import { Tokenizer } from "@lowrank/models";
+import { expect, test } from "vitest";
+import { readText } from "./readText.ts";
+import { plainConfig } from "./sentenceConfig.ts";
+
+const words = ["[PAD]", "[CLS]", "[SEP]", "a", "small", "cat"];
+const special = (id: number) => ({ SpecialToken: { id: words[id] } });
+
+/** A tokenizer of words, which puts [CLS] before a text and [SEP] behind it. */
+const tokenizer = new Tokenizer({
+  label: "words",
+  tokenizerJson: {
+    added_tokens: [0, 1, 2].map((id) => ({ id, content: words[id], special: true })),
+    normalizer: null,
+    pre_tokenizer: { type: "Whitespace" },
+    post_processor: {
+      ...{ type: "TemplateProcessing", single: [special(1), { Sequence: { id: "A" } }, special(2)] },
+      special_tokens: Object.fromEntries(
+        [1, 2].map((id) => [words[id], { id: words[id], ids: [id], tokens: [words[id]] }]),
+      ),
+    },
+    decoder: null,
+    model: { type: "WordLevel", vocab: Object.fromEntries(words.map((word, id) => [word, id])) },
+  },
+});
+
+const reader = (lowerCase = false) => ({
+  ...{ tokenizer, vocabSize: words.length },
+  settings: { ...plainConfig, lowerCase, maxNumSeqs: 1, maxNumBatchedTokens: 1, maxModelLen: 5, maxQueue: 1 },
+});
+
+test("a text is cut at its end, inside the tokens that stand around it", async () => {
+  expect(await readText("a small cat", {}, reader())).toEqual([1, 3, 4, 5, 2]);
+  const cut = (most: number, text = "a small small cat") => readText(text, { truncatePromptTokens: most }, reader());
+  expect(await cut(-1)).toEqual([1, 3, 4, 4, 2]);
+  expect(await cut(3)).toEqual([1, 3, 2]);
+  expect(await cut(3, "a")).toEqual([1, 3, 2]);
+  await expect(cut(2)).rejects.toThrow("truncate_prompt_tokens is 2, and 2 tokens stand around every text");
+  await expect(readText("a a a a", {}, reader())).rejects.toThrow("an input has 6");
+});
+
+test("token ids are taken as they are, and cut at their end", async () => {
+  expect(await readText([5, 4, 3, 3, 3, 3], { truncatePromptTokens: 2 }, reader())).toEqual([5, 4]);
+});
+
+test("texts are put in lower case where the folder says so", async () => {
+  await expect(readText("A Cat", {}, reader())).rejects.toMatchObject({ code: "invalid_request", param: "input" });
+  expect(await readText("A Cat", {}, reader(true))).toEqual([1, 3, 5, 2]);
+});
