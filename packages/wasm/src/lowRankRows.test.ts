@@ -29,11 +29,11 @@ const batches = fc.array(pair, { minLength: 1, maxLength: 6 }).chain((pairs) =>
   }),
 );
 
-const draw = (shape: readonly number[], seed: number, backend = one): Tensor =>
+const draw = (shape: readonly number[], seed: number, backend: Backend = one): Tensor =>
   randn(shape, { generator: new Generator(seed), backend });
 
 /** Factors whose numbers every dtype holds, stored as `dtype`. */
-function factors({ rank, dtype }: Pair, inFeatures: number, seed: number, backend = one): Tensor[] {
+function factors({ rank, dtype }: Pair, inFeatures: number, seed: number, backend: Backend = one): Tensor[] {
   return [
     [rank, inFeatures],
     [outFeatures, rank],
