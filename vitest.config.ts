@@ -30,7 +30,10 @@ const node: TestProjectConfiguration = {
   },
 };
 
-/** Files that mock a module or look at what a process begins with: each has a process of its own. */
+/**
+ * Files that mock a module or look at what a process begins with, such as the list of methods: each
+ * has a process of its own.
+ */
 const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", include: [fresh] } };
 
 if (executablePath === undefined) {
