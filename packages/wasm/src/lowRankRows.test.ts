@@ -94,6 +94,20 @@ it.each(widths)("gives a row of %i the same bits alone, in any batch, from any d
   );
 });
 
+it("takes frozen lists of rows for batches of any sizes", () => {
+  const rows = Object.freeze([Object.freeze([2, 0]), Object.freeze([1])]);
+  const run = (lists: readonly (readonly number[])[], shape: readonly number[]) =>
+    scope(() => {
+      const [y, x] = [draw([...shape, outFeatures], 1), draw([...shape, 8], 2)];
+      const all = [4, 2].flatMap((rank, s) => factors({ rank, dtype: "f16", scaling: 2 }, 8, s));
+      return lowRankRows(y, x, ...all, { rows: lists, scalings: [2, 0.5] }).dataSync();
+    });
+  for (const shape of [[3], [5], [3, 20], [4, 2], [3]]) {
+    const own = rows.map((list) => [...list]);
+    expect(run(rows, shape)).toEqual(run(own, shape));
+  }
+});
+
 const halves = ["f16", "bf16"] as const;
 
 it.each(halves.flatMap((dtype) => [1, 4, 6, 8].map((rank) => [dtype, rank] as const)))(

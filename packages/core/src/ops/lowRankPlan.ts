@@ -4,7 +4,10 @@ import { formatShape, sameShape, sizeOf } from "../shape.ts";
 
 /** Parameters of `lowRankRows`, with an entry for each pair of factors. */
 export interface LowRankRowsParams {
-  /** The rows, along the first dimension, to which a pair's product is added. */
+  /**
+   * The rows, along the first dimension, to which a pair's product is added. Calls with the same
+   * lists do less again and again if these, and the list of them, are frozen.
+   */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
 }
@@ -15,11 +18,15 @@ export interface LowRankPlan {
   readonly outFeatures: number;
   /** Vectors in a row: one of [n, in], T of [n, T, in]. */
   readonly each: number;
-  readonly ranks: readonly number[];
 }
 
-/** Checks (y, x, A, B, A, B, ...) and returns their sizes. */
-export function lowRankPlan(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams): LowRankPlan {
+/** Returns the sizes of a call that `checkLowRank` has passed. */
+export function lowRankPlan([{ shape: y }, { shape: x }]: readonly TensorSpec[]): LowRankPlan {
+  return { inFeatures: x[x.length - 1], outFeatures: y[y.length - 1], each: sizeOf(x.slice(1, -1)) };
+}
+
+/** Throws unless (y, x, A, B, A, B, ...) fit each other and the parameters. */
+export function checkLowRank(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams): void {
   const [{ shape: y }, { shape: x }] = inputs;
   expectDType("lowRankRows", inputs, 0, "f32");
   expectDType("lowRankRows", inputs, 1, "f32");
@@ -35,7 +42,6 @@ export function lowRankPlan(inputs: readonly TensorSpec[], { rows, scalings }: L
     );
   }
   const [inFeatures, outFeatures] = [x[x.length - 1], y[y.length - 1]];
-  const ranks: number[] = [];
   for (let i = 2; i < inputs.length; i += 2) {
     const [a, b] = [inputs[i].shape, inputs[i + 1].shape];
     expectDType("lowRankRows", inputs, i, "f32", "f16", "bf16");
@@ -45,10 +51,8 @@ export function lowRankPlan(inputs: readonly TensorSpec[], { rows, scalings }: L
         `lowRankRows: A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit x ${formatShape(x)} and y ${formatShape(y)}`,
       );
     }
-    ranks.push(a[0]);
   }
   checkRows(rows, x[0]);
-  return { inFeatures, outFeatures, each: sizeOf(x.slice(1, -1)), ranks };
 }
 
 /** Throws for a row that is not there, or is named twice. */

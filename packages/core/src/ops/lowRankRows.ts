@@ -6,7 +6,7 @@ import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { cat } from "./cat.ts";
 import { indexAdd, indexSelect } from "./indexSelect.ts";
-import { type LowRankPlan, type LowRankRowsParams, lowRankPlan } from "./lowRankPlan.ts";
+import { checkLowRank, type LowRankPlan, type LowRankRowsParams, lowRankPlan } from "./lowRankPlan.ts";
 import { matmul } from "./matmul.ts";
 import { asMatrix } from "./rows.ts";
 import { toDTypeOf } from "./to.ts";
@@ -41,9 +41,9 @@ export const lowRankRows: Op<number, LowRankRowsParams, 1, Planned<LowRankRowsPa
   name: "lowRankRows",
   arity: [4, Infinity],
   options: { rows: true, scalings: true },
-  plan: (inputs, _outputs, params) => lowRankPlan(inputs, params),
+  plan: (inputs) => lowRankPlan(inputs),
   shape: (inputs, params) => {
-    lowRankPlan(inputs, params);
+    checkLowRank(inputs, params);
     return { shape: inputs[0].shape, dtype: "f32" };
   },
   inGroups: ([y, x, ...factors], { rows, scalings }, most) =>

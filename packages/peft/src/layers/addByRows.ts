@@ -1,5 +1,5 @@
 import { affine, expand, lowRankRows, scope, type Tensor, widen } from "@lowrank/core";
-import { addOnRows, type RowGroups } from "./rowGroups.ts";
+import { addOnRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LayerAdapter, LowRank } from "./tunerLayer.ts";
 
 /** True for an adapter that does no more than add to its layer's output. */
@@ -41,8 +41,11 @@ export function addByRows(
     if (lowRank.bias) biased.set(name, own);
   }
   if (rows.length === 0 && others.size === 0) return y;
+  // One list for all layers, which kernels know again.
+  const shared = rowsByAdapter(groups);
+  const lists = rows.length === shared.length ? shared : rows;
   return scope(() => {
-    let sum = rows.length > 0 ? lowRankRows(y, x, ...factors, { rows, scalings }) : y;
+    let sum = rows.length > 0 ? lowRankRows(y, x, ...factors, { rows: lists, scalings }) : y;
     if (biased.size > 0) sum = addOnRows(sum, biased, sum, (name, part) => scaledBias(adapterOf(name)!.lowRank!, part));
     if (others.size > 0) sum = addOnRows(sum, others, x, (name, part) => adapterOf(name)!.added!(part));
     return sum;

@@ -17,6 +17,18 @@ function grouped(names: readonly (string | null)[]): RowGroups {
   return groups;
 }
 
+const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
+
+/** Returns the rows of each adapter, in the order of the groups, as frozen lists: the same ones at each call. */
+export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
+  const known = lists.get(groups);
+  if (known) return known;
+  const made = [...groups].flatMap(([name, rows]) => (name === null ? [] : [Object.freeze([...rows])]));
+  Object.freeze(made);
+  lists.set(groups, made);
+  return made;
+}
+
 /** The adapters of a batch's rows. All layers of a pass share the groups that it makes of them. */
 export class BatchRows {
   /** An adapter for each row; null for the base model. */

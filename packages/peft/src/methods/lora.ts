@@ -104,7 +104,8 @@ class LoraLinear implements LayerAdapter {
   /** The factors of that part; absent with DoRA, and while dropout acts on x. */
   get lowRank(): LowRank | undefined {
     if (this.#magnitude || (this.#dropout.training && this.#dropout.p > 0)) return undefined;
-    return { ...this.#factors, bias: this.parameters["lora_B.bias"] };
+    const { "lora_A.weight": a, "lora_B.weight": b, "lora_B.bias": bias } = this.parameters;
+    return { a, b, scaling: this.scaling, bias };
   }
 
   /** s (x Aᵀ) Bᵀ */
