@@ -19,14 +19,14 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
-/** Returns the rows of each adapter, in the order of the groups, as frozen lists: the same ones at each call. */
+/** Returns the rows of each adapter, in the order of the groups: the same frozen lists each time. */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
-  const known = lists.get(groups);
-  if (known) return known;
-  const made = [...groups].flatMap(([name, rows]) => (name === null ? [] : [Object.freeze([...rows])]));
-  Object.freeze(made);
-  lists.set(groups, made);
-  return made;
+  let rows = lists.get(groups);
+  if (!rows) {
+    rows = Object.freeze([...groups].flatMap(([name, own]) => (name === null ? [] : [Object.freeze([...own])])));
+    lists.set(groups, rows);
+  }
+  return rows;
 }
 
 /** The adapters of a batch's rows. All layers of a pass share the groups that it makes of them. */
