@@ -1,12 +1,12 @@
 import { fromBytes } from "../create.ts";
-import { defineOp, type Op, type Planned } from "../op.ts";
+import { defineOp, type Op } from "../op.ts";
 import { scope } from "../scope.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { cat } from "./cat.ts";
+import { checkLowRank, type LowRankRowsParams } from "./checkLowRank.ts";
 import { indexAdd, indexSelect } from "./indexSelect.ts";
-import { checkLowRank, type LowRankPlan, type LowRankRowsParams, lowRankPlan } from "./lowRankPlan.ts";
 import { matmul } from "./matmul.ts";
 import { asMatrix } from "./rows.ts";
 import { toDTypeOf } from "./to.ts";
@@ -37,11 +37,10 @@ const outer = (a: Tensor, b: Tensor): Tensor => matmul(asMatrix(a), asMatrix(b),
  * bf16. Other rows are those of y. A kernel sums a row in an order that no other row changes. Chen
  * et al. 2023, https://arxiv.org/abs/2310.18547
  */
-export const lowRankRows: Op<number, LowRankRowsParams, 1, Planned<LowRankRowsParams, LowRankPlan>> = defineOp({
+export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
   name: "lowRankRows",
   arity: [4, Infinity],
   options: { rows: true, scalings: true },
-  plan: (inputs) => lowRankPlan(inputs),
   shape: (inputs, params) => {
     checkLowRank(inputs, params);
     return { shape: inputs[0].shape, dtype: "f32" };

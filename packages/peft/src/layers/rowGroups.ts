@@ -19,7 +19,7 @@ function grouped(names: readonly (string | null)[]): RowGroups {
 
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
-/** Returns the rows of each adapter, in the order of the groups: the same frozen lists each time. */
+/** Returns the rows of each adapter, in the groups' order: the same frozen lists always. */
 export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[] {
   let rows = lists.get(groups);
   if (!rows) {

@@ -1,4 +1,4 @@
-import type { lowRankRows } from "@lowrank/core/backend";
+import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WasmKernel } from "../kernel.ts";
 import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
@@ -58,9 +58,11 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
-  (k, inputs, outputs, params, scratch, { plan }) => {
-    const { inFeatures, outFeatures, each } = plan(inputs, outputs, params);
+  (k, inputs, outputs, params, scratch) => {
     const [y, x] = inputs;
+    const inFeatures = x.shape[x.shape.length - 1];
+    const outFeatures = y.shape[y.shape.length - 1];
+    const each = sizeOf(x.shape.slice(1, -1));
     const [out] = outputs;
     const runs = runsOf(params.rows, y.shape[0], each);
     let [rank, widens] = [0, 0];

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import { expectDType } from "../op.ts";
-import { formatShape, sameShape, sizeOf } from "../shape.ts";
+import { formatShape, sameShape } from "../shape.ts";
 
 /** Parameters of `lowRankRows`, with an entry for each pair of factors. */
 export interface LowRankRowsParams {
@@ -10,19 +10,6 @@ export interface LowRankRowsParams {
    */
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
-}
-
-/** The sizes of one call. */
-export interface LowRankPlan {
-  readonly inFeatures: number;
-  readonly outFeatures: number;
-  /** Vectors in a row: one of [n, in], T of [n, T, in]. */
-  readonly each: number;
-}
-
-/** Returns the sizes of a call that `checkLowRank` has passed. */
-export function lowRankPlan([{ shape: y }, { shape: x }]: readonly TensorSpec[]): LowRankPlan {
-  return { inFeatures: x[x.length - 1], outFeatures: y[y.length - 1], each: sizeOf(x.slice(1, -1)) };
 }
 
 /** Throws unless (y, x, A, B, A, B, ...) fit each other and the parameters. */
