@@ -6,7 +6,7 @@ import { eventually } from "./fault.ts";
 import type { Probed } from "./healthProbe.ts";
 import type { Life } from "./memory.ts";
 import { percentile } from "./percentile.ts";
-import { fitSlope, isUpward } from "./slope.ts";
+import { fitSlope, isUpward, leastLife } from "./slope.ts";
 
 /** Levels that are 0 when nothing runs. */
 const levels = ["lowrank_requests_running", "lowrank_requests_waiting", "lowrank_cache_pages_used"];
@@ -62,7 +62,10 @@ export function judgeHealth(probed: ReadonlyMap<string, Probed>, checks: Checks)
 /** The share of the whole time that a process must have lived for its memory to be judged. */
 const longLife = 0.5;
 
-/** Checks that the memory of processes that lived long has no upward slope. */
+/**
+ * Checks that the memory of processes that lived long has no upward slope. A run that is too short
+ * for one to live so long says that it does not judge.
+ */
 export function judgeMemory(lives: readonly Life[], seconds: number, checks: Checks): void {
   let judged = 0;
   for (const { replica, pid, samples } of lives) {
@@ -78,5 +81,9 @@ export function judgeMemory(lives: readonly Life[], seconds: number, checks: Che
     checks.say(`memory of ${replica} (process ${pid}): ${figures}`);
     checks.count("memory has no upward slope", isUpward(slope) ? `${replica}: ${figures}` : undefined);
   }
-  if (judged === 0) checks.count("memory has no upward slope", "no process lived long enough to be judged");
+  if (judged > 0) return;
+  if (longLife * seconds < leastLife) {
+    const minutes = leastLife / longLife / 60;
+    checks.say(`skipped: the slope of memory (it needs a longer run: --minutes ${minutes} or more)`);
+  } else checks.count("memory has no upward slope", "no process lived long enough to be judged");
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Random } from "../deploy/random.ts";
-import { fitSlope, isUpward, type Slope } from "./slope.ts";
+import { fitSlope, isUpward, leastLife, type Slope } from "./slope.ts";
 
 const MB = 1e6;
 /** Half an hour of a process of 150 MB whose garbage rises to 60 MB and falls. */
@@ -25,5 +25,6 @@ test("a leak of 10 KB a second is one, and its size is found", () => {
 });
 
 test("a short life has no line", () => {
-  expect(fitSlope(memory(0).slice(0, 20))).toBe(null);
+  expect(fitSlope(memory(0).slice(0, leastLife - 1))).toBe(null);
+  expect(fitSlope(memory(0).slice(0, leastLife + 2))).not.toBe(null);
 });

@@ -20,8 +20,14 @@ const parts = 12;
 /** The share of a life that is warm-up: code is compiled, heaps and pools find their size. */
 const warmUp = 0.3;
 
-/** The seconds that this takes in a short life too. */
-const leastWarmUp = 60;
+/** The seconds that this takes in a short life too: heaps of busy replicas grew for four minutes. */
+const leastWarmUp = 300;
+
+/** The seconds of steady time that a slope needs. */
+const leastSteady = 300;
+
+/** The seconds that a process must live for its memory to be judged. */
+export const leastLife: number = leastWarmUp + leastSteady;
 
 /** Student's t for ten degrees of freedom, of which one sample in 40 is above by chance. */
 const t = 2.228;
@@ -38,7 +44,7 @@ export function fitSlope(samples: readonly Sample[]): Slope | null {
   const [first, last] = [samples[0].seconds, (samples.at(-1) as Sample).seconds];
   const warm = first + Math.max(leastWarmUp, warmUp * (last - first));
   const steady = samples.filter(({ seconds }) => seconds >= warm);
-  if (steady.length < 2 * parts) return null;
+  if (last - warm < leastSteady || steady.length < 2 * parts) return null;
   const points = Array.from({ length: parts }, (_, i) => {
     const part = steady.slice((i * steady.length) / parts, ((i + 1) * steady.length) / parts);
     return part.reduce((least, sample) => (sample.bytes < least.bytes ? sample : least));
