@@ -20,7 +20,7 @@ const parts = 12;
 /** The share of a life that is warm-up: code is compiled, heaps and pools find their size. */
 const warmUp = 0.3;
 
-/** The seconds that this takes in a short life too: heaps of busy replicas grew for four minutes. */
+/** The seconds that this takes in a short life too: busy replicas grew for four minutes. */
 const leastWarmUp = 300;
 
 /** The seconds of steady time that a slope needs. */
