@@ -11,6 +11,7 @@ import { ManifestWatch } from "./manifestWatch.ts";
 import { type AdapterContent, findAdapter, folderState, readAdapter, refused } from "./readAdapter.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
+import { adapterNotFound, alreadyLoaded, closing, forbidden, OtherFiles } from "./storeErrors.ts";
 import { turns } from "./turns.ts";
 
 /** Options of `adapterStore`. */
@@ -130,7 +131,7 @@ export class AdapterStore implements AdapterSource {
       if (entry.tenants && !entry.tenants.includes(tenant)) throw forbidden(name);
       return this.#acquireNamed(name, entry, tenant);
     }
-    if (entry === null || !manifest.discover) throw notFound(name);
+    if (entry === null || !manifest.discover) throw adapterNotFound(name);
     return this.#acquireFound(name);
   }
 
@@ -181,7 +182,7 @@ export class AdapterStore implements AdapterSource {
       await this.#watch.edit((manifest) => {
         const entry = entryOf(manifest, name);
         seen ||= entry !== null && (entry !== undefined || isFolder);
-        if (!seen) throw notFound(name);
+        if (!seen) throw adapterNotFound(name);
         return withEntry(manifest, name, isFolder ? null : undefined);
       });
     });
@@ -366,7 +367,7 @@ export class AdapterStore implements AdapterSource {
       const path = this.#place.pathOf(name);
       if (path === name) return path;
     } catch {}
-    throw notFound(name);
+    throw adapterNotFound(name);
   }
 
   /** Runs loads and unloads of one name one after the other. */
@@ -387,14 +388,6 @@ export class AdapterStore implements AdapterSource {
   }
 }
 
-/** The error of files that are not those of the version that was asked for. */
-class OtherFiles extends ServingError {
-  constructor(name: string, path: string, wanted: string, found: string) {
-    const versions = `'${name}' is version ${wanted.slice(0, 12)}, and the files are ${found.slice(0, 12)}`;
-    super("adapter_refused", `${path} changed since it was loaded: ${versions}; load it again, with load_inplace`);
-  }
-}
-
 function checkName(name: string): void {
   if (typeof name === "string" && name.length <= 256 && /^[^\p{Cc}]+$/u.test(name)) return;
   const expected = "expected 1 to 256 characters, none of them a control character";
@@ -402,22 +395,7 @@ function checkName(name: string): void {
 }
 
 function checkFree(manifest: Manifest, name: string, replace: boolean): void {
-  if (replace || !entryOf(manifest, name)) return;
-  const advice = "If you want to load the adapter in place, set 'load_inplace' to True.";
-  const message = `The lora adapter '${name}' has already been loaded. ${advice}`;
-  throw new ServingError("already_loaded", message, "lora_name");
-}
-
-function notFound(name: string): ServingError {
-  return new ServingError("not_found", `The lora adapter '${name}' cannot be found.`, "lora_name");
-}
-
-function forbidden(name: string): ServingError {
-  return new ServingError("forbidden", `The lora adapter '${name}' is another tenant's.`, "lora_name");
-}
-
-function closing(): ServingError {
-  return new ServingError("draining", "the server is closing; send the request to another", null, 5);
+  if (!replace && entryOf(manifest, name)) throw alreadyLoaded(name);
 }
 
 function failureKey(path: string, version = ""): string {

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { adapterNotFound, alreadyLoaded as taken } from "../adapters/storeErrors.ts";
 import { ServingError } from "../api.ts";
 import { addRoute } from "./addRoute.ts";
 import type { Caller } from "./apiKeys.ts";
@@ -86,14 +87,11 @@ function loadFailure(error: unknown, name: string): unknown {
 }
 
 function alreadyLoaded(name: string): HttpError {
-  return badInput(
-    `The lora adapter '${name}' has already been loaded. ` +
-      "If you want to load the adapter in place, set 'load_inplace' to True.",
-  );
+  return badInput(taken(name).message);
 }
 
 function notFound(name: string): HttpError {
-  return vllmError(404, "NotFoundError", `The lora adapter '${name}' cannot be found.`);
+  return vllmError(404, "NotFoundError", adapterNotFound(name).message);
 }
 
 function badInput(message: string): HttpError {
