@@ -1,5 +1,5 @@
-// pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker, and without
-// arguments the golden data.
+// pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker. Without
+// arguments: all but the long ones (`--project long`), and the golden data.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { runVitest } from "./runVitest.ts";
@@ -24,7 +24,7 @@ function countGolden({ stdout, stderr }: { stdout: string; stderr: string }): Ta
 
 const args = process.argv.slice(2);
 const running = args.length === 0 ? runGolden() : undefined;
-const { tally, skipped, endedEarly } = await runVitest(args);
+const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? ["--project", "!long"] : args);
 const golden = running === undefined ? { passed: 0, failed: 0 } : countGolden(await running);
 for (const name of skipped) console.log(`skipped: ${name}`);
 for (const sentence of endedEarly) console.log(sentence);
