@@ -9,12 +9,17 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+function unknownHost(_: number, host: string): string {
+  return `${host} is no address, and no name of one; give another --host, such as 0.0.0.0`;
+}
+
 /** The failures to listen, by Node's codes, with the fix. */
 const problems: Readonly<Record<string, (port: number, host: string) => string>> = {
   EADDRINUSE: (port, host) => `port ${port} of ${host} is taken by another process; end it, or give another --port`,
   EACCES: (port) => `port ${port} needs rights that this process has not; give a --port above 1023`,
   EADDRNOTAVAIL: (_, host) => `${host} is no address of this machine; give another --host, such as 0.0.0.0`,
-  ENOTFOUND: (_, host) => `${host} is no address, and no name of one; give another --host, such as 0.0.0.0`,
+  ENOTFOUND: unknownHost,
+  EAI_AGAIN: unknownHost,
 };
 
 /**
