@@ -38,8 +38,8 @@ const node: TestProjectConfiguration = {
 const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", include: [fresh] } };
 
 /**
- * Files that start dozens of processes or whole servers, each in a process of its own. `npm test`
- * leaves them to `.ci/run`.
+ * Files that start dozens of processes or whole servers or go through long tables, each in a
+ * process of its own. `npm test` leaves them to `.ci/run`.
  */
 const longNode: TestProjectConfiguration = { test: { ...inNode, name: "long", include: [long] } };
 
