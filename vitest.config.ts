@@ -7,6 +7,7 @@ import { chromiumProject } from "./scripts/browser/project.ts";
 const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
+const long = "**/*.long.node.test.ts";
 const executablePath = findChromium();
 // Tests start the `lowrank` command dozens of times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
@@ -25,7 +26,7 @@ const node: TestProjectConfiguration = {
     ...inNode,
     name: "node",
     include: [...include, "scripts/**/*.test.ts", "bench/**/*.test.ts", "conformance/src/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/fixtures/**", fresh],
+    exclude: ["**/node_modules/**", "**/fixtures/**", fresh, long],
     isolate: false,
   },
 };
@@ -36,6 +37,12 @@ const node: TestProjectConfiguration = {
  */
 const freshNode: TestProjectConfiguration = { test: { ...inNode, name: "fresh", include: [fresh] } };
 
+/**
+ * Files that start dozens of processes or whole servers or go through long tables, each in a
+ * process of its own. `npm test` leaves them to `.ci/run`.
+ */
+const longNode: TestProjectConfiguration = { test: { ...inNode, name: "long", include: [long] } };
+
 if (executablePath === undefined) {
   console.log("skipped: every test in a browser and in a Web Worker (no Chromium or Chrome was found; set CHROMIUM)");
 }
@@ -45,6 +52,7 @@ export default defineConfig({
     projects: [
       node,
       freshNode,
+      longNode,
       ...(executablePath === undefined
         ? []
         : (["browser", "worker"] as const).map((name) => chromiumProject({ name, root, include, executablePath }))),

@@ -6,13 +6,14 @@ export const mayImport: Record<string, readonly string[]> = {
   core: [],
   files: ["core"],
   wasm: ["core"],
+  webgpu: ["core"],
   nn: ["core"],
   models: ["core", "files", "nn"],
   peft: ["core", "files", "nn"],
   train: ["core", "files", "nn", "models", "peft"],
   serve: ["core", "files", "nn", "models", "peft"],
   nano: ["core", "files", "wasm", "nn", "models", "peft", "train"],
-  lowrank: ["core", "files", "wasm", "nn", "models", "peft", "train", "serve", "nano"],
+  lowrank: ["core", "files", "wasm", "webgpu", "nn", "models", "peft", "train", "serve", "nano"],
 };
 
 /**

@@ -1,8 +1,11 @@
 import { type Backend, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { wasm } from "@lowrank/wasm";
+import { webgpu } from "@lowrank/webgpu";
+import { whyNoAdapter } from "../webgpuDriver.ts";
 
-type Backends = Readonly<Record<string, () => Backend | Promise<Backend>>>;
+/** Starts of backends by name. A text tells why there is none on this machine. */
+type Backends = Readonly<Record<string, () => Backend | Promise<Backend | string>>>;
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
 const two = { threads: 2, grain: 1 };
@@ -18,7 +21,11 @@ export const usualBackends: Backends = {
 
 /** Returns the backend that --backend names. Throws for another name. */
 export function namedBackend(name: string, threads: number): Backends {
-  const named: Backends = { deferred, primitives, reference, wasm: () => wasm({ threads }) };
+  const named: Backends = {
+    ...{ deferred, primitives, reference },
+    wasm: () => wasm({ threads }),
+    webgpu: async () => (await whyNoAdapter()) ?? webgpu(),
+  };
   if (!Object.hasOwn(named, name)) {
     throw new Error(`golden: --backend is "${name}"; use ${Object.keys(named).join(", ")}`);
   }

@@ -2,8 +2,8 @@
 // own by default. DIR may also have the layout of models/smollm2-135m-instruct: then --gguf
 // names the model's file, --long trains all recorded steps, and --threads says on how many
 // threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared.
-// --backend primitives, deferred, reference or wasm runs all of it on that backend alone, and
-// counts what op calls ran as.
+// --backend primitives, deferred, reference, wasm or webgpu runs all of it on that backend
+// alone, and counts what op calls ran as.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { init } from "@lowrank/core";
@@ -76,8 +76,13 @@ function count({ name, error, note, skipped: reason }: Check, backend: string): 
 
 if (!existsSync(dir)) skipped.set(dir, "there is no such folder");
 for (const [backend, start] of Object.entries(existsSync(dir) ? chosen : {})) {
-  const counted = options.backend === undefined ? null : countCalls(await start());
-  await init(counted?.backend ?? start());
+  const started = await start();
+  if (typeof started === "string") {
+    skipped.set(`all on ${backend}`, started);
+    continue;
+  }
+  const counted = options.backend === undefined ? null : countCalls(started);
+  await init(counted?.backend ?? started);
   for (const [suite, run] of Object.entries(suites)) {
     try {
       for await (const check of run()) count(check, backend);

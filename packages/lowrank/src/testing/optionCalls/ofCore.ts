@@ -1,15 +1,16 @@
 import * as core from "@lowrank/core";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
+import { webgpu } from "@lowrank/webgpu";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = { ...core, ...lowrank };
+const L: Untyped = { ...core, ...lowrank, webgpu };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);
 const ids = () => tensor([[1, 2]], { dtype: "i32" });
 
-/** Those of core, files and wasm. */
+/** Those of core, files and the backends. */
 export const ofCore: OptionCalls = {
   arange: (o) => L.arange(0, 2, 1, o),
   full: (o) => L.full([1], 1, o),
@@ -93,4 +94,5 @@ export const ofCore: OptionCalls = {
   checkGrad: (o) => checkGrad(lowrank.neg, [ones(1)], o),
   testBackend: (o) => testBackend(lowrank.reference(), o),
   wasm: (o) => L.wasm(o),
+  webgpu: (o) => L.webgpu(o),
 };

@@ -1,0 +1,70 @@
+import type { PoolStats } from "../memory/pool.ts";
+
+/** Errors that the device tells late: lost, out of memory, or a command that it refused. */
+export class LateErrors {
+  readonly #errors: Error[] = [];
+  /** Refused commands, often for the sake of an error among the others. */
+  readonly #refused: Error[] = [];
+  readonly #waiting = new Set<Promise<void>>();
+  #lost: GPUDeviceLostInfo | null = null;
+
+  constructor(device: GPUDevice) {
+    device.lost.then((info) => {
+      this.#lost = info;
+    });
+    device.onuncapturederror = (event) => {
+      event.preventDefault?.();
+      this.#refused.push(new Error(`webgpu: the device refused a command: ${event.error.message}`));
+    };
+  }
+
+  /** Keeps the error that a promise gives, if it gives one. */
+  watch(found: Promise<Error | null>): void {
+    const done = found.then(
+      (error) => {
+        if (error) this.#errors.push(error);
+      },
+      // The device is lost, which the read tells.
+      () => {},
+    );
+    this.#waiting.add(done);
+    done.then(() => this.#waiting.delete(done));
+  }
+
+  /** Watches whether a new buffer of `bytes` got its memory. */
+  watchMemory(scope: Promise<GPUError | null>, bytes: number, stats: () => PoolStats): void {
+    const { used, free } = stats();
+    const room = `${used} bytes are in use and ${free} kept for reuse`;
+    const advice = "free tensors, use smaller batches, or a smaller model";
+    this.watch(
+      scope.then((error) => {
+        return (
+          error && new Error(`webgpu: the device has no memory for a buffer of ${bytes} bytes; ${room}; ${advice}`)
+        );
+      }),
+    );
+  }
+
+  /** Returns the first error since the last call. */
+  async take(): Promise<Error | undefined> {
+    await Promise.all(this.#waiting);
+    const [error] = [...this.#errors.splice(0), ...this.#refused.splice(0)];
+    return error;
+  }
+
+  /** Returns the error of a read that the device did not answer. */
+  async ofFailedRead(cause: unknown): Promise<Error> {
+    const earlier = await this.take();
+    // The loss is told right after the reads that it breaks.
+    for (let turn = 0; turn < 10 && !this.#lost; turn++) await new Promise((resolve) => setTimeout(resolve, turn));
+    if (!this.#lost) return earlier ?? new Error(`webgpu: the read failed: ${cause}`, { cause });
+    const { reason, message } = this.#lost;
+    const why = [reason === "destroyed" ? "it was destroyed" : "the driver gave up", message]
+      .filter(Boolean)
+      .join(": ");
+    return new Error(
+      `webgpu: the device is lost (${why}); its tensors are gone: call init(webgpu()) again, and load them anew`,
+      { cause: earlier ?? cause },
+    );
+  }
+}

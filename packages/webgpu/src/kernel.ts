@@ -1,0 +1,61 @@
+import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { GpuBlock } from "./memory/pool.ts";
+import type { Dispatch } from "./wgsl/shader.ts";
+
+/** A tensor as a kernel sees it: contiguous, from the start of a buffer on the device. */
+export interface GpuTensor extends TensorSpec {
+  readonly buffer: GpuBlock;
+  readonly size: number;
+}
+
+/** The device's abilities, by which kernels choose among their variants. */
+export interface GpuFacts {
+  readonly limits: GPUSupportedLimits;
+  readonly features: ReadonlySet<string>;
+  /** True on a processor that plays the device: tile choices are fixed there. */
+  readonly software: boolean;
+}
+
+/** The device as a kernel sees it. */
+export interface Gpu extends GpuFacts {
+  /** Makes a tensor that lives until the kernel's commands have run. */
+  scratch(spec: TensorSpec): GpuTensor;
+}
+
+/**
+ * The code of one op: names the runs of kernels that do it, in order. `op` is the op's definition.
+ */
+export type KernelCode<P, D = unknown> = (
+  inputs: GpuTensor[],
+  outputs: GpuTensor[],
+  params: P,
+  gpu: Gpu,
+  op: D,
+) => readonly Dispatch[];
+
+/** Tells whether a kernel takes such inputs. */
+export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
+
+/** A kernel of this backend for the op of that name. */
+export interface WebGpuKernel {
+  readonly op: string;
+  readonly run: KernelCode<never, never>;
+  readonly supports?: KernelTest<never>;
+}
+
+type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
+
+/** The parameters that an op takes. */
+type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
+
+/**
+ * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
+ * matmul>("matmul", ...)`. Where `supports` says no, the op's composition runs.
+ */
+export function kernel<O extends { readonly definition: unknown }>(
+  op: string,
+  run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
+  supports?: KernelTest<ParamsOf<O>>,
+): WebGpuKernel {
+  return { op, run: run as KernelCode<never, never>, supports: supports as KernelTest<never> | undefined };
+}

@@ -1,0 +1,28 @@
+import type { BackendOp, TensorSpec } from "@lowrank/core/backend";
+import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "./kernel.ts";
+import { kernels as ownKernels } from "./kernels/index.ts";
+
+/** The kernels of a backend by the names of their ops. */
+export interface KernelTable {
+  /** Returns the code of an op's kernel; none where the op has no kernel. */
+  codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
+  /** True where the op has a kernel that takes such inputs. */
+  supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
+}
+
+/** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
+export function kernelTable(more: readonly WebGpuKernel[], gpu: GpuFacts): KernelTable {
+  const table = new Map<string, WebGpuKernel>();
+  for (const kernel of [...ownKernels, ...more]) {
+    if (table.has(kernel.op)) throw new Error(`webgpu: the op "${kernel.op}" has two kernels; leave one of them out`);
+    table.set(kernel.op, kernel);
+  }
+  return {
+    codeOf: <P>({ name }: BackendOp<P>) => table.get(name)?.run as KernelCode<P, BackendOp<P>> | undefined,
+    supports: <P>({ name }: BackendOp<P>, inputs: readonly TensorSpec[], params: P) => {
+      const kernel = table.get(name);
+      if (!kernel) return false;
+      return !kernel.supports || (kernel.supports as KernelTest<P>)(inputs, params, gpu);
+    },
+  };
+}

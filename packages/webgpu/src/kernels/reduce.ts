@@ -1,0 +1,125 @@
+import type { amax, sumToShape } from "@lowrank/core/backend";
+import { collapse, stridesOf } from "@lowrank/core/backend";
+import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { orderCode } from "../wgsl/math.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
+import { walk, walkValues } from "../wgsl/walk.ts";
+
+/** A way of joining many numbers to one. */
+interface Reduction {
+  readonly name: string;
+  /** The type of what is joined, and its start. */
+  readonly type: "f32" | "i32";
+  readonly start: string;
+  readonly helpers: string;
+  /** WGSL from a number of the tensor, of two joined ones, and back to a number. */
+  readonly from: (x: string) => string;
+  readonly join: (a: string, b: string) => string;
+  readonly result: (a: string) => string;
+}
+
+/** Threads that share the elements of one result. */
+const together = 64;
+/** Up to so many elements of a result, one thread adds them alone. */
+const few = 32;
+/** Elements of a result that one workgroup reads; more are cut into parts of so many. */
+const partSize = 16384;
+
+/** Reduces dimensions of x by two walks: over the results, and over the elements of each. */
+function reduction({ name, type, start, helpers, from, join, result }: Reduction) {
+  const made = variants((kept: number, reduced: number, alone: boolean) => {
+    const outer = walk(kept, ["at"], "item", "K");
+    const inner = walk(reduced, ["to"], "j", "R");
+    const load = `var to = at; ${inner.code} sum = ${join("sum", from("x[to]"))};`;
+    const begin = `let item = which / u.parts; let first = (which % u.parts) * u.part;
+  let end = min(first + u.part, u.count);
+  var at = 0u; ${outer.code} var sum = ${start};`;
+    const code = alone
+      ? entry(
+          together,
+          `  if (index >= u.size) { return; }
+  let which = index; ${begin}
+  for (var j = first; j < end; j++) { ${load} }
+  out[which] = ${result("sum")};`,
+        )
+      : `var<workgroup> sums: array<${type}, ${together}>;
+${entry(
+  together,
+  `  let which = groupIndex;
+  if (which < u.size) {
+    ${begin}
+    for (var j = first + lane; j < end; j += ${together}u) { ${load} }
+    sums[lane] = sum;
+  }
+  for (var half = ${together / 2}u; half > 0u; half >>= 1u) {
+    workgroupBarrier();
+    if (lane < half) { sums[lane] = ${join("sums[lane]", "sums[lane + half]")}; }
+  }
+  if (lane == 0u && which < u.size) { out[which] = ${result("sums[0]")}; }`,
+)}`;
+    return shader({
+      name: `${name}${alone ? ", one thread a result" : ""}`,
+      bindings: { x: "read f32", out: "write f32" },
+      uniforms: { ...outer.uniforms, ...inner.uniforms, size: "u32", count: "u32", parts: "u32", part: "u32" },
+      code: `${helpers}\n${code}`,
+    });
+  });
+
+  const reduce = (x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
+    const { sizes, strides } = collapse(x.shape, [out.shape]);
+    const own = stridesOf(sizes);
+    const pick = (reduced: boolean) => {
+      const dims = [...sizes.keys()].filter((d) => (strides[0][d] === 0) === reduced);
+      return { sizes: dims.map((d) => sizes[d]), strides: [dims.map((d) => own[d])] };
+    };
+    const [kept, gone] = [pick(false), pick(true)];
+    const count = gone.sizes.reduce((product, size) => product * size, 1);
+    const parts = out.size * 8 <= 1024 && count > partSize ? Math.ceil(count / partSize) : 1;
+    const part = Math.ceil(count / parts);
+    const target = parts === 1 ? out : gpu.scratch({ shape: [out.size, parts], dtype: "f32" });
+    const alone = part <= few;
+    const values = {
+      ...walkValues(kept, ["at"], "K"),
+      ...walkValues(gone, ["to"], "R"),
+      ...{ size: target.size, count, parts, part },
+    };
+    const groups = alone ? spread(target.size, together) : spread(target.size, 1);
+    const run = made(kept.sizes.length, gone.sizes.length, alone).dispatch({ x, out: target }, values, groups);
+    if (parts === 1) return [run];
+    const joined = { ...out, shape: [out.size, 1] };
+    return [run, ...reduce(target, joined, gpu)];
+  };
+  return reduce;
+}
+
+function reducer<P>(parts: Reduction): KernelCode<P> {
+  const reduce = reduction(parts);
+  return ([x], [out], _params, gpu) => reduce(x, out, gpu);
+}
+
+export const sumToShapeKernel: WebGpuKernel = kernel<typeof sumToShape>(
+  "sumToShape",
+  reducer({
+    name: "sum",
+    type: "f32",
+    start: "0.0",
+    helpers: "",
+    from: (x) => x,
+    join: (a, b) => `${a} + ${b}`,
+    result: (a) => a,
+  }),
+);
+
+export const amaxKernel: WebGpuKernel = kernel<typeof amax>(
+  "amax",
+  reducer({
+    name: "amax",
+    type: "i32",
+    // Minus infinity.
+    start: "-2139095041",
+    helpers: orderCode,
+    from: (x) => `orderOf(bitcast<u32>(${x}))`,
+    join: (a, b) => `max(${a}, ${b})`,
+    result: (a) => `bitcast<f32>(bitsOfOrder(${a}))`,
+  }),
+);

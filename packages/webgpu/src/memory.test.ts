@@ -1,0 +1,74 @@
+import { add, full, scope, type Tensor, tensor } from "@lowrank/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { type WebGpuBackend, webgpu } from "./index.ts";
+
+const numbers = async (t: Tensor): Promise<number[]> => Array.from(await t.data());
+
+describe.skipIf(noWebGpu)("memory on the device", () => {
+  let backend: WebGpuBackend;
+  beforeAll(async () => {
+    backend = await webgpu();
+  });
+  afterAll(() => backend?.dispose());
+
+  it("keeps what recorded commands read when a freed buffer is written at once", async () => {
+    for (let round = 0; round < 50; round++) {
+      const x = tensor([round, 1, 2], { backend });
+      const y = add(x, x);
+      x.dispose();
+      // It gets the buffer that x had, and its bytes come from the host.
+      const other = tensor([-1, -1, -1], { backend });
+      expect(await numbers(y)).toEqual([2 * round, 2, 4]);
+      for (const t of [y, other]) t.dispose();
+    }
+  });
+
+  it("writes parts that are not whole words", async () => {
+    const x = tensor([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], { dtype: "u8", backend });
+    const { buffer } = x.storage;
+    const write = (at: number, ...bytes: number[]) => backend.write(buffer, Uint8Array.from(bytes), at);
+    write(1, 21, 22);
+    write(3, 23, 24, 25, 26, 27, 28);
+    write(10, 30);
+    expect(await numbers(x)).toEqual([0, 21, 22, 23, 24, 25, 26, 27, 28, 9, 30]);
+    write(6, 46);
+    expect(await numbers(x)).toEqual([0, 21, 22, 23, 24, 25, 46, 27, 28, 9, 30]);
+    x.dispose();
+  });
+
+  it("is flat over steps of changing lengths", async () => {
+    const step = (length: number) =>
+      scope(() => {
+        const x = full([length, 3], 1, { backend });
+        return add(x, x).sum();
+      });
+    for (let i = 0; i < 64; i++) step(1 + ((i * 37) % 64)).dispose();
+    await backend.sync();
+    const before = backend.stats();
+    for (let i = 0; i < 400; i++) step(1 + ((i * 37) % 64)).dispose();
+    await backend.sync();
+    expect(backend.stats()).toMatchObject({ used: before.used, buffers: before.buffers, length: before.length });
+  });
+
+  it("hands many commands over at once", async () => {
+    const { dispatches, submits } = backend.stats();
+    const y = scope(() => {
+      let sum = full([3], 1, { backend });
+      for (let i = 0; i < 100; i++) sum = add(sum, sum);
+      return sum;
+    });
+    expect(await numbers(y)).toEqual([2 ** 100, 2 ** 100, 2 ** 100]);
+    y.dispose();
+    const after = backend.stats();
+    expect(after.dispatches - dispatches).toBe(101);
+    expect(after.submits - submits).toBeLessThanOrEqual(2);
+  });
+
+  it("names a buffer that is larger than the device has", () => {
+    const most = backend.device.limits.maxBufferSize;
+    expect(() => backend.alloc(most + 4)).toThrow(
+      `webgpu: a tensor of ${most + 4} bytes is larger than any buffer of this device (${most} bytes)`,
+    );
+  });
+});

@@ -1,0 +1,54 @@
+import type { GpuTensor } from "../kernel.ts";
+import { type Dispatch, entry, type Shader, shader, spread } from "../wgsl/shader.ts";
+import type { GpuBlock } from "./pool.ts";
+
+const fill: Shader<"out", "size" | "word"> = shader({
+  name: "fill",
+  bindings: { out: "write u32" },
+  uniforms: { size: "u32", word: "u32" },
+  code: entry(64, "  if (index < u.size) { out[index] = u.word; }"),
+});
+
+const patch: Shader<"out", "at" | "mask" | "word"> = shader({
+  name: "patchWord",
+  bindings: { out: "write u32" },
+  uniforms: { at: "u32", mask: "u32", word: "u32" },
+  code: `@compute @workgroup_size(1)
+fn main() { out[u.at] = (out[u.at] & ~u.mask) | u.word; }`,
+});
+
+/** A block as the words that it is made of. */
+function wordsOf(buffer: GpuBlock): GpuTensor {
+  const size = Math.ceil(buffer.bytes / 4);
+  return { buffer, shape: [size], dtype: "i32", size };
+}
+
+/** Returns the run that repeats a word over a block. */
+export function fillWords(block: GpuBlock, word: number): Dispatch {
+  const out = wordsOf(block);
+  return fill.dispatch({ out }, { size: out.size, word }, spread(out.size, 64));
+}
+
+/**
+ * Returns runs for the ends of a write at `offset` that are not whole words: before the first
+ * whole word, and from byte `whole` of the block on.
+ */
+export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, whole: number): Dispatch[] {
+  const end = offset + bytes.length;
+  const out = wordsOf(block);
+  const runs: Dispatch[] = [];
+  const part = (from: number, to: number): void => {
+    const at = Math.floor(from / 4);
+    let [mask, word] = [0, 0];
+    for (let i = from; i < to; i++) {
+      const shift = 8 * (i - 4 * at);
+      mask |= 0xff << shift;
+      word |= bytes[i - offset] << shift;
+    }
+    runs.push(patch.dispatch({ out }, { at, mask, word }, [1, 1, 1]));
+  };
+  const head = Math.min(Math.ceil(offset / 4) * 4, end);
+  if (head > offset) part(offset, head);
+  if (whole < end && Math.max(whole, head) < end) part(Math.max(whole, head), end);
+  return runs;
+}

@@ -1,0 +1,131 @@
+import type { Buffer } from "@lowrank/core/backend";
+
+/** Memory on the device. Blocks use it one after the other. */
+export interface Slab {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  readonly bytes: number;
+  /** The number of the last batch of commands that uses it. */
+  lastBatch: number;
+}
+
+/** A block of memory that the backend handed out. */
+export interface GpuBlock extends Buffer {
+  readonly slab: Slab;
+  freed: boolean;
+}
+
+/** Sizes of the backend's memory on the device, in bytes, and counts. */
+export interface PoolStats {
+  /** By blocks in use, in whole size classes. */
+  used: number;
+  /** Kept for later blocks. */
+  free: number;
+  /** The largest free buffer. */
+  largestFree: number;
+  /** All buffers together: `used` and `free`. */
+  length: number;
+  /** Buffers on the device. */
+  buffers: number;
+}
+
+/** Ways of the pool to the device. */
+export interface PoolDevice {
+  /** Makes a buffer of whole multiples of four bytes. */
+  create(bytes: number): GPUBuffer;
+  /** Called before buffers are destroyed that recorded commands may use. */
+  beforeDestroy(slabs: readonly Slab[]): void;
+  readonly maxBufferSize: number;
+  /** The most bytes that a kernel can see of one buffer. */
+  readonly maxBinding: number;
+}
+
+const smallest = 256;
+/** Free memory of at least this much is kept. */
+const kept = 64 * 2 ** 20;
+
+/** Rounds up to one of four sizes between two powers of two, so at most a fifth is lost. */
+function classOf(bytes: number): number {
+  if (bytes <= smallest) return smallest;
+  const step = 2 ** Math.max(Math.floor(Math.log2(bytes - 1)) - 2, 6);
+  return Math.ceil(bytes / step) * step;
+}
+
+/**
+ * Hands out buffers by size class and keeps those that come back. A buffer that came back is
+ * handed out again at once, although recorded commands may still use it: commands run in order,
+ * so only writes by the host must wait for them.
+ */
+export class Pool {
+  readonly #device: PoolDevice;
+  readonly #free = new Map<number, Slab[]>();
+  #used = 0;
+  #freeBytes = 0;
+  #buffers = 0;
+  #made = 0;
+  #peak = 0;
+
+  constructor(device: PoolDevice) {
+    this.#device = device;
+  }
+
+  /** Throws for more bytes than one buffer of the device may have. */
+  alloc(bytes: number): GpuBlock {
+    const { maxBufferSize, maxBinding } = this.#device;
+    if (bytes > maxBufferSize) {
+      throw new Error(
+        `webgpu: a tensor of ${bytes} bytes is larger than any buffer of this device (${maxBufferSize} bytes); split it`,
+      );
+    }
+    let size = Math.min(classOf(bytes), maxBufferSize);
+    if (bytes <= maxBinding) size = Math.min(size, maxBinding);
+    const slab = this.#free.get(size)?.pop();
+    if (slab) this.#freeBytes -= size;
+    this.#used += size;
+    this.#peak = Math.max(this.#peak, this.#used);
+    return { bytes, slab: slab ?? this.#make(size), freed: false };
+  }
+
+  /** Takes a block back. */
+  free(block: GpuBlock): void {
+    const { slab } = block;
+    block.freed = true;
+    this.#used -= slab.bytes;
+    this.#freeBytes += slab.bytes;
+    const list = this.#free.get(slab.bytes);
+    if (list) list.push(slab);
+    else this.#free.set(slab.bytes, [slab]);
+    if (this.#freeBytes > Math.max(kept, this.#peak)) this.trim(this.#peak / 2);
+  }
+
+  /** Destroys free buffers, the largest first, until at most `most` bytes of them are left. */
+  trim(most: number): void {
+    const slabs: Slab[] = [];
+    for (const size of [...this.#free.keys()].sort((a, b) => b - a)) {
+      const list = this.#free.get(size) as Slab[];
+      while (this.#freeBytes > most && list.length > 0) {
+        slabs.push(list.shift() as Slab);
+        this.#freeBytes -= size;
+      }
+      if (list.length === 0) this.#free.delete(size);
+    }
+    if (slabs.length === 0) return;
+    this.#device.beforeDestroy(slabs);
+    for (const { buffer } of slabs) buffer.destroy();
+    this.#buffers -= slabs.length;
+    this.#peak = this.#used;
+  }
+
+  stats(): PoolStats {
+    const [largestFree = 0] = [...this.#free]
+      .flatMap(([size, { length }]) => (length > 0 ? [size] : []))
+      .sort((a, b) => b - a);
+    const [used, free] = [this.#used, this.#freeBytes];
+    return { used, free, largestFree, length: used + free, buffers: this.#buffers };
+  }
+
+  #make(bytes: number): Slab {
+    this.#buffers++;
+    return { id: this.#made++, buffer: this.#device.create(bytes), bytes, lastBatch: -1 };
+  }
+}

@@ -1,0 +1,139 @@
+import type { Buffer, TensorRef } from "@lowrank/core/backend";
+import { byteLength, sizeOf } from "@lowrank/core/backend";
+import type { OpenedDevice } from "./device/openDevice.ts";
+import { Faults, faultBytes } from "./faults/faults.ts";
+import { LateErrors } from "./faults/lateErrors.ts";
+import { usage } from "./gpuFlags.ts";
+import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "./kernel.ts";
+import { kernelTable } from "./kernelTable.ts";
+import { fillWords, patchWord } from "./memory/hostWrites.ts";
+import { type GpuBlock, Pool } from "./memory/pool.ts";
+import { Pipelines } from "./pipelines/pipelines.ts";
+import { ReadBack } from "./read/readBack.ts";
+import { Recorder } from "./record/recorder.ts";
+import type { WebGpuBackend } from "./webgpu.ts";
+
+const up4 = (bytes: number): number => Math.ceil(bytes / 4) * 4;
+
+/** Returns a buffer as this backend made it. Throws where it was given back before. */
+function use(buffer: Buffer, what: string): GpuBlock {
+  const block = buffer as GpuBlock;
+  if (block.freed) throw new Error(`webgpu: ${what} uses a buffer of ${block.bytes} bytes that was freed before`);
+  return block;
+}
+
+/** Makes the backend on a device; `end` is called when it is disposed of. */
+export function onDevice(
+  { device, adapter }: OpenedDevice,
+  more: readonly WebGpuKernel[],
+  end: () => void,
+): WebGpuBackend {
+  const { limits } = device;
+  const { maxBufferSize, maxStorageBufferBindingSize: maxBinding } = limits;
+  const errors = new LateErrors(device);
+  const facts: GpuFacts = { limits, features: device.features, software: adapter.software };
+  const table = kernelTable(more, facts);
+  const faults = new Faults(device);
+  const recorder = new Recorder(device, new Pipelines(device, errors), faults.buffer);
+  const readBack = new ReadBack(device);
+  const pool: Pool = new Pool({
+    maxBufferSize,
+    maxBinding,
+    beforeDestroy: (slabs) => recorder.beforeDestroy(slabs),
+    create: (bytes) => {
+      device.pushErrorScope("out-of-memory");
+      const buffer = device.createBuffer({ size: bytes, usage: usage.storage | usage.copySrc | usage.copyDst });
+      errors.watchMemory(device.popErrorScope(), bytes, () => pool.stats());
+      return buffer;
+    },
+  });
+
+  const tensorOf = ({ buffer, shape, dtype, packing }: TensorRef, what: string): GpuTensor => {
+    const block = use(buffer, what);
+    if (block.bytes > maxBinding) {
+      throw new Error(
+        `webgpu: ${what}: a tensor of ${block.bytes} bytes is larger than what a kernel of this device can see (${maxBinding} bytes)`,
+      );
+    }
+    return { buffer: block, shape, dtype, packing, size: sizeOf(shape) };
+  };
+
+  const temporaries: GpuBlock[] = [];
+  const gpu: Gpu = {
+    ...facts,
+    scratch: (spec) => {
+      const buffer = pool.alloc(byteLength(spec));
+      temporaries.push(buffer);
+      return { ...spec, buffer, size: sizeOf(spec.shape) };
+    },
+  };
+
+  /** Copies bytes to the host after all that was recorded. Throws what went wrong until then. */
+  const readBytes = async (block: GpuBlock | null, from: number, to: number): Promise<Uint8Array> => {
+    const start = from - (from % 4);
+    const length = to > from ? up4(to - start) : 0;
+    const staging = readBack.take(length + faultBytes);
+    if (block && length > 0) recorder.copy(block.slab.buffer, start, staging, 0, length);
+    recorder.copy(faults.buffer, 0, staging, length, faultBytes);
+    recorder.copy(faults.clean, 0, faults.buffer, 0, faultBytes);
+    recorder.flush();
+    const { latest } = faults;
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = await readBack.read(staging, length + faultBytes);
+    } catch (error) {
+      throw await errors.ofFailedRead(error);
+    }
+    const fault = faults.errorOf(new Uint32Array(bytes.buffer, length, faultBytes / 4), latest);
+    const late = await errors.take();
+    if (late ?? fault) throw late ?? fault;
+    return bytes.slice(from - start, to - start);
+  };
+
+  return {
+    name: "webgpu",
+    adapter: adapter.name,
+    software: adapter.software,
+    device,
+    maxTensors: Math.max(5, limits.maxStorageBuffersPerShaderStage - 1),
+    stats: () => ({ ...pool.stats(), ...recorder.stats }),
+    dispose: end,
+    alloc: (bytes) => pool.alloc(bytes),
+    free: (buffer) => pool.free(use(buffer, "free")),
+    write: (buffer, bytes, offset = 0) => {
+      const block = use(buffer, "write");
+      const { slab } = block;
+      const [first, last] = [up4(offset), offset + bytes.length];
+      // Behind the block's end a word has room for zeros.
+      const whole = last === block.bytes ? up4(last) : last - (last % 4);
+      if (whole > first) {
+        const middle = bytes.subarray(first - offset, whole - offset);
+        const padded = middle.length === whole - first ? middle : new Uint8Array(whole - first);
+        if (padded !== middle) padded.set(middle);
+        recorder.write(slab, padded, first);
+      }
+      for (const one of patchWord(block, bytes, offset, whole)) recorder.dispatch(one);
+    },
+    fill: (buffer, word) => {
+      const block = use(buffer, "fill");
+      if (block.bytes > 0) recorder.dispatch(fillWords(block, word));
+    },
+    read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
+    sync: async () => void (await readBytes(null, 0, 0)),
+    supports: table.supports,
+    run: (op, inputs, outputs, params) => {
+      const code = table.codeOf(op);
+      if (!code) throw new Error(`webgpu: there is no kernel for ${op.name}`);
+      const [from, to] = [inputs, outputs].map((tensors) => tensors.map((tensor) => tensorOf(tensor, op.name)));
+      if (to.length > 0 && to.every(({ size }) => size === 0)) return;
+      try {
+        for (const one of code(from, to, params, gpu, op)) {
+          recorder.dispatch(one);
+          if (one.faultsIn) recorder.dispatch(faults.confirm(op, inputs, params, one.faultsIn));
+        }
+      } finally {
+        for (let block = temporaries.pop(); block; block = temporaries.pop()) pool.free(block);
+      }
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import { mapRead, usage } from "../gpuFlags.ts";
+
+/** Buffers by which bytes come back to the host, kept by size. */
+export class ReadBack {
+  readonly #device: GPUDevice;
+  readonly #free = new Map<number, GPUBuffer[]>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Returns a buffer of at least `bytes` to copy into. */
+  take(bytes: number): GPUBuffer {
+    const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
+    return this.#free.get(size)?.pop() ?? this.#device.createBuffer({ size, usage: usage.mapRead | usage.copyDst });
+  }
+
+  /** Waits until the device has filled the buffer's first `bytes`, and takes the buffer back. */
+  async read(buffer: GPUBuffer, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    await buffer.mapAsync(mapRead, 0, bytes);
+    const copied = new Uint8Array(buffer.getMappedRange(0, bytes)).slice();
+    buffer.unmap();
+    const list = this.#free.get(buffer.size);
+    // Large ones would lie about for nothing.
+    if (buffer.size > 2 ** 24 || (list?.length ?? 0) > 4) buffer.destroy();
+    else if (list) list.push(buffer);
+    else this.#free.set(buffer.size, [buffer]);
+    return copied;
+  }
+}

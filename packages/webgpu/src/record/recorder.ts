@@ -1,0 +1,130 @@
+import { usage } from "../gpuFlags.ts";
+import type { Slab } from "../memory/pool.ts";
+import type { Pipelines } from "../pipelines/pipelines.ts";
+import type { Dispatch } from "../wgsl/shader.ts";
+
+/** Counts of what was asked of the device. */
+export interface RecorderStats {
+  /** Runs of kernels. */
+  dispatches: number;
+  /** Batches of commands. */
+  submits: number;
+}
+
+/** Runs of kernels in a batch, at most: the device begins while the next ones are recorded. */
+const mostDispatches = 128;
+/** Bytes of all uniforms of a batch; those of a kernel begin at a multiple of 256. */
+const uniformRoom = mostDispatches * 256;
+/** Bind groups that are kept. */
+const mostGroups = 4096;
+
+/**
+ * Records commands into batches, and hands each batch to the device at once. Their uniforms lie
+ * in one buffer, which is written once a batch: such a write waits for the batch before.
+ */
+export class Recorder {
+  readonly stats: RecorderStats = { dispatches: 0, submits: 0 };
+  readonly #device: GPUDevice;
+  readonly #pipelines: Pipelines;
+  /** The buffer of faults, which kernels that find some are given. */
+  readonly #faults: GPUBuffer;
+  readonly #uniforms: GPUBuffer;
+  readonly #words = new Uint32Array(uniformRoom / 4);
+  readonly #align: number;
+  readonly #groups = new Map<string, GPUBindGroup>();
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #batch = 0;
+  #recorded = 0;
+  #room = 0;
+
+  constructor(device: GPUDevice, pipelines: Pipelines, faults: GPUBuffer) {
+    this.#device = device;
+    this.#pipelines = pipelines;
+    this.#faults = faults;
+    this.#align = device.limits.minUniformBufferOffsetAlignment;
+    this.#uniforms = device.createBuffer({ size: uniformRoom, usage: usage.uniform | usage.copyDst });
+  }
+
+  /** Records a run of a kernel. */
+  dispatch({ shader, tensors, words, groups }: Dispatch): void {
+    if (groups[0] === 0 || groups[1] === 0 || groups[2] === 0) return;
+    const slabs = tensors.map(({ buffer }) => buffer.slab);
+    for (const [i, write] of shader.writes.entries()) {
+      if (!write || slabs.indexOf(slabs[i]) === slabs.lastIndexOf(slabs[i])) continue;
+      throw new Error(`webgpu: the kernel "${shader.name}" writes to a buffer that it was given twice`);
+    }
+    const size = Math.ceil(words.byteLength / 16) * 16;
+    if (this.#recorded === mostDispatches || this.#room + size > uniformRoom) this.flush();
+    const { pipeline, layout, layoutId } = this.#pipelines.get(shader);
+    const key = `${layoutId} ${size} ${shader.faults} ${slabs.map(({ id }) => id).join()}`;
+    let group = this.#groups.get(key);
+    if (!group) {
+      if (this.#groups.size === mostGroups) this.#groups.clear();
+      const buffers = [...slabs.map(({ buffer }) => buffer), ...(shader.faults ? [this.#faults] : [])];
+      group = this.#device.createBindGroup({
+        layout,
+        entries: [
+          { binding: 0, resource: { buffer: this.#uniforms, size } },
+          ...buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
+        ],
+      });
+      this.#groups.set(key, group);
+    }
+    this.#words.set(words, this.#room / 4);
+    const pass = this.#openPass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group, [this.#room]);
+    pass.dispatchWorkgroups(...groups);
+    this.#room += Math.ceil(size / this.#align) * this.#align;
+    this.#recorded++;
+    this.stats.dispatches++;
+    for (const slab of slabs) slab.lastBatch = this.#batch;
+  }
+
+  /** Records a copy. */
+  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+    this.#closePass();
+    this.#open().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
+  }
+
+  /** Writes at once, after all that was recorded which uses the memory. */
+  write({ buffer, lastBatch }: Slab, bytes: Uint8Array, offset: number): void {
+    if (lastBatch === this.#batch) this.flush();
+    this.#device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
+  }
+
+  /** Hands all that was recorded to the device. */
+  flush(): void {
+    if (!this.#encoder) return;
+    this.#closePass();
+    if (this.#room > 0) this.#device.queue.writeBuffer(this.#uniforms, 0, this.#words, 0, this.#room / 4);
+    this.#device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = null;
+    this.#batch++;
+    this.#recorded = 0;
+    this.#room = 0;
+    this.stats.submits++;
+  }
+
+  /** Makes ready for the end of buffers, which may be used by what is recorded or kept. */
+  beforeDestroy(slabs: readonly Slab[]): void {
+    if (slabs.some(({ lastBatch }) => lastBatch === this.#batch)) this.flush();
+    this.#groups.clear();
+  }
+
+  #open(): GPUCommandEncoder {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    return this.#encoder;
+  }
+
+  #openPass(): GPUComputePassEncoder {
+    this.#pass ??= this.#open().beginComputePass();
+    return this.#pass;
+  }
+
+  #closePass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Backend } from "@lowrank/core/backend";
+import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { describeAdapter, openDevice } from "./device/openDevice.ts";
+import type { WebGpuKernel } from "./kernel.ts";
+import type { PoolStats } from "./memory/pool.ts";
+import { onDevice } from "./onDevice.ts";
+import type { RecorderStats } from "./record/recorder.ts";
+
+/** Options of the WebGPU backend. */
+export interface WebGpuOptions {
+  /** A device of yours, which `dispose` leaves alone. Default: one with all the adapter has. */
+  device?: GPUDevice;
+  /** The adapter to ask for the device; it serves one. Default: that of `requestAdapter`. */
+  adapter?: GPUAdapter;
+  /** The adapter to ask for, where there are several. Default: the system's choice. */
+  powerPreference?: GPUPowerPreference;
+  /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
+  kernels?: readonly WebGpuKernel[];
+}
+
+/** The WebGPU backend, with facts about its adapter and memory. */
+export interface WebGpuBackend extends Backend {
+  /** The adapter's name, for people. */
+  readonly adapter: string;
+  /** True if the adapter is the processor itself. */
+  readonly software: boolean;
+  /** The device, for other work on it. */
+  readonly device: GPUDevice;
+  sync(): Promise<void>;
+  /** Returns the sizes of the memory on the device, and counts of the work that was asked of it. */
+  stats(): PoolStats & RecorderStats;
+  /** Ends the device; tensors on it are lost. */
+  dispose(): void;
+}
+
+const webgpuKeys: OptionKeys<WebGpuOptions> = { device: true, adapter: true, powerPreference: true, kernels: true };
+
+/**
+ * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU
+ * themselves, Node with the npm package `webgpu`. It is deferred: kernels are recorded, and
+ * errors arrive at the next read. Throws where there is no adapter.
+ */
+export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
+  checkOptions("webgpu", options, webgpuKeys);
+  const { device, adapter, powerPreference, kernels = [] } = options;
+  const opened = device
+    ? { device, adapter: describeAdapter(device.adapterInfo) }
+    : await openDevice({ powerPreference }, adapter);
+  return onDevice(opened, kernels, () => {
+    if (!device) opened.device.destroy();
+  });
+}

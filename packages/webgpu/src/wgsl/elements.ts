@@ -1,0 +1,120 @@
+import { type DType, isPacked } from "@lowrank/core/backend";
+import { dynamicMap } from "@lowrank/core/functions";
+import { halfCode } from "./half.ts";
+import { packedLoad } from "./packed.ts";
+import { entry, type Groups, type Scalar, type Shader, shader, spread } from "./shader.ts";
+
+/** Elements by their bits, for ops that move them: of 32, 16 or 8 bits. */
+export type RawKind = "word" | "half" | "byte";
+
+/** An element's type in storage: a dtype, or its bits alone. */
+export type ElementKind = DType | RawKind;
+
+/** Returns the kind of a dtype's elements as bits. */
+export function rawKind(dtype: DType): RawKind {
+  if (dtype === "f32" || dtype === "i32") return "word";
+  return dtype === "f16" || dtype === "bf16" ? "half" : "byte";
+}
+
+/** The type that an element has in WGSL code. */
+export function codeType(kind: ElementKind): Scalar {
+  if (kind === "i32") return "i32";
+  return ["u8", "bool", "word", "half", "byte"].includes(kind) ? "u32" : "f32";
+}
+
+/** Elements in a 32-bit word of the storage. */
+function perWord(kind: ElementKind): 1 | 2 | 4 {
+  if (["f32", "i32", "word"].includes(kind)) return 1;
+  return ["f16", "bf16", "half"].includes(kind) ? 2 : 4;
+}
+
+/** The type of the words that hold such elements. */
+export function storageType(kind: ElementKind): Scalar {
+  return kind === "f32" || kind === "i32" ? kind : "u32";
+}
+
+const halfAt = (x: string): string => `((${x}[i >> 1u] >> (16u * (i & 1u))) & 65535u)`;
+const byteAt = (x: string): string => `((${x}[i >> 2u] >> (8u * (i & 3u))) & 255u)`;
+
+/** WGSL with `load_x(i: u32)`, which gives element i of the binding `x`. Needs `halfCode`. */
+export function loadCode(kind: ElementKind, x: string): string {
+  if (isPacked(kind as DType) && !["word", "half", "byte"].includes(kind)) {
+    return packedLoad(kind as DType, x, dynamicMap());
+  }
+  const loads: Partial<Record<ElementKind, string>> = {
+    ...{ f16: `f16ToF32(${halfAt(x)})`, bf16: `bf16ToF32(${halfAt(x)})`, half: halfAt(x) },
+    ...{ u8: byteAt(x), bool: byteAt(x), byte: byteAt(x) },
+  };
+  return `fn load_${x}(i: u32) -> ${codeType(kind)} { return ${loads[kind] ?? `${x}[i]`}; }`;
+}
+
+const stored: Partial<Record<ElementKind, string>> = { f16: "f32ToF16(element(i))", bf16: "f32ToBf16(element(i))" };
+
+/** A kernel in which each invocation makes the elements of one word of the result. */
+export interface ElementsParts {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, ElementKind>>;
+  readonly out: ElementKind;
+  /** Beside `size`, the number of the result's elements. */
+  readonly uniforms?: Readonly<Record<string, Scalar>>;
+  readonly faults?: boolean;
+  /** WGSL functions that `element` calls. */
+  readonly helpers?: string;
+  /** The body of `fn element(i: u32)`, which returns element i; `load_x(j)` reads the input `x`. */
+  readonly element: string;
+  /** The result keeps its elements where `keeps(i)` is true; `helpers` defines it then. */
+  readonly partial?: boolean;
+}
+
+/** Threads of a workgroup of `elements`. */
+const elementThreads = 64;
+
+/** Returns the workgroups of a kernel of `elements` for a result of `size` elements. */
+export function elementGroups(out: ElementKind, size: number): Groups {
+  return spread(size, elementThreads * perWord(out));
+}
+
+/**
+ * Makes a kernel of one result, `out`, element by element. Where several elements share a word, one
+ * invocation makes them all.
+ */
+export function elements(parts: ElementsParts): Shader {
+  const { name, inputs, out, uniforms = {}, faults, helpers = "", element, partial = false } = parts;
+  const count = perWord(out);
+  const width = 32 / count;
+  const mask = width === 32 ? "0xffffffffu" : `${2 ** width - 1}u`;
+  const bits = stored[out] ?? (count === 1 ? "element(i)" : `(element(i) & ${mask})`);
+  const at = (k: number): string => {
+    const put = partial
+      ? `if (!keeps(i)) { word = (word & ~(${mask} << ${k * width}u)) | (${bits} << ${k * width}u); }`
+      : `word |= ${bits} << ${k * width}u;`;
+    return `{ let i = ${count}u * index + ${k}u; if (i < u.size) { ${put} } }`;
+  };
+  const words = [0, 1, 2, 3].slice(0, count).map(at).join("\n  ");
+  const single = partial ? `if (!keeps(i)) { out[i] = ${bits}; }` : `out[i] = ${bits};`;
+  const body =
+    count === 1
+      ? `  if (index < u.size) { let i = index; ${single} }`
+      : `  if (index * ${count}u >= u.size) { return; }
+  var word = ${partial ? "out[index]" : "0u"};
+  ${words}
+  out[index] = word;`;
+  return shader({
+    name,
+    bindings: {
+      ...Object.fromEntries(Object.entries(inputs).map(([x, kind]) => [x, `read ${storageType(kind)}`] as const)),
+      out: `write ${storageType(out)}`,
+    },
+    uniforms: { ...uniforms, size: "u32" },
+    faults,
+    code: `${halfCode}
+${Object.entries(inputs)
+  .map(([x, kind]) => loadCode(kind, x))
+  .join("\n")}
+${helpers}
+fn element(i: u32) -> ${codeType(out)} {
+${element}
+}
+${entry(elementThreads, body)}`,
+  });
+}

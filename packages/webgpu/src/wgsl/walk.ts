@@ -1,0 +1,42 @@
+import type { Traversal } from "@lowrank/core/backend";
+
+/**
+ * WGSL that finds the offsets of operands at a position of a traversal of `rank` dimensions, and
+ * the uniforms that it reads. `from` names the position; each operand is a variable that is added
+ * to.
+ */
+export interface Walk {
+  readonly uniforms: Readonly<Record<string, "u32">>;
+  readonly code: string;
+}
+
+/** Makes the walk. `tag` keeps the uniforms of two walks in one kernel apart. */
+export function walk(rank: number, operands: readonly string[], from: string, tag = ""): Walk {
+  const uniforms: Record<string, "u32"> = {};
+  const lines: string[] = [`var rest${tag} = ${from};`];
+  for (let d = rank - 1; d >= 0; d--) {
+    if (d > 0) {
+      uniforms[`size${tag}${d}`] = "u32";
+      lines.push(`let p${tag}${d} = rest${tag} % u.size${tag}${d};`, `rest${tag} /= u.size${tag}${d};`);
+    }
+    for (const operand of operands) {
+      uniforms[`${operand}${tag}${d}`] = "u32";
+      lines.push(`${operand} += ${d > 0 ? `p${tag}${d}` : `rest${tag}`} * u.${operand}${tag}${d};`);
+    }
+  }
+  return { uniforms, code: lines.join("\n") };
+}
+
+/** Returns the uniforms' values of a walk over a traversal. */
+export function walkValues(
+  { sizes, strides }: Traversal,
+  operands: readonly string[],
+  tag = "",
+): Record<string, number> {
+  const values: Record<string, number> = {};
+  for (const [d, size] of sizes.entries()) {
+    if (d > 0) values[`size${tag}${d}`] = size;
+    for (const [k, operand] of operands.entries()) values[`${operand}${tag}${d}`] = strides[k][d];
+  }
+  return values;
+}
