@@ -91,7 +91,7 @@ export class TunerLayer extends Module implements Wrapper {
   base_layer: UnaryModule;
   readonly #active: ActiveAdapter;
   readonly #adapters = new Map<string, LayerAdapter>();
-  /** The plan of the last batch with adapters of its rows' own; null after any change of adapters. */
+  /** The plan of the last batch whose rows had adapters; null after any change of these. */
   #plan: RowPlan | null = null;
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
@@ -212,8 +212,8 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   /**
-   * Plans to run the base layer on all rows at once whose adapters only add to its output, and each other
-   * adapter on its rows. A row is computed in the same way whatever stands beside it.
+   * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
+   * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
   #onRows(groups: RowGroups): RowPlan["run"] {
     const adapterOf = (name: string) => this.#adapters.get(name);
