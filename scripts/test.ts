@@ -1,5 +1,6 @@
 // pnpm test [files and Vitest options]: the tests in Node, Chromium and a Web Worker. Without
-// arguments: all but the long ones (`--project long`), and the golden data.
+// arguments: the golden data and all tests in Node and in a page. The long ones and the Worker's
+// are left to `.ci/run`, which names their projects.
 import { execFile } from "node:child_process";
 import { resolve } from "node:path";
 import { runVitest } from "./runVitest.ts";
@@ -24,7 +25,8 @@ function countGolden({ stdout, stderr }: { stdout: string; stderr: string }): Ta
 
 const args = process.argv.slice(2);
 const running = args.length === 0 ? runGolden() : undefined;
-const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? ["--project", "!long"] : args);
+const everyDay = ["--project", "!long", "--project", "!worker"];
+const { tally, skipped, endedEarly } = await runVitest(args.length === 0 ? everyDay : args);
 const golden = running === undefined ? { passed: 0, failed: 0 } : countGolden(await running);
 for (const name of skipped) console.log(`skipped: ${name}`);
 for (const sentence of endedEarly) console.log(sentence);
