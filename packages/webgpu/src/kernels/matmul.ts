@@ -22,17 +22,29 @@ const tiled = variants((transposeA: boolean, transposeB: boolean, rank: number) 
     code: `
 var<workgroup> left: array<array<f32, ${tile}>, ${depth}>;
 var<workgroup> right: array<array<f32, ${tile}>, ${depth}>;
+fn store(batch: u32, row: u32, column: u32, sums: vec4f) {
+  if (row >= u.m) { return; }
+  let at = (batch * u.m + row) * u.n + column;
+  for (var j = 0u; j < 4u; j++) {
+    if (column + j < u.n) { out[at + j] = sums[j]; }
+  }
+}
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row0 = group.y * ${tile}u;
   let column0 = group.x * ${tile}u;
   let y = (lane / 16u) * 4u;
   let x = (lane % 16u) * 4u;
-  for (var batch = group.z; batch < u.batches; batch += groups.z) {
+  let rowTiles = (u.m + ${tile - 1}u) / ${tile}u;
+  for (var work = group.y; work < rowTiles * u.batches; work += groups.y) {
+    let row0 = (work % rowTiles) * ${tile}u;
+    let batch = work / rowTiles;
     var atA = 0u;
     var atB = 0u;
     ${code}
-    var sums: array<vec4f, 4>;
+    var s0 = vec4f();
+    var s1 = vec4f();
+    var s2 = vec4f();
+    var s3 = vec4f();
     for (var origin = 0u; origin < u.k; origin += ${depth}u) {
       for (var i = lane; i < ${tile * depth}u; i += 256u) {
         ${transposeA ? `let p = i / ${tile}u; let r = i % ${tile}u;` : `let p = i % ${depth}u; let r = i / ${depth}u;`}
@@ -53,21 +65,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       workgroupBarrier();
       for (var p = 0u; p < ${depth}u; p++) {
         let r = vec4f(right[p][x], right[p][x + 1u], right[p][x + 2u], right[p][x + 3u]);
-        sums[0] += left[p][y] * r;
-        sums[1] += left[p][y + 1u] * r;
-        sums[2] += left[p][y + 2u] * r;
-        sums[3] += left[p][y + 3u] * r;
+        s0 += left[p][y] * r;
+        s1 += left[p][y + 1u] * r;
+        s2 += left[p][y + 2u] * r;
+        s3 += left[p][y + 3u] * r;
       }
       workgroupBarrier();
     }
-    for (var i = 0u; i < 4u; i++) {
-      let row = row0 + y + i;
-      if (row >= u.m) { break; }
-      for (var j = 0u; j < 4u; j++) {
-        let column = column0 + x + j;
-        if (column < u.n) { out[(batch * u.m + row) * u.n + column] = sums[i][j]; }
-      }
-    }
+    store(batch, row0 + y, column0 + x, s0);
+    store(batch, row0 + y + 1u, column0 + x, s1);
+    store(batch, row0 + y + 2u, column0 + x, s2);
+    store(batch, row0 + y + 3u, column0 + x, s3);
   }
 }`,
   });
@@ -88,7 +96,7 @@ export const matmulKernel: WebGpuKernel = kernel<typeof matmul>(
     const strides = [walked.strides[0].map((s) => s * m * k), walked.strides[1].map((s) => s * k * n)];
     const batches = sizeOf(batch);
     const values = { ...walkValues({ ...walked, strides }, ["atA", "atB"]), m, n, k, batches };
-    const groups = [Math.ceil(n / tile), Math.ceil(m / tile), Math.min(batches, 65535)] as const;
+    const groups = [Math.ceil(n / tile), Math.min(Math.ceil(m / tile) * batches, 65535), 1] as const;
     return [tiled(transposeA, transposeB, walked.sizes.length).dispatch({ a, b, out }, values, groups)];
   },
   (inputs) => inputs[1].dtype === "f32",
