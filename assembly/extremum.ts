@@ -31,24 +31,50 @@ export function extremumPlane(x: usize, out: usize, rows: i32, n: i32, rowStride
   else plane(false, x, out, rows, n, rowStride, step);
 }
 
-/** The position of the first NaN, or else of the first of n floats that equals the extremum. */
+/** Tells which lanes do not beat `top`; a NaN does. */
 // @ts-ignore: decorator
 @inline
-function positionIn(smallest: bool, x: usize, n: i32): i32 {
-  const top = rowExtremum(smallest, x, n);
+function within(smallest: bool, lanes: v128, top: v128): v128 {
+  return smallest ? f32x4.ge(lanes, top) : f32x4.le(lanes, top);
+}
+
+/** The position, from j on, of the first of n floats that is a NaN or beats `top`; n if none is. */
+// @ts-ignore: decorator
+@inline
+function firstBeyond(smallest: bool, x: usize, j: i32, n: i32, top: f32): i32 {
   const wanted = f32x4.splat(top);
-  const nan = top != top;
-  let j = 0;
+  for (; j + 16 <= n; j += 16) {
+    const p = x + (<usize>j << 2);
+    const low = v128.and(within(smallest, v128.load(p), wanted), within(smallest, v128.load(p, 16), wanted));
+    const high = v128.and(within(smallest, v128.load(p, 32), wanted), within(smallest, v128.load(p, 48), wanted));
+    if (i32x4.bitmask(v128.and(low, high)) != 15) break;
+  }
   for (; j + 4 <= n; j += 4) {
-    const v = v128.load(x + (<usize>j << 2));
-    const hits = i32x4.bitmask(nan ? f32x4.ne(v, v) : f32x4.eq(v, wanted));
-    if (hits) return j + ctz(hits);
+    const kept = i32x4.bitmask(within(smallest, v128.load(x + (<usize>j << 2)), wanted));
+    if (kept != 15) return j + ctz(~kept);
   }
   for (; j < n; j++) {
     const v = load<f32>(x + (<usize>j << 2));
-    if (nan ? v != v : v == top) break;
+    if (!(smallest ? v >= top : v <= top)) break;
   }
   return j;
+}
+
+/**
+ * The position of the first NaN, or else of the first of n floats that equals the extremum. Few
+ * numbers of a row beat all before them, so it is read once.
+ */
+// @ts-ignore: decorator
+@inline
+function positionIn(smallest: bool, x: usize, n: i32): i32 {
+  let at = 0;
+  let next = 0;
+  do {
+    at = next;
+    const top = load<f32>(x + (<usize>at << 2));
+    next = top == top ? firstBeyond(smallest, x, at + 1, n, top) : n;
+  } while (next < n);
+  return at;
 }
 
 /** Along the middle of [outer, n, inner] with inner > 1: four lanes at a time, row after row. */

@@ -4,6 +4,7 @@ import { blockBytes, int8Rows, isNibbles, packInt8Panel } from "./formats";
 import { INT8_ROWS, int8RowBytes } from "./int8";
 import { Q4_COLUMNS, Q4_PANEL, Q8_COLUMNS } from "./int8Panel";
 import { q4Tile, q8Tile } from "./int8Tile";
+import { readLines } from "./readAhead";
 
 export { quantizeInt8 } from "./int8";
 
@@ -17,16 +18,6 @@ const SUMS: usize = INT8_ROWS * Q4_COLUMNS * 4;
 /** Bytes of scratch that `linearInt8` takes; constant. */
 export function linearInt8Scratch(): i32 {
   return <i32>(SUMS + <usize>DEPTH * Q4_PANEL);
-}
-
-/**
- * Reads from each line of the cache, so that it is there when needed. The answer
- * is only to keep the reads.
- */
-function fetch(from: usize, end: usize): i32 {
-  let any = 0;
-  for (; from < end; from += 64) any |= load<u8>(from);
-  return any;
 }
 
 /**
@@ -73,7 +64,7 @@ export function linearInt8(
           copyRows(to, <usize>n << 2, scratch, Q4_COLUMNS << 2, rows, columns);
         } else {
           for (let at: usize = 0; at < SUMS; at += 16) v128.store(scratch + at, i32x4.splat(0));
-          any |= fetch(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
+          any |= readLines(min(end, next + <usize>i * share), min(end, next + <usize>(i + INT8_ROWS) * share));
         }
         if (isQ4) q4Tile(codes, pairs, panel, depth, scratch);
         else q8Tile(codes, pairs, plane, panel, depth, scratch);

@@ -7,44 +7,32 @@ import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
 
 /**
- * A task: the addresses of A and B, their formats, the rank, the scaling, the first vector and
- * their count, and room for count x rank floats and a panel.
+ * A task in eight words: the addresses of A and B, their formats, the rank, the scaling, the first
+ * vector and their count. One of rank 0 copies its vectors of y.
  */
-const TASK: usize = 36;
+const TASK: usize = 32;
 
 /** Floats of a weight that are widened at a time, where four rows are no more. */
 const PANEL: i32 = 1024;
 
-/** Bytes of the room that a task needs; a panel if its factors are not f32. */
+/** Bytes of a task's room: count x rank floats, and a panel if its factors are not f32. */
 export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, widens: i32): i32 {
   return (count * rank + (widens ? max(PANEL, max(inFeatures, rank) << 2) : 0)) << 2;
 }
 
-/** Writes task `i`; one of rank 0 copies its vectors of y. */
-export function setLowRankTask(
-  table: usize, i: i32, a: usize, b: usize, formatA: i32, formatB: i32, rank: i32, scaling: f32, vector: i32, count: i32,
-  room: usize,
-): void {
-  const task = table + <usize>i * TASK;
-  store<usize>(task, a);
-  store<usize>(task, b, 4);
-  store<i32>(task, formatA, 8);
-  store<i32>(task, formatB, 12);
-  store<i32>(task, rank, 16);
-  store<f32>(task, scaling, 20);
-  store<i32>(task, vector, 24);
-  store<i32>(task, count, 28);
-  store<usize>(task, room, 32);
-}
-
-/** Does the tasks first..last-1 of a table; no two of them share a vector. */
+/**
+ * Does the tasks first..last-1 of a table; no two of them share a vector. Task i has `room` bytes
+ * at `rooms` + i * `room`, as many as `lowRankRoom` says.
+ */
 export function lowRankRows(
-  x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, table: usize, first: i32, last: i32,
+  x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, table: usize, rooms: usize, room: usize, first: i32,
+  last: i32,
 ): void {
   const xrs = <usize>inFeatures << 2;
   const yrs = <usize>outFeatures << 2;
   const end = table + <usize>last * TASK;
-  for (let task = table + <usize>first * TASK; task < end; task += TASK) {
+  let low = rooms + <usize>first * room;
+  for (let task = table + <usize>first * TASK; task < end; task += TASK, low += room) {
     const rank = load<i32>(task, 16);
     const vector = <usize>load<i32>(task, 24);
     const count = load<i32>(task, 28);
@@ -54,13 +42,21 @@ export function lowRankRows(
       memory.copy(to, from, <usize>count * yrs);
       continue;
     }
-    const low = load<usize>(task, 32);
     const scaling = load<f32>(task, 20);
     const panel = low + (<usize>(count * rank) << 2);
     products(load<i32>(task, 8), x + vector * xrs, load<usize>(task), low, 0, count, rank, inFeatures, scaling, panel);
     products(load<i32>(task, 12), low, load<usize>(task, 4), to, from, count, outFeatures, rank, 1, panel);
   }
 }
+
+/** Weights by what a widening in registers must take care of. */
+const PLAIN: i32 = 0;
+const HALVES: i32 = 1;
+/** Halves of which many are subnormal: as floats they are too, on which processors are slow. */
+const SMALL_HALVES: i32 = 2;
+
+/** Codes in which subnormal ones are looked for: numbers of one factor are much alike. */
+const SAMPLE: i32 = 256;
 
 /**
  * True for f16 codes without infinities and NaN. It reads them in the order of memory, so that they
@@ -83,6 +79,15 @@ function areFinite(codes: usize, count: i32): bool {
   return i16x8.bitmask(any) == 0 && (rest & 0x8000) == 0;
 }
 
+/** True if some of the first f16 codes are of numbers below 2^-14; zero is one. */
+function areSmall(codes: usize, count: i32): bool {
+  let least = i16x8.splat(0x7fff);
+  for (const end = codes + (<usize>(min(count, SAMPLE) & ~7) << 1); codes < end; codes += 16) {
+    least = i16x8.min_u(least, i16x8.shl(v128.load(codes), 1));
+  }
+  return v128.any_true(i16x8.lt_u(least, i16x8.splat(0x800)));
+}
+
 /**
  * C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. Finite f16 weights are
  * widened in registers. Others of f16 and bf16 are widened a few rows at a time, in `panel`.
@@ -91,7 +96,8 @@ function products(
   format: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
   if (format == F16 && !(k & 3) && areFinite(w, n * k)) {
-    allVectors(1, x, w, c, d, count, n, n, k, alpha);
+    if (areSmall(w, n * k)) allVectors(SMALL_HALVES, x, w, c, d, count, n, n, k, alpha);
+    else allVectors(HALVES, x, w, c, d, count, n, n, k, alpha);
     return;
   }
   const block = format == F32 ? n : max(4, (PANEL / max(1, k)) & ~3);
@@ -105,7 +111,7 @@ function products(
       rows = panel;
     }
     const at = <usize>j << 2;
-    allVectors(0, x, rows, c + at, d ? d + at : 0, count, columns, n, k, alpha);
+    allVectors(PLAIN, x, rows, c + at, d ? d + at : 0, count, columns, n, k, alpha);
   }
 }
 
@@ -113,16 +119,20 @@ function products(
 // @ts-ignore: decorator
 @inline
 function allVectors(
-  half: i32, x: usize, w: usize, c: usize, d: usize, count: i32, columns: i32, n: i32, k: i32, alpha: f32,
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, columns: i32, n: i32, k: i32, alpha: f32,
 ): void {
   const crs = <usize>n << 2;
   for (; count >= 2; count -= 2) {
-    vectors(2, half, x, w, c, crs, d, columns, k, alpha);
+    vectors(2, kind, x, w, c, crs, d, columns, k, alpha);
     x += <usize>k << 3;
     c += crs << 1;
     if (d) d += crs << 1;
   }
-  if (count) vectors(1, half, x, w, c, crs, d, columns, k, alpha);
+  if (count == 0) return;
+  const done = kind != PLAIN && k == 8 ? columns & ~3 : 0;
+  eights(kind, x, w, c, d, done, alpha);
+  const at = <usize>done << 2;
+  vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
 }
 
 /** The sums of four vectors' lanes. */
@@ -142,32 +152,77 @@ function put(c: usize, d: usize, at: usize, value: v128, alpha: v128, count: i32
   storePart(c + at, d ? f32x4.add(loadPart(d + at, count, scaled), scaled) : scaled, count);
 }
 
-/** Four numbers of a weight, of f16 if `half`. */
+/**
+ * Loaded before a loop, since V8 would build constants anew at each use. They are what
+ * HALF_CONSTANTS begin with, or for small halves the mask, 112 steps of the exponent, the sign, and
+ * 2^-14.
+ */
+const SMALL_CONSTANTS: usize = memory.data<u32>([0x8fffe000, 0x38000000, 0x80000000, 0x38800000]);
+
 // @ts-ignore: decorator
 @inline
-function four(half: i32, p: usize, mask: v128, power: v128): v128 {
-  if (!half) return v128.load(p);
-  return f32x4.mul(v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask), power);
+function constant(kind: i32, i: usize): v128 {
+  return v128.load32_splat((kind == SMALL_HALVES ? SMALL_CONSTANTS : HALF_CONSTANTS) + 4 * i);
+}
+
+/** Four numbers of a weight; the constants are those of its kind. */
+// @ts-ignore: decorator
+@inline
+function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {
+  if (kind == PLAIN) return v128.load(p);
+  const bits = v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask);
+  if (kind == HALVES) return f32x4.mul(bits, raise);
+  // With a hidden bit, as if all were normal: subnormal ones then are half of what they mean, and
+  // 2^-15. To double that and take 2^-14 away makes these smaller, and others larger.
+  const normal = i32x4.add(bits, raise);
+  const doubled = f32x4.sub(f32x4.add(normal, normal), v128.or(v128.and(normal, sign), least));
+  return i32x4.min_u(normal, doubled);
+}
+
+/** A row of C for n rows of a weight of halves, eight each; n is a multiple of four. */
+// @ts-ignore: decorator
+@inline
+function eights(kind: i32, x: usize, w: usize, c: usize, d: usize, n: i32, alpha: f32): void {
+  if (n == 0) return;
+  const zero = f32x4.splat(0);
+  const scale = f32x4.splat(alpha);
+  const mask = constant(kind, 0);
+  const raise = constant(kind, 1);
+  const sign = constant(kind, 2);
+  const least = constant(kind, 3);
+  const u = v128.load(x);
+  const v = v128.load(x, 16);
+  for (const end = c + (<usize>n << 2); c < end; c += 16) {
+    const a = madd(four(kind, w + 8, mask, raise, sign, least), v, madd(four(kind, w, mask, raise, sign, least), u, zero));
+    const b = madd(four(kind, w + 24, mask, raise, sign, least), v, madd(four(kind, w + 16, mask, raise, sign, least), u, zero));
+    const e = madd(four(kind, w + 40, mask, raise, sign, least), v, madd(four(kind, w + 32, mask, raise, sign, least), u, zero));
+    const f = madd(four(kind, w + 56, mask, raise, sign, least), v, madd(four(kind, w + 48, mask, raise, sign, least), u, zero));
+    put(c, d, 0, sums(a, b, e, f), scale, 4);
+    w += 64;
+    if (d) d += 16;
+  }
 }
 
 /**
  * Computes `rows` rows of C, 1 or 2, which are `crs` bytes apart, for n rows of a weight of f32, or
- * of finite f16 numbers if `half`; k is then a multiple of four.
+ * of f16 by its kind; k is then a multiple of four.
  */
 // @ts-ignore: decorator
 @inline
 function vectors(
-  rows: i32, half: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32,
+  rows: i32, kind: i32, x: usize, w: usize, c: usize, crs: usize, d: usize, n: i32, k: i32, alpha: f32,
 ): void {
   const zero = f32x4.splat(0);
   const scale = f32x4.splat(alpha);
-  const mask = v128.load32_splat(HALF_CONSTANTS);
-  const power = v128.load32_splat(HALF_CONSTANTS, 4);
+  const mask = constant(kind, 0);
+  const raise = constant(kind, 1);
+  const sign = constant(kind, 2);
+  const least = constant(kind, 3);
   const xrs = <usize>k << 2;
-  const wrs = <usize>k << (half ? 1 : 2);
-  const step: usize = half ? 8 : 16;
+  const wrs = <usize>k << (kind != PLAIN ? 1 : 2);
+  const step: usize = kind != PLAIN ? 8 : 16;
   const whole = <usize>(k & ~3) << 2;
-  const rest = half ? 0 : k & 3;
+  const rest = kind != PLAIN ? 0 : k & 3;
   for (let j = 0; j < n; j += 4) {
     const left = n - j;
     let w0 = w;
@@ -186,16 +241,16 @@ function vectors(
     for (const end = x + whole; at < end; at += 16) {
       const u = v128.load(at);
       const v = rows == 2 ? v128.load(at + xrs) : zero;
-      let f = four(half, w0, mask, power);
+      let f = four(kind, w0, mask, raise, sign, least);
       a0 = madd(f, u, a0);
       if (rows == 2) b0 = madd(f, v, b0);
-      f = four(half, w1, mask, power);
+      f = four(kind, w1, mask, raise, sign, least);
       a1 = madd(f, u, a1);
       if (rows == 2) b1 = madd(f, v, b1);
-      f = four(half, w2, mask, power);
+      f = four(kind, w2, mask, raise, sign, least);
       a2 = madd(f, u, a2);
       if (rows == 2) b2 = madd(f, v, b2);
-      f = four(half, w3, mask, power);
+      f = four(kind, w3, mask, raise, sign, least);
       a3 = madd(f, u, a3);
       if (rows == 2) b3 = madd(f, v, b3);
       w0 += step;

@@ -15,6 +15,7 @@ import { madd, ZEROS } from "./gemmTile";
 import { loadPart, storePart, sumOf } from "./lanes";
 import { rowMax, sumExp } from "./logSumExp";
 import { expf4 } from "./math";
+import { readLines } from "./readAhead";
 
 /** Queries, each a head of a row, that share the loads of a block of keys. */
 const QUERIES: i32 = 48;
@@ -162,6 +163,16 @@ function dotTile(
     addresses += 16;
     scores += 16;
   }
+}
+
+/** Reads the n keys of a list of addresses, of so many bytes, and their values. */
+function readKeys(addresses: usize, n: i32, bytes: usize, ahead: usize): i32 {
+  let any = 0;
+  for (const end = addresses + (<usize>n << 2); addresses < end; addresses += 4) {
+    const key = load<usize>(addresses);
+    any |= readLines(key, key + bytes) | readLines(key + ahead, key + ahead + bytes);
+  }
+  return any;
 }
 
 /** The scores of one query and n keys, of any size. */
@@ -369,6 +380,7 @@ function attendQueries(
 ): void {
   let lowest = word(scratch + FROMS, 0);
   let highest = 0;
+  let any = 0;
   for (let i = 0; i < queries; i++) {
     setNumber(scratch + TOPS, i, -Infinity);
     setNumber(scratch + TOTALS, i, 0);
@@ -391,6 +403,7 @@ function attendQueries(
         page++;
       }
     }
+    any |= readKeys(scratch + ADDRESSES + (<usize>(low - start) << 2), high - low, <usize>size << 2, v - k);
     for (let j = high - start; j & 3; j++) setWord(scratch + ADDRESSES, j, <i32>address);
     for (let j = low - start; j & 3; j--) setWord(scratch + ADDRESSES, j - 1, <i32>address);
     for (let i = 0; i < queries; i++) {
@@ -404,6 +417,7 @@ function attendQueries(
   for (let i = 0; i < queries; i++) {
     scaleRow(out + <usize>word(scratch + OFFSETS, i), size, 1 / number(scratch + TOTALS, i));
   }
+  store<i32>(scratch, any);
 }
 
 /**

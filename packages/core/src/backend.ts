@@ -25,6 +25,14 @@ export interface TensorRef extends TensorSpec {
   readonly buffer: Buffer;
 }
 
+/**
+ * Says that calls with this very object have the same parameters, and the same inputs from `first`
+ * on, at the same places in memory: what a backend finds out about these, it may keep.
+ */
+export interface BoundInputs {
+  readonly first: number;
+}
+
 /** A tensor as a reference kernel reads and writes it. */
 export interface View extends TensorSpec {
   readonly data: TypedArray;
@@ -113,9 +121,15 @@ export interface Backend {
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
    * Runs an op. The tensors may be freed after the call, so take shapes and
-   * buffers from them at once.
+   * buffers from them at once. A backend may leave `bound` unread.
    */
-  run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
+  run<P>(
+    op: BackendOp<P>,
+    inputs: readonly TensorRef[],
+    outputs: readonly TensorRef[],
+    params: P,
+    bound?: BoundInputs,
+  ): void;
   /**
    * Resolves once all that was recorded has run, or rejects with its first error.
    * Deferred backends have it.

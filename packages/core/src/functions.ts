@@ -17,6 +17,7 @@ export {
   viewOf,
   withBackend,
 } from "./backend.ts";
+export { bindInputs } from "./bindInputs.ts";
 export { bytesOf } from "./bytesOf.ts";
 export { toCamelCase } from "./camelCase.ts";
 export { checkDType } from "./checkDType.ts";

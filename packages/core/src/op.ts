@@ -213,7 +213,7 @@ function apply<P>(definition: OpDefinition<P>, inputs: Tensor[], params: P): Ten
 }
 
 /** Returns the backend on which the inputs lie. Throws where there are several, or none. */
-function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tensor[]): Backend {
+export function backendOf<P>(definition: OpDefinition<P>, inputs: readonly Tensor[]): Backend {
   if (inputs.length === 0) throw new Error(`${definition.name}: an op needs at least one tensor`);
   const { backend } = inputs[0].storage;
   for (let i = 1; i < inputs.length; i++) {

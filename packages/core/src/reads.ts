@@ -9,6 +9,11 @@ interface Watch {
 
 let watch: Watch | null = null;
 
+/** True while `watchReads` runs something. */
+export function readsAreWatched(): boolean {
+  return watch !== null;
+}
+
 /** Notes the memory that an op is about to read. */
 export function noteReads(inputs: readonly Tensor[]): void {
   if (!watch) return;

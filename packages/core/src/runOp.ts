@@ -1,4 +1,4 @@
-import type { BackendOp, TensorRef, TensorSpec } from "./backend.ts";
+import type { BackendOp, BoundInputs, TensorRef, TensorSpec } from "./backend.ts";
 import { noGrad } from "./gradMode.ts";
 import type { OpDefinition } from "./op.ts";
 import { byteLength } from "./packing.ts";
@@ -21,11 +21,13 @@ export function runOp<P>(
   return supported ? runKernel(definition, inputs, specs, params) : runComposition(definition, inputs, specs, params);
 }
 
-function runKernel<P>(
+/** Runs an op by its backend's kernel. */
+export function runKernel<P>(
   definition: BackendOp<P>,
   inputs: readonly Tensor[],
   specs: readonly TensorSpec[],
   params: P,
+  bound?: BoundInputs,
 ): Storage[] {
   const { backend } = inputs[0].storage;
   const storages = new Array<Storage>(specs.length);
@@ -36,7 +38,7 @@ function runKernel<P>(
     outputs[i] = { buffer: storages[i].buffer, shape, dtype, packing };
   }
   try {
-    backend.run(definition, inputs, outputs, params);
+    backend.run(definition, inputs, outputs, params, bound);
   } catch (error) {
     for (const storage of storages) storage.release();
     throw error;

@@ -60,6 +60,11 @@ export class Storage {
     return this.#references > 1;
   }
 
+  /** True once nobody uses it: its memory may be another's. */
+  get freed(): boolean {
+    return this.#references === 0;
+  }
+
   retain(): this {
     this.#references++;
     return this;

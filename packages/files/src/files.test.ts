@@ -8,6 +8,13 @@ const content = Uint8Array.from({ length: 100 }, (_, i) => i);
 describe("memoryFiles", () => {
   for (const { name, run } of filesCases(async () => memoryFiles())) test(name, run);
 
+  test("a folder with a GGUF file in place of weights says what to load", async () => {
+    const files = memoryFiles({ "config.json": "{}", "tiny.Q4_1.gguf": new Uint8Array(4) });
+    const advice = "to load a GGUF file give its own path, which ends in tiny.Q4_1.gguf";
+    await expect(files.open("model.safetensors")).rejects.toThrow(advice);
+    await expect(files.open("tokenizer.json")).rejects.not.toThrow(advice);
+  });
+
   test("leaves what it was given as it is", async () => {
     const given = new Map([["a", "x"]]);
     const files = memoryFiles(given);

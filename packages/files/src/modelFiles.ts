@@ -35,7 +35,9 @@ export async function missingFile(files: ModelFiles, expected: string): Promise<
   const folder = expected.slice(0, Math.max(expected.lastIndexOf("/"), 0));
   const names = await files.list?.(folder);
   const there = names && ` (${folder || "it"} holds ${names.length > 0 ? names.sort().join(", ") : "nothing"})`;
-  return new Error(`${files.label} has no ${expected}${there ?? ""}`);
+  const gguf = expected.endsWith(".safetensors") ? names?.find((name) => /\.gguf$/i.test(name)) : undefined;
+  const advice = gguf === undefined ? "" : `; to load a GGUF file give its own path, which ends in ${gguf}`;
+  return new Error(`${files.label} has no ${expected}${there ?? ""}${advice}`);
 }
 
 /** A JSON file as a value; a syntax error names the file. */

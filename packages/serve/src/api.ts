@@ -122,6 +122,8 @@ export interface ServedAdapter {
   readonly pinned: boolean;
   /** Running requests that use it. */
   readonly inUse: number;
+  /** The tenants that may use it. Default: all. */
+  readonly tenants?: readonly string[];
 }
 
 /** The model that is served. */

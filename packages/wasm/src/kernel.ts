@@ -1,4 +1,4 @@
-import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { BoundInputs, DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** A tensor as a kernel sees it: an address in the WebAssembly memory. */
@@ -8,11 +8,16 @@ export interface WasmTensor extends TensorSpec {
 }
 
 /** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
-export type Scratch = (bytes: number) => number;
+export interface Scratch {
+  (bytes: number): number;
+  /** Hands out scratch memory that holds these numbers. */
+  of(numbers: Int32Array): number;
+}
 
 /**
  * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a
- * fault where it found one in the data.
+ * fault where it found one in the data. `bound` names inputs that are the same at every call
+ * with it.
  */
 export type KernelCode<P, D = unknown, K = Kernels> = (
   k: K,
@@ -21,6 +26,7 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   params: P,
   scratch: Scratch,
   op: D,
+  bound: BoundInputs | undefined,
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
@@ -33,7 +39,7 @@ export interface WasmKernel {
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
 /** The parameters that an op takes. */
-type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
+export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P : never;
 
 /**
  * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof

@@ -124,8 +124,7 @@ export interface Kernels {
 /** Those of batch-invariant builds. */
 export interface InvariantKernels extends Kernels {
   lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
-  setLowRankTask(table: number, i: number, a: number, b: number, formatA: number, formatB: number, rank: number, scaling: number, vector: number, count: number, room: number): void;
-  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, first: number, last: number): void;
+  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, rooms: number, room: number, first: number, last: number): void;
   pagedAttentionScratch(): number;
   findBadPage(table: number, places: number, rows: number, tables: number, tablePages: number, pages: number, pageSize: number, window: number): number;
   pagedAttention(q: number, k: number, v: number, tables: number, places: number, out: number, scratch: number, first: number, last: number, heads: number, group: number, size: number, pageSize: number, tablePages: number, scale: number, window: number, softcap: number): void;

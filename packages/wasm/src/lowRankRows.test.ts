@@ -113,23 +113,27 @@ const halves = ["f16", "bf16"] as const;
 it.each(halves.flatMap((dtype) => [1, 4, 6, 8].map((rank) => [dtype, rank] as const)))(
   "reads infinities, NaN and the smallest numbers of %s, at rank %i",
   (dtype, rank) => {
-    const special = [Infinity, -Infinity, Number.NaN, 2 ** -24, -(2 ** -24), 0, 65504];
+    const small = [2 ** -24, -(2 ** -24), 0, 2 ** -14, 1023 * 2 ** -24, -(2 ** -15)];
+    const special = [Infinity, -Infinity, Number.NaN, ...small, 65504];
     const first = (value: number, count: number) => [value, ...new Array<number>(count - 1).fill(0)];
     const half = (values: number[], shape: number[]) => to(tensor(values, { shape, backend: one }), { dtype });
     const rounded = (values: number[]) => [...to(half(values, [values.length]), { dtype: "f32" }).dataSync()];
     scope(() => {
       const x = tensor(first(1, 8), { shape: [1, 8], backend: one });
-      const y = tensor(new Float32Array(7), { shape: [1, 7], backend: one });
+      const y = tensor(new Float32Array(special.length), { shape: [1, special.length], backend: one });
       const run = (a: Tensor, b: Tensor) => [...lowRankRows(y, x, a, b, { rows: [[0]], scalings: [1] }).dataSync()];
       const a = half(first(1, 8 * rank), [rank, 8]);
       const b = half(
         special.flatMap((value) => first(value, rank)),
-        [7, rank],
+        [special.length, rank],
       );
       expect(run(a, b)).toEqual(rounded(special));
       for (const value of special) {
-        const out = run(half(first(value, 8 * rank), [rank, 8]), half(new Array(7 * rank).fill(1), [7, rank]));
-        expect(out).toEqual(new Array(7).fill(rounded([value])[0]));
+        const out = run(
+          half(first(value, 8 * rank), [rank, 8]),
+          half(new Array(special.length * rank).fill(1), [special.length, rank]),
+        );
+        expect(out).toEqual(new Array(special.length).fill(rounded([value])[0]));
       }
     });
   },

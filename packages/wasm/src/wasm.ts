@@ -1,4 +1,4 @@
-import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
+import type { Backend, BackendOp, BoundInputs, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
@@ -7,7 +7,7 @@ import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock } from "./heap.ts";
 import type { HeapStats } from "./heapStats.ts";
-import type { WasmKernel, WasmTensor } from "./kernel.ts";
+import type { Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
@@ -157,10 +157,29 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
   };
 
   const temporaries: HeapBlock[] = [];
-  const scratch = (size: number): number => {
+  const temporary = (size: number): number => {
     const block = heap.alloc(size);
     temporaries.push(block);
     return block.ptr;
+  };
+  const scratch: Scratch = Object.assign(temporary, {
+    of: (numbers: Int32Array) => {
+      const ptr = temporary(numbers.byteLength);
+      new Int32Array(memory.buffer, ptr, numbers.length).set(numbers);
+      return ptr;
+    },
+  });
+
+  /** The addresses of inputs that are bound to calls. */
+  const boundTensors = new WeakMap<BoundInputs, readonly WasmTensor[]>();
+  const addresses = (inputs: readonly TensorRef[], bound: BoundInputs | undefined): WasmTensor[] => {
+    if (!bound) return inputs.map(address);
+    let known = boundTensors.get(bound);
+    if (!known) {
+      known = inputs.slice(bound.first).map(address);
+      boundTensors.set(bound, known);
+    }
+    return [...inputs.slice(0, bound.first).map(address), ...known];
   };
 
   return {
@@ -186,14 +205,20 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     read: (buffer, from = 0, to = buffer.bytes) =>
       new Uint8Array(memory.buffer, ptrOf(buffer) + from, to - from).slice(),
     supports,
-    run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
+    run<P>(
+      op: BackendOp<P>,
+      inputs: readonly TensorRef[],
+      outputs: readonly TensorRef[],
+      params: P,
+      bound?: BoundInputs,
+    ) {
       const code = codeOf(op);
       if (!code) {
         op.ref?.(inputs.map(view), outputs.map(view), params);
         return;
       }
       try {
-        const fault = code(k, inputs.map(address), outputs.map(address), params, scratch, op);
+        const fault = code(k, addresses(inputs, bound), outputs.map(address), params, scratch, op, bound);
         if (fault) throw faultError(op, fault, inputs, params);
       } finally {
         for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);

@@ -1,4 +1,5 @@
 import type { TensorSpec } from "../backend.ts";
+import type { DType } from "../dtype.ts";
 import { expectDType } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 
@@ -11,6 +12,8 @@ export interface LowRankRowsParams {
   readonly rows: readonly (readonly number[])[];
   readonly scalings: readonly number[];
 }
+
+const factorDTypes: readonly DType[] = ["f32", "f16", "bf16"];
 
 /** Throws unless (y, x, A, B, A, B, ...) fit each other and the parameters. */
 export function checkLowRank(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams): void {
@@ -31,8 +34,9 @@ export function checkLowRank(inputs: readonly TensorSpec[], { rows, scalings }: 
   const [inFeatures, outFeatures] = [x[x.length - 1], y[y.length - 1]];
   for (let i = 2; i < inputs.length; i += 2) {
     const [a, b] = [inputs[i].shape, inputs[i + 1].shape];
-    expectDType("lowRankRows", inputs, i, "f32", "f16", "bf16");
-    expectDType("lowRankRows", inputs, i + 1, "f32", "f16", "bf16");
+    for (const at of [i, i + 1]) {
+      if (!factorDTypes.includes(inputs[at].dtype)) expectDType("lowRankRows", inputs, at, ...factorDTypes);
+    }
     if (a.length !== 2 || b.length !== 2 || a[1] !== inFeatures || b[0] !== outFeatures || a[0] !== b[1]) {
       throw new Error(
         `lowRankRows: A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit x ${formatShape(x)} and y ${formatShape(y)}`,

@@ -37,7 +37,11 @@ export function serveCommand(plugins: readonly string[]): Command {
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--max-num-seqs <n>", "sequences that run at once (default: 64)", integer(1))
-    .option("--max-num-batched-tokens <n>", "rows of a pass (default: 128; of an encoder 2048)", integer(1))
+    .option(
+      "--max-num-batched-tokens <n>",
+      "rows of a pass (default: 128, or --max-num-seqs; of an encoder 2048)",
+      integer(1),
+    )
     .option("--max-model-len <n>", "tokens of a sequence (default: the model's positions)", integer(1))
     .option("--kv-cache-tokens <n>", "tokens whose keys and values are kept (default: 256 MiB of them)", integer(1))
     .option("--max-body <bytes>", "of a request's body (default: 1MiB)", byteCount)

@@ -110,9 +110,16 @@ export function compareKeys(
   };
 }
 
+/** The keys of each kind that a mismatch names: an adapter of another model has hundreds. */
+const mostNamed = 8;
+
 /** A mismatch in words; null where all fits. */
 export function describeMismatch(label: string, { missing, unexpected, misshaped }: KeyMismatch): string | null {
-  const part = (what: string, keys: readonly string[]) => (keys.length > 0 ? [`${what}: ${keys.join(", ")}`] : []);
+  const part = (what: string, keys: readonly string[]) => {
+    const more = keys.length - mostNamed;
+    const rest = more > 0 ? `, and ${more} more` : "";
+    return keys.length > 0 ? [`${what}: ${keys.slice(0, mostNamed).join(", ")}${rest}`] : [];
+  };
   const parts = [
     ...part("missing", missing),
     ...part("unexpected", unexpected),

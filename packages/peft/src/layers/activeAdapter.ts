@@ -1,5 +1,5 @@
 import { onRecompute, type Tensor } from "@lowrank/core";
-import { type BatchRows, onRows, type RowGroups, type Run } from "./rowGroups.ts";
+import { type BatchRows, onRows, type Run } from "./rowGroups.ts";
 
 /**
  * The name of the adapter that acts. All wrappers of a model share it, so that
@@ -12,14 +12,14 @@ export class ActiveAdapter {
 
   /**
    * Returns a module's output. Calls `run` with the adapter that acts on the module. If rows
-   * have adapters of their own, calls it with each, on that adapter's rows, or leaves them to
+   * have adapters of their own, calls it with each, on that adapter's rows, or leaves the batch to
    * `runRows`.
    */
   apply(
     has: (name: string) => boolean,
     inputs: readonly unknown[],
     run: Run,
-    runRows: (groups: RowGroups) => Tensor = (groups) => onRows(groups, inputs, run),
+    runRows: (rows: BatchRows) => Tensor = (rows) => onRows(rows.groups(has), inputs, run),
   ): Tensor {
     const { name, rows } = this;
     onRecompute(() => {
@@ -30,6 +30,6 @@ export class ActiveAdapter {
     });
     if (!rows) return run(name !== null && has(name) ? name : null, inputs);
     rows.check(inputs);
-    return runRows(rows.groups(has));
+    return runRows(rows);
   }
 }

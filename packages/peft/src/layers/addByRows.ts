@@ -1,4 +1,4 @@
-import { affine, expand, lowRankRows, scope, type Tensor, widen } from "@lowrank/core";
+import { affine, bindInputs, expand, lowRankRows, scope, type Tensor, widen } from "@lowrank/core";
 import { addOnRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LayerAdapter, LowRank } from "./tunerLayer.ts";
 
@@ -13,15 +13,15 @@ function scaledBias({ bias, scaling }: LowRank, like: Tensor): Tensor {
 }
 
 /**
- * A base layer's output for a batch, with the parts of adapters added on their rows. Products of
- * low rank are one op for all adapters, whose sums for a row do not depend on other rows.
+ * Returns a function of a base layer's output y and its input x, for batches with these groups of
+ * rows. It adds the parts of adapters on their rows. Products of low rank are one op for all
+ * adapters, whose sums for a row do not depend on other rows. It holds while the adapters, and the
+ * modes of their dropouts, stay as they are.
  */
-export function addByRows(
-  y: Tensor,
-  x: Tensor,
+export function addingByRows(
   groups: RowGroups,
   adapterOf: (name: string) => LayerAdapter | undefined,
-): Tensor {
+): (y: Tensor, x: Tensor) => Tensor {
   const factors: Tensor[] = [];
   const rows: (readonly number[])[] = [];
   const scalings: number[] = [];
@@ -40,14 +40,18 @@ export function addByRows(
     scalings.push(lowRank.scaling);
     if (lowRank.bias) biased.set(name, own);
   }
-  if (rows.length === 0 && others.size === 0) return y;
   // One list for all layers, which kernels know again.
   const shared = rowsByAdapter(groups);
   const lists = rows.length === shared.length ? shared : rows;
-  return scope(() => {
-    let sum = rows.length > 0 ? lowRankRows(y, x, ...factors, { rows: lists, scalings }) : y;
-    if (biased.size > 0) sum = addOnRows(sum, biased, sum, (name, part) => scaledBias(adapterOf(name)!.lowRank!, part));
-    if (others.size > 0) sum = addOnRows(sum, others, x, (name, part) => adapterOf(name)!.added!(part));
-    return sum;
-  });
+  const addProducts = rows.length > 0 ? bindInputs(lowRankRows, factors, { rows: lists, scalings }) : (y: Tensor) => y;
+  if (biased.size === 0 && others.size === 0) return addProducts;
+  return (y, x) =>
+    scope(() => {
+      let sum = addProducts(y, x);
+      if (biased.size > 0) {
+        sum = addOnRows(sum, biased, sum, (name, part) => scaledBias(adapterOf(name)!.lowRank!, part));
+      }
+      if (others.size > 0) sum = addOnRows(sum, others, x, (name, part) => adapterOf(name)!.added!(part));
+      return sum;
+    });
 }

@@ -1,4 +1,4 @@
-import { Generator, init, reference, scope, type Tensor, tensor } from "@lowrank/core";
+import { Generator, init, noGrad, reference, scope, type Tensor, tensor } from "@lowrank/core";
 import type { UnaryModule } from "@lowrank/nn";
 import { wasm } from "@lowrank/wasm";
 import fc from "fast-check";
@@ -118,4 +118,35 @@ test("rows of the base model alone are those of the bare model, to the bit, at t
   } finally {
     backend.run = run;
   }
+});
+
+test("a batch that runs again has the adapters as they are by then", async () => {
+  await init(await wasm({ batchInvariant: true }));
+  const peft = await adapted({ ...adding, dropping: lora(2, { loraDropout: 0.9 }) });
+  const names = ["small", "usual", "__base__", "dropping"];
+  const ids = [1, 2, 3, 4];
+  const run = () => noGrad(() => rowsOf(peft, names, ids));
+  const before = run();
+  expect(run()).toEqual(before);
+  const change = async (work: () => Promise<void>, changed: readonly number[]) => {
+    const last = run();
+    await work();
+    const next = run();
+    expect(next.map((row, i) => `${row}` !== `${last[i]}`)).toEqual(names.map((_, i) => changed.includes(i)));
+  };
+  const files = async (config: PeftConfig) => {
+    const other = await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(8) });
+    return other.adapterFiles();
+  };
+  const other = await files(lora(2));
+  const scaled = await files(lora(2, { loraAlpha: 80 }));
+  await change(() => peft.hotswapAdapter(other, "small"), [0]);
+  await change(() => peft.hotswapAdapter(scaled, "small"), [0]);
+  await change(async () => peft.hotswapAdapter(await files(lora(5)), "small"), [0]);
+  await change(async () => {
+    peft.deleteAdapter("usual");
+    await peft.addAdapter("usual", lora(8), { generator: new Generator(9) });
+  }, [1]);
+  await change(async () => void peft.train(), [3]);
+  await change(async () => void peft.eval(), [3]);
 });

@@ -1,9 +1,9 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
-import { addByRows, onlyAdds } from "./addByRows.ts";
+import { addingByRows, onlyAdds } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
-import { joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
+import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
 
@@ -76,6 +76,14 @@ export interface LayerAdapter {
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
+/** The way in which a layer runs the rows of a batch. */
+interface RowPlan {
+  readonly rows: BatchRows;
+  /** The mode in which it was made: that of dropouts. */
+  readonly training: boolean;
+  run(inputs: readonly unknown[], run: Run): Tensor;
+}
+
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
 
 /** A base layer with the adapters that sit on it. */
@@ -83,6 +91,8 @@ export class TunerLayer extends Module implements Wrapper {
   base_layer: UnaryModule;
   readonly #active: ActiveAdapter;
   readonly #adapters = new Map<string, LayerAdapter>();
+  /** The plan of the last batch whose rows had adapters; null after any change of these. */
+  #plan: RowPlan | null = null;
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
   /** Told of every input, while there is one. */
@@ -113,6 +123,7 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   add(adapter: string, layer: LayerAdapter): void {
+    this.#plan = null;
     this.#adapters.set(adapter, layer);
     if (layer.baseWeight) this.#setBase(layer.baseWeight);
     for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
@@ -133,6 +144,7 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   remove(adapter: string): void {
+    this.#plan = null;
     for (const parameter of this.tensors(adapter).values()) free(parameter);
     for (const buffer of this.buffers(adapter).values()) buffer.dispose();
     for (const constant of this.#adapters.get(adapter)?.constants ?? []) constant.dispose();
@@ -155,6 +167,12 @@ export class TunerLayer extends Module implements Wrapper {
     clear(this, other);
     this.remove(adapter);
     this.add(adapter, layer);
+  }
+
+  /** Sets the factor of the part that an adapter adds. */
+  setScaling(adapter: string, scaling: number): void {
+    this.#plan = null;
+    this.#adapters.get(adapter)!.scaling = scaling;
   }
 
   tensors(adapter: string): ReadonlyMap<string, Parameter> {
@@ -181,25 +199,35 @@ export class TunerLayer extends Module implements Wrapper {
       (name) => this.#adapters.has(name),
       inputs,
       run,
-      (groups) => this.#onRows(groups, inputs, run),
+      (rows) => this.#planFor(rows).run(inputs, run),
     );
   }
 
+  #planFor(rows: BatchRows): RowPlan {
+    const { training } = this;
+    if (this.#plan?.rows !== rows || this.#plan.training !== training) {
+      this.#plan = { rows, training, run: this.#onRows(rows.groups((name) => this.#adapters.has(name))) };
+    }
+    return this.#plan;
+  }
+
   /**
-   * Runs the base layer on all rows at once whose adapters only add to its output, and each other
-   * adapter on its rows. A row is computed in the same way whatever stands beside it.
+   * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
+   * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #onRows(groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor {
+  #onRows(groups: RowGroups): RowPlan["run"] {
     const adapterOf = (name: string) => this.#adapters.get(name);
     const adds = (name: string | null) => name === null || onlyAdds(adapterOf(name));
-    const base = (own: RowGroups, [x, ...rest]: readonly unknown[]) => {
-      if (own.size === 1 && own.has(null)) return run(null, [x, ...rest]);
-      return scope(() => addByRows(run(null, [x, ...rest]), x as Tensor, own, adapterOf));
+    const adding = (own: RowGroups): RowPlan["run"] => {
+      if (own.size === 1 && own.has(null)) return (inputs, run) => run(null, inputs);
+      const add = addingByRows(own, adapterOf);
+      return (inputs, run) => scope(() => add(run(null, inputs), inputs[0] as Tensor));
     };
     const names = [...groups.keys()];
-    if (names.every(adds)) return base(groups, inputs);
+    if (names.every(adds)) return adding(groups);
     const { joined, parts } = joinGroups(groups, adds);
-    return onRows(joined, inputs, (name, own) => (name === null ? base(parts, own) : run(name, own)));
+    const base = adding(parts);
+    return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {

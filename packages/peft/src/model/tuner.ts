@@ -36,6 +36,8 @@ export class Tuner<M extends Module> extends Module {
   readonly #wrappers: WrapperSet;
   readonly #adapters = new Map<string, Adapter>();
   readonly #active = new ActiveAdapter();
+  /** The last batch whose rows had adapters of their own. */
+  #lastRows: BatchRows | null = null;
   /** Merged weights in place, in the order of merging. */
   #merges: readonly Swap[] = [];
   #mergedNames: readonly string[] = [];
@@ -265,10 +267,18 @@ export class Tuner<M extends Module> extends Module {
       this.#swap(active, false);
     }
     for (const name of named) if (name !== null && this.adapter(name).trainable) this.#train(name, on);
-    this.#active.rows = rows && new BatchRows(rows);
+    this.#active.rows = rows && this.#batchOf(rows);
     if (on || active === null) return;
     this.#swap(active, true);
     if (this.adapter(active).trainable) this.#train(active, true);
+  }
+
+  /** The rows of a batch: those of the last one if it is the same, which layers know again. */
+  #batchOf(rows: readonly (string | null)[]): BatchRows {
+    const { names } = this.#lastRows ?? {};
+    if (names?.length === rows.length && names.every((name, i) => name === rows[i])) return this.#lastRows!;
+    this.#lastRows = new BatchRows([...rows]);
+    return this.#lastRows;
   }
 
   #setBare(until: string | null): void {

@@ -125,7 +125,7 @@ function takeLayer(layer: TunerLayer, incoming: string, name: string): void {
   const [next, own] = [layer.get(incoming)!, layer.get(name)!];
   const shapes = ({ parameters }: LayerAdapter) => Object.values(parameters).map(({ shape }) => `${shape}`);
   if (!sameValue(shapes(next), shapes(own))) layer.replace(name, incoming);
-  else if (next.scaling !== undefined) own.scaling = next.scaling;
+  else if (next.scaling !== undefined) layer.setScaling(name, next.scaling);
 }
 
 /** Returns all tensors of an adapter: its parameters, constants, and tables of its own. */

@@ -166,6 +166,26 @@ test("servers that write at the same time lose nothing of each other's", async (
   expect(Object.keys((await manifest()).adapters)).toEqual(["a1", "a2", "a3", "a4", "a5", "a6"]);
 });
 
+test("many loads at once at one server are all done", async () => {
+  await put("v1", 1);
+  const { store, place } = await server();
+  let refused = 0;
+  const { writeManifest } = place;
+  Object.assign(place, {
+    writeManifest: async (text: string, replaces: string | null) => {
+      const tag = await writeManifest(text, replaces);
+      if (tag === null) refused += 1;
+      return tag;
+    },
+  });
+  const names = Array.from({ length: 60 }, (_, i) => `name-${i}`);
+  await Promise.all(names.map((name) => store.load(name, "v1")));
+  expect((await store.list()).length).toBe(61);
+  expect(refused).toBe(0);
+  await Promise.all(names.map((name) => store.unload(name)));
+  expect((await store.list()).map(({ name }) => name)).toEqual(["v1"]);
+});
+
 test("only tenants that the manifest names may use an adapter, also after a swap", async () => {
   await put("v1", 1);
   await put("v2", 2);
@@ -178,6 +198,7 @@ test("only tenants that the manifest names may use an adapter, also after a swap
   const denied = { code: "forbidden", message: "The lora adapter 'sql' is another tenant's." };
   await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
   await one.use("sql", "acme");
+  expect((await one.store.list()).find(({ name }) => name === "sql")?.tenants).toEqual(["acme"]);
   await one.store.load("sql", "v2", { replace: true });
   await expect(one.use("sql", "t")).rejects.toMatchObject(denied);
   await one.use("sql", "acme");

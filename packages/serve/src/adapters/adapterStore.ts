@@ -1,4 +1,5 @@
 import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { memoryFiles } from "@lowrank/files";
 import { type OnWarning, printWarning } from "@lowrank/peft";
 import { type ServedAdapter, ServingError, type ServingStats } from "../api.ts";
 import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
@@ -283,7 +284,8 @@ export class AdapterStore implements AdapterSource {
         const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
         await checkAdapter(read, name, this.#rules, this.#onWarning);
-        return this.#onHost(() => this.#host.load(version, read.files));
+        const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
+        return this.#onHost(() => this.#host.load(version, files));
       }),
     );
     // A load that waits for memory reads it again: who waits should take none.
@@ -343,12 +345,17 @@ export class AdapterStore implements AdapterSource {
     this.#residents.trim();
   }
 
-  #served(name: string, source: string, at: { version: string; method: string } | undefined): ServedAdapter {
+  #served(
+    name: string,
+    source: string,
+    at: { version: string; method: string; tenants?: readonly string[] } | undefined,
+  ): ServedAdapter {
     const resident = this.#residents.ready.find(({ version }) => version === at?.version);
     return {
       ...{ name, source, version: at?.version ?? null, method: at?.method ?? null },
       ...{ resident: resident !== undefined, bytes: resident?.bytes ?? 0, inUse: resident?.leases ?? 0 },
       pinned: at !== undefined && this.#pinned.has(at.version),
+      ...(at?.tenants && { tenants: at.tenants }),
     };
   }
 

@@ -3,6 +3,7 @@ import { ServingError } from "../api.ts";
 import { type AdapterPlace, manifestName, unavailable } from "./adapterPlace.ts";
 import { type Manifest, manifestText, parseManifest } from "./manifest.ts";
 import { pause, type StoreClock } from "./storeClock.ts";
+import { turns } from "./turns.ts";
 
 /** Options of a `ManifestWatch`. */
 interface ManifestWatchOptions {
@@ -38,6 +39,8 @@ export class ManifestWatch {
   #looking: Promise<void> | null = null;
   #cancel: (() => void) | null = null;
   #closed = false;
+  /** This server's own changes: they would only be in each other's way. */
+  readonly #inTurn = turns(1);
 
   constructor(options: ManifestWatchOptions) {
     this.#options = options;
@@ -81,7 +84,11 @@ export class ManifestWatch {
    * Writes what `change` makes of the manifest, which is called again where another server was
    * first. Throws what `change` throws, and `unavailable` where nothing can be written.
    */
-  async edit(change: (manifest: Manifest) => Manifest): Promise<void> {
+  edit(change: (manifest: Manifest) => Manifest): Promise<void> {
+    return this.#inTurn(() => this.#edit(change));
+  }
+
+  async #edit(change: (manifest: Manifest) => Manifest): Promise<void> {
     const { place, clock } = this.#options;
     for (let attempt = 0; attempt < attempts; attempt++) {
       // Others that waited for the same moment should not meet again.

@@ -7,7 +7,7 @@ import { getPeftModel, IA3Config, LoraConfig, type PeftConfig, PeftModel } from 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ServingEngine } from "../api.ts";
 import { createEngine } from "../engine/createEngine.ts";
-import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
+import { tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";
 import { adapterStore } from "./adapterStore.ts";
 import { folderPlace } from "./folderPlace.ts";
 
@@ -62,6 +62,14 @@ test("an engine serves the adapters of a folder, each as its model alone, in the
   await expect(engine.loadAdapter("head", "head")).rejects.toMatchObject({
     code: "adapter_refused",
     message: expect.stringContaining("modules_to_save is lm_head"),
+  });
+  const deeper = await getPeftModel(tinyLlama({ ...tinySizes, num_hidden_layers: 3 }), lora);
+  await deeper.savePretrained(join(root, "deeper"));
+  await expect(tokensOf(engine, "deeper")).rejects.toMatchObject({
+    code: "adapter_refused",
+    message: expect.stringMatching(
+      /^adapter_model.safetensors of LoRA adapter 'deeper' does not fit this model.*layers\.2/,
+    ),
   });
   await engine.close();
 });

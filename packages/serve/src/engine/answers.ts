@@ -13,9 +13,12 @@ export function noStore(): ServingError {
 
 /** The text of tokens. Throws ServingError for ids that are none. */
 export function decode(tokenizer: Tokenizer, tokens: readonly number[]): string {
-  try {
-    return tokenizer.decode(tokens);
-  } catch (error) {
-    throw new ServingError("invalid_request", (error as Error).message, "tokens");
-  }
+  const { vocabSize } = tokenizer;
+  const bad = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize));
+  if (bad === undefined) return tokenizer.decode(tokens);
+  throw new ServingError(
+    "invalid_request",
+    `${bad} is no token id; there are ids from 0 to ${vocabSize - 1}`,
+    "tokens",
+  );
 }

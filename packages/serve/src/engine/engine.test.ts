@@ -2,7 +2,7 @@ import { init, logSoftmax, memory, reference, tensor } from "@lowrank/core";
 import { type CausalLM, generate } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { beforeAll, expect, test } from "vitest";
-import type { ServingEvent, TokenLogprob } from "../api.ts";
+import type { ServingEvent, ServingPrompt, TokenLogprob } from "../api.ts";
 import { collect, requestOf } from "../testing/collect.ts";
 import { tinyLlama, tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";
@@ -169,6 +169,58 @@ test("what is wrong with a request is said before it waits", async () => {
   await expect(collect(engine, { adapter: "x" })).rejects.toMatchObject({ code: "not_found" });
   await expect(engine.embed(["x"])).rejects.toMatchObject({ code: "invalid_request" });
   await engine.close();
+});
+
+test("penalties and biases that leave no token are the request's fault", async () => {
+  const engine = await make();
+  const sampling = { temperature: 1, repetitionPenalty: 1e-300 };
+  await expect(collect(engine, { maxNewTokens: 2, sampling })).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("no token is left"),
+  });
+  await engine.close();
+});
+
+test("a text that is longer than its tokens can be is refused before it is read", async () => {
+  let read = 0;
+  const encode = tokenizer.encode.bind(tokenizer);
+  tokenizer.encode = (...args) => {
+    read += 1;
+    return encode(...args);
+  };
+  const engine = await make({ maxModelLen: 32 });
+  const refused = async (prompt: ServingPrompt) => {
+    read = 0;
+    const error = await collect(engine, { prompt }).catch((error) => error);
+    return [error.code, error.param, read];
+  };
+  try {
+    // The longest token is the end of text, of four bytes.
+    expect(await refused({ text: "a".repeat(4 * 32 + 1) })).toEqual(["invalid_request", "prompt", 0]);
+    expect(await refused({ text: "a".repeat(4 * 32) })).toEqual(["invalid_request", "prompt", 1]);
+    const messages = Array.from({ length: 9 }, () => ({ role: "user", content: "a".repeat(16) }));
+    expect(await refused({ messages })).toEqual(["invalid_request", "messages", 0]);
+  } finally {
+    tokenizer.encode = encode;
+    await engine.close();
+  }
+});
+
+test("ids that are none are told without the tokenizer's place", async () => {
+  const engine = await make();
+  for (const id of [-1, 0.5, tokenizer.vocabSize]) {
+    const message = `${id} is no token id; there are ids from 0 to ${tokenizer.vocabSize - 1}`;
+    await expect(engine.detokenize([3, id])).rejects.toMatchObject({
+      code: "invalid_request",
+      param: "tokens",
+      message,
+    });
+  }
+  await engine.close();
+});
+
+test("a pass has a row for each sequence also where more than 128 are asked for", async () => {
+  await (await make({ maxNumSeqs: 200, maxModelLen: 16 })).close();
 });
 
 test("a queue that is full refuses, and says when to come again", async () => {

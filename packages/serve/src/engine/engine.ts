@@ -24,6 +24,7 @@ import { readPrompt, readSettings } from "./readRequest.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Chunk } from "./sequence.ts";
 import { type RequestContext, ServedRequest } from "./servedRequest.ts";
+import { TextLength } from "./textLength.ts";
 import { TokenTexts } from "./tokenTexts.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -46,6 +47,7 @@ export class Engine implements ServingEngine {
   readonly #model: CausalLM;
   readonly #tokenizer: Tokenizer;
   readonly #sizes: EngineSizes;
+  readonly #textLength: TextLength;
   readonly #pool: PagePool;
   readonly #cache: PagedKVCache;
   readonly #scheduler: Scheduler<ServedRequest>;
@@ -77,6 +79,7 @@ export class Engine implements ServingEngine {
     this.#model = causal;
     this.#tokenizer = tokenizer;
     this.#sizes = engineSizes(options, causal);
+    this.#textLength = new TextLength(tokenizer, this.#sizes.maxModelLen);
     const { numBlocks: pages, blockSize: pageSize } = this.#sizes;
     const { layers, keyValueHeads, headDim } = causal.attentionSizes;
     this.#pool = new PagePool({ pages, pageSize, enablePrefixCaching });
@@ -121,6 +124,7 @@ export class Engine implements ServingEngine {
   async #submit(request: ServingRequest): Promise<ServedRequest> {
     this.#checkOpen();
     if (request.adapter !== null && !this.#adapters) throw unknownModel(request.adapter);
+    this.#textLength.check(request.prompt);
     const prompt = await this.#readPrompt(request.prompt);
     const limits = { ...this.#sizes, vocabSize: this.#model.vocabSize };
     const settings = await readSettings(request, prompt, limits);
@@ -340,6 +344,7 @@ function asServingError(error: unknown): ServingError {
 
 /** The error of a request that could not go on, with the name of its adapter. */
 function failure({ adapter, version }: ServedRequest, error: unknown): ServingError {
+  if (error instanceof ServingError) return error;
   const { message } = error as Error;
   if (adapter === null) return new ServingError("unavailable", `the model failed: ${message}`);
   return new ServingError("adapter_refused", `adapter "${adapter}" (version ${version}) failed: ${message}`, "model");

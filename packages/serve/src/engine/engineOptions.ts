@@ -17,7 +17,10 @@ export interface EngineOptions {
   adapters?: (host: AdapterHost) => AdapterSource;
   /** The most sequences that run at once. Default 64. */
   maxNumSeqs?: number;
-  /** The most rows of a pass: tokens of prompts and of sequences that decode. Default 128. */
+  /**
+   * The most rows of a pass: tokens of prompts and of sequences that decode. Default 128, or
+   * `maxNumSeqs` where that is more.
+   */
   maxNumBatchedTokens?: number;
   /**
    * The most tokens of a sequence. Default: the model's positions, as far as the cache holds them.
@@ -59,7 +62,8 @@ export interface EngineSizes {
  * Returns the sizes that options and model give. Throws, naming the option, for one that cannot be.
  */
 export function engineSizes(options: EngineOptions, model: CausalLM): EngineSizes {
-  const { maxNumSeqs = 64, maxNumBatchedTokens = 128, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
+  const { maxNumSeqs = 64, blockSize = 16, maxLogprobs = 20, maxQueue = 1024 } = options;
+  const { maxNumBatchedTokens = Math.max(128, maxNumSeqs) } = options;
   const { kvCacheMemoryBytes = 256 * 2 ** 20 } = options;
   const { layers, keyValueHeads, headDim } = model.attentionSizes;
   const blockBytes = 2 * 4 * layers * keyValueHeads * headDim * blockSize;

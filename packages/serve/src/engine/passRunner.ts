@@ -2,6 +2,7 @@ import { cat, checkLogits, noGrad, reshape, scope, sync, type Tensor, tensor, wi
 import { type CausalLM, raggedHidden } from "@lowrank/models";
 import type { PagedKVCache } from "@lowrank/nn";
 import type { PeftModel } from "@lowrank/peft";
+import { ServingError } from "../api.ts";
 import { chooseTokens, type LogprobTensors, logprobsOf, rowsOf } from "./chooseTokens.ts";
 import type { Chunk } from "./sequence.ts";
 import type { RowLogprobs, ServedRequest } from "./servedRequest.ts";
@@ -183,7 +184,8 @@ async function reason(logits: Tensor, row: number): Promise<Error> {
   } catch (error) {
     return error as Error;
   }
-  return new Error("no token is left after its logit biases and penalties");
+  const what = "no token is left after the request's logit biases and penalties; give milder ones";
+  return new ServingError("invalid_request", what, "logit_bias");
 }
 
 /** The rows whose log-probabilities are asked for: those of next tokens, then those of prompts. */

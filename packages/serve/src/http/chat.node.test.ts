@@ -191,7 +191,7 @@ describe("is refused, by name", () => {
 test.each([
   ["not_found", 404, "invalid_request_error", "model_not_found", null],
   ["invalid_request", 400, "invalid_request_error", null, null],
-  ["forbidden", 403, "permission_error", "forbidden", null],
+  ["forbidden", 404, "invalid_request_error", "model_not_found", null],
   ["queue_full", 429, "rate_limit_error", "rate_limit_exceeded", "1"],
   ["draining", 503, "server_error", "draining", "5"],
   ["adapter_refused", 400, "invalid_request_error", "adapter_refused", null],
@@ -202,8 +202,41 @@ test.each([
   const response = await post(app, path, { ...chat, stream: true });
   expect(response.status).toBe(status);
   expect(response.headers.get("retry-after")).toBe(retryAfter);
-  const message = code === "not_found" ? "The model `poet` does not exist." : "a reason";
+  const message = status === 404 ? "The model `poet` does not exist." : "a reason";
   expect(await response.json()).toEqual({ error: { message, type, param: "model", code: told } });
+});
+
+test.each(["not_found", "forbidden", "invalid_request"] as const)(
+  "a name that the store answers by %s is an unknown model: paths and other tenants are not told",
+  async (code) => {
+    const { app } = start({ failure: new ServingError(code, "leads out of /srv/adapters", "lora_path") });
+    const response = await post(app, path, chat);
+    expect(response.status).toBe(404);
+    expect((await response.json()).error.message).toBe("The model `poet` does not exist.");
+  },
+);
+
+test("an adapter that is refused is the fault of the model that was named", async () => {
+  const { app } = start({ failure: new ServingError("adapter_refused", "it has NaN", "lora_path") });
+  const { error } = await (await post(app, path, chat)).json();
+  expect(error).toMatchObject({ message: "it has NaN", param: "model", code: "adapter_refused" });
+});
+
+test("a time of weeks is not over at once", async () => {
+  const app = createApp({
+    engine: new ScriptedEngine({ adapters: ["poet"], delay: 5 }),
+    limits: { requestSeconds: 1e7 },
+  });
+  expect((await post(app, path, chat)).status).toBe(200);
+});
+
+test("lists in lists are refused as any other value", async () => {
+  const { app } = start();
+  const deep = `${"[".repeat(7900)}${"]".repeat(7900)}`;
+  const body = `${JSON.stringify(chat).slice(0, -1)}, "modalities": ${deep}}`;
+  const headers = { "content-type": "application/json" };
+  const response = await app.request(path, { method: "POST", headers, body });
+  expect([response.status, (await response.json()).error.param]).toEqual([400, "modalities"]);
 });
 
 test("an unknown model is answered in vLLM's words", async () => {

@@ -5,6 +5,7 @@ import { type AnswerForm, type AnswerHead, answerOf, checkSequences } from "./an
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, notSupported } from "./httpError.ts";
+import { modelName } from "./modelName.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
 
 const part = z.looseObject({ type: z.string(), text: z.string().optional() });
@@ -17,7 +18,7 @@ const message = z.strictObject({
 const chatBody = z
   .strictObject({
     ...samplingFields,
-    model: z.string(),
+    model: modelName,
     messages: z.array(message).min(1),
     max_completion_tokens: z.int().min(1).optional(),
     logprobs: z.boolean().optional(),

@@ -42,14 +42,18 @@ export function checkBody<T>(schema: z.ZodType<T>, body: unknown, unsupported: U
 
 type Issue = z.core.$ZodIssue;
 
-/** Finds the issue that says most of a union's: the one that went deepest. */
+/**
+ * Finds the issue that says most of a union's: the one that went deepest, or else that of the
+ * member whose type the value has.
+ */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
   const inner = issue.errors.flat().map((found) => innermost(found));
   const deepest = inner.reduce<Issue | null>((best, found) => {
     return found.path.length > (best?.path.length ?? 0) ? found : best;
   }, null);
-  return deepest === null ? issue : { ...deepest, path: [...issue.path, ...deepest.path] };
+  const best = deepest ?? inner.find(({ code }) => code !== "invalid_type" && code !== "invalid_union");
+  return best === undefined ? issue : { ...best, path: [...issue.path, ...best.path] };
 }
 
 function describe(issue: Issue): HttpError {

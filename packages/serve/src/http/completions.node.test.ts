@@ -105,6 +105,9 @@ test.each([
   ["an object", { prompt: {} }, "prompt", "invalid_value"],
   ["many logprobs", { logprobs: 21 }, "logprobs", "invalid_value"],
   ["logprobs of chats", { logprobs: true }, "logprobs", "invalid_value"],
+  ["a long stop", { stop: ["a".repeat(1001)] }, "stop[0]", "invalid_value"],
+  ["an empty stop", { stop: "" }, "stop", "invalid_value"],
+  ["a long name", { model: "a".repeat(1025) }, "model", "invalid_value"],
   ["no token without echo", { max_tokens: 0 }, "max_tokens", null],
   ["too many prompts", { prompt: Array.from({ length: 17 }, () => "a") }, "n", "invalid_value"],
 ])("%s is refused by name", async (_, fields, param, code) => {
@@ -113,6 +116,20 @@ test.each([
   expect(response.status).toBe(400);
   expect((await response.json()).error).toMatchObject({ param, code });
   expect(engine.requests).toEqual([]);
+});
+
+test("too many stops are told by their number, not by the types that a stop may have", async () => {
+  const { app } = start();
+  const response = await post(app, path, { ...asked, stop: ["a", "b", "c", "d", "e"] });
+  expect((await response.json()).error.message).toBe("Invalid 'stop': Too big: expected array to have <=4 items.");
+});
+
+test("a body that is coded is refused by its coding, and one that is as it is is taken", async () => {
+  const { app } = start();
+  const coded = await post(app, path, asked, { "content-encoding": "gzip" });
+  expect(coded.status).toBe(415);
+  expect((await coded.json()).error.message).toContain('content-encoding is "gzip"');
+  expect((await post(app, path, asked, { "content-encoding": "identity" })).status).toBe(200);
 });
 
 test("fields behind __proto__ are unknown ones", async () => {

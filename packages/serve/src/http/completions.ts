@@ -5,13 +5,14 @@ import { type AnswerForm, type AnswerHead, answerOf, checkSequences } from "./an
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, notSupported } from "./httpError.ts";
+import { modelName } from "./modelName.ts";
 import { samplingFields, samplingOf, stopsOf, unsupportedFields } from "./samplingFields.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 const completionBody = z
   .strictObject({
     ...samplingFields,
-    model: z.string(),
+    model: modelName,
     prompt: textInputs,
     echo: z.boolean().optional(),
     logprobs: z.int().min(0).max(20).optional(),

@@ -3,11 +3,12 @@ import { addRoute } from "./addRoute.ts";
 import type { AppContext, AppRequest, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, modelNotFound, notSupported } from "./httpError.ts";
+import { modelName } from "./modelName.ts";
 import { eachInput, textInputs } from "./textInputs.ts";
 
 const embeddingBody = z
   .strictObject({
-    model: z.string(),
+    model: modelName,
     input: textInputs,
     encoding_format: z.enum(["float", "base64"]).optional(),
     /** vLLM's: keeps so many of the first tokens; -1: as many as the model takes. */

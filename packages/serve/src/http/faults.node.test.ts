@@ -125,3 +125,11 @@ test("a port that is taken is told, with the fix", async () => {
   const second = listen(createApp({ engine: new ScriptedEngine() }), server.port);
   await expect(second).rejects.toThrow(`port ${server.port} of 127.0.0.1 is taken by another process`);
 });
+
+test.each(["203.0.113.7", "no-such-host.invalid"])(
+  "the address %s, which is not here, is told, with the fix",
+  async (host) => {
+    const failed = listen(createApp({ engine: new ScriptedEngine() }), 0, host);
+    await expect(failed).rejects.toThrow(new RegExp(`^${host} is no address.*; give another --host`));
+  },
+);

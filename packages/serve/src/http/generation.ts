@@ -1,6 +1,7 @@
 import { ServingError, type ServingEvent, type ServingRequest } from "../api.ts";
 import type { AppContext } from "./appContext.ts";
 import { HttpError, modelNotFound, toHttpError } from "./httpError.ts";
+import { timerMs } from "./limits.ts";
 import { merge } from "./merge.ts";
 
 /** The tokens that a request has cost. */
@@ -50,7 +51,7 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   const late = new AbortController();
   const timer = setTimeout(() => {
     late.abort(new ServingError("timeout", `The request took longer than ${limits.requestSeconds} seconds.`));
-  }, limits.requestSeconds * 1000);
+  }, timerMs(limits.requestSeconds));
   const signal = AbortSignal.any([job.client, late.signal, left.signal]);
   const usage: Usage = {
     prompt_tokens: 0,
@@ -100,8 +101,10 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
   };
   const failure = (error: unknown): HttpError => {
     const isLate = late.signal.aborted && !(error instanceof HttpError);
-    const missing = error instanceof ServingError && error.code === "not_found" && adapter !== null;
-    return missing ? modelNotFound(job.model) : toHttpError(isLate ? late.signal.reason : error);
+    if (!isLate && adapter !== null && isHidden(error)) return modelNotFound(job.model);
+    const found = toHttpError(isLate ? late.signal.reason : error);
+    // A request names a model, where loads name a path.
+    return found.param === "lora_path" ? found.withParam("model") : found;
   };
 
   try {
@@ -130,6 +133,16 @@ export async function startGeneration(context: AppContext, job: Job): Promise<Ge
     void merged.return();
     throw failure(error);
   }
+}
+
+/**
+ * True for an adapter that is not there as far as the client may know: none has the name, it is
+ * another tenant's, or the name is a path that the store does not take.
+ */
+function isHidden(error: unknown): boolean {
+  if (!(error instanceof ServingError)) return false;
+  const { code, param } = error;
+  return code === "not_found" || code === "forbidden" || (code === "invalid_request" && param === "lora_path");
 }
 
 function checkPrompt(tokens: number, limit = Number.POSITIVE_INFINITY): void {

@@ -37,6 +37,12 @@ export class HttpError extends Error {
     this.retryAfter = details.retryAfter ?? null;
   }
 
+  /** Returns the same failure, which names another field. */
+  withParam(param: string): HttpError {
+    const { type, code, retryAfter, cause } = this;
+    return new HttpError(this.status, this.message, { type, param, code, retryAfter, cause });
+  }
+
   /** Returns the body that tells a client of it. */
   body(): ErrorBody {
     return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };

@@ -14,6 +14,11 @@ export interface ServingLimits {
   readonly requestSeconds: number;
 }
 
+/** Milliseconds for a timer. Longer than some weeks, it would go off at once. */
+export function timerMs(seconds: number): number {
+  return Math.min(seconds * 1000, 2 ** 31 - 1);
+}
+
 /** The limits of a server that names none. */
 export const defaultLimits: ServingLimits = {
   bodyBytes: 1 << 20,

@@ -9,9 +9,22 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+function unknownHost(_: number, host: string): string {
+  return `${host} is no address, and no name of one; give another --host, such as 0.0.0.0`;
+}
+
+/** The failures to listen, by Node's codes, with the fix. */
+const problems: Readonly<Record<string, (port: number, host: string) => string>> = {
+  EADDRINUSE: (port, host) => `port ${port} of ${host} is taken by another process; end it, or give another --port`,
+  EACCES: (port) => `port ${port} needs rights that this process has not; give a --port above 1023`,
+  EADDRNOTAVAIL: (_, host) => `${host} is no address of this machine; give another --host, such as 0.0.0.0`,
+  ENOTFOUND: unknownHost,
+  EAI_AGAIN: unknownHost,
+};
+
 /**
  * Lets Node listen for an app: by default where this machine alone reaches it. Port 0 is any free
- * one. Throws, with the fix, where the port is taken.
+ * one. Throws, with the fix, where the port is taken or the address is not this machine's.
  */
 export async function listen(
   app: { fetch(request: Request): Response | Promise<Response> },
@@ -21,9 +34,8 @@ export async function listen(
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const server = serve({ fetch: app.fetch, port, hostname: host }, (address) => resolve(address.port)) as Server;
   server.once("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EADDRINUSE") {
-      reject(new Error(`port ${port} of ${host} is taken by another process; end it, or give another --port`));
-    } else reject(error);
+    const problem = problems[error.code ?? ""];
+    reject(problem ? new Error(problem(port, host), { cause: error }) : error);
   });
   const bound = await promise;
   const name = host.includes(":") ? `[${host}]` : host;

@@ -41,7 +41,10 @@ export function addModels(app: ServingApp, context: AppContext): void {
 
 async function listModels({ engine }: AppContext, caller: Caller): Promise<ListedModel[]> {
   const model = await engine.model();
-  const adapters = (await engine.adapters()).filter(({ name }) => caller.mayUse(name));
+  // An adapter with the base model's name is never reached.
+  const adapters = (await engine.adapters()).filter(({ name, tenants }) => {
+    return name !== model.name && caller.mayUse(name) && (tenants?.includes(caller.tenant) ?? true);
+  });
   return [
     ...(caller.base ? [listed(model, { name: model.name, source: model.name }, null)] : []),
     ...adapters.map((adapter) => listed(model, adapter, model.name)),

@@ -1,5 +1,5 @@
 import { HttpError } from "./httpError.ts";
-import type { ServingLimits } from "./limits.ts";
+import { type ServingLimits, timerMs } from "./limits.ts";
 
 /**
  * Reads the body of a request as JSON. Ends as soon as it is longer than the limit or too slow,
@@ -10,6 +10,10 @@ export async function readBody(request: Request, limits: ServingLimits): Promise
   // A page elsewhere may send other types without asking first, with its reader's network.
   if (!/^application\/json\s*(;|$)/i.test(type.trim())) {
     throw new HttpError(415, `Unsupported Media Type: the body is "${type}"; send application/json.`);
+  }
+  const encoding = request.headers.get("content-encoding") ?? "identity";
+  if (encoding.trim().toLowerCase() !== "identity") {
+    throw new HttpError(415, `Unsupported Media Type: the body's content-encoding is "${encoding}"; send it as it is.`);
   }
   if (Number(request.headers.get("content-length") ?? 0) > limits.bodyBytes) throw tooLarge(limits);
   const bytes = await readBytes(request, limits);
@@ -28,7 +32,7 @@ async function readBytes(request: Request, limits: ServingLimits): Promise<Uint8
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(slow), limits.bodySeconds * 1000);
+    timer = setTimeout(() => reject(slow), timerMs(limits.bodySeconds));
   });
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -36,6 +36,22 @@ describe("/v1/models", () => {
   });
 });
 
+test("adapters of other tenants are not there, nor one that has the base model's name", async () => {
+  const engine = new ScriptedEngine({ adapters: ["poet", "test-base", "shared"] });
+  const [poet, ...others] = await engine.adapters();
+  engine.adapters = async () => [{ ...poet, tenants: ["acme"] }, ...others];
+  const keys = ["acme", "other"].map((id) => ({ id, sha256: sha256(`${id}-key`) }));
+  const app = createApp({ engine, keys });
+  const seen = async (id: string) => {
+    const headers = bearer(`${id}-key`);
+    const { data } = await (await app.request("/v1/models", { headers })).json();
+    const { status } = await post(app, "/tokenize", { model: "poet", prompt: "a" }, headers);
+    return [...data.map((model: { id: string }) => model.id), status];
+  };
+  expect(await seen("acme")).toEqual(["test-base", "poet", "shared", 200]);
+  expect(await seen("other")).toEqual(["test-base", "shared", 404]);
+});
+
 describe("/v1/embeddings", () => {
   const start = () => createApp({ engine: new ScriptedEngine({ task: "embed" }) });
   test("gives numbers, or their bytes", async () => {

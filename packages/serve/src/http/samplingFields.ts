@@ -22,7 +22,8 @@ export interface SamplingBody {
   ignore_eos?: boolean;
 }
 
-const stopText = z.string().min(1);
+// Each is looked for after every token, while other requests wait.
+const stopText = z.string().min(1).max(1000);
 
 /** The schemas of these fields. */
 export const samplingFields: { readonly [K in keyof SamplingBody]-?: z.ZodType<SamplingBody[K]> } = {
@@ -67,7 +68,9 @@ export const unsupportedFields: Unsupported = {
     "response_format other than text",
     (value) => (value as { type?: unknown } | null)?.type === "text",
   ),
-  modalities: refused("modalities other than text", (value) => JSON.stringify(value) === '["text"]'),
+  modalities: refused("modalities other than text", (value) => {
+    return Array.isArray(value) && value.length === 1 && value[0] === "text";
+  }),
   audio: refused("audio"),
   prediction: refused("prediction"),
   reasoning_effort: refused("reasoning_effort", (value) => value === "none"),

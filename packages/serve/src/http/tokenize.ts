@@ -4,10 +4,11 @@ import type { Caller } from "./apiKeys.ts";
 import type { AppContext, ServingApp } from "./appContext.ts";
 import { checkBody, refused } from "./checkBody.ts";
 import { HttpError, modelNotFound } from "./httpError.ts";
+import { modelName } from "./modelName.ts";
 
 const tokenizeBody = z
   .strictObject({
-    model: z.string().optional(),
+    model: modelName.optional(),
     prompt: z.string().optional(),
     messages: z
       .array(z.strictObject({ role: z.string(), content: z.string() }))
@@ -17,7 +18,7 @@ const tokenizeBody = z
   .openapi("TokenizeRequest");
 
 const detokenizeBody = z
-  .strictObject({ model: z.string().optional(), tokens: z.array(z.int().min(0)) })
+  .strictObject({ model: modelName.optional(), tokens: z.array(z.int().min(0)) })
   .openapi("DetokenizeRequest");
 
 const unsupported = {
@@ -34,7 +35,8 @@ export function addTokenize(app: ServingApp, context: AppContext): void {
     const { adapter } = await context.adapterOf(model, caller);
     if (adapter === null) return;
     const adapters = await context.engine.adapters();
-    if (!adapters.some(({ name }) => name === adapter)) throw modelNotFound(model);
+    const found = adapters.find(({ name }) => name === adapter);
+    if (!found || found.tenants?.includes(caller.tenant) === false) throw modelNotFound(model);
   };
   addRoute(app, context, {
     method: "post",

@@ -1,13 +1,13 @@
-import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import { type BoundInputs, type lowRankRows, sizeOf } from "@lowrank/core/backend";
+import { kernel, type ParamsOf, type WasmKernel, type WasmTensor } from "../kernel.ts";
 import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
 /** Vectors of a task at most, so that threads share those of one pair. */
 const vectorsOfTask = 8;
 
-/** Bytes of a task in the table. */
-const taskBytes = 36;
+/** Words of a task in the table; the kernel says which. */
+const taskWords = 8;
 
 /** Bytes of a line of the cache. */
 const lineBytes = 64;
@@ -26,6 +26,7 @@ interface Layout {
   readonly runs: readonly Run[];
 }
 
+type LowRankRowsParams = ParamsOf<typeof lowRankRows>;
 type Rows = readonly (readonly number[])[];
 
 /** The runs of frozen lists of rows: all layers of a model have the same. */
@@ -56,46 +57,66 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
   }
 }
 
+/** The tasks of a call: the words of their table, and what their rooms must hold. */
+interface Tasks {
+  readonly size: number;
+  readonly each: number;
+  readonly table: Int32Array;
+  /** The largest rank. */
+  readonly rank: number;
+  /** Not 0 if some factors are not f32. */
+  readonly widens: number;
+}
+
+/** The tasks of calls with the same factors. */
+const tasksOf = new WeakMap<BoundInputs, Tasks>();
+
+function makeTasks(factors: readonly WasmTensor[], params: LowRankRowsParams, size: number, each: number): Tasks {
+  const runs = runsOf(params.rows, size, each);
+  const table = new Int32Array(taskWords * runs.length);
+  const numbers = new Float32Array(table.buffer);
+  let [rank, widens] = [0, 0];
+  for (const [task, { pair, first, count }] of runs.entries()) {
+    const at = taskWords * task;
+    table[at + 6] = first;
+    table[at + 7] = count;
+    if (pair < 0) continue;
+    const [a, b] = [factors[2 * pair], factors[2 * pair + 1]];
+    const [formatA, formatB] = [dtypeNumber(a), dtypeNumber(b)];
+    table.set([a.ptr, b.ptr, formatA, formatB, a.shape[0]], at);
+    numbers[at + 5] = params.scalings[pair];
+    rank = Math.max(rank, a.shape[0]);
+    widens |= formatA | formatB;
+  }
+  return { size, each, table, rank, widens };
+}
+
+/** Makes the tasks of a call, or finds those of another with the same factors. */
+function findTasks(
+  factors: readonly WasmTensor[],
+  params: LowRankRowsParams,
+  size: number,
+  each: number,
+  bound: BoundInputs | undefined,
+): Tasks {
+  const known = bound && tasksOf.get(bound);
+  if (known && known.size === size && known.each === each) return known;
+  const made = makeTasks(factors, params, size, each);
+  if (bound) tasksOf.set(bound, made);
+  return made;
+}
+
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
-  (k, inputs, outputs, params, scratch) => {
-    const [y, x] = inputs;
+  (k, [y, x, ...factors], [out], params, scratch, _op, bound) => {
     const inFeatures = x.shape[x.shape.length - 1];
     const outFeatures = y.shape[y.shape.length - 1];
     const each = sizeOf(x.shape.slice(1, -1));
-    const [out] = outputs;
-    const runs = runsOf(params.rows, y.shape[0], each);
-    let [rank, widens] = [0, 0];
-    for (let i = 2; i < inputs.length; i += 2) {
-      rank = Math.max(rank, inputs[i].shape[0]);
-      widens |= dtypeNumber(inputs[i]) | dtypeNumber(inputs[i + 1]);
-    }
+    const { table, rank, widens } = findTasks(factors, params, y.shape[0], each, bound);
+    const count = table.length / taskWords;
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
     const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, widens) / lineBytes) * lineBytes;
-    const table = scratch(taskBytes * runs.length);
-    const rooms = scratch(room * runs.length);
-    for (let task = 0; task < runs.length; task++) {
-      const { pair, first, count } = runs[task];
-      if (pair < 0) {
-        k.setLowRankTask(table, task, 0, 0, 0, 0, 0, 0, first, count, 0);
-        continue;
-      }
-      const a = inputs[2 + 2 * pair];
-      const b = inputs[3 + 2 * pair];
-      k.setLowRankTask(
-        table,
-        task,
-        a.ptr,
-        b.ptr,
-        dtypeNumber(a),
-        dtypeNumber(b),
-        a.shape[0],
-        params.scalings[pair],
-        first,
-        count,
-        rooms + task * room,
-      );
-    }
-    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, 0, runs.length);
+    const rooms = scratch(room * count);
+    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, scratch.of(table), rooms, room, 0, count);
   },
 );

@@ -19,7 +19,8 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
     pathOf(path) {
       if (folders.has(path)) return path;
       const names = [...folders.keys()].join(", ");
-      throw new ServingError("invalid_request", `there is no adapter ${path} here; there are ${names}`, "lora_path");
+      const message = `No adapter found for ${path}; there are ${names}. With --store DIR, paths below DIR are found.`;
+      throw new ServingError("not_found", message, "lora_path");
     },
     list: async () => [...folders.keys()],
     async files(path) {

@@ -56,6 +56,10 @@ test.each([
   ],
   [`model: m\napi-key-file: k\napi-keys: [{id: a, sha256: ${sha256}}]\n`, "there are both api-keys and api-key-file"],
   ["port: 1\n", "model: invalid input: expected string"],
+  ["model: m\nadapters: [a, b]\n", 'adapters: expected a folder by each name, as in "poet: ./poet"'],
+  ["model: m\nadapters: abc\n", "adapters: expected a folder by each name"],
+  ["model: m\nadapters: {poet: 3}\n", "adapters.poet: invalid input: expected string"],
+  ["model: x/m\nadapters: {m: ./poet}\n", "an adapter has the base model's name, m; rename it"],
   ["[1]\n", "expected settings by name"],
   ["a: [\n", "correct the YAML"],
 ])("a config file %# that is wrong is told by its path and setting", async (text, message) => {

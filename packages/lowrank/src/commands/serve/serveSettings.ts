@@ -54,10 +54,14 @@ const keySchema = z.strictObject({
 });
 const keysSchema = z.array(keySchema).min(1);
 
+const adaptersSchema = z.object({
+  adapters: z.record(z.string().min(1), z.string().min(1), 'expected a folder by each name, as in "poet: ./poet"'),
+});
+
 const settingsSchema = z.strictObject({
   model: z.string(),
   "served-model-name": z.string().min(1).optional(),
-  adapters: z.record(z.string().min(1), z.string().min(1)).default({}),
+  adapters: adaptersSchema.shape.adapters.default({}),
   store: z.string().min(1).optional(),
   "adapter-memory": bytes.default(256e6),
   "max-lora-rank": count.optional(),
@@ -90,9 +94,12 @@ export async function readServeSettings(
   configFile: string | undefined,
 ): Promise<ServeSettings> {
   const config = configFile === undefined ? {} : await readFields(configFile, "--config");
-  const { adapters: ofConfig, ...others } = config;
-  const adapters = { ...(ofConfig as object | undefined), ...(flags.adapters as object | undefined) };
+  const { adapters: ofConfig = {}, ...others } = config;
   const label = configFile ?? "lowrank serve";
+  const adapters = {
+    ...check(adaptersSchema, { adapters: ofConfig ?? {} }, label).adapters,
+    ...(flags.adapters as object),
+  };
   const { "api-key-file": keyFile, ...settings } = check(
     settingsSchema,
     { ...others, ...flags, ...(Object.keys(adapters).length > 0 && { adapters }) },
@@ -103,6 +110,9 @@ export async function readServeSettings(
   }
   const keys = keyFile === undefined ? settings["api-keys"] : await readKeys(keyFile);
   const name = settings["served-model-name"] ?? basename(settings.model).replace(/\.gguf$/i, "");
+  if (Object.hasOwn(settings.adapters, name)) {
+    throw new Error(`${label}: an adapter has the base model's name, ${name}; rename it, or give --served-model-name`);
+  }
   return { ...settings, "api-keys": keys, "served-model-name": name };
 }
 

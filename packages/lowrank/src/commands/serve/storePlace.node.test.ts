@@ -9,6 +9,8 @@ test("a store is a folder, or a prefix of a bucket", () => {
 
 test("a store that can be none is refused, with the fix", () => {
   expect(() => storePlace("s3:bucket", {})).toThrow("--store s3:bucket: expected s3://bucket or s3://bucket/prefix");
+  expect(() => storePlace(import.meta.filename, {})).toThrow("it is a file; give the folder");
+  expect(storePlace("/not/there/yet", {}).label).toBe("folder /not/there/yet");
   const half = () => storePlace("s3://bucket", { AWS_ACCESS_KEY_ID: "x" });
   expect(half).toThrow("AWS_SECRET_ACCESS_KEY is not set");
 });

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { type AdapterPlace, folderPlace, s3Place } from "@lowrank/serve";
 
 /** The environment variables of AWS's own tools. */
@@ -8,7 +9,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * and keys stand in the environment as AWS's tools have them.
  */
 export function storePlace(store: string, env: Environment): AdapterPlace {
-  if (!/^s3:/i.test(store)) return folderPlace(store);
+  if (!/^s3:/i.test(store)) {
+    // One that is not there yet may come.
+    if (statSync(store, { throwIfNoEntry: false })?.isDirectory() !== false) return folderPlace(store);
+    throw new Error(`--store ${store}: it is a file; give the folder that holds the adapters' folders`);
+  }
   const [, bucket, prefix] = /^s3:\/\/([^/]+)(?:\/(.*))?$/i.exec(store) ?? [];
   if (bucket === undefined) throw new Error(`--store ${store}: expected s3://bucket or s3://bucket/prefix`);
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;

@@ -1,0 +1,96 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Backend } from "./backend.ts";
+import {
+  bindInputs,
+  defineOp,
+  Generator,
+  init,
+  lowRankRows,
+  noGrad,
+  type Op,
+  randn,
+  reference,
+  type Tensor,
+  tensor,
+} from "./index.ts";
+import { deferred, primitives } from "./testing/index.ts";
+
+/** scale * (x + the numbers that follow), for x [n]. */
+const scaledSum: Op<number, { scale: number }> = defineOp<number, { scale: number }>({
+  name: "test/scaledSum",
+  arity: [1, Number.POSITIVE_INFINITY],
+  shape: ([x]) => x,
+  ref: ([x, ...others], [out], { scale }) => {
+    for (let i = 0; i < x.size; i++) {
+      out.data[i] = scale * others.reduce((sum, { data }) => sum + data[0], x.data[i]);
+    }
+  },
+});
+
+const draw = (...shape: number[]): Tensor => randn(shape, { generator: new Generator(shape.length) });
+const params = { rows: [[1, 0], [2]], scalings: [2, 0.5] };
+
+let factors: Tensor[];
+const start = async (backend: Backend): Promise<void> => {
+  await init(backend);
+  factors = [draw(2, 4), draw(5, 2), draw(3, 4), draw(5, 3)];
+};
+const bits = async (t: Tensor): Promise<number[]> => [...(await t.data())] as number[];
+
+describe.each([
+  ["reference", reference],
+  ["primitives", primitives],
+  ["deferred", deferred],
+])("bindInputs on %s", (_name, make) => {
+  beforeEach(() => start(make()));
+
+  it("computes what the op computes, at every call and for every batch", async () => {
+    const bound = bindInputs(lowRankRows, factors, params);
+    for (const rows of [3, 3, 4, 3]) {
+      const [y, x] = [draw(rows, 5), draw(rows, 4)];
+      const expected = await bits(lowRankRows(y, x, ...factors, params));
+      expect(await bits(noGrad(() => bound(y, x)))).toEqual(expected);
+    }
+  });
+});
+
+describe("bindInputs", () => {
+  beforeEach(() => start(reference()));
+
+  it("says so to the backend, with one object for calls of one shape", async () => {
+    const backend = await init(reference());
+    const { run } = backend;
+    const seen: unknown[] = [];
+    backend.run = (op, inputs, outputs, own, binding) => {
+      seen.push(binding);
+      run(op, inputs, outputs, own, binding);
+    };
+    const bound = bindInputs(scaledSum, [tensor([10]), tensor([20])], { scale: 2 });
+    const call = (...values: number[]) => noGrad(() => bound(tensor(values))).dataSync();
+    expect([call(1), call(2), call(3, 4)]).toEqual([[62], [64], [66, 68]].map((row) => Float32Array.from(row)));
+    expect(seen[0]).toEqual({ first: 1 });
+    expect(seen[1]).toBe(seen[0]);
+    expect(seen[2]).not.toBe(seen[0]);
+  });
+
+  it("has gradients where they are wanted", async () => {
+    const [y, x] = [draw(3, 5), draw(3, 4)];
+    factors[0].requiresGrad = true;
+    const bound = bindInputs(lowRankRows, factors, params);
+    noGrad(() => bound(y, x));
+    expect(bound(y, x).requiresGrad).toBe(true);
+    expect(noGrad(() => bound(y, x)).requiresGrad).toBe(false);
+  });
+
+  it("refuses what the op refuses, also later", () => {
+    const bound = bindInputs(lowRankRows, factors, params);
+    const call = (y: Tensor, x: Tensor) => () => noGrad(() => bound(y, x));
+    expect(call(draw(3, 5), draw(3, 3))).toThrow("do not fit x [3,3]");
+    call(draw(3, 5), draw(3, 4))();
+    expect(call(draw(2, 5), draw(2, 4))).toThrow("row 2 is not one of the 2 rows");
+    const other = randn([3, 4], { backend: reference() });
+    expect(call(draw(3, 5), other)).toThrow("move them to one backend");
+    factors[2].dispose();
+    expect(call(draw(3, 5), draw(3, 4))).toThrow("this tensor [3,4] was freed");
+  });
+});
