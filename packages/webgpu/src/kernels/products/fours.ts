@@ -65,6 +65,16 @@ export const shareCodebook = "if (lane < 16u) { w_codes[lane] = w_table[lane]; }
 /** True for formats whose codes look up a number. */
 export const hasCodebook = (dtype: DType): boolean => dtype === "nf4" || dtype === "fp4";
 
+/** WGSL with `w_scale(block)` and the codes' numbers, for nf4 and fp4. */
+function codebookParts(dtype: DType, nested: boolean, shared: boolean): string {
+  return `${codebookCode(dtype, shared)}
+${nested ? nestedCode : ""}
+fn w_scale(i: u32) -> f32 {
+let block = i >> firstTrailingBit(w[0]);
+${nested ? nestedScale : plainScale}
+}`;
+}
+
 /**
  * WGSL with `four_w(i: u32) -> vec4f` for a weight `w` of any storage but f32. `nested` scales are
  * 8-bit codes; `shared` keeps the codes' numbers in workgroup memory.
@@ -76,14 +86,18 @@ export function weightFours(dtype: DType, nested: boolean, shared: boolean): str
     return `${helpers}\nfn four_w(i: u32) -> vec4f {\n${known}\n}`;
   }
   const codes = shared ? "w_codes" : "w_table";
-  return `${codebookCode(dtype, shared)}
-${nested ? nestedCode : ""}
-fn w_scale(block: u32) -> f32 {
-${nested ? nestedScale : plainScale}
-}
+  return `${codebookParts(dtype, nested, shared)}
 fn four_w(i: u32) -> vec4f {
 let q = w[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
-let scale = w_scale(i >> firstTrailingBit(w[0]));
-return scale * vec4f(${codes}[(q >> 4u) & 15u], ${codes}[q & 15u], ${codes}[(q >> 12u) & 15u], ${codes}[(q >> 8u) & 15u]);
+return w_scale(i) * vec4f(${codes}[(q >> 4u) & 15u], ${codes}[q & 15u], ${codes}[(q >> 12u) & 15u], ${codes}[(q >> 8u) & 15u]);
+}`;
+}
+
+/** WGSL with `load_w(i: u32) -> f32` for an nf4 or fp4 weight, as `weightFours` has four elements. */
+export function weightOnes(dtype: DType, nested: boolean, shared: boolean): string {
+  return `${codebookParts(dtype, nested, shared)}
+fn load_w(i: u32) -> f32 {
+let q = w[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
+return w_scale(i) * ${shared ? "w_codes" : "w_table"}[q & 15u];
 }`;
 }

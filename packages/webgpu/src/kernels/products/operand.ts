@@ -1,6 +1,6 @@
 import type { DType } from "@lowrank/core/backend";
 import { loadCode, storageType } from "../../wgsl/elements.ts";
-import { hasCodebook, shareCodebook, weightFours } from "./fours.ts";
+import { hasCodebook, shareCodebook, weightFours, weightOnes } from "./fours.ts";
 
 /** The storage of an operand: its dtype, with what more a kernel's text depends on. */
 export type Storage = DType | "nf4 nested" | "fp4 nested" | "native f16";
@@ -19,7 +19,7 @@ export interface Operand {
 const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
 
 /** True for storage whose codes look up a number, which threads may share. */
-export const looksUp = ({ storage, fours }: Operand): boolean => fours && hasCodebook(dtypeOf(storage));
+export const looksUp = ({ storage }: Operand): boolean => hasCodebook(dtypeOf(storage));
 
 /** WGSL at the begin of `main` that makes the codes' numbers ready. */
 export const shareNumbers: string = shareCodebook;
@@ -33,13 +33,16 @@ export function operandBinding({ storage, fours }: Operand): `read ${string}` {
 /** WGSL with `four_x(i)`, elements i to i + 3. */
 function readFour({ name, storage, fours }: Operand, shared: boolean): string {
   const head = `fn four_${name}(i: u32) -> vec4f`;
+  const dtype = dtypeOf(storage);
+  const nested = storage.endsWith("nested");
   if (!fours) {
     const each = [0, 1, 2, 3].map((c) => `load_${name}(i + ${c}u)`);
-    return `${loadCode(dtypeOf(storage), name)}\n${head} { return vec4f(${each.join(", ")}); }`;
+    const load = hasCodebook(dtype) ? weightOnes(dtype, nested, shared) : loadCode(dtype, name);
+    return `${load}\n${head} { return vec4f(${each.join(", ")}); }`;
   }
   if (storage === "f32") return `${head} { return ${name}[i >> 2u]; }`;
   if (storage === "native f16") return `${head} { return vec4f(${name}[i >> 2u]); }`;
-  return weightFours(dtypeOf(storage), storage.endsWith("nested"), shared);
+  return weightFours(dtype, nested, shared);
 }
 
 /**
