@@ -93,7 +93,7 @@ return w_scale(i) * vec4f(${codes}[(q >> 4u) & 15u], ${codes}[q & 15u], ${codes}
 }`;
 }
 
-/** WGSL with `load_w(i: u32) -> f32` for an nf4 or fp4 weight, as `weightFours` has four elements. */
+/** WGSL with `load_w(i: u32) -> f32` for an nf4 or fp4 weight; see `weightFours`. */
 export function weightOnes(dtype: DType, nested: boolean, shared: boolean): string {
   return `${codebookParts(dtype, nested, shared)}
 fn load_w(i: u32) -> f32 {

@@ -19,7 +19,7 @@ export interface Product {
   /** True if an operand lies as its transpose. */
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
-  /** The batch's sizes, and the strides of `a` and `w` over it, in matrices. Default: one matrix. */
+  /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
   readonly batch?: Traversal;
   /** Default "sum". */
   readonly ending?: Ending;

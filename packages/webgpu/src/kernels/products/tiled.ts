@@ -17,8 +17,8 @@ function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: numb
 const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
 
 /**
- * The names of a thread's numbers of four terms, by row or column and term, and the WGSL that reads
- * them. `places` are of the thread's rows or columns.
+ * The names of a thread's numbers of four terms, by row or column and term, and the WGSL that
+ * reads them. `places` are of the thread's rows or columns.
  */
 function readOwn(
   operand: Operand,
@@ -131,7 +131,7 @@ ${all((name, k) => `${name} = shared_sums[${at(k, "0u")}];`)}
 workgroupBarrier();`;
 }
 
-/** What becomes of a sum: it is stored, times `scale`, or added to what is there. */
+/** The end of a sum: it is stored, times `scale`, or added to what is there. */
 export type Ending = "sum" | "scaled" | "added";
 
 const endings: Record<Ending, (at: string, sum: string) => string> = {
