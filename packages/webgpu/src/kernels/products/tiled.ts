@@ -48,8 +48,8 @@ function readOwn(
 }
 
 /**
- * Returns how far a thread's columns are apart. Threads side by side read neighbours: rows of w each
- * their own, else four columns each.
+ * Returns how far a thread's columns are apart. Threads side by side read neighbours: each a row
+ * of w of its own, else four columns each.
  */
 const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
 
