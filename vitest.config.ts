@@ -7,7 +7,7 @@ import { chromiumProject } from "./scripts/browser/project.ts";
 const root = import.meta.dirname;
 const include = ["packages/*/src/**/*.test.ts", "scripts/golden/**/*.test.ts"];
 const fresh = "packages/*/src/**/*.fresh.node.test.ts";
-const long = "**/*.long.node.test.ts";
+const long = "**/*.long.{node.test,test}.ts";
 const executablePath = findChromium();
 // Tests start the `lowrank` command dozens of times; from here Node has its sources compiled.
 process.env.NODE_COMPILE_CACHE ??= join(root, "node_modules/.cache/compiled");
@@ -55,7 +55,10 @@ export default defineConfig({
       longNode,
       ...(executablePath === undefined
         ? []
-        : (["browser", "worker"] as const).map((name) => chromiumProject({ name, root, include, executablePath }))),
+        : [
+            chromiumProject({ name: "browser", root, include, exclude: [long], executablePath }),
+            chromiumProject({ name: "worker", root, include, executablePath }),
+          ]),
     ],
   },
 });

@@ -13,6 +13,8 @@ export interface ChromiumProject {
   name: "browser" | "worker";
   root: string;
   include: string[];
+  /** Files of `include` to leave out, besides those for Node alone. */
+  exclude?: string[];
   executablePath: string;
   /** Pages that run files side by side; default 2. */
   pages?: number;
@@ -31,6 +33,7 @@ export function chromiumProject({
   name,
   root,
   include,
+  exclude = [],
   executablePath,
   pages = 2,
 }: ChromiumProject): TestProjectConfiguration {
@@ -44,7 +47,7 @@ export function chromiumProject({
     test: {
       name,
       include,
-      exclude: ["**/*.node.test.ts", "**/node_modules/**"],
+      exclude: ["**/*.node.test.ts", "**/node_modules/**", ...exclude],
       testTimeout: 60_000,
       setupFiles: ["garbageBetweenTests.ts", "browser/setUpPage.ts"].map((file) => join(root, "scripts", file)),
       isolate: false,

@@ -158,7 +158,7 @@ function sendFile(state: State, { request, response }: Exchange, snapshot: strin
   response.writeHead(from ? 206 : 200, { ...headers, ...range });
   if (request.method === "HEAD") response.end();
   else if (cutAfter === undefined) response.end(body);
-  else response.write(body.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 20));
+  else response.write(body.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 200));
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {

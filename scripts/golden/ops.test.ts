@@ -1,19 +1,10 @@
 import { init, reference } from "@lowrank/core";
-import { folderFiles, type ModelFiles, urlFiles } from "@lowrank/files";
 import { wasm } from "@lowrank/wasm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Check } from "./compare.ts";
+import { goldenFiles } from "./goldenFiles.ts";
 import { caseChecks, openOps } from "./ops.ts";
 import { schedules } from "./schedules.ts";
-
-/**
- * The repository's golden data: a folder in Node, below the root of the test server in a browser.
- */
-async function goldenFiles(): Promise<ModelFiles> {
-  const here = import.meta.url;
-  if (here.startsWith("file:")) return folderFiles(new URL("../../golden/", here));
-  return urlFiles(new URL("/golden/", here));
-}
 
 const { file, golden } = (await openOps(await goldenFiles()))!;
 

@@ -32,6 +32,17 @@ describe.skipIf(noWebGpu)("a device that is lost", () => {
     }
   });
 
+  it("is a clear error when it comes at any time", async () => {
+    for (const delay of [0, 1, 2, 3, 5, 8, 13]) {
+      const backend = await webgpu();
+      setTimeout(() => backend.device.destroy(), delay);
+      const steps = async (): Promise<void> => {
+        for (let i = 0; i < 10_000; i++) await work(backend, -1);
+      };
+      await expect(steps(), `destroyed after ${delay} ms`).rejects.toThrow(/^webgpu: the device is lost/);
+    }
+  });
+
   it("breaks a read that is on its way", async () => {
     const backend = await webgpu();
     const x = tensor([1], { backend });

@@ -12,6 +12,10 @@ import { Pipelines } from "./pipelines/pipelines.ts";
 import { ReadBack } from "./read/readBack.ts";
 import { Recorder } from "./record/recorder.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
+import type { Dispatch, Shader } from "./wgsl/shader.ts";
+
+/** Calls that may have found faults, at most, before the device is asked. */
+const mostPending = 4096;
 
 const up4 = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
@@ -31,10 +35,16 @@ export function onDevice(
   const { limits } = device;
   const { maxBufferSize, maxStorageBufferBindingSize: maxBinding } = limits;
   const errors = new LateErrors(device);
-  const facts: GpuFacts = { limits, features: device.features, software: adapter.software };
+  const facts: GpuFacts = {
+    limits,
+    features: device.features,
+    software: adapter.software,
+    tile: adapter.software ? "direct 8x4" : "staged 8x4",
+  };
   const table = kernelTable(more, facts);
   const faults = new Faults(device);
-  const recorder = new Recorder(device, new Pipelines(device, errors), faults.buffer);
+  const pipelines = new Pipelines(device, errors);
+  const recorder = new Recorder(device, pipelines, faults.buffer);
   const readBack = new ReadBack(device);
   const pool: Pool = new Pool({
     maxBufferSize,
@@ -90,6 +100,13 @@ export function onDevice(
     return bytes.slice(from - start, to - start);
   };
 
+  /** The kernels that a dry run asked for; none are run then. */
+  let dry: Set<Shader> | null = null;
+  const record = (one: Dispatch): void => {
+    if (dry) dry.add(one.shader);
+    else recorder.dispatch(one);
+  };
+
   return {
     name: "webgpu",
     adapter: adapter.name,
@@ -98,10 +115,21 @@ export function onDevice(
     maxTensors: Math.max(5, limits.maxStorageBuffersPerShaderStage - 1),
     stats: () => ({ ...pool.stats(), ...recorder.stats }),
     dispose: end,
+    warmUp: async (fn) => {
+      const shaders = new Set<Shader>();
+      dry = shaders;
+      try {
+        fn();
+      } finally {
+        dry = null;
+      }
+      await Promise.all([...shaders].map((shader) => pipelines.warmUp(shader)));
+    },
     alloc: (bytes) => pool.alloc(bytes),
     free: (buffer) => pool.free(use(buffer, "free")),
     write: (buffer, bytes, offset = 0) => {
       const block = use(buffer, "write");
+      if (dry) return;
       const { slab } = block;
       const [first, last] = [up4(offset), offset + bytes.length];
       // Behind the block's end a word has room for zeros.
@@ -116,7 +144,7 @@ export function onDevice(
     },
     fill: (buffer, word) => {
       const block = use(buffer, "fill");
-      if (block.bytes > 0) recorder.dispatch(fillWords(block, word));
+      if (block.bytes > 0) record(fillWords(block, word));
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
@@ -128,9 +156,11 @@ export function onDevice(
       if (to.length > 0 && to.every(({ size }) => size === 0)) return;
       try {
         for (const one of code(from, to, params, gpu, op)) {
-          recorder.dispatch(one);
-          if (one.faultsIn) recorder.dispatch(faults.confirm(op, inputs, params, one.faultsIn));
+          record(one);
+          if (one.faultsIn) record(faults.confirm(op, inputs, params, one.faultsIn));
         }
+        // A program that never reads would have ever more calls to remember.
+        if (faults.pending === mostPending) readBytes(null, 0, 0).catch((error: Error) => errors.keep(error));
       } finally {
         for (let block = temporaries.pop(); block; block = temporaries.pop()) pool.free(block);
       }

@@ -29,6 +29,12 @@ export interface WebGpuBackend extends Backend {
   sync(): Promise<void>;
   /** Returns the sizes of the memory on the device, and counts of the work that was asked of it. */
   stats(): PoolStats & RecorderStats;
+  /**
+   * Compiles the kernels that `fn` would run, side by side: the first step does not wait for each
+   * in turn. `fn` is synchronous, and called once. Nothing that it asks for is done, so throw its
+   * results away.
+   */
+  warmUp(fn: () => unknown): Promise<void>;
   /** Ends the device; tensors on it are lost. */
   dispose(): void;
 }

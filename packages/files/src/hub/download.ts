@@ -2,8 +2,11 @@ import type { OnProgress } from "@lowrank/core";
 import { type HubClient, InterruptedBody } from "./hubClient.ts";
 import type { HubFile, HubStore, PartialFile } from "./hubStore.ts";
 
-/** Attempts at one file, of which each but the first goes on where the one before broke. */
-const attempts = 5;
+/**
+ * Attempts in a row that may bring nothing. Each goes on where the one before broke; a connection
+ * that breaks can take along bytes that had come.
+ */
+const mostFruitless = 3;
 
 /** The way of a file into the store. */
 interface DownloadOptions {
@@ -14,8 +17,8 @@ interface DownloadOptions {
 
 /**
  * Brings a file of a commit into the store. What an interrupted download left there is not fetched
- * again. A broken connection is tried again, as long as bytes come; a file of another length than
- * the hub says is refused.
+ * again. A broken connection is tried again, until three attempts in a row bring nothing; a file of
+ * another length than the hub says is refused.
  */
 export async function download(
   client: HubClient,
@@ -53,7 +56,7 @@ async function fill(
   };
   if (part.length > total) check(part.length);
   onProgress?.({ loaded: part.length, total, name });
-  for (let attempt = 1; part.length < total; attempt++) {
+  for (let fruitless = 0; part.length < total; ) {
     const before = part.length;
     try {
       for await (const { position, bytes } of client.read(commit, file, before)) {
@@ -64,7 +67,8 @@ async function fill(
       }
     } catch (error) {
       if (!(error instanceof InterruptedBody)) throw error;
-      if (part.length > before && attempt < attempts) continue;
+      fruitless = part.length > before ? 0 : fruitless + 1;
+      if (fruitless < mostFruitless) continue;
       const have = `${name} broke off after ${part.length} of ${total} bytes`;
       throw new Error(`${label}: ${have} (${error.message}); they are kept: load again to go on`, { cause: error });
     }

@@ -18,6 +18,11 @@ export class LateErrors {
     };
   }
 
+  /** Keeps an error for the next read. */
+  keep(error: Error): void {
+    this.#errors.push(error);
+  }
+
   /** Keeps the error that a promise gives, if it gives one. */
   watch(found: Promise<Error | null>): void {
     const done = found.then(

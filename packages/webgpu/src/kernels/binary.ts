@@ -59,7 +59,10 @@ fn larger(a: f32, b: f32) -> f32 {
 }`;
 
 export const addKernel: WebGpuKernel = kernel<typeof add>("add", binary("add", "aValue + bValue"));
-export const mulKernel: WebGpuKernel = kernel<typeof mul>("mul", binary("mul", "aValue * bValue"));
+export const mulKernel: WebGpuKernel = kernel<typeof mul>(
+  "mul",
+  binary("mul", "mulOf(aValue, bValue)", mathCode("mul")),
+);
 export const divKernel: WebGpuKernel = kernel<typeof div>(
   "div",
   binary("div", "divOf(aValue, bValue)", mathCode("div")),

@@ -1,5 +1,8 @@
 import { mapRead, usage } from "../gpuFlags.ts";
 
+/** Buffers of more bytes are not kept: they would lie about for nothing. */
+const large = 2 ** 24;
+
 /** Buffers by which bytes come back to the host, kept by size. */
 export class ReadBack {
   readonly #device: GPUDevice;
@@ -11,7 +14,7 @@ export class ReadBack {
 
   /** Returns a buffer of at least `bytes` to copy into. */
   take(bytes: number): GPUBuffer {
-    const size = 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
+    const size = bytes > large ? Math.ceil(bytes / 4) * 4 : 2 ** Math.max(8, Math.ceil(Math.log2(bytes)));
     return this.#free.get(size)?.pop() ?? this.#device.createBuffer({ size, usage: usage.mapRead | usage.copyDst });
   }
 
@@ -21,8 +24,7 @@ export class ReadBack {
     const copied = new Uint8Array(buffer.getMappedRange(0, bytes)).slice();
     buffer.unmap();
     const list = this.#free.get(buffer.size);
-    // Large ones would lie about for nothing.
-    if (buffer.size > 2 ** 24 || (list?.length ?? 0) > 4) buffer.destroy();
+    if (buffer.size > large || (list?.length ?? 0) > 4) buffer.destroy();
     else if (list) list.push(buffer);
     else this.#free.set(buffer.size, [buffer]);
     return copied;

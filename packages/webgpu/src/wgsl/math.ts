@@ -215,6 +215,20 @@ fn divOf(a: f32, b: f32) -> f32 {
   return a / b;
 }`;
 
+/** A subnormal number times infinity is infinity, where drivers have 0 times infinity. */
+const mul = `
+fn wideOf(m: u32) -> f32 { return select(bitcast<f32>(m), f32(m) * 1.1920929e-7, m < 0x00800000u); }
+fn mulOf(a: f32, b: f32) -> f32 {
+  let ma = magnitudeOf(a);
+  let mb = magnitudeOf(b);
+  if ((ma - 1u) < 0x7fffffu || (mb - 1u) < 0x7fffffu) {
+    let n = select(0, -126, ma < 0x00800000u) + select(0, -126, mb < 0x00800000u);
+    let scaled = scaleBy(wideOf(ma) * wideOf(mb), max(n, -200));
+    return bitcast<f32>((bitcast<u32>(scaled) & 0x7fffffffu) | ((bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u));
+  }
+  return a * b;
+}`;
+
 /** C's pow: log2 of |a| in two numbers, since its error grows with b. */
 const pow = `
 fn logTwo(x: f32) -> vec2f {
@@ -271,7 +285,7 @@ fn powOf(a: f32, b: f32) -> f32 {
 }`;
 
 /** Names of functions that WGSL code may call as `expOf(x)`, `logOf(x)`, ... */
-export type MathName = "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "erf" | "pow" | "div";
+export type MathName = "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "erf" | "pow" | "mul" | "div";
 
 /** Functions, and the ones that each calls. */
 const functions: Readonly<Record<MathName, readonly string[]>> = {
@@ -283,6 +297,7 @@ const functions: Readonly<Record<MathName, readonly string[]>> = {
   tanh: [scaleCode, exp, tanh],
   erf: [scaleCode, exp, erf],
   pow: [pairCode, scaleCode, pow],
+  mul: [scaleCode, mul],
   div: [scaleCode, div],
 };
 

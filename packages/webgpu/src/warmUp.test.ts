@@ -1,0 +1,43 @@
+import { addInto, Generator, matmul, randn, scope, softmax, tensor } from "@lowrank/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+import { entry, kernel, shader, type WebGpuBackend, webgpu } from "./index.ts";
+
+describe.skipIf(noWebGpu)("warmUp", () => {
+  let backend: WebGpuBackend;
+  beforeAll(async () => {
+    backend = await webgpu();
+  });
+  afterAll(() => backend?.dispose());
+
+  it("runs nothing, and the work gives the same afterwards", async () => {
+    const x = randn([5, 7], { generator: new Generator(1), backend });
+    const before = await x.toArray();
+    const step = () => scope(() => softmax(matmul(x, x, { transposeB: true }), { dim: 1 }));
+    const { dispatches } = backend.stats();
+    await backend.warmUp(() => {
+      step().dispose();
+      addInto(x, x, {});
+    });
+    expect(backend.stats().dispatches).toBe(dispatches);
+    expect(await x.toArray()).toEqual(before);
+    const y = step();
+    const sums = await y.sum({ dim: 1 }).data();
+    for (const sum of sums) expect(sum).toBeCloseTo(1, 5);
+  });
+
+  it("tells of a kernel that does not compile", async () => {
+    const broken = shader({
+      name: "broken",
+      bindings: { out: "write f32" },
+      uniforms: {},
+      code: entry(64, "  ;;out["),
+    });
+    const own = kernel("webgpuTest/unknown", (_inputs, [out]) => [broken.dispatch({ out }, {}, [1, 1, 1])]);
+    const second = await webgpu({ kernels: [own] });
+    const [x, y] = [tensor([1], { backend: second }), tensor([1], { backend: second })];
+    const run = () => second.run({ name: "webgpuTest/unknown" }, [x], [y], undefined);
+    await expect(second.warmUp(run)).rejects.toThrow(/^webgpu: the kernel "broken" does not compile: line \d+:\d+/);
+    second.dispose();
+  });
+});
