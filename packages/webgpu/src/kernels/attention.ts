@@ -40,7 +40,7 @@ function forward({ g, drop, mask }: Call, [q, k, v]: GpuTensor[], out: GpuTensor
   return made.dispatch(tensors, { ...valuesOf(g), ...drop }, [Math.ceil(g.queries / tile), g.heads, g.batch]);
 }
 
-/** The gradients of q, k and v, from the scores' log-sum-exp and each row's sum of dout times out. */
+/** The gradients of q, k and v, from the numbers of each row. */
 function backward(
   { g, drop, mask }: Call,
   [dout, q, k, v]: GpuTensor[],

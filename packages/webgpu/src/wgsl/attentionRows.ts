@@ -10,7 +10,7 @@ interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings"
   readonly helpers: string;
   /** WGSL that declares the row's first number `qAt`, and `first` and `end` of its keys. */
   readonly begin: string;
-  /** WGSL of a body of `fn placeOf(row: u32, j: u32) -> i32`: a key's first number, -1 if hidden. */
+  /** The body of `fn placeOf(row: u32, j: u32) -> i32`: a key's first number, -1 if hidden. */
   readonly place: string;
   /** WGSL of one thread at the end, which knows `top` and `mass`. */
   readonly end: string;

@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) 
 ${body}
 }`;
 
-/** Where heads lie: the first number of each, and the step from a position to the next. */
+/** The first number of a head of queries, and of keys. */
 export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
 export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
 

@@ -29,8 +29,8 @@ fn ${name}(part: u32, v: ${type}) -> ${type} {
 /**
  * WGSL of a kernel that works row by row. The body knows `row`, which is below the uniform `rows`;
  * its threads, `width` in number, take the elements `part`, `part + width` and so on. They join
- * their numbers by `total(part, sum)` and `most(part, order)`, in one order each time; `before(part,
- * v)` gives the sum of the threads before, and of all.
+ * their numbers by `total(part, sum)` and `most(part, order)`, in one order each time.
+ * `before(part, v)` gives the sum of the threads before, and of all.
  */
 export function rowsCode(alone: boolean, body: string): string {
   if (alone) {

@@ -6,7 +6,7 @@ import { type Binding, type Dispatch, entry, type Scalar, shader, spread, varian
 /** A step of an optimiser, for each number of a parameter alone. */
 interface Step {
   readonly name: string;
-  /** The tensors of a parameter, in order, and for those that change the variable of the new number. */
+  /** The tensors of a parameter in order; for those that change, the new number's variable. */
   readonly tensors: Readonly<Record<string, string | null>>;
   readonly uniforms: Readonly<Record<string, Scalar>>;
   /** Functions that the code calls. */
