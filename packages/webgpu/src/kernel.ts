@@ -1,4 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
 
@@ -14,6 +15,8 @@ export interface GpuFacts {
   readonly features: ReadonlySet<string>;
   /** True on a processor that plays the device: tile choices are fixed there. */
   readonly software: boolean;
+  /** The tile of large products that suits the device. */
+  readonly tile: TileName;
 }
 
 /** The device as a kernel sees it. */
