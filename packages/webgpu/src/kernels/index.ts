@@ -14,7 +14,12 @@ import {
 } from "./activations.ts";
 import { adamStepKernel } from "./adamStep.ts";
 import { affineKernel } from "./affine.ts";
-import { attentionBackwardKernel, attentionKernel } from "./attention.ts";
+import {
+  attentionBackwardKernel,
+  attentionDropoutBackwardKernel,
+  attentionDropoutKernel,
+  attentionKernel,
+} from "./attention.ts";
 import {
   addKernel,
   compareKernel,
@@ -78,6 +83,8 @@ export const kernels: readonly WebGpuKernel[] = [
   affineKernel,
   amaxKernel,
   attentionBackwardKernel,
+  attentionDropoutBackwardKernel,
+  attentionDropoutKernel,
   attentionKernel,
   cacheWriteKernel,
   catKernel,

@@ -103,7 +103,7 @@ export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = f
     }`;
 
 /** WGSL: sums += the transpose of `left` times `right`. */
-export const multiply = (sums: string): string => `
+const multiply = (sums: string): string => `
     for (var p = 0u; p < ${chunk}u; p++) {
       let r = vec4f(right[p][x], right[p][x + 1u], right[p][x + 2u], right[p][x + 3u]);
       ${[0, 1, 2, 3].map((i) => `${sums}[${i}] += left[p][y + ${i}u] * r;`).join(" ")}
