@@ -1,5 +1,6 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import type { Limits } from "./gpuTypes.ts";
+import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
 
@@ -15,6 +16,8 @@ export interface GpuFacts {
   readonly features: ReadonlySet<string>;
   /** True on a processor that plays the device: tile choices are fixed there. */
   readonly software: boolean;
+  /** The tile of large products that suits the device. */
+  readonly tile: TileName;
 }
 
 /** The device as a kernel sees it. */

@@ -35,7 +35,12 @@ export function onDevice(
   const { limits } = device;
   const { maxBufferSize, maxStorageBufferBindingSize: maxBinding } = limits;
   const errors = new LateErrors(device);
-  const facts: GpuFacts = { limits, features: device.features, software: adapter.software };
+  const facts: GpuFacts = {
+    limits,
+    features: device.features,
+    software: adapter.software,
+    tile: adapter.software ? "direct 8x4" : "staged 8x4",
+  };
   const table = kernelTable(more, facts);
   const faults = new Faults(device);
   const pipelines = new Pipelines(device, errors);

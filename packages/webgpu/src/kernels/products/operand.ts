@@ -1,0 +1,70 @@
+import type { DType } from "@lowrank/core/backend";
+import { loadCode, storageType } from "../../wgsl/elements.ts";
+import { hasCodebook, shareCodebook, weightFours, weightOnes } from "./fours.ts";
+
+/** The storage of an operand: its dtype, with what more a kernel's text depends on. */
+export type Storage = DType | "nf4 nested" | "fp4 nested" | "native f16";
+
+/** The layout of an operand of a product. */
+export interface Operand {
+  /** Its binding. */
+  readonly name: "a" | "w";
+  readonly storage: Storage;
+  /** True if its rows in memory are of one sum each; else of one term of many sums. */
+  readonly alongSum: boolean;
+  /** True if its rows in memory are whole groups of four elements. */
+  readonly fours: boolean;
+}
+
+const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
+
+/** True for storage whose codes look up a number, which threads may share. */
+export const looksUp = ({ storage }: Operand): boolean => hasCodebook(dtypeOf(storage));
+
+/** WGSL at the begin of `main` that makes the codes' numbers ready. */
+export const shareNumbers: string = shareCodebook;
+
+/** Returns the binding of an operand. */
+export function operandBinding({ storage, fours }: Operand): `read ${string}` {
+  if (storage === "native f16") return "read vec4<f16>";
+  return storage === "f32" && fours ? "read vec4f" : `read ${storageType(dtypeOf(storage))}`;
+}
+
+/** WGSL with `four_x(i)`, elements i to i + 3. */
+function readFour({ name, storage, fours }: Operand, shared: boolean): string {
+  const head = `fn four_${name}(i: u32) -> vec4f`;
+  const dtype = dtypeOf(storage);
+  const nested = storage.endsWith("nested");
+  if (!fours) {
+    const each = [0, 1, 2, 3].map((c) => `load_${name}(i + ${c}u)`);
+    const load = hasCodebook(dtype) ? weightOnes(dtype, nested, shared) : loadCode(dtype, name);
+    return `${load}\n${head} { return vec4f(${each.join(", ")}); }`;
+  }
+  if (storage === "f32") return `${head} { return ${name}[i >> 2u]; }`;
+  if (storage === "native f16") return `${head} { return vec4f(${name}[i >> 2u]); }`;
+  return weightFours(dtype, nested, shared);
+}
+
+/**
+ * WGSL with `row_x(first, at, end)`: the elements `at` to `at + 3` of the row in memory that begins
+ * at `first` and has `end` elements; 0 behind its end. Where rows are whole fours, `at` is the
+ * begin of one. `shared` keeps tables in workgroup memory.
+ */
+export function operandCode(operand: Operand, shared: boolean): string {
+  const { name, fours } = operand;
+  const rest = fours
+    ? ""
+    : `if (at + 3u >= end) {
+  var v = vec4f();
+  if (at < end) { v.x = load_${name}(i); }
+  if (at + 1u < end) { v.y = load_${name}(i + 1u); }
+  if (at + 2u < end) { v.z = load_${name}(i + 2u); }
+  return v;
+}`;
+  return `${readFour(operand, shared)}
+fn row_${name}(first: u32, at: u32, end: u32) -> vec4f {
+let i = first + at;
+${rest}
+return four_${name}(i);
+}`;
+}

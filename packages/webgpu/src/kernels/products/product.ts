@@ -1,0 +1,77 @@
+import type { Traversal } from "@lowrank/core/backend";
+import type { Gpu, GpuTensor } from "../../kernel.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../../wgsl/shader.ts";
+import { walkValues } from "../../wgsl/walk.ts";
+import { cutOf } from "./cut.ts";
+import type { Storage } from "./operand.ts";
+import { type Ending, storeSum, tiled } from "./tiled.ts";
+import { spanOf } from "./tiles.ts";
+
+/** A product [m, k] by [k, n] to run, for each matrix of a batch. */
+export interface Product {
+  readonly a: GpuTensor;
+  /** A weight of any storage. */
+  readonly w: GpuTensor;
+  readonly out: GpuTensor;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** True if an operand lies as its transpose. */
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+  /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
+  readonly batch?: Traversal;
+  /** Default "sum". */
+  readonly ending?: Ending;
+  readonly scale?: number;
+}
+
+const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
+
+/** Adds up the parts of sums in order. */
+const joinParts = variants((ending: Ending) =>
+  shader({
+    name: `product, parts, ${ending}`,
+    bindings: { x: "read f32", out: "write f32" },
+    uniforms: { size: "u32", parts: "u32", scale: "f32" },
+    code: entry(
+      64,
+      `  if (index >= u.size) { return; }
+  var sum = x[index];
+  for (var part = 1u; part < u.parts; part++) { sum += x[part * u.size + index]; }
+  ${storeSum(ending, "index", "sum")}`,
+    ),
+  }),
+);
+
+/** Returns the storage of a weight as kernels know it. */
+function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
+  if (dtype === "f16" && fours && gpu.features.has("shader-f16")) return "native f16";
+  return packing?.nested ? (`${dtype} nested` as Storage) : dtype;
+}
+
+/** Returns the runs that make a product. */
+export function product(
+  { a, w, out, m, n, k, transposeA = false, transposeB = false, batch = oneMatrix, ending = "sum", scale = 1 }: Product,
+  gpu: Gpu,
+): Dispatch[] {
+  const batches = batch.sizes.reduce((all, size) => all * size, 1);
+  const { tile, parts, each } = cutOf({ m, n, k, batches, transposeB }, gpu);
+  const { height, width } = spanOf(tile);
+  const fours = (size: number) => size > 0 && size % 4 === 0;
+  const [foursA, foursW] = [fours(transposeA ? m : k), fours(transposeB ? k : n)];
+  const strides = [batch.strides[0].map((s) => s * m * k), batch.strides[1].map((s) => s * k * n)];
+  const walked = walkValues({ sizes: batch.sizes, strides }, ["atA", "atW"]);
+  const values = { ...walked, m, n, k, batches, parts, each, scale };
+  const groups = [Math.ceil(n / width), Math.min(Math.ceil(m / height) * batches * parts, 65535), 1] as const;
+  const run = (to: GpuTensor, end: Ending): Dispatch => {
+    const storage = storageOf(w, foursW, gpu);
+    const rank = batch.sizes.length;
+    const made = tiled(tile, storage, transposeA, transposeB, foursA, foursW, k % 4 !== 0, rank, end);
+    return made.dispatch({ a, w, out: to }, values, groups);
+  };
+  if (parts === 1) return [run(out, ending)];
+  const x = gpu.scratch({ shape: [parts, out.size], dtype: "f32" });
+  const size = batches * m * n;
+  return [run(x, "sum"), joinParts(ending).dispatch({ x, out }, { size, parts, scale }, spread(size, 64))];
+}

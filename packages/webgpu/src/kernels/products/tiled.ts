@@ -1,0 +1,229 @@
+import { halfCode } from "../../wgsl/half.ts";
+import { type Shader, shader, variants } from "../../wgsl/shader.ts";
+import { walk } from "../../wgsl/walk.ts";
+import { looksUp, type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
+import { type Tile, type TileName, tiles } from "./tiles.ts";
+
+const part = "xyzw";
+const each = (n: number, text: (i: number) => string, gap = "\n"): string =>
+  Array.from({ length: n }, (_, i) => text(i)).join(gap);
+
+/** WGSL that adds a thread's products of one term: `a(i)` and `b(j)` name its numbers. */
+function multiply({ rows, columns }: Tile, a: (i: number) => string, b: (j: number) => string): string {
+  return each(rows, (i) => each(columns, (j) => `s${i}_${j} += ${a(i)} * ${b(j)};`, " "));
+}
+
+/** The place of four numbers in a row of an operand: the last whole four, where it ends before. */
+const clamped = ({ fours }: Operand, at: string, end: string): string => (fours ? `min(${at}, ${end} - 4u)` : at);
+
+/**
+ * The names of a thread's numbers of four terms, by row or column and term, and the WGSL that
+ * reads them. `places` are of the thread's rows or columns.
+ */
+function readOwn(
+  operand: Operand,
+  places: readonly string[],
+  tailed: boolean,
+): { code: string; of: (i: number, c: number) => string } {
+  const { name, alongSum } = operand;
+  const [size, at] = name === "a" ? ["u.m", "atA"] : ["u.n", "atW"];
+  if (alongSum) {
+    return {
+      code: places
+        .map((place, i) => `let ${name}${i} = row_${name}(${at} + min(${place}, ${size} - 1u) * u.k, p, u.k);`)
+        .join("\n"),
+      of: (i, c) => `${name}${i}.${part[c]}`,
+    };
+  }
+  const groups = places.filter((_, i) => i % 4 === 0);
+  const read = (place: string, c: number) => {
+    const four = `row_${name}(${at} + (p + ${c}u) * ${size}, ${clamped(operand, place, size)}, ${size})`;
+    // Terms behind the end are 0 on both sides, whatever lies there.
+    return tailed ? `select(vec4f(), ${four}, p + ${c}u < end)` : four;
+  };
+  return {
+    code: each(4, (c) => groups.map((place, i) => `let ${name}${c}_${i} = ${read(place, c)};`).join("\n")),
+    of: (i, c) => `${name}${c}_${i >> 2}.${part[i & 3]}`,
+  };
+}
+
+/**
+ * Returns how far a thread's columns are apart. Threads side by side read neighbours: each a row
+ * of w of its own, else four columns each.
+ */
+const columnStep = ({ depth, across }: Tile, w: Operand): number => (depth > 0 || w.alongSum ? across : 1);
+
+/** WGSL of the sums where each thread reads its rows of a and columns of w itself. */
+function direct(tile: Tile, a: Operand, w: Operand, tailed: boolean): string {
+  const { rows, columns, lanes } = tile;
+  const step = columnStep(tile, w);
+  const own = (count: number, first: string, gap: number) =>
+    Array.from({ length: count }, (_, i) => `${first} + ${i * gap}u`);
+  const left = readOwn(a, own(rows, "row", 1), tailed);
+  const right = readOwn(w, own(columns, "column", step), tailed);
+  return `for (var p = begin${lanes > 1 ? " + 4u * turn" : ""}; p < end; p += ${4 * lanes}u) {
+${left.code}
+${right.code}
+${each(4, (c) =>
+  multiply(
+    tile,
+    (i) => left.of(i, c),
+    (j) => right.of(j, c),
+  ),
+)}
+}`;
+}
+
+/** WGSL that brings an operand's next `depth` terms to workgroup memory, four numbers at a time. */
+function stage(operand: Operand, threads: number, width: number, depth: number): string {
+  const { name, alongSum } = operand;
+  const [first, size, at, memory] = name === "a" ? ["row0", "u.m", "atA", "left"] : ["column0", "u.n", "atW", "right"];
+  const fours = (width * depth) / 4;
+  const read = alongSum
+    ? `let term = 4u * (i % ${depth / 4}u); let r = i / ${depth / 4}u;
+if (p + term < end) { v = row_${name}(${at} + min(${first} + r, ${size} - 1u) * u.k, p + term, u.k); }
+${each(4, (c) => `${memory}[(term + ${c}u) * ${width}u + r] = v.${part[c]};`, " ")}`
+    : `let term = i / ${width / 4}u; let r = 4u * (i % ${width / 4}u);
+if (p + term < end) { v = row_${name}(${at} + (p + term) * ${size}, ${clamped(operand, `${first} + r`, size)}, ${size}); }
+${each(4, (c) => `${memory}[term * ${width}u + r + ${c}u] = v.${part[c]};`, " ")}`;
+  return `for (var i = lane; i < ${fours}u; i += ${threads}u) {
+var v = vec4f();
+${read}
+}`;
+}
+
+/** WGSL of the sums where operands go through workgroup memory. */
+function staged(tile: Tile, a: Operand, w: Operand): string {
+  const { rows, columns, down, across, depth } = tile;
+  const [height, width] = [rows * down, columns * across];
+  return `for (var p = begin; p < end; p += ${depth}u) {
+${stage(a, down * across, height, depth)}
+${stage(w, down * across, width, depth)}
+workgroupBarrier();
+for (var c = 0u; c < ${depth}u; c++) {
+${each(rows, (i) => `let a${i} = left[c * ${height}u + y + ${i}u];`)}
+${each(columns, (j) => `let b${j} = right[c * ${width}u + x + ${j * across}u];`)}
+${multiply(
+  tile,
+  (i) => `a${i}`,
+  (j) => `b${j}`,
+)}
+}
+workgroupBarrier();
+}`;
+}
+
+/** WGSL that adds up the sums of the threads of a piece, in an order of their number alone. */
+function join({ rows, columns, across, lanes }: Tile): string {
+  const count = rows * columns;
+  const all = (text: (name: string, k: number) => string) =>
+    each(count, (k) => text(`s${Math.floor(k / columns)}_${k % columns}`, k));
+  const at = (k: number, turn: string) => `(${turn} * ${across}u + piece) * ${count}u + ${k}u`;
+  return `${all((name, k) => `shared_sums[${at(k, "turn")}] = ${name};`)}
+workgroupBarrier();
+for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
+if (turn < half) {
+${all((_, k) => `shared_sums[${at(k, "turn")}] += shared_sums[${at(k, "(turn + half)")}];`)}
+}
+workgroupBarrier();
+}
+${all((name, k) => `${name} = shared_sums[${at(k, "0u")}];`)}
+workgroupBarrier();`;
+}
+
+/** The end of a sum: it is stored, times `scale`, or added to what is there. */
+export type Ending = "sum" | "scaled" | "added";
+
+const endings: Record<Ending, (at: string, sum: string) => string> = {
+  sum: (at, sum) => `out[${at}] = ${sum};`,
+  scaled: (at, sum) => `out[${at}] = u.scale * ${sum};`,
+  added: (at, sum) => `out[${at}] += ${sum};`,
+};
+
+/** Returns the statement that stores a sum. */
+export const storeSum = (ending: Ending, at: string, sum: string): string => endings[ending](at, sum);
+
+function store(tile: Tile, w: Operand, ending: Ending): string {
+  const { rows, columns, lanes } = tile;
+  const step = columnStep(tile, w);
+  const row = (i: number) => `if (row + ${i}u < u.m) {
+let first = (slice * u.m + row + ${i}u) * u.n + column;
+${each(columns, (j) => `if (column + ${j * step}u < u.n) { ${storeSum(ending, `first + ${j * step}u`, `s${i}_${j}`)} }`)}
+}`;
+  return lanes > 1 ? `if (turn == 0u) {\n${each(rows, row)}\n}` : each(rows, row);
+}
+
+/** The arguments of `tiled`. */
+export type ProductKind = [
+  tileName: TileName,
+  storage: Storage,
+  transposeA: boolean,
+  transposeB: boolean,
+  foursA: boolean,
+  foursW: boolean,
+  tailed: boolean,
+  rank: number,
+  ending: Ending,
+];
+
+/**
+ * out = a w for matrices in a batch, in tiles. An operand may lie transposed; `tailed` sums have a
+ * number of terms that is not a multiple of four. The sums are cut into `parts` of `each` terms,
+ * whose results lie one after the other in `out`.
+ */
+export const tiled: (...kind: ProductKind) => Shader = variants(
+  (...[tileName, storage, transposeA, transposeB, foursA, foursW, tailed, rank, ending]: ProductKind): Shader => {
+    const tile: Tile = tiles[tileName];
+    const { rows, columns, down, across, lanes, depth } = tile;
+    const threads = down * across * lanes;
+    const { uniforms, code } = walk(rank, ["atA", "atW"], "batch");
+    const a: Operand = { name: "a", storage: "f32", alongSum: !transposeA, fours: foursA };
+    const w: Operand = { name: "w", storage, alongSum: transposeB, fours: foursW };
+    const waits = depth > 0 || lanes > 1;
+    const memory = [
+      ...(depth > 0 ? [["left", rows * down * depth] as const, ["right", columns * across * depth] as const] : []),
+      ...(lanes > 1 ? [["shared_sums", rows * columns * threads] as const] : []),
+    ];
+    return shader<string, string>({
+      name: `product, ${tileName}, ${storage}${transposeA ? ", transposeA" : ""}${transposeB ? ", transposeB" : ""}`,
+      enable: storage === "native f16" ? ["f16"] : [],
+      bindings: { a: operandBinding(a), w: operandBinding(w), out: "write f32" },
+      uniforms: { ...uniforms, m: "u32", n: "u32", k: "u32", batches: "u32", parts: "u32", each: "u32", scale: "f32" },
+      code: `${halfCode}
+${operandCode(a, waits)}
+${operandCode(w, waits)}
+${memory.map(([name, size]) => `var<workgroup> ${name}: array<f32, ${size}>;`).join("\n")}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+${waits && looksUp(w) ? shareNumbers : ""}
+let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
+${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
+let y = (piece / ${across}u) * ${rows}u;
+let x = (piece % ${across}u) * ${columnStep(tile, w) === 1 ? columns : 1}u;
+let column0 = group.x * ${columns * across}u;
+let column = column0 + x;
+let rowTiles = (u.m + ${rows * down - 1}u) / ${rows * down}u;
+for (var work = group.y; work < rowTiles * u.batches * u.parts; work += groups.y) {
+let row0 = (work % rowTiles) * ${rows * down}u;
+let row = row0 + y;
+let slice = work / rowTiles;
+let batch = slice % u.batches;
+let begin = (slice / u.batches) * u.each;
+${
+  waits
+    ? "let end = min(u.k, begin + u.each);"
+    : `// Threads beyond the edges have no terms.
+let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
+}
+var atA = 0u;
+var atW = 0u;
+${code}
+${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
+${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}
+${lanes > 1 ? join(tile) : ""}
+${store(tile, w, ending)}
+}
+}`,
+    });
+  },
+);

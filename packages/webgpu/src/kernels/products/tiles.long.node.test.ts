@@ -1,0 +1,40 @@
+import { storedWeights } from "@lowrank/core/testing";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
+import { type WebGpuBackend, webgpu } from "../../index.ts";
+import { hard, soft, tileCases } from "../../testing/productCases.ts";
+import { checkProduct, forcedProduct } from "../../testing/productTests.ts";
+
+describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
+  let backend: WebGpuBackend;
+  beforeAll(async () => {
+    backend = await webgpu({ kernels: [forcedProduct] });
+  });
+  afterAll(() => backend?.dispose());
+  const gpu = hard("staged 8x4");
+
+  for (const [name, given] of Object.entries(tileCases)) {
+    if (!given.software) it(`in the tile "${name}"`, () => checkProduct(backend, given));
+  }
+
+  it("of long sums in parts", async () => {
+    await checkProduct(backend, { ...gpu, a: [5, 530], w: [530, 17], ending: "scaled" });
+    await checkProduct(backend, { ...gpu, a: [20, 400], w: [18, 400], transposeB: true, ending: "added" });
+  });
+
+  it("broadcast batches", () => checkProduct(backend, { ...gpu, a: [3, 2, 5, 8], w: [2, 9, 8], transposeB: true }));
+
+  for (const stored of Object.keys(storedWeights)) {
+    it(`with weights stored as ${stored}`, async () => {
+      await checkProduct(backend, { ...gpu, a: [2, 96], w: [37, 96], transposeB: true, stored });
+      await checkProduct(backend, { ...gpu, a: [17, 37], w: [37, 96], stored });
+    });
+  }
+
+  it("with packed rows that are no whole fours", async () => {
+    for (const stored of ["nf4, nested", "f16"]) {
+      await checkProduct(backend, { ...gpu, a: [18, 18], w: [18, 33], stored });
+      await checkProduct(backend, { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored });
+    }
+  });
+});

@@ -1,0 +1,45 @@
+import { quantize4bit, randn, reference } from "@lowrank/core";
+import { expect, it } from "vitest";
+import { create } from "webgpu";
+import type { Storage } from "./operand.ts";
+import { type Ending, type ProductKind, tiled } from "./tiled.ts";
+import { type TileName, tiles } from "./tiles.ts";
+
+/** Held, since Dawn crashes when its entry is collected before its devices. */
+const gpu = create(["backend=null"]);
+
+const storages: readonly Storage[] = [
+  ...(["f32", "f16", "bf16", "native f16", "nf4", "nf4 nested", "fp4", "fp4 nested", "q4_0", "q4_1", "q8_0"] as const),
+];
+
+it("every kernel of products is valid, those for f16 too", async () => {
+  const adapter = (await gpu.requestAdapter()) as GPUAdapter;
+  const device = await adapter.requestDevice({ requiredFeatures: ["shader-f16"] });
+  // Formats are known once a tensor of theirs was made.
+  for (const quantType of ["nf4", "fp4"] as const) {
+    quantize4bit(randn([64], { backend: reference() }), { quantType }).dispose();
+  }
+  const errors: string[] = [];
+  let count = 0;
+  const check = async (...args: ProductKind): Promise<void> => {
+    const { code, name } = tiled(...args);
+    const { messages } = await device.createShaderModule({ code }).getCompilationInfo();
+    count++;
+    for (const { type, message, lineNum } of messages) {
+      if (type === "error") errors.push(`${name}, ${args}: ${message}: ${code.split("\n")[lineNum - 1]}`);
+    }
+  };
+  const flags = [false, true];
+  for (const tile of Object.keys(tiles) as TileName[]) {
+    for (const [transposeA, transposeB] of flags.flatMap((a) => flags.map((b) => [a, b]))) {
+      for (const storage of storages) await check(tile, storage, transposeA, transposeB, true, true, false, 0, "sum");
+      for (const storage of storages.filter((one) => one !== "native f16")) {
+        await check(tile, storage, transposeA, transposeB, false, false, true, 0, "added");
+      }
+      await check(tile, "f32", transposeA, transposeB, true, false, false, 2, "scaled" satisfies Ending);
+    }
+  }
+  expect(errors).toEqual([]);
+  expect(count).toBeGreaterThan(1000);
+  device.destroy();
+});

@@ -1,0 +1,30 @@
+import type { GpuFacts } from "../kernel.ts";
+import type { TileName } from "../kernels/products/tiles.ts";
+import type { ProductCase } from "./productTests.ts";
+
+/** A processor that plays the device. */
+export const soft: Pick<GpuFacts, "software" | "tile"> = { software: true, tile: "direct 8x4" };
+/** A device on which a tile was the fastest. */
+export const hard = (tile: TileName): Pick<GpuFacts, "software" | "tile"> => ({ software: false, tile });
+
+/** A product for each tile: sizes end inside a tile, and each operand lies both ways. */
+export const tileCases: Readonly<Record<TileName, ProductCase>> = {
+  "direct 4x4": { ...hard("direct 8x4"), a: [70, 19], w: [19, 66] },
+  "direct 8x4": { ...soft, a: [20, 133], w: [67, 20], transposeA: true, transposeB: true },
+  "staged 4x4": { ...hard("staged 8x8"), a: [65, 18], w: [70, 18], transposeB: true },
+  "staged 8x4": { ...hard("staged 8x4"), a: [64, 18, 9], w: [64, 9, 17] },
+  "staged 8x8": { ...hard("staged 8x8"), a: [64, 20, 18], w: [64, 20, 20], transposeA: true },
+  "direct tall": { ...soft, a: [300, 36], w: [7, 36], transposeB: true },
+  "staged tall": { ...hard("staged 8x4"), a: [130, 36], w: [36, 8], ending: "scaled" },
+  "direct wide": { ...soft, a: [21, 9], w: [21, 260], transposeA: true, ending: "added" },
+  "staged wide": { ...hard("staged 8x4"), a: [20, 13], w: [20, 132], transposeA: true },
+  "along 1": { ...hard("staged 8x4"), a: [1, 301], w: [9, 301], transposeB: true },
+  "along 2": { ...hard("staged 8x4"), a: [2, 300], w: [6, 300], transposeB: true, ending: "added" },
+  "along 4": { ...hard("staged 8x4"), a: [3, 261], w: [5, 261], transposeB: true },
+  "down 1": { ...hard("staged 8x4"), a: [1, 150], w: [150, 36] },
+  "down 2": { ...hard("staged 8x4"), a: [5, 2, 131], w: [5, 131, 33] },
+  "down 4": { ...hard("staged 8x4"), a: [3, 140], w: [140, 35], ending: "scaled" },
+  "alone 1": { ...soft, a: [1, 37], w: [261, 37], transposeB: true },
+  "alone 2": { ...soft, a: [2, 40], w: [40, 260] },
+  "alone 4": { ...soft, a: [3, 41], w: [41, 259] },
+};
