@@ -6,7 +6,7 @@ import type { RecorderStats } from "./recorderStats.ts";
 
 /** Runs of kernels in a batch, at most: the device begins while the next ones are recorded. */
 const mostDispatches = 128;
-/** Bytes of a batch's uniforms, which begin at multiples of 256, and of small writes by the host. */
+/** Bytes of a batch's uniforms, at multiples of 256, and of small writes by the host. */
 const hostRoom = mostDispatches * 256 + 2 ** 16;
 /** Writes of more bytes do not go through a batch. */
 const smallWrite = 2 ** 13;
