@@ -91,8 +91,8 @@ async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what:
 }
 
 /**
- * Tells whether two models have the same name, but for folders and organisations. One may be longer,
- * as that of a GGUF file, which ends in its format.
+ * Tells whether two models have the same name, but for folders and organisations. One may be
+ * longer, as that of a GGUF file, which ends in its format.
  */
 function areAlike(one: string, other: string): boolean {
   const [a, b] = [lastName(one), lastName(other)];
