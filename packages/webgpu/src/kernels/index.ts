@@ -3,6 +3,9 @@ import { affineKernel } from "./affine.ts";
 import { addKernel, compareKernel, divKernel, maximumKernel, mulKernel, powKernel, whereKernel } from "./binary.ts";
 import { gatherKernel, indexSelectKernel, scatterAddKernel } from "./indexing.ts";
 import { inRangeKernel } from "./inRange.ts";
+import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
+import { loraOpKernel } from "./loraLinear.ts";
+import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { matmulKernel } from "./matmul.ts";
 import { catKernel, copyIntoKernel, expandKernel, permuteKernel, placeKernel, sliceKernel } from "./moves.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
@@ -27,6 +30,9 @@ export const kernels: readonly WebGpuKernel[] = [
   indexSelectKernel,
   inRangeKernel,
   logKernel,
+  linearCrossEntropyOpKernel,
+  loraOpKernel,
+  lowRankRowsKernel,
   matmulKernel,
   maximumKernel,
   mulKernel,

@@ -1,0 +1,179 @@
+// Products, a LoRA layer's training step and decoding on the graphics processor, in Node: ours, and
+// other libraries on the same adapter in the same process, turn by turn; and our wasm beside them.
+import { type Backend, Generator, init, withBackend } from "@lowrank/core";
+import { generate } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { webgpu } from "@lowrank/webgpu";
+import { checkResult, flopsOf, type GemmSizes, randomCase } from "./lib/gemmRace.ts";
+import { provideGpu } from "./lib/gpuOfNode.ts";
+import { loraStepCases, randomModel } from "./lib/loraStep.ts";
+import { type Contestant, machine, printTable } from "./lib/measure.ts";
+import { type Times, timesWithin } from "./lib/timesWithin.ts";
+import { loadPeers } from "./peers/loadPeers.ts";
+import type { GpuPeer, LoraLayer } from "./peers/webgpu/gpuPeer.ts";
+import { lowrankGpu } from "./peers/webgpu/lowrankGpu.ts";
+
+const ours = "lowrank";
+const onWasm = "lowrank on wasm";
+
+/** All is to end within these seconds of its start. */
+const budget = 320;
+/** Peers that take this many times as long as we do sit out the next larger product. */
+const slow = 3;
+
+/** The products: squares, and a token's logits in SmolLM2-135M; seconds for each. */
+const products: Record<string, GemmSizes & { seconds: number }> = {
+  n512: { m: 512, n: 512, k: 512, seconds: 50 },
+  token: { m: 1, n: 49152, k: 576, transB: true, seconds: 20 },
+  n1024: { m: 1024, n: 1024, k: 1024, seconds: 70 },
+};
+
+const layerSeconds = 40;
+const [promptTokens, newTokens] = [8, 8];
+
+/** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
+function randomLayer(): LoraLayer {
+  const [rows, features, rank] = [256, 576, 8];
+  const numbers = (length: number) => Float32Array.from({ length }, () => Math.random() - 0.5);
+  const [x, w] = [numbers(rows * features), numbers(features * features)];
+  return { rows, features, rank, scaling: 2, x, w, a: numbers(rank * features), b: numbers(features * rank) };
+}
+
+/** Prints times and gives ours over the best peer's, and over our wasm's. */
+function report(title: string, times: Map<string, Times>, speed: (ms: number) => string): Record<string, number> {
+  console.log(`\n${title}`);
+  const rows = [...times].map(([name, { median, samples }]) => [
+    name,
+    median.toFixed(1),
+    speed(median),
+    `${samples.length}`,
+  ]);
+  printTable(["", "ms, median", "speed", "samples"], rows);
+  const own = times.get(ours)!.median;
+  const peers = [...times].flatMap(([name, { median }]) => (name === ours || name === onWasm ? [] : [median]));
+  const host = times.get(onWasm)?.median;
+  return {
+    ...(peers.length > 0 ? { "": Math.min(...peers) / own } : {}),
+    ...(host === undefined ? {} : { VsWasm: host / own }),
+  };
+}
+
+/** Prepares each peer's work and runs it once. Prints a line for those that fail. */
+async function prepareAll(
+  peers: readonly GpuPeer[],
+  prepare: (peer: GpuPeer) => Promise<() => Promise<unknown>>,
+): Promise<Contestant[]> {
+  const contestants: Contestant[] = [];
+  for (const peer of peers) {
+    try {
+      contestants.push({ name: peer.name, run: await prepare(peer) });
+    } catch (error) {
+      if (peer.name === ours) throw error;
+      console.log(`absent: ${peer.name} (${error instanceof Error ? error.message : error})`);
+    }
+  }
+  return contestants;
+}
+
+/** Times the steps of a layer, whose losses must agree. */
+async function raceLayers(peers: readonly GpuPeer[]): Promise<Map<string, Times>> {
+  const layer = randomLayer();
+  const able = peers.filter(({ prepareLayer }) => prepareLayer !== undefined);
+  let first: number | undefined;
+  const contestants = await prepareAll(able, async (peer) => {
+    const run = await peer.prepareLayer!(layer);
+    const loss = await run();
+    first ??= loss;
+    if (!(Math.abs(loss - first) < 1e-3 * first)) throw new Error(`the loss is ${loss} instead of ${first}`);
+    return run;
+  });
+  return timesWithin(contestants, layerSeconds);
+}
+
+/** Times greedy decoding by a random model of 15M parameters. */
+async function raceDecoding(backends: Record<string, Backend>): Promise<Map<string, Times>> {
+  const contestants: Contestant[] = [];
+  for (const [name, backend] of Object.entries(backends)) {
+    await init(backend);
+    const model = withBackend(backend, () => randomModel(loraStepCases.m15.config, new Generator(1)));
+    const ids = Array.from({ length: promptTokens }, (_, i) => 100 + i);
+    const run = async () => {
+      await init(backend);
+      await generate(model, [ids], { maxNewTokens: newTokens, generationConfig: null });
+    };
+    await run();
+    contestants.push({ name, run });
+  }
+  return timesWithin(contestants, 20);
+}
+
+/**
+ * Prints times and ends with one line of JSON: for products, a LoRA layer's step and decoding, our
+ * speed over the best peer's, and over that of our wasm on one thread, by median.
+ */
+export async function bench(): Promise<void> {
+  const start = performance.now();
+  const reason = await provideGpu();
+  if (reason !== undefined) {
+    console.log(`skipped: everything on WebGPU (${reason})`);
+    return console.log(JSON.stringify({ webgpu: {} }));
+  }
+  const [backend, host] = [await webgpu(), await wasm()];
+  console.log(`${backend.adapter}${backend.software ? ", played by the processor" : ""}; ${machine()}`);
+  let peers: GpuPeer[] = [
+    lowrankGpu(ours, backend),
+    lowrankGpu(onWasm, host),
+    ...(await loadPeers<GpuPeer>({
+      "@jax-js/jax": () => import("./peers/webgpu/jaxJs.ts"),
+      "@tensorflow/tfjs-backend-webgpu": () => import("./peers/webgpu/tfjs.ts"),
+      "onnxruntime-web/webgpu": () => import("./peers/webgpu/onnxruntime.ts"),
+    })),
+  ];
+  const figures: Record<string, number> = {};
+  const note = (key: string, found: Record<string, number>) => {
+    for (const [kind, value] of Object.entries(found)) figures[`${key}${kind}`] = Number(value.toFixed(3));
+  };
+  const late = (what: string, seconds: number) => {
+    const left = budget - (performance.now() - start) / 1000;
+    if (left < seconds) console.log(`\nleft out: ${what} (${Math.round(left)} s are left)`);
+    return left < seconds;
+  };
+  const everyone = peers;
+  for (const [key, { seconds, ...sizes }] of Object.entries(products)) {
+    if (late(key, seconds)) continue;
+    const product = randomCase(sizes);
+    const contestants = await prepareAll(peers, async (peer) => {
+      const run = await peer.prepare(product);
+      checkResult(peer.name, product, await run());
+      return run;
+    });
+    const times = await timesWithin(contestants, seconds);
+    const { m, n, k } = product;
+    note(
+      key,
+      report(`[${m},${k}] * [${k},${n}], GFLOP/s`, times, (ms) => (flopsOf(product) / ms / 1e6).toFixed(2)),
+    );
+    const own = times.get(ours)!.median;
+    for (const { name } of everyone) {
+      const found = times.get(name)?.median ?? 0;
+      if (key === "n512" && found > slow * own) {
+        console.log(`left out of n1024: ${name}, which takes ${(found / own).toFixed(1)} times as long`);
+        peers = peers.filter((peer) => peer.name !== name);
+      }
+    }
+  }
+  if (!late("the LoRA layer", layerSeconds)) {
+    note(
+      "loraStep",
+      report("a step of a LoRA layer", await raceLayers(everyone), (ms) => `${(1000 / ms).toFixed(2)}/s`),
+    );
+  }
+  if (!late("decoding", 20)) {
+    const times = await raceDecoding({ [ours]: backend, [onWasm]: host });
+    note(
+      "decode",
+      report("decoding, 15M parameters", times, (ms) => `${((1000 * newTokens) / ms).toFixed(1)} tokens/s`),
+    );
+  }
+  console.log(`\n${JSON.stringify({ webgpu: figures })}`);
+}
