@@ -1,5 +1,6 @@
 // `pnpm bench <name>` runs bench/<name>.ts, which exports one function, `bench`.
-// `--against REF` compares two commits.
+// `--against REF` compares two commits. `--only FIGURE` measures what gives that figure, and no
+// more, where the file exports `parts`: its figures, by the part that measures them.
 import { readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,21 +17,43 @@ const subjects = readdirSync(import.meta.dirname)
 function readArguments() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { against: { type: "string" }, rounds: { type: "string" } },
+    options: { against: { type: "string" }, rounds: { type: "string" }, only: { type: "string" } },
   });
   const [name, ...rest] = positionals;
   if (name === undefined || !subjects.includes(name)) {
     throw new UsageError(`no benchmark named ${JSON.stringify(name ?? "")}; there are: ${subjects.join(", ")}`);
   }
   if (rest.length > 0) throw new UsageError(`one benchmark at a time; ${rest.join(" ")} is too much`);
+  if (values.only !== undefined && values.against !== undefined) {
+    throw new UsageError("--only does not go with --against; the latter compares whole benchmarks");
+  }
   if (values.rounds !== undefined && values.against === undefined) throw new UsageError("--rounds needs --against REF");
   return { name, ...values };
 }
 
+/** A benchmark's file. */
+interface Subject {
+  readonly bench: (only?: string) => Promise<void>;
+  readonly parts?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Returns the part of a benchmark that measures a figure. Throws, naming the figures there are. */
+function partOf(name: string, { parts = {} }: Subject, figure: string): string {
+  const found = Object.entries(parts).find(([, figures]) => figures.includes(figure));
+  if (found) return found[0];
+  const all = Object.values(parts).flat();
+  const has = all.length > 0 ? `it has ${all.join(", ")}` : "it is measured whole";
+  throw new UsageError(`--only: ${name} has no figure ${JSON.stringify(figure)}; ${has}`);
+}
+
 try {
-  const { name, against, rounds } = readArguments();
-  if (against !== undefined) await benchAgainst(name, against, Number(rounds ?? 10));
-  else await ((await import(`./${name}.ts`)) as { bench: () => Promise<void> }).bench();
+  const { name, against, rounds, only } = readArguments();
+  if (against !== undefined) {
+    await benchAgainst(name, against, Number(rounds ?? 10));
+  } else {
+    const subject = (await import(`./${name}.ts`)) as Subject;
+    await subject.bench(only === undefined ? undefined : partOf(name, subject, only));
+  }
 } catch (error) {
   const { code = "", message, stack } = error as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || code.startsWith("ERR_PARSE_ARGS");

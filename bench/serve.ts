@@ -9,27 +9,41 @@ import { sharedPath } from "../scripts/sharedFolder.ts";
 import { machine } from "./lib/measure.ts";
 import { smolFigures } from "./lib/serve/smolFigures.ts";
 import { storeFigures } from "./lib/serve/storeFigures.ts";
-import { TimeBudget } from "./lib/serve/timeBudget.ts";
+import { type Part, TimeBudget } from "./lib/serve/timeBudget.ts";
 
 /** All is to end within six minutes. */
 const seconds = 350;
 
-const part = "a part of the serving benchmark";
+/** The figures by the part that measures them. */
+export const parts: Readonly<Record<Part, readonly string[]>> = {
+  "thousands of adapters": ["adapters2000"],
+  "mixed batches": ["distinct32", "vsSwitching", "vsMerged"],
+  "the base model": ["batch32VsPrompt"],
+  "the base model beside adapters": ["baseOnly"],
+  "llama.cpp": ["batch8VsLlamaCpp"],
+  "the Poisson load": ["ttftP50", "ttftP95", "tokenP50", "tokenP95", "throughput"],
+  "llama.cpp with other types of weights": ["batch8VsLlamaCppQ4_0", "batch8VsLlamaCppQ8_0"],
+  "rank 64": ["distinct32r64"],
+};
+
+const need = "a part of the serving benchmark";
 
 /**
  * Prints tables and ends with one line of JSON, by the medians of interleaved rounds. A figure
- * whose model or peer is not there has no key.
+ * whose model or peer is not there has no key. `only` is the one part to run.
  */
-export async function bench(): Promise<void> {
-  const budget = new TimeBudget(seconds);
-  const smol = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", part);
-  const stories = sharedPath("models/stories260K-hf", part);
+export async function bench(only?: Part): Promise<void> {
+  const budget = new TimeBudget(seconds, only);
+  const smol = sharedPath("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf", need);
+  const stories = sharedPath("models/stories260K-hf", need);
   console.log(machine());
   const folder = await mkdtemp(join(tmpdir(), "lowrank-serve-"));
   const figures: Record<string, number | undefined> = {};
   try {
-    if (stories) Object.assign(figures, await storeFigures(stories, folder));
-    if (smol) Object.assign(figures, await smolFigures(smol, folder, budget));
+    if (stories && budget.allows("thousands of adapters", 0)) {
+      Object.assign(figures, await storeFigures(stories, folder));
+    }
+    if (smol && only !== "thousands of adapters") Object.assign(figures, await smolFigures(smol, folder, budget));
   } finally {
     await rm(folder, { recursive: true });
   }

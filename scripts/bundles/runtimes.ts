@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Check, command } from "../packages/check.ts";
 import type { CheckedInstall } from "./checkBundles.ts";
 import { differences, runOnServer, type ServerRun } from "./sample.ts";
+import { askServer } from "./served.ts";
 
 /** JavaScript runtimes beside Node that npm has, and the words by which each runs a file. */
 const runtimes = {
@@ -12,7 +13,8 @@ const runtimes = {
 
 /**
  * Installs Deno and Bun into an empty folder and runs the sample in each, with threads, in the
- * program, by an engine in a Worker of `node:worker_threads`, and by one in a Web Worker.
+ * program, by an engine in a Worker of `node:worker_threads`, and by one in a Web Worker. Serves
+ * over HTTP in each too.
  */
 export function checkRuntimes({ user, work, env }: CheckedInstall, inNode: ServerRun, check: Check): void {
   const folder = join(work, "runtimes");
@@ -24,12 +26,17 @@ export function checkRuntimes({ user, work, env }: CheckedInstall, inNode: Serve
   const { problems } = command(folder, env, "npm", "install", "--no-audit", "--no-fund");
   check("install Deno and Bun", problems);
   if (problems.length > 0) return;
+  const served = askServer(user, env, ["node"]);
+  check("a server in Node", served.problems);
   for (const [name, { dependency, words }] of Object.entries(runtimes)) {
     const program = [join(folder, "node_modules", ".bin", dependency), ...words];
     for (const worker of ["node", "web"] as const) {
       const kind = worker === "web" ? "a Web Worker" : "a Worker of node:worker_threads";
       check(`${name} and ${kind}`, problemsIn(user, program, env, worker, inNode));
     }
+    const { problems, said } = askServer(user, env, program);
+    if (problems.length === 0 && said !== served.said) problems.push(`it says ${said}, and in Node ${served.said}`);
+    check(`a server in ${name}`, problems);
   }
 }
 

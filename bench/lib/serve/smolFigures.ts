@@ -12,14 +12,16 @@ import { printSpeeds, race, ratioOf } from "./race.ts";
 import { writeRandomAdapters } from "./randomAdapters.ts";
 import { packed, smolEngine } from "./smolEngine.ts";
 import type { BenchEngine } from "./startEngine.ts";
-import type { TimeBudget } from "./timeBudget.ts";
+import type { Part, TimeBudget } from "./timeBudget.ts";
 
 type Figures = Record<string, number | undefined>;
 
 const rows = 32;
 const merged = 4;
 const rounds = 5;
-const [mixedSeconds, rank64Seconds, baseSeconds] = [45, 20, 25];
+const [mixedSeconds, rank64Seconds, baseSeconds] = [45, 20, 12];
+/** Short runs in turn, which share what the machine does beside them. */
+const [shortTokens, shortRounds, shortSeconds] = [6, 40, 20];
 
 /** The base model for each of so many rows. */
 const base = (count: number): null[] => new Array<null>(count).fill(null);
@@ -46,11 +48,12 @@ export async function smolFigures(model: string, folder: string, budget: TimeBud
   const names = await adaptersOf(model, place, 8);
   await using lora = await smolEngine(model, { folder: place, bytes: 1e9 });
   const figures: Figures = {};
-  const add = async (part: string, seconds: number, run: () => Promise<Figures>) => {
+  const add = async (part: Part, seconds: number, run: () => Promise<Figures>) => {
     if (budget.allows(part, seconds)) Object.assign(figures, await run());
   };
   await add("mixed batches", 65, () => mixedFigures(model, lora, place, names));
-  await add("the base model", 40, () => baseFigures(model, lora));
+  await add("the base model", 18, () => baseFigures(model));
+  await add("the base model beside adapters", 22, () => besideFigures(model, lora, names));
   await add("llama.cpp", 20, () => llamaFigures(model));
   await add("the Poisson load", 50, () => poissonLoad(lora, names));
   await add("llama.cpp with other types of weights", 45, () => otherLlamaFigures(model, folder));
@@ -81,20 +84,29 @@ async function mixedFigures(
   };
 }
 
-async function baseFigures(model: string, lora: BenchEngine): Promise<Figures> {
+async function baseFigures(model: string): Promise<Figures> {
   const [many, pass] = ["32 rows, decoding", "128 rows of a prompt, all logits"];
-  const [without, resident] = ["8 rows, engine without LoRA", "8 rows, 32 adapters in memory"];
   await using plain = await smolEngine(model);
-  const racers = [
-    await engineRacer(many, plain, base(rows)),
-    await promptPass(pass, model, 128),
-    await engineRacer(without, plain, base(8)),
-    await engineRacer(resident, lora, base(8)),
-  ];
+  const racers = [await engineRacer(many, plain, base(rows)), await promptPass(pass, model, 128)];
   console.log("\nThe same, requests to the base model");
   const speeds = await race(racers, { rounds, seconds: baseSeconds });
   printSpeeds(speeds);
-  return { batch32VsPrompt: ratioOf(speeds, many, pass), baseOnly: ratioOf(speeds, resident, without) };
+  return { batch32VsPrompt: ratioOf(speeds, many, pass) };
+}
+
+async function besideFigures(model: string, lora: BenchEngine, names: readonly string[]): Promise<Figures> {
+  const [without, resident] = ["8 rows, engine without LoRA", "8 rows, 32 adapters in memory"];
+  await using plain = await smolEngine(model);
+  // Adapters are in memory from here on.
+  await engineRacer(distinct, lora, names);
+  const racers = [
+    await engineRacer(without, plain, base(8), shortTokens),
+    await engineRacer(resident, lora, base(8), shortTokens),
+  ];
+  console.log("\nThe same, short runs in turn");
+  const speeds = await race(racers, { rounds: shortRounds, seconds: shortSeconds });
+  printSpeeds(speeds);
+  return { baseOnly: ratioOf(speeds, resident, without) };
 }
 
 async function rank64Figures(model: string, folder: string): Promise<Figures> {

@@ -1,13 +1,28 @@
+/** A part of the serving benchmark. */
+export type Part =
+  | "thousands of adapters"
+  | "mixed batches"
+  | "the base model"
+  | "the base model beside adapters"
+  | "llama.cpp"
+  | "the Poisson load"
+  | "llama.cpp with other types of weights"
+  | "rank 64";
+
 /** The time that a benchmark may take. Parts that would end after it are left out, with a line. */
 export class TimeBudget {
   readonly #end: number;
+  readonly #only: Part | undefined;
 
-  constructor(seconds: number) {
+  /** `only` is the one part that is to run; default all. */
+  constructor(seconds: number, only?: Part) {
     this.#end = performance.now() + 1000 * seconds;
+    this.#only = only;
   }
 
   /** Returns true if a part that takes so many seconds on an idle machine is to run. */
-  allows(part: string, seconds: number): boolean {
+  allows(part: Part, seconds: number): boolean {
+    if (this.#only !== undefined) return part === this.#only;
     const left = (this.#end - performance.now()) / 1000;
     if (seconds <= left) return true;
     console.log(`\nleft out: ${part}, which takes ${seconds} s; ${Math.max(0, left).toFixed(0)} s are left`);

@@ -120,8 +120,8 @@ export interface Backend {
    */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
-   * Runs an op. The tensors may be freed after the call, so take shapes and
-   * buffers from them at once. A backend may leave `bound` unread.
+   * Runs an op. The tensors may be freed after the call, and the lists be used for another, so
+   * take shapes and buffers from them at once. A backend may leave `bound` unread.
    */
   run<P>(
     op: BackendOp<P>,

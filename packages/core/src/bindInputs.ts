@@ -29,9 +29,11 @@ export function bindInputs<P>(
   const plain = op as unknown as (...args: unknown[]) => Tensor;
   const storages = constants.map(({ storage }) => storage);
   let checked: Checked | null = null;
+  /** The inputs of a call, before the constants: backends do not keep the list. */
+  let all: Tensor[] = [];
 
   const check = (inputs: readonly Tensor[]): Checked | null => {
-    const all = [...inputs, ...constants];
+    all = [...inputs, ...constants];
     const backend = backendOf(definition, all);
     if (all.length > (backend.maxTensors ?? Number.POSITIVE_INFINITY)) return null;
     if (definition.view || all.some(({ dtype }) => isPacked(dtype))) return null;
@@ -46,7 +48,8 @@ export function bindInputs<P>(
     if (!checked || !fits(checked, inputs)) checked = check(inputs);
     if (!checked) return plain(...inputs, ...constants, params);
     const { output, bound } = checked;
-    const [storage] = runKernel(definition, [...inputs, ...constants], [output], params, bound);
+    for (let i = 0; i < inputs.length; i++) all[i] = inputs[i];
+    const [storage] = runKernel(definition, all, [output], params, bound);
     return new Tensor(storage, output);
   };
 }

@@ -170,16 +170,17 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
   });
 
-  /** The addresses of inputs that are bound to calls. */
-  const boundTensors = new WeakMap<BoundInputs, readonly WasmTensor[]>();
+  /** The inputs of calls to which some are bound: these are looked up once. */
+  const boundCalls = new WeakMap<BoundInputs, WasmTensor[]>();
   const addresses = (inputs: readonly TensorRef[], bound: BoundInputs | undefined): WasmTensor[] => {
-    if (!bound) return inputs.map(address);
-    let known = boundTensors.get(bound);
-    if (!known) {
-      known = inputs.slice(bound.first).map(address);
-      boundTensors.set(bound, known);
+    const known = bound && boundCalls.get(bound);
+    if (known) {
+      for (let i = 0; i < bound.first; i++) known[i] = address(inputs[i]);
+      return known;
     }
-    return [...inputs.slice(0, bound.first).map(address), ...known];
+    const made = inputs.map(address);
+    if (bound) boundCalls.set(bound, made);
+    return made;
   };
 
   return {

@@ -71,7 +71,7 @@ interface Tasks {
 /** The tasks of calls with the same factors. */
 const tasksOf = new WeakMap<BoundInputs, Tasks>();
 
-function makeTasks(factors: readonly WasmTensor[], params: LowRankRowsParams, size: number, each: number): Tasks {
+function makeTasks(inputs: readonly WasmTensor[], params: LowRankRowsParams, size: number, each: number): Tasks {
   const runs = runsOf(params.rows, size, each);
   const table = new Int32Array(taskWords * runs.length);
   const numbers = new Float32Array(table.buffer);
@@ -81,7 +81,7 @@ function makeTasks(factors: readonly WasmTensor[], params: LowRankRowsParams, si
     table[at + 6] = first;
     table[at + 7] = count;
     if (pair < 0) continue;
-    const [a, b] = [factors[2 * pair], factors[2 * pair + 1]];
+    const [a, b] = [inputs[2 + 2 * pair], inputs[3 + 2 * pair]];
     const [formatA, formatB] = [dtypeNumber(a), dtypeNumber(b)];
     table.set([a.ptr, b.ptr, formatA, formatB, a.shape[0]], at);
     numbers[at + 5] = params.scalings[pair];
@@ -93,7 +93,7 @@ function makeTasks(factors: readonly WasmTensor[], params: LowRankRowsParams, si
 
 /** Makes the tasks of a call, or finds those of another with the same factors. */
 function findTasks(
-  factors: readonly WasmTensor[],
+  inputs: readonly WasmTensor[],
   params: LowRankRowsParams,
   size: number,
   each: number,
@@ -101,18 +101,19 @@ function findTasks(
 ): Tasks {
   const known = bound && tasksOf.get(bound);
   if (known && known.size === size && known.each === each) return known;
-  const made = makeTasks(factors, params, size, each);
+  const made = makeTasks(inputs, params, size, each);
   if (bound) tasksOf.set(bound, made);
   return made;
 }
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
-  (k, [y, x, ...factors], [out], params, scratch, _op, bound) => {
+  (k, inputs, [out], params, scratch, _op, bound) => {
+    const [y, x] = inputs;
     const inFeatures = x.shape[x.shape.length - 1];
     const outFeatures = y.shape[y.shape.length - 1];
     const each = sizeOf(x.shape.slice(1, -1));
-    const { table, rank, widens } = findTasks(factors, params, y.shape[0], each, bound);
+    const { table, rank, widens } = findTasks(inputs, params, y.shape[0], each, bound);
     const count = table.length / taskWords;
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
     const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, widens) / lineBytes) * lineBytes;
