@@ -4,6 +4,7 @@ import {
   matMul,
   mean,
   mul,
+  type Scalar,
   setBackend,
   square,
   type Tensor,
@@ -27,8 +28,8 @@ export async function load(): Promise<GpuPeer> {
       const b = tensor2d(numbers.b, [features, rank]);
       const times = (s: Tensor, t: Tensor) => matMul(s as Tensor2D, t as Tensor2D, false, true);
       const loss = (p: Tensor, q: Tensor, s: Tensor) =>
-        mean<Tensor>(square(add(times(s, w), times(mul(times(s, p), scaling), q))));
-      const step = valueAndGrads((p: Tensor, q: Tensor, s: Tensor) => loss(p, q, s).asScalar());
+        mean<Scalar>(square(add(times(s, w), times(mul(times(s, p), scaling), q))));
+      const step = valueAndGrads(loss);
       return async () => {
         const { value, grads } = tidy(() => step([a, b, x]));
         const [read] = await Promise.all([value, ...grads].map((t) => t.data()));
