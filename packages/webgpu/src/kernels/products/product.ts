@@ -79,7 +79,12 @@ export function product(
   const walked = walkValues({ sizes: batch.sizes, strides }, ["atA", "atW"]);
   const { a: startA = 0, w: startW = 0, out: startOut = 0 } = start;
   const sizes = { ...walked, m, n, k, batches, parts, each, scale, startA, startW };
-  const groups = [Math.ceil(n / width), Math.min(Math.ceil(m / height) * batches * parts, 65535), 1] as const;
+  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
+  const groups = [
+    Math.min(Math.ceil(n / width), most),
+    Math.min(Math.ceil(m / height) * batches * parts, most),
+    1,
+  ] as const;
   const run = (to: GpuTensor, end: Ending, first: number): Dispatch => {
     const storage = storageOf(w, foursW, gpu);
     const rank = batch.sizes.length;

@@ -55,7 +55,13 @@ it("a trial is one product in whole sums, several times", () => {
   const spec = (shape: readonly number[]): GpuTensor => ({
     ...{ shape, dtype: "f32", size: shape.reduce((a, b) => a * b, 1), buffer: { bytes: 0 } as GpuTensor["buffer"] },
   });
-  const gpu = { features: new Set(), software: false, scratch: ({ shape }: { shape: number[] }) => spec(shape) };
+  const limits = { maxComputeWorkgroupsPerDimension: 65535 };
+  const gpu = {
+    features: new Set(),
+    software: false,
+    limits,
+    scratch: ({ shape }: { shape: number[] }) => spec(shape),
+  };
   for (const tile of ["staged 8x8", "direct 4x4"] as const) {
     const runs = trialOf(tile, { ...gpu, tile } as unknown as Gpu);
     expect(runs.map(({ shader }) => shader.name)).toEqual(Array(4).fill(`product, ${tile}, f32`));

@@ -204,9 +204,9 @@ let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
 let y = (piece / ${across}u) * ${rows}u;
 let x = (piece % ${across}u) * ${columnStep(tile, w) === 1 ? columns : 1}u;
-let column0 = group.x * ${columns * across}u;
-let column = column0 + x;
 let rowTiles = (u.m + ${rows * down - 1}u) / ${rows * down}u;
+for (var column0 = group.x * ${columns * across}u; column0 < u.n; column0 += groups.x * ${columns * across}u) {
+let column = column0 + x;
 for (var work = group.y; work < rowTiles * u.batches * u.parts; work += groups.y) {
 let row0 = (work % rowTiles) * ${rows * down}u;
 let row = row0 + y;
@@ -226,6 +226,7 @@ ${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
 ${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}
 ${lanes > 1 ? join(tile) : ""}
 ${store(tile, w, ending)}
+}
 }
 }`,
     });
