@@ -16,8 +16,9 @@ const [rows, width, classes] = [150, 12, 37];
 const name = "webgpuTest/linearCrossEntropy";
 const small = kernel<typeof linearCrossEntropyOp>(name, (inputs, outputs, params, gpu, op) => {
   const code = linearCrossEntropyOpKernel.run as unknown as KernelCode<Params>;
-  const limits = { ...gpu.limits, maxStorageBufferBindingSize: 4 * 4 * classes * 70 };
-  return code(inputs, outputs, params, { ...gpu, limits }, op);
+  const { maxComputeWorkgroupsPerDimension } = gpu.limits;
+  const limits = { maxComputeWorkgroupsPerDimension, maxStorageBufferBindingSize: 4 * 4 * classes * 70 };
+  return code(inputs, outputs, params, { ...gpu, limits: limits as GPUSupportedLimits }, op);
 });
 
 const original = definedOps().get("linearCrossEntropy") as unknown as Definition;
