@@ -24,6 +24,7 @@ export const parts: Readonly<Record<Part, readonly string[]>> = {
   "the Poisson load": ["ttftP50", "ttftP95", "tokenP50", "tokenP95", "throughput"],
   "llama.cpp with other types of weights": ["batch8VsLlamaCppQ4_0", "batch8VsLlamaCppQ8_0"],
   "rank 64": ["distinct32r64"],
+  wllama: ["batch8VsWllama"],
 };
 
 const need = "a part of the serving benchmark";

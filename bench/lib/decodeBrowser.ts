@@ -13,7 +13,7 @@ export interface DecodeBrowser extends AsyncDisposable {
 }
 
 /** Serves the model beside the page. */
-function modelPlugin(model: string): Plugin {
+export function modelPlugin(model: string): Plugin {
   return {
     name: "lowrank:decode-model",
     configureServer(server) {

@@ -30,8 +30,9 @@ import * as nn from "@lowrank/nn";
 import * as peft from "@lowrank/peft";
 import * as train from "@lowrank/train";
 import * as wasm from "@lowrank/wasm";
+import * as webgpu from "@lowrank/webgpu";
 
-export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm];
+export const all = [lowrank, core, backend, functions, files, models, nano, nn, peft, train, wasm, webgpu];
 export async function sum(): Promise<number> {
   await lowrank.init(lowrank.wasm());
   const config: lowrank.PeftConfig = new lowrank.LoraConfig({ r: 8 });

@@ -13,6 +13,7 @@ import { writeRandomAdapters } from "./randomAdapters.ts";
 import { packed, smolEngine } from "./smolEngine.ts";
 import type { BenchEngine } from "./startEngine.ts";
 import type { Part, TimeBudget } from "./timeBudget.ts";
+import { wllamaFigures } from "./wllamaFigures.ts";
 
 type Figures = Record<string, number | undefined>;
 
@@ -58,6 +59,7 @@ export async function smolFigures(model: string, folder: string, budget: TimeBud
   await add("the Poisson load", 50, () => poissonLoad(lora, names));
   await add("llama.cpp with other types of weights", 45, () => otherLlamaFigures(model, folder));
   await add("rank 64", 55, () => rank64Figures(model, join(folder, "r64")));
+  await add("wllama", 45, () => wllamaFigures(model));
   return figures;
 }
 

@@ -7,7 +7,8 @@ export type Part =
   | "llama.cpp"
   | "the Poisson load"
   | "llama.cpp with other types of weights"
-  | "rank 64";
+  | "rank 64"
+  | "wllama";
 
 /** The time that a benchmark may take. Parts that would end after it are left out, with a line. */
 export class TimeBudget {

@@ -8,7 +8,7 @@ export {
   type WebGpuKernel,
 } from "./kernel.ts";
 export type { GpuBlock, PoolStats, Slab } from "./memory/pool.ts";
-export type { RecorderStats } from "./record/recorder.ts";
+export type { RecorderStats } from "./record/recorderStats.ts";
 export { type WebGpuBackend, type WebGpuOptions, webgpu } from "./webgpu.ts";
 export {
   type Dispatch,

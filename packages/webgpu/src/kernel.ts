@@ -1,4 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
@@ -11,7 +12,7 @@ export interface GpuTensor extends TensorSpec {
 
 /** The device's abilities, by which kernels choose among their variants. */
 export interface GpuFacts {
-  readonly limits: GPUSupportedLimits;
+  readonly limits: Limits;
   readonly features: ReadonlySet<string>;
   /** True on a processor that plays the device: tile choices are fixed there. */
   readonly software: boolean;

@@ -1,19 +1,20 @@
 import type { Backend } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import { describeAdapter, openDevice } from "./device/openDevice.ts";
+import type { Adapter, Device } from "./gpuTypes.ts";
 import type { WebGpuKernel } from "./kernel.ts";
 import type { PoolStats } from "./memory/pool.ts";
 import { onDevice } from "./onDevice.ts";
-import type { RecorderStats } from "./record/recorder.ts";
+import type { RecorderStats } from "./record/recorderStats.ts";
 
 /** Options of the WebGPU backend. */
 export interface WebGpuOptions {
   /** A device of yours, which `dispose` leaves alone. Default: one with all the adapter has. */
-  device?: GPUDevice;
+  device?: Device;
   /** The adapter to ask for the device; it serves one. Default: that of `requestAdapter`. */
-  adapter?: GPUAdapter;
+  adapter?: Adapter;
   /** The adapter to ask for, where there are several. Default: the system's choice. */
-  powerPreference?: GPUPowerPreference;
+  powerPreference?: "low-power" | "high-performance";
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
   kernels?: readonly WebGpuKernel[];
 }
@@ -25,7 +26,7 @@ export interface WebGpuBackend extends Backend {
   /** True if the adapter is the processor itself. */
   readonly software: boolean;
   /** The device, for other work on it. */
-  readonly device: GPUDevice;
+  readonly device: Device;
   sync(): Promise<void>;
   /** Returns the sizes of the memory on the device, and counts of the work that was asked of it. */
   stats(): PoolStats & RecorderStats;

@@ -221,7 +221,12 @@ export class TunerLayer extends Module implements Wrapper {
     const adding = (own: RowGroups): RowPlan["run"] => {
       if (own.size === 1 && own.has(null)) return (inputs, run) => run(null, inputs);
       const add = addingByRows(own, adapterOf);
-      return (inputs, run) => scope(() => add(run(null, inputs), inputs[0] as Tensor));
+      return (inputs, run) => {
+        const y = run(null, inputs);
+        const sum = add(y, inputs[0] as Tensor);
+        if (sum !== y) y.dispose();
+        return sum;
+      };
     };
     const names = [...groups.keys()];
     if (names.every(adds)) return adding(groups);

@@ -263,9 +263,14 @@ test("draining refuses new requests and waits for the running ones", async () =>
 test("closing ends what runs, and frees all that the engine made", async () => {
   const before = memory();
   const engine = await make();
-  const running = collect(engine, { ignoreEos: true });
-  await new Promise((resolve) => setTimeout(resolve));
-  await Promise.all([expect(running).rejects.toMatchObject({ code: "unavailable" }), engine.close()]);
+  let closing: Promise<void> | undefined;
+  const closeAtFirstToken = async () => {
+    for await (const { type } of engine.generate(requestOf({ ignoreEos: true }))) {
+      if (type === "token") closing ??= engine.close();
+    }
+  };
+  await expect(closeAtFirstToken()).rejects.toMatchObject({ code: "unavailable" });
+  await closing;
   expect(memory()).toMatchObject({ bytes: before.bytes, buffers: before.buffers });
 });
 

@@ -1,9 +1,10 @@
 import type { Buffer } from "@lowrank/core/backend";
+import type { DeviceBuffer } from "../gpuTypes.ts";
 
 /** Memory on the device. Blocks use it one after the other. */
 export interface Slab {
   readonly id: number;
-  readonly buffer: GPUBuffer;
+  readonly buffer: DeviceBuffer;
   readonly bytes: number;
   /** The number of the last batch of commands that uses it. */
   lastBatch: number;
@@ -32,7 +33,7 @@ export interface PoolStats {
 /** Ways of the pool to the device. */
 export interface PoolDevice {
   /** Makes a buffer of whole multiples of four bytes. */
-  create(bytes: number): GPUBuffer;
+  create(bytes: number): DeviceBuffer;
   /** Called before buffers are destroyed that recorded commands may use. */
   beforeDestroy(slabs: readonly Slab[]): void;
   readonly maxBufferSize: number;

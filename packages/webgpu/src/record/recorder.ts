@@ -2,25 +2,20 @@ import { usage } from "../gpuFlags.ts";
 import type { Slab } from "../memory/pool.ts";
 import type { Pipelines } from "../pipelines/pipelines.ts";
 import type { Dispatch } from "../wgsl/shader.ts";
-
-/** Counts of what was asked of the device. */
-export interface RecorderStats {
-  /** Runs of kernels. */
-  dispatches: number;
-  /** Batches of commands. */
-  submits: number;
-}
+import type { RecorderStats } from "./recorderStats.ts";
 
 /** Runs of kernels in a batch, at most: the device begins while the next ones are recorded. */
 const mostDispatches = 128;
-/** Bytes of all uniforms of a batch; those of a kernel begin at a multiple of 256. */
-const uniformRoom = mostDispatches * 256;
+/** Bytes of a batch's uniforms, at multiples of 256, and of small writes by the host. */
+const hostRoom = mostDispatches * 256 + 2 ** 16;
+/** Writes of more bytes do not go through a batch. */
+const smallWrite = 2 ** 13;
 /** Bind groups that are kept. */
 const mostGroups = 4096;
 
 /**
- * Records commands into batches, and hands each batch to the device at once. Their uniforms lie
- * in one buffer, which is written once a batch: such a write waits for the batch before.
+ * Records commands into batches, and hands each batch to the device at once. What the host gives
+ * them lies in one buffer, which is written once a batch: such a write waits for the batch before.
  */
 export class Recorder {
   readonly stats: RecorderStats = { dispatches: 0, submits: 0 };
@@ -28,8 +23,8 @@ export class Recorder {
   readonly #pipelines: Pipelines;
   /** The buffer of faults, which kernels that find some are given. */
   readonly #faults: GPUBuffer;
-  readonly #uniforms: GPUBuffer;
-  readonly #words = new Uint32Array(uniformRoom / 4);
+  readonly #host: GPUBuffer;
+  readonly #words = new Uint32Array(hostRoom / 4);
   readonly #align: number;
   readonly #groups = new Map<string, GPUBindGroup>();
   #encoder: GPUCommandEncoder | null = null;
@@ -43,7 +38,7 @@ export class Recorder {
     this.#pipelines = pipelines;
     this.#faults = faults;
     this.#align = device.limits.minUniformBufferOffsetAlignment;
-    this.#uniforms = device.createBuffer({ size: uniformRoom, usage: usage.uniform | usage.copyDst });
+    this.#host = device.createBuffer({ size: hostRoom, usage: usage.uniform | usage.copyDst | usage.copySrc });
   }
 
   /** Records a run of a kernel. */
@@ -55,7 +50,7 @@ export class Recorder {
       throw new Error(`webgpu: the kernel "${shader.name}" writes to a buffer that it was given twice`);
     }
     const size = Math.ceil(words.byteLength / 16) * 16;
-    if (this.#recorded === mostDispatches || this.#room + size > uniformRoom) this.flush();
+    if (this.#recorded === mostDispatches || this.#room + size > hostRoom) this.flush();
     const { pipeline, layout, layoutId } = this.#pipelines.get(shader);
     const key = `${layoutId} ${size} ${shader.faults} ${slabs.map(({ id }) => id).join()}`;
     let group = this.#groups.get(key);
@@ -65,7 +60,7 @@ export class Recorder {
       group = this.#device.createBindGroup({
         layout,
         entries: [
-          { binding: 0, resource: { buffer: this.#uniforms, size } },
+          { binding: 0, resource: { buffer: this.#host, size } },
           ...buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
         ],
       });
@@ -88,9 +83,20 @@ export class Recorder {
     this.#open().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
   }
 
-  /** Writes at once, after all that was recorded which uses the memory. */
+  /**
+   * Writes whole words after all that was recorded which uses the memory: at once where nothing
+   * does, else few bytes as a command of the batch, and many behind it.
+   */
   write({ buffer, lastBatch }: Slab, bytes: Uint8Array, offset: number): void {
-    if (lastBatch === this.#batch) this.flush();
+    if (lastBatch === this.#batch) {
+      if (bytes.length <= smallWrite && this.#room + bytes.length <= hostRoom) {
+        new Uint8Array(this.#words.buffer).set(bytes, this.#room);
+        this.copy(this.#host, this.#room, buffer, offset, bytes.length);
+        this.#room += Math.ceil(bytes.length / this.#align) * this.#align;
+        return;
+      }
+      this.flush();
+    }
     this.#device.queue.writeBuffer(buffer, offset, bytes as Uint8Array<ArrayBuffer>);
   }
 
@@ -98,7 +104,7 @@ export class Recorder {
   flush(): void {
     if (!this.#encoder) return;
     this.#closePass();
-    if (this.#room > 0) this.#device.queue.writeBuffer(this.#uniforms, 0, this.#words, 0, this.#room / 4);
+    if (this.#room > 0) this.#device.queue.writeBuffer(this.#host, 0, this.#words, 0, this.#room / 4);
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = null;
     this.#batch++;
