@@ -17,7 +17,8 @@ export interface LoraLayer {
 
 /**
  * An implementation on the graphics processor. Each call of a prepared layer makes y = x Wᵀ + s (x
- * Aᵀ) Bᵀ, the mean of y² and its gradients by a, b and x, reads all of them back, and gives the mean.
+ * Aᵀ) Bᵀ, the mean of y², and its gradients by a, b and x. It reads all of them back, and gives the
+ * mean.
  */
 export interface GpuPeer extends GemmPeer {
   /** Absent where the implementation has no gradients. */
