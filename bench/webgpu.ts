@@ -17,18 +17,19 @@ const ours = "lowrank";
 const onWasm = "lowrank on wasm";
 
 /** All is to end within these seconds of its start. */
-const budget = 320;
-/** Peers that take this many times as long as we do sit out the next larger product. */
-const slow = 3;
+const budget = 300;
 
-/** The products: squares, and a token's logits in SmolLM2-135M; seconds for each. */
-const products: Record<string, GemmSizes & { seconds: number }> = {
-  n512: { m: 512, n: 512, k: 512, seconds: 50 },
-  token: { m: 1, n: 49152, k: 576, transB: true, seconds: 20 },
-  n1024: { m: 1024, n: 1024, k: 1024, seconds: 70 },
-};
+/** The first product, by which the time of all that follows is foreseen, and its seconds. */
+const first: GemmSizes = { m: 512, n: 512, k: 512 };
+const firstSeconds = 30;
 
-const layerSeconds = 40;
+/** A row by a quarter of the head of SmolLM2-135M, as in decoding, and a larger square. */
+const row: GemmSizes = { m: 1, n: 12288, k: 576, transB: true };
+const large: GemmSizes = { m: 1024, n: 1024, k: 1024 };
+
+/** Work over that of the first product; what is small costs other things. */
+const workOf = { layer: 1.5, row: 0.2, large: 8 } as const;
+
 const [promptTokens, newTokens] = [8, 8];
 
 /** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
@@ -49,7 +50,8 @@ function report(title: string, times: Map<string, Times>, speed: (ms: number) =>
     `${samples.length}`,
   ]);
   printTable(["", "ms, median", "speed", "samples"], rows);
-  const own = times.get(ours)!.median;
+  const own = times.get(ours)?.median;
+  if (own === undefined) return {};
   const peers = [...times].flatMap(([name, { median }]) => (name === ours || name === onWasm ? [] : [median]));
   const host = times.get(onWasm)?.median;
   return {
@@ -75,19 +77,33 @@ async function prepareAll(
   return contestants;
 }
 
+/** Times a product. Prints its table. */
+async function raceProducts(peers: readonly GpuPeer[], sizes: GemmSizes, seconds: number) {
+  const product = randomCase(sizes);
+  const contestants = await prepareAll(peers, async (peer) => {
+    const run = await peer.prepare(product);
+    checkResult(peer.name, product, await run());
+    return run;
+  });
+  const times = await timesWithin(contestants, seconds);
+  const { m, n, k, transB } = product;
+  const title = `[${m},${k}] * [${transB ? `${n},${k}]ᵀ` : `${k},${n}]`}`;
+  return { times, ratios: report(title, times, (ms) => `${(flopsOf(product) / ms / 1e6).toFixed(2)} GFLOP/s`) };
+}
+
 /** Times the steps of a layer, whose losses must agree. */
-async function raceLayers(peers: readonly GpuPeer[]): Promise<Map<string, Times>> {
+async function raceLayers(peers: readonly GpuPeer[], seconds: number): Promise<Map<string, Times>> {
   const layer = randomLayer();
   const able = peers.filter(({ prepareLayer }) => prepareLayer !== undefined);
-  let first: number | undefined;
+  let wanted: number | undefined;
   const contestants = await prepareAll(able, async (peer) => {
     const run = await peer.prepareLayer!(layer);
     const loss = await run();
-    first ??= loss;
-    if (!(Math.abs(loss - first) < 1e-3 * first)) throw new Error(`the loss is ${loss} instead of ${first}`);
+    wanted ??= loss;
+    if (!(Math.abs(loss - wanted) < 1e-3 * wanted)) throw new Error(`the loss is ${loss} instead of ${wanted}`);
     return run;
   });
-  return timesWithin(contestants, layerSeconds);
+  return timesWithin(contestants, seconds);
 }
 
 /** Times greedy decoding by a random model of 15M parameters. */
@@ -120,7 +136,7 @@ export async function bench(): Promise<void> {
   }
   const [backend, host] = [await webgpu(), await wasm()];
   console.log(`${backend.adapter}${backend.software ? ", played by the processor" : ""}; ${machine()}`);
-  let peers: GpuPeer[] = [
+  const peers: GpuPeer[] = [
     lowrankGpu(ours, backend),
     lowrankGpu(onWasm, host),
     ...(await loadPeers<GpuPeer>({
@@ -133,47 +149,36 @@ export async function bench(): Promise<void> {
   const note = (key: string, found: Record<string, number>) => {
     for (const [kind, value] of Object.entries(found)) figures[`${key}${kind}`] = Number(value.toFixed(3));
   };
-  const late = (what: string, seconds: number) => {
-    const left = budget - (performance.now() - start) / 1000;
-    if (left < seconds) console.log(`\nleft out: ${what} (${Math.round(left)} s are left)`);
-    return left < seconds;
-  };
-  const everyone = peers;
-  for (const [key, { seconds, ...sizes }] of Object.entries(products)) {
-    if (late(key, seconds)) continue;
-    const product = randomCase(sizes);
-    const contestants = await prepareAll(peers, async (peer) => {
-      const run = await peer.prepare(product);
-      checkResult(peer.name, product, await run());
-      return run;
+  const { times: known, ratios } = await raceProducts(peers, first, firstSeconds);
+  note("n512", ratios);
+  const secondsLeft = () => budget - (performance.now() - start) / 1000;
+
+  /** The peers, the fastest first, whose two runs each of some work fit into the seconds. */
+  const fitting = (what: string, work: number, seconds: number): GpuPeer[] => {
+    let rest = seconds;
+    const present = peers.filter(({ name }) => known.has(name));
+    const order = present.toSorted((p, q) => known.get(p.name)!.median - known.get(q.name)!.median);
+    return order.filter(({ name }) => {
+      const needed = (2 * work * known.get(name)!.median) / 1000;
+      const fits = needed < rest;
+      if (fits) rest -= needed;
+      else console.log(`\nleft out of ${what}: ${name} (it would take about ${needed.toFixed(0)} s)`);
+      return fits;
     });
-    const times = await timesWithin(contestants, seconds);
-    const { m, n, k } = product;
-    note(
-      key,
-      report(`[${m},${k}] * [${k},${n}], GFLOP/s`, times, (ms) => (flopsOf(product) / ms / 1e6).toFixed(2)),
-    );
-    const own = times.get(ours)!.median;
-    for (const { name } of everyone) {
-      const found = times.get(name)?.median ?? 0;
-      if (key === "n512" && found > slow * own) {
-        console.log(`left out of n1024: ${name}, which takes ${(found / own).toFixed(1)} times as long`);
-        peers = peers.filter((peer) => peer.name !== name);
-      }
-    }
-  }
-  if (!late("the LoRA layer", layerSeconds)) {
-    note(
-      "loraStep",
-      report("a step of a LoRA layer", await raceLayers(everyone), (ms) => `${(1000 / ms).toFixed(2)}/s`),
-    );
-  }
-  if (!late("decoding", 20)) {
-    const times = await raceDecoding({ [ours]: backend, [onWasm]: host });
-    note(
-      "decode",
-      report("decoding, 15M parameters", times, (ms) => `${((1000 * newTokens) / ms).toFixed(1)} tokens/s`),
-    );
-  }
+  };
+  note("row", (await raceProducts(fitting("one row", workOf.row, 40), row, 15)).ratios);
+  const layers = await raceLayers(fitting("the LoRA layer", workOf.layer, 0.6 * secondsLeft()), 25);
+  note(
+    "loraStep",
+    report("a step of a LoRA layer", layers, (ms) => `${(1000 / ms).toFixed(2)}/s`),
+  );
+  const decoding = await raceDecoding({ [ours]: backend, [onWasm]: host });
+  note(
+    "decode",
+    report("decoding, 15M parameters", decoding, (ms) => `${((1000 * newTokens) / ms).toFixed(1)} tokens/s`),
+  );
+  const seconds = secondsLeft();
+  const [runs, rounds] = [0.8 * seconds, 0.2 * seconds];
+  note("n1024", (await raceProducts(fitting("n=1024", workOf.large, runs), large, rounds)).ratios);
   console.log(`\n${JSON.stringify({ webgpu: figures })}`);
 }

@@ -1,4 +1,5 @@
 import "@tensorflow/tfjs-backend-webgpu";
+import "@tensorflow/tfjs-core/dist/register_all_gradients.js";
 import {
   add,
   matMul,

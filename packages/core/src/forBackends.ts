@@ -9,6 +9,7 @@ export { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";
 export type { Op, OpDefinition, Planned } from "./op.ts";
 export { alongDim } from "./ops/alongDim.ts";
 export type { attentionOp } from "./ops/attention.ts";
+export type { attentionDropout, attentionDropoutBackward } from "./ops/attentionDropout.ts";
 export { forEachSequence } from "./ops/cacheSequences.ts";
 export type { crossEntropyWithRows } from "./ops/crossEntropy.ts";
 export type { dropoutOp } from "./ops/dropout.ts";

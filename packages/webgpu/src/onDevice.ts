@@ -1,4 +1,4 @@
-import type { Buffer, TensorRef } from "@lowrank/core/backend";
+import type { BackendOp, Buffer, TensorRef } from "@lowrank/core/backend";
 import { byteLength, sizeOf } from "@lowrank/core/backend";
 import type { OpenedDevice } from "./device/openDevice.ts";
 import { Faults, faultBytes } from "./faults/faults.ts";
@@ -13,6 +13,7 @@ import { type GpuBlock, Pool } from "./memory/pool.ts";
 import { Pipelines } from "./pipelines/pipelines.ts";
 import { ReadBack } from "./read/readBack.ts";
 import { Recorder } from "./record/recorder.ts";
+import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 import type { Dispatch, Shader } from "./wgsl/shader.ts";
 
@@ -47,6 +48,7 @@ export function onDevice(
     },
   };
   const table = kernelTable(more, facts);
+  const checks = new SelfCheck(adapter.name);
   const faults = new Faults(device);
   const pipelines = new Pipelines(device, errors);
   const recorder = new Recorder(device, pipelines, faults.buffer);
@@ -111,10 +113,10 @@ export function onDevice(
     return bytes.slice(from - start, to - start);
   };
 
-  /** The kernels that a dry run asked for; none are run then. */
-  let dry: Set<Shader> | null = null;
+  /** The kernels that a dry run asked for, and its calls; none are run then. */
+  let dry: { readonly shaders: Set<Shader>; readonly calls: CheckedCall[] } | null = null;
   const record = (one: Dispatch): void => {
-    if (dry) dry.add(one.shader);
+    if (dry) dry.shaders.add(one.shader);
     else recorder.dispatch(one);
   };
 
@@ -130,7 +132,7 @@ export function onDevice(
     return performance.now() - start;
   };
 
-  return {
+  const backend: WebGpuBackend = {
     name: "webgpu",
     adapter: adapter.name,
     software: adapter.software,
@@ -140,14 +142,15 @@ export function onDevice(
     dispose: end,
     warmUp: async (fn) => {
       await choice.measure(timeOf);
-      const shaders = new Set<Shader>();
-      dry = shaders;
+      const { shaders, calls } = { shaders: new Set<Shader>(), calls: [] as CheckedCall[] };
+      dry = { shaders, calls };
       try {
         fn();
       } finally {
         dry = null;
       }
       await Promise.all([...shaders].map((shader) => pipelines.warmUp(shader)));
+      await checks.check(backend, calls);
     },
     alloc: (bytes) => pool.alloc(bytes),
     free: (buffer) => pool.free(use(buffer, "free")),
@@ -172,9 +175,10 @@ export function onDevice(
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
-    supports: table.supports,
+    supports: (op, inputs, params) => !checks.refuses(op, inputs) && table.supports(op, inputs, params),
     run: (op, inputs, outputs, params) => {
       const code = table.codeOf(op);
+      dry?.calls.push({ op: op as BackendOp<unknown>, inputs, params });
       if (!code) throw new Error(`webgpu: there is no kernel for ${op.name}`);
       const [from, to] = [inputs, outputs].map((tensors) => tensors.map((tensor) => tensorOf(tensor, op.name)));
       if (to.length > 0 && to.every(({ size }) => size === 0)) return;
@@ -190,4 +194,5 @@ export function onDevice(
       }
     },
   };
+  return backend;
 }

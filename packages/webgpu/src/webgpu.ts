@@ -33,7 +33,8 @@ export interface WebGpuBackend extends Backend {
   /**
    * Compiles the kernels that `fn` would run, side by side: the first step does not wait for each
    * in turn. `fn` is synchronous, and called once. Nothing that it asks for is done, so throw its
-   * results away.
+   * results away. Fused and quantised kernels are checked on small examples; of one that gives
+   * wrong numbers a warning tells, and it is not used.
    */
   warmUp(fn: () => unknown): Promise<void>;
   /** Ends the device; tensors on it are lost. */

@@ -1,16 +1,18 @@
 import type { TensorSpec } from "../backend.ts";
-import { defineOp, type Op } from "../op.ts";
+import { defineOp, type Op, type Planned } from "../op.ts";
 import { sameShape } from "../shape.ts";
 import { composeAttentionDropout, composeAttentionDropoutBackward } from "./attentionComposed.ts";
-import { type AttentionParams, geometry } from "./attentionGeometry.ts";
+import { type AttentionParams, type Geometry, geometry } from "./attentionGeometry.ts";
 import type { DropoutParams } from "./dropout.ts";
+
+type Params = AttentionParams & DropoutParams;
 
 /**
  * Attends with dropout on the weights: (q, k, v, mask?) to [B, T, H, D]. It is an op of its own, so
  * that a kernel for `attention` need not know of it. All T x S weights are in memory during the
  * pass, and the gradient makes them again.
  */
-export const attentionDropout: Op<number, AttentionParams & DropoutParams> = defineOp({
+export const attentionDropout: Op<number, Params, 1, Planned<Params, Geometry>> = defineOp({
   name: "attentionDropout",
   arity: [3, 4],
   shape: (inputs, params) => {
@@ -18,6 +20,7 @@ export const attentionDropout: Op<number, AttentionParams & DropoutParams> = def
     return { shape: inputs[0].shape, dtype: "f32" };
   },
   compose: composeAttentionDropout,
+  plan: (inputs, _outputs, params) => geometry("attentionDropout", inputs, params),
   composed: true,
   saves: (needs) => ({ inputs: needs.map((_, i) => i) }),
   vjp: ({ grads: [dout], inputs, params }) => [
@@ -27,7 +30,7 @@ export const attentionDropout: Op<number, AttentionParams & DropoutParams> = def
 });
 
 /** The gradient of `attentionDropout`: (dout, q, k, v, mask?) to dq, dk, dv. */
-const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> = defineOp({
+export const attentionDropoutBackward: Op<number, Params, 3, Planned<Params, Geometry>> = defineOp({
   name: "attentionDropoutBackward",
   arity: [4, 5],
   shape: ([dout, ...inputs], params) => {
@@ -38,5 +41,6 @@ const attentionDropoutBackward: Op<number, AttentionParams & DropoutParams, 3> =
     return inputs.slice(0, 3).map(({ shape }): TensorSpec => ({ shape, dtype: "f32" }));
   },
   compose: composeAttentionDropoutBackward,
+  plan: ([, ...inputs], _outputs, params) => geometry("attentionDropoutBackward", inputs, params),
   composed: true,
 });

@@ -1,4 +1,4 @@
-import type { add, compare, div, maximum, mul, pow, where } from "@lowrank/core/backend";
+import type { add, compare, div, maximum, mul, pow, sub, where } from "@lowrank/core/backend";
 import { collapse } from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
 import { type ElementKind, elementGroups, elements } from "../wgsl/elements.ts";
@@ -59,6 +59,7 @@ fn larger(a: f32, b: f32) -> f32 {
 }`;
 
 export const addKernel: WebGpuKernel = kernel<typeof add>("add", binary("add", "aValue + bValue"));
+export const subKernel: WebGpuKernel = kernel<typeof sub>("sub", binary("sub", "aValue - bValue"));
 export const mulKernel: WebGpuKernel = kernel<typeof mul>(
   "mul",
   binary("mul", "mulOf(aValue, bValue)", mathCode("mul")),

@@ -1,21 +1,24 @@
-import type { cos, erf, exp, log, sin, sqrt, tanh } from "@lowrank/core/backend";
+import type { abs, cos, erf, exp, log, reciprocal, relu, rsqrt, sin, sqrt, square, tanh } from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
-import { type MathName, mathCode } from "../wgsl/math.ts";
+import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 
-/** Code of an elementwise function of one f32 tensor, by its name in `mathCode`. */
-function unary(name: MathName): KernelCode<void> {
+/** Code of an elementwise function of one f32 tensor, from WGSL of its value at `x`. */
+function valueAt(name: string, value: string, helpers: string): KernelCode<void> {
   const shader = elements({
     name,
     inputs: { x: "f32" },
     out: "f32",
-    helpers: mathCode(name),
-    element: `return ${name}Of(load_x(i));`,
+    helpers,
+    element: `let x = load_x(i);\nreturn ${value};`,
   });
   return ([x]: GpuTensor[], [out]: GpuTensor[]) => [
     shader.dispatch({ x, out }, { size: out.size }, elementGroups("f32", out.size)),
   ];
 }
+
+/** Code of a function by its name in `mathCode`. */
+const unary = (name: MathName): KernelCode<void> => valueAt(name, `${name}Of(x)`, mathCode(name));
 
 export const expKernel: WebGpuKernel = kernel<typeof exp>("exp", unary("exp"));
 export const logKernel: WebGpuKernel = kernel<typeof log>("log", unary("log"));
@@ -24,3 +27,19 @@ export const sinKernel: WebGpuKernel = kernel<typeof sin>("sin", unary("sin"));
 export const cosKernel: WebGpuKernel = kernel<typeof cos>("cos", unary("cos"));
 export const tanhKernel: WebGpuKernel = kernel<typeof tanh>("tanh", unary("tanh"));
 export const erfKernel: WebGpuKernel = kernel<typeof erf>("erf", unary("erf"));
+
+export const absKernel: WebGpuKernel = kernel<typeof abs>("abs", valueAt("abs", "withSign(x, 1.0)", specialCode));
+export const squareKernel: WebGpuKernel = kernel<typeof square>("square", valueAt("square", "x * x", ""));
+export const reciprocalKernel: WebGpuKernel = kernel<typeof reciprocal>(
+  "reciprocal",
+  valueAt("reciprocal", "divOf(1.0, x)", mathCode("div")),
+);
+export const rsqrtKernel: WebGpuKernel = kernel<typeof rsqrt>(
+  "rsqrt",
+  valueAt("rsqrt", "divOf(1.0, sqrtOf(x))", mathCode("sqrt", "div")),
+);
+/** Numbers below 0 have the sign bit; so may NaN, which passes. */
+export const reluKernel: WebGpuKernel = kernel<typeof relu>(
+  "relu",
+  valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),
+);

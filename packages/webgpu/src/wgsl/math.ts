@@ -26,6 +26,17 @@ fn orderOf(bits: u32) -> i32 {
 }
 fn bitsOfOrder(order: i32) -> u32 { return bitcast<u32>(order ^ ((order >> 31u) & 0x7fffffff)); }`;
 
+/**
+ * WGSL: integers by which numbers are compared, from their bits: 0 and -0 are equal, and NaN is
+ * above all, also where the lowest number ranks first.
+ */
+export const rankCode: string = `${orderCode}
+fn rankOf(bits: u32) -> i32 { return select(orderOf(bits), 0, bits == 0x80000000u); }
+fn lowRankOf(bits: u32) -> i32 {
+  let rank = rankOf(bits);
+  return select(-rank, rank, rank == 0x7fffffff);
+}`;
+
 /** WGSL: `scaleBy(y, n)` is y 2^n, in two steps since 2^n alone may overflow. */
 const scaleCode = `
 fn powerOfTwo(n: i32) -> f32 { return bitcast<f32>(u32(n + 127) << 23u); }
@@ -101,10 +112,8 @@ fn twoSum(a: f32, b: f32) -> vec2f {
   return vec2f(s, (a - (s - t)) + (b - t));
 }`;
 
-const trigonometry = `
-// 2 / pi in words, behind a word of zeros.
-var<private> twoOverPi: array<u32, 10> = array<u32, 10>(
-  0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au);
+/** WGSL: `mulHigh(a, b)`, the upper 32 bits of a product, by halves of 16 bits. */
+export const mulHighCode: string = `
 fn mulHigh(a: u32, b: u32) -> u32 {
   let al = a & 0xffffu;
   let ah = a >> 16u;
@@ -113,7 +122,12 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   let middle = ah * bl + ((al * bl) >> 16u);
   let carry = al * bh + (middle & 0xffffu);
   return ah * bh + (middle >> 16u) + (carry >> 16u);
-}
+}`;
+
+const trigonometry = `
+// 2 / pi in words, behind a word of zeros.
+var<private> twoOverPi: array<u32, 10> = array<u32, 10>(
+  0u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u, 0xfe5163abu, 0xdebbc561u, 0xb7246e3au);
 fn bitsOfTwoOverPi(at: u32) -> u32 {
   let word = at >> 5u;
   let shift = at & 31u;
@@ -292,8 +306,8 @@ const functions: Readonly<Record<MathName, readonly string[]>> = {
   exp: [scaleCode, exp],
   log: [log],
   sqrt: [pairCode, sqrt],
-  sin: [trigonometry],
-  cos: [trigonometry],
+  sin: [mulHighCode, trigonometry],
+  cos: [mulHighCode, trigonometry],
   tanh: [scaleCode, exp, tanh],
   erf: [scaleCode, exp, erf],
   pow: [pairCode, scaleCode, pow],

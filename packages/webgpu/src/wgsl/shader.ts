@@ -3,15 +3,15 @@ import type { GpuTensor } from "../kernel.ts";
 /** The types that a kernel's numbers have. */
 export type Scalar = "u32" | "i32" | "f32";
 
+/** A tensor of a kernel: "read" or "write" (which may read too), then WGSL's type of an element. */
+export type Binding = `${"read" | "write"} ${string}`;
+
 /** The parts of a kernel's text. */
 export interface ShaderParts<B extends string, U extends string> {
   /** Names the kernel in errors and statistics: "matmul 64x64". */
   readonly name: string;
-  /**
-   * Tensors, by name: "read" or "write" (which may read too), then WGSL's type of an element, as in
-   * "read vec4f".
-   */
-  readonly bindings: Readonly<Record<B, `${"read" | "write"} ${string}`>>;
+  /** Tensors, by name: "read vec4f", "write f32". */
+  readonly bindings: Readonly<Record<B, Binding>>;
   /** Numbers that differ from call to call; the code reads them as `u.name`. */
   readonly uniforms: Readonly<Record<U, Scalar>>;
   /** WGSL extensions, of which the device must have the features. */

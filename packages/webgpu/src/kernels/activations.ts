@@ -1,0 +1,108 @@
+import type {
+  geglu,
+  gegluBackward,
+  gelu,
+  geluBackward,
+  geluTanh,
+  geluTanhBackward,
+  sigmoid,
+  silu,
+  siluBackward,
+  swiglu,
+  swigluBackward,
+} from "@lowrank/core/backend";
+import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { activationCode } from "../wgsl/activations.ts";
+import { elementGroups, elements } from "../wgsl/elements.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
+
+/** The activations that have a slope in `activationCode`. */
+type Activation = "silu" | "gelu" | "geluTanh";
+
+function plain(name: string): KernelCode<void> {
+  const made = elements({
+    name,
+    inputs: { x: "f32" },
+    out: "f32",
+    helpers: activationCode,
+    element: `return ${name}Of(load_x(i));`,
+  });
+  return ([x], [out]) => [made.dispatch({ x, out }, { size: out.size }, elementGroups("f32", out.size))];
+}
+
+function backward(name: Activation): KernelCode<void> {
+  const made = elements({
+    name: `${name}Backward`,
+    inputs: { dy: "f32", x: "f32" },
+    out: "f32",
+    helpers: activationCode,
+    element: `return load_dy(i) * ${name}Slope(load_x(i));`,
+  });
+  return ([dy, x], [out]) => [made.dispatch({ dy, x, out }, { size: out.size }, elementGroups("f32", out.size))];
+}
+
+/** activation(gate) * up. */
+const gated = variants((name: Activation) =>
+  elements({
+    name: `${name} gate`,
+    inputs: { gate: "f32", up: "f32" },
+    out: "f32",
+    helpers: activationCode,
+    element: `return ${name}Of(load_gate(i)) * load_up(i);`,
+  }),
+);
+
+const threads = 64;
+
+/** The gradients of a gated unit. */
+const gatedBackward = variants((name: Activation) =>
+  shader({
+    name: `${name} gate, backward`,
+    bindings: { dy: "read f32", gate: "read f32", up: "read f32", dgate: "write f32", dup: "write f32" },
+    uniforms: { size: "u32" },
+    code: `${activationCode}
+${entry(
+  threads,
+  `  if (index >= u.size) { return; }
+  let x = gate[index];
+  dgate[index] = dy[index] * up[index] * ${name}Slope(x);
+  dup[index] = dy[index] * ${name}Of(x);`,
+)}`,
+  }),
+);
+
+type Tensors = Parameters<KernelCode<void>>[0];
+
+const gate = (name: Activation, [gateX, up]: Tensors, [out]: Tensors): Dispatch[] => [
+  gated(name).dispatch({ gate: gateX, up, out }, { size: out.size }, elementGroups("f32", out.size)),
+];
+
+const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: Tensors): Dispatch[] => [
+  gatedBackward(name).dispatch({ dy, gate: gateX, up, dgate, dup }, { size: dy.size }, spread(dy.size, threads)),
+];
+
+const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
+
+export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"));
+export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"));
+export const siluBackwardKernel: WebGpuKernel = kernel<typeof siluBackward>("siluBackward", backward("silu"));
+export const geluKernel: WebGpuKernel = kernel<typeof gelu>("gelu", plain("gelu"));
+export const geluBackwardKernel: WebGpuKernel = kernel<typeof geluBackward>("geluBackward", backward("gelu"));
+export const geluTanhKernel: WebGpuKernel = kernel<typeof geluTanh>("geluTanh", plain("geluTanh"));
+export const geluTanhBackwardKernel: WebGpuKernel = kernel<typeof geluTanhBackward>(
+  "geluTanhBackward",
+  backward("geluTanh"),
+);
+export const swigluKernel: WebGpuKernel = kernel<typeof swiglu>("swiglu", (inputs, outputs) =>
+  gate("silu", inputs, outputs),
+);
+export const swigluBackwardKernel: WebGpuKernel = kernel<typeof swigluBackward>("swigluBackward", (inputs, outputs) =>
+  gateBackward("silu", inputs, outputs),
+);
+export const gegluKernel: WebGpuKernel = kernel<typeof geglu>("geglu", (inputs, outputs, { approximate }) =>
+  gate(geluOf(approximate), inputs, outputs),
+);
+export const gegluBackwardKernel: WebGpuKernel = kernel<typeof gegluBackward>(
+  "gegluBackward",
+  (inputs, outputs, { approximate }) => gateBackward(geluOf(approximate), inputs, outputs),
+);

@@ -1,0 +1,178 @@
+import type {
+  attentionBackward,
+  attentionDropout,
+  attentionDropoutBackward,
+  attentionOp,
+  TensorSpec,
+} from "@lowrank/core/backend";
+import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { attentionRows } from "../wgsl/attentionRows.ts";
+import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
+import { philoxValues } from "../wgsl/philox.ts";
+import { rowGroups } from "../wgsl/rows.ts";
+import { type Dispatch, variants } from "../wgsl/shader.ts";
+import { keyGradient, queryGradient, rowNumbers } from "./attentionBackward.ts";
+import { attentionTiles } from "./attentionForward.ts";
+
+/** The sizes of a call, as the op finds them. */
+type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
+
+/** Most numbers of a head: the sums of a tile are in registers. */
+const mostNumbers = 256;
+
+function valuesOf(g: Geometry): Record<string, number> {
+  const [maskBatch, maskHead, maskQuery] = g.maskStrides;
+  const { queries, keys, capacity, heads, kvHeads, group, size, scale, window, softcap } = g;
+  const sizes = { queries, keys, capacity, heads, kvHeads, group, size };
+  return { ...sizes, scale, causal: Number(g.causal), window, softcap, maskBatch, maskHead, maskQuery };
+}
+
+interface Call {
+  readonly g: Geometry;
+  /** Uniforms of dropout, where there is some. */
+  readonly drop?: Readonly<Record<string, number>>;
+  readonly mask: GpuTensor | undefined;
+}
+
+function forward({ g, drop, mask }: Call, [q, k, v]: GpuTensor[], out: GpuTensor, lse: GpuTensor): Dispatch {
+  const made = attentionTiles(chunksOf(g.size), mask !== undefined, drop !== undefined);
+  const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
+  return made.dispatch(tensors, { ...valuesOf(g), ...drop }, [Math.ceil(g.queries / tile), g.heads, g.batch]);
+}
+
+/** The gradients of q, k and v, from the numbers of each row. */
+function backward(
+  { g, drop, mask }: Call,
+  [dout, q, k, v]: GpuTensor[],
+  numbers: GpuTensor,
+  [dq, dk, dv]: GpuTensor[],
+): Dispatch[] {
+  const values = { ...valuesOf(g), ...drop };
+  const variant = [chunksOf(g.size), mask !== undefined, drop !== undefined] as const;
+  const tensors: Record<string, GpuTensor> = { dout, q, k, v, numbers, ...(mask && { mask }) };
+  const [rows, columns] = [g.queries, g.capacity].map((count) => Math.ceil(count / tile));
+  return [
+    queryGradient(...variant).dispatch({ ...tensors, dq }, values, [rows, g.heads, g.batch]),
+    keyGradient(...variant).dispatch({ ...tensors, dk, dv }, values, [columns, g.kvHeads, g.batch]),
+  ];
+}
+
+/** Makes the numbers of each row that its gradient is made of. */
+function numbersOf(
+  { batch, heads, queries, size }: Geometry,
+  dout: GpuTensor,
+  out: GpuTensor,
+  lse: GpuTensor,
+  gpu: Gpu,
+) {
+  const count = batch * heads * queries;
+  const tensor = gpu.scratch({ shape: [count, 2], dtype: "f32" });
+  const values = { rows: count, queries, heads, size };
+  return { tensor, runs: [rowNumbers.dispatch({ dout, out, lse, numbers: tensor }, values, rowGroups(count, false))] };
+}
+
+/** Returns a test of the size of heads, by the position of q among the inputs. */
+const takesHeads =
+  (q: number) =>
+  (inputs: readonly TensorSpec[]): boolean =>
+    inputs[q].shape[3] <= mostNumbers;
+
+/** Up to so many queries, each row has a workgroup: tiles would be empty for the most part. */
+const fewQueries = 3;
+
+const rows = variants((chunks: number, masked: boolean) =>
+  attentionRows({
+    name: `attention of rows${masked ? ", masked" : ""}`,
+    bindings: {
+      ...({ q: "read f32", k: "read f32", v: "read f32" } as const),
+      ...maskBinding(masked),
+      ...({ out: "write f32", lse: "write f32" } as const),
+    },
+    uniforms: attentionUniforms,
+    size: 32 * chunks,
+    helpers: pairCode(masked, false),
+    begin: `let i = row % u.queries;
+  let h = (row / u.queries) % u.heads;
+  let b = row / u.queries / u.heads;
+  let qAt = ((b * u.queries + i) * u.heads + h) * u.size;
+  var first = 0u;
+  var end = u.keys;
+  if (u.causal != 0u) {
+    let own = i32(u.keys) - i32(u.queries) + i32(i);
+    end = u32(clamp(own + 1, 0, i32(u.keys)));
+    if (u.window > 0u) { first = u32(max(own - i32(u.window) + 1, 0)); }
+  }`,
+    place: `  let i = row % u.queries;
+  let h = (row / u.queries) % u.heads;
+  let b = row / u.queries / u.heads;
+  if (!isSeen(b, h, i, j)) { return -1; }
+  return i32(((b * u.capacity + j) * u.kvHeads + h / u.group) * u.size);`,
+    end: `var logMass = 0.0;
+    if (!(mass == 0.0)) { logMass = top + logOf(mass); }
+    lse[row] = logMass;`,
+  }),
+);
+
+export const attentionKernel: WebGpuKernel = kernel<typeof attentionOp>(
+  "attention",
+  (inputs, [out, lse], params, _gpu, { plan }) => {
+    const g = plan(inputs, [out, lse], params);
+    const [q, k, v, mask] = inputs;
+    if (g.queries > fewQueries) return [forward({ g, mask }, inputs, out, lse)];
+    const made = rows(chunksOf(g.size), mask !== undefined);
+    const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
+    return [made.dispatch(tensors, { ...valuesOf(g), rows: lse.size }, rowGroups(lse.size, false))];
+  },
+  takesHeads(0),
+);
+
+export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBackward>(
+  "attentionBackward",
+  ([dout, q, k, v, out, lse, mask], gradients, params, gpu, { plan }) => {
+    const g = plan([dout, q, k, v, out, lse, ...(mask ? [mask] : [])], gradients, params);
+    const numbers = numbersOf(g, dout, out, lse, gpu);
+    return [...numbers.runs, ...backward({ g, mask }, [dout, q, k, v], numbers.tensor, gradients)];
+  },
+  takesHeads(1),
+);
+
+/** Uniforms of dropout. */
+const dropOf = ({ p, state }: { readonly p: number; readonly state: Parameters<typeof philoxValues>[0] }) => ({
+  ...philoxValues(state),
+  ...{ threshold: Math.ceil(p * 2 ** 24), kept: 1 / (1 - p) },
+});
+
+/** Weights are counted by integers of 32 bits. */
+const countsWeights = (q: number) => (inputs: readonly TensorSpec[], params: { readonly keyLength?: number }) => {
+  const [batch, queries, heads] = inputs[q].shape;
+  const { keyLength = inputs[q + 1].shape[1] } = params;
+  return takesHeads(q)(inputs) && batch * queries * heads * keyLength < 2 ** 32 - 4;
+};
+
+export const attentionDropoutKernel: WebGpuKernel = kernel<typeof attentionDropout>(
+  "attentionDropout",
+  (inputs, [out], params, gpu, { plan }) => {
+    const g = plan(inputs, [out], params);
+    const lse = gpu.scratch({ shape: [g.batch, g.heads, g.queries], dtype: "f32" });
+    return [forward({ g, mask: inputs[3], drop: dropOf(params) }, inputs, out, lse)];
+  },
+  countsWeights(0),
+);
+
+export const attentionDropoutBackwardKernel: WebGpuKernel = kernel<typeof attentionDropoutBackward>(
+  "attentionDropoutBackward",
+  (inputs, gradients, params, gpu, { plan }) => {
+    const [dout, q, k, v, mask] = inputs;
+    const g = plan(inputs, gradients, params);
+    const call = { g, mask, drop: dropOf(params) };
+    const lse = gpu.scratch({ shape: [g.batch, g.heads, g.queries], dtype: "f32" });
+    const out = gpu.scratch(q);
+    const numbers = numbersOf(g, dout, out, lse, gpu);
+    return [
+      forward(call, [q, k, v], out, lse),
+      ...numbers.runs,
+      ...backward(call, [dout, q, k, v], numbers.tensor, gradients),
+    ];
+  },
+  countsWeights(1),
+);

@@ -1,0 +1,134 @@
+import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/backend";
+import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { elementGroups, elements } from "../wgsl/elements.ts";
+import { mathCode, orderCode, specialCode } from "../wgsl/math.ts";
+import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
+import { shader, variants } from "../wgsl/shader.ts";
+
+const each = (body: string): string => `for (var i = part; i < n; i += width) { let x = logits[at + i]; ${body} }`;
+
+/** Each row's loss, largest logit, and log of the sum of exp(logit - largest). */
+const rowLosses = variants((smooth: boolean, alone: boolean) =>
+  shader({
+    name: "crossEntropy",
+    bindings: { logits: "read f32", labels: "read i32", losses: "write f32", sums: "write f32" },
+    uniforms: { rows: "u32", n: "u32", ignore: "i32", smoothing: "f32" },
+    faults: true,
+    code: `${mathCode("exp", "log")}${orderCode}
+${rowsCode(
+  alone,
+  `  let at = row * u.n;
+  let label = labels[row];
+  let ignored = label == u.ignore;
+  let bad = !ignored && u32(label) >= u.n;
+  let counts = !ignored && !bad;
+  let n = select(0u, u.n, counts);
+  var order = -2139095041;
+  ${each("order = max(order, orderOf(bitcast<u32>(x)));")}
+  let top = bitcast<f32>(bitsOfOrder(most(part, order)));
+  var sum = 0.0;
+  ${each("sum += expOf(x - top);")}
+  let mass = total(part, sum);
+  ${smooth ? `var below = 0.0; ${each("below += x - top;")} let level = total(part, below) / f32(u.n);` : ""}
+  if (part == 0u) {
+    if (bad) { fault(i32(row)); }
+    var loss = 0.0;
+    var numbers = vec2f(0.0);
+    if (counts) {
+      let logMass = logOf(mass);
+      numbers = vec2f(top, logMass);
+      loss = logMass - (logits[at + u32(label)] - top);
+      ${smooth ? "loss = (1.0 - u.smoothing) * loss + u.smoothing * (logMass - level);" : ""}
+    }
+    losses[row] = loss;
+    sums[2u * row] = numbers.x;
+    sums[2u * row + 1u] = numbers.y;
+  }`,
+)}`,
+  }),
+);
+
+const countCode = `var counting = 0.0;
+  for (var i = part; i < u.n; i += width) { counting += select(1.0, 0.0, labels[i] == u.ignore); }
+  let count = total(part, counting);`;
+
+/** The sum of the rows' losses, or their mean over the rows that count. */
+const joined = variants((mean: boolean) =>
+  shader({
+    name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
+    bindings: { losses: "read f32", labels: "read i32", out: "write f32" },
+    uniforms: { rows: "u32", n: "u32", ignore: "i32" },
+    code: `${specialCode}
+${rowsCode(
+  false,
+  `  ${countCode}
+  var sum = 0.0;
+  for (var i = part; i < u.n; i += width) { sum += losses[i]; }
+  let loss = total(part, sum);
+  if (part == 0u) {
+    ${mean ? "if (count == 0.0) { out[0] = nan(); } else { out[0] = loss / count; }" : "out[0] = loss;"}
+  }`,
+)}`,
+  }),
+);
+
+/** The number of labels that count. */
+const counted = shader({
+  name: "crossEntropy, count",
+  bindings: { labels: "read i32", out: "write f32" },
+  uniforms: { rows: "u32", n: "u32", ignore: "i32" },
+  code: rowsCode(false, `  ${countCode}\n  if (part == 0u) { out[0] = count; }`),
+});
+
+const gradient = variants((reduction: string) =>
+  elements({
+    name: "crossEntropyBackward",
+    inputs: {
+      ...({ dloss: "f32", logits: "f32", labels: "i32", sums: "f32" } as const),
+      ...(reduction === "mean" ? ({ count: "f32" } as const) : {}),
+    },
+    out: "f32",
+    uniforms: { n: "u32", ignore: "i32", base: "f32", more: "f32" },
+    helpers: mathCode("exp"),
+    element: `let row = i / u.n;
+let label = load_labels(row);
+if (label == u.ignore) { return 0.0; }
+let factor = load_dloss(${reduction === "none" ? "row" : "0u"})${reduction === "mean" ? " / load_count(0u)" : ""};
+let share = expOf(load_logits(i) - load_sums(2u * row) - load_sums(2u * row + 1u));
+return factor * (share - select(u.base, u.base + u.more, u32(label) == i % u.n));`,
+  }),
+);
+
+export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRows>(
+  "crossEntropy",
+  ([logits, labels], [loss, sums], { ignoreIndex: ignore = -100, reduction = "mean", labelSmoothing = 0 }, gpu) => {
+    const n = logits.shape[logits.shape.length - 1];
+    const rows = labels.size;
+    const alone = isShort(n);
+    const losses = reduction === "none" ? loss : gpu.scratch({ shape: [rows], dtype: "f32" });
+    const values = { rows, n, ignore, smoothing: labelSmoothing };
+    const tensors = { logits, labels, losses, sums };
+    const made = rowLosses(labelSmoothing > 0, alone).dispatch(tensors, values, rowGroups(rows, alone), labels);
+    if (reduction === "none") return [made];
+    const all = { rows: 1, n: rows, ignore };
+    const join = joined(reduction === "mean").dispatch({ losses, labels, out: loss }, all, rowGroups(1, false));
+    return rows === 0 ? [join] : [made, join];
+  },
+);
+
+export const crossEntropyBackwardKernel: WebGpuKernel = kernel<typeof crossEntropyBackward>(
+  "crossEntropyBackward",
+  ([dloss, logits, labels, sums], [out], params, gpu) => {
+    const { ignoreIndex: ignore = -100, reduction = "mean", labelSmoothing = 0 } = params;
+    const n = logits.shape[logits.shape.length - 1];
+    const values = { n, ignore, base: labelSmoothing / n, more: 1 - labelSmoothing, size: out.size };
+    const tensors: Record<string, GpuTensor> = { dloss, logits, labels, sums, out };
+    const groups = elementGroups("f32", out.size);
+    if (reduction !== "mean") return [gradient(reduction).dispatch(tensors, values, groups)];
+    const count = gpu.scratch({ shape: [], dtype: "f32" });
+    return [
+      counted.dispatch({ labels, out: count }, { rows: 1, n: labels.size, ignore }, rowGroups(1, false)),
+      gradient(reduction).dispatch({ ...tensors, count }, values, groups),
+    ];
+  },
+);

@@ -1,0 +1,35 @@
+import type { dropoutOp } from "@lowrank/core/backend";
+import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
+import { entry, shader, spread } from "../wgsl/shader.ts";
+
+const threads = 64;
+
+/** An invocation draws four numbers at once, and makes their elements. */
+const dropped = shader({
+  name: "dropout",
+  bindings: { x: "read f32", out: "write f32" },
+  uniforms: { ...philoxUniforms, threshold: "u32", scale: "f32", size: "u32" },
+  code: `${philoxCode}
+${dropCode}
+${entry(
+  threads,
+  `  if (4u * index >= u.size + u.skipped) { return; }
+  let words = philox(index);
+  for (var k = 0u; k < 4u; k++) {
+    let place = 4u * index + k;
+    if (place < u.skipped || place - u.skipped >= u.size) { continue; }
+    let i = place - u.skipped;
+    var y = 0.0;
+    if (!isDropped(words[k])) { y = x[i] * u.scale; }
+    out[i] = y;
+  }`,
+)}`,
+});
+
+export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>("dropout", ([x], [out], { p, state }) => {
+  const values = philoxValues(state);
+  const groups = spread(Math.ceil((out.size + values.skipped) / 4), threads);
+  const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
+  return [dropped.dispatch({ x, out }, numbers, groups)];
+});

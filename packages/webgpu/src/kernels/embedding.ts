@@ -1,0 +1,97 @@
+import type { embedding, embeddingBackward, indexAdd } from "@lowrank/core/backend";
+import { alongDim, type DType, isPacked } from "@lowrank/core/backend";
+import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { fillWords } from "../memory/hostWrites.ts";
+import { type ElementKind, elementGroups, elements, rawKind } from "../wgsl/elements.ts";
+import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
+
+const rowsOf = variants((weight: ElementKind, out: ElementKind) =>
+  elements({
+    name: `embedding ${weight}`,
+    inputs: { weight, ids: "i32" },
+    out,
+    uniforms: { vocab: "u32", width: "u32" },
+    faults: true,
+    element: `let at = i / u.width;
+let id = u32(load_ids(at));
+if (id >= u.vocab) { fault(i32(at)); return ${out === "f32" ? "0.0" : "0u"}; }
+return load_weight(id * u.width + i % u.width);`,
+  }),
+);
+
+const kindsOf = (dtype: DType): readonly [ElementKind, ElementKind] =>
+  isPacked(dtype) ? [dtype, "f32"] : [rawKind(dtype), rawKind(dtype)];
+
+export const embeddingKernel: WebGpuKernel = kernel<typeof embedding>("embedding", ([weight, ids], [out]) => {
+  const [stored, made] = kindsOf(weight.dtype);
+  const [vocab, width] = weight.shape;
+  const values = { vocab, width, size: out.size };
+  return [rowsOf(stored, made).dispatch({ weight, ids, out }, values, elementGroups(made, out.size), ids)];
+});
+
+const threads = 64;
+
+/**
+ * For each position the next one with the same index, or the number of positions; `later` is 1
+ * where there is an earlier one. Each is written by one invocation alone.
+ */
+const chained = shader({
+  name: "indexAdd, chains",
+  bindings: { indices: "read i32", next: "write u32", later: "write u32" },
+  uniforms: { count: "u32", n: "u32" },
+  faults: true,
+  code: entry(
+    threads,
+    `  if (index >= u.count) { return; }
+  let id = indices[index];
+  if (u32(id) >= u.n) { fault(i32(index)); }
+  var at = index + 1u;
+  while (at < u.count && indices[at] != id) { at++; }
+  next[index] = at;
+  if (at < u.count) { later[at] = 1u; }`,
+  ),
+});
+
+/** Adds up the rows of a chain in order, so that sums have the same bits each time. */
+const summed = shader({
+  name: "indexAdd",
+  bindings: { x: "read f32", indices: "read i32", next: "read u32", later: "read u32", out: "write f32" },
+  uniforms: { size: "u32", count: "u32", inner: "u32", n: "u32" },
+  code: entry(
+    threads,
+    `  if (index >= u.size) { return; }
+  let first = (index / u.inner) % u.count;
+  let id = u32(indices[first]);
+  if (id >= u.n || later[first] != 0u) { return; }
+  let outer = index / u.inner / u.count;
+  let column = index % u.inner;
+  var sum = 0.0;
+  for (var at = first; at < u.count; at = next[at]) { sum += x[(outer * u.count + at) * u.inner + column]; }
+  out[(outer * u.n + id) * u.inner + column] = sum;`,
+  ),
+});
+
+/** out [outer, n, inner] = 0, plus x [outer, count, inner] at the indices [count]. */
+function addRows(x: GpuTensor, indices: GpuTensor, out: GpuTensor, n: number, inner: number, gpu: Gpu): Dispatch[] {
+  const count = indices.size;
+  const zeros = fillWords(out.buffer, 0);
+  if (x.size === 0) return [zeros];
+  const [next, later] = [0, 1].map(() => gpu.scratch({ shape: [count], dtype: "i32" }));
+  return [
+    zeros,
+    fillWords(later.buffer, 0),
+    chained.dispatch({ indices, next, later }, { count, n }, spread(count, threads), indices),
+    summed.dispatch({ x, indices, next, later, out }, { size: x.size, count, inner, n }, spread(x.size, threads)),
+  ];
+}
+
+export const embeddingBackwardKernel: WebGpuKernel = kernel<typeof embeddingBackward>(
+  "embeddingBackward",
+  ([dy, ids], [out], { vocab }, gpu) => addRows(dy, ids, out, vocab, out.shape[1], gpu),
+);
+
+export const indexAddKernel: WebGpuKernel = kernel<typeof indexAdd>(
+  "indexAdd",
+  ([x, indices], [out], { dim, size }, gpu) =>
+    addRows(x, indices, out, size, alongDim("indexAdd", x.shape, dim).inner, gpu),
+);

@@ -1,0 +1,44 @@
+import type { max, min } from "@lowrank/core/backend";
+import { alongDim } from "@lowrank/core/backend";
+import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { rankCode } from "../wgsl/math.ts";
+import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
+import { shader, variants } from "../wgsl/shader.ts";
+
+/** The first of the largest elements of each lane, by their ranks, and its position. */
+const made = variants((name: string, rank: string, alone: boolean) =>
+  shader({
+    name,
+    bindings: { x: "read u32", values: "write u32", positions: "write i32" },
+    uniforms: { rows: "u32", n: "u32", inner: "u32" },
+    code: `${rankCode}
+${rowsCode(
+  alone,
+  `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
+  var best = -0x7fffffff;
+  var position = 0;
+  for (var i = part; i < u.n; i += width) {
+    let rank = ${rank}(x[start + i * u.inner]);
+    if (rank > best) { best = rank; position = i32(i); }
+  }
+  let top = most(part, best);
+  let first = -most(part, select(-0x7fffffff, -position, best == top));
+  if (part == 0u) {
+    values[row] = x[start + u32(first) * u.inner];
+    positions[row] = first;
+  }`,
+)}`,
+  }),
+);
+
+const extremum =
+  (name: string, rank: string): KernelCode<{ readonly dim: number }> =>
+  ([x], [values, positions], { dim }) => {
+    const { outer, n, inner } = alongDim(name, x.shape, dim);
+    const rows = outer * inner;
+    const alone = isShort(n);
+    return [made(name, rank, alone).dispatch({ x, values, positions }, { rows, n, inner }, rowGroups(rows, alone))];
+  };
+
+export const maxKernel: WebGpuKernel = kernel<typeof max>("max", extremum("max", "rankOf"));
+export const minKernel: WebGpuKernel = kernel<typeof min>("min", extremum("min", "lowRankOf"));

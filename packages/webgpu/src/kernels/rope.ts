@@ -1,0 +1,27 @@
+import type { rope } from "@lowrank/core/backend";
+import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { elementGroups, elements } from "../wgsl/elements.ts";
+
+const shader = elements({
+  name: "rope",
+  inputs: { x: "f32", cosines: "f32", sines: "f32" },
+  out: "f32",
+  uniforms: { heads: "u32", width: "u32", half: "u32", offset: "u32", period: "u32", sign: "f32" },
+  element: `let c = i % u.width;
+if (c >= 2u * u.half) { return load_x(i); }
+let row = i / u.width / u.heads;
+let upper = c >= u.half;
+let at = (u.offset + row % u.period) * u.half + select(c, c - u.half, upper);
+let turned = load_x(select(i + u.half, i - u.half, upper)) * (u.sign * load_sines(at));
+return load_x(i) * load_cosines(at) + select(-turned, turned, upper);`,
+});
+
+export const ropeKernel: WebGpuKernel = kernel<typeof rope>("rope", ([x, cosines, sines], [out], params) => {
+  const { offset = 0, inverse = false } = params;
+  const [batch, tokens, heads, width] = x.shape;
+  const half = cosines.shape[cosines.shape.length - 1];
+  // Tables per token have a row for each token of each sequence.
+  const period = cosines.shape.length === 3 ? batch * tokens : tokens;
+  const values = { heads, width, half, offset, period, sign: inverse ? -1 : 1, size: out.size };
+  return [shader.dispatch({ x, cosines, sines, out }, values, elementGroups("f32", out.size))];
+});

@@ -1,0 +1,45 @@
+import type { topk } from "@lowrank/core/backend";
+import { alongDim } from "@lowrank/core/backend";
+import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { rankCode } from "../wgsl/math.ts";
+import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
+import { shader, variants } from "../wgsl/shader.ts";
+
+/** Takes, k times, the best element of a lane behind the one before; of equals the first. */
+const made = variants((alone: boolean) =>
+  shader({
+    name: "topk",
+    bindings: { x: "read u32", values: "write u32", positions: "write i32" },
+    uniforms: { rows: "u32", n: "u32", inner: "u32", k: "u32" },
+    code: `${rankCode}
+${rowsCode(
+  alone,
+  `  let start = (row / u.inner) * u.n * u.inner + row % u.inner;
+  let to = (row / u.inner) * u.k * u.inner + row % u.inner;
+  var last = 0x7fffffff;
+  var lastAt = -1;
+  for (var taken = 0u; taken < u.k; taken++) {
+    var best = -0x7fffffff - 1;
+    var position = 0;
+    for (var i = part; i < u.n; i += width) {
+      let rank = rankOf(x[start + i * u.inner]);
+      let open = rank < last || (rank == last && i32(i) > lastAt);
+      if (open && rank > best) { best = rank; position = i32(i); }
+    }
+    last = most(part, best);
+    lastAt = -most(part, select(-0x7fffffff, -position, best == last));
+    if (part == 0u) {
+      values[to + taken * u.inner] = x[start + u32(lastAt) * u.inner];
+      positions[to + taken * u.inner] = lastAt;
+    }
+  }`,
+)}`,
+  }),
+);
+
+export const topkKernel: WebGpuKernel = kernel<typeof topk>("topk", ([x], [values, positions], { k, dim }) => {
+  const { outer, n, inner } = alongDim("topk", x.shape, dim);
+  const rows = outer * inner;
+  const alone = isShort(n);
+  return [made(alone).dispatch({ x, values, positions }, { rows, n, inner, k }, rowGroups(rows, alone))];
+});

@@ -1,0 +1,113 @@
+import type { Backend, BackendOp, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import { byteLength, viewOf } from "@lowrank/core/backend";
+import { fromBytes, reference, scope } from "@lowrank/core/functions";
+import { exampleBytes } from "./exampleBytes.ts";
+import { type Example, exampleOf } from "./examples.ts";
+
+/** The share of the largest number by which a kernel may be off. */
+const tolerance = 1e-4;
+
+/** Numbers of a result. */
+type Numbers = ArrayLike<number>;
+
+function agree(actual: Numbers, expected: Numbers): boolean {
+  const wanted = Array.from(expected);
+  const largest = wanted.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
+  return wanted.every((e, i) => {
+    const a = actual[i];
+    return Number.isFinite(e) ? Math.abs(a - e) <= tolerance * largest : Object.is(a, e);
+  });
+}
+
+const numbersOf = (spec: TensorSpec, bytes: Uint8Array): Numbers =>
+  viewOf(spec, bytes.slice().buffer, 0).data as unknown as Numbers;
+
+/** The results of an op by its plain loops, or by its composition where it has none. */
+async function expectedOf(
+  op: OpDefinition<unknown>,
+  inputs: readonly TensorSpec[],
+  bytes: readonly Uint8Array[],
+  outputs: readonly TensorSpec[],
+  params: unknown,
+): Promise<Numbers[]> {
+  if (op.ref) {
+    const views = inputs.map((spec, i) => viewOf(spec, bytes[i].slice().buffer, 0));
+    const made = outputs.map((spec) => viewOf(spec, new ArrayBuffer(byteLength(spec)), 0));
+    op.ref(views, made, params);
+    return (outputs.length > 0 ? made : views).map(({ data }) => data as unknown as Numbers);
+  }
+  const host = reference();
+  const tensors = scope(() => {
+    const given = inputs.map(({ shape, dtype }, i) => fromBytes(bytes[i], shape, dtype, host));
+    return [op.compose?.(given, params) ?? []].flat();
+  });
+  const results = await Promise.all(tensors.map((t) => t.data()));
+  for (const t of tensors) t.dispose();
+  return results;
+}
+
+/**
+ * Returns true if the kernel of an op gives on a small example what the op means, within 1e-4 of
+ * the largest number. Ops in place are judged by what they leave in their inputs.
+ */
+async function kernelAgrees<P>(backend: Backend, given: BackendOp<P>, { inputs, params }: Example): Promise<boolean> {
+  const op = given as unknown as OpDefinition<unknown>;
+  const specs = [op.shape(inputs, params)].flat();
+  const bytes = exampleBytes(inputs);
+  const place = (spec: TensorSpec) => ({ ...spec, buffer: backend.alloc(byteLength(spec)) });
+  const from = inputs.map(place);
+  const to = specs.map(place);
+  for (const [i, { buffer }] of from.entries()) backend.write(buffer, bytes[i]);
+  backend.run(op, from, to, params);
+  const judged = to.length > 0 ? to : from;
+  const actual = await Promise.all(judged.map(async (one) => numbersOf(one, await backend.read(one.buffer))));
+  for (const { buffer } of [...from, ...to]) backend.free(buffer);
+  const expected = await expectedOf(op, inputs, bytes, specs, params);
+  return expected.every((numbers, i) => agree(actual[i], numbers));
+}
+
+/** A call of an op that is to be checked. */
+export interface CheckedCall {
+  readonly op: BackendOp<unknown>;
+  readonly inputs: readonly TensorSpec[];
+  readonly params: unknown;
+}
+
+const kindOf = <P>({ name }: BackendOp<P>, inputs: readonly TensorSpec[]): string =>
+  `"${name}" of ${[...new Set(inputs.map(({ dtype }) => dtype))].join(" and ")}`;
+
+/**
+ * Checks fused and quantised kernels on small examples. One that gives wrong numbers is not used
+ * from then on: its op's composition runs.
+ */
+export class SelfCheck {
+  readonly #adapter: string;
+  readonly #done = new Set<string>();
+  readonly #refused = new Set<string>();
+
+  constructor(adapter: string) {
+    this.#adapter = adapter;
+  }
+
+  /** Returns true if the op's kernel was found to be wrong on inputs of such dtypes. */
+  refuses<P>(op: BackendOp<P>, inputs: readonly TensorSpec[]): boolean {
+    return this.#refused.size > 0 && this.#refused.has(kindOf(op, inputs));
+  }
+
+  /** Checks the kernels of some calls, each kind of example once; warns of those that are wrong. */
+  async check(backend: Backend, calls: readonly CheckedCall[]): Promise<void> {
+    for (const { op, inputs, params } of calls) {
+      const kind = kindOf(op, inputs);
+      const example = exampleOf(op.name, inputs, params);
+      if (!example || this.#refused.has(kind)) continue;
+      const key = JSON.stringify([kind, example]);
+      if (this.#done.has(key) || !backend.supports(op, example.inputs, example.params)) continue;
+      this.#done.add(key);
+      if (await kernelAgrees(backend, op, example)) continue;
+      this.#refused.add(kind);
+      console.warn(
+        `webgpu: the kernel for ${kind} gives wrong numbers on ${this.#adapter}; other kernels do its work, more slowly`,
+      );
+    }
+  }
+}

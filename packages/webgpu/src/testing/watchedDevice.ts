@@ -1,0 +1,60 @@
+/** Sees the text of each kernel that a device is given, and of those that it runs. */
+export interface Watch {
+  /** Returns the text that is compiled in the place of a kernel's. */
+  change(code: string, name: string): string;
+  /** Called with a kernel's text, as it was given, at each run. */
+  ran?(code: string, name: string): void;
+}
+
+interface Kernel {
+  readonly code: string;
+  readonly name: string;
+}
+
+/** Returns an object with the methods and properties of another, of which some are replaced. */
+function replaced<T extends object>(target: T, own: Partial<Record<keyof T, unknown>>): T {
+  return new Proxy(target, {
+    get: (_, key) => {
+      if (key in own) return own[key as keyof T];
+      const value = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+    set: (_, key, value) => Reflect.set(target, key, value, target),
+  });
+}
+
+/** Returns a device that is the given one, but for the kernels that `watch` changes. */
+export function watchedDevice(device: GPUDevice, { change, ran }: Watch): GPUDevice {
+  const modules = new WeakMap<GPUShaderModule, Kernel>();
+  const pipelines = new WeakMap<GPUComputePipeline, Kernel>();
+  const keep = (descriptor: GPUComputePipelineDescriptor, pipeline: GPUComputePipeline): GPUComputePipeline => {
+    const kernel = modules.get(descriptor.compute.module);
+    if (kernel) pipelines.set(pipeline, kernel);
+    return pipeline;
+  };
+  const watchedPass = (pass: GPUComputePassEncoder): GPUComputePassEncoder =>
+    replaced(pass, {
+      setPipeline: (pipeline: GPUComputePipeline) => {
+        const kernel = pipelines.get(pipeline);
+        if (kernel) ran?.(kernel.code, kernel.name);
+        pass.setPipeline(pipeline);
+      },
+    });
+  return replaced(device, {
+    createShaderModule: ({ code, label = "" }: GPUShaderModuleDescriptor) => {
+      const made = device.createShaderModule({ code: change(code, label), label });
+      modules.set(made, { code, name: label });
+      return made;
+    },
+    createComputePipeline: (descriptor: GPUComputePipelineDescriptor) =>
+      keep(descriptor, device.createComputePipeline(descriptor)),
+    createComputePipelineAsync: async (descriptor: GPUComputePipelineDescriptor) =>
+      keep(descriptor, await device.createComputePipelineAsync(descriptor)),
+    createCommandEncoder: (descriptor?: GPUCommandEncoderDescriptor) => {
+      const encoder = device.createCommandEncoder(descriptor);
+      return replaced(encoder, {
+        beginComputePass: (pass?: GPUComputePassDescriptor) => watchedPass(encoder.beginComputePass(pass)),
+      });
+    },
+  });
+}

@@ -1,0 +1,86 @@
+import { orderCode } from "./math.ts";
+import { rowsCode } from "./rows.ts";
+import { type Shader, type ShaderParts, shader } from "./shader.ts";
+
+/** Attention of single rows: who the row is, what it sees and where that lies. */
+interface RowParts extends Pick<ShaderParts<string, string>, "name" | "bindings" | "uniforms"> {
+  /** Numbers of a head, at most. */
+  readonly size: number;
+  /** WGSL functions. */
+  readonly helpers: string;
+  /** WGSL that declares the row's first number `qAt`, and `first` and `end` of its keys. */
+  readonly begin: string;
+  /** The body of `fn placeOf(row: u32, j: u32) -> i32`: a key's first number, -1 if hidden. */
+  readonly place: string;
+  /** WGSL of one thread at the end, which knows `top` and `mass`. */
+  readonly end: string;
+}
+
+/** Keys that a workgroup looks at together. */
+const together = 64;
+
+/** Makes a kernel of one workgroup a row: few queries on many keys, as in decoding. */
+export function attentionRows({ name, bindings, uniforms, size, helpers, begin, place, end }: RowParts): Shader {
+  const parts = Array.from({ length: Math.ceil(size / together) }, (_, c) => c);
+  return shader({
+    name,
+    bindings,
+    uniforms: { ...uniforms, rows: "u32" },
+    code: `${helpers}
+${orderCode}
+var<workgroup> query: array<f32, ${parts.length * together}>;
+var<workgroup> weights: array<f32, ${together}>;
+var<workgroup> places: array<u32, ${together}>;
+var<workgroup> range: vec2u;
+fn placeOf(row: u32, j: u32) -> i32 {
+${place}
+}
+${rowsCode(
+  false,
+  `  ${begin}
+  if (part == 0u) { range = vec2u(first, end); }
+  for (var d = part; d < u.size; d += width) { query[d] = q[qAt + d]; }
+  let keys = workgroupUniformLoad(&range);
+  var top = lowest;
+  var mass = 0.0;
+  ${parts.map((c) => `var o${c} = 0.0;`).join(" ")}
+  for (var key0 = keys.x; key0 < keys.y; key0 += width) {
+    var score = lowest;
+    var place = -1;
+    if (key0 + part < keys.y) { place = placeOf(row, key0 + part); }
+    if (place >= 0) {
+      var sum = 0.0;
+      for (var d = 0u; d < u.size; d++) { sum += query[d] * k[u32(place) + d]; }
+      score = scoreOf(sum);
+    }
+    let best = bitcast<f32>(bitsOfOrder(max(orderOf(bitcast<u32>(top)), most(part, orderOf(bitcast<u32>(score))))));
+    var weight = 0.0;
+    if (place >= 0) { weight = expOf(score - best); }
+    weights[part] = weight;
+    places[part] = u32(max(place, 0));
+    let shrink = expOf(top - best);
+    mass = mass * shrink + total(part, weight);
+    top = best;
+    ${parts.map((c) => `o${c} *= shrink;`).join(" ")}
+    for (var t = 0u; t < min(width, keys.y - key0); t++) {
+      // What a hidden key holds may be anything, even NaN.
+      if ((bitcast<u32>(weights[t]) & 0x7fffffffu) == 0u) { continue; }
+      ${parts
+        .map(
+          (c) =>
+            `if (part + ${c * together}u < u.size) { o${c} += weights[t] * v[places[t] + part + ${c * together}u]; }`,
+        )
+        .join("\n      ")}
+    }
+    workgroupBarrier();
+  }
+  ${parts
+    .map(
+      (c) =>
+        `if (part + ${c * together}u < u.size) { out[qAt + part + ${c * together}u] = select(o${c} / mass, 0.0, mass == 0.0); }`,
+    )
+    .join("\n  ")}
+  if (part == 0u) { ${end} }`,
+)}`,
+  });
+}

@@ -1,0 +1,162 @@
+import { mathCode } from "./math.ts";
+import { dropCode, philoxCode, philoxUniforms } from "./philox.ts";
+import type { Binding, Scalar } from "./shader.ts";
+
+/** Queries and keys of a tile; each of 64 threads has 4 by 4 of their pairs. */
+export const tile = 32;
+
+const chunk = 32;
+
+/** Runs of 32 numbers in a head. */
+export const chunksOf = (size: number): number => Math.ceil(size / chunk);
+
+/** Uniforms of attention's kernels. */
+export const attentionUniforms: Readonly<Record<string, Scalar>> = {
+  ...({ queries: "u32", keys: "u32", capacity: "u32", heads: "u32", kvHeads: "u32", group: "u32" } as const),
+  ...({ size: "u32", scale: "f32", causal: "u32", window: "u32", softcap: "f32" } as const),
+  ...({ maskBatch: "u32", maskHead: "u32", maskQuery: "u32" } as const),
+};
+
+/** Uniforms of those that drop weights. */
+export const dropUniforms: Readonly<Record<string, Scalar>> = { ...philoxUniforms, threshold: "u32", kept: "f32" };
+
+/** The mask among a kernel's bindings, where there is one. */
+export const maskBinding = (masked: boolean): Record<string, Binding> => (masked ? { mask: "read u32" } : {});
+
+/** WGSL: the score of a pair, and the pairs that are seen. */
+export const pairCode = (masked: boolean, dropped: boolean): string => `${mathCode("exp", "log", "tanh")}
+${
+  dropped
+    ? `${philoxCode}
+${dropCode}`
+    : ""
+}
+const lowest = -3.4028234e38;
+fn scoreOf(product: f32) -> f32 {
+  let s = product * u.scale;
+  if (u.softcap > 0.0) { return u.softcap * tanhOf(s / u.softcap); }
+  return s;
+}
+fn isSeen(b: u32, h: u32, i: u32, j: u32) -> bool {
+  if (i >= u.queries || j >= u.keys) { return false; }
+  let ahead = i32(j) - (i32(u.keys) - i32(u.queries) + i32(i));
+  if (u.causal != 0u && (ahead > 0 || (u.window > 0u && ahead <= -i32(u.window)))) { return false; }
+  ${
+    masked
+      ? `let at = b * u.maskBatch + h * u.maskHead + i * u.maskQuery + j;
+  return ((mask[at >> 2u] >> (8u * (at & 3u))) & 255u) != 0u;`
+      : "return true;"
+  }
+}
+fn factorOf(b: u32, h: u32, i: u32, j: u32) -> f32 {
+  ${
+    dropped
+      ? `let n = ((b * u.heads + h) * u.queries + i) * u.keys + j + u.skipped;
+  return select(u.kept, 0.0, isDropped(philox(n >> 2u)[n & 3u]));`
+      : "return 1.0;"
+  }
+}`;
+
+/** WGSL: memory of a workgroup of 64 threads, which multiply tiles of 32 by 32. */
+export const tileMemory: string = `
+var<workgroup> left: array<array<f32, ${tile + 1}>, ${chunk}>;
+var<workgroup> right: array<array<f32, ${tile + 1}>, ${chunk}>;`;
+
+/** The entry of kernels by tiles: `y` and `x` are a thread's first row and column of its pairs. */
+export const tileEntry = (body: string): string => `
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) groupId: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let tile0 = groupId.x * ${tile}u;
+  let b = groupId.z;
+  let y = (lane / 8u) * 4u;
+  let x = (lane % 8u) * 4u;
+${body}
+}`;
+
+/** The first number of a head of queries, and of keys. */
+export const queryPlace = "(b * u.queries * u.heads + h) * u.size";
+export const keyPlace = "(b * u.capacity * u.kvHeads + h / u.group) * u.size";
+
+interface Load {
+  readonly to: "left" | "right";
+  /** The binding, its first number, the tile's first row, and the rows and step of the matrix. */
+  readonly binding: string;
+  readonly base: string;
+  readonly row0: string;
+  readonly rows: string;
+  readonly step: string;
+  readonly chunk: number;
+  /** Rows of the tile are columns of the matrix: products sum over a head's numbers. */
+  readonly across?: boolean;
+}
+
+/** WGSL that loads 32 rows of a chunk of a matrix; zeros stand for what is outside of it. */
+export const load = ({ to, binding, base, row0, rows, step, chunk: c, across = false }: Load): string => `
+    for (var e = lane; e < ${tile * chunk}u; e += 64u) {
+      let r = e / ${chunk}u;
+      let d = e % ${chunk}u;
+      var value = 0.0;
+      if (${row0} + r < ${rows} && ${c * chunk}u + d < u.size) {
+        value = ${binding}[${base} + (${row0} + r) * ${step} + ${c * chunk}u + d];
+      }
+      ${to}${across ? "[d][r]" : "[r][d]"} = value;
+    }`;
+
+/** WGSL: sums += the transpose of `left` times `right`. */
+const multiply = (sums: string): string => `
+    for (var p = 0u; p < ${chunk}u; p++) {
+      let r = vec4f(right[p][x], right[p][x + 1u], right[p][x + 2u], right[p][x + 3u]);
+      ${[0, 1, 2, 3].map((i) => `${sums}[${i}] += left[p][y + ${i}u] * r;`).join(" ")}
+    }`;
+
+/** WGSL that runs `body(c)` for each chunk of a head, as straight code: sums stay in registers. */
+export const eachChunk = (chunks: number, body: (c: number) => string): string =>
+  Array.from({ length: chunks }, (_, c) => body(c)).join("\n");
+
+/** WGSL that runs `body(i, j)` for a thread's 4 by 4 pairs. */
+export const eachPair = (body: (i: string, j: string) => string): string => `
+    for (var i = 0u; i < 4u; i++) {
+      for (var j = 0u; j < 4u; j++) { ${body("i", "j")} }
+    }`;
+
+/** WGSL: the products of a tile's queries with its keys, `queries` and `keys` being loads. */
+export const products = (
+  chunks: number,
+  name: string,
+  rows: (c: number) => string,
+  columns: (c: number) => string,
+): string => `
+    var ${name} = array<vec4f, 4>();
+${eachChunk(
+  chunks,
+  (c) => `    workgroupBarrier();${rows(c)}${columns(c)}
+    workgroupBarrier();${multiply(name)}`,
+)}
+    workgroupBarrier();`;
+
+/** WGSL: sums[c] += the transpose of `left` times each chunk of a matrix. */
+export const accumulate = (chunks: number, sums: string, rows: (c: number) => string): string =>
+  eachChunk(
+    chunks,
+    (c) => `    workgroupBarrier();${rows(c)}
+    workgroupBarrier();${multiply(`${sums}${c}`)}`,
+  );
+
+/** WGSL that declares the sums of a tile. */
+export const declareSums = (chunks: number, sums: string): string =>
+  eachChunk(chunks, (c) => `  var ${sums}${c} = array<vec4f, 4>();`);
+
+/** WGSL that stores a tile's sums where its rows are within `rows`. */
+export const storeSums = (chunks: number, sums: string, to: Omit<Load, "to" | "chunk">, value: string): string =>
+  eachChunk(
+    chunks,
+    (c) => `
+  for (var i = 0u; i < 4u; i++) {
+    for (var j = 0u; j < 4u; j++) {
+      let row = ${to.row0} + y + i;
+      let d = ${c * chunk}u + x + j;
+      let sum = ${sums}${c}[i][j];
+      if (row < ${to.rows} && d < u.size) { ${to.binding}[${to.base} + row * ${to.step} + d] = ${value}; }
+    }
+  }`,
+  );

@@ -1,0 +1,94 @@
+import type { Gpu, GpuTensor } from "../kernel.ts";
+import { type MathName, mathCode, specialCode } from "./math.ts";
+import { rowGroups, rowsCode } from "./rows.ts";
+import { type Binding, type Dispatch, entry, type Scalar, shader, spread, variants } from "./shader.ts";
+
+/** A step of an optimiser, for each number of a parameter alone. */
+interface Step {
+  readonly name: string;
+  /** The tensors of a parameter in order; for those that change, the new number's variable. */
+  readonly tensors: Readonly<Record<string, string | null>>;
+  readonly uniforms: Readonly<Record<string, Scalar>>;
+  /** Functions that the code calls. */
+  readonly math?: readonly MathName[];
+  /** WGSL that declares the new numbers, from each tensor's number at `index`. */
+  readonly code: string;
+}
+
+/** Runs of a step for one parameter's tensors. */
+type RunStep = (tensors: readonly GpuTensor[], values: Readonly<Record<string, number>>, guard: Guard) => Dispatch;
+
+/** The guard as a step obeys or tests it. */
+export interface Guard {
+  readonly mode: "none" | "obey" | "test";
+  /** Of "obey" one word, not 0 where the step is not taken; of "test" the guard itself. */
+  readonly tensor?: GpuTensor;
+}
+
+const threads = 64;
+
+const finiteCode = `
+fn isFinite(x: f32) -> bool { return magnitudeOf(x) < 0x7f800000u; }`;
+
+/** Makes a step's kernel. In "test" it writes nothing but the guard's last number. */
+export function step({ name, tensors, uniforms, math = [], code }: Step): RunStep {
+  const made = variants((mode: Guard["mode"]) => {
+    const changed = Object.entries(tensors).flatMap(([x, next]) => (next === null ? [] : [{ x, next }]));
+    const bindings = Object.entries(tensors).map(([x, next]): [string, Binding] => {
+      return [x, next === null || mode === "test" ? "read f32" : "write f32"];
+    });
+    const guards: Record<string, Binding> =
+      mode === "none" ? {} : { guard: mode === "obey" ? "read u32" : "write atomic<u32>" };
+    const write = changed.map(({ x, next }) => `${x}[index] = ${next};`).join(" ");
+    const finite = changed.map(({ next }) => `isFinite(${next})`).join(" && ");
+    return shader({
+      name: mode === "none" ? name : `${name}, ${mode}`,
+      bindings: { ...Object.fromEntries(bindings), ...guards },
+      uniforms: { ...uniforms, size: "u32", last: "u32" },
+      code: `${mathCode(...math)}${finiteCode}
+${entry(
+  threads,
+  `  if (index >= u.size) { return; }
+  ${mode === "obey" ? "if (guard[0] != 0u) { return; }" : ""}
+  ${code}
+  ${mode === "test" ? `if (!(${finite})) { atomicStore(&guard[u.last], 0x7fc00000u); }` : write}`,
+)}`,
+    });
+  });
+  const names = Object.keys(tensors);
+  return (given, values, { mode, tensor: guard }) => {
+    const { size } = given[0];
+    const named = Object.fromEntries(names.map((x, i) => [x, given[i]]));
+    const last = guard ? guard.size - 1 : 0;
+    return made(mode).dispatch({ ...named, ...(guard && { guard }) }, { ...values, size, last }, spread(size, threads));
+  };
+}
+
+const closed = shader({
+  name: "guard",
+  bindings: { guard: "read f32", out: "write u32" },
+  uniforms: { rows: "u32", n: "u32" },
+  code: `${specialCode}${finiteCode}
+${rowsCode(
+  false,
+  `  var bad = 0;
+  for (var i = part; i < u.n; i += width) { if (!isFinite(guard[i])) { bad = 1; } }
+  let any = most(part, bad);
+  if (part == 0u) { out[0] = u32(any); }`,
+)}`,
+});
+
+/** Returns the tensors of a step without its guard, the guard, and the runs that come first. */
+export function guardOf(
+  inputs: readonly GpuTensor[],
+  { guard: mode }: { readonly guard?: "obey" | "test" },
+  gpu: Gpu,
+): { readonly tensors: readonly GpuTensor[]; readonly guard: Guard; readonly runs: readonly Dispatch[] } {
+  if (mode === undefined) return { tensors: inputs, guard: { mode: "none" }, runs: [] };
+  const guard = inputs[inputs.length - 1];
+  const tensors = inputs.slice(0, -1);
+  if (mode === "test") return { tensors, guard: { mode, tensor: guard }, runs: [] };
+  const out = gpu.scratch({ shape: [], dtype: "i32" });
+  const run = closed.dispatch({ guard, out }, { rows: 1, n: guard.size }, rowGroups(1, false));
+  return { tensors, guard: { mode, tensor: out }, runs: [run] };
+}
