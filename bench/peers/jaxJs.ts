@@ -1,11 +1,11 @@
 import { defaultDevice, init, numpy } from "@jax-js/jax";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
 
-/** @jax-js/jax on its wasm device. */
-export async function load(): Promise<GemmPeer> {
+/** @jax-js/jax on one of its devices. */
+export async function load(device: "wasm" | "webgpu" = "wasm"): Promise<GemmPeer> {
   const devices = await init();
-  if (!devices.includes("wasm")) throw new Error(`it offers only ${devices.join(", ")}`);
-  defaultDevice("wasm");
+  if (!devices.includes(device)) throw new Error(`it offers only ${devices.join(", ")}`);
+  defaultDevice(device);
   return {
     name: "jax-js",
     async prepare(product) {

@@ -1,17 +1,22 @@
 import type { GemmPeer } from "./gemmPeer.ts";
 
-const loaders: Record<string, () => Promise<{ load: () => Promise<GemmPeer> }>> = {
+/** The modules of peers, by the name of the package. */
+export type PeerLoaders<Peer> = Readonly<Record<string, () => Promise<{ load: () => Promise<Peer> }>>>;
+
+const onWasm: PeerLoaders<GemmPeer> = {
   "@tensorflow/tfjs-backend-wasm": () => import("./tfjs.ts"),
   "onnxruntime-web": () => import("./onnxruntime.ts"),
   "@jax-js/jax": () => import("./jaxJs.ts"),
 };
 
 /**
- * Loads the libraries that a JavaScript user would pick instead, on one thread each. Prints a line
- * for each that cannot be loaded, with the reason.
+ * Loads the libraries that a JavaScript user would pick instead, by default on one thread each.
+ * Prints a line for each that cannot be loaded, with the reason.
  */
-export async function loadPeers(): Promise<GemmPeer[]> {
-  const peers: GemmPeer[] = [];
+export async function loadPeers(): Promise<GemmPeer[]>;
+export async function loadPeers<Peer>(loaders: PeerLoaders<Peer>): Promise<Peer[]>;
+export async function loadPeers(loaders: PeerLoaders<unknown> = onWasm): Promise<unknown[]> {
+  const peers: unknown[] = [];
   for (const [name, load] of Object.entries(loaders)) {
     try {
       peers.push(await (await load()).load());

@@ -8,8 +8,13 @@ export async function load(): Promise<GemmPeer> {
   setThreadsCount(1);
   if (!(await setBackend("wasm"))) throw new Error("its wasm backend did not start");
   removeGlobalWorker();
+  return matMulPeer("tfjs-backend-wasm");
+}
+
+/** Products of tfjs on the backend that is set. */
+export function matMulPeer(name: string): GemmPeer {
   return {
-    name: "tfjs-backend-wasm",
+    name,
     async prepare(product) {
       const shapes = gemmShapes(product);
       const left = tensor(product.a, shapes.a);

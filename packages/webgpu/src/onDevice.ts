@@ -5,6 +5,8 @@ import { Faults, faultBytes } from "./faults/faults.ts";
 import { LateErrors } from "./faults/lateErrors.ts";
 import { usage } from "./gpuFlags.ts";
 import type { Gpu, GpuFacts, GpuTensor, WebGpuKernel } from "./kernel.ts";
+import { TileChoice, trialOf } from "./kernels/products/tileChoice.ts";
+import type { TileName } from "./kernels/products/tiles.ts";
 import { kernelTable } from "./kernelTable.ts";
 import { fillWords, patchWord } from "./memory/hostWrites.ts";
 import { type GpuBlock, Pool } from "./memory/pool.ts";
@@ -36,11 +38,14 @@ export function onDevice(
   const { limits } = device;
   const { maxBufferSize, maxStorageBufferBindingSize: maxBinding } = limits;
   const errors = new LateErrors(device);
+  const choice = new TileChoice(adapter);
   const facts: GpuFacts = {
     limits,
     features: device.features,
     software: adapter.software,
-    tile: adapter.software ? "direct 8x4" : "staged 8x4",
+    get tile() {
+      return choice.tile;
+    },
   };
   const table = kernelTable(more, facts);
   const checks = new SelfCheck(adapter.name);
@@ -71,8 +76,14 @@ export function onDevice(
   };
 
   const temporaries: GpuBlock[] = [];
+  const freeTemporaries = (): void => {
+    for (let block = temporaries.pop(); block; block = temporaries.pop()) pool.free(block);
+  };
   const gpu: Gpu = {
     ...facts,
+    get tile() {
+      return choice.tile;
+    },
     scratch: (spec) => {
       const buffer = pool.alloc(byteLength(spec));
       temporaries.push(buffer);
@@ -109,6 +120,18 @@ export function onDevice(
     else recorder.dispatch(one);
   };
 
+  /** Returns the milliseconds of a trial of a tile. */
+  const timeOf = async (tile: TileName): Promise<number> => {
+    recorder.flush();
+    await device.queue.onSubmittedWorkDone();
+    const start = performance.now();
+    for (const one of trialOf(tile, gpu)) recorder.dispatch(one);
+    freeTemporaries();
+    recorder.flush();
+    await device.queue.onSubmittedWorkDone();
+    return performance.now() - start;
+  };
+
   const backend: WebGpuBackend = {
     name: "webgpu",
     adapter: adapter.name,
@@ -118,6 +141,7 @@ export function onDevice(
     stats: () => ({ ...pool.stats(), ...recorder.stats }),
     dispose: end,
     warmUp: async (fn) => {
+      await choice.measure(timeOf);
       const { shaders, calls } = { shaders: new Set<Shader>(), calls: [] as CheckedCall[] };
       dry = { shaders, calls };
       try {
@@ -166,7 +190,7 @@ export function onDevice(
         // A program that never reads would have ever more calls to remember.
         if (faults.pending === mostPending) readBytes(null, 0, 0).catch((error: Error) => errors.keep(error));
       } finally {
-        for (let block = temporaries.pop(); block; block = temporaries.pop()) pool.free(block);
+        freeTemporaries();
       }
     },
   };

@@ -40,6 +40,9 @@ import { clipToNormKernel, gradNormKernel } from "./gradNorm.ts";
 import { gatherKernel, indexSelectKernel, scatterAddKernel } from "./indexing.ts";
 import { addIntoKernel, scaleInPlaceKernel } from "./inPlace.ts";
 import { inRangeKernel } from "./inRange.ts";
+import { linearCrossEntropyOpKernel } from "./linearCrossEntropy.ts";
+import { loraOpKernel } from "./loraLinear.ts";
+import { lowRankRowsKernel } from "./lowRankRows.ts";
 import { matmulKernel } from "./matmul.ts";
 import { catKernel, copyIntoKernel, expandKernel, permuteKernel, placeKernel, sliceKernel } from "./moves.ts";
 import {
@@ -117,6 +120,9 @@ export const kernels: readonly WebGpuKernel[] = [
   layerNormKernel,
   layerNormWeightBackwardKernel,
   logKernel,
+  linearCrossEntropyOpKernel,
+  loraOpKernel,
+  lowRankRowsKernel,
   logSoftmaxBackwardKernel,
   logSoftmaxKernel,
   matmulKernel,

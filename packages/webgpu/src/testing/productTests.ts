@@ -9,6 +9,8 @@ import type { Ending } from "../kernels/products/tiled.ts";
 
 /** A product as the kernels of a device of some kind make it. */
 interface ForcedParams extends Pick<GpuFacts, "software" | "tile"> {
+  /** The most workgroups in a dimension; default 65,535. */
+  readonly mostGroups?: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
   /** "scaled" is by 3, and "added" is to the same sum. Default "sum". */
@@ -28,8 +30,9 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
 
 /** Runs products as a device of any kind would; give it to the backend of `checkProduct`. */
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
-  const { ending = "sum", software, tile, ...flags } = params;
-  const facts = { ...gpu, software, tile };
+  const { ending = "sum", software, tile, mostGroups, ...flags } = params;
+  const limits = { maxComputeWorkgroupsPerDimension: mostGroups ?? 65535 } as GPUSupportedLimits;
+  const facts = { ...gpu, software, tile, limits };
   const given = { ...productOf(a, w, flags), a, w, out };
   const first = ending === "added" ? product(given, facts) : [];
   return [...first, ...product({ ...given, ending, scale: 3 }, facts)];

@@ -57,6 +57,9 @@ describe.skipIf(noWebGpu)("products", () => {
     await checkProduct(backend, { ...soft, a: [20, 512], w: [18, 512], transposeB: true, ending: "added" });
   });
 
+  it("of more tiles than a dimension has workgroups", () =>
+    checkProduct(backend, { ...soft, mostGroups: 2, a: [3, 130, 5], w: [3, 5, 330] }));
+
   it("broadcast batches", () => checkProduct(backend, { ...soft, a: [2, 1, 5, 6], w: [3, 6, 7] }));
 
   it("keep infinities and NaN to their rows and columns", async () => {

@@ -24,6 +24,8 @@ export interface Product {
   /** Default "sum". */
   readonly ending?: Ending;
   readonly scale?: number;
+  /** The elements of the tensors from which on they are used: whole rows behind the first. */
+  readonly start?: { readonly a?: number; readonly w?: number; readonly out?: number };
 }
 
 const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
@@ -33,13 +35,13 @@ const joinParts = variants((ending: Ending) =>
   shader({
     name: `product, parts, ${ending}`,
     bindings: { x: "read f32", out: "write f32" },
-    uniforms: { size: "u32", parts: "u32", scale: "f32" },
+    uniforms: { size: "u32", parts: "u32", scale: "f32", start: "u32" },
     code: entry(
       64,
       `  if (index >= u.size) { return; }
   var sum = x[index];
   for (var part = 1u; part < u.parts; part++) { sum += x[part * u.size + index]; }
-  ${storeSum(ending, "index", "sum")}`,
+  ${storeSum(ending, "u.start + index", "sum")}`,
     ),
   }),
 );
@@ -52,7 +54,20 @@ function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Sto
 
 /** Returns the runs that make a product. */
 export function product(
-  { a, w, out, m, n, k, transposeA = false, transposeB = false, batch = oneMatrix, ending = "sum", scale = 1 }: Product,
+  {
+    a,
+    w,
+    out,
+    m,
+    n,
+    k,
+    transposeA = false,
+    transposeB = false,
+    batch = oneMatrix,
+    ending = "sum",
+    scale = 1,
+    start = {},
+  }: Product,
   gpu: Gpu,
 ): Dispatch[] {
   const batches = batch.sizes.reduce((all, size) => all * size, 1);
@@ -62,16 +77,23 @@ export function product(
   const [foursA, foursW] = [fours(transposeA ? m : k), fours(transposeB ? k : n)];
   const strides = [batch.strides[0].map((s) => s * m * k), batch.strides[1].map((s) => s * k * n)];
   const walked = walkValues({ sizes: batch.sizes, strides }, ["atA", "atW"]);
-  const values = { ...walked, m, n, k, batches, parts, each, scale };
-  const groups = [Math.ceil(n / width), Math.min(Math.ceil(m / height) * batches * parts, 65535), 1] as const;
-  const run = (to: GpuTensor, end: Ending): Dispatch => {
+  const { a: startA = 0, w: startW = 0, out: startOut = 0 } = start;
+  const sizes = { ...walked, m, n, k, batches, parts, each, scale, startA, startW };
+  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
+  const groups = [
+    Math.min(Math.ceil(n / width), most),
+    Math.min(Math.ceil(m / height) * batches * parts, most),
+    1,
+  ] as const;
+  const run = (to: GpuTensor, end: Ending, first: number): Dispatch => {
     const storage = storageOf(w, foursW, gpu);
     const rank = batch.sizes.length;
     const made = tiled(tile, storage, transposeA, transposeB, foursA, foursW, k % 4 !== 0, rank, end);
-    return made.dispatch({ a, w, out: to }, values, groups);
+    return made.dispatch({ a, w, out: to }, { ...sizes, startOut: first }, groups);
   };
-  if (parts === 1) return [run(out, ending)];
-  const x = gpu.scratch({ shape: [parts, out.size], dtype: "f32" });
+  if (parts === 1) return [run(out, ending, startOut)];
   const size = batches * m * n;
-  return [run(x, "sum"), joinParts(ending).dispatch({ x, out }, { size, parts, scale }, spread(size, 64))];
+  const x = gpu.scratch({ shape: [parts, size], dtype: "f32" });
+  const joined = { size, parts, scale, start: startOut };
+  return [run(x, "sum", 0), joinParts(ending).dispatch({ x, out }, joined, spread(size, 64))];
 }

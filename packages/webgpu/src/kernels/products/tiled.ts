@@ -147,7 +147,7 @@ function store(tile: Tile, w: Operand, ending: Ending): string {
   const { rows, columns, lanes } = tile;
   const step = columnStep(tile, w);
   const row = (i: number) => `if (row + ${i}u < u.m) {
-let first = (slice * u.m + row + ${i}u) * u.n + column;
+let first = u.startOut + (slice * u.m + row + ${i}u) * u.n + column;
 ${each(columns, (j) => `if (column + ${j * step}u < u.n) { ${storeSum(ending, `first + ${j * step}u`, `s${i}_${j}`)} }`)}
 }`;
   return lanes > 1 ? `if (turn == 0u) {\n${each(rows, row)}\n}` : each(rows, row);
@@ -188,7 +188,11 @@ export const tiled: (...kind: ProductKind) => Shader = variants(
       name: `product, ${tileName}, ${storage}${transposeA ? ", transposeA" : ""}${transposeB ? ", transposeB" : ""}`,
       enable: storage === "native f16" ? ["f16"] : [],
       bindings: { a: operandBinding(a), w: operandBinding(w), out: "write f32" },
-      uniforms: { ...uniforms, m: "u32", n: "u32", k: "u32", batches: "u32", parts: "u32", each: "u32", scale: "f32" },
+      uniforms: {
+        ...uniforms,
+        ...({ m: "u32", n: "u32", k: "u32", batches: "u32", parts: "u32", each: "u32", scale: "f32" } as const),
+        ...({ startA: "u32", startW: "u32", startOut: "u32" } as const),
+      },
       code: `${halfCode}
 ${operandCode(a, waits)}
 ${operandCode(w, waits)}
@@ -200,9 +204,9 @@ let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
 let y = (piece / ${across}u) * ${rows}u;
 let x = (piece % ${across}u) * ${columnStep(tile, w) === 1 ? columns : 1}u;
-let column0 = group.x * ${columns * across}u;
-let column = column0 + x;
 let rowTiles = (u.m + ${rows * down - 1}u) / ${rows * down}u;
+for (var column0 = group.x * ${columns * across}u; column0 < u.n; column0 += groups.x * ${columns * across}u) {
+let column = column0 + x;
 for (var work = group.y; work < rowTiles * u.batches * u.parts; work += groups.y) {
 let row0 = (work % rowTiles) * ${rows * down}u;
 let row = row0 + y;
@@ -215,13 +219,14 @@ ${
     : `// Threads beyond the edges have no terms.
 let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
 }
-var atA = 0u;
-var atW = 0u;
+var atA = u.startA;
+var atW = u.startW;
 ${code}
 ${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
 ${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}
 ${lanes > 1 ? join(tile) : ""}
 ${store(tile, w, ending)}
+}
 }
 }`,
     });

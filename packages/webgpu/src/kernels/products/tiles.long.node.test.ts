@@ -22,6 +22,9 @@ describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
     await checkProduct(backend, { ...gpu, a: [20, 400], w: [18, 400], transposeB: true, ending: "added" });
   });
 
+  it("of more tiles than a dimension has workgroups", () =>
+    checkProduct(backend, { ...gpu, mostGroups: 2, a: [3, 70, 5], w: [3, 5, 140] }));
+
   it("broadcast batches", () => checkProduct(backend, { ...gpu, a: [3, 2, 5, 8], w: [2, 9, 8], transposeB: true }));
 
   for (const stored of Object.keys(storedWeights)) {

@@ -1,0 +1,26 @@
+import type { GemmPeer } from "../gemmPeer.ts";
+
+/**
+ * A linear layer with LoRA as in a training step: x [rows, features], w [features, features], a [r,
+ * features], b [features, r].
+ */
+export interface LoraLayer {
+  rows: number;
+  features: number;
+  rank: number;
+  scaling: number;
+  x: Float32Array<ArrayBuffer>;
+  w: Float32Array<ArrayBuffer>;
+  a: Float32Array<ArrayBuffer>;
+  b: Float32Array<ArrayBuffer>;
+}
+
+/**
+ * An implementation on the graphics processor. Each call of a prepared layer makes y = x Wᵀ + s (x
+ * Aᵀ) Bᵀ, the mean of y², and its gradients by a, b and x. It reads all of them back, and gives the
+ * mean.
+ */
+export interface GpuPeer extends GemmPeer {
+  /** Absent where the implementation has no gradients. */
+  prepareLayer?: (layer: LoraLayer) => Promise<() => Promise<number>>;
+}

@@ -1,0 +1,32 @@
+import { type Backend, loraLinear, matmul, mean, square, tensor, valueAndGrad } from "@lowrank/core";
+import { gemmShapes } from "../gemmPeer.ts";
+import type { GpuPeer } from "./gpuPeer.ts";
+
+/** Lowrank on a backend. */
+export function lowrankGpu(name: string, backend: Backend): GpuPeer {
+  return {
+    name,
+    async prepare(product) {
+      const shapes = gemmShapes(product);
+      const left = tensor(product.a, { shape: shapes.a, backend });
+      const right = tensor(product.b, { shape: shapes.b, backend });
+      return async () => {
+        using result = matmul(left, right, { transposeB: product.transB });
+        return (await result.data()) as Float32Array;
+      };
+    },
+    async prepareLayer({ rows, features, rank, scaling, ...numbers }) {
+      const x = tensor(numbers.x, { shape: [rows, features], backend });
+      const w = tensor(numbers.w, { shape: [features, features], backend });
+      const a = tensor(numbers.a, { shape: [rank, features], backend });
+      const b = tensor(numbers.b, { shape: [features, rank], backend });
+      const step = valueAndGrad((p, q, s) => mean(square(loraLinear(s, w, p, q, { scaling }))), { argnums: [0, 1, 2] });
+      return async () => {
+        const { value, grads } = step(a, b, x);
+        const [loss] = await Promise.all([value, ...grads].map((t) => t.data()));
+        for (const t of [value, ...grads]) t.dispose();
+        return loss![0]!;
+      };
+    },
+  };
+}

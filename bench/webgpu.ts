@@ -1,0 +1,184 @@
+// Products, a LoRA layer's training step and decoding on the graphics processor, in Node: ours, and
+// other libraries on the same adapter in the same process, turn by turn; and our wasm beside them.
+import { type Backend, Generator, init, withBackend } from "@lowrank/core";
+import { generate } from "@lowrank/models";
+import { wasm } from "@lowrank/wasm";
+import { webgpu } from "@lowrank/webgpu";
+import { checkResult, flopsOf, type GemmSizes, randomCase } from "./lib/gemmRace.ts";
+import { provideGpu } from "./lib/gpuOfNode.ts";
+import { loraStepCases, randomModel } from "./lib/loraStep.ts";
+import { type Contestant, machine, printTable } from "./lib/measure.ts";
+import { type Times, timesWithin } from "./lib/timesWithin.ts";
+import { loadPeers } from "./peers/loadPeers.ts";
+import type { GpuPeer, LoraLayer } from "./peers/webgpu/gpuPeer.ts";
+import { lowrankGpu } from "./peers/webgpu/lowrankGpu.ts";
+
+const ours = "lowrank";
+const onWasm = "lowrank on wasm";
+
+/** All is to end within these seconds of its start. */
+const budget = 300;
+
+/** The first product, by which the time of all that follows is foreseen, and its seconds. */
+const first: GemmSizes = { m: 512, n: 512, k: 512 };
+const firstSeconds = 30;
+
+/** A row by a quarter of the head of SmolLM2-135M, as in decoding, and a larger square. */
+const row: GemmSizes = { m: 1, n: 12288, k: 576, transB: true };
+const large: GemmSizes = { m: 1024, n: 1024, k: 1024 };
+
+/** Work over that of the first product; what is small costs other things. */
+const workOf = { layer: 1.5, row: 0.2, large: 8 } as const;
+
+const [promptTokens, newTokens] = [8, 8];
+
+/** A layer of SmolLM2-135M's width with LoRA of rank 8, on random numbers. */
+function randomLayer(): LoraLayer {
+  const [rows, features, rank] = [256, 576, 8];
+  const numbers = (length: number) => Float32Array.from({ length }, () => Math.random() - 0.5);
+  const [x, w] = [numbers(rows * features), numbers(features * features)];
+  return { rows, features, rank, scaling: 2, x, w, a: numbers(rank * features), b: numbers(features * rank) };
+}
+
+/** Prints times and gives ours over the best peer's, and over our wasm's. */
+function report(title: string, times: Map<string, Times>, speed: (ms: number) => string): Record<string, number> {
+  console.log(`\n${title}`);
+  const rows = [...times].map(([name, { median, samples }]) => [
+    name,
+    median.toFixed(1),
+    speed(median),
+    `${samples.length}`,
+  ]);
+  printTable(["", "ms, median", "speed", "samples"], rows);
+  const own = times.get(ours)?.median;
+  if (own === undefined) return {};
+  const peers = [...times].flatMap(([name, { median }]) => (name === ours || name === onWasm ? [] : [median]));
+  const host = times.get(onWasm)?.median;
+  return {
+    ...(peers.length > 0 ? { "": Math.min(...peers) / own } : {}),
+    ...(host === undefined ? {} : { VsWasm: host / own }),
+  };
+}
+
+/** Prepares each peer's work and runs it once. Prints a line for those that fail. */
+async function prepareAll(
+  peers: readonly GpuPeer[],
+  prepare: (peer: GpuPeer) => Promise<() => Promise<unknown>>,
+): Promise<Contestant[]> {
+  const contestants: Contestant[] = [];
+  for (const peer of peers) {
+    try {
+      contestants.push({ name: peer.name, run: await prepare(peer) });
+    } catch (error) {
+      if (peer.name === ours) throw error;
+      console.log(`absent: ${peer.name} (${error instanceof Error ? error.message : error})`);
+    }
+  }
+  return contestants;
+}
+
+/** Times a product. Prints its table. */
+async function raceProducts(peers: readonly GpuPeer[], sizes: GemmSizes, seconds: number) {
+  const product = randomCase(sizes);
+  const contestants = await prepareAll(peers, async (peer) => {
+    const run = await peer.prepare(product);
+    checkResult(peer.name, product, await run());
+    return run;
+  });
+  const times = await timesWithin(contestants, seconds);
+  const { m, n, k, transB } = product;
+  const title = `[${m},${k}] * [${transB ? `${n},${k}]ᵀ` : `${k},${n}]`}`;
+  return { times, ratios: report(title, times, (ms) => `${(flopsOf(product) / ms / 1e6).toFixed(2)} GFLOP/s`) };
+}
+
+/** Times the steps of a layer, whose losses must agree. */
+async function raceLayers(peers: readonly GpuPeer[], seconds: number): Promise<Map<string, Times>> {
+  const layer = randomLayer();
+  const able = peers.filter(({ prepareLayer }) => prepareLayer !== undefined);
+  let wanted: number | undefined;
+  const contestants = await prepareAll(able, async (peer) => {
+    const run = await peer.prepareLayer!(layer);
+    const loss = await run();
+    wanted ??= loss;
+    if (!(Math.abs(loss - wanted) < 1e-3 * wanted)) throw new Error(`the loss is ${loss} instead of ${wanted}`);
+    return run;
+  });
+  return timesWithin(contestants, seconds);
+}
+
+/** Times greedy decoding by a random model of 15M parameters. */
+async function raceDecoding(backends: Record<string, Backend>): Promise<Map<string, Times>> {
+  const contestants: Contestant[] = [];
+  for (const [name, backend] of Object.entries(backends)) {
+    await init(backend);
+    const model = withBackend(backend, () => randomModel(loraStepCases.m15.config, new Generator(1)));
+    const ids = Array.from({ length: promptTokens }, (_, i) => 100 + i);
+    const run = async () => {
+      await init(backend);
+      await generate(model, [ids], { maxNewTokens: newTokens, generationConfig: null });
+    };
+    await run();
+    contestants.push({ name, run });
+  }
+  return timesWithin(contestants, 20);
+}
+
+/**
+ * Prints times and ends with one line of JSON: for products, a LoRA layer's step and decoding, our
+ * speed over the best peer's, and over that of our wasm on one thread, by median.
+ */
+export async function bench(): Promise<void> {
+  const start = performance.now();
+  const reason = await provideGpu();
+  if (reason !== undefined) {
+    console.log(`skipped: everything on WebGPU (${reason})`);
+    return console.log(JSON.stringify({ webgpu: {} }));
+  }
+  const [backend, host] = [await webgpu(), await wasm()];
+  console.log(`${backend.adapter}${backend.software ? ", played by the processor" : ""}; ${machine()}`);
+  const peers: GpuPeer[] = [
+    lowrankGpu(ours, backend),
+    lowrankGpu(onWasm, host),
+    ...(await loadPeers<GpuPeer>({
+      "@jax-js/jax": () => import("./peers/webgpu/jaxJs.ts"),
+      "@tensorflow/tfjs-backend-webgpu": () => import("./peers/webgpu/tfjs.ts"),
+      "onnxruntime-web/webgpu": () => import("./peers/webgpu/onnxruntime.ts"),
+    })),
+  ];
+  const figures: Record<string, number> = {};
+  const note = (key: string, found: Record<string, number>) => {
+    for (const [kind, value] of Object.entries(found)) figures[`${key}${kind}`] = Number(value.toFixed(3));
+  };
+  const { times: known, ratios } = await raceProducts(peers, first, firstSeconds);
+  note("n512", ratios);
+  const secondsLeft = () => budget - (performance.now() - start) / 1000;
+
+  /** The peers, the fastest first, whose two runs each of some work fit into the seconds. */
+  const fitting = (what: string, work: number, seconds: number): GpuPeer[] => {
+    let rest = seconds;
+    const present = peers.filter(({ name }) => known.has(name));
+    const order = present.toSorted((p, q) => known.get(p.name)!.median - known.get(q.name)!.median);
+    return order.filter(({ name }) => {
+      const needed = (2 * work * known.get(name)!.median) / 1000;
+      const fits = needed < rest;
+      if (fits) rest -= needed;
+      else console.log(`\nleft out of ${what}: ${name} (it would take about ${needed.toFixed(0)} s)`);
+      return fits;
+    });
+  };
+  note("row", (await raceProducts(fitting("one row", workOf.row, 40), row, 15)).ratios);
+  const layers = await raceLayers(fitting("the LoRA layer", workOf.layer, 0.6 * secondsLeft()), 25);
+  note(
+    "loraStep",
+    report("a step of a LoRA layer", layers, (ms) => `${(1000 / ms).toFixed(2)}/s`),
+  );
+  const decoding = await raceDecoding({ [ours]: backend, [onWasm]: host });
+  note(
+    "decode",
+    report("decoding, 15M parameters", decoding, (ms) => `${((1000 * newTokens) / ms).toFixed(1)} tokens/s`),
+  );
+  const seconds = secondsLeft();
+  const [runs, rounds] = [0.8 * seconds, 0.2 * seconds];
+  note("n1024", (await raceProducts(fitting("n=1024", workOf.large, runs), large, rounds)).ratios);
+  console.log(`\n${JSON.stringify({ webgpu: figures })}`);
+}

@@ -1,0 +1,41 @@
+import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
+import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { elementGroups, elements } from "../wgsl/elements.ts";
+import type { Dispatch } from "../wgsl/shader.ts";
+import { product } from "./products/product.ts";
+
+const copied = elements({ name: "lowRankRows", inputs: { y: "word" }, out: "word", element: "return load_y(i);" });
+
+/** Returns the runs of consecutive rows of a list, as [first, count]. */
+function runsOf(rows: readonly number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const row of rows) {
+    const last = runs[runs.length - 1];
+    if (last && last[0] + last[1] === row) last[1]++;
+    else runs.push([row, 1]);
+  }
+  return runs;
+}
+
+/** Each run of consecutive rows with the same factors is two products, the second added to y. */
+export const lowRankRowsKernel: WebGpuKernel = kernel<typeof lowRankRows>(
+  "lowRankRows",
+  ([y, x, ...factors], [out], { rows, scalings }, gpu) => {
+    const [k, n] = [x, y].map(({ shape }) => shape[shape.length - 1]);
+    const vectors = sizeOf(x.shape.slice(1, -1));
+    const runs: Dispatch[] = [copied.dispatch({ y, out }, { size: out.size }, elementGroups("word", out.size))];
+    for (const [s, list] of rows.entries()) {
+      const [a, b] = [factors[2 * s], factors[2 * s + 1]];
+      const [rank] = a.shape;
+      for (const [first, count] of runsOf(list)) {
+        const [m, start] = [count * vectors, first * vectors];
+        const low = gpu.scratch({ shape: [m, rank], dtype: "f32" });
+        const down = { a: x, w: a, out: low, m, n: rank, k, transposeB: true, start: { a: start * k } };
+        const up = { a: low, w: b, out, m, n, k: rank, transposeB: true, start: { out: start * n } };
+        runs.push(...product({ ...down, ending: "scaled", scale: scalings[s] }, gpu));
+        runs.push(...product({ ...up, ending: "added" }, gpu));
+      }
+    }
+    return runs;
+  },
+);

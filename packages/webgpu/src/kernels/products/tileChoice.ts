@@ -1,0 +1,69 @@
+import type { AdapterFacts } from "../../device/openDevice.ts";
+import type { Gpu, GpuTensor } from "../../kernel.ts";
+import type { Dispatch } from "../../wgsl/shader.ts";
+import { product } from "./product.ts";
+import type { TileName } from "./tiles.ts";
+
+/** The tiles of large products that are tried; the first is the usual one. */
+const candidates: readonly TileName[] = ["staged 8x4", "staged 8x8", "staged 4x4", "direct 8x4", "direct 4x4"];
+
+/** The tile where a processor plays the device: waiting for other threads costs much there. */
+const softwareTile: TileName = "direct 8x4";
+
+/** Sizes of the product that is timed, and how often it runs in a trial. */
+const [side, terms, repeats] = [2048, 512, 4];
+
+/** Trials of each tile; the first, which compiles, does not count. */
+const rounds = 4;
+
+/** The speed-up that another than the usual tile must show. */
+const advantage = 1.05;
+
+/** The chosen tiles by adapter: a process measures once. */
+const found = new Map<string, TileName>();
+
+/** The tile of large products on a device. */
+export class TileChoice {
+  readonly #adapter: AdapterFacts;
+  #tile: TileName;
+
+  constructor(adapter: AdapterFacts) {
+    this.#adapter = adapter;
+    this.#tile = adapter.software ? softwareTile : (found.get(adapter.name) ?? candidates[0]);
+  }
+
+  get tile(): TileName {
+    return this.#tile;
+  }
+
+  /**
+   * Measures which tile is the fastest on this adapter, unless that is known. `timeOf` gives the
+   * milliseconds of a trial.
+   */
+  async measure(timeOf: (tile: TileName) => Promise<number>): Promise<void> {
+    const { name, software } = this.#adapter;
+    if (software) return;
+    if (!found.has(name)) {
+      const best = new Map<TileName, number>();
+      for (let round = 0; round < rounds; round++) {
+        for (const tile of candidates) {
+          const time = await timeOf(tile);
+          if (round > 0) best.set(tile, Math.min(time, best.get(tile) ?? Number.POSITIVE_INFINITY));
+        }
+      }
+      const [usual] = candidates;
+      const fastest = candidates.reduce((a, b) => ((best.get(b) as number) < (best.get(a) as number) ? b : a));
+      const clearly = (best.get(fastest) as number) * advantage < (best.get(usual) as number);
+      found.set(name, clearly ? fastest : usual);
+    }
+    this.#tile = found.get(name) as TileName;
+  }
+}
+
+/** Returns the runs of a trial of a tile, in memory of the kernel's own. */
+export function trialOf(tile: TileName, gpu: Gpu): readonly Dispatch[] {
+  const zeros = (rows: number, columns: number): GpuTensor => gpu.scratch({ shape: [rows, columns], dtype: "f32" });
+  const [a, w, out] = [zeros(side, terms), zeros(terms, side), zeros(side, side)];
+  const runs = product({ a, w, out, m: side, n: side, k: terms }, { ...gpu, tile });
+  return Array.from({ length: repeats }, () => runs).flat();
+}
