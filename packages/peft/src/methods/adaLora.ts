@@ -18,7 +18,7 @@ import {
 import { type Dropout, Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
 import { refuse } from "../config/checks.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { adaLoraTargets } from "../targets/defaultTargets.ts";
+import { adaLoraTargets } from "../targets/adaLoraTargets.ts";
 import { AdaLoraConfig, adaLoraFormat } from "./adaLoraConfig.ts";
 import {
   alphaOption,

@@ -2,7 +2,7 @@ import { add, affine, type Generator, indexSelect, linear, mul, scope, sub, type
 import { type Linear, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import { BOFTConfig, boftFormat } from "./boftConfig.ts";
 import { biasOption, dropoutOption, initWeightsOption, modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerGenerator } from "./draws.ts";

@@ -2,7 +2,7 @@ import { add, clamp, div, matmul, mul, scope, sqrt, square, sum, type Tensor } f
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import { patternValue } from "../targets/pattern.ts";
 import {
   biasOption,

@@ -4,7 +4,8 @@ import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
-import { fourierftTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
+import { names } from "../targets/names.ts";
 import { patternValue } from "../targets/pattern.ts";
 import { biasOption, initWeightsOption, modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws } from "./draws.ts";
@@ -13,6 +14,13 @@ import { Hartley } from "./hartley.ts";
 import { mapWeight } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { identity } from "./rotation.ts";
+
+/** The default targets of FourierFT. */
+const fourierftTargets: Readonly<Record<string, readonly string[]>> = {
+  ...attentionTargets,
+  gpt2: names("mlp.c_proj"),
+  gpt_bigcode: names("mlp.c_proj"),
+};
 
 interface Transforms extends SharedTensors {
   /** By length. */

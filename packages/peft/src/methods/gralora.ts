@@ -2,7 +2,7 @@ import { add, affine, matmul, scope, type Tensor } from "@lowrank/core";
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   alphaOption,
   biasOption,

@@ -1,7 +1,7 @@
 import { add, indexSelect, linear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { Conv1D, type Dropout, type Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import { dropoutOption, initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { HiraConfig, hiraFormat } from "./hiraConfig.ts";

@@ -18,7 +18,7 @@ import {
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import { biasOption, initWeightsOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { type Draw, drawn, draws } from "./draws.ts";
 import { HRAConfig, hraFormat } from "./hraConfig.ts";

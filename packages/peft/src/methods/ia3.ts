@@ -1,7 +1,7 @@
 import { mul, type Tensor } from "@lowrank/core";
 import type { Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { ia3FeedforwardTargets, ia3Targets } from "../targets/defaultTargets.ts";
+import { ia3FeedforwardTargets, ia3Targets } from "../targets/ia3Targets.ts";
 import { pythonRegex } from "../targets/pythonRegex.ts";
 import { modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws } from "./draws.ts";

@@ -1,4 +1,4 @@
-import { normTargets } from "../targets/defaultTargets.ts";
+import { normTargets } from "../targets/normTargets.ts";
 import { modulesToSaveOption, targetsOption } from "./commonOptions.ts";
 import { LayerCopy } from "./layerCopy.ts";
 import { LNTuningConfig, lnTuningFormat } from "./lnTuningConfig.ts";

@@ -1,7 +1,7 @@
 import { add, affine, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import type { Linear, Module, Parameter } from "@lowrank/nn";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   alphaOption,
   dropoutOption,

@@ -1,7 +1,7 @@
 import { add, affine, loraLinear, matmul, mul, scope, type Tensor } from "@lowrank/core";
 import { type Conv1D, type Dropout, Linear, type Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import { type DenseLayer, type LayerAdapter, type LowRank, wide } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   alphaOption,
   biasOption,

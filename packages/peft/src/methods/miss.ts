@@ -2,7 +2,7 @@ import { add, indexSelect, linear, matmul, pad, scope, sum, type Tensor, tensor 
 import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   biasOption,
   dropoutOption,

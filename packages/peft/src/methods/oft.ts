@@ -2,7 +2,7 @@ import { affine, copyInto, le, mul, noGrad, scope, sqrt, square, type Tensor, wh
 import type { Embedding, Linear, Parameter, UnaryModule } from "@lowrank/nn";
 import { biasMode } from "../config/trainedBiases.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   biasOption,
   dropoutOption,

@@ -3,7 +3,7 @@ import type { Dropout, Linear, Module, Parameter, UnaryModule } from "@lowrank/n
 import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
-import { attentionTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import {
   alphaOption,
   biasOption,

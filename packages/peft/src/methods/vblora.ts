@@ -3,7 +3,7 @@ import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } f
 import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { vbloraTargets } from "../targets/defaultTargets.ts";
+import { vbloraTargets } from "../targets/vbloraTargets.ts";
 import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";

@@ -4,7 +4,8 @@ import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { DenseLayer, LayerAdapter } from "../layers/tunerLayer.ts";
 import { TorchGenerator } from "../random/torchGenerator.ts";
-import { veraTargets } from "../targets/defaultTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
+import { queryAndValue } from "../targets/names.ts";
 import {
   biasOption,
   dropoutOption,
@@ -18,6 +19,9 @@ import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { VeraConfig, veraFormat } from "./veraConfig.ts";
+
+/** The default targets of VeRA. */
+const veraTargets: Readonly<Record<string, readonly string[]>> = { ...attentionTargets, phi: queryAndValue };
 
 interface Projections extends SharedTensors {
   /** A [r, most inputs] and B [most outputs, r]; each layer takes the corner of its size. */

@@ -2,7 +2,7 @@ import { init, reference } from "@lowrank/core";
 import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
-import { attentionTargets } from "./defaultTargets.ts";
+import { attentionTargets } from "./attentionTargets.ts";
 import { matchTargets, resolveTargets, targetWarnings } from "./matchTargets.ts";
 
 const kinds = ["linear", "conv1d", "embedding"] as const;
