@@ -245,6 +245,16 @@ export const fusedCases: readonly FusedCase[] = [
     ),
   ),
   {
+    name: "sgdStep without momentum, with a guard that it tests",
+    inputs: [f32(70), { shape: [70], values: Array.from({ length: 70 }, (_, i) => (i === 69 ? inf : i)) }],
+    run: ([p, grad]) => {
+      const state = tensor([0.5, 1, 2], { backend: p.storage.backend });
+      const plain = { lr: 0.1, weightDecay: 0.1, momentum: 0, dampening: 0, nesterov: false, first: true };
+      noGrad(() => sgdStep(p, grad, state, { ...plain, guard: "test" }));
+      return state;
+    },
+  },
+  {
     name: "cacheWrite at one position, and at one for each sequence",
     inputs: [f32(3, 9, 5), f32(3, 2, 5), f32(3, 9, 5)],
     run: ([one, rows, other]) => {
