@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import S3rver from "@20minutes/s3rver";
 import { AwsClient } from "aws4fetch";
@@ -98,6 +98,20 @@ test("adapters of the command line answer as generate does, and the first signal
     const generate = ["generate", "model", "--prompt", "the cat", "--greedy", "--max-new-tokens", "8", ...adapter];
     expect(`${text}\n`).toBe((await folder.succeed(generate)).stdout);
   }
+});
+
+test("an adapter that names another model is served with a warning", async () => {
+  await cp(folder.at("adapters/cat"), folder.at("others/cat"), { recursive: true });
+  const path = folder.at("others/cat/adapter_config.json");
+  const config = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...config, base_model_name_or_path: "org/other" }));
+  const adapters = "--adapter mine=adapters/cat --adapter theirs=others/cat";
+  const { code, stderr } = await serving(`model ${adapters}`, async (url) => {
+    expect((await post(`${url}/v1/completions`, { ...asked, model: "theirs" })).status).toBe(200);
+  });
+  expect(code).toBe(0);
+  expect(stderr).toContain("LoRA adapter 'theirs' was made for org/other, and model is served");
+  expect(stderr).not.toContain("LoRA adapter 'mine' was made for");
 });
 
 test("a store, a config file and keys: what a key may, and adapters at run time", async () => {

@@ -361,6 +361,9 @@ test("another base model is a warning", async () => {
   const { use, warnings } = await server({ baseModel: "org/tiny-135M" });
   await use("v1");
   await use("v2");
+  const ofFile = await server({ baseModel: "/models/tiny-135m-q4_1.gguf" });
+  await ofFile.use("v2");
+  expect(ofFile.warnings).toEqual([]);
   expect(warnings).toEqual([
     { code: "other-base-model", message: "LoRA adapter 'v1' was made for org/Other-135M, and org/tiny-135M is served" },
   ]);

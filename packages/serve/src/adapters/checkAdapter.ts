@@ -54,7 +54,7 @@ export async function checkAdapter(
     throw refused(`LoRA rank ${rank} is greater than max_lora_rank ${maxLoraRank}.`);
   }
   const base = config.baseModelNameOrPath;
-  if (baseModel && base && lastName(base) !== lastName(baseModel)) {
+  if (baseModel && base && !areAlike(base, baseModel)) {
     onWarning({ code: "other-base-model", message: `${what} was made for ${base}, and ${baseModel} is served` });
   }
   await checkFinite(weights, folder.weights.name, what);
@@ -90,7 +90,16 @@ async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what:
   }
 }
 
-/** Returns the last part of a repository's name or a path, by which models are told apart. */
+/**
+ * Tells whether two models have the same name, but for folders and organisations. One may be
+ * longer, as that of a GGUF file, which ends in its format.
+ */
+function areAlike(one: string, other: string): boolean {
+  const [a, b] = [lastName(one), lastName(other)];
+  return a.startsWith(b) || b.startsWith(a);
+}
+
+/** Returns the last part of a repository's name or a path. */
 function lastName(model: string): string {
   return model
     .replace(/[\\/]+$/, "")

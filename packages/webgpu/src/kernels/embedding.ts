@@ -52,7 +52,10 @@ const chained = shader({
   ),
 });
 
-/** Adds up the rows of a chain in order, so that sums have the same bits each time. */
+/**
+ * Adds up the rows of a chain in order, so that sums have the same bits each time. It goes forward
+ * whatever the chain says, so it ends.
+ */
 const summed = shader({
   name: "indexAdd",
   bindings: { x: "read f32", indices: "read i32", next: "read u32", later: "read u32", out: "write f32" },
@@ -66,7 +69,7 @@ const summed = shader({
   let outer = index / u.inner / u.count;
   let column = index % u.inner;
   var sum = 0.0;
-  for (var at = first; at < u.count; at = next[at]) { sum += x[(outer * u.count + at) * u.inner + column]; }
+  for (var at = first; at < u.count; at = max(next[at], at + 1u)) { sum += x[(outer * u.count + at) * u.inner + column]; }
   out[(outer * u.n + id) * u.inner + column] = sum;`,
   ),
 });

@@ -34,6 +34,7 @@ export async function makeEngine(settings: ServeSettings): Promise<ServingEngine
         place,
         maxAdapterBytes: settings["adapter-memory"],
         maxLoraRank: settings["max-lora-rank"],
+        baseModel: settings.model,
         onWarning: warn,
       }),
     maxNumSeqs: settings["max-num-seqs"],
