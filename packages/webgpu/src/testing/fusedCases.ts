@@ -244,6 +244,45 @@ export const fusedCases: readonly FusedCase[] = [
       }),
     ),
   ),
+  ...[20, 33, 130].map(
+    (n): FusedCase => ({
+      name: `the last of ${n} numbers counts`,
+      inputs: [1, -1].map((sign) => ({ shape: [2, n], values: Array.from({ length: 2 * n }, (_, i) => sign * i) })),
+      run: (tensors) =>
+        tensors.flatMap((x) => [max(x, { dim: 1 }), min(x, { dim: 1 }), x.max(), cumsum(x, { dim: 1 })]),
+    }),
+  ),
+  {
+    name: "crossEntropy of rows that all are ignored",
+    inputs: [f32(40, 33), { shape: [40], dtype: "i32", values: new Array<number>(40).fill(-100) }],
+    run: ([x, labels]) => crossEntropy(x, labels),
+  },
+  {
+    name: "adamStep with guards whose last number alone counts",
+    inputs: [1, 0, inf].flatMap((value) => [
+      ...[f32(70), { shape: [70], values: Array.from({ length: 70 }, (_, i) => (i === 69 ? value : 1)) }],
+      ...[f32(70), { shape: [70], low: 0, high: 1 }],
+    ]),
+    run: (tensors) => {
+      const settings = { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, step: 3, decoupled: true, lr: 0.1 };
+      const guards = [nan, 1].map((value) => tensor([0.5, 1, value], { backend: tensors[0].storage.backend }));
+      noGrad(() => {
+        adamStep(...tensors.slice(0, 4), guards[0], { ...settings, guard: "obey" });
+        adamStep(...tensors.slice(8), guards[1], { ...settings, guard: "test" });
+      });
+      return [...tensors.slice(0, 4), ...guards].map((t) => t.add(0));
+    },
+  },
+  {
+    name: "sgdStep without momentum, with a guard that it tests",
+    inputs: [f32(70), { shape: [70], values: Array.from({ length: 70 }, (_, i) => (i === 69 ? inf : i)) }],
+    run: ([p, grad]) => {
+      const state = tensor([0.5, 1, 2], { backend: p.storage.backend });
+      const plain = { lr: 0.1, weightDecay: 0.1, momentum: 0, dampening: 0, nesterov: false, first: true };
+      noGrad(() => sgdStep(p, grad, state, { ...plain, guard: "test" }));
+      return state;
+    },
+  },
   {
     name: "cacheWrite at one position, and at one for each sequence",
     inputs: [f32(3, 9, 5), f32(3, 2, 5), f32(3, 9, 5)],
