@@ -14,14 +14,16 @@ export const storeAway: Fault = {
     checks.say(`the object store ${hangs ? "hangs" : "is killed"}`);
     if (hangs) store.hang();
     else await store.kill();
-    const load = { lora_name: `acme/unreachable-${counted++}`, lora_path: "acme/0" };
+    const number = counted++;
+    const load = { lora_name: `acme/unreachable-${number}`, lora_path: "acme/0" };
     const statuses = [
       // A hanging store is given up after four times ten seconds, which is longer than it hangs.
       ask(nginx.url, { path: "/v1/load_lora_adapter", key: admin.key, body: load, signal: AbortSignal.timeout(6000) }),
       ask(nginx.url, {
         path: completions,
         key: acme.key,
-        body: smallBody("acme/never-seen"),
+        // A server remembers for a while that a name does not exist.
+        body: smallBody(`acme/never-seen-${number}`),
         signal: AbortSignal.timeout(6000),
       }),
     ];
