@@ -1,6 +1,19 @@
-import { matmul, tensor } from "@lowrank/core";
+import { type Backend, matmul, tensor } from "@lowrank/core";
 import { type WasmBackend, wasm } from "@lowrank/wasm";
 import { type GemmPeer, gemmShapes } from "./gemmPeer.ts";
+
+/** Returns the `prepare` of a peer: `matmul` on a backend. */
+export function prepareMatmul(backend: Backend): GemmPeer["prepare"] {
+  return async (product) => {
+    const shapes = gemmShapes(product);
+    const left = tensor(product.a, { shape: shapes.a, backend });
+    const right = tensor(product.b, { shape: shapes.b, backend });
+    return async () => {
+      using result = matmul(left, right, { transposeB: product.transB });
+      return (await result.data()) as Float32Array;
+    };
+  };
+}
 
 /** `matmul` on the WebAssembly backend of one build; undefined where this engine cannot run it. */
 export async function lowrankGemm(build?: "simd" | "relaxed", threads = 1): Promise<GemmPeer | undefined> {
@@ -12,14 +25,6 @@ export async function lowrankGemm(build?: "simd" | "relaxed", threads = 1): Prom
   }
   return {
     name: `lowrank (${backend.build}${threads > 1 ? `, ${threads} threads` : ""})`,
-    async prepare(product) {
-      const shapes = gemmShapes(product);
-      const left = tensor(product.a, { shape: shapes.a, backend });
-      const right = tensor(product.b, { shape: shapes.b, backend });
-      return async () => {
-        using result = matmul(left, right, { transposeB: product.transB });
-        return (await result.data()) as Float32Array;
-      };
-    },
+    prepare: prepareMatmul(backend),
   };
 }

@@ -1,20 +1,12 @@
-import { type Backend, loraLinear, matmul, mean, square, tensor, valueAndGrad } from "@lowrank/core";
-import { gemmShapes } from "../gemmPeer.ts";
+import { type Backend, loraLinear, mean, square, tensor, valueAndGrad } from "@lowrank/core";
+import { prepareMatmul } from "../lowrankGemm.ts";
 import type { GpuPeer } from "./gpuPeer.ts";
 
 /** Lowrank on a backend. */
 export function lowrankGpu(name: string, backend: Backend): GpuPeer {
   return {
     name,
-    async prepare(product) {
-      const shapes = gemmShapes(product);
-      const left = tensor(product.a, { shape: shapes.a, backend });
-      const right = tensor(product.b, { shape: shapes.b, backend });
-      return async () => {
-        using result = matmul(left, right, { transposeB: product.transB });
-        return (await result.data()) as Float32Array;
-      };
-    },
+    prepare: prepareMatmul(backend),
     async prepareLayer({ rows, features, rank, scaling, ...numbers }) {
       const x = tensor(numbers.x, { shape: [rows, features], backend });
       const w = tensor(numbers.w, { shape: [features, features], backend });

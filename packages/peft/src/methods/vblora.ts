@@ -3,13 +3,20 @@ import { type Dropout, Linear, type Module, type Parameter, type UnaryModule } f
 import { biasMode } from "../config/trainedBiases.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import { type DenseLayer, type LayerAdapter, wide } from "../layers/tunerLayer.ts";
-import { vbloraTargets } from "../targets/vbloraTargets.ts";
+import { adaLoraTargets } from "../targets/adaLoraTargets.ts";
+import { attentionTargets } from "../targets/attentionTargets.ts";
 import { biasOption, dropoutOption, modulesToSaveOption, rankOption, targetsOption } from "./commonOptions.ts";
 import { drawn, draws, layerDropout } from "./draws.ts";
 import { addProduct } from "./mergedWeight.ts";
 import { definePeftMethod, type LayerContext, type PeftMethod, type SharedContext } from "./method.ts";
 import { VBLoRAConfig, vbloraFormat } from "./vbloraConfig.ts";
 import { topkForm } from "./vbloraForm.ts";
+
+/** The default targets of VB-LoRA. */
+const vbloraTargets: Readonly<Record<string, readonly string[]>> = {
+  ...adaLoraTargets,
+  roberta: attentionTargets.roberta,
+};
 
 interface Bank extends SharedTensors {
   /** The vectors, [number, length]. */

@@ -60,13 +60,11 @@ fn expOf(x: f32) -> f32 {
   return scaleBy(expNearZero(r), i32(n));
 }`;
 
-const log = `
-fn logOf(x: f32) -> f32 {
-  var b = bitcast<u32>(x);
-  if (isNan(x)) { return x; }
-  if ((b & 0x7fffffffu) == 0u) { return infinity(0x80000000u); }
-  if (b >= 0x80000000u) { return nan(); }
-  if (b == 0x7f800000u) { return x; }
+/** A number above 0 by its bits: m times 2 to the e, where m lies around 1. */
+const partsCode = `
+struct Parts { m: f32, e: i32 }
+fn partsOf(bits: u32) -> Parts {
+  var b = bits;
   var e = i32(b >> 23u) - 127;
   if (e == -127) {
     let shift = countLeadingZeros(b) - 8u;
@@ -75,12 +73,23 @@ fn logOf(x: f32) -> f32 {
   }
   var m = bitcast<f32>((b & 0x7fffffu) | 0x3f800000u);
   if (m > 1.4142135) { m *= 0.5; e += 1; }
-  let f = m - 1.0;
+  return Parts(m, e);
+}`;
+
+const log = `
+fn logOf(x: f32) -> f32 {
+  let b = bitcast<u32>(x);
+  if (isNan(x)) { return x; }
+  if ((b & 0x7fffffffu) == 0u) { return infinity(0x80000000u); }
+  if (b >= 0x80000000u) { return nan(); }
+  if (b == 0x7f800000u) { return x; }
+  let parts = partsOf(b);
+  let f = parts.m - 1.0;
   let s = f / (2.0 + f);
   let z = s * s;
   let r = z * (0.6666667 + z * (0.4 + z * (0.2857143 + z * (0.22222222 + z * 0.18181819))));
   let half = 0.5 * f * f;
-  let n = f32(e);
+  let n = f32(parts.e);
   return n * 0.693359375 - ((half - (s * (half + r) + n * -0.00021219444170128554)) - f);
 }`;
 
@@ -246,18 +255,10 @@ fn mulOf(a: f32, b: f32) -> f32 {
 /** C's pow: log2 of |a| in two numbers, since its error grows with b. */
 const pow = `
 fn logTwo(x: f32) -> vec2f {
-  var b = bitcast<u32>(x);
-  var e = i32(b >> 23u) - 127;
-  if (e == -127) {
-    let shift = countLeadingZeros(b) - 8u;
-    b <<= shift;
-    e = -126 - i32(shift);
-  }
-  var m = bitcast<f32>((b & 0x7fffffu) | 0x3f800000u);
-  if (m > 1.4142135) { m *= 0.5; e += 1; }
+  let parts = partsOf(bitcast<u32>(x));
   // ln m = 2 artanh(s), s = (m - 1) / (m + 1)
-  let f = m - 1.0;
-  let d = twoSum(m, 1.0);
+  let f = parts.m - 1.0;
+  let d = twoSum(parts.m, 1.0);
   let s = f / d.x;
   let p = product(s, d.x);
   let sLow = (((f - p.x) - p.y) - s * d.y) / d.x;
@@ -265,7 +266,7 @@ fn logTwo(x: f32) -> vec2f {
   let more = s * z * (0.33333334 + z * (0.2 + z * (0.14285715 + z * (0.11111111 + z * 0.09090909))));
   let t = twoSum(2.0 * s, 2.0 * (sLow + more));
   let scaled = product(t.x, 1.4426950216293335);
-  let whole = twoSum(f32(e), scaled.x);
+  let whole = twoSum(f32(parts.e), scaled.x);
   return vec2f(whole.x, whole.y + (scaled.y + t.x * 1.925963033500011e-08 + t.y * 1.442695));
 }
 fn powOf(a: f32, b: f32) -> f32 {
@@ -304,13 +305,13 @@ export type MathName = "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "erf" |
 /** Functions, and the ones that each calls. */
 const functions: Readonly<Record<MathName, readonly string[]>> = {
   exp: [scaleCode, exp],
-  log: [log],
+  log: [partsCode, log],
   sqrt: [pairCode, sqrt],
   sin: [mulHighCode, trigonometry],
   cos: [mulHighCode, trigonometry],
   tanh: [scaleCode, exp, tanh],
   erf: [scaleCode, exp, erf],
-  pow: [pairCode, scaleCode, pow],
+  pow: [pairCode, scaleCode, partsCode, pow],
   mul: [scaleCode, mul],
   div: [scaleCode, div],
 };

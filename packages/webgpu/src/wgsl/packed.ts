@@ -45,7 +45,7 @@ export function codebookOf(dtype: DType): { values: Float32Array; thresholds: Fl
 
 /**
  * WGSL with a function `load_x(i: u32) -> f32` for a packed binding `x` of words. nf4 and fp4 find
- * their parts by the header in the bytes; `nestedCode` is the table of nested scales.
+ * their parts by the header in the bytes; `nested` is the table of nested scales.
  */
 export function packedLoad(dtype: DType, x: string, nested: ArrayLike<number>): string {
   if (dtype in blockLoads) return `fn load_${x}(i: u32) -> f32 {${blockLoads[dtype](x)}\n}`;
