@@ -301,7 +301,7 @@ export class AdapterStore implements AdapterSource {
         return this.#onHost(() => this.#host.load(version, files));
       }),
     );
-    // Where much waits for memory already, files are read again later: who waits should take little.
+    // Where much waits already, files are read again later: who waits should take little memory.
     const size = held ? found.weights.size : 0;
     if (this.#waiting + size > mostWaiting) {
       held = undefined;

@@ -34,8 +34,8 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   };
 
   /**
-   * The path below `top`, the real root, without symbolic links; null where there is nothing. Throws
-   * for one outside.
+   * The path below `top`, the real root, without symbolic links; null where there is nothing.
+   * Throws for one outside.
    */
   const realPath = async (top: string, path: string): Promise<string | null> => {
     const real = await tried(fs.realpath(paths.join(top, path)));
