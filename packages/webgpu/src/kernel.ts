@@ -2,6 +2,7 @@ import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
+import type { ExampleOf } from "./selfCheck/example.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
 
 /** A tensor as a kernel sees it: contiguous, from the start of a buffer on the device. */
@@ -40,11 +41,21 @@ export type KernelCode<P, D = unknown> = (
 /** Tells whether a kernel takes such inputs. */
 export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
 
+/** What a kernel says of itself beside its code. */
+export interface KernelFacts<P> {
+  /** Tells which calls it takes; others run as the op's composition. Default: all. */
+  readonly supports?: KernelTest<P>;
+  /**
+   * Makes a small call, on which `warmUp` holds the kernel to the op's reference. Default: the
+   * kernel is not checked.
+   */
+  readonly example?: ExampleOf<P>;
+}
+
 /** A kernel of this backend for the op of that name. */
-export interface WebGpuKernel {
+export interface WebGpuKernel extends KernelFacts<never> {
   readonly op: string;
   readonly run: KernelCode<never, never>;
-  readonly supports?: KernelTest<never>;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -54,12 +65,12 @@ type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P 
 
 /**
  * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
- * matmul>("matmul", ...)`. Where `supports` says no, the op's composition runs.
+ * matmul>("matmul", ...)`.
  */
 export function kernel<O extends { readonly definition: unknown }>(
   op: string,
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
-  supports?: KernelTest<ParamsOf<O>>,
+  facts: KernelFacts<ParamsOf<O>> = {},
 ): WebGpuKernel {
-  return { op, run: run as KernelCode<never, never>, supports: supports as KernelTest<never> | undefined };
+  return { ...(facts as unknown as KernelFacts<never>), op, run: run as KernelCode<never, never> };
 }

@@ -1,6 +1,7 @@
 import type { BackendOp, TensorSpec } from "@lowrank/core/backend";
 import type { GpuFacts, KernelCode, KernelTest, WebGpuKernel } from "./kernel.ts";
 import { kernels as ownKernels } from "./kernels/index.ts";
+import type { Example, ExampleOf } from "./selfCheck/example.ts";
 
 /** The kernels of a backend by the names of their ops. */
 export interface KernelTable {
@@ -8,6 +9,8 @@ export interface KernelTable {
   codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
   /** True where the op has a kernel that takes such inputs. */
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
+  /** Returns a small call of a kernel, for the kind of a call; none where it is not checked. */
+  exampleOf<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): Example<P> | undefined;
 }
 
 /** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
@@ -24,5 +27,7 @@ export function kernelTable(more: readonly WebGpuKernel[], gpu: GpuFacts): Kerne
       if (!kernel) return false;
       return !kernel.supports || (kernel.supports as KernelTest<P>)(inputs, params, gpu);
     },
+    exampleOf: <P>({ name }: BackendOp<P>, inputs: readonly TensorSpec[], params: P) =>
+      (table.get(name)?.example as ExampleOf<P> | undefined)?.(inputs, params),
   };
 }

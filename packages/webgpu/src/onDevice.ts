@@ -150,7 +150,7 @@ export function onDevice(
         dry = null;
       }
       await Promise.all([...shaders].map((shader) => pipelines.warmUp(shader)));
-      await checks.check(backend, calls);
+      await checks.check(backend, calls, table);
     },
     alloc: (bytes) => pool.alloc(bytes),
     free: (buffer) => pool.free(use(buffer, "free")),

@@ -12,6 +12,7 @@ import type {
   swigluBackward,
 } from "@lowrank/core/backend";
 import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { numbers } from "../selfCheck/shrink.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
@@ -83,26 +84,36 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"));
-export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"));
-export const siluBackwardKernel: WebGpuKernel = kernel<typeof siluBackward>("siluBackward", backward("silu"));
-export const geluKernel: WebGpuKernel = kernel<typeof gelu>("gelu", plain("gelu"));
-export const geluBackwardKernel: WebGpuKernel = kernel<typeof geluBackward>("geluBackward", backward("gelu"));
-export const geluTanhKernel: WebGpuKernel = kernel<typeof geluTanh>("geluTanh", plain("geluTanh"));
+const example = { example: numbers };
+
+export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), example);
+export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"), example);
+export const siluBackwardKernel: WebGpuKernel = kernel<typeof siluBackward>("siluBackward", backward("silu"), example);
+export const geluKernel: WebGpuKernel = kernel<typeof gelu>("gelu", plain("gelu"), example);
+export const geluBackwardKernel: WebGpuKernel = kernel<typeof geluBackward>("geluBackward", backward("gelu"), example);
+export const geluTanhKernel: WebGpuKernel = kernel<typeof geluTanh>("geluTanh", plain("geluTanh"), example);
 export const geluTanhBackwardKernel: WebGpuKernel = kernel<typeof geluTanhBackward>(
   "geluTanhBackward",
   backward("geluTanh"),
+  example,
 );
-export const swigluKernel: WebGpuKernel = kernel<typeof swiglu>("swiglu", (inputs, outputs) =>
-  gate("silu", inputs, outputs),
+export const swigluKernel: WebGpuKernel = kernel<typeof swiglu>(
+  "swiglu",
+  (inputs, outputs) => gate("silu", inputs, outputs),
+  example,
 );
-export const swigluBackwardKernel: WebGpuKernel = kernel<typeof swigluBackward>("swigluBackward", (inputs, outputs) =>
-  gateBackward("silu", inputs, outputs),
+export const swigluBackwardKernel: WebGpuKernel = kernel<typeof swigluBackward>(
+  "swigluBackward",
+  (inputs, outputs) => gateBackward("silu", inputs, outputs),
+  example,
 );
-export const gegluKernel: WebGpuKernel = kernel<typeof geglu>("geglu", (inputs, outputs, { approximate }) =>
-  gate(geluOf(approximate), inputs, outputs),
+export const gegluKernel: WebGpuKernel = kernel<typeof geglu>(
+  "geglu",
+  (inputs, outputs, { approximate }) => gate(geluOf(approximate), inputs, outputs),
+  example,
 );
 export const gegluBackwardKernel: WebGpuKernel = kernel<typeof gegluBackward>(
   "gegluBackward",
   (inputs, outputs, { approximate }) => gateBackward(geluOf(approximate), inputs, outputs),
+  example,
 );

@@ -6,6 +6,7 @@ import type {
   TensorSpec,
 } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { attentionExample } from "../selfCheck/attentionExample.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
 import { philoxValues } from "../wgsl/philox.ts";
@@ -123,7 +124,7 @@ export const attentionKernel: WebGpuKernel = kernel<typeof attentionOp>(
     const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
     return [made.dispatch(tensors, { ...valuesOf(g), rows: lse.size }, rowGroups(lse.size, false))];
   },
-  takesHeads(0),
+  { supports: takesHeads(0), example: attentionExample() },
 );
 
 export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBackward>(
@@ -133,7 +134,7 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
     const numbers = numbersOf(g, dout, out, lse, gpu);
     return [...numbers.runs, ...backward({ g, mask }, [dout, q, k, v], numbers.tensor, gradients)];
   },
-  takesHeads(1),
+  { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]) },
 );
 
 /** Uniforms of dropout. */
@@ -156,7 +157,7 @@ export const attentionDropoutKernel: WebGpuKernel = kernel<typeof attentionDropo
     const lse = gpu.scratch({ shape: [g.batch, g.heads, g.queries], dtype: "f32" });
     return [forward({ g, mask: inputs[3], drop: dropOf(params) }, inputs, out, lse)];
   },
-  countsWeights(0),
+  { supports: countsWeights(0), example: attentionExample() },
 );
 
 export const attentionDropoutBackwardKernel: WebGpuKernel = kernel<typeof attentionDropoutBackward>(
@@ -174,5 +175,5 @@ export const attentionDropoutBackwardKernel: WebGpuKernel = kernel<typeof attent
       ...backward(call, [dout, q, k, v], numbers.tensor, gradients),
     ];
   },
-  countsWeights(1),
+  { supports: countsWeights(1), example: attentionExample(["q"]) },
 );

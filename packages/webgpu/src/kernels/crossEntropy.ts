@@ -1,5 +1,6 @@
-import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/backend";
+import type { crossEntropyBackward, crossEntropyWithRows, TensorSpec } from "@lowrank/core/backend";
 import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32, ids, last } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode, specialCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
@@ -99,6 +100,8 @@ return factor * (share - select(u.base, u.base + u.more, u32(label) == i % u.n))
   }),
 );
 
+const fewClasses = ({ shape }: TensorSpec): number => Math.min(last(shape), 60);
+
 export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRows>(
   "crossEntropy",
   ([logits, labels], [loss, sums], { ignoreIndex: ignore = -100, reduction = "mean", labelSmoothing = 0 }, gpu) => {
@@ -113,6 +116,12 @@ export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRo
     const all = { rows: 1, n: rows, ignore };
     const join = joined(reduction === "mean").dispatch({ losses, labels, out: loss }, all, rowGroups(1, false));
     return rows === 0 ? [join] : [made, join];
+  },
+  {
+    example: ([logits], params) => {
+      const n = fewClasses(logits);
+      return { inputs: [f32(5, n), ids(n, 5)], params };
+    },
   },
 );
 
@@ -130,5 +139,11 @@ export const crossEntropyBackwardKernel: WebGpuKernel = kernel<typeof crossEntro
       counted.dispatch({ labels, out: count }, { rows: 1, n: labels.size, ignore }, rowGroups(1, false)),
       gradient(reduction).dispatch({ ...tensors, count }, values, groups),
     ];
+  },
+  {
+    example: ([dloss, logits], params) => {
+      const n = fewClasses(logits);
+      return { inputs: [dloss.shape.length > 0 ? f32(5) : f32(), f32(5, n), ids(n, 5), f32(5, 2)], params };
+    },
   },
 );

@@ -1,5 +1,6 @@
 import type { dropoutOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32, state as exampleState } from "../selfCheck/shrink.ts";
 import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
 
@@ -27,9 +28,13 @@ ${entry(
 )}`,
 });
 
-export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>("dropout", ([x], [out], { p, state }) => {
-  const values = philoxValues(state);
-  const groups = spread(Math.ceil((out.size + values.skipped) / 4), threads);
-  const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
-  return [dropped.dispatch({ x, out }, numbers, groups)];
-});
+export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>(
+  "dropout",
+  ([x], [out], { p, state }) => {
+    const values = philoxValues(state);
+    const groups = spread(Math.ceil((out.size + values.skipped) / 4), threads);
+    const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
+    return [dropped.dispatch({ x, out }, numbers, groups)];
+  },
+  { example: (_inputs, params) => ({ inputs: [f32(37)], params: { ...params, state: exampleState } }) },
+);

@@ -2,6 +2,7 @@ import type { embedding, embeddingBackward, indexAdd } from "@lowrank/core/backe
 import { alongDim, type DType, isPacked } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
 import { fillWords } from "../memory/hostWrites.ts";
+import { f32, ids as idsBelow, last } from "../selfCheck/shrink.ts";
 import { type ElementKind, elementGroups, elements, rawKind } from "../wgsl/elements.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 
@@ -22,12 +23,20 @@ return load_weight(id * u.width + i % u.width);`,
 const kindsOf = (dtype: DType): readonly [ElementKind, ElementKind] =>
   isPacked(dtype) ? [dtype, "f32"] : [rawKind(dtype), rawKind(dtype)];
 
-export const embeddingKernel: WebGpuKernel = kernel<typeof embedding>("embedding", ([weight, ids], [out]) => {
-  const [stored, made] = kindsOf(weight.dtype);
-  const [vocab, width] = weight.shape;
-  const values = { vocab, width, size: out.size };
-  return [rowsOf(stored, made).dispatch({ weight, ids, out }, values, elementGroups(made, out.size), ids)];
-});
+export const embeddingKernel: WebGpuKernel = kernel<typeof embedding>(
+  "embedding",
+  ([weight, ids], [out]) => {
+    const [stored, made] = kindsOf(weight.dtype);
+    const [vocab, width] = weight.shape;
+    const values = { vocab, width, size: out.size };
+    return [rowsOf(stored, made).dispatch({ weight, ids, out }, values, elementGroups(made, out.size), ids)];
+  },
+  {
+    example: ([weight], params) => {
+      return { inputs: [{ ...weight, shape: [8, last(weight.shape)] }, idsBelow(8, 7)], params };
+    },
+  },
+);
 
 const threads = 64;
 
@@ -91,10 +100,12 @@ function addRows(x: GpuTensor, indices: GpuTensor, out: GpuTensor, n: number, in
 export const embeddingBackwardKernel: WebGpuKernel = kernel<typeof embeddingBackward>(
   "embeddingBackward",
   ([dy, ids], [out], { vocab }, gpu) => addRows(dy, ids, out, vocab, out.shape[1], gpu),
+  { example: ([dy]) => ({ inputs: [f32(9, last(dy.shape)), idsBelow(5, 9)], params: { vocab: 5 } }) },
 );
 
 export const indexAddKernel: WebGpuKernel = kernel<typeof indexAdd>(
   "indexAdd",
   ([x, indices], [out], { dim, size }, gpu) =>
     addRows(x, indices, out, size, alongDim("indexAdd", x.shape, dim).inner, gpu),
+  { example: () => ({ inputs: [f32(9, 5), idsBelow(4, 9)], params: { dim: 0, size: 4 } }) },
 );

@@ -1,5 +1,6 @@
 import type { clipToNorm, gradNorm } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32 } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
@@ -67,20 +68,24 @@ ${rowsCode(
 )}`,
 });
 
-export const gradNormKernel: WebGpuKernel = kernel<typeof gradNorm>("gradNorm", (inputs, [out], _params, gpu) => {
-  const some = inputs.filter(({ size }) => size > 0);
-  const counts = some.map(({ size }) => Math.ceil(size / partSize));
-  const count = counts.reduce((sum, parts) => sum + parts, 0);
-  const sums = gpu.scratch({ shape: [count, 3], dtype: "f32" });
-  let first = 0;
-  const runs = some.map((x, i) => {
-    const rows = counts[i];
-    const run = squares.dispatch({ x, out: sums }, { rows, n: x.size, first }, rowGroups(rows, false));
-    first += rows;
-    return run;
-  });
-  return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, rowGroups(1, false))];
-});
+export const gradNormKernel: WebGpuKernel = kernel<typeof gradNorm>(
+  "gradNorm",
+  (inputs, [out], _params, gpu) => {
+    const some = inputs.filter(({ size }) => size > 0);
+    const counts = some.map(({ size }) => Math.ceil(size / partSize));
+    const count = counts.reduce((sum, parts) => sum + parts, 0);
+    const sums = gpu.scratch({ shape: [count, 3], dtype: "f32" });
+    let first = 0;
+    const runs = some.map((x, i) => {
+      const rows = counts[i];
+      const run = squares.dispatch({ x, out: sums }, { rows, n: x.size, first }, rowGroups(rows, false));
+      first += rows;
+      return run;
+    });
+    return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, rowGroups(1, false))];
+  },
+  { example: (_inputs, params) => ({ inputs: [f32(37), f32(3, 5)], params }) },
+);
 
 const threads = 64;
 
@@ -105,4 +110,5 @@ export const clipToNormKernel: WebGpuKernel = kernel<typeof clipToNorm>(
       return clipped.dispatch({ x, norm }, { size: x.size, most }, spread(x.size, threads));
     });
   },
+  { example: (_inputs, params) => ({ inputs: [f32(37), f32()], params: { ...params, maxNorm: 0.1 } }) },
 );

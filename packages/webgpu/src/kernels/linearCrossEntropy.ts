@@ -1,6 +1,7 @@
 import type { linearCrossEntropyOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { fillWords } from "../memory/hostWrites.ts";
+import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { type Dispatch, type Shader, shader, variants } from "../wgsl/shader.ts";
 import { product } from "./products/product.ts";
@@ -164,5 +165,11 @@ export const linearCrossEntropyOpKernel: WebGpuKernel = kernel<typeof linearCros
       }
     }
     return [...runs, summed.dispatch({ losses, factor, loss }, { size }, [1, 1, 1])];
+  },
+  {
+    example: ([, weight], params) => {
+      const [classes, width] = [Math.min(weight.shape[0], 60), 64];
+      return { inputs: [f32(5, width), { ...weight, shape: [classes, width] }, ids(classes, 5)], params };
+    },
   },
 );

@@ -1,3 +1,4 @@
+import type { TensorSpec } from "@lowrank/core/backend";
 import type { Gpu, GpuTensor } from "../kernel.ts";
 import { type MathName, mathCode, specialCode } from "./math.ts";
 import { rowGroups, rowsCode } from "./rows.ts";
@@ -77,6 +78,10 @@ ${rowsCode(
   if (part == 0u) { out[0] = u32(any); }`,
 )}`,
 });
+
+/** Returns the guard of an example of a step, where it has one. */
+export const guardInput = ({ guard }: { readonly guard?: "obey" | "test" }): TensorSpec[] =>
+  guard === undefined ? [] : [{ shape: [3], dtype: "f32" }];
 
 /** Returns the tensors of a step without its guard, the guard, and the runs that come first. */
 export function guardOf(

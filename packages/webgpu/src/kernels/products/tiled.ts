@@ -1,7 +1,7 @@
 import { halfCode } from "../../wgsl/half.ts";
 import { type Shader, shader, variants } from "../../wgsl/shader.ts";
 import { walk } from "../../wgsl/walk.ts";
-import { looksUp, type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
+import { type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
 import { type Tile, type TileName, tiles } from "./tiles.ts";
 
 const part = "xyzw";
@@ -199,7 +199,7 @@ ${operandCode(w, waits)}
 ${memory.map(([name, size]) => `var<workgroup> ${name}: array<f32, ${size}>;`).join("\n")}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-${waits && looksUp(w) ? shareNumbers : ""}
+${waits ? shareNumbers(w) : ""}
 let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
 let y = (piece / ${across}u) * ${rows}u;
