@@ -3,12 +3,15 @@ import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
 import type { ExampleOf } from "./selfCheck/example.ts";
+import type { SplitOf } from "./split/split.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
 
-/** A tensor as a kernel sees it: contiguous, from the start of a buffer on the device. */
+/** A tensor as a kernel sees it: contiguous, in a buffer on the device. */
 export interface GpuTensor extends TensorSpec {
   readonly buffer: GpuBlock;
   readonly size: number;
+  /** The bytes of the buffer that it is; default: all of them. */
+  readonly window?: { readonly offset: number; readonly bytes: number };
 }
 
 /** The device's abilities, by which kernels choose among their variants. */
@@ -50,6 +53,11 @@ export interface KernelFacts<P> {
    * kernel is not checked.
    */
   readonly example?: ExampleOf<P>;
+  /**
+   * Tells how a call is cut whose tensors are larger than a kernel can see. Default: such calls are
+   * refused, unless the code binds parts of them alone.
+   */
+  readonly split?: SplitOf<P>;
 }
 
 /** A kernel of this backend for the op of that name. */

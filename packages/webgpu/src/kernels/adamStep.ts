@@ -1,7 +1,7 @@
 import type { adamStep } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { f32 } from "../selfCheck/shrink.ts";
-import { guardInput, guardOf, step } from "../wgsl/steps.ts";
+import { f32, guardInput } from "../selfCheck/shrink.ts";
+import { guardOf, step } from "../wgsl/steps.ts";
 
 const adam = step({
   name: "adamStep",
@@ -29,7 +29,7 @@ export const adamStepKernel: WebGpuKernel = kernel<typeof adamStep>(
     };
     const { tensors, guard, runs } = guardOf(inputs, params, gpu);
     const parameters = Array.from({ length: tensors.length / 4 }, (_, i) => tensors.slice(4 * i, 4 * i + 4));
-    return [...runs, ...parameters.map((parameter) => adam(parameter, values, guard))];
+    return [...runs, ...parameters.flatMap((parameter) => adam(parameter, values, guard, gpu))];
   },
   {
     example: (_inputs, params) => {

@@ -7,6 +7,7 @@ import type {
 } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
 import { attentionExample } from "../selfCheck/attentionExample.ts";
+import type { Split } from "../split/split.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
 import { philoxValues } from "../wgsl/philox.ts";
@@ -78,6 +79,13 @@ const takesHeads =
   (inputs: readonly TensorSpec[]): boolean =>
     inputs[q].shape[3] <= mostNumbers;
 
+/** Cuts a batch; a mask may be of all its sequences. */
+const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
+  const [rows] = inputs[0].shape;
+  const cut = ({ shape }: TensorSpec) => shape[0] === rows;
+  return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
+};
+
 /** Up to so many queries, each row has a workgroup: tiles would be empty for the most part. */
 const fewQueries = 3;
 
@@ -124,7 +132,7 @@ export const attentionKernel: WebGpuKernel = kernel<typeof attentionOp>(
     const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
     return [made.dispatch(tensors, { ...valuesOf(g), rows: lse.size }, rowGroups(lse.size, false))];
   },
-  { supports: takesHeads(0), example: attentionExample() },
+  { supports: takesHeads(0), example: attentionExample(), split: byBatch },
 );
 
 export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBackward>(
@@ -134,7 +142,7 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
     const numbers = numbersOf(g, dout, out, lse, gpu);
     return [...numbers.runs, ...backward({ g, mask }, [dout, q, k, v], numbers.tensor, gradients)];
   },
-  { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]) },
+  { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
 );
 
 /** Uniforms of dropout. */

@@ -2,6 +2,7 @@ import type { cumsum } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { lanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { shader, variants } from "../wgsl/shader.ts";
 
@@ -36,5 +37,5 @@ export const cumsumKernel: WebGpuKernel = kernel<typeof cumsum>(
     const alone = isShort(n);
     return [made(alone).dispatch({ x, out }, { rows, n, inner }, rowGroups(rows, alone))];
   },
-  { example: lanes },
+  { example: lanes, split: byOuter },
 );

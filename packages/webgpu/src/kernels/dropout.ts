@@ -1,6 +1,7 @@
 import type { dropoutOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { f32, state as exampleState } from "../selfCheck/shrink.ts";
+import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
+import { byNumber } from "../split/split.ts";
 import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
 
@@ -36,5 +37,11 @@ export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>(
     const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
     return [dropped.dispatch({ x, out }, numbers, groups)];
   },
-  { example: (_inputs, params) => ({ inputs: [f32(37)], params: { ...params, state: exampleState } }) },
+  {
+    example: (_inputs, params) => ({ inputs: [f32(37)], params: { ...params, state: exampleState } }),
+    split: (inputs, outputs, params) => ({
+      ...byNumber(inputs, outputs),
+      paramsFrom: (row) => ({ ...params, state: { ...params.state, offset: params.state.offset + row } }),
+    }),
+  },
 );

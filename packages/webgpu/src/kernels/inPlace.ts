@@ -1,6 +1,7 @@
 import type { addInto, scaleInPlace } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { numbers } from "../selfCheck/shrink.ts";
+import { byNumber } from "../split/split.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
 
 const threads = 64;
@@ -15,7 +16,7 @@ const scaled = shader({
 export const scaleInPlaceKernel: WebGpuKernel = kernel<typeof scaleInPlace>(
   "scaleInPlace",
   ([x], _outputs, { factor }) => [scaled.dispatch({ x }, { size: x.size, factor }, spread(x.size, threads))],
-  { example: numbers },
+  { example: numbers, split: byNumber },
 );
 
 const added = shader({
@@ -33,5 +34,5 @@ export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
     if (x.buffer.slab === y.buffer.slab) return [scaled.dispatch({ x }, { size: x.size, factor: 1 + alpha }, groups)];
     return [added.dispatch({ x, y }, { size: x.size, alpha }, groups)];
   },
-  { example: numbers },
+  { example: numbers, split: byNumber },
 );

@@ -2,7 +2,8 @@ import type { matmul, TensorSpec } from "@lowrank/core/backend";
 import { collapse, isPacked, matmulPlan, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { f32 } from "../selfCheck/shrink.ts";
-import { type Product, product } from "./products/product.ts";
+import type { Product } from "./products/pieces.ts";
+import { product } from "./products/product.ts";
 
 /** Returns the sizes and the batch of a product of tensors. */
 export function productOf(

@@ -8,6 +8,7 @@ import type {
 } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
 import { rows as fewRows } from "../selfCheck/shrink.ts";
+import { byRow } from "../split/split.ts";
 import { mathCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
@@ -136,6 +137,8 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
 }
 
 const example = { example: fewRows };
+/** Facts of kernels that work row by row. */
+const rowFacts = { ...example, split: byRow };
 
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(
   "layerNorm",
@@ -143,12 +146,12 @@ export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(
     const { values, alone } = rowsOf(x, weight.size, eps);
     return [forwardLayer(alone).dispatch({ x, weight, bias, out }, values, rowGroups(values.rows, alone))];
   },
-  example,
+  rowFacts,
 );
 export const layerNormBackwardKernel: WebGpuKernel = kernel<typeof layerNormBackward>(
   "layerNormBackward",
   (inputs, [dx], { eps }) => inputGradient(true, inputs, dx, eps),
-  example,
+  rowFacts,
 );
 export const layerNormWeightBackwardKernel: WebGpuKernel = kernel<typeof layerNormWeightBackward>(
   "layerNormWeightBackward",
@@ -161,12 +164,12 @@ export const rmsNormKernel: WebGpuKernel = kernel<typeof rmsNorm>(
     const { values, alone } = rowsOf(x, weight.size, eps);
     return [forwardRms(alone).dispatch({ x, weight, out }, values, rowGroups(values.rows, alone))];
   },
-  example,
+  rowFacts,
 );
 export const rmsNormBackwardKernel: WebGpuKernel = kernel<typeof rmsNormBackward>(
   "rmsNormBackward",
   (inputs, [dx], { eps }) => inputGradient(false, inputs, dx, eps),
-  example,
+  rowFacts,
 );
 export const rmsNormWeightBackwardKernel: WebGpuKernel = kernel<typeof rmsNormWeightBackward>(
   "rmsNormWeightBackward",

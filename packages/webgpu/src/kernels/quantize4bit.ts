@@ -180,7 +180,7 @@ export const quantize4bitKernel: WebGpuKernel = kernel<typeof quantize4bit>(
     const values = { size: x.size, blockSize, blocks, absmax };
     const groups = spread(blocks, 64);
     const head: Dispatch[] = [
-      fillWords(out.buffer, 0),
+      ...fillWords(out.buffer, 0, gpu.limits.maxStorageBufferBindingSize),
       header.dispatch({ out }, { blockSize, absmax, nested }, [1, 1, 1]),
     ];
     if (nested === 0) return [...head, codes.dispatch({ x, out }, values, groups, x)];

@@ -1,6 +1,6 @@
 import type { sampleTokensOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { f32, state as exampleState } from "../selfCheck/shrink.ts";
+import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
 import { mathCode, rankCode } from "../wgsl/math.ts";
 import { philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";

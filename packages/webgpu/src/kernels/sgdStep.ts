@@ -1,7 +1,7 @@
 import type { sgdStep } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { f32 } from "../selfCheck/shrink.ts";
-import { guardInput, guardOf, step } from "../wgsl/steps.ts";
+import { stepExample } from "../selfCheck/shrink.ts";
+import { guardOf, step } from "../wgsl/steps.ts";
 
 const uniforms = { lr: "f32", decay: "f32" } as const;
 const slope = "let g = grad[index] + u.decay * p[index];";
@@ -31,15 +31,9 @@ export const sgdStepKernel: WebGpuKernel = kernel<typeof sgdStep>(
   (inputs, _outputs, params, gpu) => {
     const { lr, weightDecay: decay, momentum, dampening, nesterov, first } = params;
     const { tensors, guard, runs } = guardOf(inputs, params, gpu);
-    if (tensors.length === 2) return [...runs, plain(tensors, { lr, decay }, guard)];
+    if (tensors.length === 2) return [...runs, ...plain(tensors, { lr, decay }, guard, gpu)];
     const values = { lr, decay, momentum, rest: 1 - dampening, first: Number(first), nesterov: Number(nesterov) };
-    return [...runs, withMomentum(tensors, values, guard)];
+    return [...runs, ...withMomentum(tensors, values, guard, gpu)];
   },
-  {
-    example: (inputs, params) => {
-      const guard = guardInput(params);
-      const parameter = Array.from({ length: inputs.length - guard.length }, () => f32(37));
-      return { inputs: [...parameter, ...guard], params: { ...params, lr: 0.5 } };
-    },
-  },
+  { example: stepExample() },
 );

@@ -2,6 +2,7 @@ import type { topk } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { lanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { shader, variants } from "../wgsl/shader.ts";
@@ -46,5 +47,5 @@ export const topkKernel: WebGpuKernel = kernel<typeof topk>(
     const alone = isShort(n);
     return [made(alone).dispatch({ x, values, positions }, { rows, n, inner, k }, rowGroups(rows, alone))];
   },
-  { example: lanes },
+  { example: lanes, split: byOuter },
 );

@@ -6,7 +6,7 @@ export interface ExampleInput extends TensorSpec {
   readonly positive?: boolean;
   /** Integers are below it. */
   readonly below?: number;
-  /** The integers themselves. */
+  /** The numbers themselves. */
   readonly values?: readonly number[];
 }
 

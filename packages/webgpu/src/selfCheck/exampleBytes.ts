@@ -52,11 +52,11 @@ export function exampleBytes(inputs: readonly ExampleInput[]): Uint8Array[] {
     const sign = (): number => (next() < 0.5 ? 0x8000 : 0);
     const part = (range: number): number => Math.floor(range * next());
     const made = {
-      f32: () => Float32Array.from({ length: size }, () => (positive ? next() : 2 * next() - 1)),
+      f32: () => Float32Array.from({ length: size }, (_, i) => values?.[i] ?? (positive ? next() : 2 * next() - 1)),
       f16: () => Uint16Array.from({ length: size }, () => sign() + 0x3400 + part(0x800)),
       bf16: () => Uint16Array.from({ length: size }, () => sign() + 0x3e00 + part(0x180)),
       i32: () => Int32Array.from({ length: size }, (_, i) => values?.[i] ?? part(below)),
-      u8: () => Uint8Array.from({ length: size }, () => part(2)),
+      u8: () => Uint8Array.from({ length: size }, () => part(below)),
       bool: () => Uint8Array.from({ length: size }, () => part(2)),
     }[dtype as "f32"]();
     return new Uint8Array(made.buffer);

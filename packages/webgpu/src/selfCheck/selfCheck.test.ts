@@ -1,9 +1,12 @@
 import {
+  adagradStep,
   adamStep,
+  adamStep8bit,
   add,
   type Backend,
   cacheWrite,
   defineOp,
+  dynamicMap,
   embedding,
   full,
   linearCrossEntropy,
@@ -15,6 +18,7 @@ import {
   quantize4bit,
   reference,
   rmsNorm,
+  rmspropStep,
   sgdStep,
   softmax,
   type Tensor,
@@ -101,6 +105,40 @@ const brokenKernels: readonly BrokenKernel[] = [
       const [p, grad, buffer] = [1, 2, 3].map((value) => full([3], value, { backend: on }));
       const sgd = { ...settings, momentum: 0.9, dampening: 0, nesterov: false, first: false };
       noGrad(() => sgdStep(p, grad, buffer, sgd));
+      return p;
+    },
+  },
+  {
+    kind: '"adagradStep" of f32',
+    words: "let squares = sum[index] + g * g;",
+    instead: "let squares = sum[index] + 1.01 * g * g;",
+    run: (on) => {
+      const [p, grad, sum] = [1, 2, 3].map((value) => full([3], value, { backend: on }));
+      noGrad(() => adagradStep(p, grad, sum, { ...settings, eps: 1e-8 }));
+      return p;
+    },
+  },
+  {
+    kind: '"rmspropStep" of f32',
+    words: "let next = u.momentum * buffer[index]",
+    instead: "let next = 1.01 * u.momentum * buffer[index]",
+    run: (on) => {
+      const [p, grad, mean, buffer] = [1, 2, 3, 4].map((value) => full([3], value, { backend: on }));
+      noGrad(() => rmspropStep(p, grad, mean, buffer, { ...settings, alpha: 0.9, eps: 1e-8, momentum: 0.5 }));
+      return p;
+    },
+  },
+  {
+    kind: '"adamStep8bit" of f32 and u8',
+    words: "let second = u.beta2 *",
+    instead: "let second = 1.1 * u.beta2 *",
+    run: (on) => {
+      const [p, grad, first, second] = [1, 2, 3, 4].map((value) => full([3], value, { backend: on }));
+      const codes = [1, 2].map((value) => full([3], value, { dtype: "u8", backend: on }));
+      const scales = [first, second].map((t) => t.slice([0, 1]));
+      const tables = [true, false].map((signed) => tensor(dynamicMap({ signed }), { backend: on }));
+      const adam = { ...settings, beta1: 0.9, beta2: 0.99, eps: 1e-8, step: 2 };
+      noGrad(() => adamStep8bit(p, grad, ...codes, ...scales, ...tables, adam));
       return p;
     },
   },

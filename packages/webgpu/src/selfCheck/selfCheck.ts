@@ -1,8 +1,8 @@
 import type { Backend, BackendOp, OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import { byteLength, viewOf } from "@lowrank/core/backend";
 import { fromBytes, noGrad, reference, scope } from "@lowrank/core/functions";
-import { exampleBytes } from "./exampleBytes.ts";
 import type { Example } from "./example.ts";
+import { exampleBytes } from "./exampleBytes.ts";
 
 /** The share of the largest number by which a kernel may be off. */
 const tolerance = 1e-4;

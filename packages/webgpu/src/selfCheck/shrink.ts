@@ -1,6 +1,11 @@
 import type { Shape, TensorSpec } from "@lowrank/core/backend";
 import type { GeneratorState } from "@lowrank/core/functions";
-import type { Example, ExampleInput } from "./example.ts";
+import type { Example, ExampleInput, ExampleOf } from "./example.ts";
+
+/** Parameters of a step that may have a guard. */
+interface Guarded {
+  readonly guard?: "obey" | "test";
+}
 
 /** Makes the example of a call from its inputs, and keeps its parameters. */
 type Shrink = <P>(inputs: readonly TensorSpec[], params: P) => Example<P>;
@@ -31,6 +36,23 @@ export function lanes<P extends { readonly dim: number }>(inputs: readonly Tenso
     shape.map((size, d) => (d === (params.dim + shape.length) % shape.length ? size : Math.min(size, 2)));
   return shaped(to)(inputs, params);
 }
+
+/** Returns the guard of an example of a step, where it has one. */
+export const guardInput = ({ guard }: Guarded): ExampleInput[] => (guard === undefined ? [] : [f32(3)]);
+
+/**
+ * Makes the example of an optimiser's step. The tensors at `positive` hold squares. Its rate is
+ * large, so that the step shows in the parameters.
+ */
+export const stepExample =
+  <P extends Guarded & { readonly lr: number }>(positive: readonly number[] = []): ExampleOf<P> =>
+  (inputs, params): Example<P> => {
+    const guard = guardInput(params);
+    const parameter = Array.from({ length: inputs.length - guard.length }, (_, i): ExampleInput => {
+      return { ...f32(37), positive: positive.includes(i) };
+    });
+    return { inputs: [...parameter, ...guard], params: { ...params, lr: 0.5 } };
+  };
 
 /** The first places of random numbers. */
 export const state: GeneratorState = { seed: 7, stream: [1, 2], offset: 3 };

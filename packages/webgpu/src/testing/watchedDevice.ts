@@ -27,6 +27,26 @@ function replaced<T extends object>(target: T, own: Partial<Record<keyof T, unkn
   });
 }
 
+/**
+ * Returns a device that is the given one, but whose kernels see at most `bytes` of a buffer. Throws
+ * where one is to see more.
+ */
+export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
+  const limits = replaced(device.limits, { maxStorageBufferBindingSize: bytes });
+  return replaced(device, {
+    limits,
+    createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
+      // The first binding is of uniforms, and says its size.
+      for (const { binding, resource } of descriptor.entries) {
+        const { buffer, offset = 0, size } = resource as GPUBufferBinding;
+        const seen = size ?? buffer.size - offset;
+        if (seen > bytes) throw new Error(`binding ${binding} shows ${seen} bytes of a buffer, above ${bytes}`);
+      }
+      return device.createBindGroup(descriptor);
+    },
+  });
+}
+
 /** Returns a device that is the given one, but for the kernels that `watch` changes. */
 export function watchedDevice(device: GPUDevice, { change, ran, known }: Watch): GPUDevice {
   const modules = new WeakMap<GPUShaderModule, Kernel>();
