@@ -1,4 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
@@ -44,7 +45,7 @@ export type KernelCode<P, D = unknown> = (
 /** Tells whether a kernel takes such inputs. */
 export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
 
-/** What a kernel says of itself beside its code. */
+/** Facts that a kernel tells of itself beside its code. */
 export interface KernelFacts<P> {
   /** Tells which calls it takes; others run as the op's composition. Default: all. */
   readonly supports?: KernelTest<P>;
@@ -66,6 +67,8 @@ export interface WebGpuKernel extends KernelFacts<never> {
   readonly run: KernelCode<never, never>;
 }
 
+const factKeys: OptionKeys<KernelFacts<unknown>> = { supports: true, example: true, split: true };
+
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
 /** The parameters that an op takes. */
@@ -80,5 +83,6 @@ export function kernel<O extends { readonly definition: unknown }>(
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
   facts: KernelFacts<ParamsOf<O>> = {},
 ): WebGpuKernel {
+  checkOptions("kernel", facts, factKeys);
   return { ...(facts as unknown as KernelFacts<never>), op, run: run as KernelCode<never, never> };
 }

@@ -17,8 +17,8 @@ const moveCode = `let first = u.beta1 * (mTable[(mWord >> (8u * c)) & 255u] * mS
     let moved = p[i] * u.shrink - u.stepSize * first / (sqrtOf(second) * u.rootFactor + u.eps);`;
 
 /**
- * WGSL: the position in a table of the number nearest to x on bitsandbytes' grid of 65536 points, of
- * which two equally near are the first.
+ * WGSL: the position in a table of the number nearest to x, which moves to bitsandbytes' grid of
+ * 65536 points first. Of two equally near it is the lower.
  */
 const nearestCode = (table: string): string => `
 fn ${table}_nearest(x: f32) -> u32 {

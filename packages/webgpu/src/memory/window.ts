@@ -61,7 +61,7 @@ export function inParts(tensors: readonly GpuTensor[], most: number, rows: numbe
   });
 }
 
-/** Returns the largest power of two, up to 256, that divides a number of bytes or of parts of one. */
+/** Returns the largest power of two, up to 256, that divides a number of bytes, whole or not. */
 function powerOfTwoIn(bytes: number): number {
   let power = alignment;
   while (bytes % power !== 0) power /= 2;

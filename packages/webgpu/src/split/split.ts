@@ -41,7 +41,7 @@ export function byRow(inputs: Specs, outputs: Specs): Split<never> {
   return { rows, inputs: isCut(inputs, cut.inputs), outputs: isCut(outputs, cut.outputs) };
 }
 
-/** Cuts calls that work along a dimension, which has the same dimensions before it in all tensors. */
+/** Cuts calls that work along a dimension; those before it are the same in all tensors. */
 export function byOuter(inputs: Specs, outputs: Specs, { dim = 0 }: { readonly dim?: number }): Split<never> {
   return have(alongDim("split", inputs[0].shape, dim).outer, inputs, outputs);
 }
@@ -54,9 +54,4 @@ export function byBroadcast(inputs: Specs, outputs: Specs): Split<never> {
     inputs.map((input) => input.shape),
   );
   return { rows: sizes[0], inputs: strides.map(([first]) => first !== 0), outputs: [true] };
-}
-
-/** Cuts calls that keep the first dimension, as `permute` and reductions may. */
-export function byFirst(inputs: Specs, outputs: Specs): Split<never> {
-  return have(inputs[0].shape[0] ?? 1, inputs, outputs);
 }

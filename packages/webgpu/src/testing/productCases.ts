@@ -32,7 +32,7 @@ export const tileCases: Readonly<Record<TileName, ProductCase>> = {
 
 const gpu = hard("staged 8x4");
 
-/** Products with weights of every storage, in either direction, and of rows that are no whole fours. */
+/** Products with weights of every storage, either way, and of rows that are no whole fours. */
 export const storedCases: readonly ProductCase[] = [
   ...Object.keys(storedWeights).flatMap((stored): ProductCase[] => [
     { ...soft, a: [21, 96], w: [37, 96], transposeB: true, stored },

@@ -22,7 +22,7 @@ const meanings: Readonly<Record<string, (x: string) => string>> = {
   q8_0: (x) => `${x}_half(at) * codes`,
 };
 
-/** Codes of as many bits in WGSL, at the place `l` of a block, whose codes begin at byte `codes`. */
+/** WGSL that reads codes of as many bits at the place `l` of a block; `first` is its first code. */
 const integers = {
   4: (x: string, first: string, elements: number) => {
     const [place, shift] = [`${first} + l % ${elements / 2}u`, `select(0u, 4u, l >= ${elements / 2}u)`];
