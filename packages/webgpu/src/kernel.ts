@@ -1,5 +1,5 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
-import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
+import { checkOptions } from "@lowrank/core/functions";
 import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
@@ -67,8 +67,6 @@ export interface WebGpuKernel extends KernelFacts<never> {
   readonly run: KernelCode<never, never>;
 }
 
-const factKeys: OptionKeys<KernelFacts<unknown>> = { supports: true, example: true, split: true };
-
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
 
 /** The parameters that an op takes. */
@@ -83,6 +81,6 @@ export function kernel<O extends { readonly definition: unknown }>(
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
   facts: KernelFacts<ParamsOf<O>> = {},
 ): WebGpuKernel {
-  checkOptions("kernel", facts, factKeys);
+  checkOptions("kernel", facts, { supports: true, example: true, split: true });
   return { ...(facts as unknown as KernelFacts<never>), op, run: run as KernelCode<never, never> };
 }

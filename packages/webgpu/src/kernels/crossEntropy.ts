@@ -56,14 +56,14 @@ const countCode = `var counting = 0.0;
 
 /** The sum of the rows' losses, or their mean over the rows that count. */
 const joined = variants((mean: boolean) =>
-  shader({
+  shader<string, "rows" | "n" | "ignore">({
     name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
-    bindings: { losses: "read f32", labels: "read i32", out: "write f32" },
+    bindings: { losses: "read f32", ...(mean && ({ labels: "read i32" } as const)), out: "write f32" },
     uniforms: { rows: "u32", n: "u32", ignore: "i32" },
     code: `${specialCode}
 ${rowsCode(
   false,
-  `  ${countCode}
+  `  ${mean ? countCode : ""}
   var sum = 0.0;
   for (var i = part; i < u.n; i += width) { sum += losses[i]; }
   let loss = total(part, sum);
