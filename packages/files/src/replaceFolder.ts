@@ -3,7 +3,7 @@ import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
 import { syncNames, writeToDisk } from "./writeToDisk.ts";
 
-/** What is left beside a folder by processes that died while they wrote it. */
+/** Names beside a folder's, that processes leave which die while they write it. */
 const leftover = /^\.[0-9a-f]{8}\.(part|old)$/;
 
 /**

@@ -15,7 +15,7 @@ const kills = Number(process.env.LOWRANK_KILLS ?? 8);
 const words = "train --model model --data text.txt --block-size 32 --batch-size 4 --lr 2e-2 --steps 10 --save-every 1";
 const args = (output: string, ...more: string[]) => [...words.split(" "), "--output", output, ...more];
 
-/** The files of an adapter that stands in a folder; null where its config is missing: there is none. */
+/** The files of a folder's adapter; null where its config is missing: there is none. */
 async function adapterIn(path: string): Promise<string | null> {
   const file = (name: string) => readFile(join(path, name), "hex").catch(() => null);
   const [config, weights] = [await file("adapter_config.json"), await file("adapter_model.safetensors")];
@@ -31,7 +31,7 @@ beforeAll(async () => {
   expect(new Set([whole, older, null]).size).toBe(3);
 }, 120_000);
 
-/** Starts the command, and kills it some milliseconds after its first step. Returns true if it was. */
+/** Starts the command, and kills it after its first step. Returns true if that came to pass. */
 function runAndKill(words: readonly string[], milliseconds: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "bin.ts"), ...words], { cwd: folder });

@@ -30,4 +30,4 @@ export type {
   TrainingResult,
   TrainingSettings,
 } from "./trainerOptions.ts";
-export { getLastCheckpoint } from "./wholeCheckpoint.ts";
+export { getLastCheckpoint, isWholeCheckpoint } from "./wholeCheckpoint.ts";

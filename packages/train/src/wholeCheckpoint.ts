@@ -56,6 +56,11 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   return null;
 }
 
+/** True for a checkpoint of which nothing is missing, cut off or of another writing. */
+export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promise<boolean> {
+  return (await damageOf(await openFiles(place))) === null;
+}
+
 /**
  * The checkpoints among the names in a folder, newest first. One that a process wrote and died
  * before it was renamed ("checkpoint-8.1a2b3c4d.part") comes before that of its name.

@@ -3,7 +3,7 @@ import { constants } from "node:os";
 /** Signals at which a command ends what it does in good order. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** What ends a command that was asked to stop, and did so in good order. */
+/** The end of a command that was asked to stop, and did so in good order. */
 export class Interrupted extends Error {
   /** 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. */
   readonly exitCode: number;

@@ -75,8 +75,8 @@ async function taken(path: string, text: string): Promise<boolean> {
 /**
  * Makes a run's folder and takes it for this process, before anything is loaded. Throws where
  * nothing can be written there, and where another process is at work, by its name. One that was
- * killed holds nothing any more. Returns what gives the folder back; one that was made for nothing is
- * removed then.
+ * killed holds nothing any more. Returns what gives the folder back, and removes one that was made
+ * for nothing.
  */
 export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);

@@ -28,7 +28,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
   try {
-    await clearLeftovers(options.output, "before");
+    await clearLeftovers(options.output);
     await trainInto(options);
   } finally {
     await release();
@@ -68,7 +68,6 @@ async function trainInto(options: TrainCommandOptions): Promise<void> {
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const run = await train(learner, data, batching, options);
   const verified = await learner.save(options.output);
-  await clearLeftovers(options.output, "after");
 
   const lossAfter = adapted && (await adapted.disableAdapter(probeLoss));
   console.log(summary(run).join("\n"));
@@ -131,7 +130,7 @@ interface Run {
   result: TrainingResult;
   stepSeconds: readonly number[];
   maxSteps: number;
-  /** What ended it before its last step; null for a whole run. */
+  /** The signal that ended it before its last step; null for a whole run. */
   interrupted: Interrupted | null;
 }
 
