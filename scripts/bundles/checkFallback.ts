@@ -22,7 +22,7 @@ const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,
 /** A line of Chromium's own, which every page has that asks for an adapter in vain. */
 const ownLine = "No available adapters.";
 
-/** What the console says, by the script that runs before the page's own. */
+/** Scripts that run before the page's own, and the sentence on its console. */
 const cases: readonly { readonly before: string; readonly sentence: string }[] = [
   {
     before: "",
@@ -36,8 +36,8 @@ const cases: readonly { readonly before: string; readonly sentence: string }[] =
 ];
 
 /**
- * Runs a page that prefers WebGPU in a Chromium that has no adapter. Returns a problem where it does
- * not compute, or where its console has anything but one sentence.
+ * Runs a page that prefers WebGPU in a Chromium that has no adapter. Returns a problem where it
+ * does not compute, or where its console has anything but one sentence.
  */
 export async function checkFallback(executablePath: string, user: string): Promise<string[]> {
   const folder = join(user, "fallback");
