@@ -39,7 +39,7 @@ it.skipIf(noWebGpu !== undefined)(
     for (const part of only) expect(names.filter((name) => name.startsWith(part)).length, part).toBeGreaterThan(10);
     expect(names.at(-1)).toBe("op calls");
   },
-  300_000,
+  600_000,
 );
 
 it.skipIf(noWebGpu !== undefined || findChromium() === undefined).each(["page", "worker"] as const)(
@@ -48,5 +48,5 @@ it.skipIf(noWebGpu !== undefined || findChromium() === undefined).each(["page", 
     const names = await namesOf(checksInChromium(goldenFolder, { place, backend, threads: 1, only }));
     expect(names).toEqual(await inNodeNames);
   },
-  300_000,
+  600_000,
 );
