@@ -5,6 +5,7 @@ import { F16, F32 } from "./dtypes.gen";
 import { madd } from "./gemmTile";
 import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
+import { readFour } from "./readAhead";
 
 /**
  * A task in eight words: the addresses of A and B, their formats, the rank, the scaling, the first
@@ -32,7 +33,8 @@ export function lowRankRows(
   const yrs = <usize>outFeatures << 2;
   const end = table + <usize>last * TASK;
   let low = rooms + <usize>first * room;
-  for (let task = table + <usize>first * TASK; task < end; task += TASK, low += room) {
+  let ahead = table + <usize>first * TASK;
+  for (let task = ahead; task < end; task += TASK, low += room) {
     const rank = load<i32>(task, 16);
     const vector = <usize>load<i32>(task, 24);
     const count = load<i32>(task, 28);
@@ -42,11 +44,32 @@ export function lowRankRows(
       memory.copy(to, from, <usize>count * yrs);
       continue;
     }
+    if (task >= ahead) {
+      store<i32>(low, readFactors(task, end, 0, inFeatures) | readFactors(task, end, 4, outFeatures));
+      ahead = task + 4 * TASK;
+    }
     const scaling = load<f32>(task, 20);
     const panel = low + (<usize>(count * rank) << 2);
     products(load<i32>(task, 8), x + vector * xrs, load<usize>(task), low, 0, count, rank, inFeatures, scaling, panel);
     products(load<i32>(task, 12), low, load<usize>(task, 4), to, from, count, outFeatures, rank, 1, panel);
   }
+}
+
+/** Reads the factors of four tasks, A or B by the word of its address in a task. */
+function readFactors(task: usize, end: usize, word: usize, features: i32): i32 {
+  const last = end - TASK;
+  const t1 = min(task + TASK, last);
+  const t2 = min(task + 2 * TASK, last);
+  const t3 = min(task + 3 * TASK, last);
+  return readFour(
+    load<usize>(task + word), bytesOf(task, word, features), load<usize>(t1 + word), bytesOf(t1, word, features),
+    load<usize>(t2 + word), bytesOf(t2, word, features), load<usize>(t3 + word), bytesOf(t3, word, features),
+  );
+}
+
+/** The bytes of a task's factor. */
+function bytesOf(task: usize, word: usize, features: i32): usize {
+  return <usize>(load<i32>(task, 16) * features) << (load<i32>(task + word, 8) == F32 ? 2 : 1);
 }
 
 /** Weights by what a widening in registers must take care of. */
@@ -58,10 +81,7 @@ const SMALL_HALVES: i32 = 2;
 /** Codes in which subnormal ones are looked for: numbers of one factor are much alike. */
 const SAMPLE: i32 = 256;
 
-/**
- * True for f16 codes without infinities and NaN. It reads them in the order of memory, so that they
- * are in the cache when the products take them row by row.
- */
+/** True for f16 codes without infinities and NaN. */
 function areFinite(codes: usize, count: i32): bool {
   const step = i16x8.splat(0x400);
   let any = i16x8.splat(0);

@@ -85,6 +85,8 @@ export interface BackendOp<P> {
  */
 export interface Backend {
   readonly name: string;
+  /** The name of the device that ops run on, for people. Left out where that is the processor. */
+  readonly adapter?: string;
   /** It keeps no data, so none needs to be made for it. */
   readonly dataless?: true;
   /**

@@ -49,6 +49,7 @@ export {
   type TypedArray,
   viewAs,
 } from "./dtype.ts";
+export { firstAvailable } from "./firstAvailable.ts";
 export { fromParts, type PartsSpec } from "./fromParts.ts";
 export * from "./functional/index.ts";
 export { giveTurn, turn } from "./giveTurn.ts";
@@ -94,3 +95,4 @@ export { Tensor } from "./tensor.ts";
 export { toBackend } from "./toBackend.ts";
 export { sampleToken, tokenProbabilities } from "./tokenProbabilities.ts";
 export { type GradOptions, grad, jvp, valueAndGrad, vjp } from "./transforms.ts";
+export { UnavailableError } from "./unavailableError.ts";

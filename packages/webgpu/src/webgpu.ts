@@ -46,7 +46,7 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = { device: true, adapter: true, pow
 /**
  * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU
  * themselves, Node with the npm package `webgpu`. It is deferred: kernels are recorded, and
- * errors arrive at the next read. Throws where there is no adapter.
+ * errors arrive at the next read. Throws an `UnavailableError` where there is no adapter.
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);

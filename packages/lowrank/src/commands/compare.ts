@@ -7,6 +7,7 @@ import { loadNano } from "../compare/loadNano.ts";
 import { type RunJobsOptions, runJobs } from "../compare/runJobs.ts";
 import { allMethods, findMethods, methodNames } from "../report/methods.ts";
 import { integer, names, number, targetModules, threadsOption } from "./argument.ts";
+import { backendOption, startBackend } from "./backends.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { wrapped } from "./plan.ts";
 import { formatSeconds } from "./trainProgress.ts";
@@ -27,6 +28,7 @@ interface CompareCommandOptions {
   lr?: Map<string, number>;
   trainExamples: number;
   testExamples: number;
+  backend: string;
   threads: number;
   output?: string;
   json?: boolean;
@@ -76,6 +78,7 @@ export function compareCommand(plugins: readonly string[]): Command {
     .option("--lr <pairs>", "peak learning rates, such as lora=1e-3,ia3=1e-2 (default: what suits small models)", rates)
     .option("--train-examples <n>", "of the embedded model's task", integer(1), 600)
     .option("--test-examples <n>", "measure on these many at most", integer(1), 200)
+    .addOption(backendOption())
     .addOption(threadsOption())
     .option("--output <dir>", "write tables, a page with charts, and each run's numbers here")
     .option("--json", "print one JSON object")
@@ -105,9 +108,12 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
   if (options.model !== undefined) await findModelConfig(options.model);
   if (data.kind === "task") await loadNano();
   if (data.kind === "files") await checkFiles([...data.data, data.validation ?? []].flat());
+  // Each run starts it for itself; where there is none, one error is enough.
+  await startBackend(options.backend, { threads: options.threads });
   const jobs = Array.from({ length: options.seeds }, (_, seed) =>
     chosen.map(({ name, learningRate }): Job => {
-      const { r, targetModules, virtualTokens, steps, batchSize, testExamples, threads } = options;
+      const { r, targetModules, virtualTokens, steps, batchSize, testExamples } = options;
+      const { backend, threads } = options;
       const sizes = { r, targetModules, virtualTokens, steps, batchSize };
       return {
         model: options.model ?? null,
@@ -117,6 +123,7 @@ async function compare(options: CompareCommandOptions, plugins: readonly string[
         ...sizes,
         learningRate: lr.get(name) ?? learningRate,
         testExamples,
+        backend,
         threads,
       };
     }),

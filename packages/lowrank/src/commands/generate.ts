@@ -3,6 +3,7 @@ import { generateText, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import { backendOption, describeBackend } from "./backends.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -19,6 +20,7 @@ interface GenerateCommandOptions extends QuantizeCommandOptions {
   seed: number;
   weights: LoadedWeights;
   activations?: "int8";
+  backend: string;
   threads: number;
   wideSimd?: boolean;
   greedy?: boolean;
@@ -57,6 +59,7 @@ export function generateCommand(): Command {
         "int8 multiplies --weights packed in integers, as llama.cpp does: faster, less exact",
       ).choices(["int8"]),
     )
+    .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption());
   return addQuantizeOptions(
@@ -70,7 +73,8 @@ export function generateCommand(): Command {
 async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
-  const { model, tokenizer } = loaded;
+  const { model, tokenizer, backend } = loaded;
+  if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt);
   const room = model.maxPositions - ids.length;

@@ -1,4 +1,4 @@
-import { init } from "@lowrank/core";
+import type { Backend } from "@lowrank/core";
 import { openFiles } from "@lowrank/files";
 import {
   type CausalLM,
@@ -10,53 +10,41 @@ import {
 } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { PeftModel, type Warning } from "@lowrank/peft";
-import { wasm } from "@lowrank/wasm";
 import { loadModel } from "../loadModel.ts";
 import { loadSequenceClassifier } from "../loadSequenceClassifier.ts";
 import type { LoadedWeights } from "./argument.ts";
+import { type BackendSettings, startBackend } from "./backends.ts";
 import { loadingProgress } from "./loadingProgress.ts";
 
-/** Options of the backend on which a model is loaded. */
-interface BackendOptions {
-  threads?: number;
-  /** With fused SIMD. */
-  wideSimd?: boolean;
-  /** A row's numbers do not depend on the rows beside it. */
-  batchInvariant?: boolean;
-}
-
 /** Options of loading and running an encoder. */
-interface EncoderLoading extends BackendOptions {
+interface EncoderLoading extends BackendSettings {
   dtype?: Exclude<LoadedWeights, "packed">;
 }
 
 /** Options of loading and running a model. */
-interface LoadingOptions extends BackendOptions {
+interface LoadingOptions extends BackendSettings {
+  /** The backend's name. */
+  backend?: string;
   quantize?: QuantizeOptions;
   weights?: LoadedWeights;
   activations?: "int8";
 }
 
 /**
- * Loads a model's folder or GGUF file, from disk or from the hub. Throws where it has no tokenizer.
+ * Loads a model's folder or GGUF file, from disk or from the hub, on the backend that the options
+ * name. Throws where it has no tokenizer.
  */
 export async function loadWithTokenizer(
   path: string,
-  {
-    threads = 1,
-    wideSimd = false,
-    batchInvariant = false,
-    quantize,
-    weights = "f32",
-    activations,
-  }: LoadingOptions = {},
-): Promise<LoadedModel & { tokenizer: Tokenizer }> {
-  await init(wasm({ threads, wideSimd, batchInvariant }));
+  options: LoadingOptions = {},
+): Promise<LoadedModel & { tokenizer: Tokenizer; backend: Backend }> {
+  const backend = await startBackend(options.backend, options);
+  const { quantize, weights = "f32", activations } = options;
   const stored = weights === "packed" ? { weights } : { dtype: weights };
   const { onProgress, end } = loadingProgress(process.stderr);
   const loaded = await loadModel(path, { quantize, activations, ...stored, onProgress }).finally(end);
   const { tokenizer } = loaded;
-  if (tokenizer) return { ...loaded, tokenizer };
+  if (tokenizer) return { ...loaded, tokenizer, backend };
   throw withoutTokenizer(path);
 }
 
@@ -66,9 +54,9 @@ export async function loadWithTokenizer(
  */
 export async function loadEncoder(
   path: string,
-  { threads = 1, wideSimd = false, batchInvariant = false, dtype }: EncoderLoading,
+  { dtype, ...settings }: EncoderLoading,
 ): Promise<LoadedClassifier & { tokenizer: Tokenizer }> {
-  await init(wasm({ threads, wideSimd, batchInvariant }));
+  await startBackend(undefined, settings);
   const { onProgress, end } = loadingProgress(process.stderr);
   // What a fresh head answers is never asked for.
   const newHead = { labels: 1 };

@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { loadModel } from "../loadModel.ts";
 import { quantizedWords } from "../report/methods.ts";
 import { type Answer, answer, compareAnswers } from "./answer.ts";
+import { backendOption, describeBackend } from "./backends.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { checkEmpty, checkOutput, shellWord } from "./output.ts";
@@ -17,6 +18,7 @@ interface MergeCommandOptions extends QuantizeCommandOptions {
   dtype?: "f32" | "f16" | "bf16";
   requantize?: boolean;
   prompt: string;
+  backend: string;
 }
 
 const examples = `
@@ -49,7 +51,8 @@ export function mergeCommand(): Command {
         .conflicts("requantize"),
     )
     .option("--requantize", "write a model in 4 bits in 4 bits again, and tell how far weights and logits drift")
-    .option("--prompt <text>", "what to compare on", "Once upon a time");
+    .option("--prompt <text>", "what to compare on", "Once upon a time")
+    .addOption(backendOption());
   return addQuantizeOptions(command, `merge into the model as quantised by ${quantizedWords()}`)
     .addHelpText("after", examples)
     .action((_, options) => merge(options));
@@ -58,7 +61,9 @@ export function mergeCommand(): Command {
 async function merge(options: MergeCommandOptions): Promise<void> {
   await checkOutput(options.output, options.model);
   await checkEmpty(options.output);
-  const loaded = await loadWithTokenizer(options.model, { quantize: quantizeToLoad(options) });
+  const { backend } = options;
+  const loaded = await loadWithTokenizer(options.model, { backend, quantize: quantizeToLoad(options) });
+  if (loaded.backend.adapter !== undefined) console.log(`backend: ${describeBackend(loaded.backend)}`);
   if (options.requantize && ![...loaded.model.parameters()].some(({ packing }) => packing)) {
     throw new Error(`--requantize: ${options.model} is not in 4 bits; give --quant-type, or leave it out`);
   }

@@ -4,6 +4,7 @@ import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftOptions } from "@lowrank/peft";
 import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../report/methods.ts";
+import { describeBackend } from "./backends.ts";
 import { withInterrupt } from "./interrupt.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
@@ -21,7 +22,8 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   const configFor = await trainedConfig(options);
   console.error(`loading ${options.model}`);
   const loaded = await loadBase(options);
-  const { model, tokenizer, generationConfig, quantize } = loaded;
+  const { model, tokenizer, generationConfig, quantize, backend } = loaded;
+  if (backend.adapter !== undefined) console.log(`backend: ${describeBackend(backend)}`);
   const lengths = sequenceLengths(options, model.maxPositions, await virtualTokens(configFor(1)));
   console.error(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });

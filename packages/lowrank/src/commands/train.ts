@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import { backendOption } from "./backends.ts";
 import { addModelOption } from "./modelOption.ts";
 import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
@@ -34,6 +35,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   epochs: number;
   seed: number;
   weights: LoadedWeights;
+  backend: string;
   threads: number;
   wideSimd?: boolean;
   pack?: boolean;
@@ -121,6 +123,7 @@ export function trainCommand(): Command {
     .option("--epochs <n>", "passes over the data", number({ above: 0 }), 3)
     .option("--seed <n>", "orders the data and draws the adapter's start", integer(0), 0)
     .addOption(weightsOption())
+    .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--pack", "join examples to full blocks instead of padding them")

@@ -131,7 +131,7 @@ export function compareOutcomes(outcomes: readonly Outcome[]): Comparison {
     "error" in outcome ? [`${outcome.job.method}, seed ${outcome.job.seed}: ${outcome.error}`] : [],
   );
   const head = heading(outcomes);
-  const notes = [...legend(rows), ...failed];
+  const notes = [...legend(rows), ...backends(outcomes), ...failed];
   const bullets = notes.map((note) => `- ${note}`);
   return {
     text: [...head, "", ...textTable(shown, rows), "", ...notes].join("\n"),
@@ -159,6 +159,12 @@ function heading(outcomes: readonly Outcome[]): string[] {
   return [
     `${model} learns ${learns}: ${whole(job.steps)} steps of ${job.batchSize} examples, ${seeds} ${seeds === 1 ? "seed" : "seeds"}${before}`,
   ];
+}
+
+/** A line with the backends that ran: runs of an earlier time may have had another adapter. */
+function backends(outcomes: readonly Outcome[]): string[] {
+  const found = new Set(outcomes.flatMap((outcome) => ("measured" in outcome ? [outcome.measured.backend] : [])));
+  return found.size > 0 ? [`backend: ${[...found].join("; ")}.`] : [];
 }
 
 function legend(rows: readonly Row[]): string[] {

@@ -14,6 +14,8 @@ export interface Job {
   readonly learningRate: number;
   /** Examples that the loss and the answers are measured on, at most. */
   readonly testExamples: number;
+  /** The name of the backend. */
+  readonly backend: string;
   readonly threads: number;
 }
 
@@ -30,6 +32,8 @@ export type JobData =
 
 /** The measurements of one run. */
 export interface Measured {
+  /** The backend that ran, with its adapter. */
+  readonly backend: string;
   readonly trainable: number;
   /** Of base and adapter together. */
   readonly total: number;

@@ -3,6 +3,7 @@ import { Generator, memory, resetPeak } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel } from "@lowrank/models";
 import { getPeftModel, type PeftModel, reportAdapter } from "@lowrank/peft";
 import { evaluate, type StepReport, Trainer } from "@lowrank/train";
+import { describeBackend } from "../commands/backends.ts";
 import { loadWithTokenizer, warn } from "../commands/loading.ts";
 import { virtualTokens } from "../commands/virtualTokens.ts";
 import { findMethods } from "../report/methods.ts";
@@ -21,6 +22,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const [method] = findMethods([job.method]);
   const quantize = method.quantized ? quantization : undefined;
   const loaded = await loadWithTokenizer(job.model ?? fileURLToPath((await loadNano()).nanoModelFolder), {
+    backend: job.backend,
     threads: job.threads,
     quantize,
   });
@@ -60,6 +62,7 @@ export async function runJob(job: Job, onStep: (report: StepReport) => unknown):
   const latencyTokens = Math.min(64, Math.floor(room / 2));
   const latencyMilliseconds = await passMilliseconds(model, latencyTokens);
   return {
+    backend: describeBackend(loaded.backend),
     trainable: costs.trainable,
     total: costs.total,
     percent: costs.percent,

@@ -1,3 +1,5 @@
+import { UnavailableError } from "@lowrank/core/functions";
+
 /** The part of npm `webgpu` that is used here. */
 interface Dawn {
   create(flags: string[]): GPU;
@@ -25,15 +27,22 @@ export async function findGpu(): Promise<GPU> {
 
 async function importDawn(): Promise<Dawn> {
   if (typeof process === "undefined" || !process.versions?.node) {
-    throw new Error(
-      "webgpu: this browser has no WebGPU (navigator.gpu is missing; it needs https or localhost); use wasm() instead",
+    throw new UnavailableError(
+      "webgpu: this browser has no WebGPU here (navigator.gpu is missing)",
+      "serve the page by https or from localhost, to a browser that has it",
     );
   }
   try {
     return (await import(/* @vite-ignore */ /* webpackIgnore: true */ packageName())) as Dawn;
   } catch (error) {
-    throw new Error("webgpu: Node has no WebGPU of its own; install the npm package `webgpu`, or use wasm() instead", {
-      cause: error,
-    });
+    const { code, message } = error as { code?: string; message: string };
+    const absent = code === "ERR_MODULE_NOT_FOUND";
+    throw new UnavailableError(
+      absent
+        ? "webgpu: Node has no WebGPU of its own, and the npm package webgpu is not installed"
+        : `webgpu: the npm package webgpu cannot be loaded (${message})`,
+      absent ? "npm install webgpu" : "install it again",
+      { cause: error },
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { UnavailableError } from "@lowrank/core/functions";
 import { findGpu } from "./findGpu.ts";
 
 /** A device, and what is known of the adapter behind it. */
@@ -36,14 +37,24 @@ const wantedFeatures: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "t
 export async function openDevice(options: GPURequestAdapterOptions, given?: GPUAdapter): Promise<OpenedDevice> {
   const adapter = given ?? (await (await findGpu()).requestAdapter(options));
   if (!adapter) {
-    throw new Error(
-      "webgpu: no adapter was found: there is no graphics driver that WebGPU can use here; use wasm() instead",
+    throw new UnavailableError(
+      "webgpu: no adapter was found: there is no graphics driver that WebGPU can use here",
+      "install a driver",
     );
   }
   const requiredLimits = Object.fromEntries(wantedLimits.map((name) => [name, adapter.limits[name]]));
   const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
-  const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
-  return { device, adapter: describeAdapter(adapter.info) };
+  const facts = describeAdapter(adapter.info);
+  try {
+    return { device: await adapter.requestDevice({ requiredLimits, requiredFeatures }), adapter: facts };
+  } catch (error) {
+    // One that was handed over may have given its device before.
+    if (given) throw error;
+    const { message } = error as Error;
+    throw new UnavailableError(`webgpu: the adapter ${facts.name} gives no device (${message})`, "try again", {
+      cause: error,
+    });
+  }
 }
 
 /** Returns the facts of an adapter from what it says of itself. */
