@@ -22,7 +22,7 @@ const broken: GoldenPart = {
   },
 };
 
-/** A backend with kernels of its own, which here do what the reference does; it has none for relu. */
+/** A backend with kernels of its own, which here do what the reference does; relu has none. */
 function device(): Backend {
   const host = reference();
   const own: Pick<Backend, "run" | "supports"> = {

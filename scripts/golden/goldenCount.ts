@@ -24,7 +24,10 @@ export class GoldenCount {
     }
   }
 
-  /** Prints the count, which ends the run, and returns true if it is a good one. `empty` tells of none. */
+  /**
+   * Prints the count, which ends the run, and returns true if it is a good one. `empty` is told
+   * where nothing was counted.
+   */
   end(empty: string): boolean {
     for (const [name, reason] of this.#skipped) console.log(`skipped ${name}: ${reason}`);
     const { passed, failed } = this.#tally;

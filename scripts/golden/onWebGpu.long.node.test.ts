@@ -10,7 +10,7 @@ import { exceptionOf } from "./exceptions.ts";
 import { checksInChromium } from "./inChromium/checksInChromium.ts";
 import { goldenParts } from "./parts.ts";
 
-/** All ops, and of the rest what has kernels of its own; `pnpm golden --backend webgpu` runs all. */
+/** All ops, and a part of the rest; `pnpm golden --backend webgpu` runs all. */
 const only = ["ops", "models/llama", "adapters/gpt2/lora", "weighted", "nf4"];
 
 const backend = "webgpu";

@@ -1,6 +1,6 @@
 /** A run of golden checks in a browser. */
 export interface GoldenJob {
-  /** Where it runs: in the page itself, or in a Web Worker of it. */
+  /** The page itself, or a Web Worker of it. */
   readonly place: "page" | "worker";
   /** The backend's name. */
   readonly backend: string;
