@@ -12,7 +12,7 @@ export async function* goldenParts(files: ModelFiles): AsyncGenerator<GoldenPart
   for (const suite of [ops, models, adapters, weighted, qlora, nf4]) yield* suite(files);
 }
 
-/** Returns true for a part that is named, by itself or by a folder around it; for all if none is. */
+/** Returns true for a part that is named, itself or by a folder around it; for all if none is. */
 export function isWanted(name: string, only: readonly string[]): boolean {
   return only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}/`));
 }
