@@ -1,13 +1,18 @@
 import type { OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import { checkOptions } from "@lowrank/core/functions";
 import type { Limits } from "./gpuTypes.ts";
 import type { TileName } from "./kernels/products/tiles.ts";
 import type { GpuBlock } from "./memory/pool.ts";
+import type { ExampleOf } from "./selfCheck/example.ts";
+import type { SplitOf } from "./split/split.ts";
 import type { Dispatch } from "./wgsl/shader.ts";
 
-/** A tensor as a kernel sees it: contiguous, from the start of a buffer on the device. */
+/** A tensor as a kernel sees it: contiguous, in a buffer on the device. */
 export interface GpuTensor extends TensorSpec {
   readonly buffer: GpuBlock;
   readonly size: number;
+  /** The bytes of the buffer that it is; default: all of them. */
+  readonly window?: { readonly offset: number; readonly bytes: number };
 }
 
 /** The device's abilities, by which kernels choose among their variants. */
@@ -40,11 +45,26 @@ export type KernelCode<P, D = unknown> = (
 /** Tells whether a kernel takes such inputs. */
 export type KernelTest<P> = (inputs: readonly TensorSpec[], params: P, gpu: GpuFacts) => boolean;
 
+/** Facts that a kernel tells of itself beside its code. */
+export interface KernelFacts<P> {
+  /** Tells which calls it takes; others run as the op's composition. Default: all. */
+  readonly supports?: KernelTest<P>;
+  /**
+   * Makes a small call, on which `warmUp` holds the kernel to the op's reference. Default: the
+   * kernel is not checked.
+   */
+  readonly example?: ExampleOf<P>;
+  /**
+   * Tells how a call is cut whose tensors are larger than a kernel can see. Default: such calls are
+   * refused, unless the code binds parts of them alone.
+   */
+  readonly split?: SplitOf<P>;
+}
+
 /** A kernel of this backend for the op of that name. */
-export interface WebGpuKernel {
+export interface WebGpuKernel extends KernelFacts<never> {
   readonly op: string;
   readonly run: KernelCode<never, never>;
-  readonly supports?: KernelTest<never>;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -54,12 +74,13 @@ type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P> } ? P 
 
 /**
  * Makes a kernel for the op named `op`, whose parameters have the type of `O`: `kernel<typeof
- * matmul>("matmul", ...)`. Where `supports` says no, the op's composition runs.
+ * matmul>("matmul", ...)`.
  */
 export function kernel<O extends { readonly definition: unknown }>(
   op: string,
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>>,
-  supports?: KernelTest<ParamsOf<O>>,
+  facts: KernelFacts<ParamsOf<O>> = {},
 ): WebGpuKernel {
-  return { op, run: run as KernelCode<never, never>, supports: supports as KernelTest<never> | undefined };
+  checkOptions("kernel", facts, { supports: true, example: true, split: true });
+  return { ...(facts as unknown as KernelFacts<never>), op, run: run as KernelCode<never, never> };
 }

@@ -10,10 +10,12 @@ import type { TileName } from "./kernels/products/tiles.ts";
 import { kernelTable } from "./kernelTable.ts";
 import { fillWords, patchWord } from "./memory/hostWrites.ts";
 import { type GpuBlock, Pool } from "./memory/pool.ts";
+import { bytesSeen } from "./memory/window.ts";
 import { Pipelines } from "./pipelines/pipelines.ts";
 import { ReadBack } from "./read/readBack.ts";
 import { Recorder } from "./record/recorder.ts";
 import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
+import { cutCall } from "./split/cutCall.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
 import type { Dispatch, Shader } from "./wgsl/shader.ts";
 
@@ -66,13 +68,16 @@ export function onDevice(
   });
 
   const tensorOf = ({ buffer, shape, dtype, packing }: TensorRef, what: string): GpuTensor => {
-    const block = use(buffer, what);
-    if (block.bytes > maxBinding) {
-      throw new Error(
-        `webgpu: ${what}: a tensor of ${block.bytes} bytes is larger than what a kernel of this device can see (${maxBinding} bytes)`,
-      );
-    }
-    return { buffer: block, shape, dtype, packing, size: sizeOf(shape) };
+    return { buffer: use(buffer, what), shape, dtype, packing, size: sizeOf(shape) };
+  };
+
+  /** Throws for a run that sees more of a tensor than it may. */
+  const refuseLarge = (what: string, { tensors }: Dispatch): void => {
+    const large = tensors.find((tensor) => bytesSeen(tensor) > maxBinding);
+    if (!large) return;
+    throw new Error(
+      `webgpu: ${what}: ${large.dtype} [${large.shape}] of ${bytesSeen(large)} bytes is larger than what a kernel of this device can see (${maxBinding} bytes), and this op cannot cut it; give it smaller tensors, or a device with a higher maxStorageBufferBindingSize`,
+    );
   };
 
   const temporaries: GpuBlock[] = [];
@@ -150,7 +155,7 @@ export function onDevice(
         dry = null;
       }
       await Promise.all([...shaders].map((shader) => pipelines.warmUp(shader)));
-      await checks.check(backend, calls);
+      await checks.check(backend, calls, table);
     },
     alloc: (bytes) => pool.alloc(bytes),
     free: (buffer) => pool.free(use(buffer, "free")),
@@ -171,19 +176,22 @@ export function onDevice(
     },
     fill: (buffer, word) => {
       const block = use(buffer, "fill");
-      if (block.bytes > 0) record(fillWords(block, word));
+      if (block.bytes > 0) for (const one of fillWords(block, word, maxBinding)) record(one);
     },
     read: (buffer, from = 0, to = buffer.bytes) => readBytes(use(buffer, "read"), from, to),
     sync: async () => void (await readBytes(null, 0, 0)),
     supports: (op, inputs, params) => !checks.refuses(op, inputs) && table.supports(op, inputs, params),
     run: (op, inputs, outputs, params) => {
-      const code = table.codeOf(op);
+      const kernel = table.kernelOf(op);
       dry?.calls.push({ op: op as BackendOp<unknown>, inputs, params });
-      if (!code) throw new Error(`webgpu: there is no kernel for ${op.name}`);
+      if (!kernel) throw new Error(`webgpu: there is no kernel for ${op.name}`);
       const [from, to] = [inputs, outputs].map((tensors) => tensors.map((tensor) => tensorOf(tensor, op.name)));
       if (to.length > 0 && to.every(({ size }) => size === 0)) return;
       try {
-        for (const one of code(from, to, params, gpu, op)) {
+        const calls = cutCall(kernel.split, { inputs: from, outputs: to, params }, maxBinding);
+        const runs = calls.flatMap((call) => kernel.run(call.inputs, call.outputs, call.params, gpu, op));
+        for (const one of runs) refuseLarge(op.name, one);
+        for (const one of runs) {
           record(one);
           if (one.faultsIn) record(faults.confirm(op, inputs, params, one.faultsIn));
         }

@@ -12,6 +12,8 @@ import type {
   swigluBackward,
 } from "@lowrank/core/backend";
 import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { numbers } from "../selfCheck/shrink.ts";
+import { byNumber } from "../split/split.ts";
 import { activationCode } from "../wgsl/activations.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
@@ -83,26 +85,37 @@ const gateBackward = (name: Activation, [dy, gateX, up]: Tensors, [dgate, dup]: 
 
 const geluOf = (approximate: "none" | "tanh" | undefined): Activation => (approximate === "tanh" ? "geluTanh" : "gelu");
 
-export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"));
-export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"));
-export const siluBackwardKernel: WebGpuKernel = kernel<typeof siluBackward>("siluBackward", backward("silu"));
-export const geluKernel: WebGpuKernel = kernel<typeof gelu>("gelu", plain("gelu"));
-export const geluBackwardKernel: WebGpuKernel = kernel<typeof geluBackward>("geluBackward", backward("gelu"));
-export const geluTanhKernel: WebGpuKernel = kernel<typeof geluTanh>("geluTanh", plain("geluTanh"));
+/** Facts of kernels that work number by number. */
+const facts = { example: numbers, split: byNumber };
+
+export const sigmoidKernel: WebGpuKernel = kernel<typeof sigmoid>("sigmoid", plain("sigmoid"), facts);
+export const siluKernel: WebGpuKernel = kernel<typeof silu>("silu", plain("silu"), facts);
+export const siluBackwardKernel: WebGpuKernel = kernel<typeof siluBackward>("siluBackward", backward("silu"), facts);
+export const geluKernel: WebGpuKernel = kernel<typeof gelu>("gelu", plain("gelu"), facts);
+export const geluBackwardKernel: WebGpuKernel = kernel<typeof geluBackward>("geluBackward", backward("gelu"), facts);
+export const geluTanhKernel: WebGpuKernel = kernel<typeof geluTanh>("geluTanh", plain("geluTanh"), facts);
 export const geluTanhBackwardKernel: WebGpuKernel = kernel<typeof geluTanhBackward>(
   "geluTanhBackward",
   backward("geluTanh"),
+  facts,
 );
-export const swigluKernel: WebGpuKernel = kernel<typeof swiglu>("swiglu", (inputs, outputs) =>
-  gate("silu", inputs, outputs),
+export const swigluKernel: WebGpuKernel = kernel<typeof swiglu>(
+  "swiglu",
+  (inputs, outputs) => gate("silu", inputs, outputs),
+  facts,
 );
-export const swigluBackwardKernel: WebGpuKernel = kernel<typeof swigluBackward>("swigluBackward", (inputs, outputs) =>
-  gateBackward("silu", inputs, outputs),
+export const swigluBackwardKernel: WebGpuKernel = kernel<typeof swigluBackward>(
+  "swigluBackward",
+  (inputs, outputs) => gateBackward("silu", inputs, outputs),
+  facts,
 );
-export const gegluKernel: WebGpuKernel = kernel<typeof geglu>("geglu", (inputs, outputs, { approximate }) =>
-  gate(geluOf(approximate), inputs, outputs),
+export const gegluKernel: WebGpuKernel = kernel<typeof geglu>(
+  "geglu",
+  (inputs, outputs, { approximate }) => gate(geluOf(approximate), inputs, outputs),
+  facts,
 );
 export const gegluBackwardKernel: WebGpuKernel = kernel<typeof gegluBackward>(
   "gegluBackward",
   (inputs, outputs, { approximate }) => gateBackward(geluOf(approximate), inputs, outputs),
+  facts,
 );

@@ -1,5 +1,6 @@
 import type { affine } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { byNumber } from "../split/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
 const shader = elements({
@@ -12,6 +13,10 @@ const shader = elements({
 return select(y + u.shift, y, u.shift == 0.0);`,
 });
 
-export const affineKernel: WebGpuKernel = kernel<typeof affine>("affine", ([x], [out], { scale = 1, shift = 0 }) => [
-  shader.dispatch({ x, out }, { scale, shift, size: out.size }, elementGroups("f32", out.size)),
-]);
+export const affineKernel: WebGpuKernel = kernel<typeof affine>(
+  "affine",
+  ([x], [out], { scale = 1, shift = 0 }) => [
+    shader.dispatch({ x, out }, { scale, shift, size: out.size }, elementGroups("f32", out.size)),
+  ],
+  { split: byNumber },
+);

@@ -6,6 +6,8 @@ import type {
   TensorSpec,
 } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { attentionExample } from "../selfCheck/attentionExample.ts";
+import type { Split } from "../split/split.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { attentionUniforms, chunksOf, maskBinding, pairCode, tile } from "../wgsl/attentionTiles.ts";
 import { philoxValues } from "../wgsl/philox.ts";
@@ -77,6 +79,13 @@ const takesHeads =
   (inputs: readonly TensorSpec[]): boolean =>
     inputs[q].shape[3] <= mostNumbers;
 
+/** Cuts a batch; a mask may be of all its sequences. */
+const byBatch = (inputs: readonly TensorSpec[], outputs: readonly TensorSpec[]): Split<never> => {
+  const [rows] = inputs[0].shape;
+  const cut = ({ shape }: TensorSpec) => shape[0] === rows;
+  return { rows, inputs: inputs.map(cut), outputs: outputs.map(cut) };
+};
+
 /** Up to so many queries, each row has a workgroup: tiles would be empty for the most part. */
 const fewQueries = 3;
 
@@ -123,7 +132,7 @@ export const attentionKernel: WebGpuKernel = kernel<typeof attentionOp>(
     const tensors: Record<string, GpuTensor> = { q, k, v, out, lse, ...(mask && { mask }) };
     return [made.dispatch(tensors, { ...valuesOf(g), rows: lse.size }, rowGroups(lse.size, false))];
   },
-  takesHeads(0),
+  { supports: takesHeads(0), example: attentionExample(), split: byBatch },
 );
 
 export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBackward>(
@@ -133,7 +142,7 @@ export const attentionBackwardKernel: WebGpuKernel = kernel<typeof attentionBack
     const numbers = numbersOf(g, dout, out, lse, gpu);
     return [...numbers.runs, ...backward({ g, mask }, [dout, q, k, v], numbers.tensor, gradients)];
   },
-  takesHeads(1),
+  { supports: takesHeads(1), example: attentionExample(["q"], ["q", "lse"]), split: byBatch },
 );
 
 /** Uniforms of dropout. */
@@ -156,7 +165,7 @@ export const attentionDropoutKernel: WebGpuKernel = kernel<typeof attentionDropo
     const lse = gpu.scratch({ shape: [g.batch, g.heads, g.queries], dtype: "f32" });
     return [forward({ g, mask: inputs[3], drop: dropOf(params) }, inputs, out, lse)];
   },
-  countsWeights(0),
+  { supports: countsWeights(0), example: attentionExample() },
 );
 
 export const attentionDropoutBackwardKernel: WebGpuKernel = kernel<typeof attentionDropoutBackward>(
@@ -174,5 +183,5 @@ export const attentionDropoutBackwardKernel: WebGpuKernel = kernel<typeof attent
       ...backward(call, [dout, q, k, v], numbers.tensor, gradients),
     ];
   },
-  countsWeights(1),
+  { supports: countsWeights(1), example: attentionExample(["q"]) },
 );

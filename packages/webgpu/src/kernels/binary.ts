@@ -1,6 +1,7 @@
 import type { add, compare, div, maximum, mul, pow, sub, where } from "@lowrank/core/backend";
 import { collapse } from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { byBroadcast } from "../split/split.ts";
 import { type ElementKind, elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { type Dispatch, type Shader, variants } from "../wgsl/shader.ts";
@@ -58,23 +59,29 @@ fn larger(a: f32, b: f32) -> f32 {
   return bitcast<f32>(bitsOfOrder(max(orderOf(bitcast<u32>(a)), orderOf(bitcast<u32>(b)))));
 }`;
 
-export const addKernel: WebGpuKernel = kernel<typeof add>("add", binary("add", "aValue + bValue"));
-export const subKernel: WebGpuKernel = kernel<typeof sub>("sub", binary("sub", "aValue - bValue"));
+const facts = { split: byBroadcast };
+
+export const addKernel: WebGpuKernel = kernel<typeof add>("add", binary("add", "aValue + bValue"), facts);
+export const subKernel: WebGpuKernel = kernel<typeof sub>("sub", binary("sub", "aValue - bValue"), facts);
 export const mulKernel: WebGpuKernel = kernel<typeof mul>(
   "mul",
   binary("mul", "mulOf(aValue, bValue)", mathCode("mul")),
+  facts,
 );
 export const divKernel: WebGpuKernel = kernel<typeof div>(
   "div",
   binary("div", "divOf(aValue, bValue)", mathCode("div")),
+  facts,
 );
 export const maximumKernel: WebGpuKernel = kernel<typeof maximum>(
   "maximum",
   binary("maximum", "larger(aValue, bValue)", maximumCode),
+  facts,
 );
 export const powKernel: WebGpuKernel = kernel<typeof pow>(
   "pow",
   binary("pow", "powOf(aValue, bValue)", mathCode("pow")),
+  facts,
 );
 
 const comparisons = { eq: "a == b", ne: "a != b", lt: "a < b", le: "a <= b", gt: "a > b", ge: "a >= b" } as const;
@@ -106,8 +113,10 @@ const compared = variants((dtype: string, relation: keyof typeof comparisons) =>
   }),
 );
 
-export const compareKernel: WebGpuKernel = kernel<typeof compare>("compare", (inputs, [out], { relation }) =>
-  compared(inputs[0].dtype, relation)(inputs, out),
+export const compareKernel: WebGpuKernel = kernel<typeof compare>(
+  "compare",
+  (inputs, [out], { relation }) => compared(inputs[0].dtype, relation)(inputs, out),
+  facts,
 );
 
 const chosen = broadcast({
@@ -117,4 +126,4 @@ const chosen = broadcast({
   value: "select(bValue, aValue, cValue != 0u)",
 });
 
-export const whereKernel: WebGpuKernel = kernel<typeof where>("where", (inputs, [out]) => chosen(inputs, out));
+export const whereKernel: WebGpuKernel = kernel<typeof where>("where", (inputs, [out]) => chosen(inputs, out), facts);

@@ -30,5 +30,11 @@ export const cacheWriteKernel: WebGpuKernel = kernel<typeof cacheWrite>(
     });
     return runs;
   },
-  ([cache]) => rawKind(cache.dtype) === "word",
+  {
+    supports: ([cache]) => rawKind(cache.dtype) === "word",
+    example: ([cache], { position }) => {
+      const [few, rows] = [5, 2].map((tokens) => ({ ...cache, below: 100, shape: [3, tokens, 6] }));
+      return { inputs: [few, rows], params: { position: typeof position === "number" ? 2 : [3, 0, 1] } };
+    },
+  },
 );

@@ -1,9 +1,11 @@
-import type { crossEntropyBackward, crossEntropyWithRows } from "@lowrank/core/backend";
+import type { crossEntropyBackward, crossEntropyWithRows, TensorSpec } from "@lowrank/core/backend";
 import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { inParts } from "../memory/window.ts";
+import { f32, ids, last } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { mathCode, orderCode, specialCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
-import { shader, variants } from "../wgsl/shader.ts";
+import { type Dispatch, shader, variants } from "../wgsl/shader.ts";
 
 const each = (body: string): string => `for (var i = part; i < n; i += width) { let x = logits[at + i]; ${body} }`;
 
@@ -12,7 +14,7 @@ const rowLosses = variants((smooth: boolean, alone: boolean) =>
   shader({
     name: "crossEntropy",
     bindings: { logits: "read f32", labels: "read i32", losses: "write f32", sums: "write f32" },
-    uniforms: { rows: "u32", n: "u32", ignore: "i32", smoothing: "f32" },
+    uniforms: { rows: "u32", start: "u32", n: "u32", ignore: "i32", smoothing: "f32" },
     faults: true,
     code: `${mathCode("exp", "log")}${orderCode}
 ${rowsCode(
@@ -31,7 +33,7 @@ ${rowsCode(
   let mass = total(part, sum);
   ${smooth ? `var below = 0.0; ${each("below += x - top;")} let level = total(part, below) / f32(u.n);` : ""}
   if (part == 0u) {
-    if (bad) { fault(i32(row)); }
+    if (bad) { fault(i32(u.start + row)); }
     var loss = 0.0;
     var numbers = vec2f(0.0);
     if (counts) {
@@ -54,14 +56,14 @@ const countCode = `var counting = 0.0;
 
 /** The sum of the rows' losses, or their mean over the rows that count. */
 const joined = variants((mean: boolean) =>
-  shader({
+  shader<string, "rows" | "n" | "ignore">({
     name: mean ? "crossEntropy, mean" : "crossEntropy, sum",
-    bindings: { losses: "read f32", labels: "read i32", out: "write f32" },
+    bindings: { losses: "read f32", ...(mean && ({ labels: "read i32" } as const)), out: "write f32" },
     uniforms: { rows: "u32", n: "u32", ignore: "i32" },
     code: `${specialCode}
 ${rowsCode(
   false,
-  `  ${countCode}
+  `  ${mean ? countCode : ""}
   var sum = 0.0;
   for (var i = part; i < u.n; i += width) { sum += losses[i]; }
   let loss = total(part, sum);
@@ -99,6 +101,8 @@ return factor * (share - select(u.base, u.base + u.more, u32(label) == i % u.n))
   }),
 );
 
+const fewClasses = ({ shape }: TensorSpec): number => Math.min(last(shape), 60);
+
 export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRows>(
   "crossEntropy",
   ([logits, labels], [loss, sums], { ignoreIndex: ignore = -100, reduction = "mean", labelSmoothing = 0 }, gpu) => {
@@ -106,13 +110,23 @@ export const crossEntropyKernel: WebGpuKernel = kernel<typeof crossEntropyWithRo
     const rows = labels.size;
     const alone = isShort(n);
     const losses = reduction === "none" ? loss : gpu.scratch({ shape: [rows], dtype: "f32" });
-    const values = { rows, n, ignore, smoothing: labelSmoothing };
-    const tensors = { logits, labels, losses, sums };
-    const made = rowLosses(labelSmoothing > 0, alone).dispatch(tensors, values, rowGroups(rows, alone), labels);
-    if (reduction === "none") return [made];
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    const made = inParts([logits, labels, losses, sums], most, rows).map(({ from, rows: count, tensors }) => {
+      const [logits, own, losses, sums] = tensors;
+      const values = { rows: count, start: from, n, ignore, smoothing: labelSmoothing };
+      const given = { logits, labels: own, losses, sums };
+      return rowLosses(labelSmoothing > 0, alone).dispatch(given, values, rowGroups(count, alone), labels);
+    });
+    if (reduction === "none") return made;
     const all = { rows: 1, n: rows, ignore };
     const join = joined(reduction === "mean").dispatch({ losses, labels, out: loss }, all, rowGroups(1, false));
-    return rows === 0 ? [join] : [made, join];
+    return rows === 0 ? [join] : [...made, join];
+  },
+  {
+    example: ([logits], params) => {
+      const n = fewClasses(logits);
+      return { inputs: [f32(5, n), ids(n, 5)], params };
+    },
   },
 );
 
@@ -121,14 +135,27 @@ export const crossEntropyBackwardKernel: WebGpuKernel = kernel<typeof crossEntro
   ([dloss, logits, labels, sums], [out], params, gpu) => {
     const { ignoreIndex: ignore = -100, reduction = "mean", labelSmoothing = 0 } = params;
     const n = logits.shape[logits.shape.length - 1];
-    const values = { n, ignore, base: labelSmoothing / n, more: 1 - labelSmoothing, size: out.size };
-    const tensors: Record<string, GpuTensor> = { dloss, logits, labels, sums, out };
-    const groups = elementGroups("f32", out.size);
-    if (reduction !== "mean") return [gradient(reduction).dispatch(tensors, values, groups)];
-    const count = gpu.scratch({ shape: [], dtype: "f32" });
-    return [
-      counted.dispatch({ labels, out: count }, { rows: 1, n: labels.size, ignore }, rowGroups(1, false)),
-      gradient(reduction).dispatch({ ...tensors, count }, values, groups),
-    ];
+    const runs: Dispatch[] = [];
+    const whole: Record<string, GpuTensor> = {};
+    if (reduction === "mean") {
+      whole.count = gpu.scratch({ shape: [], dtype: "f32" });
+      const all = { rows: 1, n: labels.size, ignore };
+      runs.push(counted.dispatch({ labels, out: whole.count }, all, rowGroups(1, false)));
+    }
+    const cut = [logits, out, labels, sums, ...(reduction === "none" ? [dloss] : [])];
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    for (const { tensors } of inParts(cut, most, labels.size)) {
+      const [logits, out, labels, sums, slope = dloss] = tensors;
+      const values = { n, ignore, base: labelSmoothing / n, more: 1 - labelSmoothing, size: out.size };
+      const given = { ...whole, dloss: slope, logits, labels, sums, out };
+      runs.push(gradient(reduction).dispatch(given, values, elementGroups("f32", out.size)));
+    }
+    return runs;
+  },
+  {
+    example: ([dloss, logits], params) => {
+      const n = fewClasses(logits);
+      return { inputs: [dloss.shape.length > 0 ? f32(5) : f32(), f32(5, n), ids(n, 5), f32(5, 2)], params };
+    },
   },
 );

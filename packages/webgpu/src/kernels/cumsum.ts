@@ -1,6 +1,8 @@
 import type { cumsum } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { lanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { shader, variants } from "../wgsl/shader.ts";
 
@@ -27,9 +29,13 @@ const made = variants((alone: boolean) =>
   }),
 );
 
-export const cumsumKernel: WebGpuKernel = kernel<typeof cumsum>("cumsum", ([x], [out], { dim }) => {
-  const { outer, n, inner } = alongDim("cumsum", x.shape, dim);
-  const rows = outer * inner;
-  const alone = isShort(n);
-  return [made(alone).dispatch({ x, out }, { rows, n, inner }, rowGroups(rows, alone))];
-});
+export const cumsumKernel: WebGpuKernel = kernel<typeof cumsum>(
+  "cumsum",
+  ([x], [out], { dim }) => {
+    const { outer, n, inner } = alongDim("cumsum", x.shape, dim);
+    const rows = outer * inner;
+    const alone = isShort(n);
+    return [made(alone).dispatch({ x, out }, { rows, n, inner }, rowGroups(rows, alone))];
+  },
+  { example: lanes, split: byOuter },
+);

@@ -1,5 +1,7 @@
 import type { dropoutOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
+import { byNumber } from "../split/split.ts";
 import { dropCode, philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
 
@@ -27,9 +29,19 @@ ${entry(
 )}`,
 });
 
-export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>("dropout", ([x], [out], { p, state }) => {
-  const values = philoxValues(state);
-  const groups = spread(Math.ceil((out.size + values.skipped) / 4), threads);
-  const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
-  return [dropped.dispatch({ x, out }, numbers, groups)];
-});
+export const dropoutKernel: WebGpuKernel = kernel<typeof dropoutOp>(
+  "dropout",
+  ([x], [out], { p, state }) => {
+    const values = philoxValues(state);
+    const groups = spread(Math.ceil((out.size + values.skipped) / 4), threads);
+    const numbers = { ...values, threshold: Math.ceil(p * 2 ** 24), scale: 1 / (1 - p), size: out.size };
+    return [dropped.dispatch({ x, out }, numbers, groups)];
+  },
+  {
+    example: (_inputs, params) => ({ inputs: [f32(37)], params: { ...params, state: exampleState } }),
+    split: (inputs, outputs, params) => ({
+      ...byNumber(inputs, outputs),
+      paramsFrom: (row) => ({ ...params, state: { ...params.state, offset: params.state.offset + row } }),
+    }),
+  },
+);

@@ -1,6 +1,8 @@
 import type { max, min } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { lanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { shader, variants } from "../wgsl/shader.ts";
@@ -40,5 +42,11 @@ const extremum =
     return [made(name, rank, alone).dispatch({ x, values, positions }, { rows, n, inner }, rowGroups(rows, alone))];
   };
 
-export const maxKernel: WebGpuKernel = kernel<typeof max>("max", extremum("max", "rankOf"));
-export const minKernel: WebGpuKernel = kernel<typeof min>("min", extremum("min", "lowRankOf"));
+export const maxKernel: WebGpuKernel = kernel<typeof max>("max", extremum("max", "rankOf"), {
+  example: lanes,
+  split: byOuter,
+});
+export const minKernel: WebGpuKernel = kernel<typeof min>("min", extremum("min", "lowRankOf"), {
+  example: lanes,
+  split: byOuter,
+});

@@ -1,5 +1,7 @@
 import type { clipToNorm, gradNorm } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { inParts } from "../memory/window.ts";
+import { f32 } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
@@ -67,20 +69,27 @@ ${rowsCode(
 )}`,
 });
 
-export const gradNormKernel: WebGpuKernel = kernel<typeof gradNorm>("gradNorm", (inputs, [out], _params, gpu) => {
-  const some = inputs.filter(({ size }) => size > 0);
-  const counts = some.map(({ size }) => Math.ceil(size / partSize));
-  const count = counts.reduce((sum, parts) => sum + parts, 0);
-  const sums = gpu.scratch({ shape: [count, 3], dtype: "f32" });
-  let first = 0;
-  const runs = some.map((x, i) => {
-    const rows = counts[i];
-    const run = squares.dispatch({ x, out: sums }, { rows, n: x.size, first }, rowGroups(rows, false));
-    first += rows;
-    return run;
-  });
-  return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, rowGroups(1, false))];
-});
+export const gradNormKernel: WebGpuKernel = kernel<typeof gradNorm>(
+  "gradNorm",
+  (inputs, [out], _params, gpu) => {
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    const some = inputs
+      .filter(({ size }) => size > 0)
+      .flatMap((x) => inParts([x], most, x.size).flatMap(({ tensors }) => tensors));
+    const counts = some.map(({ size }) => Math.ceil(size / partSize));
+    const count = counts.reduce((sum, parts) => sum + parts, 0);
+    const sums = gpu.scratch({ shape: [count, 3], dtype: "f32" });
+    let first = 0;
+    const runs = some.map((x, i) => {
+      const rows = counts[i];
+      const run = squares.dispatch({ x, out: sums }, { rows, n: x.size, first }, rowGroups(rows, false));
+      first += rows;
+      return run;
+    });
+    return [...runs, joined.dispatch({ sums, out }, { rows: 1, n: count }, rowGroups(1, false))];
+  },
+  { example: (_inputs, params) => ({ inputs: [f32(37), f32(3, 5)], params }) },
+);
 
 const threads = 64;
 
@@ -99,10 +108,16 @@ ${entry(
 
 export const clipToNormKernel: WebGpuKernel = kernel<typeof clipToNorm>(
   "clipToNorm",
-  (inputs, _outputs, { maxNorm: most }) => {
+  (inputs, _outputs, { maxNorm: most }, gpu) => {
     const norm = inputs[inputs.length - 1];
-    return inputs.slice(0, -1).map((x) => {
-      return clipped.dispatch({ x, norm }, { size: x.size, most }, spread(x.size, threads));
-    });
+    const seen = gpu.limits.maxStorageBufferBindingSize;
+    return inputs
+      .slice(0, -1)
+      .flatMap((x) =>
+        inParts([x], seen, x.size).map(({ rows: size, tensors: [part] }) =>
+          clipped.dispatch({ x: part, norm }, { size, most }, spread(size, threads)),
+        ),
+      );
   },
+  { example: (_inputs, params) => ({ inputs: [f32(37), f32()], params: { ...params, maxNorm: 0.1 } }) },
 );

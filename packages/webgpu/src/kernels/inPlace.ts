@@ -1,5 +1,7 @@
 import type { addInto, scaleInPlace } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { numbers } from "../selfCheck/shrink.ts";
+import { byNumber } from "../split/split.ts";
 import { entry, shader, spread } from "../wgsl/shader.ts";
 
 const threads = 64;
@@ -14,6 +16,7 @@ const scaled = shader({
 export const scaleInPlaceKernel: WebGpuKernel = kernel<typeof scaleInPlace>(
   "scaleInPlace",
   ([x], _outputs, { factor }) => [scaled.dispatch({ x }, { size: x.size, factor }, spread(x.size, threads))],
+  { example: numbers, split: byNumber },
 );
 
 const added = shader({
@@ -23,9 +26,13 @@ const added = shader({
   code: entry(threads, "  if (index < u.size) { x[index] += u.alpha * y[index]; }"),
 });
 
-export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>("addInto", ([x, y], _outputs, { alpha = 1 }) => {
-  const groups = spread(x.size, threads);
-  // A buffer must not be bound twice.
-  if (x.buffer.slab === y.buffer.slab) return [scaled.dispatch({ x }, { size: x.size, factor: 1 + alpha }, groups)];
-  return [added.dispatch({ x, y }, { size: x.size, alpha }, groups)];
-});
+export const addIntoKernel: WebGpuKernel = kernel<typeof addInto>(
+  "addInto",
+  ([x, y], _outputs, { alpha = 1 }) => {
+    const groups = spread(x.size, threads);
+    // A buffer must not be bound twice.
+    if (x.buffer.slab === y.buffer.slab) return [scaled.dispatch({ x }, { size: x.size, factor: 1 + alpha }, groups)];
+    return [added.dispatch({ x, y }, { size: x.size, alpha }, groups)];
+  },
+  { example: numbers, split: byNumber },
+);

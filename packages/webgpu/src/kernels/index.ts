@@ -12,7 +12,9 @@ import {
   swigluBackwardKernel,
   swigluKernel,
 } from "./activations.ts";
+import { adagradStepKernel } from "./adagradStep.ts";
 import { adamStepKernel } from "./adamStep.ts";
+import { adamStep8bitKernel } from "./adamStep8bit.ts";
 import { affineKernel } from "./affine.ts";
 import {
   attentionBackwardKernel,
@@ -56,6 +58,7 @@ import {
 import { pagedAttentionKernel, pagedWriteKernel } from "./pagedAttention.ts";
 import { quantize4bitKernel } from "./quantize4bit.ts";
 import { amaxKernel, sumToShapeKernel } from "./reduce.ts";
+import { rmspropStepKernel } from "./rmspropStep.ts";
 import { ropeKernel } from "./rope.ts";
 import { sampleTokensKernel } from "./sampleTokens.ts";
 import { sgdStepKernel } from "./sgdStep.ts";
@@ -80,6 +83,8 @@ import {
 /** The kernels of this package. */
 export const kernels: readonly WebGpuKernel[] = [
   absKernel,
+  adagradStepKernel,
+  adamStep8bitKernel,
   adamStepKernel,
   addIntoKernel,
   addKernel,
@@ -141,6 +146,7 @@ export const kernels: readonly WebGpuKernel[] = [
   rmsNormBackwardKernel,
   rmsNormKernel,
   rmsNormWeightBackwardKernel,
+  rmspropStepKernel,
   ropeKernel,
   rsqrtKernel,
   sampleTokensKernel,

@@ -84,10 +84,10 @@ const scattered = variants((rank: number) => {
 
 export const scatterAddKernel: WebGpuKernel = kernel<typeof scatterAdd>(
   "scatterAdd",
-  ([x, indices], [out], { dim, shape }) => {
+  ([x, indices], [out], { dim, shape }, gpu) => {
     const d = normalizeDim("scatterAdd", dim, shape.length);
-    const zeros = fillWords(out.buffer, 0);
-    if (indices.size === 0) return [zeros];
+    const zeros = fillWords(out.buffer, 0, gpu.limits.maxStorageBufferBindingSize);
+    if (indices.size === 0) return zeros;
     const [from, to] = [stridesOf(indices.shape), stridesOf(shape)];
     const others = <T>(list: readonly T[]): T[] => list.filter((_, i) => i !== d);
     const lanes = sizeOf(others(indices.shape));
@@ -97,6 +97,6 @@ export const scatterAddKernel: WebGpuKernel = kernel<typeof scatterAdd>(
       ...{ lanes, count: indices.shape[d], step: from[d], n: shape[d], stride: to[d] },
     };
     const tensors = { x, indices, out };
-    return [zeros, scattered(shape.length).dispatch(tensors, values, spread(lanes, 64), indices)];
+    return [...zeros, scattered(shape.length).dispatch(tensors, values, spread(lanes, 64), indices)];
   },
 );

@@ -1,6 +1,7 @@
 import type { linearCrossEntropyOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { fillWords } from "../memory/hostWrites.ts";
+import { f32, ids } from "../selfCheck/shrink.ts";
 import { mathCode, specialCode } from "../wgsl/math.ts";
 import { type Dispatch, type Shader, shader, variants } from "../wgsl/shader.ts";
 import { product } from "./products/product.ts";
@@ -140,12 +141,13 @@ export const linearCrossEntropyOpKernel: WebGpuKernel = kernel<typeof linearCros
     const { ignoreIndex: ignored = -100, reduction = "mean", labelSmoothing: smoothing = 0, wants } = params;
     const [classes, width] = weight.shape;
     const { size } = labels;
+    const most = gpu.limits.maxStorageBufferBindingSize;
     const chunk = chunkOf(size, classes, gpu.limits);
     const [factor, losses] = [1, size].map((length) => gpu.scratch({ shape: [length], dtype: "f32" }));
     const logits = gpu.scratch({ shape: [chunk, classes], dtype: "f32" });
     const labelled = { size, classes, ignored, mean: reduction === "mean" ? 1 : 0 };
     const runs: Dispatch[] = [counted.dispatch({ labels, factor }, labelled, [1, 1, 1], labels)];
-    if (wants.weight && size === 0) runs.push(fillWords(dweight.buffer, 0));
+    if (wants.weight && size === 0) runs.push(...fillWords(dweight.buffer, 0, most));
     const losing: Shader = rowsOf(wants.hidden || wants.weight);
     for (let start = 0; start < size; start += chunk) {
       const rows = Math.min(chunk, size - start);
@@ -164,5 +166,11 @@ export const linearCrossEntropyOpKernel: WebGpuKernel = kernel<typeof linearCros
       }
     }
     return [...runs, summed.dispatch({ losses, factor, loss }, { size }, [1, 1, 1])];
+  },
+  {
+    example: ([, weight], params) => {
+      const [classes, width] = [Math.min(weight.shape[0], 60), 64];
+      return { inputs: [f32(5, width), { ...weight, shape: [classes, width] }, ids(classes, 5)], params };
+    },
   },
 );

@@ -1,5 +1,6 @@
-import type { loraOp } from "@lowrank/core/backend";
+import { type loraOp, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32 } from "../selfCheck/shrink.ts";
 import { product } from "./products/product.ts";
 
 /** The low-rank part is added to x Wᵀ in place, so neither product is held beside the other. */
@@ -15,5 +16,13 @@ export const loraOpKernel: WebGpuKernel = kernel<typeof loraOp>(
       ...product({ ...shared, a: x, w, out, n, k }, gpu),
       ...product({ ...shared, a: low, w: inputs[up], out, n, k: rank, ending: "added" }, gpu),
     ];
+  },
+  {
+    example: ([x, w, a], params) => {
+      const [to, from, rank] = [64, 128, Math.min(a.shape[0], 16)];
+      const rows = sizeOf(x.shape.slice(0, -1)) > 1 ? 3 : 1;
+      const factors = [f32(rank, from), f32(to, rank)];
+      return { inputs: [f32(rows, params.transposed ? to : from), { ...w, shape: [to, from] }, ...factors], params };
+    },
   },
 );

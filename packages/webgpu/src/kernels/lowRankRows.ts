@@ -1,5 +1,6 @@
 import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32 } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import type { Dispatch } from "../wgsl/shader.ts";
 import { product } from "./products/product.ts";
@@ -37,5 +38,20 @@ export const lowRankRowsKernel: WebGpuKernel = kernel<typeof lowRankRows>(
       }
     }
     return runs;
+  },
+  {
+    example: ([, x, ...factors], { scalings }) => {
+      const [from, to] = [32, 24];
+      const batch = (count: number, width: number) => f32(count, ...(x.shape.length > 2 ? [2] : []), width);
+      const few = factors.slice(0, 4).map((factor, i) => {
+        const rank = Math.min(factor.shape[i % 2], 16);
+        return { ...factor, shape: i % 2 === 0 ? [rank, from] : [to, rank] };
+      });
+      const rows = [[0, 1], [3]].slice(0, few.length / 2);
+      return {
+        inputs: [batch(4, to), batch(4, from), ...few],
+        params: { rows, scalings: scalings.slice(0, rows.length) },
+      };
+    },
   },
 );

@@ -1,7 +1,9 @@
 import type { matmul, TensorSpec } from "@lowrank/core/backend";
-import { collapse, matmulPlan, sizeOf } from "@lowrank/core/backend";
+import { collapse, isPacked, matmulPlan, sizeOf } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
-import { type Product, product } from "./products/product.ts";
+import { f32 } from "../selfCheck/shrink.ts";
+import type { Product } from "./products/pieces.ts";
+import { product } from "./products/product.ts";
 
 /** Returns the sizes and the batch of a product of tensors. */
 export function productOf(
@@ -16,6 +18,20 @@ export function productOf(
   return { ...params, m, n, k, batch: collapse(batch, leads) };
 }
 
-export const matmulKernel: WebGpuKernel = kernel<typeof matmul>("matmul", ([a, w], [out], params, gpu) => {
-  return product({ ...productOf(a, w, params), a, w, out }, gpu);
-});
+export const matmulKernel: WebGpuKernel = kernel<typeof matmul>(
+  "matmul",
+  ([a, w], [out], params, gpu) => {
+    return product({ ...productOf(a, w, params), a, w, out }, gpu);
+  },
+  {
+    // Of other weights it is a primitive: nothing could run in its place.
+    example: ([a, w], params) => {
+      if (!isPacked(w.dtype)) return undefined;
+      const { transposeA, transposeB } = params;
+      const m = a.shape[a.shape.length - (transposeA ? 1 : 2)] > 1 ? 3 : 1;
+      const [n, k] = [64, 128];
+      const left = transposeA ? f32(k, m) : f32(m, k);
+      return { inputs: [left, { ...w, shape: transposeB ? [n, k] : [k, n] }], params };
+    },
+  },
+);

@@ -1,6 +1,8 @@
 import type { cat, copyInto, expand, permute, place, slice } from "@lowrank/core/backend";
 import { alongDim, collapse, permutedDims, slicePlan, traversePermuted } from "@lowrank/core/backend";
 import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { alignment, bytesSeen, inParts, windowOf } from "../memory/window.ts";
+import { byBroadcast, byOuter } from "../split/split.ts";
 import { elementGroups, elements, type RawKind, rawKind } from "../wgsl/elements.ts";
 import { type Dispatch, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
@@ -25,12 +27,19 @@ function follow(x: GpuTensor, out: GpuTensor, traversal: ReturnType<typeof colla
   return [strided(kind, traversal.sizes.length).dispatch({ x, out }, values, elementGroups(kind, out.size))];
 }
 
-export const expandKernel: WebGpuKernel = kernel<typeof expand>("expand", ([x], [out]) =>
-  follow(x, out, collapse(out.shape, [x.shape])),
+export const expandKernel: WebGpuKernel = kernel<typeof expand>(
+  "expand",
+  ([x], [out]) => follow(x, out, collapse(out.shape, [x.shape])),
+  { split: byBroadcast },
 );
 
-export const permuteKernel: WebGpuKernel = kernel<typeof permute>("permute", ([x], [out], { dims }) =>
-  follow(x, out, traversePermuted(x, permutedDims(x, dims))),
+export const permuteKernel: WebGpuKernel = kernel<typeof permute>(
+  "permute",
+  ([x], [out], { dims }) => follow(x, out, traversePermuted(x, permutedDims(x, dims))),
+  {
+    split: ([x], _outputs, { dims }) =>
+      permutedDims(x, dims)[0] === 0 ? { rows: x.shape[0], inputs: [true], outputs: [true] } : undefined,
+  },
 );
 
 const sliced = variants((kind: RawKind) =>
@@ -38,39 +47,70 @@ const sliced = variants((kind: RawKind) =>
     name: `slice ${kind}`,
     inputs: { x: kind },
     out: kind,
-    uniforms: { n: "u32", inner: "u32", start: "u32", step: "u32", count: "u32" },
+    uniforms: { first: "u32", n: "u32", inner: "u32", start: "u32", step: "u32", count: "u32" },
     element: `let row = i / u.inner;
-return load_x(((row / u.count) * u.n + u.start + (row % u.count) * u.step) * u.inner + i % u.inner);`,
+return load_x(u.first + ((row / u.count) * u.n + u.start + (row % u.count) * u.step) * u.inner + i % u.inner);`,
   }),
 );
 
-export const sliceKernel: WebGpuKernel = kernel<typeof slice>("slice", ([x], [out], params) => {
-  const { n, inner, start, step, count } = slicePlan(x, params);
-  const kind = rawKind(x.dtype);
-  const values = { n, inner, start, step, count, size: out.size };
-  return [sliced(kind).dispatch({ x, out }, values, elementGroups(kind, out.size))];
-});
+export const sliceKernel: WebGpuKernel = kernel<typeof slice>(
+  "slice",
+  ([x], [out], params, gpu) => {
+    const { n, inner, start, step, count } = slicePlan(x, params);
+    const kind = rawKind(x.dtype);
+    const run = (from: GpuTensor, to: GpuTensor, values: { first: number; start: number; count: number }) =>
+      sliced(kind).dispatch(
+        { x: from, out: to },
+        { n, inner, step, ...values, size: to.size },
+        elementGroups(kind, to.size),
+      );
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    if (bytesSeen(x) <= most || x.size !== n * inner) return [run(x, out, { first: 0, start, count })];
+    // Of the rows of one large tensor, those between the first and the last that are taken.
+    return inParts([out], most / Math.max(step, 1) - 2 * alignment, count).map(({ from, rows, tensors: [part] }) => {
+      const seen = windowOf(x, (start + from * step) * inner, [(rows - 1) * step + 1, inner]);
+      return run(seen.tensor, part, { first: seen.start, start: 0, count: rows });
+    });
+  },
+  { split: byOuter },
+);
 
 const placed = variants((dtype: "f32" | "i32") =>
   elements({
     name: `place ${dtype}`,
     inputs: { x: dtype },
     out: dtype,
-    uniforms: { n: "u32", inner: "u32", start: "u32", step: "u32", whole: "u32", value: dtype },
+    uniforms: {
+      ...({ first: "u32", row: "u32", n: "u32", inner: "u32", start: "u32", step: "u32", whole: "u32" } as const),
+      value: dtype,
+    },
     element: `let row = i / u.inner;
-let at = row % u.whole;
+let at = u.row + row % u.whole;
 if (at < u.start || (at - u.start) % u.step != 0u || (at - u.start) / u.step >= u.n) { return u.value; }
-return load_x(((row / u.whole) * u.n + (at - u.start) / u.step) * u.inner + i % u.inner);`,
+return load_x(((row / u.whole) * u.n + (at - u.start) / u.step) * u.inner + i % u.inner - u.first);`,
   }),
 );
 
-export const placeKernel: WebGpuKernel = kernel<typeof place>("place", ([x], [out], params) => {
-  const { dim, size: whole, start, step = 1, value = 0 } = params;
-  const { n, inner } = alongDim("place", x.shape, dim);
-  const dtype = x.dtype === "i32" ? "i32" : "f32";
-  const values = { n, inner, start, step, whole, value, size: out.size };
-  return [placed(dtype).dispatch({ x, out }, values, elementGroups(dtype, out.size))];
-});
+export const placeKernel: WebGpuKernel = kernel<typeof place>(
+  "place",
+  ([x], [out], params, gpu) => {
+    const { dim, size: whole, start, step = 1, value = 0 } = params;
+    const { n, inner } = alongDim("place", x.shape, dim);
+    const dtype = x.dtype === "i32" ? "i32" : "f32";
+    const run = (source: GpuTensor, to: GpuTensor, values: { first: number; row: number; whole: number }) => {
+      const numbers = { n, inner, start, step, value, ...values, size: to.size };
+      return placed(dtype).dispatch({ x: source, out: to }, numbers, elementGroups(dtype, to.size));
+    };
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    if (bytesSeen(out) <= most || out.size !== whole * inner) return [run(x, out, { first: 0, row: 0, whole })];
+    return inParts([out], most - 2 * alignment, whole).map(({ from, rows, tensors: [part] }) => {
+      const [low, end] = [from, from + rows].map((row) => Math.min(Math.max(Math.ceil((row - start) / step), 0), n));
+      const seen = windowOf(x, Math.min(low, n - 1) * inner, [Math.max(end - low, 1), inner]);
+      return run(seen.tensor, part, { first: Math.min(low, n - 1) * inner - seen.start, row: from, whole: rows });
+    });
+  },
+  { split: byOuter },
+);
 
 /** Writes one tensor into its stretch of the result, and leaves the rest. */
 const joined = variants((kind: RawKind) =>
@@ -85,23 +125,44 @@ const joined = variants((kind: RawKind) =>
   }),
 );
 
-export const catKernel: WebGpuKernel = kernel<typeof cat>("cat", (inputs, [out], { dim }) => {
-  const { dim: d, n, inner } = alongDim("cat", out.shape, dim);
-  const kind = rawKind(out.dtype);
-  const groups = elementGroups(kind, out.size);
-  let start = 0;
-  return inputs.flatMap((x) => {
-    const run = x.shape[d] * inner;
-    const values = { row: n * inner, start, run, size: out.size };
-    start += run;
-    return run === 0 ? [] : [joined(kind).dispatch({ x, out }, values, groups)];
-  });
-});
+export const catKernel: WebGpuKernel = kernel<typeof cat>(
+  "cat",
+  (inputs, [out], { dim }, gpu) => {
+    const { dim: d, outer, n, inner } = alongDim("cat", out.shape, dim);
+    const kind = rawKind(out.dtype);
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    let next = 0;
+    return inputs.flatMap((x): Dispatch[] => {
+      const run = x.shape[d] * inner;
+      const start = next;
+      next += run;
+      if (run === 0) return [];
+      if (outer > 1) {
+        const values = { row: n * inner, start, run, size: out.size };
+        return [joined(kind).dispatch({ x, out }, values, elementGroups(kind, out.size))];
+      }
+      // The tensor is one stretch of the result, and the rest of that need not be seen.
+      return inParts([x], most - 2 * alignment, run).map(({ from, rows, tensors: [part] }) => {
+        const to = windowOf(out, start + from, [rows]);
+        const size = to.start + rows;
+        const values = { row: size, start: to.start, run: rows, size };
+        return joined(kind).dispatch({ x: part, out: to.tensor }, values, elementGroups(kind, size));
+      });
+    });
+  },
+  { split: byOuter },
+);
 
 const copied = elements({ name: "copyInto", inputs: { x: "word" }, out: "word", element: "return load_x(i);" });
 
-export const copyIntoKernel: WebGpuKernel = kernel<typeof copyInto>("copyInto", ([x, source]) => {
-  if (x.buffer.slab === source.buffer.slab || x.size === 0) return [];
-  const size = Math.ceil(x.buffer.bytes / 4);
-  return [copied.dispatch({ x: source, out: x }, { size }, elementGroups("word", size))];
-});
+export const copyIntoKernel: WebGpuKernel = kernel<typeof copyInto>(
+  "copyInto",
+  ([x, source], _outputs, _params, gpu) => {
+    if (x.buffer.slab === source.buffer.slab || x.size === 0) return [];
+    const words = Math.ceil(x.buffer.bytes / 4);
+    const both = [source, x].map((tensor): GpuTensor => ({ ...tensor, dtype: "i32", size: words }));
+    return inParts(both, gpu.limits.maxStorageBufferBindingSize, words).map(({ rows: size, tensors: [from, to] }) =>
+      copied.dispatch({ x: from, out: to }, { size }, elementGroups("word", size)),
+    );
+  },
+);

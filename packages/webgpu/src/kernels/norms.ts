@@ -7,6 +7,8 @@ import type {
   rmsNormWeightBackward,
 } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { rows as fewRows } from "../selfCheck/shrink.ts";
+import { byRow } from "../split/split.ts";
 import { mathCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
@@ -134,30 +136,43 @@ function inputGradient(centred: boolean, [dy, x, weight]: GpuTensor[], dx: GpuTe
   return [backward(centred, alone).dispatch({ dy, x, weight, dx }, values, rowGroups(values.rows, alone))];
 }
 
+const example = { example: fewRows };
+/** Facts of kernels that work row by row. */
+const rowFacts = { ...example, split: byRow };
+
 export const layerNormKernel: WebGpuKernel = kernel<typeof layerNorm>(
   "layerNorm",
   ([x, weight, bias], [out], { eps }) => {
     const { values, alone } = rowsOf(x, weight.size, eps);
     return [forwardLayer(alone).dispatch({ x, weight, bias, out }, values, rowGroups(values.rows, alone))];
   },
+  rowFacts,
 );
 export const layerNormBackwardKernel: WebGpuKernel = kernel<typeof layerNormBackward>(
   "layerNormBackward",
   (inputs, [dx], { eps }) => inputGradient(true, inputs, dx, eps),
+  rowFacts,
 );
 export const layerNormWeightBackwardKernel: WebGpuKernel = kernel<typeof layerNormWeightBackward>(
   "layerNormWeightBackward",
   ([dy, x], [dw], { eps }, gpu) => weightGradient(true, dy, x, dw, eps, gpu),
+  example,
 );
-export const rmsNormKernel: WebGpuKernel = kernel<typeof rmsNorm>("rmsNorm", ([x, weight], [out], { eps }) => {
-  const { values, alone } = rowsOf(x, weight.size, eps);
-  return [forwardRms(alone).dispatch({ x, weight, out }, values, rowGroups(values.rows, alone))];
-});
+export const rmsNormKernel: WebGpuKernel = kernel<typeof rmsNorm>(
+  "rmsNorm",
+  ([x, weight], [out], { eps }) => {
+    const { values, alone } = rowsOf(x, weight.size, eps);
+    return [forwardRms(alone).dispatch({ x, weight, out }, values, rowGroups(values.rows, alone))];
+  },
+  rowFacts,
+);
 export const rmsNormBackwardKernel: WebGpuKernel = kernel<typeof rmsNormBackward>(
   "rmsNormBackward",
   (inputs, [dx], { eps }) => inputGradient(false, inputs, dx, eps),
+  rowFacts,
 );
 export const rmsNormWeightBackwardKernel: WebGpuKernel = kernel<typeof rmsNormWeightBackward>(
   "rmsNormWeightBackward",
   ([dy, x], [dw], { eps }, gpu) => weightGradient(false, dy, x, dw, eps, gpu),
+  example,
 );

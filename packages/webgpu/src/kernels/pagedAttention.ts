@@ -1,5 +1,6 @@
 import type { pagedAttention, pagedWrite } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32 } from "../selfCheck/shrink.ts";
 import { attentionRows } from "../wgsl/attentionRows.ts";
 import { mathCode } from "../wgsl/math.ts";
 import { rowGroups } from "../wgsl/rows.ts";
@@ -100,7 +101,17 @@ export const pagedAttentionKernel: WebGpuKernel = kernel<typeof pagedAttention>(
       attended(Math.ceil(size / 64) * 64).dispatch({ q, k, v, entries, out }, values, groups),
     ];
   },
-  ([q]) => q.shape[2] <= mostNumbers,
+  {
+    supports: ([q]) => q.shape[2] <= mostNumbers,
+    example: ([q, k], params) => {
+      const [heads, size] = q.shape.slice(1);
+      const [pageSize, kvHeads] = k.shape.slice(1);
+      const pool = f32(3, pageSize, kvHeads, size);
+      const places = [0, 2 * pageSize - 1, 1, Math.floor(pageSize / 2)];
+      const chosen = { shape: [2, 2], dtype: "i32", values: [2, 0, 1, 2] } as const;
+      return { inputs: [f32(2, heads, size), pool, pool, chosen, { ...chosen, values: places }], params };
+    },
+  },
 );
 
 const written = shader({
@@ -118,8 +129,18 @@ const written = shader({
   ),
 });
 
-export const pagedWriteKernel: WebGpuKernel = kernel<typeof pagedWrite>("pagedWrite", ([pool, rows, slots]) => {
-  if (rows.size === 0) return [];
-  const values = { size: rows.size, width: rows.size / slots.size, count: pool.shape[0] * pool.shape[1] };
-  return [written.dispatch({ rows, slots, pool }, values, spread(rows.size, threads), slots)];
-});
+export const pagedWriteKernel: WebGpuKernel = kernel<typeof pagedWrite>(
+  "pagedWrite",
+  ([pool, rows, slots]) => {
+    if (rows.size === 0) return [];
+    const values = { size: rows.size, width: rows.size / slots.size, count: pool.shape[0] * pool.shape[1] };
+    return [written.dispatch({ rows, slots, pool }, values, spread(rows.size, threads), slots)];
+  },
+  {
+    example: ([pool], params) => {
+      const [pageSize, ...rest] = pool.shape.slice(1);
+      const slots = { shape: [2], dtype: "i32", values: [2 * pageSize - 1, 0] } as const;
+      return { inputs: [f32(2, pageSize, ...rest), f32(2, ...rest), slots], params };
+    },
+  },
+);

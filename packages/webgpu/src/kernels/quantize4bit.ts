@@ -1,4 +1,4 @@
-import type { quantize4bit } from "@lowrank/core/backend";
+import type { DType, FourBitFormat, quantize4bit } from "@lowrank/core/backend";
 import { dynamicMap } from "@lowrank/core/functions";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
 import { fillWords } from "../memory/hostWrites.ts";
@@ -15,8 +15,8 @@ const list = (values: ArrayLike<number>, text: (v: number) => string): string =>
  * to `scales` where they are to be nested. The number of a block that is not finite is the fault's
  * place.
  */
-const packed = variants((kind: ElementKind, dtype: "nf4" | "fp4", nested: boolean) => {
-  const { thresholds, order } = codebookOf(dtype);
+const packed = variants((kind: ElementKind, dtype: DType, nested: boolean) => {
+  const { thresholds, order } = codebookOf(dtype) as FourBitFormat["codebook"];
   return shader<string, "size" | "blockSize" | "blocks" | "absmax">({
     name: `quantize4bit ${dtype} from ${kind}`,
     bindings: {
@@ -176,11 +176,11 @@ export const quantize4bitKernel: WebGpuKernel = kernel<typeof quantize4bit>(
   ([x], [out], params, gpu, op) => {
     const { absmax, blocks, nested, nestedBlocks } = op.plan([x], [out], params);
     const { blockSize = 64 } = params;
-    const codes = packed(x.dtype, out.dtype === "fp4" ? "fp4" : "nf4", nested > 0);
+    const codes = packed(x.dtype, out.dtype, nested > 0);
     const values = { size: x.size, blockSize, blocks, absmax };
     const groups = spread(blocks, 64);
     const head: Dispatch[] = [
-      fillWords(out.buffer, 0),
+      ...fillWords(out.buffer, 0, gpu.limits.maxStorageBufferBindingSize),
       header.dispatch({ out }, { blockSize, absmax, nested }, [1, 1, 1]),
     ];
     if (nested === 0) return [...head, codes.dispatch({ x, out }, values, groups, x)];

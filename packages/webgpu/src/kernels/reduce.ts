@@ -1,6 +1,8 @@
-import type { amax, sumToShape } from "@lowrank/core/backend";
+import type { amax, Shape, sumToShape, TensorSpec, Traversal } from "@lowrank/core/backend";
 import { collapse, stridesOf } from "@lowrank/core/backend";
 import { type Gpu, type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { inParts, windowOf } from "../memory/window.ts";
+import type { Split } from "../split/split.ts";
 import { orderCode } from "../wgsl/math.ts";
 import { type Dispatch, entry, shader, spread, variants } from "../wgsl/shader.ts";
 import { walk, walkValues } from "../wgsl/walk.ts";
@@ -65,14 +67,8 @@ ${entry(
     });
   });
 
-  const reduce = (x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
-    const { sizes, strides } = collapse(x.shape, [out.shape]);
-    const own = stridesOf(sizes);
-    const pick = (reduced: boolean) => {
-      const dims = [...sizes.keys()].filter((d) => (strides[0][d] === 0) === reduced);
-      return { sizes: dims.map((d) => sizes[d]), strides: [dims.map((d) => own[d])] };
-    };
-    const [kept, gone] = [pick(false), pick(true)];
+  /** Reduces along one walk for each result of another. */
+  const along = (kept: Traversal, gone: Traversal, x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
     const count = gone.sizes.reduce((product, size) => product * size, 1);
     const parts = out.size * 8 <= 1024 && count > partSize ? Math.ceil(count / partSize) : 1;
     const part = Math.ceil(count / parts);
@@ -85,9 +81,34 @@ ${entry(
     };
     const groups = alone ? spread(target.size, together) : spread(target.size, 1);
     const run = made(kept.sizes.length, gone.sizes.length, alone).dispatch({ x, out: target }, values, groups);
-    if (parts === 1) return [run];
-    const joined = { ...out, shape: [out.size, 1] };
-    return [run, ...reduce(target, joined, gpu)];
+    return parts === 1 ? [run] : [run, ...joined(target, out, [out.size, parts], [parts, 1], gpu)];
+  };
+
+  /** Joins numbers of which each result has a row of parts; `strides` are of results and parts. */
+  const joined = (x: GpuTensor, out: GpuTensor, sizes: Shape, strides: Shape, gpu: Gpu): readonly Dispatch[] => {
+    const [kept, gone] = [0, 1].map((d) => ({ sizes: [sizes[d]], strides: [[strides[d]]] }));
+    return along(kept, gone, x, out, gpu);
+  };
+
+  const reduce = (x: GpuTensor, out: GpuTensor, gpu: Gpu): readonly Dispatch[] => {
+    const { sizes, strides } = collapse(x.shape, [out.shape]);
+    const own = stridesOf(sizes);
+    const pick = (reduced: boolean) => {
+      const dims = [...sizes.keys()].filter((d) => (strides[0][d] === 0) === reduced);
+      return { sizes: dims.map((d) => sizes[d]), strides: [dims.map((d) => own[d])] };
+    };
+    const [kept, gone] = [pick(false), pick(true)];
+    const parts = inParts([x], gpu.limits.maxStorageBufferBindingSize, sizes[0]);
+    if (parts.length === 1) return along(kept, gone, x, out, gpu);
+    // Each part of the rows is reduced to results of its own, which lie where a view may begin.
+    const width = Math.ceil(out.size / 64) * 64;
+    const target = gpu.scratch({ shape: [parts.length, width], dtype: "f32" });
+    const runs = parts.flatMap(({ rows, tensors: [part] }, i) => {
+      const [, ...rest] = gone.sizes;
+      const to = windowOf(target, i * width, [out.size]).tensor;
+      return along(kept, { ...gone, sizes: [rows, ...rest] }, part, to, gpu);
+    });
+    return [...runs, ...joined(target, out, [out.size, parts.length], [1, width], gpu)];
   };
   return reduce;
 }
@@ -96,6 +117,12 @@ function reducer<P>(parts: Reduction): KernelCode<P> {
   const reduce = reduction(parts);
   return ([x], [out], _params, gpu) => reduce(x, out, gpu);
 }
+
+/** Cuts along the first dimensions, where they stay. */
+const split = ([x]: readonly TensorSpec[], [out]: readonly TensorSpec[]): Split<never> | undefined => {
+  const { sizes, strides } = collapse(x.shape, [out.shape]);
+  return strides[0][0] === 0 ? undefined : { rows: sizes[0], inputs: [true], outputs: [true] };
+};
 
 export const sumToShapeKernel: WebGpuKernel = kernel<typeof sumToShape>(
   "sumToShape",
@@ -108,6 +135,7 @@ export const sumToShapeKernel: WebGpuKernel = kernel<typeof sumToShape>(
     join: (a, b) => `${a} + ${b}`,
     result: (a) => a,
   }),
+  { split },
 );
 
 export const amaxKernel: WebGpuKernel = kernel<typeof amax>(
@@ -122,4 +150,5 @@ export const amaxKernel: WebGpuKernel = kernel<typeof amax>(
     join: (a, b) => `max(${a}, ${b})`,
     result: (a) => `bitcast<f32>(bitsOfOrder(${a}))`,
   }),
+  { split },
 );

@@ -1,5 +1,6 @@
 import type { rope } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { f32, last } from "../selfCheck/shrink.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 
 const shader = elements({
@@ -16,12 +17,23 @@ let turned = load_x(select(i + u.half, i - u.half, upper)) * (u.sign * load_sine
 return load_x(i) * load_cosines(at) + select(-turned, turned, upper);`,
 });
 
-export const ropeKernel: WebGpuKernel = kernel<typeof rope>("rope", ([x, cosines, sines], [out], params) => {
-  const { offset = 0, inverse = false } = params;
-  const [batch, tokens, heads, width] = x.shape;
-  const half = cosines.shape[cosines.shape.length - 1];
-  // Tables per token have a row for each token of each sequence.
-  const period = cosines.shape.length === 3 ? batch * tokens : tokens;
-  const values = { heads, width, half, offset, period, sign: inverse ? -1 : 1, size: out.size };
-  return [shader.dispatch({ x, cosines, sines, out }, values, elementGroups("f32", out.size))];
-});
+export const ropeKernel: WebGpuKernel = kernel<typeof rope>(
+  "rope",
+  ([x, cosines, sines], [out], params) => {
+    const { offset = 0, inverse = false } = params;
+    const [batch, tokens, heads, width] = x.shape;
+    const half = cosines.shape[cosines.shape.length - 1];
+    // Tables per token have a row for each token of each sequence.
+    const period = cosines.shape.length === 3 ? batch * tokens : tokens;
+    const values = { heads, width, half, offset, period, sign: inverse ? -1 : 1, size: out.size };
+    return [shader.dispatch({ x, cosines, sines, out }, values, elementGroups("f32", out.size))];
+  },
+  {
+    example: ([x, cosines], params) => {
+      const [, , heads, size] = x.shape;
+      const half = last(cosines.shape);
+      const table = cosines.shape.length === 3 ? f32(2, 3, half) : f32(3, half);
+      return { inputs: [f32(2, 3, Math.min(heads, 2), size), table, table], params: { ...params, offset: 0 } };
+    },
+  },
+);

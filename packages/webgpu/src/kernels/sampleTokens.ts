@@ -1,5 +1,6 @@
 import type { sampleTokensOp } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { state as exampleState, f32 } from "../selfCheck/shrink.ts";
 import { mathCode, rankCode } from "../wgsl/math.ts";
 import { philoxCode, philoxUniforms, philoxValues } from "../wgsl/philox.ts";
 import { rowGroups, rowsCode } from "../wgsl/rows.ts";
@@ -114,5 +115,11 @@ export const sampleTokensKernel: WebGpuKernel = kernel<typeof sampleTokensOp>(
     const limited = topK > 0 && topK < n;
     const values = { rows, n, k: topK, topP, minP, scale: 1 / temperature, ...philoxValues(state) };
     return [drawn(limited, topP < 1).dispatch({ logits, out }, values, rowGroups(rows, false))];
+  },
+  {
+    example: ([{ shape }], params) => ({
+      inputs: [f32(4, Math.min(shape[1], 60))],
+      params: { ...params, state: exampleState },
+    }),
   },
 );

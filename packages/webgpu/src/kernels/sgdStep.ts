@@ -1,5 +1,6 @@
 import type { sgdStep } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { stepExample } from "../selfCheck/shrink.ts";
 import { guardOf, step } from "../wgsl/steps.ts";
 
 const uniforms = { lr: "f32", decay: "f32" } as const;
@@ -25,10 +26,14 @@ const withMomentum = step({
   let moved = p[index] - u.lr * change;`,
 });
 
-export const sgdStepKernel: WebGpuKernel = kernel<typeof sgdStep>("sgdStep", (inputs, _outputs, params, gpu) => {
-  const { lr, weightDecay: decay, momentum, dampening, nesterov, first } = params;
-  const { tensors, guard, runs } = guardOf(inputs, params, gpu);
-  if (tensors.length === 2) return [...runs, plain(tensors, { lr, decay }, guard)];
-  const values = { lr, decay, momentum, rest: 1 - dampening, first: Number(first), nesterov: Number(nesterov) };
-  return [...runs, withMomentum(tensors, values, guard)];
-});
+export const sgdStepKernel: WebGpuKernel = kernel<typeof sgdStep>(
+  "sgdStep",
+  (inputs, _outputs, params, gpu) => {
+    const { lr, weightDecay: decay, momentum, dampening, nesterov, first } = params;
+    const { tensors, guard, runs } = guardOf(inputs, params, gpu);
+    if (tensors.length === 2) return [...runs, ...plain(tensors, { lr, decay }, guard, gpu)];
+    const values = { lr, decay, momentum, rest: 1 - dampening, first: Number(first), nesterov: Number(nesterov) };
+    return [...runs, ...withMomentum(tensors, values, guard, gpu)];
+  },
+  { example: stepExample() },
+);

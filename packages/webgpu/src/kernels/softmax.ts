@@ -1,6 +1,8 @@
 import type { logSoftmax, logSoftmaxBackward, softmax, softmaxBackward } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { type GpuTensor, kernel, type WebGpuKernel } from "../kernel.ts";
+import { lanes as fewLanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { mathCode, orderCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { type Dispatch, shader, variants } from "../wgsl/shader.ts";
@@ -70,17 +72,23 @@ function runBackward(log: boolean, dy: GpuTensor, y: GpuTensor, dx: GpuTensor, d
   return [backward(log, alone).dispatch({ dy, y, dx }, values, rowGroups(values.rows, alone))];
 }
 
-export const softmaxKernel: WebGpuKernel = kernel<typeof softmax>("softmax", ([x], [out], { dim }) =>
-  runForward(false, x, out, dim),
+export const softmaxKernel: WebGpuKernel = kernel<typeof softmax>(
+  "softmax",
+  ([x], [out], { dim }) => runForward(false, x, out, dim),
+  { example: fewLanes, split: byOuter },
 );
-export const logSoftmaxKernel: WebGpuKernel = kernel<typeof logSoftmax>("logSoftmax", ([x], [out], { dim }) =>
-  runForward(true, x, out, dim),
+export const logSoftmaxKernel: WebGpuKernel = kernel<typeof logSoftmax>(
+  "logSoftmax",
+  ([x], [out], { dim }) => runForward(true, x, out, dim),
+  { example: fewLanes, split: byOuter },
 );
 export const softmaxBackwardKernel: WebGpuKernel = kernel<typeof softmaxBackward>(
   "softmaxBackward",
   ([dy, y], [dx], { dim }) => runBackward(false, dy, y, dx, dim),
+  { example: fewLanes, split: byOuter },
 );
 export const logSoftmaxBackwardKernel: WebGpuKernel = kernel<typeof logSoftmaxBackward>(
   "logSoftmaxBackward",
   ([dy, y], [dx], { dim }) => runBackward(true, dy, y, dx, dim),
+  { example: fewLanes, split: byOuter },
 );

@@ -1,5 +1,6 @@
 import type { DType, to } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { byNumber } from "../split/split.ts";
 import { codeType, elementGroups, elements } from "../wgsl/elements.ts";
 import { specialCode } from "../wgsl/math.ts";
 import { variants } from "../wgsl/shader.ts";
@@ -34,6 +35,10 @@ const shaderOf = variants((from: DType, to: DType) =>
   }),
 );
 
-export const toKernel: WebGpuKernel = kernel<typeof to>("to", ([x], [out]) => [
-  shaderOf(x.dtype, out.dtype).dispatch({ x, out }, { size: out.size }, elementGroups(out.dtype, out.size)),
-]);
+export const toKernel: WebGpuKernel = kernel<typeof to>(
+  "to",
+  ([x], [out]) => [
+    shaderOf(x.dtype, out.dtype).dispatch({ x, out }, { size: out.size }, elementGroups(out.dtype, out.size)),
+  ],
+  { split: byNumber },
+);

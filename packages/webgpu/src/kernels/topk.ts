@@ -1,6 +1,8 @@
 import type { topk } from "@lowrank/core/backend";
 import { alongDim } from "@lowrank/core/backend";
 import { kernel, type WebGpuKernel } from "../kernel.ts";
+import { lanes } from "../selfCheck/shrink.ts";
+import { byOuter } from "../split/split.ts";
 import { rankCode } from "../wgsl/math.ts";
 import { isShort, rowGroups, rowsCode } from "../wgsl/rows.ts";
 import { shader, variants } from "../wgsl/shader.ts";
@@ -37,9 +39,13 @@ ${rowsCode(
   }),
 );
 
-export const topkKernel: WebGpuKernel = kernel<typeof topk>("topk", ([x], [values, positions], { k, dim }) => {
-  const { outer, n, inner } = alongDim("topk", x.shape, dim);
-  const rows = outer * inner;
-  const alone = isShort(n);
-  return [made(alone).dispatch({ x, values, positions }, { rows, n, inner, k }, rowGroups(rows, alone))];
-});
+export const topkKernel: WebGpuKernel = kernel<typeof topk>(
+  "topk",
+  ([x], [values, positions], { k, dim }) => {
+    const { outer, n, inner } = alongDim("topk", x.shape, dim);
+    const rows = outer * inner;
+    const alone = isShort(n);
+    return [made(alone).dispatch({ x, values, positions }, { rows, n, inner, k }, rowGroups(rows, alone))];
+  },
+  { example: lanes, split: byOuter },
+);

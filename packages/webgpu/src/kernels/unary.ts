@@ -1,5 +1,6 @@
 import type { abs, cos, erf, exp, log, reciprocal, relu, rsqrt, sin, sqrt, square, tanh } from "@lowrank/core/backend";
 import { type GpuTensor, type KernelCode, kernel, type WebGpuKernel } from "../kernel.ts";
+import { byNumber } from "../split/split.ts";
 import { elementGroups, elements } from "../wgsl/elements.ts";
 import { type MathName, mathCode, specialCode } from "../wgsl/math.ts";
 
@@ -20,26 +21,35 @@ function valueAt(name: string, value: string, helpers: string): KernelCode<void>
 /** Code of a function by its name in `mathCode`. */
 const unary = (name: MathName): KernelCode<void> => valueAt(name, `${name}Of(x)`, mathCode(name));
 
-export const expKernel: WebGpuKernel = kernel<typeof exp>("exp", unary("exp"));
-export const logKernel: WebGpuKernel = kernel<typeof log>("log", unary("log"));
-export const sqrtKernel: WebGpuKernel = kernel<typeof sqrt>("sqrt", unary("sqrt"));
-export const sinKernel: WebGpuKernel = kernel<typeof sin>("sin", unary("sin"));
-export const cosKernel: WebGpuKernel = kernel<typeof cos>("cos", unary("cos"));
-export const tanhKernel: WebGpuKernel = kernel<typeof tanh>("tanh", unary("tanh"));
-export const erfKernel: WebGpuKernel = kernel<typeof erf>("erf", unary("erf"));
+const facts = { split: byNumber };
 
-export const absKernel: WebGpuKernel = kernel<typeof abs>("abs", valueAt("abs", "withSign(x, 1.0)", specialCode));
-export const squareKernel: WebGpuKernel = kernel<typeof square>("square", valueAt("square", "x * x", ""));
+export const expKernel: WebGpuKernel = kernel<typeof exp>("exp", unary("exp"), facts);
+export const logKernel: WebGpuKernel = kernel<typeof log>("log", unary("log"), facts);
+export const sqrtKernel: WebGpuKernel = kernel<typeof sqrt>("sqrt", unary("sqrt"), facts);
+export const sinKernel: WebGpuKernel = kernel<typeof sin>("sin", unary("sin"), facts);
+export const cosKernel: WebGpuKernel = kernel<typeof cos>("cos", unary("cos"), facts);
+export const tanhKernel: WebGpuKernel = kernel<typeof tanh>("tanh", unary("tanh"), facts);
+export const erfKernel: WebGpuKernel = kernel<typeof erf>("erf", unary("erf"), facts);
+
+export const absKernel: WebGpuKernel = kernel<typeof abs>(
+  "abs",
+  valueAt("abs", "withSign(x, 1.0)", specialCode),
+  facts,
+);
+export const squareKernel: WebGpuKernel = kernel<typeof square>("square", valueAt("square", "x * x", ""), facts);
 export const reciprocalKernel: WebGpuKernel = kernel<typeof reciprocal>(
   "reciprocal",
   valueAt("reciprocal", "divOf(1.0, x)", mathCode("div")),
+  facts,
 );
 export const rsqrtKernel: WebGpuKernel = kernel<typeof rsqrt>(
   "rsqrt",
   valueAt("rsqrt", "divOf(1.0, sqrtOf(x))", mathCode("sqrt", "div")),
+  facts,
 );
 /** Numbers below 0 have the sign bit; so may NaN, which passes. */
 export const reluKernel: WebGpuKernel = kernel<typeof relu>(
   "relu",
   valueAt("relu", "select(0.0, x, bitcast<u32>(x) < 0x80000000u || isNan(x))", specialCode),
+  facts,
 );

@@ -1,6 +1,7 @@
 import type { GpuTensor } from "../kernel.ts";
 import { type Dispatch, entry, type Shader, shader, spread } from "../wgsl/shader.ts";
 import type { GpuBlock } from "./pool.ts";
+import { inParts, windowOf } from "./window.ts";
 
 const fill: Shader<"out", "size" | "word"> = shader({
   name: "fill",
@@ -23,10 +24,12 @@ function wordsOf(buffer: GpuBlock): GpuTensor {
   return { buffer, shape: [size], dtype: "i32", size };
 }
 
-/** Returns the run that repeats a word over a block. */
-export function fillWords(block: GpuBlock, word: number): Dispatch {
+/** Returns the runs that repeat a word over a block, each of at most `most` bytes. */
+export function fillWords(block: GpuBlock, word: number, most: number): Dispatch[] {
   const out = wordsOf(block);
-  return fill.dispatch({ out }, { size: out.size, word }, spread(out.size, 64));
+  return inParts([out], most, out.size).map(({ rows: size, tensors: [part] }) =>
+    fill.dispatch({ out: part }, { size, word }, spread(size, 64)),
+  );
 }
 
 /**
@@ -45,7 +48,8 @@ export function patchWord(block: GpuBlock, bytes: Uint8Array, offset: number, wh
       mask |= 0xff << shift;
       word |= bytes[i - offset] << shift;
     }
-    runs.push(patch.dispatch({ out }, { at, mask, word }, [1, 1, 1]));
+    const { tensor, start } = windowOf(out, at, [1]);
+    runs.push(patch.dispatch({ out: tensor }, { at: start, mask, word }, [1, 1, 1]));
   };
   const head = Math.min(Math.ceil(offset / 4) * 4, end);
   if (head > offset) part(offset, head);

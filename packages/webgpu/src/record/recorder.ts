@@ -52,16 +52,25 @@ export class Recorder {
     const size = Math.ceil(words.byteLength / 16) * 16;
     if (this.#recorded === mostDispatches || this.#room + size > hostRoom) this.flush();
     const { pipeline, layout, layoutId } = this.#pipelines.get(shader);
-    const key = `${layoutId} ${size} ${shader.faults} ${slabs.map(({ id }) => id).join()}`;
+    const places = tensors.map(({ buffer: { slab }, window }) => {
+      return window ? `${slab.id}:${window.offset}:${window.bytes}` : slab.id;
+    });
+    const key = `${layoutId} ${size} ${shader.faults} ${places}`;
     let group = this.#groups.get(key);
     if (!group) {
       if (this.#groups.size === mostGroups) this.#groups.clear();
-      const buffers = [...slabs.map(({ buffer }) => buffer), ...(shader.faults ? [this.#faults] : [])];
+      const resources: GPUBufferBinding[] = [
+        ...tensors.map(({ buffer: { slab }, window }) => ({
+          buffer: slab.buffer,
+          ...(window && { offset: window.offset, size: window.bytes }),
+        })),
+        ...(shader.faults ? [{ buffer: this.#faults }] : []),
+      ];
       group = this.#device.createBindGroup({
         layout,
         entries: [
           { binding: 0, resource: { buffer: this.#host, size } },
-          ...buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
+          ...resources.map((resource, i) => ({ binding: i + 1, resource })),
         ],
       });
       this.#groups.set(key, group);

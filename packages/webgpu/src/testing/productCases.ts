@@ -1,3 +1,4 @@
+import { storedWeights } from "@lowrank/core/testing";
 import type { GpuFacts } from "../kernel.ts";
 import type { TileName } from "../kernels/products/tiles.ts";
 import type { ProductCase } from "./productTests.ts";
@@ -28,3 +29,20 @@ export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "alone 2": { ...soft, a: [2, 40], w: [40, 260] },
   "alone 4": { ...soft, a: [3, 41], w: [41, 259] },
 };
+
+const gpu = hard("staged 8x4");
+
+/** Products with weights of every storage, either way, and of rows that are no whole fours. */
+export const storedCases: readonly ProductCase[] = [
+  ...Object.keys(storedWeights).flatMap((stored): ProductCase[] => [
+    { ...soft, a: [21, 96], w: [37, 96], transposeB: true, stored },
+    { ...soft, a: [2, 37], w: [37, 96], stored },
+    { ...gpu, a: [2, 96], w: [37, 96], transposeB: true, stored },
+    { ...gpu, a: [17, 37], w: [37, 96], stored },
+  ]),
+  ...["nf4, nested", "f16"].flatMap((stored): ProductCase[] => [
+    { ...gpu, a: [18, 18], w: [18, 33], stored },
+    { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored },
+  ]),
+  { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored: "nf4" },
+];

@@ -34,11 +34,11 @@ export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/pro
   const limits = { maxComputeWorkgroupsPerDimension: mostGroups ?? 65535 } as GPUSupportedLimits;
   const facts = { ...gpu, software, tile, limits };
   const given = { ...productOf(a, w, flags), a, w, out };
-  const first = ending === "added" ? product(given, facts) : [];
+  const first = ending.startsWith("added") ? product(given, facts) : [];
   return [...first, ...product({ ...given, ending, scale: 3 }, facts)];
 });
 
-const factors: Record<Ending, number> = { sum: 1, scaled: 3, added: 2 };
+const factors: Record<Ending, number> = { sum: 1, scaled: 3, added: 2, "added scaled": 4 };
 
 /** A product to check. */
 export interface ProductCase extends ForcedParams {

@@ -4,10 +4,14 @@ export interface Watch {
   change(code: string, name: string): string;
   /** Called with a kernel's text, as it was given, at each run. */
   ran?(code: string, name: string): void;
+  /** Pipelines by the text of their kernel, to share with other watchers of the device. */
+  readonly known?: Map<string, GPUComputePipeline>;
 }
 
 interface Kernel {
   readonly code: string;
+  /** The text in its place. */
+  readonly compiled: string;
   readonly name: string;
 }
 
@@ -23,8 +27,28 @@ function replaced<T extends object>(target: T, own: Partial<Record<keyof T, unkn
   });
 }
 
+/**
+ * Returns a device that is the given one, but whose kernels see at most `bytes` of a buffer. Throws
+ * where one is to see more.
+ */
+export function narrowDevice(device: GPUDevice, bytes: number): GPUDevice {
+  const limits = replaced(device.limits, { maxStorageBufferBindingSize: bytes });
+  return replaced(device, {
+    limits,
+    createBindGroup: (descriptor: GPUBindGroupDescriptor) => {
+      // The first binding is of uniforms, and says its size.
+      for (const { binding, resource } of descriptor.entries) {
+        const { buffer, offset = 0, size } = resource as GPUBufferBinding;
+        const seen = size ?? buffer.size - offset;
+        if (seen > bytes) throw new Error(`binding ${binding} shows ${seen} bytes of a buffer, above ${bytes}`);
+      }
+      return device.createBindGroup(descriptor);
+    },
+  });
+}
+
 /** Returns a device that is the given one, but for the kernels that `watch` changes. */
-export function watchedDevice(device: GPUDevice, { change, ran }: Watch): GPUDevice {
+export function watchedDevice(device: GPUDevice, { change, ran, known }: Watch): GPUDevice {
   const modules = new WeakMap<GPUShaderModule, Kernel>();
   const pipelines = new WeakMap<GPUComputePipeline, Kernel>();
   const keep = (descriptor: GPUComputePipelineDescriptor, pipeline: GPUComputePipeline): GPUComputePipeline => {
@@ -42,12 +66,17 @@ export function watchedDevice(device: GPUDevice, { change, ran }: Watch): GPUDev
     });
   return replaced(device, {
     createShaderModule: ({ code, label = "" }: GPUShaderModuleDescriptor) => {
-      const made = device.createShaderModule({ code: change(code, label), label });
-      modules.set(made, { code, name: label });
+      const compiled = change(code, label);
+      const made = device.createShaderModule({ code: compiled, label });
+      modules.set(made, { code, compiled, name: label });
       return made;
     },
-    createComputePipeline: (descriptor: GPUComputePipelineDescriptor) =>
-      keep(descriptor, device.createComputePipeline(descriptor)),
+    createComputePipeline: (descriptor: GPUComputePipelineDescriptor) => {
+      const text = modules.get(descriptor.compute.module)?.compiled ?? "";
+      const pipeline = known?.get(text) ?? device.createComputePipeline(descriptor);
+      known?.set(text, pipeline);
+      return keep(descriptor, pipeline);
+    },
     createComputePipelineAsync: async (descriptor: GPUComputePipelineDescriptor) =>
       keep(descriptor, await device.createComputePipelineAsync(descriptor)),
     createCommandEncoder: (descriptor?: GPUCommandEncoderDescriptor) => {

@@ -1,7 +1,10 @@
 import { pairCode } from "./math.ts";
 
-/** WGSL: `divide(a, b)` rounds to nearest; drivers may be off by two units in the last place. */
-export const divideCode: string = `${pairCode}
+/**
+ * WGSL: `divide(a, b)` rounds to nearest; drivers may be off by two units in the last place. Needs
+ * `pairCode`, which comes with square roots.
+ */
+export const divide: string = `
 fn divide(a: f32, b: f32) -> f32 {
   let q = a / b;
   // Infinite or NaN: there is nothing to round.
@@ -10,3 +13,6 @@ fn divide(a: f32, b: f32) -> f32 {
   let rest = (a - p.x) - p.y;
   return q + rest / b;
 }`;
+
+/** WGSL of `divide` with what it needs. */
+export const divideCode: string = `${pairCode}${divide}`;

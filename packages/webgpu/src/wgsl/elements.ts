@@ -1,5 +1,4 @@
 import { type DType, isPacked } from "@lowrank/core/backend";
-import { dynamicMap } from "@lowrank/core/functions";
 import { halfCode } from "./half.ts";
 import { packedLoad } from "./packed.ts";
 import { entry, type Groups, type Scalar, type Shader, shader, spread } from "./shader.ts";
@@ -39,7 +38,7 @@ const byteAt = (x: string): string => `((${x}[i >> 2u] >> (8u * (i & 3u))) & 255
 /** WGSL with `load_x(i: u32)`, which gives element i of the binding `x`. Needs `halfCode`. */
 export function loadCode(kind: ElementKind, x: string): string {
   if (isPacked(kind as DType) && !["word", "half", "byte"].includes(kind)) {
-    return packedLoad(kind as DType, x, dynamicMap());
+    return packedLoad(kind as DType, x);
   }
   const loads: Partial<Record<ElementKind, string>> = {
     ...{ f16: `f16ToF32(${halfAt(x)})`, bf16: `bf16ToF32(${halfAt(x)})`, half: halfAt(x) },

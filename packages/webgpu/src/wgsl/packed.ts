@@ -1,15 +1,13 @@
-import { type DType, formatOf } from "@lowrank/core/backend";
+import { type BlockFormat, type DType, type FourBitFormat, formatOf, isPacked } from "@lowrank/core/backend";
 
-type PackedDType = Parameters<typeof formatOf>[0];
-
-/** The byte at `at` of a binding of words. */
-const byteOf = (name: string, at: string): string => `((${name}[(${at}) >> 2u] >> (8u * ((${at}) & 3u))) & 255u)`;
-
-/** The f16 whose two bytes begin at `at`, an even place. */
-const halfOf = (name: string, at: string): string =>
-  `f16ToF32((${name}[(${at}) >> 2u] >> (8u * ((${at}) & 2u))) & 65535u)`;
-
-const floats = (values: ArrayLike<number>): string => Array.from(values, (v) => floatText(v)).join(", ");
+/** WGSL that reads elements of a packed weight, whose binding of words is `x`. Needs `halfCode`. */
+interface PackedCode {
+  readonly helpers: string;
+  /** The body of a function that returns element `i`. */
+  readonly one: string;
+  /** The same for the elements `i` to `i + 3`, where `i` is a multiple of four. */
+  readonly four: string;
+}
 
 /** An f32 as WGSL reads it, to the bit. */
 export function floatText(value: number): string {
@@ -17,50 +15,111 @@ export function floatText(value: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
-/** WGSL that widens element i of GGUF's blocks, by the name of the binding. */
-const blockLoads: Readonly<Record<string, (x: string) => string>> = {
-  q4_0: (x) => `
-  let at = (i / 32u) * 18u;
-  let l = i % 32u;
-  let q = ${byteOf(x, "at + 2u + (l & 15u)")};
-  return ${halfOf(x, "at")} * f32(i32(select(q & 15u, q >> 4u, l > 15u)) - 8);`,
-  q4_1: (x) => `
-  let at = (i / 32u) * 20u;
-  let l = i % 32u;
-  let q = ${byteOf(x, "at + 4u + (l & 15u)")};
-  let scaled = ${halfOf(x, "at")} * f32(select(q & 15u, q >> 4u, l > 15u));
-  return scaled + ${halfOf(x, "at + 2u")};`,
-  q8_0: (x) => `
-  let at = (i / 32u) * 34u;
-  let q = ${byteOf(x, "at + 2u + i % 32u")};
-  return ${halfOf(x, "at")} * f32(bitcast<i32>(q << 24u) >> 24u);`,
+/** The numbers that codes of GGUF's formats stand for, in WGSL; their block begins at `at`. */
+const meanings: Readonly<Record<string, (x: string) => string>> = {
+  q4_0: (x) => `${x}_half(at) * (codes - 8.0)`,
+  q4_1: (x) => `${x}_half(at) * codes + ${x}_half(at + 2u)`,
+  q8_0: (x) => `${x}_half(at) * codes`,
 };
 
-/** The numbers that the codes of a 4-bit format stand for. */
-export function codebookOf(dtype: DType): { values: Float32Array; thresholds: Float32Array; order: Uint8Array } {
-  const format = formatOf(dtype as PackedDType);
-  if (!("codebook" in format)) throw new Error(`webgpu: ${dtype} has no codebook`);
-  return format.codebook as ReturnType<typeof codebookOf>;
+/** WGSL that reads codes of as many bits at the place `l` of a block; `first` is its first code. */
+const integers = {
+  4: (x: string, first: string, elements: number) => {
+    const [place, shift] = [`${first} + l % ${elements / 2}u`, `select(0u, 4u, l >= ${elements / 2}u)`];
+    return {
+      one: `let codes = f32((${x}_byte(${place}) >> ${shift}) & 15u);`,
+      four: `let q = ${x}_word(${place}) >> ${shift};
+let codes = vec4f(vec4u(q & 15u, (q >> 8u) & 15u, (q >> 16u) & 15u, (q >> 24u) & 15u));`,
+    };
+  },
+  8: (x: string, first: string) => ({
+    one: `let codes = f32(bitcast<i32>(${x}_byte(${first} + l) << 24u) >> 24u);`,
+    four: `let q = bitcast<i32>(${x}_word(${first} + l));
+let codes = vec4f(vec4i(q << 24u, q << 16u, q << 8u, q) >> vec4u(24u));`,
+  }),
+};
+
+/** WGSL: the byte at `at`, and the word or the f16 whose bytes begin at `at`, an even place. */
+const bytesCode = (x: string): string => `
+fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
+fn ${x}_word(at: u32) -> u32 {
+  let word = ${x}[at >> 2u];
+  if ((at & 2u) == 0u) { return word; }
+  return (word >> 16u) | (${x}[(at >> 2u) + 1u] << 16u);
+}
+fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }`;
+
+/** Four elements never straddle blocks, so one scale serves them. */
+function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): PackedCode {
+  const { elements, bytes } = block;
+  const { one, four } = integers[integerBits](x, `at + ${bytes - (elements * integerBits) / 8}u`, elements);
+  const body = (codes: string): string => `let at = (i / ${elements}u) * ${bytes}u;
+let l = i % ${elements}u;
+${codes}
+return ${meanings[dtype](x)};`;
+  return { helpers: bytesCode(x), one: body(one), four: body(four) };
 }
 
 /**
- * WGSL with a function `load_x(i: u32) -> f32` for a packed binding `x` of words. nf4 and fp4 find
- * their parts by the header in the bytes; `nested` is the table of nested scales.
+ * WGSL with the scale of a block. That of nested scales is a code of 8 bits, one of 2^e even steps
+ * of the decade 10^(e - 6), as bitsandbytes makes its dynamic map.
  */
-export function packedLoad(dtype: DType, x: string, nested: ArrayLike<number>): string {
-  if (dtype in blockLoads) return `fn load_${x}(i: u32) -> f32 {${blockLoads[dtype](x)}\n}`;
-  const { values } = codebookOf(dtype);
-  return `
-var<private> ${x}_codes: array<f32, 16> = array<f32, 16>(${floats(values)});
-var<private> ${x}_nested: array<f32, 256> = array<f32, 256>(${floats(nested)});
-fn scale_${x}(block: u32) -> f32 {
-  if (${x}[2] == 0u) { return bitcast<f32>(${x}[${x}[1] / 4u + block]); }
-  let second = bitcast<f32>(${x}[${x}[2] / 4u + block / 256u]);
-  let scaled = ${x}_nested[${byteOf(x, `${x}[1] + block`)}] * second;
-  return scaled + bitcast<f32>(${x}[3]);
+const scaleCode = (x: string): string => `
+const ${x}_decades = array<f32, 7>(1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1.0f);
+fn ${x}_nested(code: u32) -> f32 {
+  if (code == 127u) { return 0.0; }
+  if (code == 255u) { return 1.0; }
+  let at = select(127u - code, code - 127u, code > 127u);
+  let e = 31u - countLeadingZeros(at);
+  let size = ${x}_decades[e] * (0.1 + 0.9 * (f32(at - (1u << e)) + 0.5) / f32(1u << e));
+  return select(-size, size, code > 127u);
 }
-fn load_${x}(i: u32) -> f32 {
-  let q = ${byteOf(x, "64u + i / 2u")};
-  return ${x}_codes[select(q & 15u, q >> 4u, (i & 1u) == 0u)] * scale_${x}(i / ${x}[0]);
+fn ${x}_scale(i: u32) -> f32 {
+  let block = i >> firstTrailingBit(${x}[0]);
+  if (${x}[2] == 0u) { return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]); }
+  let at = ${x}[1] + block;
+  let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
+  return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);
 }`;
+
+/** `shared` keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
+function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, shared: boolean): PackedCode {
+  const table = `const ${x}_table = array<f32, 16>(${Array.from(values, floatText).join(", ")});`;
+  const codes = shared ? `${x}_codes` : `${x}_table`;
+  const places = ["(q >> 4u)", "q", "(q >> 12u)", "(q >> 8u)"];
+  return {
+    helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x)}`,
+    one: `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
+return ${x}_scale(i) * ${codes}[q & 15u];`,
+    four: `let q = ${x}[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
+return ${x}_scale(i) * vec4f(${places.map((q) => `${codes}[${q} & 15u]`).join(", ")});`,
+  };
+}
+
+/** WGSL at the begin of `main` that fills a shared table of codes; all threads run it. */
+export const shareTable = (x: string): string =>
+  `if (lane < 16u) { ${x}_codes[lane] = ${x}_table[lane]; }\nworkgroupBarrier();`;
+
+/** Returns the numbers that the codes of a packed dtype look up; none where codes are integers. */
+export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined {
+  if (!isPacked(dtype)) return undefined;
+  const format = formatOf(dtype);
+  return "codebook" in format ? (format as FourBitFormat).codebook : undefined;
+}
+
+function packedCode(dtype: DType, x: string, shared: boolean): PackedCode {
+  const format = formatOf(dtype as Parameters<typeof formatOf>[0]);
+  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, shared);
+}
+
+/** WGSL with `load_x(i: u32) -> f32`, which gives an element of a packed weight. */
+export function packedLoad(dtype: DType, x: string, shared = false): string {
+  const { helpers, one } = packedCode(dtype, x, shared);
+  return `${helpers}\nfn load_${x}(i: u32) -> f32 {\n${one}\n}`;
+}
+
+/** WGSL with `four_x(i: u32) -> vec4f`: elements i to i + 3, where i is a multiple of four. */
+export function packedFours(dtype: DType, x: string, shared: boolean): string {
+  const { helpers, four } = packedCode(dtype, x, shared);
+  return `${helpers}\nfn four_${x}(i: u32) -> vec4f {\n${four}\n}`;
 }

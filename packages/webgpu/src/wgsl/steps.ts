@@ -1,4 +1,5 @@
 import type { Gpu, GpuTensor } from "../kernel.ts";
+import { inParts } from "../memory/window.ts";
 import { type MathName, mathCode, specialCode } from "./math.ts";
 import { rowGroups, rowsCode } from "./rows.ts";
 import { type Binding, type Dispatch, entry, type Scalar, shader, spread, variants } from "./shader.ts";
@@ -16,7 +17,12 @@ interface Step {
 }
 
 /** Runs of a step for one parameter's tensors. */
-type RunStep = (tensors: readonly GpuTensor[], values: Readonly<Record<string, number>>, guard: Guard) => Dispatch;
+type RunStep = (
+  tensors: readonly GpuTensor[],
+  values: Readonly<Record<string, number>>,
+  guard: Guard,
+  gpu: Gpu,
+) => Dispatch[];
 
 /** The guard as a step obeys or tests it. */
 export interface Guard {
@@ -27,7 +33,8 @@ export interface Guard {
 
 const threads = 64;
 
-const finiteCode = `
+/** WGSL that tells numbers from NaN and infinities. */
+export const finiteCode: string = `
 fn isFinite(x: f32) -> bool { return magnitudeOf(x) < 0x7f800000u; }`;
 
 /** Makes a step's kernel. In "test" it writes nothing but the guard's last number. */
@@ -56,11 +63,14 @@ ${entry(
     });
   });
   const names = Object.keys(tensors);
-  return (given, values, { mode, tensor: guard }) => {
-    const { size } = given[0];
-    const named = Object.fromEntries(names.map((x, i) => [x, given[i]]));
+  return (given, values, { mode, tensor: guard }, gpu) => {
     const last = guard ? guard.size - 1 : 0;
-    return made(mode).dispatch({ ...named, ...(guard && { guard }) }, { ...values, size, last }, spread(size, threads));
+    const most = gpu.limits.maxStorageBufferBindingSize;
+    return inParts(given, most, given[0].size).map(({ rows: size, tensors: part }) => {
+      const named = Object.fromEntries(names.map((x, i) => [x, part[i]]));
+      const numbers = { ...values, size, last };
+      return made(mode).dispatch({ ...named, ...(guard && { guard }) }, numbers, spread(size, threads));
+    });
   };
 }
 

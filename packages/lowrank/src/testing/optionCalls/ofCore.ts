@@ -1,10 +1,10 @@
 import * as core from "@lowrank/core";
 import { checkGrad, testBackend } from "@lowrank/core/testing";
-import { webgpu } from "@lowrank/webgpu";
+import { kernel, webgpu } from "@lowrank/webgpu";
 import * as lowrank from "../../index.ts";
 import type { OptionCalls, Untyped } from "./optionCall.ts";
 
-const L: Untyped = { ...core, ...lowrank, webgpu };
+const L: Untyped = { ...core, ...lowrank, kernel, webgpu };
 const { ones, tensor } = lowrank;
 const image = () => ones(1, 1, 4, 4);
 const line = () => ones(1, 1, 4);
@@ -94,5 +94,6 @@ export const ofCore: OptionCalls = {
   checkGrad: (o) => checkGrad(lowrank.neg, [ones(1)], o),
   testBackend: (o) => testBackend(lowrank.reference(), o),
   wasm: (o) => L.wasm(o),
+  kernel: (o) => L.kernel("acme/own", () => [], o),
   webgpu: (o) => L.webgpu(o),
 };

@@ -1,9 +1,9 @@
-import type { DType } from "@lowrank/core/backend";
+import { type DType, isPacked } from "@lowrank/core/backend";
 import { loadCode, storageType } from "../../wgsl/elements.ts";
-import { hasCodebook, shareCodebook, weightFours, weightOnes } from "./fours.ts";
+import { codebookOf, packedFours, packedLoad, shareTable } from "../../wgsl/packed.ts";
 
-/** The storage of an operand: its dtype, with what more a kernel's text depends on. */
-export type Storage = DType | "nf4 nested" | "fp4 nested" | "native f16";
+/** The storage of an operand: its dtype, or f16 as the device's own type. */
+export type Storage = DType | "native f16";
 
 /** The layout of an operand of a product. */
 export interface Operand {
@@ -16,13 +16,12 @@ export interface Operand {
   readonly fours: boolean;
 }
 
-const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
+const dtypeOf = (storage: Storage): DType => (storage === "native f16" ? "f16" : storage);
 
-/** True for storage whose codes look up a number, which threads may share. */
-export const looksUp = ({ storage }: Operand): boolean => hasCodebook(dtypeOf(storage));
-
-/** WGSL at the begin of `main` that makes the codes' numbers ready. */
-export const shareNumbers: string = shareCodebook;
+/** WGSL at the begin of `main` that makes numbers ready which codes look up in workgroup memory. */
+export function shareNumbers({ name, storage }: Operand): string {
+  return codebookOf(dtypeOf(storage)) ? shareTable(name) : "";
+}
 
 /** Returns the binding of an operand. */
 export function operandBinding({ storage, fours }: Operand): `read ${string}` {
@@ -30,19 +29,27 @@ export function operandBinding({ storage, fours }: Operand): `read ${string}` {
   return storage === "f32" && fours ? "read vec4f" : `read ${storageType(dtypeOf(storage))}`;
 }
 
-/** WGSL with `four_x(i)`, elements i to i + 3. */
+/** WGSL of four elements of a weight of 16 bits, from element i on, a multiple of four. */
+const halves: Readonly<Record<string, (x: string) => string>> = {
+  f16: (x) => `let low = ${x}[i >> 1u]; let high = ${x}[(i >> 1u) + 1u];
+return vec4f(f16ToF32(low & 65535u), f16ToF32(low >> 16u), f16ToF32(high & 65535u), f16ToF32(high >> 16u));`,
+  bf16: (x) => `let low = ${x}[i >> 1u]; let high = ${x}[(i >> 1u) + 1u];
+return bitcast<vec4f>(vec4u(low << 16u, low & 0xffff0000u, high << 16u, high & 0xffff0000u));`,
+};
+
+/** WGSL with `four_x(i)`, elements i to i + 3. `shared` keeps tables in workgroup memory. */
 function readFour({ name, storage, fours }: Operand, shared: boolean): string {
   const head = `fn four_${name}(i: u32) -> vec4f`;
   const dtype = dtypeOf(storage);
-  const nested = storage.endsWith("nested");
   if (!fours) {
     const each = [0, 1, 2, 3].map((c) => `load_${name}(i + ${c}u)`);
-    const load = hasCodebook(dtype) ? weightOnes(dtype, nested, shared) : loadCode(dtype, name);
+    const load = isPacked(dtype) ? packedLoad(dtype, name, shared) : loadCode(dtype, name);
     return `${load}\n${head} { return vec4f(${each.join(", ")}); }`;
   }
+  if (isPacked(dtype)) return packedFours(dtype, name, shared);
   if (storage === "f32") return `${head} { return ${name}[i >> 2u]; }`;
   if (storage === "native f16") return `${head} { return vec4f(${name}[i >> 2u]); }`;
-  return weightFours(dtype, nested, shared);
+  return `${head} {\n${halves[dtype](name)}\n}`;
 }
 
 /**

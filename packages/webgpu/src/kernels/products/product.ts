@@ -4,29 +4,9 @@ import { type Dispatch, entry, shader, spread, variants } from "../../wgsl/shade
 import { walkValues } from "../../wgsl/walk.ts";
 import { cutOf } from "./cut.ts";
 import type { Storage } from "./operand.ts";
+import { type Product, piecesOf, stridesOf } from "./pieces.ts";
 import { type Ending, storeSum, tiled } from "./tiled.ts";
 import { spanOf } from "./tiles.ts";
-
-/** A product [m, k] by [k, n] to run, for each matrix of a batch. */
-export interface Product {
-  readonly a: GpuTensor;
-  /** A weight of any storage. */
-  readonly w: GpuTensor;
-  readonly out: GpuTensor;
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  /** True if an operand lies as its transpose. */
-  readonly transposeA?: boolean;
-  readonly transposeB?: boolean;
-  /** The batch, with the strides of `a` and `w` in matrices. Default: one matrix. */
-  readonly batch?: Traversal;
-  /** Default "sum". */
-  readonly ending?: Ending;
-  readonly scale?: number;
-  /** The elements of the tensors from which on they are used: whole rows behind the first. */
-  readonly start?: { readonly a?: number; readonly w?: number; readonly out?: number };
-}
 
 const oneMatrix: Traversal = { sizes: [], strides: [[], []] };
 
@@ -35,65 +15,59 @@ const joinParts = variants((ending: Ending) =>
   shader({
     name: `product, parts, ${ending}`,
     bindings: { x: "read f32", out: "write f32" },
-    uniforms: { size: "u32", parts: "u32", scale: "f32", start: "u32" },
+    uniforms: { size: "u32", parts: "u32", scale: "f32", n: "u32", start: "u32", stride: "u32" },
     code: entry(
       64,
       `  if (index >= u.size) { return; }
   var sum = x[index];
   for (var part = 1u; part < u.parts; part++) { sum += x[part * u.size + index]; }
-  ${storeSum(ending, "u.start + index", "sum")}`,
+  let at = u.start + (index / u.n) * u.stride + index % u.n;
+  ${storeSum(ending, "at", "sum")}`,
     ),
   }),
 );
 
 /** Returns the storage of a weight as kernels know it. */
-function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
-  if (dtype === "f16" && fours && gpu.features.has("shader-f16")) return "native f16";
-  return packing?.nested ? (`${dtype} nested` as Storage) : dtype;
+function storageOf({ dtype }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
+  return dtype === "f16" && fours && gpu.features.has("shader-f16") ? "native f16" : dtype;
 }
 
-/** Returns the runs that make a product. */
-export function product(
-  {
-    a,
-    w,
-    out,
-    m,
-    n,
-    k,
-    transposeA = false,
-    transposeB = false,
-    batch = oneMatrix,
-    ending = "sum",
-    scale = 1,
-    start = {},
-  }: Product,
-  gpu: Gpu,
-): Dispatch[] {
+/** Returns the runs that make a product. What is larger than a kernel can see goes in pieces. */
+export function product(given: Product, gpu: Gpu): Dispatch[] {
+  return piecesOf(given, gpu.limits.maxStorageBufferBindingSize).flatMap((piece) => runsOf(piece, gpu));
+}
+
+function runsOf(given: Product, gpu: Gpu): Dispatch[] {
+  const { a, w, out, m, n, k, transposeA = false, transposeB = false, ending = "sum", scale = 1, start = {} } = given;
+  const { batch = oneMatrix } = given;
+  const { a: strideA, w: strideW, out: strideOut } = stridesOf(given);
   const batches = batch.sizes.reduce((all, size) => all * size, 1);
   const { tile, parts, each } = cutOf({ m, n, k, batches, transposeB }, gpu);
   const { height, width } = spanOf(tile);
-  const fours = (size: number) => size > 0 && size % 4 === 0;
-  const [foursA, foursW] = [fours(transposeA ? m : k), fours(transposeB ? k : n)];
+  const fours = (...sizes: number[]) => sizes.every((size) => size > 0 && size % 4 === 0);
+  const [foursA, foursW] = [fours(transposeA ? m : k, strideA), fours(transposeB ? k : n, strideW)];
   const strides = [batch.strides[0].map((s) => s * m * k), batch.strides[1].map((s) => s * k * n)];
   const walked = walkValues({ sizes: batch.sizes, strides }, ["atA", "atW"]);
   const { a: startA = 0, w: startW = 0, out: startOut = 0 } = start;
-  const sizes = { ...walked, m, n, k, batches, parts, each, scale, startA, startW };
+  const sizes = { ...walked, m, n, k, batches, parts, each, scale, startA, startW, strideA, strideW };
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
   const groups = [
     Math.min(Math.ceil(n / width), most),
     Math.min(Math.ceil(m / height) * batches * parts, most),
     1,
   ] as const;
-  const run = (to: GpuTensor, end: Ending, first: number): Dispatch => {
+  const run = (to: GpuTensor, end: Ending, place: { startOut: number; strideOut: number }): Dispatch => {
     const storage = storageOf(w, foursW, gpu);
     const rank = batch.sizes.length;
     const made = tiled(tile, storage, transposeA, transposeB, foursA, foursW, k % 4 !== 0, rank, end);
-    return made.dispatch({ a, w, out: to }, { ...sizes, startOut: first }, groups);
+    return made.dispatch({ a, w, out: to }, { ...sizes, ...place }, groups);
   };
-  if (parts === 1) return [run(out, ending, startOut)];
+  if (parts === 1) return [run(out, ending, { startOut, strideOut })];
   const size = batches * m * n;
   const x = gpu.scratch({ shape: [parts, size], dtype: "f32" });
-  const joined = { size, parts, scale, start: startOut };
-  return [run(x, "sum", 0), joinParts(ending).dispatch({ x, out }, joined, spread(size, 64))];
+  const joined = { size, parts, scale, n, start: startOut, stride: strideOut };
+  return [
+    run(x, "sum", { startOut: 0, strideOut: n }),
+    joinParts(ending).dispatch({ x, out }, joined, spread(size, 64)),
+  ];
 }

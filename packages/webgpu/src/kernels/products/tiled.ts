@@ -1,7 +1,7 @@
 import { halfCode } from "../../wgsl/half.ts";
 import { type Shader, shader, variants } from "../../wgsl/shader.ts";
 import { walk } from "../../wgsl/walk.ts";
-import { looksUp, type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
+import { type Operand, operandBinding, operandCode, type Storage, shareNumbers } from "./operand.ts";
 import { type Tile, type TileName, tiles } from "./tiles.ts";
 
 const part = "xyzw";
@@ -26,18 +26,18 @@ function readOwn(
   tailed: boolean,
 ): { code: string; of: (i: number, c: number) => string } {
   const { name, alongSum } = operand;
-  const [size, at] = name === "a" ? ["u.m", "atA"] : ["u.n", "atW"];
+  const [size, at, stride] = name === "a" ? ["u.m", "atA", "u.strideA"] : ["u.n", "atW", "u.strideW"];
   if (alongSum) {
     return {
       code: places
-        .map((place, i) => `let ${name}${i} = row_${name}(${at} + min(${place}, ${size} - 1u) * u.k, p, u.k);`)
+        .map((place, i) => `let ${name}${i} = row_${name}(${at} + min(${place}, ${size} - 1u) * ${stride}, p, u.k);`)
         .join("\n"),
       of: (i, c) => `${name}${i}.${part[c]}`,
     };
   }
   const groups = places.filter((_, i) => i % 4 === 0);
   const read = (place: string, c: number) => {
-    const four = `row_${name}(${at} + (p + ${c}u) * ${size}, ${clamped(operand, place, size)}, ${size})`;
+    const four = `row_${name}(${at} + (p + ${c}u) * ${stride}, ${clamped(operand, place, size)}, ${size})`;
     // Terms behind the end are 0 on both sides, whatever lies there.
     return tailed ? `select(vec4f(), ${four}, p + ${c}u < end)` : four;
   };
@@ -77,14 +77,15 @@ ${each(4, (c) =>
 /** WGSL that brings an operand's next `depth` terms to workgroup memory, four numbers at a time. */
 function stage(operand: Operand, threads: number, width: number, depth: number): string {
   const { name, alongSum } = operand;
-  const [first, size, at, memory] = name === "a" ? ["row0", "u.m", "atA", "left"] : ["column0", "u.n", "atW", "right"];
+  const [first, size, at, stride, memory] =
+    name === "a" ? ["row0", "u.m", "atA", "u.strideA", "left"] : ["column0", "u.n", "atW", "u.strideW", "right"];
   const fours = (width * depth) / 4;
   const read = alongSum
     ? `let term = 4u * (i % ${depth / 4}u); let r = i / ${depth / 4}u;
-if (p + term < end) { v = row_${name}(${at} + min(${first} + r, ${size} - 1u) * u.k, p + term, u.k); }
+if (p + term < end) { v = row_${name}(${at} + min(${first} + r, ${size} - 1u) * ${stride}, p + term, u.k); }
 ${each(4, (c) => `${memory}[(term + ${c}u) * ${width}u + r] = v.${part[c]};`, " ")}`
     : `let term = i / ${width / 4}u; let r = 4u * (i % ${width / 4}u);
-if (p + term < end) { v = row_${name}(${at} + (p + term) * ${size}, ${clamped(operand, `${first} + r`, size)}, ${size}); }
+if (p + term < end) { v = row_${name}(${at} + (p + term) * ${stride}, ${clamped(operand, `${first} + r`, size)}, ${size}); }
 ${each(4, (c) => `${memory}[term * ${width}u + r + ${c}u] = v.${part[c]};`, " ")}`;
   return `for (var i = lane; i < ${fours}u; i += ${threads}u) {
 var v = vec4f();
@@ -132,12 +133,13 @@ workgroupBarrier();`;
 }
 
 /** The end of a sum: it is stored, times `scale`, or added to what is there. */
-export type Ending = "sum" | "scaled" | "added";
+export type Ending = "sum" | "scaled" | "added" | "added scaled";
 
 const endings: Record<Ending, (at: string, sum: string) => string> = {
   sum: (at, sum) => `out[${at}] = ${sum};`,
   scaled: (at, sum) => `out[${at}] = u.scale * ${sum};`,
   added: (at, sum) => `out[${at}] += ${sum};`,
+  "added scaled": (at, sum) => `out[${at}] += u.scale * ${sum};`,
 };
 
 /** Returns the statement that stores a sum. */
@@ -147,7 +149,7 @@ function store(tile: Tile, w: Operand, ending: Ending): string {
   const { rows, columns, lanes } = tile;
   const step = columnStep(tile, w);
   const row = (i: number) => `if (row + ${i}u < u.m) {
-let first = u.startOut + (slice * u.m + row + ${i}u) * u.n + column;
+let first = u.startOut + (slice * u.m + row + ${i}u) * u.strideOut + column;
 ${each(columns, (j) => `if (column + ${j * step}u < u.n) { ${storeSum(ending, `first + ${j * step}u`, `s${i}_${j}`)} }`)}
 }`;
   return lanes > 1 ? `if (turn == 0u) {\n${each(rows, row)}\n}` : each(rows, row);
@@ -192,6 +194,7 @@ export const tiled: (...kind: ProductKind) => Shader = variants(
         ...uniforms,
         ...({ m: "u32", n: "u32", k: "u32", batches: "u32", parts: "u32", each: "u32", scale: "f32" } as const),
         ...({ startA: "u32", startW: "u32", startOut: "u32" } as const),
+        ...({ strideA: "u32", strideW: "u32", strideOut: "u32" } as const),
       },
       code: `${halfCode}
 ${operandCode(a, waits)}
@@ -199,7 +202,7 @@ ${operandCode(w, waits)}
 ${memory.map(([name, size]) => `var<workgroup> ${name}: array<f32, ${size}>;`).join("\n")}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-${waits && looksUp(w) ? shareNumbers : ""}
+${waits ? shareNumbers(w) : ""}
 let piece = ${lanes > 1 ? (across > 1 ? `lane % ${across}u` : "0u") : "lane"};
 ${lanes > 1 ? `let turn = lane / ${across}u;` : ""}
 let y = (piece / ${across}u) * ${rows}u;

@@ -1,8 +1,7 @@
-import { storedWeights } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../../index.ts";
-import { hard, soft, tileCases } from "../../testing/productCases.ts";
+import { hard, storedCases, tileCases } from "../../testing/productCases.ts";
 import { checkProduct, forcedProduct } from "../../testing/productTests.ts";
 
 describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
@@ -27,17 +26,7 @@ describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
 
   it("broadcast batches", () => checkProduct(backend, { ...gpu, a: [3, 2, 5, 8], w: [2, 9, 8], transposeB: true }));
 
-  for (const stored of Object.keys(storedWeights)) {
-    it(`with weights stored as ${stored}`, async () => {
-      await checkProduct(backend, { ...gpu, a: [2, 96], w: [37, 96], transposeB: true, stored });
-      await checkProduct(backend, { ...gpu, a: [17, 37], w: [37, 96], stored });
-    });
+  for (const one of storedCases) {
+    if (!one.software) it(`with a weight stored as ${one.stored}, [${one.w}]`, () => checkProduct(backend, one));
   }
-
-  it("with packed rows that are no whole fours", async () => {
-    for (const stored of ["nf4, nested", "f16"]) {
-      await checkProduct(backend, { ...gpu, a: [18, 18], w: [18, 33], stored });
-      await checkProduct(backend, { ...soft, a: [9, 33], w: [18, 33], transposeB: true, stored });
-    }
-  });
 });

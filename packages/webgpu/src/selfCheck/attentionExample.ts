@@ -1,0 +1,34 @@
+import type { Example, ExampleOf } from "./example.ts";
+import { f32, state } from "./shrink.ts";
+
+/** Parameters that an example has of its own. */
+interface AttentionCall {
+  readonly keyLength?: number;
+  readonly state?: unknown;
+}
+
+/**
+ * Makes the example of attention with as large heads: few queries stay as few, many fill a tile and
+ * part of one. `before` and `behind` are the inputs around q, k and v.
+ */
+export const attentionExample =
+  <P extends AttentionCall>(before: readonly "q"[] = [], behind: readonly ("q" | "lse")[] = []): ExampleOf<P> =>
+  (inputs, given): Example<P> => {
+    const { keyLength, ...params } = given;
+    const at = before.length;
+    const [[, queries, heads, size], [, capacity, kvHeads]] = [inputs[at].shape, inputs[at + 1].shape];
+    const [t, s] = [queries > 3 ? Math.min(queries, 35) : queries, Math.min(keyLength ?? capacity, 67)];
+    const group = heads / kvHeads;
+    const q = f32(1, t, group, size);
+    const kinds = { q, lse: f32(1, group, t) };
+    const masked = inputs.length > before.length + 3 + behind.length;
+    return {
+      inputs: [
+        ...before.map((kind) => kinds[kind]),
+        ...[q, f32(1, s, 1, size), f32(1, s, 1, size)],
+        ...behind.map((kind) => kinds[kind]),
+        ...(masked ? [{ shape: [1, 1, t, s], dtype: "bool" } as const] : []),
+      ],
+      params: { ...(params as P), ...(given.state !== undefined && { state }) },
+    };
+  };
