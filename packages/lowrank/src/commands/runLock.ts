@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
 /** The file in a run's folder that names the process at work there. */
-const lockName = "run.lock";
+export const lockName = "run.lock";
 
 /** A process, told from a later one of the same number by when it started. */
 interface Holder {

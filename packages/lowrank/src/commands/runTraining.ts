@@ -13,7 +13,7 @@ import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
 import { resumeFailure } from "./resumeFlags.ts";
-import { lockRun } from "./runLock.ts";
+import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
@@ -228,7 +228,9 @@ function baseCheck(before: number, after: number): string {
 
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort((a, b) => a.localeCompare(b));
+  return entries
+    .flatMap((entry) => (entry.isFile() && entry.name !== lockName ? [entry.name] : []))
+    .sort((a, b) => a.localeCompare(b));
 }
 
 function nextSteps(
