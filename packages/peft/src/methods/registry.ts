@@ -35,6 +35,15 @@ export async function findMethod(peftType: string): Promise<AnyMethod | undefine
   return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
 }
 
+/**
+ * Loads the methods that a configuration may be of, by the `peft_type` that its file says: one
+ * where that is a name that is known, else all.
+ */
+export async function methodsFor(peftType: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
+  const method = await findMethod(String(peftType));
+  return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
+}
+
 /** Loads the method of a configuration. Throws for one that is not known. */
 export async function methodOf({ peftType }: PeftConfig): Promise<AnyMethod> {
   const method = await findMethod(peftType);
