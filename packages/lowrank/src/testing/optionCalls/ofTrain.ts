@@ -17,6 +17,7 @@ export const ofTrain: OptionCalls = {
   blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
   packExamples: (o) => L.packExamples(examples, { blockSize: 2, ...o }),
   trainingSteps: (o) => L.trainingSteps(2, o),
+  "Trainer#resume": (o) => new L.Trainer(tinyLlama(), examples, { ...training, learningRate: 1 }).resume("nowhere", o),
   "new Trainer": (o) => new L.Trainer(tinyLlama(), examples, { ...training, ...o }),
   "new Trainer: evaluation": (o) =>
     new L.Trainer(tinyLlama(), examples, { ...training, evaluation: { examples, ...o } }),
