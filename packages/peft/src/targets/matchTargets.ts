@@ -152,8 +152,8 @@ function unusedChoices(
 
 /**
  * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
- * report. Throws if none matched, or if one is of a kind that the method cannot adapt. `modules` are
- * those of the model, where they were listed already.
+ * report. Throws if none matched, or if one is of a kind that the method cannot adapt. `modules`
+ * are those of the model, where they were listed already.
  */
 export function matchTargets(
   model: Module,
