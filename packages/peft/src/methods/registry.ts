@@ -31,7 +31,7 @@ export async function knownMethods(): Promise<Readonly<Record<string, AnyMethod>
 }
 
 /** Loads the method of that name; undefined for one that is not known. */
-export async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
+async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
   return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
 }
 
