@@ -42,6 +42,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   evalEvery?: number;
   saveEvery?: number;
   resume?: string;
+  allowChanges?: boolean;
   trainTokens?: number;
   validationTokens?: number;
 }
@@ -49,7 +50,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
 const help = (): string => `
 A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file holds examples, one JSON object each:
 {"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
-assistant's turns are learned). Ctrl-C stops after the running step and saves.
+assistant's turns are learned). Ctrl-C stops after the running step, saves, and ends with code 130.
 
 ${quantizedWords()} trains on a model whose linear layers are quantised to 4 bits while they are read, so that they take an eighth of
 the memory. Use the adapter on the model quantised in the same way (generate --quant-type). What does not fit still may with
@@ -130,6 +131,7 @@ export function trainCommand(): Command {
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
+    .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
