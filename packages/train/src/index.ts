@@ -15,11 +15,24 @@ export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./data
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export type { RunDifference } from "./fingerprint.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
+export type { LanguageModel } from "./languageModel.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
 export type { PaddingOptions } from "./paddingOptions.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
+export { type DistillationOptions, distillation } from "./preference/distillation.ts";
+export { type DPOOptions, dpo } from "./preference/dpo.ts";
+export {
+  type EvaluatePreferencesOptions,
+  evaluatePreferences,
+  type PreferenceEvaluation,
+} from "./preference/evaluatePreferences.ts";
+export { type KTOExample, type KTOOptions, kto } from "./preference/kto.ts";
+export { type ORPOOptions, orpo } from "./preference/orpo.ts";
+export type { PreferenceExample } from "./preference/preferenceBatch.ts";
+export { type RewardExample, type RewardModel, type RewardOptions, reward } from "./preference/rewardModel.ts";
+export { type PreferenceText, tokenizePreference } from "./preference/tokenizePreference.ts";
 export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
