@@ -38,7 +38,7 @@ export interface BoundInputs {
 /** Inputs that go together into calls, and are the same in each, at the same places in memory. */
 export interface BoundGroup {
   readonly size: number;
-  /** What the backend that holds them found out about them. */
+  /** The backend that holds them keeps here what it found out about them. */
   found?: unknown;
 }
 

@@ -26,8 +26,7 @@ export class InputGroup implements BoundGroup {
     this.op = op;
     this.tensors = tensors;
     this.size = tensors.length;
-    // Copies, which lie side by side in memory: in batches of many groups, looking is what takes time.
-    this.specs = tensors.map(({ shape, dtype, packing }) => ({ shape, dtype, packing }));
+    this.specs = tensors.map((tensor) => tensor.spec());
     this.hasPacked = tensors.some(({ dtype }) => isPacked(dtype));
     this.#storages = tensors.map(({ storage }) => storage);
     const backends = new Set(this.#storages.map(({ backend }) => backend));

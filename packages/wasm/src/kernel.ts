@@ -35,8 +35,8 @@ export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
   /**
-   * Returns what the kernel needs to know of a group of inputs that are bound. It then finds that in
-   * `bound.groups[i].found`, and its inputs end before them.
+   * Returns what the kernel needs to know of a group of inputs that are bound. It then finds that
+   * in `bound.groups[i].found`, and its inputs end before them.
    */
   readonly ofGroup?: (group: readonly WasmTensor[]) => unknown;
 }
