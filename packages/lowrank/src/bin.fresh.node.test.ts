@@ -269,3 +269,17 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   const lone = await lowrank([...whole, "--output", "other", "--allow-changes"]);
   expect(lone.stderr).toContain("--allow-changes is for --resume; leave it out");
 }, 60_000);
+
+test("train reads tables and records of other names, and says what is wrong with --columns", async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => `"say ${i % 3}: ","${"abc"[i % 3]}"`);
+  await writeFile(at("asked.csv"), ["question,answer", ...rows].join("\n"));
+  const words = "train --model model --lr 1e-2 --epochs 1 --data asked.csv --output asked".split(" ");
+  const trained = await succeed([...words, "--columns", "prompt=question,completion=answer"]);
+  expect(trained.stdout).toContain("in 11 examples to train on");
+  const unnamed = await lowrank(words);
+  expect(unnamed.stderr).toContain("asked.csv:2: found keys question, answer; an example is one of");
+  const odd = await lowrank([...words, "--columns", "prompt"]);
+  expect(odd.stderr).toContain('"prompt" is no key=column; give prompt=question,completion=answer');
+  const text = await lowrank([...trainText, "--output", "none", "--columns", "text=body"]);
+  expect(text.stderr).toContain("--columns is for .json, .jsonl, .ndjson, .csv, .tsv, .parquet");
+});
