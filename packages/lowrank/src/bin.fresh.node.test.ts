@@ -27,6 +27,7 @@ describe("train, generate, merge, report", () => {
     expect(trained.stdout).toMatch(/trainable params: 1,856 \|\| all params: [\d,]+ \|\| trainable%: /);
     const [, before, after] = /nats per token: ([\d.]+) at step 0.*, ([\d.]+) at step 30/.exec(trained.stdout) ?? [];
     expect(Number(after)).toBeLessThan(0.9 * Number(before));
+    expect(trained.stdout).toContain("lowrank serve model --adapter mine=adapter");
     expect(trained.stdout).toMatch(/adapter off: loss [\d.]+ before, [\d.]+ after, bit-identical/);
     expect(trained.stdout).toContain("lowrank merge --model model --adapter adapter --output adapter-merged");
   });

@@ -248,5 +248,7 @@ function nextSteps(
     ...wrote,
     `  lowrank generate ${asTrained} --prompt "..."`,
     ...(mergeable ? [`  lowrank merge ${asTrained} --output ${merged}`] : []),
+    // A server takes a model as it is on disk, and several adapters at once.
+    ...(mergeable && !quantize ? [`  lowrank serve ${shellWord(model)} --adapter mine=${shellWord(output)}`] : []),
   ];
 }
