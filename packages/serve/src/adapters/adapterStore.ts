@@ -105,7 +105,7 @@ export class AdapterStore implements AdapterSource {
   /** The last warning about each pinned name. */
   readonly #warned = new Map<string, string>();
   /** The versions that names mean, and those of them that are pinned. */
-  #wanted: ReadonlySet<string> = new Set();
+  #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
   #closed = false;
 
@@ -121,7 +121,10 @@ export class AdapterStore implements AdapterSource {
     this.#place = place;
     this.#onWarning = onWarning;
     this.#watch = new ManifestWatch({ place, clock, pollMs, onWarning, onLook: () => this.#looked() });
-    this.#found = new FoundAdapters({ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() });
+    this.#found = new FoundAdapters({
+      ...{ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() },
+      onAdded: (path, version) => this.#named(path, version),
+    });
     this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
     this.#residents = new ResidentAdapters({
       ...{ maxBytes, patienceMs, clock },
@@ -354,6 +357,12 @@ export class AdapterStore implements AdapterSource {
         },
       );
     }
+  }
+
+  /** Notes a version that a folder has which had none: nothing leaves for it. */
+  #named(path: string, version: string): void {
+    const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
+    if (discover && !Object.hasOwn(adapters, path)) this.#wanted.add(version);
   }
 
   #renamed(): void {

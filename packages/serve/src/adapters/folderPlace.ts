@@ -116,9 +116,13 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       }
       // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
       // now, inside of the folder, and as it was when it was looked at.
+      const folder = await realPath(top, path);
       for (const { name, tag } of files) {
-        const real = await realPath(top, `${path}/${name}`);
-        const named = real === null ? null : await tried(fs.stat(real, { bigint: true }));
+        let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));
+        if (named?.isSymbolicLink()) {
+          const real = await realPath(top, `${path}/${name}`);
+          named = real === null ? null : await tried(fs.lstat(real, { bigint: true }));
+        }
         if (named === null || tagOf(named) !== tag) return null;
       }
       return contents;

@@ -11,7 +11,9 @@ interface FoundOptions {
   readonly pollMs: number;
   /** The most bytes that an adapter's files may have. */
   readonly maxBytes: number;
-  /** Called when a folder has another version. */
+  /** Called with the version of a folder that had none. */
+  readonly onAdded: (path: string, version: string) => void;
+  /** Called when a folder has another version than before, or none any more. */
   readonly onChange: () => void;
 }
 
@@ -85,8 +87,10 @@ export class FoundAdapters {
 
   /** Takes a version that has proved good. */
   accept(path: string, { version, folder }: AdapterContent, method: string): void {
+    const before = this.#byPath.get(path);
     this.#byPath.set(path, { version, method, state: folder.state, looked: this.#options.clock.now() });
-    this.#options.onChange();
+    if (before) this.#options.onChange();
+    else this.#options.onAdded(path, version);
   }
 
   /** Keeps the version from before for files that have proved bad, until they change. */
