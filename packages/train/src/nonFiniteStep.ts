@@ -4,18 +4,54 @@ import { flagOf, ModuleWatch } from "./moduleWatch.ts";
 import { lossAndGradients, type MicroBatch } from "./trainingStep.ts";
 
 /** A step whose loss, gradient or update is not finite, and where its random numbers started. */
-export interface NonFiniteStep {
+interface NonFiniteStep {
   readonly model: TrainableModule;
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly parts: readonly MicroBatch[];
   readonly generators: ReadonlyMap<Generator, GeneratorState>;
 }
 
+/** The numbers of a step of a trainer. */
+interface StepFacts extends NonFiniteStep {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  /** The peak learning rates. */
+  readonly peaks: readonly number[];
+  readonly maxGradNorm: number;
+}
+
+/**
+ * Returns the error of a step that is not finite. The run stands before it: weights, moments, data
+ * and random numbers.
+ */
+export async function refusedStep(facts: StepFacts): Promise<Error> {
+  const { step, loss, gradNorm, peaks, maxGradNorm, generators } = facts;
+  const rate = `learningRate (${peaks.join(", ")})`;
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
+    for (const [generator, state] of generators) generator.state = state;
+    return new Error(`Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`);
+  }
+  const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
+  const failure = Number.isFinite(loss)
+    ? `the gradient norm of step ${step} is ${gradNorm}`
+    : `the loss of step ${step} is ${loss}`;
+  const where = await whereNotFinite(facts);
+  return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
+}
+
+/** Returns the error of an evaluation whose loss is not finite. */
+export function refusedEvaluation(step: number, loss: number, peaks: readonly number[]): Error {
+  return new Error(
+    `Trainer: the evaluation after step ${step} has a loss of ${loss}; lower learningRate (${peaks.join(", ")}), or look at the weights and the data`,
+  );
+}
+
 /**
  * Runs a step again from the same random numbers, looking at each module, and says in words where
  * numbers stop being finite. Gradients are to be freed before; those of this run are freed after.
  */
-export async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
+async function whereNotFinite({ model, parameters, parts, generators }: NonFiniteStep): Promise<string> {
   for (const [generator, state] of generators) generator.state = state;
   using watch = new ModuleWatch(model.namedModules());
   const flags = new Map<string, Tensor>();

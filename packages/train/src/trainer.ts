@@ -1,12 +1,4 @@
-import {
-  checkOptions,
-  defaultGenerator,
-  Generator,
-  type GeneratorState,
-  giveTurn,
-  type OptionKeys,
-  type Tensor,
-} from "@lowrank/core";
+import { checkOptions, defaultGenerator, Generator, giveTurn, type OptionKeys, type Tensor } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
@@ -29,7 +21,7 @@ import {
   type TrainingSettings,
   trainingKeys,
 } from "./trainerOptions.ts";
-import { type MicroBatch, microBatches, trainingStep } from "./trainingStep.ts";
+import { microBatches, trainingStep } from "./trainingStep.ts";
 import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
 
 const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
@@ -219,7 +211,10 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       this.#optimizer.zeroGrad();
       this.#sampler.state = sampler;
       buffers.restore();
-      const refusal = await this.#refusal(loss, gradNorm, parts, generators);
+      const { refusedStep } = await import("./nonFiniteStep.ts");
+      const { model } = this;
+      const facts = { model, parameters: this.#parameters, parts, generators, loss, gradNorm, peaks: this.#peaks };
+      const refusal = await refusedStep({ ...facts, step: this.#step + 1, maxGradNorm });
       buffers.restore();
       throw refusal;
     }
@@ -234,35 +229,6 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     result.seconds += seconds;
     result.truncatedExamples += batches.reduce((sum, b) => sum + b.truncatedExamples, 0);
     return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
-  }
-
-  /**
-   * The error of a step that is not finite. The run stands before it: weights, moments,
-   * data and random numbers.
-   */
-  async #refusal(
-    loss: number,
-    gradNorm: number,
-    parts: readonly MicroBatch[],
-    generators: ReadonlyMap<Generator, GeneratorState>,
-  ): Promise<Error> {
-    const { maxGradNorm = 1 } = this.#options;
-    const step = this.#step + 1;
-    const rate = `learningRate (${this.#peaks.join(", ")})`;
-    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) {
-      for (const [generator, state] of generators) generator.state = state;
-      return new Error(
-        `Trainer: the update of step ${step} is not finite; lower ${rate}. The weights are as they were`,
-      );
-    }
-    const norm = maxGradNorm > 0 ? `or maxGradNorm (${maxGradNorm})` : "or set maxGradNorm, which is off";
-    const failure = Number.isFinite(loss)
-      ? `the gradient norm of step ${step} is ${gradNorm}`
-      : `the loss of step ${step} is ${loss}`;
-    const { model } = this;
-    const { whereNotFinite } = await import("./nonFiniteStep.ts");
-    const where = await whereNotFinite({ model, parameters: this.#parameters, parts, generators });
-    return new Error(`Trainer: ${failure}; lower ${rate} ${norm}. The weights are as they were; ${where}`);
   }
 
   #nextBatch(): TaskBatch {
@@ -290,9 +256,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       return;
     }
     if (!Number.isFinite(evaluation.loss)) {
-      throw new Error(
-        `Trainer: the evaluation after step ${this.#step} has a loss of ${evaluation.loss}; lower learningRate (${this.#peaks.join(", ")}), or look at the weights and the data`,
-      );
+      const { refusedEvaluation } = await import("./nonFiniteStep.ts");
+      throw refusedEvaluation(this.#step, evaluation.loss, this.#peaks);
     }
     result.evaluations.push({ step: this.#step, evaluation });
     onEvaluation?.(this.#step, evaluation);

@@ -1,17 +1,17 @@
-import { currentBackend, type Generator, giveTurn, isPacked, to } from "@lowrank/core";
-import { type Embedding, type Linear, type Module, Parameter, type UnaryModule } from "@lowrank/nn";
+import { currentBackend, type Generator, giveTurn, isPacked } from "@lowrank/core";
+import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import type { ActiveAdapter } from "../layers/activeAdapter.ts";
 import type { SavedModule } from "../layers/savedModule.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
-import { type Place, placesOf, Swap } from "../layers/swap.ts";
+import { type Place, placesOf, type Swap } from "../layers/swap.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { AnyMethod, PeftMethod, PromptTokenizer } from "../methods/method.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding, outputLayer, savesTables } from "../targets/embeddings.ts";
-import { matchTargets, modelType, resolveTargets, type TargetReport, targetWarnings } from "../targets/matchTargets.ts";
+import { matchTargets, modelType, resolveTargets, type TargetReport } from "../targets/matchTargets.ts";
 import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
@@ -62,7 +62,7 @@ export function withHeads<C extends PeftConfig>(
 }
 
 /** Runs a function while the model stands bare. */
-type Bare = <T>(fn: () => T) => T;
+export type Bare = <T>(fn: () => T) => T;
 
 /**
  * Makes a layer method's parts for a base model. It looks for their places while the model stands
@@ -77,6 +77,10 @@ export async function planAdapter(
   const { method, generator, loading, dtypeOf = () => "f32", signal } = options;
   const found = bare(() => findPlaces(model, options));
   const { config, heads, report, bases, backend, warnings } = found;
+  if (report.unmatchedTargets.length + report.unusedPatterns.length > 0) {
+    const { targetWarnings } = await import("../targets/targetWarnings.ts");
+    warnings.unshift(...bare(() => targetWarnings(model, report, method.kinds)));
+  }
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
   const warn = (warning: Warning) => {
@@ -102,9 +106,10 @@ export async function planAdapter(
   }
   const rows = method.trainableTokens?.(config) ?? null;
   const { planTokens } = rows ? await import("./planTokens.ts") : {};
-  const saved = await savedModules(model, config, heads, warnings, bare);
+  const saved = await savedModulesOf(model, config, heads, warnings, bare);
   const { places, paths } = found;
   const bias = method.bias?.(config) ?? "none";
+  const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
   const savesBase = savesTables(config, [...paths.values()]);
   const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
@@ -114,7 +119,7 @@ export async function planAdapter(
     }
     checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
     const adapted = new Set(report.matched);
-    const swaps = biasSwaps(model, bias, adapted, saved);
+    const swaps = biasSwaps?.(model, bias, adapted, saved) ?? new Map();
     const tables = savesBase && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
     return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
   };
@@ -135,7 +140,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   for (const [name, keys] of patterns) {
     report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
   }
-  const warnings = targetWarnings(model, report, method.kinds);
+  const warnings: Warning[] = [];
   for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
@@ -173,32 +178,17 @@ function tieWarning(
   return [{ code: "tied-weight", message }];
 }
 
-/** The modules that are trained whole: all whose path ends with one of the names, as in PEFT. */
-export async function savedModules(
+/** The modules that are trained whole. */
+export async function savedModulesOf(
   model: Module,
   config: PeftConfig,
   heads: readonly string[],
   warnings: Warning[],
   bare: Bare = (fn) => fn(),
 ): Promise<Plan["saved"]> {
-  const found: { path: string; base: Module }[] = [];
-  const names = config.modulesToSave ?? [];
-  const met = new Set<string>(heads);
-  if (names.length === 0) return [];
-  for (const [path, base] of bare(() => [...model.namedModules()])) {
-    const ends = path === "" ? [] : names.filter((name) => path.endsWith(name));
-    if (ends.length === 0) continue;
-    for (const name of ends) met.add(name);
-    if (!found.some((outer) => path.startsWith(`${outer.path}.`))) found.push({ path, base });
-  }
-  const missing = names.filter((name) => !met.has(name));
-  if (missing.length > 0) {
-    const message = `modulesToSave: no module's path ends with ${missing.join(", ")}; nothing is saved for it`;
-    warnings.push({ code: "missing-module", message });
-  }
-  if (found.length === 0) return [];
-  const { SavedModule } = await import("../layers/savedModule.ts");
-  return found.map(({ path, base }) => ({ path, base, wrap: (active) => new SavedModule(base, active) }));
+  if ((config.modulesToSave ?? []).length === 0) return [];
+  const { savedModules } = await import("./savedModules.ts");
+  return savedModules(model, config, heads, warnings, bare);
 }
 
 /** Throws where two parts of an adapter would sit on the same module, or one inside the other. */
@@ -221,23 +211,4 @@ export function checkDisjoint(paths: readonly string[]): void {
       );
     }
   }
-}
-
-function biasSwaps(
-  model: Module,
-  mode: "none" | "all" | "layers",
-  adapted: ReadonlySet<string>,
-  saved: Plan["saved"],
-): Map<string, Swap> {
-  const swaps = new Map<string, Swap>();
-  if (mode === "none") return swaps;
-  for (const [path, owner] of model.namedModules()) {
-    const { bias } = owner as { bias?: unknown };
-    if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
-    if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
-    const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
-    using copy = to(bias.detach(), { dtype: "f32" });
-    swaps.set(key, new Swap([{ owner, key: "bias" }], new Parameter(copy)));
-  }
-  return swaps;
 }

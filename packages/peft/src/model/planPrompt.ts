@@ -7,7 +7,7 @@ import { emptyTable } from "../prompt/promptEncoder.ts";
 import { PromptTokens } from "../prompt/promptTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
 import { isPromptable } from "./isPromptable.ts";
-import { type NewAdapter, type Plan, savedModules, withHeads } from "./planAdapter.ts";
+import { type NewAdapter, type Plan, savedModulesOf, withHeads } from "./planAdapter.ts";
 
 /**
  * Makes a prompt method's parts for a bare base model. Throws for a model or
@@ -24,7 +24,7 @@ export async function planPrompt(model: Module, options: NewAdapter & { method: 
   const { config: headed, heads } = withHeads(given as PromptLearningConfig, method);
   const config = resolveSizes(model, headed, method);
   const warnings: Warning[] = [];
-  const saved = await savedModules(model, config, heads, warnings);
+  const saved = await savedModulesOf(model, config, heads, warnings);
   const encoder = withBackend(embeddings.weight.storage.backend, () =>
     loading
       ? emptyTable(config.numVirtualTokens, method.width(config))

@@ -3,7 +3,8 @@ import { beforeAll, expect, test } from "vitest";
 import { LoraConfig, type LoraOptions } from "../methods/loraConfig.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 import { attentionTargets } from "./attentionTargets.ts";
-import { matchTargets, resolveTargets, targetWarnings } from "./matchTargets.ts";
+import { matchTargets, resolveTargets } from "./matchTargets.ts";
+import { targetWarnings } from "./targetWarnings.ts";
 
 const kinds = ["linear", "conv1d", "embedding"] as const;
 

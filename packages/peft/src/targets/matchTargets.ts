@@ -1,7 +1,6 @@
 import { nearestName } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
-import type { Warning } from "../config/warning.ts";
 import { outputLayer } from "./embeddings.ts";
 import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
@@ -99,7 +98,7 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
 }
 
 /** The last names of all layers that can carry an adapter. */
-function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
+export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
   const names = new Set<string>();
   for (const [path, module] of model.namedModules()) {
     const kind = layerKind(module);
@@ -215,27 +214,11 @@ function nothingMatched(
 }
 
 /** "did you mean" for each name that matched nothing and resembles one that exists. */
-function suggest(names: readonly string[], known: readonly string[]): string {
+export function suggest(names: readonly string[], known: readonly string[]): string {
   const pairs = names.flatMap((name) => {
     const last = name.slice(name.lastIndexOf(".") + 1);
     const near = nearestName(last, known);
     return near === null || near === last ? [] : [`${near} for ${name}`];
   });
   return pairs.length > 0 ? `did you mean ${pairs.join(", ")}? ` : "";
-}
-
-/** Returns named warnings for the names of a report that matched nothing. */
-export function targetWarnings(model: Module, report: TargetReport, kinds: readonly LayerKind[]): Warning[] {
-  const warnings: Warning[] = [];
-  if (report.unmatchedTargets.length > 0) {
-    const hint = suggest(report.unmatchedTargets, candidates(model, kinds));
-    const names = report.unmatchedTargets.join(", ");
-    const message = `targetModules: nothing is named ${names}; ${hint}the others are adapted`;
-    warnings.push({ code: "unmatched-target", message });
-  }
-  if (report.unusedPatterns.length > 0) {
-    const message = `these match no target: ${report.unusedPatterns.join(", ")}`;
-    warnings.push({ code: "unused-pattern", message });
-  }
-  return warnings;
 }

@@ -1,0 +1,25 @@
+import { to } from "@lowrank/core";
+import { type Module, Parameter } from "@lowrank/nn";
+import { Swap } from "../layers/swap.ts";
+import { filePrefix } from "./adapter.ts";
+import type { Plan } from "./planAdapter.ts";
+
+/** Copies of the model's biases that train beside an adapter, by their keys in its file. */
+export function biasSwaps(
+  model: Module,
+  mode: "none" | "all" | "layers",
+  adapted: ReadonlySet<string>,
+  saved: Plan["saved"],
+): Map<string, Swap> {
+  const swaps = new Map<string, Swap>();
+  if (mode === "none") return swaps;
+  for (const [path, owner] of model.namedModules()) {
+    const { bias } = owner as { bias?: unknown };
+    if (!(bias instanceof Parameter) || (mode === "layers" && !adapted.has(path))) continue;
+    if (saved.some((whole) => path === whole.path || path.startsWith(`${whole.path}.`))) continue;
+    const key = `${filePrefix}${path === "" ? "" : `${path}.`}${adapted.has(path) ? "base_layer." : ""}bias`;
+    using copy = to(bias.detach(), { dtype: "f32" });
+    swaps.set(key, new Swap([{ owner, key: "bias" }], new Parameter(copy)));
+  }
+  return swaps;
+}
