@@ -5,7 +5,7 @@ import {
   clipToNorm,
   dynamicMap,
   embedding,
-  gradNorm,
+  Generator,
   indexSelect,
   linearCrossEntropy,
   loraLinear,
@@ -15,6 +15,7 @@ import {
   pagedAttention,
   quantize4bit,
   rmspropStep,
+  sampleTokens,
   sgdStep,
   type Tensor,
   tensor,
@@ -213,6 +214,18 @@ const lastElements: readonly FusedCase[] = [5, 6, 7, 130].flatMap((n): FusedCase
       }),
   },
   {
+    name: `comparisons of ${n} numbers that are equal here and there`,
+    inputs: [
+      { shape: [n], dtype: "i32", high: 3 },
+      { shape: [n], dtype: "i32", high: 3 },
+    ],
+    run: (tensors) =>
+      (["f32", "i32"] as const).flatMap((dtype) => {
+        const [x, y] = tensors.map((t) => t.to(dtype));
+        return [x.eq(y), x.le(y), x.ge(y), x.ne(y), x.lt(y), x.gt(y)];
+      }),
+  },
+  {
     name: `${n} numbers in every dtype`,
     inputs: [{ shape: [n], low: 1, high: 255 }, { shape: [n], dtype: "i32", low: 1, high: 200 }, full8(n)],
     run: (tensors) =>
@@ -267,12 +280,35 @@ export const edgeCases: readonly FusedCase[] = [
     ],
     run: ([q, k, v, pages, places]) => pagedAttention(q, k, v, pages, places, {}),
   },
+  ...(["nf4", "fp4"] as const).map(
+    (quantType): FusedCase => ({
+      // More than 256 blocks, so that there are two scales of scales.
+      name: `nested scales of ${quantType}`,
+      inputs: [f32(6, 64), { shape: [300, 64], low: 1, high: 2 }, { shape: [9], dtype: "i32", low: 250, high: 300 }],
+      run: ([x, w, at]) => {
+        const packed = quantize4bit(w, { quantType, doubleQuant: true });
+        return [matmul(x, packed, { transposeB: true }), embedding(packed, at), packed.to("f32")];
+      },
+    }),
+  ),
+  ...Object.entries(storedWeights).map(
+    ([name, store]): FusedCase => ({
+      name: `${name} as numbers, the last of which is not small`,
+      inputs: [{ shape: [3, 64], low: 1, high: 2, store }],
+      run: ([packed]) => packed.to("f32"),
+    }),
+  ),
   {
-    name: "nested scales of fp4",
-    inputs: [f32(6, 64), f32(40, 64), { shape: [9], dtype: "i32", high: 40 }],
-    run: ([x, w, at]) => {
-      const packed = quantize4bit(w, { quantType: "fp4", doubleQuant: true });
-      return [matmul(x, packed, { transposeB: true }), embedding(packed, at), gradNorm(x)];
-    },
+    name: "sampled tokens, of which the last is by far the likeliest",
+    inputs: [33, 70].map((n) => ({
+      shape: [2, n],
+      values: Array.from({ length: 2 * n }, (_, i) => (i % n === n - 1 ? 30 : 0)),
+    })),
+    run: (tensors) =>
+      tensors.flatMap((logits) =>
+        [{}, { topK: 3 }, { topP: 0.7 }, { minP: 0.1 }, { topK: 9, topP: 0.9 }].map((options) =>
+          sampleTokens(logits, { ...options, generator: new Generator(3) }),
+        ),
+      ),
   },
 ];

@@ -3,10 +3,10 @@ import { type BlockFormat, type DType, type FourBitFormat, formatOf, isPacked } 
 /** WGSL that reads elements of a packed weight, whose binding of words is `x`. Needs `halfCode`. */
 interface PackedCode {
   readonly helpers: string;
-  /** The body of a function that returns element `i`. */
-  readonly one: string;
+  /** More helpers, and the body of a function that returns element `i`. */
+  readonly one: readonly [helpers: string, body: string];
   /** The same for the elements `i` to `i + 3`, where `i` is a multiple of four. */
-  readonly four: string;
+  readonly four: readonly [helpers: string, body: string];
 }
 
 /** An f32 as WGSL reads it, to the bit. */
@@ -39,15 +39,22 @@ let codes = vec4f(vec4i(q << 24u, q << 16u, q << 8u, q) >> vec4u(24u));`,
   }),
 };
 
-/** WGSL: the byte at `at`, and the word or the f16 whose bytes begin at `at`, an even place. */
-const bytesCode = (x: string): string => `
-fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
-fn ${x}_word(at: u32) -> u32 {
+/** WGSL: the f16 whose bytes begin at `at`, an even place. */
+const halfOf = (x: string): string => `
+fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
+`;
+
+/** WGSL: the byte at `at`. */
+const byteOf = (x: string): string =>
+  `fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }\n`;
+
+/** WGSL: the word whose bytes begin at `at`, an even place. */
+const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
   let word = ${x}[at >> 2u];
   if ((at & 2u) == 0u) { return word; }
   return (word >> 16u) | (${x}[(at >> 2u) + 1u] << 16u);
 }
-fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }`;
+`;
 
 /** Four elements never straddle blocks, so one scale serves them. */
 function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): PackedCode {
@@ -57,7 +64,7 @@ function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): Packe
 let l = i % ${elements}u;
 ${codes}
 return ${meanings[dtype](x)};`;
-  return { helpers: bytesCode(x), one: body(one), four: body(four) };
+  return { helpers: halfOf(x), one: [byteOf(x), body(one)], four: [wordOf(x), body(four)] };
 }
 
 /**
@@ -89,10 +96,16 @@ function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, shared:
   const places = ["(q >> 4u)", "q", "(q >> 12u)", "(q >> 8u)"];
   return {
     helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x)}`,
-    one: `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
+    one: [
+      "",
+      `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
 return ${x}_scale(i) * ${codes}[q & 15u];`,
-    four: `let q = ${x}[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
+    ],
+    four: [
+      "",
+      `let q = ${x}[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
 return ${x}_scale(i) * vec4f(${places.map((q) => `${codes}[${q} & 15u]`).join(", ")});`,
+    ],
   };
 }
 
@@ -115,11 +128,11 @@ function packedCode(dtype: DType, x: string, shared: boolean): PackedCode {
 /** WGSL with `load_x(i: u32) -> f32`, which gives an element of a packed weight. */
 export function packedLoad(dtype: DType, x: string, shared = false): string {
   const { helpers, one } = packedCode(dtype, x, shared);
-  return `${helpers}\nfn load_${x}(i: u32) -> f32 {\n${one}\n}`;
+  return `${helpers}\n${one[0]}fn load_${x}(i: u32) -> f32 {\n${one[1]}\n}`;
 }
 
 /** WGSL with `four_x(i: u32) -> vec4f`: elements i to i + 3, where i is a multiple of four. */
 export function packedFours(dtype: DType, x: string, shared: boolean): string {
   const { helpers, four } = packedCode(dtype, x, shared);
-  return `${helpers}\nfn four_${x}(i: u32) -> vec4f {\n${four}\n}`;
+  return `${helpers}\n${four[0]}fn four_${x}(i: u32) -> vec4f {\n${four[1]}\n}`;
 }
