@@ -31,7 +31,11 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
 /** Runs products as a device of any kind would; give it to the backend of `checkProduct`. */
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
   const { ending = "sum", software, tile, mostGroups, ...flags } = params;
-  const limits = { maxComputeWorkgroupsPerDimension: mostGroups ?? 65535 } as GPUSupportedLimits;
+  const { maxStorageBufferBindingSize } = gpu.limits;
+  const limits = {
+    maxComputeWorkgroupsPerDimension: mostGroups ?? 65535,
+    maxStorageBufferBindingSize,
+  } as GPUSupportedLimits;
   const facts = { ...gpu, software, tile, limits };
   const given = { ...productOf(a, w, flags), a, w, out };
   const first = ending.startsWith("added") ? product(given, facts) : [];

@@ -67,11 +67,19 @@ return ${meanings[dtype](x)};`;
   return { helpers: halfOf(x), one: [byteOf(x), body(one)], four: [wordOf(x), body(four)] };
 }
 
+/** WGSL: the scale of a block where scales are not nested. */
+const plainScale = (x: string): string => `return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]);`;
+
+/** WGSL: the scale of a block where scales are nested. */
+const nestedScale = (x: string): string => `let at = ${x}[1] + block;
+  let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
+  return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);`;
+
 /**
- * WGSL with the scale of a block. That of nested scales is a code of 8 bits, one of 2^e even steps
- * of the decade 10^(e - 6), as bitsandbytes makes its dynamic map.
+ * WGSL: the number of a nested scale's 8-bit code, one of 2^e even steps of the decade 10^(e - 6),
+ * as bitsandbytes makes its dynamic map.
  */
-const scaleCode = (x: string): string => `
+const nestedCode = (x: string): string => `
 const ${x}_decades = array<f32, 7>(1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1.0f);
 fn ${x}_nested(code: u32) -> f32 {
   if (code == 127u) { return 0.0; }
@@ -80,22 +88,34 @@ fn ${x}_nested(code: u32) -> f32 {
   let e = 31u - countLeadingZeros(at);
   let size = ${x}_decades[e] * (0.1 + 0.9 * (f32(at - (1u << e)) + 0.5) / f32(1u << e));
   return select(-size, size, code > 127u);
-}
-fn ${x}_scale(i: u32) -> f32 {
-  let block = i >> firstTrailingBit(${x}[0]);
-  if (${x}[2] == 0u) { return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]); }
-  let at = ${x}[1] + block;
-  let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
-  return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);
 }`;
 
-/** `shared` keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
-function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, shared: boolean): PackedCode {
+/** WGSL with the scale of element i. The header tells of scales whether they are nested. */
+function scaleCode(x: string, nested: boolean | undefined): string {
+  const body = { true: nestedScale(x), false: plainScale(x) };
+  const told = `if (${x}[2] == 0u) { ${plainScale(x)} }\n  ${nestedScale(x)}`;
+  return `${nested === false ? "" : nestedCode(x)}
+fn ${x}_scale(i: u32) -> f32 {
+  let block = i >> firstTrailingBit(${x}[0]);
+  ${nested === undefined ? told : body[`${nested}`]}
+}`;
+}
+
+/** Facts by which the code of a packed weight differs. */
+interface PackedFacts {
+  /** Keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
+  readonly shared?: boolean;
+  /** True if scales are nested. Default: the kernel looks, which costs a processor twice the time. */
+  readonly nested?: boolean;
+}
+
+function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, facts: PackedFacts): PackedCode {
+  const { shared = false, nested } = facts;
   const table = `const ${x}_table = array<f32, 16>(${Array.from(values, floatText).join(", ")});`;
   const codes = shared ? `${x}_codes` : `${x}_table`;
   const places = ["(q >> 4u)", "q", "(q >> 12u)", "(q >> 8u)"];
   return {
-    helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x)}`,
+    helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x, nested)}`,
     one: [
       "",
       `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
@@ -120,19 +140,19 @@ export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined 
   return "codebook" in format ? (format as FourBitFormat).codebook : undefined;
 }
 
-function packedCode(dtype: DType, x: string, shared: boolean): PackedCode {
+function packedCode(dtype: DType, x: string, facts: PackedFacts): PackedCode {
   const format = formatOf(dtype as Parameters<typeof formatOf>[0]);
-  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, shared);
+  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, facts);
 }
 
 /** WGSL with `load_x(i: u32) -> f32`, which gives an element of a packed weight. */
-export function packedLoad(dtype: DType, x: string, shared = false): string {
-  const { helpers, one } = packedCode(dtype, x, shared);
+export function packedLoad(dtype: DType, x: string, facts: PackedFacts = {}): string {
+  const { helpers, one } = packedCode(dtype, x, facts);
   return `${helpers}\n${one[0]}fn load_${x}(i: u32) -> f32 {\n${one[1]}\n}`;
 }
 
 /** WGSL with `four_x(i: u32) -> vec4f`: elements i to i + 3, where i is a multiple of four. */
-export function packedFours(dtype: DType, x: string, shared: boolean): string {
-  const { helpers, four } = packedCode(dtype, x, shared);
+export function packedFours(dtype: DType, x: string, facts: PackedFacts): string {
+  const { helpers, four } = packedCode(dtype, x, facts);
   return `${helpers}\n${four[0]}fn four_${x}(i: u32) -> vec4f {\n${four[1]}\n}`;
 }
