@@ -1,8 +1,9 @@
 // Measures what a page can do while it trains 10 steps and generates 100 tokens, with the engine in
 // the page and in a Worker, and how far both go after an abort at 50 ms.
+
+import { openSourcePage } from "../scripts/browser/sourcePage.ts";
 import type { Alive, AlivePage, Place } from "./lib/alivePage.ts";
 import { machine, printTable } from "./lib/measure.ts";
-import { openSourcePage } from "./lib/sourcePage.ts";
 
 const places: readonly Place[] = ["page", "worker"];
 const works = ["train", "generate"] as const;

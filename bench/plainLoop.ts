@@ -1,9 +1,10 @@
 // Measures a training loop as it is written in PyTorch, without `scope` or `dispose`, in Node and
 // in Chromium: the memory that it needs in 10,000 steps, and its time over that of the same loop
 // with `scope`.
+
+import { openSourcePage, type SourcePage } from "../scripts/browser/sourcePage.ts";
 import { interleave, machine, marginCell, printTable } from "./lib/measure.ts";
 import { type LoopMemory, type MlpLoops, mlpLoops } from "./lib/mlpLoops.ts";
-import { openSourcePage, type SourcePage } from "./lib/sourcePage.ts";
 
 const hiddenSizes = [64, 1024];
 const steps = 10_000;

@@ -2,8 +2,9 @@
 // publint and attw, type-checks a program on them, installs them with npm into an empty folder and
 // there uses the library and the command as a stranger would; follows the guides of docs/; builds a
 // sample for production with each bundler and without one, and runs it in headless Chromium, in a
-// page and in a Web Worker, against Node's numbers; weighs what small pages download; fine-tunes a
-// model in a page that dies and is reloaded, and uses the adapter that it downloads in Node.
+// page and in a Web Worker, against Node's numbers; runs a page that goes without WebGPU; weighs
+// what small pages download; fine-tunes a model in a page that dies and is reloaded, and uses the
+// adapter that it downloads in Node.
 // `--next` builds a Next.js app too, and `--runtimes` runs the sample in Deno and Bun: both take
 // minutes and packages from npm's registry.
 import {

@@ -29,10 +29,11 @@ const systemDrivers = "{/etc,/usr/share,/usr/local/share}/vulkan/icd.d/*.json";
  * VK_DRIVER_FILES names, else SwiftShader. Returns why there is none, or undefined.
  */
 export async function whyNoAdapter(): Promise<string | undefined> {
-  const named = process.env.VK_DRIVER_FILES !== undefined;
-  const own = named || process.platform !== "linux" || globSync(systemDrivers).length > 0;
+  const named = process.env.VK_DRIVER_FILES;
+  const own = named !== undefined || process.platform !== "linux" || globSync(systemDrivers).length > 0;
   if (own && (await hasAdapter())) return undefined;
-  const driver = named ? undefined : drivers().find((path) => existsSync(path));
+  if (named !== undefined) return `WebGPU cannot use the driver of VK_DRIVER_FILES=${named}`;
+  const driver = drivers().find((path) => existsSync(path));
   if (driver === undefined) {
     return "no Vulkan driver was found that WebGPU can use; install Chromium, or set VK_DRIVER_FILES";
   }

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Plugin } from "vite";
+import { openSourcePage } from "../../scripts/browser/sourcePage.ts";
 import type { DecodePeer, DecodeTask, DecodeTiming } from "../peers/decodePeer.ts";
 import type { LowrankWeights } from "../peers/lowrankDecode.ts";
 import type { DecodePage } from "./decodePage.ts";
-import { openSourcePage } from "./sourcePage.ts";
 
 /** Contestants in one page of headless Chromium. */
 export interface DecodeBrowser extends AsyncDisposable {
@@ -28,7 +28,7 @@ export function modelPlugin(model: string): Plugin {
 
 /** Starts Chromium on the page of the contestants. Throws where there is none. */
 export async function startDecodeBrowser(model: string, task: DecodeTask): Promise<DecodeBrowser> {
-  const opened = await openSourcePage("bench/lib/decodePage.ts", [modelPlugin(model)]);
+  const opened = await openSourcePage("bench/lib/decodePage.ts", { plugins: [modelPlugin(model)] });
   const { page, version } = opened;
   await page.waitForFunction("globalThis.decodePage");
   const api = await page.evaluateHandle(() => (globalThis as unknown as { decodePage: DecodePage }).decodePage);

@@ -1,7 +1,7 @@
 import { describe, test } from "vitest";
 import type { Failure, Outcome } from "./report.ts";
 
-const limitMs = 300_000;
+const limitMs = 600_000;
 
 /**
  * The page's Worker, which runs one file after another and so loads the modules they share once.

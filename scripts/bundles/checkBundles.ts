@@ -4,6 +4,7 @@ import { type Check, problemsOf } from "../packages/check.ts";
 import { checkPageTraining } from "../pageTraining/checkPageTraining.ts";
 import { type Bundle, bundlers } from "./bundlers.ts";
 import { checkCsp } from "./checkCsp.ts";
+import { checkFallback } from "./checkFallback.ts";
 import { followPageGuide } from "./guides.ts";
 import { addModel, launch } from "./inChromium.ts";
 import { bundleWithNext } from "./next.ts";
@@ -65,10 +66,11 @@ export async function checkBundles(
       );
     }
   }
-  if (browser === null) return inNode;
+  if (browser === null || executablePath === undefined) return inNode;
   console.log(placesTable(rows));
   check("docs/browser.md, followed", await problemsOf(() => followPageGuide(root, user, browser)));
   check("a Content-Security-Policy without blobs", await problemsOf(() => checkCsp(browser, user)));
+  check("WebGPU, else WebAssembly", await problemsOf(() => checkFallback(executablePath, user)));
   check("what pages download", await problemsOf(() => checkSizes(browser, user)));
   check("a training in a page that is reloaded", await problemsOf(() => checkPageTraining(browser, install)));
   return inNode;

@@ -1,30 +1,41 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { scope, type Tensor } from "@lowrank/core";
+import { filesIn, type ModelFiles, readJson } from "@lowrank/files";
 import { type CausalLM, loadModel, loadSequenceClassifier, type SequenceClassifier } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import type { Check } from "./compare.ts";
-import { isClassifier } from "./models.ts";
+import { type Check, sameBytes } from "./compare.ts";
+import { isClassifier, modelFiles } from "./models.ts";
+import { readWhole } from "./readWhole.ts";
 
 export const logitTolerance = 2e-5;
 
-/** The folders of a model and of an adapter on it. */
+/** The name of the weights in a folder of PEFT. */
+export const adapterWeights = "adapter_model.safetensors";
+
+/** A golden adapter: the names of its base model and of its method, below the golden data. */
 export interface AdapterPlace {
-  base: string;
-  adapter: string;
+  readonly files: ModelFiles;
+  readonly base: string;
+  readonly method: string;
 }
 
-/** Loads a golden base model. */
-export async function loadBase(folder: string): Promise<CausalLM | SequenceClassifier> {
-  return (await (isClassifier(folder) ? loadSequenceClassifier(folder) : loadModel(folder))).model;
+/** The folder of a golden adapter. */
+export function adapterFolder({ files, base, method }: AdapterPlace): ModelFiles {
+  return filesIn(files, `adapters/${base}/${method}`);
+}
+
+/** Loads the golden base model of an adapter. */
+export async function loadBase({ files, base }: AdapterPlace): Promise<CausalLM | SequenceClassifier> {
+  const folder = modelFiles(files, base);
+  return (await ((await isClassifier(folder)) ? loadSequenceClassifier(folder) : loadModel(folder))).model;
 }
 
 /** An adapted golden model of either kind. */
 export type GoldenPeft = PeftModel<CausalLM | SequenceClassifier>;
 
 /** A golden adapter on its base, without the warnings that some of them deserve. */
-export async function load({ base, adapter }: AdapterPlace, isTrainable: boolean): Promise<GoldenPeft> {
-  return PeftModel.fromPretrained(await loadBase(base), adapter, { isTrainable, onWarning: () => {} });
+export async function load(place: AdapterPlace, isTrainable: boolean): Promise<GoldenPeft> {
+  const options = { isTrainable, onWarning: () => {} };
+  return PeftModel.fromPretrained(await loadBase(place), adapterFolder(place), options);
 }
 
 /** The logits of a model, adapted or not. */
@@ -37,9 +48,12 @@ export async function logitsOf<I>(
 }
 
 /** Checks the numbers of trainable and of all parameters against a golden index. */
-export function counts({ adapter }: AdapterPlace, peft: PeftModel, file = "index.json"): Check {
-  const [method, base] = adapter.split(/[\\/]/).reverse();
-  const index = JSON.parse(readFileSync(join(adapter, "..", "..", file), "utf8")) as {
+export async function counts(
+  { files, base, method }: AdapterPlace,
+  peft: PeftModel,
+  file = "index.json",
+): Promise<Check> {
+  const index = (await readJson(files, `adapters/${file}`)) as {
     base: string;
     method: string;
     trainable: number;
@@ -52,16 +66,13 @@ export function counts({ adapter }: AdapterPlace, peft: PeftModel, file = "index
   return { name: "parameter counts", error: `${trainable} of ${all} instead of ${expected.trainable} of ${sum}` };
 }
 
-/** The adapter saved again, beside the file that it came from. */
-export function sameBytes(
+/** A file saved again, beside the one that it came from. */
+export async function savedAgain(
   saved: ReadonlyMap<string, Uint8Array | string>,
-  adapter: string,
-  name = "adapter_model.safetensors",
-): Check {
-  const expected = readFileSync(join(adapter, name));
-  const actual = Buffer.from(saved.get(name) as Uint8Array);
-  if (actual.equals(expected)) return { name: `${name} saved again` };
-  return { name: `${name} saved again`, error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
+  folder: ModelFiles,
+  name: string,
+): Promise<Check> {
+  return sameBytes(`${name} saved again`, saved.get(name) as Uint8Array, await readWhole(folder, name));
 }
 
 /** A model's parameters by the names that golden files have, which leave the adapter's out. */

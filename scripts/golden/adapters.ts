@@ -1,70 +1,72 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Tensor } from "@lowrank/core";
+import { type ModelFiles, readJson } from "@lowrank/files";
 import type { LabelledInputs } from "@lowrank/models";
 import { getPeftModel, peftMethods } from "@lowrank/peft";
 import {
   type AdapterPlace,
+  adapterFolder,
+  adapterWeights,
   counts,
   type GoldenPeft,
   load,
   loadBase,
   logitsOf,
   logitTolerance,
-  sameBytes,
+  savedAgain,
   trainedByName,
 } from "./adapterParts.ts";
 import { adapterHubWeights, bottleneckChecks } from "./bottlenecks.ts";
 import { type Check, equal, within } from "./compare.ts";
-import { directories } from "./directories.ts";
+import { foldersIn } from "./foldersIn.ts";
 import { GoldenFile } from "./goldenFile.ts";
-import { adamwLosses, labelledInputs, lossAndGradients, whyUnsupported } from "./models.ts";
+import { adamwLosses, labelledInputs, lossAndGradients, modelFiles, named, whyUnsupported } from "./models.ts";
+import type { GoldenPart } from "./part.ts";
 import { promptChecks } from "./prompts.ts";
 
-/** The adapters of DIR/adapters, on the models of DIR/models. */
-export async function* adapters(dir: string): AsyncGenerator<Check> {
-  const root = join(dir, "adapters");
-  if (!existsSync(root)) return;
-  for (const base of directories(root)) {
-    for (const method of directories(join(root, base))) {
+/** The adapters of adapters/, on the models of models/. */
+export async function* adapters(files: ModelFiles): AsyncGenerator<GoldenPart> {
+  for (const base of await foldersIn(files, "adapters")) {
+    for (const method of await foldersIn(files, `adapters/${base}`)) {
       const name = `adapters/${base}/${method}`;
-      const reason = whySkipped(join(dir, "models", base), join(root, base, method));
-      if (reason !== null) {
-        yield { name, skipped: reason };
-        continue;
-      }
-      const files = { base: join(dir, "models", base), adapter: join(root, base, method) };
-      for await (const check of checksOf(files)) yield { ...check, name: `${name} ${check.name}` };
+      yield { name, checks: () => named(name, checksOf({ files, base, method })) };
     }
   }
 }
 
-function whySkipped(base: string, folder: string): string | null {
-  if (!existsSync(base)) return `there is no model ${base}`;
-  const reason = whyUnsupported(base);
+async function whySkipped(place: AdapterPlace): Promise<string | null> {
+  const base = modelFiles(place.files, place.base);
+  if (!(await base.has("config.json"))) return `there is no model ${place.base}`;
+  const reason = await whyUnsupported(base);
   if (reason !== null) return reason;
-  if (existsSync(join(folder, adapterHubWeights))) return null;
-  const { peft_type: type } = JSON.parse(readFileSync(join(folder, "adapter_config.json"), "utf8"));
+  const folder = adapterFolder(place);
+  if (await folder.has(adapterHubWeights)) return null;
+  const { peft_type: type } = (await readJson(folder, "adapter_config.json")) as { peft_type: string };
   return Object.hasOwn(peftMethods, type) ? null : `the method ${type} is not supported yet`;
 }
 
-async function* checksOf(files: AdapterPlace): AsyncGenerator<Check> {
-  const golden = await GoldenFile.open(join(files.adapter, "golden.safetensors"));
-  if (existsSync(join(files.adapter, adapterHubWeights))) yield* bottleneckChecks(files, golden);
-  else if (golden.names("param.prompt_encoder.").length > 0) yield* promptChecks(files, golden);
-  else yield* layerChecks(files, golden);
+async function* checksOf(place: AdapterPlace): AsyncGenerator<Check> {
+  const reason = await whySkipped(place);
+  if (reason !== null) {
+    yield { name: "", skipped: reason };
+    return;
+  }
+  const folder = adapterFolder(place);
+  const golden = await GoldenFile.of(folder, "golden.safetensors");
+  if (await folder.has(adapterHubWeights)) yield* bottleneckChecks(place, golden);
+  else if (golden.names("param.prompt_encoder.").length > 0) yield* promptChecks(place, golden);
+  else yield* layerChecks(place, golden);
 }
 
-async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+async function* layerChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
-  const peft = await load(files, true);
+  const peft = await load(place, true);
 
   yield* sameParameters(golden, trainedByName(peft));
-  yield await fresh(files, peft, golden, inputs);
+  yield await fresh(place, peft, golden, inputs);
   yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
   yield* lossAndGradients(golden, peft, inputs, trainedByName(peft), "loss");
-  yield counts(files, peft);
-  yield sameBytes(await peft.adapterFiles(), files.adapter);
+  yield await counts(place, peft);
+  yield await savedAgain(await peft.adapterFiles(), adapterFolder(place), adapterWeights);
   if (golden.has("adamw_losses")) yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
   else yield { name: "adamw_losses", skipped: "none were recorded: AdaLoRA's ranks move" };
 
@@ -72,18 +74,18 @@ async function* layerChecks(files: AdapterPlace, golden: GoldenFile): AsyncGener
     yield { name: "merged_logits", skipped: "none were recorded: attention to a prompt is no weight" };
     return;
   }
-  const merged = await (await load(files, false)).mergeAndUnload();
-  const own = whyOwnMerge(files, golden);
+  const merged = await (await load(place, false)).mergeAndUnload();
+  const own = whyOwnMerge(place, golden);
   if (own !== null) yield { name: "merged_logits", skipped: `${own}; those before the merge are compared` };
   const expected = await golden.array(own === null ? "merged_logits" : "logits");
   yield within("logits after the merge", await logitsOf(merged, inputs), expected, logitTolerance);
 }
 
 /** Returns the reason why a merge cannot be compared with PEFT's; null if it can. */
-function whyOwnMerge({ adapter }: AdapterPlace, golden: GoldenFile): string | null {
+function whyOwnMerge({ base, method }: AdapterPlace, golden: GoldenFile): string | null {
   if (!golden.has("merged_logits")) return "PEFT merges no bias into a layer without one";
   // A tied table: PEFT's merge changes the output layer too.
-  if (adapter.endsWith(join("gpt2", "lora-embedding"))) return "PEFT merges a tied table into both of its users";
+  if (base === "gpt2" && method === "lora-embedding") return "PEFT merges a tied table into both of its users";
   return null;
 }
 
@@ -101,7 +103,7 @@ async function* sameParameters(golden: GoldenFile, parameters: ReadonlyMap<strin
  * they are the base model's.
  */
 async function fresh(
-  { base }: AdapterPlace,
+  place: AdapterPlace,
   peft: GoldenPeft,
   golden: GoldenFile,
   inputs: LabelledInputs,
@@ -113,6 +115,6 @@ async function fresh(
     return { name, skipped: "PEFT's adapter starts at random, not as a no-op" };
   }
   const config = peft.peftConfig.get("default")!;
-  const untrained = await getPeftModel(await loadBase(base), config, { onWarning: () => {} });
+  const untrained = await getPeftModel(await loadBase(place), config, { onWarning: () => {} });
   return within(name, await logitsOf(untrained, inputs), expected, logitTolerance);
 }

@@ -2,32 +2,39 @@ import { type Backend, reference } from "@lowrank/core";
 import { deferred, primitives } from "@lowrank/core/testing";
 import { wasm } from "@lowrank/wasm";
 import { webgpu } from "@lowrank/webgpu";
-import { whyNoAdapter } from "../webgpuDriver.ts";
+import { whyNoWebGpu } from "../whyNoWebGpu.ts";
 
-/** Starts of backends by name. A text tells why there is none on this machine. */
-type Backends = Readonly<Record<string, () => Backend | Promise<Backend | string>>>;
+/** A backend of a golden run. */
+export interface GoldenBackend {
+  readonly name: string;
+  /** A text tells why there is none on this machine. */
+  start(): Backend | Promise<Backend | string>;
+  /** No op may run on the host, which would have to read its data back from the device. */
+  readonly onDevice?: true;
+}
 
 /** Two threads with a grain so small that every kernel call that can be cut is. */
 const two = { threads: 2, grain: 1 };
 
 /** The backends of a run without --backend: small models try the differences between the builds. */
-export const usualBackends: Backends = {
-  reference,
-  "wasm relaxed": () => wasm({ build: "relaxed" }),
-  "wasm relaxed, two threads": () => wasm({ build: "relaxed", ...two }),
-  "wasm simd": () => wasm({ build: "simd" }),
-  "wasm simd, two threads": () => wasm({ build: "simd", ...two }),
-};
+export const usualBackends: readonly GoldenBackend[] = [
+  { name: "reference", start: reference },
+  { name: "wasm relaxed", start: () => wasm({ build: "relaxed" }) },
+  { name: "wasm relaxed, two threads", start: () => wasm({ build: "relaxed", ...two }) },
+  { name: "wasm simd", start: () => wasm({ build: "simd" }) },
+  { name: "wasm simd, two threads", start: () => wasm({ build: "simd", ...two }) },
+];
 
 /** Returns the backend that --backend names. Throws for another name. */
-export function namedBackend(name: string, threads: number): Backends {
-  const named: Backends = {
-    ...{ deferred, primitives, reference },
-    wasm: () => wasm({ threads }),
-    webgpu: async () => (await whyNoAdapter()) ?? webgpu(),
-  };
-  if (!Object.hasOwn(named, name)) {
-    throw new Error(`golden: --backend is "${name}"; use ${Object.keys(named).join(", ")}`);
-  }
-  return { [name]: named[name] };
+export function namedBackend(name: string, threads: number): GoldenBackend {
+  const named: readonly GoldenBackend[] = [
+    { name: "deferred", start: deferred },
+    { name: "primitives", start: primitives },
+    { name: "reference", start: reference },
+    { name: "wasm", start: () => wasm({ threads }) },
+    { name: "webgpu", start: async () => (await whyNoWebGpu()) ?? webgpu(), onDevice: true },
+  ];
+  const found = named.find((one) => one.name === name);
+  if (found) return found;
+  throw new Error(`golden: --backend is "${name}"; use ${named.map((one) => one.name).join(", ")}`);
 }

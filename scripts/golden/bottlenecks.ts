@@ -1,6 +1,12 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { type AdapterPlace, counts, load, logitsOf, logitTolerance, sameBytes } from "./adapterParts.ts";
+import {
+  type AdapterPlace,
+  adapterFolder,
+  counts,
+  load,
+  logitsOf,
+  logitTolerance,
+  savedAgain,
+} from "./adapterParts.ts";
 import { type Check, within } from "./compare.ts";
 import type { GoldenFile } from "./goldenFile.ts";
 import { labelledInputs, lossAndGradients } from "./models.ts";
@@ -9,16 +15,17 @@ import { labelledInputs, lossAndGradients } from "./models.ts";
 export const adapterHubWeights = "adapter.safetensors";
 
 /** A golden bottleneck adapter of AdapterHub, under the name that its file gives it. */
-export async function* bottleneckChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+export async function* bottleneckChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
-  const peft = await load(files, true);
+  const peft = await load(place, true);
   yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
   yield* lossAndGradients(golden, peft, inputs, peft.adapterTensors(), "loss");
-  yield counts(files, peft, "bottleneck.json");
+  yield await counts(place, peft, "bottleneck.json");
   const saved = await peft.adapterFiles();
-  yield sameBytes(saved, files.adapter, adapterHubWeights);
+  const folder = adapterFolder(place);
+  yield await savedAgain(saved, folder, adapterHubWeights);
   const config = "adapter_config.json";
-  const [ours, theirs] = [saved.get(config) as string, readFileSync(join(files.adapter, config), "utf8")].map((text) =>
+  const [ours, theirs] = [saved.get(config) as string, await folder.readText(config)].map((text) =>
     text.replace(/"adapters\.[0-9.]+"/, ""),
   );
   yield { name: `${config} saved again`, ...(ours === theirs ? {} : { error: `${ours} instead of ${theirs}` }) };

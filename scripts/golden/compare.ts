@@ -1,10 +1,11 @@
 /**
- * One comparison of a golden run; `error` says how it failed, `skipped` why it was not
- * made, `note` what it met.
+ * One comparison of a golden run; `error` says how it failed, `off` by how much a number did,
+ * `skipped` why it was not made, `note` what it met.
  */
 export interface Check {
   name: string;
   error?: string;
+  off?: number;
   skipped?: string;
   note?: string;
 }
@@ -31,7 +32,7 @@ function verdict(name: string, actual: Numbers, expected: Numbers, limitOf: (lar
   const limit = limitOf(largest);
   if (difference <= limit) return { name };
   const sizes = `off by ${difference.toExponential(2)}, allowed ${limit.toExponential(2)}`;
-  return { name, error: `${sizes}: [${at}] is ${actual[at]} instead of ${expected[at]}` };
+  return { name, off: difference, error: `${sizes}: [${at}] is ${actual[at]} instead of ${expected[at]}` };
 }
 
 /** Each number within `tolerance` of the expected one. */
@@ -59,6 +60,12 @@ export function withinEach(name: string, actual: Numbers, expected: Numbers, tol
   return check.error
     ? { name, error: `${check.error} (ratios of ${Array.from(actual)} and ${Array.from(expected)})` }
     : check;
+}
+
+/** The same bytes; of others, their numbers are told. */
+export function sameBytes(name: string, actual: Uint8Array, expected: Uint8Array): Check {
+  if (actual.length === expected.length && actual.every((byte, i) => byte === expected[i])) return { name };
+  return { name, error: `${actual.length} bytes differ from the ${expected.length} that are expected` };
 }
 
 /** The same values. */

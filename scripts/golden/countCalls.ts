@@ -6,7 +6,7 @@ import type { Backend } from "@lowrank/core";
 export interface CallCounts {
   /** All calls that the backend ran, by code of its own or by the reference's loops. */
   readonly run: Map<string, number>;
-  /** The calls among them that the reference's loops did. */
+  /** The calls among them that the reference's loops did, on the host. */
   readonly loops: Map<string, number>;
   /**
    * Calls of ops that the backend does not support. The calls that they were made
@@ -40,6 +40,11 @@ export function countCalls(backend: Backend): { backend: Backend; counts: CallCo
 
 const sum = (calls: ReadonlyMap<string, number>): number => [...calls.values()].reduce((a, b) => a + b, 0);
 
+/** Returns the number of calls that ran on the host, of whatever backend. */
+export function callsOnHost({ loops }: CallCounts): number {
+  return sum(loops);
+}
+
 /**
  * Returns a line with the number of calls of each kind, and the number of their ops, or the
  * ops' names if they are few.
@@ -52,5 +57,9 @@ export function describeCalls({ run, loops, composed }: CallCounts): string {
   };
   const kernels = new Map([...run].map(([name, count]) => [name, count - (loops.get(name) ?? 0)] as const));
   const own = new Map([...kernels].filter(([, count]) => count > 0));
-  return [part(own, "by kernels"), part(loops, "by the reference's loops"), part(composed, "composed")].join("; ");
+  return [
+    part(own, "by kernels"),
+    part(loops, "on the host, by the reference's loops"),
+    part(composed, "composed"),
+  ].join("; ");
 }

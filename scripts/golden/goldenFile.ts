@@ -8,6 +8,7 @@ import {
   viewAs,
 } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
+import { readWhole } from "./readWhole.ts";
 
 /** A safetensors file of the golden data, read as arrays or tensors by name. */
 export class GoldenFile {
@@ -19,8 +20,7 @@ export class GoldenFile {
 
   /** One of `files`, read whole: over a network its many tensors would be as many requests. */
   static async of(files: ModelFiles, name: string): Promise<GoldenFile> {
-    const source = await files.open(name);
-    return new GoldenFile(await openSafetensors(bytesSource(await source.read(0, source.size)), name));
+    return new GoldenFile(await openSafetensors(bytesSource(await readWhole(files, name)), name));
   }
 
   /** A file on disk (Node only). */

@@ -1,6 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { backward, scope, type Tensor, tensor } from "@lowrank/core";
+import { filesIn, type ModelFiles, readJson } from "@lowrank/files";
 import {
   architectures,
   classifiesSequences,
@@ -14,7 +13,9 @@ import {
 } from "@lowrank/models";
 import { AdamW } from "@lowrank/nn";
 import { type Check, equal, within, withinEach, withinOfLargest } from "./compare.ts";
+import { foldersIn } from "./foldersIn.ts";
 import { GoldenFile } from "./goldenFile.ts";
+import type { GoldenPart } from "./part.ts";
 
 /** Float32 sums in another order move logits by some 1e-6; 2e-5 leaves room for depth. */
 const logitTolerance = 2e-5;
@@ -22,46 +23,56 @@ const gradientTolerance = 1e-4;
 const gradientFloor = 1e-6;
 const lossTolerance = 1e-5;
 
-/** The models of DIR/models: logits, loss, every gradient, greedy tokens and training losses. */
-export async function* models(dir: string): AsyncGenerator<Check> {
-  const root = join(dir, "models");
-  if (!existsSync(root)) return;
-  for (const name of readdirSync(root).sort()) {
-    const folder = join(root, name);
-    const reason = whyUnsupported(folder);
-    if (reason !== null) {
-      yield { name: `models/${name}`, skipped: reason };
-      continue;
-    }
-    const checks = isClassifier(folder) ? classifierChecks(folder) : modelChecks(folder);
-    for await (const check of checks) yield { ...check, name: `models/${name} ${check.name}` };
+/** The folder of a golden model. */
+export function modelFiles(files: ModelFiles, name: string): ModelFiles {
+  return filesIn(files, `models/${name}`);
+}
+
+/** The models of models/: logits, loss, every gradient, greedy tokens and training losses. */
+export async function* models(files: ModelFiles): AsyncGenerator<GoldenPart> {
+  for (const model of await foldersIn(files, "models")) {
+    const name = `models/${model}`;
+    yield { name, checks: () => named(name, checksOf(modelFiles(files, model))) };
   }
 }
 
-const configOf = (folder: string) => JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+/** Checks under the name of what they belong to. */
+export async function* named(name: string, checks: AsyncIterable<Check>): AsyncGenerator<Check> {
+  for await (const check of checks) yield { ...check, name: check.name === "" ? name : `${name} ${check.name}` };
+}
+
+async function* checksOf(files: ModelFiles): AsyncGenerator<Check> {
+  const reason = await whyUnsupported(files);
+  if (reason !== null) yield { name: "", skipped: reason };
+  else if (await isClassifier(files)) yield* classifierChecks(files);
+  else yield* modelChecks(files);
+}
+
+const configOf = async (files: ModelFiles) =>
+  (await readJson(files, "config.json")) as { model_type: string; architectures?: string[] };
 
 /**
  * Returns the reason why a golden model cannot be made; null if its
  * architecture and head are known.
  */
-export function whyUnsupported(folder: string): string | null {
-  const { model_type: type, architectures: named } = configOf(folder);
+export async function whyUnsupported(files: ModelFiles): Promise<string | null> {
+  const { model_type: type, architectures: classes } = await configOf(files);
   const found = architectures().find(({ modelType }) => modelType === type);
-  const className = String(named?.[0]);
+  const className = String(classes?.[0]);
   const known = Object.values(found?.heads ?? {}).some((head) => head.className === className);
   return known ? null : `${className} is not supported yet`;
 }
 
 /** True if a folder holds a sequence classifier. */
-export function isClassifier(folder: string): boolean {
-  return classifiesSequences(configOf(folder), folder);
+export async function isClassifier(files: ModelFiles): Promise<boolean> {
+  return classifiesSequences(await configOf(files), files.label);
 }
 
-async function* classifierChecks(folder: string): AsyncGenerator<Check> {
-  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
-  const { model, config } = await loadSequenceClassifier(folder);
+async function* classifierChecks(files: ModelFiles): AsyncGenerator<Check> {
+  const golden = await GoldenFile.of(files, "golden.safetensors");
+  const { model, config } = await loadSequenceClassifier(files);
   const inputs = await labelledInputs(golden);
-  yield sameConfig(folder, config, parseClassifierConfig);
+  yield await sameConfig(files, config, parseClassifierConfig);
   const out = scope(() => model.forward(inputs));
   yield within("logits", await out.logits.data(), await golden.array("logits"), logitTolerance);
   yield* lossAndGradients(golden, model, inputs, new Map(model.namedParameters()), "loss");
@@ -69,10 +80,9 @@ async function* classifierChecks(folder: string): AsyncGenerator<Check> {
 }
 
 /** config.v5.json reads as config.json does. */
-function sameConfig(folder: string, config: object, parse: (json: unknown) => object): Check {
-  const v5 = join(folder, "config.v5.json");
-  if (!existsSync(v5)) return { name: "config.v5", skipped: "there is none" };
-  const other = parse(JSON.parse(readFileSync(v5, "utf8")));
+async function sameConfig(files: ModelFiles, config: object, parse: (json: unknown) => object): Promise<Check> {
+  if (!(await files.has("config.v5.json"))) return { name: "config.v5", skipped: "there is none" };
+  const other = parse(await readJson(files, "config.v5.json"));
   const same = JSON.stringify(other) === JSON.stringify(config);
   return {
     name: "config.v5",
@@ -80,13 +90,13 @@ function sameConfig(folder: string, config: object, parse: (json: unknown) => ob
   };
 }
 
-async function* modelChecks(folder: string): AsyncGenerator<Check> {
-  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
-  const loaded = await loadModel(folder);
+async function* modelChecks(files: ModelFiles): AsyncGenerator<Check> {
+  const golden = await GoldenFile.of(files, "golden.safetensors");
+  const loaded = await loadModel(files);
   const { model, config } = loaded;
   const inputs = await labelledInputs(golden);
 
-  yield sameConfig(folder, config, parseModelConfig);
+  yield await sameConfig(files, config, parseModelConfig);
   const out = scope(() => model.forward(inputs));
   yield within("logits", await out.logits.data(), await golden.array("logits"), logitTolerance);
   const { labels: _, attentionMask: __, ...bare } = inputs;

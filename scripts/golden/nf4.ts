@@ -8,9 +8,10 @@ import {
   type SafetensorsTensor,
   toBitsandbytes,
 } from "@lowrank/core";
-import { folderFiles, readJson } from "@lowrank/files";
+import { type ModelFiles, readJson } from "@lowrank/files";
 import { type Check, equal } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
+import type { GoldenPart } from "./part.ts";
 
 /** An entry of nf4/index.json. */
 interface Case {
@@ -33,12 +34,13 @@ const goldenName = (id: string, name: string): string => {
  * nf4/: codes, scales and states as bitsandbytes writes them, their values, and 8-bit
  * blocks; every byte is compared.
  */
-export async function* nf4(dir: string): AsyncGenerator<Check> {
-  const files = await folderFiles(dir);
+export async function* nf4(files: ModelFiles): AsyncGenerator<GoldenPart> {
   if (!(await files.has("nf4/index.json"))) return;
   const golden = await GoldenFile.of(files, "nf4/golden.safetensors");
-  for (const nf4Case of (await readJson(files, "nf4/index.json")) as Case[]) yield* weightChecks(golden, nf4Case);
-  if (golden.has("int8.weight")) yield* blockwiseChecks(golden);
+  for (const nf4Case of (await readJson(files, "nf4/index.json")) as Case[]) {
+    yield { name: `nf4/${nf4Case.case}`, checks: () => weightChecks(golden, nf4Case) };
+  }
+  if (golden.has("int8.weight")) yield { name: "nf4/int8", checks: () => blockwiseChecks(golden) };
 }
 
 async function* weightChecks(golden: GoldenFile, nf4Case: Case): AsyncGenerator<Check> {

@@ -5,6 +5,7 @@ import { GoldenFile } from "./goldenFile.ts";
 import type { OpCase, OpsFile } from "./opCase.ts";
 import { opFunctions } from "./opFunctions.ts";
 import { optimiserChecks } from "./optimisers.ts";
+import type { GoldenPart } from "./part.ts";
 import { rowAdapterChecks } from "./rowAdapters.ts";
 import { schedules } from "./schedules.ts";
 
@@ -19,11 +20,17 @@ export async function openOps(files: ModelFiles): Promise<{ file: OpsFile; golde
 }
 
 /** All of ops.json: ops, optimiser steps, gradient clipping and schedules. */
-export async function* ops(files: ModelFiles): AsyncGenerator<Check> {
+export async function* ops(files: ModelFiles): AsyncGenerator<GoldenPart> {
   const opened = await openOps(files);
   if (!opened) return;
-  for (const opCase of opened.file.cases) yield* caseChecks(opened.golden, opCase);
-  yield* schedules(opened.file.schedules ?? []);
+  const { file, golden } = opened;
+  for (const opCase of file.cases) yield { name: `ops/${opCase.id}`, checks: () => caseChecks(golden, opCase) };
+  yield {
+    name: "ops/schedules",
+    checks: async function* () {
+      yield* schedules(file.schedules ?? []);
+    },
+  };
 }
 
 /**

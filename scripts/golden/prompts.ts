@@ -2,12 +2,14 @@ import { copyInto, noGrad } from "@lowrank/core";
 import { getPeftModel, type PeftModel } from "@lowrank/peft";
 import {
   type AdapterPlace,
+  adapterFolder,
+  adapterWeights,
   counts,
   load,
   loadBase,
   logitsOf,
   logitTolerance,
-  sameBytes,
+  savedAgain,
   trainedByName,
 } from "./adapterParts.ts";
 import { type Check, within } from "./compare.ts";
@@ -25,14 +27,14 @@ const rowTolerance = 1e-6;
  * which files of encoders do not hold. A fresh one starts at random, so that there is
  * nothing to compare it with.
  */
-export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
+export async function* promptChecks(place: AdapterPlace, golden: GoldenFile): AsyncGenerator<Check> {
   const inputs = await labelledInputs(golden);
   yield { name: "init_logits", skipped: "PEFT's prompts start at random" };
-  const loaded = await load(files, false);
+  const loaded = await load(place, false);
   yield within("logits of the file", await logitsOf(loaded, inputs), await golden.array("logits"), logitTolerance);
-  yield sameBytes(await loaded.adapterFiles(), files.adapter);
+  yield await savedAgain(await loaded.adapterFiles(), adapterFolder(place), adapterWeights);
 
-  const peft = await getPeftModel(await loadBase(files.base), loaded.peftConfig.get("default")!, {
+  const peft = await getPeftModel(await loadBase(place), loaded.peftConfig.get("default")!, {
     onWarning: () => {},
   });
   const parameters = trainedByName(peft);
@@ -42,7 +44,7 @@ export async function* promptChecks(files: AdapterPlace, golden: GoldenFile): As
   }
   yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
   yield* lossAndGradients(golden, peft, inputs, parameters, "loss");
-  yield counts(files, peft);
+  yield await counts(place, peft);
   yield within("rows", await savedRows(peft), await savedRows(loaded), rowTolerance);
   yield await adamwLosses(golden, peft, inputs, { lr: 5e-3, weightDecay: 0 });
 }

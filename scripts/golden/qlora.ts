@@ -1,33 +1,37 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { scope, type Tensor } from "@lowrank/core";
+import { filesIn, type ModelFiles } from "@lowrank/files";
 import { type LabelledInputs, loadModel, modelFileContents } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
-import { type Check, within } from "./compare.ts";
+import { type Check, sameBytes, within } from "./compare.ts";
 import { GoldenFile } from "./goldenFile.ts";
-import { adamwLosses, lossAndGradients } from "./models.ts";
+import { adamwLosses, lossAndGradients, named } from "./models.ts";
+import type { GoldenPart } from "./part.ts";
+import { readWhole } from "./readWhole.ts";
 
 const logitTolerance = 2e-5;
 
+/** The file of bitsandbytes' weights. */
+const weights = "model.safetensors";
+
 /**
- * The llamas of DIR/nf4 whose linears are in NF4, with LoRA on them: bitsandbytes'
+ * The llamas of nf4/ whose linears are in NF4, with LoRA on them: bitsandbytes'
  * checkpoints, PEFT's adapters.
  */
-export async function* qlora(dir: string): AsyncGenerator<Check> {
-  for (const name of ["qlora", "qlora-double"]) {
-    const folder = join(dir, "nf4", name);
-    if (!existsSync(folder)) continue;
-    for await (const check of checks(folder)) yield { ...check, name: `nf4/${name} ${check.name}` };
+export async function* qlora(files: ModelFiles): AsyncGenerator<GoldenPart> {
+  for (const folder of ["nf4/qlora", "nf4/qlora-double"]) {
+    const own = filesIn(files, folder);
+    if (await own.has("config.json")) yield { name: folder, checks: () => named(folder, checksOf(own)) };
   }
 }
 
-async function* checks(folder: string): AsyncGenerator<Check> {
-  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+async function* checksOf(folder: ModelFiles): AsyncGenerator<Check> {
+  const golden = await GoldenFile.of(folder, "golden.safetensors");
   const [inputIds, labels] = await Promise.all(["input_ids", "labels"].map((name) => golden.tensor(name)));
   const inputs: LabelledInputs = { inputIds, labels };
   const { model, config } = await loadModel(folder);
 
-  yield sameWeights(await modelFileContents(model, config), folder);
+  const saved = (await modelFileContents(model, config)).get(weights) as Uint8Array;
+  yield sameBytes("saved again", saved, await readWhole(folder, weights));
   yield within("base_logits", await logitsOf(model, inputs), await golden.array("base_logits"), logitTolerance);
   const peft = await PeftModel.fromPretrained(model, folder, { isTrainable: true });
   yield within("logits", await logitsOf(peft, inputs), await golden.array("logits"), logitTolerance);
@@ -45,12 +49,4 @@ async function* checks(folder: string): AsyncGenerator<Check> {
 async function logitsOf(model: { forward(inputs: LabelledInputs): { logits: Tensor } }, inputs: LabelledInputs) {
   const { labels: _, ...bare } = inputs;
   return scope(() => model.forward(bare as LabelledInputs).logits).data();
-}
-
-/** Checks that the loaded model is saved as the bytes that bitsandbytes wrote. */
-function sameWeights(saved: ReadonlyMap<string, Uint8Array | string>, folder: string): Check {
-  const name = "model.safetensors";
-  const [actual, expected] = [Buffer.from(saved.get(name) as Uint8Array), readFileSync(join(folder, name))];
-  if (actual.equals(expected)) return { name: "saved again" };
-  return { name: "saved again", error: `${actual.length} bytes differ from the ${expected.length} of ${name}` };
 }

@@ -1,26 +1,23 @@
 // `pnpm golden [DIR]`: runs Lowrank against every golden file of a folder, the repository's
-// own by default. DIR may also have the layout of models/smollm2-135m-instruct: then --gguf
-// names the model's file, --long trains all recorded steps, and --threads says on how many
-// threads. Or it holds models/stories260K-hf and data/: then NF4's losses are compared.
-// --backend primitives, deferred, reference, wasm or webgpu runs all of it on that backend
-// alone, and counts what op calls ran as.
+// own by default; --only ops,models/llama takes some parts of it. DIR may also have the layout of
+// models/smollm2-135m-instruct: then --gguf names the model's file, --long trains all recorded
+// steps, and --threads says on how many threads. Or it holds models/stories260K-hf and data/: then
+// NF4's losses are compared.
+// --backend primitives, deferred, reference, wasm or webgpu runs all of it on that backend alone,
+// and counts what op calls ran as. --in page or worker runs that in headless Chromium.
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { init } from "@lowrank/core";
 import { folderFiles } from "@lowrank/files";
 import { goldenFolder } from "../sharedFolder.ts";
-import { adapters } from "./adapters.ts";
-import { namedBackend, usualBackends } from "./backends.ts";
+import { type GoldenBackend, namedBackend, usualBackends } from "./backends.ts";
+import { checksOn } from "./checksOn.ts";
 import type { Check } from "./compare.ts";
-import { countCalls, describeCalls } from "./countCalls.ts";
-import { exceptionOf } from "./exceptions.ts";
-import { models } from "./models.ts";
-import { nf4 } from "./nf4.ts";
-import { ops } from "./ops.ts";
-import { qlora } from "./qlora.ts";
+import { GoldenCount } from "./goldenCount.ts";
+import { checksInChromium, placeOf } from "./inChromium/checksInChromium.ts";
+import type { GoldenPart } from "./part.ts";
+import { goldenParts } from "./parts.ts";
 import { holdsStories, quality } from "./quality.ts";
 import { isRealModel, realModel } from "./realModel/realModel.ts";
-import { weighted } from "./weighted.ts";
 
 const {
   positionals: [dir = goldenFolder],
@@ -30,78 +27,44 @@ const {
   options: {
     backend: { type: "string" },
     gguf: { type: "string" },
+    in: { type: "string" },
     long: { type: "boolean" },
+    only: { type: "string", default: "" },
     threads: { type: "string", default: "1" },
   },
 });
 
-type Suites = Readonly<Record<string, () => AsyncIterable<Check>>>;
-
-const goldenSuites: Suites = {
-  ops: async function* () {
-    yield* ops(await folderFiles(dir));
-  },
-  models: () => models(dir),
-  adapters: () => adapters(dir),
-  weighted: () => weighted(dir),
-  qlora: () => qlora(dir),
-  nf4: () => nf4(dir),
-};
-
 const threads = Number(options.threads);
+const only = options.only.split(",").filter((name) => name !== "");
+const named = options.backend === undefined ? undefined : namedBackend(options.backend, threads);
 
-/** A real model is too large for the reference loops. */
-function chooseSuites(): [Suites, typeof usualBackends] {
-  const named = options.backend === undefined ? undefined : namedBackend(options.backend, threads);
-  const one = named ?? namedBackend("wasm", threads);
-  if (isRealModel(dir)) return [{ "the model": () => realModel(dir, options) }, one];
-  if (holdsStories(dir)) return [{ quality: () => quality(dir) }, one];
-  return [goldenSuites, named ?? usualBackends];
+async function* one(name: string, checks: () => AsyncIterable<Check>): AsyncGenerator<GoldenPart> {
+  yield { name, checks };
 }
 
-const [suites, chosen] = chooseSuites();
+async function* parts(): AsyncGenerator<GoldenPart> {
+  if (isRealModel(dir)) yield* one("the model", () => realModel(dir, options));
+  else if (holdsStories(dir)) yield* one("quality", () => quality(dir));
+  else yield* goldenParts(await folderFiles(dir));
+}
 
-let passed = 0;
-let failed = 0;
-let excepted = 0;
-const skipped = new Map<string, string>();
-
-function count({ name, error, note, skipped: reason }: Check, backend: string): void {
-  if (note !== undefined) console.log(`${name} on ${backend}: ${note}`);
-  if (reason !== undefined) skipped.set(name, reason);
-  else if (error === undefined) passed++;
-  else if (exceptionOf(backend, name) !== undefined) {
-    excepted++;
-    console.log(`excepted ${name} on ${backend}: ${error} (${exceptionOf(backend, name)})`);
-  } else {
-    failed++;
-    console.log(`FAILED ${name} on ${backend}: ${error}`);
+/** The runs of this command: their names, and their checks. */
+function* runs(): Generator<[backend: string, checks: AsyncIterable<Check>]> {
+  if (options.in !== undefined) {
+    if (named === undefined) throw new Error("golden: --in needs --backend, such as --backend webgpu");
+    const job = { place: placeOf(options.in), backend: named.name, threads, only };
+    yield [named.name, checksInChromium(dir, job)];
+    return;
   }
+  // A real model is too large for the reference loops.
+  const large = isRealModel(dir) || holdsStories(dir);
+  const usual: readonly GoldenBackend[] = large ? [namedBackend("wasm", threads)] : usualBackends;
+  const counted = named !== undefined;
+  for (const backend of named ? [named] : usual) yield [backend.name, checksOn(backend, parts(), { only, counted })];
 }
 
-if (!existsSync(dir)) skipped.set(dir, "there is no such folder");
-for (const [backend, start] of Object.entries(existsSync(dir) ? chosen : {})) {
-  const started = await start();
-  if (typeof started === "string") {
-    skipped.set(`all on ${backend}`, started);
-    continue;
-  }
-  const counted = options.backend === undefined ? null : countCalls(started);
-  await init(counted?.backend ?? started);
-  for (const [suite, run] of Object.entries(suites)) {
-    try {
-      for await (const check of run()) count(check, backend);
-    } catch (error) {
-      count({ name: `the rest of ${suite}`, error: (error as Error).stack }, backend);
-    }
-  }
-  if (counted) console.log(`op calls on ${backend}: ${describeCalls(counted.counts)}`);
-}
-
-for (const [name, reason] of skipped) console.log(`skipped ${name}: ${reason}`);
-if (passed + failed + excepted + skipped.size === 0) {
-  failed++;
-  console.log(`${dir} holds nothing that is known here; golden/README.md describes the layout`);
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+const count = new GoldenCount();
+if (!existsSync(dir)) count.add({ name: dir, skipped: "there is no such folder" }, "any backend");
+else for (const [backend, checks] of runs()) for await (const check of checks) count.add(check, backend);
+const good = count.end(`${dir} holds nothing that is known here; golden/README.md describes the layout`);
+process.exitCode = good ? 0 : 1;

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
+import { folderFiles } from "@lowrank/files";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { goldenFolder } from "../sharedFolder.ts";
 import type { Check } from "./compare.ts";
@@ -13,7 +14,7 @@ beforeAll(() => init(reference()));
 
 async function all(dir: string): Promise<Check[]> {
   const found: Check[] = [];
-  for await (const check of weighted(dir)) found.push(check);
+  for await (const part of weighted(await folderFiles(dir))) for await (const check of part.checks()) found.push(check);
   return found;
 }
 

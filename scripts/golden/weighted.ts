@@ -1,31 +1,33 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { matmul } from "@lowrank/core";
+import { filesIn, type ModelFiles } from "@lowrank/files";
 import { type CausalLM, loadModel, type ModelInputs } from "@lowrank/models";
 import { type CombinationType, PeftModel } from "@lowrank/peft";
 import { logitsOf, logitTolerance } from "./adapterParts.ts";
 import { type Check, within } from "./compare.ts";
-import { directories } from "./directories.ts";
+import { foldersIn } from "./foldersIn.ts";
 import { GoldenFile } from "./goldenFile.ts";
-import { isClassifier, whyUnsupported } from "./models.ts";
+import { isClassifier, modelFiles, whyUnsupported } from "./models.ts";
+import type { GoldenPart } from "./part.ts";
 
 /**
- * The adapters of DIR/weighted on the model of DIR/models that gives their base logits: each alone,
- * none, all by rows and combined, they give the logits that PEFT recorded.
+ * The adapters of weighted/ on the model of models/ that gives their base logits: each alone, none,
+ * all by rows and combined, they give the logits that PEFT recorded.
  */
-export async function* weighted(dir: string): AsyncGenerator<Check> {
-  const folder = join(dir, "weighted");
-  if (!existsSync(folder)) return;
-  const golden = await GoldenFile.open(join(folder, "golden.safetensors"));
+export async function* weighted(files: ModelFiles): AsyncGenerator<GoldenPart> {
+  if (await files.has("weighted/golden.safetensors")) yield { name: "weighted", checks: () => checksOf(files) };
+}
+
+async function* checksOf(files: ModelFiles): AsyncGenerator<Check> {
+  const golden = await GoldenFile.of(files, "weighted/golden.safetensors");
   const inputs = { inputIds: await golden.tensor("input_ids") };
-  const names = directories(folder);
-  const model = await findBase(join(dir, "models"), inputs, await golden.array("logits.base"));
+  const names = await foldersIn(files, "weighted");
+  const model = await findBase(files, inputs, await golden.array("logits.base"));
   if (model === null) {
-    yield { name: "weighted", error: `no model of ${join(dir, "models")} gives logits.base` };
+    yield { name: "weighted", error: `no model of ${files.label}/models gives logits.base` };
     return;
   }
   const peft = new PeftModel(model);
-  for (const name of names) await peft.loadAdapter(join(folder, name), name);
+  for (const name of names) await peft.loadAdapter(filesIn(files, `weighted/${name}`), name);
   for (const key of golden.names("logits.")) {
     const what = key.slice("logits.".length);
     const check = async (logits: ArrayLike<number>) =>
@@ -48,10 +50,10 @@ export async function* weighted(dir: string): AsyncGenerator<Check> {
 }
 
 /** Returns the model that answers so on these inputs; null where none does. */
-async function findBase(models: string, inputs: ModelInputs, logits: ArrayLike<number>): Promise<CausalLM | null> {
-  for (const name of directories(models)) {
-    const folder = join(models, name);
-    if (whyUnsupported(folder) !== null || isClassifier(folder)) continue;
+async function findBase(files: ModelFiles, inputs: ModelInputs, logits: ArrayLike<number>): Promise<CausalLM | null> {
+  for (const name of await foldersIn(files, "models")) {
+    const folder = modelFiles(files, name);
+    if ((await whyUnsupported(folder)) !== null || (await isClassifier(folder))) continue;
     const { model } = await loadModel(folder);
     const found = await logitsOf(model, inputs);
     if (found.length === logits.length && !within(name, found, logits, logitTolerance).error) return model;

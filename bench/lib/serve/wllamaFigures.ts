@@ -1,5 +1,5 @@
+import { openSourcePage } from "../../../scripts/browser/sourcePage.ts";
 import { modelPlugin } from "../decodeBrowser.ts";
-import { openSourcePage } from "../sourcePage.ts";
 import { engineRacer } from "./engineRacer.ts";
 import { printSpeeds, type Racer, race, ratioOf } from "./race.ts";
 import { smolEngine } from "./smolEngine.ts";
@@ -16,7 +16,7 @@ const prompts = Array.from({ length: sequences }, (_, i) => `${i + 1} lighthouse
 /** Eight slots of wllama in Chromium; undefined with a line that says why it is not there. */
 async function wllama(name: string, model: string) {
   try {
-    const opened = await openSourcePage("bench/lib/serve/wllamaPage.ts", [modelPlugin(model)]);
+    const opened = await openSourcePage("bench/lib/serve/wllamaPage.ts", { plugins: [modelPlugin(model)] });
     try {
       const { page } = opened;
       await page.waitForFunction("globalThis.wllamaPage");

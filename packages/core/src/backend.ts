@@ -31,6 +31,15 @@ export interface TensorRef extends TensorSpec {
  */
 export interface BoundInputs {
   readonly first: number;
+  /** These inputs, in the groups in which they go into other calls too. */
+  readonly groups: readonly BoundGroup[];
+}
+
+/** Inputs that go together into calls, and are the same in each, at the same places in memory. */
+export interface BoundGroup {
+  readonly size: number;
+  /** The backend that holds them keeps here what it found out about them. */
+  found?: unknown;
 }
 
 /** A tensor as a reference kernel reads and writes it. */

@@ -4,8 +4,10 @@ import {
   bindInputs,
   defineOp,
   Generator,
+  InputGroup,
   init,
   lowRankRows,
+  moveTensors,
   noGrad,
   type Op,
   randn,
@@ -35,6 +37,8 @@ const start = async (backend: Backend): Promise<void> => {
   await init(backend);
   factors = [draw(2, 4), draw(5, 2), draw(3, 4), draw(5, 3)];
 };
+/** The factors of each pair. */
+const groups = (): InputGroup[] => [0, 2].map((i) => new InputGroup(lowRankRows, factors.slice(i, i + 2)));
 const bits = async (t: Tensor): Promise<number[]> => [...(await t.data())] as number[];
 
 describe.each([
@@ -45,7 +49,7 @@ describe.each([
   beforeEach(() => start(make()));
 
   it("computes what the op computes, at every call and for every batch", async () => {
-    const bound = bindInputs(lowRankRows, factors, params);
+    const bound = bindInputs(lowRankRows, groups(), params);
     for (const rows of [3, 3, 4, 3]) {
       const [y, x] = [draw(rows, 5), draw(rows, 4)];
       const expected = await bits(lowRankRows(y, x, ...factors, params));
@@ -65,25 +69,53 @@ describe("bindInputs", () => {
       seen.push(binding);
       run(op, inputs, outputs, own, binding);
     };
-    const bound = bindInputs(scaledSum, [tensor([10]), tensor([20])], { scale: 2 });
+    const bound = bindInputs(
+      scaledSum,
+      [10, 20].map((n) => new InputGroup(scaledSum, [tensor([n])])),
+      { scale: 2 },
+    );
     const call = (...values: number[]) => noGrad(() => bound(tensor(values))).dataSync();
     expect([call(1), call(2), call(3, 4)]).toEqual([[62], [64], [66, 68]].map((row) => Float32Array.from(row)));
-    expect(seen[0]).toEqual({ first: 1 });
+    expect(seen[0]).toMatchObject({ first: 1, groups: [{ size: 1 }, { size: 1 }] });
     expect(seen[1]).toBe(seen[0]);
     expect(seen[2]).not.toBe(seen[0]);
+  });
+
+  it("has groups that go into other calls, and fit each or are refused", async () => {
+    const [all, more] = [groups(), groups()[1]];
+    const [y, x] = [draw(3, 5), draw(3, 4)];
+    for (const some of [all, [all[1], all[0]], [all[0], more], all]) {
+      const tensors = some.flatMap((group) => group.tensors);
+      const expected = await bits(lowRankRows(y, x, ...tensors, params));
+      expect(await bits(noGrad(() => bindInputs(lowRankRows, some, params)(y, x)))).toEqual(expected);
+    }
+    expect(() => noGrad(() => bindInputs(lowRankRows, all, params)(draw(3, 6), x))).toThrow("do not fit x");
+    const odd = new InputGroup(lowRankRows, [draw(2, 3), draw(5, 2)]);
+    expect(() => noGrad(() => bindInputs(lowRankRows, [all[0], odd], params)(y, x))).toThrow("do not fit x [3,4]");
+    expect(() => noGrad(() => bindInputs(lowRankRows, [all[0]], params)(y, x))).toThrow("2 factors, 2 lists of rows");
+    expect(() => bindInputs(scaledSum, all, { scale: 1 })).toThrow("a group of another op is given to test/scaledSum");
+  });
+
+  it("follows tensors that move to another backend", async () => {
+    const bound = bindInputs(lowRankRows, groups(), params);
+    const [y, x] = [draw(3, 5), draw(3, 4)];
+    const expected = await bits(noGrad(() => bound(y, x)));
+    const backend = reference();
+    await moveTensors([...factors, y, x], backend);
+    expect(await bits(noGrad(() => bound(y, x)))).toEqual(expected);
   });
 
   it("has gradients where they are wanted", async () => {
     const [y, x] = [draw(3, 5), draw(3, 4)];
     factors[0].requiresGrad = true;
-    const bound = bindInputs(lowRankRows, factors, params);
+    const bound = bindInputs(lowRankRows, groups(), params);
     noGrad(() => bound(y, x));
     expect(bound(y, x).requiresGrad).toBe(true);
     expect(noGrad(() => bound(y, x)).requiresGrad).toBe(false);
   });
 
   it("refuses what the op refuses, also later", () => {
-    const bound = bindInputs(lowRankRows, factors, params);
+    const bound = bindInputs(lowRankRows, groups(), params);
     const call = (y: Tensor, x: Tensor) => () => noGrad(() => bound(y, x));
     expect(call(draw(3, 5), draw(3, 3))).toThrow("do not fit x [3,3]");
     call(draw(3, 5), draw(3, 4))();

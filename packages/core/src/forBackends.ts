@@ -2,7 +2,17 @@
 // of shapes, walks, layouts. Kernels import it by `import type` where they name an op, so that a
 // bundle holds no op for having its kernel.
 
-export type { Backend, BackendOp, BoundInputs, Buffer, DataFault, TensorRef, TensorSpec, View } from "./backend.ts";
+export type {
+  Backend,
+  BackendOp,
+  BoundGroup,
+  BoundInputs,
+  Buffer,
+  DataFault,
+  TensorRef,
+  TensorSpec,
+  View,
+} from "./backend.ts";
 export { faultError, viewOf } from "./backend.ts";
 export { collapse, forEachOuter, forEachPlane, forEachRow, type Plane, type Traversal } from "./broadcast.ts";
 export { bytesPerElement, type DType, dtypes, isPacked } from "./dtype.ts";

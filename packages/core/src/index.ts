@@ -56,6 +56,7 @@ export { giveTurn, turn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
+export { InputGroup } from "./inputGroup.ts";
 export { inspectAsText } from "./inspectAsText.ts";
 export { integerLinear } from "./integerLinear.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";

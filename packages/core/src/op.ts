@@ -31,12 +31,27 @@ export interface VjpContext<P> {
   readonly outputSpecs: readonly TensorSpec[];
 }
 
+/**
+ * The shape rule of an op whose inputs behind the first ones come in groups, in parts: `shape` of
+ * the op makes all of them.
+ */
+export interface GroupedShape<P> {
+  /** Checks the first inputs, and the parameters for so many groups; tells the output. */
+  readonly shape: (first: readonly TensorSpec[], params: P, groups: number) => TensorSpec;
+  /** True if a group fits the first inputs; `shape` of the op says what is wrong with another. */
+  readonly fits: (first: readonly TensorSpec[], group: readonly TensorSpec[]) => boolean;
+  /** Says what `fits` reads of the first inputs: a group fits all that are alike in this. */
+  readonly key: (first: readonly TensorSpec[]) => readonly number[];
+}
+
 /** An op: its shape rule, its meaning (`ref` loops, or `compose` of other ops) and its gradient. */
 export interface OpDefinition<P> extends BackendOp<P> {
   /** The names of all its parameters, where users call the op themselves: others are refused. */
   readonly options?: OptionKeys<P>;
   /** Checks the inputs and tells the outputs. Every misuse error is thrown here. */
   readonly shape: (inputs: readonly TensorSpec[], params: P) => TensorSpec | TensorSpec[];
+  /** The same in parts, for ops that are bound to groups of inputs. */
+  readonly grouped?: GroupedShape<P>;
   /**
    * The op in terms of others: run where a backend has no kernel, and differentiated
    * where there is no `vjp`.

@@ -17,6 +17,13 @@ export function storageClock(): number {
   return storagesMade;
 }
 
+let boundFrees = 0;
+
+/** Returns how many storages that bound calls use were freed so far. */
+export function boundFreeClock(): number {
+  return boundFrees;
+}
+
 let liveBytes = 0;
 let liveStorages = 0;
 let peakBytes = 0;
@@ -37,6 +44,8 @@ export class Storage {
   version = 0;
   /** The name of the op that wrote last. */
   writer = "";
+  /** True if bound calls use it, which are to hear when it is freed. */
+  bound = false;
   #references = 1;
 
   /** `maker` is the op that fills it, "data" where none does. */
@@ -72,6 +81,7 @@ export class Storage {
 
   release(): void {
     if (--this.#references > 0) return;
+    if (this.bound) boundFrees++;
     liveBytes -= this.buffer.bytes;
     if (!this.backend.dataless) liveStorages--;
     this.backend.free(this.buffer);

@@ -1,6 +1,7 @@
 import { absent } from "./absent.ts";
 import { missingFile, type WritableFiles } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { replaceFolder } from "./replaceFolder.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 /**
@@ -46,6 +47,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
       return entries.flatMap((e) => (e.isFile() ? [e.name] : e.isDirectory() ? [`${e.name}/`] : []));
     },
     write: (contents) => writeFolder(path, contents),
+    replaceFolder: (inner, contents) => replaceFolder(join(path, inner), contents),
   };
   return files;
 

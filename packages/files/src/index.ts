@@ -12,5 +12,5 @@ export { type OpenOptions, openFiles } from "./openFiles.ts";
 export { opfsFiles } from "./opfsFiles.ts";
 export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
 export { writeFile } from "./writeFile.ts";
-export { type WritablePlace, writeFiles } from "./writeFiles.ts";
+export { type WritablePlace, writeFiles, writeFolderOf } from "./writeFiles.ts";
 export { writeFolder } from "./writeFolder.ts";

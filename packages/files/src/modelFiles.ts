@@ -28,6 +28,11 @@ export interface WritableFiles extends ModelFiles {
    * or as it was before. They appear one after the other, in their order, when all are written.
    */
   write(contents: ReadonlyMap<string, FileContent>): Promise<void>;
+  /**
+   * Writes a folder that then holds these files and no others; it stands there whole or as before.
+   * Left out where folders cannot be renamed.
+   */
+  replaceFolder?(folder: string, contents: ReadonlyMap<string, FileContent>): Promise<void>;
 }
 
 /** The error for a file that is not there: names what is there instead. */

@@ -1,4 +1,5 @@
-interface NodeModules {
+/** The modules of Node that read and write folders. */
+export interface NodeModules {
   fs: typeof import("node:fs/promises");
   path: typeof import("node:path");
   url: typeof import("node:url");

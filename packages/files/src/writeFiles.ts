@@ -1,4 +1,6 @@
 import type { FileContent, WritableFiles } from "./modelFiles.ts";
+import { diskPath, nodeModules } from "./nodeModules.ts";
+import { replaceFolder } from "./replaceFolder.ts";
 import { writeFolder } from "./writeFolder.ts";
 
 /** A place to write files to: a folder by path or file: URL (Node only), or `WritableFiles`. */
@@ -9,13 +11,38 @@ export type WritablePlace = string | URL | WritableFiles;
  * was before, and they appear in their order. Throws for a place that cannot be written to.
  */
 export async function writeFiles(place: WritablePlace, contents: ReadonlyMap<string, FileContent>): Promise<void> {
-  if (typeof place === "string" || place instanceof URL) {
-    if (/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) {
-      throw new Error(`${place} is an address, which nothing is written to; ${writable}`);
-    }
-    return writeFolder(place, contents);
+  if (isDiskPlace(place)) return writeFolder(place, contents);
+  expectWritable(place);
+  return place.write(contents);
+}
+
+/**
+ * Writes a folder of a place, which then holds these files and no others. On disk it stands there
+ * whole or as it was before; elsewhere each file does, and they appear in their order.
+ */
+export async function writeFolderOf(
+  place: WritablePlace,
+  folder: string,
+  contents: ReadonlyMap<string, FileContent>,
+): Promise<void> {
+  if (isDiskPlace(place)) {
+    const node = nodeModules(place);
+    return replaceFolder(node.path.join(diskPath(place, node), folder), contents);
   }
-  if (typeof (place as WritableFiles | null)?.write === "function") return place.write(contents);
+  expectWritable(place);
+  if (place.replaceFolder) return place.replaceFolder(folder, contents);
+  return place.write(new Map([...contents].map(([name, content]) => [`${folder}/${name}`, content])));
+}
+
+/** True for a folder on disk. Throws for an address. */
+function isDiskPlace(place: WritablePlace): place is string | URL {
+  if (typeof place !== "string" && !(place instanceof URL)) return false;
+  if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;
+  throw new Error(`${place} is an address, which nothing is written to; ${writable}`);
+}
+
+function expectWritable(place: WritableFiles): void {
+  if (typeof (place as WritableFiles | null)?.write === "function") return;
   const label = (place as WritableFiles | null)?.label ?? String(place);
   throw new Error(`${label} cannot be written to; ${writable}`);
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -28,6 +28,32 @@ test("makes the folder, writes all files, and leaves nothing else behind", async
     expect((await readdir(folder)).sort()).toEqual(["a.json", "sub"]);
   } finally {
     await rm(parent, { recursive: true });
+  }
+});
+
+test("never mixes two writings: the first file of a folder goes away before the others change", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
+  const text = (version: string) =>
+    new Map(["config.json", "weights.bin", "sub/a", "sub/b"].map((name) => [name, `${name} ${version}`]));
+  try {
+    await writeFolder(folder, text("1"));
+    // A folder in the place of a file lets a rename fail, when the seal is gone already.
+    await rm(join(folder, "sub/b"));
+    await mkdir(join(folder, "sub/b"));
+    await expect(writeFolder(folder, text("2"))).rejects.toThrow();
+    const at = (name: string) => readFile(join(folder, name), "utf8");
+    expect(await at("sub/a")).toBe("sub/a 1");
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual([
+      ...["config.json", "sub", "sub/a", "sub/b", "weights.bin"],
+    ]);
+    const versions = await Promise.all(["config.json", "weights.bin"].map(at));
+    expect(new Set(versions.map((version) => version.at(-1)))).toHaveProperty("size", 1);
+    await rm(join(folder, "sub/b"), { recursive: true });
+    await writeFolder(folder, text("3"));
+    expect(await at("sub/b")).toBe("sub/b 3");
+    expect(await at("config.json")).toBe("config.json 3");
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
 

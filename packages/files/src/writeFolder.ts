@@ -1,28 +1,56 @@
+import { absent } from "./absent.ts";
 import type { FileContent } from "./modelFiles.ts";
 import { diskPath, nodeModules } from "./nodeModules.ts";
+import { syncNames, writeToDisk } from "./writeToDisk.ts";
 
 /**
  * Writes files into a folder on disk (Node only), which is made where it is missing. Each file is
- * written beside its place and renamed only when all are whole, so a failure leaves what was there.
- * They are renamed in their order.
+ * written beside its place, brought to the disk, and renamed only when all are whole, so a failure
+ * leaves what was there. The first file of each folder (a config, say) seals the others: of several
+ * that replace older ones it goes away first and comes last. So a process that dies in between
+ * leaves a folder that nobody takes for a whole one, and no mixture of two.
  */
 export async function writeFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
   const node = nodeModules(folder);
   const { fs } = node;
   const { dirname, join } = node.path;
   const path = diskPath(folder, node);
-  const pending: [from: string, to: string][] = [];
+  const id = crypto.randomUUID().slice(0, 8);
+  /** The files of each folder, by the place of the first one. */
+  const folders = new Map<string, string[]>();
+  const part = (file: string) => `${file}.${id}.part`;
+  const old = (file: string) => `${file}.${id}.old`;
+  const moved: string[] = [];
+  const placed: string[] = [];
   try {
     for (const [name, content] of contents) {
       const to = join(path, name);
-      await fs.mkdir(dirname(to), { recursive: true });
-      const from = `${to}.${crypto.randomUUID().slice(0, 8)}.part`;
-      pending.push([from, to]);
-      await fs.writeFile(from, content);
+      const around = dirname(to);
+      await fs.mkdir(around, { recursive: true });
+      folders.set(around, [...(folders.get(around) ?? []), to]);
+      await writeToDisk(part(to), content, node);
     }
-    for (const [from, to] of pending) await fs.rename(from, to);
+    for (const [around, [seal, ...others]] of folders) {
+      // A single file is replaced at once.
+      for (const file of contents.size > 1 ? [seal, ...others] : []) {
+        const found = await fs.lstat(file).catch(absent);
+        if (found?.isDirectory()) throw new Error(`${file} is a folder, and a file is to be written there`);
+        if (!found) continue;
+        await fs.rename(file, old(file));
+        moved.push(file);
+      }
+      for (const file of [...others, seal]) {
+        await fs.rename(part(file), file);
+        placed.push(file);
+      }
+      await syncNames(around, node);
+    }
   } catch (error) {
-    await Promise.all(pending.map(([from]) => fs.rm(from, { force: true })));
+    const all = [...folders.values()].flat();
+    await Promise.all(placed.filter((file) => !moved.includes(file)).map((file) => fs.rm(file, { force: true })));
+    for (const file of moved.toReversed()) await fs.rename(old(file), file);
+    await Promise.all(all.map((file) => fs.rm(part(file), { force: true })));
     throw error;
   }
+  await Promise.all(moved.map((file) => fs.rm(old(file), { force: true })));
 }

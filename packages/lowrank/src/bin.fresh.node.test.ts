@@ -226,17 +226,19 @@ test("train learns from prompts and completions, padded or packed, with modules 
   expect(packed.stdout).toContain("blocks of 16 to train on");
 });
 
-test("a run that is interrupted saves, and its checkpoint is gone on from", async () => {
+test("a run that is interrupted saves, says so by its code, and its checkpoint is gone on from", async () => {
   const whole = [...trainText.slice(0, -1), "120", "--save-every", "1000"];
   let interrupted = false;
-  const stopped = await process.succeed([...whole, "--output", "stopped"], {
+  const stopped = await process.lowrank([...whole, "--output", "stopped"], {
     onStderr: (text, stop) => {
       if (interrupted || !text.includes("step 6 of 120")) return;
       interrupted = true;
       stop();
     },
   });
+  expect(stopped.code).toBe(130);
   expect(stopped.stderr).toContain("stopping after the last whole step");
+  expect(await readdir(at("stopped"))).not.toContain("run.lock");
   expect(stopped.stdout).toMatch(/stopped after step \d+ of 120; the adapter is as it was then/);
   const checkpoint = (await readdir(at("stopped"))).find((name) => name.startsWith("checkpoint-"));
   expect(Number(checkpoint?.slice("checkpoint-".length))).toBeLessThan(120);
@@ -255,4 +257,29 @@ test("a run that is interrupted saves, and its checkpoint is gone on from", asyn
   const again = await succeed([...whole, "--output", "again", "--resume", "resumed"]);
   expect(again.stderr).toContain("checkpoint-120 is skipped, since it is not whole: optimizer.safetensors is missing");
   expect(await bytes("again")).toEqual(await bytes("unstopped"));
+  // One of another run is refused by the options that differ, or they are told.
+  const other = [...whole, "--output", "other", "--resume", `stopped/${checkpoint}`, "--seed", "3", "--alpha", "5"];
+  const refused = await lowrank(other);
+  expect(refused.stderr).toMatch(
+    /error: --resume stopped\/checkpoint-\d+ is of another run: --seed is 3, and 0 in the checkpoint; --alpha is 5, and 16 in the checkpoint; give the same, or --allow-changes/,
+  );
+  expect(refused.code).toBe(1);
+  const allowed = await succeed([...other, "--allow-changes"]);
+  expect(allowed.stderr).toContain("lora_alpha is 5, and 16 in the checkpoint");
+  const lone = await lowrank([...whole, "--output", "other", "--allow-changes"]);
+  expect(lone.stderr).toContain("--allow-changes is for --resume; leave it out");
+}, 60_000);
+
+test("train reads tables and records of other names, and says what is wrong with --columns", async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => `"say ${i % 3}: ","${"abc"[i % 3]}"`);
+  await writeFile(at("asked.csv"), ["question,answer", ...rows].join("\n"));
+  const words = "train --model model --lr 1e-2 --epochs 1 --data asked.csv --output asked".split(" ");
+  const trained = await succeed([...words, "--columns", "prompt=question,completion=answer"]);
+  expect(trained.stdout).toContain("in 11 examples to train on");
+  const unnamed = await lowrank(words);
+  expect(unnamed.stderr).toContain("asked.csv:2: found keys question, answer; an example is one of");
+  const odd = await lowrank([...words, "--columns", "prompt"]);
+  expect(odd.stderr).toContain('"prompt" is no key=column; give prompt=question,completion=answer');
+  const text = await lowrank([...trainText, "--output", "none", "--columns", "text=body"]);
+  expect(text.stderr).toContain("--columns is for .json, .jsonl, .ndjson, .csv, .tsv, .parquet");
 });

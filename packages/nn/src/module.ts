@@ -98,8 +98,10 @@ export abstract class Module {
   setSubmodule(path: string, module: Module): void {
     const dot = path.lastIndexOf(".");
     const name = path.slice(dot + 1);
-    this.getSubmodule(path);
-    this.getSubmodule(dot < 0 ? "" : path.slice(0, dot)).setChild(name, module);
+    const parent = this.getSubmodule(dot < 0 ? "" : path.slice(0, dot));
+    // Throws, naming those that exist.
+    if (!parent.getChild(name)) this.getSubmodule(path);
+    parent.setChild(name, module);
   }
 
   /** Replaces a direct child; containers override it. */

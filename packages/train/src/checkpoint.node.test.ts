@@ -56,7 +56,7 @@ it("goes on with 8-bit moments to the last bit too, and refuses those of another
   const full = statSync(join(from, "trainable.safetensors")).size;
   expect(statSync(join(from, "optimizer.safetensors")).size).toBeLessThan(0.8 * full);
   const other = new Trainer(wide(), examples, { ...small, optimizer: "adamw" });
-  await expect(other.resume(from)).rejects.toThrow(/state "expAvg" of parameter 0 .* is missing/);
+  await expect(other.resume(from)).rejects.toThrow('optimizer is "adamw", and "adamw8bit" in the checkpoint');
 });
 
 it("trains a model in bf16 by f32 copies of its parameters, and goes on with them to the last bit", async () => {

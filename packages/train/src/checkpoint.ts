@@ -12,11 +12,13 @@ import {
   type Tensor,
   writeSafetensors,
 } from "@lowrank/core";
-import { type ModelFiles, readJson, type WritablePlace, writeFiles } from "@lowrank/files";
+import { type ModelFiles, readJson, type WritablePlace, writeFolderOf } from "@lowrank/files";
 import type { AdamOptions, Optimizer, OptimizerState } from "@lowrank/nn";
-import type { OnWarning } from "@lowrank/peft";
+import { type OnWarning, printWarning } from "@lowrank/peft";
 import type { SamplerState } from "./batchSampler.ts";
+import { differencesOf, type Fingerprint } from "./fingerprint.ts";
 import type { TrainableModule } from "./modelBatch.ts";
+import { describeDifference, ResumeError } from "./resumeError.ts";
 import { type FileList, listFiles, openCheckpoint, stateFile } from "./wholeCheckpoint.ts";
 
 /** The place in which a `Trainer` saves itself as `checkpoint-<step>`, and how often. */
@@ -47,6 +49,8 @@ interface TrainerState extends RunState {
   generators: GeneratorState[];
   /** The optimiser's settings, and the steps of each parameter by its position. */
   optimizer: { groups: OptimizerState<AdamOptions>["groups"]; steps: [parameter: number, step: number][] };
+  /** Older versions wrote none. */
+  fingerprint?: Fingerprint;
   files: FileList;
 }
 
@@ -73,12 +77,13 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
 
 /**
  * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and
- * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. The
- * file that lists all others is written last.
+ * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. On
+ * disk it appears whole; elsewhere the file that lists all others is written last.
  */
 export async function writeCheckpoint(
   { folder }: Checkpointing,
   run: RunState,
+  fingerprint: Fingerprint,
   { parameters, buffers, optimizer, generators, model }: Trained,
 ): Promise<void> {
   const { groups, state: moments } = optimizer.stateDict();
@@ -99,41 +104,77 @@ export async function writeCheckpoint(
     ...run,
     generators: generators.map((g) => g.state),
     optimizer: { groups, steps },
+    fingerprint,
     files: await listFiles(contents),
   };
   contents.set(stateFile, `${JSON.stringify(state, null, 2)}\n`);
-  const named = [...contents].map(([name, content]) => [`checkpoint-${run.step}/${name}`, content] as const);
-  await writeFiles(folder, new Map(named));
+  await writeFolderOf(folder, `checkpoint-${run.step}`, contents);
+}
+
+/** Options of `Trainer.resume`. */
+export interface ResumeOptions {
+  /**
+   * Goes on although options, data, model or arithmetic differ from those of the checkpoint; a
+   * warning of code `changed-run` names each difference. Default false.
+   */
+  allowChanges?: boolean;
 }
 
 /**
  * Reads a checkpoint, or the newest whole one of a place, into parameters, optimiser and
  * generators, and tells where the run stood. Throws, with nothing changed, where it holds other
- * tensors than the run trains.
+ * tensors than the run trains, and a `ResumeError` where the run has other options.
  */
 export async function readCheckpoint(
   place: string | URL | ModelFiles,
+  fingerprint: Fingerprint,
   { parameters, buffers, optimizer, generators, model }: Trained,
-  onWarning?: OnWarning,
+  { allowChanges = false }: ResumeOptions,
+  onWarning: OnWarning = printWarning,
 ): Promise<RunState> {
   const source = await openCheckpoint(place, onWarning);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
   const [weights, moments] = [await open(fileNames.weights), await open(fileNames.optimizer)];
-  const { generators: states, optimizer: saved, step, sampler } = (await readJson(source, stateFile)) as TrainerState;
+  const state = (await readJson(source, stateFile)) as TrainerState;
+  const { generators: states, optimizer: saved, step, sampler } = state;
   const kept = buffers.size > 0 ? await open(fileNames.buffers) : null;
   checkNames(weights, parameters);
   if (kept) checkNames(kept, buffers);
   if (states.length !== generators.length) {
     throw new Error(`${weights.label}: the checkpoint is of a run that trains other tensors`);
   }
+  checkFingerprint(source.label, fingerprint, state.fingerprint, allowChanges, onWarning);
   await readInto(weights, parameters);
   if (kept) await readInto(kept, buffers);
+  const settings = optimizer.groups.map(({ params, ...own }) => own);
   optimizer.loadStateDict({ groups: saved.groups, state: await readMoments(moments, saved.steps) });
+  for (const [i, own] of settings.entries()) Object.assign(optimizer.groups[i], own);
   for (const [i, generator] of generators.entries()) generator.state = states[i];
   await model.setAllocationState?.(
     (await source.has(fileNames.allocation)) ? await readAll(await open(fileNames.allocation)) : new Map(),
   );
   return { step, sampler };
+}
+
+/** Throws where a run is not that of a checkpoint; with `allowChanges` it warns. */
+function checkFingerprint(
+  label: string,
+  now: Fingerprint,
+  saved: Fingerprint | undefined,
+  allowChanges: boolean,
+  onWarning: OnWarning,
+): void {
+  const differences = saved ? differencesOf(now, saved) : [];
+  if (saved && differences.length === 0) return;
+  if (!allowChanges && !saved) {
+    throw new Error(
+      `${label} does not say of which run it is, since an older version wrote it; resume with allowChanges if options and data are the same`,
+    );
+  }
+  if (!allowChanges) throw new ResumeError(label, differences);
+  for (const difference of differences) {
+    onWarning({ code: "changed-run", message: `${label}: ${describeDifference(difference)}` });
+  }
 }
 
 /** Throws unless a file holds tensors of these names and shapes, and no others. */

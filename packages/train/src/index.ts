@@ -1,5 +1,5 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
-export type { Checkpointing } from "./checkpoint.ts";
+export type { Checkpointing, ResumeOptions } from "./checkpoint.ts";
 export { type Batch, collate } from "./collate.ts";
 export type { AnyExample } from "./collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./collateSequences.ts";
@@ -13,12 +13,27 @@ export {
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+export type { RunDifference } from "./fingerprint.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
+export type { LanguageModel } from "./languageModel.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
 export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
 export type { PaddingOptions } from "./paddingOptions.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
+export { type DistillationOptions, distillation } from "./preference/distillation.ts";
+export { type DPOOptions, dpo } from "./preference/dpo.ts";
+export {
+  type EvaluatePreferencesOptions,
+  evaluatePreferences,
+  type PreferenceEvaluation,
+} from "./preference/evaluatePreferences.ts";
+export { type KTOExample, type KTOOptions, kto } from "./preference/kto.ts";
+export { type ORPOOptions, orpo } from "./preference/orpo.ts";
+export type { PreferenceExample } from "./preference/preferenceBatch.ts";
+export { type RewardExample, type RewardModel, type RewardOptions, reward } from "./preference/rewardModel.ts";
+export { type PreferenceText, tokenizePreference } from "./preference/tokenizePreference.ts";
+export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
@@ -28,4 +43,4 @@ export type {
   TrainingResult,
   TrainingSettings,
 } from "./trainerOptions.ts";
-export { getLastCheckpoint } from "./wholeCheckpoint.ts";
+export { getLastCheckpoint, isWholeCheckpoint } from "./wholeCheckpoint.ts";

@@ -82,7 +82,7 @@ function closed({ eosTokenId }: ExampleTokenizer, ids: number[]): number[] {
   return eosTokenId === null || ids.at(-1) === eosTokenId ? ids : [...ids, eosTokenId];
 }
 
-function commonLength(a: readonly number[], b: readonly number[]): number {
+export function commonLength(a: readonly number[], b: readonly number[]): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;
   return length;

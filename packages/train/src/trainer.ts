@@ -1,11 +1,20 @@
-import { checkOptions, defaultGenerator, Generator, type GeneratorState, giveTurn, type Tensor } from "@lowrank/core";
+import {
+  checkOptions,
+  defaultGenerator,
+  Generator,
+  type GeneratorState,
+  giveTurn,
+  type OptionKeys,
+  type Tensor,
+} from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
 import { BufferCopies } from "./bufferCopies.ts";
-import type { Trained } from "./checkpoint.ts";
+import type { ResumeOptions, Trained } from "./checkpoint.ts";
 import type { AnyExample } from "./collateAny.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
+import type { Fingerprint } from "./fingerprint.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
@@ -22,6 +31,8 @@ import {
 } from "./trainerOptions.ts";
 import { type MicroBatch, microBatches, trainingStep } from "./trainingStep.ts";
 import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
+
+const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
@@ -54,6 +65,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly #sampler: BatchSampler;
   readonly #factor: Schedule;
   #step = 0;
+  #fingerprint: Fingerprint | null = null;
 
   /** Prepares a training of any module on examples of any kind, with a collator and a loss. */
   constructor(model: Model, examples: readonly Example[], options: OwnTrainerOptions<Model, Example, Batch>);
@@ -106,12 +118,15 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   /**
    * Goes on where a checkpoint of the same model, data and options stopped: one that is named
    * ("run/checkpoint-8"), or the newest whole one of a folder ("run"). Files may stand for the
-   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint.
+   * folder. Returns the steps that it had done. Throws where there is no whole checkpoint, and a
+   * `ResumeError` that lists all differences for one of another run.
    */
-  async resume(place: string | URL | ModelFiles): Promise<number> {
+  async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
+    checkOptions("Trainer.resume", options, resumeKeys);
     await this.#prepare();
     const { readCheckpoint } = await import("./checkpoint.ts");
-    const state = await readCheckpoint(place, this.#trained(), this.#options.onWarning);
+    const fingerprint = await this.#identify();
+    const state = await readCheckpoint(place, fingerprint, this.#trained(), options, this.#options.onWarning);
     this.#sampler.state = state.sampler;
     this.#step = state.step;
     return state.step;
@@ -133,13 +148,15 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     };
     await this.#prepare();
     const { onStep, signal, checkpoints, evaluation } = this.#options;
+    if (checkpoints) await this.#identify();
     const start = this.#step;
     let saved = start;
     const save = async () => {
       if (!checkpoints || saved === this.#step) return;
       saved = this.#step;
       const { writeCheckpoint } = await import("./checkpoint.ts");
-      await writeCheckpoint(checkpoints, { step: saved, sampler: this.#sampler.state }, this.#trained());
+      const state = { step: saved, sampler: this.#sampler.state };
+      await writeCheckpoint(checkpoints, state, await this.#identify(), this.#trained());
     };
     if (this.#step === 0) await this.#evaluate(result);
     while (this.#step < this.maxSteps && !result.aborted) {
@@ -290,6 +307,16 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       if (signal?.aborted && error === signal.reason) return null;
       throw error;
     }
+  }
+
+  /** Returns what tells this run from others, as it was before its first step. */
+  async #identify(): Promise<Fingerprint> {
+    if (this.#fingerprint) return this.#fingerprint;
+    const { fingerprintOf } = await import("./fingerprint.ts");
+    const { model, examples, maxSteps } = this;
+    const [options, optimizer, peaks] = [this.#options, this.#optimizer, this.#peaks];
+    this.#fingerprint = await fingerprintOf({ model, examples, maxSteps, options, optimizer, peaks });
+    return this.#fingerprint;
   }
 
   #trained(): Trained {

@@ -49,8 +49,8 @@ export interface TrainingSettings<Example> {
   onStep?: (report: StepReport) => unknown;
   onEvaluation?: (step: number, evaluation: Evaluation) => void;
   /**
-   * Takes warnings: `incomplete-checkpoint` where `resume` skips one that was half-written.
-   * Default: they are printed.
+   * Takes warnings: `incomplete-checkpoint` where `resume` skips one that was half-written, and
+   * `changed-run` where it goes on with other options by `allowChanges`. Default: they are printed.
    */
   onWarning?: OnWarning;
   /**

@@ -56,6 +56,23 @@ async function damageOf(files: ModelFiles): Promise<string | null> {
   return null;
 }
 
+/** True for a checkpoint of which nothing is missing, cut off or of another writing. */
+export async function isWholeCheckpoint(place: string | URL | ModelFiles): Promise<boolean> {
+  return (await damageOf(await openFiles(place))) === null;
+}
+
+/**
+ * The checkpoints among the names in a folder, newest first. One that a process wrote and died
+ * before it was renamed ("checkpoint-8.1a2b3c4d.part") comes before that of its name.
+ */
+function checkpointNames(names: readonly string[]): string[] {
+  const found = names.flatMap((name) => {
+    const [, step, part] = /^checkpoint-(\d+)(\.[0-9a-f]{8}\.part)?\/$/.exec(name) ?? [];
+    return step === undefined ? [] : [{ name: name.slice(0, -1), step: Number(step), first: part !== undefined }];
+  });
+  return found.sort((a, b) => b.step - a.step || Number(b.first) - Number(a.first)).map(({ name }) => name);
+}
+
 /**
  * Returns the name of the newest whole checkpoint in a folder, or in files: "checkpoint-8", say;
  * null if it holds none. Newer ones that are not whole are skipped, with a warning of code
@@ -67,9 +84,7 @@ export async function getLastCheckpoint(
 ): Promise<string | null> {
   const files = await openFiles(place);
   if (!files.list) throw new Error(`${files.label} cannot tell its folders; name the checkpoint: .../checkpoint-8`);
-  const steps = (await files.list()).flatMap((name) => /^checkpoint-(\d+)\/$/.exec(name)?.[1] ?? []);
-  for (const step of steps.sort((a, b) => Number(b) - Number(a))) {
-    const name = `checkpoint-${step}`;
+  for (const name of checkpointNames(await files.list())) {
     const damage = await damageOf(filesIn(files, name));
     if (damage === null) return name;
     const message = `${files.label}: ${name} is skipped, since it is not whole: ${damage}; delete it, or let the training write it again`;

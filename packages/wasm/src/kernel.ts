@@ -34,6 +34,11 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
 export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
+  /**
+   * Returns what the kernel needs to know of a group of inputs that are bound. It then finds that
+   * in `bound.groups[i].found`, and its inputs end before them.
+   */
+  readonly ofGroup?: (group: readonly WasmTensor[]) => unknown;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -48,6 +53,7 @@ export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P>
 export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>, K>,
+  more: Pick<WasmKernel, "ofGroup"> = {},
 ): WasmKernel {
-  return { op, run: run as KernelCode<never, never, never> };
+  return { op, run: run as KernelCode<never, never, never>, ...more };
 }

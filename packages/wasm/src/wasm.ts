@@ -110,7 +110,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
   const more = batchInvariant ? (await import("./kernels/batchInvariant.ts")).batchInvariantKernels : [];
-  const { codeOf, supports } = kernelTable([...more, ...kernels]);
+  const { codeOf, ofGroup, supports } = kernelTable([...more, ...kernels]);
   const wide = wideSimd ? await import("./wideSimd.ts") : null;
   wide?.enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
@@ -170,17 +170,25 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     },
   });
 
-  /** The inputs of calls to which some are bound: these are looked up once. */
-  const boundCalls = new WeakMap<BoundInputs, WasmTensor[]>();
-  const addresses = (inputs: readonly TensorRef[], bound: BoundInputs | undefined): WasmTensor[] => {
-    const known = bound && boundCalls.get(bound);
-    if (known) {
-      for (let i = 0; i < bound.first; i++) known[i] = address(inputs[i]);
-      return known;
+  /** Calls whose groups the kernel knows. */
+  const described = new WeakSet<BoundInputs>();
+  /** The inputs of a kernel: without those that are bound, where it knows these by their groups. */
+  const addresses = <P>(
+    op: BackendOp<P>,
+    inputs: readonly TensorRef[],
+    bound: BoundInputs | undefined,
+  ): WasmTensor[] => {
+    const describe = bound && ofGroup(op);
+    if (!describe) return inputs.map(address);
+    if (!described.has(bound)) {
+      let at = bound.first;
+      for (const group of bound.groups) {
+        group.found ??= describe(inputs.slice(at, at + group.size).map(address));
+        at += group.size;
+      }
+      described.add(bound);
     }
-    const made = inputs.map(address);
-    if (bound) boundCalls.set(bound, made);
-    return made;
+    return inputs.slice(0, bound.first).map(address);
   };
 
   return {
@@ -219,7 +227,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
         return;
       }
       try {
-        const fault = code(k, addresses(inputs, bound), outputs.map(address), params, scratch, op, bound);
+        const fault = code(k, addresses(op, inputs, bound), outputs.map(address), params, scratch, op, bound);
         if (fault) throw faultError(op, fault, inputs, params);
       } finally {
         for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);

@@ -1,6 +1,6 @@
 import type { TensorSpec } from "../backend.ts";
 import type { DType } from "../dtype.ts";
-import { expectDType } from "../op.ts";
+import { expectDType, type GroupedShape } from "../op.ts";
 import { formatShape, sameShape } from "../shape.ts";
 
 /** Parameters of `lowRankRows`, with an entry for each pair of factors. */
@@ -15,15 +15,51 @@ export interface LowRankRowsParams {
 
 const factorDTypes: readonly DType[] = ["f32", "f16", "bf16"];
 
+const isFactor = ({ shape, dtype }: TensorSpec): boolean => shape.length === 2 && factorDTypes.includes(dtype);
+
+/** True if A and B fit each other and (y, x). */
+function fitsPair([y, x]: readonly TensorSpec[], a: TensorSpec, b: TensorSpec): boolean {
+  const { shape: s } = a;
+  const { shape: t } = b;
+  return isFactor(a) && isFactor(b) && s[1] === lastOf(x) && t[0] === lastOf(y) && s[0] === t[1];
+}
+
+const lastOf = ({ shape }: TensorSpec): number => shape[shape.length - 1];
+
 /** Throws unless (y, x, A, B, A, B, ...) fit each other and the parameters. */
-export function checkLowRank(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams): void {
+export function checkLowRank(inputs: readonly TensorSpec[], params: LowRankRowsParams): void {
+  checkBatch(inputs, params, (inputs.length - 2) / 2);
+  for (let i = 2; i < inputs.length; i += 2) {
+    const [a, b] = [inputs[i], inputs[i + 1]];
+    if (fitsPair(inputs, a, b)) continue;
+    for (const at of [i, i + 1]) expectDType("lowRankRows", inputs, at, ...factorDTypes);
+    const [y, x] = inputs;
+    throw new Error(
+      `lowRankRows: A ${formatShape(a.shape)} [r,in] and B ${formatShape(b.shape)} [out,r] do not fit x ${formatShape(x.shape)} and y ${formatShape(y.shape)}`,
+    );
+  }
+  checkRows(params.rows, inputs[1].shape[0]);
+}
+
+/** The same in parts. */
+export const groupedLowRank: GroupedShape<LowRankRowsParams> = {
+  shape: (first, params, pairs) => {
+    checkBatch(first, params, pairs);
+    checkRows(params.rows, first[1].shape[0]);
+    return { shape: first[0].shape, dtype: "f32" };
+  },
+  fits: (first, group) => group.length === 2 && fitsPair(first, group[0], group[1]),
+  key: ([y, x]) => [lastOf(y), lastOf(x)],
+};
+
+/** Throws unless y, x and the parameters fit each other and so many pairs. */
+function checkBatch(inputs: readonly TensorSpec[], { rows, scalings }: LowRankRowsParams, pairs: number): void {
   const [{ shape: y }, { shape: x }] = inputs;
   expectDType("lowRankRows", inputs, 0, "f32");
   expectDType("lowRankRows", inputs, 1, "f32");
-  const pairs = (inputs.length - 2) / 2;
   if (pairs !== rows.length || pairs !== scalings.length) {
     throw new Error(
-      `lowRankRows: ${inputs.length - 2} factors, ${rows.length} lists of rows and ${scalings.length} scalings; give A, B, rows and a scaling for each pair`,
+      `lowRankRows: ${2 * pairs} factors, ${rows.length} lists of rows and ${scalings.length} scalings; give A, B, rows and a scaling for each pair`,
     );
   }
   if (x.length < 2 || !sameShape(x.slice(0, -1), y.slice(0, -1))) {
@@ -31,23 +67,14 @@ export function checkLowRank(inputs: readonly TensorSpec[], { rows, scalings }: 
       `lowRankRows: x ${formatShape(x)} and y ${formatShape(y)} must agree in all dimensions but the last`,
     );
   }
-  const [inFeatures, outFeatures] = [x[x.length - 1], y[y.length - 1]];
-  for (let i = 2; i < inputs.length; i += 2) {
-    const [a, b] = [inputs[i].shape, inputs[i + 1].shape];
-    for (const at of [i, i + 1]) {
-      if (!factorDTypes.includes(inputs[at].dtype)) expectDType("lowRankRows", inputs, at, ...factorDTypes);
-    }
-    if (a.length !== 2 || b.length !== 2 || a[1] !== inFeatures || b[0] !== outFeatures || a[0] !== b[1]) {
-      throw new Error(
-        `lowRankRows: A ${formatShape(a)} [r,in] and B ${formatShape(b)} [out,r] do not fit x ${formatShape(x)} and y ${formatShape(y)}`,
-      );
-    }
-  }
-  checkRows(rows, x[0]);
 }
+
+/** The numbers of rows for which frozen lists were found good. */
+const goodFor = new WeakMap<LowRankRowsParams["rows"], number>();
 
 /** Throws for a row that is not there, or is named twice. */
 function checkRows(rows: LowRankRowsParams["rows"], count: number): void {
+  if (goodFor.get(rows) === count) return;
   const named = new Uint8Array(count);
   for (const list of rows) {
     for (const row of list) {
@@ -58,4 +85,5 @@ function checkRows(rows: LowRankRowsParams["rows"], count: number): void {
       }
     }
   }
+  if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) goodFor.set(rows, count);
 }

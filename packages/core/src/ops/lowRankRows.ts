@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor.ts";
 import { add } from "./add.ts";
 import { affine } from "./affine.ts";
 import { cat } from "./cat.ts";
-import { checkLowRank, type LowRankRowsParams } from "./checkLowRank.ts";
+import { checkLowRank, groupedLowRank, type LowRankRowsParams } from "./checkLowRank.ts";
 import { indexAdd, indexSelect } from "./indexSelect.ts";
 import { matmul } from "./matmul.ts";
 import { asMatrix } from "./rows.ts";
@@ -45,6 +45,7 @@ export const lowRankRows: Op<number, LowRankRowsParams> = defineOp({
     checkLowRank(inputs, params);
     return { shape: inputs[0].shape, dtype: "f32" };
   },
+  grouped: groupedLowRank,
   inGroups: ([y, x, ...factors], { rows, scalings }, most) =>
     scope(() => {
       const pairs = Math.floor((most - 2) / 2);

@@ -66,21 +66,24 @@ function checkMetadata(value: unknown, label: string): Record<string, string> {
   return value as Record<string, string>;
 }
 
-function checkEntry(value: unknown, what: string, dataLength: number): SafetensorsEntry {
+/** Checks the entry of a tensor, which `named` names in messages. */
+function checkEntry(value: unknown, named: () => string, dataLength: number): SafetensorsEntry {
   if (!isRecord(value)) {
-    throw new SafetensorsError(`${what} is described by ${quoteJson(value)}; it needs dtype, shape and data_offsets`);
+    throw new SafetensorsError(
+      `${named()} is described by ${quoteJson(value)}; it needs dtype, shape and data_offsets`,
+    );
   }
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== "string" || !Object.hasOwn(safetensorsBits, dtype)) {
     const known = Object.keys(safetensorsBits).join(", ");
-    throw new SafetensorsError(`${what} has the unknown dtype ${quoteJson(dtype)}; the format knows ${known}`);
+    throw new SafetensorsError(`${named()} has the unknown dtype ${quoteJson(dtype)}; the format knows ${known}`);
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
-    throw new SafetensorsError(`${what} has the shape ${quoteJson(shape)}; sizes are integers of at least 0`);
+    throw new SafetensorsError(`${named()} has the shape ${quoteJson(shape)}; sizes are integers of at least 0`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[0] > offsets[1]) {
     throw new SafetensorsError(
-      `${what} has the data_offsets ${quoteJson(offsets)}; they must be [begin, end], begin <= end`,
+      `${named()} has the data_offsets ${quoteJson(offsets)}; they must be [begin, end], begin <= end`,
     );
   }
   const [begin, end] = offsets as [number, number];
@@ -88,12 +91,12 @@ function checkEntry(value: unknown, what: string, dataLength: number): Safetenso
   if (bytes !== end - begin) {
     const size = Number.isNaN(bytes) ? "no countable number of" : bytes;
     throw new SafetensorsError(
-      `${what}, ${dtype} of shape ${quoteJson(shape)}, takes ${size} bytes, but data_offsets [${begin},${end}] hold ${end - begin}`,
+      `${named()}, ${dtype} of shape ${quoteJson(shape)}, takes ${size} bytes, but data_offsets [${begin},${end}] hold ${end - begin}`,
     );
   }
   if (end > dataLength) {
     throw new SafetensorsError(
-      `${what} ends at byte ${end} of the data, but the file holds only ${dataLength}; it is cut off: download or copy it again`,
+      `${named()} ends at byte ${end} of the data, but the file holds only ${dataLength}; it is cut off: download or copy it again`,
     );
   }
   return { dtype: dtype as SafetensorsDType, shape, begin, end };
@@ -109,13 +112,14 @@ export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, lab
   // Null, as MLX writes it, is none.
   const metadata = checkMetadata(__metadata__ ?? {}, label);
   const entries = Object.entries(described).map(
-    ([name, value]) => [name, checkEntry(value, `${label}: tensor ${quoteJson(name)}`, dataLength)] as const,
+    ([name, value]) => [name, checkEntry(value, () => `${label}: tensor ${quoteJson(name)}`, dataLength)] as const,
   );
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
-  let previous = "the header";
+  let before: string | null = null;
   for (const [name, { begin, end }] of entries) {
     if (begin !== covered) {
+      const previous = before === null ? "the header" : `tensor ${quoteJson(before)}`;
       const problem =
         begin < covered ? `overlaps ${previous}, which ends` : `leaves a gap after ${previous}, which ends`;
       throw new SafetensorsError(
@@ -123,7 +127,7 @@ export function parseSafetensorsHeader(json: Uint8Array, dataLength: number, lab
       );
     }
     covered = end;
-    previous = `tensor ${quoteJson(name)}`;
+    before = name;
   }
   if (covered !== dataLength) {
     throw new SafetensorsError(

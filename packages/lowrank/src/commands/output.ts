@@ -1,13 +1,20 @@
-import { readdir, stat } from "node:fs/promises";
-import { resolve } from "node:path";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 
 /** Throws where `folder` cannot be written to: it is a file, or the model that is read. */
 export async function checkOutput(folder: string, model: string): Promise<void> {
-  if (resolve(folder) === resolve(model)) {
+  if ((await realPlace(folder)) === (await realPlace(model))) {
     throw new Error(`--output ${folder} is the model's own folder; give another one`);
   }
   const found = await stat(folder).catch(() => undefined);
   if (found && !found.isDirectory()) throw new Error(`--output ${folder} is a file; give a folder`);
+}
+
+/** The path without symbolic links, of what is there and of what is not yet. */
+async function realPlace(path: string): Promise<string> {
+  const whole = resolve(path);
+  const up = dirname(whole);
+  return realpath(whole).catch(async () => (up === whole ? whole : join(await realPlace(up), basename(whole))));
 }
 
 /** Throws where `folder` already holds something. */

@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { Interrupted } from "./interrupt.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
 import { createProgram } from "./program.ts";
 import { reportFailure } from "./reportFailure.ts";
@@ -16,6 +17,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   } catch (error) {
     // Commander has written its help, the version or what is wrong with the words.
     if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof Interrupted) return error.exitCode;
     reportFailure(error);
     return 1;
   }

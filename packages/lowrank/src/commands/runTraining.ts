@@ -1,24 +1,41 @@
 import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { parseHubAddress } from "@lowrank/files";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftOptions } from "@lowrank/peft";
-import { evaluate, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
+import { evaluate, getLastCheckpoint, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../report/methods.ts";
 import { describeBackend } from "./backends.ts";
-import { withInterrupt } from "./interrupt.ts";
+import { clearLeftovers } from "./clearLeftovers.ts";
+import { type Interrupted, withInterrupt } from "./interrupt.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
+import { resumeFailure } from "./resumeFlags.ts";
+import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 import { virtualTokens } from "./virtualTokens.ts";
 
-/** Runs `lowrank train`. */
+/** Runs `lowrank train`, as the only one in its folder. */
 export async function runTraining(options: TrainCommandOptions): Promise<void> {
+  if (options.allowChanges && options.resume === undefined) {
+    throw new Error("--allow-changes is for --resume; leave it out");
+  }
   await checkOutput(options.output, options.model);
+  const release = await lockRun(options.output);
+  try {
+    await clearLeftovers(options.output);
+    await trainInto(options);
+  } finally {
+    await release();
+  }
+}
+
+async function trainInto(options: TrainCommandOptions): Promise<void> {
   const configFor = await trainedConfig(options);
   console.error(`loading ${options.model}`);
   const loaded = await loadBase(options);
@@ -57,6 +74,7 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (lossAfter !== null) console.log(baseCheck(lossBefore, lossAfter));
   if (verified !== null) console.log(verified);
   console.log(nextSteps(options, learner, await filesIn(options.output), quantize).join("\n"));
+  if (run.interrupted) throw run.interrupted;
 }
 
 /**
@@ -112,6 +130,8 @@ interface Run {
   result: TrainingResult;
   stepSeconds: readonly number[];
   maxSteps: number;
+  /** The signal that ended it before its last step; null for a whole run. */
+  interrupted: Interrupted | null;
 }
 
 async function train(
@@ -144,16 +164,38 @@ async function train(
       onEvaluation: (step, { loss }) =>
         progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
     });
-    if (options.resume !== undefined) await trainer.resume(options.resume);
-    return { result: await trainer.train(), stepSeconds, maxSteps: trainer.maxSteps };
+    if (options.resume !== undefined) await resume(trainer, options.resume, options);
+    const result = await trainer.train();
+    const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
+    return { result, stepSeconds, maxSteps: trainer.maxSteps, interrupted };
   };
   try {
     const note = () =>
       progress.note("stopping after the last whole step; Ctrl-C again stops at once, and saves nothing");
     return await withInterrupt(note, work);
+  } catch (error) {
+    throw await withLastCheckpoint(error, options);
   } finally {
     progress.end();
   }
+}
+
+async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<void> {
+  try {
+    await trainer.resume(from, { allowChanges });
+  } catch (error) {
+    throw resumeFailure(from, error);
+  }
+}
+
+/** The error that ended a training, with the checkpoint that holds what was trained until then. */
+async function withLastCheckpoint(error: unknown, { output, saveEvery }: TrainCommandOptions): Promise<unknown> {
+  const last = saveEvery ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
+  if (last === null || !(error instanceof Error)) return error;
+  const kept = shellWord(join(output, last));
+  return new Error(`${error.message}; ${kept} holds what was trained until then: go on with --resume ${kept}`, {
+    cause: error,
+  });
 }
 
 function summary({ result, stepSeconds, maxSteps }: Run): string[] {
@@ -186,7 +228,9 @@ function baseCheck(before: number, after: number): string {
 
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries.flatMap((entry) => (entry.isFile() ? [entry.name] : [])).sort((a, b) => a.localeCompare(b));
+  return entries
+    .flatMap((entry) => (entry.isFile() && entry.name !== lockName ? [entry.name] : []))
+    .sort((a, b) => a.localeCompare(b));
 }
 
 function nextSteps(

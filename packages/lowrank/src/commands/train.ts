@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
@@ -13,6 +13,7 @@ import { peftConfigOption } from "./trainedConfig.ts";
 export interface TrainCommandOptions extends QuantizeCommandOptions {
   model: string;
   data: string[];
+  columns?: Record<string, string>;
   validation?: string;
   validationFraction: number;
   output: string;
@@ -42,14 +43,15 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   evalEvery?: number;
   saveEvery?: number;
   resume?: string;
+  allowChanges?: boolean;
   trainTokens?: number;
   validationTokens?: number;
 }
 
 const help = (): string => `
-A text file is tokenized as a whole and cut into blocks. A .jsonl or .json file holds examples, one JSON object each:
-{"text"}, {"prompt", "completion"} (only the completion is learned) or {"messages": [{"role", "content"}]} (only the
-assistant's turns are learned). Ctrl-C stops after the running step and saves.
+A text file is tokenized as a whole and cut into blocks. Files of records (.jsonl, .json, .csv, .tsv, .parquet) hold
+examples: {"text"}, {"prompt", "completion"} (only the completion is learned), {"messages": [{"role", "content"}]}
+(only the assistant's turns are learned), those of Alpaca or ShareGPT, or others by --columns. Ctrl-C stops after the running step, saves, and ends with code 130.
 
 ${quantizedWords()} trains on a model whose linear layers are quantised to 4 bits while they are read, so that they take an eighth of
 the memory. Use the adapter on the model quantised in the same way (generate --quant-type). What does not fit still may with
@@ -62,6 +64,14 @@ Examples:
   $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
   $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
 
+/** Reads "prompt=question,completion=answer". */
+function columns(list: string): Record<string, string> {
+  const pairs = list.split(",").map((pair) => pair.split("="));
+  const wrong = pairs.find((pair) => pair.length !== 2 || pair.includes(""));
+  if (!wrong) return Object.fromEntries(pairs);
+  throw new InvalidArgumentError(`"${wrong.join("=")}" is no key=column; give prompt=question,completion=answer`);
+}
+
 /** `lowrank train`. */
 export function trainCommand(): Command {
   const command = addModelOption(new Command("train"))
@@ -70,7 +80,13 @@ export function trainCommand(): Command {
       "Trains an adapter for a model on texts or examples, tells the loss before and after, and writes a folder that " +
         "PEFT loads.",
     )
-    .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl or .json")
+    .requiredOption("--data <file...>", "files to train on: texts, or examples as .jsonl, .json, .csv or .parquet")
+    .addOption(
+      new Option(
+        "--columns <list>",
+        "the keys of records with other names, as prompt=question,completion=answer",
+      ).argParser(columns),
+    )
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
     .option(
@@ -130,6 +146,7 @@ export function trainCommand(): Command {
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
+    .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));

@@ -1,6 +1,14 @@
 import { extname } from "node:path";
 import type { Tokenizer } from "@lowrank/models";
-import { blocks, loadDataset, packExamples, type TokenizedExample, tokenizeExample } from "@lowrank/train";
+import {
+  blocks,
+  type Example,
+  type LoadDatasetOptions,
+  loadDataset,
+  packExamples,
+  type TokenizedExample,
+  tokenizeExample,
+} from "@lowrank/train";
 
 /** The examples to train on and to validate with. */
 export interface DataOptions {
@@ -8,6 +16,8 @@ export interface DataOptions {
   validation?: string;
   /** The last part of the data that validates where there is no `validation` file. */
   validationFraction: number;
+  /** The keys of records by those of an example. */
+  columns?: Readonly<Record<string, string>>;
   /** Tokens in a block of a text, or of packed examples. */
   blockSize: number;
   /** Join examples to full blocks instead of padding them. */
@@ -23,20 +33,20 @@ export interface TrainData {
   description: string;
 }
 
-const recordEndings = [".json", ".jsonl", ".ndjson"];
+const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"];
 
 /** A file's tokens: one long text, or examples. */
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
 /**
  * Reads text files as one text, cut into blocks of BOS (where the tokenizer adds one) and the
- * tokens that follow, or .jsonl, .ndjson and .json files as examples. Throws where the two are
+ * tokens that follow, or files of records as examples. Throws where the two are
  * mixed, or nothing is left to train on.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
-  const source = await read(tokenizer, options.data);
+  const source = await read(tokenizer, options.data, options.columns);
   const [head, tail] = options.validation
-    ? [source, await read(tokenizer, [options.validation])]
+    ? [source, await read(tokenizer, [options.validation], options.columns)]
     : divide(source, 1 - options.validationFraction);
   const train = cut(tokenizer, limit(head, options.trainTokens), options);
   const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
@@ -54,8 +64,11 @@ function count(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
-async function read(tokenizer: Tokenizer, paths: readonly string[]): Promise<Source> {
+async function read(tokenizer: Tokenizer, paths: readonly string[], columns: DataOptions["columns"]): Promise<Source> {
   const records = paths.filter((path) => recordEndings.includes(extname(path).toLowerCase()));
+  if (records.length === 0 && columns) {
+    throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
+  }
   if (records.length === 0) return { ids: await readTexts(tokenizer, paths) };
   if (records.length < paths.length) {
     throw new Error(
@@ -64,7 +77,7 @@ async function read(tokenizer: Tokenizer, paths: readonly string[]): Promise<Sou
   }
   const examples: TokenizedExample[] = [];
   for (const path of paths) {
-    for (const [i, example] of (await load(path)).entries()) {
+    for (const [i, example] of (await load(path, { columns })).entries()) {
       try {
         examples.push(await tokenizeExample(tokenizer, example));
       } catch (error) {
@@ -78,7 +91,7 @@ async function read(tokenizer: Tokenizer, paths: readonly string[]): Promise<Sou
 async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promise<number[]> {
   const ids: number[] = [];
   for (const path of paths) {
-    for (const example of await load(path, "text")) {
+    for (const example of await load(path, { format: "text" })) {
       if (!("text" in example)) continue;
       for (const id of tokenizer.encode(example.text, { addSpecialTokens: false })) ids.push(id);
     }
@@ -86,9 +99,9 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-async function load(path: string, format?: "text"): ReturnType<typeof loadDataset> {
+async function load(path: string, options: Pick<LoadDatasetOptions, "format" | "columns">): Promise<Example[]> {
   try {
-    return await loadDataset(path, { format });
+    return await loadDataset(path, options);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") throw new Error(`there is no file ${path}`, { cause: error });

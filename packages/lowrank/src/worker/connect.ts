@@ -16,7 +16,7 @@ interface NodeWorker {
   terminate(): unknown;
 }
 
-/** Options of `connect`: those of the WebAssembly backend that can cross to the Worker. */
+/** Options of `connect`: those of the backend that can cross to the Worker. */
 export type ConnectOptions = Pick<WasmOptions, "threads">;
 
 /**

@@ -7,15 +7,22 @@ import { finalizer, proxy } from "comlink";
 import type { ConnectOptions } from "./connect.ts";
 import { ModelHost } from "./modelHost.ts";
 import { openPlace, openStorage, type Place, type StoragePlace } from "./place.ts";
+import type { StartBackend } from "./serve.ts";
 import { type Wire, withOptions } from "./wire.ts";
 
 /** The engine in the Worker. */
 export class EngineHost {
+  readonly #startBackend: StartBackend;
+
+  constructor(startBackend: StartBackend = wasm) {
+    this.#startBackend = startBackend;
+  }
+
   /** Starts the backend. */
   async start(wire: Wire): Promise<void> {
     await withOptions<ConnectOptions, void>(wire, async ({ signal: _, ...options }) => {
       checkOptions<ConnectOptions>("connect", options, { threads: true });
-      await init(await wasm(options));
+      await init(await this.#startBackend(options));
     });
   }
 

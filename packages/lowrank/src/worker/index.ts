@@ -12,4 +12,4 @@ export type {
   RemoteTrainOptions,
 } from "./remoteModel.ts";
 export type { RemoteSource, RemoteStorage } from "./remoteSource.ts";
-export { serve } from "./serve.ts";
+export { type StartBackend, serve } from "./serve.ts";

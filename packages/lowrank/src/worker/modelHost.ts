@@ -90,13 +90,13 @@ export class ModelHost {
   async train(examples: readonly RemoteExample[], wire: Wire): Promise<TrainingResult> {
     return withOptions<WireTrainOptions, TrainingResult>(
       wire,
-      async ({ evaluation, checkpoints, resume, ...options }) => {
+      async ({ evaluation, checkpoints, resume, allowChanges, ...options }) => {
         const trainer = new Trainer(this.#peft ?? this.#loaded.model, await this.#tokenized(examples), {
           ...options,
           evaluation: evaluation && { ...evaluation, examples: await this.#tokenized(evaluation.examples) },
           checkpoints: checkpoints && { ...checkpoints, folder: openStorage(checkpoints.folder) },
         });
-        if (resume !== undefined) await trainer.resume(openStorage(resume));
+        if (resume !== undefined) await trainer.resume(openStorage(resume), { allowChanges });
         return trainer.train();
       },
     );

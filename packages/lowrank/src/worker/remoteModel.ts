@@ -36,6 +36,8 @@ interface TrainOptionsIn<Folder> extends Omit<TrainerOptions, "optimizer" | "eva
   checkpoints?: { folder: Folder; every: number };
   /** A checkpoint to go on from, or the folder of several: the newest whole one. */
   resume?: Folder;
+  /** Goes on although options or data differ from those of the checkpoint; see `Trainer.resume`. */
+  allowChanges?: boolean;
 }
 
 /** Options of `train`: those of `Trainer`, and `resume`. */

@@ -1,4 +1,6 @@
+import type { Backend } from "@lowrank/core";
 import { type Endpoint, expose, proxy } from "comlink";
+import type { ConnectOptions } from "./connect.ts";
 import type { EngineHost } from "./engineHost.ts";
 
 /** The first call to the Worker. The engine is loaded there alone: a page takes none of it. */
@@ -6,8 +8,14 @@ export interface Served {
   open(): Promise<EngineHost & object>;
 }
 
-/** Runs the engine for the page that started this Worker and calls `connect`. */
-export function serve(): void {
+/** Starts the backend of an engine, with the options that the page gave to `connect`. */
+export type StartBackend = (options: ConnectOptions) => Backend | Promise<Backend>;
+
+/**
+ * Runs the engine for the page that started this Worker and calls `connect`, on WebAssembly or on
+ * another backend: `serve((options) => firstAvailable(webgpu, () => wasm(options)))`.
+ */
+export function serve(startBackend?: StartBackend): void {
   const node = globalThis.process?.getBuiltinModule?.("node:worker_threads");
   // Deno has web Workers beside those of `worker_threads`.
   const isWeb = !node || "WorkerGlobalScope" in globalThis;
@@ -18,7 +26,7 @@ export function serve(): void {
   const served: Served = {
     open: async () => {
       const { EngineHost } = await import("./engineHost.ts");
-      return proxy(new EngineHost());
+      return proxy(new EngineHost(startBackend));
     },
   };
   expose(served, port);

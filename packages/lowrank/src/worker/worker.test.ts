@@ -44,6 +44,17 @@ beforeAll(async () => {
 
 afterAll(() => engine.close());
 
+it("runs on the backend that the Worker's script starts, with the options of connect", async () => {
+  const url = new URL("../testing/ownBackendWorker.ts", import.meta.url);
+  const own = await connect(await start(url), { threads: 2 });
+  const model = await own.loadModel(contents);
+  expect(await model.generateText("one two", { maxNewTokens: 2 })).not.toBe("");
+  own.close();
+  await expect(connect(await start(url), { threads: 3 })).rejects.toThrow(
+    "test: there are no 3 threads; ask for 2, or use another backend",
+  );
+});
+
 interface Watched {
   /** The lengths of the page's tasks over 50 ms, where a browser tells them. */
   longTasks: number[];

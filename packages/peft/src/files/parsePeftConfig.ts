@@ -1,7 +1,7 @@
 import { checkOptions } from "@lowrank/core";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { type OnWarning, printWarning } from "../config/warning.ts";
-import { knownMethods } from "../methods/registry.ts";
+import { methodsFor } from "../methods/registry.ts";
 import { parseConfig } from "./configFile.ts";
 import { readForeign } from "./foreignLayout.ts";
 
@@ -21,6 +21,7 @@ export interface ParsePeftConfigOptions {
 export async function parsePeftConfig(json: unknown, options: ParsePeftConfigOptions = {}): Promise<PeftConfig> {
   checkOptions("parsePeftConfig", options, { label: true, onWarning: true });
   const { label = "adapter_config.json", onWarning = printWarning } = options;
-  const methods = await knownMethods();
+  const { peft_type: type } = (json ?? {}) as { peft_type?: unknown };
+  const methods = await methodsFor(type);
   return parseConfig(readForeign(json, label, methods)?.fields ?? json, methods, label, onWarning).config;
 }

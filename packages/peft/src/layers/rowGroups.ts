@@ -57,6 +57,21 @@ export class BatchRows {
     return groups;
   }
 
+  /**
+   * Returns the rows by adapter, as `groups` does, and beside them what `find` gives for each; null
+   * for the base model. Those for which it gives nothing do not sit here.
+   */
+  find<T>(find: (name: string) => T | undefined): { groups: RowGroups; found: readonly (T | null)[] } {
+    const found: (T | null)[] = [];
+    for (const name of this.#groups.keys()) {
+      const one = name === null ? null : find(name);
+      if (one !== undefined) found.push(one);
+    }
+    if (found.length === this.#groups.size) return { groups: this.#groups, found };
+    const groups = this.groups((name) => find(name) !== undefined);
+    return { groups, found: Array.from(groups.keys(), (name) => (name === null ? null : find(name)!)) };
+  }
+
   /** Throws for inputs of another batch. */
   check(inputs: readonly unknown[]): void {
     const { length } = this.names;

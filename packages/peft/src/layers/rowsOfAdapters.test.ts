@@ -7,7 +7,7 @@ import type { PeftConfig } from "../config/peftConfig.ts";
 import { IA3Config } from "../methods/ia3Config.ts";
 import { LoraConfig } from "../methods/loraConfig.ts";
 import { getPeftModel } from "../peftModel/getPeftModel.ts";
-import type { PeftModel } from "../peftModel/peftModel.ts";
+import { PeftModel } from "../peftModel/peftModel.ts";
 import { TinyModel } from "../testing/tinyModel.ts";
 
 const targetModules = ["up", "down"];
@@ -149,4 +149,45 @@ test("a batch that runs again has the adapters as they are by then", async () =>
   }, [1]);
   await change(async () => void peft.train(), [3]);
   await change(async () => void peft.eval(), [3]);
+});
+
+test("batches of other rows have the adapters as they are by then", async () => {
+  await init(await wasm({ batchInvariant: true }));
+  const peft = await adapted({ ...adding, ...others });
+  const ids = [1, 2, 3, 4, 5];
+  const batches = [
+    ["small", "usual", "large", "partial", "__base__"],
+    ["usual", "usual", "dora", "large", "small"],
+    ["partial", "ia3", "small", "small", "large"],
+    ["large", "partial", "usual", "__base__", "small"],
+  ];
+  const files = async (config: PeftConfig, seed: number) =>
+    (await getPeftModel(new TinyModel().eval(), config, { generator: new Generator(seed) })).adapterFiles();
+  /** Runs all batches, and each in a model that has never run before. */
+  const check = async () => {
+    const saved = new Map<string, Map<string, Uint8Array | string>>();
+    for (const name of peft.peftConfig.keys()) {
+      const own = await peft.adapterFiles([name]);
+      saved.set(name, new Map([...own].map(([path, content]) => [path.replace(`${name}/`, ""), content])));
+    }
+    for (const names of batches) {
+      const fresh = new PeftModel(new TinyModel().eval());
+      for (const [name, content] of saved) await fresh.loadAdapter(content, name);
+      const expected = noGrad(() => rowsOf(fresh, names, ids));
+      expect(noGrad(() => rowsOf(peft, names, ids))).toEqual(expected);
+    }
+  };
+  await check();
+  await peft.hotswapAdapter(await files(lora(2, { loraAlpha: 80 }), 8), "small");
+  await check();
+  await peft.hotswapAdapter(await files(lora(5), 9), "large");
+  await check();
+  peft.deleteAdapter("usual");
+  await peft.addAdapter("usual", lora(8), { generator: new Generator(9) });
+  await check();
+  peft.deleteAdapter("partial");
+  await peft.loadAdapter(await files(lora(4, { targetModules: ["up"] }), 10), "partial");
+  await check();
+  await peft.to(await init(wasm({ batchInvariant: true })));
+  await check();
 });

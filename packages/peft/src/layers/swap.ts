@@ -1,4 +1,4 @@
-import type { Module, Parameter } from "@lowrank/nn";
+import { type Module, Parameter } from "@lowrank/nn";
 
 /** A property of a module. */
 export interface Place {
@@ -38,15 +38,22 @@ export function setValue({ owner, key }: Place, value: Parameter | null): void {
   (owner as unknown as Record<string, Parameter | null>)[key] = value;
 }
 
-/** Every place where each parameter of a model stands: more than one where it is tied. */
-export function placesOf(model: Module): Map<Parameter, Place[]> {
+/**
+ * Every place where each parameter of a model stands: more than one where it is tied. `modules` are
+ * those of the model, where they were listed already.
+ */
+export function placesOf(
+  model: Module,
+  modules: Iterable<readonly [string, Module]> = model.namedModules(),
+): Map<Parameter, Place[]> {
   const places = new Map<Parameter, Place[]>();
-  for (const [path, parameter] of model.namedParameters({ duplicates: true })) {
-    const dot = path.lastIndexOf(".");
-    const place = { owner: model.getSubmodule(path.slice(0, Math.max(dot, 0))), key: path.slice(dot + 1) };
-    const known = places.get(parameter);
-    if (known) known.push(place);
-    else places.set(parameter, [place]);
+  for (const [, owner] of modules) {
+    for (const [key, parameter] of Object.entries(owner)) {
+      if (!(parameter instanceof Parameter)) continue;
+      const known = places.get(parameter);
+      if (known) known.push({ owner, key });
+      else places.set(parameter, [{ owner, key }]);
+    }
   }
   return places;
 }

@@ -1,7 +1,7 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
-import { addingByRows, onlyAdds } from "./addByRows.ts";
+import { addingByRows, type RowPart, rowPart } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
 import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
@@ -93,6 +93,9 @@ export class TunerLayer extends Module implements Wrapper {
   readonly #adapters = new Map<string, LayerAdapter>();
   /** The plan of the last batch whose rows had adapters; null after any change of these. */
   #plan: RowPlan | null = null;
+  /** The parts of adapters in plans, made when a batch first has them, and the mode of these. */
+  readonly #parts = new Map<string, RowPart>();
+  #partsTraining = false;
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
   /** Told of every input, while there is one. */
@@ -123,13 +126,18 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   add(adapter: string, layer: LayerAdapter): void {
-    this.#plan = null;
+    this.#changed(adapter);
     this.#adapters.set(adapter, layer);
     if (layer.baseWeight) this.#setBase(layer.baseWeight);
     for (const [name, module] of Object.entries(layer.modules ?? {})) place(this, name, adapter, module);
     for (const [key, parameter] of Object.entries(layer.parameters)) {
       place(this, layer.paths?.[key] ?? key, adapter, parameter);
     }
+  }
+
+  #changed(adapter: string): void {
+    this.#plan = null;
+    this.#parts.delete(adapter);
   }
 
   #setBase(value: Tensor): void {
@@ -144,7 +152,7 @@ export class TunerLayer extends Module implements Wrapper {
   }
 
   remove(adapter: string): void {
-    this.#plan = null;
+    this.#changed(adapter);
     for (const parameter of this.tensors(adapter).values()) free(parameter);
     for (const buffer of this.buffers(adapter).values()) buffer.dispose();
     for (const constant of this.#adapters.get(adapter)?.constants ?? []) constant.dispose();
@@ -171,7 +179,7 @@ export class TunerLayer extends Module implements Wrapper {
 
   /** Sets the factor of the part that an adapter adds. */
   setScaling(adapter: string, scaling: number): void {
-    this.#plan = null;
+    this.#changed(adapter);
     this.#adapters.get(adapter)!.scaling = scaling;
   }
 
@@ -205,22 +213,35 @@ export class TunerLayer extends Module implements Wrapper {
 
   #planFor(rows: BatchRows): RowPlan {
     const { training } = this;
+    if (this.#partsTraining !== training) {
+      this.#parts.clear();
+      this.#partsTraining = training;
+    }
     if (this.#plan?.rows !== rows || this.#plan.training !== training) {
-      this.#plan = { rows, training, run: this.#onRows(rows.groups((name) => this.#adapters.has(name))) };
+      this.#plan = { rows, training, run: this.#onRows(rows) };
     }
     return this.#plan;
+  }
+
+  #partOf(name: string): RowPart | undefined {
+    const known = this.#parts.get(name);
+    if (known && !known.factors?.freed) return known;
+    const adapter = this.#adapters.get(name);
+    if (!adapter) return undefined;
+    const part = rowPart(adapter);
+    this.#parts.set(name, part);
+    return part;
   }
 
   /**
    * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
    * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #onRows(groups: RowGroups): RowPlan["run"] {
-    const adapterOf = (name: string) => this.#adapters.get(name);
-    const adds = (name: string | null) => name === null || onlyAdds(adapterOf(name));
-    const adding = (own: RowGroups): RowPlan["run"] => {
+  #onRows(rows: BatchRows): RowPlan["run"] {
+    const { groups, found } = rows.find((name) => this.#partOf(name));
+    const adding = (own: RowGroups, parts: readonly (RowPart | null)[]): RowPlan["run"] => {
       if (own.size === 1 && own.has(null)) return (inputs, run) => run(null, inputs);
-      const add = addingByRows(own, adapterOf);
+      const add = addingByRows(own, parts);
       return (inputs, run) => {
         const y = run(null, inputs);
         const sum = add(y, inputs[0] as Tensor);
@@ -228,10 +249,9 @@ export class TunerLayer extends Module implements Wrapper {
         return sum;
       };
     };
-    const names = [...groups.keys()];
-    if (names.every(adds)) return adding(groups);
-    const { joined, parts } = joinGroups(groups, adds);
-    const base = adding(parts);
+    if (found.every(onlyAdds)) return adding(groups, found);
+    const { joined, parts } = joinGroups(groups, (name) => name === null || onlyAdds(this.#partOf(name) ?? null));
+    const base = adding(parts, found.filter(onlyAdds));
     return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
   }
 
@@ -269,6 +289,8 @@ export class TunerLayer extends Module implements Wrapper {
     return replacements;
   }
 }
+
+const onlyAdds = (part: RowPart | null): boolean => part === null || part.onlyAdds;
 
 /** A tensor in f32; itself where it is. */
 export function wide(t: Tensor): Tensor {

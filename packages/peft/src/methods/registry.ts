@@ -31,8 +31,17 @@ export async function knownMethods(): Promise<Readonly<Record<string, AnyMethod>
 }
 
 /** Loads the method of that name; undefined for one that is not known. */
-export async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
+async function findMethod(peftType: string): Promise<AnyMethod | undefined> {
   return isOwn(peftType) ? peftMethods[peftType]() : registered.get(peftType);
+}
+
+/**
+ * Loads the methods that a configuration may be of, by the `peft_type` that its file says: one
+ * where that is a name that is known, else all.
+ */
+export async function methodsFor(peftType: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
+  const method = await findMethod(String(peftType));
+  return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
 }
 
 /** Loads the method of a configuration. Throws for one that is not known. */

@@ -104,7 +104,9 @@ export async function planAdapter(
   const { planTokens } = rows ? await import("./planTokens.ts") : {};
   const saved = await savedModules(model, config, heads, warnings, bare);
   const { places, paths } = found;
-  return bare(() => {
+  const bias = method.bias?.(config) ?? "none";
+  const savesBase = savesTables(config, [...paths.values()]);
+  const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
     const tokens = rows && planTokens ? planTokens(model, rows, places, paths) : [];
     for (const { path, base, owners } of tokens) {
@@ -112,10 +114,12 @@ export async function planAdapter(
     }
     checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
     const adapted = new Set(report.matched);
-    const swaps = biasSwaps(model, method.bias?.(config) ?? "none", adapted, saved);
-    const tables = tokens.length > 0 ? new Map() : savedTables(model, config, layers, [...paths.values()]);
+    const swaps = biasSwaps(model, bias, adapted, saved);
+    const tables = savesBase && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
     return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
-  });
+  };
+  // The model changes its modules to be bare: only for what looks at it once more.
+  return rows || savesBase || bias !== "none" ? bare(finish) : finish();
 }
 
 /** Finds the layers of a bare model that a method shall adapt. */
@@ -124,7 +128,8 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   let config = method.targets ? headed : resolveTargets(model, headed, method);
   if (method.resolve) config = method.resolve(config, modelType(model), model);
   const wanted = method.targets ? { ...config, targetModules: method.targets(config, model) } : config;
-  const { targets, report } = matchTargets(model, wanted, method.kinds);
+  const modules = [...model.namedModules()];
+  const { targets, report } = matchTargets(model, wanted, method.kinds, modules);
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
   const patterns = Object.entries(method.patterns?.(config) ?? {});
   for (const [name, keys] of patterns) {
@@ -132,8 +137,8 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   }
   const warnings = targetWarnings(model, report, method.kinds);
   for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
-  const places = placesOf(model);
-  const paths = new Map([...model.namedModules()].map(([path, module]) => [module, path]));
+  const places = placesOf(model, modules);
+  const paths = new Map(modules.map(([path, module]) => [module, path]));
   const bases = targets.map(([path, module, kind]) => {
     return { path, base: module as UnaryModule, kind, tied: tieWarning(path, module, places, paths) };
   });
@@ -146,13 +151,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
  * Adapted embeddings and output layers whose tables PEFT saves with the
  * adapter, by key in its file.
  */
-function savedTables(
-  model: Module,
-  config: PeftConfig,
-  layers: Plan["layers"],
-  paths: readonly string[],
-): Plan["tables"] {
-  if (!savesTables(config, paths)) return new Map();
+function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
   const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
   // A packed table is the quantised base's own affair.
   const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));

@@ -12,7 +12,7 @@ import {
 import { parseConfig } from "../files/configFile.ts";
 import { readForeign } from "../files/foreignLayout.ts";
 import type { AnyMethod } from "../methods/method.ts";
-import { findMethod, knownMethods, registeredMethods } from "../methods/registry.ts";
+import { methodsFor } from "../methods/registry.ts";
 
 /** An adapter as its files have it. */
 export interface SavedAdapter {
@@ -50,10 +50,4 @@ export async function readAdapter(
   const { method, config } = parseConfig(foreign?.fields ?? json, methods, label, onWarning);
   const weights = await openWeights(files, foreign?.layout);
   return { label, method, config, weights };
-}
-
-/** Loads the methods that a file may be of: one where it says a name that is known, else all. */
-async function methodsFor(type: unknown): Promise<Readonly<Record<string, AnyMethod>>> {
-  const method = await findMethod(String(type));
-  return method ? { ...registeredMethods(), [method.peftType]: method } : knownMethods();
 }

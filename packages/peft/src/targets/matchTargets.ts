@@ -137,8 +137,8 @@ function unusedChoices(
   met: ReadonlySet<number | null>,
 ): string[] {
   const { excludeModules: excluded } = config;
-  const paths = [...model.namedModules()].map(([path]) => path);
   const entries = typeof excluded === "string" ? [excluded] : (excluded ?? []);
+  const paths = entries.length > 0 ? [...model.namedModules()].map(([path]) => path) : [];
   const unmet = entries.filter((entry) => {
     const one = typeof excluded === "string" ? entry : [entry];
     return !paths.some((path) => matchesPath(one, path));
@@ -152,12 +152,14 @@ function unusedChoices(
 
 /**
  * Returns the modules that a configuration (with targets resolved) targets, by PEFT's rules, and a
- * report. Throws if none matched, or if one is of a kind that the method cannot adapt.
+ * report. Throws if none matched, or if one is of a kind that the method cannot adapt. `modules`
+ * are those of the model, where they were listed already.
  */
 export function matchTargets(
   model: Module,
   config: Omit<PeftConfig, "with"> & LayerChoice,
   kinds: readonly LayerKind[],
+  modules: Iterable<readonly [string, Module]> = model.namedModules(),
 ): { targets: [path: string, module: Module, kind: LayerKind][]; report: TargetReport } {
   const wanted = config.targetModules ?? [];
   const report: TargetReport = { matched: [], excluded: [], unmatchedTargets: [], unusedPatterns: [] };
@@ -167,7 +169,7 @@ export function matchTargets(
   const layers = wantedLayers(config);
   const saved = (config.modulesToSave ?? []).map((name) => pythonRegex(String.raw`(^|.*\.)${name}($|\..*)`, "match"));
   const matches = pathMatcher(wanted);
-  for (const [path, module] of model.namedModules()) {
+  for (const [path, module] of modules) {
     if (path === "" || !matches(path)) continue;
     if (typeof wanted !== "string" && layers.length > 0) {
       const number = layerNumber(path, config);

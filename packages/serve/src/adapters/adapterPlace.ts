@@ -32,10 +32,11 @@ export interface AdapterPlace {
   /** Returns the files of a folder; null where there is no such folder. */
   files(path: string): Promise<readonly AdapterFile[] | null>;
   /**
-   * Reads a whole file. Null if it changed since it was looked at. Throws ServingError
-   * `invalid_request` where it lies outside of the place.
+   * Reads whole files of a folder, all as they are at one moment. Null if one of them changed since
+   * it was looked at, or changes meanwhile. Throws ServingError `invalid_request` where one lies
+   * outside of the place.
    */
-  read(path: string, file: AdapterFile): Promise<Uint8Array<ArrayBuffer> | null>;
+  read(path: string, files: readonly AdapterFile[]): Promise<readonly Uint8Array<ArrayBuffer>[] | null>;
   /** Reads the manifest; "same" if its tag is still `known`, null where there is none. */
   readManifest(known?: string): Promise<ManifestText | "same" | null>;
   /**

@@ -1,10 +1,10 @@
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import fs, { copyFile, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, init, openSafetensors, reference, writeSafetensors } from "@lowrank/core";
 import { writeFolder } from "@lowrank/files";
 import { IA3Config, type PeftConfig, PromptEncoderConfig, type Warning } from "@lowrank/peft";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { AdapterPlace } from "./adapterPlace.ts";
 import { AdapterStore, type AdapterStoreOptions } from "./adapterStore.ts";
 import { folderPlace } from "./folderPlace.ts";
@@ -58,6 +58,20 @@ async function server(options: Partial<AdapterStoreOptions> = {}) {
   };
   return { store, host, clock, warnings, place, use, poll };
 }
+
+/** Has `work` done once, before a file of that name is opened. */
+function onOpen(name: string, work: () => Promise<void>) {
+  const { open } = fs;
+  let done = false;
+  return vi.spyOn(fs, "open").mockImplementation(async (path, ...rest) => {
+    if (String(path).endsWith(name) && !done) {
+      done = true;
+      await work();
+    }
+    return open(path, ...rest);
+  });
+}
+afterEach(() => void vi.restoreAllMocks());
 
 const manifest = async () => JSON.parse(await readFile(join(root, "manifest.json"), "utf8"));
 
@@ -279,9 +293,9 @@ test("an adapter larger than the budget is refused with its size before it is re
     maxAdapterBytes: 500,
     place: {
       ...place,
-      read: (path, file) => {
-        read.push(file.name);
-        return place.read(path, file);
+      read: (path, files) => {
+        read.push(path);
+        return place.read(path, files);
       },
     },
   });
@@ -377,9 +391,9 @@ test("a failure is remembered for a while, and forgotten when the files change",
   let reads = 0;
   const counted: AdapterPlace = {
     ...place,
-    read: (...file) => {
+    read: (...files) => {
       reads++;
-      return place.read(...file);
+      return place.read(...files);
     },
   };
   const { store, clock, use } = await server({ place: counted });
@@ -455,22 +469,14 @@ test("files that are renamed while they are read are read again", async () => {
   await put("v1", 1);
   await put("v2", 2);
   const place = folderPlace(root);
-  let swapped = false;
-  const swapping: AdapterPlace = {
-    ...place,
-    read: async (path, file) => {
-      const bytes = await place.read(path, file);
-      if (!swapped) {
-        // Between the configuration and the weights, the folder becomes another's.
-        swapped = true;
-        await rename(join(root, "v1"), join(root, "old"));
-        await rename(join(root, "v2"), join(root, "v1"));
-      }
-      return bytes;
-    },
-  };
-  const { use } = await server({ place: swapping });
+  const { use } = await server();
+  // Before the weights are opened, the folder becomes another's.
+  const opened = onOpen("adapter_model.safetensors", async () => {
+    await rename(join(root, "v1"), join(root, "old"));
+    await rename(join(root, "v2"), join(root, "v1"));
+  });
   const version = await use("v1");
+  expect(opened.mock.calls.length).toBe(4);
   expect(version).toBe(await (await server()).use("v1"));
   expect(version).not.toBe(await (await server()).use("old"));
   const never: AdapterPlace = { ...place, read: async () => null };
@@ -478,6 +484,49 @@ test("files that are renamed while they are read are read again", async () => {
     code: "unavailable",
     retryAfter: 1,
   });
+});
+
+test("a folder that becomes a link out of the store while it is read is refused", async () => {
+  const outside = join(made, "outside-later");
+  await put("v1", 1);
+  const { use } = await server();
+  onOpen("adapter_config.json", async () => {
+    await rename(join(root, "v1"), outside);
+    await symlink(outside, join(root, "v1"));
+  });
+  // The files are still the very ones that were looked at.
+  await expect(use("v1")).rejects.toThrow("is a link that leads out of folder");
+  await rm(join(root, "v1"));
+});
+
+test("an adapter that waits for memory is read once", async () => {
+  for (let seed = 1; seed <= 3; seed++) await put(`f${seed}`, seed, tinyLora({ r: 32 }));
+  const place = folderPlace(root);
+  const looks: string[] = [];
+  const reads: string[] = [];
+  const { store, clock, use } = await server({
+    maxAdapterBytes: 5000,
+    place: {
+      ...place,
+      files: (path) => {
+        looks.push(path);
+        return place.files(path);
+      },
+      read: (path, files) => {
+        reads.push(path);
+        return place.read(path, files);
+      },
+    },
+  });
+  const first = await store.acquire("f1", { tenant: "t" });
+  const [second, third] = [use("f2"), use("f3")];
+  await expect.poll(() => reads).toEqual(["f1", "f2", "f3"]);
+  first.release();
+  await clock.until(Promise.all([second, third]));
+  await use("f1");
+  expect(reads).toEqual(["f1", "f2", "f3", "f1"]);
+  // A folder is looked at before it is read, and not again.
+  expect(looks).toEqual(["f1", "f2", "f3", "f1"]);
 });
 
 test("paths stay in the store", async () => {

@@ -9,7 +9,14 @@ import { Failures } from "./failures.ts";
 import { FoundAdapters } from "./foundAdapters.ts";
 import { entryOf, type Manifest, type ManifestEntry, withEntry } from "./manifest.ts";
 import { ManifestWatch } from "./manifestWatch.ts";
-import { type AdapterContent, findAdapter, folderState, readAdapter, refused } from "./readAdapter.ts";
+import {
+  type AdapterContent,
+  type AdapterFolder,
+  findAdapter,
+  folderState,
+  readAdapter,
+  refused,
+} from "./readAdapter.ts";
 import { ResidentAdapters } from "./residentAdapters.ts";
 import { type StoreClock, systemClock } from "./storeClock.ts";
 import { adapterNotFound, alreadyLoaded, closing, forbidden, OtherFiles } from "./storeErrors.ts";
@@ -44,15 +51,21 @@ const storeKeys: OptionKeys<AdapterStoreOptions> = {
   ...({ pollMs: true, failureMs: true, patienceMs: true, onWarning: true, clock: true } as const),
 };
 
-/** A version to put on the model, with its content where that was read already. */
+/** A version to put on the model. */
 interface Target {
   readonly path: string;
   readonly version: string;
+  /** Its files, where they were looked at a moment ago. */
+  readonly folder?: AdapterFolder | null;
+  /** Its content, where that was read already. */
   readonly content?: AdapterContent;
 }
 
 /** Adapters that are read at the same time. */
 const readsAtOnce = 16;
+
+/** Bytes of content that may wait for memory on the model, so that they need not be read again. */
+const mostWaiting = 16 << 20;
 
 /**
  * Returns the `adapters` of `createEngine`: the store's adapters by name. They are loaded on first
@@ -85,12 +98,14 @@ export class AdapterStore implements AdapterSource {
   readonly #residents: ResidentAdapters;
   readonly #reading = turns(readsAtOnce);
   readonly #onHost = turns(1);
+  /** The bytes of content that waits. */
+  #waiting = 0;
   /** The last load or unload of each name that is under way. */
   readonly #changes = new Map<string, Promise<unknown>>();
   /** The last warning about each pinned name. */
   readonly #warned = new Map<string, string>();
   /** The versions that names mean, and those of them that are pinned. */
-  #wanted: ReadonlySet<string> = new Set();
+  #wanted = new Set<string>();
   #pinned: ReadonlySet<string> = new Set();
   #closed = false;
 
@@ -106,7 +121,10 @@ export class AdapterStore implements AdapterSource {
     this.#place = place;
     this.#onWarning = onWarning;
     this.#watch = new ManifestWatch({ place, clock, pollMs, onWarning, onLook: () => this.#looked() });
-    this.#found = new FoundAdapters({ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() });
+    this.#found = new FoundAdapters({
+      ...{ place, clock, pollMs, maxBytes, onChange: () => this.#renamed() },
+      onAdded: (path, version) => this.#named(path, version),
+    });
     this.#failures = new Failures(clock, { forMs: failureMs, checkMs: pollMs });
     this.#residents = new ResidentAdapters({
       ...{ maxBytes, patienceMs, clock },
@@ -239,7 +257,7 @@ export class AdapterStore implements AdapterSource {
     await this.#failures.check(key, () => folderState(this.#place, path));
     const look = await this.#remembering(key, path, () => this.#reading(() => this.#found.look(path)));
     try {
-      if ("version" in look) return await this.#onModel(name, { path, version: look.version });
+      if ("version" in look) return await this.#onModel(name, { path, ...look });
       return await this.#acceptNew(name, path, look.content);
     } catch (error) {
       if (!(error instanceof OtherFiles) || attempts === 1) throw error;
@@ -271,26 +289,31 @@ export class AdapterStore implements AdapterSource {
   }
 
   /** A lease on a version, which is read, checked and put on the model if it is not there. */
-  async #onModel(name: string, { path, version, content }: Target): Promise<AdapterLease> {
+  async #onModel(name: string, { path, version, content, folder = content?.folder }: Target): Promise<AdapterLease> {
     const key = failureKey(path, version);
     await this.#failures.check(key, () => folderState(this.#place, path));
-    const bytes = content
-      ? content.weights.length
-      : (await this.#remembering(key, path, () => findAdapter(this.#place, path))).weights.size;
+    const found = folder ?? (await this.#remembering(key, path, () => findAdapter(this.#place, path)));
     this.#checkOpen();
     let held = content;
-    const lease = this.#residents.acquire(version, bytes, () =>
+    const lease = this.#residents.acquire(version, found.weights.size, () =>
       this.#remembering(key, path, async () => {
-        const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes)));
+        const read = held ?? (await this.#reading(() => readAdapter(this.#place, path, this.#maxBytes, found)));
         if (read.version !== version) throw new OtherFiles(name, path, version, read.version);
         await checkAdapter(read, name, this.#rules, this.#onWarning);
         const files = memoryFiles(read.files, `LoRA adapter '${name}'`);
         return this.#onHost(() => this.#host.load(version, files));
       }),
     );
-    // A load that waits for memory reads it again: who waits should take none.
-    held = undefined;
-    return lease;
+    // Where much waits already, files are read again later: who waits should take little memory.
+    const size = held ? found.weights.size : 0;
+    if (this.#waiting + size > mostWaiting) {
+      held = undefined;
+      return lease;
+    }
+    this.#waiting += size;
+    return lease.finally(() => {
+      this.#waiting -= size;
+    });
   }
 
   /** Runs work on an adapter, and remembers its failure unless trying again may help. */
@@ -334,6 +357,12 @@ export class AdapterStore implements AdapterSource {
         },
       );
     }
+  }
+
+  /** Notes a version that a folder has which had none: nothing leaves for it. */
+  #named(path: string, version: string): void {
+    const { adapters, discover } = this.#watch.known ?? { adapters: {}, discover: false };
+    if (discover && !Object.hasOwn(adapters, path)) this.#wanted.add(version);
   }
 
   #renamed(): void {

@@ -1,8 +1,8 @@
 import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
 import {
   isPromptMethod,
-  knownMethods,
   type MethodFacts,
+  methodOf,
   type OnWarning,
   type PeftConfig,
   parsePeftConfig,
@@ -31,7 +31,7 @@ export async function checkAdapter(
 ): Promise<void> {
   const what = `LoRA adapter '${name}'`;
   const config = await readConfig(text, what, onWarning);
-  const method = (await knownMethods())[config.peftType] as MethodFacts<PeftConfig> & { peftType: string };
+  const method = (await methodOf(config)) as MethodFacts<PeftConfig> & { peftType: string };
   if (isPromptMethod(method as never)) {
     throw refused(
       `${what}: ${method.peftType} puts virtual tokens before all rows of a batch; serve it on a server of its own, merged into no model, or train LoRA instead`,

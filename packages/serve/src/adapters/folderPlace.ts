@@ -33,9 +33,11 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     return real;
   };
 
-  /** The path without symbolic links; null where there is nothing. Throws for one outside. */
-  const realPath = async (path: string): Promise<string | null> => {
-    const top = await realRoot();
+  /**
+   * The path below `top`, the real root, without symbolic links; null where there is nothing.
+   * Throws for one outside.
+   */
+  const realPath = async (top: string, path: string): Promise<string | null> => {
     const real = await tried(fs.realpath(paths.join(top, path)));
     if (real === null) return null;
     const below = paths.relative(top, real);
@@ -44,7 +46,7 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
   };
 
   const files = async (path: string): Promise<readonly AdapterFile[] | null> => {
-    const real = await realPath(path);
+    const real = await realPath(await realRoot(), path);
     const names = real === null ? null : await tried(fs.readdir(real));
     if (real === null || names === null) return null;
     const found = await Promise.all(
@@ -65,13 +67,31 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
       const inner = path === "" ? entry.name : `${path}/${entry.name}`;
       if (entry.isDirectory()) found.push(...(await adaptersIn(top, inner)));
       // What a link means is not walked through: links may go in circles.
-      else if (entry.isSymbolicLink() && (await isAdapter(inner))) found.push(inner);
+      else if (entry.isSymbolicLink() && (await isAdapter(top, inner))) found.push(inner);
     }
     return found;
   };
-  const isAdapter = async (path: string): Promise<boolean> => {
-    const real = await realPath(path).catch(() => null);
+  const isAdapter = async (top: string, path: string): Promise<boolean> => {
+    const real = await realPath(top, path).catch(() => null);
     return real !== null && (await tried(fs.stat(paths.join(real, configName)))) !== null;
+  };
+
+  /** The bytes of a file, by any path that leads to it; null if it is not the one looked at. */
+  const readWhole = async (at: string, { size, tag }: AdapterFile): Promise<Uint8Array<ArrayBuffer> | null> => {
+    const handle = await tried(fs.open(at, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+    if (handle === null) return null;
+    try {
+      if (tagOf(await handle.stat({ bigint: true })) !== tag) return null;
+      const bytes = new Uint8Array(size);
+      for (let done = 0; done < size; ) {
+        const part = await tried(handle.read(bytes, done, Math.min(size - done, 1 << 30), done));
+        if (!part?.bytesRead) return null;
+        done += part.bytesRead;
+      }
+      return bytes;
+    } finally {
+      await handle.close();
+    }
   };
 
   return {
@@ -86,27 +106,26 @@ export function folderPlace(folder: string | URL, clock: StoreClock = systemCloc
     },
     list: async () => (await adaptersIn(await realRoot(), "")).sort(),
     files,
-    read: async (path, file) => {
-      const at = `${path}/${file.name}`;
-      // Opened before it is looked at: whatever the names mean later, this file is what is read.
-      const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
-      const handle = await tried(fs.open(paths.join(await realRoot(), at), flags));
-      if (handle === null) return null;
-      try {
-        const opened = await handle.stat({ bigint: true });
-        const real = await realPath(at);
-        const named = real === null ? null : await tried(fs.stat(real, { bigint: true }));
-        if (named?.ino !== opened.ino || named.dev !== opened.dev || tagOf(opened) !== file.tag) return null;
-        const bytes = new Uint8Array(file.size);
-        for (let done = 0; done < bytes.length; ) {
-          const part = await tried(handle.read(bytes, done, Math.min(bytes.length - done, 1 << 30), done));
-          if (!part?.bytesRead) return null;
-          done += part.bytesRead;
-        }
-        return tagOf(await handle.stat({ bigint: true })) === file.tag ? bytes : null;
-      } finally {
-        await handle.close();
+    read: async (path, files) => {
+      const top = await realRoot();
+      const contents: Uint8Array<ArrayBuffer>[] = [];
+      for (const file of files) {
+        const bytes = await readWhole(paths.join(top, path, file.name), file);
+        if (bytes === null) return null;
+        contents.push(bytes);
       }
+      // Whatever the names meant meanwhile: what was read is given out only if it is what they mean
+      // now, inside of the folder, and as it was when it was looked at.
+      const folder = await realPath(top, path);
+      for (const { name, tag } of files) {
+        let named = folder === null ? null : await tried(fs.lstat(paths.join(folder, name), { bigint: true }));
+        if (named?.isSymbolicLink()) {
+          const real = await realPath(top, `${path}/${name}`);
+          named = real === null ? null : await tried(fs.lstat(real, { bigint: true }));
+        }
+        if (named === null || tagOf(named) !== tag) return null;
+      }
+      return contents;
     },
     ...folderManifest({ label, realRoot, tried, clock, fs, paths }),
   };

@@ -1,6 +1,6 @@
 import { ServingError } from "../api.ts";
 import { type AdapterPlace, isUnavailable } from "./adapterPlace.ts";
-import { type AdapterContent, findAdapter, readAdapter } from "./readAdapter.ts";
+import { type AdapterContent, type AdapterFolder, findAdapter, readAdapter } from "./readAdapter.ts";
 import type { StoreClock } from "./storeClock.ts";
 
 /** Options of `FoundAdapters`. */
@@ -11,7 +11,9 @@ interface FoundOptions {
   readonly pollMs: number;
   /** The most bytes that an adapter's files may have. */
   readonly maxBytes: number;
-  /** Called when a folder has another version. */
+  /** Called with the version of a folder that had none. */
+  readonly onAdded: (path: string, version: string) => void;
+  /** Called when a folder has another version than before, or none any more. */
   readonly onChange: () => void;
 }
 
@@ -23,8 +25,13 @@ interface FoundAdapter {
   looked: number;
 }
 
-/** A folder as it was found: with the version from before, or with other files, not yet tried. */
-export type Look = { readonly version: string } | { readonly content: AdapterContent };
+/**
+ * A folder as it was found: with the version from before, or with other files, not yet tried.
+ * `folder` is null where the place does not answer.
+ */
+export type Look =
+  | { readonly version: string; readonly folder: AdapterFolder | null }
+  | { readonly content: AdapterContent };
 
 /** Folders that the manifest does not name, by their path. They are looked at when used. */
 export class FoundAdapters {
@@ -80,8 +87,10 @@ export class FoundAdapters {
 
   /** Takes a version that has proved good. */
   accept(path: string, { version, folder }: AdapterContent, method: string): void {
+    const before = this.#byPath.get(path);
     this.#byPath.set(path, { version, method, state: folder.state, looked: this.#options.clock.now() });
-    this.#options.onChange();
+    if (before) this.#options.onChange();
+    else this.#options.onAdded(path, version);
   }
 
   /** Keeps the version from before for files that have proved bad, until they change. */
@@ -103,14 +112,15 @@ export class FoundAdapters {
   async #look(path: string): Promise<Look> {
     const { place, clock, maxBytes } = this.#options;
     const found = this.#byPath.get(path);
+    let folder: AdapterFolder | null = null;
     try {
-      const { state } = await findAdapter(place, path);
-      if (found?.state !== state) return { content: await readAdapter(place, path, maxBytes) };
+      folder = await findAdapter(place, path);
+      if (found?.state !== folder.state) return { content: await readAdapter(place, path, maxBytes, folder) };
     } catch (error) {
       if (error instanceof ServingError && error.code === "not_found") this.forget(path);
       if (!found || !isUnavailable(error)) throw error;
     }
     found.looked = clock.now();
-    return { version: found.version };
+    return { version: found.version, folder };
   }
 }

@@ -49,17 +49,22 @@ export async function findAdapter(place: AdapterPlace, path: string): Promise<Ad
 }
 
 /**
- * Reads an adapter's files and names their version. Throws ServingError `adapter_refused` for files
+ * Reads an adapter's files and names their version. `found` is what `findAdapter` gave before: the
+ * folder is looked at again if that has changed. Throws ServingError `adapter_refused` for files
  * of more than `maxBytes`, and `unavailable` for files that keep changing meanwhile.
  */
-export async function readAdapter(place: AdapterPlace, path: string, maxBytes: number): Promise<AdapterContent> {
+export async function readAdapter(
+  place: AdapterPlace,
+  path: string,
+  maxBytes: number,
+  found?: AdapterFolder,
+): Promise<AdapterContent> {
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const folder = await findAdapter(place, path);
+    const folder = (attempt === 0 && found) || (await findAdapter(place, path));
     checkSize(folder, maxBytes, place);
-    const config = await place.read(path, folder.config);
-    const weights = config && (await place.read(path, folder.weights));
-    // Each file may be whole, and yet the two of different times.
-    if (!weights || (await findAdapter(place, path)).state !== folder.state) continue;
+    const read = await place.read(path, [folder.config, folder.weights]);
+    if (!read) continue;
+    const [config, weights] = read;
     const text = new TextDecoder().decode(config);
     return {
       version: await versionOf(config, folder.weights.name, weights),

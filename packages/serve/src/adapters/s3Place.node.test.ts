@@ -223,11 +223,11 @@ test("an answer that stops coming is given up, a slow one is not", async () => {
   };
   const slow = s3Place({ ...server.place, clock, timeoutMs: 1000, fetch: slowly });
   const file = (await slow.files("v1"))!.find(({ name }) => name === "adapter_model.safetensors")!;
-  expect((await slow.read("v1", file))?.length).toBe(file.size);
+  expect((await slow.read("v1", [file]))?.[0].length).toBe(file.size);
   expect(pieces).toBeGreaterThan(5);
   server.intercept = () => new Promise(() => {});
   const stuck = s3Place({ ...server.place, clock, timeoutMs: 1000 });
-  await expect(clock.until(stuck.read("v1", file))).rejects.toMatchObject({
+  await expect(clock.until(stuck.read("v1", [file]))).rejects.toMatchObject({
     code: "unavailable",
     message: expect.stringContaining("no byte in 1000 ms"),
   });
@@ -258,5 +258,22 @@ test("an object that changes while it is read is read again", async () => {
   const { place } = await replica();
   const config = (await place.files("v1"))!.find(({ name }) => name === "adapter_config.json")!;
   await put([["v1/adapter_config.json", "{}"]]);
-  expect(await place.read("v1", config)).toBe(null);
+  expect(await place.read("v1", [config])).toBe(null);
+});
+
+test("objects of different times are read again", async () => {
+  await putAdapter("v1", 1);
+  const { place } = await replica();
+  const files = (await place.files("v1"))!;
+  server.requests.length = 0;
+  expect(await place.read("v1", files)).toHaveLength(files.length);
+  // One request each, and a list in the end.
+  expect(server.requests.length).toBe(files.length + 1);
+  // One changes when it has been read, before the next.
+  let answered = 0;
+  server.intercept = async () => {
+    if (answered++ === 1) await put([[`v1/${files[0].name}`, "{}"]]);
+    return false;
+  };
+  expect(await place.read("v1", files)).toBe(null);
 });

@@ -100,6 +100,17 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
     conditional = true;
   };
 
+  const files = async (path: string): Promise<readonly AdapterFile[] | null> => {
+    const folder = `${prefix}${path}/`;
+    const found: AdapterFile[] = [];
+    for await (const page of pages({ prefix: folder, delimiter: "/" })) {
+      for (const { key, size, etag } of page) {
+        if (key !== folder) found.push({ name: key.slice(folder.length), size, tag: etag });
+      }
+    }
+    return found.length > 0 ? found : null;
+  };
+
   return {
     label,
     pathOf: (path) => confinedPath(path.startsWith(label) ? path.slice(label.length) : path, label),
@@ -114,22 +125,20 @@ export function s3Place(options: S3PlaceOptions): AdapterPlace {
       const all = new Set(usable);
       return usable.filter((path) => !outerPaths(path).some((outer) => all.has(outer))).sort();
     },
-    files: async (path) => {
-      const folder = `${prefix}${path}/`;
-      const files: AdapterFile[] = [];
-      for await (const page of pages({ prefix: folder, delimiter: "/" })) {
-        for (const { key, size, etag } of page) {
-          if (key !== folder) files.push({ name: key.slice(folder.length), size, tag: etag });
-        }
+    files,
+    read: async (path, wanted) => {
+      const contents: Uint8Array<ArrayBuffer>[] = [];
+      for (const { name, size, tag } of wanted) {
+        const headers = { "If-Match": tag };
+        const key = `${prefix}${path}/${name}`;
+        const { status, headers: got, body } = await client.send({ method: "GET", key, headers, expected: [404, 412] });
+        // Some stores give the object whatever the condition.
+        if (status !== 200 || body.length !== size || (got.get("ETag") ?? tag) !== tag) return null;
+        contents.push(body);
       }
-      return files.length > 0 ? files : null;
-    },
-    read: async (path, { name, size, tag }) => {
-      const headers = { "If-Match": tag };
-      const key = `${prefix}${path}/${name}`;
-      const { status, headers: got, body } = await client.send({ method: "GET", key, headers, expected: [404, 412] });
-      // Some stores give the object whatever the condition.
-      return status === 200 && body.length === size && (got.get("ETag") ?? tag) === tag ? body : null;
+      // Each may be whole, and yet they may be of different times.
+      const now = new Map((await files(path))?.map(({ name, tag }) => [name, tag]));
+      return wanted.every(({ name, tag }) => now.get(name) === tag) ? contents : null;
     },
     readManifest: async (known) => {
       const headers: Record<string, string> = known === undefined ? {} : { "If-None-Match": known };

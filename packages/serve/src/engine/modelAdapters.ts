@@ -46,7 +46,7 @@ export class ModelAdapters implements AdapterHost {
     const bytes = [...own].filter((storage) => !this.#holders.has(storage)).map(({ buffer }) => buffer.bytes);
     this.#versions.set(version, own);
     for (const storage of own) this.#holders.set(storage, (this.#holders.get(storage) ?? 0) + 1);
-    return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.peftConfig.get(version)!.peftType };
+    return { bytes: bytes.reduce((a, b) => a + b, 0), method: peft.base_model.adapter(version).config.peftType };
   }
 
   unload(version: string): Promise<void> {

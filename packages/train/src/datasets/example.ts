@@ -20,7 +20,50 @@ export interface ChatExample {
 /** An example of a data set. */
 export type Example = TextExample | CompletionExample | ChatExample;
 
-const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "content"}]}';
+/** A kind of records, by a key that no other kind has. */
+interface Kind {
+  readonly key: string;
+  /** The record, as people write it. */
+  readonly accepted: string;
+  read(record: Record<string, unknown>, where: string): Example;
+}
+
+const kinds: readonly Kind[] = [
+  { key: "text", accepted: '{"text"}', read: ({ text }, where) => ({ text: string(text, "text", where) }) },
+  {
+    key: "prompt",
+    accepted: '{"prompt", "completion"}',
+    read: ({ prompt, completion }, where) => ({
+      prompt: string(prompt, "prompt", where),
+      completion: string(completion, "completion", where),
+    }),
+  },
+  {
+    key: "messages",
+    accepted: '{"messages": [{"role", "content"}]}',
+    read: ({ messages }, where) => ({ messages: toMessages(messages, where) }),
+  },
+  {
+    key: "instruction",
+    accepted: '{"instruction", "input", "output"} (Alpaca)',
+    read: ({ instruction, input = "", output }, where) => {
+      const asked = [string(instruction, "instruction", where), string(input ?? "", "input", where)];
+      return {
+        messages: [
+          { role: "user", content: asked.filter((part) => part !== "").join("\n\n") },
+          { role: "assistant", content: string(output, "output", where) },
+        ],
+      };
+    },
+  },
+  {
+    key: "conversations",
+    accepted: '{"conversations": [{"from", "value"}]} (ShareGPT)',
+    read: ({ conversations }, where) => ({ messages: toTurns(conversations, where) }),
+  },
+];
+
+const accepted = kinds.map((kind) => kind.accepted).join(", ");
 
 /**
  * Checks that a JSON value is an example; other keys are left out. Errors name the
@@ -29,16 +72,39 @@ const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "
 export function toExample({ value, where }: JsonRecord): Example {
   if (typeof value === "string") return { text: value };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new Error(`${where}: found ${show(value)}; an example is ${accepted}`);
+    throw new Error(`${where}: found ${show(value)}; an example is one of ${accepted}`);
   }
-  const { text, prompt, completion, messages } = value as Record<string, unknown>;
-  const kinds = [text !== undefined, prompt !== undefined || completion !== undefined, messages !== undefined];
-  if (kinds.filter(Boolean).length !== 1) {
-    throw new Error(`${where}: found keys ${Object.keys(value).join(", ") || "(none)"}; an example is ${accepted}`);
+  const record = value as Record<string, unknown>;
+  const has = (key: string) => record[key] !== undefined;
+  const found = kinds.filter(({ key }) => has(key) || (key === "prompt" && has("completion")));
+  // Alpaca's own files have a text beside, which repeats the rest.
+  const meant = has("instruction") && has("output") ? found.filter(({ key }) => key !== "text") : found;
+  if (meant.length !== 1) {
+    const keys = Object.keys(value).join(", ") || "(none)";
+    throw new Error(
+      `${where}: found keys ${keys}; an example is one of ${accepted}; other keys can be named by columns`,
+    );
   }
-  if (text !== undefined) return { text: string(text, "text", where) };
-  if (messages !== undefined) return { messages: toMessages(messages, where) };
-  return { prompt: string(prompt, "prompt", where), completion: string(completion, "completion", where) };
+  return meant[0].read(record, where);
+}
+
+/** The roles of chat templates, by the names that ShareGPT's files have for them. */
+const roles: Readonly<Record<string, string>> = {
+  human: "user",
+  gpt: "assistant",
+  chatgpt: "assistant",
+  bot: "assistant",
+};
+
+function toTurns(turns: unknown, where: string): ChatMessage[] {
+  if (!Array.isArray(turns) || turns.length === 0) {
+    throw new Error(`${where}: conversations is ${show(turns)}; expected a list of {"from", "value"}`);
+  }
+  return turns.map((turn, i) => {
+    const { from, value } = Object(turn) as { from?: unknown; value?: unknown };
+    const role = string(from, `conversations[${i}].from`, where);
+    return { role: roles[role] ?? role, content: string(value, `conversations[${i}].value`, where) };
+  });
 }
 
 function toMessages(messages: unknown, where: string): ChatMessage[] {
@@ -49,9 +115,18 @@ function toMessages(messages: unknown, where: string): ChatMessage[] {
     const { role, content } = Object(message) as { role?: unknown; content?: unknown };
     return {
       role: string(role, `messages[${i}].role`, where),
-      content: string(content, `messages[${i}].content`, where),
+      content: string(textOf(content), `messages[${i}].content`, where),
     };
   });
+}
+
+/** The text of a message of parts, as OpenAI's files may have it; other values as they are. */
+function textOf(content: unknown): unknown {
+  if (!Array.isArray(content)) return content;
+  const parts = content.map((part) => Object(part) as { type?: unknown; text?: unknown });
+  return parts.every(({ type, text }) => type === "text" && typeof text === "string")
+    ? parts.map(({ text }) => text).join("")
+    : content;
 }
 
 function string(value: unknown, name: string, where: string): string {

@@ -7,9 +7,10 @@ export interface JsonRecord {
 /** The values of a JSONL text, one a line; blank lines are passed over. */
 export async function* jsonLines(chunks: AsyncIterable<string>, name: string): AsyncGenerator<JsonRecord> {
   let line = 0;
-  for await (const text of lines(chunks)) {
+  for await (const { text, isEnded } of lines(chunks)) {
     line++;
-    if (text.trim() !== "") yield parse(text, `${name}:${line}`);
+    if (text.trim() !== "")
+      yield parse(text, `${name}:${line}`, isEnded ? "" : ", where the file ends: is it cut off?");
   }
 }
 
@@ -47,21 +48,28 @@ function itemLines(text: string): number[] {
 }
 
 /** Lines of a text that comes in pieces, without their ends (LF or CRLF). */
-async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = "";
+async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<{ text: string; isEnded: boolean }> {
+  // Pieces of a long line are joined once, at its end.
+  let rest: string[] = [];
   for await (const chunk of chunks) {
-    const parts = (rest + chunk).split("\n");
-    rest = parts.pop() as string;
-    for (const part of parts) yield part.endsWith("\r") ? part.slice(0, -1) : part;
+    const parts = chunk.split("\n");
+    const last = parts.pop() as string;
+    for (const part of parts) {
+      const text = [...rest, part].join("");
+      rest = [];
+      yield { text: text.endsWith("\r") ? text.slice(0, -1) : text, isEnded: true };
+    }
+    rest.push(last);
   }
-  if (rest !== "") yield rest;
+  const text = rest.join("");
+  if (text !== "") yield { text, isEnded: false };
 }
 
-function parse(text: string, where: string): JsonRecord {
+function parse(text: string, where: string, hint = ""): JsonRecord {
   try {
     return { value: JSON.parse(text), where };
   } catch (error) {
     const start = text.trim().slice(0, 60);
-    throw new Error(`${where}: not valid JSON (${(error as Error).message}); found ${start}`, { cause: error });
+    throw new Error(`${where}: not valid JSON (${(error as Error).message}); found ${start}${hint}`, { cause: error });
   }
 }

@@ -21,6 +21,35 @@ test("a file on disk, with its path in errors", async () => {
   }
 });
 
+test.each(["snappy", "zstd"])("a Parquet file, of pyarrow, in %s", async (codec) => {
+  const turns = (q: string, a: string) => ({
+    messages: [
+      { role: "user", content: q },
+      { role: "assistant", content: a },
+    ],
+  });
+  const path = join(import.meta.dirname, `../testing/chats.${codec}.parquet`);
+  expect(await loadDataset(path)).toEqual([turns("hi", "hello"), turns("é?", "yes"), turns("c", "d")]);
+  await expect(loadDataset(path, { columns: { text: "id" } })).rejects.toThrow("row 1: text is");
+});
+
+test("bytes that are not UTF-8 are told with their line", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lowrank-"));
+  try {
+    const path = join(folder, "x.jsonl");
+    const good = new TextEncoder().encode('{"text": "é"}\n{"text": "b"}\n');
+    const bad = Uint8Array.of(...good, ...new TextEncoder().encode('{"text": "'), 0xe9, 0x22, 0x7d, 0x0a);
+    await writeFile(path, bad);
+    await expect(loadDataset(path)).rejects.toThrow(`${path}:3: not UTF-8 text; save the file as UTF-8`);
+    await writeFile(path, good.subarray(0, 11));
+    await expect(loadDataset(path)).rejects.toThrow(`${path}:1: not UTF-8 text`);
+    await writeFile(join(folder, "x.parquet"), good);
+    await expect(loadDataset(join(folder, "x.parquet"))).rejects.toThrow("x.parquet is no Parquet file");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test.skipIf(!data)("real files: text, JSONL and an array", async () => {
   const [shakespeare] = await loadDataset(join(data as string, "tinyshakespeare.txt"));
   expect("text" in shakespeare && shakespeare.text.length).toBe(1115394);
@@ -29,6 +58,10 @@ test.skipIf(!data)("real files: text, JSONL and an array", async () => {
     return { prompt: question, completion: answer };
   };
   expect(await loadDataset(join(data as string, "gsm8k_test.jsonl"), { map })).toHaveLength(1319);
+  const instructions = await loadDataset(join(data as string, "instruction-data.json"));
+  expect(instructions[2]).toMatchObject({ messages: [{ content: "Convert 45 kilometers to meters." }, {}] });
+  const columns = { text: "text" };
+  expect(await loadDataset(join(data as string, "banking77_test.csv"), { columns })).toHaveLength(3080);
   const fables = await loadDataset(join(data as string, "aesop_fables.json"));
   expect(fables[0]).toHaveProperty("text", expect.stringContaining("A cock was once strutting"));
 });

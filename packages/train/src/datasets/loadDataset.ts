@@ -1,7 +1,8 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
+import { decodeText } from "./decodeText.ts";
 import type { Example } from "./example.ts";
-import { type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
+import { examplesOf, type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
 
 /** Options of `loadDataset`. */
 export interface LoadDatasetOptions extends ReadDatasetOptions {
@@ -11,31 +12,33 @@ export interface LoadDatasetOptions extends ReadDatasetOptions {
 
 /**
  * Reads a data file: by its name in `files`, by its http(s) address, or by its path (Node only);
- * see `readDataset`.
+ * see `readDataset`. Parquet files are known by their ending.
  */
 export async function loadDataset(path: string, given: LoadDatasetOptions = {}): Promise<Example[]> {
   checkOptions("loadDataset", given, { ...readDatasetKeys, files: true });
   const { files, ...options } = given;
-  return Array.fromAsync(readDataset(await textOf(path, files), { name: path, ...options }));
+  const named = { name: path, ...options };
+  const source = await sourceOf(path, files);
+  if (/\.parquet$/i.test(named.name) && named.format === undefined) {
+    const { parquetRecords } = await import("./parquetRecords.ts");
+    return Array.fromAsync(examplesOf(parquetRecords(source, named.name), named));
+  }
+  return Array.fromAsync(readDataset(decodeText(piecesOf(source), named.name), named));
 }
 
-async function textOf(path: string, files: ModelFiles | undefined): Promise<AsyncIterable<string>> {
-  if (files) return decoded(await files.open(path));
-  if (/^https?:/i.test(path)) return decoded(await openFile(path));
+async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
+  if (files) return files.open(path);
+  if (/^https?:/i.test(path)) return openFile(path);
   // Not an import, which stops a bundler for browsers.
   const fs = globalThis.process?.getBuiltinModule?.("node:fs");
-  if (fs) return fs.createReadStream(path, { encoding: "utf8" });
+  if (fs) return openFile(path);
   throw new Error(
     `loadDataset("${path}") reads from disk, which only Node can; give an http(s) address, or the files that hold it: { files: opfsFiles("data") }`,
   );
 }
 
-/** The text of a file, piece by piece. */
-async function* decoded(source: ByteSource): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
+/** The bytes of a file, piece by piece. */
+async function* piecesOf(source: ByteSource): AsyncGenerator<Uint8Array> {
   const length = 1 << 20;
-  for (let at = 0; at < source.size; at += length) {
-    const stream = at + length < source.size;
-    yield decoder.decode(await source.read(at, Math.min(length, source.size - at)), { stream });
-  }
+  for (let at = 0; at < source.size; at += length) yield source.read(at, Math.min(length, source.size - at));
 }

@@ -48,7 +48,7 @@ describe("formats are known by their content or name", () => {
 });
 
 describe("errors name the file, the line, what was found and what is accepted", () => {
-  const accepted = '{"text"}, {"prompt", "completion"} or {"messages": [{"role", "content"}]}';
+  const accepted = 'one of {"text"}, {"prompt", "completion"}, {"messages": [{"role", "content"}]}';
 
   test.each([
     ['{"text": "a"}\n\n{"text": 3}', "d.jsonl:3: text is 3; expected a string"],
@@ -88,6 +88,63 @@ describe("errors name the file, the line, what was found and what is accepted", 
   test("empty", async () => {
     expect(await errorOf("")).toBe("data is empty");
     expect(await errorOf([], { name: "x.txt" })).toBe("x.txt is empty");
+  });
+});
+
+describe("records of other data sets", () => {
+  const chat = (...contents: string[]) => ({
+    messages: contents.map((content, i) => ({ role: i % 2 ? "assistant" : "user", content })),
+  });
+
+  test("Alpaca, with or without an input, and with its text beside", async () => {
+    const records = [
+      { instruction: "say", input: "a", output: "b" },
+      { instruction: "say", input: "", output: "b" },
+      { instruction: "say", output: "b", text: "Below is an instruction ..." },
+    ];
+    expect(await read(JSON.stringify(records))).toEqual([chat("say\n\na", "b"), chat("say", "b"), chat("say", "b")]);
+    expect(await errorOf('{"instruction": "a"}')).toContain("data:1: output is missing");
+  });
+
+  test("ShareGPT, and messages of parts", async () => {
+    const turns = [
+      { from: "system", value: "s" },
+      { from: "human", value: "q" },
+      { from: "gpt", value: "a" },
+    ];
+    const [first] = chat("q", "a").messages.slice(0, 1);
+    expect(await read(JSON.stringify([{ conversations: turns }]))).toEqual([
+      { messages: [{ role: "system", content: "s" }, first, { role: "assistant", content: "a" }] },
+    ]);
+    const parts = [{ role: "user", content: ["a", "b"].map((text) => ({ type: "text", text })) }];
+    expect(await read(JSON.stringify([{ messages: parts }]))).toEqual([chat("ab")]);
+    expect(await errorOf('{"conversations": [{"from": "gpt"}]}')).toContain("conversations[0].value is missing");
+  });
+
+  test("columns name the keys of others", async () => {
+    const columns = { prompt: "question", completion: "answer" };
+    const record = { question: "q", answer: "a", text: "t" };
+    expect(await read(JSON.stringify([record]), { columns })).toEqual([{ prompt: "q", completion: "a" }]);
+    const message = await errorOf('{"question": "q", "reply": "a"}', { columns });
+    expect(message).toBe("data:1: there is no answer for completion; it has question, reply");
+  });
+
+  test("tables, by their name, with quotes, lines in fields and blank lines", async () => {
+    const csv = 'prompt,completion\r\n"a, b","c\nd ""e"""\r\n\r\nf,g\r\n';
+    const expected = [
+      { prompt: "a, b", completion: 'c\nd "e"' },
+      { prompt: "f", completion: "g" },
+    ];
+    expect(await read(csv, { name: "x.csv" })).toEqual(expected);
+    expect(await read("prompt\tcompletion\nf\tg\n", { name: "x.tsv" })).toEqual(expected.slice(1));
+    expect(await errorOf("prompt,completion\na,b\nc\n", { name: "x.csv" })).toContain(
+      "x.csv:3: Invalid Record Length: columns length is 2, got 1",
+    );
+    expect(await errorOf('text\n"a', { name: "x.csv" })).toContain("x.csv:2: Quote Not Closed");
+  });
+
+  test("a last line that is cut off", async () => {
+    expect(await errorOf('{"text": "a"}\n{"text": "b')).toContain("where the file ends: is it cut off?");
   });
 });
 

@@ -2,26 +2,33 @@ import { checkOptions, type OptionKeys } from "@lowrank/core";
 import { type Example, toExample } from "./example.ts";
 import { type JsonRecord, jsonArray, jsonLines } from "./jsonRecords.ts";
 
-/** The format of a data file: plain text, one JSON value a line, or one JSON array. */
-export type DatasetFormat = "text" | "jsonl" | "json";
+/**
+ * The format of a data file: plain text, one JSON value a line, one JSON array, or rows under a
+ * header.
+ */
+export type DatasetFormat = "text" | "jsonl" | "json" | "csv" | "tsv";
 
 /** Options of `readDataset`. */
 export interface ReadDatasetOptions {
   /** The file's name, for errors and its ending. Default "data". */
   name?: string;
   /**
-   * Default: by the name's ending (.txt, .md, .jsonl, .ndjson), else by the first
+   * Default: by the name's ending (.txt, .md, .jsonl, .ndjson, .csv, .tsv), else by the first
    * character ([ array, { JSONL).
    */
   format?: DatasetFormat;
+  /** The keys of records by those of an example: { prompt: "question", completion: "answer" }. */
+  columns?: Readonly<Record<string, string>>;
   /** Turns a record of other keys into an example. Default: it is one. */
   map?: (record: unknown) => unknown;
 }
 
 /** The names of all options of `readDataset`. */
-export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = { name: true, format: true, map: true };
+export const readDatasetKeys: OptionKeys<ReadDatasetOptions> = { name: true, format: true, columns: true, map: true };
 
-const byEnding: Record<string, DatasetFormat> = { txt: "text", md: "text", jsonl: "jsonl", ndjson: "jsonl" };
+const byEnding: Record<string, DatasetFormat> = {
+  ...{ txt: "text", md: "text", jsonl: "jsonl", ndjson: "jsonl", csv: "csv", tsv: "tsv" },
+};
 const byteOrderMark = "\uFEFF";
 
 /**
@@ -34,7 +41,7 @@ export async function* readDataset(
   options: ReadDatasetOptions = {},
 ): AsyncGenerator<Example> {
   checkOptions("readDataset", options, readDatasetKeys);
-  const { name = "data", map } = options;
+  const { name = "data" } = options;
   const [start, chunks] = await peek(typeof source === "string" ? [source] : source);
   const format = options.format ?? byEnding[name.split(".").at(-1)?.toLowerCase() ?? ""] ?? guess(start);
   if (format === "text") {
@@ -43,14 +50,44 @@ export async function* readDataset(
     yield { text };
     return;
   }
+  yield* examplesOf(await recordsOf(format, chunks, name), options);
+}
+
+async function recordsOf(
+  format: Exclude<DatasetFormat, "text">,
+  chunks: AsyncIterable<string>,
+  name: string,
+): Promise<AsyncIterable<JsonRecord> | Iterable<JsonRecord>> {
+  if (format === "jsonl") return jsonLines(chunks, name);
+  if (format === "json") return jsonArray(await join(chunks), name);
+  const { tableRecords } = await import("./tableRecords.ts");
+  return tableRecords(await join(chunks), name, format === "tsv" ? "\t" : ",");
+}
+
+/** The examples of a file's records. Throws where there is none. */
+export async function* examplesOf(
+  records: AsyncIterable<JsonRecord> | Iterable<JsonRecord>,
+  { name = "data", columns, map }: ReadDatasetOptions,
+): AsyncGenerator<Example> {
   let count = 0;
-  const records: AsyncIterable<JsonRecord> | Iterable<JsonRecord> =
-    format === "json" ? jsonArray(await join(chunks), name) : jsonLines(chunks, name);
   for await (const { value, where } of records) {
     count++;
-    yield toExample({ value: map ? map(value) : value, where });
+    const named = columns ? pick(value, columns, where) : value;
+    yield toExample({ value: map ? map(named) : named, where });
   }
   if (count === 0) throw new Error(`${name} holds no example`);
+}
+
+/** A record with the keys of an example. Throws for a column that it lacks. */
+function pick(value: unknown, columns: Readonly<Record<string, string>>, where: string): Record<string, unknown> {
+  const record = Object(value) as Record<string, unknown>;
+  const entries = Object.entries(columns).map(([key, column]) => {
+    if (Object.hasOwn(record, column)) return [key, record[column]];
+    throw new Error(
+      `${where}: there is no ${column} for ${key}; it has ${Object.keys(record).join(", ") || "no keys"}`,
+    );
+  });
+  return Object.fromEntries(entries);
 }
 
 function guess(start: string): DatasetFormat {

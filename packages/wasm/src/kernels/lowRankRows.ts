@@ -57,6 +57,19 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
   }
 }
 
+/** Two factors, as the table of tasks has them. */
+interface Factors {
+  readonly a: number;
+  readonly b: number;
+  readonly formatA: number;
+  readonly formatB: number;
+  readonly rank: number;
+}
+
+function factorsOf([a, b]: readonly WasmTensor[]): Factors {
+  return { a: a.ptr, b: b.ptr, formatA: dtypeNumber(a), formatB: dtypeNumber(b), rank: a.shape[0] };
+}
+
 /** The tasks of a call: the words of their table, and what their rooms must hold. */
 interface Tasks {
   readonly size: number;
@@ -71,24 +84,29 @@ interface Tasks {
 /** The tasks of calls with the same factors. */
 const tasksOf = new WeakMap<BoundInputs, Tasks>();
 
-function makeTasks(inputs: readonly WasmTensor[], params: LowRankRowsParams, size: number, each: number): Tasks {
+function makeTasks(pairs: readonly Factors[], params: LowRankRowsParams, size: number, each: number): Tasks {
   const runs = runsOf(params.rows, size, each);
   const table = new Int32Array(taskWords * runs.length);
   const numbers = new Float32Array(table.buffer);
-  let [rank, widens] = [0, 0];
-  for (const [task, { pair, first, count }] of runs.entries()) {
+  let most = 0;
+  let widens = 0;
+  for (let task = 0; task < runs.length; task++) {
+    const { pair, first, count } = runs[task];
     const at = taskWords * task;
     table[at + 6] = first;
     table[at + 7] = count;
     if (pair < 0) continue;
-    const [a, b] = [inputs[2 + 2 * pair], inputs[3 + 2 * pair]];
-    const [formatA, formatB] = [dtypeNumber(a), dtypeNumber(b)];
-    table.set([a.ptr, b.ptr, formatA, formatB, a.shape[0]], at);
+    const { a, b, formatA, formatB, rank } = pairs[pair];
+    table[at] = a;
+    table[at + 1] = b;
+    table[at + 2] = formatA;
+    table[at + 3] = formatB;
+    table[at + 4] = rank;
     numbers[at + 5] = params.scalings[pair];
-    rank = Math.max(rank, a.shape[0]);
+    most = Math.max(most, rank);
     widens |= formatA | formatB;
   }
-  return { size, each, table, rank, widens };
+  return { size, each, table, rank: most, widens };
 }
 
 /** Makes the tasks of a call, or finds those of another with the same factors. */
@@ -99,10 +117,15 @@ function findTasks(
   each: number,
   bound: BoundInputs | undefined,
 ): Tasks {
-  const known = bound && tasksOf.get(bound);
+  if (!bound) {
+    const pairs = params.rows.map((_, pair) => factorsOf(inputs.slice(2 + 2 * pair, 4 + 2 * pair)));
+    return makeTasks(pairs, params, size, each);
+  }
+  const known = tasksOf.get(bound);
   if (known && known.size === size && known.each === each) return known;
-  const made = makeTasks(inputs, params, size, each);
-  if (bound) tasksOf.set(bound, made);
+  const pairs = bound.groups.map(({ found }) => found as Factors);
+  const made = makeTasks(pairs, params, size, each);
+  tasksOf.set(bound, made);
   return made;
 }
 
@@ -120,4 +143,5 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const rooms = scratch(room * count);
     k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, scratch.of(table), rooms, room, 0, count);
   },
+  { ofGroup: factorsOf },
 );

@@ -32,11 +32,8 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
   const { ending = "sum", software, tile, mostGroups, ...flags } = params;
   const { maxStorageBufferBindingSize } = gpu.limits;
-  const limits = {
-    maxComputeWorkgroupsPerDimension: mostGroups ?? 65535,
-    maxStorageBufferBindingSize,
-  } as GPUSupportedLimits;
-  const facts = { ...gpu, software, tile, limits };
+  const limits = { maxComputeWorkgroupsPerDimension: mostGroups ?? 65535, maxStorageBufferBindingSize };
+  const facts = { ...gpu, software, tile, limits: limits as GPUSupportedLimits };
   const given = { ...productOf(a, w, flags), a, w, out };
   const first = ending.startsWith("added") ? product(given, facts) : [];
   return [...first, ...product({ ...given, ending, scale: 3 }, facts)];

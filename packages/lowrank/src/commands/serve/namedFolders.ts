@@ -27,9 +27,9 @@ export async function namedFolders(adapters: Readonly<Record<string, string>>): 
       const folder = folders.get(path);
       return folder ? folder.place.files(folder.path) : null;
     },
-    async read(path, file) {
+    async read(path, files) {
       const folder = folders.get(path);
-      return folder ? folder.place.read(folder.path, file) : null;
+      return folder ? folder.place.read(folder.path, files) : null;
     },
     readManifest: async (known) => (known === manifest.tag ? "same" : manifest),
     async writeManifest(text, replaces) {

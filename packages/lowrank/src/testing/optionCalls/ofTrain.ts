@@ -17,6 +17,13 @@ export const ofTrain: OptionCalls = {
   blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
   packExamples: (o) => L.packExamples(examples, { blockSize: 2, ...o }),
   trainingSteps: (o) => L.trainingSteps(2, o),
+  dpo: (o) => L.dpo({ padTokenId: 0, ...o }),
+  orpo: (o) => L.orpo({ padTokenId: 0, ...o }),
+  kto: (o) => L.kto({ padTokenId: 0, ...o }),
+  reward: (o) => L.reward({ padTokenId: 0, ...o }),
+  distillation: (o) => L.distillation({ padTokenId: 0, teacher: tinyLlama(), ...o }),
+  evaluatePreferences: (o) => L.evaluatePreferences(tinyLlama(), [], { padTokenId: 0, ...o }),
+  "Trainer#resume": (o) => new L.Trainer(tinyLlama(), examples, { ...training, learningRate: 1 }).resume("nowhere", o),
   "new Trainer": (o) => new L.Trainer(tinyLlama(), examples, { ...training, ...o }),
   "new Trainer: evaluation": (o) =>
     new L.Trainer(tinyLlama(), examples, { ...training, evaluation: { examples, ...o } }),

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium, type Page } from "playwright";
 import { createServer, type Plugin } from "vite";
-import { chromiumFlags, findChromium, isolationHeaders } from "../../scripts/browser/chromium.ts";
+import { chromiumFlags, findChromium, isolationHeaders } from "./chromium.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -28,11 +28,22 @@ function pagePlugin(script: string): Plugin {
   };
 }
 
+/** Options of `openSourcePage`. */
+interface SourcePageOptions {
+  /** Serve more than the sources. */
+  readonly plugins?: readonly Plugin[];
+  /** Chromium's flags. Default: those of the tests without WebGPU. */
+  readonly flags?: readonly string[];
+}
+
 /**
  * Starts Chromium on a page whose script, named from the repository's root, and all that it imports
- * are served as they lie here. Throws where there is no Chromium.
+ * are served as they lie here, on the loopback. Throws where there is no Chromium.
  */
-export async function openSourcePage(script: string, plugins: Plugin[] = []): Promise<SourcePage> {
+export async function openSourcePage(
+  script: string,
+  { plugins = [], flags = chromiumFlags.filter((flag) => !flag.includes("webgpu")) }: SourcePageOptions = {},
+): Promise<SourcePage> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error("no Chromium or Chrome was found; set CHROMIUM");
   const cacheDir = await mkdtemp(join(tmpdir(), "lowrank-page-"));
@@ -47,8 +58,7 @@ export async function openSourcePage(script: string, plugins: Plugin[] = []): Pr
     plugins: [pagePlugin(script), ...plugins],
   });
   await server.listen();
-  const args = chromiumFlags.filter((flag) => !flag.includes("webgpu"));
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args: [...flags] });
   const page = await browser.newPage();
   page.setDefaultTimeout(120_000);
   page.on("pageerror", (error) => console.error(`in the page: ${error.message}`));

@@ -1,0 +1,50 @@
+import { absent } from "./absent.ts";
+import type { FileContent } from "./modelFiles.ts";
+import { diskPath, nodeModules } from "./nodeModules.ts";
+import { syncNames, writeToDisk } from "./writeToDisk.ts";
+
+/** Names beside a folder's, that processes leave which die while they write it. */
+const leftover = /^\.[0-9a-f]{8}\.(part|old)$/;
+
+/**
+ * Writes a folder on disk (Node only) that then holds these files and no others. It is written
+ * beside its place as `<folder>.<id>.part`, brought to the disk, and renamed: the place holds the
+ * folder of before, or the new one. Where a process dies between two renames it holds nothing, and
+ * the new one lies whole beside it. A failure leaves what was there.
+ */
+export async function replaceFolder(folder: string | URL, contents: ReadonlyMap<string, FileContent>): Promise<void> {
+  const node = nodeModules(folder);
+  const { fs } = node;
+  const { basename, dirname, join, resolve } = node.path;
+  const path = resolve(diskPath(folder, node));
+  const [around, own] = [dirname(path), basename(path)];
+  const id = crypto.randomUUID().slice(0, 8);
+  const [part, old] = [`${path}.${id}.part`, `${path}.${id}.old`];
+
+  const folders = new Set([part]);
+  let moved = false;
+  try {
+    await fs.mkdir(part, { recursive: true });
+    for (const [name, content] of contents) {
+      const to = join(part, name);
+      for (let inner = dirname(to); inner !== part; inner = dirname(inner)) folders.add(inner);
+      await fs.mkdir(dirname(to), { recursive: true });
+      await writeToDisk(to, content, node);
+    }
+    for (const written of folders) await syncNames(written, node);
+    if (await fs.lstat(path).catch(absent)) {
+      await fs.rename(path, old);
+      moved = true;
+    }
+    await fs.rename(part, path);
+    await syncNames(around, node);
+  } catch (error) {
+    if (moved) await fs.rename(old, path).catch(absent);
+    await fs.rm(part, { recursive: true, force: true });
+    throw error;
+  }
+  for (const name of await fs.readdir(around)) {
+    if (!name.startsWith(own) || !leftover.test(name.slice(own.length))) continue;
+    await fs.rm(join(around, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,65 @@
+import { type Backend, Generator, init } from "@lowrank/core";
+import { generateText, loadModel } from "@lowrank/models";
+import { generatePairs, nanoModelFolder } from "@lowrank/nano";
+import { getPeftModel, LoraConfig } from "@lowrank/peft";
+import { Trainer, tokenizeExample } from "@lowrank/train";
+import { wasm } from "@lowrank/wasm";
+import { webgpu } from "@lowrank/webgpu";
+import { describe, expect, it } from "vitest";
+import { noWebGpu } from "../../../scripts/webgpuTests.ts";
+
+/** The embedded model: a folder in Node, below the root of the test server in a browser. */
+const here = import.meta.url;
+const modelFolder = here.startsWith("file:") ? nanoModelFolder : new URL("/packages/nano/model/", here);
+
+const steps = 100;
+/** Tokens of an example, and so of a batch, at most: a processor that plays the adapter is slow. */
+const longest = 20;
+const pairs = generatePairs({ language: "javascript", split: "train", count: 2000, seed: 0 });
+const questions = generatePairs({ language: "javascript", split: "test", count: 4, seed: 0 });
+
+const lora = { r: 8, loraAlpha: 16, loraDropout: 0.1, targetModules: "all-linear" } as const;
+const runs = [
+  { name: "LoRA", config: new LoraConfig(lora) },
+  { name: "DoRA", config: new LoraConfig({ ...lora, useDora: true }) },
+  { name: "QLoRA", config: new LoraConfig(lora), quantize: { quantType: "nf4", doubleQuant: true } as const },
+];
+
+/** The losses of a training of the embedded model, and its greedy answers after it. */
+interface Learned {
+  readonly losses: readonly number[];
+  readonly answers: readonly string[];
+}
+
+async function learn(backend: Backend, { config, quantize }: (typeof runs)[number]): Promise<Learned> {
+  await init(backend);
+  const { model, tokenizer } = await loadModel(modelFolder, { quantize });
+  if (!tokenizer) throw new Error("the embedded model has no tokenizer");
+  const peft = await getPeftModel(model, config, { generator: new Generator(1) });
+  const tokenized = await Promise.all(pairs.map((pair) => tokenizeExample(tokenizer, pair)));
+  const examples = tokenized.filter(({ inputIds }) => inputIds.length <= longest);
+  const settings = { padTokenId: 0, batchSize: 1, maxSteps: steps, learningRate: 1e-3, seed: 2 };
+  const { losses } = await new Trainer(peft, examples, settings).train();
+  const answers: string[] = [];
+  for (const { prompt } of questions) {
+    answers.push(await generateText(model, tokenizer, prompt, { maxNewTokens: 24, doSample: false }));
+  }
+  return { losses, answers };
+}
+
+describe.skipIf(noWebGpu)(`${steps} steps on webgpu are those on wasm`, () => {
+  it.each(runs)("$name", { timeout: 600_000 }, async (run) => {
+    const onWasm = await learn(await wasm(), run);
+    const gpu = await webgpu();
+    const onGpu = await learn(gpu, run);
+    gpu.dispose();
+    expect(onWasm.losses).toHaveLength(steps);
+    const last = (losses: readonly number[]) => losses.slice(-10).reduce((sum, loss) => sum + loss / 10, 0);
+    expect(last(onWasm.losses)).toBeLessThan(onWasm.losses[0] / 5);
+    const apart = onGpu.losses.map((loss, i) => Math.abs(loss / onWasm.losses[i] - 1));
+    expect(apart.findIndex((difference) => !(difference < 1e-4))).toBe(-1);
+    expect(onGpu.losses).toHaveLength(steps);
+    expect(onGpu.answers).toEqual(onWasm.answers);
+    expect(onGpu.answers.every((answer) => answer.length > 0)).toBe(true);
+  });
+});

@@ -1,0 +1,71 @@
+import { type Backend, init } from "@lowrank/core";
+import type { GoldenBackend } from "./backends.ts";
+import type { Check } from "./compare.ts";
+import { callsOnHost, countCalls, describeCalls } from "./countCalls.ts";
+import type { GoldenPart } from "./part.ts";
+import { isWanted } from "./parts.ts";
+
+/** Settings of a run of golden checks. */
+interface RunSettings {
+  /** Parts to check, by name. Default: all. */
+  readonly only?: readonly string[];
+  /** Count op calls by who ran them; the last check tells. */
+  readonly counted?: boolean;
+}
+
+/**
+ * Checks parts of the golden data on a backend, which it starts. An error is a failed check, and
+ * the next part goes on. Where there is no such backend, one check says why.
+ */
+export async function* checksOn(
+  { start, onDevice }: GoldenBackend,
+  parts: AsyncIterable<GoldenPart>,
+  { only = [], counted = false }: RunSettings = {},
+): AsyncGenerator<Check> {
+  const started = await start();
+  if (typeof started === "string") {
+    yield { name: "all", skipped: started };
+    return;
+  }
+  const calls = counted ? countCalls(started) : null;
+  await init(calls?.backend ?? started);
+  let some = false;
+  for await (const check of wantedChecks(parts, only)) {
+    some = true;
+    yield check;
+  }
+  if (!calls || !some) return;
+  const onHost = callsOnHost(calls.counts);
+  yield {
+    name: "op calls",
+    note: describeCalls(calls.counts) + describeDevice(started),
+    ...(onDevice && onHost > 0 && { error: `${onHost} ran on the host; its ops need kernels or compositions` }),
+  };
+}
+
+async function* wantedChecks(parts: AsyncIterable<GoldenPart>, only: readonly string[]): AsyncGenerator<Check> {
+  const missing = new Set(only);
+  let name = "the golden data";
+  try {
+    for await (const part of parts) {
+      if (!isWanted(part.name, only)) continue;
+      for (const wanted of missing) if (isWanted(part.name, [wanted])) missing.delete(wanted);
+      name = part.name;
+      try {
+        yield* part.checks();
+      } catch (error) {
+        yield failure(name, error as Error);
+      }
+    }
+  } catch (error) {
+    yield failure(`what comes behind ${name}`, error as Error);
+  }
+  for (const wanted of missing) yield { name: wanted, error: "no part of the golden data has this name" };
+}
+
+const failure = (name: string, error: Error): Check => ({ name: `the rest of ${name}`, error: error.stack });
+
+/** Returns the adapter of a backend on a graphics processor, for people. */
+function describeDevice(backend: Backend & { adapter?: string }): string {
+  return backend.adapter === undefined ? "" : `; on ${backend.adapter}`;
+}

@@ -1,0 +1,16 @@
+/** A run of golden checks in a browser. */
+export interface GoldenJob {
+  /** The page itself, or a Web Worker of it. */
+  readonly place: "page" | "worker";
+  /** The backend's name. */
+  readonly backend: string;
+  readonly threads: number;
+  /** Parts to check, by name; none named: all. */
+  readonly only: readonly string[];
+}
+
+/** The address of the golden files, and their names. */
+export interface GoldenPlace {
+  readonly url: string;
+  readonly names: readonly string[];
+}
