@@ -88,7 +88,7 @@ const narrowProducts: readonly FusedCase[] = upTo(9).flatMap((i): FusedCase[] =>
 /** Formats whose rows may have any length. */
 const elementwise = { f16: true, bf16: true, nf4: true, "nf4, nested": true, fp4: true };
 
-/** Products with stored weights, of few rows, whose columns end at each quarter of a workgroup's. */
+/** Products of few rows with stored weights, whose columns end at each quarter of a workgroup's. */
 const storedProducts: readonly FusedCase[] = Object.entries(storedWeights).flatMap(([name, store]) =>
   [70, 130, 200, 250].flatMap((n, i) =>
     [1, 2, 3, 5 + i, 9 + i].map(

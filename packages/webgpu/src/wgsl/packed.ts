@@ -105,7 +105,7 @@ fn ${x}_scale(i: u32) -> f32 {
 interface PackedFacts {
   /** Keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
   readonly shared?: boolean;
-  /** True if scales are nested. Default: the kernel looks, which costs a processor twice the time. */
+  /** True if scales are nested. Default: the kernel looks, which costs a processor much time. */
   readonly nested?: boolean;
 }
 
