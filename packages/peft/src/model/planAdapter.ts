@@ -1,4 +1,4 @@
-import { currentBackend, type Generator, giveTurn, isPacked } from "@lowrank/core";
+import { currentBackend, type Generator, giveTurn } from "@lowrank/core";
 import type { Embedding, Linear, Module, Parameter, UnaryModule } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { Warning } from "../config/warning.ts";
@@ -10,7 +10,7 @@ import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { AnyMethod, PeftMethod, PromptTokenizer } from "../methods/method.ts";
 import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PromptTokens } from "../prompt/promptTokens.ts";
-import { inputEmbedding, outputLayer, savesTables } from "../targets/embeddings.ts";
+import { savesTables } from "../targets/embeddings.ts";
 import { matchTargets, modelType, resolveTargets, type TargetReport } from "../targets/matchTargets.ts";
 import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
@@ -101,8 +101,8 @@ export async function planAdapter(
   }
   const reset = layers.filter(({ layer }) => layer.baseWeight).length;
   if (reset > 0) {
-    const message = `the initialisation sets the weights of ${reset} base layers anew, for good: the model without the adapter is the one with these; save or quantise it beside the adapter`;
-    warnings.push({ code: "changed-base", message });
+    const { changedBase } = await import("./changedBase.ts");
+    warnings.push(changedBase(reset));
   }
   const rows = method.trainableTokens?.(config) ?? null;
   const { planTokens } = rows ? await import("./planTokens.ts") : {};
@@ -111,6 +111,7 @@ export async function planAdapter(
   const bias = method.bias?.(config) ?? "none";
   const { biasSwaps } = bias === "none" ? {} : await import("./biasSwaps.ts");
   const savesBase = savesTables(config, [...paths.values()]);
+  const { savedTables } = savesBase ? await import("./savedTables.ts") : {};
   const finish = (): Plan => {
     for (const { path, base } of saved) warnings.push(...tieWarning(path, base, places, paths));
     const tokens = rows && planTokens ? planTokens(model, rows, places, paths) : [];
@@ -120,7 +121,7 @@ export async function planAdapter(
     checkDisjoint([...layers, ...saved, ...tokens].map(({ path }) => path));
     const adapted = new Set(report.matched);
     const swaps = biasSwaps?.(model, bias, adapted, saved) ?? new Map();
-    const tables = savesBase && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
+    const tables = savedTables && tokens.length === 0 ? savedTables(model, config, layers) : new Map();
     return { config, report, shared, prompt: null, layers, saved, tokens, swaps, tables, warnings };
   };
   // The model changes its modules to be bare: only for what looks at it once more.
@@ -150,17 +151,6 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
   return { config, heads, report, bases, backend, places, paths, warnings };
-}
-
-/**
- * Adapted embeddings and output layers whose tables PEFT saves with the
- * adapter, by key in its file.
- */
-function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
-  const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
-  // A packed table is the quantised base's own affair.
-  const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
-  return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
 }
 
 /** Returns a warning for a module that is adapted alone but shares its weight with others. */

@@ -1,6 +1,7 @@
 import type { ChatMessage } from "@lowrank/models";
 import { ignoreIndex } from "../ignoreIndex.ts";
-import { commonLength, type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
+import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
+import { commonLength } from "../tokenizeChat.ts";
 import type { PreferenceExample } from "./preferenceBatch.ts";
 
 /** A prompt with a better and a worse answer: texts, or the messages of a conversation. */

@@ -1,0 +1,17 @@
+import { isPacked } from "@lowrank/core";
+import type { Embedding, Linear, Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { inputEmbedding, outputLayer } from "../targets/embeddings.ts";
+import { filePrefix } from "./adapter.ts";
+import type { Plan } from "./planAdapter.ts";
+
+/**
+ * Adapted embeddings and output layers whose tables PEFT saves with the
+ * adapter, by key in its file.
+ */
+export function savedTables(model: Module, config: PeftConfig, layers: Plan["layers"]): Plan["tables"] {
+  const ends: (Module | null | undefined)[] = [inputEmbedding(model)?.[1], outputLayer(model, config.taskType)];
+  // A packed table is the quantised base's own affair.
+  const found = layers.filter(({ base }) => ends.includes(base) && !isPacked((base as Linear).weight.dtype));
+  return new Map(found.map(({ path, base }) => [`${filePrefix}${path}.base_layer.weight`, base as Embedding | Linear]));
+}
