@@ -1,11 +1,13 @@
 import {
   checkFinite,
+  checkOptions,
   copyInto,
   fromBytes,
   type Generator,
   type GeneratorState,
   giveTurn,
   noGrad,
+  type OptionKeys,
   openSafetensors,
   type SafetensorsFile,
   type SafetensorsTensor,
@@ -120,6 +122,8 @@ export interface ResumeOptions {
   allowChanges?: boolean;
 }
 
+const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
+
 /**
  * Reads a checkpoint, or the newest whole one of a place, into parameters, optimiser and
  * generators, and tells where the run stood. Throws, with nothing changed, where it holds other
@@ -129,9 +133,11 @@ export async function readCheckpoint(
   place: string | URL | ModelFiles,
   fingerprint: Fingerprint,
   { parameters, buffers, optimizer, generators, model }: Trained,
-  { allowChanges = false }: ResumeOptions,
+  options: ResumeOptions,
   onWarning: OnWarning = printWarning,
 ): Promise<RunState> {
+  checkOptions("Trainer.resume", options, resumeKeys);
+  const { allowChanges = false } = options;
   const source = await openCheckpoint(place, onWarning);
   const open = async (name: string) => openSafetensors(await source.open(name), `${name} of ${source.label}`);
   const [weights, moments] = [await open(fileNames.weights), await open(fileNames.optimizer)];

@@ -33,7 +33,13 @@ export async function tokenizeExample(tokenizer: ExampleTokenizer, example: Exam
   }
   if (!("messages" in example)) return tokenizeCompletion(tokenizer, example);
   const { tokenizeChat } = await import("./tokenizeChat.ts");
-  return tokenizeChat(tokenizer, example);
+  const { inputIds, learned } = await tokenizeChat(tokenizer, example);
+  return labelled(inputIds, (t) => learned.has(t));
+}
+
+/** Tokens with labels where they are learned. */
+function labelled(inputIds: number[], isLearned: (t: number) => boolean): TokenizedExample {
+  return { inputIds, labels: inputIds.map((id, t) => (isLearned(t) ? id : ignoreIndex)) };
 }
 
 /** Prompt and completion are tokenized as one text: a token that spans their border is learned. */
@@ -41,7 +47,7 @@ function tokenizeCompletion(tokenizer: ExampleTokenizer, { prompt, completion }:
   const inputIds = closed(tokenizer, tokenizer.encode(prompt + completion));
   const given = tokenizer.encode(prompt);
   const end = inputIds.findIndex((id, t) => id !== given[t]);
-  return { inputIds, labels: inputIds.map((id, t) => (end < 0 || t < end ? ignoreIndex : id)) };
+  return labelled(inputIds, (t) => end >= 0 && t >= end);
 }
 
 function closed({ eosTokenId }: ExampleTokenizer, ids: number[]): number[] {

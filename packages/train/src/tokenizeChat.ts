@@ -1,13 +1,18 @@
 import type { ChatExample } from "./datasets/example.ts";
-import { ignoreIndex } from "./ignoreIndex.ts";
-import type { ExampleTokenizer, TokenizedExample } from "./tokenize.ts";
+import type { ExampleTokenizer } from "./tokenize.ts";
 
-/** Tokenizes a conversation, of which the assistant's turns are learned; see `tokenizeExample`. */
-export async function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: ChatExample): Promise<TokenizedExample> {
+/**
+ * Tokenizes a conversation up to the end of the assistant's last turn, and finds the places of the
+ * tokens of all its turns, which are learned; see `tokenizeExample`.
+ */
+export async function tokenizeChat(
+  tokenizer: ExampleTokenizer,
+  { messages }: ChatExample,
+): Promise<{ inputIds: number[]; learned: ReadonlySet<number> }> {
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
   const whole = await tokenizer.applyChatTemplate(messages);
   const inputIds = encode(whole);
-  const labels = inputIds.map(() => ignoreIndex);
+  const learned = new Set<number>();
   let length = 0;
   for (const [i, { role }] of messages.entries()) {
     if (role !== "assistant") continue;
@@ -21,14 +26,14 @@ export async function tokenizeChat(tokenizer: ExampleTokenizer, { messages }: Ch
     }
     const start = commonLength(encode(before), inputIds);
     const end = endOfTurn(inputIds, start, commonLength(encode(after), inputIds), tokenizer.eosTokenId);
-    for (let t = start; t < end; t++) labels[t] = inputIds[t];
+    for (let t = start; t < end; t++) learned.add(t);
     length = end;
   }
   if (length === 0) {
     const roles = messages.map((message) => message.role).join(", ");
     throw new Error(`a conversation without an assistant turn (roles: ${roles}) has nothing to learn`);
   }
-  return { inputIds: inputIds.slice(0, length), labels: labels.slice(0, length) };
+  return { inputIds: inputIds.slice(0, length), learned };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkOptions, defaultGenerator, Generator, giveTurn, type OptionKeys, type Tensor } from "@lowrank/core";
+import { checkOptions, defaultGenerator, Generator, giveTurn, type Tensor } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
 import { type AdamOptions, type Optimizer, type Schedule, schedules } from "@lowrank/nn";
 import { BatchSampler } from "./batchSampler.ts";
@@ -23,8 +23,6 @@ import {
 } from "./trainerOptions.ts";
 import { microBatches, trainingStep } from "./trainingStep.ts";
 import type { TaskBatch, TrainingTask } from "./trainingTask.ts";
-
-const resumeKeys: OptionKeys<ResumeOptions> = { allowChanges: true };
 
 /** Optimiser steps that passes over `count` examples take. */
 export function trainingSteps(
@@ -114,7 +112,6 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
    * `ResumeError` that lists all differences for one of another run.
    */
   async resume(place: string | URL | ModelFiles, options: ResumeOptions = {}): Promise<number> {
-    checkOptions("Trainer.resume", options, resumeKeys);
     await this.#prepare();
     const { readCheckpoint } = await import("./checkpoint.ts");
     const fingerprint = await this.#identify();

@@ -12,7 +12,6 @@ import type { FloatDType } from "../methods/methodFacts.ts";
 import type { PromptTokens } from "../prompt/promptTokens.ts";
 import { savesTables } from "../targets/embeddings.ts";
 import { matchTargets, modelType, resolveTargets, type TargetReport } from "../targets/matchTargets.ts";
-import { orderWarnings, unusedKeys } from "../targets/pattern.ts";
 import { filePrefix } from "./adapter.ts";
 import type { PlannedTokens } from "./planTokens.ts";
 
@@ -76,11 +75,8 @@ export async function planAdapter(
 ): Promise<Plan> {
   const { method, generator, loading, dtypeOf = () => "f32", signal } = options;
   const found = bare(() => findPlaces(model, options));
-  const { config, heads, report, bases, backend, warnings } = found;
-  if (report.unmatchedTargets.length + report.unusedPatterns.length > 0) {
-    const { targetWarnings } = await import("../targets/targetWarnings.ts");
-    warnings.unshift(...bare(() => targetWarnings(model, report, method.kinds)));
-  }
+  const { config, heads, report, bases, backend } = found;
+  const warnings = await namedWarnings(model, config, method, report, bare);
   const made = { backend, config, generator, loading };
   const shared = (await method.createShared?.({ ...made, layers: bases })) ?? {};
   const warn = (warning: Warning) => {
@@ -128,6 +124,30 @@ export async function planAdapter(
   return rows || savesBase || bias !== "none" ? bare(finish) : finish();
 }
 
+/** Returns warnings of names and patterns that match nothing, or more than one thing. */
+async function namedWarnings(
+  model: Module,
+  config: PeftConfig,
+  method: PeftMethod,
+  report: TargetReport,
+  bare: Bare,
+): Promise<Warning[]> {
+  const warnings: Warning[] = [];
+  const patterns = Object.entries(method.patterns?.(config) ?? {}).filter(([, keys]) => Object.keys(keys).length > 0);
+  if (patterns.length > 0) {
+    const { orderWarnings, unusedKeys } = await import("../targets/patternWarnings.ts");
+    for (const [name, keys] of patterns) {
+      report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
+      warnings.push(...orderWarnings(name, keys, report.matched));
+    }
+  }
+  if (report.unmatchedTargets.length + report.unusedPatterns.length > 0) {
+    const { targetWarnings } = await import("../targets/targetWarnings.ts");
+    warnings.unshift(...bare(() => targetWarnings(model, report, method.kinds)));
+  }
+  return warnings;
+}
+
 /** Finds the layers of a bare model that a method shall adapt. */
 function findPlaces(model: Module, { method, config: given }: NewAdapter & { method: PeftMethod }) {
   const { config: headed, heads } = withHeads(given, method);
@@ -137,12 +157,6 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   const modules = [...model.namedModules()];
   const { targets, report } = matchTargets(model, wanted, method.kinds, modules);
   if (method.setsFanInFanOut) config = config.with({ fanInFanOut: targets.some(([, , kind]) => kind === "conv1d") });
-  const patterns = Object.entries(method.patterns?.(config) ?? {});
-  for (const [name, keys] of patterns) {
-    report.unusedPatterns.push(...unusedKeys(keys, report.matched).map((key) => `${name} "${key}"`));
-  }
-  const warnings: Warning[] = [];
-  for (const [name, keys] of patterns) warnings.push(...orderWarnings(name, keys, report.matched));
   const places = placesOf(model, modules);
   const paths = new Map(modules.map(([path, module]) => [module, path]));
   const bases = targets.map(([path, module, kind]) => {
@@ -150,7 +164,7 @@ function findPlaces(model: Module, { method, config: given }: NewAdapter & { met
   });
   const [first] = model.parameters();
   const backend = first?.storage.backend ?? currentBackend();
-  return { config, heads, report, bases, backend, places, paths, warnings };
+  return { config, heads, report, bases, backend, places, paths };
 }
 
 /** Returns a warning for a module that is adapted alone but shares its weight with others. */

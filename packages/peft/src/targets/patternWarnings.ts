@@ -1,0 +1,27 @@
+import type { Warning } from "../config/warning.ts";
+import { expressionOf, patternValue } from "./pattern.ts";
+
+/** Returns true if a pattern's key matches a path. */
+const says = (key: string, path: string): boolean => expressionOf(key).test(path);
+
+/** The keys that say none of the paths. */
+export function unusedKeys(pattern: Readonly<Record<string, number>>, paths: readonly string[]): string[] {
+  return Object.keys(pattern).filter((key) => !paths.some((path) => says(key, path)));
+}
+
+/**
+ * Returns a warning if two keys match one path and files, which keep keys in alphabetical order,
+ * would pick the other one.
+ */
+export function orderWarnings(
+  name: string,
+  pattern: Readonly<Record<string, number>>,
+  paths: readonly string[],
+): Warning[] {
+  const sorted = Object.fromEntries(Object.entries(pattern).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const path = paths.find((one) => patternValue(pattern, one, 0) !== patternValue(sorted, one, 0));
+  if (path === undefined) return [];
+  const [first, second] = [pattern, sorted].map((keys) => Object.keys(keys).find((key) => says(key, path)));
+  const message = `${name}: "${first}" and "${second}" both say ${path}; the first wins here, but files keep keys in alphabetical order, where "${second}" wins: make one of them exact`;
+  return [{ code: "ambiguous-pattern", message }];
+}
