@@ -3,6 +3,7 @@ import { inputValues, makeInput } from "@lowrank/core/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
+import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";
 
 describe.skipIf(noWebGpu)("fused kernels against the reference", () => {
@@ -12,7 +13,7 @@ describe.skipIf(noWebGpu)("fused kernels against the reference", () => {
   });
   afterAll(() => backend?.dispose());
 
-  for (const one of fusedCases) it(one.name, () => checkFused(backend, one));
+  for (const one of [...fusedCases, ...edgeCases]) it(one.name, () => checkFused(backend, one));
 
   it("attentionBackward gives the same bits twice", async () => {
     const generator = new Generator(1);

@@ -171,6 +171,7 @@ export class TunerLayer extends Module implements Wrapper {
   /** Puts the part of adapter `other` in the place of that of `adapter`, which is freed. */
   replace(adapter: string, other: string): void {
     const layer = this.#adapters.get(other)!;
+    this.#changed(other);
     this.#adapters.delete(other);
     clear(this, other);
     this.remove(adapter);

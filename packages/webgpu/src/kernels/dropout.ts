@@ -20,8 +20,9 @@ ${entry(
   let words = philox(index);
   for (var k = 0u; k < 4u; k++) {
     let place = 4u * index + k;
-    if (place < u.skipped || place - u.skipped >= u.size) { continue; }
+    // Places before the first wrap around, beyond the size.
     let i = place - u.skipped;
+    if (i >= u.size) { continue; }
     var y = 0.0;
     if (!isDropped(words[k])) { y = x[i] * u.scale; }
     out[i] = y;

@@ -47,10 +47,13 @@ function wrongResults(code: string): Break[] {
       const assignment = /^ ([+*-]?)= /.exec(code.slice(place.to, end));
       if (!assignment) return [];
       const value = code.slice(place.to + assignment[0].length, end);
+      // NaN times anything is NaN.
+      if (value === "nan()") return [];
       const wrong: Record<string, string> = {
         f32: `1.001 * (${value})`,
         vec4f: `1.001 * (${value})`,
-        u32: `(${value}) ^ 0x2000u`,
+        // A flag is told from 0 alone.
+        u32: value === "1u" ? "0u" : `(${value}) ^ 0x2000u`,
         i32: `(${value}) ^ 1`,
       };
       if (!(type in wrong)) return [];
@@ -86,9 +89,17 @@ function shiftedIndices(code: string): Break[] {
   );
 }
 
+const kinds = [wrongResults, skippedEdges, shiftedIndices];
+
 /** Returns one error of each kind for a kernel's text, where it has a place for such. */
 export function breaksOf(code: string): Break[] {
-  return [wrongResults(code), skippedEdges(code), shiftedIndices(code)].flatMap((all) =>
-    all.length === 0 ? [] : [all[Math.floor(all.length / 2)]],
-  );
+  return kinds.flatMap((kind) => {
+    const all = kind(code);
+    return all.length === 0 ? [] : [all[Math.floor(all.length / 2)]];
+  });
+}
+
+/** Returns a text with an error of another text, where it has the same statement. */
+export function withBreak(code: string, { what }: Break): string {
+  return kinds.flatMap((kind) => kind(code)).find((one) => one.what === what)?.code ?? code;
 }

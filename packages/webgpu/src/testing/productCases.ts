@@ -12,6 +12,7 @@ export const hard = (tile: TileName): Pick<GpuFacts, "software" | "tile"> => ({ 
 export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "direct 4x4": { ...hard("direct 8x4"), a: [70, 19], w: [19, 66] },
   "direct 8x4": { ...soft, a: [20, 133], w: [67, 20], transposeA: true, transposeB: true },
+  "direct 8x8": { ...hard("direct 8x8"), a: [64, 20, 19], w: [64, 20, 23], transposeA: true },
   "staged 4x4": { ...hard("staged 8x8"), a: [65, 18], w: [70, 18], transposeB: true },
   "staged 8x4": { ...hard("staged 8x4"), a: [64, 18, 9], w: [64, 9, 17] },
   "staged 8x8": { ...hard("staged 8x8"), a: [64, 20, 18], w: [64, 20, 20], transposeA: true },

@@ -4,10 +4,10 @@ import { dynamicMap } from "@lowrank/core/functions";
 /** WGSL that reads elements of a packed weight, whose binding of words is `x`. Needs `halfCode`. */
 interface PackedCode {
   readonly helpers: string;
-  /** The body of a function that returns element `i`. */
-  readonly one: string;
+  /** More helpers, and the body of a function that returns element `i`. */
+  readonly one: readonly [helpers: string, body: string];
   /** The same for the elements `i` to `i + 3`, where `i` is a multiple of four. */
-  readonly four: string;
+  readonly four: readonly [helpers: string, body: string];
 }
 
 /** An f32 as WGSL reads it, to the bit. */
@@ -40,15 +40,22 @@ let codes = vec4f(vec4i(q << 24u, q << 16u, q << 8u, q) >> vec4u(24u));`,
   }),
 };
 
-/** WGSL: the byte at `at`, and the word or the f16 whose bytes begin at `at`, an even place. */
-const bytesCode = (x: string): string => `
-fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }
-fn ${x}_word(at: u32) -> u32 {
+/** WGSL: the f16 whose bytes begin at `at`, an even place. */
+const halfOf = (x: string): string => `
+fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }
+`;
+
+/** WGSL: the byte at `at`. */
+const byteOf = (x: string): string =>
+  `fn ${x}_byte(at: u32) -> u32 { return (${x}[at >> 2u] >> (8u * (at & 3u))) & 255u; }\n`;
+
+/** WGSL: the word whose bytes begin at `at`, an even place. */
+const wordOf = (x: string): string => `fn ${x}_word(at: u32) -> u32 {
   let word = ${x}[at >> 2u];
   if ((at & 2u) == 0u) { return word; }
   return (word >> 16u) | (${x}[(at >> 2u) + 1u] << 16u);
 }
-fn ${x}_half(at: u32) -> f32 { return f16ToF32((${x}[at >> 2u] >> (8u * (at & 2u))) & 65535u); }`;
+`;
 
 /** Four elements never straddle blocks, so one scale serves them. */
 function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): PackedCode {
@@ -58,38 +65,64 @@ function blockCode({ dtype, block, integerBits }: BlockFormat, x: string): Packe
 let l = i % ${elements}u;
 ${codes}
 return ${meanings[dtype](x)};`;
-  return { helpers: bytesCode(x), one: body(one), four: body(four) };
+  return { helpers: halfOf(x), one: [byteOf(x), body(one)], four: [wordOf(x), body(four)] };
 }
+
+/** WGSL: the scale of a block where scales are not nested. */
+const plainScale = (x: string): string => `return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]);`;
+
+/** WGSL: the scale of a block where scales are nested. */
+const nestedScale = (x: string): string => `let at = ${x}[1] + block;
+  let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
+  return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);`;
 
 /** bitsandbytes' dynamic map from its 0 on; the numbers below are these, negative. */
 const nestedSizes = dynamicMap().subarray(127);
 
-/** WGSL with the scale of a block. That of nested scales is a code of the dynamic map. */
-const scaleCode = (x: string): string => `
+/** WGSL: the number of a nested scale's 8-bit code, to the bit. */
+const nestedCode = (x: string): string => `
 const ${x}_sizes = array<f32, 129>(${Array.from(nestedSizes, floatText).join(", ")});
 fn ${x}_nested(code: u32) -> f32 {
   if (code < 127u) { return -${x}_sizes[127u - code]; }
   return ${x}_sizes[code - 127u];
-}
-fn ${x}_scale(i: u32) -> f32 {
-  let block = i >> firstTrailingBit(${x}[0]);
-  if (${x}[2] == 0u) { return bitcast<f32>(${x}[(${x}[1] >> 2u) + block]); }
-  let at = ${x}[1] + block;
-  let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
-  return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);
 }`;
 
-/** `shared` keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
-function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, shared: boolean): PackedCode {
+/** WGSL with the scale of element i. The header tells of scales whether they are nested. */
+function scaleCode(x: string, nested: boolean | undefined): string {
+  const body = { true: nestedScale(x), false: plainScale(x) };
+  const told = `if (${x}[2] == 0u) { ${plainScale(x)} }\n  ${nestedScale(x)}`;
+  return `${nested === false ? "" : nestedCode(x)}
+fn ${x}_scale(i: u32) -> f32 {
+  let block = i >> firstTrailingBit(${x}[0]);
+  ${nested === undefined ? told : body[`${nested}`]}
+}`;
+}
+
+/** Facts by which the code of a packed weight differs. */
+interface PackedFacts {
+  /** Keeps the codes' numbers in workgroup memory, which `shareTable` fills. */
+  readonly shared?: boolean;
+  /** True if scales are nested. Default: the kernel looks, which costs a processor much time. */
+  readonly nested?: boolean;
+}
+
+function fourBitCode({ codebook: { values } }: FourBitFormat, x: string, facts: PackedFacts): PackedCode {
+  const { shared = false, nested } = facts;
   const table = `const ${x}_table = array<f32, 16>(${Array.from(values, floatText).join(", ")});`;
   const codes = shared ? `${x}_codes` : `${x}_table`;
   const places = ["(q >> 4u)", "q", "(q >> 12u)", "(q >> 8u)"];
   return {
-    helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x)}`,
-    one: `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
+    helpers: `${table}\n${shared ? `var<workgroup> ${codes}: array<f32, 16>;` : ""}${scaleCode(x, nested)}`,
+    one: [
+      "",
+      `let q = ${x}[16u + (i >> 3u)] >> (8u * ((i >> 1u) & 3u) + 4u * (1u - (i & 1u)));
 return ${x}_scale(i) * ${codes}[q & 15u];`,
-    four: `let q = ${x}[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
+    ],
+    four: [
+      "",
+      `let q = ${x}[16u + (i >> 3u)] >> (16u * ((i >> 2u) & 1u));
 return ${x}_scale(i) * vec4f(${places.map((q) => `${codes}[${q} & 15u]`).join(", ")});`,
+    ],
   };
 }
 
@@ -104,19 +137,19 @@ export function codebookOf(dtype: DType): FourBitFormat["codebook"] | undefined 
   return "codebook" in format ? (format as FourBitFormat).codebook : undefined;
 }
 
-function packedCode(dtype: DType, x: string, shared: boolean): PackedCode {
+function packedCode(dtype: DType, x: string, facts: PackedFacts): PackedCode {
   const format = formatOf(dtype as Parameters<typeof formatOf>[0]);
-  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, shared);
+  return "block" in format ? blockCode(format as BlockFormat, x) : fourBitCode(format as FourBitFormat, x, facts);
 }
 
 /** WGSL with `load_x(i: u32) -> f32`, which gives an element of a packed weight. */
-export function packedLoad(dtype: DType, x: string, shared = false): string {
-  const { helpers, one } = packedCode(dtype, x, shared);
-  return `${helpers}\nfn load_${x}(i: u32) -> f32 {\n${one}\n}`;
+export function packedLoad(dtype: DType, x: string, facts: PackedFacts = {}): string {
+  const { helpers, one } = packedCode(dtype, x, facts);
+  return `${helpers}\n${one[0]}fn load_${x}(i: u32) -> f32 {\n${one[1]}\n}`;
 }
 
 /** WGSL with `four_x(i: u32) -> vec4f`: elements i to i + 3, where i is a multiple of four. */
-export function packedFours(dtype: DType, x: string, shared: boolean): string {
-  const { helpers, four } = packedCode(dtype, x, shared);
-  return `${helpers}\nfn four_${x}(i: u32) -> vec4f {\n${four}\n}`;
+export function packedFours(dtype: DType, x: string, facts: PackedFacts): string {
+  const { helpers, four } = packedCode(dtype, x, facts);
+  return `${helpers}\n${four[0]}fn four_${x}(i: u32) -> vec4f {\n${four[1]}\n}`;
 }

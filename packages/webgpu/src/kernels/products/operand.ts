@@ -2,8 +2,8 @@ import { type DType, isPacked } from "@lowrank/core/backend";
 import { loadCode, storageType } from "../../wgsl/elements.ts";
 import { codebookOf, packedFours, packedLoad, shareTable } from "../../wgsl/packed.ts";
 
-/** The storage of an operand: its dtype, or f16 as the device's own type. */
-export type Storage = DType | "native f16";
+/** The storage of an operand: its dtype, with what more a kernel's text depends on. */
+export type Storage = DType | `${DType} nested` | "native f16";
 
 /** The layout of an operand of a product. */
 export interface Operand {
@@ -16,7 +16,7 @@ export interface Operand {
   readonly fours: boolean;
 }
 
-const dtypeOf = (storage: Storage): DType => (storage === "native f16" ? "f16" : storage);
+const dtypeOf = (storage: Storage): DType => storage.replace(/ nested|native /, "") as DType;
 
 /** WGSL at the begin of `main` that makes numbers ready which codes look up in workgroup memory. */
 export function shareNumbers({ name, storage }: Operand): string {
@@ -41,12 +41,13 @@ return bitcast<vec4f>(vec4u(low << 16u, low & 0xffff0000u, high << 16u, high & 0
 function readFour({ name, storage, fours }: Operand, shared: boolean): string {
   const head = `fn four_${name}(i: u32) -> vec4f`;
   const dtype = dtypeOf(storage);
+  const facts = { shared, nested: storage.endsWith(" nested") };
   if (!fours) {
     const each = [0, 1, 2, 3].map((c) => `load_${name}(i + ${c}u)`);
-    const load = isPacked(dtype) ? packedLoad(dtype, name, shared) : loadCode(dtype, name);
+    const load = isPacked(dtype) ? packedLoad(dtype, name, facts) : loadCode(dtype, name);
     return `${load}\n${head} { return vec4f(${each.join(", ")}); }`;
   }
-  if (isPacked(dtype)) return packedFours(dtype, name, shared);
+  if (isPacked(dtype)) return packedFours(dtype, name, facts);
   if (storage === "f32") return `${head} { return ${name}[i >> 2u]; }`;
   if (storage === "native f16") return `${head} { return vec4f(${name}[i >> 2u]); }`;
   return `${head} {\n${halves[dtype](name)}\n}`;

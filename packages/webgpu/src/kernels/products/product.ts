@@ -28,8 +28,9 @@ const joinParts = variants((ending: Ending) =>
 );
 
 /** Returns the storage of a weight as kernels know it. */
-function storageOf({ dtype }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
-  return dtype === "f16" && fours && gpu.features.has("shader-f16") ? "native f16" : dtype;
+function storageOf({ dtype, packing }: GpuTensor, fours: boolean, gpu: Gpu): Storage {
+  if (dtype === "f16" && fours && gpu.features.has("shader-f16")) return "native f16";
+  return packing?.nested ? `${dtype} nested` : dtype;
 }
 
 /** Returns the runs that make a product. What is larger than a kernel can see goes in pieces. */

@@ -5,7 +5,10 @@ import { product } from "./product.ts";
 import type { TileName } from "./tiles.ts";
 
 /** The tiles of large products that are tried; the first is the usual one. */
-const candidates: readonly TileName[] = ["staged 8x4", "staged 8x8", "staged 4x4", "direct 8x4", "direct 4x4"];
+const candidates: readonly TileName[] = [
+  ...(["staged 8x4", "staged 8x8", "staged 4x4"] as const),
+  ...(["direct 8x4", "direct 8x8", "direct 4x4"] as const),
+];
 
 /** The tile where a processor plays the device: waiting for other threads costs much there. */
 const softwareTile: TileName = "direct 8x4";

@@ -17,7 +17,7 @@ export interface Tile {
 
 /** The names of the tiles. */
 export type TileName =
-  | `direct ${"4x4" | "8x4" | "tall" | "wide"}`
+  | `direct ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`
   | `staged ${"4x4" | "8x4" | "8x8" | "tall" | "wide"}`
   | `${"along" | "down" | "alone"} ${1 | 2 | 4}`;
 
@@ -29,6 +29,7 @@ const flat = { columns: 4, down: 1, depth: 0 } as const;
 export const tiles: Readonly<Record<TileName, Tile>> = {
   "direct 4x4": { rows: 4, columns: 4, ...square, depth: 0 },
   "direct 8x4": { rows: 8, columns: 4, ...square, depth: 0 },
+  "direct 8x8": { rows: 8, columns: 8, ...square, depth: 0 },
   "staged 4x4": { rows: 4, columns: 4, ...square, depth: 16 },
   "staged 8x4": { rows: 8, columns: 4, ...square, depth: 16 },
   "staged 8x8": { rows: 8, columns: 8, ...square, depth: 8 },

@@ -10,7 +10,7 @@ import { type TileName, tiles } from "./tiles.ts";
 const gpu = create(["backend=null"]);
 
 const storages: readonly Storage[] = [
-  ...(["f32", "f16", "bf16", "native f16", "nf4", "fp4", "q4_0", "q4_1", "q8_0"] as const),
+  ...(["f32", "f16", "bf16", "native f16", "nf4", "nf4 nested", "fp4", "fp4 nested", "q4_0", "q4_1", "q8_0"] as const),
 ];
 
 it("every kernel of products is valid, those for f16 too", async () => {
