@@ -1,4 +1,5 @@
 import { type BlockFormat, type DType, type FourBitFormat, formatOf, isPacked } from "@lowrank/core/backend";
+import { dynamicMap } from "@lowrank/core/functions";
 
 /** WGSL that reads elements of a packed weight, whose binding of words is `x`. Needs `halfCode`. */
 interface PackedCode {
@@ -75,19 +76,15 @@ const nestedScale = (x: string): string => `let at = ${x}[1] + block;
   let second = bitcast<f32>(${x}[(${x}[2] >> 2u) + (block >> 8u)]);
   return ${x}_nested((${x}[at >> 2u] >> (8u * (at & 3u))) & 255u) * second + bitcast<f32>(${x}[3]);`;
 
-/**
- * WGSL: the number of a nested scale's 8-bit code, one of 2^e even steps of the decade 10^(e - 6),
- * as bitsandbytes makes its dynamic map.
- */
+/** bitsandbytes' dynamic map from its 0 on; the numbers below are these, negative. */
+const nestedSizes = dynamicMap().subarray(127);
+
+/** WGSL: the number of a nested scale's 8-bit code, to the bit. */
 const nestedCode = (x: string): string => `
-const ${x}_decades = array<f32, 7>(1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1.0f);
+const ${x}_sizes = array<f32, 129>(${Array.from(nestedSizes, floatText).join(", ")});
 fn ${x}_nested(code: u32) -> f32 {
-  if (code == 127u) { return 0.0; }
-  if (code == 255u) { return 1.0; }
-  let at = select(127u - code, code - 127u, code > 127u);
-  let e = 31u - countLeadingZeros(at);
-  let size = ${x}_decades[e] * (0.1 + 0.9 * (f32(at - (1u << e)) + 0.5) / f32(1u << e));
-  return select(-size, size, code > 127u);
+  if (code < 127u) { return -${x}_sizes[127u - code]; }
+  return ${x}_sizes[code - 127u];
 }`;
 
 /** WGSL with the scale of element i. The header tells of scales whether they are nested. */

@@ -1,0 +1,21 @@
+import { quantize4bit, reference, tensor, toBackend } from "@lowrank/core";
+import { describe, expect, it } from "vitest";
+import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
+import { webgpu } from "../index.ts";
+
+/** Blocks of 64 whose largest numbers are 1e-6 to 1: their scales take codes of all sizes. */
+const values = Float32Array.from({ length: 64 * 512 }, (_, i) => Math.sin(i) * 10 ** -((i >> 6) % 7));
+
+describe.skipIf(noWebGpu)("packed weights on webgpu", () => {
+  it.each(["nf4", "fp4"] as const)(
+    "%s with nested scales has the reference's numbers, to the bit",
+    async (quantType) => {
+      const backend = await webgpu();
+      const options = { quantType, blockSize: 64, doubleQuant: true };
+      const packed = quantize4bit(tensor(values, { shape: [512, 64], backend: reference() }), options);
+      const there = await toBackend(packed, backend);
+      expect(await there.to("f32").bytes()).toEqual(await packed.to("f32").bytes());
+      backend.dispose();
+    },
+  );
+});
