@@ -6,7 +6,7 @@ import { type WebGpuBackend, webgpu } from "./index.ts";
 import { breaksOf, withBreak } from "./testing/breaks.ts";
 import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";
-import { storedCases, tileCases } from "./testing/productCases.ts";
+import { edgeProducts, storedCases, tileCases } from "./testing/productCases.ts";
 import { checkProduct, forcedProduct } from "./testing/productTests.ts";
 import { watchedDevice } from "./testing/watchedDevice.ts";
 
@@ -66,7 +66,7 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
     const fused = [...fusedCases, ...edgeCases].map(
       (one): Check => ({ name: one.name, run: (on) => checkFused(on, one) }),
     );
-    const products = [...Object.values(tileCases), ...storedCases].map(
+    const products = [...Object.values(tileCases), ...edgeProducts, ...storedCases].map(
       (one): Check => ({ name: JSON.stringify(one), run: (on) => checkProduct(on, one) }),
     );
     const times = new Map<Check, number>();

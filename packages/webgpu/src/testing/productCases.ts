@@ -8,6 +8,8 @@ export const soft: Pick<GpuFacts, "software" | "tile"> = { software: true, tile:
 /** A device on which a tile was the fastest. */
 export const hard = (tile: TileName): Pick<GpuFacts, "software" | "tile"> => ({ software: false, tile });
 
+const gpu = hard("staged 8x4");
+
 /** A product for each tile: sizes end inside a tile, and each operand lies both ways. */
 export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "direct 4x4": { ...hard("direct 8x4"), a: [70, 19], w: [19, 66] },
@@ -31,15 +33,38 @@ export const tileCases: Readonly<Record<TileName, ProductCase>> = {
   "alone 4": { ...soft, a: [3, 41], w: [41, 259] },
 };
 
-const gpu = hard("staged 8x4");
+/** Products that end at other places of a thread's columns and terms than those of `tileCases`. */
+export const edgeProducts: readonly ProductCase[] = [
+  { ...hard("direct 8x8"), a: [64, 20, 19], w: [64, 20, 19], transposeA: true },
+  { ...hard("staged 8x8"), a: [65, 18], w: [49, 18], transposeB: true },
+  { ...gpu, a: [64, 18, 9], w: [64, 9, 49] },
+  { ...hard("staged 8x8"), a: [64, 20, 18], w: [64, 20, 65], transposeA: true },
+  { ...hard("staged 8x8"), a: [64, 20, 18], w: [64, 20, 114], transposeA: true },
+  { ...gpu, a: [130, 36], w: [36, 5], ending: "scaled" },
+  { ...gpu, a: [1, 303], w: [9, 303], transposeB: true },
+  { ...gpu, a: [3, 140], w: [140, 34] },
+  { ...soft, a: [39, 1], w: [39, 257], transposeA: true },
+  { ...soft, a: [36, 2], w: [36, 260], transposeA: true },
+  { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "scaled" },
+  { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "added" },
+];
+
+/** Storages whose rows may have any length. */
+const freeRows: readonly string[] = Object.keys(storedWeights).filter((stored) => !/^q\d/.test(stored));
 
 /** Products with weights of every storage, either way, and of rows that are no whole fours. */
 export const storedCases: readonly ProductCase[] = [
   ...Object.keys(storedWeights).flatMap((stored): ProductCase[] => [
     { ...soft, a: [21, 96], w: [37, 96], transposeB: true, stored },
     { ...soft, a: [2, 37], w: [37, 96], stored },
+    { ...soft, a: [2, 36], w: [36, 96], stored },
     { ...gpu, a: [2, 96], w: [37, 96], transposeB: true, stored },
+    { ...gpu, a: [2, 96], w: [36, 96], transposeB: true, stored },
     { ...gpu, a: [17, 37], w: [37, 96], stored },
+  ]),
+  ...freeRows.flatMap((stored): ProductCase[] => [
+    { ...gpu, a: [17, 37], w: [37, 49], stored },
+    { ...gpu, a: [17, 37], w: [37, 65], stored },
   ]),
   ...["nf4, nested", "f16"].flatMap((stored): ProductCase[] => [
     { ...gpu, a: [18, 18], w: [18, 33], stored },

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../../index.ts";
-import { hard, storedCases, tileCases } from "../../testing/productCases.ts";
+import { edgeProducts, hard, storedCases, tileCases } from "../../testing/productCases.ts";
 import { checkProduct, forcedProduct } from "../../testing/productTests.ts";
 
 describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
@@ -14,6 +14,12 @@ describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
 
   for (const [name, given] of Object.entries(tileCases)) {
     if (!given.software) it(`in the tile "${name}"`, () => checkProduct(backend, given));
+  }
+
+  for (const one of edgeProducts) {
+    it(`that end elsewhere, [${one.a}] and [${one.w}]${one.ending ? `, ${one.ending}` : ""}`, () => {
+      return checkProduct(backend, one);
+    });
   }
 
   it("of long sums in parts", async () => {
