@@ -40,6 +40,10 @@ export function handleFiles(label: string, root: () => Promise<DirectoryHandle>,
       if (at) for await (const [name, { kind }] of at.entries()) names.push(kind === "file" ? name : `${name}/`);
       return names;
     },
+    removeFolder: async (inner) => {
+      const { folders, last } = split(folder, inner);
+      await orUndefined(directory(folders).then((at) => at.removeEntry(last, { recursive: true })));
+    },
     write: async (contents) => {
       const pending: PendingFile[] = [];
       let writing = "";

@@ -47,6 +47,7 @@ export async function folderFiles(folder: string | URL): Promise<WritableFiles> 
       return entries.flatMap((e) => (e.isFile() ? [e.name] : e.isDirectory() ? [`${e.name}/`] : []));
     },
     write: (contents) => writeFolder(path, contents),
+    removeFolder: (inner) => fs.rm(join(path, inner), { recursive: true, force: true }),
     replaceFolder: (inner, contents) => replaceFolder(join(path, inner), contents),
   };
   return files;

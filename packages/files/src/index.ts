@@ -10,6 +10,7 @@ export { type FileContent, type ModelFiles, missingFile, readJson, type Writable
 export { openFile } from "./openFile.ts";
 export { type OpenOptions, openFiles } from "./openFiles.ts";
 export { opfsFiles } from "./opfsFiles.ts";
+export { removeFolderOf } from "./removeFolderOf.ts";
 export { type UrlFilesOptions, urlFiles } from "./urlFiles.ts";
 export { writeFile } from "./writeFile.ts";
 export { type WritablePlace, writeFiles, writeFolderOf } from "./writeFiles.ts";

@@ -33,6 +33,12 @@ export function memoryFiles(
       return byteSource(typeof content === "string" ? new TextEncoder().encode(content) : content);
     },
     list: async (folder = "") => namesIn([...given.keys(), ...written.keys()], folder),
+    removeFolder: async (folder) => {
+      const start = `${folder}/`;
+      const own = [...given.keys()].find((name) => name.startsWith(start));
+      if (own !== undefined) throw new Error(`${label}: ${own} was given, and only what was written can be removed`);
+      for (const name of [...written.keys()]) if (name.startsWith(start)) written.delete(name);
+    },
     write: async (contents) => {
       const whole: [string, Uint8Array | string][] = [];
       for (const [name, content] of contents) whole.push([name, await ownCopy(content)]);

@@ -33,6 +33,8 @@ export interface WritableFiles extends ModelFiles {
    * Left out where folders cannot be renamed.
    */
   replaceFolder?(folder: string, contents: ReadonlyMap<string, FileContent>): Promise<void>;
+  /** Removes a folder with all that is in it. Left out where nothing can be removed. */
+  removeFolder?(folder: string): Promise<void>;
 }
 
 /** The error for a file that is not there: names what is there instead. */

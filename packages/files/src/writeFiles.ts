@@ -35,7 +35,7 @@ export async function writeFolderOf(
 }
 
 /** True for a folder on disk. Throws for an address. */
-function isDiskPlace(place: WritablePlace): place is string | URL {
+export function isDiskPlace(place: WritablePlace): place is string | URL {
   if (typeof place !== "string" && !(place instanceof URL)) return false;
   if (!/^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(String(place))) return true;
   throw new Error(`${place} is an address, which nothing is written to; ${writable}`);

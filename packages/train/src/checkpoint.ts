@@ -29,6 +29,8 @@ export interface Checkpointing {
   folder: WritablePlace;
   /** Steps between checkpoints; one is written after the last step too. */
   every: number;
+  /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
+  saveTotalLimit?: number;
 }
 
 /** The position of a run: steps done, and where the data stood. */
@@ -77,13 +79,19 @@ async function pack(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
   return writeSafetensors(entries, { format: "pt" });
 }
 
+/** Throws for a limit that no number of checkpoints can have. */
+export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
+  if (Number.isSafeInteger(saveTotalLimit) && saveTotalLimit > 0) return;
+  throw new Error(`Trainer: checkpoints.saveTotalLimit is ${saveTotalLimit}; give a whole number of at least 1`);
+}
+
 /**
  * Writes `checkpoint-<step>`: the trained tensors, the optimiser's moments, and where data and
  * dropout stood. Where the model has adapters, it is a folder of them too, as PEFT lays it out. On
  * disk it appears whole; elsewhere the file that lists all others is written last.
  */
 export async function writeCheckpoint(
-  { folder }: Checkpointing,
+  { folder, saveTotalLimit }: Checkpointing,
   run: RunState,
   fingerprint: Fingerprint,
   { parameters, buffers, optimizer, generators, model }: Trained,
@@ -110,7 +118,11 @@ export async function writeCheckpoint(
     files: await listFiles(contents),
   };
   contents.set(stateFile, `${JSON.stringify(state, null, 2)}\n`);
-  await writeFolderOf(folder, `checkpoint-${run.step}`, contents);
+  const name = `checkpoint-${run.step}`;
+  await writeFolderOf(folder, name, contents);
+  if (saveTotalLimit === undefined) return;
+  const { pruneCheckpoints } = await import("./pruneCheckpoints.ts");
+  await pruneCheckpoints(folder, saveTotalLimit, name);
 }
 
 /** Options of `Trainer.resume`. */

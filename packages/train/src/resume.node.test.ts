@@ -2,9 +2,10 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Generator, init, reference } from "@lowrank/core";
+import { memoryFiles, openFiles, removeFolderOf, type WritablePlace, writeFiles } from "@lowrank/files";
 import { type CausalLM, createModel, parseModelConfig, randomParameters } from "@lowrank/models";
 import { getPeftModel, LoraConfig, type PeftModel, type Warning } from "@lowrank/peft";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ResumeError } from "./resumeError.ts";
 import { Trainer } from "./trainer.ts";
 import type { TrainerOptions } from "./trainerOptions.ts";
@@ -106,4 +107,30 @@ it("takes a checkpoint whose process died before it was renamed, and the next on
   expect(await resumed.resume(place)).toBe(2);
   await resumed.train();
   expect(readdirSync(place).sort()).toEqual(["checkpoint-2", "checkpoint-4"]);
+});
+
+describe("saveTotalLimit", () => {
+  it.each<[string, () => WritablePlace]>([
+    ["a folder", () => join(folder, "limited")],
+    ["files in memory", () => memoryFiles()],
+  ])("keeps the newest checkpoints of %s, and what is none", async (_, make) => {
+    const place = make();
+    await writeFiles(place, new Map([["checkpoint-0/notes.txt", "mine"]]));
+    const checkpoints = { folder: place, every: 1, saveTotalLimit: 2 };
+    await new Trainer(await adapted(), examples, { ...options, checkpoints }).train();
+    const names = await (await openFiles(place)).list!();
+    expect(names.sort()).toEqual(["checkpoint-0/", "checkpoint-3/", "checkpoint-4/"]);
+    expect(await new Trainer(await adapted(), examples, options).resume(place)).toBe(4);
+  });
+
+  it("is a whole number", async () => {
+    const checkpoints = { folder: "x", every: 1, saveTotalLimit: 0 };
+    const trainer = new Trainer(await adapted(), examples, { ...options, checkpoints });
+    await expect(trainer.train()).rejects.toThrow("saveTotalLimit is 0; give a whole number of at least 1");
+  });
+
+  it("keeps what memory was given", async () => {
+    const files = memoryFiles({ "a/b": "given" });
+    await expect(removeFolderOf(files, "a")).rejects.toThrow("a/b was given, and only what was written can be removed");
+  });
 });

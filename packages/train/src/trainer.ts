@@ -137,7 +137,11 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     };
     await this.#prepare();
     const { onStep, signal, checkpoints, evaluation } = this.#options;
-    if (checkpoints) await this.#identify();
+    if (checkpoints) {
+      const { checkLimit } = await import("./checkpoint.ts");
+      checkLimit(checkpoints);
+      await this.#identify();
+    }
     const start = this.#step;
     let saved = start;
     const save = async () => {

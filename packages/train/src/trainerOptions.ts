@@ -85,7 +85,7 @@ export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unk
 };
 
 /** The names of all settings of checkpoints. */
-export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = { folder: true, every: true };
+export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = { folder: true, every: true, saveTotalLimit: true };
 
 /** Settings of a `Trainer` of any module, with a collator and a loss. */
 export interface OwnTrainerOptions<Model, Example, Batch>

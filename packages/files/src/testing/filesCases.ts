@@ -38,6 +38,17 @@ export function filesCases(empty: () => Promise<WritableFiles>): FilesCase[] {
       },
     },
     {
+      name: "removes a folder with all that is in it, and none that is not there",
+      run: async () => {
+        const files = await empty();
+        await files.write(contents(["run/a", "1"], ["run/in/b", "2"], ["run-2/a", "3"]));
+        await files.removeFolder!("run");
+        await files.removeFolder!("none/at/all");
+        expect(await files.list()).toEqual(["run-2/"]);
+        expect([await files.has("run/in/b"), await files.has("run-2/a")]).toEqual([false, true]);
+      },
+    },
+    {
       name: "reads what it wrote, text and bytes, whole and in parts",
       run: async () => {
         const files = await empty();

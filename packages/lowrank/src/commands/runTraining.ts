@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { parseHubAddress } from "@lowrank/files";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftOptions } from "@lowrank/peft";
-import { evaluate, getLastCheckpoint, Trainer, type TrainingResult, trainingSteps } from "@lowrank/train";
+import {
+  evaluate,
+  getLastCheckpoint,
+  Trainer,
+  type TrainerOptions,
+  type TrainingResult,
+  trainingSteps,
+} from "@lowrank/train";
 import { findMethods, quantizedWords } from "../report/methods.ts";
 import { describeBackend } from "./backends.ts";
 import { clearLeftovers } from "./clearLeftovers.ts";
@@ -155,7 +162,7 @@ async function train(
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
       evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
-      checkpoints: options.saveEvery ? { folder: options.output, every: options.saveEvery } : undefined,
+      checkpoints: checkpointing(options),
       onStep: (report) => {
         stepSeconds.push(report.seconds);
         progress.step(report);
@@ -178,6 +185,12 @@ async function train(
   } finally {
     progress.end();
   }
+}
+
+function checkpointing({ output, saveEvery, saveTotalLimit }: TrainCommandOptions): TrainerOptions["checkpoints"] {
+  if (saveEvery !== undefined) return { folder: output, every: saveEvery, saveTotalLimit };
+  if (saveTotalLimit !== undefined) throw new Error("--save-total-limit is for --save-every; give that too");
+  return undefined;
 }
 
 async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCommandOptions): Promise<void> {

@@ -42,6 +42,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   pack?: boolean;
   evalEvery?: number;
   saveEvery?: number;
+  saveTotalLimit?: number;
   resume?: string;
   allowChanges?: boolean;
   trainTokens?: number;
@@ -145,6 +146,7 @@ export function trainCommand(): Command {
     .option("--pack", "join examples to full blocks instead of padding them")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
+    .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")

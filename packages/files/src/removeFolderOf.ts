@@ -1,0 +1,12 @@
+import { diskPath, nodeModules } from "./nodeModules.ts";
+import { isDiskPlace, type WritablePlace } from "./writeFiles.ts";
+
+/** Removes a folder of a place, with all that is in it. Throws where nothing can be removed. */
+export async function removeFolderOf(place: WritablePlace, folder: string): Promise<void> {
+  if (isDiskPlace(place)) {
+    const node = nodeModules(place);
+    return node.fs.rm(node.path.join(diskPath(place, node), folder), { recursive: true, force: true });
+  }
+  if (!place.removeFolder) throw new Error(`${place.label}: ${folder} cannot be removed, for it has no removeFolder`);
+  return place.removeFolder(folder);
+}
