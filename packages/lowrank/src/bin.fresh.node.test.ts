@@ -271,6 +271,24 @@ test("a run that is interrupted saves, says so by its code, and its checkpoint i
   expect(lone.stderr).toContain("--allow-changes is for --resume; leave it out");
 }, 60_000);
 
+test("a training that breaks names the command's options, and the checkpoint before it", async () => {
+  const broken = await lowrank([...trainText, "--output", "none", "--lr", "1e38"]);
+  expect(broken.stderr).toMatch(/\nerror: the update of step 1 is not finite; lower --lr \(1e\+38\)/);
+  expect(broken.code).toBe(1);
+  const later = await lowrank([
+    ...trainText,
+    "--output",
+    "later",
+    "--lr",
+    "1e3",
+    "--max-grad-norm",
+    "0",
+    "--save-every",
+    "1",
+  ]);
+  if (later.code !== 0) expect(later.stderr).toMatch(/go on with --resume later\/checkpoint-\d+/);
+});
+
 test("train reads tables and records of other names, and says what is wrong with --columns", async () => {
   const rows = Array.from({ length: 12 }, (_, i) => `"say ${i % 3}: ","${"abc"[i % 3]}"`);
   await writeFile(at("asked.csv"), ["question,answer", ...rows].join("\n"));

@@ -19,11 +19,11 @@ import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { describeQuantization, givenQuantizeOptions, quantizeWords, toQuantizeOptions } from "./quantizeOptions.ts";
-import { resumeFailure } from "./resumeFlags.ts";
 import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
+import { resumeFailure, withFlags } from "./trainFlags.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 import { virtualTokens } from "./virtualTokens.ts";
 
@@ -201,14 +201,16 @@ async function resume(trainer: Trainer, from: string, { allowChanges }: TrainCom
   }
 }
 
-/** The error that ended a training, with the checkpoint that holds what was trained until then. */
+/**
+ * The error that ended a training, in the command's own words, with the checkpoint that holds what
+ * was trained until then.
+ */
 async function withLastCheckpoint(error: unknown, { output, saveEvery }: TrainCommandOptions): Promise<unknown> {
+  if (!(error instanceof Error)) return error;
   const last = saveEvery ? await getLastCheckpoint(output, () => {}).catch(() => null) : null;
-  if (last === null || !(error instanceof Error)) return error;
-  const kept = shellWord(join(output, last));
-  return new Error(`${error.message}; ${kept} holds what was trained until then: go on with --resume ${kept}`, {
-    cause: error,
-  });
+  const kept = last === null ? "" : shellWord(join(output, last));
+  const advice = kept && `; ${kept} holds what was trained until then: go on with --resume ${kept}`;
+  return new Error(`${withFlags(error.message)}${advice}`, { cause: error });
 }
 
 function summary({ result, stepSeconds, maxSteps }: Run): string[] {

@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Tokenizer } from "@lowrank/models";
 import {
@@ -103,9 +104,9 @@ async function load(path: string, options: Pick<LoadDatasetOptions, "format" | "
   try {
     return await loadDataset(path, options);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new Error(`there is no file ${path}`, { cause: error });
-    if (code === "EISDIR") throw new Error(`${path} is a folder; give the files in it`, { cause: error });
+    const found = /^\w+:\/\//.test(path) ? undefined : await stat(path).catch(() => null);
+    if (found === null) throw new Error(`there is no file ${path}`, { cause: error });
+    if (found?.isDirectory()) throw new Error(`${path} is a folder; give the files in it`, { cause: error });
     throw error;
   }
 }

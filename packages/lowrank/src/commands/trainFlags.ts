@@ -17,6 +17,12 @@ function flagOf(name: string): string {
   return flags[own] ?? `--${own.replace(/[A-Z]|_(?=[a-z])/g, dashes)}`;
 }
 
+/** Returns a message of the trainer with the command's options in the place of the library's. */
+export function withFlags(message: string): string {
+  const names = /\b(learningRate|maxGradNorm|maxLength|batchSize|gradientAccumulationSteps|warmupSteps)\b/g;
+  return message.replace(/^Trainer: /, "").replace(names, flagOf);
+}
+
 /** "--seed is 2, and 1 in the checkpoint" */
 const inFlags = (difference: RunDifference): string => describeDifference(difference, flagOf(difference.name));
 
