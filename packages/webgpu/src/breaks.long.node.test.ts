@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { noWebGpu } from "../../../scripts/webgpuTests.ts";
 import { openDevice } from "./device/openDevice.ts";
 import { type WebGpuBackend, webgpu } from "./index.ts";
-import { breaksOf, withBreak } from "./testing/breaks.ts";
+import { type Break, breaksOf, withBreak } from "./testing/breaks.ts";
 import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";
 import { edgeProducts, storedCases, tileCases } from "./testing/productCases.ts";
@@ -31,6 +31,13 @@ function isAsked(name: string, place: number): boolean {
   return place % (parts ?? 1) === (part - 1) % (parts ?? 1);
 }
 if (asked === "") console.log("skipped: the control of the tests on WebGPU (LOWRANK_CONTROL=1 runs it)");
+
+/**
+ * True for an error that changes no result: rows of weights in GGUF's blocks are whole blocks, so
+ * that none ends inside of a thread's four columns.
+ */
+const isHarmless = (name: string, { what }: Break): boolean =>
+  /, q\d_\d$/.test(name) && /^skipped edge: [012]u \+ 1u < u\.n$/.test(what);
 
 const errorOf = (check: Check, backend: WebGpuBackend): Promise<Error | undefined> =>
   check.run(backend).then(
@@ -88,7 +95,7 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
         breaksOf(text).map((one) => [text, one] as const),
       )) {
         // An error in the source is in all variants that have the statement.
-        if (done.has(one.what)) continue;
+        if (done.has(one.what) || isHarmless(name, one)) continue;
         done.add(one.what);
         const change = (given: string) =>
           given === text ? one.code : texts.has(given) ? withBreak(given, one) : given;
