@@ -183,13 +183,12 @@ function checkFingerprint(
   onWarning: OnWarning,
 ): void {
   const differences = saved ? differencesOf(now, saved) : [];
-  if (saved && differences.length === 0) return;
-  if (!allowChanges && !saved) {
+  if (!saved && !allowChanges) {
     throw new Error(
       `${label} does not say of which run it is, since an older version wrote it; resume with allowChanges if options and data are the same`,
     );
   }
-  if (!allowChanges) throw new ResumeError(label, differences);
+  if (differences.length > 0 && !allowChanges) throw new ResumeError(label, differences);
   for (const difference of differences) {
     onWarning({ code: "changed-run", message: `${label}: ${describeDifference(difference)}` });
   }

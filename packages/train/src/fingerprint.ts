@@ -62,7 +62,12 @@ function oneOrAll(values: readonly Json[]): Json {
 }
 
 /** Fields of an adapter's configuration that decide no number. */
-const names: ReadonlySet<string> = new Set(["base_model_name_or_path", "revision", "peft_version", "inference_mode"]);
+const idleFields: ReadonlySet<string> = new Set([
+  "base_model_name_or_path",
+  "revision",
+  "peft_version",
+  "inference_mode",
+]);
 
 function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Fingerprint {
   const settings: Record<string, Json> = {};
@@ -70,7 +75,7 @@ function adapterSettings(files: ReadonlyMap<string, Uint8Array | string>): Finge
     if (!name.endsWith(".json")) continue;
     const text = typeof content === "string" ? content : new TextDecoder().decode(content);
     for (const [field, value] of Object.entries(JSON.parse(text) as Record<string, Json>)) {
-      if (!names.has(field)) settings[`${name}: ${field}`] = value;
+      if (!idleFields.has(field)) settings[`${name}: ${field}`] = value;
     }
   }
   return settings;
