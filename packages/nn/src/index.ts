@@ -9,6 +9,7 @@ export { Conv1d, Conv2d } from "./layers/conv2d.ts";
 export { Dropout } from "./layers/dropout.ts";
 export { Embedding } from "./layers/embedding.ts";
 export { Flatten } from "./layers/flatten.ts";
+export type { LayerKind } from "./layerKind.ts";
 export { LayerNorm } from "./layers/layerNorm.ts";
 export { Linear } from "./layers/linear.ts";
 export { Linear4bit, type Linear4bitOptions } from "./layers/linear4bit.ts";

@@ -1,5 +1,5 @@
 import { type Batch, collate } from "./collate.ts";
-import { collateSequences, type LabelledSequence, type SequenceBatch } from "./collateSequences.ts";
+import type { LabelledSequence, SequenceBatch } from "./collateSequences.ts";
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
@@ -7,9 +7,16 @@ import type { TokenizedExample } from "./tokenize.ts";
 export type AnyExample = TokenizedExample | LabelledSequence;
 
 /** Pads examples on the right to the longest one. Throws where both kinds are among them. */
-export function collateAny(examples: readonly AnyExample[], options: CollateOptions): Batch | SequenceBatch {
-  const sequences = examples.filter((example) => "label" in example);
-  if (sequences.length === 0) return collate(examples as readonly TokenizedExample[], options);
-  if (sequences.length === examples.length) return collateSequences(sequences, options);
-  throw new Error("collate: some examples have labels for tokens, others for sequences; give examples of one kind");
+export type Collator = (examples: readonly AnyExample[], options: CollateOptions) => Batch | SequenceBatch;
+
+const isSequence = (example: AnyExample) => "label" in example;
+
+/** Loads what makes batches of examples of the kind of the first one. */
+export async function collatorOf([first]: readonly AnyExample[]): Promise<Collator> {
+  const sequences = isSequence(first);
+  const pad = sequences ? (await import("./collateSequences.ts")).collateSequences : collate;
+  return (examples, options) => {
+    if (examples.every((example) => isSequence(example) === sequences)) return pad(examples as never[], options);
+    throw new Error("collate: some examples have labels for tokens, others for sequences; give examples of one kind");
+  };
 }

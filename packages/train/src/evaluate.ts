@@ -1,5 +1,5 @@
 import { checkOptions, giveTurn, noGrad, scope, type Tensor, withBackend } from "@lowrank/core";
-import { type AnyExample, collateAny } from "./collateAny.ts";
+import { type AnyExample, collatorOf } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
 import { backendOf, baseOf, type TrainableModel, type TrainableModule, toInputs, withRows } from "./modelBatch.ts";
 import type { OwnTask } from "./ownTask.ts";
@@ -58,7 +58,7 @@ export async function evaluate(
   if (examples.length === 0) throw new Error("evaluate: there are no examples");
   const task = taskOf("evaluate", model, examples, options);
   return ownTaskOf(options)
-    ? evaluateTask(model, task, examples, options)
+    ? evaluateTask(model, await task(), examples, options)
     : evaluateLanguage(model as TrainableModel, examples as readonly AnyExample[], options as EvaluateOptions);
 }
 
@@ -87,12 +87,13 @@ async function evaluateLanguage(
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const collating = paddingOf(options, model);
+  const collate = await collatorOf(examples);
   const classifies = baseOf(model).problemType === "single_label_classification";
   let [sum, labels, right] = [0, 0, 0];
   for (let at = 0; at < examples.length; at += options.batchSize) {
     await giveTurn(options.signal);
     model.eval();
-    const batch = collateAny(examples.slice(at, at + options.batchSize), collating);
+    const batch = collate(examples.slice(at, at + options.batchSize), collating);
     const count = labelCount(batch, model);
     if (count === 0) continue;
     labels += count;

@@ -1,7 +1,7 @@
 import type { OptionKeys } from "@lowrank/core";
-import type { AnyExample } from "./collateAny.ts";
+import { type AnyExample, collatorOf } from "./collateAny.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { type OwnTask, ownTask } from "./ownTask.ts";
+import type { OwnTask } from "./ownTask.ts";
 import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
 import { collateKeys } from "./padRows.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
@@ -31,8 +31,11 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
   }
 }
 
+/** Loads a task. */
+export type TaskLoader = () => Promise<TrainingTask>;
+
 /**
- * Returns the task of a model, examples and options. Throws, naming it, for a method that the model
+ * Returns what loads the task of a model, examples and options. Throws at once, naming it, for a method that the model
  * or the options lack, and for examples that only a collator of one's own could read.
  */
 export function taskOf(
@@ -40,16 +43,20 @@ export function taskOf(
   model: TrainableModule,
   examples: readonly unknown[],
   options: TaskOptions,
-): TrainingTask {
+): TaskLoader {
   const methods = ["namedParameters", "namedModules", "train", "eval"];
   expectMethods(caller, "the model has", model, methods, "give a Module of @lowrank/nn");
   const own = ownTaskOf(options);
   if (own) {
     expectMethods(caller, "the options have", own, ["collate", "loss"], advice);
-    return ownTask(caller, model as never, own);
+    return async () => {
+      const { ownTask } = await import("./ownTask.ts");
+      return ownTask(caller, model as never, own);
+    };
   }
   expectMethods(caller, "the model has", model, ["loss"], advice);
   const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
   if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
-  return languageTask(model as TrainableModel, paddingOf(options as PaddingOptions, model as TrainableModel));
+  const padding = paddingOf(options as PaddingOptions, model as TrainableModel);
+  return async () => languageTask(model as TrainableModel, padding, await collatorOf(examples as readonly AnyExample[]));
 }

@@ -9,7 +9,7 @@ import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import { optimizerOf } from "./optimizerOf.ts";
-import { ownTaskOf, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
+import { ownTaskOf, type TaskLoader, type TaskOptions, taskKeys, taskOf, taskOptionsOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import {
   checkpointKeys,
@@ -43,7 +43,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly examples: readonly Example[];
   readonly maxSteps: number;
   readonly #options: TrainingSettings<unknown> & TaskOptions;
-  readonly #task: TrainingTask;
+  readonly #loadTask: TaskLoader;
+  #task: TrainingTask | null = null;
   readonly #parameters: Map<string, Tensor>;
   readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
@@ -78,7 +79,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.examples = examples as readonly Example[];
     this.#options = options;
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
-    this.#task = taskOf("Trainer", model, examples, options);
+    this.#loadTask = taskOf("Trainer", model, examples, options);
     const own = ownTaskOf(options) !== undefined;
     const rows = own ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
@@ -169,8 +170,9 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return result;
   }
 
-  /** Makes the optimiser, once. */
+  /** Makes the optimiser, and the way from examples to a loss, once. */
   async #prepare(): Promise<void> {
+    this.#task ??= await this.#loadTask();
     this.#made ??= await this.#makeOptimizer();
   }
 
@@ -233,7 +235,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   }
 
   #nextBatch(): TaskBatch {
-    return this.#task(Array.from(this.#sampler.next(), (i) => this.examples[i]));
+    return (this.#task as TrainingTask)(Array.from(this.#sampler.next(), (i) => this.examples[i]));
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {
