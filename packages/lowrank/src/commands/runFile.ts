@@ -6,7 +6,7 @@ import { isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { attributeOf } from "./adapterFlags.ts";
 
 /** An option that a file gives. */
-export interface RunFileEntry {
+interface RunFileEntry {
   /** Its name as the file has it. */
   readonly key: string;
   readonly value: unknown;
@@ -70,7 +70,7 @@ export function pluginsOf({ entries }: RunFile): string[] {
 }
 
 /** An option of a command, and the words that a command line would give it. */
-export interface GivenOption {
+interface GivenOption {
   readonly option: Option;
   /** None for a flag without a value. */
   readonly texts: readonly string[];
@@ -81,7 +81,7 @@ export interface GivenOption {
  * Finds the options of a command that a file gives; flags that are false are left out. Throws,
  * naming file and line, for names that the command does not have, and for values of another kind.
  */
-export function givenOptions(command: Command, { entries }: RunFile): GivenOption[] {
+function givenOptions(command: Command, { entries }: RunFile): GivenOption[] {
   const seen = new Map<Option, RunFileEntry>();
   return entries.flatMap((entry) => {
     const { key, value, label } = entry;
