@@ -140,7 +140,7 @@ async function readParameters(
   }
 }
 
-/** Returns the names of weights that the model keeps as [in, out], if some are packed: these lie as [out, in]. */
+/** Returns the names of weights that the model keeps as [in, out], if some of the read are packed. */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
   parameters: ReadonlyMap<string, Parameter>,

@@ -35,8 +35,9 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
 export type TaskLoader = () => Promise<TrainingTask>;
 
 /**
- * Returns what loads the task of a model, examples and options. Throws at once, naming it, for a method that the model
- * or the options lack, and for examples that only a collator of one's own could read.
+ * Returns what loads the task of a model, examples and options. Throws at once, naming it, for a
+ * method that the model or the options lack, and for examples that only a collator of one's own
+ * could read.
  */
 export function taskOf(
   caller: string,
@@ -58,5 +59,6 @@ export function taskOf(
   const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
   if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
   const padding = paddingOf(options as PaddingOptions, model as TrainableModel);
-  return async () => languageTask(model as TrainableModel, padding, await collatorOf(examples as readonly AnyExample[]));
+  return async () =>
+    languageTask(model as TrainableModel, padding, await collatorOf(examples as readonly AnyExample[]));
 }

@@ -3,7 +3,7 @@ import type { GenerateOptions, GenerationSettings } from "./settings.ts";
 /** Values of sampling options with which nothing is narrowed. */
 const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
 
-/** Throws for options that would have no effect beside the others, and for beams out of their range. */
+/** Throws for options without an effect beside the others, and for beams out of their range. */
 export function checkSettings(options: GenerateOptions, settings: GenerationSettings): void {
   const { doSample, numBeams, numReturnSequences } = settings;
   for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {

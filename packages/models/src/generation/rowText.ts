@@ -1,5 +1,5 @@
-import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
 import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
+import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** The end of a sequence, and its special tokens. */

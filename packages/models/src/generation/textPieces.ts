@@ -1,6 +1,6 @@
 import type { GenerationConfig } from "../config/generationConfig.ts";
-import { textAfter } from "../tokenizer/streamDecoder.ts";
 import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
+import { textAfter } from "../tokenizer/streamDecoder.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { RowText } from "./rowText.ts";
@@ -61,7 +61,10 @@ export async function* textPieces(
 
 /** Loads what looks for stops, in text as it comes and in tokens. */
 async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
-  const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([import("./stops.ts"), import("./stopFilter.ts")]);
+  const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
+    import("./stops.ts"),
+    import("./stopFilter.ts"),
+  ]);
   const stops = readStops(stop, stopStrings);
   return { filter: () => stopFilter(stops), isStop: stopTest(stops, textAfter(tokenizer)) };
 }

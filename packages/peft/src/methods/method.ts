@@ -1,5 +1,5 @@
 import type { Backend, Generator, Tensor } from "@lowrank/core";
-import type { LayerKind, Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import type { Embedding, LayerKind, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { Warning } from "../config/warning.ts";
