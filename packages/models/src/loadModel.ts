@@ -140,7 +140,7 @@ async function readParameters(
   }
 }
 
-/** Returns the names of weights that the model keeps as [in, out], if some of the read are packed. */
+/** Returns the names of weights that are kept as [in, out], if some of those read are packed. */
 async function packedConv1D(
   config: ModelConfig | ClassifierConfig,
   parameters: ReadonlyMap<string, Parameter>,
