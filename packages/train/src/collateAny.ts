@@ -2,7 +2,7 @@ import { type Batch, collate } from "./collate.ts";
 import type { LabelledSequence, SequenceBatch } from "./collateSequences.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
 import type { PackedExample } from "./packExamples.ts";
-import { type CollateOptions, padRows } from "./padRows.ts";
+import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
 /** An example for a `Trainer`: labels for tokens, or one for the whole sequence. */
@@ -18,8 +18,8 @@ export async function collateAny(
     throw new Error("collate: examples have labels for tokens, for sequences or for packed tokens; give one kind");
   }
   if (kinds.has(1)) {
-    const { labelSequences } = await import("./labelSequences.ts");
-    return labelSequences(padRows(examples, options), examples as readonly LabelledSequence[], options);
+    const { collateSequences } = await import("./collateSequences.ts");
+    return collateSequences(examples as readonly LabelledSequence[], options);
   }
   const batch = collate(examples as readonly TokenizedExample[], options);
   if (!kinds.has(2)) return batch;

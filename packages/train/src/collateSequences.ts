@@ -1,5 +1,4 @@
 import { checkOptions } from "@lowrank/core";
-import { labelSequences } from "./labelSequences.ts";
 import { type CollateOptions, collateKeys, padRows, type Row, type Rows } from "./padRows.ts";
 
 /** A sequence to classify. */
@@ -24,5 +23,33 @@ export interface SequenceBatch extends Rows {
 /** Pads sequences on the right to the longest one. */
 export function collateSequences(examples: readonly LabelledSequence[], options: CollateOptions): SequenceBatch {
   checkOptions("collateSequences", options, collateKeys);
-  return labelSequences(padRows(examples, options), examples, options);
+  const rows = padRows(examples, options);
+  const each = examples.map(({ label }) => (typeof label === "number" ? [label] : label));
+  const width = each[0].length;
+  const other = each.findIndex((labels) => labels.length !== width);
+  if (other >= 0) {
+    throw new Error(
+      `collate: example ${other} has ${each[other].length} labels and the first ${width}; give each as many`,
+    );
+  }
+  const labelShape = typeof examples[0].label === "number" ? [rows.batchSize] : [rows.batchSize, width];
+  const batch = { ...rows, labels: Float32Array.from(each.flat()), labelShape };
+  if (!examples.some(({ tokenTypeIds }) => tokenTypeIds)) return batch;
+  return { ...batch, tokenTypeIds: padTypes(examples, rows, options) };
+}
+
+function padTypes(
+  examples: readonly LabelledSequence[],
+  { batchSize, length }: Rows,
+  { maxLength }: CollateOptions,
+): Int32Array {
+  const padded = new Int32Array(batchSize * length);
+  for (const [row, { inputIds, tokenTypeIds = [] }] of examples.entries()) {
+    if (tokenTypeIds.length > 0 && tokenTypeIds.length !== inputIds.length) {
+      const found = `${inputIds.length} tokens and ${tokenTypeIds.length} tokenTypeIds`;
+      throw new Error(`collate: example ${row} has ${found}; expected as many`);
+    }
+    padded.set(tokenTypeIds.slice(0, maxLength), row * length);
+  }
+  return padded;
 }

@@ -61,7 +61,11 @@ the memory. Use the adapter on the model quantised in the same way (generate --q
 Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
+Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml". Its keys are the options' names, as batchSize or
+batch-size; options beside it go first.
+
 Examples:
+  $ lowrank train run.yaml --lr 1e-3
   $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
   $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
 
