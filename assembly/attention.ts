@@ -28,8 +28,8 @@ export function attentionScratch(): i32 {
 }
 
 /**
- * The keys [from, to) that the query at position `at` sees. `start` is the place that holds the first
- * key of its document; 0 where there are none.
+ * The keys [from, to) that the query at position `at` sees. `start` is the place that holds the
+ * first key of its document; 0 where there are none.
  */
 // @ts-ignore: decorator
 @inline

@@ -13,7 +13,7 @@ import { reshape } from "./reshape.ts";
 export interface DocumentAttentionParams {
   /** Factor of the scores. Default 1 / sqrt(D). */
   readonly scale?: number;
-  /** Only the last `window` positions up to a query's own are seen. Default: all of its document. */
+  /** Only the last `window` positions up to a query's own are seen. Default: all. */
   readonly window?: number;
   /** Scores s become softcap * tanh(s / softcap), as in Gemma 2. */
   readonly softcap?: number;

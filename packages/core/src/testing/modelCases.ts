@@ -114,7 +114,7 @@ function startsOf(...rows: readonly (readonly number[])[]): Input {
   return { shape: [rows.length, values.length / rows.length], dtype: "i32", values };
 }
 
-/** The gradients of attention within documents, with the output and the log-sum-exp of q, k and v. */
+/** The gradients of attention within documents, with the results that belong to q, k and v. */
 function backwardOfDocuments(
   dout: Tensor,
   q: Tensor,
