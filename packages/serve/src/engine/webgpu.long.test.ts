@@ -10,7 +10,7 @@ import { adapterFiles, tinyConfigs } from "../testing/tinyAdapters.ts";
 import { storiesSizes, tinyLlama, tinySizes, tinyTokenizer } from "../testing/tinyModel.ts";
 import { createEngine } from "./createEngine.ts";
 
-/** Tokens of greedy requests under each adapter and under none, which run together where `init` says. */
+/** Tokens of greedy requests that run together, under each adapter and under none. */
 async function greedyTokens(): Promise<number[][]> {
   const create = () => tinyLlama(storiesSizes);
   const names = Object.keys(tinyConfigs);

@@ -12,7 +12,7 @@ const trials = [
   { columns: 8, rows: [[1], [20]] },
 ] as const;
 
-/** What the trial asks of a backend. */
+/** The parts of a backend that the trial uses. */
 interface Device {
   readonly gpu: Gpu;
   /** Makes a tensor with these numbers, until all is over. */
