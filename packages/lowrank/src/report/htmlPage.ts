@@ -9,6 +9,8 @@ export interface Page {
   readonly tables: readonly { readonly heading: string; readonly html: string }[];
   readonly charts: readonly BarChart[];
   readonly notes: readonly string[];
+  /** Rules of CSS for the content of tables. */
+  readonly style?: string;
 }
 
 const style = `:root { color-scheme: light dark; }
@@ -25,7 +27,7 @@ td.settings, td.reading, td.what { white-space: normal; min-width: 15em; }
 ${chartStyle}`;
 
 /** A page of one file: nothing is loaded from elsewhere. */
-export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): string {
+export function htmlPage({ title, paragraphs, tables, charts, notes, style: more = "" }: Page): string {
   const lines = [
     `<h1>${escapeHtml(title)}</h1>`,
     ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
@@ -40,7 +42,7 @@ export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): st
 <meta name="viewport" content="width=device-width">
 <title>${escapeHtml(title)}</title>
 <style>
-${style}
+${style}${more === "" ? "" : `\n${more}`}
 </style>
 </head>
 <body>
