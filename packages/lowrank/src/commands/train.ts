@@ -153,7 +153,7 @@ export function trainCommand(): Command {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--pack", "join examples to full blocks instead of padding them")
+    .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--log-every <n>", "write a line to <output>/metrics.jsonl every n steps", integer(1), 1)
     .option("--sample-every <n>", "answer prompts every n steps, besides before and after", integer(1))
