@@ -1,6 +1,8 @@
 import type { FileContent } from "./modelFiles.ts";
 
-/** Returns the error of a disk without room, with the place and its bytes; other errors as they are. */
+/**
+ * Returns the error of a disk without room, with the place and its bytes; other errors as they are.
+ */
 export function fullDisk(error: unknown, path: string, content: FileContent): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (code !== "ENOSPC" && code !== "EDQUOT") return error;

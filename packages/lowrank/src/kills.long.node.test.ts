@@ -18,8 +18,8 @@ const words = "train --model model --data text.txt --block-size 32 --batch-size 
 const args = (...more: string[]) => [...words.split(" "), "--output", "run", "--samples", "1", ...more];
 
 /**
- * What a run's folder holds: null where there is no adapter, else all that its files say, without
- * times, and whether the report belongs to it.
+ * Returns all that the files of a run's folder say, without times, and the run that the report is
+ * of; null where there is no adapter.
  */
 async function resultsIn(path: string): Promise<string | null> {
   const names = (await readdir(path)).filter((name) => !/^checkpoint|\.(part|old|lock)$|\.running\./.test(name));

@@ -33,7 +33,7 @@ export interface Learner {
   readonly optimizer: Pick<TrainerOptions, "optimizer" | "learningRate" | "weightDecay">;
   /** The peak of the learning rate. */
   readonly learningRate: number;
-  /** What it trains, in lines. */
+  /** Lines about the modules that train. */
   readonly targets: readonly string[];
   /** The adapter's configuration; null where all of the model trains. */
   readonly config: PeftConfig | null;

@@ -1,4 +1,4 @@
-/** What a step of training gave. Names are those of transformers' log. */
+/** The measurements of a step. Names are those of transformers' log. */
 export interface StepLine {
   readonly step: number;
   readonly loss: number;
@@ -34,7 +34,7 @@ export interface SampleAnswer {
 /** A line of metrics.jsonl. */
 export type MetricsLine = StepLine | ValidationLine | SampleLine;
 
-/** True for what a step gave. */
+/** True for measurements of a step. */
 export const isStep = (line: MetricsLine): line is StepLine => "loss" in line;
 
 /** True for measurements of a validation. */

@@ -20,8 +20,8 @@ export class MetricsLog {
   #size = 0;
 
   /**
-   * Opens nothing yet: the file appears with its first line. `history` are the lines of the run that
-   * is resumed.
+   * Opens nothing yet: the file appears with its first line. `history` has the lines of the run
+   * that is resumed.
    */
   constructor(folder: string, history: string) {
     this.#isOver = ["adapter_config.json", "config.json"].some((name) => existsSync(join(folder, name)));

@@ -13,7 +13,7 @@ export interface RunRecord {
   readonly peftType: string | null;
   /** The base model, by its hub id or path. */
   readonly baseModel: string;
-  /** What the adapter is on, in lines. */
+  /** Lines about the modules that train. */
   readonly targets: readonly string[];
   readonly parameters: { readonly trainable: number; readonly all: number };
   /** The data in words. */

@@ -44,7 +44,10 @@ export async function runFolder(folder: string, run: RunRecord, metrics: string)
   };
 }
 
-/** Keeps what was trained elsewhere, and says where: in the last checkpoint, or in a folder for temporary files. */
+/**
+ * Says where what was trained is: in the last checkpoint, else in a folder for temporary files, to
+ * which this writes it.
+ */
 async function rescued(
   folder: string,
   { steps }: RunRecord,

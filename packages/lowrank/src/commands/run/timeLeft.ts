@@ -1,7 +1,7 @@
 /** Work beside the steps of a training. */
 export type SideWork = "evaluation" | "save" | "samples";
 
-/** When work beside the steps comes: every so many steps, and at the end. */
+/** The steps at which work beside them comes. */
 export interface WorkPlan {
   /** Steps between; null: not between. */
   readonly every: number | null;
@@ -41,7 +41,7 @@ export class TimeLeft {
     return beside.reduce((sum, time) => sum + time, steps);
   }
 
-  /** How many times work is still to come. */
+  /** Counts the times that work is still to come. */
   #times(work: SideWork): number {
     const { every, atEnd } = this.#plans[work];
     const before = (step: number) => (every === null ? 0 : Math.floor((step - 1) / every));

@@ -3,14 +3,14 @@ import type { StepReport } from "@lowrank/train";
 import { trainProgress } from "../trainProgress.ts";
 import type { MetricsLine } from "./metrics.ts";
 
-/** What a training tells while it runs, and at its end. */
+/** Tells people or programs of a training while it runs, and at its end. */
 export interface TrainVoice {
-  /** What goes on now, for people. */
+  /** Tells people of what goes on now. */
   note(text: string): void;
   /** A line of the result. */
   say(text: string): void;
   warn(warning: Warning): void;
-  /** What was warned of, in words. */
+  /** The warnings so far, in words. */
   readonly warnings: readonly string[];
   /** A step, with the seconds that the training still takes. */
   step(report: StepReport, secondsLeft: number): void;
