@@ -26,8 +26,8 @@ export interface TensorRef extends TensorSpec {
 }
 
 /**
- * Says that calls with this very object have the same parameters, and the same inputs from `first`
- * on, at the same places in memory: what a backend finds out about these, it may keep.
+ * Says that calls with this very object have the same inputs from `first` on, at the same places in
+ * memory and with the same numbers: what a backend finds out about these, it may keep.
  */
 export interface BoundInputs {
   readonly first: number;
@@ -35,7 +35,10 @@ export interface BoundInputs {
   readonly groups: readonly BoundGroup[];
 }
 
-/** Inputs that go together into calls, and are the same in each, at the same places in memory. */
+/**
+ * Inputs that go together into calls, and are the same in each: at the same places in memory, with
+ * the same numbers.
+ */
 export interface BoundGroup {
   readonly size: number;
   /** The backend that holds them keeps here what it found out about them. */

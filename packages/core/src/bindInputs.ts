@@ -6,28 +6,37 @@ import { backendOf, type Op, type OpDefinition } from "./op.ts";
 import { readsAreWatched } from "./reads.ts";
 import { runKernel } from "./runOp.ts";
 import { sameShape } from "./shape.ts";
-import { boundFreeClock } from "./storage.ts";
+import { boundChangeClock } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Inputs of certain shapes for which a call was checked, and the result that it has. */
-interface Checked {
+/** What the groups were found to fit, and the name of that for the backend. */
+interface Fit {
   readonly backend: Backend;
-  readonly inputs: readonly TensorSpec[];
-  readonly output: TensorSpec;
+  readonly first: number;
+  /** The part of the first inputs that counts; null where the op has none. */
+  readonly key: readonly number[] | null;
   readonly bound: BoundInputs;
 }
 
+/** Parameters and inputs of certain shapes for which a call was checked, and its result. */
+interface Checked<P> {
+  readonly params: P;
+  readonly inputs: readonly TensorSpec[];
+  readonly output: TensorSpec;
+  readonly fit: Fit;
+}
+
 /**
- * Returns a function of an op's first inputs; the last ones, in groups, and the parameters, which
- * must not be changed any more, are bound to it. Without gradients these are checked at the first
- * call alone, and found in memory once for all calls that a group is bound to: an op of many small
- * constants takes longer to look at them than to compute.
+ * Returns a function of an op's parameters and its first inputs; the last ones, in groups, are
+ * bound to it. Without gradients these are checked at the first call alone, and found in memory
+ * once for all calls that a group is bound to: an op of many small constants takes longer to look
+ * at them than to compute. Parameters are checked again where they are another object than at the
+ * call before, and must not be changed.
  */
 export function bindInputs<P>(
   op: Op<number, P>,
   groups: readonly InputGroup[],
-  params: P,
-): (...inputs: Tensor[]) => Tensor {
+): (params: P, ...inputs: Tensor[]) => Tensor {
   const { definition } = op;
   const plain = op as unknown as (...args: unknown[]) => Tensor;
   const constants: Tensor[] = [];
@@ -35,63 +44,92 @@ export function bindInputs<P>(
     if (group.op !== op) throw new Error(`bindInputs: a group of another op is given to ${definition.name}`);
     for (const tensor of group.tensors) constants.push(tensor);
   }
-  let frees = -1;
+  let looked = -1;
+  let version = -1;
   let anyFreed = false;
-  let checked: Checked | null = null;
+  let fit: Fit | null = null;
+  let checked: Checked<P> | null = null;
   /** The inputs of a call, before the constants: backends do not keep the list. */
   let all: Tensor[] = [];
 
-  const check = (inputs: readonly Tensor[]): Checked | null => {
-    all = [...inputs, ...constants];
-    const specs = inputs.map((input) => input.spec());
-    const backend = backendOf(definition, inputs);
-    if (definition.view || all.length > (backend.maxTensors ?? Number.POSITIVE_INFINITY)) return null;
-    for (const { dtype } of specs) if (isPacked(dtype)) return null;
-    for (const group of groups) if (group.backend !== backend || group.hasPacked) return null;
-    const output = outputOf(definition, specs, groups, params);
-    if (output === null || !backend.supports(definition, all, params)) return null;
-    return { backend, inputs: specs, output, bound: { first: inputs.length, groups } };
+  /** Looks whether groups were freed or written since the last call. */
+  const look = (): void => {
+    looked = boundChangeClock();
+    anyFreed = groups.some(isFreed);
+    const now = groups.reduce((latest, group) => Math.max(latest, group.version), 0);
+    if (now === version) return;
+    version = now;
+    fit = null;
+    checked = null;
   };
 
-  return (...inputs) => {
-    if (frees !== boundFreeClock()) {
-      frees = boundFreeClock();
-      anyFreed = groups.some(isFreed);
+  const check = (inputs: readonly Tensor[], params: P): Checked<P> | null => {
+    const specs = inputs.map((input) => input.spec());
+    const backend = backendOf(definition, inputs);
+    const output = outputOf(definition, specs, groups, params);
+    if (!output || specs.some(isPackedSpec)) return null;
+    const key = definition.grouped?.key(specs) ?? null;
+    if (!fit || !isSameFit(fit, backend, specs.length, key)) {
+      if (!fitGroups(definition, backend, specs, groups, key)) return null;
+      fit = { backend, first: specs.length, key, bound: { first: specs.length, groups } };
     }
+    all = [...inputs, ...constants];
+    const most = backend.maxTensors ?? Number.POSITIVE_INFINITY;
+    if (all.length > most || !backend.supports(definition, all, params)) return null;
+    return { params, inputs: specs, output, fit };
+  };
+
+  return (params, ...inputs) => {
+    if (looked !== boundChangeClock()) look();
     if (anyFreed || isGradEnabled() || readsAreWatched()) return plain(...inputs, ...constants, params);
-    if (!checked || !fits(checked, inputs)) checked = check(inputs);
+    if (checked?.params !== params || !fits(checked, inputs)) checked = check(inputs, params);
     if (!checked) return plain(...inputs, ...constants, params);
-    const { output, bound } = checked;
+    const { output, fit: found } = checked;
     for (let i = 0; i < inputs.length; i++) all[i] = inputs[i];
-    const [storage] = runKernel(definition, all, [output], params, bound);
+    const [storage] = runKernel(definition, all, [output], params, found.bound);
     return new Tensor(storage, output);
   };
 }
 
-/** Returns the one output of a call; null where there are others, or a group does not fit. */
+/** Returns the one output of a call; null where there are others, or it is a view. */
 function outputOf<P>(
-  { shape, grouped }: OpDefinition<P>,
+  { shape, grouped, view }: OpDefinition<P>,
   first: readonly TensorSpec[],
   groups: readonly InputGroup[],
   params: P,
 ): TensorSpec | null {
-  if (!grouped) {
-    const output = shape([...first, ...groups.flatMap(({ specs }) => specs)], params);
-    return Array.isArray(output) ? null : output;
-  }
-  const output = grouped.shape(first, params, groups.length);
-  const key = grouped.key(first);
+  if (view) return null;
+  if (grouped) return grouped.shape(first, params, groups.length);
+  const output = shape([...first, ...groups.flatMap(({ specs }) => specs)], params);
+  return Array.isArray(output) ? null : output;
+}
+
+function isSameFit(fit: Fit, backend: Backend, first: number, key: readonly number[] | null): boolean {
+  return fit.backend === backend && fit.first === first && (fit.key === key || sameShape(fit.key ?? [], key ?? []));
+}
+
+/** True if all groups lie on the backend and fit the first inputs. */
+function fitGroups<P>(
+  { grouped }: OpDefinition<P>,
+  backend: Backend,
+  first: readonly TensorSpec[],
+  groups: readonly InputGroup[],
+  key: readonly number[] | null,
+): boolean {
   for (const group of groups) {
-    if (group.fits && sameShape(group.fits, key)) continue;
-    if (!grouped.fits(first, group.specs)) return null;
+    if (group.backend !== backend || group.hasPacked) return false;
+    if (!grouped || !key || (group.fits && sameShape(group.fits, key))) continue;
+    if (!grouped.fits(first, group.specs)) return false;
     group.fits = key;
   }
-  return output;
+  return true;
 }
 
 const isFreed = ({ freed }: InputGroup): boolean => freed;
 
-function fits({ backend, inputs: specs }: Checked, inputs: readonly Tensor[]): boolean {
+const isPackedSpec = ({ dtype }: TensorSpec): boolean => isPacked(dtype);
+
+function fits<P>({ fit: { backend }, inputs: specs }: Checked<P>, inputs: readonly Tensor[]): boolean {
   return (
     inputs.length === specs.length &&
     inputs.every(({ storage, shape, dtype }, i) => {

@@ -1,6 +1,6 @@
 import type { Backend, BoundGroup, TensorSpec } from "./backend.ts";
 import { isPacked } from "./dtype.ts";
-import { boundFreeClock, type Storage } from "./storage.ts";
+import { boundChangeClock, type Storage } from "./storage.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
@@ -17,6 +17,7 @@ export class InputGroup implements BoundGroup {
   readonly hasPacked: boolean;
   readonly #storages: readonly Storage[];
   #freed = false;
+  #version = 0;
   #looked = -1;
   /** The part that counts of the first inputs that they were last found to fit. */
   fits: readonly number[] | null = null;
@@ -36,11 +37,23 @@ export class InputGroup implements BoundGroup {
 
   /** True once the memory of one of them was freed: it was disposed of, or moved to elsewhere. */
   get freed(): boolean {
-    const now = boundFreeClock();
-    if (this.#looked !== now) {
-      this.#looked = now;
-      this.#freed = this.#storages.some(({ freed }) => freed);
-    }
+    this.#look();
     return this.#freed;
+  }
+
+  /** Grows with each write into one of them; what a backend found out before is forgotten then. */
+  get version(): number {
+    this.#look();
+    return this.#version;
+  }
+
+  #look(): void {
+    const now = boundChangeClock();
+    if (this.#looked === now) return;
+    this.#looked = now;
+    this.#freed = this.#storages.some(({ freed }) => freed);
+    const version = this.#storages.reduce((latest, storage) => Math.max(latest, storage.version), 0);
+    if (version !== this.#version) this.found = undefined;
+    this.#version = version;
   }
 }

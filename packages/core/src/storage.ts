@@ -17,11 +17,11 @@ export function storageClock(): number {
   return storagesMade;
 }
 
-let boundFrees = 0;
+let boundChanges = 0;
 
-/** Returns how many storages that bound calls use were freed so far. */
-export function boundFreeClock(): number {
-  return boundFrees;
+/** Returns how often storages that bound calls use were freed or written so far. */
+export function boundChangeClock(): number {
+  return boundChanges;
 }
 
 let liveBytes = 0;
@@ -44,7 +44,7 @@ export class Storage {
   version = 0;
   /** The name of the op that wrote last. */
   writer = "";
-  /** True if bound calls use it, which are to hear when it is freed. */
+  /** True if bound calls use it, which are to hear when it is freed or written. */
   bound = false;
   #references = 1;
 
@@ -62,6 +62,7 @@ export class Storage {
   written(writer: string): void {
     this.version = ++writes;
     this.writer = writer;
+    if (this.bound) boundChanges++;
   }
 
   /** True while more than one tensor or saved value uses it. */
@@ -81,7 +82,7 @@ export class Storage {
 
   release(): void {
     if (--this.#references > 0) return;
-    if (this.bound) boundFrees++;
+    if (this.bound) boundChanges++;
     liveBytes -= this.buffer.bytes;
     if (!this.backend.dataless) liveStorages--;
     this.backend.free(this.buffer);

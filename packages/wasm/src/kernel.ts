@@ -35,10 +35,10 @@ export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
   /**
-   * Returns what the kernel needs to know of a group of inputs that are bound. It then finds that
-   * in `bound.groups[i].found`, and its inputs end before them.
+   * Returns what the kernel needs to know of a group of inputs that are bound, by their places and
+   * numbers. It then finds that in `bound.groups[i].found`, and its inputs end before them.
    */
-  readonly ofGroup?: (group: readonly WasmTensor[]) => unknown;
+  readonly ofGroup?: (k: never, group: readonly WasmTensor[]) => unknown;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -53,7 +53,7 @@ export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P>
 export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>, K>,
-  more: Pick<WasmKernel, "ofGroup"> = {},
+  more: { ofGroup?: (k: K, group: readonly WasmTensor[]) => unknown } = {},
 ): WasmKernel {
   return { op, run: run as KernelCode<never, never, never>, ...more };
 }

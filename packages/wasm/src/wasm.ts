@@ -183,7 +183,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     if (!described.has(bound)) {
       let at = bound.first;
       for (const group of bound.groups) {
-        group.found ??= describe(inputs.slice(at, at + group.size).map(address));
+        group.found ??= describe(k as never, inputs.slice(at, at + group.size).map(address));
         at += group.size;
       }
       described.add(bound);

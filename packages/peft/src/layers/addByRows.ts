@@ -1,4 +1,14 @@
-import { affine, bindInputs, expand, InputGroup, lowRankRows, scope, type Tensor, widen } from "@lowrank/core";
+import {
+  affine,
+  bindInputs,
+  expand,
+  InputGroup,
+  type LowRankRowsParams,
+  lowRankRows,
+  scope,
+  type Tensor,
+  widen,
+} from "@lowrank/core";
 import { addOnRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LayerAdapter } from "./tunerLayer.ts";
 
@@ -29,41 +39,44 @@ function scaledBias({ bias, scaling }: RowPart, like: Tensor): Tensor {
   return expand(affine(widen(bias!), { scale: scaling }), like.shape);
 }
 
+/** Adds to a base layer's output y what adapters give for its input x, each on its rows. */
+export type AddByRows = (y: Tensor, x: Tensor, groups: RowGroups) => Tensor;
+
 /**
- * Returns a function of a base layer's output y and its input x, for batches with these groups of
- * rows, whose adapters have these parts. It adds the parts on their rows. Products of low rank are
- * one op for all adapters, whose sums for a row do not depend on other rows. It holds as long as
- * the parts do.
+ * Returns a function for batches whose rows have these adapters, in this order, by their parts.
+ * Products of low rank are one op for all adapters, whose sums for a row do not depend on other
+ * rows. It holds as long as the parts do.
  */
-export function addingByRows(groups: RowGroups, parts: readonly (RowPart | null)[]): (y: Tensor, x: Tensor) => Tensor {
+export function addingByRows(parts: ReadonlyMap<string, RowPart>): AddByRows {
   const factors: InputGroup[] = [];
-  const rows: (readonly number[])[] = [];
   const scalings: number[] = [];
-  const biased = new Map<string, readonly number[]>();
-  const others = new Map<string, readonly number[]>();
-  const byName = new Map<string, RowPart>();
-  let i = 0;
-  for (const [name, own] of groups) {
-    const part = parts[i++];
-    if (name === null || !part) continue;
-    if (part.factors) {
-      factors.push(part.factors);
-      rows.push(own);
-      scalings.push(part.scaling);
-    } else others.set(name, own);
-    if (part.bias) biased.set(name, own);
-    if (part.bias || !part.factors) byName.set(name, part);
+  const products: string[] = [];
+  const biased: string[] = [];
+  const others: string[] = [];
+  for (const [name, { factors: own, scaling, bias }] of parts) {
+    if (own) {
+      factors.push(own);
+      scalings.push(scaling);
+      products.push(name);
+    } else others.push(name);
+    if (bias) biased.push(name);
   }
-  // One list for all layers, which kernels know again.
-  const shared = rowsByAdapter(groups);
-  const lists = rows.length === shared.length ? shared : rows;
-  const addProducts = rows.length > 0 ? bindInputs(lowRankRows, factors, { rows: lists, scalings }) : (y: Tensor) => y;
-  if (byName.size === 0) return addProducts;
-  return (y, x) =>
+  const bound = bindInputs(lowRankRows, factors);
+  // One list of rows for all layers, which kernels know again.
+  const rowsOf = (groups: RowGroups): LowRankRowsParams["rows"] =>
+    products.length === parts.size ? rowsByAdapter(groups) : products.map((name) => groups.get(name)!);
+  let last: { groups: RowGroups; params: LowRankRowsParams } | null = null;
+  const addProducts: AddByRows = (y, x, groups) => {
+    if (last?.groups !== groups) last = { groups, params: { rows: rowsOf(groups), scalings } };
+    return bound(last.params, y, x);
+  };
+  if (products.length === parts.size && biased.length === 0) return addProducts;
+  const some = (names: readonly string[], groups: RowGroups): RowGroups =>
+    new Map(names.map((name) => [name, groups.get(name)!]));
+  return (y, x, groups) =>
     scope(() => {
-      let sum = addProducts(y, x);
-      if (biased.size > 0) sum = addOnRows(sum, biased, sum, (name, part) => scaledBias(byName.get(name)!, part));
-      if (others.size > 0) sum = addOnRows(sum, others, x, (name, part) => byName.get(name)!.adapter.added!(part));
-      return sum;
+      let sum = products.length > 0 ? addProducts(y, x, groups) : y;
+      sum = addOnRows(sum, some(biased, groups), sum, (name, part) => scaledBias(parts.get(name)!, part));
+      return addOnRows(sum, some(others, groups), x, (name, part) => parts.get(name)!.adapter.added!(part));
     });
 }

@@ -17,6 +17,11 @@ function grouped(names: readonly (string | null)[]): RowGroups {
   return groups;
 }
 
+/** True if two lists of names are the same. */
+export function sameNames(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
+}
+
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
 
 /** Returns the rows of each adapter, in the groups' order: the same frozen lists always. */
@@ -33,43 +38,34 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
 export class BatchRows {
   /** An adapter for each row; null for the base model. */
   readonly names: readonly (string | null)[];
+  /** The adapters, each once; the very list of the batch before if they are the same. */
+  readonly adapters: readonly (string | null)[];
   readonly #groups: RowGroups;
   /** Groups for layers without some of the adapters, by the names that are missing. */
-  readonly #lacking = new Map<string, RowGroups>();
+  readonly #without = new Map<string, RowGroups>();
 
-  constructor(names: readonly (string | null)[]) {
+  constructor(names: readonly (string | null)[], before: BatchRows | null = null) {
     this.names = names;
     this.#groups = grouped(names);
+    const adapters = [...this.#groups.keys()];
+    this.adapters = before && sameNames(before.adapters, adapters) ? before.adapters : adapters;
   }
 
-  /**
-   * Returns the rows by adapter; those whose adapter does not sit here go with the base model's.
-   */
+  /** Returns the rows by adapter; those of adapters that `has` denies go with the base model's. */
   groups(has: (name: string) => boolean): RowGroups {
-    let missing = "";
-    // No adapter's name has a space.
-    for (const name of this.#groups.keys()) if (name !== null && !has(name)) missing += `${name} `;
-    if (missing === "") return this.#groups;
-    const known = this.#lacking.get(missing);
-    if (known) return known;
-    const groups = grouped(this.names.map((name) => (name !== null && has(name) ? name : null)));
-    this.#lacking.set(missing, groups);
-    return groups;
+    return this.without(this.adapters.filter((name) => name !== null && !has(name)) as string[]);
   }
 
-  /**
-   * Returns the rows by adapter, as `groups` does, and beside them what `find` gives for each; null
-   * for the base model. Those for which it gives nothing do not sit here.
-   */
-  find<T>(find: (name: string) => T | undefined): { groups: RowGroups; found: readonly (T | null)[] } {
-    const found: (T | null)[] = [];
-    for (const name of this.#groups.keys()) {
-      const one = name === null ? null : find(name);
-      if (one !== undefined) found.push(one);
-    }
-    if (found.length === this.#groups.size) return { groups: this.#groups, found };
-    const groups = this.groups((name) => find(name) !== undefined);
-    return { groups, found: Array.from(groups.keys(), (name) => (name === null ? null : find(name)!)) };
+  /** Returns the rows by adapter; those of the adapters named go with the base model's. */
+  without(missing: readonly string[]): RowGroups {
+    if (missing.length === 0) return this.#groups;
+    // No adapter's name has a space.
+    const key = missing.join(" ");
+    const known = this.#without.get(key);
+    if (known) return known;
+    const groups = grouped(this.names.map((name) => (name !== null && missing.includes(name) ? null : name)));
+    this.#without.set(key, groups);
+    return groups;
   }
 
   /** Throws for inputs of another batch. */
@@ -84,26 +80,35 @@ export class BatchRows {
   }
 }
 
-/**
- * Puts the groups that `join` names into one, under null. `parts` are they, by their places among
- * the joined rows.
- */
-export function joinGroups(
-  groups: RowGroups,
-  join: (name: string | null) => boolean,
-): { joined: RowGroups; parts: RowGroups } {
+/** Groups of which some are joined into one. */
+interface JoinedGroups {
+  /** The joined rows under null, and the other groups. */
+  readonly joined: RowGroups;
+  /** The groups that were joined, by their rows' places among the joined rows. */
+  readonly parts: RowGroups;
+}
+
+/** Returns a function that puts the groups which `join` names into one; it remembers the last. */
+export function joinGroups(join: (name: string | null) => boolean): (groups: RowGroups) => JoinedGroups {
+  let last: { groups: RowGroups; made: JoinedGroups } | null = null;
+  return (groups) => {
+    if (last?.groups !== groups) last = { groups, made: joinedGroups(groups, join) };
+    return last.made;
+  };
+}
+
+function joinedGroups(groups: RowGroups, join: (name: string | null) => boolean): JoinedGroups {
   const joined = new Map<string | null, readonly number[]>();
   const parts = new Map<string | null, readonly number[]>();
   const rows = [...groups].flatMap(([name, own]) => (join(name) ? own : [])).sort((a, b) => a - b);
   const places = new Map(rows.map((row, place) => [row, place]));
   if (rows.length > 0) joined.set(null, rows);
   for (const [name, own] of groups) {
-    if (join(name))
-      parts.set(
-        name,
-        own.map((row) => places.get(row)!),
-      );
-    else joined.set(name, own);
+    if (!join(name)) joined.set(name, own);
+    else {
+      const placed = own.map((row) => places.get(row)!);
+      parts.set(name, placed);
+    }
   }
   return { joined, parts };
 }

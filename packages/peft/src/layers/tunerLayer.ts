@@ -76,12 +76,13 @@ export interface LayerAdapter {
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** The way in which a layer runs the rows of a batch. */
+/** The way in which a layer runs batches whose rows have certain adapters. */
 interface RowPlan {
-  readonly rows: BatchRows;
+  /** The adapters, by the list that such batches share. */
+  readonly adapters: BatchRows["adapters"];
   /** The mode in which it was made: that of dropouts. */
   readonly training: boolean;
-  run(inputs: readonly unknown[], run: Run): Tensor;
+  run(rows: BatchRows, inputs: readonly unknown[], run: Run): Tensor;
 }
 
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
@@ -208,7 +209,7 @@ export class TunerLayer extends Module implements Wrapper {
       (name) => this.#adapters.has(name),
       inputs,
       run,
-      (rows) => this.#planFor(rows).run(inputs, run),
+      (rows) => this.#planFor(rows).run(rows, inputs, run),
     );
   }
 
@@ -218,8 +219,9 @@ export class TunerLayer extends Module implements Wrapper {
       this.#parts.clear();
       this.#partsTraining = training;
     }
-    if (this.#plan?.rows !== rows || this.#plan.training !== training) {
-      this.#plan = { rows, training, run: this.#onRows(rows) };
+    const { adapters } = rows;
+    if (this.#plan?.adapters !== adapters || this.#plan.training !== training) {
+      this.#plan = { adapters, training, run: this.#planRows(adapters) };
     }
     return this.#plan;
   }
@@ -238,22 +240,30 @@ export class TunerLayer extends Module implements Wrapper {
    * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
    * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #onRows(rows: BatchRows): RowPlan["run"] {
-    const { groups, found } = rows.find((name) => this.#partOf(name));
-    const adding = (own: RowGroups, parts: readonly (RowPart | null)[]): RowPlan["run"] => {
-      if (own.size === 1 && own.has(null)) return (inputs, run) => run(null, inputs);
-      const add = addingByRows(own, parts);
-      return (inputs, run) => {
-        const y = run(null, inputs);
-        const sum = add(y, inputs[0] as Tensor);
-        if (sum !== y) y.dispose();
-        return sum;
-      };
+  #planRows(adapters: BatchRows["adapters"]): RowPlan["run"] {
+    const adding = new Map<string, RowPart>();
+    const missing: string[] = [];
+    let others = 0;
+    for (const name of adapters) {
+      if (name === null) continue;
+      const part = this.#partOf(name);
+      if (!part) missing.push(name);
+      else if (part.onlyAdds) adding.set(name, part);
+      else others++;
+    }
+    const add = adding.size > 0 ? addingByRows(adding) : null;
+    const onBase = (groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor => {
+      const y = run(null, inputs);
+      const sum = add?.(y, inputs[0] as Tensor, groups) ?? y;
+      if (sum !== y) y.dispose();
+      return sum;
     };
-    if (found.every(onlyAdds)) return adding(groups, found);
-    const { joined, parts } = joinGroups(groups, (name) => name === null || onlyAdds(this.#partOf(name) ?? null));
-    const base = adding(parts, found.filter(onlyAdds));
-    return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
+    if (others === 0) return (rows, inputs, run) => onBase(rows.without(missing), inputs, run);
+    const split = joinGroups((name) => name === null || adding.has(name));
+    return (rows, inputs, run) => {
+      const { joined, parts } = split(rows.without(missing));
+      return onRows(joined, inputs, (name, own) => (name === null ? onBase(parts, own, run) : run(name, own)));
+    };
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
@@ -290,8 +300,6 @@ export class TunerLayer extends Module implements Wrapper {
     return replacements;
   }
 }
-
-const onlyAdds = (part: RowPart | null): boolean => part === null || part.onlyAdds;
 
 /** A tensor in f32; itself where it is. */
 export function wide(t: Tensor): Tensor {

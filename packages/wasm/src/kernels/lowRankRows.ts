@@ -6,8 +6,8 @@ import { dtypeNumber } from "./dtypeNumber.ts";
 /** Vectors of a task at most, so that threads share those of one pair. */
 const vectorsOfTask = 8;
 
-/** Words of a task in the table; the kernel says which. */
-const taskWords = 8;
+/** Words of a pair of factors and of a task; the kernel says which. */
+const [pairWords, taskWords] = [6, 3];
 
 /** Bytes of a line of the cache. */
 const lineBytes = 64;
@@ -19,30 +19,32 @@ interface Run {
   readonly count: number;
 }
 
+/** The tasks of a batch. */
 interface Layout {
   /** Rows of the batch, and vectors in each. */
   readonly size: number;
   readonly each: number;
-  readonly runs: readonly Run[];
+  readonly tasks: Int32Array;
 }
 
 type LowRankRowsParams = ParamsOf<typeof lowRankRows>;
 type Rows = readonly (readonly number[])[];
 
-/** The runs of frozen lists of rows: all layers of a model have the same. */
+/** The tasks of frozen lists of rows: all layers of a model have the same. */
 const layouts = new WeakMap<Rows, Layout>();
 
-/** Cuts the vectors of a batch of `size` rows, `each` of them a row, into runs. */
-function runsOf(rows: Rows, size: number, each: number): readonly Run[] {
+/** Cuts the vectors of a batch of `size` rows, `each` of them a row, into tasks. */
+function tasksOf(rows: Rows, size: number, each: number): Int32Array {
   const known = layouts.get(rows);
-  if (known && known.size === size && known.each === each) return known.runs;
+  if (known && known.size === size && known.each === each) return known.tasks;
   const runs: Run[] = [];
   const unnamed = new Set<number>(Array(size).keys());
   for (const list of rows) for (const row of list) unnamed.delete(row);
   pushRuns(runs, -1, [...unnamed], each);
   for (const [pair, list] of rows.entries()) pushRuns(runs, pair, list, each);
-  if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) layouts.set(rows, { size, each, runs });
-  return runs;
+  const tasks = Int32Array.from(runs.flatMap(({ pair, first, count }) => [pair, first, count]));
+  if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) layouts.set(rows, { size, each, tasks });
+  return tasks;
 }
 
 /** Appends consecutive rows as runs of at most `vectorsOfTask` vectors. */
@@ -57,23 +59,30 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
   }
 }
 
-/** Two factors, as the table of tasks has them. */
+/** Two factors, as the table of pairs has them. */
 interface Factors {
   readonly a: number;
   readonly b: number;
-  readonly formatA: number;
-  readonly formatB: number;
+  readonly kindA: number;
+  readonly kindB: number;
   readonly rank: number;
+  /** Not 0 if one of them is not f32. */
+  readonly widens: number;
 }
 
-function factorsOf([a, b]: readonly WasmTensor[]): Factors {
-  return { a: a.ptr, b: b.ptr, formatA: dtypeNumber(a), formatB: dtypeNumber(b), rank: a.shape[0] };
+function factorsOf(k: InvariantKernels, [a, b]: readonly WasmTensor[]): Factors {
+  const kindOf = (factor: WasmTensor) => k.factorKind(dtypeNumber(factor), factor.ptr, ...sizesOf(factor));
+  return {
+    ...{ a: a.ptr, b: b.ptr, kindA: kindOf(a), kindB: kindOf(b), rank: a.shape[0] },
+    widens: a.dtype === "f32" && b.dtype === "f32" ? 0 : 1,
+  };
 }
 
-/** The tasks of a call: the words of their table, and what their rooms must hold. */
-interface Tasks {
-  readonly size: number;
-  readonly each: number;
+const sizesOf = ({ shape }: WasmTensor): [number, number] => [shape[0], shape[1]];
+
+/** The pairs of calls: the words of their table, and what the rooms of tasks must hold. */
+interface Pairs {
+  readonly scalings: readonly number[];
   readonly table: Int32Array;
   /** The largest rank. */
   readonly rank: number;
@@ -81,51 +90,49 @@ interface Tasks {
   readonly widens: number;
 }
 
-/** The tasks of calls with the same factors. */
-const tasksOf = new WeakMap<BoundInputs, Tasks>();
-
-function makeTasks(pairs: readonly Factors[], params: LowRankRowsParams, size: number, each: number): Tasks {
-  const runs = runsOf(params.rows, size, each);
-  const table = new Int32Array(taskWords * runs.length);
+function makePairs(pairs: readonly Factors[], scalings: readonly number[]): Pairs {
+  const table = new Int32Array(pairWords * pairs.length);
   const numbers = new Float32Array(table.buffer);
   let most = 0;
-  let widens = 0;
-  for (let task = 0; task < runs.length; task++) {
-    const { pair, first, count } = runs[task];
-    const at = taskWords * task;
-    table[at + 6] = first;
-    table[at + 7] = count;
-    if (pair < 0) continue;
-    const { a, b, formatA, formatB, rank } = pairs[pair];
+  let any = 0;
+  for (let pair = 0; pair < pairs.length; pair++) {
+    const { a, b, kindA, kindB, rank, widens } = pairs[pair];
+    const at = pairWords * pair;
     table[at] = a;
     table[at + 1] = b;
-    table[at + 2] = formatA;
-    table[at + 3] = formatB;
+    table[at + 2] = kindA;
+    table[at + 3] = kindB;
     table[at + 4] = rank;
-    numbers[at + 5] = params.scalings[pair];
+    numbers[at + 5] = scalings[pair];
     most = Math.max(most, rank);
-    widens |= formatA | formatB;
+    any |= widens;
   }
-  return { size, each, table, rank: most, widens };
+  return { scalings, table, rank: most, widens: any };
 }
 
-/** Makes the tasks of a call, or finds those of another with the same factors. */
-function findTasks(
+/** The pairs of calls with the same factors. */
+const pairsOf = new WeakMap<BoundInputs, Pairs>();
+
+/** Makes the pairs of a call, or finds those of another with the same factors and scalings. */
+function findPairs(
+  k: InvariantKernels,
   inputs: readonly WasmTensor[],
-  params: LowRankRowsParams,
-  size: number,
-  each: number,
+  { rows, scalings }: LowRankRowsParams,
   bound: BoundInputs | undefined,
-): Tasks {
+): Pairs {
   if (!bound) {
-    const pairs = params.rows.map((_, pair) => factorsOf(inputs.slice(2 + 2 * pair, 4 + 2 * pair)));
-    return makeTasks(pairs, params, size, each);
+    return makePairs(
+      rows.map((_, pair) => factorsOf(k, inputs.slice(2 + 2 * pair, 4 + 2 * pair))),
+      scalings,
+    );
   }
-  const known = tasksOf.get(bound);
-  if (known && known.size === size && known.each === each) return known;
-  const pairs = bound.groups.map(({ found }) => found as Factors);
-  const made = makeTasks(pairs, params, size, each);
-  tasksOf.set(bound, made);
+  const known = pairsOf.get(bound);
+  if (known?.scalings === scalings) return known;
+  const made = makePairs(
+    bound.groups.map(({ found }) => found as Factors),
+    scalings,
+  );
+  pairsOf.set(bound, made);
   return made;
 }
 
@@ -135,13 +142,14 @@ export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, Invarian
     const [y, x] = inputs;
     const inFeatures = x.shape[x.shape.length - 1];
     const outFeatures = y.shape[y.shape.length - 1];
-    const each = sizeOf(x.shape.slice(1, -1));
-    const { table, rank, widens } = findTasks(inputs, params, y.shape[0], each, bound);
-    const count = table.length / taskWords;
+    const { table, rank, widens } = findPairs(k, inputs, params, bound);
+    const tasks = tasksOf(params.rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
+    const count = tasks.length / taskWords;
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
     const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, widens) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
-    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, scratch.of(table), rooms, room, 0, count);
+    const [pairs, runs] = [scratch.of(table), scratch.of(tasks)];
+    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, pairs, runs, rooms, room, 0, count);
   },
   { ofGroup: factorsOf },
 );
