@@ -1,5 +1,6 @@
 import { add, cat, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
 import { Module } from "@lowrank/nn";
+import type { AdapterSlots } from "./adapterSlots.ts";
 
 /** The rows of a batch by the adapter that acts on them; those of the base model under null. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
@@ -15,11 +16,6 @@ function grouped(names: readonly (string | null)[]): RowGroups {
     else groups.set(name, [row]);
   }
   return groups;
-}
-
-/** True if two lists of names are the same. */
-export function sameNames(a: readonly (string | null)[], b: readonly (string | null)[]): boolean {
-  return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
 const lists = new WeakMap<RowGroups, readonly (readonly number[])[]>();
@@ -38,27 +34,29 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
 export class BatchRows {
   /** An adapter for each row; null for the base model. */
   readonly names: readonly (string | null)[];
-  /** The adapters, each once; the very list of the batch before if they are the same. */
-  readonly adapters: readonly (string | null)[];
-  readonly #groups: RowGroups;
+  /** The adapters, each once, and their slots. */
+  readonly adapters: readonly string[];
+  readonly slots: readonly number[];
+  /** The rows by adapter. */
+  readonly all: RowGroups;
   /** Groups for layers without some of the adapters, by the names that are missing. */
   readonly #without = new Map<string, RowGroups>();
 
-  constructor(names: readonly (string | null)[], before: BatchRows | null = null) {
+  constructor(names: readonly (string | null)[], slots: AdapterSlots) {
     this.names = names;
-    this.#groups = grouped(names);
-    const adapters = [...this.#groups.keys()];
-    this.adapters = before && sameNames(before.adapters, adapters) ? before.adapters : adapters;
+    this.all = grouped(names);
+    this.adapters = [...this.all.keys()].filter((name) => name !== null);
+    this.slots = this.adapters.map((name) => slots.of(name));
   }
 
   /** Returns the rows by adapter; those of adapters that `has` denies go with the base model's. */
   groups(has: (name: string) => boolean): RowGroups {
-    return this.without(this.adapters.filter((name) => name !== null && !has(name)) as string[]);
+    return this.without(this.adapters.filter((name) => !has(name)));
   }
 
   /** Returns the rows by adapter; those of the adapters named go with the base model's. */
   without(missing: readonly string[]): RowGroups {
-    if (missing.length === 0) return this.#groups;
+    if (missing.length === 0) return this.all;
     // No adapter's name has a space.
     const key = missing.join(" ");
     const known = this.#without.get(key);
@@ -80,35 +78,26 @@ export class BatchRows {
   }
 }
 
-/** Groups of which some are joined into one. */
-interface JoinedGroups {
-  /** The joined rows under null, and the other groups. */
-  readonly joined: RowGroups;
-  /** The groups that were joined, by their rows' places among the joined rows. */
-  readonly parts: RowGroups;
-}
-
-/** Returns a function that puts the groups which `join` names into one; it remembers the last. */
-export function joinGroups(join: (name: string | null) => boolean): (groups: RowGroups) => JoinedGroups {
-  let last: { groups: RowGroups; made: JoinedGroups } | null = null;
-  return (groups) => {
-    if (last?.groups !== groups) last = { groups, made: joinedGroups(groups, join) };
-    return last.made;
-  };
-}
-
-function joinedGroups(groups: RowGroups, join: (name: string | null) => boolean): JoinedGroups {
+/**
+ * Puts the groups that `join` names into one, under null. `parts` are they, by their places among
+ * the joined rows.
+ */
+export function joinGroups(
+  groups: RowGroups,
+  join: (name: string | null) => boolean,
+): { joined: RowGroups; parts: RowGroups } {
   const joined = new Map<string | null, readonly number[]>();
   const parts = new Map<string | null, readonly number[]>();
   const rows = [...groups].flatMap(([name, own]) => (join(name) ? own : [])).sort((a, b) => a - b);
   const places = new Map(rows.map((row, place) => [row, place]));
   if (rows.length > 0) joined.set(null, rows);
   for (const [name, own] of groups) {
-    if (!join(name)) joined.set(name, own);
-    else {
-      const placed = own.map((row) => places.get(row)!);
-      parts.set(name, placed);
-    }
+    if (join(name))
+      parts.set(
+        name,
+        own.map((row) => places.get(row)!),
+      );
+    else joined.set(name, own);
   }
   return { joined, parts };
 }

@@ -1,8 +1,9 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
-import { addingByRows, type RowPart, rowPart } from "./addByRows.ts";
+import { addingByRows } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
+import { ProductTable } from "./productTable.ts";
 import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
@@ -76,13 +77,12 @@ export interface LayerAdapter {
   merge?(base: DenseLayer, bare: DenseLayer): DenseLayer;
 }
 
-/** The way in which a layer runs batches whose rows have certain adapters. */
+/** The way in which a layer runs the rows of a batch. */
 interface RowPlan {
-  /** The adapters, by the list that such batches share. */
-  readonly adapters: BatchRows["adapters"];
+  readonly rows: BatchRows;
   /** The mode in which it was made: that of dropouts. */
   readonly training: boolean;
-  run(rows: BatchRows, inputs: readonly unknown[], run: Run): Tensor;
+  run(inputs: readonly unknown[], run: Run): Tensor;
 }
 
 type WeightedModule = UnaryModule & { weight: Parameter; bias?: Parameter | null };
@@ -94,9 +94,9 @@ export class TunerLayer extends Module implements Wrapper {
   readonly #adapters = new Map<string, LayerAdapter>();
   /** The plan of the last batch whose rows had adapters; null after any change of these. */
   #plan: RowPlan | null = null;
-  /** The parts of adapters in plans, made when a batch first has them, and the mode of these. */
-  readonly #parts = new Map<string, RowPart>();
-  #partsTraining = false;
+  /** The products that adapters add in batches, and the mode of these. */
+  readonly #products: ProductTable;
+  #productsTraining = false;
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
   /** Told of every input, while there is one. */
@@ -106,6 +106,7 @@ export class TunerLayer extends Module implements Wrapper {
     super();
     this.base_layer = base;
     this.#active = active;
+    this.#products = new ProductTable(active.slots);
   }
 
   get wrapped(): UnaryModule {
@@ -138,7 +139,7 @@ export class TunerLayer extends Module implements Wrapper {
 
   #changed(adapter: string): void {
     this.#plan = null;
-    this.#parts.delete(adapter);
+    this.#products.forget(adapter);
   }
 
   #setBase(value: Tensor): void {
@@ -209,61 +210,38 @@ export class TunerLayer extends Module implements Wrapper {
       (name) => this.#adapters.has(name),
       inputs,
       run,
-      (rows) => this.#planFor(rows).run(rows, inputs, run),
+      (rows) => this.#planFor(rows).run(inputs, run),
     );
   }
 
   #planFor(rows: BatchRows): RowPlan {
     const { training } = this;
-    if (this.#partsTraining !== training) {
-      this.#parts.clear();
-      this.#partsTraining = training;
+    if (this.#productsTraining !== training) {
+      this.#products.clear();
+      this.#productsTraining = training;
     }
-    const { adapters } = rows;
-    if (this.#plan?.adapters !== adapters || this.#plan.training !== training) {
-      this.#plan = { adapters, training, run: this.#planRows(adapters) };
+    if (this.#plan?.rows !== rows || this.#plan.training !== training) {
+      this.#plan = { rows, training, run: this.#planRows(rows) };
     }
     return this.#plan;
-  }
-
-  #partOf(name: string): RowPart | undefined {
-    const known = this.#parts.get(name);
-    if (known && !known.factors?.freed) return known;
-    const adapter = this.#adapters.get(name);
-    if (!adapter) return undefined;
-    const part = rowPart(adapter);
-    this.#parts.set(name, part);
-    return part;
   }
 
   /**
    * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
    * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #planRows(adapters: BatchRows["adapters"]): RowPlan["run"] {
-    const adding = new Map<string, RowPart>();
-    const missing: string[] = [];
-    let others = 0;
-    for (const name of adapters) {
-      if (name === null) continue;
-      const part = this.#partOf(name);
-      if (!part) missing.push(name);
-      else if (part.onlyAdds) adding.set(name, part);
-      else others++;
+  #planRows(rows: BatchRows): RowPlan["run"] {
+    const adapters = this.#adapters;
+    if (this.#products.hasAll(rows, (name) => adapters.get(name)?.lowRank)) {
+      return onBase(this.#products.addingAll(rows));
     }
-    const add = adding.size > 0 ? addingByRows(adding) : null;
-    const onBase = (groups: RowGroups, inputs: readonly unknown[], run: Run): Tensor => {
-      const y = run(null, inputs);
-      const sum = add?.(y, inputs[0] as Tensor, groups) ?? y;
-      if (sum !== y) y.dispose();
-      return sum;
-    };
-    if (others === 0) return (rows, inputs, run) => onBase(rows.without(missing), inputs, run);
-    const split = joinGroups((name) => name === null || adding.has(name));
-    return (rows, inputs, run) => {
-      const { joined, parts } = split(rows.without(missing));
-      return onRows(joined, inputs, (name, own) => (name === null ? onBase(parts, own, run) : run(name, own)));
-    };
+    const adding = (groups: RowGroups) => onBase(addingByRows(groups, adapters, this.#products));
+    const onlyAdds = (name: string | null) => name === null || addsAlone(adapters.get(name)!);
+    const groups = rows.groups((name) => adapters.has(name));
+    if ([...groups.keys()].every(onlyAdds)) return adding(groups);
+    const { joined, parts } = joinGroups(groups, onlyAdds);
+    const base = adding(parts);
+    return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
   }
 
   mergeSteps(adapters: readonly string[], path: string): MergeStep[] {
@@ -299,6 +277,18 @@ export class TunerLayer extends Module implements Wrapper {
     }
     return replacements;
   }
+}
+
+const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
+
+/** Runs the base layer on a batch, and adds to its output. */
+function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
+  return (inputs, run) => {
+    const y = run(null, inputs);
+    const sum = add(y, inputs[0] as Tensor);
+    if (sum !== y) y.dispose();
+    return sum;
+  };
 }
 
 /** A tensor in f32; itself where it is. */

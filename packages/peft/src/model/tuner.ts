@@ -2,7 +2,7 @@ import { copyInto, noGrad, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type PromptableModel } from "@lowrank/nn";
 import type { OnWarning } from "../config/warning.ts";
 import { ActiveAdapter } from "../layers/activeAdapter.ts";
-import { BatchRows, sameNames } from "../layers/rowGroups.ts";
+import { BatchRows } from "../layers/rowGroups.ts";
 import { baseName, checkAdapterName, clear, free, place, Slot } from "../layers/slot.ts";
 import type { Swap } from "../layers/swap.ts";
 import type { Wrappers } from "../layers/wrapper.ts";
@@ -184,6 +184,8 @@ export class Tuner<M extends Module> extends Module {
     this.#encoders.delete(name);
     clear(this, name);
     this.#adapters.delete(name);
+    this.#active.slots.release(name);
+    this.#lastRows = null;
   }
 
   /**
@@ -275,9 +277,9 @@ export class Tuner<M extends Module> extends Module {
 
   /** The rows of a batch: those of the last one if it is the same, which layers know again. */
   #batchOf(rows: readonly (string | null)[]): BatchRows {
-    const last = this.#lastRows;
-    if (last && sameNames(last.names, rows)) return last;
-    this.#lastRows = new BatchRows([...rows], last);
+    const { names } = this.#lastRows ?? {};
+    if (names?.length === rows.length && names.every((name, i) => name === rows[i])) return this.#lastRows!;
+    this.#lastRows = new BatchRows([...rows], this.#active.slots);
     return this.#lastRows;
   }
 

@@ -1,5 +1,5 @@
-import { type BoundInputs, type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { kernel, type ParamsOf, type WasmKernel, type WasmTensor } from "../kernel.ts";
+import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
+import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
 import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
@@ -27,7 +27,6 @@ interface Layout {
   readonly tasks: Int32Array;
 }
 
-type LowRankRowsParams = ParamsOf<typeof lowRankRows>;
 type Rows = readonly (readonly number[])[];
 
 /** The tasks of frozen lists of rows: all layers of a model have the same. */
@@ -59,97 +58,64 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
   }
 }
 
-/** Two factors, as the table of pairs has them. */
-interface Factors {
-  readonly a: number;
-  readonly b: number;
-  readonly kindA: number;
-  readonly kindB: number;
-  readonly rank: number;
-  /** Not 0 if one of them is not f32. */
-  readonly widens: number;
+/** Words of a pair without its scaling: what is known of its factors. */
+const groupWords: GroupWords<InvariantKernels> = {
+  count: pairWords - 1,
+  of: (k, [a, b]) => [a.ptr, b.ptr, kindOf(k, a), kindOf(k, b), a.shape[0]],
+};
+
+function kindOf(k: InvariantKernels, factor: WasmTensor): number {
+  return k.factorKind(dtypeNumber(factor), factor.ptr, factor.shape[0], factor.shape[1]);
 }
 
-function factorsOf(k: InvariantKernels, [a, b]: readonly WasmTensor[]): Factors {
-  const kindOf = (factor: WasmTensor) => k.factorKind(dtypeNumber(factor), factor.ptr, ...sizesOf(factor));
-  return {
-    ...{ a: a.ptr, b: b.ptr, kindA: kindOf(a), kindB: kindOf(b), rank: a.shape[0] },
-    widens: a.dtype === "f32" && b.dtype === "f32" ? 0 : 1,
-  };
+/** The factors of a call that were not known before. */
+function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
+  const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
+  const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i, 2 * i + 2)));
+  return { table: Int32Array.from(table), slots };
 }
 
-const sizesOf = ({ shape }: WasmTensor): [number, number] => [shape[0], shape[1]];
+const asFloat = new Float32Array(1);
+const asWord = new Int32Array(asFloat.buffer);
 
-/** The pairs of calls: the words of their table, and what the rooms of tasks must hold. */
-interface Pairs {
-  readonly scalings: readonly number[];
-  readonly table: Int32Array;
-  /** The largest rank. */
-  readonly rank: number;
-  /** Not 0 if some factors are not f32. */
-  readonly widens: number;
+/** The word of a float. */
+function wordOf(number: number): number {
+  asFloat[0] = number;
+  return asWord[0];
 }
 
-function makePairs(pairs: readonly Factors[], scalings: readonly number[]): Pairs {
-  const table = new Int32Array(pairWords * pairs.length);
-  const numbers = new Float32Array(table.buffer);
-  let most = 0;
-  let any = 0;
-  for (let pair = 0; pair < pairs.length; pair++) {
-    const { a, b, kindA, kindB, rank, widens } = pairs[pair];
-    const at = pairWords * pair;
-    table[at] = a;
-    table[at + 1] = b;
-    table[at + 2] = kindA;
-    table[at + 3] = kindB;
-    table[at + 4] = rank;
-    numbers[at + 5] = scalings[pair];
-    most = Math.max(most, rank);
-    any |= widens;
+/** Fills the table of pairs; returns the largest rank, and a word that is 0 if all factors are f32. */
+function fillPairs(pairs: Int32Array, { table, slots }: BoundGroups, scalings: readonly number[]): [number, number] {
+  let rank = 0;
+  let kinds = 0;
+  for (let i = 0; i < slots.length; i++) {
+    const from = groupWords.count * slots[i];
+    const to = pairWords * i;
+    for (let j = 0; j < groupWords.count; j++) pairs[to + j] = table[from + j];
+    pairs[to + groupWords.count] = wordOf(scalings[i]);
+    kinds |= table[from + 2] | table[from + 3];
+    rank = Math.max(rank, table[from + 4]);
   }
-  return { scalings, table, rank: most, widens: any };
-}
-
-/** The pairs of calls with the same factors. */
-const pairsOf = new WeakMap<BoundInputs, Pairs>();
-
-/** Makes the pairs of a call, or finds those of another with the same factors and scalings. */
-function findPairs(
-  k: InvariantKernels,
-  inputs: readonly WasmTensor[],
-  { rows, scalings }: LowRankRowsParams,
-  bound: BoundInputs | undefined,
-): Pairs {
-  if (!bound) {
-    return makePairs(
-      rows.map((_, pair) => factorsOf(k, inputs.slice(2 + 2 * pair, 4 + 2 * pair))),
-      scalings,
-    );
-  }
-  const known = pairsOf.get(bound);
-  if (known?.scalings === scalings) return known;
-  const made = makePairs(
-    bound.groups.map(({ found }) => found as Factors),
-    scalings,
-  );
-  pairsOf.set(bound, made);
-  return made;
+  return [rank, kinds];
 }
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
-  (k, inputs, [out], params, scratch, _op, bound) => {
-    const [y, x] = inputs;
+  (k, [y, x, ...factors], [out], { rows, scalings }, scratch, _op, bound) => {
     const inFeatures = x.shape[x.shape.length - 1];
     const outFeatures = y.shape[y.shape.length - 1];
-    const { table, rank, widens } = findPairs(k, inputs, params, bound);
-    const tasks = tasksOf(params.rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
+    const tasks = tasksOf(rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
     const count = tasks.length / taskWords;
+    const pairs = scratch.words(pairWords * rows.length);
+    const table = pairs.byteOffset;
+    const [rank, kinds] = fillPairs(pairs, bound ?? newGroups(k, factors), scalings);
+    const runs = scratch.words(tasks.length);
+    const list = runs.byteOffset;
+    runs.set(tasks);
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
-    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, widens) / lineBytes) * lineBytes;
+    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kinds) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
-    const [pairs, runs] = [scratch.of(table), scratch.of(tasks)];
-    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, pairs, runs, rooms, room, 0, count);
+    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, list, rooms, room, 0, count);
   },
-  { ofGroup: factorsOf },
+  { groups: groupWords },
 );
