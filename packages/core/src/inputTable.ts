@@ -5,15 +5,36 @@ import { backendOf, type GroupedShape, type Op } from "./op.ts";
 import { readsAreWatched } from "./reads.ts";
 import { makeOutputs } from "./runOp.ts";
 import { sameShape } from "./shape.ts";
-import { boundChangeClock, type Storage } from "./storage.ts";
+import type { Storage, StorageWatcher } from "./storage.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Constant inputs that go together into calls, such as the two factors of an adapter. */
-interface Group {
+class Group implements StorageWatcher {
   readonly tensors: readonly Tensor[];
-  /** Where they lay when they were last looked at, and the latest write into one of them. */
-  storages: readonly Storage[];
-  version: number;
+  /** Where they lay when they became known. */
+  #storages: readonly Storage[] = [];
+  readonly #onChange: () => void;
+
+  constructor(tensors: readonly Tensor[], onChange: () => void) {
+    this.tensors = tensors;
+    this.#onChange = onChange;
+  }
+
+  /** Notes that the table knows where they lie, and their numbers, until one of these changes. */
+  know(storages: readonly Storage[]): void {
+    this.#storages = storages;
+    for (const storage of storages) storage.watch(this);
+  }
+
+  changed(): void {
+    this.forget();
+    this.#onChange();
+  }
+
+  forget(): void {
+    for (const storage of this.#storages) storage.unwatch(this);
+    this.#storages = [];
+  }
 }
 
 /** Parameters and first inputs of certain shapes for which a call was checked, and its result. */
@@ -21,9 +42,8 @@ interface Checked<P> {
   readonly params: P;
   readonly inputs: readonly TensorSpec[];
   readonly output: TensorSpec;
-  /** The slots that it takes, and the time at which these were found good. */
+  /** The slots that it takes. */
   readonly slots: readonly number[];
-  readonly clock: number;
 }
 
 /** The kernel that knows the groups, and what these were found to fit. */
@@ -32,8 +52,8 @@ interface Binding {
   readonly kernel: TableKernel;
   /** The part of the first inputs that counts. */
   readonly key: readonly number[];
-  /** For each slot the time at which the kernel last knew its group. */
-  readonly known: number[];
+  /** The slots whose groups the kernel knows. */
+  readonly known: boolean[];
 }
 
 /**
@@ -58,17 +78,18 @@ export class InputTable<P> {
 
   /** Puts a group into a slot, in the place of the one that was there. */
   set(slot: number, tensors: readonly Tensor[]): void {
-    this.#groups[slot] = { tensors, storages: [], version: -1 };
-    this.#forget(slot);
+    this.delete(slot);
+    this.#groups[slot] = new Group(tensors, () => this.#forget(slot));
   }
 
   delete(slot: number): void {
+    this.#groups[slot]?.forget();
     this.#groups[slot] = undefined;
     this.#forget(slot);
   }
 
   #forget(slot: number): void {
-    if (this.#binding) this.#binding.known[slot] = -1;
+    if (this.#binding) this.#binding.known[slot] = false;
     this.#checked = null;
   }
 
@@ -94,18 +115,17 @@ export class InputTable<P> {
     return group;
   }
 
-  /** Checks a call; null where the kernel cannot run it, or it must say what is wrong. */
+  /** Checks a call; null where the kernel cannot run it, or the op must say what is wrong. */
   #check(slots: readonly number[], params: P, inputs: readonly Tensor[]): Checked<P> | null {
     const last = this.#checked;
-    const clock = boundChangeClock();
-    const isLast = last?.params === params && this.#fits(last, inputs);
-    if (isLast && last.slots === slots && last.clock === clock) return last;
-    const specs = isLast ? last.inputs : inputs.map((input) => input.spec());
-    const output = isLast ? last.output : this.#grouped.shape(specs, params, slots.length);
+    if (last && last.slots === slots && last.params === params && this.#fits(last, inputs)) return last;
     this.#checked = null;
+    const specs = inputs.map((input) => input.spec());
+    const output = this.#grouped.shape(specs, params, slots.length);
     if (specs.some(isPackedSpec) || !this.#bind(backendOf(this.#op.definition, inputs), specs)) return null;
-    for (const slot of slots) if (this.#binding!.known[slot] !== clock && !this.#know(slot, specs, clock)) return null;
-    this.#checked = { params, inputs: specs, output, slots, clock };
+    const { known } = this.#binding!;
+    for (const slot of slots) if (!known[slot] && !this.#know(slot, specs)) return null;
+    this.#checked = { params, inputs: specs, output, slots };
     return this.#checked;
   }
 
@@ -123,28 +143,23 @@ export class InputTable<P> {
     const key = this.#grouped.key(first);
     const last = this.#binding;
     if (last?.backend === backend && sameShape(last.key, key)) return true;
+    for (const group of this.#groups) group?.forget();
     const kernel = backend.bind?.(this.#op.definition);
     this.#binding = kernel ? { backend, kernel, key, known: [] } : null;
     return kernel !== undefined;
   }
 
-  /** Looks at a group again and tells the kernel; false where it does not fit. */
-  #know(slot: number, first: readonly TensorSpec[], clock: number): boolean {
+  /** Looks at a group and tells the kernel; false where it does not fit. */
+  #know(slot: number, first: readonly TensorSpec[]): boolean {
     const { backend, kernel, known } = this.#binding!;
     const group = this.#group(slot);
     const storages = group.tensors.map(({ storage }) => storage);
-    const version = storages.reduce((latest, storage) => Math.max(latest, storage.version), 0);
-    const isSame = version === group.version && storages.every((storage, i) => storage === group.storages[i]);
-    if (!isSame || (known[slot] ?? -1) < 0) {
-      const specs = group.tensors.map((tensor) => tensor.spec());
-      if (storages.some((storage) => storage.backend !== backend)) return false;
-      if (specs.some(isPackedSpec) || !this.#grouped.fits(first, specs)) return false;
-      for (const storage of storages) storage.bound = true;
-      kernel.set(slot, group.tensors);
-      group.storages = storages;
-      group.version = version;
-    }
-    known[slot] = clock;
+    if (storages.some((storage) => storage.backend !== backend)) return false;
+    const specs = group.tensors.map((tensor) => tensor.spec());
+    if (specs.some(isPackedSpec) || !this.#grouped.fits(first, specs)) return false;
+    kernel.set(slot, group.tensors);
+    group.know(storages);
+    known[slot] = true;
     return true;
   }
 }
