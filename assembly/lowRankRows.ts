@@ -81,13 +81,13 @@ function bytesOf(pair: usize, word: usize, features: i32): usize {
   return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
 }
 
-/** A factor's kind says what a product with it must take care of. Floats are multiplied as they lie. */
+/** The kinds of factors, by the product that they need. Floats are multiplied as they lie. */
 const FLOATS: i32 = 0;
 /** Finite halves, widened in registers. */
 const HALVES: i32 = 1;
 /** Halves of which many are subnormal: as floats they are too, on which processors are slow. */
 const SMALL_HALVES: i32 = 2;
-/** What is widened a few rows at a time, in a panel: halves that are not finite, or of short rows. */
+/** Halves that are not finite, or of odd rows: widened a few rows at a time, in a panel. */
 const ANY_HALVES: i32 = 3;
 const BRAINS: i32 = 4;
 

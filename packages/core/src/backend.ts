@@ -35,7 +35,7 @@ export interface TableKernel {
    * stay the same until the next `set` of the slot, or no call takes it.
    */
   set(slot: number, group: readonly TensorRef[]): void;
-  /** Runs the op on `inputs`, and on the groups in these slots after them, as `Backend.run` does. */
+  /** Runs the op as `Backend.run` does, on `inputs` and on the groups in these slots after them. */
   run(slots: readonly number[], inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: unknown): void;
 }
 

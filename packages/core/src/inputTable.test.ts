@@ -111,8 +111,9 @@ describe("InputTable", () => {
     const [one, two, three] = [tensor([10]), tensor([20]), tensor([30])];
     const table = new InputTable(scaledSum);
     for (const [slot, t] of [one, two, three].entries()) table.set(slot, [t]);
-    const call = (own: readonly number[], scale: number, ...values: number[]) =>
-      [...noGrad(() => table.run(own, { scale }, tensor(values))).dataSync()];
+    const call = (own: readonly number[], scale: number, ...values: number[]) => [
+      ...noGrad(() => table.run(own, { scale }, tensor(values))).dataSync(),
+    ];
     expect([call([0, 1], 2, 1), call([1, 0], 3, 1), call([1, 2], 2, 3, 4)]).toEqual([[62], [93], [106, 108]]);
     expect(told.splice(0)).toEqual(["bind test/scaledSum", "set 0", "set 1", "run 0,1", "run 1,0", "set 2", "run 1,2"]);
     noGrad(() => copyInto(two, tensor([21])));
@@ -136,7 +137,7 @@ describe("InputTable", () => {
   });
 
   it("refuses an op that has no shape in groups", () => {
-    const op = defineOp<1, object>({ name: "test/plain", arity: 1, shape: ([x]) => x });
+    const op = defineOp<number, object>({ name: "test/plain", arity: [1, 2], shape: ([x]) => x });
     expect(() => new InputTable(op)).toThrow("test/plain has no shape in groups");
   });
 });

@@ -11,7 +11,7 @@ import { Tensor } from "./tensor.ts";
 /** Constant inputs that go together into calls, such as the two factors of an adapter. */
 class Group implements StorageWatcher {
   readonly tensors: readonly Tensor[];
-  /** Where they lay when they became known. */
+  /** The memory in which they lay when they became known. */
   #storages: readonly Storage[] = [];
   readonly #onChange: () => void;
 
@@ -133,7 +133,9 @@ export class InputTable<P> {
     return (
       inputs.length === specs.length &&
       inputs.every(({ storage, shape, dtype }, i) => {
-        return storage.backend === this.#binding!.backend && dtype === specs[i].dtype && sameShape(shape, specs[i].shape);
+        return (
+          storage.backend === this.#binding!.backend && dtype === specs[i].dtype && sameShape(shape, specs[i].shape)
+        );
       })
     );
   }

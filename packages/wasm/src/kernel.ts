@@ -36,7 +36,7 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
 
-/** What a kernel needs to know of a group of constant inputs, by their places and numbers. */
+/** The words about a group of constant inputs that a kernel needs, by their places and numbers. */
 export interface GroupWords<K = never> {
   readonly count: number;
   readonly of: (k: K, group: readonly WasmTensor[]) => readonly number[];
@@ -46,7 +46,7 @@ export interface GroupWords<K = never> {
 export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
-  /** The words that it takes of groups whose inputs are constants; none where it takes all inputs. */
+  /** The words that it takes of groups of constants; none where it takes all inputs. */
   readonly groups?: GroupWords;
 }
 

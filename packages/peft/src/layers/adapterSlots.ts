@@ -1,4 +1,4 @@
-/** A number for each adapter of a model, the same in all layers: small ones, which are used again. */
+/** A small number for each adapter of a model, the same in all layers. It is used again. */
 export class AdapterSlots {
   readonly #slots = new Map<string, number>();
   /** Numbers below `#slots.size + #free.length` that no adapter has. */

@@ -1,6 +1,6 @@
 import { InputTable, lowRankRows, type Tensor } from "@lowrank/core";
 import type { AdapterSlots } from "./adapterSlots.ts";
-import { type BatchRows, rowsByAdapter, type RowGroups } from "./rowGroups.ts";
+import { type BatchRows, type RowGroups, rowsByAdapter } from "./rowGroups.ts";
 import type { LowRank } from "./tunerLayer.ts";
 
 /** Adds to a base layer's output y what adapters give for its input x, each on its rows. */

@@ -84,7 +84,7 @@ function wordOf(number: number): number {
   return asWord[0];
 }
 
-/** Fills the table of pairs; returns the largest rank, and a word that is 0 if all factors are f32. */
+/** Fills the table of pairs; returns the largest rank, and 0 if all factors are f32. */
 function fillPairs(pairs: Int32Array, { table, slots }: BoundGroups, scalings: readonly number[]): [number, number] {
   let rank = 0;
   let kinds = 0;
