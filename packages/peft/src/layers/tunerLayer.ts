@@ -1,5 +1,5 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
-import { Conv1D, Module, type Parameter, type UnaryModule } from "@lowrank/nn";
+import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
 import { addingByRows } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
@@ -147,7 +147,7 @@ export class TunerLayer extends Module implements Wrapper {
     noGrad(() =>
       scope(() => {
         const full = to(value, { dtype: weight.dtype });
-        copyInto(weight, this.base_layer instanceof Conv1D ? full.transpose(0, 1) : full);
+        copyInto(weight, this.base_layer.layerKind === "conv1d" ? full.transpose(0, 1) : full);
       }),
     );
     value.dispose();
@@ -262,7 +262,7 @@ export class TunerLayer extends Module implements Wrapper {
   #merged(adapters: readonly string[], path: string): Replacement[] {
     const base = this.base_layer as WeightedModule;
     const bias = base.bias ? wide(base.bias) : null;
-    let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base instanceof Conv1D };
+    let dense: DenseLayer = { weight: wide(base.weight), bias, fanInFanOut: base.layerKind === "conv1d" };
     const before = dense;
     for (const name of adapters) {
       dense = this.#adapters.get(name)?.merge?.(dense, before) ?? dense;
