@@ -13,12 +13,8 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
-<<<<<<< HEAD
-    ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite"],
-=======
-    ...["InputGroup", "bindInputs", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
+    ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
     ...["documentAttentionBackward", "documentMask"],
->>>>>>> main
     ...[
       "triangle",
       "widen",
