@@ -1,94 +1,119 @@
-import { digits, escapeHtml } from "./table.ts";
+import { escapeHtml } from "./table.ts";
 
 /** A point of a line. */
 export type ChartPoint = readonly [x: number, y: number];
 
-/** Points that a line joins. */
-interface ChartLine {
-  readonly label: string;
+/** One line of a chart. */
+interface Line {
+  /** Shown where the pointer rests on it. */
+  readonly name: string;
+  /** Lines of a group share a colour and a line of the legend. */
+  readonly group: string;
+  /** From left to right. */
   readonly points: readonly ChartPoint[];
-  /** Shows each point by a dot. */
+  /** Each point is a dot too. */
   readonly dots?: boolean;
 }
 
-/** A chart of lines over one axis. */
+/** A chart of lines. */
 export interface LineChart {
   readonly title: string;
-  /** The name of the horizontal axis. */
-  readonly over: string;
-  readonly lines: readonly ChartLine[];
-  /** A value in words, at its axis. */
-  show?(value: number): string;
+  readonly xTitle: string;
+  readonly lines: readonly Line[];
+  /** Axes that follow the logarithm; points that are not above 0 are left out there. */
+  readonly logarithmic?: { readonly x?: boolean; readonly y?: boolean };
+  /** A value of the y axis in words. */
+  show(y: number): string;
+  /** The ends of the y axis. Default: those of the points. */
+  readonly yRange?: readonly [least: number, most: number];
 }
 
-const [width, height] = [660, 260];
-const [left, right, top, bottom] = [64, 14, 52, 40];
-/** The most points of a line: more of them are means of neighbours. */
-const mostPoints = 400;
+const [width, height, left, right, top, bottom] = [640, 320, 56, 10, 34, 40];
 
-/** Returns at most `most` points, each the mean of as many neighbours. */
-export function thinned(points: readonly ChartPoint[], most: number): ChartPoint[] {
-  const group = Math.ceil(points.length / most);
-  return Array.from({ length: Math.ceil(points.length / Math.max(group, 1)) }, (_, i): ChartPoint => {
-    const part = points.slice(i * group, (i + 1) * group);
-    const mean = (at: 0 | 1) => part.reduce((sum, point) => sum + point[at], 0) / part.length;
-    return [mean(0), mean(1)];
-  });
+/** Maps values to places between two ends, linear or by their logarithm. */
+interface Axis {
+  place(value: number): number;
+  readonly ticks: readonly number[];
 }
 
-/** Returns round numbers from `least` to `most`, about `count` of them. */
-export function ticks(least: number, most: number, count: number): number[] {
-  const rough = (most - least) / count || Math.abs(most) || 1;
+function axis(least: number, most: number, logarithmic: boolean, [from, to]: readonly [number, number]): Axis {
+  const of = logarithmic ? Math.log10 : (value: number) => value;
+  const [low, high] = [of(least), of(most)];
+  const span = high - low || 1;
+  const place = (value: number) => from + ((of(value) - low) / span) * (to - from);
+  return { place, ticks: logarithmic ? decades(low, high) : steps(least, most) };
+}
+
+/** Powers of ten, or 1, 2 and 5 of them where there are few. */
+function decades(low: number, high: number): number[] {
+  const span = high - low;
+  const every = Math.max(1, Math.ceil(span / 6));
+  const ticks: number[] = [];
+  for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
+    const factors = span < 2.5 ? [1, 2, 5] : power % every === 0 ? [1] : [];
+    for (const factor of factors) {
+      const at = power + Math.log10(factor);
+      if (at >= low - 1e-9 && at <= high + 1e-9) ticks.push(Number(`${factor}e${power}`));
+    }
+  }
+  return ticks;
+}
+
+/** Some five round numbers. */
+function steps(least: number, most: number): number[] {
+  const rough = (most - least || 1) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
   const first = Math.ceil(least / step - 1e-9);
-  const length = Math.floor(most / step + 1e-9) - first + 1;
-  return Array.from({ length: Math.max(length, 0) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+  return Array.from({ length: Math.floor(most / step + 1e-9) - first + 1 }, (_, i) => (first + i) * step);
 }
 
-/** A chart as SVG, for a page that has `lineChartStyle`. */
-export function lineChart({ title, over, lines, show = digits }: LineChart): string {
-  const all = lines.flatMap(({ points }) => points);
-  const range = (at: 0 | 1): [number, number] => {
-    const values = all.map((point) => point[at]);
-    return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
-  };
-  const [x0, x1] = range(0);
-  const [low, high] = range(1);
-  const margin = (high - low || Math.abs(high) || 1) * 0.05;
-  const [y0, y1] = [low >= 0 ? Math.max(0, low - margin) : low - margin, high + margin];
-  const x = (value: number) => left + ((value - x0) / (x1 - x0 || 1)) * (width - left - right);
-  const y = (value: number) => height - bottom - ((value - y0) / (y1 - y0)) * (height - top - bottom);
-  const at = (value: number) => value.toFixed(1);
-  const grid = ticks(y0, y1, 5).map((value) => {
-    const line = `<path class="grid" d="M${left} ${at(y(value))}H${width - right}"/>`;
-    return `${line}<text class="label" x="${left - 8}" y="${at(y(value) + 4)}">${escapeHtml(show(value))}</text>`;
+/** A chart as SVG, for a page that has `lineStyle`. Colours go by group. */
+export function lineChart({ title, xTitle, lines, logarithmic = {}, show, yRange }: LineChart): string {
+  const shown = ([x, y]: readonly [number, number]) => !(logarithmic.x && x <= 0) && !(logarithmic.y && y <= 0);
+  const points = lines.flatMap((line) => line.points.filter(shown));
+  const ends = (values: readonly number[]) => [Math.min(...values), Math.max(...values)] as const;
+  // Both kinds of axes can show these ends, where there is nothing to show.
+  const [xs, ys] = [0, 1].map((side) => (points.length > 0 ? ends(points.map((point) => point[side])) : [1, 10]));
+  const x = axis(xs[0], xs[1], logarithmic.x ?? false, [left, width - right]);
+  const [low, high] = yRange ?? ys;
+  const y = axis(low, high, logarithmic.y ?? false, [height - bottom, top]);
+  const groups = [...new Set(lines.map(({ group }) => group))];
+  const colour = (group: string) => `c${groups.indexOf(group) % colours.length}`;
+  const grid = [
+    ...y.ticks.map((at) => {
+      const place = y.place(at).toFixed(1);
+      return `<path class="grid" d="M${left} ${place}H${width - right}"/><text class="label" x="${left - 6}" y="${Number(place) + 4}">${escapeHtml(show(at))}</text>`;
+    }),
+    ...x.ticks.map((at) => {
+      const place = x.place(at).toFixed(1);
+      return `<path class="grid" d="M${place} ${height - bottom}v4"/><text class="middle" x="${place}" y="${height - bottom + 17}">${Number(at.toPrecision(6))}</text>`;
+    }),
+    `<text class="middle" x="${(left + width - right) / 2}" y="${height - 6}">${escapeHtml(xTitle)}</text>`,
+  ];
+  const drawn = lines.map((line) => {
+    const places = line.points.filter(shown).map((point) => {
+      return [x.place(point[0]).toFixed(1), y.place(Math.max(point[1], low)).toFixed(1)];
+    });
+    const path = places.map(([across, up], i) => `${i === 0 ? "M" : "L"}${across} ${up}`).join("");
+    const kind = `line ${colour(line.group)}`;
+    const dots = line.dots ? places.map(([cx, cy]) => `<circle class="${kind}" cx="${cx}" cy="${cy}" r="3"/>`) : [];
+    return `<path class="${kind}" d="${path}"><title>${escapeHtml(line.name)}</title></path>${dots.join("")}`;
   });
-  const below = ticks(x0, x1, 6).map(
-    (value) => `<text class="below" x="${at(x(value))}" y="${height - bottom + 18}">${digits(value)}</text>`,
-  );
-  const drawn = lines.map(({ points, dots }, i) => {
-    const path = thinned(points, mostPoints).map(([a, b], n) => `${n === 0 ? "M" : "L"}${at(x(a))} ${at(y(b))}`);
-    const marks = dots
-      ? points.map(([a, b]) => `<circle class="line${i}" cx="${at(x(a))}" cy="${at(y(b))}" r="3"/>`)
-      : [];
-    return `<path class="line line${i}" d="${path.join("")}"/>${marks.join("")}`;
-  });
-  let next = left;
-  const legend = lines.map(({ label }, i) => {
-    const start = next;
-    next += 44 + 7.2 * label.length;
-    return `<path class="line line${i}" d="M${start} 36h18"/><text x="${start + 24}" y="40">${escapeHtml(label)}</text>`;
-  });
-  const axis = `<path class="axis" d="M${left} ${top}V${height - bottom}H${width - right}"/>`;
-  const name = `<text class="below" x="${(left + width - right) / 2}" y="${height - 4}">${escapeHtml(over)}</text>`;
-  const content = [...grid, ...below, axis, ...drawn, ...(lines.length > 1 ? legend : []), name].join("\n");
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">\n<text class="title" x="0" y="18">${escapeHtml(title)}</text>\n${content}\n</svg>`;
+  const legend = groups.map((group) => `<li><span class="${colour(group)}"></span>${escapeHtml(group)}</li>`);
+  const image = `<svg class="lines" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">
+<text class="title" x="0" y="18">${escapeHtml(title)}</text>
+${[...grid, ...drawn].join("\n")}
+</svg>`;
+  return groups.length > 1 ? `<div>${image}\n<ul class="legend">${legend.join("")}</ul></div>` : image;
 }
+
+/** Told apart on white and on black, by most who see few colours too. */
+const colours = ["#3b7dd8", "#d9772b", "#2a9d6f", "#b45fc9", "#c94f5c", "#8a8f2a", "#2fa5b8", "#a0785a"] as const;
 
 /** The style that charts of lines need. */
-export const lineChartStyle = `svg .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
-svg path.line0 { stroke: #3b7dd8; } svg circle.line0 { fill: #3b7dd8; }
-svg path.line1 { stroke: #e0761a; } svg circle.line1 { fill: #e0761a; }
-svg .axis { fill: none; stroke: currentColor; opacity: 0.6; } svg .grid { stroke: currentColor; opacity: 0.15; }
-svg .below { text-anchor: middle; }`;
+export const lineStyle: string = `svg.lines .line { fill: none; stroke-width: 1.2; opacity: 0.6; } svg.lines .line:hover { stroke-width: 3; opacity: 1; }
+svg .grid { stroke: #8884; fill: none; } svg .middle { text-anchor: middle; }
+.legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.2em; list-style: none; margin: 0.2em 0; padding: 0; font-size: 13px; }
+.legend span { display: inline-block; width: 1em; height: 3px; margin-right: 0.4em; vertical-align: middle; background: currentColor; print-color-adjust: exact; }
+${colours.map((colour, i) => `.line.c${i} { stroke: ${colour}; } span.c${i} { color: ${colour}; }`).join("\n")}`;

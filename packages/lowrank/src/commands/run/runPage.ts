@@ -1,8 +1,17 @@
 import { htmlPage } from "../../report/htmlPage.ts";
-import { type ChartPoint, lineChart, lineChartStyle } from "../../report/lineChart.ts";
+import { type ChartPoint, lineChart } from "../../report/lineChart.ts";
 import { byteText, type Column, digits, escapeHtml, htmlTable, whole } from "../../report/table.ts";
+import { thinned } from "../../report/thinned.ts";
 import { formatSeconds } from "../formatSeconds.ts";
-import { isSample, isStep, isValidation, measuresOf, type SampleAnswer, type ValidationLine } from "./metrics.ts";
+import {
+  isSample,
+  isStep,
+  isValidation,
+  measuresOf,
+  type SampleAnswer,
+  type StepLine,
+  type ValidationLine,
+} from "./metrics.ts";
 import type { RunRecord } from "./runRecord.ts";
 
 /** A fact in two cells. */
@@ -11,13 +20,13 @@ interface Fact {
   readonly value: string;
 }
 
-const style = `${lineChartStyle}
-.runcharts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1.5em 2.5em; align-items: start; }
+const style = `.runcharts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1.5em 2.5em; align-items: start; }
 .facts th { font-weight: 500; opacity: 0.75; border-bottom: 1px solid #8884; vertical-align: top; } .facts td { white-space: normal; overflow-wrap: anywhere; position: static; }
 .sample { border: 1px solid #8884; border-radius: 6px; margin: 0 0 1em; padding: 0.7em 1em; break-inside: avoid; }
 .sample h3 { margin: 0; font-size: 0.85em; opacity: 0.7; font-weight: 600; } .sample pre { margin: 0.1em 0 0.7em; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, monospace; }
 .answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 0 1.5em; }
-@media print { body { max-width: none; padding: 0; font-size: 12px; } svg, tr { break-inside: avoid; } h2 { break-after: avoid; } .wide { overflow: visible; } th, td { white-space: normal; overflow-wrap: anywhere; } }`;
+svg.lines .line { stroke-width: 1.7; opacity: 1; } svg.lines circle { fill: Canvas; }
+@media print { .runcharts { grid-template-columns: 1fr 1fr; } td { white-space: normal; overflow-wrap: anywhere; } }`;
 
 /** The report of a run: report.html in its folder. Nothing is loaded from elsewhere. */
 export function runPage(run: RunRecord): string {
@@ -74,62 +83,60 @@ function measureFacts(first: ValidationLine, last: ValidationLine): Fact[] {
   });
 }
 
+/** The most points of a line. */
+const mostPoints = 500;
+
+/** A chart over the steps, of lines by their names. */
+function chart(title: string, lines: readonly RunLine[], show: (value: number) => string = digits): string {
+  const drawn = lines.map(({ name, points, dots }) => {
+    return { name, group: name, points: dots ? points : thinned(points, mostPoints), dots };
+  });
+  return lineChart({ title, xTitle: "step", lines: drawn, show });
+}
+
+interface RunLine {
+  readonly name: string;
+  readonly points: readonly ChartPoint[];
+  readonly dots?: boolean;
+}
+
 function runCharts({ metrics }: RunRecord): string {
   const steps = metrics.filter(isStep);
   const validations = metrics.filter(isValidation);
   if (steps.length + validations.length < 2) return "";
-  const over = "step";
-  const of = (read: (line: (typeof steps)[number]) => number): ChartPoint[] =>
-    steps.map((line) => [line.step, read(line)]);
-  const validation = {
-    label: "validation",
+  const line = (name: string, read: (line: StepLine) => number): RunLine => {
+    return { name, points: steps.map((line): ChartPoint => [line.step, read(line)]) };
+  };
+  const validation: RunLine = {
+    name: "validation",
     points: validations.map(({ step, eval_loss }): ChartPoint => [step, eval_loss]),
     dots: true,
   };
-  const one = (title: string, points: ChartPoint[], show?: (value: number) => string) =>
-    lineChart({ title, over, lines: [{ label: title, points }], show });
+  const losses = [line("training", ({ loss }) => loss), validation].filter(({ points }) => points.length > 0);
+  const one = (title: string, read: (line: StepLine) => number, show?: (value: number) => string) =>
+    chart(title, [line(title, read)], show);
   const charts = [
-    lineChart({
-      title: "Loss",
-      over,
-      lines: [{ label: "training", points: of(({ loss }) => loss) }, ...(validations.length > 0 ? [validation] : [])],
-    }),
-    ...measureCharts(metrics),
+    chart("Loss", losses),
+    ...measureCharts(validations),
     ...(steps.length < 2
       ? []
       : [
-          one(
-            "Learning rate",
-            of((line) => line.learning_rate),
-          ),
-          one(
-            "Gradient norm",
-            of((line) => line.grad_norm),
-          ),
-          one(
-            "Tokens per second",
-            of((line) => line.tokens_per_second),
-            whole,
-          ),
-          one(
-            "Memory",
-            of(({ memory }) => memory),
-            byteText,
-          ),
+          one("Learning rate", (line) => line.learning_rate),
+          one("Gradient norm", (line) => line.grad_norm),
+          one("Tokens per second", (line) => line.tokens_per_second, whole),
+          one("Memory", ({ memory }) => memory, byteText),
         ]),
   ];
   return `<div class="runcharts">\n${charts.join("\n")}\n</div>`;
 }
 
 /** Charts of what a task measures besides the loss. */
-function measureCharts(metrics: RunRecord["metrics"]): string[] {
-  const validations = metrics.filter(isValidation);
+function measureCharts(validations: readonly ValidationLine[]): string[] {
   const [first] = validations;
   const names = first ? [...measuresOf(first).keys()].filter((name) => !["loss", "perplexity"].includes(name)) : [];
   return names.map((name) => {
-    const title = `Validation ${name}`;
     const points = validations.map((line): ChartPoint => [line.step, measuresOf(line).get(name) as number]);
-    return lineChart({ title, over: "step", lines: [{ label: title, points, dots: true }] });
+    return chart(`Validation ${name}`, [{ name, points, dots: true }]);
   });
 }
 
