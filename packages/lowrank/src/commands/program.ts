@@ -9,6 +9,7 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
+import { workerCommand } from "./worker.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -44,6 +45,7 @@ export function createProgram(plugins: readonly string[]): Command {
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
+    workerCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
   }
