@@ -51,7 +51,7 @@ export function listedJob({ job, progress, paused, ...state }: JobState): Listed
   };
 }
 
-/** The events of a job from its order to its end, the newest first, as OpenAI's clients read them. */
+/** The events of a job, the newest first, as OpenAI's clients read them. */
 export function listedEvents({ job, ...state }: JobState, log: readonly JobEvent[]): Listed[] {
   const end = visibleEnd(state);
   const told = (key: string, at: number, message: string, level: JobEvent["level"] = "info"): JobEvent => {

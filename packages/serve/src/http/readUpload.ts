@@ -13,7 +13,7 @@ const formBytes = 1 << 16;
 /** A form whose file was taken. */
 export interface Upload<T> {
   readonly fields: Readonly<Record<string, string>>;
-  /** What became of the part named "file"; null where there was none. */
+  /** The result of taking the part named "file"; null where there was none. */
   readonly file: T | null;
 }
 

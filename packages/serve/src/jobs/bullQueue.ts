@@ -1,7 +1,15 @@
+import { checkOptions, type OptionKeys } from "@lowrank/core";
 import type { Job } from "bullmq";
 import { JobStopped } from "./job.ts";
 import { nameKey } from "./jobKeys.ts";
-import { defaultQueueLimits, type JobQueue, type JobWorker, type QueueLimits, type Working } from "./jobQueue.ts";
+import {
+  defaultQueueLimits,
+  type JobQueue,
+  type JobWorker,
+  type QueueLimits,
+  queueKeys,
+  type Working,
+} from "./jobQueue.ts";
 import type { OpenJob } from "./jobStore.ts";
 
 /** Options of `bullQueue`. */
@@ -21,11 +29,17 @@ export interface BullQueueOptions extends QueueLimits {
   readonly onError?: (error: Error) => void;
 }
 
+const bullKeys: OptionKeys<BullQueueOptions> = {
+  ...queueKeys,
+  ...({ url: true, model: true, lockSeconds: true, deaths: true, onError: true } as const),
+};
+
 /** Milliseconds after which a job looks again whether its owner has room. */
 const roomMs = 1000;
 
 /** A queue of BullMQ on Redis, for any number of servers and workers. */
 export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
+  checkOptions("bullQueue", options, bullKeys);
   const {
     url,
     model,
@@ -97,7 +111,7 @@ export async function bullQueue(options: BullQueueOptions): Promise<JobQueue> {
         lockDuration: lockSeconds * 1000,
         stalledInterval: lockSeconds * 500,
         maxStalledCount: deaths,
-        // A worker asks Redis again after so many seconds without a job, for those whose time comes.
+        // Seconds after which a worker without a job asks again, for those whose time has come.
         drainDelay: Math.min(5, lockSeconds),
       });
       running.on("error", onError);

@@ -3,7 +3,7 @@ import { isId, newId, now, ownerKey } from "./jobKeys.ts";
 import { getJson, type ObjectStore } from "./objects/objectStore.ts";
 
 /** The prefix of a file's id. */
-export const filePrefix = "file";
+const filePrefix = "file";
 
 /** A file that a key has uploaded, or that a job has made. */
 export interface StoredFile {

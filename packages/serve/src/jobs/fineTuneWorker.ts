@@ -1,3 +1,4 @@
+import { checkOptions } from "@lowrank/core";
 import type { AdapterPlace } from "../adapters/adapterPlace.ts";
 import { type FineTuneJob, type JobEnd, JobRefused } from "./job.ts";
 import { now } from "./jobKeys.ts";
@@ -24,7 +25,9 @@ export interface FineTuneWorkerOptions {
 }
 
 /** The code of fine-tunes as jobs, the same for every queue. */
-export function fineTuneWorker({ store, place, train }: FineTuneWorkerOptions): JobWorker {
+export function fineTuneWorker(options: FineTuneWorkerOptions): JobWorker {
+  checkOptions("fineTuneWorker", options, { store: true, place: true, train: true });
+  const { store, place, train } = options;
   /** Lets an end stand, gives out its adapter, and takes the job from the open ones. */
   const settle = async (job: FineTuneJob, end: JobEnd): Promise<void> => {
     const stands = await store.finish(job, end);
@@ -57,6 +60,14 @@ export function fineTuneWorker({ store, place, train }: FineTuneWorkerOptions): 
   };
 }
 
+/** Options of `keepFilled`. */
+export interface KeepFilledOptions {
+  /** Milliseconds between two looks. Default 30000. */
+  readonly everyMs?: number;
+  /** Receives failures of store and queue, which pass. Default: console.warn. */
+  readonly onError?: (error: Error) => void;
+}
+
 /**
  * Adds the open jobs of a model to a queue, now and again and again: those of a process that was
  * killed between the store and the queue, and all of them after a queue lost its memory. Returns
@@ -66,8 +77,9 @@ export function keepFilled(
   queue: JobQueue,
   store: JobStore,
   model: string,
-  options: { everyMs?: number; onError?: (error: Error) => void } = {},
+  options: KeepFilledOptions = {},
 ): () => void {
+  checkOptions("keepFilled", options, { everyMs: true, onError: true });
   const { everyMs = 30_000, onError = (error) => console.warn(error.message) } = options;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;

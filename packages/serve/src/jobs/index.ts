@@ -4,6 +4,7 @@ export { FileStore, type StoredFile } from "./fileStore.ts";
 export {
   type FineTuneWorkerOptions,
   fineTuneWorker,
+  type KeepFilledOptions,
   keepFilled,
   retryJob,
   type TrainedJob,

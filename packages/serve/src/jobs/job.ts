@@ -15,7 +15,7 @@ export interface FineTuneJob {
   readonly trainingFile: string;
   readonly validationFile: string | null;
   readonly method: JobMethod;
-  /** What the order says of hyperparameters, as it does. */
+  /** Hyperparameters as the order says them. */
   readonly hyperparameters: Readonly<Record<string, OptionValue>>;
   readonly seed: number;
   readonly suffix: string | null;

@@ -1,3 +1,4 @@
+import type { OptionKeys } from "@lowrank/core";
 import type { OpenJob } from "./jobStore.ts";
 
 /** The code that runs jobs, whoever hands them out. */
@@ -24,7 +25,7 @@ export interface Working {
 export interface JobQueue {
   /** Adds a job; one that waits or runs already stays as it is. */
   add(job: OpenJob): Promise<void>;
-  /** Takes out a job that waits. One that runs goes on, and finds in the store what became of it. */
+  /** Takes out a job that waits. One that runs goes on, and finds its end in the store. */
   remove(id: string): Promise<void>;
   /** Runs jobs from now on. */
   work(worker: JobWorker): Promise<Working>;
@@ -44,6 +45,9 @@ export interface QueueLimits {
   /** Milliseconds before the second attempt; each further wait is twice as long. Default 5000. */
   readonly backoffMs?: number;
 }
+
+/** The names of all limits of a queue. */
+export const queueKeys: OptionKeys<QueueLimits> = { atOnce: true, perOwner: true, attempts: true, backoffMs: true };
 
 /** The limits of a queue that names none. */
 export const defaultQueueLimits: Required<QueueLimits> = {

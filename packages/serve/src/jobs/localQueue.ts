@@ -1,5 +1,13 @@
+import { checkOptions } from "@lowrank/core";
 import { JobStopped } from "./job.ts";
-import { defaultQueueLimits, type JobQueue, type JobWorker, type QueueLimits, type Working } from "./jobQueue.ts";
+import {
+  defaultQueueLimits,
+  type JobQueue,
+  type JobWorker,
+  type QueueLimits,
+  queueKeys,
+  type Working,
+} from "./jobQueue.ts";
 import type { OpenJob } from "./jobStore.ts";
 
 interface Waiting {
@@ -12,6 +20,7 @@ interface Waiting {
 
 /** A queue in this process, for one machine without Redis. */
 export function localQueue(options: QueueLimits = {}): JobQueue {
+  checkOptions("localQueue", options, queueKeys);
   return new LocalQueue({ ...defaultQueueLimits, ...options });
 }
 

@@ -72,10 +72,10 @@ test("a file becomes a job, whose events are followed, and whose model answers i
     ...{ model: "model", training_file: file.id, validation_file: validation.id, suffix: "poet", seed: 7 },
     method: {
       type: "supervised" as const,
-      supervised: { hyperparameters: { n_epochs: 4, batch_size: 4, learning_rate_multiplier: 50 } },
+      supervised: { hyperparameters: { n_epochs: 20, batch_size: 4, learning_rate_multiplier: 30 } },
     },
     metadata: { team: "verse" },
-    ...small,
+    lowrank: { options: { r: 8, schedule: "constant" } },
   };
   const job = await client().fineTuning.jobs.create(order);
   expect(job).toMatchObject({ object: "fine_tuning.job", status: "queued", fine_tuned_model: null, seed: 7 });
@@ -84,7 +84,7 @@ test("a file becomes a job, whose events are followed, and whose model answers i
   for (let over = false; !over; ) {
     over = ["succeeded", "failed"].includes((await client().fineTuning.jobs.retrieve(job.id)).status);
     const events: OpenAI.FineTuning.FineTuningJobEvent[] = [];
-    for await (const event of client().fineTuning.jobs.listEvents(job.id, { limit: 7 })) events.push(event);
+    for await (const event of client().fineTuning.jobs.listEvents(job.id, { limit: 30 })) events.push(event);
     for (const event of events.reverse()) {
       if (!seen.has(event.id)) messages.push(event.message);
       seen.add(event.id);
@@ -92,22 +92,22 @@ test("a file becomes a job, whose events are followed, and whose model answers i
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const done = await client().fineTuning.jobs.retrieve(job.id);
-  expect(done).toMatchObject({ status: "succeeded", error: null, hyperparameters: { n_epochs: 4, batch_size: 4 } });
+  expect(done).toMatchObject({ status: "succeeded", error: null, hyperparameters: { n_epochs: 20, batch_size: 4 } });
   const model = done.fine_tuned_model as string;
   expect(model).toMatch(/^ft:model:acme:poet:[a-z0-9]+$/);
   expect(messages[0]).toBe(`Created fine-tuning job: ${job.id}`);
-  expect(messages.filter((message) => /^Step \d+\/24: training loss=/.test(message)).length).toBe(24);
-  expect(messages).toContain("Fine-tuning job started: 24 examples, 24 steps");
+  expect(messages.filter((message) => /^Step \d+\/120: training loss=/.test(message)).length).toBe(120);
+  expect(messages).toContain("Fine-tuning job started: 24 examples, 120 steps");
   expect(messages.at(-1)).toBe("The job has successfully completed");
   const losses = messages.flatMap((message) => /validation loss=(.*)/.exec(message)?.[1] ?? []).map(Number);
   expect(losses.at(-1)).toBeLessThan(losses[0]);
 
   const checkpoints = await client().fineTuning.jobs.checkpoints.list(job.id);
-  expect(checkpoints.data.map(({ step_number }) => step_number)).toEqual([24, 21, 18]);
+  expect(checkpoints.data.map(({ step_number }) => step_number)).toEqual([120, 108, 96]);
   expect(checkpoints.data[0].metrics.train_loss).toBeGreaterThan(0);
   const [result] = done.result_files;
   const csv = (await (await client().files.content(result)).text()).trim().split("\n");
-  expect([csv[0], csv.length]).toEqual(["step,train_loss,learning_rate,valid_loss", 26]);
+  expect([csv[0], csv.length]).toEqual(["step,train_loss,learning_rate,valid_loss", 122]);
 
   const ask = { messages: [{ role: "user" as const, content: "say 1" }], max_tokens: 14, temperature: 0 };
   const answer = await client().chat.completions.create({ model, ...ask });
@@ -190,7 +190,8 @@ test("a job waits while it is paused, goes on to the same adapter, and is cancel
   expect((await ended(paused.id)).status).toBe("succeeded");
   expect(await adapter(paused.id)).toBe(await adapter(whole.id));
 
-  const long = await client().fineTuning.jobs.create({ ...order, lowrank: { options: { r: 2, steps: 100_000 } } });
+  const endless = { lowrank: { options: { r: 2, steps: 100_000 } } };
+  const long = await client().fineTuning.jobs.create({ ...order, ...endless });
   await expect
     .poll(async () => (await client().fineTuning.jobs.retrieve(long.id)).status, { timeout: 20_000 })
     .toBe("running");

@@ -24,7 +24,7 @@ export async function runWorker(options: WorkerCommandOptions, plugins: readonly
 }
 
 /** Returns the name by which servers know the model. */
-export function servedName(options: Pick<WorkerCommandOptions, "model" | "servedModelName">): string {
+function servedName(options: Pick<WorkerCommandOptions, "model" | "servedModelName">): string {
   return options.servedModelName ?? basename(options.model).replace(/\.gguf$/i, "");
 }
 

@@ -20,7 +20,7 @@ export interface ObjectStore {
   read(key: string): AsyncIterable<Uint8Array<ArrayBuffer>>;
   /** Writes an object, which appears whole. */
   put(key: string, content: FileContent): Promise<void>;
-  /** Writes an object where there is none. Returns false, with nothing written, where there is one. */
+  /** Writes an object where there is none. Returns false, with nothing written, for another. */
   create(key: string, text: string): Promise<boolean>;
   /** Returns all objects whose keys begin so, in the order of their keys. `start` ends in "/". */
   list(start: string): Promise<readonly StoredObject[]>;
