@@ -14,6 +14,7 @@ import { activate } from "./activation.ts";
 import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { type BertConfig, bertToHf, readBertConfig } from "./config/bertConfig.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
+import { layerNorm } from "./layerNorm.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks } from "./runBlocks.ts";
@@ -51,7 +52,7 @@ class BertEmbeddings extends Module {
       positions.padding,
     );
     this.token_type_embeddings = path.embedding("token_type_embeddings", typeVocabSize, hiddenSize);
-    this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
+    this.LayerNorm = layerNorm(path, "LayerNorm", hiddenSize, layerNormEps);
     this.dropout = path.dropout("dropout", config.hiddenDropoutProb);
     this.#positions = positions;
   }
@@ -116,7 +117,7 @@ class BertOutput extends Module {
     this.dense = path.linear("dense", inFeatures, hiddenSize, true);
     this.dropout = path.dropout("dropout", hiddenDropoutProb);
     this.residual = new Residual();
-    this.LayerNorm = path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
+    this.LayerNorm = layerNorm(path, "LayerNorm", hiddenSize, layerNormEps);
   }
 
   forward(x: Tensor, before: Tensor): Tensor {

@@ -1,10 +1,5 @@
 import type { SafetensorsFile } from "@lowrank/core";
-
-/** A name under which a parameter stands a second time, and the one that it stands under first. */
-interface Tie {
-  readonly name: string;
-  readonly of: string;
-}
+import type { Tie } from "./onShapes.ts";
 
 /**
  * Throws if a checkpoint holds a tied tensor that differs from the one it is tied to; `advice` says

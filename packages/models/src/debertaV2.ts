@@ -3,6 +3,7 @@ import { type AttentionSizes, Module, ModuleList, type Parameter, Residual, type
 import { type Architecture, defineArchitecture } from "./architecture.ts";
 import type { ArchitectureConfig } from "./config/architectureConfig.ts";
 import type { JsonFields } from "./config/jsonFields.ts";
+import { layerNorm } from "./layerNorm.ts";
 import { ParameterPath, type ParameterSource } from "./parameters.ts";
 import type { DefaultTargets, StackModel } from "./transformerModel.ts";
 
@@ -75,7 +76,7 @@ function layer(path: ParameterPath, config: DebertaV2Config): Module {
     new Part({
       dense: at.linear("dense", inputs, hiddenSize, true),
       residual: new Residual(),
-      LayerNorm: at.layerNorm("LayerNorm", hiddenSize, layerNormEps),
+      LayerNorm: layerNorm(at, "LayerNorm", hiddenSize, layerNormEps),
     });
   return new Part({
     attention: new Part({
@@ -112,7 +113,7 @@ class DebertaV2Model extends Module implements StackModel {
     const [words, stack] = [new ParameterPath(source, "embeddings"), new ParameterPath(source, "encoder")];
     const table = (path: ParameterPath, name: string, rows: number) =>
       rows > 0 ? path.embedding(name, rows, hiddenSize) : null;
-    const norm = (path: ParameterPath) => path.layerNorm("LayerNorm", hiddenSize, layerNormEps);
+    const norm = (path: ParameterPath) => layerNorm(path, "LayerNorm", hiddenSize, layerNormEps);
     this.embeddings = new Part({
       word_embeddings: table(words, "word_embeddings", config.vocabSize),
       position_embeddings: table(words, "position_embeddings", config.positionRows),

@@ -1,10 +1,11 @@
-import { meta, type Shape, withBackend } from "@lowrank/core";
+import type { Shape } from "@lowrank/core";
 import { Conv1D, Embedding, Linear, type Module, Parameter } from "@lowrank/nn";
 import type { Architecture } from "./architecture.ts";
 import { buildModel, buildStack, type ModelOf } from "./buildModel.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
+import { onShapes, type Tie, tiesOf } from "./onShapes.ts";
 import type { ParameterSource } from "./parameters.ts";
 import type { StackModel } from "./transformerModel.ts";
 
@@ -37,7 +38,7 @@ export interface ModelDescription<M = CausalLM> {
    * Names under which a parameter stands a second time: "lm_head.weight" for
    * "model.embed_tokens.weight".
    */
-  readonly ties: readonly { readonly name: string; readonly of: string }[];
+  readonly ties: readonly Tie[];
   /** Path of the layer that gives the logits. */
   readonly head: string;
   /** Makes the model with parameters from `source`, on the backend of these. */
@@ -68,29 +69,18 @@ export function describeStack(architecture: Architecture, config: ArchitectureCo
   return describe(config, onShapes(build), build);
 }
 
-/** Builds a model over shapes. */
-function onShapes<M>(build: (source: ParameterSource) => M): M {
-  const backend = meta();
-  return withBackend(backend, () => build((_name, shape) => new Parameter(backend.tensor({ shape, dtype: "f32" }))));
-}
-
 function describe<M extends Module>(
   { modelType }: ArchitectureConfig,
   model: M,
   build: (source: ParameterSource) => M,
 ): StackDescription<M> {
   const parameters = [...model.namedParameters()];
-  const firstName = new Map(parameters.map(([name, parameter]) => [parameter, name]));
-  const everywhere = [...model.namedParameters({ duplicates: true })];
   return {
     modelType,
     parameters: parameters.map(([name, { shape }]) => ({ name, shape })),
     parameterCount: parameters.reduce((sum, [, { size }]) => sum + size, 0),
     layers: [...model.namedModules()].flatMap(([path, module]) => describeLayer(path, module) ?? []),
-    ties: everywhere.flatMap(([name, parameter]) => {
-      const of = firstName.get(parameter) as string;
-      return of === name ? [] : [{ name, of }];
-    }),
+    ties: tiesOf(model),
     build,
   };
 }

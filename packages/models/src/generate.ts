@@ -3,6 +3,7 @@ import type { Decoding } from "./generation/decoding.ts";
 import { type GenerateOptions, generationSettings } from "./generation/settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./generation/steps.ts";
 import { readStops, stopTest } from "./generation/stops.ts";
+import { textAfter } from "./tokenizer/streamDecoder.ts";
 
 /**
  * Continues each prompt (token ids, at least one each) and returns the new tokens of each. Prompts
@@ -16,8 +17,9 @@ export async function generate(
 ): Promise<number[][]> {
   checkPrompts(prompts);
   const causal = languageModel(model);
-  const settings = generationSettings(options, causal);
-  const stops = stopTest(readStops(settings.stop, settings.stopStrings), settings.tokenizer);
+  const settings = await generationSettings(options, causal);
+  const { stop, stopStrings, tokenizer } = settings;
+  const stops = stopTest(readStops(stop, stopStrings), tokenizer && textAfter(tokenizer));
   const steps = generationSteps(causal, prompts, settings, (_, tokens, prompt) => stops(prompt, tokens));
   let last: Decoding | undefined;
   for await (const decoding of steps) last = decoding;

@@ -15,7 +15,9 @@ import { type Architecture, defineArchitecture } from "./architecture.ts";
 import { CausalLM, type ModelInputs } from "./causalLM.ts";
 import type { ClassifierHead } from "./config/classifierHead.ts";
 import { type GPT2Config, gpt2ToHf, readGPT2Config } from "./config/gpt2Config.ts";
+import { conv1D } from "./conv1D.ts";
 import { lastTokenRows } from "./lastToken.ts";
+import { layerNorm } from "./layerNorm.ts";
 import { outputLayer, ParameterPath, type ParameterSource } from "./parameters.ts";
 import { PromptedBatch } from "./promptedBatch.ts";
 import { runBlocks, type WantedRows, wantedRows } from "./runBlocks.ts";
@@ -34,8 +36,8 @@ class GPT2Attention extends AttentionLayer {
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
     const { nEmbd, attnPdrop, residPdrop } = config;
-    this.c_attn = path.conv1D("c_attn", nEmbd, 3 * nEmbd);
-    this.c_proj = path.conv1D("c_proj", nEmbd, nEmbd);
+    this.c_attn = conv1D(path, "c_attn", nEmbd, 3 * nEmbd);
+    this.c_proj = conv1D(path, "c_proj", nEmbd, nEmbd);
     this.attn_dropout = path.dropout("attn_dropout", attnPdrop);
     this.resid_dropout = path.dropout("resid_dropout", residPdrop);
     this.#config = config;
@@ -62,8 +64,8 @@ class GPT2MLP extends Module {
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
     const { nEmbd, nInner, residPdrop } = config;
-    this.c_fc = path.conv1D("c_fc", nEmbd, nInner);
-    this.c_proj = path.conv1D("c_proj", nInner, nEmbd);
+    this.c_fc = conv1D(path, "c_fc", nEmbd, nInner);
+    this.c_proj = conv1D(path, "c_proj", nInner, nEmbd);
     this.dropout = path.dropout("dropout", residPdrop);
     this.#config = config;
   }
@@ -84,9 +86,9 @@ class GPT2Block extends Module {
   constructor(path: ParameterPath, config: GPT2Config) {
     super();
     const { nEmbd, layerNormEpsilon } = config;
-    this.ln_1 = path.layerNorm("ln_1", nEmbd, layerNormEpsilon);
+    this.ln_1 = layerNorm(path, "ln_1", nEmbd, layerNormEpsilon);
     this.attn = new GPT2Attention(path.at("attn"), config);
-    this.ln_2 = path.layerNorm("ln_2", nEmbd, layerNormEpsilon);
+    this.ln_2 = layerNorm(path, "ln_2", nEmbd, layerNormEpsilon);
     this.mlp = new GPT2MLP(path.at("mlp"), config);
     this.attention_residual = new Residual();
     this.mlp_residual = new Residual();
@@ -116,7 +118,7 @@ class GPT2Model extends Module {
     this.drop = path.dropout("drop", config.embdPdrop);
     const indices = Array.from({ length: config.nLayer }, (_, i) => i);
     this.h = new ModuleList(indices.map((i) => new GPT2Block(path.at(`h.${i}`), config)));
-    this.ln_f = path.layerNorm("ln_f", config.nEmbd, config.layerNormEpsilon);
+    this.ln_f = layerNorm(path, "ln_f", config.nEmbd, config.layerNormEpsilon);
   }
 
   forward(
@@ -132,7 +134,7 @@ class GPT2Model extends Module {
       const T = embedded.shape[1];
       const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
       const x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
-      const forget = checkpointing && this.training && !cache;
+      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.h, x, batch, { forget, wanted }, (attend) => (block, h, layer, rows) => {
         return block.forward(h, layer, attend, rows);
       });

@@ -55,6 +55,7 @@ export {
 export { loadSafetensors, type SafetensorsSource, saveSafetensors, toSafetensors } from "./stateFile.ts";
 export { streamText } from "./streamText.ts";
 export type { ChatMessage, ChatTemplateOptions } from "./tokenizer/chatTemplate.ts";
+export type { DecodeOptions } from "./tokenizer/decodeOptions.ts";
 export { StreamDecoder, type StreamDecoderOptions } from "./tokenizer/streamDecoder.ts";
-export { type DecodeOptions, Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";
+export { Tokenizer, type TokenizerParts } from "./tokenizer/tokenizer.ts";
 export type { DefaultTargets, StackModel } from "./transformerModel.ts";

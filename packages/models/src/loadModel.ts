@@ -4,8 +4,8 @@ import { Parameter, type QuantizationReport } from "@lowrank/nn";
 import { buildModel, type ModelOf } from "./buildModel.ts";
 import type { CausalLM } from "./causalLM.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
-import { type GenerationConfig, readGenerationConfig } from "./config/generationConfig.ts";
-import { conv1dWeights } from "./describeBuilt.ts";
+import type { GenerationConfig } from "./config/generationConfig.ts";
+import { readGenerationConfig } from "./config/readGenerationConfig.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
 import type { ModelWeights } from "./modelWeights.ts";
 import { checkWeightDType, type ModelSource, openModel, type WeightOptions, weightKeys } from "./openModel.ts";
@@ -99,7 +99,7 @@ export async function readModel<C extends ModelConfig | ClassifierConfig>(
   { fresh, ...options }: ReadModelOptions,
 ): Promise<ModelOf<C>> {
   const parameters = await readParameters(weights, options);
-  const take = takeFrom(parameters, weights.label, await conv1dWeights(config));
+  const take = takeFrom(parameters, weights.label, await packedConv1D(config, parameters));
   const architecture = await loadArchitecture(config);
   const model: ModelOf<C> = buildModel(architecture, config, (name, shape, init) => {
     return (!parameters.has(name) && fresh?.(name, shape, init)) || take(name, shape, init);
@@ -138,6 +138,16 @@ async function readParameters(
     for (const parameter of parameters.values()) parameter.dispose();
     throw error;
   }
+}
+
+/** Returns the names of weights that are kept as [in, out], if some of those read are packed. */
+async function packedConv1D(
+  config: ModelConfig | ClassifierConfig,
+  parameters: ReadonlyMap<string, Parameter>,
+): Promise<ReadonlySet<string>> {
+  if (![...parameters.values()].some(({ dtype }) => isPacked(dtype))) return new Set();
+  const { conv1dWeights } = await import("./describeBuilt.ts");
+  return conv1dWeights(config);
 }
 
 /** Hands out loaded parameters, each once; packed ones of a conv1d lie as [out, in]. */

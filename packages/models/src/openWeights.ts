@@ -1,10 +1,11 @@
 import { openSafetensors, type SafetensorsFile } from "@lowrank/core";
 import type { ModelFiles } from "@lowrank/files";
+import { buildModel } from "./buildModel.ts";
 import { renamed, underModelNames } from "./checkpointNames.ts";
 import { checkTies } from "./checkTies.ts";
 import type { ClassifierConfig, ModelConfig } from "./config/architectureConfig.ts";
-import { describeBuilt } from "./describeBuilt.ts";
 import { loadArchitecture } from "./loadArchitecture.ts";
+import { onShapes, tiesOf } from "./onShapes.ts";
 
 /**
  * Opens the weights of a Hugging Face folder, under the model's names:
@@ -14,7 +15,7 @@ import { loadArchitecture } from "./loadArchitecture.ts";
 export async function openWeights(files: ModelFiles, config: ModelConfig | ClassifierConfig): Promise<SafetensorsFile> {
   const architecture = await loadArchitecture(config);
   const file = underModelNames(await openSafetensorsFolder(files), architecture);
-  const { ties } = describeBuilt(architecture, config);
+  const ties = tiesOf(onShapes((source) => buildModel(architecture, config, source)));
   await checkTies(
     file,
     ties,

@@ -1,14 +1,5 @@
-import { full, Generator, isPacked, randn, type Shape } from "@lowrank/core";
-import {
-  Conv1D,
-  Dropout,
-  Embedding,
-  LayerNorm,
-  type Linear,
-  linearLayer,
-  Parameter,
-  type UnaryModule,
-} from "@lowrank/nn";
+import { full, Generator, randn, type Shape } from "@lowrank/core";
+import { Dropout, Embedding, type Linear, linearLayer, Parameter, type UnaryModule } from "@lowrank/nn";
 
 /** The start of a parameter that is not loaded: normal with `std`, or a constant. */
 export type Init = { readonly std: number } | { readonly value: number };
@@ -70,20 +61,6 @@ export class ParameterPath {
     const at = this.at(name);
     const weight = at.parameter("weight", [outFeatures, inFeatures]);
     return linearLayer(weight, bias ? at.parameter("bias", [outFeatures], { value: 0 }) : null);
-  }
-
-  /** GPT-2's linear layer, whose weight is [in, out] unless it is packed. */
-  conv1D(name: string, inFeatures: number, outFeatures: number): Conv1D | Linear {
-    const at = this.at(name);
-    const weight = at.parameter("weight", [inFeatures, outFeatures]);
-    const bias = at.parameter("bias", [outFeatures], { value: 0 });
-    return isPacked(weight.dtype) ? linearLayer(weight, bias) : new Conv1D(weight, bias);
-  }
-
-  /** Layer normalisation over `dim` numbers. */
-  layerNorm(name: string, dim: number, eps: number): LayerNorm {
-    const at = this.at(name);
-    return new LayerNorm(at.parameter("weight", [dim], { value: 1 }), at.parameter("bias", [dim], { value: 0 }), eps);
   }
 
   /** A table of `rows` vectors, of which that of padding is not trained. */

@@ -20,6 +20,10 @@ export type Attend = (layer: number, q: Tensor, k: Tensor, v: Tensor, options: A
  * wrapper can see its queries.
  */
 export abstract class AttentionLayer extends Module {
+  override get layerKind(): "attention" {
+    return "attention";
+  }
+
   /** Returns the rows [B, T, D] that are added to the residual, from normalised rows. */
   abstract forward(x: Tensor, layer: number, attend: Attend, ...rest: never[]): Tensor;
 }

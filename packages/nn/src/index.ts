@@ -2,6 +2,7 @@ export type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
 export { type Attend, type AttendOptions, AttentionLayer } from "./attentionLayer.ts";
 export { ModuleDict, ModuleList, Sequential } from "./containers.ts";
 export { KVCache, type KVCacheOptions } from "./kvCache.ts";
+export type { LayerKind } from "./layerKind.ts";
 export { GELU, ReLU, Sigmoid, SiLU, Tanh } from "./layers/activations.ts";
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from "./layers/batchNorm.ts";
 export { Conv1D } from "./layers/conv1d.ts";
@@ -38,6 +39,7 @@ export {
 } from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
+export { PackedDocuments } from "./packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./pagedBatch.ts";
 export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./pagedKVCache.ts";
 export { Parameter } from "./parameter.ts";

@@ -1,5 +1,6 @@
 import { type Backend, checkOptions, inspectAsText, moveTensors, Tensor } from "@lowrank/core";
 import { describeModule } from "./describeModule.ts";
+import type { LayerKind } from "./layerKind.ts";
 import { type LoadReport, loadTensors, type StateDict } from "./loadTensors.ts";
 import { ModuleBuffer } from "./moduleBuffer.ts";
 import { Parameter } from "./parameter.ts";
@@ -17,6 +18,11 @@ export abstract class Module {
 
   static {
     inspectAsText(Module.prototype);
+  }
+
+  /** The kind of layer that this is to adapters; null for one that they cannot sit on. */
+  get layerKind(): LayerKind | null {
+    return null;
   }
 
   /** Direct children, by name. */

@@ -72,7 +72,7 @@ async function evaluateTask(
   for (let at = 0; at < examples.length; at += batchSize) {
     await giveTurn(signal);
     model.eval();
-    const batch = task(examples.slice(at, at + batchSize));
+    const batch = await task(examples.slice(at, at + batchSize));
     const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss, false)));
     using loss = withBackend(backendOf(model), run);
     sum += batch.labels * (await loss.item());
@@ -92,7 +92,7 @@ async function evaluateLanguage(
   for (let at = 0; at < examples.length; at += options.batchSize) {
     await giveTurn(options.signal);
     model.eval();
-    const batch = collateAny(examples.slice(at, at + options.batchSize), collating);
+    const batch = await collateAny(examples.slice(at, at + options.batchSize), collating);
     const count = labelCount(batch, model);
     if (count === 0) continue;
     labels += count;

@@ -1,7 +1,7 @@
 import type { OptionKeys } from "@lowrank/core";
 import type { AnyExample } from "./collateAny.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
-import { type OwnTask, ownTask } from "./ownTask.ts";
+import type { OwnTask } from "./ownTask.ts";
 import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
 import { collateKeys } from "./padRows.ts";
 import { languageTask, type TrainingTask } from "./trainingTask.ts";
@@ -46,7 +46,7 @@ export function taskOf(
   const own = ownTaskOf(options);
   if (own) {
     expectMethods(caller, "the options have", own, ["collate", "loss"], advice);
-    return ownTask(caller, model as never, own);
+    return async (examples) => (await import("./ownTask.ts")).ownTask(caller, model as never, own)(examples);
   }
   expectMethods(caller, "the model has", model, ["loss"], advice);
   const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));

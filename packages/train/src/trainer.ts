@@ -183,7 +183,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
     const sampler = this.#sampler.state;
-    const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
+    const batches: TaskBatch[] = [];
+    while (batches.length < gradientAccumulationSteps) batches.push(await this.#nextBatch());
     const parts = microBatches(batches);
     if (parts.length === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
@@ -232,7 +233,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
   }
 
-  #nextBatch(): TaskBatch {
+  async #nextBatch(): Promise<TaskBatch> {
     return this.#task(Array.from(this.#sampler.next(), (i) => this.examples[i]));
   }
 

@@ -19,7 +19,7 @@ export interface TaskBatch {
 }
 
 /** The way from examples to a batch and its loss. */
-export type TrainingTask = (examples: readonly unknown[]) => TaskBatch;
+export type TrainingTask = (examples: readonly unknown[]) => TaskBatch | Promise<TaskBatch>;
 
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
@@ -29,8 +29,8 @@ export function languageTask(model: TrainableModel, options: CollateOptions): Tr
     const { forward } = model as WithForward;
     return (throughForward && forward?.call(model, inputs).loss) || model.loss(inputs);
   };
-  return (examples) => {
-    const batch = collateAny(examples as readonly AnyExample[], options);
+  return async (examples) => {
+    const batch = await collateAny(examples as readonly AnyExample[], options);
     return {
       labels: labelCount(batch, model),
       tokens: batch.batchSize * batch.length,

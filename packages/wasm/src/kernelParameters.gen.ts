@@ -2,8 +2,8 @@
 
 /** The names of every kernel's parameters, in order. */
 export const kernelParameters = {
-  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
-  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
+  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
+  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
   attentionScratch: [],
   setSegment: ["table", "i", "n", "a", "b", "c", "d"],
   unpackRow: ["format", "base", "start", "count", "dst"],
@@ -120,7 +120,8 @@ export const kernelParameters = {
   avgPool2d: ["x", "out", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
   avgPool2dBackward: ["dy", "dx", "planes", "height", "width", "kernelH", "kernelW", "rows", "columns", "strideH", "strideW", "padH", "padW", "borderH", "borderW"],
   lowRankRoom: ["count", "rank", "inFeatures", "widens"],
-  lowRankRows: ["x", "y", "out", "inFeatures", "outFeatures", "table", "rooms", "room", "first", "last"],
+  lowRankRows: ["x", "y", "out", "inFeatures", "outFeatures", "pairs", "tasks", "rooms", "room", "first", "last"],
+  factorKind: ["dtype", "codes", "n", "k"],
   pagedAttentionScratch: [],
   findBadPage: ["table", "places", "rows", "tables", "tablePages", "pages", "pageSize", "window"],
   pagedAttention: ["q", "k", "v", "tables", "places", "out", "scratch", "first", "last", "heads", "group", "size", "pageSize", "tablePages", "scale", "window", "softcap"],

@@ -2,8 +2,8 @@
 
 /** The kernels of all builds. */
 export interface Kernels {
-  attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
-  attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
+  attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
+  attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionScratch(): number;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;
@@ -124,7 +124,8 @@ export interface Kernels {
 /** Those of batch-invariant builds. */
 export interface InvariantKernels extends Kernels {
   lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
-  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, rooms: number, room: number, first: number, last: number): void;
+  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, pairs: number, tasks: number, rooms: number, room: number, first: number, last: number): void;
+  factorKind(dtype: number, codes: number, n: number, k: number): number;
   pagedAttentionScratch(): number;
   findBadPage(table: number, places: number, rows: number, tables: number, tablePages: number, pages: number, pageSize: number, window: number): number;
   pagedAttention(q: number, k: number, v: number, tables: number, places: number, out: number, scratch: number, first: number, last: number, heads: number, group: number, size: number, pageSize: number, tablePages: number, scale: number, window: number, softcap: number): void;

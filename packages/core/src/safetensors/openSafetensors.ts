@@ -74,22 +74,6 @@ async function readExactly(source: ByteSource, offset: number, length: number, l
   return bytes;
 }
 
-function narrowI64(bytes: Uint8Array, what: string): Uint8Array {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  const out = new Int32Array(words.length / 2);
-  for (let i = 0; i < out.length; i++) {
-    const low = words[2 * i];
-    if (words[2 * i + 1] !== low >> 31) {
-      const value = (BigInt(words[2 * i + 1]) << 32n) | BigInt(low >>> 0);
-      throw new SafetensorsError(
-        `${what} is I64 and holds ${value} at index ${i}, outside of i32 (-2^31 to 2^31 - 1); store smaller values`,
-      );
-    }
-    out[i] = low;
-  }
-  return new Uint8Array(out.buffer);
-}
-
 /** Names for a message: all of a few, else the first. */
 function list(names: string[]): string {
   return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ") || "none";
@@ -127,7 +111,9 @@ class SingleFile implements SafetensorsFile {
   async read(name: string): Promise<SafetensorsData> {
     const dtype = this.#elementDType(name);
     const { shape, bytes, dtype: stored } = await this.readStored(name);
-    return { dtype, shape, bytes: stored === "I64" ? narrowI64(bytes, this.#what(name)) : bytes };
+    if (stored !== "I64") return { dtype, shape, bytes };
+    const { narrowI64 } = await import("./narrowI64.ts");
+    return { dtype, shape, bytes: narrowI64(bytes, this.#what(name)) };
   }
 
   readParts(name: string, room: Uint8Array): SafetensorsParts {

@@ -11,7 +11,8 @@ export function addModelOption(command: Command, otherSource?: string): Command 
     .hook("preAction", () => {
       const [word] = command.args;
       const { model } = command.opts<{ model?: string }>();
-      if (word !== undefined && model !== undefined) {
+      // A file's model gives way to a word, as to --model.
+      if (word !== undefined && model !== undefined && command.getOptionValueSource("model") !== "config") {
         command.error(`error: there are two models, ${word} and --model ${model}; give one`);
       }
       const elsewhere = otherSource !== undefined && command.getOptionValue(otherSource) !== undefined;

@@ -3,10 +3,12 @@ import { Command } from "commander";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
+import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
 import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
+import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
 import { workerCommand } from "./worker.ts";
@@ -21,11 +23,15 @@ From a model and a text to a model that has learned it:
   $ lowrank generate --model ./model --adapter ./adapter --prompt "Once upon a time"
   $ lowrank merge --model ./model --adapter ./adapter --output ./merged`;
 
+/** The commands whose options may lie in a file. */
+export const runFileCommands: readonly string[] = ["train"];
+
 /**
  * The `lowrank` command, ready to parse arguments. `plugins` have been read, and are handed to
- * processes of its own. Where Commander would end the process, parsing throws its CommanderError.
+ * processes of its own. `runFile` has options of one of `runFileCommands`. Where Commander would
+ * end the process, parsing throws its CommanderError.
  */
-export function createProgram(plugins: readonly string[]): Command {
+export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version }: { version: string } = JSON.parse(manifest);
   const program = new Command("lowrank");
@@ -42,12 +48,14 @@ export function createProgram(plugins: readonly string[]): Command {
     mergeCommand(),
     convertCommand(),
     reportCommand(),
+    inspectCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
     workerCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
+    if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);
   }
   return program;
 }

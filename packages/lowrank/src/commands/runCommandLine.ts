@@ -1,8 +1,9 @@
 import { CommanderError } from "commander";
 import { Interrupted } from "./interrupt.ts";
 import { loadPlugins, pluginFiles } from "./plugins.ts";
-import { createProgram } from "./program.ts";
+import { createProgram, runFileCommands } from "./program.ts";
 import { reportFailure } from "./reportFailure.ts";
+import { pluginsOf, readRunFile, runFileIn } from "./runFile.ts";
 
 /**
  * Runs the `lowrank` command on the words after its name and returns its exit code. Writes to this
@@ -10,9 +11,11 @@ import { reportFailure } from "./reportFailure.ts";
  */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
   try {
-    const plugins = pluginFiles(words);
+    const found = runFileIn(words, runFileCommands);
+    const runFile = found && (await readRunFile(found.path));
+    const plugins = [...(runFile ? pluginsOf(runFile) : []), ...pluginFiles(words)];
     await loadPlugins(plugins);
-    await createProgram(plugins).parseAsync(words, { from: "user" });
+    await createProgram(plugins, runFile).parseAsync(found?.words ?? words, { from: "user" });
     return 0;
   } catch (error) {
     // Commander has written its help, the version or what is wrong with the words.

@@ -61,7 +61,11 @@ the memory. Use the adapter on the model quantised in the same way (generate --q
 Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
+Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml". Its keys are the options' names, as batchSize or
+batch-size; options beside it go first.
+
 Examples:
+  $ lowrank train run.yaml --lr 1e-3
   $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
   $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
 
@@ -143,7 +147,7 @@ export function trainCommand(): Command {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--pack", "join examples to full blocks instead of padding them")
+    .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))

@@ -1,4 +1,3 @@
-import { type ModelFiles, readJson } from "@lowrank/files";
 import { JsonFields } from "./jsonFields.ts";
 
 /**
@@ -25,14 +24,6 @@ export interface GenerationConfig {
   bosTokenId: number | null;
   eosTokenIds: number[];
   padTokenId: number | null;
-}
-
-/** Reads `generation_config.json`, or null where a model has none. */
-export async function readGenerationConfig(files: ModelFiles): Promise<GenerationConfig | null> {
-  const name = "generation_config.json";
-  return (await files.has(name))
-    ? parseGenerationConfig(await readJson(files, name), `${name} of ${files.label}`)
-    : null;
 }
 
 /** Reads the JSON value of a `generation_config.json`; `where` is what error messages call it. */

@@ -2,7 +2,7 @@ export type { Activation } from "./activation.ts";
 export type { ArchitectureConfig, ClassifierConfig, ModelConfig } from "./architectureConfig.ts";
 export type { BertConfig } from "./bertConfig.ts";
 export type { ClassifierHead, ProblemType } from "./classifierHead.ts";
-export { type GenerationConfig, parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
+export { type GenerationConfig, parseGenerationConfig } from "./generationConfig.ts";
 export type { GPT2Config } from "./gpt2Config.ts";
 export { JsonFields } from "./jsonFields.ts";
 export type { LlamaConfig } from "./llamaConfig.ts";
@@ -12,5 +12,6 @@ export {
   toHfConfig,
 } from "./modelConfig.ts";
 export { presetConfig, presetJson, presetNames, stackPresetNames } from "./presets.ts";
+export { readGenerationConfig } from "./readGenerationConfig.ts";
 export { readClassifierConfig, readModelConfig } from "./readModelConfig.ts";
 export type { LinearRopeScaling, Llama3RopeScaling, RopeConfig } from "./ropeConfig.ts";

@@ -1,7 +1,8 @@
 import { memoryFiles } from "@lowrank/files";
 import { describe, expect, test } from "vitest";
-import { parseGenerationConfig, readGenerationConfig } from "./generationConfig.ts";
+import { parseGenerationConfig } from "./generationConfig.ts";
 import { parseModelConfig, toHfConfig } from "./modelConfig.ts";
+import { readGenerationConfig } from "./readGenerationConfig.ts";
 import { readModelConfig } from "./readModelConfig.ts";
 
 const llama = (more: object = {}) => parseModelConfig({ model_type: "llama", ...more });

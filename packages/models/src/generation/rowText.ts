@@ -1,12 +1,24 @@
+import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
 import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
-import type { DecodeOptions, Tokenizer } from "../tokenizer/tokenizer.ts";
-import { Holdback } from "./holdback.ts";
-import type { Stops } from "./stops.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** The end of a sequence, and its special tokens. */
-interface RowTextSettings extends Required<DecodeOptions> {
-  readonly stops: Stops;
+export interface RowTextSettings extends Required<DecodeOptions> {
   readonly eosTokenIds: readonly number[];
+}
+
+/** Looks for stops in what passes. */
+export interface StopFilter {
+  /** True once a stop is complete. */
+  readonly stopped: boolean;
+  /** The tokens that this one lets pass; none of a stop that is cut. */
+  pushToken(token: number): number[];
+  /** The part of a text that passes; none of a stop that is cut. */
+  pushText(text: string): string;
+  /** The tokens still held back. */
+  flushTokens(): number[];
+  /** The text still held back. */
+  flushText(): string;
 }
 
 /** The text of one sequence as its tokens come, up to EOS or a stop. */
@@ -15,18 +27,18 @@ export class RowText {
   ended = false;
   readonly #decoder: StreamDecoder;
   readonly #eosTokenIds: readonly number[];
-  readonly #stops: Stops;
-  readonly #tokens: Holdback<number>;
-  readonly #units: Holdback<string>;
-  /** The end of the text that has passed, in which a stop that stays may begin. */
-  #tail = "";
+  readonly #filter: StopFilter | null;
 
-  constructor(tokenizer: Tokenizer, prompt: readonly number[], { stops, eosTokenIds, ...decoding }: RowTextSettings) {
+  /** Without a filter there are no stops. */
+  constructor(
+    tokenizer: Tokenizer,
+    prompt: readonly number[],
+    { eosTokenIds, ...decoding }: RowTextSettings,
+    filter: StopFilter | null,
+  ) {
     this.#decoder = new StreamDecoder(tokenizer, { after: prompt, ...decoding });
     this.#eosTokenIds = eosTokenIds;
-    this.#stops = stops;
-    this.#tokens = new Holdback(stops.sequences);
-    this.#units = new Holdback(stops.texts);
+    this.#filter = filter;
   }
 
   /** The text that this token lets out: whole characters, and none of a stop that is cut. */
@@ -35,31 +47,22 @@ export class RowText {
       this.ended = true;
       return "";
     }
-    const text = this.#decode(this.#tokens.push(token));
-    if (this.#tokens.stopped) this.ended = true;
-    return this.#pass(text);
+    return this.#pass(this.#decode(this.#filter?.pushToken(token) ?? [token]));
   }
 
   /** The text still held back: call it once, at the end. */
   flush(): string {
-    const text = this.#decode(this.#tokens.flush()) + this.#decoder.flush();
-    return this.#pass(text) + this.#units.flush().join("");
+    const text = this.#pass(this.#decode(this.#filter?.flushTokens() ?? []) + this.#decoder.flush());
+    return text + (this.#filter?.flushText() ?? "");
+  }
+
+  #pass(text: string): string {
+    const passed = this.#filter?.pushText(text) ?? text;
+    if (this.#filter?.stopped) this.ended = true;
+    return passed;
   }
 
   #decode(tokens: readonly number[]): string {
     return tokens.map((token) => this.#decoder.push(token)).join("");
-  }
-
-  #pass(text: string): string {
-    const { kept } = this.#stops;
-    this.#tail += text;
-    if (kept.some((stop) => this.#tail.includes(stop))) this.ended = true;
-    this.#tail = this.#tail.slice(-Math.max(1, ...kept.map((stop) => stop.length)));
-    const passed = text
-      .split("")
-      .flatMap((unit) => this.#units.push(unit))
-      .join("");
-    if (this.#units.stopped) this.ended = true;
-    return passed;
   }
 }

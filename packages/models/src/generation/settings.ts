@@ -81,26 +81,24 @@ const defaults = {
 export type GenerationSettings = Omit<GenerateOptions, keyof typeof defaults | "generationConfig"> &
   Readonly<typeof defaults> & { readonly generationConfig: GenerationConfig | null };
 
-/** Values of sampling options with which nothing is narrowed. */
-const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
+/** Options that act only beside others. */
+const dependent = ["temperature", "topK", "topP", "minP", "lengthPenalty", "earlyStopping"] as const;
 
 /**
  * Returns the options, then the settings of the generation config, then defaults. Throws for
  * options that do not exist or would have no effect beside the others, and for beams out of their
  * range.
  */
-export function generationSettings(options: GenerateOptions, model: CausalLM): GenerationSettings {
+export async function generationSettings(options: GenerateOptions, model: CausalLM): Promise<GenerationSettings> {
   checkOptions("generate", options, generateKeys);
   const { generationConfig = model.generationConfig } = options;
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: GenerationSettings = { ...defaults, ...advised(generationConfig), ...given, generationConfig };
-  const { doSample, numBeams, numReturnSequences } = settings;
-  for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {
-    if (Number.isSafeInteger(value) && value > 0) continue;
-    throw new Error(`generate: ${name} is ${value}; expected a whole number of at least 1`);
+  const counts = [settings.numBeams, settings.numReturnSequences];
+  if (counts.some((count) => count !== 1) || dependent.some((name) => options[name] !== undefined)) {
+    const { checkSettings } = await import("./checkSettings.ts");
+    checkSettings(options, settings);
   }
-  if (!doSample) checkUnused(options);
-  checkBeams(options, settings);
   return settings;
 }
 
@@ -111,41 +109,4 @@ function advised(config: GenerationConfig | null): Partial<GenerateOptions> {
   const { maxNewTokens: _, maxLength: __, bosTokenId: ___, padTokenId: ____, eosTokenIds, ...settings } = config;
   const named = Object.entries({ ...settings, eosTokenIds: eosTokenIds.length > 0 ? eosTokenIds : null });
   return Object.fromEntries(named.filter(([, value]) => value !== null));
-}
-
-function checkUnused(options: GenerateOptions): void {
-  for (const [name, neutral] of Object.entries(unused)) {
-    const { [name as keyof typeof unused]: value = neutral } = options;
-    if (value === neutral) continue;
-    throw new Error(
-      `generate: ${name} is ${value}, which acts where tokens are drawn; give doSample: true, or leave it out`,
-    );
-  }
-}
-
-function checkBeams(options: GenerateOptions, settings: GenerationSettings): void {
-  const { doSample, numBeams, numReturnSequences, lengthPenalty, earlyStopping } = settings;
-  if (numBeams === 1) {
-    const lone = [options.lengthPenalty !== undefined && "lengthPenalty", options.earlyStopping && "earlyStopping"];
-    const name = lone.find(Boolean);
-    if (name) throw new Error(`generate: ${name} acts on beams; give numBeams above 1, or leave it out`);
-    if (numReturnSequences > 1 && !doSample) {
-      throw new Error(
-        `generate: numReturnSequences is ${numReturnSequences}, but the likeliest tokens are one sequence; give doSample: true or numBeams`,
-      );
-    }
-    return;
-  }
-  if (numReturnSequences > numBeams) {
-    throw new Error(
-      `generate: numReturnSequences is ${numReturnSequences}, of ${numBeams} beams; give numBeams as many`,
-    );
-  }
-  if (!Number.isFinite(lengthPenalty))
-    throw new Error(`generate: lengthPenalty is ${lengthPenalty}; expected a number`);
-  if (![true, false, "never"].includes(earlyStopping)) {
-    throw new Error(`generate: earlyStopping is ${earlyStopping}; expected true, false or "never"`);
-  }
-  if (settings.onToken)
-    throw new Error("generate: onToken cannot follow beams, whose tokens are known at the end; give numBeams: 1");
 }

@@ -1,6 +1,3 @@
-import { StreamDecoder } from "../tokenizer/streamDecoder.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-
 /** Settings that end a sequence before its EOS. Only new text is searched, not the prompt. */
 export interface StopOptions {
   /**
@@ -50,14 +47,14 @@ export function readStops(stop: StopOptions["stop"] = [], stopStrings: StopOptio
 
 /**
  * Returns a function that tells if new tokens end with a stop, which the last token completes.
- * Throws where there are texts and no tokenizer.
+ * `textAfter` reads tokens after others. Throws where there are texts and it is missing.
  */
 export function stopTest(
   { texts, sequences, kept }: Stops,
-  tokenizer: Tokenizer | undefined,
+  textAfter: ((before: readonly number[], tokens: readonly number[]) => string) | undefined,
 ): (prompt: readonly number[], tokens: readonly number[]) => boolean {
   const all = [...texts, ...kept];
-  if (all.length > 0 && !tokenizer) {
+  if (all.length > 0 && !textAfter) {
     throw new Error(
       `generate: to find the text ${JSON.stringify(all[0])}, give the model's tokenizer as \`tokenizer\``,
     );
@@ -69,21 +66,10 @@ export function stopTest(
   const longest = Math.max(0, ...all.map((text) => new TextEncoder().encode(text).length));
   return (prompt, tokens) => {
     if (sequences.some((ids) => endsWith(tokens, ids))) return true;
-    if (all.length === 0 || !tokenizer) return false;
-    const tail = textOf(tokenizer, prompt, tokens, longest);
+    if (all.length === 0 || !textAfter) return false;
+    const from = Math.max(0, tokens.length - longest);
+    const before = [...prompt, ...tokens.slice(0, from)].slice(-longest);
+    const tail = textAfter(before, tokens.slice(from));
     return all.some((text) => tail.includes(text));
   };
-}
-
-/** The text of the last `count` tokens, read after those before them. */
-function textOf(tokenizer: Tokenizer, prompt: readonly number[], tokens: readonly number[], count: number): string {
-  const from = Math.max(0, tokens.length - count);
-  const before = [...prompt, ...tokens.slice(0, from)].slice(-count);
-  const decoder = new StreamDecoder(tokenizer, { after: before });
-  return (
-    tokens
-      .slice(from)
-      .map((token) => decoder.push(token))
-      .join("") + decoder.flush()
-  );
 }

@@ -1,10 +1,12 @@
 import type { GenerationConfig } from "../config/generationConfig.ts";
-import type { DecodeOptions, Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { DecodeOptions } from "../tokenizer/decodeOptions.ts";
+import { textAfter } from "../tokenizer/streamDecoder.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Decoding, EndTest } from "./decoding.ts";
 import { RowText } from "./rowText.ts";
 import { type GenerateOptions, generationSettings } from "./settings.ts";
 import { type GenerativeModel, generationSteps, languageModel, repeated } from "./steps.ts";
-import { readStops, stopTest } from "./stops.ts";
+import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
@@ -29,13 +31,14 @@ export async function* textPieces(
   const causal = languageModel(model);
   const { generationConfig = causal.generationConfig } = options;
   const eosTokenIds = options.eosTokenIds ?? defaultEos(generationConfig, tokenizer);
-  const settings = generationSettings({ ...options, eosTokenIds }, causal);
+  const settings = await generationSettings({ ...options, eosTokenIds }, causal);
   const words = badWords.flatMap((word) => encodings(word, tokenizer));
   const forbidding = { ...settings, badWordsIds: [...(settings.badWordsIds ?? []), ...words] };
-  const stops = readStops(settings.stop, settings.stopStrings);
+  const stopping = settings.stop || settings.stopStrings ? await stoppingOf(settings, tokenizer) : null;
   const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
-    return new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens });
+    const reading = { eosTokenIds, skipSpecialTokens };
+    return new RowText(tokenizer, prompt, reading, stopping && stopping.filter());
   });
   const pieces: TextPiece[] = [];
   const add = (row: number, text: string) => text !== "" && pieces.push({ text, row });
@@ -43,9 +46,8 @@ export async function* textPieces(
     for (const token of tokens) add(row, rows[row].push(token));
     return rows[row].ended;
   };
-  const isStop = stopTest(stops, tokenizer);
   const asItComes: EndTest = (row, tokens) => push(row, tokens.slice(-1));
-  const atTheEnd: EndTest = (_, tokens, prompt) => isStop(prompt, tokens);
+  const atTheEnd: EndTest = (_, tokens, prompt) => stopping?.isStop(prompt, tokens) ?? false;
   const beams = settings.numBeams > 1;
   let last: Decoding | undefined;
   for await (const decoding of generationSteps(causal, ids, forbidding, beams ? atTheEnd : asItComes)) {
@@ -55,6 +57,16 @@ export async function* textPieces(
   if (beams) for (const [row, tokens] of (last?.outputs ?? []).entries()) push(row, tokens);
   for (const [row, text] of rows.entries()) add(row, text.flush());
   yield* pieces;
+}
+
+/** Loads what looks for stops, in text as it comes and in tokens. */
+async function stoppingOf({ stop, stopStrings }: StopOptions, tokenizer: Tokenizer) {
+  const [{ readStops, stopTest }, { stopFilter }] = await Promise.all([
+    import("./stops.ts"),
+    import("./stopFilter.ts"),
+  ]);
+  const stops = readStops(stop, stopStrings);
+  return { filter: () => stopFilter(stops), isStop: stopTest(stops, textAfter(tokenizer)) };
 }
 
 /** The tokens that end a sequence: those of the generation config, else the tokenizer's. */

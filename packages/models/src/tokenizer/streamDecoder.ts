@@ -1,5 +1,5 @@
 import { checkOptions } from "@lowrank/core";
-import { type DecodeOptions, decodeKeys } from "./tokenizer.ts";
+import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 
 /** Options of a `StreamDecoder`. */
 export interface StreamDecoderOptions extends DecodeOptions {
@@ -56,4 +56,14 @@ export class StreamDecoder {
     const text = this.#decode([...this.#context, ...this.#pending]);
     return text.startsWith(before) ? text.slice(before.length) : this.#decode(this.#pending);
   }
+}
+
+/** Returns a function that reads tokens as text, after those before them. */
+export function textAfter(
+  tokenizer: ConstructorParameters<typeof StreamDecoder>[0],
+): (before: readonly number[], tokens: readonly number[]) => string {
+  return (before, tokens) => {
+    const decoder = new StreamDecoder(tokenizer, { after: before });
+    return tokens.map((token) => decoder.push(token)).join("") + decoder.flush();
+  };
 }

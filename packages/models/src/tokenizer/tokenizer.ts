@@ -1,6 +1,7 @@
-import { checkOptions, type OptionKeys } from "@lowrank/core";
+import { checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
+import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { rawBytes } from "./rawBytes.ts";
@@ -14,15 +15,6 @@ export interface TokenizerParts {
   /** The name of the tokenizer in error messages. Default "the tokenizer". */
   label?: string;
 }
-
-/** Options of `decode`. */
-export interface DecodeOptions {
-  /** Leave out tokens such as `</s>`. Default false. */
-  skipSpecialTokens?: boolean;
-}
-
-/** The names of all options of `DecodeOptions`. */
-export const decodeKeys: OptionKeys<DecodeOptions> = { skipSpecialTokens: true };
 
 /** Text to token ids and back, as a Hugging Face `tokenizer.json` says. */
 export class Tokenizer {

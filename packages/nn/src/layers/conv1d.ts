@@ -13,6 +13,10 @@ export class Conv1D extends Module {
     this.bias = bias;
   }
 
+  override get layerKind(): "conv1d" {
+    return "conv1d";
+  }
+
   get inFeatures(): number {
     return this.weight.shape[0];
   }

@@ -25,6 +25,10 @@ export class Embedding extends Module {
     return new Embedding(new Parameter(values));
   }
 
+  override get layerKind(): "embedding" {
+    return "embedding";
+  }
+
   forward(ids: Tensor): Tensor {
     const rows = widen(embedding(this.weight, ids));
     return stopAtPadding(rows, ids.reshape([...ids.shape, 1]), this.paddingIdx);

@@ -23,6 +23,10 @@ export class LayerNorm extends Module {
     return new LayerNorm(new Parameter(ones([size])), new Parameter(zeros([size])), eps);
   }
 
+  override get layerKind(): "norm" {
+    return "norm";
+  }
+
   forward(x: Tensor): Tensor {
     return layerNorm(x, widen(this.weight), widen(this.bias), { eps: this.eps });
   }

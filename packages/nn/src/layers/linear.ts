@@ -50,6 +50,10 @@ export class Linear extends Module {
     return new Linear(inFeatures, outFeatures, options);
   }
 
+  override get layerKind(): "linear" {
+    return "linear";
+  }
+
   get inFeatures(): number {
     return this.weight.shape[1];
   }

@@ -14,6 +14,10 @@ export class RMSNorm extends Module {
     this.eps = eps;
   }
 
+  override get layerKind(): "norm" {
+    return "norm";
+  }
+
   forward(x: Tensor): Tensor {
     return rmsNorm(x, widen(this.weight), { eps: this.eps });
   }

@@ -8,7 +8,6 @@ import {
   writeSafetensors,
 } from "@lowrank/core";
 import type { Module } from "@lowrank/nn";
-import { layerKind } from "../targets/layerKind.ts";
 import { readTorch } from "../torchFiles/readTorch.ts";
 import { type ForeignLayer, peftFiles } from "./peftFiles.ts";
 import { numbersOf } from "./storedTensor.ts";
@@ -93,7 +92,7 @@ function placeOf(module: string, model: Module, label: string): { path: string; 
   const flat = /^lora_(?:[a-z]+\d?_)?(.*)$/.exec(plain);
   const fits: [string, Module][] = [];
   for (const [path, candidate] of model.namedModules()) {
-    const kind = layerKind(candidate);
+    const kind = candidate.layerKind;
     if (kind !== "linear" && kind !== "conv1d") continue;
     const underscored = path.replaceAll(".", "_");
     if (path === plain || (flat && (underscored === flat[1] || plain === `lora_${underscored}`)))

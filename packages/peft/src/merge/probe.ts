@@ -1,6 +1,5 @@
 import { type Generator, randn, type Tensor, tensor } from "@lowrank/core";
 import type { Conv1D, Embedding, LayerNorm, Linear, Module } from "@lowrank/nn";
-import { layerKind } from "../targets/layerKind.ts";
 
 /**
  * Number of inputs to compare a layer on: enough that the largest of its answers shows their size.
@@ -21,7 +20,7 @@ export function probeOf(module: Module, generator: Generator, rows?: readonly nu
   const { weight } = module as Linear | Embedding | LayerNorm;
   const normal = (count: number, width: number) =>
     randn([count, width], { generator, backend: weight.storage.backend });
-  switch (layerKind(module)) {
+  switch (module.layerKind) {
     case "linear":
     case "conv1d": {
       const { inFeatures, outFeatures } = module as Linear | Conv1D;

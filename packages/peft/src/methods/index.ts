@@ -1,4 +1,5 @@
 import type { AnyMethod } from "./method.ts";
+import type { methodLoaders } from "./methodLoaders.ts";
 
 export { adaLora } from "./adaLora.ts";
 export { AdaLoraConfig, type AdaLoraOptions, type AdaLoraRanks } from "./adaLoraConfig.ts";
@@ -60,32 +61,45 @@ export { VBLoRAConfig, type VBLoRAOptions } from "./vbloraConfig.ts";
 export { vera } from "./vera.ts";
 export { VeraConfig, type VeraOptions } from "./veraConfig.ts";
 
+type PeftType = "LORA" | keyof typeof methodLoaders;
+type Loader = () => Promise<AnyMethod>;
+
+/** The methods of `methodLoaders.ts`, in the order in which commands list them. */
+const others: readonly (keyof typeof methodLoaders)[] = [
+  "ADALORA",
+  "VERA",
+  "LOHA",
+  "LOKR",
+  "HIRA",
+  "GRALORA",
+  "DELORA",
+  "MISS",
+  "RANDLORA",
+  "OFT",
+  "BOFT",
+  "HRA",
+  "FOURIERFT",
+  "VBLORA",
+  "BITFIT",
+  "LN_TUNING",
+  "PREFIX_TUNING",
+  "BOTTLENECK",
+  "IA3",
+  "PROMPT_TUNING",
+  "P_TUNING",
+  "ADAPTION_PROMPT",
+];
+
 /**
  * Loads a method by PEFT's name, by which configurations and files are told apart. A page downloads
  * only those that it calls. Commands list their recipes in this order.
  */
-export const peftMethods = {
-  LORA: async (): Promise<AnyMethod> => (await import("./lora.ts")).lora,
-  ADALORA: async (): Promise<AnyMethod> => (await import("./adaLora.ts")).adaLora,
-  VERA: async (): Promise<AnyMethod> => (await import("./vera.ts")).vera,
-  LOHA: async (): Promise<AnyMethod> => (await import("./loha.ts")).loha,
-  LOKR: async (): Promise<AnyMethod> => (await import("./lokr.ts")).lokr,
-  HIRA: async (): Promise<AnyMethod> => (await import("./hira.ts")).hira,
-  GRALORA: async (): Promise<AnyMethod> => (await import("./gralora.ts")).gralora,
-  DELORA: async (): Promise<AnyMethod> => (await import("./delora.ts")).delora,
-  MISS: async (): Promise<AnyMethod> => (await import("./miss.ts")).miss,
-  RANDLORA: async (): Promise<AnyMethod> => (await import("./randlora.ts")).randlora,
-  OFT: async (): Promise<AnyMethod> => (await import("./oft.ts")).oft,
-  BOFT: async (): Promise<AnyMethod> => (await import("./boft.ts")).boft,
-  HRA: async (): Promise<AnyMethod> => (await import("./hra.ts")).hra,
-  FOURIERFT: async (): Promise<AnyMethod> => (await import("./fourierft.ts")).fourierft,
-  VBLORA: async (): Promise<AnyMethod> => (await import("./vblora.ts")).vblora,
-  BITFIT: async (): Promise<AnyMethod> => (await import("./bitFit.ts")).bitFit,
-  LN_TUNING: async (): Promise<AnyMethod> => (await import("./lnTuning.ts")).lnTuning,
-  PREFIX_TUNING: async (): Promise<AnyMethod> => (await import("./prefixTuning.ts")).prefixTuning,
-  BOTTLENECK: async (): Promise<AnyMethod> => (await import("./bottleneck.ts")).bottleneck,
-  IA3: async (): Promise<AnyMethod> => (await import("./ia3.ts")).ia3,
-  PROMPT_TUNING: async (): Promise<AnyMethod> => (await import("./promptTuning.ts")).promptTuning,
-  P_TUNING: async (): Promise<AnyMethod> => (await import("./pTuning.ts")).pTuning,
-  ADAPTION_PROMPT: async (): Promise<AnyMethod> => (await import("./adaptionPrompt.ts")).adaptionPrompt,
+export const peftMethods: Readonly<Record<PeftType, Loader>> = {
+  LORA: async () => (await import("./lora.ts")).lora,
+  ...(Object.fromEntries(
+    others.map((name): [string, Loader] => [
+      name,
+      async () => (await import("./methodLoaders.ts")).methodLoaders[name](),
+    ]),
+  ) as Record<keyof typeof methodLoaders, Loader>),
 };

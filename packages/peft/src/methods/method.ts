@@ -1,12 +1,11 @@
 import type { Backend, Generator, Tensor } from "@lowrank/core";
-import type { Embedding, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
+import type { Embedding, LayerKind, Module, UnaryModule, VirtualTokens } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { PromptLearningConfig, ResolvedPromptConfig } from "../config/promptLearningConfig.ts";
 import type { Warning } from "../config/warning.ts";
 import type { SharedTensors } from "../layers/sharedTensors.ts";
 import type { LayerAdapter } from "../layers/tunerLayer.ts";
 import type { PromptEncoder } from "../prompt/promptEncoder.ts";
-import type { LayerKind } from "../targets/layerKind.ts";
 import type { FileForm } from "./fileForm.ts";
 import type { FloatDType, MethodFacts } from "./methodFacts.ts";
 

@@ -3,7 +3,6 @@ import type { ActiveAdapter } from "../layers/activeAdapter.ts";
 import type { Place } from "../layers/swap.ts";
 import { type TokenRows, TrainableTokens, tokenRows } from "../layers/trainableTokens.ts";
 import { inputEmbedding } from "../targets/embeddings.ts";
-import { layerKind } from "../targets/layerKind.ts";
 
 /** An embedding, or an output layer, with the rows that train. */
 export interface PlannedTokens {
@@ -86,7 +85,7 @@ function byName(model: Module, wanted: Indices | Readonly<Record<string, Indices
 }
 
 function tokenKind(path: string, module: Module): "embedding" | "linear" {
-  const kind = layerKind(module);
+  const kind = module.layerKind;
   if (kind === "embedding" || kind === "linear") return kind;
   throw new Error(
     `trainableTokenIndices: ${path} is a ${module.constructor.name}; tokens have rows in embeddings and output layers only`,

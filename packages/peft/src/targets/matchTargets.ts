@@ -1,8 +1,7 @@
 import { nearestName } from "@lowrank/core";
-import type { Module } from "@lowrank/nn";
+import type { LayerKind, Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import { outputLayer } from "./embeddings.ts";
-import { type LayerKind, layerKind } from "./layerKind.ts";
 import { pythonRegex } from "./pythonRegex.ts";
 
 /** The modules that a configuration's targets matched, and the names that matched none. */
@@ -51,7 +50,7 @@ function pathMatcher(wanted: readonly string[] | string): (path: string) => bool
 /** The paths of all linear layers but the output layer. */
 function allLinear(model: Module, config: PeftConfig): string[] {
   const head = outputLayer(model, config.taskType);
-  const linear = (module: Module) => ["linear", "conv1d"].includes(layerKind(module) ?? "");
+  const linear = (module: Module) => ["linear", "conv1d"].includes(module.layerKind ?? "");
   return [...model.namedModules()].filter(([, module]) => linear(module) && module !== head).map(([path]) => path);
 }
 
@@ -101,7 +100,7 @@ export function resolveTargets<C extends PeftConfig>(model: Module, config: C, m
 export function candidates(model: Module, kinds: readonly LayerKind[] = ["linear", "conv1d"]): string[] {
   const names = new Set<string>();
   for (const [path, module] of model.namedModules()) {
-    const kind = layerKind(module);
+    const kind = module.layerKind;
     if (kind && kinds.includes(kind)) names.add(path.slice(path.lastIndexOf(".") + 1));
   }
   return [...names];
@@ -183,7 +182,7 @@ export function matchTargets(
       report.excluded.push(path);
       continue;
     }
-    const kind = layerKind(module);
+    const kind = module.layerKind;
     if (!kind || !kinds.includes(kind)) {
       throw new Error(
         `targetModules matches ${path}, a ${module.constructor.name}; ${config.peftType} adapts ${kinds.join(", ")} layers only: name those inside it`,

@@ -1,6 +1,5 @@
-import type { Module } from "@lowrank/nn";
+import type { LayerKind, Module } from "@lowrank/nn";
 import type { Warning } from "../config/warning.ts";
-import type { LayerKind } from "./layerKind.ts";
 import { candidates, suggest, type TargetReport } from "./matchTargets.ts";
 
 /** Returns named warnings for the names of a report that matched nothing. */

@@ -1,5 +1,5 @@
 import { StreamDecoder, type Tokenizer } from "@lowrank/models";
-import { RowText } from "@lowrank/models/generation";
+import { RowText, stopFilter } from "@lowrank/models/generation";
 import type { AdapterLease } from "../adapters/adapterSource.ts";
 import type { ServingEvent, ServingRequest, TokenLogprob } from "../api.ts";
 import { EventQueue } from "./eventQueue.ts";
@@ -67,7 +67,7 @@ export class ServedRequest implements Sequence {
     this.wantsPromptLogits = this.#echo && this.logprobs !== null;
     this.#context = context;
     const eosTokenIds = request.ignoreEos ? [] : context.eosTokenIds;
-    this.#text = new RowText(tokenizer, prompt, { stops, eosTokenIds, skipSpecialTokens: true });
+    this.#text = new RowText(tokenizer, prompt, { eosTokenIds, skipSpecialTokens: true }, stopFilter(stops));
     this.#promptText = new StreamDecoder(tokenizer, { skipSpecialTokens: true });
   }
 

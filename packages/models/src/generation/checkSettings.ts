@@ -1,0 +1,52 @@
+import type { GenerateOptions, GenerationSettings } from "./settings.ts";
+
+/** Values of sampling options with which nothing is narrowed. */
+const unused = { temperature: 1, topK: 0, topP: 1, minP: 0 } as const;
+
+/** Throws for options without an effect beside the others, and for beams out of their range. */
+export function checkSettings(options: GenerateOptions, settings: GenerationSettings): void {
+  const { doSample, numBeams, numReturnSequences } = settings;
+  for (const [name, value] of Object.entries({ numBeams, numReturnSequences })) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
+    throw new Error(`generate: ${name} is ${value}; expected a whole number of at least 1`);
+  }
+  if (!doSample) checkUnused(options);
+  checkBeams(options, settings);
+}
+
+function checkUnused(options: GenerateOptions): void {
+  for (const [name, neutral] of Object.entries(unused)) {
+    const { [name as keyof typeof unused]: value = neutral } = options;
+    if (value === neutral) continue;
+    throw new Error(
+      `generate: ${name} is ${value}, which acts where tokens are drawn; give doSample: true, or leave it out`,
+    );
+  }
+}
+
+function checkBeams(options: GenerateOptions, settings: GenerationSettings): void {
+  const { doSample, numBeams, numReturnSequences, lengthPenalty, earlyStopping } = settings;
+  if (numBeams === 1) {
+    const lone = [options.lengthPenalty !== undefined && "lengthPenalty", options.earlyStopping && "earlyStopping"];
+    const name = lone.find(Boolean);
+    if (name) throw new Error(`generate: ${name} acts on beams; give numBeams above 1, or leave it out`);
+    if (numReturnSequences > 1 && !doSample) {
+      throw new Error(
+        `generate: numReturnSequences is ${numReturnSequences}, but the likeliest tokens are one sequence; give doSample: true or numBeams`,
+      );
+    }
+    return;
+  }
+  if (numReturnSequences > numBeams) {
+    throw new Error(
+      `generate: numReturnSequences is ${numReturnSequences}, of ${numBeams} beams; give numBeams as many`,
+    );
+  }
+  if (!Number.isFinite(lengthPenalty))
+    throw new Error(`generate: lengthPenalty is ${lengthPenalty}; expected a number`);
+  if (![true, false, "never"].includes(earlyStopping)) {
+    throw new Error(`generate: earlyStopping is ${earlyStopping}; expected true, false or "never"`);
+  }
+  if (settings.onToken)
+    throw new Error("generate: onToken cannot follow beams, whose tokens are known at the end; give numBeams: 1");
+}

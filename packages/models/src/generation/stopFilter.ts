@@ -1,0 +1,30 @@
+import { Holdback } from "./holdback.ts";
+import type { StopFilter } from "./rowText.ts";
+import type { Stops } from "./stops.ts";
+
+/** Returns a filter that looks for these stops in one sequence. */
+export function stopFilter({ sequences, texts, kept }: Stops): StopFilter {
+  const tokens = new Holdback(sequences);
+  const units = new Holdback(texts);
+  const longest = Math.max(1, ...kept.map((stop) => stop.length));
+  /** The end of the text that has passed, in which a stop that stays may begin. */
+  let tail = "";
+  let keptEnds = false;
+  return {
+    get stopped() {
+      return tokens.stopped || units.stopped || keptEnds;
+    },
+    pushToken: (token) => tokens.push(token),
+    pushText: (text) => {
+      tail += text;
+      if (kept.some((stop) => tail.includes(stop))) keptEnds = true;
+      tail = tail.slice(-longest);
+      return text
+        .split("")
+        .flatMap((unit) => units.push(unit))
+        .join("");
+    },
+    flushTokens: () => tokens.flush(),
+    flushText: () => units.flush().join(""),
+  };
+}
