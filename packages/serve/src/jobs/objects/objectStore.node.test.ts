@@ -86,7 +86,7 @@ describe.each(Object.entries(stores))("%s", (_, open) => {
   it("serves as files, which a trainer writes checkpoints to", async () => {
     const files = storeFiles(open(), "run");
     await files.write(
-      new Map([
+      new Map<string, Uint8Array | string>([
         ["checkpoint-8/a.json", "{}"],
         ["checkpoint-8/b", new Uint8Array(5)],
         ["c", "text"],
