@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -99,7 +99,7 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
   const config = (await trainedConfig(options))(steps)?.with({ baseModelNameOrPath: job.model }) ?? null;
   if (options.gradientCheckpointing) model.gradientCheckpointingEnable();
-  const learner = await makeLearner(loaded, config, data.texts, { padTokenId, maxLength }, options);
+  const learner = await makeLearner(loaded, config, data.texts, { padTokenId, maxLength }, options, () => {});
 
   const own = storeFiles(places.jobs.objects, runFolder(job.id));
   const last = await getLastCheckpoint(own, warn);
@@ -142,9 +142,7 @@ async function trainJob(order: Order, places: JobPlaces, scratch: string, signal
   const result = await trained(trainer);
   await log.flush();
   if (result.aborted) throw new JobStopped();
-  const folder = join(scratch, "adapter");
-  await learner.save(folder);
-  await uploadAdapter(places, job, folder);
+  await learner.save(storeFiles(places.jobs.objects, adapterFolder(job.id)));
   const file = await resultFile(places, job);
   return { trainedTokens: tokensOf(data, steps, options), resultFiles: [file.id] };
 }
@@ -277,12 +275,6 @@ function withLog(files: WritableFiles, log: JobLog): WritableFiles {
       await files.write(contents);
     },
   };
-}
-
-async function uploadAdapter({ jobs }: JobPlaces, { id }: FineTuneJob, folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    await jobs.objects.put(`${adapterFolder(id)}/${name}`, await readFile(join(folder, name)));
-  }
 }
 
 /** Tokens of the examples that all steps train on, those of the answers' prompts included. */
