@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
@@ -44,6 +45,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   for (const command of [
     trainCommand(),
     generateCommand(),
+    chatCommand(),
     mergeCommand(),
     convertCommand(),
     reportCommand(),
