@@ -8,7 +8,7 @@ import {
   weightsOption,
   wideSimdOption,
 } from "./argument.ts";
-import { backendOption, describeBackend } from "./backends.ts";
+import { backendOption, sayAdapter } from "./backends.ts";
 import { Conversation } from "./chat/conversation.ts";
 import { converse } from "./chat/converse.ts";
 import type { ChatSettings } from "./chat/slashCommands.ts";
@@ -79,7 +79,7 @@ async function chat(options: ChatCommandOptions): Promise<void> {
     ...options,
     quantize: quantizeToLoad(options),
   });
-  if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
+  sayAdapter(backend);
   using conversation = await Conversation.with(model, tokenizer);
   conversation.system = options.system ?? null;
   for (const adapter of options.adapter ?? []) await conversation.use(adapter);
