@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
@@ -43,6 +44,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   for (const command of [
     trainCommand(),
     generateCommand(),
+    chatCommand(),
     mergeCommand(),
     convertCommand(),
     reportCommand(),
