@@ -212,6 +212,7 @@ export {
   LayerNorm,
   Linear,
   Linear4bit,
+  Lion,
   MaxPool1d,
   MaxPool2d,
   Module,

@@ -40,6 +40,7 @@ export const ofNN: OptionCalls = {
   "new Adam": (o) => new L.Adam(parameters(), o),
   "new AdamW": (o) => new L.AdamW(parameters(), o),
   "new AdamW8bit": (o) => new L.AdamW8bit(parameters(), o),
+  "new Lion": (o) => new L.Lion(parameters(), o),
   "new RMSprop": (o) => new L.RMSprop(parameters(), o),
   "new SGD": (o) => new L.SGD(parameters(), o),
   "new Adam: a group": (o) => new L.Adam([{ params: parameters(), ...o }]),

@@ -14,6 +14,7 @@ export const ofTrain: OptionCalls = {
   loadDataset: (o) => L.loadDataset("x", o),
   readDataset: (o) => L.readDataset("x", o).next(),
   evaluate: (o) => L.evaluate(tinyLlama(), examples, { ...training, ...o }),
+  findLearningRate: (o) => L.findLearningRate(tinyLlama(), examples, { ...training, ...o }),
   blocks: (o) => L.blocks([1], { blockSize: 1, ...o }),
   packExamples: (o) => L.packExamples(examples, { blockSize: 2, ...o }),
   trainingSteps: (o) => L.trainingSteps(2, o),
