@@ -27,17 +27,37 @@ export function attentionScratch(): i32 {
   return 4 * TILE_ROWS * (2 * TILE_KEYS + 3);
 }
 
-/** The keys [from, to) that the query at position `at` sees. */
+/**
+ * The keys [from, to) that the query at position `at` sees. `start` is the place that holds the
+ * first key of its document; 0 where there are none.
+ */
 // @ts-ignore: decorator
 @inline
-function firstKey(at: i32, window: i32): i32 {
-  return window ? max(0, at - window + 1) : 0;
+function firstKey(at: i32, window: i32, start: usize): i32 {
+  const first = window ? max(0, at - window + 1) : 0;
+  return start ? max(first, load<i32>(start)) : first;
 }
 
 // @ts-ignore: decorator
 @inline
 function endKey(at: i32, keys: i32, causal: i32): i32 {
   return causal ? max(0, min(keys, at + 1)) : keys;
+}
+
+/** The first key that any of some queries sees; the first of them is at position `at`. */
+function firstKeyOf(rows: i32, at: i32, atStep: i32, window: i32, starts: usize): i32 {
+  let first = firstKey(at, window, starts);
+  if (starts) {
+    for (let r = 1; r < rows; r++) first = min(first, firstKey(at + r * atStep, window, startOf(starts, r, atStep)));
+  }
+  return first;
+}
+
+/** The place of a row's first key; rows at one position share it. */
+// @ts-ignore: decorator
+@inline
+function startOf(starts: usize, row: i32, atStep: i32): usize {
+  return starts ? starts + (<usize>(row * atStep) << 2) : 0;
 }
 
 /** Caps n scores and hides those whose mask byte is 0; `mask` is 0 where there is none. */
@@ -142,6 +162,7 @@ function mixKeys(
 function attend(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, tile: usize, rows: i32, keys: i32, size: i32,
   qStep: i32, kStep: i32, lseStep: i32, maskStep: i32, at: i32, atStep: i32, scale: f32, causal: i32, window: i32, softcap: f32,
+  starts: usize,
 ): void {
   const tops = tile + ((TILE_ROWS * TILE_KEYS) << 2);
   const totals = tops + (TILE_ROWS << 2);
@@ -151,7 +172,7 @@ function attend(
     clearBytes(out + (<usize>(r * qStep) << 2), <usize>size << 2);
   }
   const end = endKey(at + (rows - 1) * atStep, keys, causal);
-  for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
+  for (let j = firstKeyOf(rows, at, atStep, window, starts); j < end; j += TILE_KEYS) {
     const n = min(TILE_KEYS, end - j);
     const ahead = (<usize>j * <usize>kStep) << 2;
     const base = endKey(at, keys, causal) - j;
@@ -159,7 +180,7 @@ function attend(
     scoreTile(q, k + ahead, tile, rows, n, size, qStep, kStep, scale, base, rise);
     for (let r = 0; r < rows; r++) {
       const row = tile + (<usize>(r * n) << 2);
-      const from = min(n, max(0, firstKey(at + r * atStep, window) - j));
+      const from = min(n, max(0, firstKey(at + r * atStep, window, startOf(starts, r, atStep)) - j));
       const to = max(from, min(n, endKey(at + r * atStep, keys, causal) - j));
       const seen = row + (<usize>from << 2);
       if (mask || softcap > 0) bend(seen, to - from, mask ? mask + r * maskStep + j + from : 0, softcap);
@@ -192,12 +213,13 @@ function attend(
 /**
  * Attention of the key heads first..last-1, counted over the batch. q and out are [batch, queries,
  * heads, size], k and v [batch, capacity, heads / group, size], lse [batch, heads, queries]; the
- * mask's strides are in bytes.
+ * mask's strides are in bytes. `starts`, i32 [batch, queries], holds the first key that a query
+ * sees; it is 0 where that is key 0.
  */
 export function attention(
   q: usize, k: usize, v: usize, mask: usize, out: usize, lse: usize, scratch: usize, first: i32, last: i32,
   queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32, softcap: f32,
-  maskBatch: i32, maskHead: i32, maskQuery: i32,
+  maskBatch: i32, maskHead: i32, maskQuery: i32, starts: usize,
 ): void {
   const kvHeads = heads / group;
   const qStep = heads * size;
@@ -215,12 +237,13 @@ export function attention(
         const row = lse + (<usize>((b * heads + h) * queries + i) << 2);
         const m = mask ? mask + b * maskBatch + h * maskHead + i * maskQuery : 0;
         const at = keys - queries + i;
+        const start = startOf(starts, b * queries + i, 1);
         if (few) {
           const rows = min(TILE_ROWS, group - g);
-          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, size, kStep, queries, maskHead, at, 0, scale, causal, window, softcap);
+          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, size, kStep, queries, maskHead, at, 0, scale, causal, window, softcap, start);
         } else {
           const rows = min(TILE_ROWS, queries - i);
-          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, qStep, kStep, 1, maskQuery, at, 1, scale, causal, window, softcap);
+          attend(q + qo, k + kv, v + kv, m, out + qo, row, scratch, rows, keys, size, qStep, kStep, 1, maskQuery, at, 1, scale, causal, window, softcap, start);
         }
       }
     }
@@ -269,6 +292,7 @@ function pullRow(s: usize, d: usize, n: i32, lse: f32, delta: f32, scale: f32, s
 function pullTile(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, tile: usize,
   rows: i32, keys: i32, size: i32, qStep: i32, kStep: i32, maskStep: i32, at: i32, scale: f32, causal: i32, window: i32, softcap: f32,
+  starts: usize,
 ): void {
   const products = tile + ((TILE_ROWS * TILE_KEYS) << 2);
   const deltas = products + ((TILE_ROWS * TILE_KEYS) << 2);
@@ -278,7 +302,7 @@ function pullTile(
     clearBytes(dq + offset, <usize>size << 2);
   }
   const end = endKey(at + rows - 1, keys, causal);
-  for (let j = firstKey(at, window); j < end; j += TILE_KEYS) {
+  for (let j = firstKeyOf(rows, at, 1, window, starts); j < end; j += TILE_KEYS) {
     const n = min(TILE_KEYS, end - j);
     const ahead = (<usize>j * <usize>kStep) << 2;
     const base = endKey(at, keys, causal) - j;
@@ -287,7 +311,7 @@ function pullTile(
     scoreTile(dout, v + ahead, products, rows, n, size, qStep, kStep, 1, base, rise);
     for (let r = 0; r < rows; r++) {
       const row = <usize>(r * n) << 2;
-      const from = min(n, max(0, firstKey(at + r, window) - j));
+      const from = min(n, max(0, firstKey(at + r, window, startOf(starts, r, 1)) - j));
       const to = max(from, min(n, endKey(at + r, keys, causal) - j));
       const seen = row + (<usize>from << 2);
       if (mask || softcap > 0) bend(tile + seen, to - from, mask ? mask + r * maskStep + j + from : 0, softcap);
@@ -313,7 +337,7 @@ function clearEnds(row: usize, n: i32, from: i32, to: i32): void {
 export function attentionBackward(
   dout: usize, q: usize, k: usize, v: usize, out: usize, lse: usize, mask: usize, dq: usize, dk: usize, dv: usize, scratch: usize,
   first: i32, last: i32, queries: i32, keys: i32, capacity: i32, heads: i32, group: i32, size: i32, scale: f32, causal: i32, window: i32,
-  softcap: f32, maskBatch: i32, maskHead: i32, maskQuery: i32,
+  softcap: f32, maskBatch: i32, maskHead: i32, maskQuery: i32, starts: usize,
 ): void {
   const kvHeads = heads / group;
   const qStep = heads * size;
@@ -331,6 +355,7 @@ export function attentionBackward(
         pullTile(
           dout + qo, q + qo, k + kv, v + kv, out + qo, row, m, dq + qo, dk + kv, dv + kv, scratch,
           rows, keys, size, qStep, kStep, maskQuery, keys - queries + i, scale, causal, window, softcap,
+          startOf(starts, b * queries + i, 1),
         );
       }
     }

@@ -22,6 +22,7 @@ export type { attentionOp } from "./ops/attention.ts";
 export type { attentionDropout, attentionDropoutBackward } from "./ops/attentionDropout.ts";
 export { forEachSequence } from "./ops/cacheSequences.ts";
 export type { crossEntropyWithRows } from "./ops/crossEntropy.ts";
+export type { documentAttentionOp } from "./ops/documentAttention.ts";
 export type { dropoutOp } from "./ops/dropout.ts";
 export type * from "./ops/index.ts";
 export type { linearCrossEntropyOp } from "./ops/linearCrossEntropy.ts";

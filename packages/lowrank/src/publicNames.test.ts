@@ -22,7 +22,8 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
-    ...["InputGroup", "bindInputs", "lowRankRows", "pagedAttention", "pagedWrite"],
+    ...["InputGroup", "bindInputs", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
+    ...["documentAttentionBackward", "documentMask"],
     ...[
       "triangle",
       "widen",
@@ -46,7 +47,7 @@ const shared = {
     ],
     ...["philox", "pythonFloat", "quantizeAs", "toCamelCase", "turn", "unknownOption", "viewAs"],
   ],
-  nn: ["layersToSkip", "linearLayer", "packWeight", "PagedBatch", "stopAtPadding"],
+  nn: ["layersToSkip", "linearLayer", "packWeight", "PackedDocuments", "PagedBatch", "stopAtPadding"],
 };
 
 test.each(Object.entries({ core, nn }))("every value of %s is public or named above", (name, exported) => {

@@ -134,7 +134,7 @@ class GPT2Model extends Module {
       const T = embedded.shape[1];
       const positions = batch.positionIds() ?? arange(batch.offset, batch.offset + T);
       const x = this.drop.forward(add(embedded, this.wpe.forward(positions)));
-      const forget = checkpointing && this.training && !cache;
+      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.h, x, batch, { forget, wanted }, (attend) => (block, h, layer, rows) => {
         return block.forward(h, layer, attend, rows);
       });

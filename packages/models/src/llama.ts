@@ -151,7 +151,7 @@ class LlamaModel extends Module {
       const batch = new PromptedBatch(inputs, virtualTokens, { causal: true });
       const x = batch.embed(this.embed_tokens.forward(inputIds));
       const T = x.shape[1];
-      const forget = checkpointing && this.training && !cache;
+      const forget = checkpointing && this.training && (!cache || !!cache.isStateless);
       const hidden = runBlocks(this.layers, x, batch, { forget, wanted }, (attend) => {
         const rotate = this.#rotary.at(T, batch.offset, batch.positionIds());
         return (block, h, layer, rows) => block.forward(h, layer, attend, rotate, rows);

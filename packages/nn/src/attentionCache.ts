@@ -11,6 +11,8 @@ export interface CachedAttendOptions extends AttendOptions {
 
 /** The keys and values of earlier tokens, as a forward pass asks for them; layers count from 0. */
 export interface AttentionCache {
+  /** True for one that keeps nothing of a pass, so that blocks may run again. Default false. */
+  readonly isStateless?: boolean;
   /** The most tokens that stand before these ones in a sequence. */
   readonly length: number;
   /** Stores a layer's keys and values of new tokens [B, T, Hkv, d]. */

@@ -40,6 +40,7 @@ export {
 } from "./optim/optimizer.ts";
 export { RMSprop, type RMSpropOptions } from "./optim/rmsprop.ts";
 export { SGD, type SGDOptions } from "./optim/sgd.ts";
+export { PackedDocuments } from "./packedDocuments.ts";
 export { PagedBatch, type PagedRows } from "./pagedBatch.ts";
 export { PagedKVCache, type PagedKVCacheOptions, type PagedLayer } from "./pagedKVCache.ts";
 export { Parameter } from "./parameter.ts";

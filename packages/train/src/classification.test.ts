@@ -90,7 +90,9 @@ describe("a sequence classifier", () => {
   it("labels of the other kind are refused", async () => {
     const tokens: TokenizedExample = { inputIds: [1, 2], labels: [1, 2] };
     await expect(new Trainer(tinyClassifier(), [tokens], options).train()).rejects.toThrow("give each one label");
-    await expect(new Trainer(tinyClassifier(), [tokens, examples[0]], options).train()).rejects.toThrow("of one kind");
+    await expect(new Trainer(tinyClassifier(), [tokens, examples[0]], options).train()).rejects.toThrow(
+      "give one kind",
+    );
     const llama = parseModelConfig({ model_type: "llama", ...tinySizes, max_position_embeddings: 16 });
     const lm = createModel(llama, randomParameters(new Generator(5)));
     await expect(new Trainer(lm, examples, options).train()).rejects.toThrow("give labels for tokens");

@@ -1,22 +1,27 @@
 import { type Batch, collate } from "./collate.ts";
 import type { LabelledSequence, SequenceBatch } from "./collateSequences.ts";
+import { ignoreIndex } from "./ignoreIndex.ts";
+import type { PackedExample } from "./packExamples.ts";
 import type { CollateOptions } from "./padRows.ts";
 import type { TokenizedExample } from "./tokenize.ts";
 
 /** An example for a `Trainer`: labels for tokens, or one for the whole sequence. */
-export type AnyExample = TokenizedExample | LabelledSequence;
+export type AnyExample = TokenizedExample | PackedExample | LabelledSequence;
 
-/** Pads examples on the right to the longest one. Throws where both kinds are among them. */
-export type Collator = (examples: readonly AnyExample[], options: CollateOptions) => Batch | SequenceBatch;
-
-const isSequence = (example: AnyExample) => "label" in example;
-
-/** Loads what makes batches of examples of the kind of the first one. */
-export async function collatorOf([first]: readonly AnyExample[]): Promise<Collator> {
-  const sequences = isSequence(first);
-  const pad = sequences ? (await import("./collateSequences.ts")).collateSequences : collate;
-  return (examples, options) => {
-    if (examples.every((example) => isSequence(example) === sequences)) return pad(examples as never[], options);
-    throw new Error("collate: some examples have labels for tokens, others for sequences; give examples of one kind");
-  };
+/** Pads examples on the right to the longest one. Throws where several kinds are among them. */
+export async function collateAny(
+  examples: readonly AnyExample[],
+  options: CollateOptions,
+): Promise<Batch | SequenceBatch> {
+  const kinds = new Set(examples.map((e) => ("label" in e ? 1 : "seqLengths" in e ? 2 : 0)));
+  if (kinds.size > 1) {
+    throw new Error("collate: examples have labels for tokens, for sequences or for packed tokens; give one kind");
+  }
+  if (kinds.has(1)) {
+    const { collateSequences } = await import("./collateSequences.ts");
+    return collateSequences(examples as readonly LabelledSequence[], options);
+  }
+  const batch = collate(examples as readonly TokenizedExample[], options);
+  if (!kinds.has(2)) return batch;
+  return (await import("./separate.ts")).separate(batch, examples as readonly PackedExample[], ignoreIndex);
 }

@@ -77,7 +77,7 @@ export async function evaluate(
     return evaluateModel(model as TrainableModel, examples as readonly AnyExample[], options as EvaluateOptions);
   }
   const [metric] = Object.keys(metricKeys).filter((key) => options[key as never] !== undefined);
-  if (metric === undefined) return evaluateTask(model, await task(), examples, options);
+  if (metric === undefined) return evaluateTask(model, task, examples, options);
   throw new Error(`evaluate: ${metric} is for models with a loss of their own; leave it out with a collate and a loss`);
 }
 
@@ -91,7 +91,7 @@ async function evaluateTask(
   for (let at = 0; at < examples.length; at += batchSize) {
     await giveTurn(signal);
     model.eval();
-    const batch = task(examples.slice(at, at + batchSize));
+    const batch = await task(examples.slice(at, at + batchSize));
     const run = () => noGrad(() => scope(() => batch.withLoss((loss) => loss, false)));
     using loss = withBackend(backendOf(model), run);
     sum += batch.labels * (await loss.item());

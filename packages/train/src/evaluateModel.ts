@@ -10,7 +10,7 @@ import {
   withBackend,
 } from "@lowrank/core";
 import type { Batch } from "./collate.ts";
-import { type AnyExample, collatorOf } from "./collateAny.ts";
+import { type AnyExample, collateAny } from "./collateAny.ts";
 import type { SequenceBatch } from "./collateSequences.ts";
 import type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 import { ignoreIndex } from "./ignoreIndex.ts";
@@ -46,14 +46,13 @@ export async function evaluateModel(
 ): Promise<Evaluation> {
   const { batchSize, signal, metrics: names, computeMetrics } = options;
   const padding = paddingOf(options, model);
-  const collate = await collatorOf(examples);
   const measure = measureOf(model, options) as Measure<Batch | SequenceBatch>;
   const [predictions, labelIds]: [Row[], Row[]] = [[], []];
   let [sum, labels] = [0, 0];
   for (let at = 0; at < examples.length; at += batchSize) {
     await giveTurn(signal);
     model.eval();
-    const batch = collate(examples.slice(at, at + batchSize), padding);
+    const batch = await collateAny(examples.slice(at, at + batchSize), padding);
     const count = labelCount(batch, model);
     if (count === 0) continue;
     labels += count;

@@ -1,7 +1,8 @@
 export { BatchSampler, type BatchSamplerOptions, type EpochShuffler, type SamplerState } from "./batchSampler.ts";
+export { type BlocksOptions, blocks } from "./blocks.ts";
 export type { Checkpointing, ResumeOptions } from "./checkpoint.ts";
 export { type Batch, collate } from "./collate.ts";
-export type { AnyExample } from "./collateAny.ts";
+export { type AnyExample, collateAny } from "./collateAny.ts";
 export { collateSequences, type LabelledSequence, type SequenceBatch } from "./collateSequences.ts";
 export {
   type ChatExample,
@@ -26,7 +27,7 @@ export type { LanguageModel } from "./languageModel.ts";
 export type { EvalPrediction, MetricName, MetricOptions } from "./metrics/metricOptions.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
-export { type BlocksOptions, blocks, type PackOptions, packExamples } from "./packing.ts";
+export { type PackedExample, type PackOptions, packExamples } from "./packExamples.ts";
 export type { PaddingOptions } from "./paddingOptions.ts";
 export type { CollateOptions, Rows } from "./padRows.ts";
 export { type DistillationOptions, distillation } from "./preference/distillation.ts";

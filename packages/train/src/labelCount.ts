@@ -17,11 +17,7 @@ export function firstPredicted(model: TrainableModel): 0 | 1 {
  */
 export function labelCount(batch: Batch | SequenceBatch, model: TrainableModel): number {
   if ("labelShape" in batch) return batch.batchSize;
-  const { labels, batchSize, length } = batch;
+  const { labels, length } = batch;
   const first = firstPredicted(model);
-  let count = 0;
-  for (let row = 0; row < batchSize; row++) {
-    for (let t = first; t < length; t++) if (labels[row * length + t] !== ignoreIndex) count++;
-  }
-  return count;
+  return labels.filter((label, i) => label !== ignoreIndex && i % length >= first).length;
 }

@@ -84,6 +84,7 @@ export function toInputs(
     inputIds: tensor(batch.inputIds, { shape }),
     labels: "labelShape" in batch ? sequenceLabels(batch, model) : tokenLabels(batch, model, shape),
     attentionMask: batch.attentionMask.includes(0) ? tensor(batch.attentionMask, { shape }) : null,
+    ...batch.furtherInputs?.(),
     ...("tokenTypeIds" in batch && batch.tokenTypeIds && { tokenTypeIds: tensor(batch.tokenTypeIds, { shape }) }),
   }));
 }

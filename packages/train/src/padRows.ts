@@ -1,4 +1,5 @@
 import type { OptionKeys } from "@lowrank/core";
+import type { ModelInputs } from "@lowrank/models";
 /** Options of padding rows to one length. */
 export interface CollateOptions {
   /** Fills rows on the right; it is never a label, even where it equals EOS. */
@@ -25,6 +26,8 @@ export interface Rows {
   truncatedExamples: number;
   /** Number of tokens that these examples lost. */
   truncatedTokens: number;
+  /** Makes further inputs of the model, on the current backend. */
+  furtherInputs?: () => Pick<ModelInputs, "positionIds" | "cache">;
 }
 
 /** The fields that all examples have. */

@@ -1,5 +1,5 @@
 import type { OptionKeys } from "@lowrank/core";
-import { type AnyExample, collatorOf } from "./collateAny.ts";
+import type { AnyExample } from "./collateAny.ts";
 import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import type { OwnTask } from "./ownTask.ts";
 import { type PaddingOptions, paddingOf } from "./paddingOptions.ts";
@@ -31,34 +31,25 @@ function expectMethods(caller: string, of: string, value: object, names: readonl
   }
 }
 
-/** Loads a task. */
-export type TaskLoader = () => Promise<TrainingTask>;
-
 /**
- * Returns what loads the task of a model, examples and options. Throws at once, naming it, for a
- * method that the model or the options lack, and for examples that only a collator of one's own
- * could read.
+ * Returns the task of a model, examples and options. Throws, naming it, for a method that the model
+ * or the options lack, and for examples that only a collator of one's own could read.
  */
 export function taskOf(
   caller: string,
   model: TrainableModule,
   examples: readonly unknown[],
   options: TaskOptions,
-): TaskLoader {
+): TrainingTask {
   const methods = ["namedParameters", "namedModules", "train", "eval"];
   expectMethods(caller, "the model has", model, methods, "give a Module of @lowrank/nn");
   const own = ownTaskOf(options);
   if (own) {
     expectMethods(caller, "the options have", own, ["collate", "loss"], advice);
-    return async () => {
-      const { ownTask } = await import("./ownTask.ts");
-      return ownTask(caller, model as never, own);
-    };
+    return async (examples) => (await import("./ownTask.ts")).ownTask(caller, model as never, own)(examples);
   }
   expectMethods(caller, "the model has", model, ["loss"], advice);
   const other = examples.findIndex((example) => !Array.isArray((example as Partial<AnyExample> | null)?.inputIds));
   if (other >= 0) throw new Error(`${caller}: example ${other} has no inputIds; tokenise it, or ${advice}`);
-  const padding = paddingOf(options as PaddingOptions, model as TrainableModel);
-  return async () =>
-    languageTask(model as TrainableModel, padding, await collatorOf(examples as readonly AnyExample[]));
+  return languageTask(model as TrainableModel, paddingOf(options as PaddingOptions, model as TrainableModel));
 }

@@ -12,7 +12,7 @@ import type { TrainableModel, TrainableModule } from "./modelBatch.ts";
 import type { Neftune } from "./neftune.ts";
 import { optimizerOf } from "./optimizerOf.ts";
 import { scheduleFactor } from "./scheduleFactor.ts";
-import { ownTaskOf, type TaskLoader, type TaskOptions, taskKeys, taskOf } from "./taskOf.ts";
+import { ownTaskOf, type TaskOptions, taskKeys, taskOf } from "./taskOf.ts";
 import { trainedParameters } from "./trainedParameters.ts";
 import {
   checkpointKeys,
@@ -45,8 +45,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
   readonly examples: readonly Example[];
   readonly maxSteps: number;
   readonly #options: TrainingSettings<unknown> & TaskOptions;
-  readonly #loadTask: TaskLoader;
-  #task: TrainingTask | null = null;
+  readonly #task: TrainingTask;
   readonly #parameters: Map<string, Tensor>;
   readonly #buffers: Map<string, Tensor>;
   /** True where the examples name their adapters. */
@@ -84,7 +83,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     this.examples = examples as readonly Example[];
     this.#options = options;
     if (examples.length === 0) throw new Error("Trainer: there are no examples to train on");
-    this.#loadTask = taskOf("Trainer", model, examples, options);
+    this.#task = taskOf("Trainer", model, examples, options);
     const own = ownTaskOf(options) !== undefined;
     const rows = own ? [] : (examples as readonly AnyExample[]);
     if (own && options.groupByLength) {
@@ -190,7 +189,6 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     if (neftuneNoiseAlpha !== 0) {
       this.#neftune ??= new (await import("./neftune.ts")).Neftune(this.model, neftuneNoiseAlpha, seed);
     }
-    this.#task ??= await this.#loadTask();
     this.#made ??= await this.#makeOptimizer();
   }
 
@@ -203,7 +201,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     const { gradientAccumulationSteps = 1, maxGradNorm = 1, signal } = this.#options;
     const start = performance.now();
     const sampler = this.#sampler.state;
-    const batches = Array.from({ length: gradientAccumulationSteps }, () => this.#nextBatch());
+    const batches: TaskBatch[] = [];
+    while (batches.length < gradientAccumulationSteps) batches.push(await this.#nextBatch());
     const parts = microBatches(batches);
     if (parts.length === 0)
       throw new Error(`Trainer: step ${this.#step + 1} has no labelled token; raise maxLength, or look at the data`);
@@ -252,8 +251,8 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     return { step: this.#step, maxSteps: this.maxSteps, loss, learningRate, gradNorm, tokens, seconds };
   }
 
-  #nextBatch(): TaskBatch {
-    return (this.#task as TrainingTask)(Array.from(this.#sampler.next(), (i) => this.examples[i]));
+  async #nextBatch(): Promise<TaskBatch> {
+    return this.#task(Array.from(this.#sampler.next(), (i) => this.examples[i]));
   }
 
   async #evaluate(result: TrainingResult): Promise<void> {

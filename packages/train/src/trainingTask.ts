@@ -1,5 +1,5 @@
 import type { Tensor } from "@lowrank/core";
-import type { AnyExample, Collator } from "./collateAny.ts";
+import { type AnyExample, collateAny } from "./collateAny.ts";
 import { labelCount } from "./labelCount.ts";
 import { type TrainableModel, toInputs, withRows } from "./modelBatch.ts";
 import type { CollateOptions } from "./padRows.ts";
@@ -19,18 +19,18 @@ export interface TaskBatch {
 }
 
 /** The way from examples to a batch and its loss. */
-export type TrainingTask = (examples: readonly unknown[]) => TaskBatch;
+export type TrainingTask = (examples: readonly unknown[]) => TaskBatch | Promise<TaskBatch>;
 
 type WithForward = { forward?(inputs: object): { loss?: Tensor } };
 
 /** Returns the task of a model that predicts tokens or classes, with the loss of its own. */
-export function languageTask(model: TrainableModel, options: CollateOptions, collate: Collator): TrainingTask {
+export function languageTask(model: TrainableModel, options: CollateOptions): TrainingTask {
   const lossOf = (inputs: ReturnType<typeof toInputs>, throughForward: boolean): Tensor => {
     const { forward } = model as WithForward;
     return (throughForward && forward?.call(model, inputs).loss) || model.loss(inputs);
   };
-  return (examples) => {
-    const batch = collate(examples as readonly AnyExample[], options);
+  return async (examples) => {
+    const batch = await collateAny(examples as readonly AnyExample[], options);
     return {
       labels: labelCount(batch, model),
       tokens: batch.batchSize * batch.length,

@@ -2,8 +2,8 @@
 
 /** The names of every kernel's parameters, in order. */
 export const kernelParameters = {
-  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
-  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery"],
+  attention: ["q", "k", "v", "mask", "out", "lse", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
+  attentionBackward: ["dout", "q", "k", "v", "out", "lse", "mask", "dq", "dk", "dv", "scratch", "first", "last", "queries", "keys", "capacity", "heads", "group", "size", "scale", "causal", "window", "softcap", "maskBatch", "maskHead", "maskQuery", "starts"],
   attentionScratch: [],
   setSegment: ["table", "i", "n", "a", "b", "c", "d"],
   unpackRow: ["format", "base", "start", "count", "dst"],

@@ -2,8 +2,8 @@
 
 /** The kernels of all builds. */
 export interface Kernels {
-  attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
-  attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number): void;
+  attention(q: number, k: number, v: number, mask: number, out: number, lse: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
+  attentionBackward(dout: number, q: number, k: number, v: number, out: number, lse: number, mask: number, dq: number, dk: number, dv: number, scratch: number, first: number, last: number, queries: number, keys: number, capacity: number, heads: number, group: number, size: number, scale: number, causal: number, window: number, softcap: number, maskBatch: number, maskHead: number, maskQuery: number, starts: number): void;
   attentionScratch(): number;
   setSegment(table: number, i: number, n: number, a: number, b: number, c: number, d: number): number;
   unpackRow(format: number, base: number, start: number, count: number, dst: number): void;

@@ -16,6 +16,12 @@ export { type CompareParams, compare } from "./compare.ts";
 export { type CrossEntropyParams, crossEntropy, crossEntropyBackward } from "./crossEntropy.ts";
 export { cumsum } from "./cumsum.ts";
 export { div } from "./div.ts";
+export {
+  type DocumentAttentionParams,
+  documentAttention,
+  documentAttentionBackward,
+  documentMask,
+} from "./documentAttention.ts";
 export { type DoraNormParams, doraLinear, doraNorm, rowSquares } from "./doraLinear.ts";
 export { dropout } from "./dropout.ts";
 export { embedding, embeddingBackward } from "./embedding.ts";

@@ -54,6 +54,7 @@ function callsIn(opCase: OpCase): Call[] {
 const heldConstant: Readonly<Record<string, readonly number[]>> = {
   attention: [1],
   crossEntropy: [1],
+  documentAttention: [1],
   linearCrossEntropy: [1, 2],
 };
 

@@ -1,6 +1,7 @@
 import * as f from "../functional/index.ts";
 import { attentionOp } from "../ops/attention.ts";
 import { crossEntropyWithRows } from "../ops/crossEntropy.ts";
+import { documentAttentionOp } from "../ops/documentAttention.ts";
 import { Generator } from "../random.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Cases, calls, index, type OpCase, withGradients, x } from "./cases.ts";
@@ -12,6 +13,9 @@ type Name =
   | "attentionBackward"
   | "crossEntropy"
   | "crossEntropyBackward"
+  | "documentAttention"
+  | "documentAttentionBackward"
+  | "documentMask"
   | "doraLinear"
   | "doraNorm"
   | "dropout"
@@ -98,6 +102,35 @@ function backwardOfAttention(
   return f.attentionBackward(dout, q, k, v, out, lse, ...rest, params);
 }
 
+/** The first place of each token's document, for rows of documents of these lengths. */
+function startsOf(...rows: readonly (readonly number[])[]): Input {
+  const values = rows.flatMap((lengths) => {
+    let start = 0;
+    return lengths.flatMap((length) => {
+      start += length;
+      return new Array<number>(length).fill(start - length);
+    });
+  });
+  return { shape: [rows.length, values.length / rows.length], dtype: "i32", values };
+}
+
+/** The gradients of attention within documents, with the results that belong to q, k and v. */
+function backwardOfDocuments(
+  dout: Tensor,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  starts: Tensor,
+  params: f.DocumentAttentionParams,
+): readonly Tensor[] {
+  const [out, lse] = documentAttentionOp(q, k, v, starts, params);
+  return f.documentAttentionBackward(dout, q, k, v, out, lse, starts, params);
+}
+
+/** Sequences of documents that are shorter and longer than the tiles of kernels. */
+const documents = [startsOf([1, 4], [3, 2]), startsOf([25, 9, 280, 1, 2, 13])] as const;
+const manyTokens = [x([1, 330, 2, 4]), x([1, 330, 1, 4]), x([1, 330, 1, 4])];
+
 /** The gradient of cross-entropy, with the rows' log-sum-exp that belongs to the logits. */
 function backwardOfCrossEntropy(dloss: Tensor, logits: Tensor, labels: Tensor, params: f.CrossEntropyParams): Tensor {
   const [, sums] = crossEntropyWithRows(logits, labels, params);
@@ -131,6 +164,24 @@ export const modelCases: Cases<Name> = {
       ),
     ],
   ),
+  documentAttention: [
+    ...calls(
+      [q, q, q, documents[0]],
+      (s, k, v, starts) => f.documentAttention(s, k, v, starts),
+      (s, k, v, starts) => f.documentAttention(s, k, v, starts, { scale: 0.4, softcap: 5, window: 2 }),
+    ),
+    ...calls([...manyTokens, documents[1]], (s, k, v, starts) => f.documentAttention(s, k, v, starts)),
+  ],
+  documentAttentionBackward: withGradients(
+    [],
+    [
+      ...calls([q, q, q, q, documents[0]], (d, s, k, v, starts) => backwardOfDocuments(d, s, k, v, starts, {})),
+      ...calls([manyTokens[0], ...manyTokens, documents[1]], (d, s, k, v, starts) =>
+        backwardOfDocuments(d, s, k, v, starts, { softcap: 5, window: 70 }),
+      ),
+    ],
+  ),
+  documentMask: calls([documents[0]], (starts) => f.documentMask(starts)),
   crossEntropy: calls(
     [x([4, 6, 13]), labels],
     (t, l) => f.crossEntropy(t, l),

@@ -13,7 +13,7 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { collate, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import { collateAny, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
@@ -159,12 +159,13 @@ async function startByData(
   batchSize: number,
 ): Promise<void> {
   const batchTensors: Tensor[] = [];
+  const collated: Awaited<ReturnType<typeof collateAny>>[] = [];
+  for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
+    collated.push(await collateAny(examples.slice(at, at + batchSize), { padTokenId, maxLength }));
+  }
   function* batches() {
-    for (let at = 0; at < Math.min(examples.length, startBatches * batchSize); at += batchSize) {
-      const { inputIds, labels, attentionMask } = toInputs(
-        collate(examples.slice(at, at + batchSize), { padTokenId, maxLength }),
-        adapted,
-      );
+    for (const batch of collated) {
+      const { inputIds, labels, attentionMask } = toInputs(batch, adapted);
       batchTensors.push(inputIds, labels, ...(attentionMask ? [attentionMask] : []));
       yield { inputIds, labels, attentionMask };
     }

@@ -147,7 +147,7 @@ export function trainCommand(): Command {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
-    .option("--pack", "join examples to full blocks instead of padding them")
+    .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))

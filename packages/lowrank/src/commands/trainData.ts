@@ -21,7 +21,7 @@ export interface DataOptions {
   columns?: Readonly<Record<string, string>>;
   /** Tokens in a block of a text, or of packed examples. */
   blockSize: number;
-  /** Join examples to full blocks instead of padding them. */
+  /** Put several examples into a block instead of padding them. */
   pack?: boolean;
   trainTokens?: number;
   validationTokens?: number;
@@ -143,5 +143,5 @@ function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOpti
     const bosTokenId = first === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
     return blocks(source.ids, { blockSize, bosTokenId });
   }
-  return pack ? packExamples(source.examples, { blockSize, eosTokenId: tokenizer.eosTokenId }) : source.examples;
+  return pack ? packExamples(source.examples, { blockSize }) : source.examples;
 }

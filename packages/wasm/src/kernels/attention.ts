@@ -1,36 +1,78 @@
-import type { attentionBackward, attentionOp } from "@lowrank/core/backend";
-import { kernel, type WasmKernel } from "../kernel.ts";
+import type {
+  attentionBackward,
+  attentionOp,
+  documentAttentionBackward,
+  documentAttentionOp,
+} from "@lowrank/core/backend";
+import { kernel, type Scratch, type WasmKernel, type WasmTensor } from "../kernel.ts";
+import type { Kernels } from "../kernelTypes.gen.ts";
+
+/** The sizes of a call, as the op finds them. */
+type Geometry = ReturnType<(typeof attentionOp)["definition"]["plan"]>;
+
+/** Tensors that say which keys a query sees, besides `causal` and `window`. */
+interface Seen {
+  readonly mask?: WasmTensor;
+  readonly starts?: WasmTensor;
+}
+
+function forward(
+  k: Kernels,
+  [q, key, v]: readonly WasmTensor[],
+  [out, lse]: readonly WasmTensor[],
+  { mask, starts }: Seen,
+  g: Geometry,
+  scratch: Scratch,
+): void {
+  const [mb, mh, mi] = g.maskStrides;
+  const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
+  // biome-ignore format: the kernel's arguments in its own order
+  k.attention(
+    q.ptr, key.ptr, v.ptr, mask?.ptr ?? 0, out.ptr, lse.ptr, scratch(k.attentionScratch()), 0, g.batch * g.kvHeads,
+    queries, keys, capacity, heads, group, size, scale, Number(g.causal), window, softcap, mb, mh, mi, starts?.ptr ?? 0,
+  );
+}
+
+function backward(
+  k: Kernels,
+  [dout, q, key, v, out, lse]: readonly WasmTensor[],
+  [dq, dk, dv]: readonly WasmTensor[],
+  { mask, starts }: Seen,
+  g: Geometry,
+  scratch: Scratch,
+): void {
+  const [mb, mh, mi] = g.maskStrides;
+  k.fill(dk.ptr, dk.size, 0);
+  k.fill(dv.ptr, dv.size, 0);
+  const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
+  // biome-ignore format: the kernel's arguments in its own order
+  k.attentionBackward(
+    dout.ptr, q.ptr, key.ptr, v.ptr, out.ptr, lse.ptr, mask?.ptr ?? 0, dq.ptr, dk.ptr, dv.ptr,
+    scratch(k.attentionScratch()), 0, g.batch * g.kvHeads, queries, keys, capacity, heads, group, size, scale,
+    Number(g.causal), window, softcap, mb, mh, mi, starts?.ptr ?? 0,
+  );
+}
 
 export const attentionOpKernel: WasmKernel = kernel<typeof attentionOp>(
   "attention",
-  (k, inputs, [out, lse], params, scratch, { plan }) => {
-    const [q, key, v, mask] = inputs;
-    const g = plan(inputs, [out, lse], params);
-    const [mb, mh, mi] = g.maskStrides;
-    const [m, space, end] = [mask?.ptr ?? 0, scratch(k.attentionScratch()), g.batch * g.kvHeads];
-    const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
-    // biome-ignore format: the kernel's arguments in its own order
-    k.attention(
-      q.ptr, key.ptr, v.ptr, m, out.ptr, lse.ptr, space, 0, end, queries, keys, capacity, heads, group, size,
-      scale, Number(g.causal), window, softcap, mb, mh, mi,
-    );
-  },
+  (k, inputs, outputs, params, scratch, { plan }) =>
+    forward(k, inputs, outputs, { mask: inputs[3] }, plan(inputs, outputs, params), scratch),
 );
 
 export const attentionBackwardKernel: WasmKernel = kernel<typeof attentionBackward>(
   "attentionBackward",
-  (k, inputs, [dq, dk, dv], params, scratch, { plan }) => {
-    const [dout, q, key, v, out, lse, mask] = inputs;
-    const g = plan(inputs, [dq, dk, dv], params);
-    const [mb, mh, mi] = g.maskStrides;
-    k.fill(dk.ptr, dk.size, 0);
-    k.fill(dv.ptr, dv.size, 0);
-    const [m, space, end] = [mask?.ptr ?? 0, scratch(k.attentionScratch()), g.batch * g.kvHeads];
-    const { queries, keys, capacity, heads, group, size, scale, window, softcap } = g;
-    // biome-ignore format: the kernel's arguments in its own order
-    k.attentionBackward(
-      dout.ptr, q.ptr, key.ptr, v.ptr, out.ptr, lse.ptr, m, dq.ptr, dk.ptr, dv.ptr, space, 0, end, queries, keys,
-      capacity, heads, group, size, scale, Number(g.causal), window, softcap, mb, mh, mi,
-    );
-  },
+  (k, inputs, outputs, params, scratch, { plan }) =>
+    backward(k, inputs, outputs, { mask: inputs[6] }, plan(inputs, outputs, params), scratch),
+);
+
+export const documentAttentionKernel: WasmKernel = kernel<typeof documentAttentionOp>(
+  "documentAttention",
+  (k, inputs, outputs, params, scratch, { plan }) =>
+    forward(k, inputs, outputs, { starts: inputs[3] }, plan(inputs, outputs, params), scratch),
+);
+
+export const documentAttentionBackwardKernel: WasmKernel = kernel<typeof documentAttentionBackward>(
+  "documentAttentionBackward",
+  (k, inputs, outputs, params, scratch, { plan }) =>
+    backward(k, inputs, outputs, { starts: inputs[6] }, plan(inputs, outputs, params), scratch),
 );

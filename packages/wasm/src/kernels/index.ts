@@ -6,7 +6,12 @@ import { adamStep8bitKernel } from "./adamStep8bit.ts";
 import { addKernel } from "./add.ts";
 import { affineKernel } from "./affine.ts";
 import { amaxKernel, aminKernel } from "./amax.ts";
-import { attentionBackwardKernel, attentionOpKernel } from "./attention.ts";
+import {
+  attentionBackwardKernel,
+  attentionOpKernel,
+  documentAttentionBackwardKernel,
+  documentAttentionKernel,
+} from "./attention.ts";
 import { avgPool2dBackwardKernel, avgPool2dKernel } from "./avgPool2d.ts";
 import { cacheWriteKernel } from "./cacheWrite.ts";
 import { catKernel, splitKernel } from "./cat.ts";
@@ -79,6 +84,8 @@ export const kernels: readonly WasmKernel[] = [
   aminKernel,
   attentionOpKernel,
   attentionBackwardKernel,
+  documentAttentionKernel,
+  documentAttentionBackwardKernel,
   avgPool2dKernel,
   avgPool2dBackwardKernel,
   cacheWriteKernel,

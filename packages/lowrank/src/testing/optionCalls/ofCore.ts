@@ -83,6 +83,10 @@ export const ofCore: OptionCalls = {
   oneHot: (o) => L.oneHot(ids(), { classes: 3, ...o }),
   place: (o) => L.place(ones(1), { dim: 0, size: 2, start: 0, ...o }),
   quantize4bit: (o) => L.quantize4bit(ones(32, 32), o),
+  documentAttention: (o) => {
+    const x = ones(1, 2, 1, 1);
+    return L.documentAttention(x, x, x, tensor([[0, 0]], { dtype: "i32" }), o);
+  },
   pagedAttention: (o) => {
     const [rows, pool] = [tensor([[0, 0]], { dtype: "i32" }), ones(1, 1, 1, 1)];
     return L.pagedAttention(ones(1, 1, 1), pool, pool, tensor([[0]], { dtype: "i32" }), rows, o);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { blocks, packExamples } from "./packing.ts";
+import { blocks } from "./blocks.ts";
 
 describe("blocks", () => {
   test("BOS and the next tokens", () => {
@@ -39,36 +39,6 @@ describe("blocks", () => {
   test("a size without room for a token is an error", () => {
     expect(() => blocks([1], { blockSize: 1, bosTokenId: 0 })).toThrow(
       "blockSize is 1; expected a whole number of at least 2",
-    );
-    expect(() => packExamples([], { blockSize: 0.5, eosTokenId: null })).toThrow("blockSize is 0.5");
-  });
-});
-
-describe("packExamples", () => {
-  test("EOS closes each example that lacks it", () => {
-    const examples = [
-      { inputIds: [5, 6], labels: [-100, 6] },
-      { inputIds: [7, 2], labels: [7, 2] },
-    ];
-    expect(packExamples(examples, { blockSize: 4, eosTokenId: 2 })).toEqual([
-      { inputIds: [5, 6, 2, 7], labels: [-100, 6, 2, 7] },
-      { inputIds: [2], labels: [2] },
-    ]);
-  });
-
-  test("every token is used once, in order, and keeps its label", () => {
-    const pair = fc.tuple(fc.integer({ min: 3, max: 50 }), fc.boolean());
-    const example = fc.array(pair, { minLength: 1, maxLength: 12 }).map((tokens) => ({
-      inputIds: tokens.map(([id]) => id),
-      labels: tokens.map(([id, learned]) => (learned ? id : -100)),
-    }));
-    fc.assert(
-      fc.property(fc.array(example), fc.integer({ min: 1, max: 9 }), (examples, blockSize) => {
-        const packed = packExamples(examples, { blockSize, eosTokenId: 2 });
-        expect(packed.flatMap(({ inputIds }) => inputIds)).toEqual(examples.flatMap((e) => [...e.inputIds, 2]));
-        expect(packed.flatMap(({ labels }) => labels)).toEqual(examples.flatMap((e) => [...e.labels, 2]));
-        expect(packed.slice(0, -1).every(({ inputIds }) => inputIds.length === blockSize)).toBe(true);
-      }),
     );
   });
 });

@@ -31,38 +31,8 @@ export function blocks(tokens: ArrayLike<number>, options: BlocksOptions): Token
   return found;
 }
 
-/** Options of `packExamples`. */
-export interface PackOptions {
-  /** Tokens in a block; the last one may hold fewer. */
-  blockSize: number;
-  /** Closes each example that does not end with it; null where the model has none. */
-  eosTokenId: number | null;
-}
-
-/** Joins examples end to end, each closed by EOS, and cuts them into blocks; labels go along. */
-export function packExamples(examples: Iterable<TokenizedExample>, options: PackOptions): TokenizedExample[] {
-  checkOptions("packExamples", options, { blockSize: true, eosTokenId: true });
-  const { blockSize, eosTokenId } = options;
-  checkBlockSize(blockSize, 1);
-  const found: TokenizedExample[] = [];
-  let block: TokenizedExample = { inputIds: [], labels: [] };
-  const add = (id: number, label: number) => {
-    block.inputIds.push(id);
-    block.labels.push(label);
-    if (block.inputIds.length === blockSize) {
-      found.push(block);
-      block = { inputIds: [], labels: [] };
-    }
-  };
-  for (const { inputIds, labels } of examples) {
-    for (let t = 0; t < inputIds.length; t++) add(inputIds[t], labels[t]);
-    if (eosTokenId !== null && inputIds.at(-1) !== eosTokenId) add(eosTokenId, eosTokenId);
-  }
-  if (block.inputIds.length > 0) found.push(block);
-  return found;
-}
-
-function checkBlockSize(blockSize: number, least: number): void {
+/** Throws for a size that is no whole number, or too small. */
+export function checkBlockSize(blockSize: number, least: number): void {
   if (!Number.isSafeInteger(blockSize) || blockSize < least) {
     throw new Error(`blockSize is ${blockSize}; expected a whole number of at least ${least}`);
   }

@@ -1,0 +1,57 @@
+import {
+  attention,
+  checkOptions,
+  documentAttention,
+  documentMask,
+  formatShape,
+  type OptionKeys,
+  type Tensor,
+} from "@lowrank/core";
+import type { AttentionCache, CachedAttendOptions } from "./attentionCache.ts";
+
+const attendKeys: OptionKeys<CachedAttendOptions> = {
+  ...({ scale: true, window: true, causal: true, mask: true, dropoutP: true, generator: true } as const),
+};
+
+/**
+ * Documents that stand in one row and do not see each other, for the forward pass of a decoder:
+ * given in the place of a cache, with the positions of their tokens as `positionIds`. `starts`, i32
+ * [B, T], holds the place in its row of the first token of each token's document; padding is a
+ * document too. `starts` must live until the backward pass.
+ */
+export class PackedDocuments implements AttentionCache {
+  readonly length = 0;
+  readonly isStateless = true;
+  readonly #starts: Tensor;
+
+  constructor(starts: Tensor) {
+    if (starts.ndim !== 2 || starts.dtype !== "i32") {
+      throw new Error(`PackedDocuments: starts is ${starts.dtype} ${formatShape(starts.shape)}; give i32 [B, T]`);
+    }
+    this.#starts = starts;
+  }
+
+  /** Throws: virtual tokens stand before a row, and each of its documents would need its own. */
+  update(): void {
+    throw new Error("PackedDocuments: documents in one row share no prefix; train a prompt method without packing");
+  }
+
+  attend(_layer: number, q: Tensor, k: Tensor, v: Tensor, options: CachedAttendOptions): Tensor {
+    checkOptions("PackedDocuments", options, attendKeys);
+    const { causal, mask, dropoutP = 0, generator, ...params } = options;
+    if (!causal) throw new Error("PackedDocuments: the model is no decoder, whose tokens see those before them alone");
+    if (mask) throw new Error("PackedDocuments: padding is a document of its own; leave attentionMask out");
+    const rows = q.shape[1];
+    const [, tokens] = this.#starts.shape;
+    if (rows !== tokens) {
+      throw new Error(
+        `PackedDocuments: ${rows} rows for the starts of ${tokens} tokens; virtual tokens cannot be packed`,
+      );
+    }
+    if (dropoutP === 0) return documentAttention(q, k, v, this.#starts, params);
+    return attention(q, k, v, { ...params, causal, mask: documentMask(this.#starts), dropoutP, generator });
+  }
+
+  /** Nothing is counted. */
+  advance(): void {}
+}

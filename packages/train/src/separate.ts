@@ -1,0 +1,53 @@
+import { tensor } from "@lowrank/core";
+import { PackedDocuments } from "@lowrank/nn";
+import type { Batch } from "./collate.ts";
+import type { PackedExample } from "./packExamples.ts";
+
+/**
+ * Keeps the documents of padded rows apart. Positions start again in each, and its first token,
+ * which nothing predicts, becomes the label `ignored`. Padding is a document of its own, so that no
+ * mask is needed.
+ */
+export function separate(batch: Batch, examples: readonly PackedExample[], ignored: number): Batch {
+  const { batchSize, length, labels } = batch;
+  const starts = new Int32Array(batchSize * length);
+  const positions = new Int32Array(batchSize * length);
+  for (const [row, { inputIds, seqLengths }] of examples.entries()) {
+    const total = seqLengths.reduce((sum, n) => sum + n, 0);
+    if (total !== inputIds.length || seqLengths.some((n) => n < 1)) {
+      throw new Error(
+        `collate: example ${row} has ${inputIds.length} tokens and seqLengths ${seqLengths.join(", ")}; expected lengths of at least 1 that make up all tokens`,
+      );
+    }
+    let start = 0;
+    for (const end of endsOf(seqLengths, length)) {
+      for (let t = start; t < end; t++) {
+        starts[row * length + t] = start;
+        positions[row * length + t] = t - start;
+      }
+      labels[row * length + start] = ignored;
+      start = end;
+    }
+  }
+  const shape = [batchSize, length];
+  return {
+    ...batch,
+    attentionMask: batch.attentionMask.fill(1),
+    furtherInputs: () => ({
+      positionIds: tensor(positions, { shape }),
+      cache: new PackedDocuments(tensor(starts, { shape })),
+    }),
+  };
+}
+
+/** The ends of documents within a row of `length` tokens, and of the padding behind them. */
+function endsOf(seqLengths: readonly number[], length: number): number[] {
+  const ends: number[] = [];
+  let end = 0;
+  for (const n of [...seqLengths, length]) {
+    if (end >= length) break;
+    end = Math.min(length, end + n);
+    ends.push(end);
+  }
+  return ends;
+}
