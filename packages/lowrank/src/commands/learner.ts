@@ -1,6 +1,6 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
 import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
-import { AdamW, AdamW8bit } from "@lowrank/nn";
+import { AdamW, AdamW8bit, Lion } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
@@ -13,7 +13,7 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { collateAny, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import { collateAny, type OptimizerName, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
@@ -41,7 +41,7 @@ export interface Learner {
 
 /** Options of `makeLearner`. */
 export interface LearnerOptions {
-  optimizer: "adamw" | "adamw8bit";
+  optimizer: OptimizerName;
   method: string;
   /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
@@ -187,7 +187,9 @@ async function optimizerOf(
   options: LearnerOptions,
 ): Promise<Learner["optimizer"]> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
+  // Lion moves every number by the whole rate, and so wants less of it.
+  const usual = rateFor(config, findMethods([options.method])[0]) / (optimizer === "lion" ? 10 : 1);
+  const learningRate = options.lr ?? usual;
   if (options.lr === undefined) console.log(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer, learningRate, weightDecay };
   if (config === null || !(await methodOf(config)).loraPlus) {
@@ -197,12 +199,12 @@ async function optimizerOf(
     );
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
-  return {
-    optimizer:
-      optimizer === "adamw8bit"
-        ? createLoraPlusOptimizer(model, AdamW8bit, settings)
-        : createLoraPlusOptimizer(model, AdamW, settings),
+  const makers = {
+    adamw: () => createLoraPlusOptimizer(model, AdamW, settings),
+    adamw8bit: () => createLoraPlusOptimizer(model, AdamW8bit, settings),
+    lion: () => createLoraPlusOptimizer(model, Lion, settings),
   };
+  return { optimizer: makers[optimizer]() };
 }
 
 /** Returns the usual learning rate of a recipe, or of the method that a file says. */

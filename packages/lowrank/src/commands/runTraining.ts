@@ -14,6 +14,7 @@ import {
 import { findMethods, quantizedWords } from "../report/methods.ts";
 import { describeBackend } from "./backends.ts";
 import { clearLeftovers } from "./clearLeftovers.ts";
+import { findRate } from "./findRate.ts";
 import { type Interrupted, withInterrupt } from "./interrupt.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { loadWithTokenizer, storedQuantization, warn } from "./loading.ts";
@@ -23,6 +24,7 @@ import { lockName, lockRun } from "./runLock.ts";
 import type { TrainCommandOptions } from "./train.ts";
 import { readTrainData, type TrainData } from "./trainData.ts";
 import { trainedConfig } from "./trainedConfig.ts";
+import { describeEvaluation, trainerSettings } from "./trainerFlags.ts";
 import { resumeFailure, withFlags } from "./trainFlags.ts";
 import { formatSeconds, trainProgress } from "./trainProgress.ts";
 import { virtualTokens } from "./virtualTokens.ts";
@@ -32,6 +34,8 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
     throw new Error("--allow-changes is for --resume; leave it out");
   }
+  // A search of the learning rate writes nothing.
+  if (options.findLr) return trainInto(options);
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
   try {
@@ -71,6 +75,7 @@ async function trainInto(options: TrainCommandOptions): Promise<void> {
   const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
   const baseLoss = await probeLoss();
   const learner = await makeLearner(loaded, config, data.train, batching, options);
+  if (options.findLr) return findRate(learner, data.train, batching, options);
   const { adapted } = learner;
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const run = await train(learner, data, batching, options);
@@ -161,15 +166,14 @@ async function train(
       warmupSteps: options.warmupSteps,
       maxGradNorm: options.maxGradNorm,
       seed: options.seed,
-      evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
+      ...trainerSettings(options, data.validation),
       checkpoints: checkpointing(options),
       onStep: (report) => {
         stepSeconds.push(report.seconds);
         progress.step(report);
       },
       onWarning: warn,
-      onEvaluation: (step, { loss }) =>
-        progress.note(`step ${step}: validation loss ${loss.toFixed(4)} nats per token`),
+      onEvaluation: (step, evaluation) => progress.note(`step ${step}: ${describeEvaluation(evaluation)}`),
     });
     if (options.resume !== undefined) await resume(trainer, options.resume, options);
     const result = await trainer.train();
@@ -220,7 +224,9 @@ function summary({ result, stepSeconds, maxSteps }: Run): string[] {
     return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
   });
   if (losses.length > 0) lines.push(`validation loss, nats per token: ${losses.join(", ")}`);
-  if (result.steps < maxSteps)
+  if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
+  if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
+  else if (result.steps < maxSteps)
     lines.push(`stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then`);
   if (stepSeconds.length > 0) {
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];
