@@ -24,7 +24,7 @@ export class Neftune {
     this.#alpha = alpha;
   }
 
-  /** Adds noise to what the embedding gives, while the model is in training, until it is disposed. */
+  /** Adds noise to what the embedding gives while the model trains, until it is disposed. */
   attach(): Disposable {
     const module = this.#module;
     const { forward } = module;

@@ -4,7 +4,7 @@ import type { TrainingSettings } from "./trainerOptions.ts";
 /** The schedules by the names that options have for them. Pages carry no others. */
 const scheduleOf = { constant: schedules.constantWithWarmup, linear: schedules.linear, cosine: schedules.cosine };
 
-/** Returns the factor of the peak learning rate at each step. Throws for options that do not fit. */
+/** Returns the factor of the peak rate at each step. Throws for options that do not fit. */
 export function scheduleFactor(
   { schedule = "linear", warmupSteps = 0, minLr, minLrRate }: TrainingSettings<unknown>,
   totalSteps: number,

@@ -64,7 +64,8 @@ export interface TrainingSettings<Example> {
   groupByLength?: boolean;
   /**
    * Adds uniform noise to token embeddings while training, at most alpha / sqrt(tokens * width)
-   * large: NEFTune. Jain et al. 2023, https://arxiv.org/abs/2310.05914. Usual are 5 to 15; default 0.
+   * large: NEFTune. Usual are 5 to 15; default 0. Jain et al. 2023,
+   * https://arxiv.org/abs/2310.05914
    */
   neftuneNoiseAlpha?: number;
   /** Measured before the first step, every `every` steps (default: never) and after the last. */

@@ -1,14 +1,14 @@
 import { init, reference, tensor } from "@lowrank/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import golden from "./lion.gen.json" with { type: "json" };
-import { Lion } from "./lion.ts";
+import { Lion, type LionOptions } from "./lion.ts";
 
 beforeAll(() => init(reference()));
 
 describe("Lion", () => {
   it.each(golden.cases)("takes bitsandbytes' steps with $options", ({ options, start, steps }) => {
     const param = tensor(start, { requiresGrad: true });
-    using optimizer = new Lion([param], options as { betas: [number, number] });
+    using optimizer = new Lion([param], options as unknown as LionOptions);
     for (const { grad, param: expected } of steps) {
       param.grad = tensor(grad);
       optimizer.step();

@@ -148,7 +148,7 @@ describe("schedules", () => {
 
   it("end at a share of the peak, as transformers' cosine_with_min_lr does", () => {
     const schedule = schedules.cosine({ ...options, minLrRate: 0.1 });
-    // get_scheduler("cosine_with_min_lr") of transformers 5.24, with a peak of 2e-3 and min_lr 2e-4.
+    // get_scheduler("cosine_with_min_lr") of transformers 5.24: a peak of 2e-3, min_lr 2e-4.
     const rates: [number, number][] = [
       [0, 0],
       [3, 0.0015],
