@@ -265,7 +265,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
     }
     if (this.#step > 0) await this.#best?.observe(this.#step, evaluation, this.#changed());
     result.evaluations.push({ step: this.#step, evaluation });
-    this.#options.onEvaluation?.(this.#step, evaluation);
+    await this.#options.onEvaluation?.(this.#step, evaluation);
   }
 
   /** Returns what tells this run from others, as it was before its first step. */

@@ -1,6 +1,6 @@
 import { findLearningRate, type LearningRateSearch, type TokenizedExample } from "@lowrank/train";
 import type { Learner } from "./learner.ts";
-import { trainProgress } from "./trainProgress.ts";
+import type { TrainVoice } from "./run/trainVoice.ts";
 
 /** The settings of the steps by which learning rates are tried. */
 interface RateSearchOptions {
@@ -9,6 +9,7 @@ interface RateSearchOptions {
   maxGradNorm: number;
   accumulate: number;
   seed: number;
+  voice: TrainVoice;
 }
 
 /** Tries learning rates on a model, which stays as it is, and prints what they do. */
@@ -16,19 +17,20 @@ export async function findRate(
   { model }: Learner,
   examples: readonly TokenizedExample[],
   batching: { batchSize: number; padTokenId: number; maxLength: number },
-  { optimizer, weightDecay, maxGradNorm, accumulate, seed }: RateSearchOptions,
+  { optimizer, weightDecay, maxGradNorm, accumulate, seed, voice }: RateSearchOptions,
 ): Promise<void> {
-  const progress = trainProgress(process.stderr);
+  const start = performance.now();
   try {
     const search = await findLearningRate(model, examples, {
       ...{ ...batching, optimizer, weightDecay, maxGradNorm, seed },
       gradientAccumulationSteps: accumulate,
-      onStep: (report) => progress.step(report),
+      onStep: (report) =>
+        voice.step(report, ((report.maxSteps - report.step) * (performance.now() - start)) / 1000 / report.step),
     });
-    progress.end();
-    console.log(describeSearch(search).join("\n"));
+    for (const line of describeSearch(search)) voice.say(line);
+    voice.result(search);
   } finally {
-    progress.end();
+    voice.end();
   }
 }
 

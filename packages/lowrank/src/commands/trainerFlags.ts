@@ -1,4 +1,4 @@
-import type { Evaluation, EvaluationSettings, MetricName, TokenizedExample, TrainerOptions } from "@lowrank/train";
+import type { EvaluationSettings, MetricName, TokenizedExample, TrainerOptions } from "@lowrank/train";
 import { type Command, InvalidArgumentError } from "commander";
 import { integer, number } from "./argument.ts";
 
@@ -56,12 +56,6 @@ export function trainerSettings(
     if (evalEvery === undefined) throw new Error(`${needs} needs evaluations while it trains; give --eval-every`);
   }
   return { ...settings, ...(evaluation && { evaluation }) };
-}
-
-/** "validation loss 1.2345 nats per token, accuracy 0.5000" */
-export function describeEvaluation({ loss, perplexity: _, labels: __, metrics, ...measured }: Evaluation): string {
-  const named = Object.entries({ ...measured, ...metrics }).map(([name, value]) => `, ${name} ${value.toFixed(4)}`);
-  return `validation loss ${loss.toFixed(4)} nats per token${named.join("")}`;
 }
 
 /** The options among others that are those of `TrainerFlags`. */
