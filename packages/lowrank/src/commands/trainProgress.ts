@@ -20,7 +20,7 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
   return stream.isTTY ? viewProgress(stream) : lineProgress(stream);
 }
 
-/** Returns a function that adds up step reports. It tells speed and time left at the pace so far. */
+/** Returns a function that adds up step reports, and tells speed and time left at their pace. */
 function pace(): (report: StepReport, secondsLeft?: number) => { tokensPerSecond: number; secondsLeft: number } {
   let [steps, tokens, seconds] = [0, 0, 0];
   return (report, secondsLeft) => {
