@@ -12,6 +12,7 @@ export * from "./geglu";
 export * from "./gemm";
 export * from "./gemvPacked";
 export * from "./indexing";
+export * from "./int16";
 export * from "./linearCrossEntropy";
 export * from "./linearInt8";
 export * from "./norm";
