@@ -331,21 +331,19 @@ function takeSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): v
 }
 
 /**
- * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
- * `transposed` is 1, of which `quantizeInt16` and `packInt16` left the codes; `first` is a multiple
- * of eight.
+ * The columns first..last-1 of C = X times a weight [rows,columns], or its transpose; `first` is a
+ * multiple of eight. Codes and scales of X have `m` rows from a multiple of four on, those of the
+ * weight begin at whole blocks. Rows of C are `crs` bytes apart; they are added to if `add` is true.
  */
-export function int16Product(
-  x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,
+export function int16Part(
+  x: usize, xScales: usize, w: usize, wScales: usize, rows: i32, columns: i32, transposed: bool, c: usize, crs: usize, m: i32,
+  first: i32, last: i32, add: bool, scratch: usize,
 ): void {
   const k = transposed ? columns : rows;
-  const n = transposed ? rows : columns;
   const xrs = <usize>pitch(k) << 1;
   const wrs = <usize>pitch(columns) << 1;
-  const crs = <usize>n << 2;
   const blocks = blocksOf(k);
   const across = blocksOf(columns);
-  const wScales = w + weightCodes(rows, columns);
   const panel = scratch + SUMS;
   const panelScales = panel + (<usize>(COLUMNS * DEPTH) << 1);
   const height = max(ROWS, (CHUNK / (min(DEPTH, pitch(k)) << 1)) & ~(ROWS - 1));
@@ -353,7 +351,7 @@ export function int16Product(
     const depth = min(DEPTH, k - from);
     const pairs = (transposed ? pitch(depth) : heightOf(depth)) >> 1;
     const codes = x + (<usize>from << 3);
-    const scales = x + rowCodes(m, k) + (<usize>(from / BLOCK) << 4);
+    const scales = xScales + (<usize>(from / BLOCK) << 4);
     for (let top = 0; top < m; top += height) {
       const bottom = min(m, top + height);
       for (let j = first; j < last; j += COLUMNS) {
@@ -368,13 +366,41 @@ export function int16Product(
         for (let i = top; i < bottom; i += ROWS) {
           const to = c + <usize>i * crs + (<usize>j << 2);
           const there = min(ROWS, bottom - i);
-          if (from == 0) memory.fill(scratch, 0, SUMS);
-          else takeSums(scratch, to, crs, there, width);
-          const group = <usize>((i >> 2) * blocks) << 4;
-          tile(codes + <usize>i * xrs, scales + group, panel, panelScales, pairs, scratch);
+          if (add || from > 0) takeSums(scratch, to, crs, there, width);
+          else memory.fill(scratch, 0, SUMS);
+          tile(codes + <usize>i * xrs, scales + (<usize>((i >> 2) * blocks) << 4), panel, panelScales, pairs, scratch);
           putSums(scratch, to, crs, there, width);
         }
       }
     }
   }
+}
+
+/** The address of the scales of X [m,k] whose codes `quantizeInt16` left at `x`. */
+export function int16RowScales(x: usize, m: i32, k: i32): usize {
+  return x + rowCodes(m, k);
+}
+
+/** The address of the codes of a weight's row; `row` is a multiple of 128. */
+export function int16WeightRow(w: usize, row: i32, columns: i32): usize {
+  return w + (<usize>(row * pitch(columns)) << 1);
+}
+
+/** The address of the scales of a weight's squares from a row on. */
+export function int16WeightScales(w: usize, rows: i32, columns: i32, row: i32): usize {
+  return w + weightCodes(rows, columns) + (<usize>((row / BLOCK) * blocksOf(columns)) << 2);
+}
+
+/**
+ * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
+ * `transposed` is 1, of which `quantizeInt16` and `packInt16` left the codes; `first` is a multiple
+ * of eight.
+ */
+export function int16Product(
+  x: usize, w: usize, rows: i32, columns: i32, transposed: i32, c: usize, m: i32, first: i32, last: i32, scratch: usize,
+): void {
+  const n = transposed ? rows : columns;
+  const xScales = int16RowScales(x, m, transposed ? columns : rows);
+  const wScales = int16WeightScales(w, rows, columns, 0);
+  int16Part(x, xScales, w, wScales, rows, columns, transposed != 0, c, <usize>n << 2, m, first, last, false, scratch);
 }

@@ -2,6 +2,7 @@ import {
   copyInto,
   Generator,
   init,
+  linearCrossEntropy,
   loraLinear,
   type MatmulPrecision,
   matmul,
@@ -109,6 +110,32 @@ describe("products of high precision", () => {
     expect(under("high", run)).toEqual(exact);
   });
 
+  it.each([
+    [40, 130, 1000],
+    [700, 128, 300],
+    [20, 576, 3201],
+  ])("of a head, for %i rows, width %i and %i classes, have its loss and gradient", (rows, width, classes) => {
+    const [hidden, weight] = [draw(rows, width), frozen(draw(classes, width))];
+    hidden.requiresGrad = true;
+    const labels = tensor(
+      Int32Array.from({ length: rows }, (_, i) => (i % 5 === 2 ? -100 : (i * 37) % classes)),
+      { shape: [rows] },
+    );
+    const run = (): [number, Float32Array] => {
+      hidden.grad = null;
+      const loss = linearCrossEntropy(hidden, weight, labels);
+      loss.backward();
+      return [loss.itemSync(), hidden.grad!.dataSync().slice() as Float32Array];
+    };
+    const [loss, gradient] = run();
+    const [highLoss, highGradient] = under("high", run);
+    expect(Math.abs(highLoss - loss)).toBeLessThan(3e-4 * loss);
+    expect(highLoss).not.toBe(loss);
+    expect(difference(highGradient, gradient)).toBeLessThan(6e-3);
+    expect(difference(highGradient, gradient)).toBeGreaterThan(1e-6);
+    expect([...highGradient.subarray(2 * width, 3 * width)].every((v) => v === 0)).toBe(true);
+  });
+
   it("go by the parameter's own precision first", () => {
     const x = draw(16, 128);
     const w = frozen(draw(128, 128));
@@ -146,12 +173,16 @@ describe("products of high precision", () => {
       numbers[777] = value;
       return tensor(numbers, { shape: t.shape });
     };
+    const labels = tensor(new Int32Array(16), { shape: [16] });
     for (const [left, right] of [
       [spoil(x), good],
       [x, spoil(bad)],
     ]) {
-      const run = () => matmul(left, frozen(right), { transposeB: true }).dataSync();
+      const weight = frozen(right);
+      const run = () => matmul(left, weight, { transposeB: true }).dataSync();
       expect(under("high", run)).toEqual(run());
+      const loss = () => linearCrossEntropy(left, weight, labels).itemSync();
+      expect(under("high", loss)).toEqual(loss());
     }
   });
 
@@ -183,7 +214,9 @@ describe("products of high precision", () => {
       const own = await wasm(options);
       const [a, b] = numbers.map((n, i) => tensor(n, { shape: [x, w][i].shape, backend: own }));
       const p = frozen(b);
-      results.push(under("high", () => matmul(a, p, { transposeB: true }).dataSync()));
+      const labels = tensor(new Int32Array(64).fill(3), { shape: [64], backend: own });
+      const loss = under("high", () => linearCrossEntropy(a, p, labels).itemSync());
+      results.push([...under("high", () => matmul(a, p, { transposeB: true }).dataSync()), loss]);
       own.dispose();
     }
     expect(results[1]).toEqual(results[0]);

@@ -26,17 +26,20 @@ export function weightProduct(k: Kernels, scratch: Scratch, w: WasmTensor, produ
   }
 }
 
+/** Returns the codes of a weight for products with so many rows; 0 where these are to be in f32. */
+export function weightCodes(k: Kernels, scratch: Scratch, w: WasmTensor, rows: number): number {
+  const [height, width] = w.shape;
+  const isLarge = rows >= leastRows && Math.min(height, width) >= leastSide;
+  if (w.dtype !== "f32" || w.precision === "highest" || !isLarge) return 0;
+  return scratch.kept(w, k.int16WeightBytes(height, width), (ptr) => k.packInt16(w.ptr, ptr, height, width) === 0);
+}
+
 /** Computes a product in codes of 13 bits; false where it is to be computed in f32. */
 function inIntegers(k: Kernels, scratch: Scratch, w: WasmTensor, product: WeightProduct): boolean {
   const { x, out, rows, from, to, transposed } = product;
-  if (w.precision === "highest" || rows < leastRows || Math.min(from, to) < leastSide) return false;
-  const [height, width] = w.shape;
-  const codes = scratch.kept(
-    w,
-    k.int16WeightBytes(height, width),
-    (ptr) => k.packInt16(w.ptr, ptr, height, width) === 0,
-  );
+  const codes = weightCodes(k, scratch, w, rows);
   if (codes === 0) return false;
+  const [height, width] = w.shape;
   const own = scratch(k.int16RowsBytes(rows, from));
   if (k.quantizeInt16(x, own, rows, from, scratch(k.quantizeInt16Scratch(from))) !== 0) return false;
   k.int16Product(own, codes, height, width, transposed ? 1 : 0, out, rows, 0, to, scratch(k.int16ProductScratch()));
