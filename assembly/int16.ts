@@ -16,10 +16,10 @@ const COLUMNS: i32 = 8;
 /** Bytes of the sums of a tile. */
 const SUMS: usize = 128;
 
-/** Numbers along the contraction of which a panel is packed at a time: it stays in a first-level cache. */
+/** Numbers along the contraction of a panel, which stays in a first-level cache. */
 const DEPTH: i32 = 2048;
 
-/** Bytes of codes of X that are multiplied by a panel before the next rows are: about a second-level cache. */
+/** Bytes of codes of X that a panel is multiplied by at a time: a part of a second-level cache. */
 const CHUNK: i32 = 1 << 18;
 
 // @ts-ignore: decorator
@@ -76,7 +76,7 @@ export function quantizeInt16Scratch(k: i32): i32 {
   return (ROWS << 1) * pitch(k);
 }
 
-/** The bits of the largest magnitude of some floats, and of `before`; those of NaN are larger still. */
+/** The bits of the largest magnitude of some floats, and `before`; those of NaN are larger. */
 function largestBits(x: usize, count: i32, before: i32): i32 {
   const magnitude = i32x4.splat(0x7fffffff);
   let most = i32x4.splat(before);
@@ -161,7 +161,7 @@ export function quantizeInt16(x: usize, out: usize, m: i32, k: i32, scratch: usi
   return bad;
 }
 
-/** Writes the pairs of four rows of codes by turns, 16 bytes every `step` bytes; they are a multiple of four. */
+/** Writes the pairs of four rows of codes by turns, 16 bytes every `step` bytes. */
 function packFour(r0: usize, r1: usize, r2: usize, r3: usize, pairs: i32, to: usize, step: usize): void {
   for (; pairs > 0; pairs -= 4) {
     const a = v128.load(r0);
@@ -286,7 +286,7 @@ function tile(x: usize, scales: usize, panel: usize, panelScales: usize, pairs: 
   }
 }
 
-/** Packs `pairs` pairs of up to eight rows of codes, `wrs` bytes apart. The last stands for those that are not there. */
+/** Packs the pairs of up to eight rows of codes; the last stands for those that are not there. */
 function packRows(w: usize, wrs: usize, rows: i32, pairs: i32, panel: usize): void {
   const last = rows - 1;
   for (let half = 0; half < COLUMNS; half += 4) {
@@ -333,7 +333,7 @@ function takeSums(sums: usize, c: usize, crs: usize, rows: i32, columns: i32): v
 /**
  * The columns first..last-1 of C = X times a weight [rows,columns], or its transpose; `first` is a
  * multiple of eight. Codes and scales of X have `m` rows from a multiple of four on, those of the
- * weight begin at whole blocks. Rows of C are `crs` bytes apart; they are added to if `add` is true.
+ * weight begin at whole blocks. Rows of C are `crs` bytes apart; `add` says to add to them.
  */
 export function int16Part(
   x: usize, xScales: usize, w: usize, wScales: usize, rows: i32, columns: i32, transposed: bool, c: usize, crs: usize, m: i32,
@@ -393,7 +393,7 @@ export function int16WeightScales(w: usize, rows: i32, columns: i32, row: i32): 
 
 /**
  * The columns first..last-1 of C[m,n] = X times a weight [rows,columns], or its transpose where
- * `transposed` is 1, of which `quantizeInt16` and `packInt16` left the codes; `first` is a multiple
+ * `transposed` is 1. `quantizeInt16` and `packInt16` left the codes of both. `first` is a multiple
  * of eight.
  */
 export function int16Product(

@@ -32,7 +32,7 @@ export class HeapBlock implements Block {
   version = 0;
   /** The precision of products with the weight that it holds; core sets it. */
   precision: MatmulPrecision = "highest";
-  /** What a kernel made of its numbers, and keeps until they change. */
+  /** Memory in which a kernel keeps something made of its numbers until they change. */
   kept: Kept | null = null;
   start: number;
   size: number;
