@@ -13,6 +13,7 @@ import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
 import { ownVersion } from "./version.ts";
+import { workerCommand } from "./worker.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -53,6 +54,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
+    workerCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);
