@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
@@ -50,6 +51,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     convertCommand(),
     reportCommand(),
     inspectCommand(),
+    evalCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
