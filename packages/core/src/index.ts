@@ -18,7 +18,6 @@ export {
   viewOf,
   withBackend,
 } from "./backend.ts";
-export { bindInputs } from "./bindInputs.ts";
 export { bytesOf } from "./bytesOf.ts";
 export { toCamelCase } from "./camelCase.ts";
 export { checkDType } from "./checkDType.ts";
@@ -56,7 +55,7 @@ export { giveTurn, turn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
-export { InputGroup } from "./inputGroup.ts";
+export { InputTable } from "./inputTable.ts";
 export { inspectAsText } from "./inspectAsText.ts";
 export { integerLinear } from "./integerLinear.ts";
 export { singularValues } from "./linalg/singularValues.ts";
@@ -64,6 +63,12 @@ export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";
 export { defaultGenerator, manualSeed } from "./manualSeed.ts";
+export {
+  checkPrecision,
+  getFloat32MatmulPrecision,
+  type MatmulPrecision,
+  setFloat32MatmulPrecision,
+} from "./matmulPrecision.ts";
 export { type MetaBackend, type MetaBuffer, type MetaEvent, type MetaOptions, meta } from "./meta.ts";
 export type { TensorMethods } from "./methods.ts";
 export { moveTensors } from "./moveTensors.ts";
