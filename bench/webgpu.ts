@@ -108,7 +108,7 @@ async function raceLayers(peers: readonly GpuPeer[], seconds: number): Promise<M
   return timesWithin(contestants, seconds);
 }
 
-/** Random parameters that come from one list of numbers: drawing all of them takes half a minute. */
+/** Random parameters, from one list of numbers: drawing all of them takes half a minute. */
 function quickParameters(): ParameterSource {
   const numbers = new Float32Array(2 ** 20);
   new Generator(1).fillNormal(numbers, 0, 0.02);

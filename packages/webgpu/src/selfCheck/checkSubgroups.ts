@@ -46,8 +46,8 @@ const expected = Array.from({ length: rows }, (_, row) => numbers.subarray(row *
 const found = new Map<string, boolean>();
 
 /**
- * Returns true if kernels with operations of subgroups give known numbers on an adapter. Warns where
- * they do not. Each adapter is tried once.
+ * Returns true if kernels with operations of subgroups give known numbers on an adapter. Warns
+ * where they do not. Each adapter is tried once.
  */
 export async function subgroupsWork(adapter: string, { place, run, read }: Device): Promise<boolean> {
   const known = found.get(adapter);
