@@ -2,6 +2,7 @@ import { checkOptions } from "@lowrank/core";
 import { type ModelFiles, missingFile, readJson } from "@lowrank/files";
 import { type ChatMessage, type ChatTemplateOptions, readChatTemplate, renderChat } from "./chatTemplate.ts";
 import { type DecodeOptions, decodeKeys } from "./decodeOptions.ts";
+import type { TextSpan } from "./generationSpans.ts";
 import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { rawBytes } from "./rawBytes.ts";
@@ -123,6 +124,16 @@ export class Tokenizer {
       );
     }
     return renderChat(this.chatTemplate, messages, this.#specialTokens as Record<string, string>, options);
+  }
+
+  /**
+   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes, where
+   * the template says so by `{% generation %}`; null for other templates.
+   */
+  async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
+    if (this.chatTemplate === null || !/\{%-?\s*generation\b/.test(this.chatTemplate)) return null;
+    const { findGenerationSpans } = await import("./generationSpans.ts");
+    return findGenerationSpans(this.chatTemplate, messages, this.#specialTokens as Record<string, string>);
   }
 
   #specialId(name: SpecialTokenName): number | null {
