@@ -42,7 +42,7 @@ const coreLine: readonly RegExp[] = [
 const roomsOf: Record<string, readonly string[]> = {
   peft: [
     ...["random", "torchFiles", "config", "targets", "layers", "prompt", "methods", "model", "merge"],
-    ...["files", "foreign", "saved", "weighted", "peftModel", "starts", "plan", "testing", "index.ts"],
+    ...["files", "foreign", "saved", "weighted", "peftModel", "updates", "starts", "plan", "testing", "index.ts"],
   ],
 };
 

@@ -59,6 +59,7 @@ export { halfAt } from "./halfAt.ts";
 export { InputGroup } from "./inputGroup.ts";
 export { inspectAsText } from "./inspectAsText.ts";
 export { integerLinear } from "./integerLinear.ts";
+export { singularValues } from "./linalg/singularValues.ts";
 export { type Qr, truncatedQr } from "./linalg/truncatedQr.ts";
 export { type Svd, truncatedSvd } from "./linalg/truncatedSvd.ts";
 export { type NestedNumbers, type TensorOptions, tensor } from "./makeTensor.ts";

@@ -145,6 +145,7 @@ export {
   sign,
   silu,
   sin,
+  singularValues,
   sizeOf,
   slice,
   softmax,

@@ -79,5 +79,11 @@ export { createLoraPlusOptimizer, type LoraPlusOptions } from "./starts/loraPlus
 export { type PrepareOptions, prepareModelForKbitTraining } from "./starts/prepareModelForKbitTraining.ts";
 export { startFromData } from "./starts/startFromData.ts";
 export type { TargetReport } from "./targets/matchTargets.ts";
+export { adapterUpdates } from "./updates/adapterUpdates.ts";
+export { loraOfUpdates } from "./updates/loraOfUpdates.ts";
+export { approximateUpdate, type LowRankUpdate, type MatrixUpdate, updateValues } from "./updates/matrixUpdate.ts";
+export { modelUpdates } from "./updates/modelUpdates.ts";
+export { describeSpectrum, rankOfEnergy, type Spectrum } from "./updates/spectrum.ts";
 export type { CombinationType } from "./weighted/combineLayer.ts";
+export type { HostFactors, Matrix } from "./weighted/productFactors.ts";
 export type { WeightedAdapterOptions, WeightedAdapterReport } from "./weighted/weightedOptions.ts";

@@ -31,6 +31,15 @@ export function symmetricEigen(matrix: Float64Array, n: number, count: number = 
 }
 
 /**
+ * All eigenvalues of the symmetric `matrix` [n, n] in host memory, which is overwritten, largest
+ * first. Without vectors, which take most of the time.
+ */
+export function symmetricEigenvalues(matrix: Float64Array, n: number): Float64Array {
+  const { diagonal, beside } = tridiagonal(matrix, n);
+  return eigenvalues(diagonal, beside, n).sort().reverse();
+}
+
+/**
  * T of A = Q T Qᵀ, as its diagonal and the numbers beside it, and the factors of the reflections
  * left in the rows of `a`.
  */

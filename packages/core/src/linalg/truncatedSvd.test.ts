@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { singularValues } from "./singularValues.ts";
 import { type Svd, truncatedSvd } from "./truncatedSvd.ts";
 
 const matrices = fc
@@ -35,6 +36,7 @@ describe("truncatedSvd", () => {
         const all = truncatedSvd(matrix, rows, columns, Math.min(rows, columns));
         const some = truncatedSvd(matrix, rows, columns, rank);
         expect([...some.values]).toEqual([...all.values.slice(0, rank)]);
+        expect([...singularValues(matrix, rows, columns)]).toEqual([...all.values]);
         const squares = Array.from(all.values, (x) => x * x);
         const total = matrix.reduce((sum, x) => sum + x * x, 0);
         expect(squares.reduce((sum, x) => sum + x, 0)).toBeCloseTo(total, 9);

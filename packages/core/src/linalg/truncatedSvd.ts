@@ -1,3 +1,4 @@
+import { smallerGram } from "./smallerGram.ts";
 import { symmetricEigen } from "./symmetricEigen.ts";
 
 /** The largest singular values of a matrix [rows, columns], with their unit vectors as rows. */
@@ -28,7 +29,7 @@ export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: n
   }
   const a = Float64Array.from(matrix);
   const wide = rows < columns;
-  const square = wide ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows);
+  const square = smallerGram(a, rows, columns);
   const { values: squares, vectors: known } = symmetricEigen(square, smaller, rank);
   const values = squares.map((value) => Math.sqrt(Math.max(value, 0)));
   const other = wide ? timesMatrix(known, a, rank, rows, columns) : timesTransposed(known, a, rank, rows, columns);
@@ -38,38 +39,6 @@ export function truncatedSvd(matrix: ArrayLike<number>, rows: number, columns: n
   for (let i = 0; i < rank; i++)
     orient(left.subarray(i * rows, (i + 1) * rows), right.subarray(i * columns, (i + 1) * columns));
   return { values, left, right };
-}
-
-function transpose(a: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(a.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
-  return out;
-}
-
-/** a aᵀ of [n, k]; four sums at a time, so that none waits for the one before. */
-function gram(a: Float64Array, n: number, k: number): Float64Array {
-  const out = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j += 4) {
-      const [x, y] = [i * k, j * k];
-      // Rows beyond the last are read as the last, and not stored.
-      const [y1, y2, y3] = [1, 2, 3].map((d) => Math.min(j + d, n - 1) * k);
-      let [s0, s1, s2, s3] = [0, 0, 0, 0];
-      for (let p = 0; p < k; p++) {
-        const factor = a[x + p];
-        s0 += factor * a[y + p];
-        s1 += factor * a[y1 + p];
-        s2 += factor * a[y2 + p];
-        s3 += factor * a[y3 + p];
-      }
-      for (const [d, sum] of [s0, s1, s2, s3].entries()) {
-        if (j + d > i) break;
-        out[i * n + j + d] = sum;
-        out[(j + d) * n + i] = sum;
-      }
-    }
-  }
-  return out;
 }
 
 /** x a of x [rank, rows]. */

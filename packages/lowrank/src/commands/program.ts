@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
+import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
 import { planCommand } from "./plan.ts";
 import { pluginOption } from "./plugins.ts";
@@ -46,6 +47,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     mergeCommand(),
     convertCommand(),
     reportCommand(),
+    inspectCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),

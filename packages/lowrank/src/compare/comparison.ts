@@ -1,4 +1,4 @@
-import type { BarChart } from "../report/barChart.ts";
+import { barChart } from "../report/barChart.ts";
 import { htmlPage } from "../report/htmlPage.ts";
 import { findMethods } from "../report/methods.ts";
 import { shortName } from "../report/shortName.ts";
@@ -179,14 +179,14 @@ function legend(rows: readonly Row[]): string[] {
   ];
 }
 
-function charts(rows: readonly Row[]): BarChart[] {
+function charts(rows: readonly Row[]): string[] {
   const chart = (
     title: string,
     show: (n: number) => string,
     bar: (row: Row) => { value: number | null; spread?: number },
     logarithmic = false,
-  ): BarChart => {
-    return { title, show, logarithmic, bars: rows.map((row) => ({ label: row.title, ...bar(row) })) };
+  ): string => {
+    return barChart({ title, show, logarithmic, bars: rows.map((row) => ({ label: row.title, ...bar(row) })) });
   };
   const quality = rows.some(({ exactMatch }) => exactMatch !== null)
     ? [

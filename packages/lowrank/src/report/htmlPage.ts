@@ -1,5 +1,7 @@
-import { type BarChart, barChart, chartStyle } from "./barChart.ts";
+import { chartStyle } from "./barChart.ts";
+import { lineStyle } from "./lineChart.ts";
 import { escapeHtml } from "./table.ts";
+import { tableScript, tableStyle } from "./tableScript.ts";
 
 /** The content of a page, from top to bottom. */
 export interface Page {
@@ -7,7 +9,8 @@ export interface Page {
   readonly paragraphs: readonly string[];
   /** Tables of HTML, each below its heading. */
   readonly tables: readonly { readonly heading: string; readonly html: string }[];
-  readonly charts: readonly BarChart[];
+  /** SVG images of `barChart` and `lineChart`. */
+  readonly charts: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -22,15 +25,25 @@ th:first-child, td:first-child { position: sticky; left: 0; background: Canvas; 
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 td.settings, td.reading, td.what { white-space: normal; min-width: 15em; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 520px), 1fr)); gap: 1.5em 2.5em; margin: 2em 0; align-items: start; }
-${chartStyle}`;
+@media print {
+  :root { color-scheme: light; } body { max-width: none; padding: 0; font-size: 11px; }
+  table { font-size: 9px; } th, td { padding: 2px 5px; } .wide { overflow: visible; } th:first-child, td:first-child { position: static; }
+  tr, svg { break-inside: avoid; } thead { display: table-header-group; } h2 { break-after: avoid; }
+}
+${chartStyle}
+${lineStyle}
+${tableStyle}`;
 
-/** A page of one file: nothing is loaded from elsewhere. */
+/**
+ * A page of one file: nothing is loaded from elsewhere. It follows the reader's light or dark
+ * colours, its tables can be sorted and filtered, and it prints on paper's white.
+ */
 export function htmlPage({ title, paragraphs, tables, charts, notes }: Page): string {
   const lines = [
     `<h1>${escapeHtml(title)}</h1>`,
     ...paragraphs.map((text) => `<p>${escapeHtml(text)}</p>`),
     ...tables.map(({ heading, html }) => `<h2>${escapeHtml(heading)}</h2>\n<div class="wide">${html}</div>`),
-    ...(charts.length > 0 ? [`<div class="charts">\n${charts.map(barChart).join("\n")}\n</div>`] : []),
+    ...(charts.length > 0 ? [`<div class="charts">\n${charts.join("\n")}\n</div>`] : []),
     ...(notes.length > 0 ? [`<ul>${notes.map((note) => `<li>${escapeHtml(note)}</li>`).join("\n")}</ul>`] : []),
   ];
   return `<!doctype html>
@@ -45,6 +58,9 @@ ${style}
 </head>
 <body>
 ${lines.join("\n")}
+<script>
+${tableScript}
+</script>
 </body>
 </html>
 `;

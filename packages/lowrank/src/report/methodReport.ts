@@ -6,7 +6,7 @@ import {
   type ReportOptions,
   reportAdapter,
 } from "@lowrank/peft";
-import type { BarChart } from "./barChart.ts";
+import { barChart } from "./barChart.ts";
 import { htmlPage } from "./htmlPage.ts";
 import {
   byteText,
@@ -168,9 +168,9 @@ function page(report: MethodReport, head: string, rows: readonly Row[], failed: 
     title: string,
     value: (report: AdapterReport) => number | null,
     show: (n: number) => string,
-  ): BarChart => {
+  ): string => {
     const bars = rows.map(({ name, report }) => ({ label: name, value: value(report as AdapterReport) }));
-    return { title, bars, show, logarithmic: true };
+    return barChart({ title, bars, show, logarithmic: true });
   };
   return htmlPage({
     title: `Fine-tuning ${report.source}`,

@@ -40,7 +40,9 @@ describe("a table", () => {
 
   test("as HTML, where signs are text", () => {
     const html = htmlTable(columns, rows);
-    expect(html).toContain('<td class="name">a &quot;b&quot;, c | &lt;d&gt;</td><td class="number">1,234,567</td>');
+    expect(html).toContain(
+      '<td class="name">a &quot;b&quot;, c | &lt;d&gt;</td><td class="number" data-value="1234567">1,234,567</td>',
+    );
   });
 
   test("as objects", () => {

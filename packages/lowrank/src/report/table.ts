@@ -71,21 +71,21 @@ export function csvTable<Row>(columns: readonly Column<Row>[], rows: readonly Ro
   ];
 }
 
-/** A table of HTML; cells are of the class "number", or of their column's key. */
+/**
+ * A table of HTML; cells are of the class "number", or of their column's key, and carry their
+ * number as data.
+ */
 export function htmlTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const kinds = columns.map((column) => ` class="${isNumeric(column, rows) ? "number" : column.key}"`);
-  const line = (tag: string, cells: readonly string[]) =>
-    `<tr>${cells.map((cell, i) => `<${tag}${kinds[i]}>${escapeHtml(cell)}</${tag}>`).join("")}</tr>`;
-  const head = line(
-    "th",
-    columns.map(({ title }) => title),
-  );
-  const body = rows.map((row) =>
-    line(
-      "td",
-      columns.map((column) => cellText(column, row)),
-    ),
-  );
+  const heads = columns.map(({ title }, i) => `<th${kinds[i]}>${escapeHtml(title)}</th>`);
+  const cell = (column: Column<Row>, i: number, row: Row) => {
+    // The plain number, by which a page sorts.
+    const value = column.value(row);
+    const sorted = typeof value === "number" ? ` data-value="${value}"` : "";
+    return `<td${kinds[i]}${sorted}>${escapeHtml(cellText(column, row))}</td>`;
+  };
+  const body = rows.map((row) => `<tr>${columns.map((column, i) => cell(column, i, row)).join("")}</tr>`);
+  const head = `<tr>${heads.join("")}</tr>`;
   return `<table>\n<thead>${head}</thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table>`;
 }
 

@@ -1,14 +1,15 @@
-import { copyInto, Generator, matmul, noGrad, scope, square, sum, type Tensor, tensor } from "@lowrank/core";
+import { copyInto, Generator, matmul, noGrad, scope, square, sum, tensor } from "@lowrank/core";
 import { Conv1D, Embedding, type Module } from "@lowrank/nn";
 import type { PeftConfig } from "../config/peftConfig.ts";
 import type { OnWarning } from "../config/warning.ts";
 import type { TunerLayer } from "../layers/tunerLayer.ts";
 import type { ProductForm } from "../methods/methodFacts.ts";
-import { type Adapter, filePrefix } from "../model/adapter.ts";
+import type { Adapter } from "../model/adapter.ts";
 import type { Tuner } from "../model/tuner.ts";
 import { type Combination, combineLayer, stacked, type WeightedFactors } from "./combineLayer.ts";
+import { factorOf, inHost } from "./layerFactors.ts";
 import { planWeighted } from "./planWeighted.ts";
-import type { HostFactors, Matrix } from "./productFactors.ts";
+import type { HostFactors } from "./productFactors.ts";
 import { checkCovered } from "./unitedTargets.ts";
 import type { WeightedAdapterOptions, WeightedAdapterReport } from "./weightedOptions.ts";
 
@@ -63,16 +64,6 @@ function checkRanks(path: string, parts: readonly WeightedFactors[], { type }: C
   );
 }
 
-function factorOf(
-  parameters: ReadonlyMap<string, Tensor>,
-  path: string,
-  side: "a" | "b",
-  { factors }: ProductForm<PeftConfig>,
-): Tensor | undefined {
-  const found = factors.map((pair) => parameters.get(`${filePrefix}${path}.${pair[side]}`));
-  return found.find((tensor) => tensor !== undefined);
-}
-
 async function partsOf(
   tuner: Tuner<Module>,
   path: string,
@@ -89,11 +80,6 @@ async function partsOf(
     parts.push({ a: await inHost(a), b: await inHost(b), scaling, weight: weights[i] });
   }
   return parts;
-}
-
-async function inHost(t: Tensor): Promise<Matrix> {
-  const [rows, columns] = t.shape;
-  return { values: (await t.data()) as Float32Array, rows, columns };
 }
 
 /**

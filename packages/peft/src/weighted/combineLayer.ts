@@ -30,7 +30,8 @@ export async function combineLayer(
   const { type, rank } = combination;
   if (type === "cat") return padded(stacked(parts), rank);
   if (!type.endsWith("svd")) return padded(separately(type as MergeKind, parts, combination), rank);
-  const found = await (type === "svd" ? largestOf(parts, rank) : largestOfPruned(parts, combination, fanInFanOut));
+  const found =
+    type === "svd" ? productFactors(stacked(parts), rank) : await largestOfPruned(parts, combination, fanInFanOut);
   return padded(combination.svdClamp === null ? found : clamped(found, combination.svdClamp), rank);
 }
 
@@ -71,16 +72,6 @@ function separately(kind: MergeKind, parts: readonly WeightedFactors[], options:
 }
 
 /**
- * The best approximation of the weighted sum of products, through the
- * product of the stacked factors.
- */
-async function largestOf(parts: readonly WeightedFactors[], rank: number): Promise<HostFactors> {
-  const all = stacked(parts);
-  const least = Math.min(all.a.columns, all.b.rows);
-  return all.a.rows <= least ? productFactors(all, rank) : matrixFactors(await product(all, 1, false), rank);
-}
-
-/**
  * Returns the best approximation of the merge of the whole products. PEFT prunes
  * them as the weight lies.
  */
@@ -114,7 +105,7 @@ async function product({ a, b }: HostFactors, scaling: number, transpose: boolea
 }
 
 /** Factors filled up with zeros to a rank. */
-function padded({ a, b }: HostFactors, rank: number): HostFactors {
+export function padded({ a, b }: HostFactors, rank: number): HostFactors {
   if (a.rows === rank) return { a, b };
   const [wideA, wideB] = [zeroMatrix(rank, a.columns), zeroMatrix(rank, b.rows)];
   wideA.values.set(a.values);

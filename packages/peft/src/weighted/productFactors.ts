@@ -1,4 +1,4 @@
-import { truncatedQr, truncatedSvd } from "@lowrank/core";
+import { type Qr, singularValues, truncatedQr, truncatedSvd } from "@lowrank/core";
 
 /** A matrix in host memory, row by row. */
 export interface Matrix<A extends Float32Array | Float64Array = Float32Array> {
@@ -31,27 +31,46 @@ export function matrixFactors({ values, rows, columns }: Matrix, rank: number): 
  * The same for a product, without making it: from the singular values of R₁ R₂ᵀ, where
  * B = Q₁ R₁ and Aᵀ = Q₂ R₂.
  */
-export function productFactors({ a, b }: HostFactors, rank: number): HostFactors {
-  const { rows: R, columns: inputs } = a;
-  const outputs = b.rows;
-  const r = Math.min(rank, R);
-  const first = truncatedQr(b.values, outputs, R, R);
-  const second = truncatedQr(transposed(a).values, inputs, R, R);
-  const core = new Float64Array(R * R);
-  for (let i = 0; i < R; i++) {
-    for (let j = 0; j < R; j++) {
-      for (let k = Math.max(i, j); k < R; k++) core[i * R + j] += first.r[i * R + k] * second.r[j * R + k];
-    }
-  }
-  const { values: s, left, right } = truncatedSvd(core, R, R, r);
+export function productFactors(factors: HostFactors, rank: number): HostFactors {
+  const { left: first, right: second, core, rows, columns } = productCore(factors);
+  const [outputs, inputs] = [factors.b.rows, factors.a.columns];
+  const r = Math.min(rank, rows, columns);
+  const { values: s, left, right } = truncatedSvd(core, rows, columns, r);
   const newA = new Float32Array(r * inputs);
   const newB = new Float32Array(outputs * r);
   for (let k = 0; k < r; k++) {
-    const [u, v] = [left.subarray(k * R, (k + 1) * R), right.subarray(k * R, (k + 1) * R)];
-    for (let i = 0; i < inputs; i++) newA[k * inputs + i] = dot(second.q, i * R, v);
-    for (let i = 0; i < outputs; i++) newB[i * r + k] = s[k] * dot(first.q, i * R, u);
+    const [u, v] = [left.subarray(k * rows, (k + 1) * rows), right.subarray(k * columns, (k + 1) * columns)];
+    for (let i = 0; i < inputs; i++) newA[k * inputs + i] = dot(second.q, i * columns, v);
+    for (let i = 0; i < outputs; i++) newB[i * r + k] = s[k] * dot(first.q, i * rows, u);
   }
   return { a: { values: newA, rows: r, columns: inputs }, b: { values: newB, rows: outputs, columns: r } };
+}
+
+/** The singular values of a product, without making it, largest first. */
+export function productValues(factors: HostFactors): Float64Array {
+  const { core, rows, columns } = productCore(factors);
+  return singularValues(core, rows, columns);
+}
+
+/** R₁ R₂ᵀ [rows, columns] of a product B A, and the decompositions of B and of Aᵀ. */
+function productCore({ a, b }: HostFactors): {
+  left: Qr;
+  right: Qr;
+  core: Float64Array;
+  rows: number;
+  columns: number;
+} {
+  const R = a.rows;
+  const [rows, columns] = [Math.min(R, b.rows), Math.min(R, a.columns)];
+  const left = truncatedQr(b.values, b.rows, R, rows);
+  const right = truncatedQr(transposed(a).values, a.columns, R, columns);
+  const core = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      for (let k = Math.max(i, j); k < R; k++) core[i * columns + j] += left.r[i * R + k] * right.r[j * R + k];
+    }
+  }
+  return { left, right, core, rows, columns };
 }
 
 function dot(matrix: Float64Array, start: number, vector: Float64Array): number {

@@ -1,0 +1,39 @@
+/**
+ * A Aᵀ of a row-major matrix A [rows, columns], or Aᵀ A where that is smaller: its eigenvalues are
+ * the squares of the singular values.
+ */
+export function smallerGram(a: Float64Array, rows: number, columns: number): Float64Array {
+  return rows < columns ? gram(a, rows, columns) : gram(transpose(a, rows, columns), columns, rows);
+}
+
+function transpose(a: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(a.length);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = a[i * columns + j];
+  return out;
+}
+
+/** a aᵀ of [n, k]; four sums at a time, so that none waits for the one before. */
+function gram(a: Float64Array, n: number, k: number): Float64Array {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j += 4) {
+      const [x, y] = [i * k, j * k];
+      // Rows beyond the last are read as the last, and not stored.
+      const [y1, y2, y3] = [1, 2, 3].map((d) => Math.min(j + d, n - 1) * k);
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      for (let p = 0; p < k; p++) {
+        const factor = a[x + p];
+        s0 += factor * a[y + p];
+        s1 += factor * a[y1 + p];
+        s2 += factor * a[y2 + p];
+        s3 += factor * a[y3 + p];
+      }
+      for (const [d, sum] of [s0, s1, s2, s3].entries()) {
+        if (j + d > i) break;
+        out[i * n + j + d] = sum;
+        out[(j + d) * n + i] = sum;
+      }
+    }
+  }
+  return out;
+}

@@ -1,0 +1,118 @@
+import { noGrad, scope, sub, type Tensor } from "@lowrank/core";
+import { Conv1D, Embedding, type Module } from "@lowrank/nn";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import { TunerLayer, wide } from "../layers/tunerLayer.ts";
+import type { Wrapper } from "../layers/wrapper.ts";
+import { isPromptMethod } from "../methods/method.ts";
+import type { MethodFacts, ProductForm } from "../methods/methodFacts.ts";
+import type { AdaptableModel } from "../model/adaptableModel.ts";
+import type { Adapter } from "../model/adapter.ts";
+import type { Tuner } from "../model/tuner.ts";
+import type { PeftModel } from "../peftModel/peftModel.ts";
+import { factorOf, inHost } from "../weighted/layerFactors.ts";
+import { type Matrix, transposed } from "../weighted/productFactors.ts";
+import type { MatrixUpdate } from "./matrixUpdate.ts";
+
+/**
+ * The changes that an adapter makes to weight matrices, layer by layer, in host memory. Methods
+ * that add products give their factors, others what a merge would add. `leaveOut` is told of what
+ * else the adapter changes, by path: biases, norms. Throws, naming the method, where it changes
+ * no weight matrix.
+ */
+export async function* adapterUpdates<M extends AdaptableModel>(
+  peft: PeftModel<M>,
+  adapterName: string,
+  leaveOut: (path: string) => void = () => {},
+): AsyncGenerator<MatrixUpdate> {
+  const tuner: Tuner<Module> = peft.base_model;
+  const adapter = tuner.adapter(adapterName);
+  const wrappers = [...tuner.wrappers].filter(([, wrapper]) => wrapper.has(adapterName));
+  checkMatrices(adapter, wrappers);
+  for (const key of adapter.swaps.keys()) leaveOut(key);
+  const form = productForm(adapter);
+  for (const [path, wrapper] of wrappers) {
+    const product = form && (await productAt(tuner, adapter, path, form));
+    if (product) {
+      const { weight } = wrapper.wrapped as Embedding;
+      const shape = [product.b.rows, product.a.columns] as const;
+      yield { path, shape, change: product, weightNorm: await normOf(weight) };
+    } else yield* mergedChanges(wrapper, adapterName, path, leaveOut);
+  }
+}
+
+/** Throws, naming the method, for an adapter whose change is not one of weight matrices. */
+function checkMatrices(adapter: Adapter, wrappers: readonly (readonly [string, Wrapper])[]): void {
+  const { name, method, config } = adapter;
+  const refuse = (why: string): never => {
+    throw new Error(`adapter "${name}" is ${method.peftType}, ${why}`);
+  };
+  if (isPromptMethod(method)) {
+    refuse("which puts virtual tokens before sequences and changes no weight: it has no spectrum");
+  }
+  const { startsFromWeights }: MethodFacts<PeftConfig> = method;
+  const start = startsFromWeights?.(config) ?? null;
+  if (start) {
+    refuse(
+      `started from ${start.name}, which took a part out of the base weights; save it with pathInitialModelForWeightConversion, and look at that`,
+    );
+  }
+  const stuck = wrappers.find(([, wrapper]) => wrapper instanceof TunerLayer && !wrapper.get(name)?.merge);
+  if (stuck) refuse(`whose part on ${stuck[0]} cannot be written as a change of the weight: it has no spectrum`);
+}
+
+/** The form of products, where the adapter's layers add these and nothing else. */
+function productForm({ method, config }: Adapter): ProductForm<PeftConfig> | null {
+  const form = method.combines as ProductForm<PeftConfig> | undefined;
+  return form?.kind === "products" && form.besides(config) === null ? form : null;
+}
+
+async function productAt(tuner: Tuner<Module>, adapter: Adapter, path: string, form: ProductForm<PeftConfig>) {
+  const parameters = tuner.trained(adapter.name);
+  const [a, b] = [factorOf(parameters, path, "a", form), factorOf(parameters, path, "b", form)];
+  if (!a || !b) return null;
+  const scaling = form.scaling(adapter.config, path);
+  const inputs = await inHost(a);
+  return { a: { ...inputs, values: inputs.values.map((value) => scaling * value) }, b: await inHost(b) };
+}
+
+/** Yields the matrices that a merge of the adapter would add to one module. */
+async function* mergedChanges(
+  wrapper: Wrapper,
+  adapterName: string,
+  path: string,
+  leaveOut: (path: string) => void,
+): AsyncGenerator<MatrixUpdate> {
+  for (const step of wrapper.mergeSteps([adapterName], path)) {
+    const before = (module: Module, key: string) => (module as unknown as Record<string, Tensor>)[key];
+    const found = noGrad(() =>
+      scope(() =>
+        step.merged().flatMap(({ path: name, owners: [owner], key, value }) => {
+          const old = before(owner, key);
+          if (value.shape.length === 2) return [{ change: sub(value, wide(old)), old, name, owner }];
+          leaveOut(name);
+          return [];
+        }),
+      ),
+    );
+    for (const { change, old, name, owner } of found) {
+      using difference = change;
+      const matrix = await inHost(difference);
+      yield { ...asOutputsFirst(matrix, owner), path: name.replace(/\.[^.]*$/, ""), weightNorm: await normOf(old) };
+    }
+  }
+}
+
+/** A change of a module's weight as [outputs, inputs], whichever way the weight lies. */
+export function asOutputsFirst(matrix: Matrix, owner: Module): Pick<MatrixUpdate, "change" | "shape"> {
+  const change = owner instanceof Conv1D || owner instanceof Embedding ? transposed(matrix) : matrix;
+  return { change, shape: [change.rows, change.columns] };
+}
+
+/** The Frobenius norm of a weight. */
+export async function normOf(weight: Tensor): Promise<number> {
+  using full = noGrad(() => scope(() => wide(weight.detach())));
+  const values = (await full.data()) as Float32Array;
+  let squares = 0;
+  for (const value of values) squares += value * value;
+  return Math.sqrt(squares);
+}

@@ -1,0 +1,45 @@
+import { noGrad, scope, sub } from "@lowrank/core";
+import type { Module, Parameter } from "@lowrank/nn";
+import { wide } from "../layers/tunerLayer.ts";
+import { inHost } from "../weighted/layerFactors.ts";
+import { asOutputsFirst, normOf } from "./adapterUpdates.ts";
+import type { MatrixUpdate } from "./matrixUpdate.ts";
+
+/**
+ * The changes of weight matrices from a model to another one of the same shapes, such as after full
+ * fine-tuning; layer by layer, in host memory. `leaveOut` is told of other parameters that differ,
+ * by path. Throws, naming the parameter, where the models have not the same.
+ */
+export async function* modelUpdates(
+  model: Module,
+  tuned: Module,
+  leaveOut: (path: string) => void = () => {},
+): AsyncGenerator<MatrixUpdate> {
+  const others = new Map(tuned.namedParameters());
+  const parameters = new Map(model.namedParameters());
+  checkSame(parameters, others);
+  for (const [name, before] of parameters) {
+    const after = others.get(name)!;
+    using difference = noGrad(() => scope(() => sub(wide(after.detach()), wide(before.detach()))));
+    const path = name.replace(/\.?[^.]*$/, "");
+    if (difference.shape.length === 2) {
+      const matrix = asOutputsFirst(await inHost(difference), model.getSubmodule(path));
+      yield { ...matrix, path, weightNorm: await normOf(before) };
+    } else if (((await difference.data()) as Float32Array).some((value) => value !== 0)) leaveOut(name);
+  }
+}
+
+function checkSame(model: ReadonlyMap<string, Parameter>, tuned: ReadonlyMap<string, Parameter>): void {
+  const foreign = [...tuned.keys()].find((name) => !model.has(name));
+  if (foreign !== undefined)
+    throw new Error(`${foreign} is in the second model alone; give models of one architecture`);
+  for (const [name, { shape }] of model) {
+    const other = tuned.get(name);
+    if (!other) throw new Error(`${name} is in the first model alone; give models of one architecture`);
+    if (shape.join() !== other.shape.join()) {
+      throw new Error(
+        `${name} is [${shape}] in the first model and [${other.shape}] in the second; give models of one shape`,
+      );
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import type { Tensor } from "@lowrank/core";
+import type { PeftConfig } from "../config/peftConfig.ts";
+import type { ProductForm } from "../methods/methodFacts.ts";
+import { filePrefix } from "../model/adapter.ts";
+import type { Matrix } from "./productFactors.ts";
+
+/** Returns a factor of an adapter's product on a layer, among its tensors by their keys. */
+export function factorOf(
+  parameters: ReadonlyMap<string, Tensor>,
+  path: string,
+  side: "a" | "b",
+  { factors }: ProductForm<PeftConfig>,
+): Tensor | undefined {
+  const found = factors.map((pair) => parameters.get(`${filePrefix}${path}.${pair[side]}`));
+  return found.find((tensor) => tensor !== undefined);
+}
+
+/** Reads a matrix into host memory, in f32. */
+export async function inHost(t: Tensor): Promise<Matrix> {
+  const [rows, columns] = t.shape;
+  return { values: (await t.data()) as Float32Array, rows, columns };
+}
