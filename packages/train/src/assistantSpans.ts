@@ -8,9 +8,9 @@ const sign = "\uFDD0";
 
 /**
  * Finds what the assistant writes in a rendered conversation, which ends with a turn of it: from
- * behind the opening of each turn, as a generation prompt has it, to the mark that ends it. A turn's
- * text is where the conversation changes when another takes its place, so templates may strip,
- * leave out or add text in other turns.
+ * behind the opening of each turn, as a generation prompt has it, to the mark that ends it. A
+ * turn's text is where the conversation changes when another takes its place, so templates may
+ * strip, leave out or add text in other turns.
  */
 export async function assistantSpans(
   tokenizer: Pick<ExampleTokenizer, "applyChatTemplate" | "encode">,

@@ -93,7 +93,7 @@ const qwen3 = bytes(
   "<|im_end|>",
 );
 
-/** The assistant is called model, turns are trimmed, and their end is not the token that ends a text. */
+/** The assistant is called model, turns are trimmed; no turn ends with what ends a text. */
 const gemma = bytes(
   ["<bos>", "<eos>", "<start_of_turn>", "<end_of_turn>"],
   `{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Roles must alternate') }}{% endif %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}`,

@@ -127,8 +127,8 @@ export class Tokenizer {
   }
 
   /**
-   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes, where
-   * the template says so by `{% generation %}`; null for other templates.
+   * Returns the parts [start, end) of `applyChatTemplate(messages)` that the assistant writes,
+   * where the template says so by `{% generation %}`; null for other templates.
    */
   async generationSpans(messages: readonly ChatMessage[]): Promise<TextSpan[] | null> {
     if (this.chatTemplate === null || !/\{%-?\s*generation\b/.test(this.chatTemplate)) return null;
