@@ -6,7 +6,7 @@ import { type WebGpuBackend, webgpu } from "./index.ts";
 import { type Break, breaksOf, withBreak } from "./testing/breaks.ts";
 import { edgeCases } from "./testing/edgeCases.ts";
 import { checkFused, fusedCases } from "./testing/fusedCases.ts";
-import { edgeProducts, storedCases, tileCases } from "./testing/productCases.ts";
+import { edgeProducts, invariantProducts, storedCases, tileCases } from "./testing/productCases.ts";
 import { checkProduct, forcedProduct } from "./testing/productTests.ts";
 import { watchedDevice } from "./testing/watchedDevice.ts";
 
@@ -62,18 +62,17 @@ describe.skipIf(noWebGpu ?? asked === "")("kernels that are subtly wrong", () =>
       known,
       change: (code) => code,
       ran: (code, name) => {
+        if (!running) return;
         const texts: Texts = used.get(name) ?? new Map();
         used.set(name, texts);
-        const checks = texts.get(code) ?? new Set();
-        texts.set(code, checks);
-        if (running) checks.add(running);
+        texts.set(code, (texts.get(code) ?? new Set()).add(running));
       },
     });
     const suite = testBackend(whole).map(({ name }, i): Check => ({ name, run: (on) => testBackend(on)[i].run() }));
     const fused = [...fusedCases, ...edgeCases].map(
       (one): Check => ({ name: one.name, run: (on) => checkFused(on, one) }),
     );
-    const products = [...Object.values(tileCases), ...edgeProducts, ...storedCases].map(
+    const products = [...Object.values(tileCases), ...edgeProducts, ...invariantProducts, ...storedCases].map(
       (one): Check => ({ name: JSON.stringify(one), run: (on) => checkProduct(on, one) }),
     );
     const times = new Map<Check, number>();

@@ -21,6 +21,8 @@ export interface GpuFacts {
   readonly features: ReadonlySet<string>;
   /** True on a processor that plays the device: tile choices are fixed there. */
   readonly software: boolean;
+  /** True if the order of a row's sums must not depend on the number of rows. */
+  readonly batchInvariant: boolean;
   /** The tile of large products that suits the device. */
   readonly tile: TileName;
 }

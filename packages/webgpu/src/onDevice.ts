@@ -14,6 +14,7 @@ import { bytesSeen } from "./memory/window.ts";
 import { Pipelines } from "./pipelines/pipelines.ts";
 import { ReadBack } from "./read/readBack.ts";
 import { Recorder } from "./record/recorder.ts";
+import { checkSameRows } from "./selfCheck/sameRows.ts";
 import { type CheckedCall, SelfCheck } from "./selfCheck/selfCheck.ts";
 import { cutCall } from "./split/cutCall.ts";
 import type { WebGpuBackend } from "./webgpu.ts";
@@ -31,25 +32,32 @@ function use(buffer: Buffer, what: string): GpuBlock {
   return block;
 }
 
+/** Choices of who opens a backend. */
+interface Settings {
+  readonly kernels: readonly WebGpuKernel[];
+  readonly batchInvariant: boolean;
+}
+
 /** Makes the backend on a device; `end` is called when it is disposed of. */
-export function onDevice(
+export async function onDevice(
   { device, adapter }: OpenedDevice,
-  more: readonly WebGpuKernel[],
+  { kernels, batchInvariant }: Settings,
   end: () => void,
-): WebGpuBackend {
+): Promise<WebGpuBackend> {
   const { limits } = device;
   const { maxBufferSize, maxStorageBufferBindingSize: maxBinding } = limits;
   const errors = new LateErrors(device);
-  const choice = new TileChoice(adapter);
+  const choice = new TileChoice(adapter, batchInvariant);
   const facts: GpuFacts = {
     limits,
     features: device.features,
     software: adapter.software,
+    batchInvariant,
     get tile() {
       return choice.tile;
     },
   };
-  const table = kernelTable(more, facts);
+  const table = kernelTable(kernels, facts);
   const checks = new SelfCheck(adapter.name);
   const faults = new Faults(device);
   const pipelines = new Pipelines(device, errors);
@@ -141,6 +149,7 @@ export function onDevice(
     name: "webgpu",
     adapter: adapter.name,
     software: adapter.software,
+    batchInvariant,
     device,
     maxTensors: Math.max(5, limits.maxStorageBuffersPerShaderStage - 1),
     stats: () => ({ ...pool.stats(), ...recorder.stats }),
@@ -202,5 +211,17 @@ export function onDevice(
       }
     },
   };
+  if (batchInvariant) {
+    await checkSameRows(adapter.name, {
+      gpu,
+      place: (shape, numbers) => {
+        const tensor = gpu.scratch({ shape, dtype: "f32" });
+        backend.write(tensor.buffer, new Uint8Array(numbers.buffer));
+        return tensor;
+      },
+      run: (runs) => runs.forEach(record),
+      read: async ({ buffer }) => backend.read(buffer),
+    }).finally(freeTemporaries);
+  }
   return backend;
 }

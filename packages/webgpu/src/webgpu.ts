@@ -15,6 +15,12 @@ export interface WebGpuOptions {
   adapter?: Adapter;
   /** The adapter to ask for, where there are several. Default: the system's choice. */
   powerPreference?: "low-power" | "high-performance";
+  /**
+   * Makes the bits of a row of a result independent of the rows it is computed with, so that a
+   * sequence has the same tokens alone and in any batch; default false. It is tried on the adapter,
+   * and throws an `UnavailableError` where that does not keep it. docs/design/batchInvariance.md
+   */
+  batchInvariant?: boolean;
   /** Kernels for ops of your own, made with `kernel`; they join those of this package. */
   kernels?: readonly WebGpuKernel[];
 }
@@ -25,6 +31,7 @@ export interface WebGpuBackend extends Backend {
   readonly adapter: string;
   /** True if the adapter is the processor itself. */
   readonly software: boolean;
+  readonly batchInvariant: boolean;
   /** The device, for other work on it. */
   readonly device: Device;
   sync(): Promise<void>;
@@ -41,7 +48,10 @@ export interface WebGpuBackend extends Backend {
   dispose(): void;
 }
 
-const webgpuKeys: OptionKeys<WebGpuOptions> = { device: true, adapter: true, powerPreference: true, kernels: true };
+const webgpuKeys: OptionKeys<WebGpuOptions> = {
+  ...({ device: true, adapter: true, powerPreference: true } as const),
+  ...({ batchInvariant: true, kernels: true } as const),
+};
 
 /**
  * Starts a backend on a graphics processor: `await init(webgpu())`. Pages and Workers have WebGPU
@@ -50,11 +60,11 @@ const webgpuKeys: OptionKeys<WebGpuOptions> = { device: true, adapter: true, pow
  */
 export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
   checkOptions("webgpu", options, webgpuKeys);
-  const { device, adapter, powerPreference, kernels = [] } = options;
+  const { device, adapter, powerPreference, batchInvariant = false, kernels = [] } = options;
   const opened = device
     ? { device, adapter: describeAdapter(device.adapterInfo) }
     : await openDevice({ powerPreference }, adapter);
-  return onDevice(opened, kernels, () => {
+  return onDevice(opened, { kernels, batchInvariant }, () => {
     if (!device) opened.device.destroy();
   });
 }

@@ -8,4 +8,5 @@ export { type FunctionName, opCases } from "./opCases.ts";
 export { primitiveNames } from "./primitiveKernels.ts";
 export { primitives } from "./primitives.ts";
 export { type BackendTest, type TestBackendOptions, testBackend } from "./testBackend.ts";
+export { testBatchInvariance } from "./testBatchInvariance.ts";
 export { storedWeights } from "./weightCases.ts";

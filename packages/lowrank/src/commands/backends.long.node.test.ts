@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noWebGpu } from "../../../../scripts/webgpuTests.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
+import { serveIn } from "../testing/serveIn.ts";
 
 let folder: CommandFolder;
 
@@ -45,21 +46,51 @@ describe.skipIf(noWebGpu)("--backend webgpu", () => {
     expect(runs).toHaveLength(2);
     expect((await folder.succeed(compare)).stdout).toContain("\nbackend: wasm.\n");
   });
+
+  test("serves adapters in one batch, which answer as alone and as on wasm", { timeout: 180_000 }, async () => {
+    for (const [name, seed] of Object.entries({ cat: "1", mat: "9" })) {
+      await folder.succeed(words(train, "--output", `served/${name}`, "--seed", seed));
+    }
+    const adapters = "--adapter cat=served/cat --adapter mat=served/mat --kv-cache-tokens 512";
+    const answersOf = async (args: string) => {
+      const texts: Record<string, string> = {};
+      const ask = async (url: string, model: string): Promise<void> => {
+        const body = JSON.stringify({ model, prompt: "the cat", max_tokens: 8, temperature: 0 });
+        const headers = { "content-type": "application/json" };
+        const response = await fetch(`${url}/v1/completions`, { method: "POST", headers, body });
+        const { text } = (await response.json()).choices[0];
+        texts[model] ??= text;
+        expect(text).toBe(texts[model]);
+      };
+      const { code, stderr } = await serveIn(folder, `model ${adapters}${args}`, async (url) => {
+        await Promise.all(["model", "cat", "mat"].map((model) => ask(url, model)));
+        await ask(url, "cat");
+      });
+      expect(code).toBe(0);
+      return { texts, stderr };
+    };
+    const { texts, stderr } = await answersOf(" --backend webgpu");
+    expect(stderr).toMatch(named);
+    expect(new Set(Object.values(texts)).size).toBeGreaterThan(1);
+    expect(texts).toEqual((await answersOf("")).texts);
+  });
 });
 
 describe("without a driver", () => {
   const env = { VK_DRIVER_FILES: "/nowhere.json" };
 
-  test.each([generate, words(train, "--output", "none"), words("compare --model model --data pairs.jsonl")])(
-    "%s says what helps",
-    async (...command) => {
-      const { code, stderr } = await folder.process.lowrank([...command, "--backend", "webgpu"], { env });
-      const reason = "webgpu: no adapter was found: there is no graphics driver that WebGPU can use here";
-      expect(stderr).toContain(`error: --backend webgpu: ${reason}; install a driver, or leave --backend out\n`);
-      expect(stderr.match(/error:/g)).toHaveLength(1);
-      expect(code).toBe(1);
-    },
-  );
+  test.each([
+    generate,
+    words(train, "--output", "none"),
+    words("compare --model model --data pairs.jsonl"),
+    words("serve model"),
+  ])("%s says what helps", async (...command) => {
+    const { code, stderr } = await folder.process.lowrank([...command, "--backend", "webgpu"], { env });
+    const reason = "webgpu: no adapter was found: there is no graphics driver that WebGPU can use here";
+    expect(stderr).toContain(`error: --backend webgpu: ${reason}; install a driver, or leave --backend out\n`);
+    expect(stderr.match(/error:/g)).toHaveLength(1);
+    expect(code).toBe(1);
+  });
 });
 
 /** Makes a package absent in the processes of the command. */

@@ -29,15 +29,18 @@ const backends: Readonly<Record<string, NamedBackend>> = {
     start: async (settings) => (await import("@lowrank/wasm")).wasm(settings),
   },
   webgpu: {
-    settings: [],
-    start: async () => (await import("@lowrank/webgpu")).webgpu(),
+    settings: ["batchInvariant"],
+    start: async ({ batchInvariant }) => (await import("@lowrank/webgpu")).webgpu({ batchInvariant }),
   },
 };
+
+/** The names of the backends. */
+export const backendNames: readonly string[] = Object.keys(backends);
 
 /** `--backend`, of the commands that compute. */
 export function backendOption(): Option {
   return new Option("--backend <name>", "what computes; webgpu needs a graphics driver, and npm install webgpu")
-    .choices(Object.keys(backends))
+    .choices(backendNames)
     .default(defaultBackend);
 }
 
@@ -67,6 +70,11 @@ export async function startBackend(name: string = defaultBackend, given: Backend
 /** "webgpu on SwiftShader Device (LLVM 16.0.0)": for people. */
 export function describeBackend({ name, adapter }: Pick<Backend, "name" | "adapter">): string {
   return adapter === undefined ? name : `${name} on ${adapter}`;
+}
+
+/** Says on stderr on which adapter a backend runs, where it has one. */
+export function sayAdapter(backend: Pick<Backend, "name" | "adapter">): void {
+  if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
 }
 
 /** "wideSimd": --wide-simd. */

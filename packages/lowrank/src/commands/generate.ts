@@ -3,7 +3,7 @@ import { generateText, type Tokenizer } from "@lowrank/models";
 import { Command, Option } from "commander";
 import { quantizedWords } from "../report/methods.ts";
 import { integer, type LoadedWeights, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
-import { backendOption, describeBackend } from "./backends.ts";
+import { backendOption, sayAdapter } from "./backends.ts";
 import { loadWithTokenizer, useAdapter } from "./loading.ts";
 import { addModelOption } from "./modelOption.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions, quantizeToLoad } from "./quantizeOptions.ts";
@@ -74,7 +74,7 @@ async function generate(options: GenerateCommandOptions): Promise<void> {
   const prompt = options.prompt ?? options.chat ?? (await readPrompt());
   const loaded = await loadWithTokenizer(options.model, { ...options, quantize: quantizeToLoad(options) });
   const { model, tokenizer, backend } = loaded;
-  if (backend.adapter !== undefined) console.error(`backend: ${describeBackend(backend)}`);
+  sayAdapter(backend);
   if (options.adapter !== undefined) await useAdapter(model, options.adapter);
   const ids = options.chat === undefined ? tokenizer.encode(prompt) : await encodeChat(tokenizer, prompt);
   const room = model.maxPositions - ids.length;

@@ -18,6 +18,8 @@ import { loadingProgress } from "./loadingProgress.ts";
 
 /** Options of loading and running an encoder. */
 interface EncoderLoading extends BackendSettings {
+  /** The backend's name. */
+  backend?: string;
   dtype?: Exclude<LoadedWeights, "packed">;
 }
 
@@ -54,15 +56,15 @@ export async function loadWithTokenizer(
  */
 export async function loadEncoder(
   path: string,
-  { dtype, ...settings }: EncoderLoading,
-): Promise<LoadedClassifier & { tokenizer: Tokenizer }> {
-  await startBackend(undefined, settings);
+  { dtype, backend: name, ...settings }: EncoderLoading,
+): Promise<LoadedClassifier & { tokenizer: Tokenizer; backend: Backend }> {
+  const backend = await startBackend(name, settings);
   const { onProgress, end } = loadingProgress(process.stderr);
   // What a fresh head answers is never asked for.
   const newHead = { labels: 1 };
   const loaded = await loadSequenceClassifier(path, { dtype, newHead, onProgress }).finally(end);
   const { tokenizer } = loaded;
-  if (tokenizer) return { ...loaded, tokenizer };
+  if (tokenizer) return { ...loaded, tokenizer, backend };
   throw withoutTokenizer(path);
 }
 

@@ -16,6 +16,7 @@ import {
 } from "../index.ts";
 import { type CommandFolder, commandFolder } from "../testing/commandFolder.ts";
 import type { Outcome } from "../testing/runCommand.ts";
+import { serveIn } from "../testing/serveIn.ts";
 
 let folder: CommandFolder;
 
@@ -26,33 +27,11 @@ beforeAll(async () => {
   await folder.succeed([...train.split(" "), "adapters/mat", "--seed", "9"]);
 });
 
-/** Starts the server, runs `use` once it serves, and interrupts it. */
-async function serving(
+const serving = (
   args: string,
   use: (url: string, stop: () => void) => Promise<void>,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Outcome> {
-  let used: Promise<void> | undefined;
-  let seen = "";
-  const outcome = await folder.process.lowrank(`serve ${args} --port 0`.split(" "), {
-    env,
-    onStderr: (text, stop) => {
-      seen += text;
-      const [, url] = /"url":"([^"]+)".*"msg":"serving"/.exec(seen) ?? [];
-      if (url === undefined || used) return;
-      let stopped = false;
-      // A second signal would end the running requests.
-      const stopOnce = () => {
-        if (!stopped) stop();
-        stopped = true;
-      };
-      used = use(url, stopOnce).finally(stopOnce);
-    },
-  });
-  if (!used) throw new Error(`it never served: ${outcome.stderr}`);
-  await used;
-  return outcome;
-}
+  env?: Readonly<Record<string, string>>,
+): Promise<Outcome> => serveIn(folder, args, use, env);
 
 const post = (url: string, body: object, key?: string): Promise<Response> => {
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };

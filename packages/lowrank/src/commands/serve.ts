@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integer, number, threadsOption, weightsOption, wideSimdOption } from "./argument.ts";
+import { backendOption } from "./backends.ts";
 import { addModelOption } from "./modelOption.ts";
 import { parseBytes } from "./serve/byteCount.ts";
 
@@ -34,6 +35,7 @@ export function serveCommand(plugins: readonly string[]): Command {
         "int8",
       ]),
     )
+    .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(wideSimdOption())
     .option("--max-num-seqs <n>", "sequences that run at once (default: 64)", integer(1))

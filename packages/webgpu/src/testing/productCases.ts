@@ -1,12 +1,12 @@
 import { storedWeights } from "@lowrank/core/testing";
-import type { GpuFacts } from "../kernel.ts";
+import type { CutFacts } from "../kernels/products/cut.ts";
 import type { TileName } from "../kernels/products/tiles.ts";
 import type { ProductCase } from "./productTests.ts";
 
 /** A processor that plays the device. */
-export const soft: Pick<GpuFacts, "software" | "tile"> = { software: true, tile: "direct 8x4" };
+export const soft: CutFacts = { software: true, tile: "direct 8x4", batchInvariant: false };
 /** A device on which a tile was the fastest. */
-export const hard = (tile: TileName): Pick<GpuFacts, "software" | "tile"> => ({ software: false, tile });
+export const hard = (tile: TileName): CutFacts => ({ software: false, tile, batchInvariant: false });
 
 const gpu = hard("staged 8x4");
 
@@ -48,6 +48,19 @@ export const edgeProducts: readonly ProductCase[] = [
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "scaled" },
   { ...soft, a: [1, 37], w: [261, 37], transposeB: true, ending: "added" },
 ];
+
+/** Products of the batch-invariant mode, whose sums are made part by part. */
+export const invariantProducts: readonly ProductCase[] = [soft, gpu].flatMap((facts): ProductCase[] => {
+  const mode = { ...facts, batchInvariant: true };
+  return [
+    // By one thread, and by several.
+    { ...mode, a: [64, 21, 301], w: [301, 70] },
+    { ...mode, a: [64, 21, 530], w: [70, 530], transposeB: true, ending: "scaled" },
+    { ...mode, a: [3, 301], w: [301, 70], ending: "added" },
+    { ...mode, a: [2, 530], w: [70, 530], transposeB: true, ending: "scaled" },
+    { ...mode, a: [130, 530], w: [530, 5] },
+  ];
+});
 
 /** Storages whose rows may have any length. */
 const freeRows: readonly string[] = Object.keys(storedWeights).filter((stored) => !/^q\d/.test(stored));

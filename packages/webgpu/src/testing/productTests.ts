@@ -1,14 +1,14 @@
-import { defineOp, Generator, matmul, type Op, reference, scope, type Tensor } from "@lowrank/core";
+import { defineOp, Generator, matmul, type Op, reference, scope, slice, type Tensor } from "@lowrank/core";
 import { type Backend, matmulPlan, type Shape } from "@lowrank/core/backend";
 import { expectClose, inputValues, makeInput, storedWeights } from "@lowrank/core/testing";
 import { kernel, type WebGpuKernel } from "../index.ts";
-import type { GpuFacts } from "../kernel.ts";
 import { productOf } from "../kernels/matmul.ts";
+import type { CutFacts } from "../kernels/products/cut.ts";
 import { product } from "../kernels/products/product.ts";
 import type { Ending } from "../kernels/products/tiled.ts";
 
 /** A product as the kernels of a device of some kind make it. */
-interface ForcedParams extends Pick<GpuFacts, "software" | "tile"> {
+interface ForcedParams extends CutFacts {
   /** The most workgroups in a dimension; default 65,535. */
   readonly mostGroups?: number;
   readonly transposeA?: boolean;
@@ -30,10 +30,10 @@ const forced: Op<2, ForcedParams> = defineOp<2, ForcedParams>({
 
 /** Runs products as a device of any kind would; give it to the backend of `checkProduct`. */
 export const forcedProduct: WebGpuKernel = kernel<typeof forced>("webgpuTest/product", ([a, w], [out], params, gpu) => {
-  const { ending = "sum", software, tile, mostGroups, ...flags } = params;
+  const { ending = "sum", software, tile, batchInvariant, mostGroups, ...flags } = params;
   const { maxStorageBufferBindingSize } = gpu.limits;
   const limits = { maxComputeWorkgroupsPerDimension: mostGroups ?? 65535, maxStorageBufferBindingSize };
-  const facts = { ...gpu, software, tile, limits: limits as GPUSupportedLimits };
+  const facts = { ...gpu, software, tile, batchInvariant, limits: limits as GPUSupportedLimits };
   const given = { ...productOf(a, w, flags), a, w, out };
   const first = ending.startsWith("added") ? product(given, facts) : [];
   return [...first, ...product({ ...given, ending, scale: 3 }, facts)];
@@ -67,4 +67,29 @@ export async function checkProduct(backend: Backend, { a, w, stored, ...params }
   const factor = factors[params.ending ?? "sum"];
   const wanted = { ...expected, data: Array.from(expected.data, (v) => factor * v) };
   expectClose(JSON.stringify({ a, w, stored, ...params }), await run(backend), wanted, 1e-5);
+}
+
+/** Throws unless the rows from `first` on, `count` of them, are to the bit as among all. */
+export async function checkSameRows(
+  backend: Backend,
+  { a, w, stored, ...params }: ProductCase,
+  { first, count }: { readonly first: number; readonly count: number },
+): Promise<void> {
+  const generator = new Generator(7);
+  const inputs = [{ shape: a }, { shape: w, store: stored === undefined ? undefined : storedWeights[stored] }];
+  const [x, y] = inputs.map((input) => makeInput(input, inputValues(input, generator), backend));
+  const [all, some] = scope(() => {
+    const rows = slice(x, { dim: params.transposeA ? 1 : 0, start: first, end: first + count });
+    return [forced(x, y, params), forced(rows, y, params)];
+  });
+  const [wanted, found] = await Promise.all(
+    [all, some].map(async (t) => new Uint32Array((await t.data()).slice().buffer)),
+  );
+  const [, n] = all.shape;
+  const at = found.findIndex((bits, i) => bits !== wanted[first * n + i]);
+  for (const t of [x, y, all, some]) t.dispose();
+  if (at >= 0) {
+    const rows = `row ${first + Math.floor(at / n)} has other bits among all rows than among ${count}`;
+    throw new Error(`${rows}: ${JSON.stringify({ a, w, stored, ...params })}`);
+  }
 }

@@ -1,4 +1,5 @@
 import { createEmbeddingEngine, type ServingEngine } from "@lowrank/serve";
+import { sayAdapter } from "../backends.ts";
 import { loadEncoder } from "../loading.ts";
 import type { ServeSettings } from "./serveSettings.ts";
 
@@ -19,12 +20,14 @@ export async function makeEmbeddingEngine(settings: ServeSettings): Promise<Serv
   if (Object.keys(settings.adapters).length > 0)
     throw refused(path, "adapter", "an encoder is served without adapters");
   if (weights === "packed") throw refused(path, "weights packed", "an encoder's weights are not packed");
-  const { model, tokenizer, files } = await loadEncoder(path, {
+  const { model, tokenizer, files, backend } = await loadEncoder(path, {
+    backend: settings.backend,
     threads: settings.threads,
     wideSimd: settings["wide-simd"],
     batchInvariant: true,
     dtype: weights,
   });
+  sayAdapter(backend);
   return createEmbeddingEngine({
     model,
     tokenizer,

@@ -1,4 +1,5 @@
 import { type AdapterPlace, adapterStore, createEngine, type ServingEngine } from "@lowrank/serve";
+import { sayAdapter } from "../backends.ts";
 import { loadWithTokenizer, warn } from "../loading.ts";
 import { isEncoder } from "../modelConfig.ts";
 import { makeEmbeddingEngine } from "./makeEmbeddingEngine.ts";
@@ -16,13 +17,15 @@ const blockSize = 16;
 export async function makeEngine(settings: ServeSettings): Promise<ServingEngine> {
   if (await isEncoder(settings.model)) return makeEmbeddingEngine(settings);
   const place = await placeOf(settings);
-  const { model, tokenizer } = await loadWithTokenizer(settings.model, {
+  const { model, tokenizer, backend } = await loadWithTokenizer(settings.model, {
+    backend: settings.backend,
     threads: settings.threads,
     wideSimd: settings["wide-simd"],
     batchInvariant: true,
     weights: settings.weights,
     activations: settings.activations,
   });
+  sayAdapter(backend);
   const tokens = settings["kv-cache-tokens"];
   const engine = await createEngine({
     model,

@@ -4,6 +4,7 @@ import type { ApiKey } from "@lowrank/serve/http";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { LoadedWeights } from "../argument.ts";
+import { backendNames } from "../backends.ts";
 import { parseBytes } from "./byteCount.ts";
 
 /** The settings of `lowrank serve`: those of the command line over those of the config file. */
@@ -18,6 +19,7 @@ export interface ServeSettings {
   readonly "max-lora-rank"?: number;
   readonly host: string;
   readonly port: number;
+  readonly backend?: string;
   readonly threads: number;
   readonly "wide-simd": boolean;
   readonly weights: LoadedWeights;
@@ -67,6 +69,7 @@ const settingsSchema = z.strictObject({
   "max-lora-rank": count.optional(),
   host: z.string().default("127.0.0.1"),
   port: z.int().min(0).max(65535).default(8000),
+  backend: z.enum(backendNames).optional(),
   threads: count.default(1),
   "wide-simd": z.boolean().default(false),
   weights: z.enum(["f32", "f16", "bf16", "packed"]).default("f32"),

@@ -20,7 +20,7 @@ it("cuts products as the cases below say", () => {
 
 describe("the parts of long sums", () => {
   const cut = (m: number, n: number, k: number, software = false) =>
-    cutOf({ m, n, k, batches: 1, transposeB: false }, { software, tile: "staged 8x4" });
+    cutOf({ m, n, k, batches: 1, transposeB: false }, { software, tile: "staged 8x4", batchInvariant: false });
 
   it("are whole sixteens, at least a hundred terms, and all terms", () => {
     for (const k of [255, 256, 300, 1000, 5000]) {
@@ -36,6 +36,27 @@ describe("the parts of long sums", () => {
   it("are one where there is enough to do", () => {
     expect(cut(4096, 4096, 4096).parts).toBe(1);
     expect(cut(1024, 1024, 1024, true).parts).toBe(1);
+  });
+});
+
+describe("the sums of the batch-invariant mode", () => {
+  const cut = (m: number, k: number, software: boolean) =>
+    cutOf({ m, n: 576, k, batches: 1, transposeB: true }, { software, tile: "staged 8x4", batchInvariant: true });
+
+  it("have parts by their length alone, in whichever way these are added up", () => {
+    for (const software of [false, true]) {
+      for (const m of [1, 3, 17, 5000]) {
+        expect(cut(m, 256, software)).toMatchObject({ parts: 1, each: 256, blocks: false });
+        const { parts, each, blocks } = cut(m, 1000, software);
+        expect(each).toBe(256);
+        expect(parts).toBe(blocks ? 1 : 4);
+        expect(blocks).toBe(m === 5000 || (software && m === 17));
+      }
+    }
+  });
+
+  it("are never shared by threads", () => {
+    for (const m of [1, 2, 4]) expect(tiles[cut(m, 1000, false).tile].lanes).toBe(1);
   });
 });
 

@@ -19,8 +19,8 @@ const joinParts = variants((ending: Ending) =>
     code: entry(
       64,
       `  if (index >= u.size) { return; }
-  var sum = x[index];
-  for (var part = 1u; part < u.parts; part++) { sum += x[part * u.size + index]; }
+  var sum = 0.0;
+  for (var part = 0u; part < u.parts; part++) { sum += x[part * u.size + index]; }
   let at = u.start + (index / u.n) * u.stride + index % u.n;
   ${storeSum(ending, "at", "sum")}`,
     ),
@@ -43,7 +43,7 @@ function runsOf(given: Product, gpu: Gpu): Dispatch[] {
   const { batch = oneMatrix } = given;
   const { a: strideA, w: strideW, out: strideOut } = stridesOf(given);
   const batches = batch.sizes.reduce((all, size) => all * size, 1);
-  const { tile, parts, each } = cutOf({ m, n, k, batches, transposeB }, gpu);
+  const { tile, parts, each, blocks } = cutOf({ m, n, k, batches, transposeB }, gpu);
   const { height, width } = spanOf(tile);
   const fours = (...sizes: number[]) => sizes.every((size) => size > 0 && size % 4 === 0);
   const [foursA, foursW] = [fours(transposeA ? m : k, strideA), fours(transposeB ? k : n, strideW)];
@@ -60,7 +60,7 @@ function runsOf(given: Product, gpu: Gpu): Dispatch[] {
   const run = (to: GpuTensor, end: Ending, place: { startOut: number; strideOut: number }): Dispatch => {
     const storage = storageOf(w, foursW, gpu);
     const rank = batch.sizes.length;
-    const made = tiled(tile, storage, transposeA, transposeB, foursA, foursW, k % 4 !== 0, rank, end);
+    const made = tiled(tile, storage, transposeA, transposeB, foursA, foursW, k % 4 !== 0, rank, end, blocks);
     return made.dispatch({ a, w, out: to }, { ...sizes, ...place }, groups);
   };
   if (parts === 1) return [run(out, ending, { startOut, strideOut })];

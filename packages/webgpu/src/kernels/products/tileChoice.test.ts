@@ -14,12 +14,12 @@ function clock(times: Partial<Record<TileName, number>>) {
   return { tried, timeOf };
 }
 
-const hardware = (name: string) => new TileChoice({ name, software: false });
+const hardware = (name: string) => new TileChoice({ name, software: false }, false);
 
 describe("the tile of large products", () => {
   it("is fixed where a processor plays the device", async () => {
     const { tried, timeOf } = clock({});
-    const choice = new TileChoice({ name: "test/software", software: true });
+    const choice = new TileChoice({ name: "test/software", software: true }, false);
     await choice.measure(timeOf);
     expect(choice.tile).toBe("direct 8x4");
     expect(tried).toEqual([]);
@@ -42,6 +42,15 @@ describe("the tile of large products", () => {
     await later.measure(timeOf);
     expect(tried).toEqual([]);
     expect(hardware("test/another").tile).toBe("staged 8x4");
+  });
+
+  it("is the usual one, unmeasured, where it is to be fixed", async () => {
+    await hardware("test/fixed").measure(clock({ "direct 4x4": 1 }).timeOf);
+    const { tried, timeOf } = clock({ "staged 8x8": 4 });
+    const choice = new TileChoice({ name: "test/fixed", software: false }, true);
+    await choice.measure(timeOf);
+    expect(choice.tile).toBe("staged 8x4");
+    expect(tried).toEqual([]);
   });
 
   it("stays the usual one where another is hardly faster", async () => {

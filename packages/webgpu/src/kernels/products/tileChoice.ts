@@ -28,11 +28,15 @@ const found = new Map<string, TileName>();
 /** The tile of large products on a device. */
 export class TileChoice {
   readonly #adapter: AdapterFacts;
+  readonly #measured: boolean;
   #tile: TileName;
 
-  constructor(adapter: AdapterFacts) {
+  /** On a processor, and where `fixed` is true, nothing is measured. */
+  constructor(adapter: AdapterFacts, fixed: boolean) {
     this.#adapter = adapter;
-    this.#tile = adapter.software ? softwareTile : (found.get(adapter.name) ?? candidates[0]);
+    this.#measured = !adapter.software && !fixed;
+    const known = this.#measured ? found.get(adapter.name) : undefined;
+    this.#tile = adapter.software ? softwareTile : (known ?? candidates[0]);
   }
 
   get tile(): TileName {
@@ -44,8 +48,8 @@ export class TileChoice {
    * milliseconds of a trial.
    */
   async measure(timeOf: (tile: TileName) => Promise<number>): Promise<void> {
-    const { name, software } = this.#adapter;
-    if (software) return;
+    const { name } = this.#adapter;
+    if (!this.#measured) return;
     if (!found.has(name)) {
       const best = new Map<TileName, number>();
       for (let round = 0; round < rounds; round++) {

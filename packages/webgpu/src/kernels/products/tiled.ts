@@ -145,12 +145,12 @@ const endings: Record<Ending, (at: string, sum: string) => string> = {
 /** Returns the statement that stores a sum. */
 export const storeSum = (ending: Ending, at: string, sum: string): string => endings[ending](at, sum);
 
-function store(tile: Tile, w: Operand, ending: Ending): string {
+function store(tile: Tile, w: Operand, ending: Ending, sum: string): string {
   const { rows, columns, lanes } = tile;
   const step = columnStep(tile, w);
   const row = (i: number) => `if (row + ${i}u < u.m) {
 let first = u.startOut + (slice * u.m + row + ${i}u) * u.strideOut + column;
-${each(columns, (j) => `if (column + ${j * step}u < u.n) { ${storeSum(ending, `first + ${j * step}u`, `s${i}_${j}`)} }`)}
+${each(columns, (j) => `if (column + ${j * step}u < u.n) { ${storeSum(ending, `first + ${j * step}u`, `${sum}${i}_${j}`)} }`)}
 }`;
   return lanes > 1 ? `if (turn == 0u) {\n${each(rows, row)}\n}` : each(rows, row);
 }
@@ -166,15 +166,19 @@ export type ProductKind = [
   tailed: boolean,
   rank: number,
   ending: Ending,
+  blocks: boolean,
 ];
 
 /**
  * out = a w for matrices in a batch, in tiles. An operand may lie transposed; `tailed` sums have a
  * number of terms that is not a multiple of four. The sums are cut into `parts` of `each` terms,
- * whose results lie one after the other in `out`.
+ * whose results lie one after the other in `out`. With `blocks` a thread makes the sums of `each`
+ * terms one after the other, and adds them up: the order in which parts are joined.
  */
 export const tiled: (...kind: ProductKind) => Shader = variants(
-  (...[tileName, storage, transposeA, transposeB, foursA, foursW, tailed, rank, ending]: ProductKind): Shader => {
+  (
+    ...[tileName, storage, transposeA, transposeB, foursA, foursW, tailed, rank, ending, blocks]: ProductKind
+  ): Shader => {
     const tile: Tile = tiles[tileName];
     const { rows, columns, down, across, lanes, depth } = tile;
     const threads = down * across * lanes;
@@ -215,20 +219,26 @@ let row0 = (work % rowTiles) * ${rows * down}u;
 let row = row0 + y;
 let slice = work / rowTiles;
 let batch = slice % u.batches;
-let begin = (slice / u.batches) * u.each;
+${
+  blocks
+    ? each(rows, (i) => each(columns, (j) => `var t${i}_${j} = 0.0;`, " "))
+    : "let begin = (slice / u.batches) * u.each;"
+}
+var atA = u.startA;
+var atW = u.startW;
+${code}
+${blocks ? "for (var begin = 0u; begin < u.k; begin += u.each) {" : ""}
 ${
   waits
     ? "let end = min(u.k, begin + u.each);"
     : `// Threads beyond the edges have no terms.
 let end = select(begin, min(u.k, begin + u.each), row < u.m && column < u.n);`
 }
-var atA = u.startA;
-var atW = u.startW;
-${code}
 ${each(rows, (i) => each(columns, (j) => `var s${i}_${j} = 0.0;`, " "))}
 ${depth === 0 ? direct(tile, a, w, tailed) : staged(tile, a, w)}
 ${lanes > 1 ? join(tile) : ""}
-${store(tile, w, ending)}
+${blocks ? `${each(rows, (i) => each(columns, (j) => `t${i}_${j} += s${i}_${j};`, " "))}\n}` : ""}
+${store(tile, w, ending, blocks ? "t" : "s")}
 }
 }
 }`,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { noWebGpu } from "../../../../../scripts/webgpuTests.ts";
 import { type WebGpuBackend, webgpu } from "../../index.ts";
-import { edgeProducts, hard, storedCases, tileCases } from "../../testing/productCases.ts";
+import { edgeProducts, hard, invariantProducts, storedCases, tileCases } from "../../testing/productCases.ts";
 import { checkProduct, forcedProduct } from "../../testing/productTests.ts";
 
 describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
@@ -18,6 +18,12 @@ describe.skipIf(noWebGpu)("products as a graphics processor makes them", () => {
 
   for (const one of edgeProducts) {
     it(`that end elsewhere, [${one.a}] and [${one.w}]${one.ending ? `, ${one.ending}` : ""}`, () => {
+      return checkProduct(backend, one);
+    });
+  }
+
+  for (const one of invariantProducts) {
+    it(`part by part, [${one.a}] and [${one.w}], ${one.software ? "on a processor" : "on a device"}`, () => {
       return checkProduct(backend, one);
     });
   }

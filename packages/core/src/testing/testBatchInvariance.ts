@@ -1,0 +1,249 @@
+import type { Backend } from "../backend.ts";
+import * as f from "../functional/index.ts";
+import { tensor } from "../makeTensor.ts";
+import { Generator } from "../random.ts";
+import { randn } from "../randomTensors.ts";
+import { scope } from "../scope.ts";
+import type { Tensor } from "../tensor.ts";
+import type { BackendTest } from "./testBackend.ts";
+import { storedWeights } from "./weightCases.ts";
+
+/** Some of m rows: those from `first` on, `count` of them. */
+interface Part {
+  readonly m: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Draws of a test. */
+class Draws {
+  readonly #generator: Generator;
+  readonly #backend: Backend;
+
+  constructor(seed: number, backend: Backend) {
+    this.#generator = new Generator(seed);
+    this.#backend = backend;
+  }
+
+  /** An integer from `low` to `high`, both included. */
+  int(low: number, high: number): number {
+    const drawn = new Int32Array(1);
+    this.#generator.fillInt(drawn, low, high + 1);
+    return drawn[0];
+  }
+
+  of<T>(choices: readonly T[]): T {
+    return choices[this.int(0, choices.length - 1)];
+  }
+
+  /** Counts around the sizes of tiles, and larger ones. */
+  part(): Part {
+    const m = this.int(1, this.of([20, 70]));
+    const first = this.int(0, m - 1);
+    return { m, first, count: this.int(1, m - first) };
+  }
+
+  /** Widths that are odd or whole fours, or more than a tile has columns. */
+  columns(): number {
+    return this.of([this.int(1, 40), 97]);
+  }
+
+  /** Terms of sums of one block and of several. */
+  depth(): number {
+    return this.of([this.int(1, 70), 192, 383, 384, 385, 576, 1000]);
+  }
+
+  /** Terms in whole blocks of 32; panels of weights hold 128 blocks at a time. */
+  blocks(): number {
+    return 32 * this.of([1, 3, 12, 18, 30, 131]);
+  }
+
+  normal(...shape: number[]): Tensor {
+    return randn(shape, { generator: this.#generator, backend: this.#backend });
+  }
+
+  /** A weight [n, k] in a format. */
+  async weight(format: string, n: number, k: number): Promise<Tensor> {
+    const w = this.normal(n, k);
+    return format === "f32" ? w : storedWeights[format](w, (await w.data()) as Float32Array);
+  }
+}
+
+async function bitsOf(t: Tensor): Promise<Uint32Array> {
+  const { buffer, byteOffset, length } = await t.data();
+  return new Uint32Array(buffer, byteOffset, length);
+}
+
+/** Throws unless `op` gives some rows of x the same bits as among all m. */
+async function expectSameRows(
+  name: string,
+  op: (x: Tensor, first: number) => Tensor,
+  x: Tensor,
+  { m, first, count }: Part,
+): Promise<void> {
+  using all = scope(() => op(x, 0));
+  using some = scope(() => op(f.slice(x, { start: first, end: first + count }), first));
+  const length = all.size / m;
+  const [found, among] = [await bitsOf(some), (await bitsOf(all)).subarray(first * length)];
+  const at = found.findIndex((bits, i) => bits !== among[i]);
+  if (at < 0) return;
+  throw new Error(
+    `${name} of x [${x.shape}]: row ${first + Math.floor(at / length)} has other bits among ${m} rows than among ${count}`,
+  );
+}
+
+/** Holds an op to its promise on draws. */
+type Check = (draws: Draws) => Promise<void>;
+
+const byWeight =
+  (format: string): Check =>
+  async (d) => {
+    const part = d.part();
+    const transposeB = d.of([true, false]);
+    const [n, k] = transposeB ? [d.columns(), d.blocks()] : [d.columns(), 64];
+    using w = await d.weight(format, n, k);
+    using x = d.normal(part.m, transposeB ? k : n);
+    await expectSameRows("matmul", (rows) => f.matmul(rows, w, { transposeB }), x, part);
+  };
+
+const byIntegers =
+  (format: string): Check =>
+  async (d) => {
+    const [part, n, k] = [d.part(), d.columns(), d.blocks()];
+    using w = await d.weight(format, n, k);
+    using x = d.normal(part.m, k);
+    await expectSameRows("linearInt8", (rows) => f.linearInt8(rows, w), x, part);
+  };
+
+const lowRank: Check = async (d) => {
+  const [part, n, k, r] = [d.part(), d.columns(), d.depth(), d.of([1, 4, 8, 13, 64])];
+  using w = await d.weight(d.of(["f32", "bf16"]), n, k);
+  using a = d.normal(r, k);
+  using b = d.normal(n, r);
+  using x = d.normal(part.m, k);
+  await expectSameRows("loraLinear", (rows) => f.loraLinear(rows, w, a, b, { scaling: 0.3 }), x, part);
+  await expectSameRows("A of LoRA", (rows) => f.matmul(rows, a, { transposeB: true }), x, part);
+  using low = d.normal(part.m, r);
+  await expectSameRows("B of LoRA", (rows) => f.matmul(rows, b, { transposeB: true }), low, part);
+};
+
+/** Each row has one of two adapters, or none. */
+const rowsOfAdapters: Check = async (d) => {
+  const [part, n, k] = [d.part(), d.columns(), d.depth()];
+  using a = d.normal(8, k);
+  using b = d.normal(n, 8);
+  using c = d.normal(3, k);
+  using e = d.normal(n, 3);
+  using y = d.normal(part.m, n);
+  using x = d.normal(part.m, k);
+  const adapterOf = Array.from({ length: part.m }, () => d.int(0, 2));
+  const run = (rows: Tensor, first: number): Tensor => {
+    const [count] = rows.shape;
+    const own = adapterOf.slice(first, first + count);
+    const lists = [0, 1].map((s) => own.flatMap((adapter, row) => (adapter === s ? [row] : [])));
+    const beside = f.slice(y, { start: first, end: first + count });
+    const used = lists.flatMap((list, s) => (list.length > 0 ? [s] : []));
+    if (used.length === 0) return beside;
+    const factors = [a, b, c, e];
+    return f.lowRankRows(beside, rows, ...used.flatMap((s) => factors.slice(2 * s, 2 * s + 2)), {
+      rows: used.map((s) => lists[s]),
+      scalings: used.map((s) => [0.5, 2][s]),
+    });
+  };
+  await expectSameRows("lowRankRows", run, x, part);
+};
+
+/** Rows of two sequences, whose keys and values lie in pages. */
+const inPages: Check = async (d) => {
+  const part = d.part();
+  const [heads, kvHeads, size, pageSize, tablePages] = [4, 2, d.of([7, 16, 64]), d.of([2, 16]), 12];
+  using k = d.normal(2 * tablePages, pageSize, kvHeads, size);
+  using v = d.normal(2 * tablePages, pageSize, kvHeads, size);
+  using q = d.normal(part.m, heads, size);
+  const { backend } = q.storage;
+  const order = Array.from({ length: 2 * tablePages }, (_, page) => (page * 7) % (2 * tablePages));
+  using tables = tensor([order.slice(0, tablePages), order.slice(tablePages)], { dtype: "i32", backend });
+  const places = Array.from({ length: part.m }, () => [d.int(0, 1), d.int(0, tablePages * pageSize - 1)]);
+  using rows = tensor(places, { dtype: "i32", backend });
+  const window = d.of([0, 5]);
+  const run = (own: Tensor, first: number): Tensor => {
+    const at = f.slice(rows, { start: first, end: first + own.shape[0] });
+    return f.pagedAttention(own, k, v, tables, at, { window });
+  };
+  await expectSameRows("pagedAttention", run, q, part);
+};
+
+const rowByRow: Check = async (d) => {
+  const [part, n] = [d.part(), d.of([d.int(1, 40), 1027])];
+  const { m } = part;
+  using w = d.normal(n);
+  using table = d.normal(7, n);
+  using other = d.normal(m, n);
+  using x = d.normal(m, n);
+  const beside = (t: Tensor, rows: Tensor, from: number) => f.slice(t, { start: from, end: from + rows.shape[0] });
+  const numbersOf = (t: Tensor) => f.to(t, { dtype: "f32" });
+  const ops: Record<string, (rows: Tensor, first: number) => Tensor> = {
+    rmsNorm: (rows) => f.rmsNorm(rows, w, { eps: 1e-5 }),
+    layerNorm: (rows) => f.layerNorm(rows, w, w, { eps: 1e-5 }),
+    softmax: (rows) => f.softmax(rows, { dim: 1 }),
+    logSoftmax: (rows) => f.logSoftmax(rows, { dim: 1 }),
+    sum: (rows) => f.sum(rows, { dim: 1 }),
+    silu: (rows) => f.silu(rows),
+    gelu: (rows) => f.gelu(rows),
+    geluTanh: (rows) => f.geluTanh(rows),
+    swiglu: (rows, from) => f.swiglu(rows, beside(other, rows, from)),
+    geglu: (rows, from) => f.geglu(rows, beside(other, rows, from), {}),
+    "geglu, tanh": (rows, from) => f.geglu(rows, beside(other, rows, from), { approximate: "tanh" }),
+    add: (rows, from) => f.add(rows, beside(other, rows, from)),
+    mul: (rows, from) => f.mul(rows, beside(other, rows, from)),
+    "add of a row": (rows) => f.add(rows, w),
+    "mul of a row": (rows) => f.mul(rows, w),
+    argmax: (rows) => numbersOf(f.argmax(rows, { dim: 1 })),
+    embedding: (rows) => f.embedding(table, f.argmax(f.slice(rows, { dim: 1, end: Math.min(n, 7) }), { dim: 1 })),
+    sampleTokens: (rows, from) => {
+      const generator = new Generator(3);
+      generator.offset = from;
+      return f.sampleTokens(rows, { generator, temperature: 0.8, topK: 5, topP: 0.9 });
+    },
+  };
+  for (const [name, op] of Object.entries(ops)) await expectSameRows(name, op, x, part);
+  using heads = d.normal(m, 1, 2, 7);
+  using cos = d.normal(m, 1, 3);
+  using sin = d.normal(m, 1, 3);
+  const turn = (rows: Tensor, from: number) => f.rope(rows, beside(cos, rows, from), beside(sin, rows, from), {});
+  await expectSameRows("rope", turn, heads, part);
+};
+
+/** Rows of a vocabulary, whose sums are made in parts. */
+const longRows: Check = async (d) => {
+  const m = d.int(2, 150);
+  const part = { m, first: d.int(0, m - 1), count: 1 };
+  using x = d.normal(m, 20_000);
+  await expectSameRows("sum", (rows) => f.sum(rows, { dim: 1 }), x, part);
+  await expectSameRows("logSoftmax", (rows) => f.logSoftmax(rows, { dim: 1 }), x, part);
+};
+
+/**
+ * Tests that a batch-invariant backend keeps its promise: a row of a result has the same bits alone
+ * and among any others. Sizes are drawn, `rounds` times for each op, the same ones each time. Hand
+ * each test to your runner: `it(name, run)`.
+ */
+export function testBatchInvariance(backend: Backend, rounds: number): BackendTest[] {
+  const checks: Record<string, Check> = {
+    ...Object.fromEntries(
+      ["f32", ...Object.keys(storedWeights)].map((format) => [`matmul by ${format}`, byWeight(format)]),
+    ),
+    ...Object.fromEntries(["q4_0", "q4_1", "q8_0"].map((format) => [`linearInt8 by ${format}`, byIntegers(format)])),
+    "loraLinear and its factors": lowRank,
+    "rows of adapters": rowsOfAdapters,
+    "attention in pages": inPages,
+    "all that goes row by row": rowByRow,
+    "long rows": longRows,
+  };
+  return Object.entries(checks).map(([name, check]) => ({
+    name: `rows have the same bits alone and among others: ${name}`,
+    run: async () => {
+      for (let seed = 1; seed <= rounds; seed++) await check(new Draws(seed, backend));
+    },
+  }));
+}
