@@ -32,7 +32,7 @@ export async function tokenizeChat(
   return { inputIds: inputIds.slice(0, length), learned };
 }
 
-/** The tokens of a part of a text, with one that spans its start, without one that spans its end. */
+/** The tokens of a part, with one that spans its start, and without one that spans its end. */
 function tokensOf([from, to]: Span, text: string, ids: readonly number[], encode: (part: string) => number[]): Span {
   return [commonLength(encode(text.slice(0, from)), ids), commonLength(encode(text.slice(0, to)), ids)];
 }
