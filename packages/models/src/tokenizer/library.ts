@@ -15,8 +15,11 @@ export interface LibraryTokenizer {
   get_vocab(): Map<string, number>;
 }
 
-/** Any of its pre-tokenizers. */
-export type PreTokenizer = object;
+/** Any of its pre-tokenizers: it is called by `_call`, which may be replaced. */
+export interface PreTokenizer {
+  _call(text: string, options?: object): Iterable<string>;
+  pre_tokenize_text(text: string, options?: object): string[];
+}
 
 /** Any of its decoders. */
 export type Decoder = object;
@@ -27,16 +30,41 @@ export interface BytePairModel {
   readonly unk_token?: string | null;
   readonly byte_fallback: boolean;
   readonly end_of_word_suffix?: string | null;
+  readonly merges: readonly (readonly [string, string])[];
+  readonly continuing_subword_suffix?: string | null;
   /** The tokens of a word. */
   bpe(word: string): string[];
+  /** The tokens of words, bytes and unknown ones in the place of those that the vocabulary lacks. */
+  encode(words: Iterable<string>): string[];
+}
+
+/** Its pre-tokenizer that writes bytes as characters. */
+export interface ByteLevelPreTokenizer extends PreTokenizer {
+  pattern: RegExp;
+  readonly use_regex: boolean;
+  readonly add_prefix_space: boolean;
+  readonly byte_encoder: Readonly<Record<number, string>>;
 }
 
 interface Library {
   BPE: new (config: object) => BytePairModel;
   Tokenizer: new (tokenizerJson: object, tokenizerConfig: object) => LibraryTokenizer;
-  SequencePreTokenizer: new (config: object) => { readonly tokenizers: readonly (PreTokenizer | null)[] };
-  ByteLevelPreTokenizer: new (config: object) => { pattern: RegExp };
-  DigitsPreTokenizer: new (config: object) => { pattern: RegExp; readonly config: { individual_digits?: boolean } };
+  SequencePreTokenizer: new (
+    config: object,
+  ) => { readonly tokenizers: readonly (PreTokenizer | null)[] } & PreTokenizer;
+  ByteLevelPreTokenizer: new (config: object) => ByteLevelPreTokenizer;
+  DigitsPreTokenizer: new (
+    config: object,
+  ) => PreTokenizer & {
+    pattern: RegExp;
+    readonly config: { individual_digits?: boolean };
+  };
+  SplitPreTokenizer: new (
+    config: object,
+  ) => PreTokenizer & {
+    readonly pattern: RegExp | string | null;
+    readonly config: { invert?: boolean; behavior?: string };
+  };
   SequenceDecoder: new (config: object) => { readonly decoders: readonly Decoder[] };
   ByteFallbackDecoder: new (config: object) => { text_decoder: TextDecoder };
   ByteLevelDecoder: new (config: object) => { readonly byte_decoder: Readonly<Record<string, number>> };

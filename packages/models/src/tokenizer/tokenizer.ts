@@ -7,6 +7,7 @@ import { type LibraryTokenizer, library } from "./library.ts";
 import { matchRust } from "./matchRust.ts";
 import { rawBytes } from "./rawBytes.ts";
 import { readSpecialTokens, type SpecialTokenName } from "./specialTokens.ts";
+import { cutLongWords, goWordByWord } from "./wordByWord.ts";
 
 /** The parts of a tokenizer: the JSON values of its files. */
 export interface TokenizerParts {
@@ -36,7 +37,10 @@ export class Tokenizer {
     // transformers 5 no longer tidies spaces unless told to; the JavaScript library still does.
     const config = { clean_up_tokenization_spaces: false, ...tokenizerConfig, ...this.#specialTokens };
     this.#tokenizer = new library.Tokenizer(tokenizerJson, config);
+    // Characters that the vocabulary lacks are dropped first, and long words are cut then.
+    cutLongWords(this.#tokenizer.model);
     matchRust(this.#tokenizer);
+    goWordByWord(this.#tokenizer);
     this.vocabSize = this.#tokenizer.get_vocab().size;
     this.bosTokenId = this.#specialId("bos_token");
     this.eosTokenId = this.#specialId("eos_token");
