@@ -1,12 +1,13 @@
-import {
-  type ByteLevelPreTokenizer,
-  type LibraryTokenizer,
-  library,
-  type PreTokenizer,
-} from "./library.ts";
+import { type ByteLevelPreTokenizer, type LibraryTokenizer, library, type PreTokenizer } from "./library.ts";
 
 /** Splits a text into words. */
-type Splitter = (text: string, options?: object) => Iterable<string>;
+type Split = (text: string, options?: object) => Iterable<string>;
+
+/** A rule that splits a text into words, and writes each in the characters of the vocabulary. */
+interface Rule {
+  readonly split: Split;
+  readonly write?: (word: string) => string;
+}
 
 /**
  * Makes a byte-pair tokenizer of the library take a text word by word, and remember the tokens of
@@ -15,49 +16,55 @@ type Splitter = (text: string, options?: object) => Iterable<string>;
  */
 export function goWordByWord({ pre_tokenizer, model }: LibraryTokenizer): void {
   if (!(model instanceof library.BPE)) return;
-  if (pre_tokenizer) pre_tokenizer._call = splitterOf(pre_tokenizer);
+  const { split, write = (word: string) => word } = pre_tokenizer ? ruleOf(pre_tokenizer) : whole;
+  if (pre_tokenizer) pre_tokenizer._call = split;
   const own = model.encode.bind(model);
-  const known = remembering((word) => own([word]));
+  const known = remembering((word) => own([write(word)]));
   model.encode = (words) => {
     const tokens: string[] = [];
-    for (const word of words) for (const token of known(word)) tokens.push(token);
+    for (const word of words) {
+      const some = known(word);
+      for (let i = 0; i < some.length; i++) tokens.push(some[i]);
+    }
     return tokens;
   };
 }
 
-/** Returns what splits a text as a pre-tokenizer does, word by word where its rule is known. */
-function splitterOf(part: PreTokenizer): Splitter {
+const whole: Rule = { split: (text) => [text] };
+
+/** Returns the rule of a pre-tokenizer, which takes one word after another where it is known. */
+function ruleOf(part: PreTokenizer): Rule {
   if (part instanceof library.SequencePreTokenizer) {
-    return inTurn(part.tokenizers.flatMap((inner) => (inner ? [splitterOf(inner)] : [])));
+    return part.tokenizers.flatMap((inner) => (inner ? [ruleOf(inner)] : [])).reduce(inTurn, whole);
   }
-  if (part instanceof library.DigitsPreTokenizer) return (text) => matches(text, part.pattern);
-  if (part instanceof library.ByteLevelPreTokenizer && part.use_regex) {
-    const write = remembering(byteWriter(part));
-    return function* (text) {
-      const given = part.add_prefix_space && !text.startsWith(" ") ? ` ${text}` : text;
-      for (const word of matches(given, part.pattern)) yield write(word);
+  if (part instanceof library.DigitsPreTokenizer) return { split: (text) => matches(text, part.pattern) };
+  if (part instanceof library.ByteLevelPreTokenizer) {
+    const spaced = (text: string) => (part.add_prefix_space && !text.startsWith(" ") ? ` ${text}` : text);
+    return {
+      split: (text) => (part.use_regex ? matches(spaced(text), part.pattern) : [spaced(text)]),
+      write: byteWriter(part),
     };
   }
   if (part instanceof library.SplitPreTokenizer && part.pattern instanceof RegExp && !removes(part.config)) {
     const { pattern } = part;
-    return (text) => matchesAndGaps(text, pattern);
+    return { split: (text) => matchesAndGaps(text, pattern) };
   }
-  return (text, options) => part.pre_tokenize_text(text, options);
+  return { split: (text, options) => part.pre_tokenize_text(text, options) };
 }
 
 /** True if a splitter keeps the matches alone, or what is between them. */
 const removes = ({ invert, behavior }: { invert?: boolean; behavior?: string }): boolean =>
   invert === true || behavior?.toLowerCase() === "removed";
 
-/** Splits by one rule after another. */
-function inTurn(splitters: readonly Splitter[]): Splitter {
-  return splitters.reduce(
-    (before, next): Splitter =>
-      function* (text, options) {
-        for (const word of before(text, options)) yield* next(word, options);
-      },
-    (text) => [text],
-  );
+/** Splits by one rule and then by the next. */
+function inTurn(before: Rule, { split, write }: Rule): Rule {
+  const given = before.write ?? ((word: string) => word);
+  return {
+    split: function* (text, options) {
+      for (const word of before.split(text, options)) yield* split(given(word), options);
+    },
+    write,
+  };
 }
 
 function* matches(text: string, pattern: RegExp): Generator<string> {
