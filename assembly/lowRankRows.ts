@@ -7,11 +7,11 @@ import { HALF_CONSTANTS, unpackBf16, unpackF16 } from "./half";
 import { loadPart, storePart } from "./lanes";
 import { readFour } from "./readAhead";
 
-/**
- * A task in eight words: the addresses of A and B, their formats, the rank, the scaling, the first
- * vector and their count. One of rank 0 copies its vectors of y.
- */
-const TASK: usize = 32;
+/** A pair of factors in six words: the addresses of A and B, their kinds, the rank, the scaling. */
+const PAIR: usize = 24;
+
+/** A task in three words: its pair, the first vector and their count. Pair -1 copies those of y. */
+const TASK: usize = 12;
 
 /** Floats of a weight that are widened at a time, where four rows are no more. */
 const PANEL: i32 = 1024;
@@ -26,57 +26,78 @@ export function lowRankRoom(count: i32, rank: i32, inFeatures: i32, widens: i32)
  * at `rooms` + i * `room`, as many as `lowRankRoom` says.
  */
 export function lowRankRows(
-  x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, table: usize, rooms: usize, room: usize, first: i32,
-  last: i32,
+  x: usize, y: usize, out: usize, inFeatures: i32, outFeatures: i32, pairs: usize, tasks: usize, rooms: usize,
+  room: usize, first: i32, last: i32,
 ): void {
   const xrs = <usize>inFeatures << 2;
   const yrs = <usize>outFeatures << 2;
-  const end = table + <usize>last * TASK;
+  const end = tasks + <usize>last * TASK;
   let low = rooms + <usize>first * room;
-  let ahead = table + <usize>first * TASK;
+  let ahead = tasks + <usize>first * TASK;
   for (let task = ahead; task < end; task += TASK, low += room) {
-    const rank = load<i32>(task, 16);
-    const vector = <usize>load<i32>(task, 24);
-    const count = load<i32>(task, 28);
+    const vector = <usize>load<i32>(task, 4);
+    const count = load<i32>(task, 8);
     const from = y + vector * yrs;
     const to = out + vector * yrs;
-    if (rank == 0) {
+    if (load<i32>(task) < 0) {
       memory.copy(to, from, <usize>count * yrs);
       continue;
     }
     if (task >= ahead) {
-      store<i32>(low, readFactors(task, end, 0, inFeatures) | readFactors(task, end, 4, outFeatures));
+      store<i32>(low, readFactors(pairs, task, end, 0, inFeatures) | readFactors(pairs, task, end, 4, outFeatures));
       ahead = task + 4 * TASK;
     }
-    const scaling = load<f32>(task, 20);
+    const pair = pairOf(pairs, task);
+    const rank = load<i32>(pair, 16);
+    const scaling = load<f32>(pair, 20);
     const panel = low + (<usize>(count * rank) << 2);
-    products(load<i32>(task, 8), x + vector * xrs, load<usize>(task), low, 0, count, rank, inFeatures, scaling, panel);
-    products(load<i32>(task, 12), low, load<usize>(task, 4), to, from, count, outFeatures, rank, 1, panel);
+    products(load<i32>(pair, 8), x + vector * xrs, load<usize>(pair), low, 0, count, rank, inFeatures, scaling, panel);
+    products(load<i32>(pair, 12), low, load<usize>(pair, 4), to, from, count, outFeatures, rank, 1, panel);
   }
 }
 
-/** Reads the factors of four tasks, A or B by the word of its address in a task. */
-function readFactors(task: usize, end: usize, word: usize, features: i32): i32 {
+/** The pair of a task; some pair for one that has none. */
+// @ts-ignore: decorator
+@inline
+function pairOf(pairs: usize, task: usize): usize {
+  return pairs + <usize>max(0, load<i32>(task)) * PAIR;
+}
+
+/** Reads the factors of four tasks, A or B by the word of its address in a pair. */
+function readFactors(pairs: usize, task: usize, end: usize, word: usize, features: i32): i32 {
   const last = end - TASK;
-  const t1 = min(task + TASK, last);
-  const t2 = min(task + 2 * TASK, last);
-  const t3 = min(task + 3 * TASK, last);
+  const p0 = pairOf(pairs, task);
+  const p1 = pairOf(pairs, min(task + TASK, last));
+  const p2 = pairOf(pairs, min(task + 2 * TASK, last));
+  const p3 = pairOf(pairs, min(task + 3 * TASK, last));
   return readFour(
-    load<usize>(task + word), bytesOf(task, word, features), load<usize>(t1 + word), bytesOf(t1, word, features),
-    load<usize>(t2 + word), bytesOf(t2, word, features), load<usize>(t3 + word), bytesOf(t3, word, features),
+    load<usize>(p0 + word), bytesOf(p0, word, features), load<usize>(p1 + word), bytesOf(p1, word, features),
+    load<usize>(p2 + word), bytesOf(p2, word, features), load<usize>(p3 + word), bytesOf(p3, word, features),
   );
 }
 
-/** The bytes of a task's factor. */
-function bytesOf(task: usize, word: usize, features: i32): usize {
-  return <usize>(load<i32>(task, 16) * features) << (load<i32>(task + word, 8) == F32 ? 2 : 1);
+/** The bytes of a pair's factor. */
+function bytesOf(pair: usize, word: usize, features: i32): usize {
+  return <usize>(load<i32>(pair, 16) * features) << (load<i32>(pair + word, 8) == FLOATS ? 2 : 1);
 }
 
-/** Weights by what a widening in registers must take care of. */
-const PLAIN: i32 = 0;
+/** The kinds of factors, by the product that they need. Floats are multiplied as they lie. */
+const FLOATS: i32 = 0;
+/** Finite halves, widened in registers. */
 const HALVES: i32 = 1;
 /** Halves of which many are subnormal: as floats they are too, on which processors are slow. */
 const SMALL_HALVES: i32 = 2;
+/** Halves that are not finite, or of odd rows: widened a few rows at a time, in a panel. */
+const ANY_HALVES: i32 = 3;
+const BRAINS: i32 = 4;
+
+/** The kind of a factor [n,k]. It holds as long as its numbers do. */
+export function factorKind(dtype: i32, codes: usize, n: i32, k: i32): i32 {
+  if (dtype == F32) return FLOATS;
+  if (dtype != F16) return BRAINS;
+  if ((k & 3) != 0 || !areFinite(codes, n * k)) return ANY_HALVES;
+  return areSmall(codes, n * k) ? SMALL_HALVES : HALVES;
+}
 
 /** Codes in which subnormal ones are looked for: numbers of one factor are much alike. */
 const SAMPLE: i32 = 256;
@@ -108,30 +129,28 @@ function areSmall(codes: usize, count: i32): bool {
   return v128.any_true(i16x8.lt_u(least, i16x8.splat(0x800)));
 }
 
-/**
- * C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0. Finite f16 weights are
- * widened in registers. Others of f16 and bf16 are widened a few rows at a time, in `panel`.
- */
+/** C[count,n] = alpha * X[count,k] * W[n,k]ᵀ, plus D[count,n] unless d is 0, for W of a kind. */
 function products(
-  format: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
 ): void {
-  if (format == F16 && !(k & 3) && areFinite(w, n * k)) {
-    if (areSmall(w, n * k)) allVectors(SMALL_HALVES, x, w, c, d, count, n, n, k, alpha);
-    else allVectors(HALVES, x, w, c, d, count, n, n, k, alpha);
-    return;
-  }
-  const block = format == F32 ? n : max(4, (PANEL / max(1, k)) & ~3);
+  if (kind == HALVES) allVectors(HALVES, x, w, c, d, count, n, n, k, alpha);
+  else if (kind == SMALL_HALVES) allVectors(SMALL_HALVES, x, w, c, d, count, n, n, k, alpha);
+  else if (kind == FLOATS) allVectors(FLOATS, x, w, c, d, count, n, n, k, alpha);
+  else widened(kind, x, w, c, d, count, n, k, alpha, panel);
+}
+
+/** The same for W of 16-bit numbers that are widened in `panel`. */
+function widened(
+  kind: i32, x: usize, w: usize, c: usize, d: usize, count: i32, n: i32, k: i32, alpha: f32, panel: usize,
+): void {
+  const block = max(4, (PANEL / max(1, k)) & ~3);
   for (let j = 0; j < n; j += block) {
     const columns = min(block, n - j);
-    let rows = w + (<usize>(j * k) << 2);
-    if (format != F32) {
-      const codes = w + (<usize>(j * k) << 1);
-      if (format == F16) unpackF16(codes, columns * k, panel);
-      else unpackBf16(codes, columns * k, panel);
-      rows = panel;
-    }
+    const codes = w + (<usize>(j * k) << 1);
+    if (kind == ANY_HALVES) unpackF16(codes, columns * k, panel);
+    else unpackBf16(codes, columns * k, panel);
     const at = <usize>j << 2;
-    allVectors(PLAIN, x, rows, c + at, d ? d + at : 0, count, columns, n, k, alpha);
+    allVectors(FLOATS, x, panel, c + at, d ? d + at : 0, count, columns, n, k, alpha);
   }
 }
 
@@ -149,7 +168,7 @@ function allVectors(
     if (d) d += crs << 1;
   }
   if (count == 0) return;
-  const done = kind != PLAIN && k == 8 ? columns & ~3 : 0;
+  const done = kind != FLOATS && k == 8 ? columns & ~3 : 0;
   eights(kind, x, w, c, d, done, alpha);
   const at = <usize>done << 2;
   vectors(1, kind, x, w + 4 * at, c + at, crs, d ? d + at : 0, columns - done, k, alpha);
@@ -189,7 +208,7 @@ function constant(kind: i32, i: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function four(kind: i32, p: usize, mask: v128, raise: v128, sign: v128, least: v128): v128 {
-  if (kind == PLAIN) return v128.load(p);
+  if (kind == FLOATS) return v128.load(p);
   const bits = v128.and(i32x4.shl(v128.load_ext<i16>(p), 13), mask);
   if (kind == HALVES) return f32x4.mul(bits, raise);
   // With a hidden bit, as if all were normal: subnormal ones then are half of what they mean, and
@@ -239,10 +258,10 @@ function vectors(
   const sign = constant(kind, 2);
   const least = constant(kind, 3);
   const xrs = <usize>k << 2;
-  const wrs = <usize>k << (kind != PLAIN ? 1 : 2);
-  const step: usize = kind != PLAIN ? 8 : 16;
+  const wrs = <usize>k << (kind != FLOATS ? 1 : 2);
+  const step: usize = kind != FLOATS ? 8 : 16;
   const whole = <usize>(k & ~3) << 2;
-  const rest = kind != PLAIN ? 0 : k & 3;
+  const rest = kind != FLOATS ? 0 : k & 3;
   for (let j = 0; j < n; j += 4) {
     const left = n - j;
     let w0 = w;

@@ -26,20 +26,17 @@ export interface TensorRef extends TensorSpec {
 }
 
 /**
- * Says that calls with this very object have the same parameters, and the same inputs from `first`
- * on, at the same places in memory: what a backend finds out about these, it may keep.
+ * The code of an op many of whose inputs are constants. These lie in slots, in groups that go
+ * together into calls.
  */
-export interface BoundInputs {
-  readonly first: number;
-  /** These inputs, in the groups in which they go into other calls too. */
-  readonly groups: readonly BoundGroup[];
-}
-
-/** Inputs that go together into calls, and are the same in each, at the same places in memory. */
-export interface BoundGroup {
-  readonly size: number;
-  /** The backend that holds them keeps here what it found out about them. */
-  found?: unknown;
+export interface TableKernel {
+  /**
+   * Finds out about a slot's group what calls need to know. Its places in memory and its numbers
+   * stay the same until the next `set` of the slot, or no call takes it.
+   */
+  set(slot: number, group: readonly TensorRef[]): void;
+  /** Runs the op as `Backend.run` does, on `inputs` and on the groups in these slots after them. */
+  run(slots: readonly number[], inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: unknown): void;
 }
 
 /** A tensor as a reference kernel reads and writes it. */
@@ -132,15 +129,11 @@ export interface Backend {
   supports<P>(op: BackendOp<P>, inputs: readonly TensorSpec[], params: P): boolean;
   /**
    * Runs an op. The tensors may be freed after the call, and the lists be used for another, so
-   * take shapes and buffers from them at once. A backend may leave `bound` unread.
+   * take shapes and buffers from them at once.
    */
-  run<P>(
-    op: BackendOp<P>,
-    inputs: readonly TensorRef[],
-    outputs: readonly TensorRef[],
-    params: P,
-    bound?: BoundInputs,
-  ): void;
+  run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P): void;
+  /** Returns new code of an op for constants in slots, where it has such. Others get all inputs. */
+  bind?<P>(op: BackendOp<P>): TableKernel | undefined;
   /**
    * Resolves once all that was recorded has run, or rejects with its first error.
    * Deferred backends have it.

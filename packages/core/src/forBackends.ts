@@ -5,10 +5,9 @@
 export type {
   Backend,
   BackendOp,
-  BoundGroup,
-  BoundInputs,
   Buffer,
   DataFault,
+  TableKernel,
   TensorRef,
   TensorSpec,
   View,

@@ -17,7 +17,6 @@ export {
   viewOf,
   withBackend,
 } from "./backend.ts";
-export { bindInputs } from "./bindInputs.ts";
 export { bytesOf } from "./bytesOf.ts";
 export { toCamelCase } from "./camelCase.ts";
 export { checkDType } from "./checkDType.ts";
@@ -55,7 +54,7 @@ export { giveTurn, turn } from "./giveTurn.ts";
 export { enableGrad, isGradEnabled, noGrad } from "./gradMode.ts";
 export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "./half.ts";
 export { halfAt } from "./halfAt.ts";
-export { InputGroup } from "./inputGroup.ts";
+export { InputTable } from "./inputTable.ts";
 export { inspectAsText } from "./inspectAsText.ts";
 export { integerLinear } from "./integerLinear.ts";
 export { singularValues } from "./linalg/singularValues.ts";

@@ -1,4 +1,4 @@
-import type { BackendOp, BoundInputs, TensorRef, TensorSpec } from "./backend.ts";
+import type { Backend, BackendOp, TensorRef, TensorSpec } from "./backend.ts";
 import { noGrad } from "./gradMode.ts";
 import type { OpDefinition } from "./op.ts";
 import { byteLength } from "./packing.ts";
@@ -22,23 +22,32 @@ export function runOp<P>(
 }
 
 /** Runs an op by its backend's kernel. */
-export function runKernel<P>(
+function runKernel<P>(
   definition: BackendOp<P>,
   inputs: readonly Tensor[],
   specs: readonly TensorSpec[],
   params: P,
-  bound?: BoundInputs,
 ): Storage[] {
   const { backend } = inputs[0].storage;
+  return makeOutputs(backend, definition.name, specs, (outputs) => backend.run(definition, inputs, outputs, params));
+}
+
+/** Makes the memory of an op's outputs, which `fill` fills; frees it where that throws. */
+export function makeOutputs(
+  backend: Backend,
+  maker: string,
+  specs: readonly TensorSpec[],
+  fill: (outputs: readonly TensorRef[]) => void,
+): Storage[] {
   const storages = new Array<Storage>(specs.length);
   const outputs = new Array<TensorRef>(specs.length);
   for (let i = 0; i < specs.length; i++) {
     const { shape, dtype, packing } = specs[i];
-    storages[i] = new Storage(backend, byteLength(specs[i]), definition.name);
+    storages[i] = new Storage(backend, byteLength(specs[i]), maker);
     outputs[i] = { buffer: storages[i].buffer, shape, dtype, packing };
   }
   try {
-    backend.run(definition, inputs, outputs, params, bound);
+    fill(outputs);
   } catch (error) {
     for (const storage of storages) storage.release();
     throw error;

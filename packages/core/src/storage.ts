@@ -17,11 +17,9 @@ export function storageClock(): number {
   return storagesMade;
 }
 
-let boundFrees = 0;
-
-/** Returns how many storages that bound calls use were freed so far. */
-export function boundFreeClock(): number {
-  return boundFrees;
+/** Hears of the first change of memory that it was put on: a write, or that it was freed. */
+export interface StorageWatcher {
+  changed(): void;
 }
 
 let liveBytes = 0;
@@ -44,8 +42,8 @@ export class Storage {
   version = 0;
   /** The name of the op that wrote last. */
   writer = "";
-  /** True if bound calls use it, which are to hear when it is freed. */
-  bound = false;
+  /** Those who keep what they know of it until it changes. */
+  #watchers: StorageWatcher[] | null = null;
   #references = 1;
 
   /** `maker` is the op that fills it, "data" where none does. */
@@ -62,6 +60,24 @@ export class Storage {
   written(writer: string): void {
     this.version = ++writes;
     this.writer = writer;
+    this.#tell();
+  }
+
+  /** Tells a watcher of the next change. */
+  watch(watcher: StorageWatcher): void {
+    this.#watchers ??= [];
+    this.#watchers.push(watcher);
+  }
+
+  unwatch(watcher: StorageWatcher): void {
+    if (this.#watchers) this.#watchers = this.#watchers.filter((other) => other !== watcher);
+  }
+
+  #tell(): void {
+    const watchers = this.#watchers;
+    if (!watchers) return;
+    this.#watchers = null;
+    for (const watcher of watchers) watcher.changed();
   }
 
   /** True while more than one tensor or saved value uses it. */
@@ -81,7 +97,7 @@ export class Storage {
 
   release(): void {
     if (--this.#references > 0) return;
-    if (this.bound) boundFrees++;
+    this.#tell();
     liveBytes -= this.buffer.bytes;
     if (!this.backend.dataless) liveStorages--;
     this.backend.free(this.buffer);

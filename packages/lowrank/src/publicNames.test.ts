@@ -13,7 +13,7 @@ const shared = {
     ...["layerNormBackward", "layerNormWeightBackward", "logSoftmaxBackward", "rmsNormBackward"],
     ...["rmsNormWeightBackward", "siluBackward", "softmaxBackward", "swigluBackward", "avgPoolKeys", "convKeys"],
     ...["maxPoolKeys", "cacheWrite", "doraLinear", "doraNorm", "rowSquares", "linearInt8", "loraLinear", "place"],
-    ...["InputGroup", "bindInputs", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
+    ...["InputTable", "lowRankRows", "pagedAttention", "pagedWrite", "documentAttention"],
     ...["documentAttentionBackward", "documentMask"],
     ...[
       "triangle",

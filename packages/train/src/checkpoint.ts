@@ -31,6 +31,8 @@ export interface Checkpointing {
   every: number;
   /** The most checkpoints that are kept; those of the fewest steps are removed. Default: all. */
   saveTotalLimit?: number;
+  /** Files of your own for each checkpoint, asked for when it is written. */
+  companions?: () => ReadonlyMap<string, Uint8Array | string>;
 }
 
 /** The position of a run: steps done, and where the data stood. */
@@ -91,7 +93,7 @@ export function checkLimit({ saveTotalLimit = 1 }: Checkpointing): void {
  * disk it appears whole; elsewhere the file that lists all others is written last.
  */
 export async function writeCheckpoint(
-  { folder, saveTotalLimit }: Checkpointing,
+  { folder, saveTotalLimit, companions }: Checkpointing,
   run: RunState,
   fingerprint: Fingerprint,
   { parameters, buffers, optimizer, generators, model }: Trained,
@@ -105,6 +107,7 @@ export async function writeCheckpoint(
     [fileNames.weights, await pack(parameters)],
     [fileNames.optimizer, await pack(new Map(momentTensors))],
     ...((await model.adapterFiles?.()) ?? []),
+    ...(companions?.() ?? []),
   ]);
   if (buffers.size > 0) contents.set(fileNames.buffers, await pack(buffers));
   const allocation = model.allocationState?.();

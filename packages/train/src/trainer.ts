@@ -262,7 +262,7 @@ export class Trainer<Model extends TrainableModule = TrainableModel, Example = A
       throw refusedEvaluation(this.#step, evaluation.loss, this.#peaks);
     }
     result.evaluations.push({ step: this.#step, evaluation });
-    onEvaluation?.(this.#step, evaluation);
+    await onEvaluation?.(this.#step, evaluation);
   }
 
   /** Waits for an evaluation. Returns null if it was aborted. */

@@ -47,7 +47,8 @@ export interface TrainingSettings<Example> {
   checkpoints?: Checkpointing;
   /** Called after each step, and awaited. */
   onStep?: (report: StepReport) => unknown;
-  onEvaluation?: (step: number, evaluation: Evaluation) => void;
+  /** Called after each evaluation, and awaited. */
+  onEvaluation?: (step: number, evaluation: Evaluation) => unknown;
   /**
    * Takes warnings: `incomplete-checkpoint` where `resume` skips one that was half-written, and
    * `changed-run` where it goes on with other options by `allowChanges`. Default: they are printed.
@@ -85,7 +86,9 @@ export const evaluationKeys: OptionKeys<Partial<NonNullable<TrainingSettings<unk
 };
 
 /** The names of all settings of checkpoints. */
-export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = { folder: true, every: true, saveTotalLimit: true };
+export const checkpointKeys: OptionKeys<Partial<Checkpointing>> = {
+  ...({ folder: true, every: true, saveTotalLimit: true, companions: true } as const),
+};
 
 /** Settings of a `Trainer` of any module, with a collator and a loss. */
 export interface OwnTrainerOptions<Model, Example, Batch>

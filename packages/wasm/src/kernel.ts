@@ -1,4 +1,4 @@
-import type { BoundInputs, DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
+import type { DataFault, OpDefinition, TensorSpec } from "@lowrank/core/backend";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
 /** A tensor as a kernel sees it: an address in the WebAssembly memory. */
@@ -10,14 +10,20 @@ export interface WasmTensor extends TensorSpec {
 /** Hands out `bytes` of scratch memory, valid until the kernel call returns. */
 export interface Scratch {
   (bytes: number): number;
-  /** Hands out scratch memory that holds these numbers. */
-  of(numbers: Int32Array): number;
+  /** Hands out scratch memory as words, from the address `byteOffset` on; fill it at once. */
+  words(count: number): Int32Array;
+}
+
+/** Inputs that a kernel knows from before: words about each of them, in slots of a table. */
+export interface BoundGroups {
+  readonly table: Int32Array;
+  /** The slots of a call's groups, in the order of its inputs. */
+  readonly slots: readonly number[];
 }
 
 /**
  * The code of one op: calls into the module, by address. `op` is the op's definition. Returns a
- * fault where it found one in the data. `bound` names inputs that are the same at every call
- * with it.
+ * fault where it found one in the data. Where `bound` is given, the inputs end before its groups.
  */
 export type KernelCode<P, D = unknown, K = Kernels> = (
   k: K,
@@ -26,19 +32,22 @@ export type KernelCode<P, D = unknown, K = Kernels> = (
   params: P,
   scratch: Scratch,
   op: D,
-  bound: BoundInputs | undefined,
+  bound: BoundGroups | undefined,
   // biome-ignore lint/suspicious/noConfusingVoidType: most kernels return nothing at all
 ) => DataFault | undefined | void;
+
+/** The words about a group of constant inputs that a kernel needs, by their places and numbers. */
+export interface GroupWords<K = never> {
+  readonly count: number;
+  readonly of: (k: K, group: readonly WasmTensor[]) => readonly number[];
+}
 
 /** A kernel of this backend for the op of that name. */
 export interface WasmKernel {
   readonly op: string;
   readonly run: KernelCode<never, never, never>;
-  /**
-   * Returns what the kernel needs to know of a group of inputs that are bound. It then finds that
-   * in `bound.groups[i].found`, and its inputs end before them.
-   */
-  readonly ofGroup?: (group: readonly WasmTensor[]) => unknown;
+  /** The words that it takes of groups of constants; none where it takes all inputs. */
+  readonly groups?: GroupWords;
 }
 
 type DefinitionOf<O> = O extends { readonly definition: infer D } ? D : never;
@@ -53,7 +62,7 @@ export type ParamsOf<O> = O extends { readonly definition: OpDefinition<infer P>
 export function kernel<O extends { readonly definition: unknown }, K extends Kernels = Kernels>(
   op: string,
   run: KernelCode<ParamsOf<O>, DefinitionOf<O>, K>,
-  more: Pick<WasmKernel, "ofGroup"> = {},
+  more: { groups?: GroupWords<K> } = {},
 ): WasmKernel {
   return { op, run: run as KernelCode<never, never, never>, ...more };
 }

@@ -12,8 +12,8 @@ const loops: ReadonlySet<string> = new Set(["expm1", "flip", "log1p", "oneHot", 
 export interface KernelTable {
   /** Returns the code of an op's kernel; none where the op has no kernel. */
   codeOf<P>(op: BackendOp<P>): KernelCode<P, BackendOp<P>> | undefined;
-  /** Returns what an op's kernel has for groups of bound inputs, if it has that. */
-  ofGroup<P>(op: BackendOp<P>): WasmKernel["ofGroup"];
+  /** Returns the words that an op's kernel takes of groups of constants, if it takes such. */
+  groupsOf<P>(op: BackendOp<P>): WasmKernel["groups"];
   /**
    * True where the op has a kernel, or where its loops run: some ops named here, and
    * those without a composition.
@@ -24,15 +24,15 @@ export interface KernelTable {
 /** Makes the table of this package's kernels and of `more`. Throws where an op has two. */
 export function kernelTable(more: readonly WasmKernel[]): KernelTable {
   const table = new Map<string, KernelCode<never, never, never>>();
-  const groups = new Map<string, WasmKernel["ofGroup"]>();
-  for (const { op, run, ofGroup } of [...ownKernels, ...more]) {
+  const words = new Map<string, WasmKernel["groups"]>();
+  for (const { op, run, groups } of [...ownKernels, ...more]) {
     if (table.has(op)) throw new Error(`wasm: the op "${op}" has two kernels; leave one of them out`);
     table.set(op, run);
-    if (ofGroup) groups.set(op, ofGroup);
+    if (groups) words.set(op, groups);
   }
   return {
     codeOf: <P>({ name }: BackendOp<P>) => table.get(name) as KernelCode<P, BackendOp<P>> | undefined,
-    ofGroup: ({ name }) => groups.get(name),
+    groupsOf: ({ name }) => words.get(name),
     supports: ({ name, ref, compose }) =>
       table.has(name) || (ref !== undefined && (compose === undefined || loops.has(name))),
   };

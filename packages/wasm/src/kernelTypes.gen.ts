@@ -124,7 +124,8 @@ export interface Kernels {
 /** Those of batch-invariant builds. */
 export interface InvariantKernels extends Kernels {
   lowRankRoom(count: number, rank: number, inFeatures: number, widens: number): number;
-  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, table: number, rooms: number, room: number, first: number, last: number): void;
+  lowRankRows(x: number, y: number, out: number, inFeatures: number, outFeatures: number, pairs: number, tasks: number, rooms: number, room: number, first: number, last: number): void;
+  factorKind(dtype: number, codes: number, n: number, k: number): number;
   pagedAttentionScratch(): number;
   findBadPage(table: number, places: number, rows: number, tables: number, tablePages: number, pages: number, pageSize: number, window: number): number;
   pagedAttention(q: number, k: number, v: number, tables: number, places: number, out: number, scratch: number, first: number, last: number, heads: number, group: number, size: number, pageSize: number, tablePages: number, scale: number, window: number, softcap: number): void;

@@ -1,4 +1,4 @@
-import type { Backend, BackendOp, BoundInputs, Buffer, TensorRef, View } from "@lowrank/core/backend";
+import type { Backend, BackendOp, Buffer, TensorRef, View } from "@lowrank/core/backend";
 import { faultError, sizeOf, viewOf } from "@lowrank/core/backend";
 import { checkOptions, type OptionKeys } from "@lowrank/core/functions";
 import type { BuildName } from "./builds/kernelBuild.ts";
@@ -7,7 +7,7 @@ import { hasRelaxedSimd } from "./builds/relaxedSimd.ts";
 import { chooseTile, tileTrialBytes } from "./chooseTile.ts";
 import { Heap, type HeapBlock } from "./heap.ts";
 import type { HeapStats } from "./heapStats.ts";
-import type { Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
+import type { BoundGroups, KernelCode, Scratch, WasmKernel, WasmTensor } from "./kernel.ts";
 import { kernelTable } from "./kernelTable.ts";
 import type { Kernels } from "./kernelTypes.gen.ts";
 
@@ -110,7 +110,7 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     throw new Error(`wasm: threads is ${asked}; give a whole number from 1 to ${maxThreads}`);
   }
   const more = batchInvariant ? (await import("./kernels/batchInvariant.ts")).batchInvariantKernels : [];
-  const { codeOf, ofGroup, supports } = kernelTable([...more, ...kernels]);
+  const { codeOf, groupsOf, supports } = kernelTable([...more, ...kernels]);
   const wide = wideSimd ? await import("./wideSimd.ts") : null;
   wide?.enableWideSimd(compiled === "plain");
   compiled ??= wideSimd ? "wide" : "plain";
@@ -163,32 +163,24 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     return block.ptr;
   };
   const scratch: Scratch = Object.assign(temporary, {
-    of: (numbers: Int32Array) => {
-      const ptr = temporary(numbers.byteLength);
-      new Int32Array(memory.buffer, ptr, numbers.length).set(numbers);
-      return ptr;
-    },
+    words: (count: number) => new Int32Array(memory.buffer, temporary(4 * count), count),
   });
 
-  /** Calls whose groups the kernel knows. */
-  const described = new WeakSet<BoundInputs>();
-  /** The inputs of a kernel: without those that are bound, where it knows these by their groups. */
-  const addresses = <P>(
+  /** Runs an op's kernel; it finds groups that it knows from before in `bound`. */
+  const call = <P>(
+    code: KernelCode<P, BackendOp<P>>,
     op: BackendOp<P>,
     inputs: readonly TensorRef[],
-    bound: BoundInputs | undefined,
-  ): WasmTensor[] => {
-    const describe = bound && ofGroup(op);
-    if (!describe) return inputs.map(address);
-    if (!described.has(bound)) {
-      let at = bound.first;
-      for (const group of bound.groups) {
-        group.found ??= describe(inputs.slice(at, at + group.size).map(address));
-        at += group.size;
-      }
-      described.add(bound);
+    outputs: readonly TensorRef[],
+    params: P,
+    bound?: BoundGroups,
+  ): void => {
+    try {
+      const fault = code(k, inputs.map(address), outputs.map(address), params, scratch, op, bound);
+      if (fault) throw faultError(op, fault, inputs, params);
+    } finally {
+      for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);
     }
-    return inputs.slice(0, bound.first).map(address);
   };
 
   return {
@@ -214,24 +206,28 @@ export async function wasm(options: WasmOptions = {}): Promise<WasmBackend> {
     read: (buffer, from = 0, to = buffer.bytes) =>
       new Uint8Array(memory.buffer, ptrOf(buffer) + from, to - from).slice(),
     supports,
-    run<P>(
-      op: BackendOp<P>,
-      inputs: readonly TensorRef[],
-      outputs: readonly TensorRef[],
-      params: P,
-      bound?: BoundInputs,
-    ) {
+    run<P>(op: BackendOp<P>, inputs: readonly TensorRef[], outputs: readonly TensorRef[], params: P) {
       const code = codeOf(op);
-      if (!code) {
-        op.ref?.(inputs.map(view), outputs.map(view), params);
-        return;
-      }
-      try {
-        const fault = code(k, addresses(op, inputs, bound), outputs.map(address), params, scratch, op, bound);
-        if (fault) throw faultError(op, fault, inputs, params);
-      } finally {
-        for (let t = temporaries.pop(); t; t = temporaries.pop()) heap.free(t);
-      }
+      if (code) call(code, op, inputs, outputs, params);
+      else op.ref?.(inputs.map(view), outputs.map(view), params);
+    },
+    bind<P>(op: BackendOp<P>) {
+      const code = codeOf(op);
+      const words = groupsOf(op);
+      if (!code || !words) return undefined;
+      let table = new Int32Array(words.count * 8);
+      return {
+        set: (slot, group) => {
+          const at = words.count * slot;
+          if (at >= table.length) {
+            const longer = new Int32Array(2 * (at + words.count));
+            longer.set(table);
+            table = longer;
+          }
+          table.set(words.of(k as never, group.map(address)), at);
+        },
+        run: (slots, inputs, outputs, params) => call(code, op, inputs, outputs, params as P, { table, slots }),
+      };
     },
   };
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
@@ -11,6 +10,7 @@ import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
+import { ownVersion } from "./version.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -31,12 +31,10 @@ export const runFileCommands: readonly string[] = ["train"];
  * end the process, parsing throws its CommanderError.
  */
 export function createProgram(plugins: readonly string[], runFile: RunFile | null = null): Command {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  const { version }: { version: string } = JSON.parse(manifest);
   const program = new Command("lowrank");
   program
     .description("Fine-tunes and runs language models with LoRA, in TypeScript and WebAssembly.")
-    .version(version)
+    .version(ownVersion())
     .helpCommand(false)
     .exitOverride()
     .showHelpAfterError("(add --help for the options and examples)")

@@ -45,6 +45,12 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   saveTotalLimit?: number;
   resume?: string;
   allowChanges?: boolean;
+  logEvery: number;
+  sampleEvery?: number;
+  samples: number;
+  samplePrompt?: string[];
+  quiet?: boolean;
+  json?: boolean;
   trainTokens?: number;
   validationTokens?: number;
 }
@@ -62,7 +68,7 @@ Methods: ${wrapped(methodNames().join(", "))}.
 An option that the method does not have is an error. What no option says, --peft-config says: any method with all its fields.
 
 Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml". Its keys are the options' names, as batchSize or
-batch-size; options beside it go first.
+batch-size; options beside it go first. The config.json that a run leaves is such a file.
 
 Examples:
   $ lowrank train run.yaml --lr 1e-3
@@ -149,11 +155,22 @@ export function trainCommand(): Command {
     .addOption(wideSimdOption())
     .option("--pack", "put several examples into a block instead of padding them; they do not see each other")
     .option("--eval-every <n>", "measure the validation loss every n steps, besides before and after", integer(1))
+    .option("--log-every <n>", "write a line to <output>/metrics.jsonl every n steps", integer(1), 1)
+    .option("--sample-every <n>", "answer prompts every n steps, besides before and after", integer(1))
+    .addOption(
+      new Option("--samples <n>", "answer the prompts of n examples before and after, for the report")
+        .argParser(integer(0))
+        .default(3)
+        .conflicts("samplePrompt"),
+    )
+    .option("--sample-prompt <text...>", "answer these prompts instead")
     .option("--save-every <n>", "write <output>/checkpoint-<step> every n steps", integer(1))
     .option("--save-total-limit <n>", "keep the n newest checkpoints; older ones are removed", integer(1))
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
+    .option("--quiet", "tell nothing on stderr but warnings and errors")
+    .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
   return addAdapterOptions(command)

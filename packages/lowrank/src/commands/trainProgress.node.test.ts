@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { formatSeconds, trainProgress } from "./trainProgress.ts";
+import { formatSeconds } from "./formatSeconds.ts";
+import { trainProgress } from "./trainProgress.ts";
 
 test("durations read as people say them", () => {
   expect([8.4, 59.6, 200, 3725].map(formatSeconds)).toEqual(["8.4 s", "1 min 00 s", "3 min 20 s", "1 h 02 min"]);

@@ -1,9 +1,14 @@
 import type { StepReport } from "@lowrank/train";
 import { SingleBar } from "cli-progress";
+import { formatSeconds } from "./formatSeconds.ts";
+import { isSample, isValidation, type MetricsLine, measuresOf } from "./run/metrics.ts";
 
 /** Shows how a training run goes: a bar on a terminal, else about twenty lines in all. */
 export interface TrainProgress {
-  step(report: StepReport): void;
+  /** A step. Without the seconds left, they are those of the steps at the pace so far. */
+  step(report: StepReport, secondsLeft?: number): void;
+  /** A line of metrics.jsonl. */
+  metrics(line: MetricsLine): void;
   /** A line of its own. */
   note(text: string): void;
   end(): void;
@@ -18,16 +23,16 @@ export function trainProgress(stream: NodeJS.WriteStream): TrainProgress {
  * Returns a function that turns step reports into text, with the speed and the time
  * left at the pace so far.
  */
-function pace(): (report: StepReport) => { loss: string; speed: string; left: string } {
+function pace(): (report: StepReport, secondsLeft?: number) => { loss: string; speed: string; left: string } {
   let [steps, tokens, seconds] = [0, 0, 0];
-  return (report) => {
+  return (report, secondsLeft) => {
     steps++;
     tokens += report.tokens;
     seconds += report.seconds;
     return {
       loss: report.loss.toFixed(4),
       speed: `${Math.round(tokens / seconds).toLocaleString("en-US")} tokens/s`,
-      left: `${formatSeconds(((report.maxSteps - report.step) * seconds) / steps)} left`,
+      left: `${formatSeconds(secondsLeft ?? ((report.maxSteps - report.step) * seconds) / steps)} left`,
     };
   };
 }
@@ -39,39 +44,53 @@ function barProgress(stream: NodeJS.WriteStream): TrainProgress {
   const clear = () => {
     if (bar.isActive) bar.stop();
   };
+  const note = (text: string) => {
+    clear();
+    stream.write(`${text}\n`);
+  };
   return {
-    step: (report) => {
-      const shown = describe(report);
+    step: (report, secondsLeft) => {
+      const shown = describe(report, secondsLeft);
       if (!bar.isActive) bar.start(report.maxSteps, report.step, shown);
       bar.update(report.step, shown);
     },
-    note: (text) => {
-      clear();
-      stream.write(`${text}\n`);
-    },
+    metrics: (line) => describeLine(line).forEach(note),
+    note,
     end: clear,
   };
 }
 
 function lineProgress(stream: NodeJS.WriteStream): TrainProgress {
   const describe = pace();
+  const note = (text: string) => stream.write(`${text}\n`);
   return {
-    step: (report) => {
-      const { loss, speed, left } = describe(report);
+    step: (report, secondsLeft) => {
+      const { loss, speed, left } = describe(report, secondsLeft);
       const { step, maxSteps } = report;
       if (step % Math.ceil(maxSteps / 20) !== 0 && step !== maxSteps) return;
       stream.write(`step ${step} of ${maxSteps} | loss ${loss} | ${speed} | ${left}\n`);
     },
-    note: (text) => stream.write(`${text}\n`),
+    metrics: (line) => describeLine(line).forEach(note),
+    note,
     end: () => {},
   };
 }
 
-/** Such as "1 h 02 min", "3 min 20 s", "8.4 s". */
-export function formatSeconds(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number) => String(n).padStart(2, "0");
-  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
-  if (whole >= 60) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return whole >= 10 ? `${whole} s` : `${seconds.toFixed(1)} s`;
+/** Says validations and answers in lines; steps have a line of their own. */
+function describeLine(line: MetricsLine): string[] {
+  if (isValidation(line)) {
+    const measures = measuresOf(line);
+    measures.delete("perplexity");
+    const [[, loss], ...others] = measures;
+    const more = others.map(([name, value]) => `, ${name} ${value.toFixed(4)}`);
+    return [`step ${line.step}: validation loss ${loss.toFixed(4)} nats per token${more.join("")}`];
+  }
+  if (!isSample(line) || line.step === 0) return [];
+  return line.samples.map(({ prompt, answer }) => `step ${line.step}: ${shortened(prompt)} -> ${shortened(answer)}`);
+}
+
+/** The end of a text, in a line. */
+function shortened(text: string): string {
+  const line = text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "?");
+  return line.length > 72 ? `...${line.slice(-69)}` : line;
 }

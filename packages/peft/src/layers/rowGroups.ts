@@ -1,5 +1,6 @@
 import { add, cat, formatShape, indexAdd, indexSelect, scope, Tensor, tensor } from "@lowrank/core";
 import { Module } from "@lowrank/nn";
+import type { AdapterSlots } from "./adapterSlots.ts";
 
 /** The rows of a batch by the adapter that acts on them; those of the base model under null. */
 export type RowGroups = ReadonlyMap<string | null, readonly number[]>;
@@ -33,43 +34,36 @@ export function rowsByAdapter(groups: RowGroups): readonly (readonly number[])[]
 export class BatchRows {
   /** An adapter for each row; null for the base model. */
   readonly names: readonly (string | null)[];
-  readonly #groups: RowGroups;
+  /** The adapters, each once, and their slots. */
+  readonly adapters: readonly string[];
+  readonly slots: readonly number[];
+  /** The rows by adapter. */
+  readonly all: RowGroups;
   /** Groups for layers without some of the adapters, by the names that are missing. */
-  readonly #lacking = new Map<string, RowGroups>();
+  readonly #without = new Map<string, RowGroups>();
 
-  constructor(names: readonly (string | null)[]) {
+  constructor(names: readonly (string | null)[], slots: AdapterSlots) {
     this.names = names;
-    this.#groups = grouped(names);
+    this.all = grouped(names);
+    this.adapters = [...this.all.keys()].filter((name) => name !== null);
+    this.slots = this.adapters.map((name) => slots.of(name));
   }
 
-  /**
-   * Returns the rows by adapter; those whose adapter does not sit here go with the base model's.
-   */
+  /** Returns the rows by adapter; those of adapters that `has` denies go with the base model's. */
   groups(has: (name: string) => boolean): RowGroups {
-    let missing = "";
-    // No adapter's name has a space.
-    for (const name of this.#groups.keys()) if (name !== null && !has(name)) missing += `${name} `;
-    if (missing === "") return this.#groups;
-    const known = this.#lacking.get(missing);
-    if (known) return known;
-    const groups = grouped(this.names.map((name) => (name !== null && has(name) ? name : null)));
-    this.#lacking.set(missing, groups);
-    return groups;
+    return this.without(this.adapters.filter((name) => !has(name)));
   }
 
-  /**
-   * Returns the rows by adapter, as `groups` does, and beside them what `find` gives for each; null
-   * for the base model. Those for which it gives nothing do not sit here.
-   */
-  find<T>(find: (name: string) => T | undefined): { groups: RowGroups; found: readonly (T | null)[] } {
-    const found: (T | null)[] = [];
-    for (const name of this.#groups.keys()) {
-      const one = name === null ? null : find(name);
-      if (one !== undefined) found.push(one);
-    }
-    if (found.length === this.#groups.size) return { groups: this.#groups, found };
-    const groups = this.groups((name) => find(name) !== undefined);
-    return { groups, found: Array.from(groups.keys(), (name) => (name === null ? null : find(name)!)) };
+  /** Returns the rows by adapter; those of the adapters named go with the base model's. */
+  without(missing: readonly string[]): RowGroups {
+    if (missing.length === 0) return this.all;
+    // No adapter's name has a space.
+    const key = missing.join(" ");
+    const known = this.#without.get(key);
+    if (known) return known;
+    const groups = grouped(this.names.map((name) => (name !== null && missing.includes(name) ? null : name)));
+    this.#without.set(key, groups);
+    return groups;
   }
 
   /** Throws for inputs of another batch. */

@@ -1,8 +1,9 @@
 import { copyInto, noGrad, scope, type Tensor, to } from "@lowrank/core";
 import { Module, type Parameter, type UnaryModule } from "@lowrank/nn";
 import type { ActiveAdapter } from "./activeAdapter.ts";
-import { addingByRows, type RowPart, rowPart } from "./addByRows.ts";
+import { addingByRows } from "./addByRows.ts";
 import type { MergeStep, Replacement } from "./mergeStep.ts";
+import { ProductTable } from "./productTable.ts";
 import { type BatchRows, joinGroups, onRows, type RowGroups, type Run } from "./rowGroups.ts";
 import { clear, free, place } from "./slot.ts";
 import type { Wrapper } from "./wrapper.ts";
@@ -93,9 +94,9 @@ export class TunerLayer extends Module implements Wrapper {
   readonly #adapters = new Map<string, LayerAdapter>();
   /** The plan of the last batch whose rows had adapters; null after any change of these. */
   #plan: RowPlan | null = null;
-  /** The parts of adapters in plans, made when a batch first has them, and the mode of these. */
-  readonly #parts = new Map<string, RowPart>();
-  #partsTraining = false;
+  /** The products that adapters add in batches, and the mode of these. */
+  readonly #products: ProductTable;
+  #productsTraining = false;
   /** While true, the base layer holds merged weights and acts alone. */
   merged = false;
   /** Told of every input, while there is one. */
@@ -105,6 +106,7 @@ export class TunerLayer extends Module implements Wrapper {
     super();
     this.base_layer = base;
     this.#active = active;
+    this.#products = new ProductTable(active.slots);
   }
 
   get wrapped(): UnaryModule {
@@ -137,7 +139,7 @@ export class TunerLayer extends Module implements Wrapper {
 
   #changed(adapter: string): void {
     this.#plan = null;
-    this.#parts.delete(adapter);
+    this.#products.forget(adapter);
   }
 
   #setBase(value: Tensor): void {
@@ -214,45 +216,31 @@ export class TunerLayer extends Module implements Wrapper {
 
   #planFor(rows: BatchRows): RowPlan {
     const { training } = this;
-    if (this.#partsTraining !== training) {
-      this.#parts.clear();
-      this.#partsTraining = training;
+    if (this.#productsTraining !== training) {
+      this.#products.clear();
+      this.#productsTraining = training;
     }
     if (this.#plan?.rows !== rows || this.#plan.training !== training) {
-      this.#plan = { rows, training, run: this.#onRows(rows) };
+      this.#plan = { rows, training, run: this.#planRows(rows) };
     }
     return this.#plan;
-  }
-
-  #partOf(name: string): RowPart | undefined {
-    const known = this.#parts.get(name);
-    if (known && !known.factors?.freed) return known;
-    const adapter = this.#adapters.get(name);
-    if (!adapter) return undefined;
-    const part = rowPart(adapter);
-    this.#parts.set(name, part);
-    return part;
   }
 
   /**
    * Plans to run the base layer on all rows at once whose adapters only add to its output, and each
    * other adapter on its rows. A row is computed in the same way whatever stands beside it.
    */
-  #onRows(rows: BatchRows): RowPlan["run"] {
-    const { groups, found } = rows.find((name) => this.#partOf(name));
-    const adding = (own: RowGroups, parts: readonly (RowPart | null)[]): RowPlan["run"] => {
-      if (own.size === 1 && own.has(null)) return (inputs, run) => run(null, inputs);
-      const add = addingByRows(own, parts);
-      return (inputs, run) => {
-        const y = run(null, inputs);
-        const sum = add(y, inputs[0] as Tensor);
-        if (sum !== y) y.dispose();
-        return sum;
-      };
-    };
-    if (found.every(onlyAdds)) return adding(groups, found);
-    const { joined, parts } = joinGroups(groups, (name) => name === null || onlyAdds(this.#partOf(name) ?? null));
-    const base = adding(parts, found.filter(onlyAdds));
+  #planRows(rows: BatchRows): RowPlan["run"] {
+    const adapters = this.#adapters;
+    if (this.#products.hasAll(rows, (name) => adapters.get(name)?.lowRank)) {
+      return onBase(this.#products.addingAll(rows));
+    }
+    const adding = (groups: RowGroups) => onBase(addingByRows(groups, adapters, this.#products));
+    const onlyAdds = (name: string | null) => name === null || addsAlone(adapters.get(name)!);
+    const groups = rows.groups((name) => adapters.has(name));
+    if ([...groups.keys()].every(onlyAdds)) return adding(groups);
+    const { joined, parts } = joinGroups(groups, onlyAdds);
+    const base = adding(parts);
     return (inputs, run) => onRows(joined, inputs, (name, own) => (name === null ? base(own, run) : run(name, own)));
   }
 
@@ -291,7 +279,17 @@ export class TunerLayer extends Module implements Wrapper {
   }
 }
 
-const onlyAdds = (part: RowPart | null): boolean => part === null || part.onlyAdds;
+const addsAlone = ({ lowRank, added }: LayerAdapter): boolean => (lowRank ?? added) !== undefined;
+
+/** Runs the base layer on a batch, and adds to its output. */
+function onBase(add: (y: Tensor, x: Tensor) => Tensor): RowPlan["run"] {
+  return (inputs, run) => {
+    const y = run(null, inputs);
+    const sum = add(y, inputs[0] as Tensor);
+    if (sum !== y) y.dispose();
+    return sum;
+  };
+}
 
 /** A tensor in f32; itself where it is. */
 export function wide(t: Tensor): Tensor {

@@ -184,6 +184,8 @@ export class Tuner<M extends Module> extends Module {
     this.#encoders.delete(name);
     clear(this, name);
     this.#adapters.delete(name);
+    this.#active.slots.release(name);
+    this.#lastRows = null;
   }
 
   /**
@@ -277,7 +279,7 @@ export class Tuner<M extends Module> extends Module {
   #batchOf(rows: readonly (string | null)[]): BatchRows {
     const { names } = this.#lastRows ?? {};
     if (names?.length === rows.length && names.every((name, i) => name === rows[i])) return this.#lastRows!;
-    this.#lastRows = new BatchRows([...rows]);
+    this.#lastRows = new BatchRows([...rows], this.#active.slots);
     return this.#lastRows;
   }
 

@@ -1,4 +1,4 @@
-import { bytesSource, firstNonFinite, giveTurn, openSafetensors } from "@lowrank/core";
+import { bytesSource, firstNonFinite, giveTurn, openSafetensors, type SafetensorsFile } from "@lowrank/core";
 import {
   isPromptMethod,
   type MethodFacts,
@@ -77,6 +77,7 @@ async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what:
   const opened = await openSafetensors(bytesSource(weights), `${what}: ${file}`).catch((error) => {
     throw refused((error as Error).message);
   });
+  if (isFiniteAtOnce(opened, weights)) return;
   for (const key of opened.names()) {
     const { bytes, dtype } = await opened.read(key).catch((error) => {
       throw refused((error as Error).message);
@@ -88,6 +89,18 @@ async function checkFinite(weights: Uint8Array<ArrayBuffer>, file: string, what:
       );
     await giveTurn();
   }
+}
+
+/** Bytes up to which all tensors of a file are looked at in one go. */
+const mostAtOnce = 1 << 20;
+
+/** True if a small file of one dtype, whose tensors are its end, is found to be finite at once. */
+function isFiniteAtOnce(file: SafetensorsFile, { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): boolean {
+  const infos = file.names().map((key) => file.info(key));
+  const size = infos.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const start = byteOffset + length - size;
+  if (size > mostAtOnce || start % 4 !== 0 || infos.some(({ dtype }) => dtype !== infos[0].dtype)) return false;
+  return firstNonFinite(new Uint8Array(buffer, start, size), infos[0]?.dtype ?? "F32") < 0;
 }
 
 /**

@@ -1,13 +1,13 @@
-import { type BoundInputs, type lowRankRows, sizeOf } from "@lowrank/core/backend";
-import { kernel, type ParamsOf, type WasmKernel, type WasmTensor } from "../kernel.ts";
+import { type lowRankRows, sizeOf } from "@lowrank/core/backend";
+import { type BoundGroups, type GroupWords, kernel, type WasmKernel, type WasmTensor } from "../kernel.ts";
 import type { InvariantKernels } from "../kernelTypes.gen.ts";
 import { dtypeNumber } from "./dtypeNumber.ts";
 
 /** Vectors of a task at most, so that threads share those of one pair. */
 const vectorsOfTask = 8;
 
-/** Words of a task in the table; the kernel says which. */
-const taskWords = 8;
+/** Words of a pair of factors and of a task; the kernel says which. */
+const [pairWords, taskWords] = [6, 3];
 
 /** Bytes of a line of the cache. */
 const lineBytes = 64;
@@ -19,30 +19,31 @@ interface Run {
   readonly count: number;
 }
 
+/** The tasks of a batch. */
 interface Layout {
   /** Rows of the batch, and vectors in each. */
   readonly size: number;
   readonly each: number;
-  readonly runs: readonly Run[];
+  readonly tasks: Int32Array;
 }
 
-type LowRankRowsParams = ParamsOf<typeof lowRankRows>;
 type Rows = readonly (readonly number[])[];
 
-/** The runs of frozen lists of rows: all layers of a model have the same. */
+/** The tasks of frozen lists of rows: all layers of a model have the same. */
 const layouts = new WeakMap<Rows, Layout>();
 
-/** Cuts the vectors of a batch of `size` rows, `each` of them a row, into runs. */
-function runsOf(rows: Rows, size: number, each: number): readonly Run[] {
+/** Cuts the vectors of a batch of `size` rows, `each` of them a row, into tasks. */
+function tasksOf(rows: Rows, size: number, each: number): Int32Array {
   const known = layouts.get(rows);
-  if (known && known.size === size && known.each === each) return known.runs;
+  if (known && known.size === size && known.each === each) return known.tasks;
   const runs: Run[] = [];
   const unnamed = new Set<number>(Array(size).keys());
   for (const list of rows) for (const row of list) unnamed.delete(row);
   pushRuns(runs, -1, [...unnamed], each);
   for (const [pair, list] of rows.entries()) pushRuns(runs, pair, list, each);
-  if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) layouts.set(rows, { size, each, runs });
-  return runs;
+  const tasks = Int32Array.from(runs.flatMap(({ pair, first, count }) => [pair, first, count]));
+  if (Object.isFrozen(rows) && rows.every((list) => Object.isFrozen(list))) layouts.set(rows, { size, each, tasks });
+  return tasks;
 }
 
 /** Appends consecutive rows as runs of at most `vectorsOfTask` vectors. */
@@ -57,91 +58,64 @@ function pushRuns(runs: Run[], pair: number, rows: readonly number[], each: numb
   }
 }
 
-/** Two factors, as the table of tasks has them. */
-interface Factors {
-  readonly a: number;
-  readonly b: number;
-  readonly formatA: number;
-  readonly formatB: number;
-  readonly rank: number;
+/** Words of a pair without its scaling: what is known of its factors. */
+const groupWords: GroupWords<InvariantKernels> = {
+  count: pairWords - 1,
+  of: (k, [a, b]) => [a.ptr, b.ptr, kindOf(k, a), kindOf(k, b), a.shape[0]],
+};
+
+function kindOf(k: InvariantKernels, factor: WasmTensor): number {
+  return k.factorKind(dtypeNumber(factor), factor.ptr, factor.shape[0], factor.shape[1]);
 }
 
-function factorsOf([a, b]: readonly WasmTensor[]): Factors {
-  return { a: a.ptr, b: b.ptr, formatA: dtypeNumber(a), formatB: dtypeNumber(b), rank: a.shape[0] };
+/** The factors of a call that were not known before. */
+function newGroups(k: InvariantKernels, factors: readonly WasmTensor[]): BoundGroups {
+  const slots = Array.from({ length: factors.length / 2 }, (_, i) => i);
+  const table = slots.flatMap((i) => groupWords.of(k, factors.slice(2 * i, 2 * i + 2)));
+  return { table: Int32Array.from(table), slots };
 }
 
-/** The tasks of a call: the words of their table, and what their rooms must hold. */
-interface Tasks {
-  readonly size: number;
-  readonly each: number;
-  readonly table: Int32Array;
-  /** The largest rank. */
-  readonly rank: number;
-  /** Not 0 if some factors are not f32. */
-  readonly widens: number;
+const asFloat = new Float32Array(1);
+const asWord = new Int32Array(asFloat.buffer);
+
+/** The word of a float. */
+function wordOf(number: number): number {
+  asFloat[0] = number;
+  return asWord[0];
 }
 
-/** The tasks of calls with the same factors. */
-const tasksOf = new WeakMap<BoundInputs, Tasks>();
-
-function makeTasks(pairs: readonly Factors[], params: LowRankRowsParams, size: number, each: number): Tasks {
-  const runs = runsOf(params.rows, size, each);
-  const table = new Int32Array(taskWords * runs.length);
-  const numbers = new Float32Array(table.buffer);
-  let most = 0;
-  let widens = 0;
-  for (let task = 0; task < runs.length; task++) {
-    const { pair, first, count } = runs[task];
-    const at = taskWords * task;
-    table[at + 6] = first;
-    table[at + 7] = count;
-    if (pair < 0) continue;
-    const { a, b, formatA, formatB, rank } = pairs[pair];
-    table[at] = a;
-    table[at + 1] = b;
-    table[at + 2] = formatA;
-    table[at + 3] = formatB;
-    table[at + 4] = rank;
-    numbers[at + 5] = params.scalings[pair];
-    most = Math.max(most, rank);
-    widens |= formatA | formatB;
+/** Fills the table of pairs; returns the largest rank, and 0 if all factors are f32. */
+function fillPairs(pairs: Int32Array, { table, slots }: BoundGroups, scalings: readonly number[]): [number, number] {
+  let rank = 0;
+  let kinds = 0;
+  for (let i = 0; i < slots.length; i++) {
+    const from = groupWords.count * slots[i];
+    const to = pairWords * i;
+    for (let j = 0; j < groupWords.count; j++) pairs[to + j] = table[from + j];
+    pairs[to + groupWords.count] = wordOf(scalings[i]);
+    kinds |= table[from + 2] | table[from + 3];
+    rank = Math.max(rank, table[from + 4]);
   }
-  return { size, each, table, rank: most, widens };
-}
-
-/** Makes the tasks of a call, or finds those of another with the same factors. */
-function findTasks(
-  inputs: readonly WasmTensor[],
-  params: LowRankRowsParams,
-  size: number,
-  each: number,
-  bound: BoundInputs | undefined,
-): Tasks {
-  if (!bound) {
-    const pairs = params.rows.map((_, pair) => factorsOf(inputs.slice(2 + 2 * pair, 4 + 2 * pair)));
-    return makeTasks(pairs, params, size, each);
-  }
-  const known = tasksOf.get(bound);
-  if (known && known.size === size && known.each === each) return known;
-  const pairs = bound.groups.map(({ found }) => found as Factors);
-  const made = makeTasks(pairs, params, size, each);
-  tasksOf.set(bound, made);
-  return made;
+  return [rank, kinds];
 }
 
 export const lowRankRowsKernel: WasmKernel = kernel<typeof lowRankRows, InvariantKernels>(
   "lowRankRows",
-  (k, inputs, [out], params, scratch, _op, bound) => {
-    const [y, x] = inputs;
+  (k, [y, x, ...factors], [out], { rows, scalings }, scratch, _op, bound) => {
     const inFeatures = x.shape[x.shape.length - 1];
     const outFeatures = y.shape[y.shape.length - 1];
-    const each = sizeOf(x.shape.slice(1, -1));
-    const { table, rank, widens } = findTasks(inputs, params, y.shape[0], each, bound);
-    const count = table.length / taskWords;
+    const tasks = tasksOf(rows, y.shape[0], sizeOf(x.shape.slice(1, -1)));
+    const count = tasks.length / taskWords;
+    const pairs = scratch.words(pairWords * rows.length);
+    const table = pairs.byteOffset;
+    const [rank, kinds] = fillPairs(pairs, bound ?? newGroups(k, factors), scalings);
+    const runs = scratch.words(tasks.length);
+    const list = runs.byteOffset;
+    runs.set(tasks);
     // Every task has room for the largest, in whole lines of the cache, which threads do not share.
-    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, widens) / lineBytes) * lineBytes;
+    const room = Math.ceil(k.lowRankRoom(vectorsOfTask, rank, inFeatures, kinds) / lineBytes) * lineBytes;
     const rooms = scratch(room * count);
-    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, scratch.of(table), rooms, room, 0, count);
+    k.lowRankRows(x.ptr, y.ptr, out.ptr, inFeatures, outFeatures, table, list, rooms, room, 0, count);
   },
-  { ofGroup: factorsOf },
+  { groups: groupWords },
 );
