@@ -56,7 +56,7 @@ export interface BytePairModel {
   readonly continuing_subword_suffix?: string | null;
   /** The tokens of a word. */
   bpe(word: string): string[];
-  /** The tokens of words, bytes and unknown ones in the place of those that the vocabulary lacks. */
+  /** The tokens of words; bytes or unknown ones stand for what the vocabulary lacks. */
   encode(words: readonly string[]): string[];
 }
 
