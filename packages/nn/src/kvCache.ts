@@ -73,6 +73,14 @@ export class KVCache implements AttentionCache, Disposable {
     this.#length += tokens;
   }
 
+  /** Forgets all but the first `length` tokens. */
+  truncate(length: number): void {
+    if (!(length >= 0 && length <= this.#length)) {
+      throw new Error(`KVCache: it holds ${this.#length} tokens, and cannot be cut to ${length}`);
+    }
+    this.#length = length;
+  }
+
   /**
    * Sequence i goes on from what sequence `from[i]` has seen, as beams do; `from`, i32, may name
    * more or fewer sequences than there were.

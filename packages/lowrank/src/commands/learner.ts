@@ -223,7 +223,7 @@ async function optimizerOf(
 }
 
 /** Returns the usual learning rate of a recipe, or of the method that a file says. */
-function rateFor(config: PeftConfig | null, named: Method): number {
+export function rateFor(config: PeftConfig | null, named: Method): number {
   const isNamed = config === null || named.peft?.peftType === config.peftType;
   const recipe = isNamed ? named : adapterMethods().find(({ peft }) => peft.peftType === config.peftType);
   const { learningRate, usualLearningRate = learningRate } = recipe ?? named;

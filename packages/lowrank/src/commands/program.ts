@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
 import { generateCommand } from "./generate.ts";
@@ -11,6 +12,7 @@ import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
 import { trainCommand } from "./train.ts";
 import { ownVersion } from "./version.ts";
+import { workerCommand } from "./worker.ts";
 
 const help = `
 Models and adapters are Hugging Face folders: config.json, model.safetensors and tokenizer.json make a model,
@@ -42,6 +44,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
   for (const command of [
     trainCommand(),
     generateCommand(),
+    chatCommand(),
     mergeCommand(),
     convertCommand(),
     reportCommand(),
@@ -49,6 +52,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
+    workerCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);

@@ -7,6 +7,7 @@ import { formatSeconds } from "./formatSeconds.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { checkOutput, shellWord } from "./output.ts";
 import { quantizeWords } from "./quantizeOptions.ts";
+import { dryRun } from "./run/dryRun.ts";
 import { digestFiles, digestModel } from "./run/fileDigests.ts";
 import { isStep, isValidation } from "./run/metrics.ts";
 import { removeOlderCheckpoints } from "./run/olderCheckpoints.ts";
@@ -25,11 +26,13 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   if (options.allowChanges && options.resume === undefined) {
     throw new Error("--allow-changes is for --resume; leave it out");
   }
+  const voice = trainVoice(options);
+  if (options.dryRun) return dryRun(options, voice);
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
   try {
     await clearLeftovers(options.output);
-    await trainInto(options, trainVoice(options));
+    await trainInto(options, voice);
   } finally {
     await release();
   }

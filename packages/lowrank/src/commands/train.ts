@@ -49,6 +49,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   sampleEvery?: number;
   samples: number;
   samplePrompt?: string[];
+  dryRun?: boolean;
   quiet?: boolean;
   json?: boolean;
   trainTokens?: number;
@@ -169,6 +170,7 @@ export function trainCommand(): Command {
     .option("--resume <dir>", "go on from such a checkpoint, or from the newest in a folder, with the same options")
     .option("--allow-changes", "resume although options, data or model differ from the checkpoint's, and say which")
     .option("--verify", "read the written adapter again and compare its answers with those of the trained one")
+    .option("--dry-run", "tell modules, counts, memory and steps, show an example, and write nothing")
     .option("--quiet", "tell nothing on stderr but warnings and errors")
     .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))

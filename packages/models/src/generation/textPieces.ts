@@ -10,7 +10,7 @@ import type { StopOptions } from "./stops.ts";
 import { promptTokens, type TextPrompt } from "./textPrompt.ts";
 
 /** Settings of `streamText`: those of `generate`, for text. */
-export interface StreamTextOptions extends Omit<GenerateOptions, "onToken" | "tokenizer">, DecodeOptions {
+export interface StreamTextOptions extends Omit<GenerateOptions, "tokenizer">, DecodeOptions {
   /** Words that may not come in the new text, with or without a space before them. */
   badWords?: readonly string[];
 }

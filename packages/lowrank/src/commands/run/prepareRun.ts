@@ -1,4 +1,5 @@
 import { parseHubAddress } from "@lowrank/files";
+import type { Tokenizer } from "@lowrank/models";
 import type { QuantizeOptions } from "@lowrank/nn";
 import type { PeftConfig, PeftOptions } from "@lowrank/peft";
 import { trainingSteps } from "@lowrank/train";
@@ -18,26 +19,51 @@ type LoadedBase = Awaited<ReturnType<typeof loadWithTokenizer>> & {
   readonly quantize: QuantizeOptions | undefined;
 };
 
-/** Model, data and adapter's configuration of a run, before anything trains. */
-export interface PreparedRun {
-  readonly loaded: LoadedBase;
+/** Data and the adapter's configuration of a run, and what follows from them. */
+export interface PreparedData {
   readonly data: TrainData;
   /** The adapter's configuration; null: the whole model trains. */
   readonly config: PeftConfig | null;
   readonly steps: number;
+  readonly stepsPerEpoch: number;
   /** Tokens in a block, and the most in an example. */
   readonly lengths: { readonly blockSize: number; readonly maxLength: number };
   readonly batching: { readonly batchSize: number; readonly padTokenId: number; readonly maxLength: number };
 }
 
+/** A run before anything trains. */
+export interface PreparedRun extends PreparedData {
+  readonly loaded: LoadedBase;
+}
+
 /** Loads model and data, and finds out what follows from them. */
 export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
-  const configFor = await trainedConfig(options);
+  // Wrong options are told before anything is loaded.
+  await trainedConfig(options);
   voice.note(`loading ${options.model}`);
   const loaded = await loadBase(options, voice);
   const { model, tokenizer, generationConfig, backend } = loaded;
   if (backend.adapter !== undefined) voice.say(`backend: ${describeBackend(backend)}`);
-  const lengths = sequenceLengths(options, model.maxPositions, await virtualTokens(configFor(1)));
+  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
+  const { maxPositions } = model;
+  return { loaded, ...(await prepareData({ tokenizer, maxPositions, padTokenId }, options, voice)) };
+}
+
+/** The parts of a model that say how data are read. */
+interface DataReader {
+  readonly tokenizer: Tokenizer;
+  readonly maxPositions: number;
+  readonly padTokenId: number;
+}
+
+/** Reads and tokenises the data, and finds out what follows from them. */
+export async function prepareData(
+  { tokenizer, maxPositions, padTokenId }: DataReader,
+  options: TrainCommandOptions,
+  voice: TrainVoice,
+): Promise<PreparedData> {
+  const configFor = await trainedConfig(options);
+  const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
   const data = await readTrainData(tokenizer, { ...options, ...lengths });
   voice.say(`data: ${data.description}`);
@@ -47,12 +73,13 @@ export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice
     const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
     voice.warn({ code: "cut-examples", message });
   }
-  const padTokenId = tokenizer.padTokenId ?? generationConfig?.padTokenId ?? tokenizer.eosTokenId ?? 0;
-  const batching = { batchSize: options.batchSize, padTokenId, maxLength: lengths.maxLength };
   const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
-  const steps = options.steps ?? trainingSteps(data.train.length, { batchSize, gradientAccumulationSteps, epochs });
+  const passes = { batchSize, gradientAccumulationSteps };
+  const steps = options.steps ?? trainingSteps(data.train.length, { ...passes, epochs });
+  const stepsPerEpoch = trainingSteps(data.train.length, { ...passes, epochs: 1 });
   const config = configFor(steps)?.with(baseOf(options.model)) ?? null;
-  return { loaded, data, config, steps, lengths, batching };
+  const batching = { batchSize, padTokenId, maxLength: lengths.maxLength };
+  return { data, config, steps, stepsPerEpoch, lengths, batching };
 }
 
 /**

@@ -4,6 +4,7 @@ import { createApp, type ServingLogger } from "@lowrank/serve/http";
 import { listen, promMetrics } from "@lowrank/serve/node";
 import { connectEngine } from "@lowrank/serve/worker";
 import { pino } from "pino";
+import { startFineTuning } from "../fineTuning/startFineTuning.ts";
 import { withInterrupt } from "../interrupt.ts";
 import { LiveView, viewLines } from "./liveView.ts";
 import type { ServeSettings } from "./serveSettings.ts";
@@ -21,6 +22,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   const write = await lineWriter(settings, view);
   const logger: ServingLogger = pino({ level: settings["log-level"] }, { write });
   const draining = new AbortController();
+  const served = await startFineTuning(settings, plugins, logger);
   const script = new URL(`./engineWorker${import.meta.filename.slice(-3)}`, import.meta.url);
   const worker = new Worker(script, { workerData: { settings, plugins } });
   const engine = connectEngine(worker);
@@ -36,6 +38,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
     metrics: promMetrics(),
     logger,
     draining: draining.signal,
+    fineTuning: served?.fineTuning,
   });
   const stopped = withInterrupt(
     () => logger.info({}, "draining: new requests are refused; interrupt again to end at once"),
@@ -78,6 +81,7 @@ export async function runServer(settings: ServeSettings, plugins: readonly strin
   try {
     await stopped;
   } finally {
+    await served?.close();
     worker.removeAllListeners("exit");
     await worker.terminate();
   }
