@@ -14,6 +14,7 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   model: string;
   data: string[];
   columns?: Record<string, string>;
+  onBadRecord: "error" | "skip";
   validation?: string;
   validationFraction: number;
   output: string;
@@ -98,6 +99,14 @@ export function trainCommand(): Command {
         "--columns <list>",
         "the keys of records with other names, as prompt=question,completion=answer",
       ).argParser(columns),
+    )
+    .addOption(
+      new Option(
+        "--on-bad-record <how>",
+        "error ends at a record that is broken or empty; skip leaves it out, and says so",
+      )
+        .choices(["error", "skip"])
+        .default("error"),
     )
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))

@@ -10,6 +10,7 @@ import {
   type TokenizedExample,
   tokenizeExample,
 } from "@lowrank/train";
+import { warn } from "./loading.ts";
 
 /** The examples to train on and to validate with. */
 export interface DataOptions {
@@ -19,6 +20,8 @@ export interface DataOptions {
   validationFraction: number;
   /** The keys of records by those of an example. */
   columns?: Readonly<Record<string, string>>;
+  /** Says if a record that is no example ends the command, or is left out, which is told. */
+  onBadRecord?: "error" | "skip";
   /** Tokens in a block of a text, or of packed examples. */
   blockSize: number;
   /** Put several examples into a block instead of padding them. */
@@ -45,9 +48,9 @@ type Source = { ids: number[] } | { examples: TokenizedExample[] };
  * mixed, or nothing is left to train on.
  */
 export async function readTrainData(tokenizer: Tokenizer, options: DataOptions): Promise<TrainData> {
-  const source = await read(tokenizer, options.data, options.columns);
+  const source = await read(tokenizer, options.data, options);
   const [head, tail] = options.validation
-    ? [source, await read(tokenizer, [options.validation], options.columns)]
+    ? [source, await read(tokenizer, [options.validation], options)]
     : divide(source, 1 - options.validationFraction);
   const train = cut(tokenizer, limit(head, options.trainTokens), options);
   const validation = cut(tokenizer, limit(tail, options.validationTokens), options);
@@ -65,7 +68,11 @@ function count(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
-async function read(tokenizer: Tokenizer, paths: readonly string[], columns: DataOptions["columns"]): Promise<Source> {
+/** Options of how records become examples. */
+type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
+
+async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
+  const { columns, onBadRecord } = options;
   const records = paths.filter((path) => recordEndings.includes(extname(path).toLowerCase()));
   if (records.length === 0 && columns) {
     throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
@@ -77,17 +84,33 @@ async function read(tokenizer: Tokenizer, paths: readonly string[], columns: Dat
     );
   }
   const examples: TokenizedExample[] = [];
+  const skipped: string[] = [];
   for (const path of paths) {
-    for (const [i, example] of (await load(path, { columns })).entries()) {
+    const onSkip = (message: string) => void skipped.push(message);
+    for (const [i, example] of (await load(path, { columns, onBadRecord, onSkip })).entries()) {
       try {
         examples.push(await tokenizeExample(tokenizer, example));
       } catch (error) {
-        throw new Error(`${path}, example ${i + 1}: ${(error as Error).message}`, { cause: error });
+        const message = `${path}, example ${i + 1}: ${(error as Error).message}`;
+        if (onBadRecord !== "skip") throw new Error(message, { cause: error });
+        skipped.push(message);
       }
     }
   }
+  tellSkipped(skipped);
   return { examples };
 }
+
+/** Says how many records were left out, and why the first ones were. */
+function tellSkipped(skipped: readonly string[]): void {
+  if (skipped.length === 0) return;
+  const more = skipped.length > mostTold ? `; and ${skipped.length - mostTold} more` : "";
+  const records = skipped.length === 1 ? "1 record was" : `${skipped.length} records were`;
+  const message = `${records} skipped: ${skipped.slice(0, mostTold).join("; ")}${more}`;
+  warn({ code: "skipped-records", message });
+}
+
+const mostTold = 3;
 
 async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promise<number[]> {
   const ids: number[] = [];
@@ -100,7 +123,7 @@ async function readTexts(tokenizer: Tokenizer, paths: readonly string[]): Promis
   return ids;
 }
 
-async function load(path: string, options: Pick<LoadDatasetOptions, "format" | "columns">): Promise<Example[]> {
+async function load(path: string, options: LoadDatasetOptions): Promise<Example[]> {
   try {
     return await loadDataset(path, options);
   } catch (error) {

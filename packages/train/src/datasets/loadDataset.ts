@@ -1,6 +1,5 @@
 import { type ByteSource, checkOptions } from "@lowrank/core";
 import { type ModelFiles, openFile } from "@lowrank/files";
-import { decodeText } from "./decodeText.ts";
 import type { Example } from "./example.ts";
 import { examplesOf, type ReadDatasetOptions, readDataset, readDatasetKeys } from "./readDataset.ts";
 
@@ -23,7 +22,7 @@ export async function loadDataset(path: string, given: LoadDatasetOptions = {}):
     const { parquetRecords } = await import("./parquetRecords.ts");
     return Array.fromAsync(examplesOf(parquetRecords(source, named.name), named));
   }
-  return Array.fromAsync(readDataset(decodeText(piecesOf(source), named.name), named));
+  return Array.fromAsync(readDataset(piecesOf(source), named));
 }
 
 async function sourceOf(path: string, files: ModelFiles | undefined): Promise<ByteSource> {
