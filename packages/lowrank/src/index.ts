@@ -213,6 +213,7 @@ export {
   LayerNorm,
   Linear,
   Linear4bit,
+  Lion,
   MaxPool1d,
   MaxPool2d,
   Module,

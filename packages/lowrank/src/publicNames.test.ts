@@ -6,7 +6,16 @@ import * as lowrank from "./index.ts";
 /** The values that packages export for one another, and `lowrank` keeps to itself. */
 const shared = {
   core: [
-    ...["adam8bitBlockSize", "adagradStep", "adamStep", "adamStep8bit", "rmspropStep", "sgdStep", "addInto"],
+    ...[
+      "adam8bitBlockSize",
+      "adagradStep",
+      "adamStep",
+      "adamStep8bit",
+      "lionStep",
+      "rmspropStep",
+      "sgdStep",
+      "addInto",
+    ],
     ...["scaleInPlace", "clipToNorm", "gradNorm", "argmaxTokens", "keptTokens", "sampleToken", "sampleTokens"],
     ...["samplingKeys", "tokenProbabilities", "checkLogits", "attentionBackward", "avgPool2dBackward"],
     ...["crossEntropyBackward", "embeddingBackward", "gegluBackward", "geluBackward", "geluTanhBackward"],

@@ -14,9 +14,17 @@ export {
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
+export {
+  type FindLearningRateOptions,
+  findLearningRate,
+  type LearningRateSearch,
+  type LearningRateTrial,
+  type RateRange,
+} from "./findLearningRate.ts";
 export type { RunDifference } from "./fingerprint.ts";
 export { ignoreIndex } from "./ignoreIndex.ts";
 export type { LanguageModel } from "./languageModel.ts";
+export type { EvalPrediction, MetricName, MetricOptions } from "./metrics/metricOptions.ts";
 export { type TrainableModel, type TrainableModule, toInputs } from "./modelBatch.ts";
 export type { OwnTask } from "./ownTask.ts";
 export { type PackedExample, type PackOptions, packExamples } from "./packExamples.ts";
@@ -38,7 +46,11 @@ export { describeDifference, ResumeError } from "./resumeError.ts";
 export { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "./tokenize.ts";
 export { Trainer, trainingSteps } from "./trainer.ts";
 export type {
+  BestEvaluation,
+  EvaluationSettings,
+  OptimizerName,
   OwnTrainerOptions,
+  RateSetting,
   StepReport,
   TrainerOptions,
   TrainingResult,

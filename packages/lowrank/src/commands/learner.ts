@@ -1,7 +1,7 @@
 import { Generator, type Tensor, tensor } from "@lowrank/core";
 import type { WritablePlace } from "@lowrank/files";
 import { type CausalLM, describeModel, type LoadedModel, saveModel, type Tokenizer } from "@lowrank/models";
-import { AdamW, AdamW8bit } from "@lowrank/nn";
+import { AdamW, AdamW8bit, Lion } from "@lowrank/nn";
 import {
   createLoraPlusOptimizer,
   getPeftModel,
@@ -14,7 +14,7 @@ import {
   type Warning,
   type WarningCode,
 } from "@lowrank/peft";
-import { collateAny, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
+import { collateAny, type OptimizerName, type TokenizedExample, type TrainerOptions, toInputs } from "@lowrank/train";
 import { adapterMethods, findMethods, type Method } from "../report/methods.ts";
 import { describeTargets } from "./describeTargets.ts";
 import { warn } from "./loading.ts";
@@ -48,7 +48,7 @@ export interface Learner {
 
 /** Options of `makeLearner`. */
 export interface LearnerOptions {
-  optimizer: "adamw" | "adamw8bit";
+  optimizer: OptimizerName;
   method: string;
   /** Peak of the learning rate. Default: what is usual for the method. */
   lr?: number;
@@ -205,7 +205,9 @@ async function optimizerOf(
   say: Say,
 ): Promise<Pick<Learner, "optimizer" | "learningRate">> {
   const { optimizer, weightDecay, loraplusLrRatio } = options;
-  const learningRate = options.lr ?? rateFor(config, findMethods([options.method])[0]);
+  // Lion moves every number by the whole rate, and so wants less of it.
+  const usual = rateFor(config, findMethods([options.method])[0]) / (optimizer === "lion" ? 10 : 1);
+  const learningRate = options.lr ?? usual;
   if (options.lr === undefined) say(`learning rate: ${learningRate} at its peak (--lr)`);
   if (loraplusLrRatio === undefined) return { optimizer: { optimizer, learningRate, weightDecay }, learningRate };
   if (config === null || !(await methodOf(config)).loraPlus) {
@@ -215,11 +217,12 @@ async function optimizerOf(
     );
   }
   const settings = { lr: learningRate, loraplusLrRatio, loraplusWeightDecay: weightDecay };
-  const made =
-    optimizer === "adamw8bit"
-      ? createLoraPlusOptimizer(model, AdamW8bit, settings)
-      : createLoraPlusOptimizer(model, AdamW, settings);
-  return { optimizer: { optimizer: made }, learningRate };
+  const makers = {
+    adamw: () => createLoraPlusOptimizer(model, AdamW, settings),
+    adamw8bit: () => createLoraPlusOptimizer(model, AdamW8bit, settings),
+    lion: () => createLoraPlusOptimizer(model, Lion, settings),
+  };
+  return { optimizer: { optimizer: makers[optimizer]() }, learningRate };
 }
 
 /** Returns the usual learning rate of a recipe, or of the method that a file says. */

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import type { QuantizeOptions } from "@lowrank/nn";
 import { evaluate } from "@lowrank/train";
 import { clearLeftovers } from "./clearLeftovers.ts";
+import { findRate } from "./findRate.ts";
 import { formatSeconds } from "./formatSeconds.ts";
 import { type Learner, makeLearner } from "./learner.ts";
 import { checkOutput, shellWord } from "./output.ts";
@@ -28,6 +29,8 @@ export async function runTraining(options: TrainCommandOptions): Promise<void> {
   }
   const voice = trainVoice(options);
   if (options.dryRun) return dryRun(options, voice);
+  // A search of the learning rate writes nothing.
+  if (options.findLr) return trainInto(options, voice);
   await checkOutput(options.output, options.model);
   const release = await lockRun(options.output);
   try {
@@ -47,6 +50,7 @@ async function trainInto(options: TrainCommandOptions, voice: TrainVoice): Promi
   const probeLoss = async () => (await evaluate(model, probe, batching)).loss;
   const baseLoss = await probeLoss();
   const learner = await makeLearner(loaded, config, data.train, batching, options, voice.say);
+  if (options.findLr) return findRate(learner, data.train, batching, { ...options, voice });
   const { adapted } = learner;
   const lossBefore = learner.changesBase && adapted ? await adapted.disableAdapter(probeLoss) : baseLoss;
   const start = await startOf(options, prepared, learner);
@@ -145,7 +149,9 @@ function summary({ result, stepSeconds, maxSteps }: TrainedSteps, { metrics, pea
     return `${loss.toFixed(4)} at step ${step} (perplexity ${perplexity.toFixed(1)})`;
   });
   if (losses.length > 0) lines.push(`validation loss, nats per token: ${losses.join(", ")}`);
-  if (result.steps < maxSteps)
+  if (result.best) lines.push(`best evaluation: that of step ${result.best.step}, ${result.best.metric.toFixed(4)}`);
+  if (result.stoppedEarly) lines.push(`stopped early, after step ${result.steps} of ${maxSteps}`);
+  else if (result.steps < maxSteps)
     lines.push(`stopped after step ${result.steps} of ${maxSteps}; the adapter is as it was then`);
   if (stepSeconds.length > 0) {
     const median = stepSeconds.toSorted((a, b) => a - b)[Math.floor(stepSeconds.length / 2)];

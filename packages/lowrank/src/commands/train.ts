@@ -1,3 +1,4 @@
+import type { OptimizerName } from "@lowrank/train";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { defaultMethod, findMethods, methodNames, quantizedWords } from "../report/methods.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
@@ -8,9 +9,10 @@ import { wrapped } from "./plan.ts";
 import { addQuantizeOptions, type QuantizeCommandOptions } from "./quantizeOptions.ts";
 import { runTraining } from "./runTraining.ts";
 import { peftConfigOption } from "./trainedConfig.ts";
+import { addTrainerFlags, type TrainerFlags } from "./trainerFlags.ts";
 
 /** The options of `lowrank train`. */
-export interface TrainCommandOptions extends QuantizeCommandOptions {
+export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlags {
   model: string;
   data: string[];
   columns?: Record<string, string>;
@@ -20,7 +22,8 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   output: string;
   method: string;
   peftConfig?: string;
-  optimizer: "adamw" | "adamw8bit";
+  optimizer: OptimizerName;
+  findLr?: boolean;
   gradientCheckpointing?: boolean;
   lr?: number;
   loraplusLrRatio?: number;
@@ -41,7 +44,6 @@ export interface TrainCommandOptions extends QuantizeCommandOptions {
   threads: number;
   wideSimd?: boolean;
   pack?: boolean;
-  evalEvery?: number;
   saveEvery?: number;
   saveTotalLimit?: number;
   resume?: string;
@@ -124,8 +126,8 @@ export function trainCommand(): Command {
     .addOption(peftConfigOption());
   addQuantizeOptions(command, `with ${quantizedWords()} (default: nf4)`)
     .addOption(
-      new Option("--optimizer <name>", "adamw, or adamw8bit: its moments in a quarter of the memory")
-        .choices(["adamw", "adamw8bit"])
+      new Option("--optimizer <name>", "adamw; adamw8bit: its moments in a quarter of the memory; or lion")
+        .choices(["adamw", "adamw8bit", "lion"])
         .default("adamw"),
     )
     .option(
@@ -134,9 +136,10 @@ export function trainCommand(): Command {
     )
     .option(
       "--lr <x>",
-      "peak learning rate of AdamW (default: what is usual for the method, which is told)",
+      "peak learning rate (default: what is usual for the method, which is told)",
       number({ above: 0 }),
     )
+    .option("--find-lr", "try learning rates from small to large, print what they do, suggest one, and write nothing")
     .option("--loraplus-lr-ratio <x>", "LoRA+: how many times as fast B learns as A, 16 say", number({ least: 1 }))
     .addOption(
       new Option("--schedule <name>", "the learning rate over the steps")
@@ -184,7 +187,7 @@ export function trainCommand(): Command {
     .option("--json", "print the result as one JSON object, and what goes on as lines of JSON on stderr")
     .option("--train-tokens <n>", "use only the first n tokens of the training data", integer(1))
     .option("--validation-tokens <n>", "use only the first n tokens of the validation data", integer(1));
-  return addAdapterOptions(command)
+  return addAdapterOptions(addTrainerFlags(command))
     .addHelpText("after", help())
     .action((_, options) => runTraining(options));
 }

@@ -38,7 +38,7 @@ export async function* textPieces(
   const ids = await Promise.all(prompts.map((prompt) => promptTokens(prompt, tokenizer)));
   const rows = repeated(ids, settings.numReturnSequences).map((prompt) => {
     const reading = { eosTokenIds, skipSpecialTokens };
-    return new RowText(tokenizer, prompt, reading, stopping && stopping.filter());
+    return new RowText(tokenizer, prompt, reading, stopping?.filter() ?? null);
   });
   const pieces: TextPiece[] = [];
   const add = (row: number, text: string) => text !== "" && pieces.push({ text, row });

@@ -5,6 +5,7 @@ import { type Interrupted, withInterrupt } from "../interrupt.ts";
 import type { Learner } from "../learner.ts";
 import { shellWord } from "../output.ts";
 import type { TrainCommandOptions } from "../train.ts";
+import { trainerSettings } from "../trainerFlags.ts";
 import { resumeFailure, withFlags } from "../trainFlags.ts";
 import { isSample, type ValidationLine } from "./metrics.ts";
 import { MetricsLog, metricsName, readHistory } from "./metricsLog.ts";
@@ -79,7 +80,7 @@ async function train(
     warmupSteps: options.warmupSteps,
     maxGradNorm: options.maxGradNorm,
     seed: options.seed,
-    evaluation: data.validation.length > 0 ? { examples: data.validation, every: options.evalEvery } : undefined,
+    ...trainerSettings(options, data.validation),
     checkpoints: checkpointing(options, () => new Map([[metricsName, log.text]])),
     onStep: async (report) => {
       const { step, loss, learningRate, gradNorm, tokens, seconds } = report;
@@ -131,8 +132,8 @@ function sideWork(left: TimeLeft): { start(): void; did(work: SideWork, less?: n
   };
 }
 
-function validationLine(step: number, { labels: _, ...measures }: Evaluation): ValidationLine {
-  const named = Object.entries(measures).map(([name, value]) => [`eval_${name}`, value]);
+function validationLine(step: number, { labels: _, metrics, ...measures }: Evaluation): ValidationLine {
+  const named = Object.entries({ ...measures, ...metrics }).map(([name, value]) => [`eval_${name}`, value]);
   return { step, ...Object.fromEntries(named) };
 }
 
