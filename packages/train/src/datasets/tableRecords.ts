@@ -30,6 +30,19 @@ export async function* tableRecords(
   if (columns && rows.length > 0) yield* recordsOf(rows, columns, name, delimiter);
 }
 
+/** Returns what reads the bytes of one row of a table, by the names in its first line. */
+export async function tableReader(
+  pieces: AsyncIterable<Uint8Array>,
+  name: string,
+  delimiter: "," | "\t",
+): Promise<(bytes: Uint8Array) => Record<string, string>> {
+  for await (const first of tableRows(pieces)) {
+    const columns = header(first, name, delimiter);
+    return (bytes) => named(columns, cellsOf([{ bytes, line: 0, offset: 0 }], delimiter)[0]);
+  }
+  throw new Error(`${name} holds no example`);
+}
+
 /** A row that may go over several lines. */
 interface Row {
   readonly bytes: Uint8Array;

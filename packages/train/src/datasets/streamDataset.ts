@@ -1,0 +1,135 @@
+import { type ByteSource, checkOptions, type OptionKeys } from "@lowrank/core";
+import { openFile, writeFile } from "@lowrank/files";
+import { crc32 } from "../crc32.ts";
+import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
+import type { Dataset } from "./dataset.ts";
+import type { Example } from "./example.ts";
+import { decodeIndex, encodeIndex, type IndexKey } from "./indexFile.ts";
+import { indexRecords, type RecordIndex, readIndexed } from "./indexRecords.ts";
+import { piecesOf } from "./piecesOf.ts";
+import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
+import { openRecords } from "./streamedFormats.ts";
+
+/** Options of `streamDataset`. */
+export interface StreamDatasetOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
+  /** The folder for the index, which is made where it is missing. */
+  cacheDir: string;
+  /** Default: by the name's ending (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
+  format?: Exclude<DatasetFormat, "text"> | "parquet";
+  /**
+   * Tokenises all examples for the index, which takes long, so that `lengths` are tokens, as packing
+   * needs them, and that each example is known to be right. Default false: lengths are bytes.
+   */
+  countTokens?: boolean;
+  /** Called now and then while the index is built, with the bytes read so far. */
+  onProgress?: (progress: { loaded: number; total: number }) => void;
+}
+
+/** Examples in a file that may be larger than memory. */
+export interface StreamedDataset extends Dataset<TokenizedExample> {
+  /** The number of records that were skipped, and what is wrong with the first ones. */
+  readonly skipped: number;
+  readonly told: readonly string[];
+}
+
+const streamKeys: OptionKeys<StreamDatasetOptions> = {
+  ...({ columns: true, onBadRecord: true, cacheDir: true, format: true, countTokens: true, onProgress: true } as const),
+};
+
+/**
+ * Opens a data file on disk (Node only) whose examples are read and tokenised when they are wanted.
+ * The file is read once as a whole, for an index of the places of its examples, in which errors are
+ * told as `loadDataset` tells them. The index stays in `cacheDir`, and is built anew where the file
+ * is another: by its size and time, or its checksum where the time alone differs. It appears whole.
+ */
+export async function streamDataset(
+  path: string,
+  tokenizer: ExampleTokenizer,
+  options: StreamDatasetOptions,
+): Promise<StreamedDataset> {
+  checkOptions("streamDataset", options, streamKeys);
+  const { columns, onBadRecord = "error", cacheDir, countTokens = false, onProgress } = options;
+  const { source, name, parse, records, format } = await openRecords(path, options);
+  const [{ basename, join, resolve }, { stat }] = node();
+  const { size, mtimeMs } = await stat(path);
+  const settings = JSON.stringify({
+    ...{ format, columns, onBadRecord },
+    tokens: countTokens ? digestOfTokenizer(tokenizer) : null,
+  });
+  const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
+  const file = join(cacheDir, `${basename(path)}-${hex(`${key.path} ${settings}`)}.index`);
+  const found = await openIndex(file, key, source);
+  const measure = async (example: Example) => {
+    checkChat(example);
+    return countTokens ? (await tokenizeExample(tokenizer, example)).inputIds.length : 0;
+  };
+  const index =
+    found ?? (await indexRecords(records, told(piecesOf(source), size, onProgress), { columns, onBadRecord, measure }));
+  if (!found) await writeFile(file, encodeIndex(key, index));
+  const { offsets, lengths, sizes, checksum, skipped, told: messages } = index;
+  if (offsets.length === 0)
+    throw new Error(`${name} holds no example${skipped > 0 ? "; all of its records are bad" : ""}`);
+  return {
+    length: offsets.length,
+    lengths: countTokens && sizes ? sizes : lengths,
+    digest: hex(`${checksum} ${settings} ${digestOfTokenizer(tokenizer)}`),
+    skipped,
+    told: messages,
+    read: async (numbers) => {
+      const examples: TokenizedExample[] = [];
+      for (const i of Array.from(numbers)) {
+        const example = await readIndexed(source, name, { offset: offsets[i], length: lengths[i] }, parse, columns);
+        examples.push(await tokenizeExample(tokenizer, example));
+      }
+      return examples;
+    },
+  };
+}
+
+/** Reads an index; null where there is none, or where it is of another file. */
+async function openIndex(file: string, key: IndexKey, source: ByteSource): Promise<RecordIndex | null> {
+  const stored = await openFile(file).catch(() => null);
+  const found = stored && decodeIndex(await stored.read(0, stored.size));
+  if (!found || found.key.size !== key.size || found.key.settings !== key.settings || found.key.path !== key.path) {
+    return null;
+  }
+  if (found.key.mtimeMs === key.mtimeMs) return found.index;
+  let checksum = 0;
+  for await (const piece of piecesOf(source)) checksum = crc32(piece, checksum);
+  if (checksum !== found.index.checksum) return null;
+  await writeFile(file, encodeIndex(key, found.index));
+  return found.index;
+}
+
+/** Throws for a conversation in which nothing can be learned. */
+function checkChat(example: Example): void {
+  if (!("messages" in example) || example.messages.some(({ role }) => role === "assistant")) return;
+  throw new Error("a conversation without an assistant turn has nothing to learn");
+}
+
+async function* told(
+  pieces: AsyncIterable<Uint8Array>,
+  total: number,
+  onProgress: StreamDatasetOptions["onProgress"],
+): AsyncGenerator<Uint8Array> {
+  let loaded = 0;
+  for await (const piece of pieces) {
+    yield piece;
+    loaded += piece.length;
+    onProgress?.({ loaded, total });
+  }
+}
+
+/** Tells tokenizers apart by the ids of a text, and by their chat template. */
+function digestOfTokenizer(tokenizer: ExampleTokenizer): string {
+  const ids = tokenizer.encode("Streams of words, 1234567890: été, Übung, 日本語.\n\tA chat?");
+  return hex(JSON.stringify([ids, (tokenizer as { chatTemplate?: string | null }).chatTemplate ?? null]));
+}
+
+const hex = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
+
+function node(): [typeof import("node:path"), typeof import("node:fs/promises")] {
+  const find = globalThis.process?.getBuiltinModule;
+  if (!find) throw new Error("streamDataset reads from disk, which only Node can; in a page, loadDataset");
+  return [find("node:path"), find("node:fs/promises")];
+}
