@@ -17,6 +17,8 @@ export interface TrainCommandOptions extends QuantizeCommandOptions, TrainerFlag
   data: string[];
   columns?: Record<string, string>;
   onBadRecord: "error" | "skip";
+  stream?: boolean;
+  dataCache?: string;
   validation?: string;
   validationFraction: number;
   output: string;
@@ -110,6 +112,8 @@ export function trainCommand(): Command {
         .choices(["error", "skip"])
         .default("error"),
     )
+    .option("--stream", "read examples from disk when they are wanted, by an index (default: for data of over 64 MB)")
+    .option("--data-cache <dir>", "folder for indices (default: lowrank/datasets in the user's cache)")
     .requiredOption("--output <dir>", "folder to write the adapter to")
     .addOption(new Option("--validation <file>", "measure the loss on this file").conflicts("validationFraction"))
     .option(

@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModel } from "@lowrank/models";
+import { folderFiles } from "@lowrank/files";
+import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { openTrainData } from "./openTrainData.ts";
 import { readTrainData } from "./trainData.ts";
 
 let folder: string;
@@ -12,9 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const tokenizer = (await loadModel(nanoModelFolder)).tokenizer as NonNullable<
-  Awaited<ReturnType<typeof loadModel>>["tokenizer"]
->;
+const tokenizer = await Tokenizer.fromFiles(await folderFiles(nanoModelFolder));
 const common = { validationFraction: 0, blockSize: 16 };
 
 test("bad records are errors, or are left out, counted and told", async () => {
@@ -32,4 +32,41 @@ test("bad records are errors, or are left out, counted and told", async () => {
     ),
   );
   told.mockRestore();
+});
+
+/** A file of twelve pairs. */
+async function pairs(): Promise<string> {
+  const path = join(folder, "pairs.jsonl");
+  const lines = Array.from({ length: 12 }, (_, i) =>
+    JSON.stringify({ prompt: `add ${i}`, completion: "1 + 1".repeat(i + 1) }),
+  );
+  await writeFile(path, lines.join("\n"));
+  return path;
+}
+
+test("data that are streamed are those in memory: divided, limited, packed", async () => {
+  const data = [await pairs()];
+  const dataCache = join(folder, "cache");
+  const others = [
+    {},
+    { validationFraction: 0.25 },
+    { trainTokens: 60, validationFraction: 0.25, validationTokens: 40 },
+    { pack: true, blockSize: 48 },
+  ];
+  for (const other of others) {
+    const options = { ...common, data, ...other };
+    const listed = await openTrainData(tokenizer, options);
+    const streamed = await openTrainData(tokenizer, { ...options, stream: true, dataCache });
+    const all = Uint32Array.from({ length: streamed.train.length }, (_, i) => i);
+    if (!("read" in streamed.train)) throw new Error("the data are in memory");
+    expect(await streamed.train.read(all)).toEqual(listed.train);
+    expect(streamed.first).toEqual(listed.first);
+    expect(streamed.validation).toEqual(listed.validation);
+    expect(streamed.description).toContain("read from disk when they are wanted");
+  }
+  const text = join(folder, "x.txt");
+  await writeFile(text, "a");
+  await expect(openTrainData(tokenizer, { ...common, data: [text], stream: true })).rejects.toThrow(
+    "--stream is for files of records",
+  );
 });

@@ -39,6 +39,9 @@ export interface TrainData {
 
 const recordEndings = [".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"];
 
+/** True for files whose records are examples. */
+export const holdsRecords = (path: string): boolean => recordEndings.includes(extname(path).toLowerCase());
+
 /** A file's tokens: one long text, or examples. */
 type Source = { ids: number[] } | { examples: TokenizedExample[] };
 
@@ -60,11 +63,12 @@ export async function readTrainData(tokenizer: Tokenizer, options: DataOptions):
     );
   }
   const unit = "ids" in source || options.pack ? `blocks of ${options.blockSize}` : "examples";
-  const description = `${count(train)} tokens in ${train.length} ${unit} to train on, ${count(validation)} in ${validation.length} to validate`;
+  const description = `${countTokens(train)} tokens in ${train.length} ${unit} to train on, ${countTokens(validation)} in ${validation.length} to validate`;
   return { train, validation, description };
 }
 
-function count(examples: readonly TokenizedExample[]): string {
+/** The number of tokens in examples, in words. */
+export function countTokens(examples: readonly TokenizedExample[]): string {
   return examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0).toLocaleString("en-US");
 }
 
@@ -73,7 +77,7 @@ type RecordOptions = Pick<DataOptions, "columns" | "onBadRecord">;
 
 async function read(tokenizer: Tokenizer, paths: readonly string[], options: RecordOptions): Promise<Source> {
   const { columns, onBadRecord } = options;
-  const records = paths.filter((path) => recordEndings.includes(extname(path).toLowerCase()));
+  const records = paths.filter(holdsRecords);
   if (records.length === 0 && columns) {
     throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
   }
@@ -97,17 +101,16 @@ async function read(tokenizer: Tokenizer, paths: readonly string[], options: Rec
       }
     }
   }
-  tellSkipped(skipped);
+  tellSkipped(skipped.slice(0, mostTold), skipped.length);
   return { examples };
 }
 
 /** Says how many records were left out, and why the first ones were. */
-function tellSkipped(skipped: readonly string[]): void {
-  if (skipped.length === 0) return;
-  const more = skipped.length > mostTold ? `; and ${skipped.length - mostTold} more` : "";
-  const records = skipped.length === 1 ? "1 record was" : `${skipped.length} records were`;
-  const message = `${records} skipped: ${skipped.slice(0, mostTold).join("; ")}${more}`;
-  warn({ code: "skipped-records", message });
+export function tellSkipped(first: readonly string[], count: number): void {
+  if (count === 0) return;
+  const more = count > first.length ? `; and ${count - first.length} more` : "";
+  const records = count === 1 ? "1 record was" : `${count} records were`;
+  warn({ code: "skipped-records", message: `${records} skipped: ${first.join("; ")}${more}` });
 }
 
 const mostTold = 3;

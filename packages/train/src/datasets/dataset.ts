@@ -4,7 +4,7 @@
  */
 export interface Dataset<Example> {
   readonly length: number;
-  /** The size of each example, in tokens or in bytes: batches of about equal ones are made by it. */
+  /** The size of each example, in tokens or in bytes, by which batches of equal ones are made. */
   readonly lengths: ArrayLike<number>;
   /** Tells these examples from others, so that a training resumes on the same. */
   readonly digest: string;

@@ -37,8 +37,8 @@ export function concatenateDatasets<Example>(parts: readonly Dataset<Example>[])
 }
 
 /**
- * Puts the examples of a data set whose lengths are tokens into blocks, as `packExamples` does for a
- * list.
+ * Puts the examples of a data set whose lengths are tokens into blocks, as `packExamples` does for
+ * a list.
  */
 export function packDataset(dataset: Dataset<TokenizedExample>, blockSize: number): Dataset<PackedExample> {
   const { lengths } = dataset;

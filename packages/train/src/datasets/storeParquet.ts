@@ -8,8 +8,8 @@ import type { RecordFile } from "./streamedFormats.ts";
 
 /**
  * Opens the rows of a Parquet file, whose columns lie compressed in groups of many rows: they are
- * written once as lines of JSON beside the index. The lines appear whole, under a name that says the
- * size and the time of the file.
+ * written once as lines of JSON beside the index. The lines appear whole, under a name that says
+ * the size and the time of the file.
  */
 export async function openParquetRecords(
   path: string,

@@ -17,8 +17,8 @@ export interface StreamDatasetOptions extends Pick<RecordOptions, "columns" | "o
   /** Default: by the name's ending (.jsonl, .ndjson, .json, .csv, .tsv, .parquet). */
   format?: Exclude<DatasetFormat, "text"> | "parquet";
   /**
-   * Tokenises all examples for the index, which takes long, so that `lengths` are tokens, as packing
-   * needs them, and that each example is known to be right. Default false: lengths are bytes.
+   * Tokenises all examples for the index, which takes long, so that `lengths` are tokens, as
+   * packing needs them, and that each example is known to be right. Default false: they are bytes.
    */
   countTokens?: boolean;
   /** Called now and then while the index is built, with the bytes read so far. */

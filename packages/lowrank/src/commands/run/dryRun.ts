@@ -49,7 +49,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   const examples = options.batchSize * options.accumulate;
   voice.say(`steps: ${whole(stepsPerEpoch)} in an epoch, ${whole(steps)} in all, of ${examples} examples each`);
 
-  const longest = data.train.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
+  const longest = data.first.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 1);
   const sequenceLength = Math.min(longest, lengths.maxLength);
   const batchSize = Math.min(options.batchSize, data.train.length);
   const { quantized } = findMethods([options.method])[0];
@@ -67,7 +67,7 @@ export async function dryRun(options: TrainCommandOptions, voice: TrainVoice): P
   voice.say(memoryLine(plan));
   if (options.weights === "packed") voice.say("memory: reckoned with weights in f32; --weights packed takes less");
 
-  const [example] = data.train;
+  const [example] = data.first;
   const inputIds = example.inputIds.slice(0, lengths.maxLength);
   const labels = example.labels.slice(0, lengths.maxLength);
   const parts = maskedText(tokenizer, { inputIds, labels });

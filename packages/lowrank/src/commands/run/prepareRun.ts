@@ -6,9 +6,10 @@ import { trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { describeBackend } from "../backends.ts";
 import { loadWithTokenizer, storedQuantization } from "../loading.ts";
+import { type OpenData, openTrainData } from "../openTrainData.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
-import { readTrainData, type TrainData } from "../trainData.ts";
+
 import { trainedConfig } from "../trainedConfig.ts";
 import { virtualTokens } from "../virtualTokens.ts";
 import type { TrainVoice } from "./trainVoice.ts";
@@ -21,7 +22,7 @@ type LoadedBase = Awaited<ReturnType<typeof loadWithTokenizer>> & {
 
 /** Data and the adapter's configuration of a run, and what follows from them. */
 export interface PreparedData {
-  readonly data: TrainData;
+  readonly data: OpenData;
   /** The adapter's configuration; null: the whole model trains. */
   readonly config: PeftConfig | null;
   readonly steps: number;
@@ -65,12 +66,12 @@ export async function prepareData(
   const configFor = await trainedConfig(options);
   const lengths = sequenceLengths(options, maxPositions, await virtualTokens(configFor(1)));
   voice.note(`reading and tokenizing ${options.data.join(", ")}`);
-  const data = await readTrainData(tokenizer, { ...options, ...lengths });
+  const data = await openTrainData(tokenizer, { ...options, ...lengths });
   voice.say(`data: ${data.description}`);
-  const cut = data.train.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
+  const cut = data.first.filter(({ inputIds }) => inputIds.length > lengths.maxLength).length;
   if (cut > 0) {
     const most = `${lengths.maxLength} tokens (--max-length)`;
-    const message = `${cut} of ${data.train.length} examples are longer than ${most}; what goes beyond is not learned`;
+    const message = `${cut} of ${data.first.length} examples are longer than ${most}; what goes beyond is not learned`;
     voice.warn({ code: "cut-examples", message });
   }
   const { accumulate: gradientAccumulationSteps, batchSize, epochs } = options;
