@@ -15,7 +15,12 @@ export {
 } from "./datasets/example.ts";
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
-export { type StreamDatasetOptions, type StreamedDataset, streamDataset } from "./datasets/streamDataset.ts";
+export {
+  indexDataset,
+  type StreamDatasetOptions,
+  type StreamedDataset,
+  streamDataset,
+} from "./datasets/streamDataset.ts";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./evaluate.ts";
 export {
   type FindLearningRateOptions,

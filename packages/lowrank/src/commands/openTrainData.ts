@@ -6,6 +6,7 @@ import {
   concatenateDatasets,
   type Dataset,
   type Examples,
+  indexDataset,
   packDataset,
   streamDataset,
   type TokenizedExample,
@@ -21,6 +22,9 @@ export interface OpenDataOptions extends DataOptions {
   /** The folder for indices. */
   dataCache?: string;
 }
+
+/** Options that say which records are read. */
+type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction">;
 
 /** The data of a run, with a sentence about where they come from. */
 export interface OpenData {
@@ -39,12 +43,41 @@ const [mostHeldBack, mostFirst] = [1000, 256];
 
 /** Reads the data of a run into memory, or opens them where they are large. */
 export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptions): Promise<OpenData> {
-  const wanted = options.stream ?? (await bytesOf(options.data)) > largeBytes;
-  const others = options.data.filter((path) => !holdsRecords(path) || /^\w+:\/\//.test(path));
-  if (wanted && others.length === 0) return streamData(tokenizer, options);
-  if (options.stream) throw new Error(`--stream is for files of records on disk, and not ${others.join(", ")}`);
+  if (await isStreamed(options)) return streamData(tokenizer, options);
   const data = await readTrainData(tokenizer, options);
   return { ...data, first: data.train };
+}
+
+/**
+ * Builds the indices of large data before a model is loaded, since that takes memory for a while.
+ * Those for which tokens are counted need the tokenizer, and come later.
+ */
+export async function indexTrainData(options: IndexedOptions): Promise<void> {
+  if (!(await isStreamed(options)) || countsTokens(options)) return;
+  const progress = loadingProgress(process.stderr);
+  for (const path of options.data) await indexDataset(path, streamSettings(path, options, progress));
+  progress.end();
+}
+
+/** True for data that are read from disk when they are wanted. */
+async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
+  const others = data.filter((path) => !holdsRecords(path) || /^\w+:\/\//.test(path));
+  if (stream && others.length > 0) {
+    throw new Error(`--stream is for files of records on disk, and not ${others.join(", ")}`);
+  }
+  return stream ?? (others.length === 0 && (await bytesOf(data)) > largeBytes);
+}
+
+const countsTokens = ({ pack = false, trainTokens, validationTokens }: IndexedOptions): boolean =>
+  pack || trainTokens !== undefined || validationTokens !== undefined;
+
+function streamSettings(
+  path: string,
+  { columns, onBadRecord, dataCache = usualCache() }: IndexedOptions,
+  progress: ReturnType<typeof loadingProgress>,
+) {
+  const onProgress = (done: { loaded: number; total: number }) => progress.onProgress({ ...done, name: path });
+  return { columns, onBadRecord, cacheDir: dataCache, onProgress };
 }
 
 async function bytesOf(paths: readonly string[]): Promise<number> {
@@ -58,17 +91,14 @@ function usualCache(): string {
 }
 
 async function streamData(tokenizer: Tokenizer, options: OpenDataOptions): Promise<OpenData> {
-  const { columns, onBadRecord, pack = false, blockSize, trainTokens, validationTokens } = options;
-  const cacheDir = options.dataCache ?? usualCache();
-  const counting = pack || trainTokens !== undefined || validationTokens !== undefined;
+  const { pack = false, blockSize, trainTokens } = options;
   const progress = loadingProgress(process.stderr);
   const parts: Dataset<TokenizedExample>[] = [];
   let skipped = 0;
   const told: string[] = [];
   for (const path of options.data) {
-    const onProgress = (done: { loaded: number; total: number }) => progress.onProgress({ ...done, name: path });
-    const settings = { columns, onBadRecord, cacheDir, countTokens: counting, onProgress };
-    const part = await streamDataset(path, tokenizer, settings);
+    const settings = streamSettings(path, options, progress);
+    const part = await streamDataset(path, tokenizer, { ...settings, countTokens: countsTokens(options) });
     parts.push(part);
     skipped += part.skipped;
     told.push(...part.told);

@@ -5,7 +5,7 @@
 export interface Dataset<Example> {
   readonly length: number;
   /** The size of each example, in tokens or in bytes, by which batches of equal ones are made. */
-  readonly lengths: ArrayLike<number>;
+  readonly lengths: Uint32Array;
   /** Tells these examples from others, so that a training resumes on the same. */
   readonly digest: string;
   /** Returns examples by their numbers, in the order of these. */

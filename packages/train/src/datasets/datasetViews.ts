@@ -7,7 +7,7 @@ import type { Dataset } from "./dataset.ts";
 export function takeExamples<Example>(dataset: Dataset<Example>, start: number, end: number): Dataset<Example> {
   return {
     length: end - start,
-    lengths: Uint32Array.from({ length: end - start }, (_, i) => dataset.lengths[start + i]),
+    lengths: dataset.lengths.subarray(start, end),
     digest: `${dataset.digest} ${start}-${end}`,
     read: (numbers) => dataset.read(Uint32Array.from(numbers, (i) => start + i)),
   };

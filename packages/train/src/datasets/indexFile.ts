@@ -24,8 +24,11 @@ interface Header extends IndexKey {
 export function encodeIndex(key: IndexKey, index: RecordIndex): Uint8Array {
   const { offsets, lengths, sizes, checksum, skipped, told } = index;
   const header: Header = { version, ...key, count: offsets.length, checksum, skipped, told, hasSizes: sizes !== null };
-  const line = new TextEncoder().encode(`${JSON.stringify(header)}\n`);
-  const parts = [line, ...[offsets, lengths, ...(sizes ? [sizes] : [])].map((part) => new Uint8Array(part.buffer))];
+  const text = new TextEncoder().encode(JSON.stringify(header)).length;
+  // Numbers of 64 bits are seen in the file as it lies in memory where they start at one.
+  const line = new TextEncoder().encode(`${JSON.stringify(header)}${" ".repeat(7 - (text % 8))}\n`);
+  const numbers = [offsets, lengths, ...(sizes ? [sizes] : [])];
+  const parts = [line, ...numbers.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength))];
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
@@ -46,14 +49,16 @@ export function decodeIndex(bytes: Uint8Array): { key: IndexKey; index: RecordIn
     return null;
   }
   const { count, checksum, skipped, told, hasSizes, path, size, mtimeMs, settings } = header;
-  if (header.version !== version || bytes.length !== end + 1 + count * (hasSizes ? 16 : 12)) return null;
-  const part = (at: number, length: number) => bytes.slice(end + 1 + at, end + 1 + at + length).buffer;
+  if (header.version !== version || (end + 1) % 8 !== 0 || bytes.length !== end + 1 + count * (hasSizes ? 16 : 12))
+    return null;
+  const start = bytes.byteOffset + end + 1;
+  if (start % 8 !== 0) return decodeIndex(bytes.slice());
   return {
     key: { path, size, mtimeMs, settings },
     index: {
-      offsets: new Float64Array(part(0, 8 * count)),
-      lengths: new Uint32Array(part(8 * count, 4 * count)),
-      sizes: hasSizes ? new Uint32Array(part(12 * count, 4 * count)) : null,
+      offsets: new Float64Array(bytes.buffer, start, count),
+      lengths: new Uint32Array(bytes.buffer, start + 8 * count, count),
+      sizes: hasSizes ? new Uint32Array(bytes.buffer, start + 12 * count, count) : null,
       ...{ checksum, skipped, told },
     },
   };

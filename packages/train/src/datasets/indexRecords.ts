@@ -9,7 +9,7 @@ export interface RecordIndex {
   /** The places of their first bytes, and their lengths in bytes. */
   readonly offsets: Float64Array;
   readonly lengths: Uint32Array;
-  /** The sizes of examples, where `measure` was given. */
+  /** The sizes of examples, where `measure` tells them. */
   readonly sizes: Uint32Array | null;
   /** The checksum of the whole file. */
   readonly checksum: number;
@@ -20,8 +20,10 @@ export interface RecordIndex {
 
 /** Options of `indexRecords`. */
 export interface IndexOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
-  /** Measures an example, 1 or more. One for which it throws is a bad record. */
-  measure?: (example: Example) => Promise<number>;
+  /** Throws for an example that is a bad record. */
+  check(example: Example): void;
+  /** Returns the size of an example. Throws for a bad record too. */
+  measure?(example: Example): Promise<number>;
 }
 
 /** The most messages about records that were skipped. */
@@ -31,7 +33,7 @@ const mostTold = 3;
 export async function indexRecords(
   records: (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<DataRecord>,
   pieces: AsyncIterable<Uint8Array>,
-  { columns, onBadRecord = "error", measure }: IndexOptions,
+  { columns, onBadRecord = "error", check, measure }: IndexOptions,
 ): Promise<RecordIndex> {
   let checksum = 0;
   async function* summed(): AsyncGenerator<Uint8Array> {
@@ -54,11 +56,11 @@ export async function indexRecords(
       continue;
     }
     try {
-      const size = (await measure?.(example)) ?? 0;
+      check(example);
+      if (measure) sizes.push(await measure(example));
       const { offset, length } = record.span as NonNullable<DataRecord["span"]>;
       offsets.push(offset);
       lengths.push(length);
-      sizes.push(size);
     } catch (error) {
       const message = `${record.where}: ${(error as Error).message}`;
       if (onBadRecord === "error") throw new Error(message, { cause: error });
@@ -113,6 +115,6 @@ class Numbers<A extends NumberArray> {
   }
 
   values(): A {
-    return this.#room.slice(0, this.#count) as A;
+    return this.#room.subarray(0, this.#count) as A;
   }
 }

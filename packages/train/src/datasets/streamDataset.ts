@@ -8,7 +8,7 @@ import { decodeIndex, encodeIndex, type IndexKey } from "./indexFile.ts";
 import { indexRecords, type RecordIndex, readIndexed } from "./indexRecords.ts";
 import { piecesOf } from "./piecesOf.ts";
 import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
-import { openRecords } from "./streamedFormats.ts";
+import { openRecords, type RecordFile } from "./streamedFormats.ts";
 
 /** Options of `streamDataset`. */
 export interface StreamDatasetOptions extends Pick<RecordOptions, "columns" | "onBadRecord"> {
@@ -32,9 +32,10 @@ export interface StreamedDataset extends Dataset<TokenizedExample> {
   readonly told: readonly string[];
 }
 
-const streamKeys: OptionKeys<StreamDatasetOptions> = {
-  ...({ columns: true, onBadRecord: true, cacheDir: true, format: true, countTokens: true, onProgress: true } as const),
+const indexKeys: OptionKeys<Omit<StreamDatasetOptions, "countTokens">> = {
+  ...({ columns: true, onBadRecord: true, cacheDir: true, format: true, onProgress: true } as const),
 };
+const streamKeys: OptionKeys<StreamDatasetOptions> = { ...indexKeys, countTokens: true };
 
 /**
  * Opens a data file on disk (Node only) whose examples are read and tokenised when they are wanted.
@@ -48,33 +49,16 @@ export async function streamDataset(
   options: StreamDatasetOptions,
 ): Promise<StreamedDataset> {
   checkOptions("streamDataset", options, streamKeys);
-  const { columns, onBadRecord = "error", cacheDir, countTokens = false, onProgress } = options;
-  const { source, name, parse, records, format } = await openRecords(path, options);
-  const [{ basename, join, resolve }, { stat }] = node();
-  const { size, mtimeMs } = await stat(path);
-  const settings = JSON.stringify({
-    ...{ format, columns, onBadRecord },
-    tokens: countTokens ? digestOfTokenizer(tokenizer) : null,
-  });
-  const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
-  const file = join(cacheDir, `${basename(path)}-${hex(`${key.path} ${settings}`)}.index`);
-  const found = await openIndex(file, key, source);
-  const measure = async (example: Example) => {
-    checkChat(example);
-    return countTokens ? (await tokenizeExample(tokenizer, example)).inputIds.length : 0;
-  };
-  const index =
-    found ?? (await indexRecords(records, told(piecesOf(source), size, onProgress), { columns, onBadRecord, measure }));
-  if (!found) await writeFile(file, encodeIndex(key, index));
-  const { offsets, lengths, sizes, checksum, skipped, told: messages } = index;
-  if (offsets.length === 0)
-    throw new Error(`${name} holds no example${skipped > 0 ? "; all of its records are bad" : ""}`);
+  const { columns, countTokens } = options;
+  const { file, index, settings } = await openIndexed(path, options, countTokens ? tokenizer : null);
+  const { source, name, parse } = file;
+  const { offsets, lengths, sizes, checksum, skipped, told } = index;
   return {
     length: offsets.length,
-    lengths: countTokens && sizes ? sizes : lengths,
+    lengths: sizes ?? lengths,
     digest: hex(`${checksum} ${settings} ${digestOfTokenizer(tokenizer)}`),
     skipped,
-    told: messages,
+    told,
     read: async (numbers) => {
       const examples: TokenizedExample[] = [];
       for (const i of Array.from(numbers)) {
@@ -84,6 +68,43 @@ export async function streamDataset(
       return examples;
     },
   };
+}
+
+/**
+ * Builds the index of a data file that `streamDataset` would build, without a tokenizer: before a
+ * model is loaded there is room for it.
+ */
+export async function indexDataset(path: string, options: Omit<StreamDatasetOptions, "countTokens">): Promise<void> {
+  checkOptions("indexDataset", options, indexKeys);
+  await openIndexed(path, options, null);
+}
+
+/** Opens a file and its index, and builds that where it is wanted; `counting` measures examples. */
+async function openIndexed(
+  path: string,
+  options: Omit<StreamDatasetOptions, "countTokens">,
+  counting: ExampleTokenizer | null,
+): Promise<{ file: RecordFile; index: RecordIndex; settings: string }> {
+  const { columns, onBadRecord = "error", cacheDir, onProgress } = options;
+  const file = await openRecords(path, options);
+  const { source, name, format, records } = file;
+  const [{ basename, join, resolve }, { stat }] = node();
+  const { size, mtimeMs } = await stat(path);
+  const tokens = counting && digestOfTokenizer(counting);
+  const settings = JSON.stringify({ format, columns, onBadRecord, tokens });
+  const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
+  const place = join(cacheDir, `${basename(path)}-${hex(`${key.path} ${settings}`)}.index`);
+  let index = await openIndex(place, key, source);
+  if (!index) {
+    const measure = async (example: Example) => {
+      return (await tokenizeExample(counting as ExampleTokenizer, example)).inputIds.length;
+    };
+    const wanted = { columns, onBadRecord, check: checkChat, ...(counting && { measure }) };
+    index = await indexRecords(records, counted(piecesOf(source), size, onProgress), wanted);
+    await writeFile(place, encodeIndex(key, index));
+  }
+  if (index.offsets.length > 0) return { file, index, settings };
+  throw new Error(`${name} holds no example${index.skipped > 0 ? "; all of its records are bad" : ""}`);
 }
 
 /** Reads an index; null where there is none, or where it is of another file. */
@@ -107,7 +128,7 @@ function checkChat(example: Example): void {
   throw new Error("a conversation without an assistant turn has nothing to learn");
 }
 
-async function* told(
+async function* counted(
   pieces: AsyncIterable<Uint8Array>,
   total: number,
   onProgress: StreamDatasetOptions["onProgress"],

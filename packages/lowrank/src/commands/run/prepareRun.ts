@@ -6,7 +6,7 @@ import { trainingSteps } from "@lowrank/train";
 import { findMethods, quantizedWords } from "../../report/methods.ts";
 import { describeBackend } from "../backends.ts";
 import { loadWithTokenizer, storedQuantization } from "../loading.ts";
-import { type OpenData, openTrainData } from "../openTrainData.ts";
+import { indexTrainData, type OpenData, openTrainData } from "../openTrainData.ts";
 import { describeQuantization, givenQuantizeOptions, toQuantizeOptions } from "../quantizeOptions.ts";
 import type { TrainCommandOptions } from "../train.ts";
 
@@ -41,6 +41,7 @@ export interface PreparedRun extends PreparedData {
 export async function prepareRun(options: TrainCommandOptions, voice: TrainVoice): Promise<PreparedRun> {
   // Wrong options are told before anything is loaded.
   await trainedConfig(options);
+  await indexTrainData(options);
   voice.note(`loading ${options.model}`);
   const loaded = await loadBase(options, voice);
   const { model, tokenizer, generationConfig, backend } = loaded;
