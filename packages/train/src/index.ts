@@ -19,6 +19,7 @@ export {
 } from "./datasets/example.ts";
 export { type LoadDatasetOptions, loadDataset } from "./datasets/loadDataset.ts";
 export { type DatasetFormat, type ReadDatasetOptions, readDataset } from "./datasets/readDataset.ts";
+export { type StreamBlocksOptions, streamBlocks } from "./datasets/streamBlocks.ts";
 export {
   indexDataset,
   type StreamDatasetOptions,

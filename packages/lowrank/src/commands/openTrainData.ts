@@ -6,14 +6,23 @@ import {
   concatenateDatasets,
   type Dataset,
   type Examples,
-  indexDataset,
   packDataset,
+  streamBlocks,
   streamDataset,
   type TokenizedExample,
   takeExamples,
 } from "@lowrank/train";
+import { indexAside } from "./indexAside.ts";
 import { loadingProgress } from "./loadingProgress.ts";
-import { countTokens, type DataOptions, holdsRecords, readTrainData, tellSkipped } from "./trainData.ts";
+import {
+  bosOf,
+  checkKinds,
+  countTokens,
+  type DataOptions,
+  holdsRecords,
+  readTrainData,
+  tellSkipped,
+} from "./trainData.ts";
 
 /** Options of data that may be larger than memory. */
 export interface OpenDataOptions extends DataOptions {
@@ -53,20 +62,20 @@ export async function openTrainData(tokenizer: Tokenizer, options: OpenDataOptio
  * Those for which tokens are counted need the tokenizer, and come later.
  */
 export async function indexTrainData(options: IndexedOptions): Promise<void> {
-  if (!(await isStreamed(options)) || countsTokens(options)) return;
+  if (!(await isStreamed(options)) || areTexts(options.data) || countsTokens(options)) return;
   const progress = loadingProgress(process.stderr);
-  for (const path of options.data) await indexDataset(path, streamSettings(path, options, progress));
+  for (const path of options.data) await indexAside(path, streamSettings(path, options, progress));
   progress.end();
 }
 
 /** True for data that are read from disk when they are wanted. */
 async function isStreamed({ stream, data }: IndexedOptions): Promise<boolean> {
-  const others = data.filter((path) => !holdsRecords(path) || /^\w+:\/\//.test(path));
-  if (stream && others.length > 0) {
-    throw new Error(`--stream is for files of records on disk, and not ${others.join(", ")}`);
-  }
-  return stream ?? (others.length === 0 && (await bytesOf(data)) > largeBytes);
+  const remote = data.filter((path) => /^\w+:\/\//.test(path));
+  if (stream && remote.length > 0) throw new Error(`--stream is for files on disk, and not ${remote.join(", ")}`);
+  return stream ?? (remote.length === 0 && (await bytesOf(data)) > largeBytes);
 }
+
+const areTexts = (paths: readonly string[]): boolean => !paths.some(holdsRecords);
 
 const countsTokens = ({ pack = false, trainTokens, validationTokens }: IndexedOptions): boolean =>
   pack || trainTokens !== undefined || validationTokens !== undefined;
@@ -93,6 +102,8 @@ function usualCache(): string {
 async function streamData(tokenizer: Tokenizer, options: OpenDataOptions): Promise<OpenData> {
   const { pack = false, blockSize, trainTokens } = options;
   const progress = loadingProgress(process.stderr);
+  if (areTexts(options.data)) return streamTexts(tokenizer, options, progress);
+  checkKinds(options.data);
   const parts: Dataset<TokenizedExample>[] = [];
   let skipped = 0;
   const told: string[] = [];
@@ -109,12 +120,37 @@ async function streamData(tokenizer: Tokenizer, options: OpenDataOptions): Promi
   const [head, validation] = await divide(tokenizer, whole, options);
   const limited = trainTokens === undefined ? head : takeExamples(head, 0, within(head.lengths, trainTokens));
   const train = pack ? packDataset(limited, blockSize) : limited;
-  if (train.length === 0) throw new Error(`${options.data.join(", ")}: nothing is left to train on; give more data`);
+  return opened(train, validation, options.data, pack ? `blocks of ${blockSize}` : "examples");
+}
+
+async function opened(
+  train: Dataset<TokenizedExample>,
+  validation: readonly TokenizedExample[],
+  paths: readonly string[],
+  unit: string,
+): Promise<OpenData> {
+  if (train.length === 0) throw new Error(`${paths.join(", ")}: nothing is left to train on; give more data`);
   const first = await train.read(numbersTo(Math.min(train.length, mostFirst)));
-  const unit = pack ? `blocks of ${blockSize}` : "examples";
   const amount = `${train.length.toLocaleString("en-US")} ${unit} to train on, read from disk when they are wanted`;
   const held = `${countTokens(validation)} tokens in ${validation.length} to validate`;
   return { train, first, validation, description: `${amount}, ${held}` };
+}
+
+/** Opens texts as blocks; the last ones validate. */
+async function streamTexts(
+  tokenizer: Tokenizer,
+  options: OpenDataOptions,
+  progress: ReturnType<typeof loadingProgress>,
+): Promise<OpenData> {
+  const { columns, data, blockSize, trainTokens } = options;
+  if (columns) throw new Error(`--columns is for files of records, and --data is ${data.join(", ")}; leave it out`);
+  const { cacheDir, onProgress } = streamSettings(data.join(", "), options, progress);
+  const bosTokenId = bosOf(tokenizer);
+  const whole = await streamBlocks(data, tokenizer, { cacheDir, blockSize, bosTokenId, onProgress });
+  progress.end();
+  const [head, validation] = await divide(tokenizer, whole, options);
+  const train = trainTokens === undefined ? head : takeExamples(head, 0, within(head.lengths, trainTokens));
+  return opened(train, validation, data, `blocks of ${blockSize}`);
 }
 
 const numbersTo = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, i) => i);

@@ -64,9 +64,18 @@ test("data that are streamed are those in memory: divided, limited, packed", asy
     expect(streamed.validation).toEqual(listed.validation);
     expect(streamed.description).toContain("read from disk when they are wanted");
   }
-  const text = join(folder, "x.txt");
-  await writeFile(text, "a");
-  await expect(openTrainData(tokenizer, { ...common, data: [text], stream: true })).rejects.toThrow(
-    "--stream is for files of records",
+  const remote = ["https://example.org/x.jsonl"];
+  await expect(openTrainData(tokenizer, { ...common, data: remote, stream: true })).rejects.toThrow(
+    "--stream is for files on disk",
   );
+});
+
+test("texts that are streamed are those in memory", async () => {
+  const path = join(folder, "text.txt");
+  await writeFile(path, "a = 1\nb = a + 2\n".repeat(40));
+  const options = { ...common, data: [path], blockSize: 24 };
+  const listed = await openTrainData(tokenizer, options);
+  const streamed = await openTrainData(tokenizer, { ...options, stream: true, dataCache: join(folder, "texts") });
+  expect(streamed.train.length).toBe(listed.train.length);
+  expect(streamed.first).toEqual(listed.train);
 });

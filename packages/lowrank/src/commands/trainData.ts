@@ -82,11 +82,7 @@ async function read(tokenizer: Tokenizer, paths: readonly string[], options: Rec
     throw new Error(`--columns is for ${recordEndings.join(", ")}, and --data is ${paths.join(", ")}; leave it out`);
   }
   if (records.length === 0) return { ids: await readTexts(tokenizer, paths) };
-  if (records.length < paths.length) {
-    throw new Error(
-      `--data mixes examples (${records.join(", ")}) with texts; give files of one kind (${recordEndings.join(", ")} hold examples)`,
-    );
-  }
+  checkKinds(paths);
   const examples: TokenizedExample[] = [];
   const skipped: string[] = [];
   for (const path of paths) {
@@ -103,6 +99,15 @@ async function read(tokenizer: Tokenizer, paths: readonly string[], options: Rec
   }
   tellSkipped(skipped.slice(0, mostTold), skipped.length);
   return { examples };
+}
+
+/** Throws for texts among files of records. */
+export function checkKinds(paths: readonly string[]): void {
+  const records = paths.filter(holdsRecords);
+  if (records.length === paths.length) return;
+  throw new Error(
+    `--data mixes examples (${records.join(", ")}) with texts; give files of one kind (${recordEndings.join(", ")} hold examples)`,
+  );
 }
 
 /** Says how many records were left out, and why the first ones were. */
@@ -165,9 +170,12 @@ function limit(source: Source, tokens = Number.POSITIVE_INFINITY): Source {
 
 function cut(tokenizer: Tokenizer, source: Source, { blockSize, pack }: DataOptions): TokenizedExample[] {
   if ("ids" in source) {
-    const [first] = tokenizer.encode("");
-    const bosTokenId = first === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
-    return blocks(source.ids, { blockSize, bosTokenId });
+    return blocks(source.ids, { blockSize, bosTokenId: bosOf(tokenizer) });
   }
   return pack ? packExamples(source.examples, { blockSize }) : source.examples;
+}
+
+/** The token that stands before a text, where the tokenizer adds one. */
+export function bosOf(tokenizer: Tokenizer): number | null {
+  return tokenizer.encode("")[0] === tokenizer.bosTokenId ? tokenizer.bosTokenId : null;
 }

@@ -3,9 +3,10 @@ import { openFile, writeFile } from "@lowrank/files";
 import { crc32 } from "../crc32.ts";
 import { type ExampleTokenizer, type TokenizedExample, tokenizeExample } from "../tokenize.ts";
 import type { Dataset } from "./dataset.ts";
+import { digestOfTokenizer, hexDigest } from "./digests.ts";
 import type { Example } from "./example.ts";
-import { decodeIndex, encodeIndex, type IndexKey } from "./indexFile.ts";
-import { indexRecords, type RecordIndex, readIndexed } from "./indexRecords.ts";
+import { encodeIndex, type IndexKey, type OpenIndex, openIndexFile } from "./indexFile.ts";
+import { indexRecords, readIndexed } from "./indexRecords.ts";
 import { piecesOf } from "./piecesOf.ts";
 import type { DatasetFormat, RecordOptions } from "./readDataset.ts";
 import { openRecords, type RecordFile } from "./streamedFormats.ts";
@@ -52,17 +53,17 @@ export async function streamDataset(
   const { columns, countTokens } = options;
   const { file, index, settings } = await openIndexed(path, options, countTokens ? tokenizer : null);
   const { source, name, parse } = file;
-  const { offsets, lengths, sizes, checksum, skipped, told } = index;
+  const { count, sizes, checksum, skipped, told } = index;
   return {
-    length: offsets.length,
-    lengths: sizes ?? lengths,
-    digest: hex(`${checksum} ${settings} ${digestOfTokenizer(tokenizer)}`),
+    length: count,
+    lengths: sizes,
+    digest: hexDigest(`${checksum} ${settings} ${digestOfTokenizer(tokenizer)}`),
     skipped,
     told,
     read: async (numbers) => {
       const examples: TokenizedExample[] = [];
       for (const i of Array.from(numbers)) {
-        const example = await readIndexed(source, name, { offset: offsets[i], length: lengths[i] }, parse, columns);
+        const example = await readIndexed(source, name, await index.place(i), parse, columns);
         examples.push(await tokenizeExample(tokenizer, example));
       }
       return examples;
@@ -84,7 +85,7 @@ async function openIndexed(
   path: string,
   options: Omit<StreamDatasetOptions, "countTokens">,
   counting: ExampleTokenizer | null,
-): Promise<{ file: RecordFile; index: RecordIndex; settings: string }> {
+): Promise<{ file: RecordFile; index: OpenIndex; settings: string }> {
   const { columns, onBadRecord = "error", cacheDir, onProgress } = options;
   const file = await openRecords(path, options);
   const { source, name, format, records } = file;
@@ -93,33 +94,35 @@ async function openIndexed(
   const tokens = counting && digestOfTokenizer(counting);
   const settings = JSON.stringify({ format, columns, onBadRecord, tokens });
   const key: IndexKey = { path: resolve(path), size, mtimeMs, settings };
-  const place = join(cacheDir, `${basename(path)}-${hex(`${key.path} ${settings}`)}.index`);
+  const place = join(cacheDir, `${basename(path)}-${hexDigest(`${key.path} ${settings}`)}.index`);
   let index = await openIndex(place, key, source);
   if (!index) {
     const measure = async (example: Example) => {
       return (await tokenizeExample(counting as ExampleTokenizer, example)).inputIds.length;
     };
     const wanted = { columns, onBadRecord, check: checkChat, ...(counting && { measure }) };
-    index = await indexRecords(records, counted(piecesOf(source), size, onProgress), wanted);
-    await writeFile(place, encodeIndex(key, index));
+    const built = await indexRecords(records, counted(piecesOf(source), size, onProgress), wanted);
+    if (built.offsets.length === 0) {
+      throw new Error(`${name} holds no example${built.skipped > 0 ? "; all of its records are bad" : ""}`);
+    }
+    await writeFile(place, encodeIndex(key, built));
+    index = await openIndex(place, key, source);
   }
-  if (index.offsets.length > 0) return { file, index, settings };
-  throw new Error(`${name} holds no example${index.skipped > 0 ? "; all of its records are bad" : ""}`);
+  if (index) return { file, index, settings };
+  throw new Error(`${place} is not what was written there a moment ago; name another cacheDir`);
 }
 
-/** Reads an index; null where there is none, or where it is of another file. */
-async function openIndex(file: string, key: IndexKey, source: ByteSource): Promise<RecordIndex | null> {
-  const stored = await openFile(file).catch(() => null);
-  const found = stored && decodeIndex(await stored.read(0, stored.size));
+/** Opens an index; null where there is none, or where it is of another file. */
+async function openIndex(place: string, key: IndexKey, source: ByteSource): Promise<OpenIndex | null> {
+  const stored = await openFile(place).catch(() => null);
+  const found = stored && (await openIndexFile(stored));
   if (!found || found.key.size !== key.size || found.key.settings !== key.settings || found.key.path !== key.path) {
     return null;
   }
-  if (found.key.mtimeMs === key.mtimeMs) return found.index;
+  if (found.key.mtimeMs === key.mtimeMs) return found;
   let checksum = 0;
   for await (const piece of piecesOf(source)) checksum = crc32(piece, checksum);
-  if (checksum !== found.index.checksum) return null;
-  await writeFile(file, encodeIndex(key, found.index));
-  return found.index;
+  return checksum === found.checksum ? found : null;
 }
 
 /** Throws for a conversation in which nothing can be learned. */
@@ -140,14 +143,6 @@ async function* counted(
     onProgress?.({ loaded, total });
   }
 }
-
-/** Tells tokenizers apart by the ids of a text, and by their chat template. */
-function digestOfTokenizer(tokenizer: ExampleTokenizer): string {
-  const ids = tokenizer.encode("Streams of words, 1234567890: été, Übung, 日本語.\n\tA chat?");
-  return hex(JSON.stringify([ids, (tokenizer as { chatTemplate?: string | null }).chatTemplate ?? null]));
-}
-
-const hex = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
 
 function node(): [typeof import("node:path"), typeof import("node:fs/promises")] {
   const find = globalThis.process?.getBuiltinModule;

@@ -13,6 +13,7 @@ export const ofTrain: OptionCalls = {
   collateAny: (o) => L.collateAny(examples, { padTokenId: 0, ...o }),
   collateSequences: (o) => L.collateSequences([{ inputIds: [1], label: 1 }], { padTokenId: 0, ...o }),
   loadDataset: (o) => L.loadDataset("x", o),
+  streamBlocks: (o) => L.streamBlocks([], {}, { cacheDir: "x", blockSize: 2, ...o }),
   indexDataset: (o) => L.indexDataset("x.jsonl", { cacheDir: "x", ...o }),
   streamDataset: (o) => L.streamDataset("x.jsonl", {}, { cacheDir: "x", ...o }),
   readDataset: (o) => L.readDataset("x", o).next(),
