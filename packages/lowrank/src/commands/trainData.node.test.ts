@@ -1,11 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { folderFiles } from "@lowrank/files";
 import { Tokenizer } from "@lowrank/models";
 import { nanoModelFolder } from "@lowrank/nano";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { openTrainData } from "./openTrainData.ts";
+import { indexTrainData, openTrainData } from "./openTrainData.ts";
 import { readTrainData } from "./trainData.ts";
 
 let folder: string;
@@ -78,4 +78,14 @@ test("texts that are streamed are those in memory", async () => {
   const streamed = await openTrainData(tokenizer, { ...options, stream: true, dataCache: join(folder, "texts") });
   expect(streamed.train.length).toBe(listed.train.length);
   expect(streamed.first).toEqual(listed.train);
+});
+
+test("the index is built by a process of its own, whose errors are told", async () => {
+  const dataCache = join(folder, "aside");
+  const options = { stream: true, dataCache };
+  await indexTrainData({ ...options, data: [await pairs()] });
+  expect(await readdir(dataCache)).toEqual([expect.stringMatching(/^pairs\.jsonl-[0-9a-f]{8}\.index$/)]);
+  const path = join(folder, "one.jsonl");
+  await writeFile(path, '{"text": "a"}\n{"text": 2}\n');
+  await expect(indexTrainData({ ...options, data: [path] })).rejects.toThrow(`${path}:2: text is 2`);
 });

@@ -67,7 +67,7 @@ export async function* readDataset(
 }
 
 /** The format of a file, and all of its pieces again. */
-export async function formatOf(
+async function formatOf(
   pieces: AsyncIterator<Uint8Array>,
   { name = "data", format }: Pick<ReadDatasetOptions, "name" | "format">,
 ): Promise<[DatasetFormat, AsyncIterable<Uint8Array>]> {
@@ -76,7 +76,7 @@ export async function formatOf(
 }
 
 /** The records of a file of any format but text. */
-export async function recordsOf(
+async function recordsOf(
   format: Exclude<DatasetFormat, "text">,
   pieces: AsyncIterable<Uint8Array>,
   name: string,
