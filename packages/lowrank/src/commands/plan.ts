@@ -12,6 +12,7 @@ import { defaultMethod, findMethods, type Method, methodNames, quantizedWords } 
 import { plannedSteps } from "./adapterConfig.ts";
 import { addAdapterOptions } from "./adapterOptions.ts";
 import { integer } from "./argument.ts";
+import { printJson } from "./json.ts";
 import { warn } from "./loading.ts";
 import { findModelConfig } from "./modelConfig.ts";
 import { planJson, planLines } from "./planReport.ts";
@@ -94,7 +95,7 @@ async function plan(source: string, options: PlanCommandOptions): Promise<void> 
     ...options,
     method: options.peftConfig === undefined ? method.name : (adapter as PeftConfig).peftType,
   };
-  if (options.json) console.log(JSON.stringify(planJson(model, planned, what), null, 2));
+  if (options.json) printJson(planJson(model, planned, what));
   else console.log(planLines(source, model, planned, what).join("\n"));
 }
 
