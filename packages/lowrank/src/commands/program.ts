@@ -14,6 +14,7 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 import { ownVersion } from "./version.ts";
 import { workerCommand } from "./worker.ts";
@@ -63,6 +64,7 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     serveCommand(plugins),
     workerCommand(plugins),
     completionCommand(),
+    sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);
