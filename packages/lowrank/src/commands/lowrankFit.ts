@@ -9,8 +9,8 @@ export interface LowrankFit {
   readonly training: boolean;
   readonly generation: boolean;
   /**
-   * Where a training does not fit: the flags with which it does, and the bytes of a step then; null
-   * where none help.
+   * The flags with which a training fits that else does not, and the bytes of a step then; null
+   * where it fits, or none help.
    */
   readonly instead: { readonly flags: string; readonly training: number } | null;
 }
