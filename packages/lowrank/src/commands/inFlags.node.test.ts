@@ -14,7 +14,7 @@ test.each([
   ['targetModules ["q"] matches no module', '--target-modules ["q"] matches no module'],
   ["LoraConfig: targetModules is empty", "--target-modules is empty"],
   ["wasm: threads is 99; give fewer", "--threads is 99; give fewer"],
-  // Of options that the command has not, and of names in quotes or of other words, nothing is known.
+  // Options that the command has not, names in quotes, and parts of other words stay.
   ["loraAlpha is 0", "loraAlpha is 0"],
   ['the file has "targetModules"', 'the file has "targetModules"'],
   ["config.targetModules is empty", "config.targetModules is empty"],
