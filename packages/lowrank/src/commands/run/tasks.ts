@@ -27,9 +27,9 @@ export interface TaskFlags {
   temperature?: number;
 }
 
-/** Data of a task: its examples, and their texts with what is to be said, for probes and answers. */
+/** Data of a task: its examples, and their texts, for probes and answers. */
 export interface TaskData extends TrainData {
-  /** What the trainer takes; the texts themselves where they are its examples. */
+  /** The trainer's examples; the texts themselves where those are. */
   readonly examples: { readonly train: readonly unknown[]; readonly validation: readonly unknown[] };
 }
 
