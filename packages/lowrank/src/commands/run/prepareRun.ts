@@ -91,16 +91,17 @@ export async function prepareData(
  */
 async function loadBase(options: TrainCommandOptions, voice: TrainVoice): Promise<LoadedBase> {
   const given = givenQuantizeOptions(options);
+  const silent = options.quiet || options.json;
   if (!findMethods([options.method])[0].quantized) {
     if (given.length > 0) throw new Error(`${given.join(", ")} is for ${quantizedWords()}; add that, or leave it out`);
-    return { ...(await loadWithTokenizer(options.model, options)), quantize: undefined };
+    return { ...(await loadWithTokenizer(options.model, { ...options, silent })), quantize: undefined };
   }
   const stored = await storedQuantization(options.model);
   if (stored && given.length > 0) {
     throw new Error(`${options.model} is quantised already, to ${stored.quantType}; leave ${given.join(", ")} out`);
   }
   const quantize = stored ? undefined : toQuantizeOptions(options);
-  const loaded = await loadWithTokenizer(options.model, { ...options, quantize });
+  const loaded = await loadWithTokenizer(options.model, { ...options, silent, quantize });
   if (stored) voice.say(`base model: in ${stored.quantType} on disk already`);
   if (quantize && loaded.quantization) voice.say(describeQuantization(loaded.quantization, quantize));
   return { ...loaded, quantize };

@@ -129,7 +129,7 @@ async function train(
   }
   try {
     side.start();
-    if (prompts.length > 0 && log.lines.length === 0) await sample(0);
+    if (prompts.length > 0 && options.resume === undefined) await sample(0);
     const result = await trainer.train();
     const interrupted = result.aborted ? (signal.reason as Interrupted) : null;
     const isSampled = log.lines.some((line) => isSample(line) && line.step === result.steps);
