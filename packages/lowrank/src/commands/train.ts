@@ -75,9 +75,8 @@ Options may be in a file of YAML or JSON, named first: "lowrank train run.yaml".
 batch-size; options beside it go first. The config.json that a run leaves is such a file.
 
 Examples:
-  $ lowrank train run.yaml --lr 1e-3
-  $ lowrank train --model ./model --data text.txt --output ./adapter --lr 1e-3 --steps 200
-  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora`;
+  $ lowrank train --model ./model --data examples.jsonl --output ./adapter --r 16 --alpha 32 --epochs 2 --method qlora
+  $ lowrank train run.yaml --lr 1e-3 --dry-run`;
 
 /** Reads "prompt=question,completion=answer". */
 function columns(list: string): Record<string, string> {
