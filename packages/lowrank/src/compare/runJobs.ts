@@ -19,9 +19,9 @@ export interface RunJobsOptions {
 }
 
 /**
- * Runs jobs one after the other, each in a process of its own, by the queue of this process. With a
- * folder, each outcome is kept in it, and those of an earlier run with the same settings are not run
- * again. Throws for those of other settings.
+ * Runs jobs one after the other, each in a process of its own, by the queue of this process. With
+ * a folder, each outcome is kept in it, and those of an earlier run with the same settings are not
+ * run again. Throws for those of other settings.
  */
 export async function runJobs(jobs: readonly Job[], options: RunJobsOptions): Promise<Outcome[]> {
   const { folder, plugins } = options;

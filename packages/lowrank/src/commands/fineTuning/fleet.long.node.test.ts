@@ -135,10 +135,14 @@ test.skipIf(!hasRedis)(
     };
     while (killed < kills) {
       const at = next(2);
-      // A job is at work there, and dies at some moment of it.
-      const isBusy = () => /attempt \d+\n$/.test(workers[at].stderr());
-      while (!isBusy() && (await places.jobs.open("model")).length > 0) await pause(50);
-      await pause(next(2500));
+      // A job is at work there, and dies at some moment of it; every other time after a checkpoint.
+      const jobAt = () => jobs.find(({ id }) => id === /(\S+): attempt \d+\n$/.exec(workers[at].stderr())?.[1]);
+      const isDue = async () => {
+        const job = jobAt();
+        return job !== undefined && (killed % 2 === 1 || (await checkpointsOf(places, job)) > 0);
+      };
+      while (!(await isDue()) && (await places.jobs.open("model")).length > 0) await pause(50);
+      await pause(next(killed % 2 === 1 ? 2500 : 500));
       if ((await places.jobs.open("model")).length === 0) break;
       await workers[at].kill();
       killed++;
