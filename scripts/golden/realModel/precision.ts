@@ -4,13 +4,13 @@ import type { CausalLM } from "@lowrank/models";
 import { PeftModel } from "@lowrank/peft";
 import { type Check, within } from "../compare.ts";
 import { type ExpectedForward, type ExpectedTraining, readExpected } from "./expected.ts";
-import { textLoss } from "./forward.ts";
+import { lossOf } from "./forward.ts";
 import { RecordedTraining } from "./training.ts";
 
-/** The most that a text's loss may differ, relative to it: less than 0.1 % of its perplexity. */
-const textTolerance = 2.5e-4;
-/** The most that the loss of a training step may differ from the recorded one, in nats. */
-const stepTolerance = 2e-3;
+/** The most that the perplexity of all texts together may differ, relative to it. */
+const perplexityTolerance = 1e-3;
+/** The most that the loss of a text of some 50 tokens, or of a training step, may differ, in nats. */
+const lossTolerance = 2e-3;
 /** The least cosine of a tensor's gradient to that of f32. */
 const leastCosine = 0.9995;
 
@@ -25,22 +25,33 @@ export async function* precision(dir: string, model: CausalLM, { long }: { long:
   try {
     yield* directions(trainer);
     setFloat32MatmulPrecision("high");
-    for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
-      // The adapter is one that has not trained.
-      yield await textLoss(`high precision: text ${i} loss`, peft, ids, loss, textTolerance);
-    }
+    yield* texts(dir, peft);
     const steps = long ? expected.steps.length : 20;
     for (let step = 0; step < steps; step++) {
       const loss = await trainer.backward();
       trainer.update();
       if (step < 20 || step % 10 === 9) {
-        yield within(`high precision: step ${step} loss`, [loss], [expected.losses[step]], stepTolerance);
+        yield within(`high precision: step ${step} loss`, [loss], [expected.losses[step]], lossTolerance);
       }
     }
   } finally {
     setFloat32MatmulPrecision("highest");
     peft.unload();
   }
+}
+
+/** Each text's loss, and the perplexity of all; the adapter has not trained. */
+async function* texts(dir: string, model: PeftModel<CausalLM>): AsyncGenerator<Check> {
+  let [tokens, sum, expectedSum] = [0, 0, 0];
+  for (const [i, { ids, loss }] of readExpected<ExpectedForward>(dir, "forward").texts.entries()) {
+    const found = await lossOf(model, ids);
+    yield within(`high precision: text ${i} loss`, [found], [loss], lossTolerance);
+    tokens += ids.length - 1;
+    sum += found * (ids.length - 1);
+    expectedSum += loss * (ids.length - 1);
+  }
+  const ratio = Math.exp((sum - expectedSum) / tokens);
+  yield within("high precision: perplexity of the texts, over that of f32", [ratio], [1], perplexityTolerance);
 }
 
 /** The cosine of each tensor's gradient to that of f32, at the first step. */
