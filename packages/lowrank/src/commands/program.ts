@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { chatCommand } from "./chat.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { mergeCommand } from "./merge.ts";
@@ -10,6 +11,7 @@ import { pluginOption } from "./plugins.ts";
 import { reportCommand } from "./report.ts";
 import { type RunFile, takeRunFile } from "./runFile.ts";
 import { serveCommand } from "./serve.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 import { ownVersion } from "./version.ts";
 import { workerCommand } from "./worker.ts";
@@ -49,10 +51,12 @@ export function createProgram(plugins: readonly string[], runFile: RunFile | nul
     convertCommand(),
     reportCommand(),
     inspectCommand(),
+    evalCommand(),
     planCommand(),
     compareCommand(plugins),
     serveCommand(plugins),
     workerCommand(plugins),
+    sweepCommand(plugins),
   ]) {
     program.addCommand(command.addOption(pluginOption()).copyInheritedSettings(program));
     if (runFile && runFileCommands.includes(command.name())) takeRunFile(command, runFile);

@@ -188,6 +188,7 @@ function orderOf(body: JobBody, model: string, { tenant }: Caller): FineTuneJob 
   return {
     ...{ id, owner: tenant, createdAt: nowSeconds(), model, suffix, seed },
     name: `ft:${model}:${nameKey(tenant)}:${suffix ?? ""}:${id.slice(id.indexOf("-") + 1)}`,
+    served: true,
     trainingFile: body.training_file,
     validationFile: body.validation_file ?? null,
     ...methodOf(body),

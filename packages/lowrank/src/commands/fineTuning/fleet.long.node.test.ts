@@ -51,7 +51,7 @@ async function order(at: JobPlaces, trainingFiles: readonly string[], kind: numb
   const job: FineTuneJob = {
     ...{ id, owner: "acme", createdAt: now(), model: "model", name: `ft:model:acme:${kind}:${id.slice(6)}` },
     ...{ trainingFile: trainingFiles[kind % 2], validationFile: null, method, hyperparameters: {} },
-    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0 },
+    ...{ seed: kind, suffix: String(kind), metadata: null, priority: 0, served: true },
     options: { r: 4, steps, "batch-size": 4, "save-every": 20, lr: 1e-2, dropout: 0.1 },
   };
   await at.jobs.order(job);
@@ -81,7 +81,7 @@ test.skipIf(!hasRedis)(
     await mkdir(folder.at("quiet"));
     const quiet = jobPlaces(folder.at("quiet"));
     const local = localQueue({});
-    const machine = { model: folder.at("model"), threads: 1, wideSimd: false, pollMs: 1000 };
+    const machine = { model: folder.at("model"), threads: 1, wideSimd: false, yields: false, pollMs: 1000 };
     const working = await local.work(
       fineTuneWorker({
         ...{ store: quiet.jobs, place: quiet.place },

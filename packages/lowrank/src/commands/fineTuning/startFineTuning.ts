@@ -29,7 +29,7 @@ export async function startFineTuning(
   const { jobs, files, place } = jobPlaces(store);
   const onError = (error: Error) => logger.warn({ reason: error.message }, "queue");
   const queue: JobQueue = url === undefined ? localQueue({}) : await bullQueue({ url, model, onError });
-  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], pollMs };
+  const machine = { threads: settings.threads, wideSimd: settings["wide-simd"], yields: true, pollMs };
   const working =
     url === undefined
       ? await queue.work(
