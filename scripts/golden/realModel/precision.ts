@@ -9,7 +9,7 @@ import { RecordedTraining } from "./training.ts";
 
 /** The most that the perplexity of all texts together may differ, relative to it. */
 const perplexityTolerance = 1e-3;
-/** The most that the loss of a text of some 50 tokens, or of a training step, may differ, in nats. */
+/** The most nats that the loss of a text of some 50 tokens, or of a step, may differ. */
 const lossTolerance = 2e-3;
 /** The least cosine of a tensor's gradient to that of f32. */
 const leastCosine = 0.9995;
