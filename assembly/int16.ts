@@ -1,7 +1,7 @@
-// Products in 16-bit codes. X has codes of 13 bits, with a scale for each row and 64 numbers along
-// the contraction. W has codes of 14 bits, with a scale for each square of 64 x 64, so that one copy
-// serves both directions. The sum of 64 products of such codes fits 32 bits and is exact: a result's
-// bits do not depend on the tile or the threads that made it.
+// Products in 16-bit codes. X has codes of 13 bits, and a scale for each row and 64 numbers along
+// the contraction. W has codes of 14 bits, and a scale for each square of 64 x 64, so that one
+// copy serves both directions. The sum of 64 products of such codes fits 32 bits and is exact: a
+// result's bits do not depend on the tile or the threads that made it.
 import { loadPart, storePart } from "./lanes";
 
 /** Numbers that share a scale along a side. */
