@@ -34,7 +34,10 @@ describe("train, generate, merge, report", () => {
 
   test("the folder is an adapter of PEFT", async () => {
     const files = (await readdir(at("adapter"))).sort();
-    expect(files).toEqual(["README.md", "adapter_config.json", "adapter_model.safetensors"]);
+    expect(files).toEqual([
+      ...["README.md", "adapter_config.json", "adapter_model.safetensors", "config.json", "metrics.jsonl"],
+      "report.html",
+    ]);
     const config = JSON.parse(await readFile(at("adapter/adapter_config.json"), "utf8"));
     expect(config).toMatchObject({ peft_type: "LORA", r: 4, lora_alpha: 8, task_type: "CAUSAL_LM" });
     expect(config.base_model_name_or_path).toBe("model");
