@@ -33,7 +33,7 @@ export interface OpenDataOptions extends DataOptions {
 }
 
 /** Options that say which records are read. */
-type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction">;
+export type IndexedOptions = Omit<OpenDataOptions, "blockSize" | "validationFraction">;
 
 /** The data of a run, with a sentence about where they come from. */
 export interface OpenData {
